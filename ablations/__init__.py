@@ -1,0 +1,1 @@
+"""Declared experiments, one YAML file per table or figure."""

@@ -1,0 +1,1 @@
+"""Reimplemented baselines, one file each."""

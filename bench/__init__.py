@@ -1,0 +1,1 @@
+"""The harness: experiments, data, protocol, training, measurement, tracking, command line."""

@@ -1,0 +1,77 @@
+"""What every reader gives: sequences of one person seen by one camera, and a data set of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One take of one subject in one camera.
+
+    Attributes:
+        subject: "S9".
+        action: name of the take, "Walking 1"; its class is the text before the first blank.
+        camera: name of the camera.
+        fps: frames per second.
+        pose_2d: ``[T, J, 2]`` float32, normalised screen coordinates (x/w*2-1, y/w*2-h/w).
+        pose_3d: ``[T, J, 3]`` float32 metres, camera axes, relative to the root joint (whose row is 0).
+        trajectory: ``[T, 3]`` float32 metres, the root in camera space.
+        intrinsics: ``[9]`` float32 fx fy cx cy k1 k2 k3 p1 p2, normalised like ``pose_2d``.
+        width, height: of the image in pixels.
+    """
+
+    subject: str
+    action: str
+    camera: str
+    fps: float
+    pose_2d: np.ndarray
+    pose_3d: np.ndarray
+    trajectory: np.ndarray
+    intrinsics: np.ndarray
+    width: int
+    height: int
+
+    def __len__(self) -> int:
+        return len(self.pose_3d)
+
+    @property
+    def action_class(self) -> str:
+        return self.action.split(" ")[0]
+
+    @property
+    def take(self) -> str:
+        """Subject and take, common to all cameras: the unit that is resampled for confidence intervals."""
+        return f"{self.subject}/{self.action}"
+
+    @property
+    def key(self) -> str:
+        """Name of this sequence within its data set."""
+        return f"{self.subject}/{self.action}/{self.camera}"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Sequences with one source of 2D detections, split by subject.
+
+    Attributes:
+        name: of the reader, "synthetic" or "human36m".
+        label: what tables call it; never "Human3.6M" unless it is the complete set.
+        detections: "gt", "cpn", …
+        skeleton: joint order of all sequences.
+        train: sequences of the training subjects.
+        test: sequences of the test subjects.
+        fingerprint: hash of everything that a method or a metric can see, 16 hexadecimal digits.
+    """
+
+    name: str
+    label: str
+    detections: str
+    skeleton: Skeleton
+    train: tuple[Sequence, ...]
+    test: tuple[Sequence, ...]
+    fingerprint: str

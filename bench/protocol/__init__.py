@@ -1,0 +1,1 @@
+"""Metrics, aggregation of hypotheses, uncertainty, and the conditions of a number."""

@@ -1,0 +1,167 @@
+"""The interface of every method: what it is built from, what it is given, what it gives.
+
+Shape letters used in this package: B batch, F frames, J joints, H hypotheses, K steps, C channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from models.skeleton import HUMAN36M, Skeleton
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows of motion, as the harness serves them.
+
+    Attributes:
+        pose_2d: ``[B, left + F + right, J, 2]`` normalised screen coordinates; ``left`` and ``right`` are the
+            method's ``context``.
+        actions: B action words ("Walking"), the ground-truth label of each window.
+        window_keys: ``[B]`` int64, a stable name of each window (sequence and first frame) from which a
+            sampler seeds its noise, so that a result does not depend on how windows are batched.
+        pose_3d: ``[B, F, J, 3]`` metres, camera axes, root-relative; None where a method may not see it.
+        trajectory: ``[B, F, 3]`` metres, the root in camera space.
+        camera: ``[B, 9]`` fx fy cx cy k1 k2 k3 p1 p2, normalised to screen coordinates.
+    """
+
+    pose_2d: Tensor
+    actions: tuple[str, ...]
+    window_keys: Tensor
+    pose_3d: Tensor | None = None
+    trajectory: Tensor | None = None
+    camera: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.pose_2d.shape[0]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch with every tensor on ``device``."""
+        moved = {
+            field.name: value.to(device, non_blocking=True)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How predictions are drawn.
+
+    Attributes:
+        hypotheses: H, independent samples of a window. A deterministic method ignores it.
+        steps: K, denoising iterations. A deterministic method ignores it.
+        flip: average with the prediction of the mirrored input (inside every step of a diffusion method).
+        seed: of the sampling noise; together with a window's key and the number of the hypothesis it
+            determines that hypothesis, whatever else is in the batch.
+    """
+
+    hypotheses: int = 1
+    steps: int = 1
+    flip: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training schedule: what a preset trains with unless the experiment says otherwise.
+
+    Attributes:
+        epochs: passes over the training frames. Every method sees every frame once per epoch, whatever the
+            length of its windows.
+        batch_frames: supervised output frames per optimiser step, over all processes.
+        learning_rate: of AdamW at the first epoch.
+        decay: factor on the learning rate after every epoch.
+        weight_decay: of AdamW.
+    """
+
+    epochs: int
+    batch_frames: int
+    learning_rate: float
+    decay: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One size of a method: its configuration and the schedule that goes with it."""
+
+    config: Any
+    recipe: Recipe
+
+
+class Lifter(nn.Module):
+    """A method that lifts 2D poses to 3D.
+
+    A subclass sets the class attributes, is built as ``Subclass(config, skeleton)``, and implements
+    ``training_loss`` and ``predict``. That, and one line in the registry, is all that a new method needs.
+
+    Class attributes:
+        title: the name that tables print.
+        version: raise it when the computation changes, so that no older training is taken for this one.
+        Config: a frozen dataclass of plain values, its fields the options of the method.
+        presets: sizes by name, at least ``tiny``, ``base`` and ``paper``.
+        probabilistic: whether H and K mean anything to it.
+
+    Attributes:
+        frames: F, output frames of a window in evaluation.
+        train_frames: output frames of a window in training; equal to ``frames`` unless the method says otherwise.
+        context: (left, right) input frames beyond the output frames.
+        uses_action: whether ``predict`` reads ``Batch.actions`` (an assumption that tables print).
+        notes: conditions of its own that belong under a table (for example ``{"text": "tiny"}``).
+    """
+
+    title: ClassVar[str]
+    version: ClassVar[int] = 1
+    Config: ClassVar[type]
+    presets: ClassVar[dict[str, Preset]]
+    probabilistic: ClassVar[bool] = False
+
+    frames: int
+    train_frames: int
+    context: tuple[int, int] = (0, 0)
+    uses_action: bool = False
+
+    def __init__(self, config: Any, skeleton: Skeleton = HUMAN36M) -> None:
+        super().__init__()
+        self.config = config
+        self.skeleton = skeleton
+
+    @property
+    def notes(self) -> dict[str, str]:
+        return {}
+
+    def fit_statistics(self, pose_2d: Tensor, pose_3d: Tensor) -> None:
+        """See all training poses once before training, to fill buffers; most methods need nothing.
+
+        Args:
+            pose_2d: ``[N, J, 2]`` normalised screen coordinates.
+            pose_3d: ``[N, J, 3]`` metres, root-relative.
+        """
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Scalar loss of a batch whose ``pose_3d`` is ``[B, train_frames, J, 3]``.
+
+        Random numbers come from torch's global generator, which the trainer seeds for every step.
+        """
+        raise NotImplementedError
+
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        """Poses ``[B, K, H, F, J, 3]`` in metres, root-relative: the estimate of every step.
+
+        A deterministic method returns K = H = 1. ``pose_3d``, ``trajectory`` and ``camera`` must not be read.
+        """
+        raise NotImplementedError
+
+    def forward(self, batch: Batch) -> Tensor:
+        """``training_loss``, under the name by which wrappers (distributed training) call a module."""
+        return self.training_loss(batch)
+
+    def frozen_parameters(self) -> int:
+        """Parameters that are never trained (a text encoder), counted apart from the method's own."""
+        return sum(parameter.numel() for parameter in self.parameters() if not parameter.requires_grad)

@@ -1,0 +1,74 @@
+"""Joint orders of the field's data sets, and mirroring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A joint order: names, parents (-1 for the root) and which joints are left, which right.
+
+    ``left[i]`` and ``right[i]`` are each other's mirror image.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    parents: tuple[int, ...]
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+    root: int
+
+    @cached_property
+    def mirrored_order(self) -> tuple[int, ...]:
+        """Index that swaps left and right joints: ``mirrored = x[..., mirrored_order, :]``."""
+        order = list(range(len(self.joints)))
+        for left, right in zip(self.left, self.right, strict=True):
+            order[left], order[right] = right, left
+        return tuple(order)
+
+    @cached_property
+    def bones(self) -> tuple[tuple[int, int], ...]:
+        """(parent, child) of every joint but the root."""
+        return tuple((parent, child) for child, parent in enumerate(self.parents) if parent >= 0)
+
+    def mirror(self, poses: Tensor) -> Tensor:
+        """Reflect poses in the plane x = 0 and swap left and right.
+
+        Args:
+            poses: ``[..., J, C]``, x first; 2D in normalised screen coordinates or 3D in camera space.
+
+        Returns:
+            A new tensor of the same shape. Applied twice it is the identity.
+        """
+        swapped = poses[..., torch.tensor(self.mirrored_order, device=poses.device), :]
+        return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)
+
+
+HUMAN36M = Skeleton(
+    name="human36m",
+    joints=(
+        "Hip", "RHip", "RKnee", "RFoot", "LHip", "LKnee", "LFoot", "Spine", "Thorax", "Neck/Nose", "Head",
+        "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist",
+    ),
+    parents=(-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15),
+    left=(4, 5, 6, 11, 12, 13),
+    right=(1, 2, 3, 14, 15, 16),
+    root=0,
+)  # fmt: skip
+
+MPI_INF_3DHP = Skeleton(
+    name="mpi_inf_3dhp",
+    joints=(
+        "HeadTop", "Neck", "RShoulder", "RElbow", "RWrist", "LShoulder", "LElbow", "LWrist", "RHip", "RKnee",
+        "RAnkle", "LHip", "LKnee", "LAnkle", "Pelvis", "Spine", "Head",
+    ),
+    parents=(16, 15, 1, 2, 3, 1, 5, 6, 14, 8, 9, 14, 11, 12, -1, 14, 1),
+    left=(5, 6, 7, 11, 12, 13),
+    right=(2, 3, 4, 8, 9, 10),
+    root=14,
+)  # fmt: skip
