@@ -1,0 +1,121 @@
+"""Pinhole cameras with lens distortion: world to camera, camera to image, pixels to screen coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from torch import Tensor
+
+Array = TypeVar("Array", np.ndarray, Tensor)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One calibrated camera.
+
+    Attributes:
+        name: of the camera.
+        width, height: of its image in pixels.
+        focal, centre: (x, y) in pixels.
+        radial, tangential: distortion k1 k2 k3 and p1 p2.
+        orientation: unit quaternion w x y z that rotates camera axes to world axes.
+        position: metres, world.
+    """
+
+    name: str
+    width: int
+    height: int
+    focal: tuple[float, float]
+    centre: tuple[float, float]
+    radial: tuple[float, float, float]
+    tangential: tuple[float, float]
+    orientation: tuple[float, float, float, float]
+    position: tuple[float, float, float]
+
+    @property
+    def intrinsics(self) -> np.ndarray:
+        """``[9]`` float32 fx fy cx cy k1 k2 k3 p1 p2 in screen coordinates, as ``project`` takes them."""
+        focal = np.asarray(self.focal) * 2 / self.width
+        centre = normalise(np.asarray(self.centre), self.width, self.height)
+        return np.concatenate([focal, centre, self.radial, self.tangential]).astype(np.float32)
+
+    def from_world(self, points: np.ndarray) -> np.ndarray:
+        """World points ``[..., 3]`` in metres, seen from this camera."""
+        return world_to_camera(points, np.asarray(self.orientation), np.asarray(self.position))
+
+    def pixels(self, points: np.ndarray) -> np.ndarray:
+        """Camera-space points ``[..., 3]`` in metres as pixels ``[..., 2]``, full lens model."""
+        return image_coordinates(project(points, self.intrinsics), self.width, self.height)
+
+
+def rotate(quaternion: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Rotate vectors ``[..., 3]`` by unit quaternions ``[..., 4]`` (w x y z); leading axes broadcast."""
+    axis = quaternion[..., 1:]
+    crossed = np.cross(axis, vectors)
+    return vectors + 2 * (quaternion[..., :1] * crossed + np.cross(axis, crossed))
+
+
+def inverse(quaternion: np.ndarray) -> np.ndarray:
+    """Inverse of unit quaternions ``[..., 4]`` (w x y z)."""
+    return quaternion * np.array([1, -1, -1, -1], dtype=quaternion.dtype)
+
+
+def world_to_camera(points: np.ndarray, orientation: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """World points ``[..., 3]`` in camera axes; ``orientation`` ``[4]`` rotates camera axes to world axes.
+
+    The result has the type of ``points``.
+    """
+    return rotate(inverse(orientation), points - position).astype(points.dtype)
+
+
+def camera_to_world(points: np.ndarray, orientation: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Inverse of ``world_to_camera``."""
+    return (rotate(orientation, points) + position).astype(points.dtype)
+
+
+def project(points: Array, intrinsics: Array) -> Array:
+    """Project camera-space points with the full lens model of the field's Human3.6M code.
+
+    With u = (x/z, y/z) clamped to ±1 and r2 = u·u: f (u (1 + k1 r2 + k2 r2² + k3 r2³ + p·u) + p r2) + c. The
+    tangential part differs from OpenCV's. NumPy arrays and torch tensors alike (gradients flow).
+
+    Args:
+        points: ``[..., 3]`` metres, camera axes.
+        intrinsics: ``[9]``, or ``[B, 9]`` for points ``[B, ..., 3]``; fx fy cx cy k1 k2 k3 p1 p2.
+
+    Returns:
+        ``[..., 2]`` in the units of ``intrinsics``: screen coordinates, if those are normalised.
+    """
+    camera = _aligned(intrinsics, points)
+    focal, centre, tangential = camera[..., 0:2], camera[..., 2:4], camera[..., 7:9]
+    u = (points[..., :2] / points[..., 2:]).clip(-1, 1)
+    x, y = u[..., :1], u[..., 1:]
+    r2 = x * x + y * y
+    radial = 1 + r2 * (camera[..., 4:5] + r2 * (camera[..., 5:6] + r2 * camera[..., 6:7]))
+    tangent = tangential[..., :1] * x + tangential[..., 1:] * y
+    return focal * (u * (radial + tangent) + tangential * r2) + centre
+
+
+def project_linear(points: Array, intrinsics: Array) -> Array:
+    """``project`` without lens distortion; same arguments and result."""
+    camera = _aligned(intrinsics, points)
+    return camera[..., 0:2] * (points[..., :2] / points[..., 2:]).clip(-1, 1) + camera[..., 2:4]
+
+
+def normalise(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Pixels ``[..., 2]`` to screen coordinates: x from -1 to 1 over the width, y in the same unit."""
+    return (pixels * (2 / width) - np.array([1, height / width])).astype(pixels.dtype)
+
+
+def image_coordinates(screen: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Inverse of ``normalise``."""
+    return ((screen + np.array([1, height / width])) * (width / 2)).astype(screen.dtype)
+
+
+def _aligned(intrinsics: Array, points: Array) -> Array:
+    """``[9]`` or ``[B, 9]`` with axes inserted so that it broadcasts against points ``[B, ..., 3]``."""
+    while 1 < intrinsics.ndim < points.ndim:
+        intrinsics = intrinsics[..., None, :]
+    return intrinsics
