@@ -1,0 +1,97 @@
+"""Declared ablations: one YAML file here per table or figure, expanded into experiments.
+
+A file holds::
+
+    title: what the table shows
+    layout: main                  # which layout of reports/ fills it
+    default: true                 # part of `ablate` without names
+    base: {...}                   # an experiment, as far as it is common to all
+    quick: {evaluation.windows: 192}   # overrides at the tiny preset, lifted by --full
+    axes:                         # their product is run
+      data.detections: [cpn, gt]
+      method.name:
+        - d3dp
+        - {method.name: finepose, method.options.prompt: none}   # several keys at once
+
+A value of an axis is the value of the key that names the axis, or a mapping of keys to values.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.experiment import Experiment, override, parse, read_yaml, suggestion, validated
+from models.errors import InputError
+
+FOLDER = Path(__file__).parent
+
+
+class Ablation(BaseModel):
+    """A declared sweep; see the head of this file for the fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    layout: str
+    default: bool = True
+    base: dict[str, Any] = {}
+    quick: dict[str, Any] = {}
+    axes: dict[str, tuple[Any, ...]] = Field({}, description="key path → values")
+
+
+def names() -> list[str]:
+    """Every declared ablation."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def default_names() -> list[str]:
+    """The ablations that run when none is named."""
+    return [name for name in names() if read(name).default]
+
+
+def read(name: str) -> Ablation:
+    """A declared ablation by name, or any file of the same form by path.
+
+    Raises:
+        InputError: no such ablation, or a file that does not describe one.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    if not path.exists():
+        raise InputError(f"unknown ablation {name!r}: {suggestion(name, names())}, or give a .yaml file")
+    return validated(Ablation, read_yaml(path), str(path))
+
+
+def expand(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> list[Experiment]:
+    """All experiments of an ablation, in declared order, each once.
+
+    Args:
+        ablation: the declaration.
+        changes: (key, value) pairs that override every experiment.
+        full: leave out the ``quick`` overrides.
+
+    Raises:
+        InputError: a key or a value that an experiment does not have.
+    """
+    changes = list(changes)
+    experiments: dict[Experiment, None] = {}
+    for choice in itertools.product(*(_settings(key, values) for key, values in ablation.axes.items())):
+        description = ablation.base
+        for key, value in itertools.chain(*choice, changes):
+            description = override(description, key, value)
+        experiment = parse(description, ablation.title)
+        if experiment.method.preset == "tiny" and not full:
+            touched = {key for key, _ in changes}
+            for key, value in ablation.quick.items():
+                description = description if key in touched else override(description, key, value)
+            experiment = parse(description, ablation.title)
+        experiments[experiment] = None
+    return list(experiments)
+
+
+def _settings(key: str, values: tuple[Any, ...]) -> list[list[tuple[str, Any]]]:
+    return [list(value.items()) if isinstance(value, dict) else [(key, value)] for value in values]

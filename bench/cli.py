@@ -1,0 +1,275 @@
+"""The command line. It alone reaches every floor, inside its commands: ``--help`` imports little."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import typer.core
+
+from models.errors import InputError
+
+if TYPE_CHECKING:
+    from bench.pipeline import Outcome
+    from bench.plan import Job
+
+
+class _Group(typer.core.TyperGroup):
+    """Bad input is one sentence and exit code 2, Ctrl-C is 130; never a traceback for either."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            _complain(f"error: {error}", 2)
+        except KeyboardInterrupt:
+            _complain("interrupted; what is finished is kept, and the same command goes on from here", 130)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+                raise
+            place = error.filename or "an output folder"
+            _complain(
+                f"error: {place}: cannot be written ({error.strerror}); free space or name another folder", 2
+            )
+
+
+app = typer.Typer(
+    cls=_Group,
+    help="Benchmark and ablation suite for monocular 3D human pose estimation (2D-to-3D lifting).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Preset = Annotated[str | None, typer.Option(help="Size of the methods: tiny, base or paper.")]
+DataName = Annotated[str | None, typer.Option("--data", help="Data set: synthetic (embedded) or human36m.")]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set's files.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")]
+Seeds = Annotated[str | None, typer.Option(help="Training seeds, separated by commas: 0,1,2.")]
+Out = Annotated[Path, typer.Option(help="Folder for tables, figures and the summary.")]
+StoreFolder = Annotated[
+    Path, typer.Option("--store", help="Folder for trainings, run records and MLflow's store.")
+]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", help="Override a key of every experiment: training.epochs=3.")
+]
+Full = Annotated[bool, typer.Option("--full", help="Evaluate every test window, also at the tiny preset.")]
+DEFAULT_OUT, DEFAULT_STORE = Path("results"), Path("bench-store")
+
+
+@app.command()
+def ablate(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Declared ablations (all default ones when none is named).")
+    ] = None,
+    preset: Preset = None,
+    data: DataName = None,
+    data_root: DataRoot = None,
+    device: Device = "auto",
+    seeds: Seeds = None,
+    out: Out = DEFAULT_OUT,
+    store: StoreFolder = DEFAULT_STORE,
+    assignments: Assignments = None,
+    full: Full = False,
+) -> None:
+    """Train, evaluate, measure and report declared ablations."""
+    from ablations.declared import default_names, expand, read
+    from bench.plan import resolve
+    from bench.records import RunSet
+
+    changes = _changes(preset, data, data_root, assignments)
+    jobs: dict[str, Job] = {}
+    tables: dict[str, RunSet.Table] = {}
+    for name in names or default_names():
+        ablation = read(name)
+        experiments = [
+            experiment for seed in _seeds(seeds) for experiment in expand(ablation, [*changes, *seed], full)
+        ]
+        resolved = [resolve(experiment) for experiment in experiments]
+        jobs |= {job.id: job for job in resolved}
+        ids = tuple(dict.fromkeys(job.id for job in resolved))
+        tables[Path(name).stem] = RunSet.Table(title=ablation.title, layout=ablation.layout, ids=ids)
+    runset = RunSet(tables=tables, command=_command(), created_at=_now())
+    _run_and_report(list(jobs.values()), runset, device, out, store)
+
+
+@app.command()
+def run(
+    description: Annotated[
+        Path | None, typer.Argument(help="YAML file of an experiment (the default experiment without one).")
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="Name of a method; `methods` lists them.")] = None,
+    preset: Preset = None,
+    data: DataName = None,
+    data_root: DataRoot = None,
+    device: Device = "auto",
+    seeds: Seeds = None,
+    out: Out = DEFAULT_OUT,
+    store: StoreFolder = DEFAULT_STORE,
+    assignments: Assignments = None,
+) -> None:
+    """Run one experiment: train it if that was not done, evaluate, measure, log and report."""
+    from bench.experiment import override, parse, read_yaml
+    from bench.plan import resolve
+    from bench.records import RunSet
+
+    base: Any = read_yaml(description) if description else {}
+    changes = _changes(preset, data, data_root, assignments)
+    if method:
+        changes.insert(0, ("method.name", method))
+    jobs = []
+    for seed in _seeds(seeds):
+        changed = base
+        for key, value in [*changes, *seed]:
+            changed = override(changed, key, value)
+        jobs.append(resolve(parse(changed, str(description or "experiment"))))
+    ids = tuple(dict.fromkeys(job.id for job in jobs))
+    table = RunSet.Table(title="Single runs", layout="runs", ids=ids)
+    _run_and_report(jobs, RunSet(tables={"run": table}, command=_command(), created_at=_now()), device, out, store)
+
+
+@app.command()
+def report(
+    out: Out = DEFAULT_OUT,
+    store: StoreFolder = DEFAULT_STORE,
+    rebuild_index: Annotated[
+        bool, typer.Option("--rebuild-index", help="First make the index of records again from MLflow.")
+    ] = False,
+    pdf: Annotated[bool, typer.Option(help="Compile report.pdf when pdflatex or tectonic is installed.")] = True,
+) -> None:
+    """Write the tables, figures and summary of the last sweep in --out again, from run records alone."""
+    from bench.records import RunSet
+    from bench.store import Store
+
+    opened = Store(store)
+    if rebuild_index:
+        from bench.tracking import Tracker
+
+        opened.index.unlink(missing_ok=True)
+        opened.add(Tracker(store).records())
+    path = out / "runset.json"
+    if not path.exists():
+        raise InputError(f"{path}: is missing; run `python -m bench ablate --out {out}` first")
+    try:
+        runset = RunSet.model_validate_json(path.read_text())
+    except ValueError:
+        raise InputError(f"{path}: is damaged; run `python -m bench ablate --out {out}` again") from None
+    _report(runset, opened.records(), out, pdf)
+
+
+@app.command()
+def methods() -> None:
+    """List the methods, their sizes and the options that --set method.options.NAME=VALUE changes."""
+    from dataclasses import asdict
+
+    from bench import registry
+
+    for name in registry.names():
+        lifter = registry.load(name)
+        kind = "diffusion: H and K apply" if lifter.probabilistic else "deterministic"
+        typer.echo(f"{name}: {lifter.title} ({kind})")
+        for preset, content in lifter.presets.items():
+            options = " ".join(f"{key}={value}" for key, value in asdict(content.config).items())
+            typer.echo(f"  {preset:6} {options}")
+
+
+@app.command("data")
+def describe_data(
+    data: Annotated[str, typer.Argument(help="Name of a data set.")] = "synthetic",
+    data_root: DataRoot = None,
+    detections: Annotated[str, typer.Option(help="Source of the 2D poses.")] = "cpn",
+    pictures: Annotated[
+        Path | None, typer.Option(help="Also save pictures of poses and projections in this folder.")
+    ] = None,
+) -> None:
+    """Read a data set, check it, and print what is in it."""
+    import bench.data
+    from bench.data.pictures import summary
+
+    dataset = bench.data.load(data, str(data_root) if data_root else None, detections)
+    for line in summary(dataset):
+        typer.echo(line)
+    if pictures:
+        from bench.data.pictures import save_pictures
+
+        for path in save_pictures(dataset, pictures):
+            typer.echo(f"wrote {path}")
+
+
+@app.command()
+def doctor(device: Device = "auto", store: StoreFolder = DEFAULT_STORE) -> None:
+    """Say what this machine offers: versions, device, MLflow store, LaTeX, text encoders."""
+    from bench.doctor import examine
+
+    healthy = True
+    for fine, line in examine(device, store):
+        healthy &= fine
+        typer.echo(f"{'ok     ' if fine else 'problem'} {line}")
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+def _complain(sentence: str, status: int) -> None:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(status)
+
+
+def _changes(
+    preset: str | None, data: str | None, data_root: Path | None, assignments: list[str] | None
+) -> list[tuple[str, Any]]:
+    from bench.experiment import parse_assignment
+
+    named = [("method.preset", preset), ("data.name", data), ("data.root", data_root)]
+    changes: list[tuple[str, Any]] = [(key, value) for key, value in named if value is not None]
+    return changes + [parse_assignment(text) for text in assignments or []]
+
+
+def _seeds(text: str | None) -> list[list[tuple[str, Any]]]:
+    if text is None:
+        return [[]]
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() for part in parts):
+        raise InputError(f"--seeds {text}: is not a list of whole numbers, for example 0,1,2")
+    return [[("training.seed", int(part))] for part in parts]
+
+
+def _run_and_report(jobs: list[Job], runset: Any, device: str, out: Path, store: Path) -> None:
+    from bench.files import write_text
+    from bench.pipeline import run as run_jobs
+    from bench.store import Store
+
+    outcome: Outcome = run_jobs(jobs, Store(store), device)
+    if os.environ.get("RANK", "0") != "0":
+        return
+    typer.echo(f"{len(outcome.records)} runs: {outcome.trained} trained, {outcome.evaluated} evaluated now")
+    write_text(out / "runset.json", runset.model_dump_json(indent=1))
+    _report(runset, outcome.records, out, pdf=True)
+
+
+def _report(runset: Any, records: dict[str, Any], out: Path, pdf: bool) -> None:
+    from reports.build import build, compile_pdf
+
+    written = build(runset, records, out)
+    for path in written:
+        typer.echo(f"wrote {path}")
+    if pdf:
+        typer.echo(compile_pdf(out / "report.tex"))
+
+
+def _command() -> str:
+    return shlex.join(["python", "-m", "bench", *sys.argv[1:]])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

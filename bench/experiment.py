@@ -1,0 +1,205 @@
+"""The description of one experiment: typed, validated, YAML in and out, hashable.
+
+Two identities follow from it. The *training* identity is made of what the weights depend on; the *evaluation*
+identity adds what only the numbers depend on (H, K, flip, detections of the test set, the subset of windows). So
+experiments that differ only in evaluation share one training.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from models.errors import InputError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+PresetName = Literal["tiny", "base", "paper"]
+AggregationName = Literal["P-Agg", "J-Agg", "P-Best", "J-Best"]
+Plain = bool | int | float | str | None | tuple[int, ...]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MethodSpec(_Frozen):
+    """Which method, at which size; ``options`` override fields of the preset's configuration."""
+
+    name: str = "finepose"
+    preset: PresetName = "tiny"
+    options: dict[str, Plain] = {}
+
+
+class DataSpec(_Frozen):
+    """Which data, and the source of the 2D poses that the method is trained on.
+
+    ``root`` is where the files lie on this machine; it is no part of an identity, their content is.
+    """
+
+    name: str = "synthetic"
+    root: Path | None = None
+    detections: str = "cpn"
+
+
+class TrainingSpec(_Frozen):
+    """How weights are made. Fields left out (None) take the value of the preset's recipe.
+
+    Attributes:
+        epochs, batch_frames, learning_rate, decay, weight_decay: see ``models.lifter.Recipe``.
+        flip: every window also mirrored.
+        clip: largest gradient norm; None for no clipping.
+        precision: of the forward pass; fp16 and bf16 are autocast.
+        seed: of initial weights, order of windows, and all randomness of training.
+        selection: weights of the last epoch, or of the epoch with the lowest MPJPE on the validation takes.
+        holdout: every n-th take of the training subjects is kept for validation.
+    """
+
+    epochs: int | None = Field(None, ge=0, le=10_000)
+    batch_frames: int | None = Field(None, ge=1, le=10_000_000)
+    learning_rate: float | None = Field(None, gt=0, le=1)
+    decay: float | None = Field(None, gt=0, le=1)
+    weight_decay: float | None = Field(None, ge=0, le=1)
+    flip: bool = True
+    clip: float | None = Field(None, gt=0)
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    seed: int = Field(0, ge=0, lt=2**31)
+    selection: Literal["last", "validation"] = "validation"
+    holdout: int = Field(10, ge=2, le=1000)
+
+
+def _all_is_none(value: Any) -> Any:
+    return None if value == "all" else value
+
+
+class EvaluationSpec(_Frozen):
+    """How numbers are made from weights.
+
+    Attributes:
+        detections: 2D source of the test set; None for the one that was trained on.
+        hypotheses, steps: H and K; a deterministic method has 1 and 1.
+        flip: average with the prediction of the mirrored input.
+        aggregations: of the hypotheses; all are cheap beside sampling.
+        windows: size of the named, evenly spread subset of test windows; None or "all" for every window.
+        seed: of the sampling noise.
+    """
+
+    detections: str | None = None
+    hypotheses: int = Field(5, ge=1, le=1000)
+    steps: int = Field(5, ge=1, le=1000)
+    flip: bool = True
+    aggregations: tuple[AggregationName, ...] = get_args(AggregationName)
+    windows: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(None, ge=1)
+    seed: int = Field(0, ge=0, lt=2**31)
+
+
+class Experiment(_Frozen):
+    """One experiment from data to numbers."""
+
+    method: MethodSpec = MethodSpec()
+    data: DataSpec = DataSpec()
+    training: TrainingSpec = TrainingSpec()
+    evaluation: EvaluationSpec = EvaluationSpec()
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def parse(description: Any, source: str = "experiment") -> Experiment:
+    """Validate a nested mapping.
+
+    Raises:
+        InputError: one sentence per wrong key: its path, what was found, what is allowed.
+    """
+    return validated(Experiment, description, source)
+
+
+def validated(model: type[Model], description: Any, source: str) -> Model:
+    """Build a pydantic model, or say in plain words what is wrong with its description."""
+    try:
+        return model.model_validate(description)
+    except ValidationError as error:
+        sentences = [_sentence(model, problem) for problem in error.errors()]
+        raise InputError(f"{source}: " + "; ".join(sentences)) from None
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        InputError: the file is missing or is not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        place = str(error).replace("\n", " ")
+        raise InputError(f"{path}: is not valid YAML ({place}); mend the file") from None
+
+
+def override(description: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """A copy of a nested mapping with ``a.b.c`` set to ``value``."""
+    head, _, rest = key.partition(".")
+    changed = dict(description)
+    if not rest:
+        changed[head] = value
+        return changed
+    below = changed.get(head)
+    changed[head] = override(below if isinstance(below, Mapping) else {}, rest, value)
+    return changed
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """``"training.epochs=3"`` → ``("training.epochs", 3)``; the value is read as YAML.
+
+    Raises:
+        InputError: no ``=``, no key, or a value that is not YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set {text}: is not of the form key=value, for example training.epochs=3")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"--set {text}: the value is not valid YAML; quote it") from None
+
+
+def identity(description: Any) -> str:
+    """16 hexadecimal digits that name a description: equal for equal content, whatever the order of keys."""
+    text = json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def suggestion(word: str, known: list[str]) -> str:
+    """``"did you mean 'x'?"`` with the nearest known words, else the list of all of them."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(sorted(known))}"
+
+
+def _sentence(model: type[BaseModel], problem: Any) -> str:
+    path = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = list(_model_at(model, problem["loc"][:-1]).model_fields)
+        return f"unknown key {path!r}: {suggestion(str(problem['loc'][-1]), known)}"
+    if problem["type"] in ("model_type", "model_attributes_type"):
+        known = ", ".join(_model_at(model, problem["loc"]).model_fields)
+        return f"{path or 'the description'!r} is {problem['input']!r}, but must be a mapping of the keys {known}"
+    allowed = problem["msg"][0].lower() + problem["msg"][1:]
+    return f"key {path!r} is {problem['input']!r}, but {allowed}" if path else allowed
+
+
+def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
+    for part in location:
+        annotation = model.model_fields[str(part)].annotation
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        model = annotation
+    return model

@@ -1,0 +1,263 @@
+"""One experiment from data to record, and many of them with nothing computed twice.
+
+Jobs that share a training train once; jobs that share all but H and K sample once: fewer hypotheses are a prefix
+of more, and one step is the first of several.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from bench.data.windows import Windows, split_validation
+from bench.measure import environment, measure
+from bench.plan import Job
+from bench.protocol.evaluate import FrameErrors, evaluate, save_errors, summarise
+from bench.records import Conditions, Cost, DataInfo, Record, TrainingInfo
+from bench.store import Store
+from bench.tracking import Tracker
+from bench.training import accelerator_for, load_trained, train
+from models.errors import InputError
+from models.lifter import Lifter, Sampling
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+LATENCY_INPUTS = 4
+"""Different windows in rotation while latency is measured."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call of ``run`` did: the records asked for, and how many of them were new."""
+
+    records: dict[str, Record]
+    trained: int
+    evaluated: int
+
+
+def run(jobs: Sequence[Job], store: Store, device: str) -> Outcome:
+    """Bring every job to a finished record; what is finished already is not repeated.
+
+    Args:
+        jobs: in any order, repeats allowed.
+        store: where trainings and records are kept.
+        device: "auto", "cpu", "cuda" or "cuda:i".
+
+    Raises:
+        InputError: the device does not exist, data does not fit the method, or a training diverged.
+    """
+    known = store.records()
+    wanted = {job.id: job for job in jobs}
+    missing = [job for job in wanted.values() if job.id not in known]
+    trained = evaluated = 0
+    if missing:
+        tracker = Tracker(store.root)
+        found = [record for job in missing if (record := tracker.find(job.id))]
+        store.add(found)
+        known |= {record.id: record for record in found}
+        missing = [job for job in missing if job.id not in known]
+        for group in _grouped(missing, key=lambda job: job.training_id):
+            fresh, records = _run_training_group(group, store, tracker, device)
+            trained += fresh
+            evaluated += len(records)
+            known |= {record.id: record for record in records}
+    return Outcome({job_id: known[job_id] for job_id in wanted if job_id in known}, trained, evaluated)
+
+
+def _run_training_group(jobs: list[Job], store: Store, tracker: Tracker, device: str) -> tuple[bool, list[Record]]:
+    """Train once and evaluate every job of the group, on the main process; the others only train."""
+    first = jobs[0]
+    accelerator = accelerator_for(device, first.experiment.training.precision)
+    lifter = first.build()
+    with _alone(store, f"training-{first.training_id}", accelerator):
+        fresh, info = _trained(first, lifter, store, accelerator)
+    records: list[Record] = []
+    if accelerator.is_main_process:
+        lifter.to(accelerator.device).eval()
+        for group in _grouped(jobs, key=_sampling_key):
+            records += _evaluate_group(group, lifter, info, store, tracker, accelerator.device)
+    accelerator.wait_for_everyone()
+    return fresh, records
+
+
+def _trained(job: Job, lifter: Lifter, store: Store, accelerator: Accelerator) -> tuple[bool, TrainingInfo]:
+    folder = store.training(job.training_id)
+    info = load_trained(lifter, folder)
+    if info is not None:
+        return False, info
+    spec = job.experiment.training
+    training, held_out = split_validation(job.train.train, spec.holdout)
+    _check_lengths(job, lifter)
+    windows = Windows(
+        training, job.train.skeleton, lifter.train_frames, lifter.context, mode="train", flip=spec.flip
+    )
+    validation = Windows(held_out, job.train.skeleton, lifter.frames, lifter.context, mode="eval")
+    title = job.title.split(" H=")[0]
+    info = train(lifter, windows, validation, spec, folder, accelerator, title)
+    if accelerator.is_main_process:
+        tqdm.write(
+            f"trained {title}: {info.steps} steps in {info.seconds:.0f} s ({info.windows_per_s:.0f} windows/s)"
+        )
+    return True, info
+
+
+def _evaluate_group(
+    jobs: list[Job], lifter: Lifter, info: TrainingInfo, store: Store, tracker: Tracker, device: torch.device
+) -> list[Record]:
+    first = jobs[0]
+    spec = first.experiment.evaluation
+    windows = Windows(first.test.test, first.test.skeleton, lifter.frames, lifter.context, mode="eval")
+    indices = np.arange(len(windows)) if spec.windows is None else windows.subset(min(spec.windows, len(windows)))
+    plans = [_sampling(job) for job in jobs]
+    title = first.title.split(" H=")[0]
+    with tqdm(total=len(indices), desc=f"evaluate {title}", unit="window", disable=None) as bar:
+        errors = evaluate(lifter, windows, indices, plans, device, progress=bar.update)
+    records = []
+    for job, plan in zip(jobs, plans, strict=True):
+        cost = measure(lifter, _latency_inputs(windows, indices), plan, device)
+        record = _record(job, lifter, info, errors[plan.hypotheses, plan.steps], windows, indices, cost, device)
+        errors_file = store.root / "errors" / f"{job.id}.npz"
+        save_errors(errors_file, errors[plan.hypotheses, plan.steps])
+        record = tracker.log(record, errors_file)
+        store.add([record])
+        records.append(record)
+        tqdm.write(f"evaluated {job.title}: {_headline(record)}")
+    return records
+
+
+def _record(
+    job: Job,
+    lifter: Lifter,
+    info: TrainingInfo,
+    errors: FrameErrors,
+    windows: Windows,
+    indices: np.ndarray,
+    cost: Cost,
+    device: torch.device,
+) -> Record:
+    experiment = job.experiment
+    spec = experiment.evaluation
+    values = tuple(
+        value for value in summarise(errors) if value.aggregation is None or value.aggregation in spec.aggregations
+    )
+    sequence_of, _ = windows.frame_index(indices)
+    tested = [windows.sequences[number] for number in np.unique(sequence_of)]
+    everything = len(indices) == len(windows)
+    data = DataInfo(
+        name=job.test.name,
+        label=job.test.label,
+        fingerprint=job.test.fingerprint,
+        train_detections=job.train.detections,
+        test_detections=job.test.detections,
+        subset="all" if everything else f"{len(indices)} of {len(windows)} windows, evenly spread",
+        windows=len(indices),
+        frames=int(windows.counts(indices).sum()),
+        sequences=len(tested),
+        takes=len({sequence.take for sequence in tested}),
+        train_subjects=_subjects(job.train.train),
+        test_subjects=_subjects(tested),
+    )
+    training = experiment.training
+    conditions = Conditions(
+        flip=spec.flip,
+        hypotheses=spec.hypotheses,
+        steps=spec.steps,
+        action_label_given=lifter.uses_action,
+        selection=training.selection if info.validation_mpjpe else "last",
+        validation=f"every {training.holdout}th take of the training subjects",
+        training_seed=training.seed,
+        noise_seed=spec.seed,
+        notes=lifter.notes,
+    )
+    return Record(
+        id=job.id,
+        training_id=job.training_id,
+        experiment=experiment.model_dump(mode="json"),
+        method=experiment.method.name,
+        title=job.lifter.title,
+        preset=experiment.method.preset,
+        variant=job.variant,
+        data=data,
+        conditions=conditions,
+        values=values,
+        cost=cost,
+        training=info,
+        environment=environment(device),
+        git_commit=git_commit(),
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def git_commit() -> str:
+    """Commit of the code that runs, "+changes" when the working tree differs; "unknown" outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=12", "--dirty=+changes", "--exclude=*"],
+            cwd=here, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return commit.stdout.strip()
+
+
+def _sampling(job: Job) -> Sampling:
+    spec = job.experiment.evaluation
+    return Sampling(hypotheses=spec.hypotheses, steps=spec.steps, flip=spec.flip, seed=spec.seed)
+
+
+def _sampling_key(job: Job) -> str:
+    return job.experiment.evaluation.model_copy(update={"hypotheses": 1, "steps": 1}).model_dump_json()
+
+
+def _grouped(jobs: Iterable[Job], key) -> Iterator[list[Job]]:  # type: ignore[no-untyped-def]
+    ordered: dict[str, list[Job]] = {}
+    for job in jobs:
+        ordered.setdefault(key(job), []).append(job)
+    yield from ordered.values()
+
+
+@contextmanager
+def _alone(store: Store, name: str, accelerator: Accelerator) -> Iterator[None]:
+    """Keep other programs from doing the same work; processes of one program share it."""
+    if not accelerator.is_main_process:
+        yield
+        return
+    with store.lock(name):
+        yield
+
+
+def _check_lengths(job: Job, lifter: Lifter) -> None:
+    longest = max(len(sequence) for sequence in job.train.train)
+    if longest < lifter.train_frames:
+        raise InputError(
+            f"data {job.train.name!r}: the longest training sequence has {longest} frames, fewer than the window "
+            f"of {lifter.train_frames}; set method.options.frames to at most {longest}"
+        )
+
+
+def _latency_inputs(windows: Windows, indices: np.ndarray) -> list:  # type: ignore[type-arg]
+    chosen = indices[np.linspace(0, len(indices) - 1, min(LATENCY_INPUTS, len(indices))).astype(int)]
+    return [windows.batch(np.array([index])) for index in chosen]
+
+
+def _subjects(sequences: Iterable) -> tuple[str, ...]:  # type: ignore[type-arg]
+    return tuple(dict.fromkeys(sorted((s.subject for s in sequences), key=lambda name: (len(name), name))))
+
+
+def _headline(record: Record) -> str:
+    values = [
+        value for value in record.values if value.metric == "mpjpe" and value.step == record.conditions.steps
+    ]
+    shown = "  ".join(f"{value.aggregation or ''} {value.action_mean:.1f}".strip() for value in values)
+    return f"MPJPE {shown} mm, {record.cost.latency.median_ms:.0f} ms/window"

@@ -1,0 +1,137 @@
+"""From a description to a job: everything left open filled in, validated against the method, and named."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+import bench.data
+from bench import registry
+from bench.data.sequence import Dataset
+from bench.experiment import Experiment, identity, suggestion
+from models.errors import InputError
+from models.lifter import Lifter
+
+PROTOCOL_VERSION = 1
+"""Raise it when a metric, an aggregation, the windows or the noise changes: old numbers then no longer count."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """An experiment ready to run.
+
+    Attributes:
+        experiment: with no field left open.
+        lifter: class of the method.
+        config: its complete configuration.
+        variant: the options that differ from the preset, "" for none.
+        train, test: the data, with the 2D poses of training and of the test.
+        training_id, id: identities of the training and of the evaluation.
+    """
+
+    experiment: Experiment
+    lifter: type[Lifter]
+    config: Any
+    variant: str
+    train: Dataset
+    test: Dataset
+    training_id: str
+    id: str
+
+    @property
+    def title(self) -> str:
+        """What progress lines call it."""
+        spec = self.experiment
+        sampling = (
+            f" H={spec.evaluation.hypotheses} K={spec.evaluation.steps}" if self.lifter.probabilistic else ""
+        )
+        variant = f" [{self.variant}]" if self.variant else ""
+        seed = f" seed {spec.training.seed}" if spec.training.seed else ""
+        return f"{self.lifter.title}{variant} {spec.method.preset} {spec.evaluation.detections}{sampling}{seed}"
+
+    def build(self) -> Lifter:
+        """The method with freshly drawn weights."""
+        import torch
+
+        torch.manual_seed(self.experiment.training.seed)
+        return self.lifter(self.config, self.train.skeleton)
+
+
+def resolve(experiment: Experiment) -> Job:
+    """Fill in what the description leaves open and name the result.
+
+    Raises:
+        InputError: unknown method, data set or detections, an option that the method does not have or does not
+            accept, or data that cannot be read.
+    """
+    method = experiment.method
+    lifter = registry.load(method.name)
+    preset = lifter.presets.get(method.preset)
+    if preset is None:
+        known = ", ".join(lifter.presets)
+        raise InputError(f"method {method.name!r} has no preset {method.preset!r}; it has {known}")
+    config = _configure(lifter, preset.config, method.options, method.name)
+    recipe = {
+        field.name: getattr(preset.recipe, field.name)
+        for field in fields(preset.recipe)
+        if getattr(experiment.training, field.name) is None
+    }
+    evaluation = experiment.evaluation
+    complete = experiment.model_copy(
+        update={
+            "training": experiment.training.model_copy(update=recipe),
+            "evaluation": evaluation.model_copy(
+                update={"detections": evaluation.detections or experiment.data.detections}
+                | ({} if lifter.probabilistic else {"hypotheses": 1, "steps": 1})
+            ),
+        }
+    )
+    data = complete.data
+    root = str(data.root) if data.root else None
+    train = _load(data.name, root, data.detections)
+    test = _load(data.name, root, complete.evaluation.detections)
+    training_id = identity(
+        {
+            "method": method.name,
+            "version": lifter.version,
+            "config": asdict(config),
+            "training": complete.training.model_dump(mode="json"),
+            "data": [train.name, train.fingerprint],
+        }
+    )
+    evaluation_id = identity(
+        {
+            "training": training_id,
+            "evaluation": complete.evaluation.model_dump(mode="json"),
+            "data": [test.name, test.fingerprint],
+            "protocol": PROTOCOL_VERSION,
+        }
+    )
+    variant = ", ".join(
+        f"{key}={value}" for key, value in asdict(config).items() if value != getattr(preset.config, key)
+    )
+    return Job(complete, lifter, config, variant, train, test, training_id, evaluation_id)
+
+
+def _configure(lifter: type[Lifter], config: Any, options: dict[str, Any], method: str) -> Any:
+    hints = get_type_hints(lifter.Config)
+    changed = {}
+    for key, value in options.items():
+        if key not in hints:
+            raise InputError(f"unknown key 'method.options.{key}' for {method}: {suggestion(key, list(hints))}")
+        try:
+            changed[key] = TypeAdapter(hints[key]).validate_python(value)
+        except ValidationError as error:
+            allowed = error.errors()[0]["msg"]
+            raise InputError(
+                f"key 'method.options.{key}' is {value!r}, but {allowed[0].lower()}{allowed[1:]}"
+            ) from None
+    return replace(config, **changed)
+
+
+@functools.lru_cache(maxsize=4)
+def _load(name: str, root: str | None, detections: str) -> Dataset:
+    return bench.data.load(name, root, detections)

@@ -1,0 +1,180 @@
+"""MLflow: one run per evaluated experiment, nested under the run of its training.
+
+A record becomes parameters, metrics (one per metric and aggregation, denoising step as MLflow's step), tags, and
+artifacts (``experiment.yaml``, ``record.json``, ``errors.npz``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.experiment import Experiment
+from bench.records import Record
+from models.errors import InputError
+
+EXPERIMENT_NAME = "lifting-bench"
+_FINISHED = "attributes.status = 'FINISHED'"
+
+
+class Tracker:
+    """A connection to the MLflow store at ``MLFLOW_TRACKING_URI``, or to a SQLite file in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("DO_NOT_TRACK", "true")
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.absolute() / 'mlflow.db'}"
+        artifacts = None if "MLFLOW_TRACKING_URI" in os.environ else (folder.absolute() / "artifacts").as_uri()
+        try:
+            self._client = mlflow.MlflowClient(self.uri)
+            found = self._client.get_experiment_by_name(EXPERIMENT_NAME)
+            self._experiment = (
+                found.experiment_id
+                if found
+                else self._client.create_experiment(EXPERIMENT_NAME, artifact_location=artifacts)
+            )
+        except (MlflowException, OSError) as error:
+            reason = str(error).split("\n")[0]
+            raise InputError(
+                f"MLflow store {self.uri} cannot be opened ({reason}); check MLFLOW_TRACKING_URI"
+            ) from error
+
+    def find(self, record_id: str) -> Record | None:
+        """The finished record of an evaluation, or None."""
+        for run in self._search(f"{_FINISHED} and tags.`bench.id` = '{record_id}'"):
+            return self._read(run.info.run_id)
+        return None
+
+    def records(self) -> list[Record]:
+        """Every finished record in the store (slow for thousands: the index exists for that)."""
+        runs = self._search(f"{_FINISHED} and tags.`bench.kind` = 'evaluation'")
+        return [record for run in runs if (record := self._read(run.info.run_id))]
+
+    def training_run(self, record: Record) -> str:
+        """Id of the run of a record's training, made when there is none yet."""
+        wanted = f"tags.`bench.kind` = 'training' and tags.`bench.training_id` = '{record.training_id}'"
+        for run in self._search(wanted):
+            return run.info.run_id
+        tags = {"bench.kind": "training", "bench.training_id": record.training_id, "git.commit": record.git_commit}
+        name = f"train {_name(record)}"
+        run = self._client.create_run(self._experiment, tags=tags, run_name=name)
+        run_id = run.info.run_id
+        curve = [("train.loss", epoch, loss) for epoch, loss in enumerate(record.training.loss, 1)]
+        curve += [("validation.mpjpe", epoch, value) for epoch, value in record.training.validation_mpjpe]
+        curve += [("train.seconds", 0, record.training.seconds)]
+        described = {key: record.experiment[key] for key in ("method", "data", "training")}
+        self._log_batch(run_id, curve, _flat(described), {})
+        self._client.set_terminated(run_id)
+        return run_id
+
+    def log(self, record: Record, errors_file: Path) -> Record:
+        """Log an evaluation; the run is marked finished only when everything is stored.
+
+        Returns:
+            The record with the id of its run.
+        """
+        tags = {
+            "bench.kind": "evaluation",
+            "bench.id": record.id,
+            "bench.training_id": record.training_id,
+            "mlflow.parentRunId": self.training_run(record),
+        }
+        run = self._client.create_run(self._experiment, tags=tags, run_name=_name(record))
+        run_id = run.info.run_id
+        logged = record.model_copy(update={"mlflow_run_id": run_id, "errors_file": errors_file.name})
+        self._log_batch(run_id, _metrics(logged), _flat(logged.experiment), _condition_tags(logged))
+        yaml = Experiment.model_validate(logged.experiment).to_yaml()
+        self._client.log_text(run_id, yaml, "experiment.yaml")
+        self._client.log_text(run_id, logged.model_dump_json(indent=1), "record.json")
+        self._client.log_artifact(run_id, str(errors_file))
+        self._client.set_terminated(run_id)
+        return logged
+
+    def _log_batch(
+        self, run_id: str, metrics: list[tuple[str, int, float]], params: dict[str, str], tags: dict[str, str]
+    ) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        now = int(time.time() * 1000)
+        self._client.log_batch(
+            run_id,
+            metrics=[Metric(key, value, now, step) for key, step, value in metrics],
+            params=[Param(key, value) for key, value in params.items()],
+            tags=[RunTag(key, value) for key, value in tags.items()],
+        )
+
+    def _search(self, wanted: str) -> list[Any]:
+        found: list[Any] = []
+        token = None
+        while True:
+            page = self._client.search_runs([self._experiment], wanted, max_results=1000, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def _read(self, run_id: str) -> Record | None:
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        uri = self._client.get_run(run_id).info.artifact_uri
+        try:
+            text = mlflow.artifacts.load_text(f"{uri}/record.json")
+        except (MlflowException, OSError):
+            return None
+        return Record.model_validate_json(text)
+
+
+def _name(record: Record) -> str:
+    variant = f" {record.variant}" if record.variant else ""
+    return f"{record.title}{variant} {record.preset} {record.data.name}/{record.data.test_detections}"
+
+
+def _metrics(record: Record) -> list[tuple[str, int, float]]:
+    metrics = []
+    for value in record.values:
+        key = f"{value.metric}/{value.aggregation or 'deterministic'}"
+        metrics += [
+            (key, value.step, value.action_mean),
+            (f"{key}/low", value.step, value.low),
+            (f"{key}/high", value.step, value.high),
+            (f"{key}/frame_mean", value.step, value.frame_mean),
+        ]
+    cost = record.cost
+    metrics += [
+        ("cost/parameters", 0, float(cost.parameters)),
+        ("cost/frozen_parameters", 0, float(cost.frozen_parameters)),
+        ("cost/flops_per_window", 0, float(cost.flops_per_window)),
+        ("cost/latency_median_ms", 0, cost.latency.median_ms),
+        ("cost/latency_p95_ms", 0, cost.latency.p95_ms),
+        ("cost/latency_ms_per_frame", 0, cost.latency.ms_per_frame),
+        ("cost/throughput_windows_per_s", 0, cost.latency.throughput_windows_per_s),
+        ("cost/peak_memory_mb", 0, cost.peak_memory_mb),
+    ]
+    return metrics
+
+
+def _condition_tags(record: Record) -> dict[str, str]:
+    return {
+        "git.commit": record.git_commit,
+        "data.hash": record.data.fingerprint,
+        "data.label": record.data.label,
+        "device": record.environment.device,
+        "conditions": record.conditions.model_dump_json(),
+    }
+
+
+def _flat(description: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    flat = {}
+    for key, value in description.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value)
+    return flat

@@ -1,0 +1,60 @@
+"""Sessions: `nox -s ablate`, `tests`, `lint`, `types`, `bench`, `report`. Arguments behind `--` are passed on."""
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests"]
+
+
+def install(session: nox.Session, *extras: str) -> None:
+    """Install the suite from this folder, at the tested versions."""
+    target = f".[{','.join(extras)}]" if extras else "."
+    session.install("-c", "constraints.txt", "-e", target)
+
+
+@nox.session
+def ablate(session: nox.Session) -> None:
+    """Train, evaluate, measure and report: the main job."""
+    install(session)
+    session.run("python", "-m", "bench", "ablate", *session.posargs)
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Write tables and figures again from finished runs."""
+    install(session)
+    session.run("python", "-m", "bench", "report", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests."""
+    install(session, "test", "text")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    session.install("-c", "constraints.txt", "ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types."""
+    install(session, "types")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the speed benchmarks, each a ratio to a reference in the same run."""
+    install(session, "test")
+    session.run(
+        "pytest", "tests/benchmarks", "--benchmark-enable", "--benchmark-only",
+        "--benchmark-json=benchmarks.json", *session.posargs,
+    )  # fmt: skip
