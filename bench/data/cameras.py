@@ -67,12 +67,12 @@ def world_to_camera(points: np.ndarray, orientation: np.ndarray, position: np.nd
 
     The result has the type of ``points``.
     """
-    return rotate(inverse(orientation), points - position).astype(points.dtype)
+    return ((points - position) @ _matrix(orientation)).astype(points.dtype)
 
 
 def camera_to_world(points: np.ndarray, orientation: np.ndarray, position: np.ndarray) -> np.ndarray:
     """Inverse of ``world_to_camera``."""
-    return (rotate(orientation, points) + position).astype(points.dtype)
+    return (points @ _matrix(orientation).T + position).astype(points.dtype)
 
 
 def project(points: Array, intrinsics: Array) -> Array:
@@ -112,6 +112,11 @@ def normalise(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
 def image_coordinates(screen: np.ndarray, width: int, height: int) -> np.ndarray:
     """Inverse of ``normalise``."""
     return ((screen + np.array([1, height / width])) * (width / 2)).astype(screen.dtype)
+
+
+def _matrix(orientation: np.ndarray) -> np.ndarray:
+    """``[3, 3]`` float64 whose columns are the rotated axes."""
+    return rotate(orientation.astype(np.float64), np.eye(3)).T
 
 
 def _aligned(intrinsics: Array, points: Array) -> Array:

@@ -1,0 +1,76 @@
+"""From takes in world coordinates to sequences in camera coordinates, packed so that windows need no copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence as Many
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+from bench.data.cameras import Camera, normalise
+from bench.data.sequence import Sequence
+
+
+@dataclass(frozen=True)
+class Take:
+    """One take of one subject, seen by several cameras.
+
+    Attributes:
+        subject, action: names, as in ``Sequence``.
+        world: ``[T, J, 3]`` metres, world axes; joint 0 is the root.
+        pixels: for each camera ``[T, J, 2]`` pixels.
+        cameras: as many.
+    """
+
+    subject: str
+    action: str
+    world: np.ndarray
+    pixels: tuple[np.ndarray, ...]
+    cameras: tuple[Camera, ...]
+
+
+def sequences(takes: Many[Take], fps: float) -> tuple[Sequence, ...]:
+    """One sequence for each camera of each take, all of them slices of three shared arrays.
+
+    Args:
+        takes: at least one; the joint order of the first holds for all.
+        fps: frames per second.
+    """
+    frames = sum(len(take.world) * len(take.cameras) for take in takes)
+    joints = takes[0].world.shape[1]
+    pose_2d = np.empty((frames, joints, 2), dtype=np.float32)
+    pose_3d = np.empty((frames, joints, 3), dtype=np.float32)
+    trajectory = np.empty((frames, 3), dtype=np.float32)
+    found = []
+    for take, camera, pixels, rows in _rows(takes):
+        seen = camera.from_world(take.world.astype(np.float64))
+        pose_2d[rows] = normalise(pixels, camera.width, camera.height)
+        pose_3d[rows] = seen - seen[:, :1]
+        trajectory[rows] = seen[:, 0]
+        arrays = (pose_2d[rows], pose_3d[rows], trajectory[rows], camera.intrinsics)
+        size = (camera.width, camera.height)
+        found.append(Sequence(take.subject, take.action, camera.name, fps, *arrays, *size))
+    return tuple(found)
+
+
+def fingerprint(train: Many[Sequence], test: Many[Sequence]) -> str:
+    """Hash of names, order, split and every number of the sequences: 16 hexadecimal digits."""
+    digest = blake2b(digest_size=8)
+    for split, members in (("train", train), ("test", test)):
+        for sequence in members:
+            name = f"{split}/{sequence.key}/{len(sequence)}/{sequence.fps}/{sequence.width}x{sequence.height}"
+            digest.update(name.encode())
+            for array in (sequence.pose_2d, sequence.pose_3d, sequence.trajectory, sequence.intrinsics):
+                digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _rows(takes: Many[Take]) -> Iterator[tuple[Take, Camera, np.ndarray, slice]]:
+    begin = 0
+    for take in takes:
+        for camera, pixels in zip(take.cameras, take.pixels, strict=True):
+            end = begin + len(take.world)
+            yield take, camera, pixels, slice(begin, end)
+            begin = end

@@ -1,0 +1,306 @@
+"""Windows of fixed length over sequences: index tables, and batches gathered from them in one step.
+
+Training windows follow Pavllo et al., "3D human pose estimation in video", CVPR 2019 (chunks with edge padding on
+both sides); evaluation windows follow Shan et al., P-STMO, ECCV 2022 (the last window ends at the last frame).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Many
+from hashlib import blake2b
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from bench.data.sequence import Sequence
+from models.errors import InputError
+from models.lifter import Batch
+from models.skeleton import Skeleton
+
+Mode = Literal["train", "eval"]
+
+
+def train_table(lengths: ArrayLike, chunk: int, flip: bool) -> np.ndarray:
+    """Windows that cover every frame once.
+
+    A sequence of length L gives n = ceil(L / chunk) windows from frame -floor((n chunk - L) / 2) on; frames before
+    the first and after the last repeat them.
+
+    Returns:
+        ``[n, 4]`` int64: sequence, start, end (exclusive), flip. With ``flip`` a sequence's plain rows are
+        followed by its mirrored rows.
+    """
+    length = np.asarray(lengths, dtype=np.int64)
+    counts = -(-length // chunk)
+    first = -((counts * chunk - length) // 2)
+    sequence, rank = _numbered(counts * (2 if flip else 1))
+    mirrored = rank >= counts[sequence]
+    start = first[sequence] + (rank - mirrored * counts[sequence]) * chunk
+    return np.stack([sequence, start, start + chunk, mirrored], axis=1)
+
+
+def eval_table(lengths: ArrayLike, frames: int) -> np.ndarray:
+    """Windows for evaluation: one after the other, the last one moved back so that it ends at the last frame.
+
+    A sequence shorter than a window gives one window from frame 0; it repeats its last frame.
+
+    Returns:
+        ``[n, 4]`` int64: sequence, start, end (exclusive), 0.
+    """
+    length = np.asarray(lengths, dtype=np.int64)
+    sequence, rank = _numbered(-(-length // frames))
+    start = np.minimum(rank * frames, np.maximum(length[sequence] - frames, 0))
+    return np.stack([sequence, start, start + frames, np.zeros_like(start)], axis=1)
+
+
+class Windows:
+    """Windows over sequences of one skeleton, assembled into batches without a loop.
+
+    The frames are held once: sequences that are slices of shared arrays (as the readers give them) are used where
+    they lie, others are joined into one array.
+
+    Attributes:
+        sequences: as given.
+        table: ``[n, 4]`` sequence, start, end, flip; one row per window.
+        frames, context: output frames, and input frames on the left and right of them.
+    """
+
+    def __init__(
+        self,
+        sequences: Many[Sequence],
+        skeleton: Skeleton,
+        frames: int,
+        context: tuple[int, int] = (0, 0),
+        mode: Mode = "train",
+        flip: bool = False,
+    ) -> None:
+        """Index the windows.
+
+        Args:
+            sequences: all of one joint order; float32 arrays.
+            skeleton: their joint order, for mirroring.
+            frames: F, output frames of a window.
+            context: (left, right) further frames of 2D input; beyond a sequence its end frames are repeated.
+            mode: "train" (``train_table``) or "eval" (``eval_table``).
+            flip: add the mirrored copy of every window; for training only.
+
+        Raises:
+            InputError: there is no sequence, one is empty, or ``frames`` is below 1.
+        """
+        _check(sequences, frames)
+        self.sequences, self.skeleton = tuple(sequences), skeleton
+        self.frames, self.context, self.mode = frames, context, mode
+        self.lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+        training = mode == "train"
+        self.table = train_table(self.lengths, frames, flip) if training else eval_table(self.lengths, frames)
+        self.keys = _window_keys(self.sequences, self.table)
+        self._actions = np.array([sequence.action_class for sequence in sequences])
+        self._pose_2d = _Pool([sequence.pose_2d for sequence in sequences])
+        self._pose_3d = _Pool([sequence.pose_3d for sequence in sequences])
+        self._trajectory = _Pool([sequence.trajectory for sequence in sequences])
+        self._intrinsics = torch.from_numpy(np.stack([sequence.intrinsics for sequence in sequences]))
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def batch(self, indices: np.ndarray) -> Batch:
+        """The windows of these rows of the table, mirrored where the table says so.
+
+        Args:
+            indices: ``[B]`` integers.
+
+        Returns:
+            A batch with ``pose_2d`` ``[B, left + F + right, J, 2]`` and all ground truth.
+        """
+        sequence, start, _, flip = self.table[indices].T
+        left, right = self.context
+        seen = self._frames(sequence, start, -left, self.frames + right)
+        output = seen[:, left : left + self.frames]
+        camera = self._intrinsics[torch.from_numpy(sequence)]
+        batch = Batch(
+            pose_2d=self._pose_2d.gather(sequence, seen),
+            actions=tuple(self._actions[sequence].tolist()),
+            window_keys=torch.from_numpy(self.keys[indices]),
+            pose_3d=self._pose_3d.gather(sequence, output),
+            trajectory=self._trajectory.gather(sequence, output),
+            camera=camera,
+        )
+        return _mirrored(batch, np.flatnonzero(flip), self.skeleton) if flip.any() else batch
+
+    def counts(self, indices: np.ndarray) -> np.ndarray:
+        """Which frames of these windows count in an error, so that every frame of a sequence counts once.
+
+        Returns:
+            ``[B, F]`` bool; False for repeated frames beyond the ends, and for the part of the last window that
+            the window before it already covered.
+        """
+        sequence, start, _, _ = self.table[indices].T
+        position = start[:, None] + np.arange(self.frames)
+        inside = (position >= 0) & (position < self.lengths[sequence][:, None])
+        if self.mode == "train":
+            return inside
+        fresh_from = -(-start // self.frames) * self.frames
+        return inside & (position >= fresh_from[:, None])
+
+    def frame_index(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where the output frames come from: sequence ``[B]`` and frame within it ``[B, F]``."""
+        sequence, start, _, _ = self.table[indices].T
+        return sequence, self._frames(sequence, start, 0, self.frames)
+
+    def subset(self, n: int) -> np.ndarray:
+        """Rows of ``n`` windows spread evenly over actions, and within an action over takes and cameras.
+
+        The same for the same sequences and window length; all rows, if there are no more than ``n``.
+
+        Returns:
+            ``[min(n, len)]`` int64, ascending.
+        """
+        order = _spread_order(self.sequences, self.table[:, 0])
+        return np.sort(order[:n])
+
+    def _frames(self, sequence: np.ndarray, start: np.ndarray, first: int, last: int) -> np.ndarray:
+        """``[B, last - first]`` frames from ``start + first`` on, held within each sequence."""
+        position = start[:, None] + np.arange(first, last)
+        return np.clip(position, 0, self.lengths[sequence][:, None] - 1)
+
+
+def split_validation(
+    sequences: Many[Sequence], every: int = 10
+) -> tuple[tuple[Sequence, ...], tuple[Sequence, ...]]:
+    """Hold out every ``every``-th take of each subject, in all its cameras.
+
+    Takes are counted in sorted order, from a different one for every subject, so that each subject with two takes
+    or more gives at least one, and the held-out actions differ.
+
+    Returns:
+        (training sequences, validation sequences), in the order given.
+
+    Raises:
+        InputError: no subject has two takes.
+    """
+    held: set[str] = set()
+    for rank, subject in enumerate(sorted({sequence.subject for sequence in sequences})):
+        takes = sorted({sequence.take for sequence in sequences if sequence.subject == subject})
+        if len(takes) > 1:
+            held.update(takes[(3 * rank + 1) % min(every, len(takes)) :: every])
+    if not held:
+        raise InputError(
+            "no training subject has two takes, so none can be held out for validation: add takes to the data"
+        )
+    train = tuple(sequence for sequence in sequences if sequence.take not in held)
+    return train, tuple(sequence for sequence in sequences if sequence.take in held)
+
+
+class _Pool:
+    """Frames of many sequences in one tensor, with the row at which each sequence begins."""
+
+    def __init__(self, arrays: list[np.ndarray]) -> None:
+        shared = _shared_base(arrays)
+        if shared is None:
+            lengths = [len(array) for array in arrays]
+            self._rows = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+            self._data = torch.from_numpy(np.concatenate(arrays).astype(np.float32, copy=False))
+        else:
+            self._data, self._rows = torch.from_numpy(shared), _offsets(shared, arrays)
+
+    def gather(self, sequence: np.ndarray, frame: np.ndarray) -> Tensor:
+        """``[B, F, ...]`` for sequences ``[B]`` and frames ``[B, F]``."""
+        rows = torch.from_numpy(self._rows[sequence][:, None] + frame)
+        return self._data.index_select(0, rows.flatten()).unflatten(0, rows.shape)
+
+
+def _shared_base(arrays: list[np.ndarray]) -> np.ndarray | None:
+    """The array of which all ``arrays`` are runs of rows; None if there is none."""
+    base = arrays[0].base
+    if not isinstance(base, np.ndarray) or base.dtype != np.float32 or not base.flags.c_contiguous:
+        return None
+    alike = all(
+        array.base is base and array.shape[1:] == base.shape[1:] and array.strides == base.strides
+        for array in arrays
+    )
+    return base if alike and base.flags.writeable else None
+
+
+def _offsets(base: np.ndarray, arrays: list[np.ndarray]) -> np.ndarray:
+    addresses = np.array([array.ctypes.data for array in arrays], dtype=np.int64)
+    return (addresses - base.ctypes.data) // base.strides[0]
+
+
+def _check(sequences: Many[Sequence], frames: int) -> None:
+    if frames < 1:
+        raise InputError(f"a window of {frames} frames is empty: choose at least one frame")
+    if not sequences:
+        raise InputError("there are no sequences to cut windows from: check the data set's subjects")
+    empty = next((sequence.key for sequence in sequences if len(sequence) == 0), None)
+    if empty is not None:
+        raise InputError(f"sequence {empty} has no frames: remove it from the data or export it again")
+
+
+def _numbered(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For groups of these sizes: the group of every member, and its number within the group."""
+    group = np.repeat(np.arange(len(counts)), counts)
+    return group, np.arange(len(group)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def _window_keys(sequences: Many[Sequence], table: np.ndarray) -> np.ndarray:
+    """63-bit names of windows: blake2b of the sequence's key, mixed with the start by splitmix64."""
+    digests = [blake2b(sequence.key.encode(), digest_size=8).digest() for sequence in sequences]
+    seeds = np.array([int.from_bytes(digest, "little") for digest in digests], dtype=np.uint64)
+    z = seeds[table[:, 0]] + table[:, 1].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(1)).astype(np.int64)
+
+
+def _mirrored(batch: Batch, rows: np.ndarray, skeleton: Skeleton) -> Batch:
+    """The batch, its tensors changed in place, with these rows reflected in x = 0."""
+    chosen = torch.from_numpy(rows)
+    assert batch.pose_3d is not None
+    assert batch.trajectory is not None
+    assert batch.camera is not None
+    batch.pose_2d[chosen] = skeleton.mirror(batch.pose_2d[chosen])
+    batch.pose_3d[chosen] = skeleton.mirror(batch.pose_3d[chosen])
+    batch.trajectory[chosen] *= torch.tensor([-1.0, 1.0, 1.0])
+    batch.camera[chosen] *= torch.tensor([1.0, 1, -1, 1, 1, 1, 1, -1, 1])
+    return batch
+
+
+def _ranks(values: list[str]) -> tuple[np.ndarray, int]:
+    names = sorted(set(values))
+    rank = {name: number for number, name in enumerate(names)}
+    return np.array([rank[value] for value in values]), len(names)
+
+
+def _spread_order(sequences: Many[Sequence], owner: np.ndarray) -> np.ndarray:
+    """Windows (each of sequence ``owner[i]``) in an order whose every beginning is a fair sample.
+
+    Actions take turns; within an action, takes of different subjects take turns, each time in another camera, and
+    windows of one sequence come in golden-section order.
+    """
+    action, _ = _ranks([sequence.action_class for sequence in sequences])
+    camera, cameras = _ranks([sequence.camera for sequence in sequences])
+    take = _take_turns(sequences, action)
+    turn = (camera - take - action) % cameras
+    _, position = _numbered(np.bincount(owner, minlength=len(sequences)))
+    late = np.argsort(np.lexsort(((position + 1) * 0.6180339887498949 % 1, owner)))
+    first = np.cumsum(np.bincount(owner, minlength=len(sequences)))
+    late -= np.concatenate([[0], first[:-1]])[owner]
+    within = np.lexsort((take[owner], turn[owner], late, action[owner]))
+    _, rank = _numbered(np.bincount(action[owner]))
+    return within[np.lexsort((action[owner][within], rank))]
+
+
+def _take_turns(sequences: Many[Sequence], action: np.ndarray) -> np.ndarray:
+    """Place of each sequence's take within its action: subjects alternate, every action beginning elsewhere."""
+    places = np.zeros(len(sequences), dtype=np.int64)
+    for number in range(int(action.max()) + 1):
+        members = np.flatnonzero(action == number).tolist()
+        takes = sorted({(sequences[i].subject, sequences[i].action) for i in members})
+        nth = {take: sum(other[0] == take[0] for other in takes[:k]) for k, take in enumerate(takes)}
+        order = sorted(takes, key=lambda take: (nth[take], take))
+        place = {take: (k - number) % len(order) for k, take in enumerate(order)}
+        places[members] = [place[sequences[i].subject, sequences[i].action] for i in members]
+    return places
