@@ -78,7 +78,7 @@ def expand(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bo
         InputError: a key or a value that an experiment does not have.
     """
     changes = list(changes)
-    experiments: dict[Experiment, None] = {}
+    experiments: dict[str, Experiment] = {}
     for choice in itertools.product(*(_settings(key, values) for key, values in ablation.axes.items())):
         description = ablation.base
         for key, value in itertools.chain(*choice, changes):
@@ -89,8 +89,8 @@ def expand(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bo
             for key, value in ablation.quick.items():
                 description = description if key in touched else override(description, key, value)
             experiment = parse(description, ablation.title)
-        experiments[experiment] = None
-    return list(experiments)
+        experiments[experiment.model_dump_json()] = experiment
+    return list(experiments.values())
 
 
 def _settings(key: str, values: tuple[Any, ...]) -> list[list[tuple[str, Any]]]:

@@ -92,63 +92,142 @@ def train(
         validation: evaluation windows of the validation takes.
         spec: with no field left open.
         title: for the progress bar.
+
+    Raises:
+        InputError: the loss stopped being a number, or the saved state of an interrupted training is damaged.
     """
-    device = accelerator.device
-    trainable = [parameter for parameter in lifter.parameters() if parameter.requires_grad]
-    steps_per_epoch = max(1, round(len(windows) * lifter.train_frames / _given(spec.batch_frames)))
-    epochs = _given(spec.epochs) if trainable else 0
-    progress = _Progress()
     state = _saved_state(folder)
     if state is None and type(lifter).fit_statistics is not Lifter.fit_statistics:
         lifter.fit_statistics(*_all_poses(windows))
-    if not trainable:
-        return _finish(lifter, progress, folder, spec, epochs, windows, accelerator)
+    run = _Run(lifter, windows, validation, spec, folder, accelerator, title, state)
+    show = None if accelerator.is_main_process else True
+    with tqdm(initial=run.progress.step, total=run.steps, desc=f"train {title}", unit="step", disable=show) as bar:
+        while run.progress.step < run.steps:
+            run.step()
+            bar.update()
+            if run.progress.step % run.steps_per_epoch == 0:
+                run.end_epoch()
+                bar.set_postfix(epoch=len(run.progress.loss), loss=f"{run.progress.loss[-1]:.4f}")
+            run.save_now_and_then()
+    return run.finish()
 
-    optimizer = torch.optim.AdamW(trainable, lr=_given(spec.learning_rate), weight_decay=_given(spec.weight_decay))
-    if state is not None:
-        lifter.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        progress = _Progress(**state["progress"])
-    model, optimizer = accelerator.prepare(lifter, optimizer)
-    if state is not None and accelerator.scaler is not None:
-        accelerator.scaler.load_state_dict(state["scaler"])
 
-    started, last_save = time.monotonic() - progress.seconds, time.monotonic()
-    loss_sum = torch.tensor(progress.loss_sum, dtype=torch.float64, device=device)
-    total = epochs * steps_per_epoch
-    bar = tqdm(initial=progress.step, total=total, desc=f"train {title}", unit="step", disable=_quiet(accelerator))
-    model.train()
-    while progress.step < total:
-        epoch, within = divmod(progress.step, steps_per_epoch)
-        for group in optimizer.param_groups:
-            group["lr"] = _given(spec.learning_rate) * _given(spec.decay) ** epoch
-        indices = _share(_batch_indices(len(windows), steps_per_epoch, spec.seed, epoch, within), accelerator)
-        batch = windows.batch(indices).to(device)
-        torch.manual_seed(_step_seed(spec.seed, progress.step, accelerator.process_index))
-        loss = model(batch)
-        accelerator.backward(loss)
-        if spec.clip is not None:
-            accelerator.clip_grad_norm_(trainable, spec.clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        loss_sum += loss.detach().double()
-        progress.step += 1
-        bar.update()
-        if within + 1 == steps_per_epoch:
-            progress.loss.append(_finite(loss_sum.item() / steps_per_epoch, title, epoch))
-            loss_sum.zero_()
-            if accelerator.is_main_process and spec.selection == "validation" and len(validation):
-                _validate(lifter, validation, progress, epoch + 1, folder, device)
-                model.train()
-            accelerator.wait_for_everyone()
-            bar.set_postfix(epoch=f"{epoch + 1}/{epochs}", loss=f"{progress.loss[-1]:.4f}")
-        if within + 1 == steps_per_epoch or time.monotonic() - last_save > SAVE_EVERY_SECONDS:
-            progress.seconds, progress.loss_sum = time.monotonic() - started, loss_sum.item()
-            if accelerator.is_main_process:
-                _save_state(folder, lifter, optimizer, accelerator, progress)
-            last_save = time.monotonic()
-    bar.close()
-    return _finish(lifter, progress, folder, spec, epochs, windows, accelerator)
+class _Run:
+    """The state of one training: everything that a step reads or changes."""
+
+    def __init__(
+        self,
+        lifter: Lifter,
+        windows: Windows,
+        validation: Windows,
+        spec: TrainingSpec,
+        folder: Path,
+        accelerator: Accelerator,
+        title: str,
+        state: dict[str, Any] | None,
+    ) -> None:
+        self.lifter, self.windows, self.validation = lifter, windows, validation
+        self.spec, self.folder, self.accelerator, self.title = spec, folder, accelerator, title
+        self.trainable = [parameter for parameter in lifter.parameters() if parameter.requires_grad]
+        self.steps_per_epoch = max(1, round(len(windows) * lifter.train_frames / _given(spec.batch_frames)))
+        self.epochs = _given(spec.epochs) if self.trainable else 0
+        self.steps = self.epochs * self.steps_per_epoch
+        self.progress = _Progress()
+        if not self.trainable:
+            return
+        optimizer = torch.optim.AdamW(
+            self.trainable, lr=_given(spec.learning_rate), weight_decay=_given(spec.weight_decay)
+        )
+        if state is not None:
+            lifter.load_state_dict(state["model"])
+            optimizer.load_state_dict(state["optimizer"])
+            self.progress = _Progress(**state["progress"])
+        self.model, self.optimizer = accelerator.prepare(lifter, optimizer)
+        if state is not None and accelerator.scaler is not None:
+            accelerator.scaler.load_state_dict(state["scaler"])
+        self.started = time.monotonic() - self.progress.seconds
+        self.saved = time.monotonic()
+        self.loss_sum = torch.tensor(self.progress.loss_sum, dtype=torch.float64, device=accelerator.device)
+        self.model.train()
+
+    def step(self) -> None:
+        epoch, within = divmod(self.progress.step, self.steps_per_epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = _given(self.spec.learning_rate) * _given(self.spec.decay) ** epoch
+        rows = _batch_rows(len(self.windows), self.steps_per_epoch, self.spec.seed, epoch, within)
+        batch = self.windows.batch(_share(rows, self.accelerator)).to(self.accelerator.device)
+        torch.manual_seed(_step_seed(self.spec.seed, self.progress.step, self.accelerator.process_index))
+        loss = self.model(batch)
+        self.accelerator.backward(loss)
+        if self.spec.clip is not None:
+            self.accelerator.clip_grad_norm_(self.trainable, self.spec.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.loss_sum += loss.detach().double()
+        self.progress.step += 1
+
+    def end_epoch(self) -> None:
+        """Note the epoch's mean loss, and the validation error where it chooses the checkpoint."""
+        loss = self.loss_sum.item() / self.steps_per_epoch
+        self.progress.loss.append(loss)
+        if not np.isfinite(loss):
+            raise InputError(
+                f"training of {self.title}: the loss of epoch {len(self.progress.loss)} is {loss}; lower "
+                "training.learning_rate or set training.clip"
+            )
+        self.loss_sum.zero_()
+        if self.accelerator.is_main_process and self.spec.selection == "validation" and len(self.validation):
+            error = _validation_error(self.lifter, self.validation, self.accelerator.device)
+            self.model.train()
+            if all(error < earlier for _, earlier in self.progress.validation):
+                _write_weights(self.lifter, self.folder / BEST)
+            self.progress.validation.append((len(self.progress.loss), error))
+        self.accelerator.wait_for_everyone()
+
+    def save_now_and_then(self) -> None:
+        """Save at the end of an epoch and every ``SAVE_EVERY_SECONDS``."""
+        ended = self.progress.step % self.steps_per_epoch == 0
+        if not ended and time.monotonic() - self.saved < SAVE_EVERY_SECONDS:
+            return
+        self.saved = time.monotonic()
+        self.progress.seconds, self.progress.loss_sum = self.saved - self.started, self.loss_sum.item()
+        if not self.accelerator.is_main_process:
+            return
+        scaler = self.accelerator.scaler
+        state = {
+            "model": self.lifter.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else {},
+            "progress": asdict(self.progress),
+        }
+        with atomic(self.folder / STATE) as file:
+            torch.save(state, file)
+
+    def finish(self) -> TrainingInfo:
+        """Take the selected weights, store them, and remove what only an interrupted training needs."""
+        progress = self.progress
+        selected = self.epochs
+        self.accelerator.wait_for_everyone()
+        if progress.validation and self.accelerator.is_main_process:
+            selected = min(progress.validation, key=lambda entry: entry[1])[0]
+            self.lifter.load_state_dict(load_file(self.folder / BEST))
+        windows_seen = self.epochs * len(self.windows)
+        info = TrainingInfo(
+            epochs=self.epochs,
+            steps=progress.step,
+            seconds=round(progress.seconds, 3),
+            windows_per_s=round(windows_seen / progress.seconds, 1) if progress.seconds else 0.0,
+            selected_epoch=selected,
+            loss=tuple(progress.loss),
+            validation_mpjpe=tuple(progress.validation),
+        )
+        if self.accelerator.is_main_process:
+            _write_weights(self.lifter, self.folder / WEIGHTS)
+            write_text(self.folder / INFO, info.model_dump_json(indent=1))
+            (self.folder / STATE).unlink(missing_ok=True)
+            (self.folder / BEST).unlink(missing_ok=True)
+        self.accelerator.wait_for_everyone()
+        return info
 
 
 def load_trained(lifter: Lifter, folder: Path) -> TrainingInfo | None:
@@ -159,7 +238,7 @@ def load_trained(lifter: Lifter, folder: Path) -> TrainingInfo | None:
     return TrainingInfo.model_validate_json((folder / INFO).read_text())
 
 
-def _batch_indices(windows: int, steps: int, seed: int, epoch: int, within: int) -> np.ndarray:
+def _batch_rows(windows: int, steps: int, seed: int, epoch: int, within: int) -> np.ndarray:
     """Rows of one step: each epoch is one permutation of all rows, cut into equal parts."""
     order = _epoch_order(windows, seed, epoch)
     return order[windows * within // steps : windows * (within + 1) // steps]
@@ -182,76 +261,25 @@ def _step_seed(seed: int, step: int, process: int) -> int:
 
 
 @torch.inference_mode()
-def _validate(
-    lifter: Lifter, validation: Windows, progress: _Progress, epoch: int, folder: Path, device: torch.device
-) -> None:
-    """MPJPE (mm) of one hypothesis after one step; the best weights so far are put aside."""
+def _validation_error(lifter: Lifter, validation: Windows, device: torch.device) -> float:
+    """MPJPE (mm) over a fixed subset of the validation windows, one hypothesis after one step."""
     lifter.eval()
-    indices = validation.subset(min(VALIDATION_WINDOWS, len(validation)))
+    rows = validation.subset(min(VALIDATION_WINDOWS, len(validation)))
     total, frames = 0.0, 0
-    for part in np.array_split(indices, -(-len(indices) // 32)):
+    for part in np.array_split(rows, -(-len(rows) // 32)):
         batch = validation.batch(part).to(device)
         predicted = lifter.predict(batch, Sampling(hypotheses=1, steps=1, flip=False))[:, -1, 0]
         errors = mpjpe(predicted, batch.pose_3d)
         counts = torch.as_tensor(validation.counts(part), device=device)
         total += errors[counts].double().sum().item()
         frames += int(counts.sum())
-    error = total / frames
-    if all(error < earlier for _, earlier in progress.validation):
-        _write_weights(lifter, folder / BEST)
-    progress.validation.append((epoch, error))
-
-
-def _finish(
-    lifter: Lifter,
-    progress: _Progress,
-    folder: Path,
-    spec: TrainingSpec,
-    epochs: int,
-    windows: Windows,
-    accelerator: Accelerator,
-) -> TrainingInfo:
-    selected = epochs
-    if progress.validation:
-        selected = min(progress.validation, key=lambda entry: entry[1])[0]
-        accelerator.wait_for_everyone()
-        lifter.load_state_dict(load_file(folder / BEST))
-    info = TrainingInfo(
-        epochs=epochs,
-        steps=progress.step,
-        seconds=round(progress.seconds, 3),
-        windows_per_s=round(epochs * len(windows) / progress.seconds, 1) if progress.seconds else 0.0,
-        selected_epoch=selected,
-        loss=tuple(progress.loss),
-        validation_mpjpe=tuple(progress.validation),
-    )
-    if accelerator.is_main_process:
-        _write_weights(lifter, folder / WEIGHTS)
-        write_text(folder / INFO, info.model_dump_json(indent=1))
-        (folder / STATE).unlink(missing_ok=True)
-        (folder / BEST).unlink(missing_ok=True)
-    accelerator.wait_for_everyone()
-    return info
+    return total / frames
 
 
 def _write_weights(lifter: Lifter, path: Path) -> None:
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in lifter.state_dict().items()}
     with atomic(path) as file:
         file.write(save(tensors))
-
-
-def _save_state(
-    folder: Path, lifter: Lifter, optimizer: Any, accelerator: Accelerator, progress: _Progress
-) -> None:
-    scaler = accelerator.scaler.state_dict() if accelerator.scaler is not None else {}
-    state = {
-        "model": lifter.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "scaler": scaler,
-        "progress": asdict(progress),
-    }
-    with atomic(folder / STATE) as file:
-        torch.save(state, file)
 
 
 def _saved_state(folder: Path) -> dict[str, Any] | None:
@@ -268,19 +296,6 @@ def _all_poses(windows: Windows) -> tuple[torch.Tensor, torch.Tensor]:
     pose_2d = np.concatenate([sequence.pose_2d for sequence in windows.sequences])
     pose_3d = np.concatenate([sequence.pose_3d for sequence in windows.sequences])
     return torch.from_numpy(pose_2d), torch.from_numpy(pose_3d)
-
-
-def _quiet(accelerator: Accelerator) -> bool | None:
-    return None if accelerator.is_main_process else True
-
-
-def _finite(loss: float, title: str, epoch: int) -> float:
-    if not np.isfinite(loss):
-        raise InputError(
-            f"training of {title}: the loss of epoch {epoch + 1} is {loss}; lower training.learning_rate "
-            "or set training.clip"
-        )
-    return loss
 
 
 def _given(value: Any) -> Any:

@@ -1,0 +1,47 @@
+import pytest
+
+from ablations.declared import default_names, expand, names, read
+from models.errors import InputError
+
+
+def test_every_declared_file_expands():
+    assert {"methods", "prompts", "sampling"} <= set(default_names())
+    for name in names():
+        experiments = expand(read(name))
+        assert experiments
+        assert len(experiments) == len({experiment.to_yaml() for experiment in experiments})
+
+
+def test_sampling_is_the_full_grid():
+    grid = {(e.method.name, e.evaluation.hypotheses, e.evaluation.steps) for e in expand(read("sampling"))}
+    assert grid == {(m, h, k) for m in ("d3dp", "finepose") for h in (1, 5, 10) for k in (1, 3, 5)}
+
+
+def test_quick_overrides_hold_at_tiny_only_and_yield_to_the_user():
+    ablation = read("methods")
+    assert {e.evaluation.windows for e in expand(ablation)} == {ablation.quick["evaluation.windows"]}
+    assert {e.evaluation.windows for e in expand(ablation, full=True)} == {None}
+    assert {e.evaluation.windows for e in expand(ablation, [("method.preset", "base")])} == {None}
+    assert {e.evaluation.windows for e in expand(ablation, [("evaluation.windows", 7)])} == {7}
+
+
+def test_an_axis_value_may_set_several_keys(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "title: Mine\nlayout: runs\naxes:\n  method.name:\n"
+        "    - tcn\n    - {method.name: finepose, method.options.prompt: none}\n"
+    )
+    first, second = expand(read(str(path)))
+    assert (first.method.name, first.method.options) == ("tcn", {})
+    assert (second.method.name, second.method.options) == ("finepose", {"prompt": "none"})
+
+
+def test_wrong_names_and_files(tmp_path):
+    with pytest.raises(InputError, match="did you mean 'sampling'"):
+        read("samplin")
+    path = tmp_path / "mine.yaml"
+    path.write_text("title: Mine\nlayot: runs\n")
+    with pytest.raises(InputError, match="unknown key 'layot': did you mean 'layout'"):
+        read(str(path))
+    with pytest.raises(InputError, match=r"unknown key 'training\.epoch'"):
+        expand(read("methods"), [("training.epoch", 3)])
