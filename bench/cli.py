@@ -192,7 +192,7 @@ def describe_data(
     import bench.data
     from bench.data.pictures import summary
 
-    dataset = bench.data.load(data, str(data_root) if data_root else None, detections)
+    dataset = bench.data.load(data, data_root, detections)
     for line in summary(dataset):
         typer.echo(line)
     if pictures:

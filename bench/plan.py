@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -90,9 +91,9 @@ def resolve(experiment: Experiment) -> Job:
         }
     )
     data = complete.data
-    root = str(data.root) if data.root else None
-    train = _load(data.name, root, data.detections)
-    test = _load(data.name, root, complete.evaluation.detections)
+    assert complete.evaluation.detections is not None
+    train = _load(data.name, data.root, data.detections)
+    test = _load(data.name, data.root, complete.evaluation.detections)
     training_id = identity(
         {
             "method": method.name,
@@ -133,5 +134,5 @@ def _configure(lifter: type[Lifter], config: Any, options: dict[str, Any], metho
 
 
 @functools.lru_cache(maxsize=4)
-def _load(name: str, root: str | None, detections: str) -> Dataset:
+def _load(name: str, root: Path | None, detections: str) -> Dataset:
     return bench.data.load(name, root, detections)

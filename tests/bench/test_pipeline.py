@@ -1,0 +1,172 @@
+"""The way from descriptions to records, with a toy method on toy data."""
+
+import json
+
+import mlflow
+import pytest
+
+from bench import pipeline
+from bench.experiment import parse
+from bench.pipeline import run
+from bench.plan import resolve
+from bench.records import Record
+from bench.store import Store
+from bench.tracking import Tracker
+from models.errors import InputError
+from tests.bench.toy import Toy
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
+    return Store(tmp_path / "store")
+
+
+def job(**changes):
+    description = {"method": {"name": "toy"}, "training": {"epochs": 1}, "evaluation": {"windows": 4}}
+    for key, value in changes.items():
+        description.setdefault(key, {}).update(value)
+    return resolve(parse(description))
+
+
+def test_identities_separate_training_from_evaluation(toy_suite):
+    plain = job()
+    for evaluation in ({"hypotheses": 2}, {"steps": 9}, {"flip": False}, {"aggregations": ["P-Agg"]}, {"seed": 3}):
+        other = job(evaluation=evaluation)
+        assert other.training_id == plain.training_id
+        assert other.id != plain.id
+    for changes in (
+        {"training": {"seed": 1}}, {"training": {"epochs": 2}}, {"method": {"options": {"noise": 0.5}}},
+        {"data": {"detections": "gt"}},
+    ):  # fmt: skip
+        assert job(**changes).training_id != plain.training_id
+    assert job(method={"options": {"frames": 9}}).id == plain.id, "a default spelled out is the same experiment"
+    assert job(data={"root": "/elsewhere"}).id == plain.id, "where files lie is no part of the identity"
+
+
+def test_a_new_version_of_a_method_is_a_new_training(toy_suite, monkeypatch):
+    old = job()
+    monkeypatch.setattr(Toy, "version", 2)
+    assert job().training_id != old.training_id
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": {"name": "tyo"}}, "unknown method 'tyo': did you mean 'toy'"),
+        (
+            {"method": {"options": {"frame": 3}}},
+            "unknown key 'method.options.frame' for toy: did you mean 'frames'",
+        ),
+        (
+            {"method": {"options": {"frames": "x"}}},
+            "key 'method.options.frames' is 'x', but input should be a valid int",
+        ),
+    ],
+)
+def test_what_a_method_does_not_know(toy_suite, changes, message):
+    with pytest.raises(InputError, match=message):
+        job(**changes)
+
+
+def test_jobs_share_their_training_and_are_done_once(toy_suite, store):
+    jobs = [job(evaluation={"hypotheses": h, "steps": k}) for h in (1, 3) for k in (1, 2)]
+    outcome = run(jobs, store, "cpu")
+    assert (outcome.trained, outcome.evaluated) == (1, 4)
+    assert set(outcome.records) == {j.id for j in jobs}
+    again = run(jobs, store, "cpu")
+    assert (again.trained, again.evaluated) == (0, 0)
+    assert again.records == outcome.records
+
+
+def test_a_record_carries_its_conditions(toy_suite, store):
+    wanted = job(evaluation={"hypotheses": 2, "steps": 2, "detections": "gt"})
+    record = run([wanted], store, "cpu").records[wanted.id]
+    assert record.data.label == "toy motion"
+    assert (record.data.train_detections, record.data.test_detections) == ("cpn", "gt")
+    assert record.data.subset == "4 of 40 windows, evenly spread"
+    assert record.data.test_subjects == ("S9",)
+    assert (record.conditions.hypotheses, record.conditions.steps) == (2, 2)
+    assert record.conditions.selection == "validation"
+    kinds = {value.aggregation: value.kind for value in record.values}
+    assert kinds == {"P-Agg": "deployable", "J-Agg": "assisted", "P-Best": "oracle", "J-Best": "oracle"}
+    best = record.value("mpjpe", "J-Best")
+    assert best is not None
+    assert best.low <= best.action_mean <= best.high
+    assert set(best.per_action) == {"Walking", "Eating"}
+    assert best.action_mean == pytest.approx(sum(best.per_action.values()) / 2)
+
+
+def test_a_lost_index_is_found_again_in_mlflow(toy_suite, store):
+    wanted = job()
+    before = run([wanted], store, "cpu").records
+    store.index.unlink()
+    outcome = run([wanted], store, "cpu")
+    assert (outcome.trained, outcome.evaluated) == (0, 0)
+    assert outcome.records == before
+
+
+def test_mlflow_holds_parameters_metrics_tags_and_artifacts(toy_suite, store):
+    wanted = job(evaluation={"steps": 2})
+    record = run([wanted], store, "cpu").records[wanted.id]
+    client = mlflow.MlflowClient(Tracker(store.root).uri)
+    found = client.get_run(record.mlflow_run_id)
+    value = record.value("mpjpe", "P-Agg")
+    assert found.info.status == "FINISHED"
+    assert found.data.metrics["mpjpe/P-Agg"] == value.action_mean
+    assert found.data.params["method.name"] == "toy"
+    assert found.data.tags["data.hash"] == "0123456789abcdef"
+    assert found.data.tags["git.commit"] == record.git_commit
+    assert json.loads(found.data.tags["conditions"])["steps"] == 2
+    names = {artifact.path for artifact in client.list_artifacts(record.mlflow_run_id)}
+    assert names == {"experiment.yaml", "record.json", f"{record.id}.npz"}
+    training = client.get_run(found.data.tags["mlflow.parentRunId"])
+    assert training.data.tags["bench.training_id"] == record.training_id
+
+
+def test_an_interruption_keeps_what_is_finished(toy_suite, store, monkeypatch):
+    jobs = [job(), job(training={"seed": 1})]
+    with monkeypatch.context() as patch:
+        real = pipeline._run_training_group
+
+        def interrupted(group, *rest):
+            if group[0].id == jobs[1].id:
+                raise KeyboardInterrupt
+            return real(group, *rest)
+
+        patch.setattr(pipeline, "_run_training_group", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(jobs, store, "cpu")
+    assert set(store.records()) == {jobs[0].id}
+    outcome = run(jobs, store, "cpu")
+    assert (outcome.trained, outcome.evaluated) == (1, 1)
+
+
+def test_a_damaged_index_names_the_way_out(store):
+    store.index.write_bytes(b"not parquet")
+    with pytest.raises(InputError, match=r"index\.parquet: is damaged .* --rebuild-index"):
+        store.records()
+
+
+def test_a_store_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="--store .*: cannot be made"):
+        Store(tmp_path / "file" / "store")
+
+
+def test_an_unreachable_mlflow_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/missing/folder/x.db")
+    with pytest.raises(InputError, match="MLflow store .* cannot be opened"):
+        Tracker(tmp_path)
+
+
+def test_too_short_sequences_are_refused(toy_suite, store):
+    with pytest.raises(InputError, match="longest training sequence has 40 frames, fewer than the window of 41"):
+        run([job(method={"options": {"frames": 41}})], store, "cpu")
+
+
+def test_records_survive_their_json(toy_suite, store):
+    wanted = job()
+    record = run([wanted], store, "cpu").records[wanted.id]
+    assert Record.model_validate_json(record.model_dump_json()) == record

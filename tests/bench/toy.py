@@ -1,0 +1,68 @@
+"""The smallest method and data set with which the harness can be tested: a linear map, random walks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from bench.data.sequence import Dataset, Sequence
+from models.lifter import Batch, Lifter, Preset, Recipe, Sampling
+from models.skeleton import HUMAN36M
+
+
+@dataclass(frozen=True)
+class ToyConfig:
+    frames: int = 9
+    noise: float = 0.0
+
+
+class Toy(Lifter):
+    """A linear layer per joint; noise in its loss shows whether random numbers are reproduced."""
+
+    title = "Toy"
+    Config = ToyConfig
+    presets = {
+        name: Preset(
+            ToyConfig(), Recipe(epochs=3, batch_frames=90, learning_rate=0.01, decay=0.9, weight_decay=0.0)
+        )
+        for name in ("tiny", "base", "paper")
+    }
+    probabilistic = True
+
+    def __init__(self, config, skeleton=HUMAN36M):
+        super().__init__(config, skeleton)
+        self.frames = self.train_frames = config.frames
+        self.lift = nn.Linear(2, 3)
+
+    def training_loss(self, batch: Batch):
+        jitter = torch.randn_like(batch.pose_3d) * 0.01
+        return (self.lift(batch.pose_2d) + jitter - batch.pose_3d).norm(dim=-1).mean()
+
+    def predict(self, batch: Batch, sampling: Sampling):
+        poses = self.lift(batch.pose_2d)[:, None, None]
+        poses = poses - poses[..., :1, :]
+        return poses.expand(-1, sampling.steps, sampling.hypotheses, -1, -1, -1)
+
+
+def sequence(subject: str, action: str, camera: str, frames: int = 40) -> Sequence:
+    rng = np.random.default_rng(sum(map(ord, subject + action + camera)))
+    pose = rng.normal(size=(1, 17, 3)) * 0.3 + np.cumsum(rng.normal(size=(frames, 17, 3)) * 0.01, axis=0)
+    pose = (pose - pose[:, :1]).astype(np.float32)
+    trajectory = np.tile(np.float32([0, 0, 5]), (frames, 1))
+    intrinsics = np.float32([2.3, 2.3, 0, 0, 0, 0, 0, 0, 0])
+    absolute = pose + trajectory[:, None]
+    pose_2d = (2.3 * absolute[..., :2] / absolute[..., 2:]).astype(np.float32)
+    return Sequence(subject, action, camera, 50.0, pose_2d, pose, trajectory, intrinsics, 1000, 1000)
+
+
+def dataset(name: str, root: object, detections: str) -> Dataset:
+    def of(*subjects: str) -> tuple[Sequence, ...]:
+        return tuple(
+            sequence(subject, action, camera)
+            for subject in subjects
+            for action in ("Walking", "Walking 1", "Eating", "Eating 1")
+            for camera in ("a", "b")
+        )
+
+    return Dataset("toy", "toy motion", detections, HUMAN36M, of("S1", "S5"), of("S9"), "0123456789abcdef")
