@@ -1,0 +1,29 @@
+"""D3DP: diffusion over poses on MixSTE's trunk (Shan et al., arXiv:2303.11579, ICCV 2023)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from models.denoiser import Denoiser, DenoiserConfig
+from models.lifter import Preset, Recipe
+
+
+class D3DP(Denoiser):
+    """Diffusion-based lifting; the mean joint distance of the clean estimate is its training loss."""
+
+    title: ClassVar[str] = "D3DP"
+    Config: ClassVar[type] = DenoiserConfig
+    presets: ClassVar[dict[str, Preset]] = {
+        "tiny": Preset(
+            DenoiserConfig(frames=27, channels=32, depth=2, heads=4, drop_path=0.0),
+            Recipe(epochs=6, batch_frames=512, learning_rate=1e-3, decay=0.9, weight_decay=0.01),
+        ),
+        "base": Preset(
+            DenoiserConfig(frames=81, channels=128, depth=4, heads=8),
+            Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),
+        ),
+        "paper": Preset(
+            DenoiserConfig(),
+            Recipe(epochs=400, batch_frames=972, learning_rate=6e-5, decay=0.993, weight_decay=0.1),
+        ),
+    }

@@ -1,0 +1,75 @@
+"""MixSTE: mixed spatio-temporal transformer, sequence to sequence (Zhang et al., arXiv:2203.00859, CVPR 2022)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from models.errors import InputError
+from models.lifter import Batch, Lifter, Preset, Recipe, Sampling
+from models.losses import joint_weights, mean_joint_distance, temporal_consistency, velocity
+from models.prediction import flip_average, root_at_origin
+from models.skeleton import HUMAN36M, Skeleton
+from models.spatiotemporal import Trunk, TrunkConfig
+
+CONSISTENCY_WEIGHT = 0.5
+VELOCITY_WEIGHT = 2.0
+
+
+class MixSTE(Lifter):
+    """The shared trunk over 2D poses alone."""
+
+    title: ClassVar[str] = "MixSTE"
+    Config: ClassVar[type] = TrunkConfig
+    presets: ClassVar[dict[str, Preset]] = {
+        "tiny": Preset(
+            TrunkConfig(frames=27, channels=32, depth=2, heads=4, drop_path=0.0),
+            Recipe(epochs=6, batch_frames=512, learning_rate=1e-3, decay=0.9, weight_decay=0.01),
+        ),
+        "base": Preset(
+            TrunkConfig(frames=81, channels=128, depth=4, heads=8),
+            Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),
+        ),
+        "paper": Preset(
+            TrunkConfig(),
+            Recipe(epochs=160, batch_frames=1024, learning_rate=4e-5, decay=0.99, weight_decay=0.1),
+        ),
+    }
+
+    def __init__(self, config: TrunkConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        """Raises ``InputError`` for windows of one frame, which have no motion to learn from."""
+        super().__init__(config, skeleton)
+        if config.frames < 3:
+            raise InputError(f"frames is {config.frames}, but MixSTE's loss compares frames: take 3 or more")
+        self.frames = self.train_frames = config.frames
+        self.trunk = Trunk(config, inputs=2, joints=len(skeleton.joints))
+        self.register_buffer("joint_weights", joint_weights(skeleton), persistent=False)
+
+    def lift(self, pose_2d: Tensor) -> Tensor:
+        """Poses ``[B, F, J, 2]`` to ``[B, F, J, 3]``."""
+        return self.trunk(self.trunk.embed(pose_2d))
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        assert batch.pose_3d is not None
+        return mixste_loss(self.lift(batch.pose_2d), batch.pose_3d, self.get_buffer("joint_weights"))
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
+        return root_at_origin(poses, self.skeleton)[:, None, None]
+
+
+def mixste_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Weighted position, smoothness and velocity of poses ``[..., F, J, 3]`` (section 3.4).
+
+    Args:
+        predicted, target: metres.
+        weights: of each joint, ``[J]``.
+    """
+    return (
+        mean_joint_distance(predicted, target, weights)
+        + CONSISTENCY_WEIGHT * temporal_consistency(predicted, weights)
+        + VELOCITY_WEIGHT * velocity(predicted, target)
+    )

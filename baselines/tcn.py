@@ -1,0 +1,146 @@
+"""TCN: temporal convolutions over 2D poses, known as VideoPose3D (Pavllo et al., arXiv:1811.11742, CVPR 2019).
+
+B batch, L frames of input, F frames of output, J joints, C channels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from models.errors import InputError
+from models.lifter import Batch, Lifter, Preset, Recipe, Sampling
+from models.losses import mean_joint_distance
+from models.prediction import WindowConfig, flip_average, root_at_origin
+from models.skeleton import HUMAN36M, Skeleton
+
+
+@dataclass(frozen=True)
+class TCNConfig(WindowConfig):
+    """Size of the network; ``frames`` is the length of evaluated windows, trained ones have one output frame.
+
+    Attributes:
+        filter_widths: of the dilated convolutions, odd; their product is the receptive field.
+        channels: C.
+        dropout: after every activation.
+        causal: see past frames only.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    filter_widths: tuple[int, ...] = (3, 3, 3, 3, 3)
+    channels: int = 1024
+    dropout: float = 0.25
+    causal: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.filter_widths or any(width < 1 or width % 2 == 0 for width in self.filter_widths):
+            raise InputError(f"filter_widths is {self.filter_widths}, but needs odd positive widths: take 3,3,3")
+        if self.channels < 1:
+            raise InputError(f"channels is {self.channels}, but must be positive: take 1024")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.25")
+
+    @property
+    def receptive_field(self) -> int:
+        return math.prod(self.filter_widths)
+
+
+class TimeConvolution(nn.Conv1d):
+    """A valid convolution of ``[B, C, L]`` whose stride and dilation the caller chooses."""
+
+    def forward(self, input: Tensor, stride: int = 1, dilation: int = 1) -> Tensor:
+        return nn.functional.conv1d(input, self.weight, self.bias, stride=stride, dilation=dilation)
+
+
+class TemporalConvolutions(nn.Module):
+    """The network, in two forms with the same weights.
+
+    ``dilated`` gives an output for every position of the receptive field in the input; ``strided`` gives the one
+    output of an input as long as the receptive field, without the work that a single output does not need.
+    """
+
+    def __init__(self, config: TCNConfig, joints_in: int, joints_out: int) -> None:
+        super().__init__()
+        widths, C = config.filter_widths, config.channels
+        self.widths = widths
+        self.causal = config.causal
+        self.expand_conv = TimeConvolution(2 * joints_in, C, widths[0], bias=False)
+        self.expand_norm = nn.BatchNorm1d(C)
+        self.wide_convs = nn.ModuleList(TimeConvolution(C, C, width, bias=False) for width in widths[1:])
+        self.wide_norms = nn.ModuleList(nn.BatchNorm1d(C) for _ in widths[1:])
+        self.point_convs = nn.ModuleList(nn.Conv1d(C, C, 1, bias=False) for _ in widths[1:])
+        self.point_norms = nn.ModuleList(nn.BatchNorm1d(C) for _ in widths[1:])
+        self.shrink = nn.Conv1d(C, 3 * joints_out, 1)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def dilated(self, pose_2d: Tensor) -> Tensor:
+        """Poses ``[B, L, J, 2]`` to ``[B, L - receptive field + 1, J, 3]``."""
+        dilations = accumulate(self.widths[:-1], mul)
+        return self._lift(pose_2d, strides=[1] * len(self.widths), dilations=[1, *dilations])
+
+    def strided(self, pose_2d: Tensor) -> Tensor:
+        """Poses ``[B, receptive field, J, 2]`` to ``[B, 1, J, 3]``."""
+        return self._lift(pose_2d, strides=list(self.widths), dilations=[1] * len(self.widths))
+
+    def _lift(self, pose_2d: Tensor, strides: list[int], dilations: list[int]) -> Tensor:
+        features = pose_2d.flatten(2).transpose(1, 2)
+        features = self._activate(self.expand_norm, self.expand_conv(features, strides[0], dilations[0]))
+        sizes = zip(self.widths[1:], strides[1:], dilations[1:], strict=True)
+        layers = zip(self.wide_convs, self.wide_norms, self.point_convs, self.point_norms, strict=True)
+        for (width, stride, dilation), (wide, wide_norm, point, point_norm) in zip(sizes, layers, strict=True):
+            reach = (width - 1) * dilation
+            kept = features[:, :, reach if self.causal else reach // 2 :: stride]
+            hidden = self._activate(wide_norm, wide(features, stride, dilation))
+            features = kept[:, :, : hidden.shape[2]] + self._activate(point_norm, point(hidden))
+        return self.shrink(features).transpose(1, 2).unflatten(2, (-1, 3))
+
+    def _activate(self, norm: nn.Module, features: Tensor) -> Tensor:
+        return self.dropout(norm(features).relu())
+
+
+class TCN(Lifter):
+    """VideoPose3D; trains on single frames and evaluates whole windows, with the context it needs on each side."""
+
+    title: ClassVar[str] = "TCN"
+    Config: ClassVar[type] = TCNConfig
+    presets: ClassVar[dict[str, Preset]] = {
+        "tiny": Preset(
+            TCNConfig(frames=27, filter_widths=(3, 3, 3), channels=128, dropout=0.1),
+            Recipe(epochs=6, batch_frames=512, learning_rate=1e-3, decay=0.9, weight_decay=0.0),
+        ),
+        "base": Preset(
+            TCNConfig(frames=81, filter_widths=(3, 3, 3, 3), channels=512),
+            Recipe(epochs=40, batch_frames=1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0),
+        ),
+        "paper": Preset(
+            TCNConfig(),
+            Recipe(epochs=80, batch_frames=1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0),
+        ),
+    }
+
+    def __init__(self, config: TCNConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        super().__init__(config, skeleton)
+        self.frames = config.frames
+        self.train_frames = 1
+        reach = config.receptive_field - 1
+        self.context = (reach, 0) if config.causal else (reach // 2, reach // 2)
+        self.network = TemporalConvolutions(config, len(skeleton.joints), len(skeleton.joints))
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Mean joint distance of the one output frame."""
+        assert batch.pose_3d is not None
+        return mean_joint_distance(self.network.strided(batch.pose_2d), batch.pose_3d)
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        poses = flip_average(self.network.dilated, batch.pose_2d, self.skeleton, sampling.flip)
+        return root_at_origin(poses, self.skeleton)[:, None, None]

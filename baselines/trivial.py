@@ -1,0 +1,127 @@
+"""Two predictors that learn nothing: what a method must beat before it has understood anything.
+
+N stored training poses, F frames, J joints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from models.errors import InputError
+from models.lifter import Batch, Lifter, Preset, Recipe, Sampling
+from models.losses import mean_joint_distance
+from models.prediction import WindowConfig, flip_average, root_at_origin
+from models.skeleton import HUMAN36M, Skeleton
+
+NO_TRAINING = Recipe(epochs=0, batch_frames=1024, learning_rate=1e-3, decay=1.0, weight_decay=0.0)
+QUERIES_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class NearestPoseConfig(WindowConfig):
+    """``stored``: training poses that are kept at most, evenly spaced over the training set.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    stored: int = 20_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stored < 1:
+            raise InputError(f"stored is {self.stored}, but at least 1 training pose must be kept")
+
+
+def sized(config: type[WindowConfig]) -> dict[str, Preset]:
+    """The usual presets: they differ in the length of windows only."""
+    lengths = {"tiny": 27, "base": 81, "paper": 243}
+    return {name: Preset(config(frames=frames), NO_TRAINING) for name, frames in lengths.items()}
+
+
+class TrivialLifter(Lifter):
+    """A lifter without weights; what it saw of the training poses lies in buffers as long as they need."""
+
+    def __init__(self, config: WindowConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        super().__init__(config, skeleton)
+        self.frames = self.train_frames = config.frames
+        self.register_buffer("pose_3d", torch.empty(0, len(skeleton.joints), 3))
+
+    def lift(self, pose_2d: Tensor) -> Tensor:
+        """Poses ``[B, F, J, 2]`` to ``[B, F, J, 3]``."""
+        raise NotImplementedError
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        assert batch.pose_3d is not None
+        self._require_fit()
+        return mean_joint_distance(self.lift(batch.pose_2d), batch.pose_3d)
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        self._require_fit()
+        poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
+        return root_at_origin(poses, self.skeleton)[:, None, None]
+
+    def _require_fit(self) -> None:
+        if not len(self.get_buffer("pose_3d")):
+            raise InputError(f"{self.title} has seen no training pose yet: train it before it predicts")
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        for name, buffer in self.named_buffers(recurse=False):
+            stored = state_dict.get(prefix + name)
+            if stored is not None and stored.shape[1:] == buffer.shape[1:]:
+                setattr(self, name, buffer.new_empty(stored.shape))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+class MeanPose(TrivialLifter):
+    """The mean training pose, whatever it is shown."""
+
+    title: ClassVar[str] = "Mean pose"
+    Config: ClassVar[type] = WindowConfig
+    presets: ClassVar[dict[str, Preset]] = sized(WindowConfig)
+
+    def fit_statistics(self, pose_2d: Tensor, pose_3d: Tensor) -> None:
+        self.pose_3d = pose_3d.double().mean(0, keepdim=True).float().to(self.get_buffer("pose_3d").device)
+
+    def lift(self, pose_2d: Tensor) -> Tensor:
+        return self.get_buffer("pose_3d").expand(*pose_2d.shape[:2], -1, -1)
+
+
+class NearestPose(TrivialLifter):
+    """The training pose whose 2D pose is nearest, frame by frame, with the root at 0 and size 1."""
+
+    title: ClassVar[str] = "Nearest pose"
+    Config: ClassVar[type] = NearestPoseConfig
+    presets: ClassVar[dict[str, Preset]] = sized(NearestPoseConfig)
+
+    def __init__(self, config: NearestPoseConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        super().__init__(config, skeleton)
+        self.register_buffer("pose_2d", torch.empty(0, 2 * len(skeleton.joints)))
+
+    def fit_statistics(self, pose_2d: Tensor, pose_3d: Tensor) -> None:
+        count = min(self.config.stored, len(pose_3d))
+        kept = torch.linspace(0, len(pose_3d) - 1, count, dtype=torch.float64).round().long()
+        device = self.get_buffer("pose_3d").device
+        self.pose_3d = pose_3d[kept].float().to(device)
+        self.pose_2d = self._normalised(pose_2d[kept].float()).to(device)
+
+    def lift(self, pose_2d: Tensor) -> Tensor:
+        stored = self.get_buffer("pose_2d")
+        queries = self._normalised(pose_2d).flatten(0, 1)
+        nearest = [
+            torch.cdist(some, stored, compute_mode="use_mm_for_euclid_dist").argmin(dim=1)
+            for some in queries.split(QUERIES_AT_ONCE)
+        ]
+        return self.get_buffer("pose_3d")[torch.cat(nearest)].unflatten(0, pose_2d.shape[:2])
+
+    def _normalised(self, pose_2d: Tensor) -> Tensor:
+        """``[..., J, 2]`` to ``[..., 2 * J]``, root at 0 and root mean square distance from it 1."""
+        root = self.skeleton.root
+        centred = pose_2d - pose_2d[..., root : root + 1, :]
+        size = centred.square().sum(-1).mean(-1).sqrt().clamp_min(1e-6)
+        return (centred / size[..., None, None]).flatten(-2)
