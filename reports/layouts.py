@@ -1,0 +1,196 @@
+"""One function per layout of a table: from the records that a declared ablation names to the table it prints.
+
+A new layout is one function ``(records, title) -> Table`` and one line in ``LAYOUTS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+
+from bench.records import Record
+from reports.cells import measured, ms_per_frame, rank_columns, shape, significant, with_runs
+from reports.comparison import (
+    DETECTIONS,
+    METRICS,
+    Line,
+    Source,
+    aggregation_order,
+    aggregation_title,
+    aggregations,
+    arranged,
+    grouped,
+    headline,
+    row_names,
+    same_but,
+    sampling_size,
+    sections,
+    source,
+    sources,
+    split_by_source,
+    use_of_truth,
+)
+from reports.conditions import paragraphs
+from reports.costs import cost
+from reports.grids import actions, sampling
+from reports.tables import Block, Cell, Column, Table
+
+Layout = Callable[[Sequence[Record], str], Table]
+
+USES = {
+    "none": "No ground-truth pose or trajectory at test time",
+    "assisted": "Assisted‡: uses the ground-truth root trajectory at test time",
+    "oracle": "Oracle†: uses the ground-truth pose at test time",
+}
+MEAN_OVER_ACTIONS = "Errors in mm, mean over actions of the mean over an action's frames."
+
+
+def main(records: Sequence[Record], title: str) -> Table:
+    """Methods by detections, a row per aggregation, rows that use ground truth apart from those that do not."""
+    titles = sources(records)
+    columns = [
+        *(Column(header, align="l") for header in ("Method", "Aggregation")),
+        *(Column(header) for header in ("F", "H", "K", "Params (M)", "ms/frame")),
+        *(Column(name, spanner) for spanner in titles.values() for name in METRICS.values()),
+    ]
+    blocks = []
+    for heading, members in sections(records):
+        lines = arranged(members, lambda record: same_but(record, *DETECTIONS), source)
+        answers = _answers(lines)
+        rows = [_main_row(*answer, titles) for answer in answers]
+        groups: list[Hashable] = [use_of_truth(aggregation, kind) for _, _, aggregation, kind in answers]
+        rows = rank_columns(rows, groups, range(7, len(columns)))
+        for use, text in USES.items():
+            chosen = [index for index, group in enumerate(groups) if str(group).split()[0] == use]
+            runs_of = [answers[index][1].runs for index in chosen]
+            blocks += [Block(with_runs([rows[i] for i in chosen], runs_of), text, heading)] * bool(chosen)
+    notes = [MEAN_OVER_ACTIONS, "F: output frames of a window; ms/frame: median at batch 1 per output frame."]
+    crossed = [text for key, text in titles.items() if key.train != key.test]
+    notes += [f"Training and test detections differ in: {'; '.join(crossed)}."] * bool(crossed)
+    return Table(title, tuple(columns), tuple(blocks), paragraphs(records), tuple(notes))
+
+
+def _answers(lines: list[Line]) -> list[tuple[str, Line, str | None, str]]:
+    """(name, records, aggregation, kind) of every row; those that look at ground truth by aggregation."""
+    answers = []
+    for line, name in zip(lines, row_names([line.first for line in lines]), strict=True):
+        pairs = dict.fromkeys(pair for record in line.slots.values() for pair in aggregations(record))
+        answers += [(name, line, *pair) for pair in pairs or [(None, "deterministic")]]
+    return sorted(
+        answers, key=lambda row: 0 if use_of_truth(row[2], row[3]) == "none" else 1 + aggregation_order(row[2])
+    )
+
+
+def _main_row(name: str, line: Line, aggregation: str | None, kind: str, titles: dict[Source, str]) -> list[Cell]:
+    first = next(line.slots[key] for key in titles if key in line.slots)
+    row = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(first)]
+    row += [significant(first.cost.parameters / 1e6), ms_per_frame(first)]
+    for key, heading in titles.items():
+        absent = f"no run with {heading} under the other conditions of the row"
+        row += [measured(line.slots.get(key), metric, aggregation, absent) for metric in METRICS]
+    return row
+
+
+def prompts(records: Sequence[Record], title: str) -> Table:
+    """Prompt variants with their difference to the same method without a prompt."""
+    titles = sources(records)
+    headers = [header for name in METRICS.values() for header in (name, f"Δ {name}")]
+    columns = [
+        *(Column(header, align="l") for header in ("Prompt", "Action label")),
+        *(Column(header, spanner) for spanner in titles.values() for header in headers),
+    ]
+    blocks = []
+    for heading, members in sections(records):
+        families = grouped(members, _family)
+        for family in families.values():
+            lines = arranged(family, lambda record: same_but(record, *DETECTIONS), source)
+            reference = next((line for line in lines if _prompt(line.first) == "none"), None)
+            rows = [_prompt_row(line, reference, titles) for line in lines]
+            rows = rank_columns(rows, [0] * len(rows), range(2, len(columns), 2))
+            text = ", ".join(map(str, _family(family[0])))
+            blocks.append(Block(with_runs(rows, [line.runs for line in lines]), text, heading))
+    notes = (MEAN_OVER_ACTIONS, "Δ: difference to the row without a prompt; below zero is better.")
+    return Table(title, tuple(columns), tuple(blocks), paragraphs(records, "headline"), notes)
+
+
+def _family(record: Record) -> tuple[str, ...]:
+    """What records share whose prompts are compared, in words."""
+    width, steps = sampling_size(record)
+    others = [part for part in record.variant.split(", ") if part and not part.startswith("prompt=")]
+    seeds = f"seeds {record.conditions.training_seed}/{record.conditions.noise_seed}"
+    answer = aggregation_title(headline(record), "")
+    return (record.title, *others, record.preset, answer, f"H = {width}, K = {steps}", seeds)
+
+
+def _prompt(record: Record) -> str:
+    given = [part.removeprefix("prompt=") for part in record.variant.split(", ") if part.startswith("prompt=")]
+    stated = record.experiment.get("method", {}).get("options", {}).get("prompt", "preset's own")
+    return given[0] if given else str(stated)
+
+
+def _prompt_row(line: Line, reference: Line | None, titles: dict[Source, str]) -> list[Cell]:
+    row = [Cell(_prompt(line.first)), Cell("given" if line.first.conditions.action_label_given else "not given")]
+    for key, heading in titles.items():
+        record, other = line.slots.get(key), reference.slots.get(key) if reference else None
+        for metric in METRICS:
+            cell = measured(record, metric, headline(line.first), f"no run with {heading}")
+            row += [cell, _difference(cell, record, other, metric)]
+    return row
+
+
+def _difference(cell: Cell, record: Record | None, other: Record | None, metric: str) -> Cell:
+    if cell.number is None or record is None:
+        return Cell(reason=cell.reason)
+    if record is other:
+        return Cell("reference")
+    base = None if other is None else other.value(metric, headline(other))
+    if base is None:
+        return Cell(reason="no run without a prompt (prompt=none) under the same conditions")
+    difference = cell.number - base.action_mean
+    return Cell(f"{difference:+.1f}".replace("-", "−"), difference)
+
+
+def runs(records: Sequence[Record], title: str) -> Table:
+    """One row per record, whatever was varied: the headline and, marked, the other aggregations."""
+    found = [pair for record in records for pair in aggregations(record) if pair[0] != headline(record)]
+    others = sorted(dict.fromkeys(found), key=lambda pair: aggregation_order(pair[0]))
+    columns = [
+        *(Column(header, align="l") for header in ("Run", "Method", "Aggregation")),
+        *(Column(header) for header in ("F", "H", "K", "ms/frame")),
+        *(Column(name, "Headline") for name in METRICS.values()),
+        *(Column(aggregation_title(*pair), "MPJPE") for pair in others),
+    ]
+    blocks = []
+    for heading, members in sections(records):
+        for text, group in split_by_source(members, sources(records)):
+            rows = [_run_row(record, name, others) for name, record in zip(row_names(group), group, strict=True)]
+            rows = rank_columns(rows, [0] * len(rows), range(7, len(columns)))
+            blocks.append(Block(with_runs(rows, [(record.id,) for record in group]), text, heading))
+    return Table(title, tuple(columns), tuple(blocks), paragraphs(records), (MEAN_OVER_ACTIONS,))
+
+
+def _run_row(record: Record, name: str, others: list[tuple[str | None, str]]) -> list[Cell]:
+    chosen = headline(record)
+    kinds = dict(aggregations(record))
+    cells = [
+        Cell(record.id),
+        Cell(name),
+        Cell(aggregation_title(chosen, "")),
+        *shape(record),
+        ms_per_frame(record),
+    ]
+    cells += [measured(record, metric, chosen, "") for metric in METRICS]
+    for aggregation, kind in others:
+        absent = "a deterministic method has no aggregation" if chosen is None else "not computed in this run"
+        known = kinds.get(aggregation) == kind
+        cells.append(measured(record if known else None, "mpjpe", aggregation, absent))
+    return cells
+
+
+LAYOUTS: dict[str, Layout] = {
+    "main": main,
+    "prompts": prompts,
+    "sampling": sampling,
+    "cost": cost,
+    "actions": actions,
+    "runs": runs,
+}

@@ -1,0 +1,224 @@
+"""Records with invented numbers, for tests of the reports only."""
+
+import hashlib
+import math
+
+from bench.records import (
+    Conditions,
+    Cost,
+    DataInfo,
+    Environment,
+    Latency,
+    Record,
+    RunSet,
+    TrainingInfo,
+    Value,
+)
+
+TITLES = {
+    "mean_pose": "Mean pose",
+    "nearest_pose": "Nearest pose",
+    "tcn": "TCN",
+    "mixste": "MixSTE",
+    "d3dp": "D3DP",
+    "finepose": "FinePOSE",
+}
+BASE_ERROR = {"mean_pose": 240, "nearest_pose": 110, "tcn": 62, "mixste": 51, "d3dp": 50, "finepose": 49.5}
+MILLISECONDS = {"mean_pose": 0.05, "nearest_pose": 1.5, "tcn": 2.7, "mixste": 12, "d3dp": 340, "finepose": 420}
+PROBABILISTIC = ("d3dp", "finepose")
+KINDS = {
+    None: ("deterministic", ()),
+    "P-Agg": ("deployable", ()),
+    "J-Agg": ("assisted", ("root trajectory",)),
+    "P-Best": ("oracle", ("pose",)),
+    "J-Best": ("oracle", ("pose",)),
+}
+GAIN = {None: 0, "P-Agg": 0, "J-Agg": 0.6, "P-Best": 3, "J-Best": 7}
+ACTIONS = ("Walking", "Jumping", "Basketball", "BasketballSignal", "Running", "Soccer")
+
+
+def value(metric, aggregation, mean, half=1.5, step=1, actions=ACTIONS):
+    kind, looks_at = KINDS[aggregation]
+    return Value(
+        metric=metric,
+        aggregation=aggregation,
+        kind=kind,
+        looks_at=looks_at,
+        step=step,
+        action_mean=mean,
+        low=mean - half,
+        high=mean + half,
+        frame_mean=mean + 0.3,
+        per_action={name: mean + index - 2.5 for index, name in enumerate(actions)},
+    )
+
+
+def values(mean, half=1.5, steps=1, probabilistic=False, hypotheses=1, actions=ACTIONS):
+    spread = 1 - 1 / math.sqrt(hypotheses)
+    return tuple(
+        value(
+            metric,
+            aggregation,
+            scale * (mean - GAIN[aggregation] * spread + 0.5 * (steps - step)),
+            half,
+            step,
+            actions,
+        )
+        for step in range(1, steps + 1)
+        for metric, scale in (("mpjpe", 1.0), ("p_mpjpe", 0.8))
+        for aggregation in (("P-Agg", "J-Agg", "P-Best", "J-Best") if probabilistic else (None,))
+    )
+
+
+def latency(median, frames=27):
+    return Latency(
+        median_ms=median,
+        p20_ms=0.9 * median,
+        p80_ms=1.1 * median,
+        p95_ms=1.3 * median,
+        samples_ms=(0.9 * median, median, 1.1 * median),
+        frames=frames,
+        throughput_windows_per_s=4000 / median,
+        throughput_batch=8,
+    )
+
+
+def record(
+    method="mixste",
+    *,
+    train="cpn",
+    test="cpn",
+    mean=None,
+    half=1.5,
+    hypotheses=1,
+    steps=1,
+    variant="",
+    seed=0,
+    label="Made-up data",
+    device="cpu",
+    subset="all",
+    selection="validation",
+    flip=True,
+    values_=None,
+    options=None,
+    actions=ACTIONS,
+    title=None,
+    warnings=(),
+    label_given=None,
+    median=None,
+    **changes,
+):
+    probabilistic = method in PROBABILISTIC
+    mean = BASE_ERROR[method] - (10 if test == "gt" else 0) if mean is None else mean
+    experiment = {
+        "method": {"name": method, "preset": "tiny", "options": options or {}},
+        "data": {"name": "made_up", "root": None, "detections": train},
+        "training": {"seed": seed, "selection": selection},
+        "evaluation": {"detections": test, "hypotheses": hypotheses, "steps": steps, "flip": flip, "seed": 0},
+    }
+    text = repr((experiment, variant, label, device, subset, title, mean, sorted(changes)))
+    identity = hashlib.sha256(text.encode()).hexdigest()
+    median = 4.0 * hypotheses * steps if median is None else median
+    fields = {
+        "id": identity[:16],
+        "training_id": identity[16:32],
+        "experiment": experiment,
+        "method": method,
+        "title": title or TITLES[method],
+        "preset": "tiny",
+        "variant": variant,
+        "data": DataInfo(
+            name="made_up",
+            label=label,
+            fingerprint=hashlib.sha256(f"{label}{train}{test}".encode()).hexdigest()[:16],
+            train_detections=train,
+            test_detections=test,
+            subset=subset,
+            windows=120,
+            frames=3240,
+            sequences=48,
+            takes=12,
+            train_subjects=("S1", "S5"),
+            test_subjects=("S9", "S11"),
+        ),
+        "conditions": Conditions(
+            flip=flip,
+            hypotheses=hypotheses,
+            steps=steps,
+            action_label_given=method == "finepose" if label_given is None else label_given,
+            selection=selection,
+            validation="every 10th take of the training subjects",
+            training_seed=seed,
+            noise_seed=0,
+            notes={"text encoder": "tiny, trained with the method"} if method == "finepose" else {},
+        ),
+        "values": values(mean, half, steps, probabilistic, hypotheses, actions) if values_ is None else values_,
+        "cost": Cost(
+            parameters=1_234_567,
+            frozen_parameters=0,
+            flops_per_window=2_500_000_000 * hypotheses * steps,
+            latency=latency(median),
+            peak_memory_mb=512.0,
+            memory_source="resident memory of the process",
+        ),
+        "training": TrainingInfo(
+            epochs=3,
+            steps=300,
+            seconds=12.0,
+            windows_per_s=80.0,
+            selected_epoch=2,
+            loss=(0.9, 0.5, 0.4),
+            validation_mpjpe=((1, mean + 9), (2, mean + 2), (3, mean + 3)),
+        ),
+        "environment": Environment(
+            device=device,
+            cpu="Made-up CPU",
+            threads=2,
+            platform="Linux-6.1-x86_64",
+            python="3.11.9",
+            driver=None,
+            versions={"torch": "2.13.0", "numpy": "2.4.6"},
+            warnings=warnings,
+        ),
+        "git_commit": "0123456789ab",
+        "finished_at": "2026-01-01T00:00:00+00:00",
+        "mlflow_run_id": identity[32:64],
+    }
+    return Record(**(fields | changes))
+
+
+def methods_records(**changes):
+    """What the ablation of methods makes: six methods on detected and exact poses."""
+    return [
+        record(method, train=source, test=source, **sampling, median=cost, **changes)
+        for source in ("cpn", "gt")
+        for method, cost in MILLISECONDS.items()
+        for sampling in [{"hypotheses": 10, "steps": 5} if method in PROBABILISTIC else {}]
+    ]
+
+
+def sampling_records():
+    return [
+        record(method, hypotheses=width, steps=steps, mean=BASE_ERROR[method] + 3 / steps + 2 / width)
+        for method in PROBABILISTIC
+        for width in (1, 5, 10)
+        for steps in (1, 3, 5)
+    ]
+
+
+def prompt_records():
+    return [
+        record("finepose", hypotheses=10, steps=5, mean=mean, variant=variant, label_given=not variant)
+        for variant, mean in (("prompt=none", 52.0), ("", 49.5))
+    ]
+
+
+def runset(**tables):
+    return RunSet(
+        tables={
+            name: RunSet.Table(title=f"Table {name}", layout=layout, ids=tuple(record.id for record in records))
+            for name, (layout, records) in tables.items()
+        },
+        command="python -m bench ablate --preset tiny",
+        created_at="2026-01-01T00:00:00+00:00",
+    )
