@@ -1,0 +1,121 @@
+"""Pose metrics, each once: metres in, millimetres (or percent) out, on any device, one number per frame.
+
+Shapes: F frames, J joints; every other leading axis (batch, steps, hypotheses) broadcasts between prediction
+and target. Averages over frames, sequences and actions are taken later (``bench.protocol.evaluate``), because
+what is averaged first changes the number.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bench.protocol.alignment import align
+
+MILLIMETRES = 1000.0
+PIECE = {"cpu": 8192}
+GPU_PIECE = 1 << 18
+
+
+def joint_errors(pred: Tensor, target: Tensor) -> Tensor:
+    """Distance of every joint from its target.
+
+    Args:
+        pred, target: ``[..., J, 3]`` metres, broadcasting.
+
+    Returns:
+        ``[..., J]`` millimetres.
+    """
+    squared = (pred - target).square()
+    return (squared[..., 0] + squared[..., 1] + squared[..., 2]).sqrt() * MILLIMETRES
+
+
+def aligned_joint_errors(pred: Tensor, target: Tensor) -> Tensor:
+    """``joint_errors`` after the Procrustes alignment of every pose (``alignment.align``).
+
+    Works through the poses in pieces, so that memory stays small however many there are.
+    """
+    pred, target = torch.broadcast_tensors(pred, target)
+    poses = pred.reshape(-1, *pred.shape[-2:])
+    targets = target.reshape(poses.shape)
+    errors = poses.new_empty(poses.shape[:2])
+    piece = PIECE.get(pred.device.type, GPU_PIECE)
+    for out, x, y in zip(errors.split(piece), poses.split(piece), targets.split(piece), strict=True):
+        out.copy_(joint_errors(align(x, y), y))
+    return errors.view(pred.shape[:-1])
+
+
+def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
+    """Mean per-joint position error of each frame, ``[..., J, 3]`` → ``[...]`` mm ("protocol 1").
+
+    Source: Ionescu et al., Human3.6M, PAMI 2014, eq. 8.
+    """
+    return joint_errors(pred, target).mean(-1)
+
+
+def p_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
+    """MPJPE after a similarity alignment of each frame, ``[..., J, 3]`` → ``[...]`` mm ("protocol 2").
+
+    Source: Martinez et al., ICCV 2017, section 4.1.
+    """
+    return aligned_joint_errors(pred, target).mean(-1)
+
+
+def n_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
+    """MPJPE after the best scaling of each frame, ``[..., J, 3]`` → ``[...]`` mm.
+
+    The scale is sum(pred·target) / sum(pred²), a least-squares fit about the root; a prediction of zeros stays.
+
+    Source: Rhodin et al., CVPR 2018, section 3.2.
+    """
+    energy = pred.square().sum((-2, -1), keepdim=True)
+    scale = (pred * target).sum((-2, -1), keepdim=True) / torch.where(energy > 0, energy, 1)
+    return mpjpe(scale * pred, target)
+
+
+def mpjve(pred: Tensor, target: Tensor) -> Tensor:
+    """Mean per-joint velocity error, ``[..., F, J, 3]`` → ``[..., F - 1]`` mm per frame.
+
+    Differences are taken inside a window, never across the seam of two.
+
+    Source: Pavllo et al., CVPR 2019, section 4.2.
+    """
+    return mpjpe(pred.diff(dim=-3), target.diff(dim=-3))
+
+
+def acceleration_error(pred: Tensor, target: Tensor) -> Tensor:
+    """Mean per-joint acceleration error, ``[..., F, J, 3]`` → ``[..., F - 2]`` mm per frame².
+
+    Source: Kanazawa et al., CVPR 2019 (HMMR), section 4.
+    """
+    return mpjpe(pred.diff(n=2, dim=-3), target.diff(n=2, dim=-3))
+
+
+PCK_THRESHOLD = 150.0
+AUC_THRESHOLDS = tuple(range(0, 151, 5))
+PCK_GROUPS: dict[str, tuple[int, ...]] = {
+    "Head": (0,),
+    "Neck": (1,),
+    "Shoulders": (2, 5),
+    "Elbows": (3, 6),
+    "Wrists": (4, 7),
+    "Hips": (8, 11),
+    "Knees": (9, 12),
+    "Ankles": (10, 13),
+    "Total": tuple(range(14)),
+}
+"""Joints of MPI-INF-3DHP that its PCK and AUC count; pelvis, spine and head centre count nowhere."""
+
+
+def pck(errors_mm: Tensor, threshold: float = PCK_THRESHOLD) -> Tensor:
+    """Percentage of joints whose error is strictly below the threshold, ``[..., J]`` → ``[...]``.
+
+    Source: Mehta et al., MPI-INF-3DHP, 3DV 2017, section 6. Give the joints of one of ``PCK_GROUPS``.
+    """
+    return (errors_mm < threshold).double().mean(-1) * 100
+
+
+def auc(errors_mm: Tensor) -> Tensor:
+    """Mean of ``pck`` over the 31 thresholds 0, 5, … 150 mm, ``[..., J]`` → ``[...]`` percent."""
+    thresholds = torch.tensor(AUC_THRESHOLDS, dtype=errors_mm.dtype, device=errors_mm.device)
+    return (errors_mm[..., None] < thresholds).double().mean((-2, -1)) * 100
