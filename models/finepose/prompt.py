@@ -1,0 +1,144 @@
+"""Fine-grained part-aware prompt learning (FPP): from an action word to text features.
+
+A prompt is 77 rows of embeddings: for each part some learnable rows, then the tokens of a few words (FinePOSE,
+arXiv:2405.05216, section 3.2). U distinct texts, R = 77 rows, W width of the text encoder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from models.errors import InputError
+from models.finepose.memory import Memory
+from models.skeleton import MPI_INF_3DHP, Skeleton
+from models.text.encoder import CONTEXT, TextEncoder
+
+ROWS_STD = 0.02
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a prompt.
+
+    Attributes:
+        name: of the part.
+        rows: learnable rows in front of the words.
+        text: the words, ``{action}`` standing for the action class; empty for none.
+        kept: tokens of the words that are kept, start token included.
+    """
+
+    name: str
+    rows: int = 0
+    text: str = ""
+    kept: int = 0
+
+
+def _part(name: str, rows: int, text: str) -> Part:
+    return Part(name, rows, text, kept=4)
+
+
+_LIMBS = (_part("head", 6, "head"), _part("body", 6, "body"), _part("arm", 10, "arm"), _part("leg", 10, "leg"))
+
+PROMPTS: dict[str, tuple[Part, ...]] = {
+    "none": (),
+    "manual": (Part("sentence", text="A person is performing the action {action}.", kept=CONTEXT),),
+    "action": (_part("verb", 73, "{action}"),),
+    "coarse": (
+        _part("subject", 21, "A person"),
+        _part("verb", 22, "{action}"),
+        _part("speed", 22, "speed"),
+    ),
+    "learnable": (Part("free", rows=CONTEXT),),
+    "full": (_part("subject", 3, "A person"), _part("verb", 8, "{action}"), _part("speed", 6, "speed"), *_LIMBS),
+}
+
+FULL_WITHOUT_ACTION = (
+    _part("subject", 5, "A person"),
+    _part("speed", 8, "speed"),
+    _part("head", 8, "head"),
+    _part("body", 8, "body"),
+    _part("arm", 12, "arm"),
+    _part("leg", 12, "leg"),
+)
+
+
+def prompt_parts(variant: str, skeleton: Skeleton) -> tuple[Part, ...]:
+    """Parts of a prompt variant; the full prompt for MPI-INF-3DHP's skeleton is the published one without a verb.
+
+    Raises:
+        InputError: no variant has this name.
+    """
+    if variant not in PROMPTS:
+        raise InputError(f"unknown prompt {variant!r}: take one of {', '.join(PROMPTS)}")
+    if variant == "full" and skeleton.name == MPI_INF_3DHP.name:
+        return FULL_WITHOUT_ACTION
+    return PROMPTS[variant]
+
+
+def names_action(parts: tuple[Part, ...]) -> bool:
+    """Whether a prompt of these parts depends on the action."""
+    return any("{action}" in part.text for part in parts)
+
+
+class PromptLearning(nn.Module):
+    """Prompts of actions, through the frozen encoder and a small trained one.
+
+    With ``learned`` the learnable rows are trained through the frozen encoder, as the paper describes; without,
+    they keep their first values, as in the released code, where the encoder runs without gradient tracking.
+    What cannot change in training is encoded once.
+    """
+
+    def __init__(
+        self, encoder: TextEncoder, parts: tuple[Part, ...], layers: int, heads: int, learned: bool
+    ) -> None:
+        super().__init__()
+        W = encoder.width
+        if W % heads:
+            raise InputError(f"text_heads is {heads}, but must divide {W}, the width of the text encoder")
+        self.encoder = encoder
+        self.parts = parts
+        self.rows = nn.ParameterDict(
+            {part.name: nn.Parameter(ROWS_STD * torch.randn(part.rows, W)) for part in parts if part.rows}
+        ).requires_grad_(learned)
+        layer = nn.TransformerEncoderLayer(W, heads, 4 * W, dropout=0.0, activation="gelu", batch_first=True)
+        self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.norm = nn.LayerNorm(W)
+        self.constant = not learned or not self.rows
+        self.encoded = Memory([*encoder.parameters(), *self.rows.values()])
+        self.refined = Memory(self.parameters())
+
+    def forward(self, actions: list[str]) -> tuple[Tensor, Tensor]:
+        """Text features ``[U, 77, W]`` of distinct actions, and the row ``[U, W]`` of each that stands for it all.
+
+        Without gradients each action is computed once.
+        """
+        return self.refine(actions) if torch.is_grad_enabled() else self.refined.recall(actions, self.refine)
+
+    def refine(self, actions: list[str]) -> tuple[Tensor, Tensor]:
+        """What ``forward`` gives, computed anew."""
+        if self.constant:
+            encoded, pooling = self.encoded.recall(actions, self.encode)
+        else:
+            encoded, pooling = self.encode(actions)
+        features = self.norm(self.layers(encoded))
+        return features, features[torch.arange(len(features), device=features.device), pooling]
+
+    def encode(self, actions: list[str]) -> tuple[Tensor, Tensor]:
+        """Rows of the frozen encoder ``[U, 77, W]``, and the number ``[U]`` of the pooled one.
+
+        That is the row where the action's own token list ends (the published rule), without an action the last.
+        """
+        pooling = torch.full((len(actions),), CONTEXT - 1, device=self.norm.weight.device)
+        rows = []
+        for part in self.parts:
+            if part.rows:
+                rows.append(self.rows[part.name].expand(len(actions), -1, -1))
+            if part.text:
+                tokens = self.encoder.tokenize([part.text.format(action=action) for action in actions])
+                rows.append(self.encoder.embed(tokens)[:, : part.kept])
+                if "{action}" in part.text:
+                    pooling = self.encoder.pooling_row(tokens)
+        return self.encoder.encode(torch.cat(rows, dim=1)), pooling
