@@ -48,7 +48,7 @@ def aligned_joint_errors(pred: Tensor, target: Tensor) -> Tensor:
 def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
     """Mean per-joint position error of each frame, ``[..., J, 3]`` → ``[...]`` mm ("protocol 1").
 
-    Source: Ionescu et al., Human3.6M, PAMI 2014, eq. 8.
+    Source: Ionescu et al., Human3.6M (TPAMI 2014).
     """
     return joint_errors(pred, target).mean(-1)
 
@@ -56,7 +56,7 @@ def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
 def p_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
     """MPJPE after a similarity alignment of each frame, ``[..., J, 3]`` → ``[...]`` mm ("protocol 2").
 
-    Source: Martinez et al., ICCV 2017, section 4.1.
+    Source: Martinez et al., "A simple yet effective baseline" (ICCV 2017), "protocol 2".
     """
     return aligned_joint_errors(pred, target).mean(-1)
 
@@ -66,7 +66,7 @@ def n_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
 
     The scale is sum(pred·target) / sum(pred²), a least-squares fit about the root; a prediction of zeros stays.
 
-    Source: Rhodin et al., CVPR 2018, section 3.2.
+    Source: Rhodin et al., "Learning monocular 3D human pose estimation from multi-view images" (CVPR 2018).
     """
     energy = pred.square().sum((-2, -1), keepdim=True)
     scale = (pred * target).sum((-2, -1), keepdim=True) / torch.where(energy > 0, energy, 1)
@@ -78,7 +78,7 @@ def mpjve(pred: Tensor, target: Tensor) -> Tensor:
 
     Differences are taken inside a window, never across the seam of two.
 
-    Source: Pavllo et al., CVPR 2019, section 4.2.
+    Source: Pavllo et al., VideoPose3D (CVPR 2019), "MPJVE".
     """
     return mpjpe(pred.diff(dim=-3), target.diff(dim=-3))
 
@@ -86,7 +86,7 @@ def mpjve(pred: Tensor, target: Tensor) -> Tensor:
 def acceleration_error(pred: Tensor, target: Tensor) -> Tensor:
     """Mean per-joint acceleration error, ``[..., F, J, 3]`` → ``[..., F - 2]`` mm per frame².
 
-    Source: Kanazawa et al., CVPR 2019 (HMMR), section 4.
+    Source: Kanazawa et al., "Learning 3D human dynamics from video" (CVPR 2019), "acceleration error".
     """
     return mpjpe(pred.diff(n=2, dim=-3), target.diff(n=2, dim=-3))
 
@@ -110,7 +110,7 @@ PCK_GROUPS: dict[str, tuple[int, ...]] = {
 def pck(errors_mm: Tensor, threshold: float = PCK_THRESHOLD) -> Tensor:
     """Percentage of joints whose error is strictly below the threshold, ``[..., J]`` → ``[...]``.
 
-    Source: Mehta et al., MPI-INF-3DHP, 3DV 2017, section 6. Give the joints of one of ``PCK_GROUPS``.
+    Source: Mehta et al., MPI-INF-3DHP (3DV 2017). Give the joints of one of ``PCK_GROUPS``.
     """
     return (errors_mm < threshold).double().mean(-1) * 100
 
