@@ -75,10 +75,9 @@ class TemporalConvolutions(nn.Module):
         self.causal = config.causal
         self.expand_conv = TimeConvolution(2 * joints_in, C, widths[0], bias=False)
         self.expand_norm = nn.BatchNorm1d(C)
-        self.wide_convs = nn.ModuleList(TimeConvolution(C, C, width, bias=False) for width in widths[1:])
-        self.wide_norms = nn.ModuleList(nn.BatchNorm1d(C) for _ in widths[1:])
-        self.point_convs = nn.ModuleList(nn.Conv1d(C, C, 1, bias=False) for _ in widths[1:])
-        self.point_norms = nn.ModuleList(nn.BatchNorm1d(C) for _ in widths[1:])
+        kernels = [kernel for width in widths[1:] for kernel in (width, 1)]
+        self.convs = nn.ModuleList(TimeConvolution(C, C, kernel, bias=False) for kernel in kernels)
+        self.norms = nn.ModuleList(nn.BatchNorm1d(C) for _ in kernels)
         self.shrink = nn.Conv1d(C, 3 * joints_out, 1)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -94,9 +93,12 @@ class TemporalConvolutions(nn.Module):
     def _lift(self, pose_2d: Tensor, strides: list[int], dilations: list[int]) -> Tensor:
         features = pose_2d.flatten(2).transpose(1, 2)
         features = self._activate(self.expand_norm, self.expand_conv(features, strides[0], dilations[0]))
-        sizes = zip(self.widths[1:], strides[1:], dilations[1:], strict=True)
-        layers = zip(self.wide_convs, self.wide_norms, self.point_convs, self.point_norms, strict=True)
-        for (width, stride, dilation), (wide, wide_norm, point, point_norm) in zip(sizes, layers, strict=True):
+        for block, (width, stride, dilation) in enumerate(
+            zip(self.widths[1:], strides[1:], dilations[1:], strict=True)
+        ):
+            (wide, point), (wide_norm, point_norm) = (
+                layers[2 * block : 2 * block + 2] for layers in (self.convs, self.norms)
+            )
             reach = (width - 1) * dilation
             kept = features[:, :, reach if self.causal else reach // 2 :: stride]
             hidden = self._activate(wide_norm, wide(features, stride, dilation))
