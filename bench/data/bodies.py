@@ -67,7 +67,7 @@ class Body:
     @property
     def standing(self) -> float:
         """Height of the hips above the floor when standing, knees not quite straight."""
-        return 0.988 * self.leg + self.ankle
+        return 0.996 * self.leg + self.ankle
 
 
 def body(subject: str, seed: int) -> Body:

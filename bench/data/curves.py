@@ -59,6 +59,15 @@ def gait_angles(phase: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return hip, knee, ankle
 
 
+def smooth(values: np.ndarray, width: float) -> np.ndarray:
+    """``[T, ...]`` smoothed over time by a Gaussian of ``width`` frames (standard deviation), ends repeated."""
+    reach = int(4 * width)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+    padded = np.pad(values, [(reach, reach)] + [(0, 0)] * (values.ndim - 1), mode="edge")
+    shifted = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)
+    return shifted @ (kernel / kernel.sum())
+
+
 def soft_minimum(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
     """Smooth lower bound of min(a, b), exact where they differ by more than a few ``width``."""
     return -width * np.logaddexp(-a / width, -b / width)

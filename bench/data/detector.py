@@ -13,9 +13,9 @@ from models.skeleton import HUMAN36M
 SIGMA = np.array([3.5, 4.0, 5.5, 7.0, 4.0, 5.5, 7.0, 4.5, 4.5, 5.0, 5.5, 5.0, 7.0, 9.5, 5.0, 7.0, 9.5])  # px
 LINGERING = 0.75  # share of the variance that is correlated over time
 MEMORY = 0.88  # correlation of its successive frames
-OUTLIERS = 0.004  # chance per joint and frame that a displacement of 1 to 4 frames begins
+OUTLIERS = 0.0036  # chance per joint and frame that a displacement of 1 to 4 frames begins
 DISPLACED = (35.0, 140.0)  # px
-EXCHANGES = 0.0012  # chance per frame that a left-right exchange begins; five times that where limbs overlap
+EXCHANGES = 0.0006  # chance per frame that a left-right exchange begins; five times that where limbs overlap
 OVERLAP = 25.0  # px between left and right
 
 

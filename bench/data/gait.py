@@ -8,7 +8,7 @@ from math import radians
 import numpy as np
 
 from bench.data.bodies import Body
-from bench.data.curves import gait_angles, wander
+from bench.data.curves import gait_angles, smooth, wander
 from bench.data.kinematics import SIDES, Trunk, apply, rotation
 
 FLAT = (0.07, 0.57)  # phases of the stride between which the ball of the foot does not move
@@ -44,14 +44,15 @@ def walk(body: Body, rng: np.random.Generator, time: np.ndarray, pace: float) ->
     phase = rng.uniform() + cadence * time + 0.015 * wander(rng, time, 1, 2.5)[:, 0]
     phases = phase[:, None] + [0.0, 0.5]
     ankles, balls, heels = _legs(body, phases, body.stride * np.sqrt(pace))
-    height = _smooth(-np.minimum(balls[..., 2], heels[..., 2]).min(axis=1), 3)
+    height = smooth(-np.minimum(balls[..., 2], heels[..., 2]).min(axis=1), 3)
+    turns = 2 * np.pi * phase
+    height = height - 0.008 * body.bounce * (1 - np.cos(2 * turns - 1.2 * np.pi))
     travelled = _travel(phases, balls[..., 0], time)
     place, heading = _path(rng, travelled)
     axes = rotation(np.stack([heading, 0 * heading, 0 * heading], axis=-1))[:, None]
     centre = np.concatenate([place, height[:, None]], axis=1)[:, None]
     ankles, balls, heels = (centre + apply(axes, points) for points in (ankles, balls, heels))
     ankles = ankles + _planted(phases, balls, heels)
-    turns = 2 * np.pi * phase
     return Base(
         trunk=_trunk(body, rng, time, turns, centre[:, 0], heading),
         ankles=ankles,
@@ -89,7 +90,7 @@ def _travel(phases: np.ndarray, balls: np.ndarray, time: np.ndarray) -> np.ndarr
     step = time[1] - time[0]
     weight = _flat_window(phases)
     speed = (weight * -np.gradient(balls, step, axis=0)).sum(axis=1) / weight.sum(axis=1)
-    speed = _smooth(speed, 4)
+    speed = smooth(speed, 4)
     speed = 0.5 * (speed + speed.mean())
     return np.cumsum(speed) * step
 
@@ -133,7 +134,7 @@ def _planted(phases: np.ndarray, balls: np.ndarray, heels: np.ndarray) -> np.nda
             wanted[:, axis] = mean[stance] - ball[:, axis]
         wanted[:, 2] = -np.minimum(ball[:, 2], heels[stands, side, 2])
         for axis in range(3):
-            correction[:, side, axis] = _smooth(np.interp(frames, stands, wanted[:, axis]), 2)
+            correction[:, side, axis] = smooth(np.interp(frames, stands, wanted[:, axis]), 2)
     return correction
 
 
@@ -166,10 +167,3 @@ def _trunk(
         bend=bend,
         look=np.zeros_like(bend),
     )
-
-
-def _smooth(values: np.ndarray, width: float) -> np.ndarray:
-    """Gaussian smoothing over ``width`` frames (standard deviation) with repeated ends."""
-    reach = int(4 * width)
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
-    return np.convolve(np.pad(values, reach, mode="edge"), kernel / kernel.sum(), mode="valid")

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.data.bodies import Body
 from bench.data.curves import staircase, wander
-from bench.data.kinematics import SIDES, TrunkPose, apply
+from bench.data.kinematics import SIDES, TrunkPose, apply, shoulders
 
 Frame = Literal["upright", "thorax", "pelvis", "head"]
 
@@ -36,7 +36,7 @@ class Spot:
 
 
 SPOTS: Mapping[str, Spot] = {
-    "hang": Spot("upright", (0.09, 0.10, -0.95), (-1.0, 0.35, 0.0), 0.02, 0.012),
+    "hang": Spot("upright", (0.08, 0.09, -0.975), (-1.0, 0.35, 0.0), 0.02, 0.012),
     "swing": Spot("upright", (0.0, 0.10, -1.0), (-1.0, 0.3, 0.0), 0.01, 0.008),
     "low": Spot("thorax", (0.40, 0.02, -0.62), (-0.7, 0.7, -0.3), 0.07, 0.03),
     "talk": Spot("thorax", (0.58, 0.02, -0.22), (-0.4, 0.7, -0.8), 0.10, 0.10),
@@ -61,11 +61,11 @@ SPOTS: Mapping[str, Spot] = {
     "table": Spot("pelvis", (0.42, 0.14, 0.24), (-0.5, 0.9, -0.5), 0.05, 0.020),
     "shin": Spot("pelvis", (0.42, 0.10, 0.30), (-0.3, 0.9, -0.3), 0.03, 0.010),
     "prop": Spot("pelvis", (-0.26, 0.24, -0.05), (-0.8, 0.6, 0.2), 0.03, 0.008),
-    "ear": Spot("head", (0.01, 0.11, -0.04), (0.1, 0.9, -1.0), 0.015, 0.006),
-    "mouth": Spot("head", (0.15, 0.03, -0.12), (0.0, 0.7, -1.0), 0.015, 0.010),
-    "chin": Spot("head", (0.12, 0.03, -0.17), (0.1, 0.5, -1.0), 0.015, 0.008),
-    "eyes": Spot("head", (0.20, 0.09, -0.03), (0.0, 0.7, -1.0), 0.020, 0.006),
-    "brow": Spot("head", (0.10, 0.09, 0.04), (0.3, 1.0, -0.4), 0.015, 0.006),
+    "ear": Spot("head", (0.07, 0.12, -0.19), (0.25, 0.7, -1.0), 0.015, 0.006),
+    "mouth": Spot("head", (0.17, 0.04, -0.21), (0.0, 0.7, -1.0), 0.015, 0.010),
+    "chin": Spot("head", (0.12, 0.04, -0.27), (0.1, 0.5, -1.0), 0.015, 0.008),
+    "eyes": Spot("head", (0.22, 0.10, -0.14), (0.0, 0.7, -1.0), 0.020, 0.006),
+    "brow": Spot("head", (0.12, 0.11, -0.06), (0.3, 1.0, -0.4), 0.015, 0.006),
 }
 
 
@@ -174,10 +174,7 @@ def _at(
         "head": pose.head_axes,
     }[spot.frame]
     if spot.frame in ("upright", "thorax"):
-        at_rest = pose.thorax[:, None] + apply(
-            pose.thorax_axes[:, None], SIDES[:, None] * [0.0, body.shoulder, 0.0]
-        )
-        origin, scale = at_rest[:, side], body.arm
+        origin, scale = shoulders(body, pose)[:, side], body.arm
     else:
         origin, scale = (pose.hips.mean(axis=1), 1.0) if spot.frame == "pelvis" else (pose.head, 1.0)
     return origin + apply(axes, local * mirror * scale), apply(axes, np.asarray(spot.elbow) * mirror)
@@ -185,7 +182,7 @@ def _at(
 
 def _swinging(body: Body, swing: np.ndarray) -> np.ndarray:
     """``[T, 3]`` in lengths of the arm: the wrist of an arm that swings, its elbow bending as it comes forward."""
-    bend = np.radians(18) + 0.55 * np.maximum(swing + np.radians(15), 0) + 0.1 * (body.swing - 1)
+    bend = np.radians(13) + 0.5 * np.maximum(swing + np.radians(15), 0) + 0.1 * (body.swing - 1)
     upper, fore = body.upper_arm / body.arm, body.forearm / body.arm
     forward = upper * np.sin(swing) + fore * np.sin(swing + bend)
     down = upper * np.cos(swing) + fore * np.cos(swing + bend)

@@ -11,7 +11,7 @@ from math import radians
 import numpy as np
 
 from bench.data.bodies import Body
-from bench.data.curves import soft_minimum
+from bench.data.curves import smooth, soft_minimum
 
 KNEE_LIMITS = (radians(3), radians(150))  # flexion
 ELBOW_LIMITS = (radians(8), radians(148))
@@ -90,16 +90,15 @@ def pose_trunk(body: Body, trunk: Trunk) -> TrunkPose:
     )
 
 
-def shoulders(body: Body, pose: TrunkPose, hands: np.ndarray) -> np.ndarray:
+def shoulders(body: Body, pose: TrunkPose, hands: np.ndarray | None = None) -> np.ndarray:
     """``[T, 2, 3]``: the shoulders, drawn up and forward by hands (``[T, 2, 3]``, world) that reach there."""
-    rest = SIDES[:, None] * np.array([0.0, body.shoulder, 0.0]) + np.array([0.0, 0.0, -0.02])
     axes = pose.thorax_axes[:, None]
-    reach = apply(np.swapaxes(axes, -1, -2), hands - pose.thorax[:, None]) / body.arm
-    lift = 0.45 * _ramp(reach[..., 2] + 0.1)
-    drawn = 0.35 * _ramp(reach[..., 0] - 0.3)
-    length = np.linalg.norm(rest, axis=-1)
-    offset = rest + length[:, None] * np.stack([drawn, 0 * drawn, lift - 0.05], axis=-1)
-    offset *= (body.shoulder / np.linalg.norm(offset, axis=-1))[..., None]
+    offset = np.broadcast_to([[0.0, 0.99, -0.12], [0.0, -0.99, -0.12]], (len(pose.thorax), 2, 3))
+    if hands is not None:
+        wish = apply(np.swapaxes(axes, -1, -2), hands - pose.thorax[:, None]) / body.arm
+        drawn, lift = 0.35 * _ramp(wish[..., 0] - 0.3), 0.45 * _ramp(wish[..., 2] + 0.1)
+        offset = offset + np.stack([drawn, 0 * drawn, lift], axis=-1)
+    offset = offset * (body.shoulder / np.linalg.norm(offset, axis=-1, keepdims=True))
     return pose.thorax[:, None] + apply(axes, offset)
 
 
@@ -113,7 +112,7 @@ def reach(
     """A limb of two bones from ``start`` towards ``end``, its middle joint on the side of ``pole``.
 
     Args:
-        start, end, pole: ``[..., 3]``; the first two points, the last a direction.
+        start, end, pole: ``[T, ..., 3]``; the first two points, the last a direction.
         lengths: of the two bones.
         limits: least and greatest flexion of the middle joint; beyond them the limb falls short of ``end``.
 
@@ -131,8 +130,7 @@ def reach(
     held = np.minimum(-soft_minimum(-held, np.full_like(held, -shortest), 0.01), longest)
     along = (first**2 - second**2 + held**2) / (2 * held)
     across = np.sqrt(np.maximum(first**2 - along**2, 0))
-    side = pole - direction * (pole * direction).sum(axis=-1, keepdims=True)
-    side /= np.maximum(np.linalg.norm(side, axis=-1, keepdims=True), 1e-9)
+    side = _across(smooth(_across(pole, direction), 4), direction)
     return start + direction * along + side * across, start + direction * held
 
 
@@ -158,6 +156,12 @@ def joints(
     left_arm, right_arm = ([arm[:, side] for arm in (shoulder, elbow, wrist)] for side in (0, 1))
     middle = [pose.spine, pose.thorax, pose.neck, pose.head]
     return np.stack([hip, *right, *left, *middle, *left_arm, *right_arm], axis=1)
+
+
+def _across(vectors: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """Unit vectors: the part of ``vectors`` at right angles to ``direction``."""
+    rest = vectors - direction * (vectors * direction).sum(axis=-1, keepdims=True)
+    return rest / np.maximum(np.linalg.norm(rest, axis=-1, keepdims=True), 1e-9)
 
 
 def _along(direction: tuple[float, float, float], length: float) -> np.ndarray:

@@ -178,8 +178,8 @@ def _swaying(
     pelvis[:, 2] += 0.006 * slow[:, 1]
     hips = pelvis[:, None] + body.hip * side[:, None] * SIDES[:, None]
     level = ((hips - ankles)[..., :2] ** 2).sum(axis=-1)
-    limit = ankles[..., 2] + np.sqrt(np.maximum((0.992 * body.leg) ** 2 - level, 0.01))
-    pelvis[:, 2] = soft_minimum(pelvis[:, 2], soft_minimum(limit[:, 0], limit[:, 1], 0.01), 0.01)
+    limit = ankles[..., 2] + np.sqrt(np.maximum((0.9965 * body.leg) ** 2 - level, 0.01))
+    pelvis[:, 2] = soft_minimum(pelvis[:, 2], soft_minimum(limit[:, 0], limit[:, 1], 0.004), 0.004)
     roll = -shift * 1.2 + radians(1.0) * slow[:, 2]
     return Base(
         trunk=Trunk(
