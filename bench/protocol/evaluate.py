@@ -102,7 +102,7 @@ def evaluate(
     asked = {(plan.hypotheses, plan.steps) for plan in plans}
     runs = _runs(asked) if lifter.probabilistic else {(1, 1): [(1, 1)]}
     most = max(h for h, _ in runs)
-    size = batch_windows or _batch_windows(most * lifter.frames, torch.device(device))
+    size = batch_windows or windows_per_call(most * lifter.frames, torch.device(device))
 
     collected: dict[Pair, _Collector] = defaultdict(_Collector)
     was_training = lifter.training
@@ -119,6 +119,12 @@ def evaluate(
     lifter.train(was_training)
     results = {pair: collector.result(pair, windows, indices) for pair, collector in collected.items()}
     return {pair: results[pair if lifter.probabilistic else (1, 1)] for pair in asked}
+
+
+def windows_per_call(frames: int, device: torch.device) -> int:
+    """Windows that go through a method at once, when each has ``frames`` frames over all its hypotheses."""
+    budget = CPU_BATCH_FRAMES if device.type == "cpu" else GPU_BATCH_FRAMES
+    return max(1, budget // frames)
 
 
 def summarise(errors: FrameErrors, seed: int = 0) -> tuple[Value, ...]:
@@ -206,11 +212,6 @@ def _runs(asked: set[Pair]) -> dict[Pair, list[Pair]]:
     if 1 in served and hosts:
         served[min(hosts)] += served.pop(1)
     return {(largest[k], k): pairs for k, pairs in served.items()}
-
-
-def _batch_windows(frames: int, device: torch.device) -> int:
-    budget = CPU_BATCH_FRAMES if device.type == "cpu" else GPU_BATCH_FRAMES
-    return max(1, budget // frames)
 
 
 def _errors(
