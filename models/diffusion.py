@@ -26,7 +26,7 @@ CLAMP = 1.1
 
 def cosine_betas(timesteps: int = TIMESTEPS) -> Tensor:
     """Noise variances ``[timesteps]`` of the cosine schedule, float64."""
-    times = torch.linspace(0, timesteps, timesteps + 1, dtype=torch.float64) / timesteps
+    times = torch.linspace(0, timesteps, timesteps + 1, dtype=torch.float64, device="cpu") / timesteps
     kept = torch.cos((times + COSINE_OFFSET) / (1 + COSINE_OFFSET) * torch.pi / 2).square()
     return (1 - kept[1:] / kept[:-1]).clamp(0, LARGEST_BETA)
 

