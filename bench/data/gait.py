@@ -46,7 +46,7 @@ def walk(body: Body, rng: np.random.Generator, time: np.ndarray, pace: float) ->
     ankles, balls, heels = _legs(body, phases, body.stride * np.sqrt(pace))
     height = smooth(-np.minimum(balls[..., 2], heels[..., 2]).min(axis=1), 3)
     turns = 2 * np.pi * phase
-    height = height - 0.008 * body.bounce * (1 - np.cos(2 * turns - 1.2 * np.pi))
+    height = height - 0.004 * body.bounce * (1 - np.cos(2 * turns - 1.2 * np.pi))
     travelled = _travel(phases, balls[..., 0], time)
     place, heading = _path(rng, travelled)
     axes = rotation(np.stack([heading, 0 * heading, 0 * heading], axis=-1))[:, None]

@@ -1,0 +1,66 @@
+"""A data set in a few lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Many
+
+import numpy as np
+
+from bench.data.cameras import project
+from bench.data.sequence import Dataset, Sequence
+
+
+def summary(dataset: Dataset) -> list[str]:
+    """Lines that say what a data set holds: subjects, takes, frames, actions, ranges, errors of its 2D poses."""
+    everything = dataset.train + dataset.test
+    size = np.concatenate([detection_errors(sequence) for sequence in everything])
+    depth = [sequence.trajectory[:, 2] for sequence in everything]
+    lengths = [len(sequence) for sequence in everything]
+    return [
+        f"{dataset.label} ({dataset.name}), {dataset.detections} detections, fingerprint {dataset.fingerprint}",
+        _split("train", dataset.train),
+        _split("test", dataset.test),
+        f"{len(dataset.skeleton.joints)} joints at {_range({s.fps for s in everything})} frames per second",
+        f"sequences of {min(lengths)} to {max(lengths)} frames, median {int(np.median(lengths))}",
+        f"distance of the root from the camera {min(map(np.min, depth)):.1f} to {max(map(np.max, depth)):.1f} m",
+        f"error of the 2D poses {np.median(size):.1f} px median, {size.mean():.1f} px mean",
+        f"mean training pose as a guess for the test set: {mean_pose_error(dataset):.0f} mm MPJPE",
+        "test frames by action: "
+        + ", ".join(f"{k} {v:,}" for k, v in sorted(_frames_by_action(dataset.test).items())),
+    ]
+
+
+def detection_errors(sequence: Sequence) -> np.ndarray:
+    """``[T, J]`` pixels between the 2D poses and the exact projection of the 3D poses."""
+    exact = project(sequence.pose_3d + sequence.trajectory[:, None], sequence.intrinsics)
+    return np.linalg.norm(sequence.pose_2d - exact, axis=-1) * (sequence.width / 2)
+
+
+def mean_pose_error(dataset: Dataset) -> float:
+    """MPJPE in millimetres, over test frames, of always answering the mean pose of the training set."""
+    frames = sum(len(sequence) for sequence in dataset.train)
+    mean = sum(sequence.pose_3d.sum(axis=0, dtype=np.float64) for sequence in dataset.train) / frames
+    errors = [np.linalg.norm(sequence.pose_3d - mean, axis=-1).mean(axis=1) for sequence in dataset.test]
+    return 1000 * float(np.concatenate(errors).mean())
+
+
+def _split(name: str, sequences: Many[Sequence]) -> str:
+    subjects = list(dict.fromkeys(sequence.subject for sequence in sequences))
+    cameras = {sequence.camera for sequence in sequences}
+    actions = {sequence.action_class for sequence in sequences}
+    return (
+        f"{name}: {sum(map(len, sequences)):,} frames in {len(sequences)} sequences, "
+        f"{len({sequence.take for sequence in sequences})} takes of {len(actions)} actions, "
+        f"{len(cameras)} cameras, subjects {' '.join(subjects)}"
+    )
+
+
+def _frames_by_action(sequences: Many[Sequence]) -> dict[str, int]:
+    frames: dict[str, int] = {}
+    for sequence in sequences:
+        frames[sequence.action_class] = frames.get(sequence.action_class, 0) + len(sequence)
+    return frames
+
+
+def _range(values: set[float]) -> str:
+    return " or ".join(f"{value:g}" for value in sorted(values))
