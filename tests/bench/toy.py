@@ -65,4 +65,4 @@ def dataset(name: str, root: object, detections: str) -> Dataset:
             for camera in ("a", "b")
         )
 
-    return Dataset("toy", "toy motion", detections, HUMAN36M, of("S1", "S5"), of("S9"), "0123456789abcdef")
+    return Dataset("toy", "toy motion", detections, HUMAN36M, of("S1", "S5"), of("S9"), f"{detections:0>16}")
