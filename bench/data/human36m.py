@@ -124,9 +124,9 @@ def _split(
     takes = []
     for subject in (name for name in subjects if name in poses):
         cameras = human36m_cameras.cameras(subject)
-        for action, stored in poses[subject].items():
+        for action in list(poses[subject]):
             name = f"{subject}/{action}"
-            world = _world(file_3d, name, stored)
+            world = _world(file_3d, name, poses[subject].pop(action))  # its other joints may go
             pixels = _pixels(file_2d, name, keypoints[subject][action], len(world))
             takes.append(Take(subject, action, world, pixels, cameras))
     if not takes:

@@ -15,14 +15,14 @@ from bench.data import load
 from bench.data.cameras import project
 from bench.data.curves import gait_angles
 from bench.data.sequence import Dataset, Sequence
-from bench.data.summary import detection_errors
+from bench.data.summary import detection_errors, summary
 from models.skeleton import HUMAN36M, Skeleton
 
 COLOURS = {"left": "#2166ac", "right": "#b2182b", "middle": "#333333"}
 SHOWN = 8  # poses of one strip
 
 
-def describe(dataset: Dataset, folder: Path) -> list[Path]:
+def save_pictures(dataset: Dataset, folder: Path) -> list[Path]:
     """Draw a data set.
 
     Always skeletons over time; joint angles of the gait if there is walking in Human3.6M's joint order; statistics
@@ -148,7 +148,7 @@ def _correlation(sequences: Many[Sequence], lag: int) -> float:
 
 
 def main(arguments: Many[str]) -> int:
-    """Draw the data set of that name with its cpn detections, and print the files."""
+    """Print what is in the data set of that name with its cpn detections, draw it, and print the files."""
     if len(arguments) not in (2, 3):
         print(
             "name a data set, a folder for the pictures, and the data's own folder if it needs one",
@@ -156,8 +156,9 @@ def main(arguments: Many[str]) -> int:
         )
         return 2
     root = Path(arguments[2]) if len(arguments) == 3 else None
-    for file in describe(load(arguments[0], root, "cpn"), Path(arguments[1])):
-        print(file)
+    dataset = load(arguments[0], root, "cpn")
+    files = save_pictures(dataset, Path(arguments[1]))
+    print(*summary(dataset), *files, sep="\n")
     return 0
 
 

@@ -7,7 +7,6 @@ the published calibration of its four cameras. The motion is modelled, not recor
 from __future__ import annotations
 
 import os
-import tempfile
 from hashlib import blake2b
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from bench.data.assembly import Take, fingerprint, sequences
 from bench.data.bodies import STATURE, body
 from bench.data.detector import detect
 from bench.data.sequence import Dataset, Sequence
+from bench.files import atomic
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
@@ -138,12 +138,8 @@ def _load(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray] | None:
 def _store(path: Path, world: np.ndarray, noisy: np.ndarray) -> None:
     """Write the cache whole or not at all; that a folder cannot be written is no error, only slow."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        with atomic(path) as file:
             np.savez(file, world=world, noisy=noisy, digest=np.array(_digest(world, noisy)))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(file.name, path)
     except OSError:
         return
 
