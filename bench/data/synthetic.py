@@ -91,7 +91,7 @@ def generate(name: Name, frames: int, seed: int = SEED) -> tuple[np.ndarray, np.
         detect(np.random.default_rng([*place, number]), camera.pixels(camera.from_world(world)))
         for number, camera in enumerate(human36m_cameras.cameras(subject))
     ]
-    return world.astype(np.float32), np.stack(views, axis=1).astype(np.float32)
+    return world.astype(np.float32), _rounded(np.stack(views, axis=1)).astype(np.float32)
 
 
 def _split(
@@ -103,11 +103,16 @@ def _split(
         cameras = human36m_cameras.cameras(subject)
         poses = world[name].astype(np.float64)
         if detections == "gt":
-            pixels = tuple(camera.pixels(camera.from_world(poses)) for camera in cameras)
+            pixels = tuple(_rounded(camera.pixels(camera.from_world(poses))) for camera in cameras)
         else:
             pixels = tuple(noisy[name][:, number] for number in range(len(cameras)))
         takes.append(Take(subject, f"{action} {take}" if take else action, poses, pixels, cameras))
     return sequences(takes, float(FPS))
+
+
+def _rounded(pixels: np.ndarray) -> np.ndarray:
+    """Pixels to 1/1024, so that the last bits of a processor's arithmetic do not show."""
+    return np.round(pixels * 1024) / 1024
 
 
 def _cached() -> tuple[dict[Name, np.ndarray], dict[Name, np.ndarray]]:
