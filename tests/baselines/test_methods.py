@@ -1,0 +1,172 @@
+"""What every method of the registry's own must do, and what is particular to some."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+import torch
+
+from baselines.d3dp import D3DP
+from baselines.mixste import MixSTE
+from baselines.tcn import TCN, TCNConfig
+from baselines.trivial import MeanPose, NearestPose, NearestPoseConfig
+from models.errors import InputError
+from models.finepose.model import FinePOSE
+from models.lifter import Batch, Lifter, Sampling
+from models.prediction import WindowConfig
+from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
+from models.spatiotemporal import TrunkConfig
+
+METHODS = [MeanPose, NearestPose, TCN, MixSTE, D3DP, FinePOSE]
+POSES = torch.randn(300, 17, 3, generator=torch.Generator().manual_seed(0)) / 3
+POSES -= POSES[:, :1].clone()
+
+
+def tiny(cls: type[Lifter], skeleton: Skeleton = HUMAN36M) -> Lifter:
+    torch.manual_seed(0)
+    lifter = cls(cls.presets["tiny"].config, skeleton)
+    lifter.fit_statistics(POSES[..., :2], POSES)
+    return lifter
+
+
+def batch(lifter: Lifter, frames: int, windows: int = 3) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    pose_2d = torch.randn(windows, frames + sum(lifter.context), 17, 2, generator=generator)
+    pose_3d = torch.randn(windows, frames, 17, 3, generator=generator)
+    return Batch(pose_2d, ("Walking", "Eating", "Walking")[:windows], torch.arange(windows), pose_3d)
+
+
+@pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP], ids=lambda skeleton: skeleton.name)
+@pytest.mark.parametrize("cls", METHODS)
+def test_prediction(cls: type[Lifter], skeleton: Skeleton) -> None:
+    lifter = tiny(cls, skeleton).eval()
+    steps, hypotheses = (2, 3) if cls.probabilistic else (1, 1)
+    data, sampling = batch(lifter, lifter.frames), Sampling(hypotheses=3, steps=2)
+    poses = lifter.predict(data, sampling)
+    assert poses.shape == (3, steps, hypotheses, lifter.frames, 17, 3)
+    assert poses.dtype == torch.float32
+    assert (poses[..., skeleton.root, :] == 0).all()
+    assert torch.equal(poses, lifter.predict(data, sampling))
+    unseen = Batch(data.pose_2d, data.actions, data.window_keys)
+    assert torch.equal(poses, lifter.predict(unseen, sampling))
+
+
+@pytest.mark.parametrize("cls", METHODS)
+def test_batching_does_not_change_a_prediction(cls: type[Lifter]) -> None:
+    lifter = tiny(cls).eval()
+    data, sampling = batch(lifter, lifter.frames), Sampling(hypotheses=2, steps=2)
+    last = Batch(data.pose_2d[2:], data.actions[2:], data.window_keys[2:])
+    torch.testing.assert_close(
+        lifter.predict(data, sampling)[2:], lifter.predict(last, sampling), atol=1e-5, rtol=0
+    )
+
+
+@pytest.mark.parametrize("cls", METHODS)
+def test_mirrored_input_gives_the_mirrored_pose(cls: type[Lifter]) -> None:
+    if cls.probabilistic:
+        pytest.skip("the noise is not mirrored")
+    lifter = tiny(cls).eval()
+    data = batch(lifter, lifter.frames)
+    mirrored = Batch(HUMAN36M.mirror(data.pose_2d), data.actions, data.window_keys)
+    poses, reflected = lifter.predict(data, Sampling()), lifter.predict(mirrored, Sampling())
+    torch.testing.assert_close(HUMAN36M.mirror(reflected), poses, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("cls", METHODS)
+def test_training_loss_is_a_scalar_that_training_lowers(cls: type[Lifter]) -> None:
+    lifter = tiny(cls).train()
+    data = batch(lifter, lifter.train_frames)
+    torch.manual_seed(0)
+    before = lifter(data)
+    assert before.shape == ()
+    trained = [parameter for parameter in lifter.parameters() if parameter.requires_grad]
+    if not trained:
+        assert cls in (MeanPose, NearestPose)
+        return
+    optimiser = torch.optim.AdamW(trained, 2e-3)
+    for _ in range(15):
+        torch.manual_seed(0)
+        loss = lifter(data)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss < 0.9 * before
+
+
+@pytest.mark.parametrize("cls", METHODS)
+def test_state_is_saved_and_loaded_whole(cls: type[Lifter]) -> None:
+    lifter = tiny(cls).eval()
+    other = cls(cls.presets["tiny"].config)
+    other.load_state_dict(lifter.state_dict())
+    data = batch(lifter, lifter.frames)
+    assert torch.equal(other.eval().predict(data, Sampling()), lifter.predict(data, Sampling()))
+
+
+@pytest.mark.parametrize("cls", METHODS)
+def test_presets(cls: type[Lifter]) -> None:
+    assert list(cls.presets) == ["tiny", "base", "paper"]
+    frames = [preset.config.frames for preset in cls.presets.values()]
+    assert frames == [27, 81, 243]
+    assert all(isinstance(preset.config, cls.Config) for preset in cls.presets.values())
+    assert {"frames"} <= {field.name for field in fields(cls.Config)}
+
+
+def test_nearest_pose_finds_a_training_pose() -> None:
+    lifter = NearestPose(NearestPoseConfig(frames=3, stored=300))
+    lifter.fit_statistics(POSES[..., :2], POSES)
+    shown = POSES[[5, 17, 250]]
+    data = Batch((2.5 * shown[..., :2] + 0.3)[None], ("Walking",), torch.arange(1))
+    torch.testing.assert_close(lifter.predict(data, Sampling(flip=False))[0, 0, 0], shown)
+
+
+def test_nearest_pose_keeps_evenly_spaced_poses() -> None:
+    lifter = NearestPose(NearestPoseConfig(frames=3, stored=3))
+    lifter.fit_statistics(POSES[:101, :, :2], POSES[:101])
+    torch.testing.assert_close(lifter.pose_3d, POSES[[0, 50, 100]])
+
+
+def test_mean_pose_is_the_mean() -> None:
+    lifter = tiny(MeanPose)
+    data = batch(lifter, lifter.frames)
+    torch.testing.assert_close(lifter.predict(data, Sampling(flip=False))[1, 0, 0, 4], POSES.mean(0))
+
+
+@pytest.mark.parametrize("cls", [MeanPose, NearestPose])
+def test_an_unfitted_predictor_says_so(cls: type[Lifter]) -> None:
+    lifter = cls(cls.presets["tiny"].config)
+    with pytest.raises(InputError, match="seen no training pose"):
+        lifter.predict(batch(lifter, 27), Sampling())
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_tcn_forms_agree_and_causal_sees_no_future(causal: bool) -> None:
+    torch.manual_seed(0)
+    lifter = TCN(TCNConfig(frames=9, filter_widths=(3, 5), channels=8, causal=causal)).eval()
+    assert lifter.context == ((14, 0) if causal else (7, 7))
+    data = batch(lifter, 9)
+    dilated = lifter.network.dilated(data.pose_2d)
+    strided = torch.cat([lifter.network.strided(data.pose_2d[:, start : start + 15]) for start in range(9)], dim=1)
+    torch.testing.assert_close(dilated, strided)
+    changed = data.pose_2d.clone()
+    changed[:, sum(lifter.context) - lifter.context[1] + 5 :] += 1
+    moved = (lifter.network.dilated(changed) != dilated).any(dim=(0, 2, 3))
+    assert moved[:5].any() != causal
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"filter_widths": (3, 2)}, {"filter_widths": ()}, {"channels": 0}, {"dropout": 1.0}, {"frames": 4}],
+)
+def test_tcn_options_are_checked(options: dict) -> None:
+    with pytest.raises(InputError, match=next(iter(options))):
+        TCNConfig(**options)
+
+
+def test_other_options_are_checked() -> None:
+    with pytest.raises(InputError, match="frames"):
+        WindowConfig(frames=-3)
+    with pytest.raises(InputError, match="stored"):
+        NearestPoseConfig(stored=0)
+    with pytest.raises(InputError, match="3 or more"):
+        MixSTE(TrunkConfig(frames=1))

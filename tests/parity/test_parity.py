@@ -1,0 +1,104 @@
+"""Every array of every golden file against ours, and the checker against broken files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baselines.golden import weight_from_name
+from bench.parity import check_file, main, markdown
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+SHARED = Path(os.environ.get("BENCH_SHARED", ROOT.parent / "shared")) / "parity"
+SKIPPED = {"clip_tokens.npz"}
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.npz")), ids=lambda path: path.stem)
+def test_golden_file(path: Path) -> None:
+    checks = check_file(path)
+    assert checks
+    bad = [check for check in checks if check.status not in ("ok", "not ours")]
+    if path.name in SKIPPED and all(check.status == "skipped" for check in bad) and bad:
+        pytest.skip(bad[0].note)
+    assert not bad, markdown(bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "total", "first"),
+    [
+        ("expand_conv.weight", (64, 34, 3), 14.786871, (0.0867931, -0.2073348)),
+        ("pose_estimator.head.1.weight", (3, 32), 0.065580, (-0.0756322, -0.0563476)),
+        ("pose_estimator.Spatial_pos_embed", (1, 17, 32), -0.092921, (-0.6311747, 1.2260101)),
+        ("layers_bn.0.running_var", (64,), 65.101126, (1.0112399, 1.0161390)),
+        ("STEblocks.0.attn.qkv.bias", (96,), -0.249356, (-0.0022093, 0.0236708)),
+    ],
+)
+def test_weights_from_names(name: str, shape: tuple, total: float, first: tuple) -> None:
+    weight = weight_from_name(name, list(shape))
+    assert weight.astype(np.float64).sum() == pytest.approx(total, abs=1e-6)
+    assert weight.ravel()[:2] == pytest.approx(first, abs=1e-6)
+
+
+def altered(tmp_path: Path, name: str, **changes) -> Path:
+    with np.load(GOLDEN / name) as file:
+        arrays = dict(file)
+    for key, change in changes.items():
+        arrays[key] = change(arrays.get(key))
+    np.savez(tmp_path / name, **arrays)
+    return tmp_path / name
+
+
+def statuses(path: Path) -> dict[str, str]:
+    return {check.array: check.status for check in check_file(path)}
+
+
+def test_small_differences_are_found(tmp_path: Path) -> None:
+    path = altered(tmp_path, "mixste_small.npz", out=lambda out: out + np.float32(2e-5))
+    assert statuses(path) == {
+        "after_ste0": "ok", "after_tte0": "ok", "loss": "ok", "grad_norms": "ok", "out": "too different",
+    }  # fmt: skip
+    assert main([str(path)]) == 1
+
+
+def test_nan_and_wrong_shapes_are_found(tmp_path: Path) -> None:
+    path = altered(
+        tmp_path,
+        "losses.npz",
+        out_total=lambda value: value * np.float32(np.nan),
+        out_grad=lambda value: value[:1],
+    )
+    found = statuses(path)
+    assert found["out_total"] == found["out_grad"] == "too different"
+    assert found["out_velocity"] == "ok"
+
+
+def test_unknown_arrays_and_files_are_reported(tmp_path: Path) -> None:
+    assert statuses(altered(tmp_path, "losses.npz", out_new=lambda _: np.zeros(2)))["out_new"] == "unknown"
+    path = altered(tmp_path, "losses.npz", config=lambda _: np.array('{"model": "another"}'))
+    assert set(statuses(path).values()) == {"unknown"}
+    assert main([str(path)]) == 1
+
+
+def test_a_case_that_cannot_run_fails_its_arrays(tmp_path: Path) -> None:
+    path = altered(
+        tmp_path, "mixste_small.npz", keys=lambda keys: np.array(str(keys).replace("STEblocks.0", "other"))
+    )
+    assert set(statuses(path).values()) == {"failed"}
+
+
+def test_a_file_of_another_kind_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "x.npz").write_bytes(b"no archive")
+    assert main([str(tmp_path / "x.npz")]) == 2
+    assert main([str(tmp_path / "absent.npz")]) == 2
+    assert "no file of golden vectors" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no shared golden vectors here")
+def test_golden_copies_are_unchanged() -> None:
+    for path in GOLDEN.glob("*.npz"):
+        if (SHARED / path.name).exists():
+            assert path.read_bytes() == (SHARED / path.name).read_bytes(), path.name
