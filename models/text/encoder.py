@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import cast
+from typing import Self, cast
 
 from torch import Tensor, nn
 
@@ -51,7 +51,11 @@ class TextEncoder(nn.Module):
 
     def freeze(self) -> TextEncoder:
         """The same encoder, its weights marked as never trained."""
-        return self.requires_grad_(False)
+        return self.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Stays in evaluation mode: a frozen encoder has no dropout."""
+        return super().train(False)
 
 
 def text_encoder(name: str) -> TextEncoder:

