@@ -10,7 +10,7 @@ from torch import Tensor
 LAGUERRE_STEPS = 4
 WELL_CONDITIONED = 1e-3
 CONVERGED = 1e-5
-COINCIDENT = 1e-12
+COINCIDENT = 1e-20
 
 
 def align(pred: Tensor, target: Tensor) -> Tensor:
@@ -34,39 +34,34 @@ def align(pred: Tensor, target: Tensor) -> Tensor:
     """
     pred, target = torch.broadcast_tensors(pred, target)
     poses = pred.reshape(-1, *pred.shape[-2:])
-    linear, shift = _similarity(poses, target.reshape(poses.shape))
-    columns = poses.permute(1, 2, 0).contiguous()
-    aligned = torch.addcmul(shift, columns[:, 0, None], linear[0])
-    aligned.addcmul_(columns[:, 1, None], linear[1]).addcmul_(columns[:, 2, None], linear[2])
-    return aligned.permute(2, 0, 1).contiguous().view(pred.shape)
+    x = poses.permute(1, 2, 0).contiguous()
+    y = target.reshape(poses.shape).permute(1, 2, 0)
+    linear, shift = _similarity(x.double(), y.double().contiguous())
+    aligned = _row_times(x, linear.to(x.dtype)).add_(shift.to(x.dtype))
+    return aligned.permute(2, 0, 1).view(pred.shape)
 
 
-def _similarity(pred: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Scaled rotation ``[3, 3, N]`` and shift ``[3, N]`` of poses ``[N, J, 3]``, to be applied as x A + s."""
-    joints = pred.shape[1]
-    x, y = _homogeneous(pred), _homogeneous(target)
-    moments = torch.bmm(x.transpose(1, 2), y).permute(1, 2, 0).contiguous()
-    mean_x, mean_y = moments[:3, 3] / joints, moments[3, :3] / joints
-    covariance = moments[:3, :3] - joints * mean_x[:, None] * mean_y
-    total = torch.linalg.vector_norm(x.flatten(1), dim=1).square_() - joints
-    spread = total - joints * mean_x.square().sum(0)
+def _similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Scaled rotation A ``[3, 3, N]`` and shift s ``[3, N]`` that bring x to y as x A + s.
+
+    Args:
+        x, y: ``[J, 3, N]`` float64. The long axis is the last one here and below, which is what makes it fast.
+    """
+    mean_x, mean_y = x.mean(0), y.mean(0)
+    x, y = x - mean_x, y - mean_y
+    spread, offset = (x * x).sum((0, 1)), (mean_x * mean_x).sum(0)
+    covariance = x[0, :, None] * y[0]
+    for joint in range(1, len(x)):
+        covariance.addcmul_(x[joint, :, None], y[joint])
 
     rotation, trace = _best_rotation(covariance)
-    scale = torch.where(spread > COINCIDENT * total, trace / spread, 0 * trace)
+    scale = torch.where(spread > COINCIDENT * offset, trace / spread, 0 * trace)
     linear = rotation.mul_(scale)
-    shift = mean_y - _row_times(mean_x[None], linear)[0]
-    return linear.to(pred.dtype), shift.to(pred.dtype)
-
-
-def _homogeneous(poses: Tensor) -> Tensor:
-    """``[N, J, 4]`` float64, the fourth coordinate 1, so that one product gives sums and products."""
-    rows = torch.ones(*poses.shape[:-1], 4, dtype=torch.float64, device=poses.device)
-    rows[..., :3] = poses
-    return rows
+    return linear, mean_y - _row_times(mean_x[None], linear)[0]
 
 
 def _row_times(rows: Tensor, matrices: Tensor) -> Tensor:
-    """Products ``[R, 3, N]`` of ``[R, 3, N]`` and ``[3, 3, N]``; the long axis last, for speed."""
+    """Products ``[R, 3, N]`` of rows ``[R, 3, N]`` and matrices ``[3, 3, N]``."""
     product = rows[:, 0, None] * matrices[0]
     return product.addcmul_(rows[:, 1, None], matrices[1]).addcmul_(rows[:, 2, None], matrices[2])
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from bench.protocol.alignment import align
 
 MILLIMETRES = 1000.0
-PIECE = {"cpu": 8192}
+PIECE = {"cpu": 4096}
 GPU_PIECE = 1 << 18
 
 
@@ -41,8 +41,14 @@ def aligned_joint_errors(pred: Tensor, target: Tensor) -> Tensor:
     errors = poses.new_empty(poses.shape[:2])
     piece = PIECE.get(pred.device.type, GPU_PIECE)
     for out, x, y in zip(errors.split(piece), poses.split(piece), targets.split(piece), strict=True):
-        out.copy_(joint_errors(align(x, y), y))
+        y = _poses_innermost(y)
+        out.copy_(joint_errors(align(_poses_innermost(x), y), y))
     return errors.view(pred.shape[:-1])
+
+
+def _poses_innermost(poses: Tensor) -> Tensor:
+    """The same ``[N, J, 3]`` with N contiguous in memory, in which alignment and distances are fastest."""
+    return poses.permute(1, 2, 0).contiguous().permute(2, 0, 1)
 
 
 def mpjpe(pred: Tensor, target: Tensor) -> Tensor:

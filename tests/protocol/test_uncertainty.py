@@ -91,7 +91,7 @@ def test_a_full_test_set_takes_milliseconds() -> None:
     errors, frames, action = takes(0, per_action=16)
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         interval(errors, frames, action, np.random.default_rng(0))
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert min(seconds) < 0.05
