@@ -36,7 +36,7 @@ def align(pred: Tensor, target: Tensor) -> Tensor:
     poses = pred.reshape(-1, *pred.shape[-2:])
     x = poses.permute(1, 2, 0).contiguous()
     y = target.reshape(poses.shape).permute(1, 2, 0)
-    linear, shift = _similarity(x.double(), y.double().contiguous())
+    linear, shift = _similarity(x, y.contiguous())
     aligned = _row_times(x, linear.to(x.dtype)).add_(shift.to(x.dtype))
     return aligned.permute(2, 0, 1).view(pred.shape)
 
@@ -45,14 +45,16 @@ def _similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Scaled rotation A ``[3, 3, N]`` and shift s ``[3, N]`` that bring x to y as x A + s.
 
     Args:
-        x, y: ``[J, 3, N]`` float64. The long axis is the last one here and below, which is what makes it fast.
+        x, y: ``[J, 3, N]``. The long axis is the last one here and below, which is what makes it fast.
     """
-    mean_x, mean_y = x.mean(0), y.mean(0)
-    x, y = x - mean_x, y - mean_y
-    spread, offset = (x * x).sum((0, 1)), (mean_x * mean_x).sum(0)
-    covariance = x[0, :, None] * y[0]
-    for joint in range(1, len(x)):
-        covariance.addcmul_(x[joint, :, None], y[joint])
+    mean_x, mean_y = x.mean(0, dtype=torch.float64), y.mean(0, dtype=torch.float64)
+    covariance = mean_x.new_zeros(3, *mean_y.shape)
+    spread = torch.zeros_like(mean_x)
+    for joint_x, joint_y in zip(x, y, strict=True):
+        centred = joint_x - mean_x
+        spread.addcmul_(centred, centred)
+        covariance.addcmul_(centred[:, None], joint_y - mean_y)
+    spread, offset = spread.sum(0), (mean_x * mean_x).sum(0)
 
     rotation, trace = _best_rotation(covariance)
     scale = torch.where(spread > COINCIDENT * offset, trace / spread, 0 * trace)
@@ -77,10 +79,12 @@ def _best_rotation(covariance: Tensor) -> tuple[Tensor, Tensor]:
     """
     size = covariance.square().sum((0, 1)).sqrt_()
     b = covariance / size
-    wrapped = torch.cat([b, b[:2]])
-    wrapped = torch.cat([wrapped, wrapped[:, :2]], dim=1)
-    cofactor = wrapped[1:4, 1:4] * wrapped[2:5, 2:5]
-    cofactor.addcmul_(wrapped[1:4, 2:5], wrapped[2:5, 1:4], value=-1)
+    wrapped = torch.cat([b, b[:, :2]], dim=1)
+    cofactor = torch.empty_like(b)
+    for i in range(3):
+        one, other, row = wrapped[i - 2], wrapped[i - 1], cofactor[i]
+        torch.mul(one[1:4], other[2:5], out=row)
+        row.addcmul_(one[2:5], other[1:4], value=-1)
     determinant = (b[0] * cofactor[0]).sum(0)
     trace, zeta, converged = _largest_root(determinant, cofactor.square().sum((0, 1)))
 

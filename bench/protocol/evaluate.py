@@ -54,15 +54,15 @@ class FrameErrors:
     sums: dict[Name, np.ndarray]
     frames: dict[Name, np.ndarray]
 
-    def by_take(self, name: Name) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Sums ``[K, T]`` of errors, frames ``[T]`` and actions ``[T]`` of each take, its cameras together.
+    def by_take(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sums ``[names, K, T]`` of errors, frames ``[T]`` and actions ``[T]`` of each take, its cameras together.
 
-        Takes come in sorted order: two evaluations of the same frames can be compared take by take
-        (``uncertainty.paired_difference``).
+        Names come in the order of ``sums``, takes in sorted order: two evaluations of the same frames can be
+        compared take by take (``uncertainty.paired_difference``).
         """
         takes, first, owner = np.unique(self.takes, return_index=True, return_inverse=True)
         member = (owner == np.arange(len(takes))[:, None]).astype(np.float64)
-        return self.sums[name] @ member.T, member @ self.counts, np.array(self.actions)[first]
+        return np.stack(list(self.sums.values())) @ member.T, member @ self.counts, np.array(self.actions)[first]
 
 
 def evaluate(
@@ -134,15 +134,15 @@ def summarise(errors: FrameErrors, seed: int = 0) -> tuple[Value, ...]:
         errors: of one evaluation.
         seed: of the bootstrap; the interval belongs to the same takes and seed, whatever the method.
     """
-    values: list[Value] = []
-    for metric, aggregation in errors.sums:
-        sums, frames, actions = errors.by_take((metric, aggregation))
-        low, high = interval(sums, frames, actions, np.random.default_rng(seed))
-        mean = action_mean(sums, frames, actions)
+    sums, frames, actions = errors.by_take()
+    low, high = interval(sums, frames, actions, np.random.default_rng(seed))
+    mean = action_mean(sums, frames, actions)
+    names = np.unique(actions)
+    members = (actions == names[:, None]).astype(np.float64)
+    per_action = sums @ members.T / (members @ frames)
+    values = []
+    for row, (metric, aggregation) in enumerate(errors.sums):
         record = AGGREGATIONS.get(aggregation or "")
-        names = np.unique(actions)
-        members = actions == names[:, None]
-        per_action = sums @ members.T / (members @ frames)
         values += [
             Value(
                 metric=metric,
@@ -150,13 +150,13 @@ def summarise(errors: FrameErrors, seed: int = 0) -> tuple[Value, ...]:
                 kind=record.kind if record else "deterministic",
                 looks_at=record.looks_at if record else (),
                 step=step + 1,
-                action_mean=float(mean[step]),
-                low=float(low[step]),
-                high=float(high[step]),
-                frame_mean=float(sums[step].sum() / frames.sum()),
-                per_action=dict(zip(names.tolist(), per_action[step].tolist(), strict=True)),
+                action_mean=float(mean[row, step]),
+                low=float(low[row, step]),
+                high=float(high[row, step]),
+                frame_mean=float(sums[row, step].sum() / frames.sum()),
+                per_action=dict(zip(names.tolist(), per_action[row, step].tolist(), strict=True)),
             )
-            for step in range(len(sums))
+            for step in range(sums.shape[1])
         ]
     return tuple(values)
 

@@ -191,7 +191,7 @@ def test_summary(windows: Windows) -> None:
     assert value.frame_mean == pytest.approx(frames.mean(), rel=1e-5)
     assert value.low < value.action_mean < value.high
     assert summarise(errors) == values
-    assert errors.by_take(("mpjpe", "P-Agg"))[0].shape == (2, 6)
+    assert errors.by_take()[0].shape == (8, 2, 6)
 
 
 def test_errors_survive_a_file(windows: Windows, tmp_path: Path) -> None:
