@@ -17,6 +17,9 @@ from reports.escaping import latex, latex_breakable, markdown
 LONG = 50
 """Tables of more rows and headings than this are printed over several pages (``longtable``)."""
 
+PAGE_CHARACTERS = 105
+"""Characters that fit a page at ``scriptsize``; longer tables that are wider are turned."""
+
 COLUMN_CHARACTERS = 58
 """Characters that fit one column of a two-column page at ``footnotesize``."""
 
@@ -129,7 +132,8 @@ class Table:
 def to_latex(table: Table, label: str) -> str:
     """A float (``table`` or ``table*`` by its width), or a ``longtable`` when it is longer than a page.
 
-    Needs booktabs, graphicx, longtable, T1 fonts. A table wider than the page is scaled down to it.
+    Needs booktabs and graphicx (for a ``longtable`` that package and lscape), and T1 fonts. A float wider than the
+    page is scaled down to it; a ``longtable`` that is too wide is turned.
     """
     body = _latex_body(table)
     specification = "".join(column.align for column in table.columns)
@@ -141,9 +145,10 @@ def to_latex(table: Table, label: str) -> str:
         return _latex_long(table, head, specification, body)
     environment = "table*" if table.width() > COLUMN_CHARACTERS else "table"
     lines = [
-        f"\\begin{{{environment}}}[tp]",
+        f"\\begin{{{environment}}}[htbp]",
         "\\centering\\footnotesize\\setlength{\\tabcolsep}{4pt}",
         *head,
+        "\\par\\smallskip",
         "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
         f"\\begin{{tabular}}{{@{{}}{specification}@{{}}}}",
         "\\toprule",
@@ -288,7 +293,9 @@ def _latex_cell(cell: Cell, column: Column, spread: int, ties: bool, reasons: di
 
 def _latex_long(table: Table, head: list[str], specification: str, body: list[str]) -> str:
     header = [*_latex_header(table), "\\midrule"]
+    turned = table.width() > PAGE_CHARACTERS
     lines = [
+        *["\\begin{landscape}"] * turned,
         "{\\scriptsize\\setlength{\\tabcolsep}{3pt}",
         f"\\begin{{longtable}}{{@{{}}{specification}@{{}}}}",
         *head,
@@ -305,6 +312,7 @@ def _latex_long(table: Table, head: list[str], specification: str, body: list[st
         "\\begin{raggedright}",
         *_latex_notes(table),
         "\\end{raggedright}}",
+        *["\\end{landscape}"] * turned,
     ]
     return "\n".join(lines) + "\n"
 

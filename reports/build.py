@@ -1,0 +1,178 @@
+"""From a declared set of runs and their records to files: tables, figures, a LaTeX report, a summary."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from bench.records import Record, RunSet
+from models.errors import InputError
+from reports.appendix import register
+from reports.document import document
+from reports.drawing import STYLE, Drawing
+from reports.figures import FIGURES
+from reports.layouts import LAYOUTS
+from reports.summary import missing_sentence, summary
+from reports.tables import Table, to_csv, to_latex, to_markdown
+
+COMPANIONS = {"main": ("cost", "actions")}
+"""Further layouts that are filled from the runs of a table."""
+
+COMPANION_TITLES = {"cost": "cost", "actions": "MPJPE by action"}
+
+NO_LATEX = (
+    "report.pdf was not made: neither pdflatex nor tectonic is on PATH; install one "
+    "(Debian: apt-get install texlive-latex-base texlive-latex-recommended texlive-latex-extra)"
+)
+
+LATEX_SECONDS = 300
+
+
+def build(runset: RunSet, records: dict[str, Record], out: Path) -> list[Path]:
+    """Write every table, figure, ``report.tex`` and ``summary.md`` below ``out``.
+
+    All files are made first and then moved into place one by one, so that an error changes nothing and a reader
+    never sees half a file. Files of earlier builds that this one does not write are left alone.
+
+    Args:
+        records: by id; ids of the run set that are missing here are named under their table and in the summary.
+
+    Returns:
+        The files written, the summary first.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".report-") as folder:
+        stage = Path(folder)
+        names = _write_all(runset, records, stage)
+        for name in names:
+            target = out / name
+            target.parent.mkdir(exist_ok=True)
+            os.replace(stage / name, target)
+    return [out / name for name in names]
+
+
+def compile_pdf(tex: Path) -> Path | None:
+    """Run pdflatex (twice, for references) or tectonic on a report; the PDF lies beside it.
+
+    Returns:
+        The PDF; None when neither program is on PATH (``NO_LATEX`` says what to install).
+
+    Raises:
+        InputError: LaTeX failed or took longer than five minutes; its first error is named.
+    """
+    pdflatex, tectonic = shutil.which("pdflatex"), shutil.which("tectonic")
+    if not (pdflatex or tectonic):
+        return None
+    with tempfile.TemporaryDirectory(dir=tex.parent, prefix=".latex-") as folder:
+        options = ["-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "-output-directory", folder]
+        if pdflatex:
+            command = [pdflatex, *options, tex.name]
+        else:
+            command = [str(tectonic), "--untrusted", "--outdir", folder, tex.name]
+        for _ in range(2 if pdflatex else 1):
+            _run_latex(command, tex)
+        pdf = tex.with_suffix(".pdf")
+        os.replace(Path(folder) / pdf.name, pdf)
+    return pdf
+
+
+def _write_all(runset: RunSet, records: dict[str, Record], stage: Path) -> list[PurePosixPath]:
+    known = _known(runset, records)
+    tables = _tables(runset, records)
+    drawings = _drawings(runset, records)
+    written = []
+    for name, table in [*tables.items(), ("register", register(known))]:
+        forms = {"tex": to_latex(table, name), "csv": to_csv(table), "md": to_markdown(table)}
+        written += [_write(stage, f"tables/{name}.{end}", text) for end, text in forms.items()]
+    for drawing in drawings:
+        written += _save(drawing, stage, runset.command)
+    captions = [(drawing.name, drawing.caption) for drawing in drawings]
+    report = _write(stage, "report.tex", document(runset, known, list(tables), captions))
+    files = [report, *written]
+    return [_write(stage, "summary.md", summary(runset, known, tables, files)), *files]
+
+
+def _known(runset: RunSet, records: dict[str, Record]) -> list[Record]:
+    ids = dict.fromkeys(identity for spec in runset.tables.values() for identity in spec.ids)
+    return [records[identity] for identity in ids if identity in records]
+
+
+def _tables(runset: RunSet, records: dict[str, Record]) -> dict[str, Table]:
+    """File name → table. A table of which no run has a record is left to the summary's warnings."""
+    tables: dict[str, Table] = {}
+    for name, spec in runset.tables.items():
+        members = _present(spec, records)
+        if not members:
+            continue
+        missing = [identity for identity in spec.ids if identity not in records]
+        notes: tuple[str, ...] = (missing_sentence(missing, len(spec.ids)),) if missing else ()
+        if spec.layout not in LAYOUTS:
+            notes += (f"There is no layout {spec.layout!r}: one row per run.",)
+        layout = LAYOUTS.get(spec.layout, LAYOUTS["runs"])
+        tables[_file_name(name)] = _noted(layout(members, spec.title), notes)
+        for companion in COMPANIONS.get(spec.layout, ()):
+            title = f"{spec.title}: {COMPANION_TITLES[companion]}"
+            tables[_file_name(f"{name}-{companion}")] = _noted(LAYOUTS[companion](members, title), notes)
+    return tables
+
+
+def _present(spec: RunSet.Table, records: dict[str, Record]) -> list[Record]:
+    return [records[identity] for identity in dict.fromkeys(spec.ids) if identity in records]
+
+
+def _noted(table: Table, notes: tuple[str, ...]) -> Table:
+    return replace(table, notes=table.notes + notes)
+
+
+def _drawings(runset: RunSet, records: dict[str, Record]) -> list[Drawing]:
+    drawings = []
+    for name, spec in runset.tables.items():
+        members = _present(spec, records)
+        for draw in FIGURES.get(spec.layout, ()) if members else ():
+            drawings += [replace(drawn, name=_file_name(f"{name}-{drawn.name}")) for drawn in draw(members)]
+    return drawings
+
+
+def _save(drawing: Drawing, stage: Path, command: str) -> list[PurePosixPath]:
+    import matplotlib
+
+    paths = [PurePosixPath(f"figures/{drawing.name}.{end}") for end in ("pdf", "png")]
+    (stage / "figures").mkdir(exist_ok=True)
+    with matplotlib.rc_context(STYLE):
+        drawing.figure.savefig(stage / paths[0], metadata={"CreationDate": None})
+        drawing.figure.savefig(stage / paths[1])
+    return [*paths, _write(stage, f"figures/{drawing.name}.txt", f"{drawing.caption}\n\nCommand: {command}\n")]
+
+
+def _write(stage: Path, name: str, text: str) -> PurePosixPath:
+    path = stage / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return PurePosixPath(name)
+
+
+def _file_name(name: str) -> str:
+    """Letters, digits, ``-`` and ``.``: what LaTeX and every file system take; "_" would need care in LaTeX."""
+    return re.sub(r"[^A-Za-z0-9-]+", "-", name).strip("-") or "table"
+
+
+def _run_latex(command: Sequence[str], tex: Path) -> None:
+    try:
+        done = subprocess.run(
+            command, cwd=tex.parent, capture_output=True, text=True, errors="replace", timeout=LATEX_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{tex}: LaTeX took longer than {LATEX_SECONDS} s; run it by hand to see why") from None
+    if done.returncode != 0:
+        errors = [line for line in done.stdout.splitlines() if line.startswith("!")] or [
+            done.stderr.strip()[-200:]
+        ]
+        raise InputError(
+            f"{tex}: LaTeX failed ({errors[0]}); run {Path(command[0]).name} on it by hand to see more"
+        )

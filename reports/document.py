@@ -1,0 +1,90 @@
+"""The standalone LaTeX report around the tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.records import Record, RunSet
+from reports.appendix import environments
+from reports.escaping import latex, latex_breakable
+
+PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
+\usepackage{textcomp}
+\usepackage[margin=2cm]{geometry}
+\usepackage{booktabs}
+\usepackage{multirow}
+\usepackage{longtable}
+\usepackage{lscape}
+\usepackage{graphicx}
+\makeatletter
+\setlength{\@fptop}{0pt}
+\setlength{\@fpsep}{16pt}
+\makeatother
+\renewcommand{\topfraction}{0.95}
+\renewcommand{\floatpagefraction}{0.75}
+\renewcommand{\textfraction}{0.05}
+\setcounter{totalnumber}{10}
+\setcounter{topnumber}{10}
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{4pt}
+\emergencystretch=3em
+\begin{document}
+"""
+
+FLUSH_AFTER = 8
+"""Floats that LaTeX is given before it has to print them; it holds no more than a few dozen."""
+
+
+def document(
+    runset: RunSet, records: Sequence[Record], tables: Sequence[str], figures: Sequence[tuple[str, str]]
+) -> str:
+    """``report.tex``: ``tables`` are names of files below ``tables/``, ``figures`` names and captions."""
+    lines = [
+        r"\section*{Results}",
+        f"{len(records)} runs of {len({record.training_id for record in records})} trained models; "
+        f"declared {latex(runset.created_at)}.\\par",
+        f"{{\\raggedright Command: \\texttt{{{latex_breakable(runset.command)}}}\\par}}",
+        r"\section{Tables}",
+        *_flushed([rf"\input{{tables/{name}.tex}}" for name in tables]),
+        r"\clearpage\section{Figures}",
+        *_flushed([_figure(name, caption) for name, caption in figures]),
+        r"\clearpage\appendix\section{Every run and its conditions}",
+        r"\input{tables/register.tex}",
+        r"\clearpage\section{Environment}",
+        *_environments(records),
+        r"\end{document}",
+    ]
+    return PREAMBLE + "\n".join(lines) + "\n"
+
+
+def _flushed(floats: list[str]) -> list[str]:
+    lines = []
+    for number, text in enumerate(floats, start=1):
+        lines += [text, *[r"\clearpage"] * (number % FLUSH_AFTER == 0)]
+    return lines
+
+
+def _figure(name: str, caption: str) -> str:
+    return "\n".join(
+        [
+            r"\begin{figure}[htbp]",
+            r"\centering",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\includegraphics{{figures/{name}.pdf}}}}",
+            rf"\caption{{\scriptsize\raggedright {latex_breakable(caption)}}}",
+            rf"\label{{fig:{name}}}",
+            r"\end{figure}",
+        ]
+    )
+
+
+def _environments(records: Sequence[Record]) -> list[str]:
+    lines = []
+    for name, facts in environments(records):
+        lines += [rf"\subsection*{{{latex(name)}}}", r"{\raggedright\small"]
+        lines += [rf"{latex_breakable(fact)}.\par" for fact in facts]
+        lines.append("}")
+    return lines

@@ -1,0 +1,98 @@
+"""Small labels beside points, set where nothing is overlapped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.text import Annotation
+
+OFFSETS = (
+    (4, 3),
+    (-4, 3),
+    (4, -3),
+    (-4, -3),
+    (0, 6),
+    (0, -6),
+    (7, 0),
+    (-7, 0),
+    (6, 9),
+    (-6, 9),
+    (6, -9),
+    (-6, -9),
+)
+"""Places to try, in points from the marked position."""
+
+MOST = 60
+"""Labels tried at most; a figure of one column has room for fewer."""
+
+
+class Label(NamedTuple):
+    """A text beside a point in data coordinates."""
+
+    position: tuple[float, float]
+    text: str
+    colour: tuple[float, float, float]
+
+
+Segment = tuple[tuple[float, float], tuple[float, float]]
+"""Both ends of an upright or level line in data coordinates."""
+
+
+def place_labels(axes: Axes, labels: Sequence[Label], lines: Sequence[Segment], size: float) -> list[str]:
+    """Write each text at the first place beside its point that is inside the axes and free.
+
+    A label without such a place is left out; earlier ones have precedence. All points and ``lines`` stay clear.
+
+    Returns:
+        The texts that were written.
+    """
+    import numpy as np
+
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()
+    unit = figure.dpi / 72
+    taken = [_box(axes, label.position, label.position, 3 * unit) for label in labels]
+    taken += [_box(axes, first, last, 0.7 * unit) for first, last in lines]
+    inside = np.array(axes.get_window_extent().extents)
+    written = []
+    for label in [label for label in labels if label.text][:MOST]:
+        for offset in OFFSETS:
+            note = _note(axes, label, offset, size)
+            box = np.array(note.get_window_extent().extents)
+            if _free(box, taken) and _within(box, inside):
+                taken.append(box)
+                written.append(label.text)
+                break
+            note.remove()
+    return written
+
+
+def _box(axes: Axes, first: tuple[float, float], last: tuple[float, float], margin: float) -> np.ndarray:
+    import numpy as np
+
+    ends = axes.transData.transform([first, last])
+    return np.r_[ends.min(0) - margin, ends.max(0) + margin]
+
+
+def _note(axes: Axes, label: Label, offset: tuple[int, int], size: float) -> Annotation:
+    dx, dy = offset
+    note = axes.annotate(
+        label.text, label.position, offset, textcoords="offset points", fontsize=size, color=label.colour,
+        ha="left" if dx > 0 else "right" if dx < 0 else "center",
+        va="bottom" if dy > 0 else "top" if dy < 0 else "center",
+    )  # fmt: skip
+    note.set_in_layout(False)
+    return note
+
+
+def _free(box: np.ndarray, taken: Sequence[np.ndarray]) -> bool:
+    return all(box[0] > o[2] or box[2] < o[0] or box[1] > o[3] or box[3] < o[1] for o in taken)
+
+
+def _within(box: np.ndarray, outer: np.ndarray) -> bool:
+    return bool(box[0] >= outer[0] and box[1] >= outer[1] and box[2] <= outer[2] and box[3] <= outer[3])
