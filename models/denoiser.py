@@ -21,7 +21,8 @@ from models.prediction import root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
 from models.spatiotemporal import Trunk, TrunkConfig
 
-TOKENS_AT_ONCE = 2**20
+VALUES_AT_ONCE = 2**26
+"""Numbers in one activation (256 MB in float32) that hypotheses are chunked to stay below."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,7 @@ class Denoiser(Lifter):
         """
         condition = self.condition(pose_2d, actions, flip)
         hypotheses = noise.shape[2]
-        tokens = condition.pose[..., 0].numel()
-        chunks = torch.arange(hypotheses).split(max(1, TOKENS_AT_ONCE // tokens))
+        chunks = torch.arange(hypotheses).split(max(1, VALUES_AT_ONCE // condition.pose.numel()))
         poses = [
             self._sample_chunk(condition, noise[:, :, chunk], int(chunk[0]), hypotheses, flip) for chunk in chunks
         ]

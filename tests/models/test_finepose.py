@@ -123,7 +123,7 @@ def test_without_part_prompts_the_text_is_the_manual_sentence() -> None:
 def test_chunks_of_hypotheses_do_not_change_the_result(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lifter, sampling = built(behaviour=behaviour), Sampling(hypotheses=5, steps=3)
     whole = lifter.predict(batch(), sampling)
-    monkeypatch.setattr(denoiser, "TOKENS_AT_ONCE", 2 * 2 * 4 * 9 * 17)
+    monkeypatch.setattr(denoiser, "VALUES_AT_ONCE", 2 * 2 * 4 * 9 * 17 * 16)
     torch.testing.assert_close(lifter.predict(batch(), sampling), whole, atol=1e-5, rtol=0)
 
 
