@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from bench import registry
 from bench.data.sequence import Sequence
 from bench.data.windows import Windows
 from bench.protocol import evaluate as module
@@ -238,3 +239,20 @@ def test_bad_predictions_are_refused(windows: Windows) -> None:
 def test_plans_must_differ_in_h_and_k_only(windows: Windows) -> None:
     with pytest.raises(ValueError, match="hypotheses and steps"):
         evaluate(Guess(), windows, np.arange(3), [Sampling(seed=1), Sampling(seed=2)], "cpu")
+
+
+@pytest.mark.parametrize("name", ["d3dp", "finepose"])
+def test_sharing_and_batching_hold_for_diffusion_methods(name: str) -> None:
+    method = registry.load(name)
+    torch.manual_seed(0)
+    lifter = method(method.presets["tiny"].config)
+    windows = Windows(sequences(), HUMAN36M, lifter.frames, lifter.context, mode="eval")
+    rows, pairs = np.arange(4), [(1, 1), (3, 1), (2, 3), (3, 3)]
+    plans = [Sampling(h, k, flip=True, seed=5) for h, k in pairs]
+    together = evaluate(lifter, windows, rows, plans, "cpu", batch_windows=3)
+    for pair, plan in zip(pairs, plans, strict=True):
+        alone = evaluate(lifter, windows, rows, [plan], "cpu", batch_windows=1)[pair]
+        for metric in ("mpjpe", "p_mpjpe"):
+            for aggregation in ("P-Agg", "J-Best"):
+                mine, its = (e.frames[metric, aggregation] for e in (together[pair], alone))
+                np.testing.assert_allclose(mine, its, atol=0.05)

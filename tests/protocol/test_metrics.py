@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.protocol import metrics
+from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 from tests.data import golden
 from tests.protocol import tensors
 
@@ -93,3 +94,12 @@ def test_pieces_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
     whole = metrics.aligned_joint_errors(PRED, TARGET)
     monkeypatch.setattr(metrics, "PIECE", {"cpu": 3})
     torch.testing.assert_close(metrics.aligned_joint_errors(PRED, TARGET), whole)
+
+
+@pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP], ids=lambda skeleton: skeleton.name)
+def test_mirroring_twice_is_nothing_and_mirroring_both_is_no_error(skeleton: Skeleton) -> None:
+    assert torch.equal(skeleton.mirror(skeleton.mirror(PRED)), PRED)
+    assert not torch.equal(skeleton.mirror(PRED), PRED)
+    for metric in (metrics.mpjpe, metrics.p_mpjpe, metrics.n_mpjpe, metrics.mpjve):
+        both = metric(skeleton.mirror(PRED), skeleton.mirror(TARGET))
+        torch.testing.assert_close(both, metric(PRED, TARGET), atol=1e-3, rtol=0)
