@@ -151,6 +151,23 @@ def test_text_is_encoded_once_for_each_action(monkeypatch: pytest.MonkeyPatch) -
     assert calls == [["Eating", "Sitting", "Walking"], ["Photo"]]
 
 
+@pytest.mark.parametrize(
+    ("options", "times"), [({"prompt": "manual"}, 1), ({"behaviour": "released"}, 1), ({}, 3)]
+)
+def test_text_that_cannot_change_is_encoded_once_in_training(
+    options: dict, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifter = built(**options).train()
+    calls: list[list[str]] = []
+    encode = lifter.prompts.encode
+    monkeypatch.setattr(lifter.prompts, "encode", lambda actions: calls.append(actions) or encode(actions))
+    optimiser = torch.optim.AdamW([p for p in lifter.parameters() if p.requires_grad], 1e-3)
+    for _ in range(3):
+        lifter.training_loss(batch()).backward()
+        optimiser.step()
+    assert len(calls) == times
+
+
 def test_remembered_text_follows_the_weights() -> None:
     lifter, data = built(), batch()
     before = lifter.predict(data, Sampling())
