@@ -72,8 +72,9 @@ def significant(number: float, digits: int = 3) -> Cell:
         return Cell(reason="not a finite number")
     if number == 0:
         return Cell("0", number)
-    decimals = digits - 1 - math.floor(math.log10(abs(number)))
-    return Cell(f"{round(number, decimals):,.{max(0, decimals)}f}", number)
+    rounded = float(f"{number:.{digits - 1}e}")
+    decimals = digits - 1 - math.floor(math.log10(abs(rounded)))
+    return Cell(f"{rounded:,.{max(0, decimals)}f}", number)
 
 
 def shape(record: Record) -> list[Cell]:

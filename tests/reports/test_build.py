@@ -1,0 +1,140 @@
+import shutil
+import subprocess
+
+import pytest
+
+from models.errors import InputError
+from reports import build as building
+from reports.build import build, compile_pdf
+from reports.summary import trivial_check
+from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    out = tmp_path_factory.mktemp("results")
+    methods, sampling = methods_records(), sampling_records()[:6]
+    prompts = [*prompt_records(), record("finepose", variant="prompt=lost")]
+    odd = [
+        record("tcn", label=r"50% of $my$ {data}_#1 \ ~^ & é", warnings=('a "quoted" --warning <<x>>',)),
+        record("mixste"),
+    ]
+    declared = runset(
+        methods=("main", methods),
+        prompts=("prompts", prompts),
+        sampling=("sampling", sampling),
+        odd_name=("no_such", odd),
+    )
+    records = {made.id: made for made in [*methods, *sampling, *prompts[:2], *odd]}
+    return declared, records, out, build(declared, records, out)
+
+
+def test_build_writes_every_file_and_nothing_else(built):
+    _, _, out, files = built
+    there = {path for path in out.rglob("*") if path.is_file()}
+    assert set(files) == there
+    assert len(set(files)) == len(files)
+    names = {path.relative_to(out).as_posix() for path in files}
+    for table in ("methods", "methods-cost", "methods-actions", "prompts", "sampling", "odd-name", "register"):
+        assert {f"tables/{table}.{end}" for end in ("tex", "csv", "md")} <= names
+    assert {f"figures/methods-latency-1.{end}" for end in ("pdf", "png", "txt")} <= names
+    assert {"summary.md", "report.tex", "figures/sampling-grid.pdf", "figures/methods-training-2.png"} <= names
+    assert not list(out.glob(".*")), "no temporary folder is left"
+
+
+def test_missing_runs_are_named_where_the_table_is_read(built):
+    declared, _, out, _ = built
+    lost = declared.tables["prompts"].ids[-1]
+    sentence = f"1 of 3 declared runs have no record and are not shown: {lost}."
+    assert sentence in (out / "tables/prompts.md").read_text()
+    assert sentence in (out / "tables/prompts.tex").read_text()
+    assert sentence in (out / "summary.md").read_text()
+
+
+def test_an_unknown_layout_falls_back_to_a_row_per_run(built):
+    text = (built[2] / "tables/odd-name.md").read_text()
+    assert "There is no layout 'no\\_such': one row per run." in text
+
+
+def test_figures_embed_real_fonts_and_captions_name_the_command(built):
+    out = built[2]
+    pdf = (out / "figures/methods-latency-1.pdf").read_bytes()
+    assert b"/Type3" not in pdf
+    assert b"/FontFile2" in pdf
+    assert "Command: python -m bench ablate --preset tiny" in (out / "figures/methods-latency-1.txt").read_text()
+
+
+def test_the_register_names_every_run(built):
+    _, records, out, _ = built
+    text = (out / "tables/register.csv").read_text()
+    for made in records.values():
+        line = next(line for line in text.splitlines() if line.endswith(made.id))
+        assert {made.training_id, made.mlflow_run_id, made.git_commit} <= set(line.split(","))
+
+
+def test_the_same_records_make_the_same_files(built, tmp_path):
+    declared, records, out, files = built
+    build(declared, records, tmp_path)
+    for path in files:
+        assert (tmp_path / path.relative_to(out)).read_bytes() == path.read_bytes(), path
+
+
+def test_an_error_leaves_the_old_files(built, tmp_path, monkeypatch):
+    declared, records, _, _ = built
+    (tmp_path / "summary.md").write_text("old")
+    monkeypatch.setattr(building, "summary", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        build(declared, records, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.md"]
+    assert (tmp_path / "summary.md").read_text() == "old"
+
+
+def test_build_of_nothing(tmp_path):
+    assert [path.name for path in build(runset(), {}, tmp_path)][:2] == ["summary.md", "report.tex"]
+
+
+def test_trivial_check_is_plain():
+    trivial = [record("mean_pose", selection="last"), record("nearest_pose", mean=60.0)]
+    good, near, bad = record("mixste", mean=50.0), record("tcn", mean=59.0), record("d3dp", mean=70.0)
+    bar = "the best trivial predictor (Nearest pose, MPJPE 60.0 mm)"
+    where = "Made-up data, DET: cpn, all: "
+    assert trivial_check([*trivial, good]) == [f"{where}yes, all 1 results of learned methods beat {bar}."]
+    assert trivial_check([*trivial, good, near, bad]) == [
+        f"{where}2 of 3 results of learned methods beat {bar}. **Not better: D3DP (H = 1, K = 1) 70.0 mm.** "
+        "Better, but with overlapping intervals: TCN (H = 1, K = 1) 59.0 mm."
+    ]
+    (unchecked,) = trivial_check([good])
+    assert "not checked" in unchecked
+    (other,) = trivial_check([record("mean_pose", label="Other"), good])
+    assert "not checked" in other
+
+
+def test_without_latex_there_is_no_pdf(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "report.tex").write_text("x")
+    assert compile_pdf(tmp_path / "report.tex") is None
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_report_compiles_without_overflow(built, tmp_path):
+    out = shutil.copytree(built[2], tmp_path / "results")
+    pdf = compile_pdf(out / "report.tex")
+    assert pdf == out / "report.pdf"
+    assert pdf.stat().st_size > 50_000
+    subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-draftmode", "report.tex"],
+        cwd=out,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    log = (out / "report.log").read_text(errors="replace")
+    assert "Overfull" not in log
+    assert "undefined" not in log
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_a_latex_error_is_named(tmp_path):
+    (tmp_path / "report.tex").write_text("\\documentclass{article}\\begin{document}\\nonsense\\end{document}")
+    with pytest.raises(InputError, match="Undefined control sequence"):
+        compile_pdf(tmp_path / "report.tex")
