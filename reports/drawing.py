@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COLUMN_INCHES = 3.4
 FONT_POINTS = 7.0
 SMALL_POINTS = 6.5
+KNOWN_TITLES = ("TCN", "MixSTE", "D3DP", "FinePOSE")
 MARKERS = "osD^vPX<>p"
 STYLE: dict[Any, Any] = {
     "font.size": FONT_POINTS,
@@ -84,13 +85,19 @@ def point_of(record: Record) -> Point | None:
 
 
 def looks_of(titles: Sequence[str]) -> dict[str, tuple[tuple[float, float, float], str]]:
-    """Title of a method → colour and marker; the palette and the markers serve the colour-blind."""
+    """Title of a method → colour and marker, for known methods the same in every figure.
+
+    The palette and the markers serve the colour-blind.
+    """
     import seaborn
 
     palette = seaborn.color_palette("colorblind")
+    found = dict.fromkeys(titles)
+    order = [*KNOWN_TITLES, *(title for title in found if title not in KNOWN_TITLES)]
     return {
         title: (palette[index % len(palette)], MARKERS[index % len(MARKERS)])
-        for index, title in enumerate(dict.fromkeys(titles))
+        for index, title in enumerate(order)
+        if title in found
     }
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from reports.drawing import looks_of
 from reports.figures import latency_accuracy, pareto_front, training_curves
 from reports.heat import heat_map
 from tests.reports.made_up import methods_records, record, sampling_records
@@ -71,3 +72,8 @@ def test_training_curves_one_line_per_training():
     assert len(loss.lines) == 2
     assert sorted(line.get_ydata()[0] for line in validation.lines if len(line.get_ydata()) > 1) == [59.0, 71.0]
     assert "Training detections: cpn." in drawing.caption
+
+
+def test_a_method_looks_the_same_in_every_figure():
+    assert looks_of(["FinePOSE"])["FinePOSE"] == looks_of(["Mine", "TCN", "FinePOSE"])["FinePOSE"]
+    assert len(set(looks_of(["Mine", "TCN", "FinePOSE"]).values())) == 3
