@@ -184,7 +184,8 @@ def _trunk_size(vectors: Vectors) -> dict[str, Any]:
 
 def d3dp(vectors: Vectors) -> Outputs:
     """The denoiser in training and evaluation form, the training forward pass, the sampler."""
-    lifter = D3DP(DenoiserConfig(**_trunk_size(vectors), scale=vectors.config.get("scale", 1.0)))
+    size = DenoiserConfig(**_trunk_size(vectors), scale=vectors.config.get("scale", 1.0))
+    lifter = D3DP(size, _skeleton(vectors.config))
     lifter.load_state_dict(vectors.weights("d3dp"))
     return _denoiser(vectors, "d3dp", lifter.eval(), actions=())
 
@@ -224,7 +225,7 @@ def _finepose(vectors: Vectors) -> FinePOSE:
 
 
 def _skeleton(config: dict[str, Any]) -> Skeleton:
-    return MPI_INF_3DHP if config.get("root", HUMAN36M.root) == MPI_INF_3DHP.root else HUMAN36M
+    return MPI_INF_3DHP if config.get("joints_left") == list(MPI_INF_3DHP.left) else HUMAN36M
 
 
 def _cross_attention(vectors: Vectors, lifter: FinePOSE, actions: tuple[str, ...]) -> Outputs:
