@@ -20,13 +20,17 @@ class Memory:
         self._results: dict[str, tuple[Tensor, ...]] = {}
 
     def recall(self, texts: list[str], compute: Callable[[list[str]], Results]) -> Results:
-        """What ``compute`` gives for texts, one text a row; computed for new ones only, without gradients."""
+        """What ``compute`` gives for texts, one text a row; computed for new ones only, without gradients.
+
+        Full precision whatever the caller's, so that what is remembered does not depend on who asked first.
+        """
         state = [(parameter.data_ptr(), parameter._version) for parameter in self._parameters]
         if state != self._state:
             self._state, self._results = state, {}
         new = [text for text in texts if text not in self._results]
         if new:
-            with torch.inference_mode(False), torch.no_grad():
+            device = self._parameters[0].device.type
+            with torch.inference_mode(False), torch.no_grad(), torch.autocast(device, enabled=False):
                 results = compute(new)
             self._results |= zip(new, zip(*results, strict=True), strict=True)
         rows = zip(*(self._results[text] for text in texts), strict=True)

@@ -186,6 +186,13 @@ def test_prediction_in_inference_mode_leaves_training_possible() -> None:
     lifter.train().training_loss(batch()).backward()
 
 
+def test_remembered_text_does_not_depend_on_the_precision_of_the_first_caller() -> None:
+    plain, mixed = built(behaviour="released"), built(behaviour="released")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed.predict(batch(), Sampling())
+    assert torch.equal(mixed.predict(batch(), Sampling()), plain.predict(batch(), Sampling()))
+
+
 def test_the_encoder_is_frozen_and_counted_apart() -> None:
     lifter = built()
     assert lifter.frozen_parameters() == sum(p.numel() for p in lifter.prompts.encoder.parameters()) > 0
