@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import InputError
-from models.lifter import Batch, Lifter, Preset, Recipe, Sampling
+from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
 from models.prediction import WindowConfig, flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
@@ -116,8 +116,8 @@ class TCN(Lifter):
     Config: ClassVar[type] = TCNConfig
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
-            TCNConfig(frames=27, filter_widths=(3, 3, 3), channels=128, dropout=0.1),
-            Recipe(epochs=6, batch_frames=512, learning_rate=1e-3, decay=0.9, weight_decay=0.0),
+            TCNConfig(frames=9, filter_widths=(3, 3, 3), channels=128, dropout=0.1),
+            TINY_RECIPE,
         ),
         "base": Preset(
             TCNConfig(frames=81, filter_widths=(3, 3, 3, 3), channels=512),

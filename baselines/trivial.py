@@ -39,7 +39,7 @@ class NearestPoseConfig(WindowConfig):
 
 def sized(config: type[WindowConfig]) -> dict[str, Preset]:
     """The usual presets: they differ in the length of windows only."""
-    lengths = {"tiny": 27, "base": 81, "paper": 243}
+    lengths = {"tiny": 9, "base": 81, "paper": 243}
     return {name: Preset(config(frames=frames), NO_TRAINING) for name, frames in lengths.items()}
 
 

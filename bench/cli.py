@@ -258,13 +258,14 @@ def _run_and_report(jobs: list[Job], runset: Any, device: str, out: Path, store:
 
 
 def _report(runset: Any, records: dict[str, Any], out: Path, pdf: bool) -> None:
-    from reports.build import build, compile_pdf
+    from reports.build import NO_LATEX, build, compile_pdf
 
     written = build(runset, records, out)
     for path in written:
         typer.echo(f"wrote {path}")
     if pdf:
-        typer.echo(compile_pdf(out / "report.tex"))
+        compiled = compile_pdf(out / "report.tex")
+        typer.echo(f"wrote {compiled}" if compiled else NO_LATEX)
 
 
 def _command() -> str:

@@ -53,7 +53,8 @@ class TrainingSpec(_Frozen):
     """How weights are made. Fields left out (None) take the value of the preset's recipe.
 
     Attributes:
-        epochs, batch_frames, learning_rate, decay, weight_decay: see ``models.lifter.Recipe``.
+        epochs, least_steps, batch_frames, learning_rate, decay, weight_decay: see ``models.lifter.Recipe``;
+            ``epochs`` given without ``least_steps`` is meant exactly.
         flip: every window also mirrored.
         clip: largest gradient norm; None for no clipping.
         precision: of the forward pass; fp16 and bf16 are autocast.
@@ -62,17 +63,18 @@ class TrainingSpec(_Frozen):
         holdout: every n-th take of the training subjects is kept for validation.
     """
 
-    epochs: int | None = Field(None, ge=0, le=10_000)
-    batch_frames: int | None = Field(None, ge=1, le=10_000_000)
-    learning_rate: float | None = Field(None, gt=0, le=1)
-    decay: float | None = Field(None, gt=0, le=1)
-    weight_decay: float | None = Field(None, ge=0, le=1)
+    epochs: int | None = Field(default=None, ge=0, le=10_000)
+    least_steps: int | None = Field(default=None, ge=0, le=100_000_000)
+    batch_frames: int | None = Field(default=None, ge=1, le=10_000_000)
+    learning_rate: float | None = Field(default=None, gt=0, le=1)
+    decay: float | None = Field(default=None, gt=0, le=1)
+    weight_decay: float | None = Field(default=None, ge=0, le=1)
     flip: bool = True
-    clip: float | None = Field(None, gt=0)
+    clip: float | None = Field(default=None, gt=0)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=2**31)
     selection: Literal["last", "validation"] = "validation"
-    holdout: int = Field(10, ge=2, le=1000)
+    holdout: int = Field(default=10, ge=2, le=1000)
 
 
 def _all_is_none(value: Any) -> Any:
@@ -92,12 +94,12 @@ class EvaluationSpec(_Frozen):
     """
 
     detections: str | None = None
-    hypotheses: int = Field(5, ge=1, le=1000)
-    steps: int = Field(5, ge=1, le=1000)
+    hypotheses: int = Field(default=5, ge=1, le=1000)
+    steps: int = Field(default=5, ge=1, le=1000)
     flip: bool = True
     aggregations: tuple[AggregationName, ...] = get_args(AggregationName)
-    windows: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(None, ge=1)
-    seed: int = Field(0, ge=0, lt=2**31)
+    windows: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**31)
 
 
 class Experiment(_Frozen):
@@ -190,8 +192,8 @@ def _sentence(model: type[BaseModel], problem: Any) -> str:
         known = list(_model_at(model, problem["loc"][:-1]).model_fields)
         return f"unknown key {path!r}: {suggestion(str(problem['loc'][-1]), known)}"
     if problem["type"] in ("model_type", "model_attributes_type"):
-        known = ", ".join(_model_at(model, problem["loc"]).model_fields)
-        return f"{path or 'the description'!r} is {problem['input']!r}, but must be a mapping of the keys {known}"
+        keys = ", ".join(_model_at(model, problem["loc"]).model_fields)
+        return f"{path or 'the description'!r} is {problem['input']!r}, but must be a mapping of the keys {keys}"
     allowed = problem["msg"][0].lower() + problem["msg"][1:]
     return f"key {path!r} is {problem['input']!r}, but {allowed}" if path else allowed
 

@@ -7,7 +7,7 @@ of more, and one step is the first of several.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from bench.data.sequence import Sequence as MotionSequence
 from bench.data.windows import Windows, split_validation
 from bench.measure import environment, measure
 from bench.plan import Job
@@ -27,7 +28,7 @@ from bench.store import Store
 from bench.tracking import Tracker
 from bench.training import accelerator_for, load_trained, train
 from models.errors import InputError
-from models.lifter import Lifter, Sampling
+from models.lifter import Batch, Lifter, Sampling
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -220,7 +221,7 @@ def _sampling_key(job: Job) -> str:
     return job.experiment.evaluation.model_copy(update={"hypotheses": 1, "steps": 1}).model_dump_json()
 
 
-def _grouped(jobs: Iterable[Job], key) -> Iterator[list[Job]]:  # type: ignore[no-untyped-def]
+def _grouped(jobs: Iterable[Job], key: Callable[[Job], str]) -> Iterator[list[Job]]:
     ordered: dict[str, list[Job]] = {}
     for job in jobs:
         ordered.setdefault(key(job), []).append(job)
@@ -246,12 +247,12 @@ def _check_lengths(job: Job, lifter: Lifter) -> None:
         )
 
 
-def _latency_inputs(windows: Windows, indices: np.ndarray) -> list:  # type: ignore[type-arg]
+def _latency_inputs(windows: Windows, indices: np.ndarray) -> list[Batch]:
     chosen = indices[np.linspace(0, len(indices) - 1, min(LATENCY_INPUTS, len(indices))).astype(int)]
     return [windows.batch(np.array([index])) for index in chosen]
 
 
-def _subjects(sequences: Iterable) -> tuple[str, ...]:  # type: ignore[type-arg]
+def _subjects(sequences: Iterable[MotionSequence]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(sorted((s.subject for s in sequences), key=lambda name: (len(name), name))))
 
 

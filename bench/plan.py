@@ -80,6 +80,8 @@ def resolve(experiment: Experiment) -> Job:
         for field in fields(preset.recipe)
         if getattr(experiment.training, field.name) is None
     }
+    if experiment.training.epochs is not None and "least_steps" in recipe:
+        recipe["least_steps"] = 0
     evaluation = experiment.evaluation
     complete = experiment.model_copy(
         update={

@@ -44,10 +44,11 @@ class Store:
         Raises:
             InputError: the index is damaged.
         """
+        rows = self._rows()
+        current = rows[rows["schema_version"] == SCHEMA_VERSION]
         return {
-            row.id: Record.model_validate_json(row.record)
-            for row in self._rows().itertuples()
-            if row.schema_version == SCHEMA_VERSION
+            str(name): Record.model_validate_json(str(text))
+            for name, text in zip(current["id"], current["record"], strict=True)
         }
 
     def add(self, records: Iterable[Record]) -> None:

@@ -171,7 +171,7 @@ def _condition_tags(record: Record) -> dict[str, str]:
 
 
 def _flat(description: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    flat = {}
+    flat: dict[str, str] = {}
     for key, value in description.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")

@@ -130,13 +130,14 @@ class _Run:
         self.spec, self.folder, self.accelerator, self.title = spec, folder, accelerator, title
         self.trainable = [parameter for parameter in lifter.parameters() if parameter.requires_grad]
         self.steps_per_epoch = max(1, round(len(windows) * lifter.train_frames / _given(spec.batch_frames)))
-        self.epochs = _given(spec.epochs) if self.trainable else 0
+        least_epochs = -(-_given(spec.least_steps) // self.steps_per_epoch)
+        self.epochs = max(_given(spec.epochs), least_epochs) if self.trainable else 0
         self.steps = self.epochs * self.steps_per_epoch
         self.progress = _Progress()
         if not self.trainable:
             return
         optimizer = torch.optim.AdamW(
-            self.trainable, lr=_given(spec.learning_rate), weight_decay=_given(spec.weight_decay)
+            self.trainable, lr=_given(spec.learning_rate), weight_decay=_given(spec.weight_decay), fused=True
         )
         if state is not None:
             lifter.load_state_dict(state["model"])
@@ -152,8 +153,9 @@ class _Run:
 
     def step(self) -> None:
         epoch, within = divmod(self.progress.step, self.steps_per_epoch)
+        described_epochs = self.progress.step / self.steps * _given(self.spec.epochs)
         for group in self.optimizer.param_groups:
-            group["lr"] = _given(self.spec.learning_rate) * _given(self.spec.decay) ** epoch
+            group["lr"] = _given(self.spec.learning_rate) * _given(self.spec.decay) ** described_epochs
         rows = _batch_rows(len(self.windows), self.steps_per_epoch, self.spec.seed, epoch, within)
         batch = self.windows.batch(_share(rows, self.accelerator)).to(self.accelerator.device)
         torch.manual_seed(_step_seed(self.spec.seed, self.progress.step, self.accelerator.process_index))
@@ -269,7 +271,7 @@ def _validation_error(lifter: Lifter, validation: Windows, device: torch.device)
     for part in np.array_split(rows, -(-len(rows) // 32)):
         batch = validation.batch(part).to(device)
         predicted = lifter.predict(batch, Sampling(hypotheses=1, steps=1, flip=False))[:, -1, 0]
-        errors = mpjpe(predicted, batch.pose_3d)
+        errors = mpjpe(predicted, _given(batch.pose_3d))
         counts = torch.as_tensor(validation.counts(part), device=device)
         total += errors[counts].double().sum().item()
         frames += int(counts.sum())

@@ -41,7 +41,7 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch with every tensor on ``device``."""
-        moved = {
+        moved: dict[str, Any] = {
             field.name: value.to(device, non_blocking=True)
             for field in fields(self)
             if isinstance(value := getattr(self, field.name), Tensor)
@@ -74,9 +74,10 @@ class Recipe:
     Attributes:
         epochs: passes over the training frames. Every method sees every frame once per epoch, whatever the
             length of its windows.
+        least_steps: on a small data set, as many more epochs are run as it takes to make this many steps.
         batch_frames: supervised output frames per optimiser step, over all processes.
         learning_rate: of AdamW at the first epoch.
-        decay: factor on the learning rate after every epoch.
+        decay: factor on the learning rate per epoch; spread over all of them where ``least_steps`` adds some.
         weight_decay: of AdamW.
     """
 
@@ -85,6 +86,13 @@ class Recipe:
     learning_rate: float
     decay: float
     weight_decay: float
+    least_steps: int = 0
+
+
+TINY_RECIPE = Recipe(
+    epochs=2, least_steps=3000, batch_frames=128, learning_rate=3e-3, decay=0.1, weight_decay=0.01
+)
+"""The one budget of every method at the ``tiny`` preset: a minute or so each on two CPU cores."""
 
 
 @dataclass(frozen=True)

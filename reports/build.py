@@ -69,7 +69,7 @@ def compile_pdf(tex: Path) -> Path | None:
     pdflatex, tectonic = shutil.which("pdflatex"), shutil.which("tectonic")
     if not (pdflatex or tectonic):
         return None
-    with tempfile.TemporaryDirectory(dir=tex.parent, prefix=".latex-") as folder:
+    with tempfile.TemporaryDirectory(dir=tex.parent.absolute(), prefix=".latex-") as folder:
         options = ["-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "-output-directory", folder]
         if pdflatex:
             command = [pdflatex, *options, tex.name]

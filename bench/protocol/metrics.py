@@ -13,7 +13,7 @@ from torch import Tensor
 from bench.protocol.alignment import align
 
 MILLIMETRES = 1000.0
-PIECE = {"cpu": 4096}
+PIECE = {"cpu": 8192}
 GPU_PIECE = 1 << 18
 
 

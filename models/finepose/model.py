@@ -17,7 +17,7 @@ from models.errors import InputError
 from models.finepose.communication import TextCrossAttention
 from models.finepose.prompt import PROMPTS, PromptLearning, names_action, prompt_parts
 from models.finepose.stylization import Stylization
-from models.lifter import Preset, Recipe
+from models.lifter import TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, Skeleton
 from models.text.encoder import ENCODERS, TextEncoder, text_encoder
 
@@ -95,9 +95,18 @@ class FinePOSE(Denoiser):
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
             FinePOSEConfig(
-                frames=27, channels=32, depth=2, heads=4, drop_path=0.0, text="tiny", text_layers=1, text_heads=4
+                frames=9,
+                channels=32,
+                depth=2,
+                heads=2,
+                drop_path=0.0,
+                input_gain=8.0,
+                table_std=0.5,
+                text="tiny",
+                text_layers=1,
+                text_heads=4,
             ),
-            Recipe(epochs=6, batch_frames=512, learning_rate=1e-3, decay=0.9, weight_decay=0.01),
+            TINY_RECIPE,
         ),
         "base": Preset(
             FinePOSEConfig(frames=81, channels=128, depth=4, heads=8, text="tiny", text_layers=2),

@@ -15,7 +15,9 @@ torch.manual_seed(0)
 data = dataset("toy", None, "gt")
 lifter = Toy(ToyConfig())
 windows = Windows(data.train, data.skeleton, 9, mode="train")
-spec = TrainingSpec(epochs=2, batch_frames=90, learning_rate=0.05, decay=0.5, weight_decay=0.0, selection="last")
+spec = TrainingSpec(
+    epochs=2, least_steps=0, batch_frames=90, learning_rate=0.05, decay=0.5, weight_decay=0.0, selection="last"
+)
 accelerator = accelerator_for("cpu", "fp32")
 assert accelerator.num_processes == int(os.environ["WORLD_SIZE"])
 folder = Path(sys.argv[1])

@@ -12,7 +12,7 @@ from bench.training import accelerator_for, load_trained, train
 from models.errors import InputError
 from tests.bench.toy import Toy, ToyConfig, dataset
 
-SPEC = TrainingSpec(epochs=3, batch_frames=90, learning_rate=0.05, decay=0.5, weight_decay=0.0)
+SPEC = TrainingSpec(epochs=3, least_steps=0, batch_frames=90, learning_rate=0.05, decay=0.5, weight_decay=0.0)
 
 
 def run(folder, spec=SPEC, config=None):
