@@ -1,4 +1,4 @@
-"""Golden vectors checked array by array: ``python -m bench.parity tests/golden`` prints what differs by how much.
+"""Golden vectors checked array by array: ``python -m bench parity tests/golden`` prints what differs by how much.
 
 The original implementations of the methods, of their losses and of the field's metrics, camera functions and
 windows ran on recorded inputs; here ours run on the same ones. Limits are for float32 on a CPU.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import math
 import re
-import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -156,17 +156,16 @@ def markdown(checks: list[ArrayCheck]) -> str:
     return "\n".join(lines)
 
 
-def main(places: list[str]) -> int:
-    """Check files, or all files of folders, and print the table; 0 if all is well, 1 if not, 2 for a bad path."""
-    paths = [path for place in places for path in (sorted(Path(place).glob("*.npz")) or [Path(place)])]
-    try:
-        checks = [check for path in paths for check in check_file(path)]
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(markdown(checks))
-    return 0 if checks and all(check.good for check in checks) else 1
+def golden_files(places: Iterable[Path]) -> list[Path]:
+    """These files, and in place of a folder all golden files in it.
 
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    Raises:
+        InputError: a folder holds none.
+    """
+    files: list[Path] = []
+    for place in places:
+        found = sorted(place.glob("*.npz")) if place.is_dir() else [place]
+        if not found:
+            raise InputError(f"{place}: holds no .npz file; name a golden file or a folder of them")
+        files += found
+    return files

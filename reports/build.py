@@ -16,7 +16,7 @@ from models.errors import InputError
 from reports.appendix import register
 from reports.document import document
 from reports.drawing import STYLE, Drawing
-from reports.figures import FIGURES
+from reports.figures import FIGURES, latency_accuracy
 from reports.layouts import LAYOUTS
 from reports.summary import missing_sentence, summary
 from reports.tables import Table, to_csv, to_latex, to_markdown
@@ -131,7 +131,7 @@ def _noted(table: Table, notes: tuple[str, ...]) -> Table:
 
 
 def _drawings(runset: RunSet, records: dict[str, Record]) -> list[Drawing]:
-    drawings = []
+    drawings = [replace(drawn, name=_file_name(drawn.name)) for drawn in latency_accuracy(_known(runset, records))]
     for name, spec in runset.tables.items():
         members = _present(spec, records)
         for draw in FIGURES.get(spec.layout, ()) if members else ():

@@ -93,12 +93,11 @@ def training_curves(records: Sequence[Record]) -> list[Drawing]:
 
 
 FIGURES: dict[str, tuple[Callable[[Sequence[Record]], list[Drawing]], ...]] = {
-    "main": (latency_accuracy, training_curves),
-    "sampling": (heat_map, latency_accuracy),
-    "cost": (latency_accuracy,),
-    "runs": (latency_accuracy, training_curves),
+    "main": (training_curves,),
+    "sampling": (heat_map,),
+    "runs": (training_curves,),
 }
-"""Figures that go with a layout of tables."""
+"""Figures that go with a layout of tables; the latency/accuracy plot shows the runs of all tables together."""
 
 
 def _latency_figure(points: list[Point]) -> Figure:

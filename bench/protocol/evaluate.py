@@ -225,7 +225,9 @@ def _errors(
 ) -> dict[Pair, NamedErrors]:
     """Predict these windows once and compute the errors ``[B, K, F]`` of every pair read off the prediction."""
     assert truth.pose_3d is not None
-    pred = lifter.predict(replace(truth, pose_3d=None, trajectory=None, camera=None), sampling).float()
+    actions = truth.actions if lifter.uses_action else ("",) * len(truth)
+    seen = replace(truth, actions=actions, pose_3d=None, trajectory=None, camera=None)
+    pred = lifter.predict(seen, sampling).float()
     _check(pred, lifter, windows, rows, truth.pose_3d.shape, sampling)
     if not lifter.probabilistic:
         return {(1, 1): single_errors(pred, truth.pose_3d)}

@@ -7,14 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from baselines.golden import weight_from_name
-from bench.parity import check_file, main, markdown
+from bench.cli import app
+from bench.parity import check_file, markdown
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
 SHARED = Path(os.environ.get("BENCH_SHARED", ROOT.parent / "shared")) / "parity"
 SKIPPED = {"clip_tokens.npz"}
+
+
+def parity(path: Path) -> int:
+    """Exit code of the command."""
+    return CliRunner().invoke(app, ["parity", str(path)]).exit_code
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.npz")), ids=lambda path: path.stem)
@@ -61,7 +68,7 @@ def test_small_differences_are_found(tmp_path: Path) -> None:
     assert statuses(path) == {
         "after_ste0": "ok", "after_tte0": "ok", "loss": "ok", "grad_norms": "ok", "out": "too different",
     }  # fmt: skip
-    assert main([str(path)]) == 1
+    assert parity(path) == 1
 
 
 def test_nan_and_wrong_shapes_are_found(tmp_path: Path) -> None:
@@ -80,7 +87,7 @@ def test_unknown_arrays_and_files_are_reported(tmp_path: Path) -> None:
     assert statuses(altered(tmp_path, "losses.npz", out_new=lambda _: np.zeros(2)))["out_new"] == "unknown"
     path = altered(tmp_path, "losses.npz", config=lambda _: np.array('{"model": "another"}'))
     assert set(statuses(path).values()) == {"unknown"}
-    assert main([str(path)]) == 1
+    assert parity(path) == 1
 
 
 def test_a_case_that_cannot_run_fails_its_arrays(tmp_path: Path) -> None:
@@ -90,11 +97,13 @@ def test_a_case_that_cannot_run_fails_its_arrays(tmp_path: Path) -> None:
     assert set(statuses(path).values()) == {"failed"}
 
 
-def test_a_file_of_another_kind_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_file_of_another_kind_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(b"no archive")
-    assert main([str(tmp_path / "x.npz")]) == 2
-    assert main([str(tmp_path / "absent.npz")]) == 2
-    assert "no file of golden vectors" in capsys.readouterr().err
+    for name in ("x.npz", "absent.npz"):
+        result = CliRunner().invoke(app, ["parity", str(tmp_path / name)])
+        assert result.exit_code == 2
+        assert "no file of golden vectors" in result.stderr
+    assert parity(tmp_path.parent / "nothing") == 2
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no shared golden vectors here")

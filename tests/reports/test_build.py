@@ -37,7 +37,7 @@ def test_build_writes_every_file_and_nothing_else(built):
     names = {path.relative_to(out).as_posix() for path in files}
     for table in ("methods", "methods-cost", "methods-actions", "prompts", "sampling", "odd-name", "register"):
         assert {f"tables/{table}.{end}" for end in ("tex", "csv", "md")} <= names
-    assert {f"figures/methods-latency-1.{end}" for end in ("pdf", "png", "txt")} <= names
+    assert {f"figures/latency-1.{end}" for end in ("pdf", "png", "txt")} <= names
     assert {"summary.md", "report.tex", "figures/sampling-grid.pdf", "figures/methods-training-2.png"} <= names
     assert not list(out.glob(".*")), "no temporary folder is left"
 
@@ -58,10 +58,10 @@ def test_an_unknown_layout_falls_back_to_a_row_per_run(built):
 
 def test_figures_embed_real_fonts_and_captions_name_the_command(built):
     out = built[2]
-    pdf = (out / "figures/methods-latency-1.pdf").read_bytes()
+    pdf = (out / "figures/latency-1.pdf").read_bytes()
     assert b"/Type3" not in pdf
     assert b"/FontFile2" in pdf
-    assert "Command: python -m bench ablate --preset tiny" in (out / "figures/methods-latency-1.txt").read_text()
+    assert "Command: python -m bench ablate --preset tiny" in (out / "figures/latency-1.txt").read_text()
 
 
 def test_the_register_names_every_run(built):
