@@ -23,6 +23,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 PresetName = Literal["tiny", "base", "paper"]
 AggregationName = Literal["P-Agg", "J-Agg", "P-Best", "J-Best"]
+ActionLabels = Literal["given", "wrong", "empty", "random"]
 Plain = bool | int | float | str | None | tuple[int, ...]
 
 
@@ -89,6 +90,9 @@ class EvaluationSpec(_Frozen):
         hypotheses, steps: H and K; a deterministic method has 1 and 1.
         flip: average with the prediction of the mirrored input.
         aggregations: of the hypotheses; all are cheap beside sampling.
+        actions: the action labels a method is given: the true ones, or a counterfactual (see
+            ``bench.protocol.counterfactual``).
+        options: configuration fields changed after training; the weights must still fit.
         windows: size of the named, evenly spread subset of test windows; None or "all" for every window.
         seed: of the sampling noise.
     """
@@ -97,6 +101,8 @@ class EvaluationSpec(_Frozen):
     hypotheses: int = Field(default=5, ge=1, le=1000)
     steps: int = Field(default=5, ge=1, le=1000)
     flip: bool = True
+    actions: ActionLabels = "given"
+    options: dict[str, Plain] = {}
     aggregations: tuple[AggregationName, ...] = get_args(AggregationName)
     windows: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**31)

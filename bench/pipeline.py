@@ -86,7 +86,8 @@ def _run_training_group(jobs: list[Job], store: Store, tracker: Tracker, device:
     if accelerator.is_main_process:
         lifter.to(accelerator.device).eval()
         for group in _grouped(jobs, key=_sampling_key):
-            records += _evaluate_group(group, lifter, info, store, tracker, accelerator.device)
+            evaluated = group[0].altered(lifter)
+            records += _evaluate_group(group, evaluated, info, store, tracker, accelerator.device)
     accelerator.wait_for_everyone()
     return fresh, records
 
@@ -122,7 +123,7 @@ def _evaluate_group(
     plans = [_sampling(job) for job in jobs]
     title = first.title.split(" H=")[0]
     with tqdm(total=len(indices), desc=f"evaluate {title}", unit="window", disable=None) as bar:
-        errors = evaluate(lifter, windows, indices, plans, device, progress=bar.update)
+        errors = evaluate(lifter, windows, indices, plans, device, labels=spec.actions, progress=bar.update)
     records = []
     for job, plan in zip(jobs, plans, strict=True):
         cost = measure(lifter, _latency_inputs(windows, indices), plan, device)
@@ -173,12 +174,12 @@ def _record(
         flip=spec.flip,
         hypotheses=spec.hypotheses,
         steps=spec.steps,
-        action_label_given=lifter.uses_action,
+        action_label_given=lifter.uses_action and spec.actions == "given",
         selection=training.selection if info.validation_mpjpe else "last",
         validation=f"every {training.holdout}th take of the training subjects",
         training_seed=training.seed,
         noise_seed=spec.seed,
-        notes=lifter.notes,
+        notes=lifter.notes | ({} if spec.actions == "given" else {"action labels": spec.actions}),
     )
     return Record(
         id=job.id,

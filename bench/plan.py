@@ -27,7 +27,8 @@ class Job:
     Attributes:
         experiment: with no field left open.
         lifter: class of the method.
-        config: its complete configuration.
+        config: its complete configuration in training.
+        evaluated_config: the same with the options that the evaluation changes.
         variant: the options that differ from the preset, "" for none.
         train, test: the data, with the 2D poses of training and of the test.
         training_id, id: identities of the training and of the evaluation.
@@ -36,6 +37,7 @@ class Job:
     experiment: Experiment
     lifter: type[Lifter]
     config: Any
+    evaluated_config: Any
     variant: str
     train: Dataset
     test: Dataset
@@ -60,6 +62,14 @@ class Job:
         torch.manual_seed(self.experiment.training.seed)
         return self.lifter(self.config, self.train.skeleton)
 
+    def altered(self, trained: Lifter) -> Lifter:
+        """The trained method with the options that the evaluation changes."""
+        if self.evaluated_config == self.config:
+            return trained
+        lifter = self.lifter(self.evaluated_config, self.train.skeleton).to(next(trained.parameters()).device)
+        lifter.load_state_dict(trained.state_dict())
+        return lifter.eval()
+
 
 def resolve(experiment: Experiment) -> Job:
     """Fill in what the description leaves open and name the result.
@@ -75,6 +85,7 @@ def resolve(experiment: Experiment) -> Job:
         known = ", ".join(lifter.presets)
         raise InputError(f"method {method.name!r} has no preset {method.preset!r}; it has {known}")
     config = _configure(lifter, preset.config, method.options, method.name)
+    evaluated_config = _configure(lifter, config, experiment.evaluation.options, method.name)
     recipe = {
         field.name: getattr(preset.recipe, field.name)
         for field in fields(preset.recipe)
@@ -113,10 +124,13 @@ def resolve(experiment: Experiment) -> Job:
             "protocol": PROTOCOL_VERSION,
         }
     )
-    variant = ", ".join(
-        f"{key}={value}" for key, value in asdict(config).items() if value != getattr(preset.config, key)
+    changed = asdict(evaluated_config).items()
+    variant = [f"{key}={value}" for key, value in changed if value != getattr(preset.config, key)]
+    if evaluation.actions != "given":
+        variant.append(f"action label {evaluation.actions}")
+    return Job(
+        complete, lifter, config, evaluated_config, ", ".join(variant), train, test, training_id, evaluation_id
     )
-    return Job(complete, lifter, config, variant, train, test, training_id, evaluation_id)
 
 
 def _configure(lifter: type[Lifter], config: Any, options: dict[str, Any], method: str) -> Any:

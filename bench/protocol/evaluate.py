@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 
 from bench.data.windows import Windows
+from bench.experiment import ActionLabels
 from bench.files import atomic
 from bench.protocol.aggregation import AGGREGATIONS, NamedErrors, aggregate_errors, single_errors
+from bench.protocol.counterfactual import substitutes
 from bench.protocol.uncertainty import action_mean, interval
 from bench.records import Value
 from models.errors import InputError
@@ -72,13 +74,14 @@ def evaluate(
     plans: Iterable[Sampling],
     device: torch.device | str,
     batch_windows: int | None = None,
+    labels: ActionLabels = "given",
     progress: Callable[[int], object] = lambda windows: None,
 ) -> dict[Pair, FrameErrors]:
     """Errors of every plan from as few predictions as possible.
 
     Fewer hypotheses are the first ones of more, and one step is the first of several; so each K is sampled once,
     with the largest H that it is asked for, and K = 1 not at all where another K has hypotheses enough. The
-    method is given no ground truth.
+    method is given no ground truth, and action labels only if it says that it reads them.
 
     Args:
         lifter: on ``device``.
@@ -87,6 +90,7 @@ def evaluate(
         plans: differ in H and K only.
         device: of the method; errors are computed there too.
         batch_windows: windows per call; by default as many as suit the device. No result depends on it.
+        labels: the action labels that a method which reads them is given; others get none.
         progress: called with the number of windows just finished.
 
     Returns:
@@ -104,12 +108,15 @@ def evaluate(
     most = max(h for h, _ in runs)
     size = batch_windows or windows_per_call(most * lifter.frames, torch.device(device))
 
+    classes = {sequence.action_class for sequence in windows.sequences}
+    given = substitutes(labels, classes) if lifter.uses_action else dict.fromkeys(classes, "")
+
     collected: dict[Pair, _Collector] = defaultdict(_Collector)
     was_training = lifter.training
     lifter.eval()
     with torch.inference_mode():
         for rows in np.array_split(indices, -(-len(indices) // size)):
-            truth, counts = windows.batch(rows).to(device), windows.counts(rows)
+            truth, counts = _labelled(windows.batch(rows), given).to(device), windows.counts(rows)
             for run, served in runs.items():
                 sampling = replace(base, hypotheses=run[0], steps=run[1])
                 errors = _errors(lifter, windows, rows, truth, counts, sampling, served)
@@ -214,6 +221,10 @@ def _runs(asked: set[Pair]) -> dict[Pair, list[Pair]]:
     return {(largest[k], k): pairs for k, pairs in served.items()}
 
 
+def _labelled(batch: Batch, given: dict[str, str]) -> Batch:
+    return replace(batch, actions=tuple(given[action] for action in batch.actions))
+
+
 def _errors(
     lifter: Lifter,
     windows: Windows,
@@ -225,9 +236,7 @@ def _errors(
 ) -> dict[Pair, NamedErrors]:
     """Predict these windows once and compute the errors ``[B, K, F]`` of every pair read off the prediction."""
     assert truth.pose_3d is not None
-    actions = truth.actions if lifter.uses_action else ("",) * len(truth)
-    seen = replace(truth, actions=actions, pose_3d=None, trajectory=None, camera=None)
-    pred = lifter.predict(seen, sampling).float()
+    pred = lifter.predict(replace(truth, pose_3d=None, trajectory=None, camera=None), sampling).float()
     _check(pred, lifter, windows, rows, truth.pose_3d.shape, sampling)
     if not lifter.probabilistic:
         return {(1, 1): single_errors(pred, truth.pose_3d)}

@@ -36,6 +36,7 @@ class FinePOSEConfig(DenoiserConfig):
         fpp: part-aware prompts; without them the text is the manual sentence.
         fpc: poses attend to the text.
         pts: time and text style the features.
+        shuffle_parts: every part's rows meet the words of the next part; a counterfactual for trained weights.
         text: name of the frozen text encoder.
         text_layers, text_heads: of the trained encoder that follows it.
 
@@ -48,6 +49,7 @@ class FinePOSEConfig(DenoiserConfig):
     fpp: bool = True
     fpc: bool = True
     pts: bool = True
+    shuffle_parts: bool = False
     text: str = "clip"
     text_layers: int = 4
     text_heads: int = 8
@@ -134,7 +136,9 @@ class FinePOSE(Denoiser):
             self.uses_action = names_action(parts)
             encoder = (encoder or text_encoder(config.text)).freeze()
             learned = config.behaviour == "described"
-            self.prompts = PromptLearning(encoder, parts, config.text_layers, config.text_heads, learned)
+            self.prompts = PromptLearning(
+                encoder, parts, config.text_layers, config.text_heads, learned, config.shuffle_parts
+            )
             self.pool = nn.Linear(encoder.width, C) if config.pts else None
             self.communication = TextCrossAttention(C, encoder.width, config.heads) if config.fpc else None
         if self.communication is not None or config.pts:

@@ -92,14 +92,22 @@ class PromptLearning(nn.Module):
     """
 
     def __init__(
-        self, encoder: TextEncoder, parts: tuple[Part, ...], layers: int, heads: int, learned: bool
+        self,
+        encoder: TextEncoder,
+        parts: tuple[Part, ...],
+        layers: int,
+        heads: int,
+        learned: bool,
+        shuffled: bool = False,
     ) -> None:
+        """``shuffled``: every part's learnable rows meet the words of the next part, a counterfactual."""
         super().__init__()
         W = encoder.width
         if W % heads:
             raise InputError(f"text_heads is {heads}, but must divide {W}, the width of the text encoder")
         self.encoder = encoder
         self.parts = parts
+        self.words = parts[1:] + parts[:1] if shuffled else parts
         self.rows = nn.ParameterDict(
             {part.name: nn.Parameter(ROWS_STD * torch.randn(part.rows, W)) for part in parts if part.rows}
         ).requires_grad_(learned)
@@ -133,12 +141,12 @@ class PromptLearning(nn.Module):
         """
         pooling = torch.full((len(actions),), CONTEXT - 1, device=self.norm.weight.device)
         rows = []
-        for part in self.parts:
+        for part, words in zip(self.parts, self.words, strict=True):
             if part.rows:
                 rows.append(self.rows[part.name].expand(len(actions), -1, -1))
-            if part.text:
-                tokens = self.encoder.tokenize([part.text.format(action=action) for action in actions])
-                rows.append(self.encoder.embed(tokens)[:, : part.kept])
-                if "{action}" in part.text:
+            if words.text:
+                tokens = self.encoder.tokenize([words.text.format(action=action) for action in actions])
+                rows.append(self.encoder.embed(tokens)[:, : words.kept])
+                if "{action}" in words.text:
                     pooling = self.encoder.pooling_row(tokens)
         return self.encoder.encode(torch.cat(rows, dim=1)), pooling

@@ -5,7 +5,7 @@ from models.errors import InputError
 
 
 def test_every_declared_file_expands():
-    assert {"methods", "prompts", "sampling"} <= set(default_names())
+    assert set(default_names()) == {"methods", "prompt_effect", "sampling"}
     for name in names():
         experiments = expand(read(name))
         assert experiments
