@@ -226,8 +226,9 @@ class _Run:
         if self.accelerator.is_main_process:
             _write_weights(self.lifter, self.folder / WEIGHTS)
             write_text(self.folder / INFO, info.model_dump_json(indent=1))
-            (self.folder / STATE).unlink(missing_ok=True)
-            (self.folder / BEST).unlink(missing_ok=True)
+            for needless in (STATE, BEST, f".{STATE}.*", f".{BEST}.*"):
+                for path in self.folder.glob(needless):
+                    path.unlink()
         self.accelerator.wait_for_everyone()
         return info
 

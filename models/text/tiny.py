@@ -14,7 +14,7 @@ from torch import nn
 from models.text.encoder import CONTEXT
 from models.text.tower import TextTower, TowerSize
 
-SIZE = TowerSize(width=64, layers=2, heads=4, vocabulary=4096)
+SIZE = TowerSize(width=32, layers=1, heads=4, vocabulary=4096)
 START, END = SIZE.vocabulary - 2, SIZE.vocabulary - 1
 SEED = 20240616
 

@@ -48,8 +48,8 @@ def test_tiny_tokens_tell_words_apart() -> None:
 def test_spliced_embeddings_get_gradients_and_weights_do_not() -> None:
     encoder = text_encoder("tiny")
     embeddings = encoder.embed(encoder.tokenize(["Walking", "Eating"])).requires_grad_()
-    encoder.encode(embeddings)[:, 5].sum().backward()
-    assert embeddings.grad[:, :6].abs().sum() > 0
+    encoder.encode(embeddings)[:, 5, 0].sum().backward()
+    assert embeddings.grad[:, :6].abs().sum() > 1e-3
     assert embeddings.grad[:, 6:].abs().sum() == 0, "a later row reached an earlier one"
     assert all(parameter.grad is None for parameter in encoder.parameters())
 

@@ -167,7 +167,7 @@ def test_prompts_of_other_sampling_are_not_subtracted():
     ]
     rows = printed(prompts(records, "T"))
     assert rows["", "FinePOSE, tiny, P-Agg, H = 5, K = 1, seeds 0/0", "preset's own"][2].startswith(
-        "-no run without"
+        "-no run of 'none'"
     )
 
 
