@@ -228,7 +228,7 @@ def _text_sizes(state: dict[str, Tensor]) -> dict[str, Any]:
     layers = _count(state, "prompts.layers.layers.")
     if not layers or "prompts.encoder.token_embedding.weight" not in state:
         raise KeyError("text encoder")
-    return {"behaviour": "released", "text_layers": layers}
+    return {"behaviour": "released", "text": "clip", "text_layers": layers}
 
 
 def _count(state: dict[str, Tensor], prefix: str) -> int:

@@ -41,7 +41,7 @@ def measure(
     batches: Sequence[Batch],
     sampling: Sampling,
     device: torch.device | str,
-    budget_seconds: float = 2.0,
+    budget_seconds: float = 1.0,
 ) -> Cost:
     """Price of one prediction with these H, K and flip, on this device.
 

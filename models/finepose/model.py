@@ -19,7 +19,7 @@ from models.finepose.prompt import PROMPTS, PromptLearning, names_action, prompt
 from models.finepose.stylization import Stylization
 from models.lifter import TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, Skeleton
-from models.text.encoder import ENCODERS, TextEncoder, text_encoder
+from models.text.encoder import ENCODERS, TextEncoder, pretrained_encoder, text_encoder
 
 BEHAVIOURS = ("described", "released")
 
@@ -37,7 +37,7 @@ class FinePOSEConfig(DenoiserConfig):
         fpc: poses attend to the text.
         pts: time and text style the features.
         shuffle_parts: every part's rows meet the words of the next part; a counterfactual for trained weights.
-        text: name of the frozen text encoder.
+        text: name of the frozen text encoder; "auto" becomes "clip" or "minilm", whichever is at hand.
         text_layers, text_heads: of the trained encoder that follows it.
 
     Raises:
@@ -50,12 +50,14 @@ class FinePOSEConfig(DenoiserConfig):
     fpc: bool = True
     pts: bool = True
     shuffle_parts: bool = False
-    text: str = "clip"
+    text: str = "auto"
     text_layers: int = 4
     text_heads: int = 8
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.text == "auto":
+            object.__setattr__(self, "text", pretrained_encoder())
         for field, value, known in (
             ("prompt", self.prompt, PROMPTS),
             ("behaviour", self.behaviour, BEHAVIOURS),
@@ -111,7 +113,7 @@ class FinePOSE(Denoiser):
             TINY_RECIPE,
         ),
         "base": Preset(
-            FinePOSEConfig(frames=81, channels=128, depth=4, heads=8, text="tiny", text_layers=2),
+            FinePOSEConfig(frames=81, channels=128, depth=4, heads=8, text_layers=2),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),
         ),
         "paper": Preset(

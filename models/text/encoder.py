@@ -58,6 +58,23 @@ class TextEncoder(nn.Module):
         return super().train(False)
 
 
+def pretrained_encoder() -> str:
+    """ "clip" where its weights are, else "minilm" where its package is installed.
+
+    "clip" too where neither is: building it then says what to install.
+    """
+    from models.text.clip import find_weights
+    from models.text.minilm import model_folder
+
+    for name, find in (("clip", find_weights), ("minilm", model_folder)):
+        try:
+            find()
+        except InputError:
+            continue
+        return name
+    return "clip"
+
+
 def text_encoder(name: str) -> TextEncoder:
     """A frozen encoder by name.
 

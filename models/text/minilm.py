@@ -52,7 +52,7 @@ def minilm_encoder() -> MiniLM:
     Raises:
         InputError: a package is absent.
     """
-    folder = _model_folder()
+    folder = model_folder()
     try:
         from tokenizers import Tokenizer
         from transformers import BertConfig, BertModel
@@ -70,7 +70,12 @@ def minilm_encoder() -> MiniLM:
     return MiniLM(bert, tokenizer)
 
 
-def _model_folder() -> Path:
+def model_folder() -> Path:
+    """Folder of the model in the package that carries it.
+
+    Raises:
+        InputError: the package is not installed.
+    """
     package = importlib.util.find_spec(PACKAGE)
     folders = package.submodule_search_locations if package is not None else None
     for folder in folders or ():

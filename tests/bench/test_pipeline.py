@@ -170,3 +170,14 @@ def test_records_survive_their_json(toy_suite, store):
     wanted = job()
     record = run([wanted], store, "cpu").records[wanted.id]
     assert Record.model_validate_json(record.model_dump_json()) == record
+
+
+def test_counterfactual_labels_share_the_training_and_are_named(toy_suite, store, monkeypatch):
+    monkeypatch.setattr(Toy, "uses_action", True)
+    jobs = [job(), job(evaluation={"actions": "wrong"}), job(evaluation={"options": {"noise": 0.5}})]
+    outcome = run(jobs, store, "cpu")
+    assert outcome.trained == 1
+    plain, wrong, changed = (outcome.records[j.id] for j in jobs)
+    assert (plain.variant, wrong.variant, changed.variant) == ("", "action label wrong", "noise=0.5")
+    assert (plain.conditions.action_label_given, wrong.conditions.action_label_given) == (True, False)
+    assert wrong.conditions.notes["action labels"] == "wrong"

@@ -206,3 +206,10 @@ def test_options_are_checked(options: dict) -> None:
         replace(SMALL, **options)
     with pytest.raises(InputError, match="text_heads is 5"):
         FinePOSE(replace(SMALL, text_heads=5))
+
+
+def test_shuffled_parts_change_the_output_of_the_same_weights() -> None:
+    lifter, shuffled = built(), built(shuffle_parts=True)
+    shuffled.load_state_dict(lifter.state_dict())
+    one, other = (model.predict(batch(), Sampling()) for model in (lifter, shuffled))
+    assert not torch.equal(one, other)
