@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from baselines.d3dp import D3DP
@@ -143,6 +144,27 @@ class Imported:
             "mapping_version": str(MAPPING_VERSION),
         }
         save_file({name: tensor.contiguous() for name, tensor in self.state.items()}, path, metadata)
+
+
+def read_imported(path: Path) -> Imported:
+    """Read what ``Imported.save`` wrote.
+
+    Raises:
+        InputError: the file is missing, is not safetensors, or was not written by this version of the import.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+        state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        reason = f"cannot be read as safetensors ({error}); name a file of import-checkpoint"
+        raise InputError(f"{path}: {reason}") from None
+    if metadata.get("mapping_version") != str(MAPPING_VERSION):
+        raise InputError(f"{path}: was not made by this version; run `python -m bench import-checkpoint` again")
+    method = metadata["method"]
+    stored = {key: tuple(v) if isinstance(v, list) else v for key, v in json.loads(metadata["config"]).items()}
+    skeleton = {known.name: known for known in (HUMAN36M, MPI_INF_3DHP)}[metadata["skeleton"]]
+    return Imported(method, CLASSES[method].Config(**stored), skeleton, state, metadata["source_sha256"])
 
 
 def import_checkpoint(path: Path, method: str, **options: Any) -> Imported:

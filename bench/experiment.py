@@ -61,6 +61,8 @@ class TrainingSpec(_Frozen):
         precision: of the forward pass; fp16 and bf16 are autocast.
         seed: of initial weights, order of windows, and all randomness of training.
         selection: weights of the last epoch, or of the epoch with the lowest MPJPE on the validation takes.
+        weights: a file of ``import-checkpoint``, evaluated instead of training; its configuration replaces the
+            preset's.
         holdout: every n-th take of the training subjects is kept for validation.
     """
 
@@ -76,6 +78,7 @@ class TrainingSpec(_Frozen):
     seed: int = Field(default=0, ge=0, lt=2**31)
     selection: Literal["last", "validation"] = "validation"
     holdout: int = Field(default=10, ge=2, le=1000)
+    weights: Path | None = None
 
 
 def _all_is_none(value: Any) -> Any:

@@ -33,6 +33,9 @@ from models.lifter import Batch, Lifter, Sampling
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+NOT_TRAINED = TrainingInfo(
+    epochs=0, steps=0, seconds=0.0, windows_per_s=0.0, selected_epoch=0, loss=(), validation_mpjpe=()
+)
 LATENCY_INPUTS = 4
 """Different windows in rotation while latency is measured."""
 
@@ -93,6 +96,8 @@ def _run_training_group(jobs: list[Job], store: Store, tracker: Tracker, device:
 
 
 def _trained(job: Job, lifter: Lifter, store: Store, accelerator: Accelerator) -> tuple[bool, TrainingInfo]:
+    if job.published is not None:
+        return False, NOT_TRAINED
     folder = store.training(job.training_id)
     info = load_trained(lifter, folder)
     if info is not None:
@@ -175,8 +180,8 @@ def _record(
         hypotheses=spec.hypotheses,
         steps=spec.steps,
         action_label_given=lifter.uses_action and spec.actions == "given",
-        selection=training.selection if info.validation_mpjpe else "last",
-        validation=f"every {training.holdout}th take of the training subjects",
+        selection=_selection(job, info),
+        validation="unknown" if job.published else f"every {training.holdout}th take of the training subjects",
         training_seed=training.seed,
         noise_seed=spec.seed,
         notes=lifter.notes | ({} if spec.actions == "given" else {"action labels": spec.actions}),
@@ -198,6 +203,12 @@ def _record(
         git_commit=git_commit(),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _selection(job: Job, info: TrainingInfo) -> str:
+    if job.published is not None:
+        return f"published checkpoint (SHA-256 {job.published.source_sha256[:16]})"
+    return job.experiment.training.selection if info.validation_mpjpe else "last"
 
 
 def git_commit() -> str:

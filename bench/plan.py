@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -27,6 +28,7 @@ class Job:
     Attributes:
         experiment: with no field left open.
         lifter: class of the method.
+        published: weights that are evaluated instead of training; None for a training.
         config: its complete configuration in training.
         evaluated_config: the same with the options that the evaluation changes.
         variant: the options that differ from the preset, "" for none.
@@ -36,6 +38,7 @@ class Job:
 
     experiment: Experiment
     lifter: type[Lifter]
+    published: Any
     config: Any
     evaluated_config: Any
     variant: str
@@ -56,9 +59,11 @@ class Job:
         return f"{self.lifter.title}{variant} {spec.method.preset} {spec.evaluation.detections}{sampling}{seed}"
 
     def build(self) -> Lifter:
-        """The method with freshly drawn weights."""
+        """The method with freshly drawn weights, or with published ones."""
         import torch
 
+        if self.published is not None:
+            return self.published.build()
         torch.manual_seed(self.experiment.training.seed)
         return self.lifter(self.config, self.train.skeleton)
 
@@ -84,7 +89,9 @@ def resolve(experiment: Experiment) -> Job:
     if preset is None:
         known = ", ".join(lifter.presets)
         raise InputError(f"method {method.name!r} has no preset {method.preset!r}; it has {known}")
-    config = _configure(lifter, preset.config, method.options, method.name)
+    published = _published(experiment)
+    base = preset.config if published is None else published.config
+    config = _configure(lifter, base, method.options, method.name)
     evaluated_config = _configure(lifter, config, experiment.evaluation.options, method.name)
     recipe = {
         field.name: getattr(preset.recipe, field.name)
@@ -112,9 +119,10 @@ def resolve(experiment: Experiment) -> Job:
             "method": method.name,
             "version": lifter.version,
             "config": asdict(config),
-            "training": complete.training.model_dump(mode="json"),
+            "training": complete.training.model_dump(mode="json", exclude={"weights"}),
             "data": [train.name, train.fingerprint],
         }
+        | ({} if published is None else {"weights": published.source_sha256})
     )
     evaluation_id = identity(
         {
@@ -125,11 +133,20 @@ def resolve(experiment: Experiment) -> Job:
         }
     )
     changed = asdict(evaluated_config).items()
-    variant = [f"{key}={value}" for key, value in changed if value != getattr(preset.config, key)]
+    variant = [f"{key}={value}" for key, value in changed if value != getattr(base, key)]
     if evaluation.actions != "given":
         variant.append(f"action label {evaluation.actions}")
     return Job(
-        complete, lifter, config, evaluated_config, ", ".join(variant), train, test, training_id, evaluation_id
+        experiment=complete,
+        lifter=lifter,
+        published=published,
+        config=config,
+        evaluated_config=evaluated_config,
+        variant=", ".join(variant),
+        train=train,
+        test=test,
+        training_id=training_id,
+        id=evaluation_id,
     )
 
 
@@ -147,6 +164,20 @@ def _configure(lifter: type[Lifter], config: Any, options: dict[str, Any], metho
                 f"key 'method.options.{key}' is {value!r}, but {allowed[0].lower()}{allowed[1:]}"
             ) from None
     return replace(config, **changed)
+
+
+def _published(experiment: Experiment) -> Any:
+    """The published checkpoint that an experiment evaluates, or None."""
+    path = experiment.training.weights
+    if path is None:
+        return None
+    published = importlib.import_module("baselines.published").read_imported(path)
+    named = experiment.method.name
+    if published.method != named:
+        raise InputError(f"{path}: holds weights of {published.method}, but method.name is {named}")
+    if experiment.method.options:
+        raise InputError(f"{path}: has its own configuration; leave method.options out")
+    return published
 
 
 @functools.lru_cache(maxsize=4)

@@ -4,7 +4,7 @@ import pytest
 
 from reports.cells import ranked, significant, value_cell
 from reports.comparison import sections, sources
-from reports.layouts import LAYOUTS, actions, cost, main, prompts, runs, sampling
+from reports.layouts import LAYOUTS, actions, cost, main, prompts, runs, sampling, variants
 from reports.tables import Cell
 from tests.reports.made_up import methods_records, prompt_records, record, sampling_records, value, values
 
@@ -255,3 +255,15 @@ def test_the_spread_claims_no_less_than_the_interval():
 )
 def test_costs_have_three_significant_digits(number, text):
     assert significant(number).text == text
+
+
+def test_variants_are_compared_with_the_complete_method():
+    found = [
+        record("finepose", hypotheses=10, steps=5, mean=mean, variant=variant)
+        for variant, mean in (("", 49.5), ("action label wrong", 55.0), ("fpc=False", 48.0))
+    ]
+    rows = printed(variants(found, "V"))
+    heading = "FinePOSE, tiny, P-Agg, H = 10, K = 5, seeds 0/0"
+    assert rows["", heading, "complete"][2] == "reference"
+    assert rows["", heading, "action label wrong"][2] == "+5.5"
+    assert rows["", heading, "fpc=False"][1:3] == ["48.0*", "−1.5"]
