@@ -109,11 +109,10 @@ def _trained(job: Job, lifter: Lifter, store: Store, accelerator: Accelerator) -
         training, job.train.skeleton, lifter.train_frames, lifter.context, mode="train", flip=spec.flip
     )
     validation = Windows(held_out, job.train.skeleton, lifter.frames, lifter.context, mode="eval")
-    title = job.title.split(" H=")[0]
-    info = train(lifter, windows, validation, spec, folder, accelerator, title)
+    info = train(lifter, windows, validation, spec, folder, accelerator, job.name)
     if accelerator.is_main_process:
         tqdm.write(
-            f"trained {title}: {info.steps} steps in {info.seconds:.0f} s ({info.windows_per_s:.0f} windows/s)"
+            f"trained {job.name}: {info.steps} steps in {info.seconds:.0f} s ({info.windows_per_s:.0f} windows/s)"
         )
     return True, info
 
@@ -126,8 +125,7 @@ def _evaluate_group(
     windows = Windows(first.test.test, first.test.skeleton, lifter.frames, lifter.context, mode="eval")
     indices = np.arange(len(windows)) if spec.windows is None else windows.subset(min(spec.windows, len(windows)))
     plans = [_sampling(job) for job in jobs]
-    title = first.title.split(" H=")[0]
-    with tqdm(total=len(indices), desc=f"evaluate {title}", unit="window", disable=None) as bar:
+    with tqdm(total=len(indices), desc=f"evaluate {first.name}", unit="window", disable=None) as bar:
         errors = evaluate(lifter, windows, indices, plans, device, labels=spec.actions, progress=bar.update)
     records = []
     for job, plan in zip(jobs, plans, strict=True):
@@ -243,10 +241,12 @@ def _grouped(jobs: Iterable[Job], key: Callable[[Job], str]) -> Iterator[list[Jo
 @contextmanager
 def _alone(store: Store, name: str, accelerator: Accelerator) -> Iterator[None]:
     """Keep other programs from doing the same work; processes of one program share it."""
-    if not accelerator.is_main_process:
-        yield
-        return
-    with store.lock(name):
+    if accelerator.is_main_process:
+        with store.lock(name):
+            accelerator.wait_for_everyone()
+            yield
+    else:
+        accelerator.wait_for_everyone()
         yield
 
 

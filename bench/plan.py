@@ -48,15 +48,18 @@ class Job:
     id: str
 
     @property
-    def title(self) -> str:
-        """What progress lines call it."""
+    def name(self) -> str:
+        """What progress lines call it, whatever its H and K."""
         spec = self.experiment
-        sampling = (
-            f" H={spec.evaluation.hypotheses} K={spec.evaluation.steps}" if self.lifter.probabilistic else ""
-        )
         variant = f" [{self.variant}]" if self.variant else ""
         seed = f" seed {spec.training.seed}" if spec.training.seed else ""
-        return f"{self.lifter.title}{variant} {spec.method.preset} {spec.evaluation.detections}{sampling}{seed}"
+        return f"{self.lifter.title}{variant} {spec.method.preset} {spec.evaluation.detections}{seed}"
+
+    @property
+    def title(self) -> str:
+        """The same with H and K, where they mean something."""
+        spec = self.experiment.evaluation
+        return f"{self.name} H={spec.hypotheses} K={spec.steps}" if self.lifter.probabilistic else self.name
 
     def build(self) -> Lifter:
         """The method with freshly drawn weights, or with published ones."""
