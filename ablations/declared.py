@@ -6,7 +6,7 @@ A file holds::
     layout: main                  # which layout of reports/ fills it
     default: true                 # part of `ablate` without names
     base: {...}                   # an experiment, as far as it is common to all
-    quick: {evaluation.windows: 384}   # overrides at the tiny preset, lifted by --full
+    quick: {evaluation.windows: 256}   # overrides at the tiny preset, lifted by --full
     axes:                         # their product is run
       data.detections: [cpn, gt]
       method.name:
