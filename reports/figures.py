@@ -64,7 +64,7 @@ def latency_accuracy(records: Sequence[Record]) -> list[Drawing]:
         caption = (
             f"Accuracy against time. MPJPE ({', '.join(shown)}; no ground-truth pose at test time) with its 95 % "
             "interval over the median time per output frame at batch 1. Labels: (H, K), where there is room. "
-            "Dashed line: Pareto front. Assisted and oracle aggregations are left out."
+            "Rings and dashed line: Pareto front. Assisted and oracle aggregations are left out."
         )
         caption += f" Trivial predictors, not drawn: {'; '.join(trivial)}." if trivial else ""
         drawings.append(Drawing(f"latency{name}", _latency_figure(learned), with_conditions(caption, group)))
@@ -148,7 +148,10 @@ def _length(distance: float) -> float:
 def _draw_front(axes: Axes, points: list[Point]) -> None:
     positions = [point.position for point in points]
     x, y = zip(*(positions[index] for index in pareto_front(positions)), strict=True)
-    axes.step(x, y, where="post", color="0.55", linewidth=0.8, linestyle="--", zorder=1, label=FRONT)
+    axes.step(
+        x, y, where="post", color="0.55", linewidth=0.8, linestyle="--", zorder=1, label=FRONT,
+        marker="o", markersize=8, markerfacecolor="none", markeredgewidth=0.8,
+    )  # fmt: skip
 
 
 def _obstacles(points: list[Point]) -> list[tuple[tuple[float, float], tuple[float, float]]]:

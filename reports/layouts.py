@@ -146,9 +146,7 @@ def _prompt_family(record: Record) -> tuple[str, ...]:
 
 
 def _prompt(record: Record) -> str:
-    given = [part.removeprefix("prompt=") for part in record.variant.split(", ") if part.startswith("prompt=")]
-    stated = record.experiment.get("method", {}).get("options", {}).get("prompt", "preset's own")
-    return given[0] if given else str(stated)
+    return record.conditions.notes.get("prompt", "not said by the method")
 
 
 def _variant_family(record: Record) -> tuple[str, ...]:

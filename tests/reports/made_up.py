@@ -106,6 +106,7 @@ def record(
     warnings=(),
     label_given=None,
     median=None,
+    prompt=None,
     **changes,
 ):
     probabilistic = method in PROBABILISTIC
@@ -150,7 +151,8 @@ def record(
             validation="every 10th take of the training subjects",
             training_seed=seed,
             noise_seed=0,
-            notes={"text encoder": "tiny, trained with the method"} if method == "finepose" else {},
+            notes=({"text encoder": "tiny, trained with the method"} if method == "finepose" else {})
+            | ({"prompt": prompt} if prompt else {}),
         ),
         "values": values(mean, half, steps, probabilistic, hypotheses, actions) if values_ is None else values_,
         "cost": Cost(
@@ -208,8 +210,10 @@ def sampling_records():
 
 def prompt_records():
     return [
-        record("finepose", hypotheses=10, steps=5, mean=mean, variant=variant, label_given=not variant)
-        for variant, mean in (("prompt=none", 52.0), ("", 49.5))
+        record(
+            "finepose", hypotheses=10, steps=5, mean=mean, variant=variant, label_given=not variant, prompt=prompt
+        )
+        for variant, prompt, mean in (("prompt=none", "none", 52.0), ("", "full", 49.5))
     ]
 
 

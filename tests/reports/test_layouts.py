@@ -157,18 +157,16 @@ def test_prompts_show_the_difference_to_no_prompt():
     rows = printed(prompts(prompt_records(), "T"))
     heading = "FinePOSE, tiny, P-Agg, H = 10, K = 5, seeds 0/0"
     assert rows["", heading, "none"] == ["not given", "52.0_≈", "reference", "41.6_≈", "reference"]
-    assert rows["", heading, "preset's own"] == ["given", "49.5*", "−2.5", "39.6*", "−2.0"]
+    assert rows["", heading, "full"] == ["given", "49.5*", "−2.5", "39.6*", "−2.0"]
 
 
 def test_prompts_of_other_sampling_are_not_subtracted():
     records = [
-        record("finepose", variant="prompt=none", hypotheses=1, mean=55.0),
-        record("finepose", hypotheses=5),
+        record("finepose", variant="prompt=none", prompt="none", hypotheses=1, mean=55.0),
+        record("finepose", prompt="full", hypotheses=5),
     ]
     rows = printed(prompts(records, "T"))
-    assert rows["", "FinePOSE, tiny, P-Agg, H = 5, K = 1, seeds 0/0", "preset's own"][2].startswith(
-        "-no run of 'none'"
-    )
+    assert rows["", "FinePOSE, tiny, P-Agg, H = 5, K = 1, seeds 0/0", "full"][2].startswith("-no run of 'none'")
 
 
 def test_sampling_is_a_grid_per_method_and_aggregation():
