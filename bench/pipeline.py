@@ -75,6 +75,9 @@ def run(jobs: Sequence[Job], store: Store, device: str) -> Outcome:
             trained += fresh
             evaluated += len(records)
             known |= {record.id: record for record in records}
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
     return Outcome({job_id: known[job_id] for job_id in wanted if job_id in known}, trained, evaluated)
 
 
