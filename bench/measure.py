@@ -46,8 +46,8 @@ def measure(
     """Price of one prediction with these H, K and flip, on this device.
 
     What a method remembers between predictions (the text of an action) is there before anything is measured. One
-    call counts operations and one measures memory; further calls warm up until three in a row differ by less than a
-    tenth; then latency is sampled, and throughput at a larger batch. Nothing is changed on the device.
+    call counts operations and one measures memory; further calls warm up until three in a row differ by less than
+    a tenth; then latency is sampled, and throughput at a larger batch. Nothing is changed on the device.
 
     Args:
         lifter: on ``device``; measured in evaluation mode.
