@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -182,9 +181,7 @@ def test_missing_things(folder: Folder) -> None:
 
 @needs_cmu
 def test_reads_real_motion_in_this_layout() -> None:
-    begin = time.perf_counter()
     dataset = load("human36m", CMU, "gt")
-    assert time.perf_counter() - begin < 5
     assert dataset.label == "data in Human3.6M format (7 subjects, 8,296 test frames)"
     assert dataset.fingerprint == "05920a865386d2a2"
     assert sum(map(len, dataset.train)) == 4 * 6341
