@@ -16,7 +16,6 @@ from bench.parity import check_file, markdown
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
 SHARED = Path(os.environ.get("BENCH_SHARED", ROOT.parent / "shared")) / "parity"
-SKIPPED = {"clip_tokens.npz"}
 
 
 def parity(path: Path) -> int:
@@ -29,8 +28,6 @@ def test_golden_file(path: Path) -> None:
     checks = check_file(path)
     assert checks
     bad = [check for check in checks if check.status not in ("ok", "not ours")]
-    if path.name in SKIPPED and all(check.status == "skipped" for check in bad) and bad:
-        pytest.skip(bad[0].note)
     assert not bad, markdown(bad)
 
 
