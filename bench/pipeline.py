@@ -185,7 +185,7 @@ def _record(
         validation="unknown" if job.published else f"every {training.holdout}th take of the training subjects",
         training_seed=training.seed,
         noise_seed=spec.seed,
-        notes=lifter.notes | ({} if spec.actions == "given" else {"action labels": spec.actions}),
+        notes=_notes(job, lifter),
     )
     return Record(
         id=job.id,
@@ -203,6 +203,16 @@ def _record(
         environment=environment(device),
         git_commit=git_commit(),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _notes(job: Job, lifter: Lifter) -> dict[str, str]:
+    labels, method = job.experiment.evaluation.actions, job.experiment.method
+    caveat = "" if job.published else job.lifter.presets[method.preset].caveat
+    return (
+        lifter.notes
+        | ({} if labels == "given" else {"action labels": labels})
+        | ({"recipe": caveat} if caveat else {})
     )
 
 

@@ -94,13 +94,20 @@ TINY_RECIPE = Recipe(
 )
 """The one budget of every method at the ``tiny`` preset: a minute or so each on two CPU cores."""
 
+TINY_CAVEAT = "tuned on the test subjects"
+"""How ``TINY_RECIPE`` and the ``tiny`` configurations were chosen (docs/methods.md)."""
+
 
 @dataclass(frozen=True)
 class Preset:
-    """One size of a method: its configuration and the schedule that goes with it."""
+    """One size of a method: its configuration and the schedule that goes with it.
+
+    ``caveat`` says what a reader must know of how they were chosen; tables print it as a condition.
+    """
 
     config: Any
     recipe: Recipe
+    caveat: str = ""
 
 
 class Lifter(nn.Module):
