@@ -42,12 +42,14 @@ class MethodSpec(_Frozen):
 class DataSpec(_Frozen):
     """Which data, and the source of the 2D poses that the method is trained on.
 
-    ``root`` is where the files lie on this machine; it is no part of an identity, their content is.
+    ``root`` is where the files lie on this machine; it is no part of an identity, their content is; nor are the
+    ``options`` of the reader, because what they change is content.
     """
 
     name: str = "synthetic"
     root: Path | None = None
     detections: str = "cpn"
+    options: dict[str, Plain] = {}
 
 
 class TrainingSpec(_Frozen):

@@ -115,8 +115,9 @@ def resolve(experiment: Experiment) -> Job:
     )
     data = complete.data
     assert complete.evaluation.detections is not None
-    train = _load(data.name, data.root, data.detections)
-    test = _load(data.name, data.root, complete.evaluation.detections)
+    options = tuple(sorted(data.options.items()))
+    train = _load(data.name, data.root, data.detections, options)
+    test = _load(data.name, data.root, complete.evaluation.detections, options)
     training_id = identity(
         {
             "method": method.name,
@@ -184,5 +185,5 @@ def _published(experiment: Experiment) -> Any:
 
 
 @functools.lru_cache(maxsize=4)
-def _load(name: str, root: Path | None, detections: str) -> Dataset:
-    return bench.data.load(name, root, detections)
+def _load(name: str, root: Path | None, detections: str, options: tuple[tuple[str, Any], ...]) -> Dataset:
+    return bench.data.load(name, root, detections, dict(options))

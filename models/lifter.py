@@ -27,6 +27,7 @@ class Batch:
         pose_3d: ``[B, F, J, 3]`` metres, camera axes, root-relative; None where a method may not see it.
         trajectory: ``[B, F, 3]`` metres, the root in camera space.
         camera: ``[B, 9]`` fx fy cx cy k1 k2 k3 p1 p2, normalised to screen coordinates.
+        confidence: ``[B, left + F + right, J]`` from 0 to 1, the 2D detector's; None where the data has none.
     """
 
     pose_2d: Tensor
@@ -35,6 +36,7 @@ class Batch:
     pose_3d: Tensor | None = None
     trajectory: Tensor | None = None
     camera: Tensor | None = None
+    confidence: Tensor | None = None
 
     def __len__(self) -> int:
         return self.pose_2d.shape[0]

@@ -22,6 +22,7 @@ class Take:
         world: ``[T, J, 3]`` metres, world axes; joint 0 is the root.
         pixels: for each camera ``[T, J, 2]`` pixels.
         cameras: as many.
+        confidence: for each camera ``[T, J]``, if the detector gives it.
     """
 
     subject: str
@@ -29,10 +30,11 @@ class Take:
     world: np.ndarray
     pixels: tuple[np.ndarray, ...]
     cameras: tuple[Camera, ...]
+    confidence: tuple[np.ndarray, ...] | None = None
 
 
 def sequences(takes: Many[Take], fps: float) -> tuple[Sequence, ...]:
-    """One sequence for each camera of each take, all of them slices of three shared arrays.
+    """One sequence for each camera of each take, all of them slices of shared arrays.
 
     Args:
         takes: at least one; the joint order of the first holds for all.
@@ -43,6 +45,10 @@ def sequences(takes: Many[Take], fps: float) -> tuple[Sequence, ...]:
     pose_2d = np.empty((frames, joints, 2), dtype=np.float32)
     pose_3d = np.empty((frames, joints, 3), dtype=np.float32)
     trajectory = np.empty((frames, 3), dtype=np.float32)
+    confidence = None
+    if all(take.confidence is not None for take in takes):
+        parts = [part for take in takes for part in take.confidence or ()]
+        confidence = np.concatenate(parts).astype(np.float32, copy=False)
     found = []
     for take, camera, pixels, rows in _rows(takes):
         seen = camera.from_world(take.world.astype(np.float64))
@@ -51,7 +57,8 @@ def sequences(takes: Many[Take], fps: float) -> tuple[Sequence, ...]:
         trajectory[rows] = seen[:, 0]
         arrays = (pose_2d[rows], pose_3d[rows], trajectory[rows], camera.intrinsics)
         size = (camera.width, camera.height)
-        found.append(Sequence(take.subject, take.action, camera.name, fps, *arrays, *size))
+        trusted = None if confidence is None else confidence[rows]
+        found.append(Sequence(take.subject, take.action, camera.name, fps, *arrays, *size, trusted))
     return tuple(found)
 
 
@@ -64,6 +71,10 @@ def fingerprint(train: Many[Sequence], test: Many[Sequence]) -> str:
             digest.update(name.encode())
             for array in (sequence.pose_2d, sequence.pose_3d, sequence.trajectory, sequence.intrinsics):
                 digest.update(np.ascontiguousarray(array).data)
+            for field in ("confidence", "valid"):
+                array = getattr(sequence, field)
+                if array is not None:
+                    digest.update(field.encode() + np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 

@@ -23,6 +23,8 @@ class Sequence:
         trajectory: ``[T, 3]`` float32 metres, the root in camera space.
         intrinsics: ``[9]`` float32 fx fy cx cy k1 k2 k3 p1 p2, normalised like ``pose_2d``.
         width, height: of the image in pixels.
+        confidence: ``[T, J]`` float32 from 0 to 1, the detector's; None where the 2D source has none.
+        valid: ``[T]`` bool, frames whose ground truth counts in an error; None for all.
     """
 
     subject: str
@@ -35,6 +37,8 @@ class Sequence:
     intrinsics: np.ndarray
     width: int
     height: int
+    confidence: np.ndarray | None = None
+    valid: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.pose_3d)
@@ -59,13 +63,14 @@ class Dataset:
     """Sequences with one source of 2D detections, split by subject.
 
     Attributes:
-        name: of the reader, "synthetic" or "human36m".
+        name: of the reader ("human36m").
         label: what tables call it; never "Human3.6M" unless it is the complete set.
         detections: "gt", "cpn", …
         skeleton: joint order of all sequences.
         train: sequences of the training subjects.
         test: sequences of the test subjects.
         fingerprint: hash of everything that a method or a metric can see, 16 hexadecimal digits.
+        notes: sentences on how it was made, what was left out and what was guessed.
     """
 
     name: str
@@ -75,3 +80,4 @@ class Dataset:
     train: tuple[Sequence, ...]
     test: tuple[Sequence, ...]
     fingerprint: str
+    notes: tuple[str, ...] = ()

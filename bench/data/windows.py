@@ -101,6 +101,8 @@ class Windows:
         self._pose_2d = _Pool([sequence.pose_2d for sequence in sequences])
         self._pose_3d = _Pool([sequence.pose_3d for sequence in sequences])
         self._trajectory = _Pool([sequence.trajectory for sequence in sequences])
+        self._confidence = _pool_of(self.sequences, "confidence")
+        self._valid = _all_valid(self.sequences)
         self._intrinsics = torch.from_numpy(np.stack([sequence.intrinsics for sequence in sequences]))
 
     def __len__(self) -> int:
@@ -127,20 +129,28 @@ class Windows:
             pose_3d=self._pose_3d.gather(sequence, output),
             trajectory=self._trajectory.gather(sequence, output),
             camera=camera,
+            confidence=None if self._confidence is None else self._confidence.gather(sequence, seen),
         )
         return _mirrored(batch, np.flatnonzero(flip), self.skeleton) if flip.any() else batch
 
-    def counts(self, indices: np.ndarray) -> np.ndarray:
+    def counts(self, indices: np.ndarray, overlap: bool = False) -> np.ndarray:
         """Which frames of these windows count in an error, so that every frame of a sequence counts once.
 
+        Args:
+            indices: ``[B]`` rows of the table.
+            overlap: count what the last two windows of a sequence share twice, as the published evaluation does.
+
         Returns:
-            ``[B, F]`` bool; False for repeated frames beyond the ends, and for the part of the last window that
-            the window before it already covered.
+            ``[B, F]`` bool; False for repeated frames beyond the ends, for frames without valid ground truth, and
+            (unless ``overlap``) for the part of the last window that the window before it already covered.
         """
         sequence, start, _, _ = self.table[indices].T
         position = start[:, None] + np.arange(self.frames)
         inside = (position >= 0) & (position < self.lengths[sequence][:, None])
-        if self.mode == "train":
+        if self._valid is not None:
+            begin = np.cumsum(self.lengths)[sequence] - self.lengths[sequence]
+            inside &= self._valid[begin[:, None] + self._frames(sequence, start, 0, self.frames)]
+        if self.mode == "train" or overlap:
             return inside
         fresh_from = -(-start // self.frames) * self.frames
         return inside & (position >= fresh_from[:, None])
@@ -212,6 +222,20 @@ class _Pool:
         return self._data.index_select(0, rows.flatten()).unflatten(0, rows.shape)
 
 
+def _pool_of(sequences: Many[Sequence], field: str) -> _Pool | None:
+    """The frames of an optional field, if every sequence has it."""
+    arrays = [getattr(sequence, field) for sequence in sequences]
+    return None if any(array is None for array in arrays) else _Pool(arrays)
+
+
+def _all_valid(sequences: Many[Sequence]) -> np.ndarray | None:
+    """``valid`` of all sequences, one after the other; None if every frame of each is."""
+    if all(sequence.valid is None for sequence in sequences):
+        return None
+    parts = [np.ones(len(s), dtype=bool) if s.valid is None else s.valid for s in sequences]
+    return np.concatenate(parts)
+
+
 def _shared_base(arrays: list[np.ndarray]) -> np.ndarray | None:
     """The array of which all ``arrays`` are runs of rows; None if there is none."""
     base = arrays[0].base
@@ -265,6 +289,8 @@ def _mirrored(batch: Batch, rows: np.ndarray, skeleton: Skeleton) -> Batch:
     batch.pose_3d[chosen] = skeleton.mirror(batch.pose_3d[chosen])
     batch.trajectory[chosen] *= torch.tensor([-1.0, 1.0, 1.0])
     batch.camera[chosen] *= torch.tensor([1.0, 1, -1, 1, 1, 1, 1, -1, 1])
+    if batch.confidence is not None:
+        batch.confidence[chosen] = batch.confidence[chosen][..., torch.tensor(skeleton.mirrored_order)]
     return batch
 
 
