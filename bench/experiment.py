@@ -22,7 +22,8 @@ from models.errors import InputError
 Model = TypeVar("Model", bound=BaseModel)
 
 PresetName = Literal["tiny", "base", "paper"]
-AggregationName = Literal["P-Agg", "J-Agg", "P-Best", "J-Best"]
+AggregationName = Literal["P-Agg", "P-Median", "J-Fit", "J-Agg", "P-Best", "J-Best"]
+Tail = Literal["dedup", "overlap"]
 ActionLabels = Literal["given", "wrong", "empty", "random"]
 Plain = bool | int | float | str | None | tuple[int, ...]
 
@@ -62,7 +63,8 @@ class TrainingSpec(_Frozen):
         clip: largest gradient norm; None for no clipping.
         precision: of the forward pass; fp16 and bf16 are autocast.
         seed: of initial weights, order of windows, and all randomness of training.
-        selection: weights of the last epoch, or of the epoch with the lowest MPJPE on the validation takes.
+        selection: weights of the end, or from where in the training the MPJPE on the validation takes was lowest;
+            "test" chooses on the test takes, as the field does, for those who want to know what that is worth.
         weights: a file of ``import-checkpoint``, evaluated instead of training; its configuration replaces the
             preset's.
         holdout: every n-th take of the training subjects is kept for validation.
@@ -78,7 +80,7 @@ class TrainingSpec(_Frozen):
     clip: float | None = Field(default=None, gt=0)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     seed: int = Field(default=0, ge=0, lt=2**31)
-    selection: Literal["last", "validation"] = "validation"
+    selection: Literal["last", "validation", "test"] = "validation"
     holdout: int = Field(default=10, ge=2, le=1000)
     weights: Path | None = None
 
@@ -92,23 +94,31 @@ class EvaluationSpec(_Frozen):
 
     Attributes:
         detections: 2D source of the test set; None for the one that was trained on.
+        foreign_detections: allow another 2D source than the one that was trained on.
         hypotheses, steps: H and K; a deterministic method has 1 and 1.
         flip: average with the prediction of the mirrored input.
         aggregations: of the hypotheses; all are cheap beside sampling.
         actions: the action labels a method is given: the true ones, or a counterfactual (see
             ``bench.protocol.counterfactual``).
         options: configuration fields changed after training; the weights must still fit.
+        tail: whether the frames that the last two windows of a sequence share count once ("dedup"), or twice as in
+            the published evaluation ("overlap").
+        call: P-Best chooses one hypothesis for so many successive windows of a sequence at once, as the published
+            code does for each call (its batch size); None for every window.
         windows: size of the named, evenly spread subset of test windows; None or "all" for every window.
         seed: of the sampling noise.
     """
 
     detections: str | None = None
+    foreign_detections: bool = False
     hypotheses: int = Field(default=5, ge=1, le=1000)
     steps: int = Field(default=5, ge=1, le=1000)
     flip: bool = True
     actions: ActionLabels = "given"
     options: dict[str, Plain] = {}
     aggregations: tuple[AggregationName, ...] = get_args(AggregationName)
+    tail: Tail = "dedup"
+    call: int | None = Field(default=None, ge=1, le=1_000_000)
     windows: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**31)
 

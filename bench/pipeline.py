@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +18,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from bench.data.sequence import Sequence as MotionSequence
 from bench.data.windows import Windows, split_validation
 from bench.measure import environment, measure
 from bench.plan import Job
-from bench.protocol.evaluate import FrameErrors, evaluate, save_errors, summarise
-from bench.records import Conditions, Cost, DataInfo, Record, TrainingInfo
+from bench.protocol.errors import FrameErrors, save_errors, takes
+from bench.protocol.evaluate import Plan, evaluate
+from bench.protocol.values import METRIC_VERSIONS, summarise
+from bench.records import Conditions, Cost, DataInfo, GroundTruth, Record, Take, TrainingInfo
 from bench.store import Store
 from bench.tracking import Tracker
 from bench.training import accelerator_for, load_trained, train
@@ -111,7 +112,8 @@ def _trained(job: Job, lifter: Lifter, store: Store, accelerator: Accelerator) -
     windows = Windows(
         training, job.train.skeleton, lifter.train_frames, lifter.context, mode="train", flip=spec.flip
     )
-    validation = Windows(held_out, job.train.skeleton, lifter.frames, lifter.context, mode="eval")
+    judged = job.test.test if spec.selection == "test" else held_out
+    validation = Windows(judged, job.train.skeleton, lifter.frames, lifter.context, mode="eval")
     info = train(lifter, windows, validation, spec, folder, accelerator, job.name)
     if accelerator.is_main_process:
         tqdm.write(
@@ -127,15 +129,21 @@ def _evaluate_group(
     spec = first.experiment.evaluation
     windows = Windows(first.test.test, first.test.skeleton, lifter.frames, lifter.context, mode="eval")
     indices = np.arange(len(windows)) if spec.windows is None else windows.subset(min(spec.windows, len(windows)))
-    plans = [_sampling(job) for job in jobs]
+    plans = [_plan(job) for job in jobs]
+    sampling = Sampling(flip=spec.flip, seed=spec.seed)
     with tqdm(total=len(indices), desc=f"evaluate {first.name}", unit="window", disable=None) as bar:
-        errors = evaluate(lifter, windows, indices, plans, device, labels=spec.actions, progress=bar.update)
+        errors = evaluate(
+            lifter, windows, indices, sampling, plans, device, labels=spec.actions, progress=bar.update
+        )
     records = []
+    costs: dict[Sampling, Cost] = {}
     for job, plan in zip(jobs, plans, strict=True):
-        cost = measure(lifter, _latency_inputs(windows, indices), plan, device)
-        record = _record(job, lifter, info, errors[plan.hypotheses, plan.steps], windows, indices, cost, device)
+        asked = replace(sampling, hypotheses=plan.hypotheses, steps=plan.steps)
+        if asked not in costs:
+            costs[asked] = measure(lifter, _latency_inputs(windows, indices), asked, device)
+        record = _record(job, lifter, info, errors[plan], windows, indices, costs[asked], device)
         errors_file = store.root / "errors" / f"{job.id}.npz"
-        save_errors(errors_file, errors[plan.hypotheses, plan.steps])
+        save_errors(errors_file, errors[plan])
         record = tracker.log(record, errors_file)
         store.add([record])
         records.append(record)
@@ -155,11 +163,15 @@ def _record(
 ) -> Record:
     experiment = job.experiment
     spec = experiment.evaluation
+    label_given = lifter.uses_action and spec.actions == "given"
+    given = GroundTruth(action_label=label_given, pose_2d=job.test.detections == "gt")
     values = tuple(
-        value for value in summarise(errors) if value.aggregation is None or value.aggregation in spec.aggregations
+        value
+        for value in summarise(errors, given)
+        if value.aggregation is None or value.aggregation in spec.aggregations
     )
-    sequence_of, _ = windows.frame_index(indices)
-    tested = [windows.sequences[number] for number in np.unique(sequence_of)]
+    tested = takes(errors)
+    names = zip(tested.names, tested.actions, tested.frames.astype(int).tolist(), strict=True)
     everything = len(indices) == len(windows)
     data = DataInfo(
         name=job.test.name,
@@ -169,22 +181,26 @@ def _record(
         test_detections=job.test.detections,
         subset="all" if everything else f"{len(indices)} of {len(windows)} windows, evenly spread",
         windows=len(indices),
-        frames=int(windows.counts(indices).sum()),
-        sequences=len(tested),
-        takes=len({sequence.take for sequence in tested}),
-        train_subjects=_subjects(job.train.train),
-        test_subjects=_subjects(tested),
+        frames=int(errors.counts.sum()),
+        sequences=len(errors.keys),
+        takes=tuple(Take(name=name, action=action, frames=frames) for name, action, frames in names),
+        train_subjects=_subjects(sequence.subject for sequence in job.train.train),
+        test_subjects=_subjects(name.split("/")[0] for name in tested.names),
+        joints=job.test.skeleton.joints,
+        notes=job.test.notes,
     )
     training = experiment.training
     conditions = Conditions(
         flip=spec.flip,
         hypotheses=spec.hypotheses,
         steps=spec.steps,
-        action_label_given=lifter.uses_action and spec.actions == "given",
+        action_label_given=label_given,
         selection=_selection(job, info),
         validation="unknown" if job.published else f"every {training.holdout}th take of the training subjects",
-        training_seed=training.seed,
-        noise_seed=spec.seed,
+        training_seeds=(training.seed,),
+        noise_seeds=(spec.seed,),
+        tail="each frame once" if spec.tail == "dedup" else "overlap of the last two windows counted twice",
+        best_over="window" if spec.call is None else f"calls of {spec.call} windows",
         notes=_notes(job, lifter),
     )
     return Record(
@@ -198,6 +214,7 @@ def _record(
         data=data,
         conditions=conditions,
         values=values,
+        metric_versions=METRIC_VERSIONS,
         cost=cost,
         training=info,
         environment=environment(device),
@@ -235,13 +252,16 @@ def git_commit() -> str:
     return commit.stdout.strip()
 
 
-def _sampling(job: Job) -> Sampling:
+def _plan(job: Job) -> Plan:
     spec = job.experiment.evaluation
-    return Sampling(hypotheses=spec.hypotheses, steps=spec.steps, flip=spec.flip, seed=spec.seed)
+    return Plan(spec.hypotheses, spec.steps, spec.tail == "overlap", spec.call)
 
 
 def _sampling_key(job: Job) -> str:
-    return job.experiment.evaluation.model_copy(update={"hypotheses": 1, "steps": 1}).model_dump_json()
+    """Equal for jobs that read their numbers off the same predictions."""
+    evaluation = job.experiment.evaluation
+    read_off = {"hypotheses", "steps", "tail", "call", "aggregations"}
+    return evaluation.model_dump_json(exclude=read_off)
 
 
 def _grouped(jobs: Iterable[Job], key: Callable[[Job], str]) -> Iterator[list[Job]]:
@@ -277,8 +297,8 @@ def _latency_inputs(windows: Windows, indices: np.ndarray) -> list[Batch]:
     return [windows.batch(np.array([index])) for index in chosen]
 
 
-def _subjects(sequences: Iterable[MotionSequence]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(sorted((s.subject for s in sequences), key=lambda name: (len(name), name))))
+def _subjects(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(sorted(names, key=lambda name: (len(name), name))))
 
 
 def _headline(record: Record) -> str:

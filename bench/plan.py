@@ -17,7 +17,7 @@ from bench.experiment import Experiment, identity, suggestion
 from models.errors import InputError
 from models.lifter import Lifter
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 """Raise it when a metric, an aggregation, the windows or the noise changes: old numbers then no longer count."""
 
 
@@ -109,12 +109,13 @@ def resolve(experiment: Experiment) -> Job:
             "training": experiment.training.model_copy(update=recipe),
             "evaluation": evaluation.model_copy(
                 update={"detections": evaluation.detections or experiment.data.detections}
-                | ({} if lifter.probabilistic else {"hypotheses": 1, "steps": 1})
+                | ({} if lifter.probabilistic else {"hypotheses": 1, "steps": 1, "call": None})
             ),
         }
     )
     data = complete.data
     assert complete.evaluation.detections is not None
+    _check_detections(complete)
     options = tuple(sorted(data.options.items()))
     train = _load(data.name, data.root, data.detections, options)
     test = _load(data.name, data.root, complete.evaluation.detections, options)
@@ -126,12 +127,13 @@ def resolve(experiment: Experiment) -> Job:
             "training": complete.training.model_dump(mode="json", exclude={"weights"}),
             "data": [train.name, train.fingerprint],
         }
+        | ({"chosen on": test.fingerprint} if complete.training.selection == "test" else {})
         | ({} if published is None else {"weights": published.source_sha256})
     )
     evaluation_id = identity(
         {
             "training": training_id,
-            "evaluation": complete.evaluation.model_dump(mode="json"),
+            "evaluation": complete.evaluation.model_dump(mode="json", exclude={"foreign_detections"}),
             "data": [test.name, test.fingerprint],
             "protocol": PROTOCOL_VERSION,
         }
@@ -152,6 +154,15 @@ def resolve(experiment: Experiment) -> Job:
         training_id=training_id,
         id=evaluation_id,
     )
+
+
+def _check_detections(experiment: Experiment) -> None:
+    trained, tested = experiment.data.detections, experiment.evaluation.detections
+    if tested != trained and not experiment.evaluation.foreign_detections:
+        raise InputError(
+            f"evaluation.detections is {tested!r}, but the method is trained on {trained!r}: set data.detections "
+            f"to {tested!r} too, or evaluation.foreign_detections to true if that is what you want to measure"
+        )
 
 
 def _configure(lifter: type[Lifter], config: Any, options: dict[str, Any], method: str) -> Any:

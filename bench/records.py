@@ -6,11 +6,17 @@ per-sequence errors it lets every table be made again without a model.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import itertools
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION = 1
+if TYPE_CHECKING:
+    from bench.protocol.uncertainty import Difference, Sample
+
+SCHEMA_VERSION = 2
 
 Kind = Literal["deterministic", "deployable", "assisted", "oracle"]
 
@@ -19,36 +25,78 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class GroundTruth(_Frozen):
+    """Which ground truth a number was given at test time.
+
+    Attributes:
+        pose: the 3D pose itself, to choose among hypotheses.
+        root_trajectory: where the root is in camera space.
+        action_label: what the person does.
+        pose_2d: exact 2D joints instead of a detector's.
+    """
+
+    pose: bool = False
+    root_trajectory: bool = False
+    action_label: bool = False
+    pose_2d: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        words = {"pose_2d": "2D pose"}
+        return tuple(words.get(name, name.replace("_", " ")) for name, given in self if given)
+
+
 class Value(_Frozen):
     """One metric under one aggregation at one denoising step.
 
     Attributes:
-        metric: "mpjpe" or "p_mpjpe", millimetres.
-        aggregation: "P-Agg", "J-Agg", "P-Best", "J-Best"; None for a deterministic method.
+        metric: "mpjpe", "p_mpjpe", … in millimetres; "pck" and "auc" in percent.
+        aggregation: "P-Agg", "J-Best", …; None for a deterministic method.
         kind: deterministic; deployable (no ground truth looked at); assisted (the root trajectory was given);
             oracle (the ground-truth pose chose the hypothesis).
-        looks_at: ground truth that the aggregation was given, of "pose", "root trajectory".
+        looks_at: ground truth that was given at test time, to the aggregation or to the method.
         step: 1 … K; the last one is the method's answer.
         action_mean: mean over actions of the mean over the action's frames, as papers print it.
         low, high: 95 % interval of ``action_mean`` (bootstrap over test takes, cameras kept together).
         frame_mean: mean over all frames.
         per_action: action → mean over its frames.
+        per_take: mean over the frames of each take, in the order of ``DataInfo.takes``, one row per pooled run; at
+            the last step.
+        per_joint: mean over all frames, in the joint order of ``DataInfo.joints``; at the last step.
     """
 
     metric: str
     aggregation: str | None
     kind: Kind
-    looks_at: tuple[str, ...] = ()
+    looks_at: GroundTruth = GroundTruth()
     step: int
     action_mean: float
     low: float
     high: float
     frame_mean: float
     per_action: dict[str, float]
+    per_take: tuple[tuple[float, ...], ...] = ()
+    per_joint: tuple[float, ...] = ()
+
+
+class Take(_Frozen):
+    """A test take, its cameras together: the unit that is resampled for intervals."""
+
+    name: str
+    action: str
+    frames: int
 
 
 class DataInfo(_Frozen):
-    """What was evaluated on. ``subset`` names the part of the test windows, "all" for every one of them."""
+    """What was evaluated on.
+
+    Attributes:
+        subset: names the part of the test windows, "all" for every one of them.
+        frames: counted, over all cameras.
+        takes: that have counted frames.
+        joints: names, in the order of the data.
+        notes: what the reader said about the data.
+    """
 
     name: str
     label: str
@@ -59,13 +107,20 @@ class DataInfo(_Frozen):
     windows: int
     frames: int
     sequences: int
-    takes: int
+    takes: tuple[Take, ...]
     train_subjects: tuple[str, ...]
     test_subjects: tuple[str, ...]
+    joints: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Conditions(_Frozen):
-    """The liberties that every value of a record shares; those of an aggregation stand with its value."""
+    """The liberties that every value of a record shares; those of an aggregation stand with its value.
+
+    Attributes:
+        tail: "each frame once", or "overlap counted twice" as in the published evaluation.
+        best_over: what P-Best chooses one hypothesis for.
+    """
 
     flip: bool
     hypotheses: int
@@ -73,8 +128,10 @@ class Conditions(_Frozen):
     action_label_given: bool
     selection: str
     validation: str
-    training_seed: int
-    noise_seed: int
+    training_seeds: tuple[int, ...]
+    noise_seeds: tuple[int, ...]
+    tail: str = "each frame once"
+    best_over: str = "window"
     notes: dict[str, str] = {}
 
 
@@ -121,15 +178,21 @@ class Cost(_Frozen):
 
 
 class TrainingInfo(_Frozen):
-    """How the evaluated weights came to be. ``validation_mpjpe`` holds one value per validated epoch."""
+    """How the evaluated weights came to be.
+
+    Attributes:
+        selected_epoch: from where the evaluated weights are; a fraction where epochs are long.
+        loss: mean of every epoch.
+        validation_mpjpe: (epoch, error) on the takes that chose the checkpoint, wherever it was measured.
+    """
 
     epochs: int
     steps: int
     seconds: float
     windows_per_s: float
-    selected_epoch: int
+    selected_epoch: float
     loss: tuple[float, ...]
-    validation_mpjpe: tuple[tuple[int, float], ...]
+    validation_mpjpe: tuple[tuple[float, float], ...]
 
 
 class Environment(_Frozen):
@@ -154,7 +217,9 @@ class Record(_Frozen):
         experiment: the complete, resolved description.
         method, title, preset: key in the registry, name in tables, size.
         variant: what distinguishes it from the plain method, "" for none ("prompt=none").
+        metric_versions: of every metric, raised when the same predictions would give another number.
         errors_file: per-sequence and per-frame errors, an artifact of the run.
+        pooled: ids of the runs that this record is the average of (``pool``); empty for a single run.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -168,6 +233,7 @@ class Record(_Frozen):
     data: DataInfo
     conditions: Conditions
     values: tuple[Value, ...]
+    metric_versions: dict[str, int] = {}
     cost: Cost
     training: TrainingInfo
     environment: Environment
@@ -175,6 +241,12 @@ class Record(_Frozen):
     finished_at: str
     mlflow_run_id: str | None = None
     errors_file: str | None = None
+    pooled: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Ids of the runs behind the numbers."""
+        return self.pooled or (self.id,)
 
     def value(self, metric: str, aggregation: str | None, step: int | None = None) -> Value | None:
         """The value of a metric at a step (the last one by default); None where it was not computed."""
@@ -183,6 +255,98 @@ class Record(_Frozen):
             if (value.metric, value.aggregation, value.step) == (metric, aggregation, step):
                 return value
         return None
+
+    def sample(self, value: Value) -> Sample | None:
+        """The errors behind a value, take by take; None where they were not kept."""
+        import numpy as np
+
+        from bench.protocol.uncertainty import Sample
+
+        if not value.per_take:
+            return None
+        takes = self.data.takes
+        frames = tuple(take.frames for take in takes)
+        return Sample(np.array(value.per_take), frames, tuple(take.action for take in takes))
+
+    def difference(
+        self, value: Value, other: Record, its: Value, same_trainings: bool = False
+    ) -> Difference | None:
+        """``value`` of this record minus ``its`` of the other, paired by take; None if the takes differ."""
+        from bench.protocol.uncertainty import paired_difference
+
+        mine, theirs = self.sample(value), other.sample(its)
+        if mine is None or theirs is None or _take_names(self) != _take_names(other):
+            return None
+        return paired_difference(mine, theirs, same_trainings=same_trainings)
+
+
+def _take_names(record: Record) -> list[tuple[str, str]]:
+    return [(take.name, take.action) for take in record.data.takes]
+
+
+def pool(records: Iterable[Record]) -> list[Record]:
+    """Runs that differ in their seeds only as one record, in order of first appearance.
+
+    Its values are averages over the runs, with intervals from trainings and takes resampled together; its cost and
+    environment are those of the first run.
+    """
+    groups: dict[str, dict[str, Record]] = {}
+    for record in records:
+        groups.setdefault(_but_for_seeds(record), {})[record.id] = record
+    return [_pooled(list(members.values())) for members in groups.values()]
+
+
+def _but_for_seeds(record: Record) -> str:
+    description = json.loads(json.dumps(record.experiment, default=str))
+    for section, key in (("training", "seed"), ("evaluation", "seed"), ("data", "root")):
+        description.get(section, {}).pop(key, None)
+    device = (record.environment.device, record.environment.threads)
+    return json.dumps([description, record.title, record.variant, record.data.fingerprint, device], sort_keys=True)
+
+
+def _pooled(members: list[Record]) -> Record:
+    first = members[0]
+    if len(members) == 1:
+        return first
+    values = []
+    for value in first.values:
+        its = [member.value(value.metric, value.aggregation, value.step) for member in members]
+        values.append(_average(first, [value for value in its if value is not None]))
+    conditions = first.conditions.model_copy(
+        update={
+            "training_seeds": _all(member.conditions.training_seeds for member in members),
+            "noise_seeds": _all(member.conditions.noise_seeds for member in members),
+        }
+    )
+    ids = tuple(member.id for member in members)
+    return first.model_copy(update={"values": tuple(values), "conditions": conditions, "pooled": ids})
+
+
+def _average(record: Record, values: list[Value]) -> Value:
+    """One value of several runs; its interval is that of trainings and takes where the takes were kept."""
+    from bench.protocol.uncertainty import pooled_interval
+
+    first, count = values[0], len(values)
+    mean = first.model_copy(
+        update={
+            "action_mean": sum(value.action_mean for value in values) / count,
+            "frame_mean": sum(value.frame_mean for value in values) / count,
+            "low": sum(value.low for value in values) / count,
+            "high": sum(value.high for value in values) / count,
+            "per_action": {k: sum(value.per_action[k] for value in values) / count for k in first.per_action},
+            "per_take": tuple(row for value in values for row in value.per_take),
+            "per_joint": tuple(sum(column) / count for column in zip(*(v.per_joint for v in values), strict=True)),
+        }
+    )
+    sample = record.sample(mean)
+    if sample is None:
+        return mean
+    low, high = pooled_interval(sample)
+    return mean.model_copy(update={"low": low, "high": high})
+
+
+def _all(seeds: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(itertools.chain.from_iterable(seeds)))
 
 
 class RunSet(_Frozen):

@@ -71,8 +71,12 @@ class Tracker:
         name = f"train {_name(record)}"
         run = self._client.create_run(self._experiment, tags=tags, run_name=name)
         run_id = run.info.run_id
-        curve = [("train.loss", epoch, loss) for epoch, loss in enumerate(record.training.loss, 1)]
-        curve += [("validation.mpjpe", epoch, value) for epoch, value in record.training.validation_mpjpe]
+        training = record.training
+        curve = [("train.loss", epoch, loss) for epoch, loss in enumerate(training.loss, 1)]
+        curve += [
+            ("validation.mpjpe", round(epoch * training.steps / training.epochs), value)
+            for epoch, value in training.validation_mpjpe
+        ]
         curve += [("train.seconds", 0, record.training.seconds)]
         described = {key: record.experiment[key] for key in ("method", "data", "training")}
         self._log_batch(run_id, curve, _flat(described), {})

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 SAVE_EVERY_SECONDS = 20.0
 VALIDATION_WINDOWS = 64
+LEAST_CHECKS = 10
+"""Validations over a training; more where it has more epochs, each of which ends with one."""
 WEIGHTS, INFO, STATE, BEST = "weights.safetensors", "training.json", "state.pt", "best.safetensors"
 
 
@@ -72,7 +74,7 @@ class _Progress:
     seconds: float = 0.0
     loss_sum: float = 0.0
     loss: list[float] = field(default_factory=list)
-    validation: list[tuple[int, float]] = field(default_factory=list)
+    validation: list[tuple[float, float]] = field(default_factory=list)
 
 
 def train(
@@ -89,7 +91,7 @@ def train(
     Args:
         lifter: freshly built, initial weights already drawn.
         windows: training windows (with their mirrored rows when ``spec.flip``).
-        validation: evaluation windows of the validation takes.
+        validation: evaluation windows of the takes that choose the checkpoint.
         spec: with no field left open.
         title: for the progress bar.
 
@@ -105,6 +107,7 @@ def train(
         while run.progress.step < run.steps:
             run.step()
             bar.update()
+            run.check_now_and_then()
             if run.progress.step % run.steps_per_epoch == 0:
                 run.end_epoch()
                 bar.set_postfix(epoch=len(run.progress.loss), loss=f"{run.progress.loss[-1]:.4f}")
@@ -133,6 +136,7 @@ class _Run:
         least_epochs = -(-_given(spec.least_steps) // self.steps_per_epoch)
         self.epochs = max(_given(spec.epochs), least_epochs) if self.trainable else 0
         self.steps = self.epochs * self.steps_per_epoch
+        self.checks_per_epoch = min(self.steps_per_epoch, -(-LEAST_CHECKS // max(1, self.epochs)))
         self.progress = _Progress()
         if not self.trainable:
             return
@@ -168,8 +172,22 @@ class _Run:
         self.loss_sum += loss.detach().double()
         self.progress.step += 1
 
+    def check_now_and_then(self) -> None:
+        """Where the error on held-out takes chooses the checkpoint: note it, and keep the best weights."""
+        step, per_epoch = self.progress.step, self.steps_per_epoch
+        due = step * self.checks_per_epoch // per_epoch > (step - 1) * self.checks_per_epoch // per_epoch
+        if not due or self.spec.selection == "last" or not len(self.validation):
+            return
+        if self.accelerator.is_main_process:
+            error = _validation_error(self.lifter, self.validation, self.accelerator.device)
+            self.model.train()
+            if all(error < earlier for _, earlier in self.progress.validation):
+                _write_weights(self.lifter, self.folder / BEST)
+            self.progress.validation.append((round(step / per_epoch, 4), error))
+        self.accelerator.wait_for_everyone()
+
     def end_epoch(self) -> None:
-        """Note the epoch's mean loss, and the validation error where it chooses the checkpoint."""
+        """Note the epoch's mean loss."""
         loss = self.loss_sum.item() / self.steps_per_epoch
         self.progress.loss.append(loss)
         if not np.isfinite(loss):
@@ -178,13 +196,6 @@ class _Run:
                 "training.learning_rate or set training.clip"
             )
         self.loss_sum.zero_()
-        if self.accelerator.is_main_process and self.spec.selection == "validation" and len(self.validation):
-            error = _validation_error(self.lifter, self.validation, self.accelerator.device)
-            self.model.train()
-            if all(error < earlier for _, earlier in self.progress.validation):
-                _write_weights(self.lifter, self.folder / BEST)
-            self.progress.validation.append((len(self.progress.loss), error))
-        self.accelerator.wait_for_everyone()
 
     def save_now_and_then(self) -> None:
         """Save at the end of an epoch and every ``SAVE_EVERY_SECONDS``."""
@@ -208,7 +219,7 @@ class _Run:
     def finish(self) -> TrainingInfo:
         """Take the selected weights, store them, and remove what only an interrupted training needs."""
         progress = self.progress
-        selected = self.epochs
+        selected = float(self.epochs)
         self.accelerator.wait_for_everyone()
         if progress.validation and self.accelerator.is_main_process:
             selected = min(progress.validation, key=lambda entry: entry[1])[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.records import Environment, Record
-from reports.comparison import device, grouped, method_name, setting
+from reports.comparison import device, grouped, method_name, seeds_of, setting
 from reports.tables import Block, Cell, Column, Row, Table
 
 HEADERS = (
@@ -59,7 +59,7 @@ def _liberties(record: Record) -> tuple[str, ...]:
         f"{record.data.train_detections} → {record.data.test_detections}",
         str(conditions.hypotheses),
         str(conditions.steps),
-        f"{conditions.training_seed}/{conditions.noise_seed}",
+        seeds_of(record),
         "given" if conditions.action_label_given else "no",
         "yes" if conditions.flip else "no",
     )
@@ -72,7 +72,8 @@ def _shared(record: Record) -> tuple[str, ...]:
         f"Data: {data.label} ({data.name}, content {data.fingerprint}).",
         f"Training subjects: {place.training_subjects}. Test subjects: {place.test_subjects}.",
         f"Test part: {data.subset}, {data.windows:,} windows, {data.frames:,} frames, "
-        f"{data.sequences:,} sequences, {data.takes:,} takes.",
+        f"{data.sequences:,} sequences, {len(data.takes):,} takes.",
+        f"Frames of the last windows: {record.conditions.tail}. P-Best for each: {record.conditions.best_over}.",
         f"Checkpoint selection: {place.selection}. Validation: {record.conditions.validation}.",
         f"Device: {place.device}.",
         *notes,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from bench.records import Record, RunSet
+from bench.records import Record, RunSet, pool
 from models.errors import InputError
 from reports.appendix import register
 from reports.document import document
@@ -107,7 +107,7 @@ def _tables(runset: RunSet, records: dict[str, Record]) -> dict[str, Table]:
     """File name → table. A table of which no run has a record is left to the summary's warnings."""
     tables: dict[str, Table] = {}
     for name, spec in runset.tables.items():
-        members = _present(spec, records)
+        members = pool(_present(spec, records))
         if not members:
             continue
         missing = [identity for identity in spec.ids if identity not in records]
@@ -131,7 +131,9 @@ def _noted(table: Table, notes: tuple[str, ...]) -> Table:
 
 
 def _drawings(runset: RunSet, records: dict[str, Record]) -> list[Drawing]:
-    drawings = [replace(drawn, name=_file_name(drawn.name)) for drawn in latency_accuracy(_known(runset, records))]
+    drawings = [
+        replace(drawn, name=_file_name(drawn.name)) for drawn in latency_accuracy(pool(_known(runset, records)))
+    ]
     for name, spec in runset.tables.items():
         members = _present(spec, records)
         for draw in FIGURES.get(spec.layout, ()) if members else ():

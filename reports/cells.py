@@ -21,7 +21,7 @@ def measured(record: Record | None, metric: str, aggregation: str | None, absent
     if value is None or not math.isfinite(value.action_mean):
         what = f"{METRICS.get(metric, metric)} under {aggregation_title(aggregation, '')}"
         return Cell(reason=f"{what} was not obtained in run {record.id}")
-    return value_cell(value)
+    return replace(value_cell(value), origin=(record, value))
 
 
 def value_cell(value: Value) -> Cell:
@@ -47,7 +47,7 @@ def ranked(cells: Sequence[Cell], groups: Sequence[Hashable]) -> list[Cell]:
         best = min((cells[index] for index in indices), key=lambda cell: cell.number or 0.0)
         for index in indices:
             rank = printed.index(_printed(cells[index])) + 1
-            tie = rank > 1 and _overlap(cells[index], best)
+            tie = rank > 1 and _tied(cells[index], best)
             result[index] = replace(cells[index], rank=rank if rank <= 2 else 0, tie=tie)
     return result
 
@@ -89,6 +89,17 @@ def ms_per_frame(record: Record) -> Cell:
 
 def _printed(cell: Cell) -> float:
     return float(cell.text.replace(",", ""))
+
+
+def _tied(cell: Cell, best: Cell) -> bool:
+    """By the interval of the paired difference; by overlap where the takes are not the same or not known."""
+    if cell.origin and best.origin:
+        (record, value), (other, its) = cell.origin, best.origin
+        same = record.training_id == other.training_id
+        difference = record.difference(value, other, its, same_trainings=same)
+        if difference is not None:
+            return difference.indistinguishable
+    return _overlap(cell, best)
 
 
 def _overlap(first: Cell, second: Cell) -> bool:

@@ -18,7 +18,7 @@ from bench.records import Record
 TRIVIAL = ("mean_pose", "nearest_pose")
 """Methods (by registry name) that a learned method has to beat."""
 
-AGGREGATIONS = (None, "P-Agg", "J-Agg", "P-Best", "J-Best")
+AGGREGATIONS = (None, "P-Agg", "P-Median", "J-Fit", "J-Agg", "P-Best", "J-Best")
 MARKS = {"assisted": "‡", "oracle": "†"}
 DETECTIONS = ("data.detections", "evaluation.detections")
 SAMPLING = ("evaluation.hypotheses", "evaluation.steps")
@@ -39,6 +39,8 @@ class Setting(NamedTuple):
     test_part: str
     selection: str
     flip: str
+    last_windows: str
+    p_best_for_each: str
     device: str
 
 
@@ -59,7 +61,7 @@ class Line:
 
     @property
     def runs(self) -> tuple[str, ...]:
-        return tuple(record.id for record in self.slots.values())
+        return tuple(run for record in self.slots.values() for run in record.runs)
 
 
 def setting(record: Record) -> Setting:
@@ -71,6 +73,8 @@ def setting(record: Record) -> Setting:
         test_part=data.subset,
         selection=conditions.selection,
         flip="yes" if conditions.flip else "no",
+        last_windows=conditions.tail,
+        p_best_for_each=conditions.best_over,
         device=device(record),
     )
 
@@ -171,12 +175,12 @@ def row_names(records: Sequence[Record]) -> list[str]:
     Rows that differ in none of that are told apart by the beginning of their run's id.
     """
     presets = {record.preset for record in records}
-    seeds = {_seeds(record) for record in records}
+    seeds = {seeds_of(record) for record in records}
     names = [
         method_name(record)
         + "§" * record.conditions.action_label_given
         + f" ({record.preset})" * (len(presets) > 1)
-        + f", seeds {_seeds(record)}" * (len(seeds) > 1)
+        + f", seeds {seeds_of(record)}" * (len(seeds) > 1)
         for record in records
     ]
     shapes = [
@@ -190,8 +194,10 @@ def row_names(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def _seeds(record: Record) -> str:
-    return f"{record.conditions.training_seed}/{record.conditions.noise_seed}"
+def seeds_of(record: Record) -> str:
+    """Seeds of training and noise, "0/0"; of a pooled record all of them, "0,1,2/0"."""
+    conditions = record.conditions
+    return "/".join(",".join(map(str, seeds)) for seeds in (conditions.training_seeds, conditions.noise_seeds))
 
 
 def sampling_size(record: Record) -> tuple[int, int]:

@@ -6,8 +6,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
-from bench.records import Record
-from reports.comparison import aggregation_title, aggregations, device, grouped, headline, method_name, sections
+from bench.records import GroundTruth, Record
+from reports.comparison import (
+    aggregation_title,
+    aggregations,
+    device,
+    grouped,
+    headline,
+    method_name,
+    sections,
+    seeds_of,
+)
 
 Shown = Literal["every aggregation", "headline"]
 
@@ -58,7 +67,7 @@ def _test_part(record: Record) -> str:
     data = record.data
     return (
         f"{data.subset}, {data.windows:,} windows, {data.frames:,} frames, "
-        f"{data.sequences:,} sequences, {data.takes:,} takes"
+        f"{data.sequences:,} sequences, {len(data.takes):,} takes"
     )
 
 
@@ -82,8 +91,14 @@ def _headline(record: Record) -> str:
     return f"{aggregation_title(chosen, '')} [{kind}]" if kind else ""
 
 
-def _given(looks_at: tuple[str, ...]) -> list[str]:
-    return [f"by ground-truth {' and '.join(looks_at)}"] if looks_at else []
+def _given(looks_at: GroundTruth) -> list[str]:
+    """What the aggregation itself was given; the action label and exact 2D poses have lines of their own."""
+    chosen_by = looks_at.model_copy(update={"action_label": False, "pose_2d": False})
+    return [f"by ground-truth {' and '.join(chosen_by.names)}"] if chosen_by.names else []
+
+
+def _best_over(record: Record) -> str:
+    return record.conditions.best_over if any(name == "P-Best" for name, _ in aggregations(record)) else ""
 
 
 def _note(key: str, record: Record) -> str:
@@ -104,9 +119,11 @@ _FIELDS: dict[str, Callable[[Record], str]] = {
     "Hypotheses and steps": _hypotheses,
     "Aggregation": _aggregations,
     "Action label given at test time": lambda record: _yes(record.conditions.action_label_given),
+    "Frames of the last windows": lambda record: record.conditions.tail,
+    "P-Best chosen for each": _best_over,
     "Checkpoint selection": lambda record: record.conditions.selection,
     "Validation": lambda record: record.conditions.validation,
     "Size": lambda record: record.preset,
-    "Seeds (training, noise)": lambda record: f"{record.conditions.training_seed}, {record.conditions.noise_seed}",
+    "Seeds (training/noise)": seeds_of,
     "Device": device,
 }

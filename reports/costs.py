@@ -26,7 +26,7 @@ def cost(records: Sequence[Record], title: str) -> Table:
         ]
         groups = [None if record.method in TRIVIAL else record.cost.memory_source for record in first]
         rows = rank_columns(rows, groups, [i for i, column in enumerate(columns) if column.full_name in RANKED])
-        blocks.append(Block(with_runs(rows, [(record.id,) for record in first]), "", heading))
+        blocks.append(Block(with_runs(rows, [record.runs for record in first]), "", heading))
     return Table(title, columns, tuple(blocks), paragraphs(records, "headline"), _notes(records))
 
 

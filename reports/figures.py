@@ -78,13 +78,14 @@ def training_curves(records: Sequence[Record]) -> list[Drawing]:
     groups = grouped(known, lambda record: (record.data.label, record.data.train_subjects, _trained_on(record)))
     drawings = []
     for number, ((label, subjects, detections), group) in enumerate(groups.items(), start=1):
+        seeds = sorted({seed for record in group for seed in record.conditions.training_seeds})
         caption = (
             "Training loss (each method's own loss: levels are not comparable between methods) and MPJPE on the "
             "validation takes by epoch; dots: the epoch whose weights were kept; lines of one colour: trainings "
             f"of one method. Data: {label}. Device: {'; '.join(dict.fromkeys(map(device, group)))}. "
             f"Training subjects: {', '.join(subjects)}. Training detections: {detections}. Validation: "
             f"{'; '.join(dict.fromkeys(record.conditions.validation for record in group))}. Training seeds: "
-            f"{', '.join(map(str, sorted({record.conditions.training_seed for record in group})))}."
+            f"{', '.join(map(str, seeds))}."
             f"{left_out(len(group), MOST_TRAININGS)}"
         )
         name = f"training-{number}" if len(groups) > 1 else "training"

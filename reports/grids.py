@@ -96,7 +96,7 @@ def _actions_across(records: Sequence[Record], title: str) -> Table:
             for row, record in zip(rows, group, strict=True):
                 row += _action_cells(record, names)
             rows = rank_columns(rows, [0] * len(rows), range(1, len(columns)))
-            blocks.append(Block(with_runs(rows, [(record.id,) for record in group]), text, heading))
+            blocks.append(Block(with_runs(rows, [record.runs for record in group]), text, heading))
     shown = dict.fromkeys(aggregation_title(headline(record), "") for record in records)
     note = (
         f"MPJPE in mm, mean over an action's frames; aggregation: {', '.join(shown)}. Intervals: of the mean only."

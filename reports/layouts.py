@@ -25,6 +25,7 @@ from reports.comparison import (
     same_but,
     sampling_size,
     sections,
+    seeds_of,
     source,
     sources,
     split_by_source,
@@ -135,7 +136,7 @@ def _comparison(records: Sequence[Record], title: str, compared: _Compared) -> T
 def _family(record: Record, others: list[str]) -> tuple[str, ...]:
     """What records share that are compared with each other, in words."""
     width, steps = sampling_size(record)
-    seeds = f"seeds {record.conditions.training_seed}/{record.conditions.noise_seed}"
+    seeds = f"seeds {seeds_of(record)}"
     answer = aggregation_title(headline(record), "")
     return (record.title, *others, record.preset, answer, f"H = {width}, K = {steps}", seeds)
 
@@ -197,7 +198,7 @@ def runs(records: Sequence[Record], title: str) -> Table:
         for text, group in split_by_source(members, sources(records)):
             rows = [_run_row(record, name, others) for name, record in zip(row_names(group), group, strict=True)]
             rows = rank_columns(rows, [0] * len(rows), range(7, len(columns)))
-            blocks.append(Block(with_runs(rows, [(record.id,) for record in group]), text, heading))
+            blocks.append(Block(with_runs(rows, [record.runs for record in group]), text, heading))
     return Table(title, tuple(columns), tuple(blocks), paragraphs(records), (MEAN_OVER_ACTIONS,))
 
 

@@ -10,7 +10,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from reports.escaping import latex, latex_breakable, markdown
 
@@ -29,8 +29,11 @@ LEGEND = {
     "§": "§ the ground-truth action label was given at test time",
 }
 BOLD = "bold: best, underlined: second, each among numbers of equal conditions and equal use of ground truth"
-TIE = "≈ interval overlaps that of the best: not distinguishable from it"
-SPREAD = "±: larger distance from the value to an end of its 95 % interval (bootstrap over takes)"
+TIE = "≈ not distinguishable from the best: the 95 % interval of the difference, take by take, holds 0"
+SPREAD = (
+    "±: larger distance from the value to an end of its 95 % interval (bootstrap over takes, and over seeds where "
+    "several were run)"
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class Cell:
         number, low, high: the unrounded value and its 95 % interval, for ranking and for CSV.
         spread: printed after ±.
         rank: 1 best, 2 second, 0 neither.
-        tie: the interval overlaps that of the best.
+        tie: not distinguishable from the best.
+        origin: what the number was read from, for whoever compares cells.
     """
 
     text: str = ""
@@ -52,6 +56,7 @@ class Cell:
     rank: int = 0
     tie: bool = False
     reason: str = ""
+    origin: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import TypeVar
 import numpy as np
 from torch import Tensor
 
+UNDISTORT_ITERATIONS = 8
+
 Array = TypeVar("Array", np.ndarray, Tensor)
 
 
@@ -102,6 +104,31 @@ def project_linear(points: Array, intrinsics: Array) -> Array:
     """``project`` without lens distortion; same arguments and result."""
     camera = _aligned(intrinsics, points)
     return camera[..., 0:2] * (points[..., :2] / points[..., 2:]).clip(-1, 1) + camera[..., 2:4]
+
+
+def viewing_rays(screen: Array, intrinsics: Array) -> Array:
+    """Inverse of ``project`` up to depth: (x/z, y/z) of what is seen at a place on the screen.
+
+    The lens model is inverted by fixed-point iteration, to about 1e-6 for the distortion of common lenses.
+
+    Args:
+        screen: ``[..., 2]`` normalised screen coordinates.
+        intrinsics: ``[9]``, or ``[B, 9]`` for ``[B, ..., 2]``.
+
+    Returns:
+        ``[..., 2]``.
+    """
+    camera = _aligned(intrinsics, screen)
+    focal, tangential = camera[..., 0:2], camera[..., 7:9]
+    linear = (screen - camera[..., 2:4]) / focal
+    u = linear
+    for _ in range(UNDISTORT_ITERATIONS):
+        x, y = u[..., :1], u[..., 1:]
+        r2 = x * x + y * y
+        radial = 1 + r2 * (camera[..., 4:5] + r2 * (camera[..., 5:6] + r2 * camera[..., 6:7]))
+        tangent = tangential[..., :1] * x + tangential[..., 1:] * y
+        u = (linear - tangential * r2) / (radial + tangent)
+    return u
 
 
 def normalise(pixels: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""From H hypotheses to one error per frame: the four ways of the field, each with the ground truth it looks at.
+"""From H hypotheses to one error per joint and frame: the ways of the field, and two that need no ground truth.
 
 Shapes: B windows, K steps, H hypotheses, F frames, J joints.
 """
@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from bench.data.cameras import project
-from bench.protocol.metrics import aligned_joint_errors, joint_errors, mpjpe, p_mpjpe
-from bench.records import Kind
+from bench.data.cameras import project, viewing_rays
+from bench.protocol.metrics import aligned_joint_errors, joint_errors
+from bench.records import GroundTruth, Kind
 from models.lifter import Batch
 
 METRICS = {"mpjpe": joint_errors, "p_mpjpe": aligned_joint_errors}
 """Errors per joint of the metrics that hypotheses are aggregated under."""
 
 NamedErrors = dict[tuple[str, str | None], Tensor]
+
+MEDIAN_ITERATIONS = 16
 
 
 @dataclass(frozen=True)
@@ -29,34 +30,44 @@ class Aggregation:
 
     Attributes:
         name: what tables print.
-        kind: "deployable" needs nothing but the input; "assisted" was given something about the ground truth
-            other than the pose; "oracle" chose by the ground-truth pose itself.
-        looks_at: that ground truth.
+        looks_at: the ground truth that it is given beside the input.
         rule: one line for the notes under a table.
     """
 
     name: str
-    kind: Kind
-    looks_at: tuple[str, ...]
+    looks_at: GroundTruth
     rule: str
 
+    @property
+    def kind(self) -> Kind:
+        if self.looks_at.pose:
+            return "oracle"
+        return "assisted" if self.looks_at.root_trajectory else "deployable"
 
-P_AGG = Aggregation("P-Agg", "deployable", (), "mean pose of all hypotheses")
+
+P_AGG = Aggregation("P-Agg", GroundTruth(), "mean pose of all hypotheses")
+P_MEDIAN = Aggregation("P-Median", GroundTruth(), "per frame, the geometric median of all poses")
+J_FIT = Aggregation(
+    "J-Fit",
+    GroundTruth(),
+    "J-Agg with the root placed by least squares from the 2D input, the mean pose and the intrinsics",
+)
 J_AGG = Aggregation(
     "J-Agg",
-    "assisted",
-    ("root trajectory",),
+    GroundTruth(root_trajectory=True),
     "per joint, the hypothesis whose reprojection is nearest to the 2D input (JPMA)",
 )
-P_BEST = Aggregation("P-Best", "oracle", ("pose",), "per window, the hypothesis with the smallest error")
-J_BEST = Aggregation("J-Best", "oracle", ("pose",), "per joint and frame, the hypothesis with the smallest error")
-AGGREGATIONS = {aggregation.name: aggregation for aggregation in (P_AGG, J_AGG, P_BEST, J_BEST)}
+P_BEST = Aggregation("P-Best", GroundTruth(pose=True), "per window, the hypothesis with the smallest error")
+J_BEST = Aggregation(
+    "J-Best", GroundTruth(pose=True), "per joint and frame, the hypothesis with the smallest error"
+)
+AGGREGATIONS = {entry.name: entry for entry in (P_AGG, P_MEDIAN, J_FIT, J_AGG, P_BEST, J_BEST)}
 
 
 def single_errors(pred: Tensor, pose_3d: Tensor) -> NamedErrors:
-    """Errors ``[B, K, F]`` (mm) of a method without hypotheses, predictions ``[B, K, 1, F, J, 3]``."""
+    """Errors ``[B, K, F, J]`` (mm) of a method without hypotheses, predictions ``[B, K, 1, F, J, 3]``."""
     one, target = pred[:, :, 0], pose_3d[:, None]
-    return {("mpjpe", None): mpjpe(one, target), ("p_mpjpe", None): p_mpjpe(one, target)}
+    return {(metric, None): compute(one, target) for metric, compute in METRICS.items()}
 
 
 def aggregate_errors(
@@ -64,53 +75,137 @@ def aggregate_errors(
     truth: Batch,
     counts: Tensor | None = None,
     prefixes: Sequence[int] | None = None,
-    best_over: Literal["window", "call"] = "window",
+    calls: Tensor | None = None,
 ) -> dict[int, NamedErrors]:
-    """Errors of every frame under every aggregation, for several numbers of hypotheses at once.
+    """Errors of every joint under every aggregation, for several numbers of hypotheses at once.
 
     Errors, alignments and reprojections of single hypotheses are computed once and shared by all prefixes. Under
-    "p_mpjpe" every hypothesis is aligned on its own before joints are picked (J-Best, J-Agg); P-Agg averages
-    first and aligns the mean. J-Agg always picks by the reprojection of the poses as given.
+    "p_mpjpe" every hypothesis is aligned on its own before joints are picked (J-Best, J-Agg, J-Fit); P-Agg and
+    P-Median make a pose first and align that. J-Agg and J-Fit always pick by the reprojection of the poses as
+    given.
 
     Source: Shan et al., "Diffusion-based 3D human pose estimation with multi-hypothesis aggregation" (D3DP), ICCV
-    2023: JPMA is J-Agg; P-Agg, P-Best and J-Best are the settings of its tables.
+    2023: JPMA is J-Agg; P-Agg, P-Best and J-Best are the settings of its tables. P-Median and J-Fit are ours.
 
     Args:
         pred: ``[B, K, H, F, J, 3]`` metres, root-relative.
-        truth: with ground truth, ``pose_2d`` ``[B, F, J, 2]`` without context frames.
+        truth: with ground truth and camera, ``pose_2d`` ``[B, F, J, 2]`` without context frames.
         counts: ``[B, F]`` bool, the frames of a window that P-Best judges it by; all by default.
         prefixes: numbers of hypotheses H' ≤ H; the first H' are used. H itself by default.
-        best_over: what P-Best picks one hypothesis for: each "window", or, as in the published code, the whole
-            "call", which makes the number depend on how windows are batched.
+        calls: ``[B]`` int64, windows with the same number share P-Best's choice, as those of one call do in the
+            published code; every window chooses for itself by default.
 
     Returns:
-        H' → (metric, aggregation) → ``[B, K, F]`` millimetres.
+        H' → (metric, aggregation) → ``[B, K, F, J]`` millimetres.
     """
     assert truth.pose_3d is not None
     target = truth.pose_3d[:, None, None]
     errors = {metric: compute(pred, target) for metric, compute in METRICS.items()}
-    scores = {metric: _scores(error, counts, best_over) for metric, error in errors.items()}
-    reprojection = _reprojection_errors(pred, truth)
+    scores = {metric: _scores(error, counts, calls) for metric, error in errors.items()}
+    assert truth.trajectory is not None
+    nearness = _reprojection_errors(pred, truth.trajectory[:, None], truth)
     return {
-        h: _prefix_errors(pred[:, :, :h], truth.pose_3d, errors, scores, reprojection[:, :, :h].argmin(2))
+        h: _prefix_errors(pred[:, :, :h], truth, errors, scores, nearness[:, :, :h].argmin(2))
         for h in (prefixes or (pred.shape[2],))
     }
 
 
+def p_agg(pred: Tensor, truth: Batch) -> Tensor:
+    """Mean pose ``[B, K, F, J, 3]`` of ``[B, K, H, F, J, 3]``."""
+    return pred.mean(2)
+
+
+def p_median(pred: Tensor, truth: Batch) -> Tensor:
+    """Geometric median of the H poses of each frame: the pose with the smallest sum of distances to them.
+
+    Distances are those of whole poses (root mean square over joints up to a factor), so one hypothesis that is
+    far off counts little. Weiszfeld's iteration runs on inner products of poses, ``MEDIAN_ITERATIONS`` times from
+    the mean; a pose that meets a hypothesis stays there.
+
+    Source: Weiszfeld (1937); Vardi and Zhang, PNAS 97 (2000), for the start and the guard against division by 0.
+
+    Args:
+        pred: ``[B, K, H, F, J, 3]``.
+        truth: not read.
+
+    Returns:
+        ``[B, K, F, J, 3]``.
+    """
+    poses = pred.transpose(2, 3).flatten(-2)
+    centred = poses - poses.mean(-2, keepdim=True)
+    gram = centred @ centred.mT
+    own = gram.diagonal(dim1=-2, dim2=-1)
+    floor = 1e-12 + 1e-8 * own.mean(-1, keepdim=True)
+    weights = torch.full_like(own, 1 / own.shape[-1])
+    for _ in range(MEDIAN_ITERATIONS):
+        across = (gram @ weights[..., None])[..., 0]
+        squared = own - 2 * across + (weights * across).sum(-1, keepdim=True)
+        weights = (squared.clamp(min=0) + floor).rsqrt()
+        weights = weights / weights.sum(-1, keepdim=True)
+    median = (weights[..., None, :] @ poses)[..., 0, :]
+    return median.unflatten(-1, pred.shape[-2:])
+
+
+def j_fit(pred: Tensor, truth: Batch) -> Tensor:
+    """Per joint the hypothesis whose reprojection is nearest, the root placed by ``fitted_root`` of the mean pose.
+
+    Args:
+        pred: ``[B, K, H, F, J, 3]``.
+        truth: ``pose_2d`` and ``camera``; no ground truth is read.
+
+    Returns:
+        ``[B, K, F, J, 3]``.
+    """
+    nearest = _nearest_to_fit(pred, truth)
+    index = nearest[:, :, None, ..., None].expand(*pred.shape[:2], 1, *pred.shape[3:])
+    return pred.gather(2, index).squeeze(2)
+
+
+DEPLOYABLE = {P_AGG.name: p_agg, P_MEDIAN.name: p_median, J_FIT.name: j_fit}
+"""The aggregations that give a pose without ground truth: what a user of the method would run."""
+
+
+def fitted_root(pose: Tensor, pose_2d: Tensor, camera: Tensor) -> Tensor:
+    """Root position that brings a root-relative pose onto its 2D joints, in closed form.
+
+    With the viewing ray (a, b, 1) of a joint, x = a z and y = b z are linear in the root; their squared residuals
+    over all joints are minimised, frame by frame.
+
+    Args:
+        pose: ``[B, K, F, J, 3]`` metres, root-relative, camera axes.
+        pose_2d: ``[B, F, J, 2]`` normalised screen coordinates.
+        camera: ``[B, 9]`` as in ``Batch``.
+
+    Returns:
+        ``[B, K, F, 3]`` metres.
+    """
+    rays = viewing_rays(pose_2d, camera)[:, None]
+    offset = rays * pose[..., 2:] - pose[..., :2]
+    centre, mean_offset = rays.mean(-2, keepdim=True), offset.mean(-2, keepdim=True)
+    spread = rays - centre
+    depth = -(spread * (offset - mean_offset)).sum((-2, -1)) / spread.square().sum((-2, -1)).clamp(min=1e-12)
+    sideways = mean_offset[..., 0, :] + centre[..., 0, :] * depth[..., None]
+    return torch.cat([sideways, depth[..., None]], dim=-1)
+
+
 def _prefix_errors(
-    pred: Tensor, pose_3d: Tensor, errors: dict[str, Tensor], scores: dict[str, Tensor], nearest: Tensor
+    pred: Tensor, truth: Batch, errors: dict[str, Tensor], scores: dict[str, Tensor], nearest: Tensor
 ) -> NamedErrors:
     """The errors of the hypotheses in ``pred``; ``nearest`` ``[B, K, F, J]`` numbers J-Agg's choice among them."""
     h = pred.shape[2]
-    mean_pose = pred.mean(2, keepdim=True)
-    result: NamedErrors = {
-        (metric, P_AGG.name): error for (metric, _), error in single_errors(mean_pose, pose_3d).items()
-    }
+    assert truth.pose_3d is not None
+    target = truth.pose_3d[:, None]
+    fitted = _nearest_to_fit(pred, truth)
+    mean, median = p_agg(pred, truth), p_median(pred, truth)
+    result: NamedErrors = {}
     for metric, error in errors.items():
         best = scores[metric][:, :, :h].argmin(2)
-        result[metric, J_AGG.name] = _picked(error, nearest).mean(-1)
-        result[metric, P_BEST.name] = _picked(error, best[..., None, None]).mean(-1)
-        result[metric, J_BEST.name] = error[:, :, :h].amin(2).mean(-1)
+        result[metric, P_AGG.name] = METRICS[metric](mean, target)
+        result[metric, P_MEDIAN.name] = METRICS[metric](median, target)
+        result[metric, J_FIT.name] = _picked(error, fitted)
+        result[metric, J_AGG.name] = _picked(error, nearest)
+        result[metric, P_BEST.name] = _picked(error, best[..., None, None])
+        result[metric, J_BEST.name] = error[:, :, :h].amin(2)
     return result
 
 
@@ -120,18 +215,27 @@ def _picked(error: Tensor, hypothesis: Tensor) -> Tensor:
     return error.gather(2, index).squeeze(2)
 
 
-def _scores(error: Tensor, counts: Tensor | None, best_over: str) -> Tensor:
-    """``[B, K, H]``: what P-Best minimises, the mean error over the counted frames of a window or of the call."""
+def _scores(error: Tensor, counts: Tensor | None, calls: Tensor | None) -> Tensor:
+    """``[B, K, H]``: what P-Best minimises, the sum of errors over the counted frames of a window or of a call."""
     per_frame = error.mean(-1)
     weights = torch.ones_like(per_frame[:, 0, 0]) if counts is None else counts.to(per_frame.dtype)
     total = (per_frame * weights[:, None, None]).sum(-1)
-    return total.sum(0, keepdim=True).expand_as(total) if best_over == "call" else total
+    if calls is None:
+        return total
+    number = calls.unique(return_inverse=True)[1]
+    return torch.zeros_like(total).index_add_(0, number, total)[number]
 
 
-def _reprojection_errors(pred: Tensor, truth: Batch) -> Tensor:
-    """``[B, K, H, F, J]``: distance of projected joints from the 2D input, in its units."""
-    assert truth.trajectory is not None
+def _nearest_to_fit(pred: Tensor, truth: Batch) -> Tensor:
+    """``[B, K, F, J]``: J-Fit's choice among the hypotheses."""
     assert truth.camera is not None
-    in_camera = pred + truth.trajectory[:, None, None, :, None]
+    root = fitted_root(p_agg(pred, truth), truth.pose_2d, truth.camera)
+    return _reprojection_errors(pred, root, truth).argmin(2)
+
+
+def _reprojection_errors(pred: Tensor, root: Tensor, truth: Batch) -> Tensor:
+    """``[B, K, H, F, J]``: squared distance of projected joints from the 2D input; root ``[B, 1 or K, F, 3]``."""
+    assert truth.camera is not None
+    in_camera = pred + root[:, :, None, :, None]
     offset = (project(in_camera, truth.camera) - truth.pose_2d[:, None, None]).square()
     return offset[..., 0] + offset[..., 1]

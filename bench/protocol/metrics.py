@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from bench.protocol.alignment import align
+from models.skeleton import Skeleton
 
 MILLIMETRES = 1000.0
 PIECE = {"cpu": 8192}
@@ -97,6 +98,29 @@ def acceleration_error(pred: Tensor, target: Tensor) -> Tensor:
     return mpjpe(pred.diff(n=2, dim=-3), target.diff(n=2, dim=-3))
 
 
+def bone_length_error(pred: Tensor, target: Tensor, skeleton: Skeleton) -> Tensor:
+    """Mean over bones of the difference of lengths, ``[..., J, 3]`` → ``[...]`` mm."""
+    return (_bone_lengths(pred, skeleton) - _bone_lengths(target, skeleton)).abs().mean(-1) * MILLIMETRES
+
+
+def symmetry_error(pred: Tensor, skeleton: Skeleton) -> Tensor:
+    """Mean difference in length of bones that mirror each other, ``[..., J, 3]`` → ``[...]`` mm.
+
+    A property of the prediction alone: no body is perfectly symmetric, but few differ by a centimetre.
+    """
+    mirrored = skeleton.mirrored_order
+    number = {bone: index for index, bone in enumerate(skeleton.bones)}
+    pairs = [(index, number[mirrored[a], mirrored[b]]) for (a, b), index in number.items() if b in skeleton.left]
+    lengths = _bone_lengths(pred, skeleton)
+    left, right = (torch.tensor(side, device=pred.device) for side in zip(*pairs, strict=True))
+    return (lengths[..., left] - lengths[..., right]).abs().mean(-1) * MILLIMETRES
+
+
+def _bone_lengths(poses: Tensor, skeleton: Skeleton) -> Tensor:
+    parent, child = (torch.tensor(ends, device=poses.device) for ends in zip(*skeleton.bones, strict=True))
+    return (poses[..., child, :] - poses[..., parent, :]).norm(dim=-1)
+
+
 PCK_THRESHOLD = 150.0
 AUC_THRESHOLDS = tuple(range(0, 151, 5))
 PCK_GROUPS: dict[str, tuple[int, ...]] = {
@@ -124,4 +148,5 @@ def pck(errors_mm: Tensor, threshold: float = PCK_THRESHOLD) -> Tensor:
 def auc(errors_mm: Tensor) -> Tensor:
     """Mean of ``pck`` over the 31 thresholds 0, 5, … 150 mm, ``[..., J]`` → ``[...]`` percent."""
     thresholds = torch.tensor(AUC_THRESHOLDS, dtype=errors_mm.dtype, device=errors_mm.device)
-    return (errors_mm[..., None] < thresholds).double().mean((-2, -1)) * 100
+    not_above = torch.bucketize(errors_mm.contiguous(), thresholds, right=True)
+    return 100 - not_above.double().mean(-1) * (100 / len(thresholds))

@@ -1,13 +1,15 @@
-"""How far an average over actions can be trusted: bootstrap over takes.
+"""How far an average over actions can be trusted: bootstrap over takes, and over seeds where several ran.
 
 Frames of one take, and the cameras that saw it, are not independent; another test set would hold other takes. So
 takes are resampled, with all their frames and cameras, within each action (a stratified cluster bootstrap).
+Another training would give other weights: trainings of several seeds are resampled as a second level.
 
-Shapes: V values, T takes, A actions, R resamples.
+Shapes: T takes, N seeds, R resamples.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +20,26 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class PairedDifference:
-    """Difference of two methods on the same takes, first minus second, in the unit of the errors.
+class Sample:
+    """Errors of one method, of one or several trainings of it, on the takes of a test set.
 
     Attributes:
-        difference: of the action means.
+        errors: ``[N, T]`` mean error of each take, for each seed.
+        frames: counted frames of each take.
+        actions: their actions, any labels.
+    """
+
+    errors: np.ndarray
+    frames: tuple[int, ...]
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two averages, in the unit of the errors.
+
+    Attributes:
+        difference: first minus second.
         low, high: its 95 % interval.
         p_value: two-sided, of no difference; not below 1 / (resamples + 1).
     """
@@ -76,60 +93,106 @@ def interval(
     Returns:
         (low, high), each ``[...]``.
     """
-    replicates = _replicates(errors, frames, actions, rng, resamples)
+    errors, frames = np.asarray(errors, np.float64), np.asarray(frames, np.float64)
+    strata = _strata(actions)
+    weights = _action_weights(_draws(strata, len(frames), resamples, rng), strata, frames)
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(replicates, [tail, 1 - tail], axis=-1)
+    low, high = np.quantile(errors @ weights, [tail, 1 - tail], axis=-1)
     return low, high
 
 
-def paired_difference(
-    errors: ArrayLike,
-    other: ArrayLike,
-    frames: ArrayLike,
-    actions: ArrayLike,
-    rng: np.random.Generator,
-    resamples: int = RESAMPLES,
-) -> PairedDifference:
-    """Compare two methods that were evaluated on the same frames.
+def pooled_mean(sample: Sample) -> float:
+    """Action mean, averaged over the trainings."""
+    return float(action_mean(sample.errors.mean(0) * sample.frames, sample.frames, sample.actions))
+
+
+def pooled_interval(sample: Sample, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of ``pooled_mean``: seeds and takes are resampled together."""
+    return _ends(_replicates(sample, seed, 1))
+
+
+def paired_difference(first: Sample, other: Sample, seed: int = 0, same_trainings: bool = False) -> Difference:
+    """Mean of ``first`` minus that of ``other``, which saw the same takes.
 
     The same takes are drawn for both, so that what makes a take hard for either cancels.
 
     Args:
-        errors, other: ``[T]`` sums of errors of the two methods.
-        frames, actions, rng, resamples: as for ``interval``.
+        first, other: with the same takes and actions; their numbers of frames may differ.
+        seed: of the bootstrap.
+        same_trainings: row n of both comes from one training; then the same seeds are drawn as well.
     """
-    gap = np.asarray(errors, np.float64) - np.asarray(other, np.float64)
-    replicates = _replicates(gap, frames, actions, rng, resamples)
+    gap = _replicates(first, seed, 1) - _replicates(other, seed, 1 if same_trainings else 2)
+    return _difference(pooled_mean(first) - pooled_mean(other), gap)
+
+
+def action_minus_frame_mean(sample: Sample, seed: int = 0) -> Difference:
+    """What it changes to average over actions first, as papers do, instead of over all frames."""
+    by_action, by_frame = _resampled(sample.actions, sample.frames, seed)
+    frames = np.asarray(sample.frames)
+    frame_mean = float((sample.errors.mean(0) * frames).sum() / frames.sum())
+    return _difference(pooled_mean(sample) - frame_mean, _over_seeds(sample, by_action - by_frame, seed, 1))
+
+
+def _difference(value: float, replicates: np.ndarray) -> Difference:
+    low, high = _ends(replicates)
+    beyond = min(np.count_nonzero(replicates <= 0), np.count_nonzero(replicates >= 0))
+    return Difference(value, low, high, min(1.0, 2 * (beyond + 1) / (len(replicates) + 1)))
+
+
+def _ends(replicates: np.ndarray) -> tuple[float, float]:
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(replicates, [tail, 1 - tail])
-    beyond = min(np.count_nonzero(replicates <= 0), np.count_nonzero(replicates >= 0))
-    p_value = min(1.0, 2 * (beyond + 1) / (resamples + 1))
-    return PairedDifference(float(action_mean(gap, frames, actions)), float(low), float(high), p_value)
+    return float(low), float(high)
 
 
-def _replicates(
-    errors: ArrayLike, frames: ArrayLike, actions: ArrayLike, rng: np.random.Generator, resamples: int
-) -> np.ndarray:
-    """Action means ``[..., R]`` of resampled takes."""
-    errors, frames = np.asarray(errors, np.float64), np.asarray(frames, np.float64)
-    strata = _strata(actions)
-    total = np.zeros((*errors.shape[:-1], resamples))
+def _replicates(sample: Sample, seed: int, stream: int) -> np.ndarray:
+    """Means ``[R]`` of resampled takes and trainings; ``stream`` tells apart who draws trainings."""
+    return _over_seeds(sample, _resampled(sample.actions, sample.frames, seed)[0], seed, stream)
+
+
+def _over_seeds(sample: Sample, weights: np.ndarray, seed: int, stream: int) -> np.ndarray:
+    """Weighted sums ``[R]`` over takes, averaged over resampled trainings; one alone has no spread to show."""
+    trainings, resamples = len(sample.errors), weights.shape[1]
+    drawn = np.ones((1, resamples))
+    if trainings > 1:
+        rng = np.random.default_rng([seed, stream])
+        drawn = rng.multinomial(trainings - 1, np.full(trainings, 1 / trainings), resamples).T / (trainings - 1)
+    return ((sample.errors * sample.frames @ weights) * drawn).sum(0)
+
+
+@functools.lru_cache(maxsize=16)
+def _resampled(actions: tuple[str, ...], frames: tuple[int, ...], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """``[T, R]`` twice: weights of the takes' sums of errors in the action means, and in the frame means."""
+    strata, counts = _strata(actions), np.asarray(frames, np.float64)
+    draws = _draws(strata, len(counts), RESAMPLES, np.random.default_rng(seed))
+    return _action_weights(draws, strata, counts), draws / (counts @ draws)
+
+
+def _draws(strata: list[np.ndarray], takes: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """``[T, R]``: how often each take is drawn: n - 1 of the n takes of a stratum, with replacement.
+
+    Strata of a single take are drawn from among themselves.
+    """
+    draws = np.ones((takes, resamples))
+    single = np.concatenate([members for members in strata if len(members) == 1] or [np.empty(0, np.int64)])
+    for members in [*(members for members in strata if len(members) > 1), single]:
+        if len(members) > 1:
+            chances = np.full(len(members), 1 / len(members))
+            draws[members] = rng.multinomial(len(members) - 1, chances, resamples).T
+    return draws
+
+
+def _action_weights(draws: np.ndarray, strata: list[np.ndarray], frames: np.ndarray) -> np.ndarray:
+    """``[T, R]``: what the sum of errors of each take counts in the action mean of every resample."""
+    weights = np.empty_like(draws)
+    single = sum(len(members) == 1 for members in strata)
+    unbiased = single / (single - 1) if single > 1 else 1.0
     for members in strata:
         if len(members) > 1:
-            draws = _draws(len(members), resamples, rng)
-            total += errors[..., members] @ draws / (frames[members] @ draws)
-    single = np.concatenate([members for members in strata if len(members) == 1] or [np.empty(0, np.int64)])
-    if len(single) > 1:
-        draws = _draws(len(single), resamples, rng)
-        total += (errors[..., single] / frames[single]) @ draws * (len(single) / (len(single) - 1))
-    elif len(single):
-        total += errors[..., single] / frames[single]
-    return total / len(strata)
-
-
-def _draws(size: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """``[size, R]``: how often each member is drawn when ``size - 1`` are drawn with replacement."""
-    return rng.multinomial(size - 1, np.full(size, 1 / size), resamples).T.astype(np.float64)
+            weights[members] = draws[members] / (frames[members] @ draws[members])
+        else:
+            weights[members] = draws[members] * unbiased / frames[members]
+    return weights / len(strata)
 
 
 def _strata(actions: ArrayLike) -> list[np.ndarray]:

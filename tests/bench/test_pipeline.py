@@ -9,6 +9,7 @@ from bench import pipeline
 from bench.experiment import parse
 from bench.pipeline import run
 from bench.plan import resolve
+from bench.protocol.aggregation import AGGREGATIONS
 from bench.records import Record
 from bench.store import Store
 from bench.tracking import Tracker
@@ -32,11 +33,20 @@ def job(**changes):
 
 def test_identities_separate_training_from_evaluation(toy_suite):
     plain = job()
-    for evaluation in ({"hypotheses": 2}, {"steps": 9}, {"flip": False}, {"aggregations": ["P-Agg"]}, {"seed": 3}):
+    for evaluation in (
+        {"hypotheses": 2},
+        {"steps": 9},
+        {"flip": False},
+        {"aggregations": ["P-Agg"]},
+        {"seed": 3},
+        {"tail": "overlap"},
+        {"call": 3},
+    ):
         other = job(evaluation=evaluation)
         assert other.training_id == plain.training_id
         assert other.id != plain.id
     for changes in (
+        {"training": {"selection": "test"}},
         {"training": {"seed": 1}}, {"training": {"epochs": 2}}, {"method": {"options": {"noise": 0.5}}},
         {"data": {"detections": "gt"}},
     ):  # fmt: skip
@@ -54,6 +64,7 @@ def test_a_new_version_of_a_method_is_a_new_training(toy_suite, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"evaluation": {"detections": "gt"}}, "trained on 'cpn': set data.detections .*foreign_detections"),
         ({"method": {"name": "tyo"}}, "unknown method 'tyo': did you mean 'toy'"),
         (
             {"method": {"options": {"frame": 3}}},
@@ -81,7 +92,7 @@ def test_jobs_share_their_training_and_are_done_once(toy_suite, store):
 
 
 def test_a_record_carries_its_conditions(toy_suite, store):
-    wanted = job(evaluation={"hypotheses": 2, "steps": 2, "detections": "gt"})
+    wanted = job(evaluation={"hypotheses": 2, "steps": 2, "detections": "gt", "foreign_detections": True})
     record = run([wanted], store, "cpu").records[wanted.id]
     assert record.data.label == "toy motion"
     assert (record.data.train_detections, record.data.test_detections) == ("cpn", "gt")
@@ -90,12 +101,16 @@ def test_a_record_carries_its_conditions(toy_suite, store):
     assert (record.conditions.hypotheses, record.conditions.steps) == (2, 2)
     assert record.conditions.selection == "validation"
     kinds = {value.aggregation: value.kind for value in record.values}
-    assert kinds == {"P-Agg": "deployable", "J-Agg": "assisted", "P-Best": "oracle", "J-Best": "oracle"}
+    assert kinds == {name: entry.kind for name, entry in AGGREGATIONS.items()}
     best = record.value("mpjpe", "J-Best")
     assert best is not None
     assert best.low <= best.action_mean <= best.high
     assert set(best.per_action) == {"Walking", "Eating"}
     assert best.action_mean == pytest.approx(sum(best.per_action.values()) / 2)
+    assert best.looks_at.names == ("pose", "2D pose")
+    assert (record.conditions.tail, record.conditions.best_over) == ("each frame once", "window")
+    assert [take.name for take in record.data.takes] == ["S9/Eating", "S9/Eating 1", "S9/Walking", "S9/Walking 1"]
+    assert record.metric_versions.keys() == {value.metric for value in record.values}
 
 
 def test_a_lost_index_is_found_again_in_mlflow(toy_suite, store):
@@ -181,3 +196,26 @@ def test_counterfactual_labels_share_the_training_and_are_named(toy_suite, store
     assert (plain.variant, wrong.variant, changed.variant) == ("", "action label wrong", "noise=0.5")
     assert (plain.conditions.action_label_given, wrong.conditions.action_label_given) == (True, False)
     assert wrong.conditions.notes["action labels"] == "wrong"
+
+
+def test_the_audit_reads_its_numbers_off_one_prediction(toy_suite, store, monkeypatch):
+    predictions, costs = [], []
+    for name, calls in (("evaluate", predictions), ("measure", costs)):
+        real = getattr(pipeline, name)
+        monkeypatch.setattr(
+            pipeline, name, lambda *args, real=real, calls=calls, **more: calls.append(1) or real(*args, **more)
+        )
+    jobs = [job(evaluation=liberty) for liberty in ({}, {"tail": "overlap"}, {"call": 8})]
+    records = run(jobs, store, "cpu").records
+    assert (len(records), len(predictions), len(costs)) == (3, 1, 1)
+    assert records[jobs[1].id].conditions.tail == "overlap of the last two windows counted twice"
+    assert records[jobs[2].id].conditions.best_over == "calls of 8 windows"
+
+
+def test_the_checkpoint_chosen_on_the_test_set_follows_the_same_training(toy_suite, store):
+    honest, liberal = job(), job(training={"selection": "test"})
+    records = run([honest, liberal], store, "cpu").records
+    first, second = records[honest.id], records[liberal.id]
+    assert first.training.loss == second.training.loss
+    assert first.training.validation_mpjpe != second.training.validation_mpjpe
+    assert second.conditions.selection == "test"

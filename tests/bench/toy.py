@@ -56,7 +56,7 @@ def sequence(subject: str, action: str, camera: str, frames: int = 40) -> Sequen
     return Sequence(subject, action, camera, 50.0, pose_2d, pose, trajectory, intrinsics, 1000, 1000)
 
 
-def dataset(name: str, root: object, detections: str) -> Dataset:
+def dataset(name: str, root: object, detections: str, options: object = None) -> Dataset:
     def of(*subjects: str) -> tuple[Sequence, ...]:
         return tuple(
             sequence(subject, action, camera)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,18 @@ from bench import registry
 from bench.data.sequence import Sequence
 from bench.data.windows import Windows
 from bench.protocol import evaluate as module
-from bench.protocol.evaluate import FrameErrors, evaluate, load_errors, save_errors, summarise
-from bench.protocol.metrics import mpjpe
+from bench.protocol.aggregation import AGGREGATIONS
+from bench.protocol.errors import FrameErrors, load_errors, save_errors, takes
+from bench.protocol.evaluate import Plan, evaluate
+from bench.protocol.metrics import acceleration_error, mpjpe, mpjve
+from bench.protocol.values import METRIC_VERSIONS, summarise
+from bench.records import GroundTruth
 from models.errors import InputError
 from models.lifter import Batch, Lifter, Sampling
 from models.skeleton import HUMAN36M
 
 FRAMES, CONTEXT = 6, (2, 1)
+SAMPLING = Sampling(flip=False, seed=5)
 
 
 @dataclass(frozen=True)
@@ -100,8 +106,8 @@ def windows() -> Windows:
 
 
 def run(lifter: Lifter, windows: Windows, pairs: list[tuple[int, int]], **options: Any) -> dict:
-    plans = [Sampling(h, k, flip=False, seed=5) for h, k in pairs]
-    return evaluate(lifter, windows, np.arange(len(windows)), plans, "cpu", **options)
+    results = evaluate(lifter, windows, np.arange(len(windows)), SAMPLING, starmap(Plan, pairs), "cpu", **options)
+    return {(plan.hypotheses, plan.steps): errors for plan, errors in results.items()}
 
 
 def assert_equal(one: FrameErrors, other: FrameErrors) -> None:
@@ -110,7 +116,9 @@ def assert_equal(one: FrameErrors, other: FrameErrors) -> None:
     np.testing.assert_array_equal(one.frame, other.frame)
     for name in one.sums:
         np.testing.assert_allclose(one.sums[name], other.sums[name], rtol=1e-5)
+    for name in one.frames:
         np.testing.assert_allclose(one.frames[name], other.frames[name], atol=1e-3)
+        np.testing.assert_allclose(one.joints[name], other.joints[name], rtol=1e-4, atol=1e-6)
 
 
 def test_every_frame_counts_once_and_nothing_else(windows: Windows) -> None:
@@ -136,10 +144,8 @@ def test_deterministic_methods_have_no_aggregation(windows: Windows) -> None:
     results = run(lifter, windows, [(1, 1), (5, 2)], batch_windows=100)
     assert len(lifter.calls) == 1
     values = summarise(results[5, 2])
-    assert [(v.metric, v.aggregation, v.kind, v.step) for v in values] == [
-        ("mpjpe", None, "deterministic", 1),
-        ("p_mpjpe", None, "deterministic", 1),
-    ]
+    assert {v.metric for v in values} == set(METRIC_VERSIONS)
+    assert {(v.aggregation, v.kind, v.step) for v in values} == {(None, "deterministic", 1)}
 
 
 def test_runs_are_shared(windows: Windows) -> None:
@@ -167,10 +173,10 @@ def test_batching_changes_nothing(windows: Windows) -> None:
 
 def test_some_windows(windows: Windows) -> None:
     rows = np.array([0, 3, 9])
-    plans = [Sampling(2, 1, seed=5)]
-    errors = evaluate(Guess(), windows, rows, plans, "cpu")[2, 1]
+    plan = Plan(2, 1)
+    errors = evaluate(Guess(), windows, rows, SAMPLING, [plan], "cpu")[plan]
     assert len(errors.frame) == windows.counts(rows).sum() == errors.counts.sum()
-    whole = evaluate(Guess(), windows, np.arange(len(windows)), plans, "cpu")[2, 1]
+    whole = run(Guess(), windows, [(2, 1)])[2, 1]
     index = {(whole.keys[s], f): i for i, (s, f) in enumerate(zip(whole.sequence, whole.frame, strict=True))}
     chosen = [index[errors.keys[s], f] for s, f in zip(errors.sequence, errors.frame, strict=True)]
     for name, frames in errors.frames.items():
@@ -180,9 +186,9 @@ def test_some_windows(windows: Windows) -> None:
 def test_summary(windows: Windows) -> None:
     errors = run(Guess(), windows, [(3, 2)])[3, 2]
     values = summarise(errors)
-    assert len(values) == 2 * 4 * 2
+    assert len(values) == 4 * 6 * 2 + 5
     kinds = {value.aggregation: value.kind for value in values}
-    assert kinds == {"P-Agg": "deployable", "J-Agg": "assisted", "P-Best": "oracle", "J-Best": "oracle"}
+    assert kinds == {name: entry.kind for name, entry in AGGREGATIONS.items()}
     value = next(v for v in values if (v.metric, v.aggregation, v.step) == ("p_mpjpe", "J-Agg", 2))
     frames = errors.frames["p_mpjpe", "J-Agg"]
     actions = np.array(errors.actions)[errors.sequence]
@@ -192,7 +198,14 @@ def test_summary(windows: Windows) -> None:
     assert value.frame_mean == pytest.approx(frames.mean(), rel=1e-5)
     assert value.low < value.action_mean < value.high
     assert summarise(errors) == values
-    assert errors.by_take()[0].shape == (8, 2, 6)
+    tested = takes(errors)
+    means = dict(zip(tested.names, value.per_take[0], strict=True))
+    walking = np.array(errors.takes)[errors.sequence] == "S9/Walking"
+    assert means["S9/Walking"] == pytest.approx(frames[walking].mean(), rel=1e-5)
+    assert np.mean(value.per_joint) == pytest.approx(value.frame_mean, rel=1e-4)
+    assert value.looks_at.names == ("root trajectory",)
+    labelled = summarise(errors, GroundTruth(action_label=True))
+    assert {v.looks_at.action_label for v in labelled} == {True}
 
 
 def test_errors_survive_a_file(windows: Windows, tmp_path: Path) -> None:
@@ -236,9 +249,72 @@ def test_bad_predictions_are_refused(windows: Windows) -> None:
         run(Misshapen(), windows, [(2, 1)])
 
 
-def test_plans_must_differ_in_h_and_k_only(windows: Windows) -> None:
-    with pytest.raises(ValueError, match="hypotheses and steps"):
-        evaluate(Guess(), windows, np.arange(3), [Sampling(seed=1), Sampling(seed=2)], "cpu")
+def test_overlap_counts_the_shared_frames_of_the_last_windows_twice(windows: Windows) -> None:
+    once, twice = Plan(2, 1), Plan(2, 1, overlap=True)
+    lifter = Guess()
+    results = evaluate(lifter, windows, np.arange(len(windows)), SAMPLING, [once, twice], "cpu", 1000)
+    assert len(lifter.calls) == 1
+    for key, length, count in zip(results[once].keys, windows.lengths, results[twice].counts, strict=True):
+        whole = -(-length // FRAMES) * FRAMES
+        assert count == (whole if length >= FRAMES else length), key
+    for sequence in range(len(windows.lengths)):
+        frames, kept = (r.frame[r.sequence == sequence] for r in (results[twice], results[once]))
+        assert set(frames.tolist()) == set(kept.tolist())
+    assert results[once].sums["mpjpe", "P-Agg"].sum() < results[twice].sums["mpjpe", "P-Agg"].sum()
+
+
+def test_a_call_of_all_windows_of_a_sequence_has_one_p_best(windows: Windows) -> None:
+    apart, together = Plan(4, 1), Plan(4, 1, call=100)
+    alone = run(Guess(), windows, [(4, 1)])[4, 1]
+    results = evaluate(Guess(), windows, np.arange(len(windows)), SAMPLING, [apart, together], "cpu", 2)
+    assert_equal(results[apart], alone)
+    by_hypothesis = np.stack([run(One(n), windows, [(1, 1)])[1, 1].sums["mpjpe", "P-Agg"][0] for n in range(4)])
+    np.testing.assert_allclose(results[together].sums["mpjpe", "P-Best"][0], by_hypothesis.min(0), rtol=1e-5)
+    assert (results[apart].sums["mpjpe", "P-Best"] <= results[together].sums["mpjpe", "P-Best"] + 1e-3).all()
+
+
+class One(Guess):
+    """The n-th hypothesis of ``Guess`` alone."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        return super().predict(batch, replace(sampling, hypotheses=4))[:, :, self.number, None]
+
+
+def test_velocity_runs_over_seams_and_not_over_sequences(windows: Windows) -> None:
+    lifter = Exact()
+    errors = run(lifter, windows, [(1, 1)], batch_windows=3)[1, 1]
+    for number, sequence in enumerate(windows.sequences):
+        rows = np.flatnonzero(windows.table[:, 0] == number)
+        parts = []
+        for row in rows:
+            batch, counted = windows.batch(np.array([row])), windows.counts(np.array([row]))[0]
+            pose = torch.nn.functional.pad(batch.pose_2d[0, 2:-1], (0, 1))
+            parts.append((pose + lifter.noise(int(batch.window_keys[0]), 1, 1, 5)[0, 0])[counted])
+        pred, target = torch.cat(parts), torch.from_numpy(sequence.pose_3d)
+        for metric, compute in (("mpjve", mpjve), ("acceleration", acceleration_error)):
+            mean = errors.sums[metric, None][0, number] / errors.counts[number]
+            assert mean == pytest.approx(compute(pred, target).mean().item(), rel=1e-5), metric
+
+
+def test_answers_are_settled_in_parts(windows: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run(Guess(), windows, [(3, 2)], batch_windows=2)[3, 2]
+    monkeypatch.setattr("bench.protocol.collector.SETTLE_FRAMES", 5)
+    assert_equal(run(Guess(), windows, [(3, 2)], batch_windows=2)[3, 2], whole)
+
+
+def test_frames_without_valid_ground_truth_never_count() -> None:
+    valid = np.arange(15) % 3 > 0
+    marked = [replace(s, valid=valid[: len(s)] if len(s) == 15 else None) for s in sequences()]
+    errors = run(Exact(), Windows(marked, HUMAN36M, FRAMES, CONTEXT, mode="eval"), [(1, 1)])[1, 1]
+    for number, (sequence, count) in enumerate(zip(marked, errors.counts, strict=True)):
+        kept = errors.frame[errors.sequence == number]
+        expected = np.arange(len(sequence)) if sequence.valid is None else np.flatnonzero(sequence.valid)
+        assert kept.tolist() == expected.tolist()
+        assert count == len(expected)
 
 
 @pytest.mark.parametrize("name", ["d3dp", "finepose"])
@@ -248,11 +324,11 @@ def test_sharing_and_batching_hold_for_diffusion_methods(name: str) -> None:
     lifter = method(method.presets["tiny"].config)
     windows = Windows(sequences(), HUMAN36M, lifter.frames, lifter.context, mode="eval")
     rows, pairs = np.arange(4), [(1, 1), (3, 1), (2, 3), (3, 3)]
-    plans = [Sampling(h, k, flip=True, seed=5) for h, k in pairs]
-    together = evaluate(lifter, windows, rows, plans, "cpu", batch_windows=3)
-    for pair, plan in zip(pairs, plans, strict=True):
-        alone = evaluate(lifter, windows, rows, [plan], "cpu", batch_windows=1)[pair]
+    plans, sampling = [Plan(h, k) for h, k in pairs], Sampling(flip=True, seed=5)
+    together = evaluate(lifter, windows, rows, sampling, plans, "cpu", batch_windows=3)
+    for plan in plans:
+        alone = evaluate(lifter, windows, rows, sampling, [plan], "cpu", batch_windows=1)[plan]
         for metric in ("mpjpe", "p_mpjpe"):
             for aggregation in ("P-Agg", "J-Best"):
-                mine, its = (e.frames[metric, aggregation] for e in (together[pair], alone))
+                mine, its = (e.frames[metric, aggregation] for e in (together[plan], alone))
                 np.testing.assert_allclose(mine, its, atol=0.05)

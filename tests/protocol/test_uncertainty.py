@@ -5,7 +5,15 @@ import time
 import numpy as np
 import pytest
 
-from bench.protocol.uncertainty import action_mean, interval, paired_difference
+from bench.protocol.uncertainty import (
+    Sample,
+    action_mean,
+    action_minus_frame_mean,
+    interval,
+    paired_difference,
+    pooled_interval,
+    pooled_mean,
+)
 
 
 def takes(seed: int, per_action: int = 4, actions: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -14,6 +22,14 @@ def takes(seed: int, per_action: int = 4, actions: int = 15) -> tuple[np.ndarray
     action = np.repeat(np.arange(actions), per_action)
     frames = rng.integers(500, 3000, len(action))
     return frames * (40 + action + rng.normal(0, 6, len(action))), frames, action
+
+
+def one_seed(errors: np.ndarray, frames: np.ndarray, action: np.ndarray) -> Sample:
+    return sample((errors / frames)[None], frames, action)
+
+
+def sample(errors: np.ndarray, frames: np.ndarray, action: np.ndarray) -> Sample:
+    return Sample(errors, tuple(frames.tolist()), tuple(map(str, action.tolist())))
 
 
 def test_action_mean_weighs_actions_equally_and_frames_within() -> None:
@@ -66,7 +82,7 @@ def test_paired_difference_sees_what_intervals_hide() -> None:
     better = errors - frames * (1 + rng.normal(0, 0.3, len(errors)))
     first, second = (interval(e, frames, action, np.random.default_rng(0)) for e in (errors, better))
     assert first[0] < second[1], "the intervals of the two overlap"
-    gap = paired_difference(errors, better, frames, action, np.random.default_rng(0))
+    gap = paired_difference(one_seed(errors, frames, action), one_seed(better, frames, action))
     assert not gap.indistinguishable
     assert gap.p_value < 0.01
     assert gap.low < gap.difference < gap.high
@@ -78,11 +94,11 @@ def test_noise_alone_is_indistinguishable() -> None:
     for seed in range(200):
         errors, frames, action = takes(seed)
         other = errors + frames * np.random.default_rng(seed + 1000).normal(0, 1, len(errors))
-        gap = paired_difference(errors, other, frames, action, np.random.default_rng(seed), 500)
+        gap = paired_difference(one_seed(errors, frames, action), one_seed(other, frames, action), seed)
         verdicts.append(gap.indistinguishable)
         assert gap.indistinguishable == (gap.p_value > 0.05) or 0.02 < gap.p_value < 0.09
     assert 0.90 <= np.mean(verdicts) <= 0.99
-    same = paired_difference(errors, errors, frames, action, np.random.default_rng(0))
+    same = paired_difference(one_seed(errors, frames, action), one_seed(errors, frames, action))
     assert same.indistinguishable
     assert same.p_value == 1
 
@@ -95,3 +111,45 @@ def test_a_full_test_set_takes_milliseconds() -> None:
         interval(errors, frames, action, np.random.default_rng(0))
         seconds.append(time.process_time() - start)
     assert min(seconds) < 0.05
+
+
+def test_one_seed_has_the_interval_of_its_takes() -> None:
+    errors, frames, action = takes(0)
+    alone = one_seed(errors, frames, action)
+    np.testing.assert_allclose(
+        pooled_interval(alone, 4), interval(errors, frames, list(map(str, action)), np.random.default_rng(4))
+    )
+    assert pooled_mean(alone) == pytest.approx(action_mean(errors, frames, action))
+
+
+def test_seeds_widen_the_interval_by_their_spread() -> None:
+    """Seeds that lie 3 mm apart (standard deviation) with few takes' noise: the interval is that of their mean."""
+    covered = []
+    for trial in range(200):
+        rng = np.random.default_rng(trial)
+        action, frames = np.repeat(np.arange(15), 4), np.full(60, 100)
+        errors = 50 + rng.normal(0, 3, (8, 1)) + rng.normal(0, 2, (1, 60)) * np.ones((8, 1))
+        low, high = pooled_interval(sample(errors, frames, action), trial)
+        covered.append(low <= 50 <= high)
+    assert 0.85 <= np.mean(covered) <= 0.99
+    alone = pooled_interval(sample(errors[:1], frames, action))
+    assert high - low > 2 * (alone[1] - alone[0])
+
+
+def test_trainings_of_both_sides_cancel_only_if_they_are_the_same() -> None:
+    rng = np.random.default_rng(0)
+    action, frames = np.repeat(np.arange(5), 4), np.full(20, 100)
+    errors = 50 + rng.normal(0, 5, (4, 1)) + rng.normal(0, 2, (1, 20))
+    first, second = sample(errors, frames, action), sample(errors - 1, frames, action)
+    same = paired_difference(first, second, same_trainings=True)
+    assert (same.low, same.high) == pytest.approx((1, 1))
+    apart = paired_difference(first, second)
+    assert apart.difference == pytest.approx(1)
+    assert apart.high - apart.low > 2
+
+
+def test_what_the_order_of_averaging_changes() -> None:
+    frames, action = np.array([100, 100, 900, 900]), np.array(["Eating", "Eating", "Walking", "Walking"])
+    gap = action_minus_frame_mean(sample(np.array([[40.0, 44.0, 60.0, 66.0]]), frames, action))
+    assert gap.difference == pytest.approx((42 + 63) / 2 - (0.1 * 42 + 0.9 * 63))
+    assert gap.low < gap.difference < gap.high

@@ -8,9 +8,11 @@ from bench.records import (
     Cost,
     DataInfo,
     Environment,
+    GroundTruth,
     Latency,
     Record,
     RunSet,
+    Take,
     TrainingInfo,
     Value,
 )
@@ -27,11 +29,11 @@ BASE_ERROR = {"mean_pose": 240, "nearest_pose": 110, "tcn": 62, "mixste": 51, "d
 MILLISECONDS = {"mean_pose": 0.05, "nearest_pose": 1.5, "tcn": 2.7, "mixste": 12, "d3dp": 340, "finepose": 420}
 PROBABILISTIC = ("d3dp", "finepose")
 KINDS = {
-    None: ("deterministic", ()),
-    "P-Agg": ("deployable", ()),
-    "J-Agg": ("assisted", ("root trajectory",)),
-    "P-Best": ("oracle", ("pose",)),
-    "J-Best": ("oracle", ("pose",)),
+    None: ("deterministic", GroundTruth()),
+    "P-Agg": ("deployable", GroundTruth()),
+    "J-Agg": ("assisted", GroundTruth(root_trajectory=True)),
+    "P-Best": ("oracle", GroundTruth(pose=True)),
+    "J-Best": ("oracle", GroundTruth(pose=True)),
 }
 GAIN = {None: 0, "P-Agg": 0, "J-Agg": 0.6, "P-Best": 3, "J-Best": 7}
 ACTIONS = ("Walking", "Jumping", "Basketball", "BasketballSignal", "Running", "Soccer")
@@ -138,7 +140,7 @@ def record(
             windows=120,
             frames=3240,
             sequences=48,
-            takes=12,
+            takes=tuple(Take(name=f"S9/{a} {n}", action=a, frames=270) for a in ACTIONS for n in range(2)),
             train_subjects=("S1", "S5"),
             test_subjects=("S9", "S11"),
         ),
@@ -149,8 +151,8 @@ def record(
             action_label_given=method == "finepose" if label_given is None else label_given,
             selection=selection,
             validation="every 10th take of the training subjects",
-            training_seed=seed,
-            noise_seed=0,
+            training_seeds=(seed,),
+            noise_seeds=(0,),
             notes=({"text encoder": "tiny, trained with the method"} if method == "finepose" else {})
             | ({"prompt": prompt} if prompt else {}),
         ),

@@ -137,7 +137,7 @@ def test_conditions_are_complete():
         "Action label given at test time: no",
         "Checkpoint selection: validation",
         "every 10th take",
-        "Seeds (training, noise): 0, 0",
+        "Seeds (training/noise): 0/0",
         "cpu (Made-up CPU, 2 threads)",
         "Warning: another process used the GPU.",
     ):

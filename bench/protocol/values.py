@@ -1,0 +1,72 @@
+"""From the errors of an evaluation to the numbers of a record: means, intervals, breakdowns, conditions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.protocol.aggregation import AGGREGATIONS
+from bench.protocol.errors import FrameErrors, takes
+from bench.protocol.uncertainty import action_mean, interval
+from bench.records import GroundTruth, Value
+
+METRIC_VERSIONS = {
+    "mpjpe": 1,
+    "p_mpjpe": 1,
+    "n_mpjpe": 1,
+    "mpjve": 2,
+    "acceleration": 1,
+    "bone_length": 1,
+    "symmetry": 1,
+    "pck": 1,
+    "auc": 1,
+}
+"""Raised when the same predictions would give another number. MPJVE 2 runs over the seams of windows."""
+
+
+def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int = 0) -> tuple[Value, ...]:
+    """Every metric under every aggregation at every step, with its conditions and its 95 % interval.
+
+    Args:
+        errors: of one evaluation.
+        given: ground truth that the method itself was given, whatever the aggregation.
+        seed: of the bootstrap; the interval belongs to the same takes and seed, whatever the method.
+    """
+    tested = takes(errors)
+    actions = np.array(tested.actions)
+    names = np.unique(actions)
+    members = (actions == names[:, None]).astype(np.float64)
+    rows = [(name, row - len(sums)) for name, sums in errors.sums.items() for row in range(len(sums))]
+    sums = np.concatenate(list(errors.sums.values())) @ tested.member.T
+    low, high = interval(sums, tested.frames, actions, np.random.default_rng(seed))
+    mean = action_mean(sums, tested.frames, actions)
+    per_action = sums @ members.T / (members @ tested.frames)
+    values = []
+    for number, ((metric, aggregation), from_last) in enumerate(rows):
+        record = AGGREGATIONS.get(aggregation or "")
+        last = from_last == -1
+        joints = errors.joints.get((metric, aggregation)) if last else None
+        values.append(
+            Value(
+                metric=metric,
+                aggregation=aggregation,
+                kind=record.kind if record else "deterministic",
+                looks_at=_joined(record.looks_at if record else GroundTruth(), given or GroundTruth()),
+                step=errors.steps + 1 + from_last,
+                action_mean=float(mean[number]),
+                low=float(low[number]),
+                high=float(high[number]),
+                frame_mean=float(sums[number].sum() / tested.frames.sum()),
+                per_action=dict(zip(names.tolist(), per_action[number].tolist(), strict=True)),
+                per_take=(_rounded(sums[number] / tested.frames),) if last else (),
+                per_joint=() if joints is None else _rounded(joints.sum(0) / errors.counts.sum()),
+            )
+        )
+    return tuple(values)
+
+
+def _joined(one: GroundTruth, other: GroundTruth) -> GroundTruth:
+    return GroundTruth(**{name: given or getattr(other, name) for name, given in one})
+
+
+def _rounded(numbers: np.ndarray) -> tuple[float, ...]:
+    return tuple(np.round(numbers, 6).tolist())
