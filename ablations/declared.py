@@ -12,6 +12,8 @@ A file holds::
       method.name:
         - d3dp
         - {method.name: finepose, method.options.prompt: none}   # several keys at once
+    also:                         # further experiments, beside the product
+      - {method.name: finepose, evaluation.actions: empty}
 
 A value of an axis is the value of the key that names the axis, or a mapping of keys to values.
 """
@@ -42,6 +44,7 @@ class Ablation(BaseModel):
     base: dict[str, Any] = {}
     quick: dict[str, Any] = {}
     axes: dict[str, tuple[Any, ...]] = Field({}, description="key path → values")
+    also: tuple[dict[str, Any], ...] = ()
 
 
 def names() -> list[str]:
@@ -79,7 +82,8 @@ def expand(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bo
     """
     changes = list(changes)
     experiments: dict[str, Experiment] = {}
-    for choice in itertools.product(*(_settings(key, values) for key, values in ablation.axes.items())):
+    product = itertools.product(*(_settings(key, values) for key, values in ablation.axes.items()))
+    for choice in itertools.chain(product, ([list(extra.items())] for extra in ablation.also)):
         description = ablation.base
         for key, value in itertools.chain(*choice, changes):
             description = override(description, key, value)

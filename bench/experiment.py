@@ -106,6 +106,7 @@ class EvaluationSpec(_Frozen):
         call: P-Best chooses one hypothesis for so many successive windows of a sequence at once, as the published
             code does for each call (its batch size); None for every window.
         windows: size of the named, evenly spread subset of test windows; None or "all" for every window.
+        sequences: the same in whole sequences, for what depends on the windows of a sequence together.
         seed: of the sampling noise.
     """
 
@@ -120,6 +121,7 @@ class EvaluationSpec(_Frozen):
     tail: Tail = "dedup"
     call: int | None = Field(default=None, ge=1, le=1_000_000)
     windows: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)
+    sequences: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**31)
 
 

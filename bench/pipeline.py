@@ -19,6 +19,7 @@ import torch
 from tqdm import tqdm
 
 from bench.data.windows import Windows, split_validation
+from bench.experiment import EvaluationSpec
 from bench.measure import environment, measure
 from bench.plan import Job
 from bench.protocol.errors import FrameErrors, save_errors, takes
@@ -128,7 +129,7 @@ def _evaluate_group(
     first = jobs[0]
     spec = first.experiment.evaluation
     windows = Windows(first.test.test, first.test.skeleton, lifter.frames, lifter.context, mode="eval")
-    indices = np.arange(len(windows)) if spec.windows is None else windows.subset(min(spec.windows, len(windows)))
+    indices, subset = _test_part(windows, spec)
     plans = [_plan(job) for job in jobs]
     sampling = Sampling(flip=spec.flip, seed=spec.seed)
     with tqdm(total=len(indices), desc=f"evaluate {first.name}", unit="window", disable=None) as bar:
@@ -141,7 +142,7 @@ def _evaluate_group(
         asked = replace(sampling, hypotheses=plan.hypotheses, steps=plan.steps)
         if asked not in costs:
             costs[asked] = measure(lifter, _latency_inputs(windows, indices), asked, device)
-        record = _record(job, lifter, info, errors[plan], windows, indices, costs[asked], device)
+        record = _record(job, lifter, info, errors[plan], subset, len(indices), costs[asked], device)
         errors_file = store.root / "errors" / f"{job.id}.npz"
         save_errors(errors_file, errors[plan])
         record = tracker.log(record, errors_file)
@@ -156,8 +157,8 @@ def _record(
     lifter: Lifter,
     info: TrainingInfo,
     errors: FrameErrors,
-    windows: Windows,
-    indices: np.ndarray,
+    subset: str,
+    windows: int,
     cost: Cost,
     device: torch.device,
 ) -> Record:
@@ -172,15 +173,14 @@ def _record(
     )
     tested = takes(errors)
     names = zip(tested.names, tested.actions, tested.frames.astype(int).tolist(), strict=True)
-    everything = len(indices) == len(windows)
     data = DataInfo(
         name=job.test.name,
         label=job.test.label,
         fingerprint=job.test.fingerprint,
         train_detections=job.train.detections,
         test_detections=job.test.detections,
-        subset="all" if everything else f"{len(indices)} of {len(windows)} windows, evenly spread",
-        windows=len(indices),
+        subset=subset,
+        windows=windows,
         frames=int(errors.counts.sum()),
         sequences=len(errors.keys),
         takes=tuple(Take(name=name, action=action, frames=frames) for name, action, frames in names),
@@ -250,6 +250,16 @@ def git_commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return commit.stdout.strip()
+
+
+def _test_part(windows: Windows, spec: EvaluationSpec) -> tuple[np.ndarray, str]:
+    """Rows of the windows to evaluate, and what tables call them."""
+    if spec.windows is not None and spec.windows < len(windows):
+        return windows.subset(spec.windows), f"{spec.windows} of {len(windows)} windows, evenly spread"
+    total = len(windows.sequences)
+    if spec.sequences is not None and spec.sequences < total:
+        return windows.whole_sequences(spec.sequences), f"{spec.sequences} of {total} sequences, evenly spread"
+    return np.arange(len(windows)), "all"
 
 
 def _plan(job: Job) -> Plan:

@@ -115,7 +115,7 @@ def resolve(experiment: Experiment) -> Job:
     )
     data = complete.data
     assert complete.evaluation.detections is not None
-    _check_detections(complete)
+    _check(complete)
     options = tuple(sorted(data.options.items()))
     train = _load(data.name, data.root, data.detections, options)
     test = _load(data.name, data.root, complete.evaluation.detections, options)
@@ -156,7 +156,11 @@ def resolve(experiment: Experiment) -> Job:
     )
 
 
-def _check_detections(experiment: Experiment) -> None:
+def _check(experiment: Experiment) -> None:
+    if experiment.evaluation.windows is not None and experiment.evaluation.sequences is not None:
+        raise InputError(
+            "evaluation.windows and evaluation.sequences both name a part of the test set: set one of them to all"
+        )
     trained, tested = experiment.data.detections, experiment.evaluation.detections
     if tested != trained and not experiment.evaluation.foreign_detections:
         raise InputError(

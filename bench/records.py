@@ -268,6 +268,13 @@ class Record(_Frozen):
         frames = tuple(take.frames for take in takes)
         return Sample(np.array(value.per_take), frames, tuple(take.action for take in takes))
 
+    def action_minus_frame_mean(self, value: Value) -> Difference | None:
+        """What it changes in a value to average over actions first; None where the takes were not kept."""
+        from bench.protocol.uncertainty import action_minus_frame_mean
+
+        sample = self.sample(value)
+        return None if sample is None else action_minus_frame_mean(sample)
+
     def difference(
         self, value: Value, other: Record, its: Value, same_trainings: bool = False
     ) -> Difference | None:

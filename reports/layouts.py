@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from bench.records import Record
+from reports.audit import audit
 from reports.cells import measured, ms_per_frame, rank_columns, shape, significant, with_runs
 from reports.comparison import (
     DETECTIONS,
@@ -227,5 +228,6 @@ LAYOUTS: dict[str, Layout] = {
     "sampling": sampling,
     "cost": cost,
     "actions": actions,
+    "audit": audit,
     "runs": runs,
 }

@@ -171,6 +171,15 @@ class Windows:
         order = _spread_order(self.sequences, self.table[:, 0])
         return np.sort(order[:n])
 
+    def whole_sequences(self, n: int) -> np.ndarray:
+        """Rows of all windows of ``n`` sequences, chosen as fairly as windows are by ``subset``.
+
+        Returns:
+            ``[windows]`` int64, ascending.
+        """
+        chosen = _spread_order(self.sequences, np.arange(len(self.sequences)))[:n]
+        return np.flatnonzero(np.isin(self.table[:, 0], chosen))
+
     def _frames(self, sequence: np.ndarray, start: np.ndarray, first: int, last: int) -> np.ndarray:
         """``[B, last - first]`` frames from ``start + first`` on, held within each sequence."""
         position = start[:, None] + np.arange(first, last)

@@ -45,3 +45,14 @@ def test_wrong_names_and_files(tmp_path):
         read(str(path))
     with pytest.raises(InputError, match=r"unknown key 'training\.epoch'"):
         expand(read("methods"), [("training.epoch", 3)])
+
+
+def test_further_experiments_stand_beside_the_product(tmp_path):
+    path = tmp_path / "more.yaml"
+    path.write_text(
+        "title: T\nlayout: runs\naxes: {method.name: [tcn, d3dp]}\n"
+        "also: [{method.name: finepose, evaluation.actions: empty}]\n"
+    )
+    *product, extra = expand(read(str(path)))
+    assert [e.method.name for e in product] == ["tcn", "d3dp"]
+    assert (extra.method.name, extra.evaluation.actions) == ("finepose", "empty")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench.data import synthetic
 from bench.data.sequence import Sequence
 from bench.data.windows import Windows, eval_table, split_validation, train_table
 from models.errors import InputError
@@ -221,3 +222,13 @@ def test_a_large_set_is_indexed() -> None:
     windows = Windows(sequences, PAIR, 1, context=(13, 13), flip=True)
     windows.batch(np.arange(0, len(windows), 600))
     assert len(windows) == 600_000
+
+
+def test_whole_sequences_are_spread_over_actions_and_complete() -> None:
+    windows = Windows(synthetic.read(None, "gt").test, HUMAN36M, 27, mode="eval")
+    rows = windows.whole_sequences(60)
+    chosen = np.unique(windows.table[rows, 0])
+    assert len(chosen) == 60
+    assert len({windows.sequences[number].take for number in chosen}) == 60
+    assert rows.tolist() == np.flatnonzero(np.isin(windows.table[:, 0], chosen)).tolist()
+    assert windows.whole_sequences(10_000).tolist() == list(range(len(windows)))
