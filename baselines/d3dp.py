@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from models.denoiser import Denoiser, DenoiserConfig
-from models.lifter import TINY_CAVEAT, TINY_RECIPE, Preset, Recipe
+from models.lifter import TINY_RECIPE, Preset, Recipe
 
 
 class D3DP(Denoiser):
@@ -15,9 +15,8 @@ class D3DP(Denoiser):
     Config: ClassVar[type] = DenoiserConfig
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
-            DenoiserConfig(frames=9, channels=32, depth=2, heads=2, drop_path=0.0, input_gain=8.0, table_std=0.5),
+            DenoiserConfig(frames=9, channels=32, depth=2, heads=2, drop_path=0.0, input_gain=5.0, table_std=0.5),
             TINY_RECIPE,
-            TINY_CAVEAT,
         ),
         "base": Preset(
             DenoiserConfig(frames=81, channels=128, depth=4, heads=8),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from models.errors import InputError
-from models.lifter import TINY_CAVEAT, TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import joint_weights, mean_joint_distance, temporal_consistency, velocity
 from models.prediction import flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
@@ -27,7 +27,6 @@ class MixSTE(Lifter):
         "tiny": Preset(
             TrunkConfig(frames=9, channels=32, depth=2, heads=2, drop_path=0.0, input_gain=5.0, table_std=0.5),
             TINY_RECIPE,
-            TINY_CAVEAT,
         ),
         "base": Preset(
             TrunkConfig(frames=81, channels=128, depth=4, heads=8),

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import InputError
-from models.lifter import TINY_CAVEAT, TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
 from models.prediction import WindowConfig, flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
@@ -118,7 +118,6 @@ class TCN(Lifter):
         "tiny": Preset(
             TCNConfig(frames=9, filter_widths=(3, 3, 3), channels=128, dropout=0.1),
             TINY_RECIPE,
-            TINY_CAVEAT,
         ),
         "base": Preset(
             TCNConfig(frames=81, filter_widths=(3, 3, 3, 3), channels=512),

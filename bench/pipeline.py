@@ -224,13 +224,8 @@ def _record(
 
 
 def _notes(job: Job, lifter: Lifter) -> dict[str, str]:
-    labels, method = job.experiment.evaluation.actions, job.experiment.method
-    caveat = "" if job.published else job.lifter.presets[method.preset].caveat
-    return (
-        lifter.notes
-        | ({} if labels == "given" else {"action labels": labels})
-        | ({"recipe": caveat} if caveat else {})
-    )
+    labels = job.experiment.evaluation.actions
+    return lifter.notes | ({} if labels == "given" else {"action labels": labels})
 
 
 def _selection(job: Job, info: TrainingInfo) -> str:

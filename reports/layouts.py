@@ -36,6 +36,7 @@ from reports.conditions import paragraphs
 from reports.costs import cost
 from reports.grids import actions, sampling
 from reports.tables import Block, Cell, Column, Table
+from reports.validation import validation
 
 Layout = Callable[[Sequence[Record], str], Table]
 
@@ -229,5 +230,6 @@ LAYOUTS: dict[str, Layout] = {
     "cost": cost,
     "actions": actions,
     "audit": audit,
+    "validation": validation,
     "runs": runs,
 }

@@ -17,7 +17,7 @@ from models.errors import InputError
 from models.finepose.communication import TextCrossAttention
 from models.finepose.prompt import PROMPTS, PromptLearning, names_action, prompt_parts
 from models.finepose.stylization import Stylization
-from models.lifter import TINY_CAVEAT, TINY_RECIPE, Preset, Recipe
+from models.lifter import TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, Skeleton
 from models.text.encoder import ENCODERS, TextEncoder, pretrained_encoder, text_encoder
 
@@ -104,14 +104,13 @@ class FinePOSE(Denoiser):
                 depth=2,
                 heads=2,
                 drop_path=0.0,
-                input_gain=8.0,
+                input_gain=5.0,
                 table_std=0.5,
                 text="tiny",
                 text_layers=1,
                 text_heads=4,
             ),
             TINY_RECIPE,
-            TINY_CAVEAT,
         ),
         "base": Preset(
             FinePOSEConfig(frames=81, channels=128, depth=4, heads=8, text_layers=2),
