@@ -103,7 +103,7 @@ def subjects_of(path: Path, key: str) -> dict[str, Actions]:
     Raises:
         InputError: the file is missing or damaged, has another layout, or a subject without known cameras.
     """
-    value = read_archive(path, key)
+    value: Any = read_archive(path, key)
     nested = isinstance(value, dict) and all(isinstance(actions, dict) for actions in value.values())
     if not nested or not all(_is_name(name) for names in (value, *value.values()) for name in names):
         raise InputError(

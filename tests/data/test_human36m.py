@@ -41,8 +41,7 @@ class Folder:
             for subject, names in takes.items()
         }
         self.keypoints: Any = {
-            subject: {name: [_view(rng) for _ in range(4)] for name in names}
-            for subject, names in takes.items()
+            subject: {name: [_view(rng) for _ in range(4)] for name in names} for subject, names in takes.items()
         }
 
     def read(self, detections: str = "cpn") -> Any:
