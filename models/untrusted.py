@@ -18,7 +18,7 @@ from models.errors import InputError
 EXPANSION = 100  # times its size that an archive may unpack to, beside ROOM; motion shrinks to a third at best
 ROOM = 64 << 20  # bytes
 LARGEST = 16 << 30  # bytes, of an unpacked archive; Human3.6M's largest has 0.3 GiB
-STEPS = 2_000_000  # reads of one pickle; Human3.6M's have some 50,000
+STEPS = 1_000_000  # reads of one pickle; Human3.6M's have some 50,000
 KEY_LIMIT = 1 << 32
 
 

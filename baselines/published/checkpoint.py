@@ -243,7 +243,10 @@ def _inferred(path: Path, method: str, state: dict[str, Tensor], options: dict[s
     for option in options:
         if option not in names:
             raise InputError(f"{method} has no option {option!r}: it has {', '.join(names)}")
-    return known.LIFTER.Config(**sizes | options), skeleton
+    try:
+        return known.LIFTER.Config(**sizes | options), skeleton
+    except TypeError as error:
+        raise InputError(f"{options} are no options for {method} ({one_line(error)}): change them") from error
 
 
 def _blank(method: str, config: Any, skeleton: Skeleton, state: dict[str, Tensor]) -> Lifter:

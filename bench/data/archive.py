@@ -83,7 +83,7 @@ class _ArrayUnpickler(PlainUnpickler):
     def find_class(self, module: str, name: str) -> Any:
         module = module.replace("numpy.core", "numpy._core").replace("__builtin__", "builtins")
         if (module, name) not in _NAMES:
-            raise _ForeignPickleError(f"'{module}.{name}'")
+            raise _ForeignPickleError(ascii(f"{module}.{name}"[:100]))
         stand_in = _NAMES[module, name]
         return lambda *arguments: stand_in(self, *arguments)  # made anew, so that no pickle alters it for the next
 
