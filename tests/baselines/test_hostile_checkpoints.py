@@ -26,9 +26,7 @@ CHECKPOINTS = Path(__file__).parents[1] / "golden" / "checkpoints"
 MIXSTE = CHECKPOINTS / "mixste.bin"
 
 changes = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6)
-unhurried = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+unhurried = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def mutated(data: bytes, places: list[tuple[float, int]]) -> bytes:
@@ -41,10 +39,16 @@ def mutated(data: bytes, places: list[tuple[float, int]]) -> bytes:
 def pickled_tensor(count: int, size: str, stride: str, key: str = "0") -> bytes:
     """A state dict of one tensor: ``count`` numbers stored, and the view that it claims."""
     return (
-        b"\x80\x02}X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n(("
-        b"X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x00" + key.encode() + b"X\x03\x00\x00\x00cpu"
-        b"I%d\ntQI0\n(%s)(%s)\x89}tRs." % (count, size.encode(), stride.encode())
-    ).replace(b")(", b"t(").replace(b")\x89", b"t\x89")
+        (
+            b"\x80\x02}X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v2\n(("
+            b"X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x00"
+            + key.encode()
+            + b"X\x03\x00\x00\x00cpu"
+            b"I%d\ntQI0\n(%s)(%s)\x89}tRs." % (count, size.encode(), stride.encode())
+        )
+        .replace(b")(", b"t(")
+        .replace(b")\x89", b"t\x89")
+    )
 
 
 CLAIMS = {
@@ -85,12 +89,16 @@ def test_damaged_checkpoints_are_read_or_one_sentence(
     zipped: bool, places: Any, structure: bool, tmp_path: Path
 ) -> None:
     good = tmp_path / "good.bin"
-    torch.save({"model_pos": read_torch_file(MIXSTE)["model_pos"], "epoch": 3}, good, _use_new_zipfile_serialization=zipped)
+    torch.save(
+        {"model_pos": read_torch_file(MIXSTE)["model_pos"], "epoch": 3},
+        good,
+        _use_new_zipfile_serialization=zipped,
+    )
     if structure and zipped:
         with zipfile.ZipFile(good) as archive:
             member = next(name for name in archive.namelist() if name.endswith("data.pkl"))
-            content = mutated(archive.read(member), places)
-        rezipped(good, tmp_path / "x.bin", "data.pkl", content)
+            spoiled = mutated(archive.read(member), places)
+        rezipped(good, tmp_path / "x.bin", "data.pkl", spoiled)
     else:
         data = good.read_bytes()
         begin = data[:20_000] if structure else data  # where an old file has its structure

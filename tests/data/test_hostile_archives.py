@@ -27,7 +27,8 @@ RECONSTRUCT = b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS
 FORGED = {
     "objects without the objects": RECONSTRUCT
     + b"(I1\n(I10000000000\ntcnumpy\ndtype\n(S'O8'\nI00\nI01\ntRI00\n(ltb.",
-    "more numbers than bytes": RECONSTRUCT + b"(I1\n(I10000000000\ntcnumpy\ndtype\n(S'f8'\nI00\nI01\ntRI00\nS'ab'\ntb.",
+    "more numbers than bytes": RECONSTRUCT
+    + b"(I1\n(I10000000000\ntcnumpy\ndtype\n(S'f8'\nI00\nI01\ntRI00\nS'ab'\ntb.",
     "negative shape": RECONSTRUCT + b"(I1\n(I-1\ntcnumpy\ndtype\n(S'f8'\nI00\nI01\ntRI00\nS''\ntb.",
     "array made by its class": b"cnumpy\nndarray\n((I10000000000\ntS'O'\ntR.",
     "objects declared to be none": b"cnumpy._core.multiarray\nscalar\n(cnumpy\ndtype\n(S'O8'\nI00\nI01\ntR"
@@ -83,9 +84,7 @@ def test_other_archives_of_the_world(tmp_path: Path) -> None:
 
 
 mutations = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6)
-unhurried = settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+unhurried = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def mutated(data: bytes, changes: list[tuple[float, int]], keep: float = 1.0) -> bytes:
