@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Many
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, fields
 from functools import partial
 from hashlib import blake2b
@@ -50,16 +52,26 @@ def read_clips(paths: Many[Path], settings: Settings) -> dict[Path, Clip | str]:
                 found[path] = read(path)
                 bar.update()
         else:
-            with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-                for path, clip in zip(missing, pool.map(read, missing, chunksize=4), strict=True):
-                    found[path] = clip
-                    bar.update()
+            for path, clip in _read_in_parallel(missing, read):
+                found[path] = clip
+                bar.update()
     return {path: found[path] for path in paths}
 
 
 def cache_folder() -> Path:
     """Where clips are kept: in ``$BENCH_CACHE``, or the user's cache folder."""
     return Path(os.environ.get("BENCH_CACHE") or user_cache_dir("lifting-bench")) / "bvh"
+
+
+def _read_in_parallel(paths: Many[Path], read: Callable[[Path], Clip | str]) -> Iterator[tuple[Path, Clip | str]]:
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        try:
+            yield from zip(paths, pool.map(read, paths, chunksize=4), strict=True)
+        except BrokenProcessPool:
+            raise InputError(
+                "a process that read BVH files was ended from outside, perhaps for want of memory: run the same "
+                "command again, it goes on with the files that are left"
+            ) from None
 
 
 def _read(path: Path, folder: Path, settings: Settings) -> Clip | str:

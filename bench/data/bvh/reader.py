@@ -136,7 +136,8 @@ def _sequences(takes: list[Named], clips: dict[Path, Clip], detections: str, fps
         if detections == "cpn":
             drawn = blake2b(f"{take.subject}/{take.action}".encode(), digest_size=8).digest()
             pixels = [detect(np.random.default_rng([*drawn, view]), exact) for view, exact in enumerate(pixels)]
-        made.append(Take(take.subject, take.action, world, tuple(pixels), cameras))
+        single = tuple(seen.astype(np.float32) for seen in pixels)
+        made.append(Take(take.subject, take.action, world, single, cameras))
     return sequences(made, fps)
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +139,18 @@ def test_files_are_parsed_in_parallel_alike(tree: Path, cache: Path, monkeypatch
         else:
             np.testing.assert_array_equal(clip.world, other.world)
             assert dataclasses.replace(clip, world=other.world) == dataclasses.replace(other, world=other.world)
+
+
+def test_a_killed_process_is_one_sentence(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(ThreadPoolExecutor):
+        def map(self, *arguments, **options):
+            raise BrokenProcessPool
+
+    monkeypatch.setattr(library, "PARALLEL_BYTES", 0)
+    monkeypatch.setattr(library.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(library, "ProcessPoolExecutor", lambda workers, context: Killed(workers))
+    with pytest.raises(InputError, match="run the same command again"):
+        read(tree)
 
 
 def test_a_cache_that_cannot_be_written_changes_nothing(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
