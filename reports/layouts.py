@@ -58,18 +58,15 @@ MEAN_OVER_FRAMES = (
 
 def main(records: Sequence[Record], title: str) -> Table:
     """Methods by detections, a row per aggregation, rows that use ground truth apart from those that do not."""
-    return _by_use(records, title, METRICS, "actions", (MEAN_OVER_ACTIONS,))
+    return _by_use(records, title, METRICS, "actions", MEAN_OVER_ACTIONS)
 
 
 def pck(records: Sequence[Record], title: str) -> Table:
     """``main`` with the metrics of MPI-INF-3DHP, each a mean over all frames, as in the set's own evaluation."""
-    notes = dict.fromkeys(f"{note}." for record in records for note in record.data.notes)
-    return _by_use(records, title, SCORES, "frames", (MEAN_OVER_FRAMES, *notes))
+    return _by_use(records, title, SCORES, "frames", MEAN_OVER_FRAMES)
 
 
-def _by_use(
-    records: Sequence[Record], title: str, metrics: dict[str, str], over: Mean, notes: tuple[str, ...]
-) -> Table:
+def _by_use(records: Sequence[Record], title: str, metrics: dict[str, str], over: Mean, note: str) -> Table:
     titles = sources(records)
     columns = [
         *(Column(header, align="l") for header in ("Method", "Aggregation")),
@@ -89,10 +86,10 @@ def _by_use(
             chosen = [index for index, group in enumerate(groups) if str(group).split()[0] == use]
             runs_of = [answers[index][1].runs for index in chosen]
             blocks += [Block(with_runs([rows[i] for i in chosen], runs_of), text, heading)] * bool(chosen)
-    further = ["F: output frames of a window; ms/frame: median at batch 1 per output frame."]
+    notes = [note, "F: output frames of a window; ms/frame: median at batch 1 per output frame."]
     crossed = [text for key, text in titles.items() if key.train != key.test]
-    further += [f"Training and test detections differ in: {'; '.join(crossed)}."] * bool(crossed)
-    return Table(title, tuple(columns), tuple(blocks), paragraphs(records), (*notes, *further))
+    notes += [f"Training and test detections differ in: {'; '.join(crossed)}."] * bool(crossed)
+    return Table(title, tuple(columns), tuple(blocks), paragraphs(records), tuple(notes))
 
 
 def _answers(lines: list[Line]) -> list[tuple[str, Line, str | None, str]]:

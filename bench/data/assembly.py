@@ -62,7 +62,7 @@ def sequences(takes: Many[Take], fps: float) -> tuple[Sequence, ...]:
     return tuple(found)
 
 
-def fingerprint(train: Many[Sequence], test: Many[Sequence], protocol: str = "") -> str:
+def fingerprint(train: Many[Sequence], test: Many[Sequence], *, protocol: str = "") -> str:
     """Hash of names, order, split and every number of the sequences: 16 hexadecimal digits.
 
     ``protocol``: by which the same numbers would mean something else.

@@ -104,7 +104,7 @@ def read(
         skeleton=MPI_INF_3DHP,
         train=train,
         test=test,
-        fingerprint=fingerprint(train, test, protocol),
+        fingerprint=fingerprint(train, test, protocol=protocol),
         notes=_notes(train, test, protocol, scales),
     )
 
@@ -141,10 +141,10 @@ def _notes(
     train: tuple[Sequence, ...], test: tuple[Sequence, ...], protocol: str, scales: list[float]
 ) -> tuple[str, ...]:
     notes = [
-        f"Protocol {protocol}: {HEIGHT[protocol]}; not comparable with the other protocol",
+        f"Protocol {protocol}: {HEIGHT[protocol]}, not comparable with the other protocol",
         "2D poses are the projected ground truth of the set",
         f"Published test cameras reproject valid test poses {_reprojection(test):.1f} px (median) beside their 2D",
-        f"Training cameras are not in the files; focal lengths and centre were fitted, with "
+        f"Focal lengths and centres of the training cameras are fitted, being in no file, with "
         f"{_reprojection(train):.1f} px (median) left",
     ]
     if protocol == "univ_annot3":

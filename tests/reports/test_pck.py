@@ -62,7 +62,7 @@ def test_best_is_highest_pck_and_auc_and_lowest_mpjpe(records):
         "D3DPP-Agg": [2, 2, 2],
         "D3DPJ-Best†": [0, 0, 0],
     }
-    assert "Protocol annot3: poses at their true scale." in table.notes
+    assert "About the data: Protocol annot3: poses at their true scale." in table.conditions[0]
 
 
 def test_the_head_is_the_mean_over_all_frames_with_its_own_interval(records):
