@@ -91,7 +91,8 @@ def expand(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bo
         if experiment.method.preset == "tiny" and not full:
             touched = {key for key, _ in changes}
             for key, value in ablation.quick.items():
-                description = description if key in touched else override(description, key, value)
+                chosen = any(f"{name}.".startswith(f"{key}.") for name in touched)
+                description = description if chosen else override(description, key, value)
             experiment = parse(description, ablation.title)
         experiments[experiment.model_dump_json()] = experiment
     return list(experiments.values())

@@ -173,7 +173,8 @@ def import_checkpoint(path: Path, method: str, **options: Any) -> Imported:
     Args:
         path: a ``.bin``, ``.pth`` or ``.pt`` file: a state dict, or a training state with one under ``model_pos``.
         method: "tcn", "mixste", "d3dp" or "finepose".
-        options: fields of the configuration that shapes do not tell (``heads``, ``causal``, ``frames`` of a TCN).
+        options: fields of the configuration that shapes do not tell (``heads``, ``causal``, ``frames`` of a TCN),
+            and ``skeleton`` ("human36m" or "mpi_inf_3dhp"), which only FinePOSE's shapes tell.
 
     Raises:
         InputError: the file is no checkpoint of this method; every entry that is missing, unexpected or of another
@@ -224,13 +225,17 @@ def _wrong_buffers(published: dict[str, Tensor]) -> list[str]:
 def _inferred(path: Path, method: str, state: dict[str, Tensor], options: dict[str, Any]) -> tuple[Any, Skeleton]:
     try:
         sizes = _tcn_sizes(state) if method == "tcn" else _trunk_sizes(state)
-        skeleton = HUMAN36M
+        named = options.get("skeleton", HUMAN36M.name)
+        skeleton = next((known for known in (HUMAN36M, MPI_INF_3DHP) if known.name == named), None)
+        if skeleton is None:
+            raise InputError(f"skeleton is {named!r}: take {HUMAN36M.name} or {MPI_INF_3DHP.name}")
         if method == "finepose":
             sizes |= _text_sizes(state)
             skeleton = HUMAN36M if "prompts.rows.verb" in state else MPI_INF_3DHP
     except KeyError as error:
         raise InputError(f"{path} is no checkpoint of {method}: it has no {error.args[0]}") from error
-    return CLASSES[method].Config(**sizes | options), skeleton
+    fields = {key: value for key, value in options.items() if key != "skeleton"}
+    return CLASSES[method].Config(**sizes | fields), skeleton
 
 
 def _tcn_sizes(state: dict[str, Tensor]) -> dict[str, Any]:

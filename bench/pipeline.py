@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from bench.data.windows import Windows, split_validation
+from bench.data.windows import Windows, split_validation, validation_rule
 from bench.experiment import EvaluationSpec
 from bench.measure import environment, measure
 from bench.plan import Job
@@ -196,7 +196,7 @@ def _record(
         steps=spec.steps,
         action_label_given=label_given,
         selection=_selection(job, info),
-        validation="unknown" if job.published else f"every {training.holdout}th take of the training subjects",
+        validation="unknown" if job.published else validation_rule(job.train.train, training.holdout),
         training_seeds=(training.seed,),
         noise_seeds=(spec.seed,),
         tail="each frame once" if spec.tail == "dedup" else "overlap of the last two windows counted twice",

@@ -119,6 +119,11 @@ def resolve(experiment: Experiment) -> Job:
     options = tuple(sorted(data.options.items()))
     train = _load(data.name, data.root, data.detections, options)
     test = _load(data.name, data.root, complete.evaluation.detections, options)
+    if published is not None and published.skeleton != test.skeleton:
+        raise InputError(
+            f"{experiment.training.weights}: lifts joints of {published.skeleton.name}, but the data have those "
+            f"of {test.skeleton.name}; import the checkpoint with --set skeleton={test.skeleton.name}"
+        )
     training_id = identity(
         {
             "method": method.name,
