@@ -66,7 +66,8 @@ DEFAULT_OUT, DEFAULT_STORE = Path("results"), Path("bench-store")
 @app.command()
 def ablate(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Declared ablations (all default ones when none is named).")
+        list[str] | None,
+        typer.Argument(help="Declared ablations, NAME or NAME=CHOICE (all default ones when none is named)."),
     ] = None,
     preset: Preset = None,
     data: DataName = None,
@@ -94,7 +95,9 @@ def ablate(
         resolved = [resolve(experiment) for experiment in experiments]
         jobs |= {job.id: job for job in resolved}
         ids = tuple(dict.fromkeys(job.id for job in resolved))
-        tables[Path(name).stem] = RunSet.Table(title=ablation.title, layout=ablation.layout, ids=ids)
+        tables[Path(Path(name).name.partition("=")[0]).stem] = RunSet.Table(
+            title=ablation.title, layout=ablation.layout, ids=ids
+        )
     runset = RunSet(tables=tables, command=_command(), created_at=_now())
     _run_and_report(list(jobs.values()), runset, device, out, store)
 
@@ -231,7 +234,7 @@ def parity(
 @app.command("import-checkpoint")
 def import_checkpoint(
     file: Annotated[Path, typer.Argument(help="A published .bin, .pth or .pt file.")],
-    method: Annotated[str, typer.Option(help="tcn, mixste, d3dp or finepose.")],
+    method: Annotated[str, typer.Option(help="Name of the method; one with published checkpoints.")],
     out: Annotated[Path | None, typer.Option(help="Where to write (beside the file by default).")] = None,
     options: Annotated[
         list[str] | None,
@@ -243,7 +246,7 @@ def import_checkpoint(
 
     from bench.experiment import parse_assignment
 
-    published = import_module("baselines.published")
+    published = import_module("baselines.published.checkpoint")
     imported = published.import_checkpoint(file, method, **dict(parse_assignment(text) for text in options or []))
     target = out or file.with_suffix(".safetensors")
     imported.save(target)
