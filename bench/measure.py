@@ -11,7 +11,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import pynvml
 import torch
 
 from bench.flops import count_flops
+from bench.protocol.aggregation import DEPLOYABLE
 from bench.protocol.evaluate import windows_per_call
 from bench.records import Cost, Environment, Latency
 from models.lifter import Batch, Lifter, Sampling
@@ -51,7 +53,7 @@ def measure(
 
     Args:
         lifter: on ``device``; measured in evaluation mode.
-        batches: one window each, taken in rotation.
+        batches: one window each, taken in rotation; with ``camera``, which J-Fit reads.
         sampling: as evaluated.
         device: of the method.
         budget_seconds: about what sampling of latency and of throughput may take each. Latency has at least five
@@ -69,6 +71,7 @@ def measure(
         peak, source, nvml = _peak_memory(lambda: lifter.predict(inputs[0], sampling), device)
         samples = _sample(lambda: lifter.predict(next(rotation), sampling), device, budget_seconds)
         latency = _latency(lifter, inputs, sampling, device, budget_seconds, samples)
+        aggregations = _aggregations(lifter, batches[0].to(device), sampling, device, budget_seconds)
     lifter.train(was_training)
     frozen = lifter.frozen_parameters()
     return Cost(
@@ -79,6 +82,7 @@ def measure(
         peak_memory_mb=peak,
         memory_source=source,
         nvml_memory_mb=nvml,
+        aggregation_ms=aggregations,
     )
 
 
@@ -106,7 +110,7 @@ def environment(device: torch.device | str) -> Environment:
 
 
 def _blind(batch: Batch) -> Batch:
-    return replace(batch, pose_3d=None, trajectory=None, camera=None)
+    return replace(batch, pose_3d=None, trajectory=None, camera=None, random_3d=None)
 
 
 def _latency(
@@ -140,14 +144,30 @@ def _latency(
     )
 
 
+def _aggregations(
+    lifter: Lifter, batch: Batch, sampling: Sampling, device: torch.device, budget: float
+) -> dict[str, float]:
+    """Median time (ms) of each deployable aggregation of the last step's hypotheses."""
+    if not lifter.probabilistic:
+        return {}
+    pred = lifter.predict(_blind(batch), sampling)[:, -1:]
+    left = lifter.context[0]
+    seen = replace(_blind(batch), pose_2d=batch.pose_2d[:, left : left + lifter.frames], camera=batch.camera)
+    return {
+        name: statistics.median(_sample(partial(aggregate, pred, seen), device, budget / 10))
+        for name, aggregate in DEPLOYABLE.items()
+    }
+
+
 def _joined(inputs: list[Batch], size: int) -> Batch:
     """One batch of ``size`` windows, repeating the inputs as often as needed."""
     chosen = list(islice(cycle(inputs), size))
-    return Batch(
-        pose_2d=torch.cat([batch.pose_2d for batch in chosen]),
-        actions=tuple(action for batch in chosen for action in batch.actions),
-        window_keys=torch.cat([batch.window_keys for batch in chosen]),
-    )
+    joined: dict[str, Any] = {
+        field.name: torch.cat([getattr(batch, field.name) for batch in chosen])
+        for field in fields(Batch)
+        if isinstance(getattr(inputs[0], field.name), torch.Tensor)
+    }
+    return Batch(actions=tuple(action for batch in chosen for action in batch.actions), **joined)
 
 
 def _sample(call: Call, device: torch.device, budget: float) -> list[float]:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from bench.data.windows import Windows, split_validation
+from bench.data.windows import Windows, evaluation_windows, validation_rule
 from bench.experiment import EvaluationSpec
 from bench.measure import environment, measure
 from bench.plan import Job
@@ -26,18 +24,12 @@ from bench.protocol.errors import FrameErrors, save_errors, takes
 from bench.protocol.evaluate import Plan, evaluate
 from bench.protocol.values import METRIC_VERSIONS, summarise
 from bench.records import Conditions, Cost, DataInfo, GroundTruth, Record, Take, TrainingInfo
+from bench.stages import NOT_TRAINED, trained
 from bench.store import Store
 from bench.tracking import Tracker
-from bench.training import accelerator_for, load_trained, train
-from models.errors import InputError
+from bench.training import accelerator_for
 from models.lifter import Batch, Lifter, Sampling
 
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-
-NOT_TRAINED = TrainingInfo(
-    epochs=0, steps=0, seconds=0.0, windows_per_s=0.0, selected_epoch=0, loss=(), validation_mpjpe=()
-)
 LATENCY_INPUTS = 4
 """Different windows in rotation while latency is measured."""
 
@@ -88,8 +80,9 @@ def _run_training_group(jobs: list[Job], store: Store, tracker: Tracker, device:
     first = jobs[0]
     accelerator = accelerator_for(device, first.experiment.training.precision)
     lifter = first.build()
-    with _alone(store, f"training-{first.training_id}", accelerator):
-        fresh, info = _trained(first, lifter, store, accelerator)
+    info, fresh = NOT_TRAINED, False
+    if first.published is None:
+        info, fresh = trained(first.training, lifter, first.train, first.test, store, device)
     records: list[Record] = []
     if accelerator.is_main_process:
         lifter.to(accelerator.device).eval()
@@ -100,35 +93,12 @@ def _run_training_group(jobs: list[Job], store: Store, tracker: Tracker, device:
     return fresh, records
 
 
-def _trained(job: Job, lifter: Lifter, store: Store, accelerator: Accelerator) -> tuple[bool, TrainingInfo]:
-    if job.published is not None:
-        return False, NOT_TRAINED
-    folder = store.training(job.training_id)
-    info = load_trained(lifter, folder)
-    if info is not None:
-        return False, info
-    spec = job.experiment.training
-    training, held_out = split_validation(job.train.train, spec.holdout)
-    _check_lengths(job, lifter)
-    windows = Windows(
-        training, job.train.skeleton, lifter.train_frames, lifter.context, mode="train", flip=spec.flip
-    )
-    judged = job.test.test if spec.selection == "test" else held_out
-    validation = Windows(judged, job.train.skeleton, lifter.frames, lifter.context, mode="eval")
-    info = train(lifter, windows, validation, spec, folder, accelerator, job.name)
-    if accelerator.is_main_process:
-        tqdm.write(
-            f"trained {job.name}: {info.steps} steps in {info.seconds:.0f} s ({info.windows_per_s:.0f} windows/s)"
-        )
-    return True, info
-
-
 def _evaluate_group(
     jobs: list[Job], lifter: Lifter, info: TrainingInfo, store: Store, tracker: Tracker, device: torch.device
 ) -> list[Record]:
     first = jobs[0]
     spec = first.experiment.evaluation
-    windows = Windows(first.test.test, first.test.skeleton, lifter.frames, lifter.context, mode="eval")
+    windows = evaluation_windows(first.test.test, lifter)
     indices, subset = _test_part(windows, spec)
     plans = [_plan(job) for job in jobs]
     sampling = Sampling(flip=spec.flip, seed=spec.seed)
@@ -196,12 +166,12 @@ def _record(
         steps=spec.steps,
         action_label_given=label_given,
         selection=_selection(job, info),
-        validation="unknown" if job.published else f"every {training.holdout}th take of the training subjects",
+        validation="unknown" if job.published else validation_rule(job.train.train, training.holdout),
         training_seeds=(training.seed,),
         noise_seeds=(spec.seed,),
         tail="each frame once" if spec.tail == "dedup" else "overlap of the last two windows counted twice",
         best_over="window" if spec.call is None else f"calls of {spec.call} windows",
-        notes=_notes(job, lifter),
+        notes=_notes(job, lifter, info),
     )
     return Record(
         id=job.id,
@@ -223,9 +193,17 @@ def _record(
     )
 
 
-def _notes(job: Job, lifter: Lifter) -> dict[str, str]:
+def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
+    notes = lifter.notes
     labels = job.experiment.evaluation.actions
-    return lifter.notes | ({} if labels == "given" else {"action labels": labels})
+    if labels != "given":
+        notes = notes | {"action labels": labels}
+    sequences = (*job.train.train, *job.test.test)
+    if job.training.first is not None and info.first_stage is not None:
+        notes = notes | {"first stage": f"{job.training.first.lifter.title}, {info.first_stage.steps} steps"}
+    if lifter.needs_confidence and any(sequence.confidence is None for sequence in sequences):
+        notes = notes | {"confidence": "1 for every joint (the data has none)"}
+    return notes
 
 
 def _selection(job: Job, info: TrainingInfo) -> str:
@@ -274,27 +252,6 @@ def _grouped(jobs: Iterable[Job], key: Callable[[Job], str]) -> Iterator[list[Jo
     for job in jobs:
         ordered.setdefault(key(job), []).append(job)
     yield from ordered.values()
-
-
-@contextmanager
-def _alone(store: Store, name: str, accelerator: Accelerator) -> Iterator[None]:
-    """Keep other programs from doing the same work; processes of one program share it."""
-    if accelerator.is_main_process:
-        with store.lock(name):
-            accelerator.wait_for_everyone()
-            yield
-    else:
-        accelerator.wait_for_everyone()
-        yield
-
-
-def _check_lengths(job: Job, lifter: Lifter) -> None:
-    longest = max(len(sequence) for sequence in job.train.train)
-    if longest < lifter.train_frames:
-        raise InputError(
-            f"data {job.train.name!r}: the longest training sequence has {longest} frames, fewer than the window "
-            f"of {lifter.train_frames}; set method.options.frames to at most {longest}"
-        )
 
 
 def _latency_inputs(windows: Windows, indices: np.ndarray) -> list[Batch]:

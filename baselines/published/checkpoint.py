@@ -162,7 +162,8 @@ def import_checkpoint(path: Path, method: str, **options: Any) -> Imported:
     Args:
         path: a ``.bin``, ``.pth`` or ``.pt`` file: a state dict, or a training state with one under ``model_pos``.
         method: one of ``methods()``.
-        options: fields of the configuration that shapes do not tell (``heads``, ``causal``, ``frames`` of a TCN).
+        options: fields of the configuration that shapes do not tell (``heads``, ``causal``, ``frames`` of a TCN),
+            and ``skeleton`` ("human36m" or "mpi_inf_3dhp"), which few methods' shapes tell.
 
     Raises:
         InputError: the file is no checkpoint of this method; every entry that is missing, unexpected or of another
@@ -231,22 +232,28 @@ def _wrong_constants(published: dict[str, Tensor], ours: dict[str, Tensor]) -> l
 
 def _inferred(path: Path, method: str, state: dict[str, Tensor], options: dict[str, Any]) -> tuple[Any, Skeleton]:
     known = module_of(method)
+    named = options.get("skeleton", HUMAN36M.name)
+    skeleton = next((order for order in (HUMAN36M, MPI_INF_3DHP) if order.name == named), None)
+    if skeleton is None:
+        raise InputError(f"skeleton is {named!r}: take {HUMAN36M.name} or {MPI_INF_3DHP.name}")
     try:
         sizes = known.sizes(state)
-        skeleton = known.skeleton(state) if hasattr(known, "skeleton") else HUMAN36M
+        if hasattr(known, "skeleton"):
+            skeleton = known.skeleton(state)
     except KeyError as error:
         raise InputError(f"{path} is no checkpoint of {method}: it has no {error.args[0]}") from error
     except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
         reason = f"a shape is not what it should be ({one_line(error)})"
         raise InputError(f"{path} is no checkpoint of {method}: {reason}") from error
+    chosen = {key: value for key, value in options.items() if key != "skeleton"}
     names = [field.name for field in fields(known.LIFTER.Config)]
-    for option in options:
+    for option in chosen:
         if option not in names:
             raise InputError(f"{method} has no option {option!r}: it has {', '.join(names)}")
     try:
-        return known.LIFTER.Config(**sizes | options), skeleton
+        return known.LIFTER.Config(**sizes | chosen), skeleton
     except TypeError as error:
-        raise InputError(f"{options} are no options for {method} ({one_line(error)}): change them") from error
+        raise InputError(f"{chosen} are no options for {method} ({one_line(error)}): change them") from error
 
 
 def _blank(method: str, config: Any, skeleton: Skeleton, state: dict[str, Tensor]) -> Lifter:

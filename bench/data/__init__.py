@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 READERS = {
     "synthetic": "bench.data.synthetic:read",
     "human36m": "bench.data.human36m:read",
+    "bvh": "bench.data.bvh.reader:read",
+    "mpi_inf_3dhp": "bench.data.mpi_inf_3dhp:read",
 }
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pynvml
 import pytest
@@ -52,7 +52,11 @@ class Slow(Lifter):
 def windows(count: int = 2) -> list[Batch]:
     return [
         Batch(
-            torch.randn(1, FRAMES, 17, 2), ("Walking",), torch.tensor([n]), pose_3d=torch.zeros(1, FRAMES, 17, 3)
+            torch.randn(1, FRAMES, 17, 2),
+            ("Walking",),
+            torch.tensor([n]),
+            pose_3d=torch.zeros(1, FRAMES, 17, 3),
+            camera=torch.tensor([[2.0, 2, 0, 0, 0, 0, 0, 0, 0]]),
         )
         for n in range(count)
     ]
@@ -64,6 +68,8 @@ def test_costs_are_counted() -> None:
     assert cost.flops_per_window == 2 * 100 + 2 * 3 * (2 * FRAMES * 17 * 2 * 3)
     assert cost.flops_per_frame == cost.flops_per_window / FRAMES
     assert cost.latency.throughput_batch == module.THROUGHPUT_WINDOWS
+    assert list(cost.aggregation_ms) == ["P-Agg", "P-Median", "J-Fit"]
+    assert min(cost.aggregation_ms.values()) > 0
 
 
 def test_latency_is_that_of_single_windows_and_statistics_follow_from_samples() -> None:
@@ -83,7 +89,7 @@ def test_slow_methods_get_five_samples_and_no_more() -> None:
     lifter = Slow(seconds=0.05)
     latency = measure(lifter, windows(), Sampling(), "cpu", budget_seconds=0.02).latency
     assert len(latency.samples_ms) == module.FEWEST_SAMPLES
-    assert lifter.calls == [1] * (len(windows()) + module.FEWEST_SAMPLES + 3)
+    assert lifter.calls == [1] * (len(windows()) + module.FEWEST_SAMPLES + 4)
     assert latency.throughput_batch == 1
     assert latency.throughput_windows_per_s == pytest.approx(1000 / latency.median_ms)
 
@@ -141,3 +147,15 @@ def test_on_a_gpu() -> None:
     assert cost.latency.median_ms > 0
     assert "GPU" in cost.memory_source
     assert environment("cuda").driver is not None
+
+
+def test_windows_measured_together_keep_all_that_a_method_reads() -> None:
+    inputs = [
+        replace(module._blind(window), confidence=torch.rand(1, FRAMES, 17), random_2d=torch.rand(1, 2, 17, 2))
+        for window in windows()
+    ]
+    joined = module._joined(inputs, 3)
+    assert torch.equal(joined.confidence, torch.cat([inputs[n].confidence for n in (0, 1, 0)]))
+    assert joined.random_2d.shape == (3, 2, 17, 2)
+    assert joined.pose_3d is None
+    assert joined.actions == ("Walking",) * 3
