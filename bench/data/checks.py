@@ -29,7 +29,10 @@ OUTSIDE = 0.1  # share of joints that may lie outside the image
 MISPLACED = 0.03  # of the image's width: median distance of 2D poses and projections
 MISPLACED_SEQUENCE = 0.06  # the same of a single sequence
 BONE = (0.01, 0.8)  # metres
-CHANGING = 0.05  # standard deviation of a bone by its length
+CHANGING = (
+    0.05,
+    0.2,
+)  # standard deviation of a bone by its length: of the limbs, and where shoulders and spine move
 UNEQUAL = 0.15  # difference of a left and a right bone by their mean
 DISTANCE = (0.5, 30.0)  # metres of the root from the camera
 FASTEST = 25.0  # m/s that one joint in a thousand may exceed
@@ -40,7 +43,7 @@ APART = 0.01  # screen units between the means of left and right joints
 
 @dataclass(frozen=True)
 class _Facts:
-    """Measures of one sequence, in metres and screen units.
+    """Measures of one sequence, over the frames that count, in metres and screen units.
 
     Attributes:
         finite: whether all its numbers are.
@@ -89,23 +92,23 @@ def checksums(root: Path | None) -> Iterator[Line]:
 
 
 def _facts(sequence: Sequence, skeleton: Skeleton) -> _Facts:
-    pose = sequence.pose_3d.astype(np.float64)
-    seen = pose + sequence.trajectory[:, None]
+    counts = np.ones(len(sequence), dtype=bool) if sequence.valid is None else sequence.valid
+    whole = sequence.pose_3d.astype(np.float64) + sequence.trajectory[:, None]
+    steps = np.linalg.norm(np.diff(whole, axis=0), axis=-1)[counts[1:] & counts[:-1]] * sequence.fps
+    pose, seen, pose_2d = sequence.pose_3d[counts].astype(np.float64), whole[counts], sequence.pose_2d[counts]
     exact = project(seen, sequence.intrinsics.astype(np.float64))
-    height = sequence.height / sequence.width
-    outside = (np.abs(sequence.pose_2d) > [1, height]).any(axis=-1)
-    distance = np.linalg.norm(sequence.trajectory, axis=-1)
-    steps = np.linalg.norm(np.diff(seen, axis=0), axis=-1) * sequence.fps
+    outside = (np.abs(pose_2d) > [1, sequence.height / sequence.width]).any(axis=-1)
+    distance = np.linalg.norm(sequence.trajectory[counts], axis=-1)
     parents, children = (list(ends) for ends in zip(*skeleton.bones, strict=True))
     return _Facts(
-        finite=bool(np.isfinite(seen).all() and np.isfinite(sequence.pose_2d).all()),
+        finite=bool(np.isfinite(whole).all() and np.isfinite(sequence.pose_2d).all()),
         outside=float(outside.mean()),
-        misplaced=(np.linalg.norm(sequence.pose_2d - exact, axis=-1).ravel() / 2).astype(np.float32),
+        misplaced=(np.linalg.norm(pose_2d - exact, axis=-1).ravel() / 2).astype(np.float32),
         bones=np.linalg.norm(pose[:, children] - pose[:, parents], axis=-1).astype(np.float32),
         depth=float(seen[..., 2].min()),
         distance=(float(distance.min()), float(distance.max())),
         fast=float(np.percentile(steps, 99.9)) if steps.size else 0.0,
-        sides=_agreement(sequence.pose_2d, exact, skeleton),
+        sides=_agreement(pose_2d, exact, skeleton),
         knees=_forward_knees(pose, skeleton),
     )
 
@@ -161,7 +164,7 @@ def _frames(dataset: Dataset) -> Line:
     reader = importlib.import_module(READERS[dataset.name].split(":")[0]) if dataset.name in READERS else None
     complete = getattr(reader, "COMPLETE", None)
     if complete is None:
-        return "ok", found
+        return "ok", f"{found}, called '{dataset.label}'"
     if counts == complete:
         return "ok", f"{found}, the complete set"
     whole = f"the complete set has {complete[0]:,} and {complete[1]:,}"
@@ -172,7 +175,10 @@ def _subjects(dataset: Dataset) -> Line:
     train, test = ({sequence.subject for sequence in part} for part in (dataset.train, dataset.test))
     takes = len({sequence.take for sequence in dataset.train + dataset.test})
     text = f"subjects: {' '.join(sorted(train))} for training, {' '.join(sorted(test))} for testing, {takes} takes"
-    return _line(not train & test, text if not train & test else f"{text}; none may be in both")
+    shared = {sequence.take for sequence in dataset.train} & {sequence.take for sequence in dataset.test}
+    if shared:
+        return "problem", f"{text}; {min(shared)} is in both"
+    return ("note", f"{text}; who is in both is known from training") if train & test else ("ok", text)
 
 
 def _finite(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
@@ -261,10 +267,14 @@ def _bones(skeleton: Skeleton, sequences: tuple[Sequence, ...], facts: list[_Fac
         f"({names[mean.argmax() % len(names)]})",
     )
     change = np.stack([lengths[name].std(axis=0, dtype=np.float64) for name in subjects]) / np.maximum(mean, 1e-9)
-    subject, bone = np.unravel_index(change.argmax(), change.shape)
+    paired = {*skeleton.left, *skeleton.right}
+    limbs = np.array([paired.issuperset(bone) for bone in skeleton.bones])
+    most, others = change[:, limbs].max(), change[:, ~limbs].max()
+    subject, bone = np.argwhere(change[:, limbs] == most)[0]
     yield _line(
-        change.max() < CHANGING,
-        f"rigid: bones of a subject change by {change.max():.2%} at most ({names[bone]} of {subjects[subject]})",
+        most < CHANGING[0] and others < CHANGING[1],
+        f"rigid: bones of a limb change by {most:.2%} at most ({names[np.flatnonzero(limbs)[bone]]} of "
+        f"{subjects[subject]}), others by {others:.2%}",
     )
     child_at = {child: place for place, (_, child) in enumerate(skeleton.bones)}
     left, right = ([child_at[joint] for joint in side] for side in (skeleton.left, skeleton.right))

@@ -108,7 +108,7 @@ def certain(s: Sequence) -> Sequence:
     return replace(s, confidence=np.ones(s.pose_2d.shape[:2], dtype=np.float32))
 
 
-def a_training_subject(s: Sequence) -> Sequence:
+def a_training_take(s: Sequence) -> Sequence:
     return replace(s, subject="S1")
 
 
@@ -127,7 +127,7 @@ def a_training_subject(s: Sequence) -> Sequence:
         (too_fast, "time"),
         (without_a_number, "finite"),
         (certain, "confidence"),
-        (a_training_subject, "subjects"),
+        (a_training_take, "subjects"),
     ],
 )
 def test_what_is_wrong_is_a_problem(dataset: Dataset, change: Callable[[Sequence], Sequence], word: str) -> None:
@@ -138,6 +138,17 @@ def test_one_spoiled_sequence_is_found_and_named(dataset: Dataset) -> None:
     for change, word in ((of_another_camera, "projection"), (with_2d_sides_exchanged, "sides")):
         lines = [line for verdict, line in check(changed(dataset, change, only=2)) if verdict == "problem"]
         assert [line for line in lines if line.startswith(word) and "S9/Walking/58860488" in line]
+
+
+def test_frames_that_do_not_count_are_not_judged(dataset: Dataset) -> None:
+    counts = np.arange(FIRST_FRAMES) % 20 < 10
+
+    def spoiled(s: Sequence) -> Sequence:
+        pose = np.where(counts[:, None, None], s.pose_3d, s.pose_3d + np.float32(3) * s.pose_3d[::-1])
+        return replace(s, pose_3d=pose, valid=counts)
+
+    assert set(verdicts(changed(dataset, spoiled)).values()) == {"ok"}
+    assert "problem" in verdicts(changed(dataset, lambda s: replace(spoiled(s), valid=None))).values()
 
 
 def test_any_skeleton(dataset: Dataset) -> None:
@@ -158,6 +169,7 @@ def test_an_incomplete_set_is_a_note(dataset: Dataset) -> None:
     verdict, line = next(iter(check(replace(dataset, name="human36m"))))
     assert verdict == "note"
     assert line.endswith("the complete set has 1,559,752 and 543,344, so that results are called 'made up'")
+    assert verdicts(changed(dataset, lambda s: replace(s, subject="S1", action="Eating")))["subjects"] == "note"
     noted = replace(dataset, notes=("one is missing",))
     assert next(iter(check(noted))) == ("note", "one is missing")
 
@@ -180,7 +192,7 @@ def test_at_the_command_line(monkeypatch: pytest.MonkeyPatch, dataset: Dataset) 
     monkeypatch.setattr("bench.data.load", lambda *arguments: dataset)
     result = CliRunner().invoke(app, ["data", "check"])
     assert result.exit_code == 0, result.output
-    assert result.output.startswith("ok      frames: 240 for training, 240 for testing\n")
+    assert result.output.startswith("ok      frames: 240 for training, 240 for testing, called 'made up'\n")
     monkeypatch.setattr("bench.data.load", lambda *arguments: changed(dataset, lame))
     result = CliRunner().invoke(app, ["data", "check"])
     assert result.exit_code == 1
