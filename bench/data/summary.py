@@ -27,6 +27,7 @@ def summary(dataset: Dataset) -> list[str]:
         f"mean training pose as a guess for the test set: {mean_pose_error(dataset):.0f} mm MPJPE",
         "test frames by action: "
         + ", ".join(f"{k} {v:,}" for k, v in sorted(_frames_by_action(dataset.test).items())),
+        *dataset.notes,
     ]
 
 
