@@ -19,13 +19,10 @@ from models.skeleton import HUMAN36M, Skeleton
 from models.spatiotemporal import BLOCK_EPS, Attention, Block, Mlp, StochasticDepth, attend, growing
 
 STREAMS = 3
-GENERATOR_BLOCKS = 4
 GENERATOR_HEADS = 9
 HEADS = 8
 SHORT = 27
 """Windows up to this length are embedded with normalisation, activation and dropout, longer ones linearly."""
-EMBEDDING_DROPOUT = 0.25
-
 
 @dataclass(frozen=True)
 class MHFormerConfig(WindowConfig):
@@ -36,9 +33,14 @@ class MHFormerConfig(WindowConfig):
             of 9, because frames are the channels of 9 heads.
         channels: C, a multiple of 8 (heads).
         hidden: width of the MLP that joins the streams.
+        generator_layers: blocks of each of the three transformers that make hypotheses.
         layers: blocks that merge the streams: all but the last refine each stream, the last lets them interact.
         dropout: after tables, projections and in MLPs.
+        embedding_dropout: of the embedded hypotheses, where ``seen`` is at most 27.
         drop_path: stochastic depth of the last block of each transformer; it grows linearly from 0 at the first.
+        hypothesis_gain: initial scale of what each hypothesis adds to the one before. Its final norm spreads over
+            more than the screen, where a person covers a small part of it, so with the published 1 short trainings
+            hardly see the pose.
 
     Raises:
         InputError: a value out of its range.
@@ -47,9 +49,12 @@ class MHFormerConfig(WindowConfig):
     seen: int = 351
     channels: int = 512
     hidden: int = 1024
+    generator_layers: int = 4
     layers: int = 3
     dropout: float = 0.1
+    embedding_dropout: float = 0.25
     drop_path: float = 0.2
+    hypothesis_gain: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,10 +81,11 @@ class HypothesisEncoder(nn.Module):
         self.blocks = nn.Sequential(
             *(
                 Block(T, GENERATOR_HEADS, 2, rate, config.dropout)
-                for rate in growing(config.drop_path, GENERATOR_BLOCKS)
+                for rate in growing(config.drop_path, config.generator_layers)
             )
         )
         self.norm = nn.LayerNorm(T, eps=BLOCK_EPS)
+        nn.init.constant_(self.norm.weight, config.hypothesis_gain)
 
     def forward(self, motion: Tensor) -> Tensor:
         tokens = self.dropout(motion + self.table)
@@ -163,7 +169,7 @@ class MHFormer(Lifter):
     Config: ClassVar[type] = MHFormerConfig
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
-            MHFormerConfig(frames=9, seen=9, channels=32, hidden=64, dropout=0.0, drop_path=0.0),
+            MHFormerConfig(frames=9, seen=9, channels=32, hidden=64, generator_layers=2, layers=2, dropout=0.0, embedding_dropout=0.0, drop_path=0.0, hypothesis_gain=0.1),
             TINY_RECIPE,
         ),
         "base": Preset(
@@ -179,6 +185,7 @@ class MHFormer(Lifter):
     def __init__(self, config: MHFormerConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
         self.frames, self.train_frames = config.frames, config.seen
+        self.context = (config.seen // 2, config.seen // 2)
         T, C, J = config.seen, config.channels, len(skeleton.joints)
         self.motion_norms = nn.ModuleList(nn.LayerNorm(T) for _ in range(STREAMS))
         self.encoders = nn.ModuleList(HypothesisEncoder(config, 2 * J) for _ in range(STREAMS))
@@ -215,16 +222,22 @@ class MHFormer(Lifter):
     def training_loss(self, batch: Batch) -> Tensor:
         """Mean joint distance of all frames."""
         assert batch.pose_3d is not None
-        return mean_joint_distance(self.lift(batch.pose_2d), batch.pose_3d)
+        left, _ = self.context
+        return mean_joint_distance(self.lift(batch.pose_2d[:, left : left + self.config.seen]), batch.pose_3d)
 
     @torch.no_grad()
     def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
+        poses = flip_average(self._centres, batch.pose_2d, self.skeleton, sampling.flip)
         return root_at_origin(poses, self.skeleton)[:, None, None]
+
+    def _centres(self, pose_2d):
+        w = pose_2d.unfold(1, self.config.seen, 1).movedim(-1, 2)
+        B, F = w.shape[:2]
+        return self.lift(w.flatten(0, 1))[:, self.config.seen // 2].unflatten(0, (B, F))
 
 
 def _embedding(config: MHFormerConfig, coordinates: int) -> nn.Module:
     convolution = nn.Conv1d(coordinates, config.channels, 1)
     if config.seen > SHORT:
         return convolution
-    return nn.Sequential(convolution, nn.BatchNorm1d(config.channels), nn.ReLU(), nn.Dropout(EMBEDDING_DROPOUT))
+    return nn.Sequential(convolution, nn.BatchNorm1d(config.channels), nn.ReLU(), nn.Dropout(config.embedding_dropout))

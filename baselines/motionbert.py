@@ -145,11 +145,11 @@ class MotionBERT(Lifter):
     def training_loss(self, batch: Batch) -> Tensor:
         """Weighted position, scaled position and velocity, and those losses on limbs that have a weight."""
         assert batch.pose_3d is not None
-        return motionbert_loss(self.lift(batch.pose_2d), batch.pose_3d, self.config, self.skeleton)
+        return motionbert_loss(self.lift(with_confidence(batch)), batch.pose_3d, self.config, self.skeleton)
 
     @torch.no_grad()
     def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
+        poses = flip_average(self.lift, with_confidence(batch), self.skeleton, sampling.flip)
         return root_at_origin(poses, self.skeleton)[:, None, None]
 
 
@@ -168,3 +168,7 @@ def motionbert_loss(
         found = limb_losses(predicted, target, limbs, meeting_limbs(limbs))
         loss = loss + sum(weight * found[name] for name, weight in weights.items())
     return loss
+
+
+def with_confidence(batch):
+    return torch.cat([batch.pose_2d, torch.ones_like(batch.pose_2d[..., :1])], -1)
