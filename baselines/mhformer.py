@@ -49,9 +49,6 @@ class MHFormerConfig(CentreConfig):
         dropout: after tables, projections and in MLPs.
         embedding_dropout: of the embedded hypotheses, where ``length`` is at most 27.
         drop_path: stochastic depth of the last block of each transformer; it grows linearly from 0 at the first.
-        hypothesis_gain: initial scale of what each hypothesis adds to the one before. Its final norm spreads over
-            more than the screen, where a person covers a small part of it, so with the published 1 short trainings
-            hardly see the pose.
 
     Raises:
         InputError: a value out of its range.
@@ -66,7 +63,6 @@ class MHFormerConfig(CentreConfig):
     dropout: float = 0.1
     embedding_dropout: float = 0.25
     drop_path: float = 0.2
-    hypothesis_gain: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,8 +77,6 @@ class MHFormerConfig(CentreConfig):
         for name in ("dropout", "embedding_dropout", "drop_path"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}, but it is a probability below 1: take 0.1")
-        if not self.hypothesis_gain > 0:
-            raise InputError(f"hypothesis_gain is {self.hypothesis_gain}, but must be positive: take 1")
 
 
 class HypothesisEncoder(nn.Module):
@@ -100,7 +94,6 @@ class HypothesisEncoder(nn.Module):
             )
         )
         self.norm = nn.LayerNorm(T, eps=BLOCK_EPS)
-        nn.init.constant_(self.norm.weight, config.hypothesis_gain)
 
     def forward(self, motion: Tensor) -> Tensor:
         tokens = self.dropout(motion + self.table)
@@ -193,7 +186,6 @@ class MHFormer(Lifter):
                 dropout=0.0,
                 embedding_dropout=0.0,
                 drop_path=0.0,
-                hypothesis_gain=0.1,
             ),
             TINY_RECIPE,
         ),
