@@ -117,7 +117,7 @@ class Mixing(nn.Module):
 
 
 class Refinement(nn.Module):
-    """Each stream ``[B, T, 1, C]`` attends to itself, then all are mixed (section 3.4 of the paper)."""
+    """Each stream ``[B, T, 1, C]`` attends to itself, then all are mixed (SHR of the paper)."""
 
     def __init__(self, config: MHFormerConfig, drop_path: float) -> None:
         super().__init__()
@@ -152,7 +152,7 @@ class CrossAttention(nn.Module):
 
 
 class Interaction(nn.Module):
-    """Each stream ``[B, T, 1, C]`` reads the two others, one after the other, then all are mixed (section 3.5)."""
+    """Each stream ``[B, T, 1, C]`` reads both others, one after the other, then all are mixed (CHI of the paper)."""
 
     def __init__(self, config: MHFormerConfig) -> None:
         super().__init__()
@@ -225,7 +225,7 @@ class MHFormer(Lifter):
         return poses.transpose(1, 2).unflatten(2, (-1, 3))
 
     def hypotheses(self, pose_2d: Tensor) -> list[Tensor]:
-        """Three motions ``[B, 2 J, T]``, each the one before with what an encoder adds (section 3.3)."""
+        """Three motions ``[B, 2 J, T]``, each the one before with what an encoder adds."""
         motion = pose_2d.flatten(2).transpose(1, 2)
         motions = []
         for norm, encoder in zip(self.motion_norms, self.encoders, strict=True):

@@ -179,7 +179,7 @@ class MotionBERT(Lifter):
 def motionbert_loss(
     predicted: Tensor, target: Tensor, config: MotionBERTConfig, skeleton: Skeleton = HUMAN36M
 ) -> Tensor:
-    """The training loss of poses ``[B, F, J, 3]`` in metres (section 3.3)."""
+    """The training loss of poses ``[B, F, J, 3]`` in metres."""
     loss = (
         mean_joint_distance(predicted, target)
         + config.scaled * scaled_joint_distance(predicted, target)

@@ -42,7 +42,7 @@ def meeting_limbs(limbs: Pairs) -> Pairs:
 
 
 def limb_losses(predicted: Tensor, target: Tensor, limbs: Pairs, pairs: Pairs) -> dict[str, Tensor]:
-    """The scalar losses of MotionBERT's pretraining code on bodies ``[..., F, J, 3]``.
+    """MotionBERT's optional losses (arXiv:2210.06551) on bodies ``[..., F, J, 3]``.
 
     Returns:
         ``limb_variance`` over the frames of the prediction, and the mean absolute difference of ``limb_length``,

@@ -33,7 +33,7 @@ def mean_joint_distance(predicted: Tensor, target: Tensor, weights: Tensor | Non
 def scaled_joint_distance(predicted: Tensor, target: Tensor) -> Tensor:
     """Mean distance after every frame is scaled to the target, least squares (N-MPJPE as a loss).
 
-    The gradient runs through the scale (Rhodin et al., arXiv:1803.04775, section 3).
+    The gradient runs through the scale (Rhodin et al., arXiv:1803.04775).
     """
     dims = (-2, -1)
     scale = (target * predicted).sum(dims, keepdim=True) / predicted.square().sum(dims, keepdim=True)
