@@ -152,7 +152,7 @@ class CrossAttention(nn.Module):
 
 
 class Interaction(nn.Module):
-    """Each stream ``[B, T, 1, C]`` reads both others, one after the other, then all are mixed (CHI of the paper)."""
+    """Each stream ``[B, T, 1, C]`` reads both others, in turn, then all are mixed (CHI of the paper)."""
 
     def __init__(self, config: MHFormerConfig) -> None:
         super().__init__()
