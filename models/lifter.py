@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from models.schedules import OptimizerName, Schedule
 from models.skeleton import HUMAN36M, Skeleton
 
 
@@ -28,6 +29,9 @@ class Batch:
         trajectory: ``[B, F, 3]`` metres, the root in camera space.
         camera: ``[B, 9]`` fx fy cx cy k1 k2 k3 p1 p2, normalised to screen coordinates.
         confidence: ``[B, left + F + right, J]`` from 0 to 1, the 2D detector's; None where the data has none.
+        random_2d: ``[B, N, J, 2]`` further frames of each window's sequence, where the method asks for them
+            (``random_frames``): drawn at random in training, evenly spread over the sequence in evaluation.
+        random_3d: ``[B, N, J, 3]`` their poses, in training only.
     """
 
     pose_2d: Tensor
@@ -37,6 +41,8 @@ class Batch:
     trajectory: Tensor | None = None
     camera: Tensor | None = None
     confidence: Tensor | None = None
+    random_2d: Tensor | None = None
+    random_3d: Tensor | None = None
 
     def __len__(self) -> int:
         return self.pose_2d.shape[0]
@@ -78,9 +84,13 @@ class Recipe:
             length of its windows.
         least_steps: on a small data set, as many more epochs are run as it takes to make this many steps.
         batch_frames: supervised output frames per optimiser step, over all processes.
-        learning_rate: of AdamW at the first epoch.
-        decay: factor on the learning rate per epoch; spread over all of them where ``least_steps`` adds some.
-        weight_decay: of AdamW.
+        learning_rate: at the first epoch.
+        decay: factor on the learning rate per epoch, or as ``schedule`` says; spread over all of them where
+            ``least_steps`` adds some.
+        weight_decay: of the optimiser; decoupled in AdamW and Ranger.
+        optimizer: AdamW, Adam, Adam with AMSGrad, or ``models.ranger``.
+        schedule: of the learning rate; see ``models.schedules``.
+        clip: largest gradient norm; None for no clipping.
     """
 
     epochs: int
@@ -89,6 +99,9 @@ class Recipe:
     decay: float
     weight_decay: float
     least_steps: int = 0
+    optimizer: OptimizerName = "adamw"
+    schedule: Schedule = "exponential"
+    clip: float | None = None
 
 
 TINY_RECIPE = Recipe(
@@ -121,11 +134,16 @@ class Lifter(nn.Module):
         Config: a frozen dataclass of plain values, its fields the options of the method.
         presets: sizes by name, at least ``tiny``, ``base`` and ``paper``.
         probabilistic: whether H and K mean anything to it.
+        needs_confidence: whether it reads ``Batch.confidence``; its ``Config`` is then a
+            ``models.prediction.ConfidenceConfig``, and data without confidence is refused before training starts.
 
     Attributes:
         frames: F, output frames of a window in evaluation.
         train_frames: output frames of a window in training; equal to ``frames`` unless the method says otherwise.
+        train_stride: frames from one training window to the next; None for ``train_frames``, without overlap.
         context: (left, right) input frames beyond the output frames.
+        random_frames: N further frames of a window's sequence that the method wants to see
+            (``Batch.random_2d``), in place of all of them.
         uses_action: whether ``predict`` reads ``Batch.actions`` (an assumption that tables print).
         notes: conditions of its own that belong under a table (for example ``{"text": "tiny"}``).
     """
@@ -135,10 +153,13 @@ class Lifter(nn.Module):
     Config: ClassVar[type]
     presets: ClassVar[dict[str, Preset]]
     probabilistic: ClassVar[bool] = False
+    needs_confidence: ClassVar[bool] = False
 
     frames: int
     train_frames: int
+    train_stride: int | None = None
     context: tuple[int, int] = (0, 0)
+    random_frames: int = 0
     uses_action: bool = False
 
     def __init__(self, config: Any, skeleton: Skeleton = HUMAN36M) -> None:
@@ -156,6 +177,12 @@ class Lifter(nn.Module):
         Args:
             pose_2d: ``[N, J, 2]`` normalised screen coordinates.
             pose_3d: ``[N, J, 3]`` metres, root-relative.
+        """
+
+    def on_progress(self, done: float) -> None:
+        """Hear before every step what part of the training is done, from 0 to 1; for schedules of its own.
+
+        What it sets must follow from ``done`` alone, so that a training that was interrupted goes on exactly.
         """
 
     def training_loss(self, batch: Batch) -> Tensor:
