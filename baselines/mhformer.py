@@ -1,0 +1,230 @@
+"""MHFormer: three pose hypotheses made from a window and merged (Li et al., arXiv:2111.12707, CVPR 2022).
+
+B batch, T frames seen at once, F frames of a window, J joints, C channels of a stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from models.errors import InputError
+from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.losses import mean_joint_distance
+from models.prediction import WindowConfig, flip_average, root_at_origin
+from models.skeleton import HUMAN36M, Skeleton
+from models.spatiotemporal import BLOCK_EPS, Attention, Block, Mlp, StochasticDepth, attend, growing
+
+STREAMS = 3
+GENERATOR_BLOCKS = 4
+GENERATOR_HEADS = 9
+HEADS = 8
+SHORT = 27
+"""Windows up to this length are embedded with normalisation, activation and dropout, longer ones linearly."""
+EMBEDDING_DROPOUT = 0.25
+
+
+@dataclass(frozen=True)
+class MHFormerConfig(WindowConfig):
+    """Size of the network; ``frames`` is the length of evaluated windows.
+
+    Attributes:
+        seen: T, frames that the network sees at once, in training and around every evaluated frame; an odd multiple
+            of 9, because frames are the channels of 9 heads.
+        channels: C, a multiple of 8 (heads).
+        hidden: width of the MLP that joins the streams.
+        layers: blocks that merge the streams: all but the last refine each stream, the last lets them interact.
+        dropout: after tables, projections and in MLPs.
+        drop_path: stochastic depth of the last block of each transformer; it grows linearly from 0 at the first.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    seen: int = 351
+    channels: int = 512
+    hidden: int = 1024
+    layers: int = 3
+    dropout: float = 0.1
+    drop_path: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.seen < 9 or self.seen % 18 != 9:
+            raise InputError(f"seen is {self.seen}, but must be an odd multiple of 9: take 27, 81, 243 or 351")
+        if self.channels < HEADS or self.channels % HEADS:
+            raise InputError(f"channels is {self.channels}, but must be a multiple of {HEADS}: take 512")
+        if self.hidden < 1 or self.layers < 1:
+            raise InputError(f"hidden is {self.hidden} and layers is {self.layers}, but both must be 1 or more")
+        if not 0 <= self.dropout < 1 or not 0 <= self.drop_path < 1:
+            raise InputError(
+                f"dropout is {self.dropout} and drop_path is {self.drop_path}, but both are probabilities below 1"
+            )
+
+
+class HypothesisEncoder(nn.Module):
+    """A transformer whose tokens are the coordinates and whose channels are the frames: ``[B, 2 J, T]``."""
+
+    def __init__(self, config: MHFormerConfig, coordinates: int) -> None:
+        super().__init__()
+        T = config.seen
+        self.table = nn.Parameter(torch.zeros(1, coordinates, T))
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.Sequential(
+            *(
+                Block(T, GENERATOR_HEADS, 2, rate, config.dropout)
+                for rate in growing(config.drop_path, GENERATOR_BLOCKS)
+            )
+        )
+        self.norm = nn.LayerNorm(T, eps=BLOCK_EPS)
+
+    def forward(self, motion: Tensor) -> Tensor:
+        tokens = self.dropout(motion + self.table)
+        return self.norm(self.blocks(tokens[:, :, None])[:, :, 0])
+
+
+class Mixing(nn.Module):
+    """One pre-norm MLP over all streams side by side."""
+
+    def __init__(self, config: MHFormerConfig, drop_path: float) -> None:
+        super().__init__()
+        width = STREAMS * config.channels
+        self.norm = nn.LayerNorm(width, eps=BLOCK_EPS)
+        self.mlp = Mlp(width, config.hidden, config.dropout)
+        self.sometimes = StochasticDepth(drop_path)
+
+    def forward(self, streams: list[Tensor]) -> list[Tensor]:
+        joined = torch.cat(streams, dim=-1)
+        joined = joined + self.sometimes(self.mlp(self.norm(joined)))
+        return list(joined.chunk(STREAMS, dim=-1))
+
+
+class Refinement(nn.Module):
+    """Each stream ``[B, T, 1, C]`` attends to itself, then all are mixed (section 3.4 of the paper)."""
+
+    def __init__(self, config: MHFormerConfig, drop_path: float) -> None:
+        super().__init__()
+        C = config.channels
+        self.norms = nn.ModuleList(nn.LayerNorm(C, eps=BLOCK_EPS) for _ in range(STREAMS))
+        self.attentions = nn.ModuleList(Attention(C, HEADS, config.dropout) for _ in range(STREAMS))
+        self.mixing = Mixing(config, drop_path)
+        self.sometimes = StochasticDepth(drop_path)
+
+    def forward(self, streams: list[Tensor]) -> list[Tensor]:
+        layers = zip(streams, self.norms, self.attentions, strict=True)
+        return self.mixing([stream + self.sometimes(attn(norm(stream))) for stream, norm, attn in layers])
+
+
+class CrossAttention(nn.Module):
+    """Softmax attention of ``[B, T, 1, C]`` whose queries, keys and values come from three sources."""
+
+    def __init__(self, channels: int, dropout: float) -> None:
+        super().__init__()
+        self.query_norm, self.key_norm, self.value_norm = (nn.LayerNorm(channels, BLOCK_EPS) for _ in range(3))
+        self.query, self.key, self.value = (nn.Linear(channels, channels) for _ in range(3))
+        self.proj = nn.Linear(channels, channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        projected = (
+            self.query(self.query_norm(queries)), self.key(self.key_norm(keys)), self.value(self.value_norm(values))
+        )  # fmt: skip
+        mixed = attend(*(part.squeeze(2).unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in projected))
+        return self.dropout(self.proj(mixed.transpose(1, 2).flatten(2)))[:, :, None]
+
+
+class Interaction(nn.Module):
+    """Each stream ``[B, T, 1, C]`` reads the two others, one after the other, then all are mixed (section 3.5)."""
+
+    def __init__(self, config: MHFormerConfig) -> None:
+        super().__init__()
+        self.attentions = nn.ModuleList(
+            CrossAttention(config.channels, config.dropout) for _ in range(STREAMS)
+        )
+        self.mixing = Mixing(config, config.drop_path)
+        self.sometimes = StochasticDepth(config.drop_path)
+
+    def forward(self, streams: list[Tensor]) -> list[Tensor]:
+        streams = list(streams)
+        for number, attention in enumerate(self.attentions):
+            queries, keys = (stream for other, stream in enumerate(streams) if other != number)
+            read = attention(queries, keys, streams[number])
+            streams[number] = streams[number] + self.sometimes(read)
+        return self.mixing(streams)
+
+
+class MHFormer(Lifter):
+    """Trains on all frames of a window of T; a frame is evaluated as the centre of its own window of T."""
+
+    title: ClassVar[str] = "MHFormer"
+    Config: ClassVar[type] = MHFormerConfig
+    presets: ClassVar[dict[str, Preset]] = {
+        "tiny": Preset(
+            MHFormerConfig(frames=9, seen=9, channels=32, hidden=64, dropout=0.0, drop_path=0.0),
+            TINY_RECIPE,
+        ),
+        "base": Preset(
+            MHFormerConfig(frames=81, seen=81, channels=128, hidden=256),
+            Recipe(epochs=20, batch_frames=81 * 256, learning_rate=1e-3, decay=0.95, weight_decay=0.0),
+        ),
+        "paper": Preset(
+            MHFormerConfig(),
+            Recipe(epochs=19, batch_frames=351 * 128, learning_rate=1e-3, decay=0.95, weight_decay=0.0),
+        ),
+    }
+
+    def __init__(self, config: MHFormerConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        super().__init__(config, skeleton)
+        self.frames, self.train_frames = config.frames, config.seen
+        T, C, J = config.seen, config.channels, len(skeleton.joints)
+        self.motion_norms = nn.ModuleList(nn.LayerNorm(T) for _ in range(STREAMS))
+        self.encoders = nn.ModuleList(HypothesisEncoder(config, 2 * J) for _ in range(STREAMS))
+        self.embeddings = nn.ModuleList(_embedding(config, 2 * J) for _ in range(STREAMS))
+        self.frame_tables = nn.ParameterList(torch.zeros(1, T, C) for _ in range(STREAMS))
+        self.dropout = nn.Dropout(config.dropout)
+        *rates, _ = growing(config.drop_path, config.layers)
+        self.refinements = nn.Sequential(*(Refinement(config, rate) for rate in rates))
+        self.interaction = Interaction(config)
+        self.norm = nn.LayerNorm(STREAMS * C, eps=BLOCK_EPS)
+        self.head = nn.Sequential(nn.BatchNorm1d(STREAMS * C), nn.Conv1d(STREAMS * C, 3 * J, 1))
+
+    def lift(self, pose_2d: Tensor) -> Tensor:
+        """Poses ``[B, T, J, 2]`` to ``[B, T, J, 3]``."""
+        streams = [
+            self.dropout(embedding(hypothesis).transpose(1, 2) + table)[:, :, None]
+            for embedding, hypothesis, table in zip(
+                self.embeddings, self.hypotheses(pose_2d), self.frame_tables, strict=True
+            )
+        ]
+        merged = torch.cat(self.interaction(self.refinements(streams)), dim=-1)
+        poses = self.head(self.norm(merged.squeeze(2)).transpose(1, 2))
+        return poses.transpose(1, 2).unflatten(2, (-1, 3))
+
+    def hypotheses(self, pose_2d: Tensor) -> list[Tensor]:
+        """Three motions ``[B, 2 J, T]``, each the one before with what an encoder adds (section 3.3)."""
+        motion = pose_2d.flatten(2).transpose(1, 2)
+        motions = []
+        for norm, encoder in zip(self.motion_norms, self.encoders, strict=True):
+            motion = motion + encoder(norm(motion))
+            motions.append(motion)
+        return motions
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Mean joint distance of all frames."""
+        assert batch.pose_3d is not None
+        return mean_joint_distance(self.lift(batch.pose_2d), batch.pose_3d)
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
+        return root_at_origin(poses, self.skeleton)[:, None, None]
+
+
+def _embedding(config: MHFormerConfig, coordinates: int) -> nn.Module:
+    convolution = nn.Conv1d(coordinates, config.channels, 1)
+    if config.seen > SHORT:
+        return convolution
+    return nn.Sequential(convolution, nn.BatchNorm1d(config.channels), nn.ReLU(), nn.Dropout(EMBEDDING_DROPOUT))
