@@ -14,14 +14,13 @@ from torch import Tensor, nn
 
 from models.annotated import Residual, SeparateAttention, UnbiasedNorm
 from models.errors import InputError
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling, Stage
 from models.losses import mean_joint_distance
 from models.prediction import WindowConfig, centre_frames, flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
 
 LEAK = 0.2
 STRIDED_TABLES = 3
-REFINEMENT_CHANNELS = 1024
 NEVER_MASKED = 1
 """The released code draws masked joints from all but the last."""
 
@@ -38,6 +37,7 @@ class PSTMOConfig(WindowConfig):
         layers: of the transformer at full length; the decoder of the first stage has one less.
         heads: of every attention.
         dropout: after the activations of the frame encoder and on the residual branches of the transformers.
+        stride: frames from one training window to the next.
         pretrain: begin from masked pose modelling.
         masked_frames: share of frames hidden in it.
         masked_joints: joints hidden in every frame of it.
@@ -53,6 +53,7 @@ class PSTMOConfig(WindowConfig):
     layers: int = 3
     heads: int = 8
     dropout: float = 0.1
+    stride: int = 1
     pretrain: bool = True
     masked_frames: float = 0.8
     masked_joints: int = 2
@@ -61,10 +62,8 @@ class PSTMOConfig(WindowConfig):
         super().__post_init__()
         if not self.strides or any(stride < 1 or stride % 2 == 0 for stride in self.strides):
             raise InputError(f"strides is {self.strides}, but needs odd positive strides: take 3,3,3")
-        if self.every < 1:
-            raise InputError(
-                f"every is {self.every}, but the network sees every first frame or fewer: take 1 or 2"
-            )
+        if self.every < 1 or self.stride < 1:
+            raise InputError(f"every is {self.every} and stride is {self.stride}: take 1 or more of both")
         if self.channels < 2 or self.heads < 1 or self.channels % (2 * self.heads):
             raise InputError(
                 f"channels is {self.channels} with {self.heads} heads: take an even multiple of heads"
@@ -87,6 +86,26 @@ class PSTMOConfig(WindowConfig):
     def span(self) -> int:
         """Frames of the video from the first to the last that is seen."""
         return (self.seen - 1) * self.every + 1
+
+
+SIZES: dict[str, tuple[PSTMOConfig, Recipe, Recipe]] = {
+    "tiny": (
+        PSTMOConfig(9, (3, 3), every=1, channels=32, hidden=64, layers=2, heads=2, dropout=0.0, stride=9),
+        TINY_RECIPE,
+        TINY_RECIPE,
+    ),
+    "base": (
+        PSTMOConfig(81, (3, 3, 3, 3), channels=128, hidden=256),
+        Recipe(40, 160 * 161, 1e-4, 0.95, 0.0, optimizer="amsgrad"),
+        Recipe(40, 160 * 161, 7e-4, 0.95, 0.0, optimizer="amsgrad"),
+    ),
+    "paper": (
+        PSTMOConfig(),
+        Recipe(79, 160 * 485, 1e-4, 0.97, 0.0, optimizer="amsgrad"),
+        Recipe(79, 160 * 485, 7e-4, 0.97, 0.0, optimizer="amsgrad"),
+    ),
+}
+"""Configuration, schedule of the first stage, schedule of the second; "paper" is the smaller published one (S)."""
 
 
 class FrameEncoder(nn.Module):
@@ -200,10 +219,16 @@ def poses_of(layers: nn.Module, tokens: Tensor, coordinates: int) -> Tensor:
 class MaskedPoses(Lifter):
     """The first stage: hide frames and joints of 2D poses, and restore them (section 3.2)."""
 
+    title: ClassVar[str] = "Masked pose modelling"
+    Config: ClassVar[type] = PSTMOConfig
+    presets: ClassVar[dict[str, Preset]] = {
+        name: Preset(config, recipe) for name, (config, recipe, _) in SIZES.items()
+    }
+
     def __init__(self, config: PSTMOConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
         C, half, J = config.channels, config.channels // 2, len(skeleton.joints)
-        self.frames, self.train_frames, self.train_stride = config.frames, config.span, 1
+        self.frames, self.train_frames, self.train_stride = config.frames, config.span, config.stride
         self.trunk = FrameTransformer(config, J)
         self.joint_token = nn.Parameter(torch.randn(1, 1, 2))
         self.frame_token = nn.Parameter(torch.randn(1, 1, half))
@@ -250,43 +275,26 @@ class PSTMO(Lifter):
     title: ClassVar[str] = "P-STMO"
     Config: ClassVar[type] = PSTMOConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
-            PSTMOConfig(frames=9, strides=(3, 3), every=1, channels=32, hidden=64, layers=2, heads=2, dropout=0.0),
-            TINY_RECIPE,
-        ),
-        "base": Preset(
-            PSTMOConfig(frames=81, strides=(3, 3, 3, 3), channels=128, hidden=256),
-            Recipe(
-                epochs=40,
-                batch_frames=160 * 161,
-                learning_rate=7e-4,
-                decay=0.95,
-                weight_decay=0.0,
-                optimizer="amsgrad",
-            ),
-        ),
-        "paper": Preset(
-            PSTMOConfig(),
-            Recipe(
-                epochs=79,
-                batch_frames=160 * 485,
-                learning_rate=7e-4,
-                decay=0.97,
-                weight_decay=0.0,
-                optimizer="amsgrad",
-            ),
-        ),
+        name: Preset(config, recipe) for name, (config, _, recipe) in SIZES.items()
     }
 
     def __init__(self, config: PSTMOConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
         J = len(skeleton.joints)
-        self.frames, self.train_frames, self.train_stride = config.frames, config.span, 1
+        self.frames, self.train_frames, self.train_stride = config.frames, config.span, config.stride
         self.context = (config.span // 2, config.span // 2)
         self.trunk = FrameTransformer(config, J)
         self.strided = StridedTransformer(config)
         self.sequence_head = head(config.channels, 3 * J)
         self.single_head = head(config.channels, 3 * J)
+
+    @classmethod
+    def first_stage(cls, config: PSTMOConfig) -> Stage | None:
+        return Stage(MaskedPoses, config) if config.pretrain else None
+
+    def begin_from(self, first: Lifter) -> None:
+        assert isinstance(first, MaskedPoses)
+        self.trunk.load_state_dict(first.trunk.state_dict())
 
     def lift(self, pose_2d: Tensor) -> Tensor:
         """Poses ``[B, T, J, 2]`` to the pose of the middle frame ``[B, J, 3]``."""
@@ -323,47 +331,3 @@ def pstmo_loss(sequence: Tensor, single: Tensor, target: Tensor) -> Tensor:
     middle = target.shape[1] // 2
     single_loss = mean_joint_distance(single, target[:, middle : middle + 1])
     return mean_joint_distance(sequence, target) + single_loss
-
-
-class Refinement(nn.Module):
-    """Mixes a pose with the 2D pose projected back to its depth (the optional module of the released code).
-
-    It needs the camera and the true depth of the root, which no prediction here may see, so it stands by itself.
-    """
-
-    def __init__(self, joints: int) -> None:
-        super().__init__()
-        self.score = nn.Sequential(
-            nn.Linear(6 * joints, REFINEMENT_CHANNELS),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(REFINEMENT_CHANNELS, 2 * joints),
-            nn.Sigmoid(),
-        )
-
-    def forward(self, pose: Tensor, projected: Tensor) -> Tensor:
-        """Poses ``[..., J, 3]`` and what ``back_projected`` made of them to refined poses; depth stays."""
-        share = self.share(pose, projected)
-        return torch.cat([share * pose[..., :2] + (1 - share) * projected[..., :2], pose[..., 2:]], dim=-1)
-
-    def share(self, pose: Tensor, projected: Tensor) -> Tensor:
-        """``[..., J, 2]`` from 0 to 1, how much of the pose's x and y remains."""
-        return self.score(torch.cat([pose, projected], dim=-1).flatten(-2)).unflatten(-1, (-1, 2))
-
-
-def back_projected(pose: Tensor, pose_2d: Tensor, root_depth: Tensor, camera: Tensor, root: int) -> Tensor:
-    """The 2D pose at the depths of a root-relative pose, relative to the root again.
-
-    Args:
-        pose: ``[B, F, J, 3]`` metres.
-        pose_2d: ``[B, F, J, 2]`` normalised screen coordinates.
-        root_depth: ``[B, F]`` metres.
-        camera: ``[B, 9]``, of which the lens distortion is ignored.
-        root: its number among the joints.
-    """
-    depth = pose[..., 2:].clone()
-    depth[..., root, :] = 0
-    depth = depth + root_depth[..., None, None]
-    focal, centre = camera[:, None, None, :2], camera[:, None, None, 2:4]
-    placed = torch.cat([(pose_2d - centre) * depth / focal, depth], dim=-1)
-    return placed - placed[..., root : root + 1, :]

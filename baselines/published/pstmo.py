@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from baselines.pstmo import PSTMO, MaskedPoses, PSTMOConfig, Refinement, back_projected, pstmo_loss
+from baselines.pstmo import PSTMO, MaskedPoses, PSTMOConfig, pstmo_loss
 from baselines.published.checkpoint import count
 from baselines.published.golden import (
     GRADIENTS,
@@ -18,6 +18,7 @@ from baselines.published.golden import (
     loss_and_gradients,
 )
 from models.losses import mean_joint_distance
+from models.refinement import Refinement, back_projected
 from models.skeleton import HUMAN36M
 
 LIFTER = PSTMO
