@@ -226,8 +226,13 @@ class MaskedPoses(Lifter):
     }
 
     def __init__(self, config: PSTMOConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        """Raises ``InputError`` where ``masked_joints`` are more than may be hidden."""
         super().__init__(config, skeleton)
         C, half, J = config.channels, config.channels // 2, len(skeleton.joints)
+        if config.masked_joints > J - NEVER_MASKED:
+            raise InputError(
+                f"masked_joints is {config.masked_joints}, but at most {J - NEVER_MASKED} can be hidden"
+            )
         self.frames, self.train_frames, self.train_stride = config.frames, config.span, config.stride
         self.trunk = FrameTransformer(config, J)
         self.joint_token = nn.Parameter(torch.randn(1, 1, 2))
