@@ -17,37 +17,25 @@ from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
 from models.prediction import CentreConfig, centre_frames, flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
-from models.spatiotemporal import BLOCK_EPS, Block, Mlp, growing, within_frames
+from models.spatiotemporal import BLOCK_EPS, Block, Mlp, TrunkConfig, growing, within_frames
 
 
 @dataclass(frozen=True)
-class PoseFormerV2Config(CentreConfig):
-    """Size of the network.
+class PoseFormerV2Config(TrunkConfig, CentreConfig):
+    """Size of the network; ``channels`` are those of a joint, ``depth`` counts spatial and mixed blocks each.
 
     Attributes:
         kept: frames in the middle of ``length`` that become tokens, odd.
         coefficients: lowest frequencies over ``length`` that become tokens.
-        channels: c of a joint, divisible by ``heads``.
-        depth: spatial blocks, and as many mixed blocks.
-        heads: of every attention.
-        mlp_ratio: hidden width of a block's MLP over its channels.
-        drop_path: stochastic depth of the last block of each kind; it grows linearly from 0 at the first.
-        input_gain: factor on the initial weights of the 2D coordinates, as in ``TrunkConfig``; 1 as published.
-        table_std: standard deviation of the initial joint, frame and frequency tables; 0 as published.
 
     Raises:
         InputError: a value out of its range.
     """
 
-    kept: int = 27
-    coefficients: int = 27
     channels: int = 32
     depth: int = 4
-    heads: int = 8
-    mlp_ratio: float = 2.0
-    drop_path: float = 0.1
-    input_gain: float = 1.0
-    table_std: float = 0.0
+    kept: int = 27
+    coefficients: int = 27
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,18 +44,6 @@ class PoseFormerV2Config(CentreConfig):
             raise InputError(f"kept is {self.kept}, but must be odd and at most length, {length}: take 1 or 3")
         if not 1 <= self.coefficients <= length:
             raise InputError(f"coefficients is {self.coefficients}, but must be 1 to length, {length}: take 3")
-        if self.channels < 1 or self.heads < 1 or self.channels % self.heads:
-            raise InputError(f"channels is {self.channels} with {self.heads} heads: take a multiple of heads")
-        if self.depth < 1:
-            raise InputError(f"depth is {self.depth}, but the network needs at least 1 block of each kind")
-        if self.mlp_ratio * self.channels < 1:
-            raise InputError(f"mlp_ratio is {self.mlp_ratio}, but the hidden layer must not be empty: take 2")
-        if not 0 <= self.drop_path < 1:
-            raise InputError(f"drop_path is {self.drop_path}, but it is a probability below 1: take 0.1")
-        if self.input_gain <= 0 or self.table_std < 0:
-            raise InputError(
-                f"input_gain is {self.input_gain} and table_std is {self.table_std}: take 1 and 0, as published"
-            )
 
 
 def cosine_table(length: int) -> Tensor:
