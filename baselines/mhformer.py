@@ -5,7 +5,7 @@ B batch, T frames seen at once, F frames of a window, J joints, C channels of a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -14,55 +14,69 @@ from torch import Tensor, nn
 from models.errors import InputError
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
-from models.prediction import WindowConfig, flip_average, root_at_origin
+from models.prediction import CentreConfig, centre_frames, check_stride, flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
 from models.spatiotemporal import BLOCK_EPS, Attention, Block, Mlp, StochasticDepth, attend, growing
 
 STREAMS = 3
-GENERATOR_BLOCKS = 4
 GENERATOR_HEADS = 9
 HEADS = 8
 SHORT = 27
 """Windows up to this length are embedded with normalisation, activation and dropout, longer ones linearly."""
-EMBEDDING_DROPOUT = 0.25
+PAPER_RECIPE = Recipe(
+    epochs=19,
+    batch_frames=351 * 128,
+    learning_rate=1e-3,
+    decay=0.95,
+    weight_decay=0.0,
+    optimizer="amsgrad",
+    schedule="halving",
+)
 
 
 @dataclass(frozen=True)
-class MHFormerConfig(WindowConfig):
-    """Size of the network; ``frames`` is the length of evaluated windows.
+class MHFormerConfig(CentreConfig):
+    """Size of the network.
 
     Attributes:
-        seen: T, frames that the network sees at once, in training and around every evaluated frame; an odd multiple
-            of 9, because frames are the channels of 9 heads.
+        length: T, frames that are seen and supervised in training, and seen to lift the one in their middle; a
+            multiple of 9, because frames are the channels of 9 heads.
+        stride: frames from one training window to the next; None for ``length``, without overlap.
         channels: C, a multiple of 8 (heads).
         hidden: width of the MLP that joins the streams.
+        generator_layers: blocks of each of the three transformers that make hypotheses.
         layers: blocks that merge the streams: all but the last refine each stream, the last lets them interact.
         dropout: after tables, projections and in MLPs.
+        embedding_dropout: of the embedded hypotheses, where ``length`` is at most 27.
         drop_path: stochastic depth of the last block of each transformer; it grows linearly from 0 at the first.
 
     Raises:
         InputError: a value out of its range.
     """
 
-    seen: int = 351
+    length: int = 351
+    stride: int | None = None
     channels: int = 512
     hidden: int = 1024
+    generator_layers: int = 4
     layers: int = 3
     dropout: float = 0.1
+    embedding_dropout: float = 0.25
     drop_path: float = 0.2
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.seen < 9 or self.seen % 18 != 9:
-            raise InputError(f"seen is {self.seen}, but must be an odd multiple of 9: take 27, 81, 243 or 351")
+        if self.length % GENERATOR_HEADS:
+            raise InputError(f"length is {self.length}, but must be a multiple of 9: take 27, 81, 243 or 351")
+        check_stride(self.stride)
         if self.channels < HEADS or self.channels % HEADS:
             raise InputError(f"channels is {self.channels}, but must be a multiple of {HEADS}: take 512")
-        if self.hidden < 1 or self.layers < 1:
-            raise InputError(f"hidden is {self.hidden} and layers is {self.layers}, but both must be 1 or more")
-        if not 0 <= self.dropout < 1 or not 0 <= self.drop_path < 1:
-            raise InputError(
-                f"dropout is {self.dropout} and drop_path is {self.drop_path}, but both are probabilities below 1"
-            )
+        for name in ("hidden", "generator_layers", "layers"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}, but must be 1 or more")
+        for name in ("dropout", "embedding_dropout", "drop_path"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}, but it is a probability below 1: take 0.1")
 
 
 class HypothesisEncoder(nn.Module):
@@ -70,13 +84,13 @@ class HypothesisEncoder(nn.Module):
 
     def __init__(self, config: MHFormerConfig, coordinates: int) -> None:
         super().__init__()
-        T = config.seen
+        T = config.length
         self.table = nn.Parameter(torch.zeros(1, coordinates, T))
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.Sequential(
             *(
                 Block(T, GENERATOR_HEADS, 2, rate, config.dropout)
-                for rate in growing(config.drop_path, GENERATOR_BLOCKS)
+                for rate in growing(config.drop_path, config.generator_layers)
             )
         )
         self.norm = nn.LayerNorm(T, eps=BLOCK_EPS)
@@ -129,9 +143,10 @@ class CrossAttention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        layers = (self.query_norm, self.query), (self.key_norm, self.key), (self.value_norm, self.value)
         projected = (
-            self.query(self.query_norm(queries)), self.key(self.key_norm(keys)), self.value(self.value_norm(values))
-        )  # fmt: skip
+            linear(norm(stream)) for (norm, linear), stream in zip(layers, (queries, keys, values), strict=True)
+        )
         mixed = attend(*(part.squeeze(2).unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in projected))
         return self.dropout(self.proj(mixed.transpose(1, 2).flatten(2)))[:, :, None]
 
@@ -141,9 +156,7 @@ class Interaction(nn.Module):
 
     def __init__(self, config: MHFormerConfig) -> None:
         super().__init__()
-        self.attentions = nn.ModuleList(
-            CrossAttention(config.channels, config.dropout) for _ in range(STREAMS)
-        )
+        self.attentions = nn.ModuleList(CrossAttention(config.channels, config.dropout) for _ in range(STREAMS))
         self.mixing = Mixing(config, config.drop_path)
         self.sometimes = StochasticDepth(config.drop_path)
 
@@ -163,23 +176,31 @@ class MHFormer(Lifter):
     Config: ClassVar[type] = MHFormerConfig
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
-            MHFormerConfig(frames=9, seen=9, channels=32, hidden=64, dropout=0.0, drop_path=0.0),
+            MHFormerConfig(
+                frames=9,
+                length=9,
+                channels=16,
+                hidden=32,
+                generator_layers=2,
+                layers=2,
+                dropout=0.0,
+                embedding_dropout=0.0,
+                drop_path=0.0,
+            ),
             TINY_RECIPE,
         ),
         "base": Preset(
-            MHFormerConfig(frames=81, seen=81, channels=128, hidden=256),
-            Recipe(epochs=20, batch_frames=81 * 256, learning_rate=1e-3, decay=0.95, weight_decay=0.0),
+            MHFormerConfig(frames=81, length=81, stride=9, channels=128, hidden=256),
+            replace(PAPER_RECIPE, batch_frames=81 * 256),
         ),
-        "paper": Preset(
-            MHFormerConfig(),
-            Recipe(epochs=19, batch_frames=351 * 128, learning_rate=1e-3, decay=0.95, weight_decay=0.0),
-        ),
+        "paper": Preset(MHFormerConfig(stride=1), PAPER_RECIPE),
     }
 
     def __init__(self, config: MHFormerConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
-        self.frames, self.train_frames = config.frames, config.seen
-        T, C, J = config.seen, config.channels, len(skeleton.joints)
+        self.frames, self.train_frames = config.frames, config.length
+        self.context, self.train_stride = config.context, config.stride
+        T, C, J = config.length, config.channels, len(skeleton.joints)
         self.motion_norms = nn.ModuleList(nn.LayerNorm(T) for _ in range(STREAMS))
         self.encoders = nn.ModuleList(HypothesisEncoder(config, 2 * J) for _ in range(STREAMS))
         self.embeddings = nn.ModuleList(_embedding(config, 2 * J) for _ in range(STREAMS))
@@ -213,18 +234,24 @@ class MHFormer(Lifter):
         return motions
 
     def training_loss(self, batch: Batch) -> Tensor:
-        """Mean joint distance of all frames."""
+        """Mean joint distance of all frames; no context is needed in training."""
         assert batch.pose_3d is not None
-        return mean_joint_distance(self.lift(batch.pose_2d), batch.pose_3d)
+        left, _ = self.context
+        return mean_joint_distance(self.lift(batch.pose_2d[:, left : left + self.train_frames]), batch.pose_3d)
 
     @torch.no_grad()
     def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
+        poses = flip_average(self._lift_centres, batch.pose_2d, self.skeleton, sampling.flip)
         return root_at_origin(poses, self.skeleton)[:, None, None]
+
+    def _lift_centres(self, pose_2d: Tensor) -> Tensor:
+        middle = self.config.length // 2
+        return centre_frames(lambda seen: self.lift(seen)[:, middle], pose_2d, self.config.length, self.frames)
 
 
 def _embedding(config: MHFormerConfig, coordinates: int) -> nn.Module:
-    convolution = nn.Conv1d(coordinates, config.channels, 1)
-    if config.seen > SHORT:
+    C = config.channels
+    convolution = nn.Conv1d(coordinates, C, 1)
+    if config.length > SHORT:
         return convolution
-    return nn.Sequential(convolution, nn.BatchNorm1d(config.channels), nn.ReLU(), nn.Dropout(EMBEDDING_DROPOUT))
+    return nn.Sequential(convolution, nn.BatchNorm1d(C), nn.ReLU(), nn.Dropout(config.embedding_dropout))

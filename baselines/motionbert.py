@@ -15,7 +15,7 @@ from models.errors import InputError
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.limbs import limb_losses, meeting_limbs
 from models.losses import mean_joint_distance, scaled_joint_distance, velocity
-from models.prediction import flip_average, root_at_origin
+from models.prediction import ConfidenceConfig, check_stride, flip_average, root_at_origin, with_confidence
 from models.skeleton import HUMAN36M, Skeleton
 from models.spatiotemporal import BLOCK_EPS, Block, TrunkConfig, growing, within_frames
 
@@ -23,10 +23,11 @@ LIMB_LOSSES = ("limb_variance", "limb_length", "angle", "angle_velocity")
 
 
 @dataclass(frozen=True)
-class MotionBERTConfig(TrunkConfig):
+class MotionBERTConfig(TrunkConfig, ConfidenceConfig):
     """Size of the network, and the weights of its losses.
 
     Attributes:
+        stride: frames from one training window to the next; None for ``frames``, without overlap.
         depth: stages of two streams, each one spatial and one temporal block.
         representation: width of the features before the last layer.
         weight_std: standard deviation of the initial weights of all linear layers.
@@ -38,6 +39,7 @@ class MotionBERTConfig(TrunkConfig):
         InputError: a value out of its range.
     """
 
+    stride: int | None = None
     depth: int = 5
     drop_path: float = 0.0
     table_std: float = 0.02
@@ -52,6 +54,7 @@ class MotionBERTConfig(TrunkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_stride(self.stride)
         if self.frames < 3:
             raise InputError(f"frames is {self.frames}, but MotionBERT's loss compares frames: take 3 or more")
         if self.representation < 1 or not self.weight_std > 0:
@@ -59,6 +62,9 @@ class MotionBERTConfig(TrunkConfig):
                 f"representation is {self.representation} and weight_std is {self.weight_std}, but both must be "
                 "positive: take 512 and 0.02"
             )
+        for name in ("scaled", "velocity", *LIMB_LOSSES):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)}, but the weight of a loss must not be negative")
 
 
 class Stream(nn.Module):
@@ -97,17 +103,29 @@ class MotionBERT(Lifter):
 
     title: ClassVar[str] = "MotionBERT"
     Config: ClassVar[type] = MotionBERTConfig
+    needs_confidence: ClassVar[bool] = True
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
-            MotionBERTConfig(frames=9, channels=32, depth=1, heads=2, representation=32),
+            MotionBERTConfig(
+                frames=9,
+                confidence="one",
+                channels=16,
+                depth=2,
+                heads=2,
+                representation=32,
+                input_gain=20.0,
+                table_std=0.5,
+                weight_std=0.1,
+                velocity=2.0,
+            ),
             TINY_RECIPE,
         ),
         "base": Preset(
-            MotionBERTConfig(frames=81, channels=128, depth=3, representation=128),
+            MotionBERTConfig(frames=81, stride=27, channels=128, depth=3, representation=128),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.99, weight_decay=0.01),
         ),
         "paper": Preset(
-            MotionBERTConfig(),
+            MotionBERTConfig(stride=81),
             Recipe(epochs=120, batch_frames=32 * 243, learning_rate=2e-4, decay=0.99, weight_decay=0.01),
         ),
     }
@@ -115,6 +133,7 @@ class MotionBERT(Lifter):
     def __init__(self, config: MotionBERTConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
         self.frames = self.train_frames = config.frames
+        self.train_stride = config.stride
         C = config.channels
         self.embedding = nn.Linear(3, C)
         self.joint_table = nn.Parameter(torch.empty(1, len(skeleton.joints), C))
@@ -132,9 +151,10 @@ class MotionBERT(Lifter):
                 nn.init.zeros_(module.bias)
         for table in (self.joint_table, self.frame_table):
             nn.init.normal_(table, std=config.table_std)
-        for stage in self.stages:
-            nn.init.zeros_(stage.fusion.weight)
-            nn.init.constant_(stage.fusion.bias, 0.5)
+        for stage in self.modules():
+            if isinstance(stage, Stage):
+                nn.init.zeros_(stage.fusion.weight)
+                nn.init.constant_(stage.fusion.bias, 0.5)
         self.embedding.weight.data[:, :2] *= config.input_gain
 
     def lift(self, pose_2d: Tensor) -> Tensor:
@@ -142,14 +162,17 @@ class MotionBERT(Lifter):
         tokens = self.embedding(pose_2d) + self.joint_table + self.frame_table[:, : pose_2d.shape[1]]
         return self.head(self.represent(self.norm(self.stages(tokens))).tanh())
 
+    def _seen(self, batch: Batch) -> Tensor:
+        return with_confidence(batch, self.config.confidence)
+
     def training_loss(self, batch: Batch) -> Tensor:
         """Weighted position, scaled position and velocity, and those losses on limbs that have a weight."""
         assert batch.pose_3d is not None
-        return motionbert_loss(self.lift(batch.pose_2d), batch.pose_3d, self.config, self.skeleton)
+        return motionbert_loss(self.lift(self._seen(batch)), batch.pose_3d, self.config, self.skeleton)
 
     @torch.no_grad()
     def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
+        poses = flip_average(self.lift, self._seen(batch), self.skeleton, sampling.flip)
         return root_at_origin(poses, self.skeleton)[:, None, None]
 
 

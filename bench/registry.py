@@ -20,6 +20,8 @@ METHODS = {
     "nearest_pose": "baselines.trivial:NearestPose",
     "tcn": "baselines.tcn:TCN",
     "mixste": "baselines.mixste:MixSTE",
+    "motionbert": "baselines.motionbert:MotionBERT",
+    "mhformer": "baselines.mhformer:MHFormer",
     "pstmo": "baselines.pstmo:PSTMO",
     "poseformerv2": "baselines.poseformerv2:PoseFormerV2",
     "d3dp": "baselines.d3dp:D3DP",

@@ -1,6 +1,6 @@
 """Lengths of limbs and angles between them, and losses that compare them.
 
-A limb is a pair of joints, for example of ``Skeleton.bones``. B batch, F frames, J joints, L limbs, P pairs of limbs.
+A limb is a pair of joints, for example of ``Skeleton.bones``. F frames, J joints, L limbs, P pairs of limbs.
 """
 
 from __future__ import annotations

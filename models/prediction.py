@@ -72,6 +72,16 @@ class ConfidenceConfig:
     confidence: Literal["required", "one"] = "required"
 
 
+def check_stride(stride: int | None) -> None:
+    """Complain about the option ``stride`` (frames from one training window to the next) of a method that has it.
+
+    Raises:
+        InputError: it is given and not positive.
+    """
+    if stride is not None and stride < 1:
+        raise InputError(f"stride is {stride}, but must be positive: take 1, or none for windows without overlap")
+
+
 def _check_odd(name: str, value: int) -> None:
     if value < 1 or value % 2 == 0:
         raise InputError(f"{name} is {value}, but a window has an odd number of frames: take 27 or 243")

@@ -50,6 +50,7 @@ class Vectors:
 
     Attributes:
         config: sizes and conditions.
+        keys: published name and shape of every entry of the state dict.
         names: of all arrays.
         read: names of those that were asked for.
     """
@@ -58,7 +59,7 @@ class Vectors:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         self.config: dict[str, Any] = json.loads(str(arrays.pop("config")))
-        self._keys: list[tuple[str, list[int]]] = json.loads(str(arrays.pop("keys", "[]")))
+        self.keys: list[tuple[str, list[int]]] = json.loads(str(arrays.pop("keys", "[]")))
         self._arrays = arrays
         self.names = list(arrays)
         self.read: set[str] = set()
@@ -81,9 +82,7 @@ class Vectors:
     def weights(self, method: str, prefix: str = "") -> Outputs:
         """A state dict of the method, or of its part ``prefix``, every entry made from its published name."""
         fixed = fixed_entries(method)
-        entries = [
-            (name, shape) for name, shape in self._keys if name not in fixed and not is_unused(method, name)
-        ]
+        entries = [(name, shape) for name, shape in self.keys if name not in fixed and not is_unused(method, name)]
         unknown = [name for name, _ in entries if our_name(method, name) is None]
         if unknown:
             raise ValueError(f"{method} has no name for {', '.join(unknown)}")

@@ -33,7 +33,8 @@ def tiny(cls: type[Lifter], skeleton: Skeleton = HUMAN36M) -> Lifter:
 def batch(lifter: Lifter, frames: int, windows: int = 3) -> Batch:
     generator = torch.Generator().manual_seed(1)
     pose_2d = torch.randn(windows, frames + sum(lifter.context), 17, 2, generator=generator)
-    pose_3d = torch.randn(windows, frames, 17, 3, generator=generator)
+    still = torch.randn(windows, 1, 17, 3, generator=generator)
+    pose_3d = still + 0.01 * torch.randn(windows, frames, 17, 3, generator=generator)
     confidence = torch.rand(pose_2d.shape[:-1], generator=generator)
     data = Batch(
         pose_2d,
