@@ -22,6 +22,8 @@ METHODS = {
     "mixste": "baselines.mixste:MixSTE",
     "motionbert": "baselines.motionbert:MotionBERT",
     "mhformer": "baselines.mhformer:MHFormer",
+    "pstmo": "baselines.pstmo:PSTMO",
+    "poseformerv2": "baselines.poseformerv2:PoseFormerV2",
     "d3dp": "baselines.d3dp:D3DP",
     "finepose": "models.finepose.model:FinePOSE",
 }

@@ -118,6 +118,15 @@ def first_output(module: nn.Module, seen: Outputs, name: str) -> None:
     module.register_forward_hook(keep)
 
 
+def first_input(module: nn.Module, seen: Outputs, name: str) -> None:
+    """Have ``module`` keep what it is first given in ``seen[name]``."""
+
+    def keep(module: nn.Module, inputs: Any) -> None:
+        seen.setdefault(name, inputs[0])
+
+    module.register_forward_pre_hook(keep)
+
+
 def weight_from_name(name: str, shape: list[int]) -> np.ndarray:
     """The golden vectors' recipe: a weight drawn from its name, float32 (int64 0 for a batch counter)."""
     last = name.split(".")[-1]
