@@ -61,6 +61,26 @@ class TimeConvolution(nn.Conv1d):
         return nn.functional.conv1d(input, self.weight, self.bias, stride=stride, dilation=dilation)
 
 
+def residual_block(
+    features: Tensor,
+    convs: nn.ModuleList,
+    norms: nn.ModuleList,
+    dropout: nn.Dropout,
+    stride: int = 1,
+    dilation: int = 1,
+    causal: bool = False,
+) -> Tensor:
+    """A wide convolution of ``[B, C', L]`` and one of width 1, added to the first C channels of their input.
+
+    The input is taken at the middle frame of the wide filter; ``causal``, at its last.
+    """
+    (wide, point), (wide_norm, point_norm) = convs, norms
+    hidden = dropout(wide_norm(wide(features, stride, dilation)).relu())
+    reach = (wide.kernel_size[0] - 1) * dilation
+    kept = features[:, : wide.out_channels, reach if causal else reach // 2 :: stride]
+    return kept[:, :, : hidden.shape[2]] + dropout(point_norm(point(hidden)).relu())
+
+
 class TemporalConvolutions(nn.Module):
     """The network, in two forms with the same weights.
 
@@ -92,21 +112,11 @@ class TemporalConvolutions(nn.Module):
 
     def _lift(self, pose_2d: Tensor, strides: list[int], dilations: list[int]) -> Tensor:
         features = pose_2d.flatten(2).transpose(1, 2)
-        features = self._activate(self.expand_norm, self.expand_conv(features, strides[0], dilations[0]))
-        for block, (width, stride, dilation) in enumerate(
-            zip(self.widths[1:], strides[1:], dilations[1:], strict=True)
-        ):
-            (wide, point), (wide_norm, point_norm) = (
-                layers[2 * block : 2 * block + 2] for layers in (self.convs, self.norms)
-            )
-            reach = (width - 1) * dilation
-            kept = features[:, :, reach if self.causal else reach // 2 :: stride]
-            hidden = self._activate(wide_norm, wide(features, stride, dilation))
-            features = kept[:, :, : hidden.shape[2]] + self._activate(point_norm, point(hidden))
+        features = self.dropout(self.expand_norm(self.expand_conv(features, strides[0], dilations[0])).relu())
+        for block, (stride, dilation) in enumerate(zip(strides[1:], dilations[1:], strict=True)):
+            convs, norms = (layers[2 * block : 2 * block + 2] for layers in (self.convs, self.norms))
+            features = residual_block(features, convs, norms, self.dropout, stride, dilation, self.causal)
         return self.shrink(features).transpose(1, 2).unflatten(2, (-1, 3))
-
-    def _activate(self, norm: nn.Module, features: Tensor) -> Tensor:
-        return self.dropout(norm(features).relu())
 
 
 class TCN(Lifter):
