@@ -1,0 +1,166 @@
+"""GLA-GCN: adaptive graph convolutions over joints and frames (Yu et al., arXiv:2307.05853, ICCV 2023).
+
+B batch, T frames of input (the product of the filter widths), J joints, C channels, S = 3 subsets of the graph.
+Inner layers keep their published names (``gcn1``, ``conv_a``, ``PA``, …).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.errors import InputError
+from models.graph import directed_subsets
+from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.losses import mean_joint_distance
+from models.prediction import WindowConfig, centre_frames, flip_average, root_at_origin
+from models.skeleton import HUMAN36M, Skeleton
+
+ALMOST_ZERO = 1e-6
+FRAMES_SEEN = 9
+"""By one temporal layer."""
+
+
+@dataclass(frozen=True)
+class GLAGCNConfig(WindowConfig):
+    """Size of the network; ``frames`` is the length of evaluated windows, trained ones have one output frame.
+
+    Attributes:
+        filter_widths: of the strided stages, odd; their product is the receptive field.
+        channels: C, a multiple of 4.
+        dropout: after every graph layer and every unit of a stage.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    filter_widths: tuple[int, ...] = (3, 3, 3, 3, 3)
+    channels: int = 96
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.filter_widths or any(width < 1 or width % 2 == 0 for width in self.filter_widths):
+            raise InputError(f"filter_widths is {self.filter_widths}, but needs odd positive widths: take 3,3,3")
+        if self.channels < 4 or self.channels % 4:
+            raise InputError(f"channels is {self.channels}, but must be a positive multiple of 4: take 96")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.1")
+
+    @property
+    def receptive_field(self) -> int:
+        return math.prod(self.filter_widths)
+
+
+class GraphLayer(nn.Module):
+    """Joints exchange features ``[B, C, T, J]`` over a graph that is given, learned and inferred from the features.
+
+    The matrix of each subset is the skeleton's, plus a learned offset ``PA``, plus an affinity of the joints over
+    all frames; it says how much each joint (row) gives to each (column).
+    """
+
+    def __init__(self, inputs: int, outputs: int, graph: Tensor, dropout: float) -> None:
+        super().__init__()
+        self.register_buffer("graph", graph, persistent=False)
+        self.PA = nn.Parameter(torch.full_like(graph, ALMOST_ZERO))
+        self.conv_a = nn.ModuleList(nn.Conv2d(inputs, outputs // 4, 1) for _ in graph)
+        self.conv_b = nn.ModuleList(nn.Conv2d(inputs, outputs // 4, 1) for _ in graph)
+        self.conv_d = nn.ModuleList(nn.Conv2d(inputs, outputs, 1) for _ in graph)
+        self.bn = nn.BatchNorm2d(outputs)
+        self.dropout = nn.Dropout(dropout)
+        self.down = nn.Identity()
+        if inputs != outputs:
+            self.down = nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs))
+        self.apply(_initialise)
+        for branch in self.conv_d:
+            nn.init.normal_(branch.weight, std=math.sqrt(2 / (outputs * inputs * len(graph))))
+        nn.init.constant_(self.bn.weight, ALMOST_ZERO)
+
+    def forward(self, features: Tensor) -> Tensor:
+        matrices = self._affinity(features) + self.get_buffer("graph") + self.PA
+        received = features.flatten(1, 2)[:, None] @ matrices  # [B, S, C * T, J]
+        received = received.unflatten(2, features.shape[1:3]).flatten(1, 2)
+        weight, bias = _joined(self.conv_d, dim=1)
+        mixed = functional.conv2d(received, weight, bias.view(len(self.conv_d), -1).sum(0))
+        return (self.dropout(self.bn(mixed)) + self.down(features)).relu()
+
+    def _affinity(self, features: Tensor) -> Tensor:
+        """``[B, S, J, J]``, normalised over the giving joints."""
+        giving, receiving = (
+            functional.conv2d(features, *_joined(layers, dim=0)).unflatten(1, (len(layers), -1)).flatten(2, 3)
+            for layers in (self.conv_a, self.conv_b)
+        )
+        return (giving.transpose(2, 3) @ receiving / giving.shape[2]).softmax(dim=2)
+
+
+def _joined(layers: nn.ModuleList, dim: int) -> tuple[Tensor, Tensor]:
+    """Weight and bias of parallel 1 x 1 convolutions, to run them as one."""
+    return torch.cat([layer.weight for layer in layers], dim), torch.cat([layer.bias for layer in layers])
+
+
+class TemporalLayer(nn.Module):
+    """A convolution over the frames of ``[B, C, T, J]``, padded with zeros, and a norm."""
+
+    def __init__(self, inputs: int, outputs: int, width: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, (width, 1), (stride, 1), (width // 2, 0))
+        self.bn = nn.BatchNorm2d(outputs)
+        self.apply(_initialise)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.bn(self.conv(features))
+
+
+class Unit(nn.Module):
+    """A graph layer, then a temporal one: ``[B, C, T, J]`` to ``[B, C', T / stride, J]``."""
+
+    def __init__(self, inputs: int, graph: Tensor, config: GLAGCNConfig, stride: int, residual: bool) -> None:
+        super().__init__()
+        outputs = config.channels
+        self.gcn1 = GraphLayer(inputs, outputs, graph, config.dropout)
+        self.tcn1 = TemporalLayer(outputs, outputs, FRAMES_SEEN, stride)
+        self.skips = residual
+        self.residual = nn.Identity() if inputs == outputs else TemporalLayer(inputs, outputs, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        out = self.tcn1(self.gcn1(features))
+        return (out + self.residual(features) if self.skips else out).relu()
+
+
+def _initialise(layer: nn.Module) -> None:
+    if isinstance(layer, nn.Conv2d):
+        nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+        nn.init.zeros_(layer.bias)
+
+
+class GraphNetwork(nn.Module):
+    """Poses ``[B, T, J, 2]`` to the pose of the centre frame, ``[B, 1, J, 3]``."""
+
+    def __init__(self, config: GLAGCNConfig, skeleton: Skeleton) -> None:
+        super().__init__()
+        graph, C = directed_subsets(skeleton), config.channels
+        self.widths = config.filter_widths
+        self.data_bn = nn.BatchNorm1d(2 * len(skeleton.joints))
+        self.expand_gcn = Unit(2, graph, config, stride=1, residual=True)
+        self.layers = nn.ModuleList(
+            Unit(C, graph, config, stride, residual)
+            for width in self.widths
+            for stride, residual in ((1, True), (width, False))
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.fc = nn.Conv1d(C, 3, 1)
+
+    def forward(self, pose_2d: Tensor) -> Tensor:
+        rows = self.data_bn(pose_2d.flatten(2).transpose(1, 2))
+        features = self.expand_gcn(rows.unflatten(1, pose_2d.shape[2:]).permute(0, 2, 3, 1))
+        for stage, width in enumerate(self.widths):
+            kept = features[:, :, width // 2 :: width]
+            for unit in self.layers[2 * stage : 2 * stage + 2]:
+                features = self.dropout(unit(features))
+            features = kept + features
+        return self.fc(features.mean(2)).transpose(1, 2)[:, None]
