@@ -231,7 +231,7 @@ def parity(
 @app.command("import-checkpoint")
 def import_checkpoint(
     file: Annotated[Path, typer.Argument(help="A published .bin, .pth or .pt file.")],
-    method: Annotated[str, typer.Option(help="tcn, mixste, d3dp or finepose.")],
+    method: Annotated[str, typer.Option(help="Name of the method; one with published checkpoints.")],
     out: Annotated[Path | None, typer.Option(help="Where to write (beside the file by default).")] = None,
     options: Annotated[
         list[str] | None,
@@ -243,7 +243,7 @@ def import_checkpoint(
 
     from bench.experiment import parse_assignment
 
-    published = import_module("baselines.published")
+    published = import_module("baselines.published.checkpoint")
     imported = published.import_checkpoint(file, method, **dict(parse_assignment(text) for text in options or []))
     target = out or file.with_suffix(".safetensors")
     imported.save(target)

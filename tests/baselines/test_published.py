@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from baselines.golden import Vectors
-from baselines.published import import_checkpoint
+from baselines.published.checkpoint import import_checkpoint
+from baselines.published.golden import Vectors
 from models.errors import InputError
 from models.finepose.model import FinePOSE, FinePOSEConfig
 from models.text.tower import TextTower, TowerSize
@@ -70,7 +70,7 @@ def test_another_schedule_is_refused(tmp_path: Path) -> None:
         key = next(name for name in state if name.endswith("betas"))
         state[key] = state[key] * 1.01
 
-    with pytest.raises(InputError, match="betas is not the cosine schedule's"):
+    with pytest.raises(InputError, match="betas is not the method's"):
         import_checkpoint(edited(tmp_path / "x.bin", "d3dp", move), "d3dp")
 
 

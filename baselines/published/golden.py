@@ -1,0 +1,150 @@
+"""Files of golden vectors: recorded inputs and outputs, and weights that follow from the entries' names.
+
+A file is an ``.npz`` with ``config`` (a JSON string: sizes), where there is a model ``keys`` (a JSON list of
+published name and shape), inputs, and the outputs of the original implementation. A case builds the method at the
+file's size, whatever that is, and returns its own outputs under the names of the stored ones.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from baselines.published.checkpoint import fixed_entries, is_unused, methods, module_of, our_name
+
+Outputs = dict[str, Tensor]
+Limits = tuple[tuple[str, tuple[float, float]], ...]
+
+GRADIENTS = (r".*grad_norms", (1e-7, 1e-4))
+"""The usual limit of gradient norms."""
+
+
+class NotInstalledError(Exception):
+    """A case needs something that this machine lacks; the message says what to install."""
+
+
+class Case(NamedTuple):
+    """How the arrays of a file are computed, and how far they may be off."""
+
+    compute: Callable[[Vectors], Outputs]
+    limits: Limits
+
+
+def cases() -> dict[str, Case]:
+    """The cases of all methods, by the subject of a file."""
+    known = [module_of(method) for method in methods()]
+    return {
+        subject: Case(compute, module.LIMITS) for module in known for subject, compute in module.GOLDEN.items()
+    }
+
+
+class Vectors:
+    """A file of golden vectors; it remembers which arrays were read, so that none goes unnoticed.
+
+    Attributes:
+        config: sizes and conditions.
+        names: of all arrays.
+        read: names of those that were asked for.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        self.config: dict[str, Any] = json.loads(str(arrays.pop("config")))
+        self._keys: list[tuple[str, list[int]]] = json.loads(str(arrays.pop("keys", "[]")))
+        self._arrays = arrays
+        self.names = list(arrays)
+        self.read: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
+    def __getitem__(self, name: str) -> Tensor:
+        return torch.from_numpy(self.array(name))
+
+    def array(self, name: str) -> np.ndarray:
+        """The array as it is stored."""
+        self.read.add(name)
+        return self._arrays[name]
+
+    def stored(self, name: str) -> np.ndarray:
+        """An output to compare with; not counted as read."""
+        return self._arrays[name]
+
+    def weights(self, method: str, prefix: str = "") -> Outputs:
+        """A state dict of the method, or of its part ``prefix``, every entry made from its published name."""
+        fixed = fixed_entries(method)
+        entries = [
+            (name, shape) for name, shape in self._keys if name not in fixed and not is_unused(method, name)
+        ]
+        unknown = [name for name, _ in entries if our_name(method, name) is None]
+        if unknown:
+            raise ValueError(f"{method} has no name for {', '.join(unknown)}")
+        return {
+            str(our_name(method, name)).removeprefix(prefix): torch.from_numpy(weight_from_name(name, shape))
+            for name, shape in entries
+        }
+
+    def grad_norms(self, method: str, module: nn.Module, prefix: str = "") -> Tensor:
+        """Gradient norms by ``config["grad_param_names"]``; -1 where no gradient reaches a parameter."""
+        named = dict(module.named_parameters())
+        grads = []
+        for published in self.config["grad_param_names"]:
+            name = (our_name(method, published) or published).removeprefix(prefix)
+            grads.append(None if is_unused(method, published) else named[name].grad)
+        return torch.stack([torch.tensor(-1.0) if grad is None else grad.norm() for grad in grads])
+
+
+def loss_and_gradients(
+    vectors: Vectors, method: str, module: nn.Module, loss: Tensor, prefix: str = ""
+) -> Outputs:
+    """``loss``, and the norms of its gradients; ``prefix`` as in ``Vectors.weights``."""
+    loss.backward()
+    return {"loss": loss, "grad_norms": vectors.grad_norms(method, module, prefix)}
+
+
+def first_output(module: nn.Module, seen: Outputs, name: str) -> None:
+    """Have ``module`` keep what it first returns in ``seen[name]``."""
+
+    def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        seen.setdefault(name, output)
+
+    module.register_forward_hook(keep)
+
+
+def weight_from_name(name: str, shape: list[int]) -> np.ndarray:
+    """The golden vectors' recipe: a weight drawn from its name, float32 (int64 0 for a batch counter)."""
+    last = name.split(".")[-1]
+    if last == "num_batches_tracked":
+        return np.zeros(shape, np.int64)
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    drawn = rng.standard_normal(tuple(shape)).astype(np.float32) * np.float32(0.02)
+    if last == "A_hat":
+        return np.eye(shape[0], dtype=np.float32) + drawn
+    if last == "a_2" or (len(shape) == 1 and name.endswith(".weight")):
+        return np.float32(1) + drawn
+    if last == "running_var":
+        return np.float32(1) + np.abs(drawn)
+    return drawn * np.float32(_gain(name, last, tuple(shape)))
+
+
+def _gain(name: str, last: str, shape: tuple[int, ...]) -> float:
+    """Factor on a weight of standard deviation 0.02."""
+    if last == "PA":
+        return 5
+    if len(shape) == 1 or (last == "bias" and shape[:2] == (1, 1)):
+        return 1
+    if not name.endswith("weight") or name.endswith("token_embedding.weight"):
+        return 25 if shape else 1
+    if len(shape) == 4 and shape[:2] == (3, 1):
+        return 1 / (0.02 * np.sqrt(3 * shape[2]))
+    affinity = ".conv_a." in name or ".conv_b." in name
+    gain = {2: 0.7, 4: 2.0 if affinity else 0.5}.get(len(shape), 1.0)
+    return gain / (0.02 * np.sqrt(np.prod(shape[1:])))
