@@ -58,7 +58,7 @@ class GLAGCNConfig(WindowConfig):
 
 
 class GraphLayer(nn.Module):
-    """Joints exchange features ``[B, C, T, J]`` over a graph that is given, learned and inferred from the features.
+    """Joints exchange features ``[B, J, T, C]`` over a graph that is given, learned and inferred from the features.
 
     The matrix of each subset is the skeleton's, plus a learned offset ``PA``, plus an affinity of the joints over
     all frames; it says how much each joint (row) gives to each (column).
@@ -73,9 +73,9 @@ class GraphLayer(nn.Module):
         self.conv_d = nn.ModuleList(nn.Conv2d(inputs, outputs, 1) for _ in graph)
         self.bn = nn.BatchNorm2d(outputs)
         self.dropout = nn.Dropout(dropout)
-        self.down = nn.Identity()
+        self.down = nn.ModuleList()
         if inputs != outputs:
-            self.down = nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs))
+            self.down.extend((nn.Conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs)))
         self.apply(_initialise)
         for branch in self.conv_d:
             nn.init.normal_(branch.weight, std=math.sqrt(2 / (outputs * inputs * len(graph))))
@@ -83,28 +83,49 @@ class GraphLayer(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         matrices = self._affinity(features) + self.get_buffer("graph") + self.PA
-        received = features.flatten(1, 2)[:, None] @ matrices  # [B, S, C * T, J]
-        received = received.unflatten(2, features.shape[1:3]).flatten(1, 2)
+        received = matrices.transpose(2, 3).flatten(1, 2) @ features.flatten(2)  # [B, S * J, T * C]
+        received = received.unflatten(1, matrices.shape[1:3]).unflatten(3, features.shape[2:])
         weight, bias = _joined(self.conv_d, dim=1)
-        mixed = functional.conv2d(received, weight, bias.view(len(self.conv_d), -1).sum(0))
-        return (self.dropout(self.bn(mixed)) + self.down(features)).relu()
+        mixed = functional.linear(
+            received.permute(0, 2, 3, 1, 4).flatten(3), weight, bias.view(len(self.conv_d), -1).sum(0)
+        )
+        skipped = normed(features, *self.down) if self.down else features
+        return (self.dropout(over_channels(self.bn, mixed)) + skipped).relu()
 
     def _affinity(self, features: Tensor) -> Tensor:
         """``[B, S, J, J]``, normalised over the giving joints."""
         giving, receiving = (
-            functional.conv2d(features, *_joined(layers, dim=0)).unflatten(1, (len(layers), -1)).flatten(2, 3)
+            functional.linear(features, *_joined(layers, dim=0))
+            .unflatten(3, (len(layers), -1))
+            .permute(0, 3, 1, 2, 4)
+            .flatten(3)
             for layers in (self.conv_a, self.conv_b)
         )
-        return (giving.transpose(2, 3) @ receiving / giving.shape[2]).softmax(dim=2)
+        return (giving @ receiving.transpose(2, 3) / giving.shape[3]).softmax(dim=2)
 
 
 def _joined(layers: nn.ModuleList, dim: int) -> tuple[Tensor, Tensor]:
-    """Weight and bias of parallel 1 x 1 convolutions, to run them as one."""
-    return torch.cat([layer.weight for layer in layers], dim), torch.cat([layer.bias for layer in layers])
+    """Weight and bias of parallel 1 x 1 convolutions, to run them as one linear layer."""
+    weight = torch.cat([layer.weight for layer in layers], dim).flatten(1)
+    return weight, torch.cat([layer.bias for layer in layers])
+
+
+def over_channels(norm: nn.BatchNorm2d, features: Tensor) -> Tensor:
+    """The norm of ``[B, J, T, C]``."""
+    return norm(features.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+def normed(features: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
+    """A convolution over the frames of ``[B, J, T, C]``, whose filters are stored ``[C', C, frames, 1]``, and a norm."""
+    stride, padding = conv.stride[::-1], conv.padding[::-1]
+    if conv.kernel_size == (1, 1):
+        return over_channels(norm, functional.linear(features, conv.weight.flatten(1), conv.bias))
+    out = functional.conv2d(features.permute(0, 3, 1, 2), conv.weight.transpose(2, 3), conv.bias, stride, padding)
+    return norm(out).permute(0, 2, 3, 1)
 
 
 class TemporalLayer(nn.Module):
-    """A convolution over the frames of ``[B, C, T, J]``, padded with zeros, and a norm."""
+    """A convolution over the frames of ``[B, J, T, C]``, padded with zeros, and a norm."""
 
     def __init__(self, inputs: int, outputs: int, width: int, stride: int = 1) -> None:
         super().__init__()
@@ -113,11 +134,11 @@ class TemporalLayer(nn.Module):
         self.apply(_initialise)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.bn(self.conv(features))
+        return normed(features, self.conv, self.bn)
 
 
 class Unit(nn.Module):
-    """A graph layer, then a temporal one: ``[B, C, T, J]`` to ``[B, C', T / stride, J]``."""
+    """A graph layer, then a temporal one: ``[B, J, T, C]`` to ``[B, J, T / stride, C']``."""
 
     def __init__(self, inputs: int, graph: Tensor, config: GLAGCNConfig, stride: int, residual: bool) -> None:
         super().__init__()
@@ -146,8 +167,8 @@ class GraphNetwork(nn.Module):
         graph, C = directed_subsets(skeleton), config.channels
         self.widths = config.filter_widths
         self.data_bn = nn.BatchNorm1d(2 * len(skeleton.joints))
-        self.expand_gcn = Unit(2, graph, config, stride=1, residual=True)
-        self.layers = nn.ModuleList(
+        self.expand = Unit(2, graph, config, stride=1, residual=True)
+        self.units = nn.ModuleList(
             Unit(C, graph, config, stride, residual)
             for width in self.widths
             for stride, residual in ((1, True), (width, False))
@@ -157,10 +178,10 @@ class GraphNetwork(nn.Module):
 
     def forward(self, pose_2d: Tensor) -> Tensor:
         rows = self.data_bn(pose_2d.flatten(2).transpose(1, 2))
-        features = self.expand_gcn(rows.unflatten(1, pose_2d.shape[2:]).permute(0, 2, 3, 1))
+        features = self.expand(rows.unflatten(1, pose_2d.shape[2:]).transpose(2, 3))
         for stage, width in enumerate(self.widths):
             kept = features[:, :, width // 2 :: width]
-            for unit in self.layers[2 * stage : 2 * stage + 2]:
+            for unit in self.units[2 * stage : 2 * stage + 2]:
                 features = self.dropout(unit(features))
             features = kept + features
-        return self.fc(features.mean(2)).transpose(1, 2)[:, None]
+        return functional.linear(features.mean(2), self.fc.weight[..., 0], self.fc.bias)[:, None]
