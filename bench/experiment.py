@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from models.errors import InputError
+from models.schedules import OptimizerName, Schedule
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -57,10 +58,9 @@ class TrainingSpec(_Frozen):
     """How weights are made. Fields left out (None) take the value of the preset's recipe.
 
     Attributes:
-        epochs, least_steps, batch_frames, learning_rate, decay, weight_decay: see ``models.lifter.Recipe``;
-            ``epochs`` given without ``least_steps`` is meant exactly.
+        epochs, least_steps, batch_frames, learning_rate, decay, weight_decay, optimizer, schedule, clip: see
+            ``models.lifter.Recipe``; ``epochs`` given without ``least_steps`` is meant exactly.
         flip: every window also mirrored.
-        clip: largest gradient norm; None for no clipping.
         precision: of the forward pass; fp16 and bf16 are autocast.
         seed: of initial weights, order of windows, and all randomness of training.
         selection: weights of the end, or from where in the training the MPJPE on the validation takes was lowest;
@@ -76,8 +76,10 @@ class TrainingSpec(_Frozen):
     learning_rate: float | None = Field(default=None, gt=0, le=1)
     decay: float | None = Field(default=None, gt=0, le=1)
     weight_decay: float | None = Field(default=None, ge=0, le=1)
-    flip: bool = True
+    optimizer: OptimizerName | None = None
+    schedule: Schedule | None = None
     clip: float | None = Field(default=None, gt=0)
+    flip: bool = True
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     seed: int = Field(default=0, ge=0, lt=2**31)
     selection: Literal["last", "validation", "test"] = "validation"

@@ -1,4 +1,4 @@
-"""What the harness computes on golden vectors: metrics, aggregations, PCK and AUC, cameras, windows.
+"""What the harness computes on golden vectors: metrics, aggregations, PCK and AUC, cameras, windows, optimiser.
 
 Each case takes a file (an object with ``config``, ``names``, ``array(name)`` and ``name in file``) and returns our
 arrays under the names of the stored ones.
@@ -19,6 +19,7 @@ from bench.data.windows import Windows, eval_table, train_table
 from bench.protocol.aggregation import aggregate_errors
 from bench.protocol.metrics import PCK_GROUPS, auc, mpjpe, mpjve, n_mpjpe, p_mpjpe, pck
 from models.lifter import Batch
+from models.ranger import Ranger
 from models.skeleton import Skeleton
 
 Outputs = dict[str, Any]
@@ -147,14 +148,30 @@ def evaluation_windows(vectors: Any) -> Outputs:
     return outputs
 
 
+def ranger_steps(vectors: Any) -> Outputs:
+    """The parameters after every step with recorded gradients, the learning rate changed halfway."""
+    parameter = torch.from_numpy(vectors.array("start")).clone().requires_grad_()
+    optimizer = Ranger([parameter], lr=vectors.config["lr"])
+    grads = torch.from_numpy(vectors.array("grads"))
+    after = []
+    for step, grad in enumerate(grads):
+        if step == len(grads) // 2:
+            optimizer.param_groups[0]["lr"] = vectors.config["lr_second_half"]
+        parameter.grad = grad
+        optimizer.step()
+        after.append(parameter.detach().clone())
+    return {"after": torch.stack(after)}
+
+
 CASES: dict[str, Callable[[Any], Outputs]] = {
     "metrics": metrics,
     "3DHP PCK and AUC": pck_auc,
     "camera and quaternion functions": camera,
     "training windows": training_windows,
     "evaluation windows": evaluation_windows,
+    "Ranger optimiser steps": ranger_steps,
 }
-"""By ``config["what"]`` of a file; "metrics" for the one file without."""
+"""By ``config["what"]`` or ``config["content"]`` of a file; "metrics" for the one file without."""
 
 NOT_OURS = {
     "training windows": (

@@ -1,4 +1,4 @@
-"""Training a lifter: AdamW, exponential decay per epoch, resumable to the identical trajectory.
+"""Training a lifter, resumable to the identical trajectory.
 
 All randomness of a step follows from (seed, step, process): nothing has to be restored but weights and optimiser,
 so a killed training continues exactly where its last saved step was.
@@ -25,6 +25,8 @@ from bench.protocol.metrics import mpjpe
 from bench.records import TrainingInfo
 from models.errors import InputError
 from models.lifter import Lifter, Sampling
+from models.ranger import Ranger
+from models.schedules import learning_rate
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -140,9 +142,7 @@ class _Run:
         self.progress = _Progress()
         if not self.trainable:
             return
-        optimizer = torch.optim.AdamW(
-            self.trainable, lr=_given(spec.learning_rate), weight_decay=_given(spec.weight_decay), fused=True
-        )
+        optimizer = _optimizer(self.trainable, spec)
         if state is not None:
             lifter.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])
@@ -157,9 +157,11 @@ class _Run:
 
     def step(self) -> None:
         epoch, within = divmod(self.progress.step, self.steps_per_epoch)
-        described_epochs = self.progress.step / self.steps * _given(self.spec.epochs)
+        done = self.progress.step / self.steps
+        self.lifter.on_progress(done)
+        rate = _learning_rate(self.spec, done)
         for group in self.optimizer.param_groups:
-            group["lr"] = _given(self.spec.learning_rate) * _given(self.spec.decay) ** described_epochs
+            group["lr"] = rate
         rows = _batch_rows(len(self.windows), self.steps_per_epoch, self.spec.seed, epoch, within)
         batch = self.windows.batch(_share(rows, self.accelerator)).to(self.accelerator.device)
         torch.manual_seed(_step_seed(self.spec.seed, self.progress.step, self.accelerator.process_index))
@@ -250,6 +252,22 @@ def load_trained(lifter: Lifter, folder: Path) -> TrainingInfo | None:
         return None
     lifter.load_state_dict(load_file(folder / WEIGHTS))
     return TrainingInfo.model_validate_json((folder / INFO).read_text())
+
+
+def _optimizer(parameters: list[torch.nn.Parameter], spec: TrainingSpec) -> torch.optim.Optimizer:
+    rate, weight_decay = _given(spec.learning_rate), _given(spec.weight_decay)
+    if spec.optimizer == "ranger":
+        return Ranger(parameters, lr=rate, weight_decay=weight_decay)
+    if spec.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, lr=rate, weight_decay=weight_decay, fused=True)
+    amsgrad = _given(spec.optimizer) == "amsgrad"
+    return torch.optim.Adam(parameters, lr=rate, weight_decay=weight_decay, amsgrad=amsgrad, fused=True)
+
+
+def _learning_rate(spec: TrainingSpec, done: float) -> float:
+    epochs = _given(spec.epochs)
+    schedule, first, decay = _given(spec.schedule), _given(spec.learning_rate), _given(spec.decay)
+    return learning_rate(schedule, first, decay, done * epochs, epochs)
 
 
 def _batch_rows(windows: int, steps: int, seed: int, epoch: int, within: int) -> np.ndarray:

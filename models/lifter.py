@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from models.schedules import OptimizerName, Schedule
 from models.skeleton import HUMAN36M, Skeleton
 
 
@@ -78,9 +79,13 @@ class Recipe:
             length of its windows.
         least_steps: on a small data set, as many more epochs are run as it takes to make this many steps.
         batch_frames: supervised output frames per optimiser step, over all processes.
-        learning_rate: of AdamW at the first epoch.
-        decay: factor on the learning rate per epoch; spread over all of them where ``least_steps`` adds some.
-        weight_decay: of AdamW.
+        learning_rate: at the first epoch.
+        decay: factor on the learning rate per epoch, or as ``schedule`` says; spread over all of them where
+            ``least_steps`` adds some.
+        weight_decay: of the optimiser; decoupled in AdamW and Ranger.
+        optimizer: AdamW, Adam, Adam with AMSGrad, or ``models.ranger``.
+        schedule: of the learning rate; see ``models.schedules``.
+        clip: largest gradient norm; None for no clipping.
     """
 
     epochs: int
@@ -89,6 +94,9 @@ class Recipe:
     decay: float
     weight_decay: float
     least_steps: int = 0
+    optimizer: OptimizerName = "adamw"
+    schedule: Schedule = "exponential"
+    clip: float | None = None
 
 
 TINY_RECIPE = Recipe(
@@ -156,6 +164,12 @@ class Lifter(nn.Module):
         Args:
             pose_2d: ``[N, J, 2]`` normalised screen coordinates.
             pose_3d: ``[N, J, 3]`` metres, root-relative.
+        """
+
+    def on_progress(self, done: float) -> None:
+        """Hear before every step what part of the training is done, from 0 to 1; for schedules of its own.
+
+        What it sets must follow from ``done`` alone, so that a training that was interrupted goes on exactly.
         """
 
     def training_loss(self, batch: Batch) -> Tensor:

@@ -16,7 +16,15 @@ data = dataset("toy", None, "gt")
 lifter = Toy(ToyConfig())
 windows = Windows(data.train, data.skeleton, 9, mode="train")
 spec = TrainingSpec(
-    epochs=2, least_steps=0, batch_frames=90, learning_rate=0.05, decay=0.5, weight_decay=0.0, selection="last"
+    epochs=2,
+    least_steps=0,
+    batch_frames=90,
+    learning_rate=0.05,
+    decay=0.5,
+    weight_decay=0.0,
+    optimizer="adamw",
+    schedule="exponential",
+    selection="last",
 )
 accelerator = accelerator_for("cpu", "fp32")
 assert accelerator.num_processes == int(os.environ["WORLD_SIZE"])

@@ -12,7 +12,16 @@ from bench.training import accelerator_for, load_trained, train
 from models.errors import InputError
 from tests.bench.toy import Toy, ToyConfig, dataset
 
-SPEC = TrainingSpec(epochs=3, least_steps=0, batch_frames=90, learning_rate=0.05, decay=0.5, weight_decay=0.0)
+SPEC = TrainingSpec(
+    epochs=3,
+    least_steps=0,
+    batch_frames=90,
+    learning_rate=0.05,
+    decay=0.5,
+    weight_decay=0.0,
+    optimizer="adamw",
+    schedule="exponential",
+)
 
 
 def run(folder, spec=SPEC, config=None):
@@ -67,6 +76,32 @@ def test_a_killed_training_ends_with_the_same_numbers(tmp_path, monkeypatch, ste
     whole, killed = (load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "killed"))
     assert whole.keys() == killed.keys()
     assert all(torch.equal(whole[key], killed[key]) for key in whole)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"optimizer": "ranger", "schedule": "halving", "clip": 0.1}, {"optimizer": "amsgrad", "schedule": "cosine"}],
+)
+def test_every_recipe_is_resumed_exactly(tmp_path, monkeypatch, changes):
+    spec = SPEC.model_copy(update=changes)
+    heard = []
+    monkeypatch.setattr(Toy, "on_progress", lambda self, done: heard.append(done))
+    run(tmp_path / "whole", spec)
+    whole = heard.copy()
+    assert whole == [step / 12 for step in range(12)]
+    monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        kill_after(patch, 7)
+        with pytest.raises(Killed):
+            run(tmp_path / "killed", spec)
+    heard.clear()
+    run(tmp_path / "killed", spec)
+    assert heard == whole[7:]
+    weights = [load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "killed")]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    plain = run(tmp_path / "plain")
+    assert load_file(tmp_path / "plain" / "weights.safetensors")["lift.weight"].ne(weights[0]["lift.weight"]).any()
+    assert plain.steps == 12
 
 
 def test_selection_takes_the_epoch_with_the_lowest_validation_error(tmp_path):

@@ -1,0 +1,81 @@
+"""Ranger: rectified Adam (arXiv:1908.03265) with look-ahead (arXiv:1907.08610)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+LEAST_RECTIFIED = 5.0
+"""Shorter approximated moving averages than this have too wild a variance: the step is then not adapted."""
+LOOK_AHEAD_EVERY = 6
+LOOK_AHEAD = 0.5
+"""Part of the way from the slow weights to the fast ones that is kept."""
+
+
+class Ranger(Optimizer):
+    """Steps of rectified Adam; every sixth one goes halfway back to where the fast weights last began.
+
+    Args:
+        params: parameters, or groups of them.
+        lr: learning rate.
+        betas: of the averages of the gradient and of its square.
+        eps: added to the root of the latter.
+        weight_decay: decoupled, as AdamW's.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float,
+        betas: tuple[float, float] = (0.95, 0.999),
+        eps: float = 1e-5,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move every parameter that has a gradient; ``closure``, if given, is evaluated first."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._move(parameter, parameter.grad, group)
+        return loss
+
+    def _move(self, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["step"] = 0
+            state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+            state["slow"] = parameter.clone()
+        state["step"] += 1
+        first, second = group["betas"]
+        mean = state["mean"].mul_(first).add_(grad, alpha=1 - first)
+        square = state["square"].mul_(second).addcmul_(grad, grad, value=1 - second)
+        size, adapted = _step_size(state["step"], first, second)
+        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        direction = mean / (square.sqrt() + group["eps"]) if adapted else mean
+        parameter.add_(direction, alpha=-group["lr"] * size)
+        if state["step"] % LOOK_AHEAD_EVERY == 0:
+            parameter.copy_(state["slow"].lerp_(parameter, LOOK_AHEAD))
+
+
+def _step_size(step: int, first: float, second: float) -> tuple[float, bool]:
+    """Factor on the step, and whether it is divided by the root of the squares' average."""
+    longest = 2 / (1 - second) - 1
+    kept = second**step
+    length = longest - 2 * step * kept / (1 - kept)
+    unbiased = 1 / (1 - first**step)
+    if length <= LEAST_RECTIFIED:
+        return unbiased, False
+    variance = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+    return unbiased * math.sqrt((1 - kept) * variance), True

@@ -1,0 +1,36 @@
+"""What the methods' recipes name: optimisers, and learning rates over a training."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+OptimizerName = Literal["adamw", "adam", "amsgrad", "ranger"]
+Schedule = Literal["exponential", "halving", "cosine", "staircase"]
+
+HALVED_EVERY = 5
+STAIR = 60
+
+
+def learning_rate(schedule: Schedule, first: float, decay: float, done: float, epochs: int) -> float:
+    """The learning rate after ``done`` (whole or not) of ``epochs`` epochs.
+
+    Args:
+        schedule:
+            - "exponential": times ``decay`` per epoch, a little of it at every step.
+            - "halving": times ``decay`` after an epoch, but times 0.5 after every fifth (MHFormer,
+              arXiv:2111.12707).
+            - "cosine": half a cosine from ``first`` to ``decay`` times ``first`` at the end (arXiv:1608.03983).
+            - "staircase": times ``decay`` after every sixtieth epoch (DiffPose, arXiv:2211.16940).
+        first: at the beginning.
+        decay: see the schedules.
+    """
+    whole = math.floor(done + 1e-9)
+    if schedule == "halving":
+        halvings = whole // HALVED_EVERY
+        return first * decay ** (whole - halvings) * 0.5**halvings
+    if schedule == "cosine":
+        return first * (decay + (1 - decay) * (1 + math.cos(math.pi * done / epochs)) / 2)
+    if schedule == "staircase":
+        return first * decay ** (whole // STAIR)
+    return first * decay**done
