@@ -21,17 +21,17 @@ from models.annotated import Residual, SeparateAttention
 from models.denoiser import VALUES_AT_ONCE, sinusoid
 from models.diffusion import ddim_step, q_sample, window_noise
 from models.errors import InputError
-from models.graph import chebyshev, undirected
+from models.graph import chebyshev, neighbours
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
 from models.prediction import WindowConfig, flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
 
 BLOCK_DROPOUT = 0.1
-ORDER = 3
 TIMESTEPS = 51
 FIRST_BETA, LAST_BETA = 1e-4, 1e-3
 BEHAVIOURS = ("described", "released")
+UV, XYZ = slice(0, 2), slice(2, 5)
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class GraphNetwork(nn.Module):
     def __init__(self, config: GraphConfig, skeleton: Skeleton, inputs: int, outputs: int, timed: bool) -> None:
         super().__init__()
         C, joints = config.channels, len(skeleton.joints)
-        basis = chebyshev(undirected(skeleton), ORDER)
+        basis = chebyshev(neighbours(skeleton))
         self.gconv_input = ChebyshevConvolution(inputs, C, basis)
         self.atten_layers = nn.ModuleList(AttentionLayer(config, joints) for _ in range(config.layers))
         self.gconv_layers = nn.ModuleList(GraphBlock(C, basis, timed) for _ in range(config.layers))
@@ -200,3 +200,135 @@ def refine(
         if then >= 0:
             current = ddim_step(current, clean, added[number].to(current.device), now, then, signal, eta)
     return torch.stack(estimates)
+
+
+def times_and_mirrors(count: int) -> Tensor:
+    """Random times ``[count]``; the second half mirrors the first, so that early and late ones balance."""
+    times = torch.randint(0, TIMESTEPS, (-(-count // 2),))
+    return torch.cat([times, TIMESTEPS - 1 - times])[:count]
+
+
+@dataclass(frozen=True)
+class DiffPoseConfig(GraphConfig):
+    """Size of both networks, and how the diffusion runs.
+
+    Attributes:
+        behaviour: ``described``: the chain starts at noisy joints, as the paper says, and hypotheses differ;
+            ``released``: it starts at the estimator's answer itself, and all hypotheses of one detection are equal.
+        spread: of u and v (screen units) in unit noise. Detectors' heat maps would tell it, joint by joint.
+        earliest: N, sampling starts below this time: the paper's 24 for detections, 12 for ground-truth 2D.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    behaviour: str = "described"
+    spread: float = 0.05
+    earliest: int = 24
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.behaviour not in BEHAVIOURS:
+            raise InputError(f"behaviour is {self.behaviour!r}: take one of {', '.join(BEHAVIOURS)}")
+        if not self.spread > 0:
+            raise InputError(f"spread is {self.spread}, but it must be positive: take 0.05")
+        if not 1 <= self.earliest <= TIMESTEPS:
+            raise InputError(f"earliest is {self.earliest}, but times are below {TIMESTEPS}: take 24")
+
+
+class DiffPose(Lifter):
+    """The denoiser, with the trained and frozen pose estimator that gives it its start."""
+
+    title: ClassVar[str] = "DiffPose"
+    Config: ClassVar[type] = DiffPoseConfig
+    probabilistic: ClassVar[bool] = True
+
+    def __init__(self, config: DiffPoseConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        super().__init__(config, skeleton)
+        self.frames, self.train_frames = config.frames, 1
+        self.estimator = GraphNetwork(config, skeleton, inputs=2, outputs=3, timed=False).requires_grad_(False)
+        self.denoiser = GraphNetwork(config, skeleton, inputs=5, outputs=5, timed=True)
+        self.signal = linear_schedule()
+
+    @property
+    def notes(self) -> dict[str, str]:
+        return {"behaviour": self.config.behaviour, "heat maps": f"none, one kernel of spread {self.config.spread}"}
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Squared error of the noise in true joints, summed over a frame's joints and numbers."""
+        assert batch.pose_3d is not None
+        joints = torch.cat([batch.pose_2d, batch.pose_3d], dim=-1).flatten(0, 1)
+        times = times_and_mirrors(len(joints))
+        noise = self._scaled(torch.randn_like(joints))
+        estimate = self.denoiser(q_sample(joints, noise, times, self.signal), times.to(joints.device))
+        return noise_loss(estimate, noise)
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        times = visited_times(sampling.steps, self.config.earliest)
+        noise = self._noise(batch, sampling)
+
+        def lift(pose_2d: Tensor) -> Tensor:
+            joints = self.start(pose_2d)[:, None]
+            if noise is not None:
+                parts = [noise, self._mirror(noise)][: len(pose_2d) // len(noise)]
+                shape = joints.expand(-1, sampling.hypotheses, -1, -1, -1)
+                joints = q_sample(shape, torch.cat(parts), torch.tensor(times[:1]), self.signal)
+            return self.sample(joints, times)
+
+        poses = flip_average(lift, batch.pose_2d, self.skeleton, sampling.flip)
+        return root_at_origin(poses.expand(-1, -1, sampling.hypotheses, -1, -1, -1), self.skeleton)
+
+    def start(self, pose_2d: Tensor) -> Tensor:
+        """Joints ``[B, F, J, 5]`` of windows ``[B, F, J, 2]``, as the pose estimator sees them."""
+        pose_3d = self.estimator(pose_2d.flatten(0, 1)).unflatten(0, pose_2d.shape[:2])
+        return torch.cat([pose_2d, self._about_root(pose_3d)], dim=-1)
+
+    def sample(self, joints: Tensor, times: list[int]) -> Tensor:
+        """Poses ``[B, K, H, F, J, 3]`` from joints ``[B, H, F, J, 5]`` at the first of K descending times.
+
+        Hypotheses run in chunks that bound memory and do not change the result.
+        """
+
+        def predict_noise(noisy: Tensor, time: int) -> Tensor:
+            at = torch.tensor([time], device=noisy.device)
+            return self.denoiser(noisy.flatten(0, 2), at).unflatten(0, noisy.shape[:3])
+
+        values = joints[:, 0, ..., 0].numel() * 2 * self.config.channels
+        chunks = joints.split(max(1, VALUES_AT_ONCE // values), dim=1)
+        refined = torch.cat([refine(predict_noise, chunk, times, self.signal) for chunk in chunks], dim=2)
+        return self._about_root(refined[..., XYZ]).transpose(0, 1)
+
+    def _noise(self, batch: Batch, sampling: Sampling) -> Tensor | None:
+        """Of the start, ``[B, H, F, J, 5]``; None where it is released without."""
+        if self.config.behaviour == "released":
+            return None
+        shape = (self.frames, len(self.skeleton.joints), 5)
+        (noise,) = window_noise(batch.window_keys, sampling.seed, sampling.hypotheses, 1, shape)
+        return self._scaled(noise.to(batch.pose_2d.device))
+
+    def _scaled(self, noise: Tensor) -> Tensor:
+        return torch.cat([noise[..., UV] * self.config.spread, noise[..., XYZ]], dim=-1)
+
+    def _mirror(self, joints: Tensor) -> Tensor:
+        return torch.cat([self.skeleton.mirror(joints[..., part]) for part in (UV, XYZ)], dim=-1)
+
+    def _about_root(self, poses: Tensor) -> Tensor:
+        root = self.skeleton.root
+        return poses - poses[..., root : root + 1, :]
+
+
+def visited_times(steps: int, earliest: int) -> list[int]:
+    """K times, descending to 0, that part those below ``earliest`` evenly.
+
+    Raises:
+        InputError: there are fewer than K.
+    """
+    if not 1 <= steps <= earliest:
+        raise InputError(f"steps is {steps}, but DiffPose takes 1 to {earliest} of them")
+    return [step * earliest // steps for step in reversed(range(steps))]
+
+
+def noise_loss(estimate: Tensor, noise: Tensor) -> Tensor:
+    """Squared error of noise ``[N, J, 5]``, summed over a frame."""
+    return (estimate - noise).square().sum((1, 2)).mean()

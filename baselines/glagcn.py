@@ -14,11 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from baselines.tcn import FilterConfig
 from models.errors import InputError
-from models.graph import directed_subsets
+from models.graph import partitions
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
-from models.prediction import WindowConfig, centre_frames, flip_average, root_at_origin
+from models.prediction import centre_frames, flip_average, root_at_origin
+from models.schedules import decay_norm_momentum
 from models.skeleton import HUMAN36M, Skeleton
 
 ALMOST_ZERO = 1e-6
@@ -27,34 +29,20 @@ FRAMES_SEEN = 9
 
 
 @dataclass(frozen=True)
-class GLAGCNConfig(WindowConfig):
-    """Size of the network; ``frames`` is the length of evaluated windows, trained ones have one output frame.
-
-    Attributes:
-        filter_widths: of the strided stages, odd; their product is the receptive field.
-        channels: C, a multiple of 4.
-        dropout: after every graph layer and every unit of a stage.
+class GLAGCNConfig(FilterConfig):
+    """Size of the network: a stage for each width, and channels in multiples of 4.
 
     Raises:
         InputError: a value out of its range.
     """
 
-    filter_widths: tuple[int, ...] = (3, 3, 3, 3, 3)
     channels: int = 96
     dropout: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.filter_widths or any(width < 1 or width % 2 == 0 for width in self.filter_widths):
-            raise InputError(f"filter_widths is {self.filter_widths}, but needs odd positive widths: take 3,3,3")
-        if self.channels < 4 or self.channels % 4:
-            raise InputError(f"channels is {self.channels}, but must be a positive multiple of 4: take 96")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.1")
-
-    @property
-    def receptive_field(self) -> int:
-        return math.prod(self.filter_widths)
+        if self.channels % 4:
+            raise InputError(f"channels is {self.channels}, but must be a multiple of 4: take 96")
 
 
 class GraphLayer(nn.Module):
@@ -164,7 +152,7 @@ class GraphNetwork(nn.Module):
 
     def __init__(self, config: GLAGCNConfig, skeleton: Skeleton) -> None:
         super().__init__()
-        graph, C = directed_subsets(skeleton), config.channels
+        graph, C = partitions(skeleton), config.channels
         self.widths = config.filter_widths
         self.data_bn = nn.BatchNorm1d(2 * len(skeleton.joints))
         self.expand = Unit(2, graph, config, stride=1, residual=True)
@@ -185,3 +173,51 @@ class GraphNetwork(nn.Module):
                 features = self.dropout(unit(features))
             features = kept + features
         return functional.linear(features.mean(2), self.fc.weight[..., 0], self.fc.bias)[:, None]
+
+
+class GLAGCN(Lifter):
+    """GLA-GCN; trains on single frames, and evaluates every frame of a window from the frames around it."""
+
+    title: ClassVar[str] = "GLA-GCN"
+    Config: ClassVar[type] = GLAGCNConfig
+    presets: ClassVar[dict[str, Preset]] = {
+        "tiny": Preset(GLAGCNConfig(frames=9, filter_widths=(3, 3), channels=16, dropout=0.0), TINY_RECIPE),
+        "base": Preset(
+            GLAGCNConfig(frames=81, filter_widths=(3, 3, 3), channels=48),
+            Recipe(
+                epochs=40, batch_frames=512, learning_rate=1e-2, decay=1e-3, weight_decay=0.0,
+                optimizer="ranger", schedule="cosine",
+            ),
+        ),
+        "paper": Preset(
+            GLAGCNConfig(),
+            Recipe(
+                epochs=80, batch_frames=512, learning_rate=1e-2, decay=1e-3, weight_decay=0.0,
+                optimizer="ranger", schedule="cosine",
+            ),
+        ),
+    }  # fmt: skip
+
+    def __init__(self, config: GLAGCNConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        super().__init__(config, skeleton)
+        self.frames, self.train_frames = config.frames, 1
+        reach = config.receptive_field // 2
+        self.context = (reach, reach)
+        self.network = GraphNetwork(config, skeleton)
+
+    def on_progress(self, done: float) -> None:
+        decay_norm_momentum(self.network, done)
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Mean joint distance of the one output frame; the root is trained towards 0."""
+        assert batch.pose_3d is not None
+        return mean_joint_distance(self.network(batch.pose_2d), batch.pose_3d)
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
+        return root_at_origin(poses, self.skeleton)[:, None, None]
+
+    def lift(self, pose_2d: Tensor) -> Tensor:
+        """``[B, T - 1 + F, J, 2]`` to ``[B, F, J, 3]``."""
+        return centre_frames(self.network, pose_2d, self.config.receptive_field, self.frames)

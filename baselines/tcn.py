@@ -22,14 +22,13 @@ from models.skeleton import HUMAN36M, Skeleton
 
 
 @dataclass(frozen=True)
-class TCNConfig(WindowConfig):
-    """Size of the network; ``frames`` is the length of evaluated windows, trained ones have one output frame.
+class FilterConfig(WindowConfig):
+    """Size of a network of filters; ``frames`` is the length of evaluated windows, trained ones have one frame.
 
     Attributes:
-        filter_widths: of the dilated convolutions, odd; their product is the receptive field.
+        filter_widths: of the convolutions over time, odd; their product is the receptive field.
         channels: C.
         dropout: after every activation.
-        causal: see past frames only.
 
     Raises:
         InputError: a value out of its range.
@@ -38,20 +37,26 @@ class TCNConfig(WindowConfig):
     filter_widths: tuple[int, ...] = (3, 3, 3, 3, 3)
     channels: int = 1024
     dropout: float = 0.25
-    causal: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.filter_widths or any(width < 1 or width % 2 == 0 for width in self.filter_widths):
             raise InputError(f"filter_widths is {self.filter_widths}, but needs odd positive widths: take 3,3,3")
         if self.channels < 1:
-            raise InputError(f"channels is {self.channels}, but must be positive: take 1024")
+            raise InputError(f"channels is {self.channels}, but must be positive: take {type(self).channels}")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.25")
 
     @property
     def receptive_field(self) -> int:
         return math.prod(self.filter_widths)
+
+
+@dataclass(frozen=True)
+class TCNConfig(FilterConfig):
+    """``causal``: see past frames only."""
+
+    causal: bool = False
 
 
 class TimeConvolution(nn.Conv1d):
