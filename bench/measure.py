@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def environment(device: torch.device | str) -> Environment:
 
 
 def _blind(batch: Batch) -> Batch:
-    return replace(batch, pose_3d=None, trajectory=None, camera=None)
+    return replace(batch, pose_3d=None, trajectory=None, camera=None, random_3d=None)
 
 
 def _latency(
@@ -143,11 +143,12 @@ def _latency(
 def _joined(inputs: list[Batch], size: int) -> Batch:
     """One batch of ``size`` windows, repeating the inputs as often as needed."""
     chosen = list(islice(cycle(inputs), size))
-    return Batch(
-        pose_2d=torch.cat([batch.pose_2d for batch in chosen]),
-        actions=tuple(action for batch in chosen for action in batch.actions),
-        window_keys=torch.cat([batch.window_keys for batch in chosen]),
-    )
+    joined: dict[str, Any] = {
+        field.name: torch.cat([getattr(batch, field.name) for batch in chosen])
+        for field in fields(Batch)
+        if isinstance(getattr(inputs[0], field.name), torch.Tensor)
+    }
+    return Batch(actions=tuple(action for batch in chosen for action in batch.actions), **joined)
 
 
 def _sample(call: Call, device: torch.device, budget: float) -> list[float]:

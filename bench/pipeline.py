@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from bench.data.windows import Windows, split_validation
+from bench.data.windows import Windows, evaluation_windows, split_validation, training_windows
 from bench.experiment import EvaluationSpec
 from bench.measure import environment, measure
 from bench.plan import Job
@@ -110,11 +110,8 @@ def _trained(job: Job, lifter: Lifter, store: Store, accelerator: Accelerator) -
     spec = job.experiment.training
     training, held_out = split_validation(job.train.train, spec.holdout)
     _check_lengths(job, lifter)
-    windows = Windows(
-        training, job.train.skeleton, lifter.train_frames, lifter.context, mode="train", flip=spec.flip
-    )
-    judged = job.test.test if spec.selection == "test" else held_out
-    validation = Windows(judged, job.train.skeleton, lifter.frames, lifter.context, mode="eval")
+    windows = training_windows(training, lifter, spec.flip)
+    validation = evaluation_windows(job.test.test if spec.selection == "test" else held_out, lifter)
     info = train(lifter, windows, validation, spec, folder, accelerator, job.name)
     if accelerator.is_main_process:
         tqdm.write(
@@ -128,7 +125,7 @@ def _evaluate_group(
 ) -> list[Record]:
     first = jobs[0]
     spec = first.experiment.evaluation
-    windows = Windows(first.test.test, first.test.skeleton, lifter.frames, lifter.context, mode="eval")
+    windows = evaluation_windows(first.test.test, lifter)
     indices, subset = _test_part(windows, spec)
     plans = [_plan(job) for job in jobs]
     sampling = Sampling(flip=spec.flip, seed=spec.seed)

@@ -163,8 +163,9 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         rows = _batch_rows(len(self.windows), self.steps_per_epoch, self.spec.seed, epoch, within)
-        batch = self.windows.batch(_share(rows, self.accelerator)).to(self.accelerator.device)
-        torch.manual_seed(_step_seed(self.spec.seed, self.progress.step, self.accelerator.process_index))
+        seed = _step_seed(self.spec.seed, self.progress.step, self.accelerator.process_index)
+        batch = self.windows.batch(_share(rows, self.accelerator), seed).to(self.accelerator.device)
+        torch.manual_seed(seed)
         loss = self.model(batch)
         self.accelerator.backward(loss)
         if self.spec.clip is not None:

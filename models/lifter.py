@@ -29,6 +29,9 @@ class Batch:
         trajectory: ``[B, F, 3]`` metres, the root in camera space.
         camera: ``[B, 9]`` fx fy cx cy k1 k2 k3 p1 p2, normalised to screen coordinates.
         confidence: ``[B, left + F + right, J]`` from 0 to 1, the 2D detector's; None where the data has none.
+        random_2d: ``[B, N, J, 2]`` further frames of each window's sequence, where the method asks for them
+            (``random_frames``): drawn at random in training, evenly spread over the sequence in evaluation.
+        random_3d: ``[B, N, J, 3]`` their poses, in training only.
     """
 
     pose_2d: Tensor
@@ -38,6 +41,8 @@ class Batch:
     trajectory: Tensor | None = None
     camera: Tensor | None = None
     confidence: Tensor | None = None
+    random_2d: Tensor | None = None
+    random_3d: Tensor | None = None
 
     def __len__(self) -> int:
         return self.pose_2d.shape[0]
@@ -133,7 +138,10 @@ class Lifter(nn.Module):
     Attributes:
         frames: F, output frames of a window in evaluation.
         train_frames: output frames of a window in training; equal to ``frames`` unless the method says otherwise.
+        train_stride: frames from one training window to the next; None for ``train_frames``, without overlap.
         context: (left, right) input frames beyond the output frames.
+        random_frames: N further frames of a window's sequence that the method wants to see
+            (``Batch.random_2d``), in place of all of them.
         uses_action: whether ``predict`` reads ``Batch.actions`` (an assumption that tables print).
         notes: conditions of its own that belong under a table (for example ``{"text": "tiny"}``).
     """
@@ -146,7 +154,9 @@ class Lifter(nn.Module):
 
     frames: int
     train_frames: int
+    train_stride: int | None = None
     context: tuple[int, int] = (0, 0)
+    random_frames: int = 0
     uses_action: bool = False
 
     def __init__(self, config: Any, skeleton: Skeleton = HUMAN36M) -> None:

@@ -7,38 +7,40 @@ both sides); evaluation windows follow Shan et al., P-STMO, ECCV 2022 (the last 
 from __future__ import annotations
 
 from collections.abc import Sequence as Many
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
 
+from bench.data.pool import Pool
 from bench.data.sequence import Sequence
 from models.errors import InputError
-from models.lifter import Batch
+from models.lifter import Batch, Lifter
 from models.skeleton import Skeleton
 
 Mode = Literal["train", "eval"]
 
 
-def train_table(lengths: ArrayLike, chunk: int, flip: bool) -> np.ndarray:
-    """Windows that cover every frame once.
+def train_table(lengths: ArrayLike, chunk: int, flip: bool, stride: int | None = None) -> np.ndarray:
+    """Windows that cover every frame once, or overlap where ``stride`` is less than ``chunk``.
 
-    A sequence of length L gives n = ceil(L / chunk) windows from frame -floor((n chunk - L) / 2) on; frames before
-    the first and after the last repeat them.
+    A sequence of length L gives as few windows as cover it, n = ceil((L - chunk) / stride) + 1, as far beyond its
+    first frame as beyond its last; frames there repeat the end frames.
 
     Returns:
         ``[n, 4]`` int64: sequence, start, end (exclusive), flip. With ``flip`` a sequence's plain rows are
         followed by its mirrored rows.
     """
     length = np.asarray(lengths, dtype=np.int64)
-    counts = -(-length // chunk)
-    first = -((counts * chunk - length) // 2)
+    stride = stride or chunk
+    counts = np.maximum(-((chunk - length) // stride) + 1, 1)
+    first = -(((counts - 1) * stride + chunk - length) // 2)
     sequence, rank = _numbered(counts * (2 if flip else 1))
     mirrored = rank >= counts[sequence]
-    start = first[sequence] + (rank - mirrored * counts[sequence]) * chunk
+    start = first[sequence] + (rank - mirrored * counts[sequence]) * stride
     return np.stack([sequence, start, start + chunk, mirrored], axis=1)
 
 
@@ -76,6 +78,8 @@ class Windows:
         context: tuple[int, int] = (0, 0),
         mode: Mode = "train",
         flip: bool = False,
+        stride: int | None = None,
+        random_frames: int = 0,
     ) -> None:
         """Index the windows.
 
@@ -86,6 +90,8 @@ class Windows:
             context: (left, right) further frames of 2D input; beyond a sequence its end frames are repeated.
             mode: "train" (``train_table``) or "eval" (``eval_table``).
             flip: add the mirrored copy of every window; for training only.
+            stride: from window to window in training; None for ``frames``.
+            random_frames: N further frames of a window's sequence in every batch.
 
         Raises:
             InputError: there is no sequence, one is empty, or ``frames`` is below 1.
@@ -95,12 +101,15 @@ class Windows:
         self.frames, self.context, self.mode = frames, context, mode
         self.lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
         training = mode == "train"
-        self.table = train_table(self.lengths, frames, flip) if training else eval_table(self.lengths, frames)
+        self.random_frames = random_frames
+        self.table = (
+            train_table(self.lengths, frames, flip, stride) if training else eval_table(self.lengths, frames)
+        )
         self.keys = _window_keys(self.sequences, self.table)
         self._actions = np.array([sequence.action_class for sequence in sequences])
-        self._pose_2d = _Pool([sequence.pose_2d for sequence in sequences])
-        self._pose_3d = _Pool([sequence.pose_3d for sequence in sequences])
-        self._trajectory = _Pool([sequence.trajectory for sequence in sequences])
+        self._pose_2d = Pool([sequence.pose_2d for sequence in sequences])
+        self._pose_3d = Pool([sequence.pose_3d for sequence in sequences])
+        self._trajectory = Pool([sequence.trajectory for sequence in sequences])
         self._confidence = _pool_of(self.sequences, "confidence")
         self._valid = _all_valid(self.sequences)
         self._intrinsics = torch.from_numpy(np.stack([sequence.intrinsics for sequence in sequences]))
@@ -108,14 +117,16 @@ class Windows:
     def __len__(self) -> int:
         return len(self.table)
 
-    def batch(self, indices: np.ndarray) -> Batch:
+    def batch(self, indices: np.ndarray, seed: int = 0) -> Batch:
         """The windows of these rows of the table, mirrored where the table says so.
 
         Args:
             indices: ``[B]`` integers.
+            seed: of the random frames in training; in evaluation they are spread evenly over the sequence.
 
         Returns:
-            A batch with ``pose_2d`` ``[B, left + F + right, J, 2]`` and all ground truth.
+            A batch with ``pose_2d`` ``[B, left + F + right, J, 2]`` and all ground truth (of further frames in
+            training only).
         """
         sequence, start, _, flip = self.table[indices].T
         left, right = self.context
@@ -131,6 +142,11 @@ class Windows:
             camera=camera,
             confidence=None if self._confidence is None else self._confidence.gather(sequence, seen),
         )
+        if self.random_frames:
+            further = self._further_frames(sequence, seed)
+            batch = replace(batch, random_2d=self._pose_2d.gather(sequence, further))
+            if self.mode == "train":
+                batch = replace(batch, random_3d=self._pose_3d.gather(sequence, further))
         return _mirrored(batch, np.flatnonzero(flip), self.skeleton) if flip.any() else batch
 
     def counts(self, indices: np.ndarray, overlap: bool = False) -> np.ndarray:
@@ -180,10 +196,42 @@ class Windows:
         chosen = _spread_order(self.sequences, np.arange(len(self.sequences)))[:n]
         return np.flatnonzero(np.isin(self.table[:, 0], chosen))
 
+    def _further_frames(self, sequence: np.ndarray, seed: int) -> np.ndarray:
+        """``[B, N]`` frames of each sequence, drawn in training, evenly spread in evaluation."""
+        length, N = self.lengths[sequence][:, None], self.random_frames
+        if self.mode == "train":
+            return np.random.default_rng(seed).integers(0, length, (len(sequence), N))
+        return np.rint(np.linspace(0, 1, N) * (length - 1)).astype(np.int64)
+
     def _frames(self, sequence: np.ndarray, start: np.ndarray, first: int, last: int) -> np.ndarray:
         """``[B, last - first]`` frames from ``start + first`` on, held within each sequence."""
         position = start[:, None] + np.arange(first, last)
         return np.clip(position, 0, self.lengths[sequence][:, None] - 1)
+
+
+def training_windows(sequences: Many[Sequence], lifter: Lifter, flip: bool) -> Windows:
+    """Windows as a method is trained on, mirrored too where ``flip``."""
+    return Windows(
+        sequences,
+        lifter.skeleton,
+        lifter.train_frames,
+        lifter.context,
+        flip=flip,
+        stride=lifter.train_stride,
+        random_frames=lifter.random_frames,
+    )
+
+
+def evaluation_windows(sequences: Many[Sequence], lifter: Lifter) -> Windows:
+    """Windows as a method is evaluated on."""
+    return Windows(
+        sequences,
+        lifter.skeleton,
+        lifter.frames,
+        lifter.context,
+        mode="eval",
+        random_frames=lifter.random_frames,
+    )
 
 
 def split_validation(
@@ -213,28 +261,10 @@ def split_validation(
     return train, tuple(sequence for sequence in sequences if sequence.take in held)
 
 
-class _Pool:
-    """Frames of many sequences in one tensor, with the row at which each sequence begins."""
-
-    def __init__(self, arrays: list[np.ndarray]) -> None:
-        shared = _shared_base(arrays)
-        if shared is None:
-            lengths = [len(array) for array in arrays]
-            self._rows = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
-            self._data = torch.from_numpy(np.concatenate(arrays).astype(np.float32, copy=False))
-        else:
-            self._data, self._rows = torch.from_numpy(shared), _offsets(shared, arrays)
-
-    def gather(self, sequence: np.ndarray, frame: np.ndarray) -> Tensor:
-        """``[B, F, ...]`` for sequences ``[B]`` and frames ``[B, F]``."""
-        rows = torch.from_numpy(self._rows[sequence][:, None] + frame)
-        return self._data.index_select(0, rows.flatten()).unflatten(0, rows.shape)
-
-
-def _pool_of(sequences: Many[Sequence], field: str) -> _Pool | None:
+def _pool_of(sequences: Many[Sequence], field: str) -> Pool | None:
     """The frames of an optional field, if every sequence has it."""
     arrays = [getattr(sequence, field) for sequence in sequences]
-    return None if any(array is None for array in arrays) else _Pool(arrays)
+    return None if any(array is None for array in arrays) else Pool(arrays)
 
 
 def _all_valid(sequences: Many[Sequence]) -> np.ndarray | None:
@@ -243,23 +273,6 @@ def _all_valid(sequences: Many[Sequence]) -> np.ndarray | None:
         return None
     parts = [np.ones(len(s), dtype=bool) if s.valid is None else s.valid for s in sequences]
     return np.concatenate(parts)
-
-
-def _shared_base(arrays: list[np.ndarray]) -> np.ndarray | None:
-    """The array of which all ``arrays`` are runs of rows; None if there is none."""
-    base = arrays[0].base
-    if not isinstance(base, np.ndarray) or base.dtype != np.float32 or not base.flags.c_contiguous:
-        return None
-    alike = all(
-        array.base is base and array.shape[1:] == base.shape[1:] and array.strides == base.strides
-        for array in arrays
-    )
-    return base if alike and base.flags.writeable else None
-
-
-def _offsets(base: np.ndarray, arrays: list[np.ndarray]) -> np.ndarray:
-    addresses = np.array([array.ctypes.data for array in arrays], dtype=np.int64)
-    return (addresses - base.ctypes.data) // base.strides[0]
 
 
 def _check(sequences: Many[Sequence], frames: int) -> None:
@@ -296,6 +309,9 @@ def _mirrored(batch: Batch, rows: np.ndarray, skeleton: Skeleton) -> Batch:
     assert batch.camera is not None
     batch.pose_2d[chosen] = skeleton.mirror(batch.pose_2d[chosen])
     batch.pose_3d[chosen] = skeleton.mirror(batch.pose_3d[chosen])
+    for further in (batch.random_2d, batch.random_3d):
+        if further is not None:
+            further[chosen] = skeleton.mirror(further[chosen])
     batch.trajectory[chosen] *= torch.tensor([-1.0, 1.0, 1.0])
     batch.camera[chosen] *= torch.tensor([1.0, 1, -1, 1, 1, 1, 1, -1, 1])
     if batch.confidence is not None:

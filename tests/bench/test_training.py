@@ -86,9 +86,9 @@ def test_every_recipe_is_resumed_exactly(tmp_path, monkeypatch, changes):
     spec = SPEC.model_copy(update=changes)
     heard = []
     monkeypatch.setattr(Toy, "on_progress", lambda self, done: heard.append(done))
-    run(tmp_path / "whole", spec)
+    info = run(tmp_path / "whole", spec)
     whole = heard.copy()
-    assert whole == [step / 12 for step in range(12)]
+    assert whole == [step / info.steps for step in range(info.steps)]
     monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         kill_after(patch, 7)
@@ -99,9 +99,9 @@ def test_every_recipe_is_resumed_exactly(tmp_path, monkeypatch, changes):
     assert heard == whole[7:]
     weights = [load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "killed")]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
-    plain = run(tmp_path / "plain")
-    assert load_file(tmp_path / "plain" / "weights.safetensors")["lift.weight"].ne(weights[0]["lift.weight"]).any()
-    assert plain.steps == 12
+    run(tmp_path / "plain")
+    plain = load_file(tmp_path / "plain" / "weights.safetensors")
+    assert not torch.equal(plain["lift.weight"], weights[0]["lift.weight"])
 
 
 def test_selection_takes_the_epoch_with_the_lowest_validation_error(tmp_path):

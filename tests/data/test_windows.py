@@ -68,6 +68,41 @@ def _rows_like(expected: np.ndarray, found: np.ndarray) -> list[int]:
     return equal.argmax(axis=1).tolist()
 
 
+@pytest.mark.parametrize(
+    ("length", "starts"), [(5, [-2]), (9, [0]), (10, [-1, 2]), (12, [0, 3]), (20, [0, 3, 6, 9, 12])]
+)
+def test_windows_with_a_stride_overlap_and_cover_every_frame(length: int, starts: list[int]) -> None:
+    table = train_table([length, length], 9, True, stride=3)
+    rows = table[(table[:, 0] == 1) & (table[:, 3] == 1)]
+    assert rows[:, 1].tolist() == starts
+    assert (rows[:, 2] - rows[:, 1] == 9).all()
+
+
+def test_further_frames_are_of_the_same_sequence_and_mirrored_with_the_window() -> None:
+    sequences = [make_sequence(length) for length in (40, 50)]
+    windows = Windows(sequences, HUMAN36M, 9, flip=True, random_frames=6)
+    rows = np.arange(len(windows))
+    batch, again, other = windows.batch(rows, 1), windows.batch(rows, 1), windows.batch(rows, 2)
+    assert torch.equal(batch.random_2d, again.random_2d)
+    assert not torch.equal(batch.random_2d, other.random_2d)
+    for row, (number, _, _, flip) in enumerate(windows.table.tolist()):
+        seen, pose = batch.random_2d[row], batch.random_3d[row]
+        if flip:
+            seen, pose = HUMAN36M.mirror(seen), HUMAN36M.mirror(pose)
+        sequence = sequences[number]
+        frames = [np.flatnonzero((sequence.pose_3d == one).all((1, 2))).item() for one in pose.numpy()]
+        np.testing.assert_array_equal(sequence.pose_2d[frames], seen.numpy())
+
+
+def test_further_frames_in_evaluation_are_spread_over_the_sequence_without_poses() -> None:
+    sequences = [make_sequence(41), make_sequence(3)]
+    windows = Windows(sequences, HUMAN36M, 9, mode="eval", random_frames=5)
+    batch = windows.batch(np.arange(len(windows)))
+    np.testing.assert_array_equal(batch.random_2d[0].numpy(), sequences[0].pose_2d[::10])
+    np.testing.assert_array_equal(batch.random_2d[-1].numpy(), sequences[1].pose_2d[[0, 0, 1, 2, 2]])
+    assert batch.random_3d is None
+
+
 def test_eval_windows_match_golden() -> None:
     for length in (2, 100, 243, 244, 300, 486, 500):
         windows = Windows([make_sequence(length)], HUMAN36M, 243, mode="eval")
