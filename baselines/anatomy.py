@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.tcn import TCNConfig, TimeConvolution, residual_block
+from models.errors import InputError
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
-from models.prediction import flip_average, root_at_origin
+from models.prediction import ConfidenceConfig, flip_average, root_at_origin, with_confidence
 from models.projection import project
+from models.schedules import decay_norm_momentum
 from models.skeleton import HUMAN36M, Skeleton
 
 TEMPERATURE = 10.0
@@ -28,10 +30,31 @@ VALUES_AT_ONCE = 2**26
 """Numbers in one activation (256 MB in float32) that output frames are chunked to stay below."""
 DIRECTION_WEIGHT, SHIFT_WEIGHT, LENGTH_WEIGHT, FIRST_WEIGHT = 0.3, 2.0, 100.0, 0.5
 LARGEST_CHANGE = 0.6
+ROOT, ROOT_SPREAD = (0.0, -0.3, 5.0), 0.5
+"""Where people with other bones stand in the camera's space, in metres."""
 PUBLISHED_BONES = (
     (16, 15), (15, 14), (13, 12), (12, 11), (10, 9), (9, 8), (8, 7), (8, 11), (8, 14), (7, 0), (3, 2), (2, 1),
     (6, 5), (5, 4), (1, 0), (4, 0),
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AnatomyConfig(TCNConfig, ConfidenceConfig):
+    """Size of the network.
+
+    Attributes:
+        random_frames: R, of the same sequence, from which bone lengths are estimated.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    random_frames: int = 50
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.random_frames < 1:
+            raise InputError(f"random_frames is {self.random_frames}, but lengths need at least 1 frame: take 50")
 
 
 class Bones(nn.Module):
@@ -116,9 +139,14 @@ class BoneLengths(nn.Module):
         flat = rough.detach().flatten(2)
         return self.attention(torch.cat([flat, flat.abs()], dim=-1))
 
-    def weighted(self, lengths: Tensor, logits: Tensor) -> Tensor:
-        """Lengths ``[B, R, N]`` of bones in rough poses averaged over frames: ``[B, N]``."""
-        return ((TEMPERATURE * logits).softmax(dim=1) * lengths.detach()).sum(dim=1)
+    def weighted(self, lengths: Tensor, logits: Tensor, count: int) -> Tensor:
+        """Lengths ``[B, R, N]`` of bones in rough poses, averaged over every ``count`` frames in a row.
+
+        Returns:
+            ``[B, R - count + 1, N]``.
+        """
+        weights = (TEMPERATURE * logits).unfold(1, count, 1).softmax(dim=-1)
+        return (weights * lengths.detach().unfold(1, count, 1)).sum(dim=-1)
 
     def _layer(self, number: int, features: Tensor) -> Tensor:
         return self.dropout(self.norms[number](self.linears[number](features)).relu())
@@ -211,7 +239,7 @@ def _unit(rows: Tensor) -> Tensor:
 
 
 class Combination(nn.Module):
-    """Vectors ``[B, F, ·, 3]`` from bone lengths ``[B, N]`` and directions ``[B, F, N, 3]``: a bilinear form."""
+    """Vectors ``[B, F, ·, 3]`` from bone lengths ``[B, F or 1, N]`` and directions ``[B, F, N, 3]``; bilinear."""
 
     def __init__(self, bones: int, channels: int, vectors: int) -> None:
         super().__init__()
@@ -221,7 +249,7 @@ class Combination(nn.Module):
 
     def forward(self, lengths: Tensor, directions: Tensor) -> Tensor:
         directed = self.directlinear(directions.flatten(2).transpose(1, 2))
-        scaled = self.lengthlinear(lengths.detach()).unsqueeze(-1)
+        scaled = self.lengthlinear(lengths.detach()).transpose(1, 2)
         return self.shrink(directed * scaled).transpose(1, 2).unflatten(2, (-1, 3))
 
 
@@ -234,7 +262,7 @@ class Estimates:
         directions: two of ``[B, 1, N, 3]``.
         shifts: two of ``[B, 1, pairs, 3]``.
         rough: ``[B, R, J, 3]``, poses of the random frames.
-        lengths: ``[B, N]``, from them.
+        lengths: ``[B, 1, N]``, from them.
     """
 
     pose: Tensor
@@ -259,10 +287,14 @@ class AnatomyNetwork(nn.Module):
         self.shifts_1 = Combination(N, C, others)
         self.shifts_2 = Combination(N, C, others)
 
-    def bone_lengths(self, frames_2d: Tensor) -> tuple[Tensor, Tensor]:
-        """Frames ``[B, R, J, 2]`` of one person each to rough poses ``[B, R, J, 3]`` and lengths ``[B, N]``."""
+    def bone_lengths(self, frames_2d: Tensor, count: int | None = None) -> tuple[Tensor, Tensor]:
+        """Frames ``[B, R, J, 2]`` to rough poses ``[B, R, J, 3]`` and lengths ``[B, 1, N]``.
+
+        With ``count``, every run of so many frames gives lengths of its own: ``[B, R - count + 1, N]``.
+        """
         rough = self.lengths.rough(frames_2d)
-        return rough, self.lengths.weighted(self.bones.lengths(rough), self.lengths.logits(rough))
+        lengths, logits = self.bones.lengths(rough), self.lengths.logits(rough)
+        return rough, self.lengths.weighted(lengths, logits, count or frames_2d.shape[1])
 
     def estimate(self, seen: Tensor, random_2d: Tensor) -> Estimates:
         """All that is trained, from windows ``[B, T, J, 3]`` and random frames ``[B, R, J, 2]``."""
@@ -302,8 +334,81 @@ def frame_losses(bones: Bones, estimates: Estimates, target: Tensor) -> tuple[Te
 def length_losses(
     rough: Tensor, lengths: Tensor, target: Tensor, target_lengths: Tensor, frame: int
 ) -> tuple[Tensor, Tensor]:
-    """Losses of one frame's rough poses ``[B, R, J, 3]`` and of bone lengths ``[B, N]``."""
+    """Losses of one frame's rough poses ``[B, R, J, 3]`` and of bone lengths ``[B, 1, N]`` (true: ``[B, N]``)."""
     return (
         mean_joint_distance(rough[:, frame], target[:, frame]),
-        LENGTH_WEIGHT * functional.mse_loss(lengths, target_lengths),
+        LENGTH_WEIGHT * functional.mse_loss(lengths[:, 0], target_lengths),
     )
+
+
+class Anatomy(Lifter):
+    """Anatomy3D; trains on single frames and evaluates whole windows, with the context it needs on each side."""
+
+    title: ClassVar[str] = "Anatomy3D"
+    Config: ClassVar[type] = AnatomyConfig
+    needs_confidence: ClassVar[bool] = True
+    presets: ClassVar[dict[str, Preset]] = {
+        "tiny": Preset(
+            AnatomyConfig(frames=9, filter_widths=(3, 3), channels=64, dropout=0.1, random_frames=10), TINY_RECIPE
+        ),
+        "base": Preset(
+            AnatomyConfig(frames=81, filter_widths=(3, 3, 3, 3), channels=512),
+            Recipe(40, 1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0, optimizer="amsgrad"),
+        ),
+        "paper": Preset(
+            AnatomyConfig(),
+            Recipe(60, 1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0, optimizer="amsgrad"),
+        ),
+    }
+
+    def __init__(self, config: AnatomyConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        super().__init__(config, skeleton)
+        self.frames, self.train_frames, self.random_frames = config.frames, 1, config.random_frames
+        self.context = config.context
+        self.network = AnatomyNetwork(config, skeleton)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        past = f"the {self.config.receptive_field} frames seen"
+        spread = f"{self.random_frames} frames of the whole sequence"
+        return {"bone lengths": past if self.config.causal else spread}
+
+    def on_progress(self, done: float) -> None:
+        decay_norm_momentum(self.network, done)
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Sum of the losses of the frame, and of the lengths of its person and of one with other bones."""
+        assert batch.pose_3d is not None
+        assert batch.random_2d is not None
+        assert batch.random_3d is not None
+        assert batch.camera is not None
+        bones = self.network.bones
+        estimates = self.network.estimate(with_confidence(batch, self.config.confidence), batch.random_2d)
+        longer = bones.lengthened(batch.random_3d, torch.rand_like(batch.random_3d[:, 0, : len(bones), 0]))
+        place = ROOT_SPREAD * torch.randn_like(longer[:, :, :1]) + longer.new_tensor(ROOT)
+        rough, lengths = self.network.bone_lengths(project(longer + place, batch.camera))
+        true, other = (bones.lengths(poses).mean(dim=1) for poses in (batch.random_3d, longer))
+        frame = int(torch.randint(self.random_frames, ()))
+        losses = (
+            *frame_losses(bones, estimates, batch.pose_3d),
+            *length_losses(estimates.rough, estimates.lengths, batch.random_3d, true, frame),
+            *length_losses(rough, lengths, longer, other, frame),
+        )
+        return torch.stack(losses).sum()
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        assert batch.random_2d is not None
+        seen = with_confidence(batch, self.config.confidence)
+        seen = torch.cat([seen, functional.pad(batch.random_2d, (0, 1))], dim=1)
+        poses = flip_average(self.lift, seen, self.skeleton, sampling.flip)
+        return root_at_origin(poses, self.skeleton)[:, None, None]
+
+    def lift(self, seen: Tensor) -> Tensor:
+        """Windows and, after them, the random frames ``[B, T - 1 + F + R, J, 3]`` to ``[B, F, J, 3]``."""
+        window, random_2d = seen[:, : -self.random_frames], seen[:, -self.random_frames :, :, :2]
+        if self.config.causal:
+            _, lengths = self.network.bone_lengths(window[..., :2], self.config.receptive_field)
+        else:
+            _, lengths = self.network.bone_lengths(random_2d)
+        return self.network.pose(lengths, self.network.bone_directions(window))

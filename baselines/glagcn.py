@@ -148,7 +148,7 @@ def _initialise(layer: nn.Module) -> None:
 
 
 class GraphNetwork(nn.Module):
-    """Poses ``[B, T, J, 2]`` to the pose of the centre frame, ``[B, 1, J, 3]``."""
+    """Poses ``[B, T, J, 2]`` to the pose of the centre frame, ``[B, J, 3]``."""
 
     def __init__(self, config: GLAGCNConfig, skeleton: Skeleton) -> None:
         super().__init__()
@@ -172,7 +172,7 @@ class GraphNetwork(nn.Module):
             for unit in self.units[2 * stage : 2 * stage + 2]:
                 features = self.dropout(unit(features))
             features = kept + features
-        return functional.linear(features.mean(2), self.fc.weight[..., 0], self.fc.bias)[:, None]
+        return functional.linear(features.mean(2), self.fc.weight[..., 0], self.fc.bias)
 
 
 class GLAGCN(Lifter):
@@ -211,7 +211,7 @@ class GLAGCN(Lifter):
     def training_loss(self, batch: Batch) -> Tensor:
         """Mean joint distance of the one output frame; the root is trained towards 0."""
         assert batch.pose_3d is not None
-        return mean_joint_distance(self.network(batch.pose_2d), batch.pose_3d)
+        return mean_joint_distance(self.network(batch.pose_2d)[:, None], batch.pose_3d)
 
     @torch.no_grad()
     def predict(self, batch: Batch, sampling: Sampling) -> Tensor:

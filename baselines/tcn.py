@@ -58,6 +58,12 @@ class TCNConfig(FilterConfig):
 
     causal: bool = False
 
+    @property
+    def context(self) -> tuple[int, int]:
+        """Input frames that an output frame needs on its left and right."""
+        reach = self.receptive_field - 1
+        return (reach, 0) if self.causal else (reach // 2, reach // 2)
+
 
 class TimeConvolution(nn.Conv1d):
     """A valid convolution of ``[B, C, L]`` whose stride and dilation the caller chooses."""
@@ -148,8 +154,7 @@ class TCN(Lifter):
         super().__init__(config, skeleton)
         self.frames = config.frames
         self.train_frames = 1
-        reach = config.receptive_field - 1
-        self.context = (reach, 0) if config.causal else (reach // 2, reach // 2)
+        self.context = config.context
         self.network = TemporalConvolutions(config, len(skeleton.joints), len(skeleton.joints))
 
     def training_loss(self, batch: Batch) -> Tensor:

@@ -63,7 +63,7 @@ def _whole_sequence(vectors: Vectors, network: AnatomyNetwork) -> Outputs:
     return {
         "frame_joints": rough,
         "attention_logits": network.lengths.logits(rough),
-        "bone_length": lengths,
+        "bone_length": lengths[:, 0],
         "bone_direction": directions,
         "out": network.pose(lengths, directions),
         "causal_out_1f": _network(vectors, causal=True).estimate(first, vectors["x_rand"]).pose,
@@ -78,9 +78,9 @@ def _single_frame(vectors: Vectors, network: AnatomyNetwork) -> Outputs:
     window = network.bones.lengths(truth).mean(dim=1)
     outputs = {
         "out_1f": estimates.pose,
-        "bone_length_1f": estimates.lengths,
+        "bone_length_1f": estimates.lengths[:, 0],
         "rand_joints": estimates.rough,
-        "aug_bone_length": lengths,
+        "aug_bone_length": lengths[:, 0],
         "aug_joints": rough,
     }
     for number, (direction, shift) in enumerate(zip(estimates.directions, estimates.shifts, strict=True), start=1):

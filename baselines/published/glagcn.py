@@ -41,7 +41,7 @@ def glagcn(vectors: Vectors) -> Outputs:
     ):
         first_output(module, seen, name)
     network.fc.register_forward_pre_hook(lambda module, inputs: seen.update(before_head=inputs[0]))
-    out = network(vectors["x"])
+    out = network(vectors["x"])[:, None]
     outputs = seen | {"adjacency": network.expand.gcn1.get_buffer("graph"), "out": out}
     outputs["after_input_bn"] = seen["input"].unflatten(1, (-1, 2))
     outputs["before_head"] = seen["before_head"].transpose(1, 2)
@@ -51,7 +51,7 @@ def glagcn(vectors: Vectors) -> Outputs:
 
 def _trained(vectors: Vectors) -> Outputs:
     network = _network(vectors).train()
-    out = network(vectors["x"])
+    out = network(vectors["x"])[:, None]
     stepped = loss_and_gradients(vectors, "glagcn", network, _loss(vectors, out), "network.")
     statistics = {f"running_{name}_data_bn": network.get_buffer(f"data_bn.running_{name}") for name in ("mean", "var")}
     return {f"train_{name}": value for name, value in (stepped | statistics | {"out": out}).items()}
