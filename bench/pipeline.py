@@ -221,8 +221,14 @@ def _record(
 
 
 def _notes(job: Job, lifter: Lifter) -> dict[str, str]:
+    notes = lifter.notes
     labels = job.experiment.evaluation.actions
-    return lifter.notes | ({} if labels == "given" else {"action labels": labels})
+    if labels != "given":
+        notes = notes | {"action labels": labels}
+    sequences = (*job.train.train, *job.test.test)
+    if lifter.needs_confidence and any(sequence.confidence is None for sequence in sequences):
+        notes = notes | {"confidence": "1 for every joint (the data has none)"}
+    return notes
 
 
 def _selection(job: Job, info: TrainingInfo) -> str:

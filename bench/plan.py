@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import bench.data
 from bench import registry
-from bench.data.sequence import Dataset
+from bench.data.sequence import Dataset, Sequence
 from bench.experiment import Experiment, identity, suggestion
 from models.errors import InputError
 from models.lifter import Lifter
@@ -119,6 +120,9 @@ def resolve(experiment: Experiment) -> Job:
     options = tuple(sorted(data.options.items()))
     train = _load(data.name, data.root, data.detections, options)
     test = _load(data.name, data.root, complete.evaluation.detections, options)
+    if lifter.needs_confidence:
+        _check_confidence(lifter, config, train, train.train if published is None else ())
+        _check_confidence(lifter, evaluated_config, test, test.test)
     training_id = identity(
         {
             "method": method.name,
@@ -166,6 +170,15 @@ def _check(experiment: Experiment) -> None:
         raise InputError(
             f"evaluation.detections is {tested!r}, but the method is trained on {trained!r}: set data.detections "
             f"to {tested!r} too, or evaluation.foreign_detections to true if that is what you want to measure"
+        )
+
+
+def _check_confidence(lifter: type[Lifter], config: Any, data: Dataset, sequences: Iterable[Sequence]) -> None:
+    if config.confidence == "required" and any(sequence.confidence is None for sequence in sequences):
+        raise InputError(
+            f"data {data.name!r}: its {data.detections!r} poses have no confidence, which {lifter.title} reads; "
+            "take other detections, or set method.options.confidence to one (with published "
+            "weights: evaluation.options.confidence)"
         )
 
 

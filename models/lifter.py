@@ -134,6 +134,8 @@ class Lifter(nn.Module):
         Config: a frozen dataclass of plain values, its fields the options of the method.
         presets: sizes by name, at least ``tiny``, ``base`` and ``paper``.
         probabilistic: whether H and K mean anything to it.
+        needs_confidence: whether it reads ``Batch.confidence``; its ``Config`` is then a
+            ``models.prediction.ConfidenceConfig``, and data without confidence is refused before training starts.
 
     Attributes:
         frames: F, output frames of a window in evaluation.
@@ -151,6 +153,7 @@ class Lifter(nn.Module):
     Config: ClassVar[type]
     presets: ClassVar[dict[str, Preset]]
     probabilistic: ClassVar[bool] = False
+    needs_confidence: ClassVar[bool] = False
 
     frames: int
     train_frames: int

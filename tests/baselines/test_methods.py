@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 import torch
 
-from baselines.d3dp import D3DP
 from baselines.mixste import MixSTE
 from baselines.tcn import TCN, TCNConfig
 from baselines.trivial import MeanPose, NearestPose, NearestPoseConfig
+from bench import registry
 from models.errors import InputError
-from models.finepose.model import FinePOSE
 from models.lifter import Batch, Lifter, Sampling
 from models.prediction import WindowConfig
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 from models.spatiotemporal import TrunkConfig
 
-METHODS = [MeanPose, NearestPose, TCN, MixSTE, D3DP, FinePOSE]
+METHODS = [registry.load(name) for name in registry.METHODS]
 POSES = torch.randn(300, 17, 3, generator=torch.Generator().manual_seed(0)) / 3
 POSES -= POSES[:, :1].clone()
 
@@ -34,7 +34,28 @@ def batch(lifter: Lifter, frames: int, windows: int = 3) -> Batch:
     generator = torch.Generator().manual_seed(1)
     pose_2d = torch.randn(windows, frames + sum(lifter.context), 17, 2, generator=generator)
     pose_3d = torch.randn(windows, frames, 17, 3, generator=generator)
-    return Batch(pose_2d, ("Walking", "Eating", "Walking")[:windows], torch.arange(windows), pose_3d)
+    confidence = torch.rand(pose_2d.shape[:-1], generator=generator)
+    data = Batch(
+        pose_2d,
+        ("Walking", "Eating", "Walking")[:windows],
+        torch.arange(windows),
+        pose_3d,
+        confidence=confidence,
+    )
+    if not lifter.random_frames:
+        return data
+    further = torch.randn(windows, lifter.random_frames, 17, 5, generator=generator)
+    return replace(data, random_2d=further[..., :2], random_3d=further[..., 2:])
+
+
+def part(data: Batch, first: int) -> Batch:
+    """The windows from ``first`` on, without ground truth."""
+    kept: dict[str, Any] = {
+        field.name: value[first:]
+        for field in fields(data)
+        if isinstance(value := getattr(data, field.name), torch.Tensor)
+    }
+    return replace(Batch(actions=data.actions[first:], **kept), pose_3d=None, random_3d=None)
 
 
 @pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP], ids=lambda skeleton: skeleton.name)
@@ -48,25 +69,27 @@ def test_prediction(cls: type[Lifter], skeleton: Skeleton) -> None:
     assert poses.dtype == torch.float32
     assert (poses[..., skeleton.root, :] == 0).all()
     assert torch.equal(poses, lifter.predict(data, sampling))
-    unseen = Batch(data.pose_2d, data.actions, data.window_keys)
-    assert torch.equal(poses, lifter.predict(unseen, sampling))
+    assert torch.equal(poses, lifter.predict(part(data, 0), sampling))
 
 
 @pytest.mark.parametrize("cls", METHODS)
 def test_batching_does_not_change_a_prediction(cls: type[Lifter]) -> None:
     lifter = tiny(cls).eval()
     data, sampling = batch(lifter, lifter.frames), Sampling(hypotheses=2, steps=2)
-    last = Batch(data.pose_2d[2:], data.actions[2:], data.window_keys[2:])
-    torch.testing.assert_close(
-        lifter.predict(data, sampling)[2:], lifter.predict(last, sampling), atol=1e-5, rtol=0
-    )
+    alone = lifter.predict(part(data, 2), sampling)
+    torch.testing.assert_close(lifter.predict(data, sampling)[2:], alone, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("cls", [cls for cls in METHODS if not cls.probabilistic])
 def test_mirrored_input_gives_the_mirrored_pose(cls: type[Lifter]) -> None:
     lifter = tiny(cls).eval()
     data = batch(lifter, lifter.frames)
-    mirrored = Batch(HUMAN36M.mirror(data.pose_2d), data.actions, data.window_keys)
+    mirrored = replace(
+        data,
+        pose_2d=HUMAN36M.mirror(data.pose_2d),
+        confidence=data.confidence[..., list(HUMAN36M.mirrored_order)],
+        random_2d=None if data.random_2d is None else HUMAN36M.mirror(data.random_2d),
+    )
     poses, reflected = lifter.predict(data, Sampling()), lifter.predict(mirrored, Sampling())
     torch.testing.assert_close(HUMAN36M.mirror(reflected), poses, atol=1e-5, rtol=0)
 

@@ -7,9 +7,10 @@ from tests.bench import toy
 
 @pytest.fixture
 def toy_suite(monkeypatch):
-    """The registry knows the method "toy", and every data set is the toy one."""
+    """The registry knows the toy methods, and every data set is the toy one."""
     plan._load.cache_clear()
-    monkeypatch.setitem(registry.METHODS, "toy", "tests.bench.toy:Toy")
+    for name in ("toy", "confident"):
+        monkeypatch.setitem(registry.METHODS, name, f"tests.bench.toy:{name.title()}")
     monkeypatch.setattr(bench.data, "load", toy.dataset)
     yield
     plan._load.cache_clear()

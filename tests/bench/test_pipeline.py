@@ -181,6 +181,14 @@ def test_too_short_sequences_are_refused(toy_suite, store):
         run([job(method={"options": {"frames": 41}})], store, "cpu")
 
 
+def test_a_method_that_reads_confidence_refuses_data_without_it_or_says_so(toy_suite, store):
+    with pytest.raises(InputError, match=r"'cpn' poses have no confidence, which Confident toy reads"):
+        job(method={"name": "confident"})
+    wanted = job(method={"name": "confident", "options": {"confidence": "one"}})
+    record = run([wanted], store, "cpu").records[wanted.id]
+    assert record.conditions.notes == {"confidence": "1 for every joint (the data has none)"}
+
+
 def test_records_survive_their_json(toy_suite, store):
     wanted = job()
     record = run([wanted], store, "cpu").records[wanted.id]

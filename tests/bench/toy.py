@@ -1,6 +1,6 @@
 """The smallest method and data set with which the harness can be tested: a linear map, random walks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -8,6 +8,7 @@ from torch import nn
 
 from bench.data.sequence import Dataset, Sequence
 from models.lifter import Batch, Lifter, Preset, Recipe, Sampling
+from models.prediction import ConfidenceConfig, with_confidence
 from models.skeleton import HUMAN36M
 
 
@@ -43,6 +44,33 @@ class Toy(Lifter):
         poses = self.lift(batch.pose_2d)[:, None, None]
         poses = poses - poses[..., :1, :]
         return poses.expand(-1, sampling.steps, sampling.hypotheses, -1, -1, -1)
+
+
+@dataclass(frozen=True)
+class ConfidentConfig(ConfidenceConfig, ToyConfig):
+    pass
+
+
+class Confident(Toy):
+    """Reads the detector's confidence, which the toy data lacks."""
+
+    title = "Confident toy"
+    Config = ConfidentConfig
+    presets = {"tiny": Preset(ConfidentConfig(), Toy.presets["tiny"].recipe)}
+    needs_confidence = True
+
+    def __init__(self, config, skeleton=HUMAN36M):
+        super().__init__(config, skeleton)
+        self.lift = nn.Linear(3, 3)
+
+    def training_loss(self, batch: Batch):
+        return super().training_loss(self._seen(batch))
+
+    def predict(self, batch: Batch, sampling: Sampling):
+        return super().predict(self._seen(batch), sampling)
+
+    def _seen(self, batch: Batch):
+        return replace(batch, pose_2d=with_confidence(batch, self.config.confidence))
 
 
 def sequence(subject: str, action: str, camera: str, frames: int = 40) -> Sequence:
