@@ -242,6 +242,20 @@ class DiffPose(Lifter):
     title: ClassVar[str] = "DiffPose"
     Config: ClassVar[type] = DiffPoseConfig
     probabilistic: ClassVar[bool] = True
+    presets: ClassVar[dict[str, Preset]] = {
+        "tiny": Preset(DiffPoseConfig(frames=9, channels=32, layers=2, dropout=0.0), TINY_RECIPE),
+        "base": Preset(
+            DiffPoseConfig(frames=81, channels=64, layers=3),
+            Recipe(40, 1024, learning_rate=1e-3, decay=0.9, weight_decay=0.0, optimizer="adam", clip=1.0),
+        ),
+        "paper": Preset(
+            DiffPoseConfig(),
+            Recipe(
+                80, 1024, learning_rate=1e-3, decay=0.9, weight_decay=0.0,
+                optimizer="adam", schedule="staircase", clip=1.0,
+            ),
+        ),
+    }  # fmt: skip
 
     def __init__(self, config: DiffPoseConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

@@ -165,6 +165,10 @@ class GraphNetwork(nn.Module):
         self.fc = nn.Conv1d(C, 3, 1)
 
     def forward(self, pose_2d: Tensor) -> Tensor:
+        return functional.linear(self.joint_features(pose_2d), self.fc.weight[..., 0], self.fc.bias)
+
+    def joint_features(self, pose_2d: Tensor) -> Tensor:
+        """Of the centre frame, ``[B, J, C]``."""
         rows = self.data_bn(pose_2d.flatten(2).transpose(1, 2))
         features = self.expand(rows.unflatten(1, pose_2d.shape[2:]).transpose(2, 3))
         for stage, width in enumerate(self.widths):
@@ -172,7 +176,7 @@ class GraphNetwork(nn.Module):
             for unit in self.units[2 * stage : 2 * stage + 2]:
                 features = self.dropout(unit(features))
             features = kept + features
-        return functional.linear(features.mean(2), self.fc.weight[..., 0], self.fc.bias)
+        return features.mean(2)
 
 
 class GLAGCN(Lifter):

@@ -21,6 +21,9 @@ METHODS = {
     "tcn": "baselines.tcn:TCN",
     "mixste": "baselines.mixste:MixSTE",
     "d3dp": "baselines.d3dp:D3DP",
+    "glagcn": "baselines.glagcn:GLAGCN",
+    "anatomy": "baselines.anatomy:Anatomy",
+    "diffpose": "baselines.diffpose:DiffPose",
     "finepose": "models.finepose.model:FinePOSE",
 }
 

@@ -19,7 +19,8 @@ RENAMES = {
     "layers_tcngcn.": "network.units.",
     "fc.": "network.fc.",
 }
-LIMITS: Limits = (GRADIENTS, (r".*", (5e-6, 0)))
+LIMITS: Limits = (GRADIENTS, (r"train_out", (1e-5, 0)), (r".*", (5e-6, 0)))
+"""Batch statistics of two windows amplify rounding: the stored ``train_out`` is itself 3e-6 from float64's."""
 
 
 def sizes(state: dict[str, Tensor]) -> dict[str, Any]:
@@ -30,21 +31,19 @@ def sizes(state: dict[str, Tensor]) -> dict[str, Any]:
 
 def glagcn(vectors: Vectors) -> Outputs:
     """The network with intermediate features and gradients, and one training pass with batch statistics."""
-    seen: Outputs = {}
-    network = _network(vectors)
+    network, x, seen = _network(vectors), vectors["x"], Outputs()
     for module, name in (
         (network.expand.gcn1, "after_expand_graph"),
         (network.expand, "after_expand"),
         (network.units[0], "after_layer0"),
         (network.units[1], "after_layer1"),
-        (network.data_bn, "input"),
     ):
         first_output(module, seen, name)
-    network.fc.register_forward_pre_hook(lambda module, inputs: seen.update(before_head=inputs[0]))
-    out = network(vectors["x"])[:, None]
-    outputs = seen | {"adjacency": network.expand.gcn1.get_buffer("graph"), "out": out}
-    outputs["after_input_bn"] = seen["input"].unflatten(1, (-1, 2))
-    outputs["before_head"] = seen["before_head"].transpose(1, 2)
+    out = network(x)[:, None]
+    outputs = {name: features.permute(0, 3, 2, 1) for name, features in seen.items()}
+    outputs["after_input_bn"] = network.data_bn(x.flatten(2).transpose(1, 2)).unflatten(1, (-1, 2))
+    outputs |= {"adjacency": network.expand.gcn1.get_buffer("graph"), "out": out}
+    outputs["before_head"] = network.joint_features(x)
     outputs |= loss_and_gradients(vectors, "glagcn", network, _loss(vectors, out), "network.")
     return outputs | _trained(vectors)
 
