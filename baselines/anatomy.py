@@ -210,7 +210,7 @@ class BoneDirections(nn.Module):
         return _unit(self.shrink_2(features))
 
     def by_frame(self, levels: list[Tensor]) -> list[Tensor]:
-        """What the strided form makes of every output frame's own frames: views ``[B, F, C, ·]`` of whole levels."""
+        """Each output frame's part of whole levels, as the strided form has it: views ``[B, F, C, ·]``."""
         steps = list(accumulate(self.widths, mul))
         return [
             level.unfold(2, steps[-1] - step + 1, 1)[..., ::step].transpose(1, 2)

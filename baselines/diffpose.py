@@ -1,4 +1,4 @@
-"""DiffPose: a pose estimator's answer, refined frame by frame by diffusion (Gong et al., arXiv:2211.16940, CVPR 2023).
+"""DiffPose: an estimator's pose, refined frame by frame by diffusion (Gong et al., arXiv:2211.16940, CVPR 2023).
 
 A joint of a frame is five numbers: u, v on the screen, and x, y, z. Both stages are one graph network.
 
@@ -9,7 +9,7 @@ H hypotheses, F frames of a window. Inner layers keep their published names.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ from models.denoiser import VALUES_AT_ONCE, sinusoid
 from models.diffusion import ddim_step, q_sample, window_noise
 from models.errors import InputError
 from models.graph import chebyshev, neighbours
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling, Stage
 from models.losses import mean_joint_distance
 from models.prediction import WindowConfig, flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
@@ -32,6 +32,13 @@ TIMESTEPS = 51
 FIRST_BETA, LAST_BETA = 1e-4, 1e-3
 BEHAVIOURS = ("described", "released")
 UV, XYZ = slice(0, 2), slice(2, 5)
+
+TINY: dict[str, Any] = {"channels": 32, "layers": 2, "dropout": 0.0}
+BASE: dict[str, Any] = {"channels": 64, "layers": 3}
+TINY_HALF = replace(TINY_RECIPE, epochs=1, least_steps=1250, decay=TINY_RECIPE.decay**2)
+"""Both stages together have the budget of one training."""
+BASE_RECIPE = Recipe(40, 1024, learning_rate=1e-3, decay=0.97, weight_decay=0.0, optimizer="adam", clip=1.0)
+PAPER_RECIPE = replace(BASE_RECIPE, epochs=80, decay=0.9, schedule="staircase")
 
 
 @dataclass(frozen=True)
@@ -168,11 +175,19 @@ class GraphNetwork(nn.Module):
             features = block(attention(features), time)
         return self.gconv_output(features)
 
+    def windows(self, joints: Tensor) -> Tensor:
+        """Frame by frame: ``[B, F, J, inputs]`` to ``[B, F, J, outputs]``."""
+        return self(joints.flatten(0, 1)).unflatten(0, joints.shape[:2])
+
+
+def linear_betas() -> Tensor:
+    """Noise variances ``[51]``, float32."""
+    return torch.linspace(FIRST_BETA, LAST_BETA, TIMESTEPS, dtype=torch.float64).float()
+
 
 def linear_schedule() -> Tensor:
-    """Share of signal left at each time, ``[51]``; a float32 product, as published, in float64."""
-    betas = torch.linspace(FIRST_BETA, LAST_BETA, TIMESTEPS, dtype=torch.float64).float()
-    return (1 - betas).cumprod(0).double()
+    """Share of signal left at each time, ``[51]``: a float32 product, as published, in float64."""
+    return (1 - linear_betas()).cumprod(0).double()
 
 
 def refine(
@@ -214,7 +229,7 @@ class DiffPoseConfig(GraphConfig):
 
     Attributes:
         behaviour: ``described``: the chain starts at noisy joints, as the paper says, and hypotheses differ;
-            ``released``: it starts at the estimator's answer itself, and all hypotheses of one detection are equal.
+            ``released``: it starts at the estimator's answer itself, and all hypotheses are equal.
         spread: of u and v (screen units) in unit noise. Detectors' heat maps would tell it, joint by joint.
         earliest: N, sampling starts below this time: the paper's 24 for detections, 12 for ground-truth 2D.
 
@@ -236,6 +251,33 @@ class DiffPoseConfig(GraphConfig):
             raise InputError(f"earliest is {self.earliest}, but times are below {TIMESTEPS}: take 24")
 
 
+class PoseEstimator(Lifter):
+    """DiffPose's first stage; how the published one was trained is not known."""
+
+    title: ClassVar[str] = "DiffPose's pose estimator"
+    Config: ClassVar[type] = GraphConfig
+    presets: ClassVar[dict[str, Preset]] = {
+        "tiny": Preset(GraphConfig(frames=9, **TINY), TINY_HALF),
+        "base": Preset(GraphConfig(frames=81, **BASE), BASE_RECIPE),
+        "paper": Preset(GraphConfig(), PAPER_RECIPE),
+    }
+
+    def __init__(self, config: GraphConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        super().__init__(config, skeleton)
+        self.frames, self.train_frames = config.frames, 1
+        self.network = GraphNetwork(config, skeleton, inputs=2, outputs=3, timed=False)
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Mean joint distance; the root is trained towards 0."""
+        assert batch.pose_3d is not None
+        return mean_joint_distance(self.network.windows(batch.pose_2d), batch.pose_3d)
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        poses = flip_average(self.network.windows, batch.pose_2d, self.skeleton, sampling.flip)
+        return about_root(poses, self.skeleton)[:, None, None]
+
+
 class DiffPose(Lifter):
     """The denoiser, with the trained and frozen pose estimator that gives it its start."""
 
@@ -243,19 +285,10 @@ class DiffPose(Lifter):
     Config: ClassVar[type] = DiffPoseConfig
     probabilistic: ClassVar[bool] = True
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(DiffPoseConfig(frames=9, channels=32, layers=2, dropout=0.0), TINY_RECIPE),
-        "base": Preset(
-            DiffPoseConfig(frames=81, channels=64, layers=3),
-            Recipe(40, 1024, learning_rate=1e-3, decay=0.9, weight_decay=0.0, optimizer="adam", clip=1.0),
-        ),
-        "paper": Preset(
-            DiffPoseConfig(),
-            Recipe(
-                80, 1024, learning_rate=1e-3, decay=0.9, weight_decay=0.0,
-                optimizer="adam", schedule="staircase", clip=1.0,
-            ),
-        ),
-    }  # fmt: skip
+        "tiny": Preset(DiffPoseConfig(frames=9, **TINY), TINY_HALF),
+        "base": Preset(DiffPoseConfig(frames=81, **BASE), BASE_RECIPE),
+        "paper": Preset(DiffPoseConfig(), PAPER_RECIPE),
+    }
 
     def __init__(self, config: DiffPoseConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
@@ -264,9 +297,20 @@ class DiffPose(Lifter):
         self.denoiser = GraphNetwork(config, skeleton, inputs=5, outputs=5, timed=True)
         self.signal = linear_schedule()
 
+    @classmethod
+    def first_stage(cls, config: DiffPoseConfig) -> Stage:
+        size = GraphConfig(config.frames, config.channels, config.layers, config.heads, config.dropout)
+        return Stage(PoseEstimator, size, selection="validation")
+
+    def begin_from(self, first: Lifter) -> None:
+        self.estimator.load_state_dict(first.get_submodule("network").state_dict())
+
     @property
     def notes(self) -> dict[str, str]:
-        return {"behaviour": self.config.behaviour, "heat maps": f"none, one kernel of spread {self.config.spread}"}
+        return {
+            "behaviour": self.config.behaviour,
+            "heat maps": f"none, one kernel of spread {self.config.spread}",
+        }
 
     def training_loss(self, batch: Batch) -> Tensor:
         """Squared error of the noise in true joints, summed over a frame's joints and numbers."""
@@ -295,8 +339,8 @@ class DiffPose(Lifter):
 
     def start(self, pose_2d: Tensor) -> Tensor:
         """Joints ``[B, F, J, 5]`` of windows ``[B, F, J, 2]``, as the pose estimator sees them."""
-        pose_3d = self.estimator(pose_2d.flatten(0, 1)).unflatten(0, pose_2d.shape[:2])
-        return torch.cat([pose_2d, self._about_root(pose_3d)], dim=-1)
+        pose_3d = about_root(self.estimator.windows(pose_2d), self.skeleton)
+        return torch.cat([pose_2d, pose_3d], dim=-1)
 
     def sample(self, joints: Tensor, times: list[int]) -> Tensor:
         """Poses ``[B, K, H, F, J, 3]`` from joints ``[B, H, F, J, 5]`` at the first of K descending times.
@@ -311,7 +355,7 @@ class DiffPose(Lifter):
         values = joints[:, 0, ..., 0].numel() * 2 * self.config.channels
         chunks = joints.split(max(1, VALUES_AT_ONCE // values), dim=1)
         refined = torch.cat([refine(predict_noise, chunk, times, self.signal) for chunk in chunks], dim=2)
-        return self._about_root(refined[..., XYZ]).transpose(0, 1)
+        return about_root(refined[..., XYZ], self.skeleton).transpose(0, 1)
 
     def _noise(self, batch: Batch, sampling: Sampling) -> Tensor | None:
         """Of the start, ``[B, H, F, J, 5]``; None where it is released without."""
@@ -326,10 +370,6 @@ class DiffPose(Lifter):
 
     def _mirror(self, joints: Tensor) -> Tensor:
         return torch.cat([self.skeleton.mirror(joints[..., part]) for part in (UV, XYZ)], dim=-1)
-
-    def _about_root(self, poses: Tensor) -> Tensor:
-        root = self.skeleton.root
-        return poses - poses[..., root : root + 1, :]
 
 
 def visited_times(steps: int, earliest: int) -> list[int]:
@@ -346,3 +386,8 @@ def visited_times(steps: int, earliest: int) -> list[int]:
 def noise_loss(estimate: Tensor, noise: Tensor) -> Tensor:
     """Squared error of noise ``[N, J, 5]``, summed over a frame."""
     return (estimate - noise).square().sum((1, 2)).mean()
+
+
+def about_root(poses: Tensor, skeleton: Skeleton) -> Tensor:
+    """Poses ``[..., J, 3]`` relative to their root joint."""
+    return poses - poses[..., skeleton.root : skeleton.root + 1, :]

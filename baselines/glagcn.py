@@ -46,7 +46,7 @@ class GLAGCNConfig(FilterConfig):
 
 
 class GraphLayer(nn.Module):
-    """Joints exchange features ``[B, J, T, C]`` over a graph that is given, learned and inferred from the features.
+    """Joints exchange features ``[B, J, T, C]`` over a graph that is given, learned and inferred from them.
 
     The matrix of each subset is the skeleton's, plus a learned offset ``PA``, plus an affinity of the joints over
     all frames; it says how much each joint (row) gives to each (column).
@@ -104,7 +104,7 @@ def over_channels(norm: nn.BatchNorm2d, features: Tensor) -> Tensor:
 
 
 def normed(features: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
-    """A convolution over the frames of ``[B, J, T, C]``, whose filters are stored ``[C', C, frames, 1]``, and a norm."""
+    """A convolution over the frames of ``[B, J, T, C]``, its filters stored ``[C', C, frames, 1]``, and a norm."""
     stride, padding = conv.stride[::-1], conv.padding[::-1]
     if conv.kernel_size == (1, 1):
         return over_channels(norm, functional.linear(features, conv.weight.flatten(1), conv.bias))

@@ -40,7 +40,7 @@ def learning_rate(schedule: Schedule, first: float, decay: float, done: float, e
 
 
 def decay_norm_momentum(module: nn.Module, done: float) -> None:
-    """Let the batch norms of ``module`` average over ever more steps, exponentially (VideoPose3D, arXiv:1811.11742).
+    """Let batch norms average over ever more steps, exponentially (VideoPose3D, arXiv:1811.11742).
 
     Args:
         done: part of the training, from 0 to 1.

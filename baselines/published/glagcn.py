@@ -52,7 +52,8 @@ def _trained(vectors: Vectors) -> Outputs:
     network = _network(vectors).train()
     out = network(vectors["x"])[:, None]
     stepped = loss_and_gradients(vectors, "glagcn", network, _loss(vectors, out), "network.")
-    statistics = {f"running_{name}_data_bn": network.get_buffer(f"data_bn.running_{name}") for name in ("mean", "var")}
+    norm = network.data_bn
+    statistics = {"running_mean_data_bn": norm.running_mean, "running_var_data_bn": norm.running_var}
     return {f"train_{name}": value for name, value in (stepped | statistics | {"out": out}).items()}
 
 

@@ -13,9 +13,7 @@ from models.lifter import Batch, Sampling
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 
 SMALL = AnatomyConfig(frames=5, filter_widths=(3, 3), channels=8, random_frames=4, dropout=0.0)
-SKELETONS = pytest.mark.parametrize(
-    "skeleton", [HUMAN36M, MPI_INF_3DHP], ids=[HUMAN36M.name, MPI_INF_3DHP.name]
-)
+SKELETONS = pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP], ids=[HUMAN36M.name, MPI_INF_3DHP.name])
 
 
 def small(skeleton: Skeleton = HUMAN36M, **options) -> Anatomy:
