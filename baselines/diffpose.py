@@ -109,7 +109,7 @@ class GraphBlock(nn.Module):
 
     def forward(self, features: Tensor, time: Tensor | None) -> Tensor:
         hidden = self.gconv1(features)
-        if self.temb_proj is not None:
+        if self.temb_proj is not None and time is not None:
             hidden = hidden + self.temb_proj(functional.silu(time))[:, None]
         return features + self.gconv2(hidden)
 
@@ -160,6 +160,7 @@ class GraphNetwork(nn.Module):
     def __init__(self, config: GraphConfig, skeleton: Skeleton, inputs: int, outputs: int, timed: bool) -> None:
         super().__init__()
         C, joints = config.channels, len(skeleton.joints)
+        self.channels = C
         basis = chebyshev(neighbours(skeleton))
         self.gconv_input = ChebyshevConvolution(inputs, C, basis)
         self.atten_layers = nn.ModuleList(AttentionLayer(config, joints) for _ in range(config.layers))
@@ -169,7 +170,9 @@ class GraphNetwork(nn.Module):
 
     def forward(self, joints: Tensor, times: Tensor | None = None) -> Tensor:
         """``times``: ``[N]`` or ``[1]`` integers."""
-        time = None if self.temb is None else self.temb(sinusoid(times, self.temb[0].in_features))
+        time = None
+        if self.temb is not None and times is not None:
+            time = self.temb(sinusoid(times, self.channels))
         features = self.gconv_input(joints)
         for attention, block in zip(self.atten_layers, self.gconv_layers, strict=True):
             features = block(attention(features), time)

@@ -66,50 +66,38 @@ class GraphLayer(nn.Module):
             self.down.extend((nn.Conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs)))
         self.apply(_initialise)
         for branch in self.conv_d:
-            nn.init.normal_(branch.weight, std=math.sqrt(2 / (outputs * inputs * len(graph))))
+            nn.init.normal_(branch.get_parameter("weight"), std=math.sqrt(2 / (outputs * inputs * len(graph))))
         nn.init.constant_(self.bn.weight, ALMOST_ZERO)
 
     def forward(self, features: Tensor) -> Tensor:
-        matrices = self._affinity(features) + self.get_buffer("graph") + self.PA
-        received = matrices.transpose(2, 3).flatten(1, 2) @ features.flatten(2)  # [B, S * J, T * C]
-        received = received.unflatten(1, matrices.shape[1:3]).unflatten(3, features.shape[2:])
-        weight, bias = _joined(self.conv_d, dim=1)
-        mixed = functional.linear(
-            received.permute(0, 2, 3, 1, 4).flatten(3), weight, bias.view(len(self.conv_d), -1).sum(0)
-        )
-        skipped = normed(features, *self.down) if self.down else features
-        return (self.dropout(over_channels(self.bn, mixed)) + skipped).relu()
+        mixed = torch.zeros((), device=features.device)
+        for number, layer in enumerate(self.conv_d):
+            matrix = self._affinity(features, number) + self.get_buffer("graph")[number] + self.PA[number]
+            received = (matrix.transpose(1, 2) @ features.flatten(2)).view_as(features)
+            mixed = mixed + convolve(received, layer)
+        skipped = over_channels(convolve(features, self.down[0]), self.down[1]) if self.down else features
+        return (self.dropout(over_channels(mixed, self.bn)) + skipped).relu()
 
-    def _affinity(self, features: Tensor) -> Tensor:
-        """``[B, S, J, J]``, normalised over the giving joints."""
-        giving, receiving = (
-            functional.linear(features, *_joined(layers, dim=0))
-            .unflatten(3, (len(layers), -1))
-            .permute(0, 3, 1, 2, 4)
-            .flatten(3)
-            for layers in (self.conv_a, self.conv_b)
-        )
-        return (giving @ receiving.transpose(2, 3) / giving.shape[3]).softmax(dim=2)
+    def _affinity(self, features: Tensor, number: int) -> Tensor:
+        """Of a subset, ``[B, J, J]``, normalised over the giving joints."""
+        layers = (self.conv_a[number], self.conv_b[number])
+        giving, receiving = (convolve(features, layer).flatten(2) for layer in layers)
+        return (giving @ receiving.transpose(1, 2) / giving.shape[2]).softmax(dim=1)
 
 
-def _joined(layers: nn.ModuleList, dim: int) -> tuple[Tensor, Tensor]:
-    """Weight and bias of parallel 1 x 1 convolutions, to run them as one linear layer."""
-    weight = torch.cat([layer.weight for layer in layers], dim).flatten(1)
-    return weight, torch.cat([layer.bias for layer in layers])
+def convolve(features: Tensor, conv: nn.Module) -> Tensor:
+    """A convolution over the frames of ``[B, J, T, C]``, its filters stored ``[C', C, frames, 1]``."""
+    assert isinstance(conv, nn.Conv2d)
+    if conv.kernel_size == (1, 1):
+        return functional.linear(features, conv.weight.flatten(1), conv.bias)
+    filters, stride, padding = conv.weight.transpose(2, 3), (1, conv.stride[0]), (0, conv.kernel_size[0] // 2)
+    out = functional.conv2d(features.permute(0, 3, 1, 2), filters, conv.bias, stride, padding)
+    return out.permute(0, 2, 3, 1)
 
 
-def over_channels(norm: nn.BatchNorm2d, features: Tensor) -> Tensor:
+def over_channels(features: Tensor, norm: nn.Module) -> Tensor:
     """The norm of ``[B, J, T, C]``."""
     return norm(features.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-
-
-def normed(features: Tensor, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Tensor:
-    """A convolution over the frames of ``[B, J, T, C]``, its filters stored ``[C', C, frames, 1]``, and a norm."""
-    stride, padding = conv.stride[::-1], conv.padding[::-1]
-    if conv.kernel_size == (1, 1):
-        return over_channels(norm, functional.linear(features, conv.weight.flatten(1), conv.bias))
-    out = functional.conv2d(features.permute(0, 3, 1, 2), conv.weight.transpose(2, 3), conv.bias, stride, padding)
-    return norm(out).permute(0, 2, 3, 1)
 
 
 class TemporalLayer(nn.Module):
@@ -122,7 +110,7 @@ class TemporalLayer(nn.Module):
         self.apply(_initialise)
 
     def forward(self, features: Tensor) -> Tensor:
-        return normed(features, self.conv, self.bn)
+        return over_channels(convolve(features, self.conv), self.bn)
 
 
 class Unit(nn.Module):
@@ -144,6 +132,7 @@ class Unit(nn.Module):
 def _initialise(layer: nn.Module) -> None:
     if isinstance(layer, nn.Conv2d):
         nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+        assert layer.bias is not None
         nn.init.zeros_(layer.bias)
 
 
@@ -185,7 +174,7 @@ class GLAGCN(Lifter):
     title: ClassVar[str] = "GLA-GCN"
     Config: ClassVar[type] = GLAGCNConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(GLAGCNConfig(frames=9, filter_widths=(3, 3), channels=16, dropout=0.0), TINY_RECIPE),
+        "tiny": Preset(GLAGCNConfig(frames=9, filter_widths=(5,), channels=16, dropout=0.0), TINY_RECIPE),
         "base": Preset(
             GLAGCNConfig(frames=81, filter_widths=(3, 3, 3), channels=48),
             Recipe(

@@ -86,6 +86,7 @@ def residual_block(
     The input is taken at the middle frame of the wide filter; ``causal``, at its last.
     """
     (wide, point), (wide_norm, point_norm) = convs, norms
+    assert isinstance(wide, TimeConvolution)
     hidden = dropout(wide_norm(wide(features, stride, dilation)).relu())
     reach = (wide.kernel_size[0] - 1) * dilation
     kept = features[:, : wide.out_channels, reach if causal else reach // 2 :: stride]

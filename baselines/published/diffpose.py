@@ -88,17 +88,18 @@ def _network(vectors: Vectors, timed: bool) -> tuple[GraphNetwork, Outputs]:
     """A network, and what will hold its intermediate features; a pose estimator's time layers are not used."""
     config = vectors.config
     size = GraphConfig(channels=config["hid_dim"], layers=config["layers"], heads=config["heads"], dropout=0)
-    network = GraphNetwork(size, HUMAN36M, *config["coords"], timed)
+    inputs, outputs = config["coords"]
+    network = GraphNetwork(size, HUMAN36M, inputs, outputs, timed)
     weights = vectors.weights("diffpose", "denoiser.")
     network.load_state_dict({name: w for name, w in weights.items() if timed or not name.startswith("temb.")})
     seen: Outputs = {}
     for module, name in (
-        (network.gconv_input, "after_input"),
-        (network.atten_layers[0].sublayer[0], "after_attention0"),
-        (network.atten_layers[0], "after_attention_layer0"),
-        (network.gconv_layers[0], "after_graph_block0"),
+        ("gconv_input", "after_input"),
+        ("atten_layers.0.sublayer.0", "after_attention0"),
+        ("atten_layers.0", "after_attention_layer0"),
+        ("gconv_layers.0", "after_graph_block0"),
     ):
-        first_output(module, seen, name)
+        first_output(network.get_submodule(module), seen, name)
     return network.eval(), seen
 
 
