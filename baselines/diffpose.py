@@ -24,7 +24,7 @@ from models.errors import InputError
 from models.graph import chebyshev, neighbours
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling, Stage
 from models.losses import mean_joint_distance
-from models.prediction import WindowConfig, flip_average, root_at_origin
+from models.prediction import WindowConfig, check_heads, flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
 
 BLOCK_DROPOUT = 0.1
@@ -62,10 +62,7 @@ class GraphConfig(WindowConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.channels < 4 or self.channels % 2 or self.heads < 1 or self.channels % self.heads:
-            raise InputError(
-                f"channels is {self.channels} with {self.heads} heads: take an even multiple of heads, 4 or more"
-            )
+        check_heads(self.channels, self.heads)
         if self.layers < 1:
             raise InputError(f"layers is {self.layers}, but the network needs at least 1")
         if not 0 <= self.dropout < 1:
