@@ -349,7 +349,10 @@ class Anatomy(Lifter):
     needs_confidence: ClassVar[bool] = True
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
-            AnatomyConfig(frames=9, filter_widths=(3, 3), channels=64, dropout=0.1, random_frames=10), TINY_RECIPE
+            AnatomyConfig(
+                frames=9, filter_widths=(3, 3), channels=64, dropout=0.1, random_frames=10, confidence="one"
+            ),
+            TINY_RECIPE,
         ),
         "base": Preset(
             AnatomyConfig(frames=81, filter_widths=(3, 3, 3, 3), channels=512),

@@ -66,7 +66,8 @@ DEFAULT_OUT, DEFAULT_STORE = Path("results"), Path("bench-store")
 @app.command()
 def ablate(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Declared ablations (all default ones when none is named).")
+        list[str] | None,
+        typer.Argument(help="Declared ablations, NAME or NAME=CHOICE (all default ones when none is named)."),
     ] = None,
     preset: Preset = None,
     data: DataName = None,
@@ -94,7 +95,9 @@ def ablate(
         resolved = [resolve(experiment) for experiment in experiments]
         jobs |= {job.id: job for job in resolved}
         ids = tuple(dict.fromkeys(job.id for job in resolved))
-        tables[Path(name).stem] = RunSet.Table(title=ablation.title, layout=ablation.layout, ids=ids)
+        tables[Path(Path(name).name.partition("=")[0]).stem] = RunSet.Table(
+            title=ablation.title, layout=ablation.layout, ids=ids
+        )
     runset = RunSet(tables=tables, command=_command(), created_at=_now())
     _run_and_report(list(jobs.values()), runset, device, out, store)
 
