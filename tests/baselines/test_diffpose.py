@@ -113,3 +113,16 @@ def test_only_the_denoiser_is_trained() -> None:
 def test_options_are_checked(options: dict) -> None:
     with pytest.raises(InputError, match=next(iter(options))):
         DiffPoseConfig(**options)
+
+
+def test_begins_from_its_pose_estimator() -> None:
+    lifter, data = small(), batch()
+    stage = DiffPose.first_stage(lifter.config)
+    torch.manual_seed(1)
+    first = stage.lifter(stage.config).eval()
+    lifter.begin_from(first)
+    expected = first.predict(data, Sampling(flip=False))[:, 0, 0]
+    torch.testing.assert_close(lifter.start(data.pose_2d)[..., 2:], expected)
+    assert stage.lifter.presets.keys() == DiffPose.presets.keys()
+    others = replace(lifter.config, behaviour="released", spread=0.1, earliest=12)
+    assert DiffPose.first_stage(others) == stage
