@@ -380,11 +380,16 @@ class Anatomy(Lifter):
         decay_norm_momentum(self.network, done)
 
     def training_loss(self, batch: Batch) -> Tensor:
-        """Sum of the losses of the frame, and of the lengths of its person and of one with other bones."""
+        """Sum of the losses of the frame, and of the lengths of its person and of one with other bones.
+
+        Where all joints have confidence 1, its norm keeps the statistics that it has: a constant has none, and what
+        rounding leaves of it would be blown up and learned.
+        """
         assert batch.pose_3d is not None
         assert batch.random_2d is not None
         assert batch.random_3d is not None
         assert batch.camera is not None
+        self.network.directions.expand_bnscore.train(batch.confidence is not None)
         bones = self.network.bones
         estimates = self.network.estimate(with_confidence(batch, self.config.confidence), batch.random_2d)
         longer = bones.lengthened(batch.random_3d, torch.rand_like(batch.random_3d[:, 0, : len(bones), 0]))

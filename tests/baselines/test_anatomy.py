@@ -121,6 +121,16 @@ def test_visibility_is_required_or_one() -> None:
     assert torch.equal(assumed.predict(data, Sampling()), lifter.predict(given, Sampling()))
 
 
+def test_constant_visibility_means_the_same_in_training_and_after() -> None:
+    lifter = small(confidence="one").train()
+    data = replace(batch(lifter, 1), confidence=None)
+    before = lifter.network.directions.expand_bnscore.running_mean.clone()
+    lifter(data).backward()
+    norm = lifter.network.directions.expand_bnscore
+    assert torch.equal(norm.running_mean, before)
+    assert norm.weight.grad.abs().max() > 0
+
+
 def test_frames_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     lifter = small().eval()
     seen = torch.randn(2, 13, 17, 3)
