@@ -382,8 +382,8 @@ class Anatomy(Lifter):
     def training_loss(self, batch: Batch) -> Tensor:
         """Sum of the losses of the frame, and of the lengths of its person and of one with other bones.
 
-        Where all joints have confidence 1, its norm keeps the statistics that it has: a constant has none, and what
-        rounding leaves of it would be blown up and learned.
+        Where no joint has a confidence, the norm of the ones in its place keeps the statistics that it has: a
+        constant has none, and what rounding leaves of it would be blown up and learned.
         """
         assert batch.pose_3d is not None
         assert batch.random_2d is not None

@@ -1,4 +1,4 @@
-"""Layers in the manner of "The Annotated Transformer" (Rush, NLP-OSS 2018), of which P-STMO and DiffPose are built.
+"""Layers in the manner of "The Annotated Transformer" (Rush, NLP-OSS 2018), used by P-STMO and DiffPose.
 
 They differ from torch's own: the norm divides by the unbiased standard deviation, and an attention has four
 separate linear layers. N rows, L attended positions, C channels.
@@ -17,7 +17,7 @@ NORM_EPS = 1e-6
 
 
 class UnbiasedNorm(nn.Module):
-    """Layer norm whose standard deviation is the unbiased one (n - 1), with eps added to it, not to the variance."""
+    """Layer norm with the unbiased standard deviation (n - 1), and eps added to it, not to the variance."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class SeparateAttention(nn.Module):
 
 
 class Residual(nn.Module):
-    """``tokens + dropout(branch(norm(tokens)))``; a branch that keeps every stride-th position is added to those."""
+    """``tokens + dropout(branch(norm(tokens)))``; a strided branch is added to every stride-th position."""
 
     def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
