@@ -87,6 +87,16 @@ def _check_odd(name: str, value: int) -> None:
         raise InputError(f"{name} is {value}, but a window has an odd number of frames: take 27 or 243")
 
 
+def check_heads(channels: int, heads: int) -> None:
+    """Complain about the size of an attention.
+
+    Raises:
+        InputError: channels is odd, less than 4 or no multiple of heads.
+    """
+    if channels < 4 or channels % 2 or heads < 1 or channels % heads:
+        raise InputError(f"channels is {channels} with {heads} heads: take an even multiple of heads, 4 or more")
+
+
 def with_confidence(batch: Batch, missing: Literal["required", "one"] = "required") -> Tensor:
     """2D poses with their confidence as third coordinate, ``[B, L, J, 3]``; ``Skeleton.mirror`` keeps it as it is.
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.errors import InputError
-from models.prediction import WindowConfig
+from models.prediction import WindowConfig, check_heads
 
 BLOCK_EPS = 1e-6
 SHORT_SEQUENCE = 32
@@ -51,10 +51,7 @@ class TrunkConfig(WindowConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.channels < 4 or self.channels % 2 or self.heads < 1 or self.channels % self.heads:
-            raise InputError(
-                f"channels is {self.channels} with {self.heads} heads: take an even multiple of heads, 4 or more"
-            )
+        check_heads(self.channels, self.heads)
         if self.depth < 1:
             raise InputError(f"depth is {self.depth}, but the trunk needs at least 1 pair of blocks")
         if self.mlp_ratio * self.channels < 1:

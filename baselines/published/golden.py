@@ -94,10 +94,9 @@ class Vectors:
     def grad_norms(self, method: str, module: nn.Module, prefix: str = "") -> Tensor:
         """Gradient norms by ``config["grad_param_names"]``; -1 where no gradient reaches a parameter."""
         named = dict(module.named_parameters())
-        grads = []
-        for published in self.config["grad_param_names"]:
-            name = (our_name(method, published) or published).removeprefix(prefix)
-            grads.append(None if is_unused(method, published) else named[name].grad)
+        names = [our_name(method, published) or published for published in self.config["grad_param_names"]]
+        parameters = [named.get(name.removeprefix(prefix)) for name in names]
+        grads = [None if parameter is None else parameter.grad for parameter in parameters]
         return torch.stack([torch.tensor(-1.0) if grad is None else grad.norm() for grad in grads])
 
 
