@@ -11,7 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+<<<<<<< HEAD
 from dataclasses import fields, replace
+=======
+from dataclasses import replace
+from functools import partial
+>>>>>>> main
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -22,6 +27,7 @@ import pynvml
 import torch
 
 from bench.flops import count_flops
+from bench.protocol.aggregation import DEPLOYABLE
 from bench.protocol.evaluate import windows_per_call
 from bench.records import Cost, Environment, Latency
 from models.lifter import Batch, Lifter, Sampling
@@ -51,7 +57,7 @@ def measure(
 
     Args:
         lifter: on ``device``; measured in evaluation mode.
-        batches: one window each, taken in rotation.
+        batches: one window each, taken in rotation; with ``camera``, which J-Fit reads.
         sampling: as evaluated.
         device: of the method.
         budget_seconds: about what sampling of latency and of throughput may take each. Latency has at least five
@@ -69,6 +75,7 @@ def measure(
         peak, source, nvml = _peak_memory(lambda: lifter.predict(inputs[0], sampling), device)
         samples = _sample(lambda: lifter.predict(next(rotation), sampling), device, budget_seconds)
         latency = _latency(lifter, inputs, sampling, device, budget_seconds, samples)
+        aggregations = _aggregations(lifter, batches[0].to(device), sampling, device, budget_seconds)
     lifter.train(was_training)
     frozen = lifter.frozen_parameters()
     return Cost(
@@ -79,6 +86,7 @@ def measure(
         peak_memory_mb=peak,
         memory_source=source,
         nvml_memory_mb=nvml,
+        aggregation_ms=aggregations,
     )
 
 
@@ -138,6 +146,21 @@ def _latency(
         throughput_windows_per_s=1000 * size / together,
         throughput_batch=size,
     )
+
+
+def _aggregations(
+    lifter: Lifter, batch: Batch, sampling: Sampling, device: torch.device, budget: float
+) -> dict[str, float]:
+    """Median time (ms) of each deployable aggregation of the last step's hypotheses."""
+    if not lifter.probabilistic:
+        return {}
+    pred = lifter.predict(_blind(batch), sampling)[:, -1:]
+    left = lifter.context[0]
+    seen = replace(_blind(batch), pose_2d=batch.pose_2d[:, left : left + lifter.frames], camera=batch.camera)
+    return {
+        name: statistics.median(_sample(partial(aggregate, pred, seen), device, budget / 10))
+        for name, aggregate in DEPLOYABLE.items()
+    }
 
 
 def _joined(inputs: list[Batch], size: int) -> Batch:

@@ -162,6 +162,8 @@ class Cost(_Frozen):
         peak_memory_mb: of the process on a CPU; allocated by torch on a GPU.
         memory_source: what ``peak_memory_mb`` counts.
         nvml_memory_mb: the process's memory by NVML; None without a GPU.
+        aggregation_ms: deployable aggregation → milliseconds that it takes to make one window's pose of the
+            hypotheses, on top of ``latency``; empty for a deterministic method.
     """
 
     parameters: int
@@ -171,6 +173,7 @@ class Cost(_Frozen):
     peak_memory_mb: float
     memory_source: str
     nvml_memory_mb: float | None = None
+    aggregation_ms: dict[str, float] = {}
 
     @property
     def flops_per_frame(self) -> float:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bench.records import Record
-from reports.cells import measured, with_runs
+from reports.cells import DIFFERENCES, difference_cell, measured, with_runs
 from reports.comparison import METRICS, grouped, headline
 from reports.conditions import paragraphs
 from reports.tables import Block, Cell, Column, Table
-
-if TYPE_CHECKING:
-    from bench.records import Difference
 
 ANSWER = "answer"
 """Stands for the headline aggregation of a method: its single pose, or P-Agg."""
@@ -118,8 +114,8 @@ def audit(records: Sequence[Record], title: str) -> Table:
     honest = [record for record in records if not departures(record)]
     notes = (
         "First row: mean over actions, under the conditions below. Other rows: the difference that the liberty "
-        "makes to it, below zero where it flatters; differences whose 95 % interval holds 0 are in parentheses.",
-        "±: larger distance from the difference to an end of its interval (takes drawn in pairs).",
+        "makes to it, below zero where it flatters.",
+        DIFFERENCES,
         *_sizes_of_calls(records),
     )
     return Table(title, tuple(columns), tuple(blocks), paragraphs(honest or records), notes)
@@ -166,7 +162,7 @@ def _difference_cell(liberty: Liberty, runs: dict[frozenset[str], Record], metri
         return Cell(reason=liberty.absent or "not obtained in these runs")
     same = taken.training_id == honest.training_id or TEST in liberty.taken.departures ^ liberty.honest.departures
     difference = taken.difference(value, honest, its, same_trainings=same)
-    return _cell(difference)
+    return difference_cell(difference)
 
 
 def _aggregation(reading: Reading, record: Record) -> str | None:
@@ -179,18 +175,8 @@ def _mean_row(runs: list[dict[frozenset[str], Record]], metric: str) -> list[Cel
         record = by_departures.get(frozenset())
         value = record.value(metric, headline(record)) if record else None
         difference = record.action_minus_frame_mean(value) if record and value else None
-        cells.append(_cell(difference) if value else Cell(reason="not run"))
+        cells.append(difference_cell(difference) if value else Cell(reason="not run"))
     return [Cell("Mean over actions"), Cell("mean over frames"), *cells]
-
-
-def _cell(difference: Difference | None) -> Cell:
-    if difference is None:
-        return Cell(reason="the two runs were not evaluated on the same takes")
-    text = f"{difference.difference:+.2f}".replace("-", "−")
-    if difference.indistinguishable:
-        text = f"({text})"
-    spread = max(difference.high - difference.difference, difference.difference - difference.low)
-    return Cell(text, difference.difference, difference.low, difference.high, f"{spread:.2f}")
 
 
 def _sizes_of_calls(records: Sequence[Record]) -> list[str]:

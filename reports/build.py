@@ -21,10 +21,14 @@ from reports.layouts import LAYOUTS
 from reports.summary import missing_sentence, summary
 from reports.tables import Table, to_csv, to_latex, to_markdown
 
-COMPANIONS = {"main": ("cost", "actions")}
+COMPANIONS = {"main": ("cost", "actions", "gaps")}
 """Further layouts that are filled from the runs of a table."""
 
-COMPANION_TITLES = {"cost": "cost", "actions": "MPJPE by action"}
+COMPANION_TITLES = {
+    "cost": "cost",
+    "actions": "MPJPE by action",
+    "gaps": "aggregations without ground truth",
+}
 
 NO_LATEX = (
     "report.pdf was not made: neither pdflatex nor tectonic is on PATH; install one "

@@ -5,12 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from bench.records import Record, Value
 from reports.comparison import METRICS, aggregation_title, grouped
 from reports.tables import Cell, Row
 
+if TYPE_CHECKING:
+    from bench.records import Difference
+
 Matrix = list[list[Cell]]
+DIFFERENCES = (
+    "Differences are paired by take; those whose 95 % interval holds 0 are in parentheses. ± of a difference: "
+    "larger distance from it to an end of its interval."
+)
 
 
 def measured(record: Record | None, metric: str, aggregation: str | None, absent: str) -> Cell:
@@ -30,6 +38,17 @@ def value_cell(value: Value) -> Cell:
         return Cell(f"{value.action_mean:.1f}", value.action_mean)
     spread = max(value.action_mean - value.low, value.high - value.action_mean, 0.0)
     return Cell(f"{value.action_mean:.1f}", value.action_mean, value.low, value.high, f"{spread:.1f}")
+
+
+def difference_cell(difference: Difference | None) -> Cell:
+    """``−1.23 ± 0.45``, in parentheses where the interval holds 0 (``DIFFERENCES`` explains it)."""
+    if difference is None:
+        return Cell(reason="the two numbers were not obtained on the same takes")
+    text = f"{difference.difference:+.2f}".replace("-", "−")
+    if difference.indistinguishable:
+        text = f"({text})"
+    spread = max(difference.high - difference.difference, difference.difference - difference.low)
+    return Cell(text, difference.difference, difference.low, difference.high, f"{spread:.2f}")
 
 
 def ranked(cells: Sequence[Cell], groups: Sequence[Hashable]) -> list[Cell]:

@@ -111,6 +111,7 @@ def _yes(condition: bool) -> str:
 
 _FIELDS: dict[str, Callable[[Record], str]] = {
     "Data": _data,
+    "About the data": lambda record: "; ".join(record.data.notes),
     "Training subjects": lambda record: ", ".join(record.data.train_subjects),
     "Test subjects": lambda record: ", ".join(record.data.test_subjects),
     "Detections (training → test)": _detections,

@@ -34,6 +34,7 @@ from reports.comparison import (
 )
 from reports.conditions import paragraphs
 from reports.costs import cost
+from reports.gaps import gaps
 from reports.grids import actions, sampling
 from reports.tables import Block, Cell, Column, Table
 from reports.validation import validation
@@ -228,6 +229,7 @@ LAYOUTS: dict[str, Layout] = {
     "variants": variants,
     "sampling": sampling,
     "cost": cost,
+    "gaps": gaps,
     "actions": actions,
     "audit": audit,
     "validation": validation,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 READERS = {
     "synthetic": "bench.data.synthetic:read",
     "human36m": "bench.data.human36m:read",
+    "bvh": "bench.data.bvh.reader:read",
 }
 
 

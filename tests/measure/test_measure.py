@@ -52,7 +52,11 @@ class Slow(Lifter):
 def windows(count: int = 2) -> list[Batch]:
     return [
         Batch(
-            torch.randn(1, FRAMES, 17, 2), ("Walking",), torch.tensor([n]), pose_3d=torch.zeros(1, FRAMES, 17, 3)
+            torch.randn(1, FRAMES, 17, 2),
+            ("Walking",),
+            torch.tensor([n]),
+            pose_3d=torch.zeros(1, FRAMES, 17, 3),
+            camera=torch.tensor([[2.0, 2, 0, 0, 0, 0, 0, 0, 0]]),
         )
         for n in range(count)
     ]
@@ -64,6 +68,8 @@ def test_costs_are_counted() -> None:
     assert cost.flops_per_window == 2 * 100 + 2 * 3 * (2 * FRAMES * 17 * 2 * 3)
     assert cost.flops_per_frame == cost.flops_per_window / FRAMES
     assert cost.latency.throughput_batch == module.THROUGHPUT_WINDOWS
+    assert list(cost.aggregation_ms) == ["P-Agg", "P-Median", "J-Fit"]
+    assert min(cost.aggregation_ms.values()) > 0
 
 
 def test_latency_is_that_of_single_windows_and_statistics_follow_from_samples() -> None:
@@ -83,7 +89,7 @@ def test_slow_methods_get_five_samples_and_no_more() -> None:
     lifter = Slow(seconds=0.05)
     latency = measure(lifter, windows(), Sampling(), "cpu", budget_seconds=0.02).latency
     assert len(latency.samples_ms) == module.FEWEST_SAMPLES
-    assert lifter.calls == [1] * (len(windows()) + module.FEWEST_SAMPLES + 3)
+    assert lifter.calls == [1] * (len(windows()) + module.FEWEST_SAMPLES + 4)
     assert latency.throughput_batch == 1
     assert latency.throughput_windows_per_s == pytest.approx(1000 / latency.median_ms)
 

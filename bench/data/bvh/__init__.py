@@ -1,0 +1,1 @@
+"""Motion capture in BVH files as a data set."""
