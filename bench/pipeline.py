@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from bench.data.windows import Windows, evaluation_windows, split_validation, training_windows
+from bench.data.windows import Windows, evaluation_windows
 from bench.experiment import EvaluationSpec
 from bench.measure import environment, measure
 from bench.plan import Job
@@ -26,18 +25,15 @@ from bench.protocol.errors import FrameErrors, save_errors, takes
 from bench.protocol.evaluate import Plan, evaluate
 from bench.protocol.values import METRIC_VERSIONS, summarise
 from bench.records import Conditions, Cost, DataInfo, GroundTruth, Record, Take, TrainingInfo
+from bench.stages import NOT_TRAINED, trained
 from bench.store import Store
 from bench.tracking import Tracker
-from bench.training import accelerator_for, load_trained, train
-from models.errors import InputError
+from bench.training import accelerator_for
 from models.lifter import Batch, Lifter, Sampling
 
 if TYPE_CHECKING:
-    from accelerate import Accelerator
+    pass
 
-NOT_TRAINED = TrainingInfo(
-    epochs=0, steps=0, seconds=0.0, windows_per_s=0.0, selected_epoch=0, loss=(), validation_mpjpe=()
-)
 LATENCY_INPUTS = 4
 """Different windows in rotation while latency is measured."""
 
@@ -88,8 +84,9 @@ def _run_training_group(jobs: list[Job], store: Store, tracker: Tracker, device:
     first = jobs[0]
     accelerator = accelerator_for(device, first.experiment.training.precision)
     lifter = first.build()
-    with _alone(store, f"training-{first.training_id}", accelerator):
-        fresh, info = _trained(first, lifter, store, accelerator)
+    info, fresh = NOT_TRAINED, False
+    if first.published is None:
+        info, fresh = trained(first.training, lifter, first.train, first.test, store, device)
     records: list[Record] = []
     if accelerator.is_main_process:
         lifter.to(accelerator.device).eval()
@@ -98,26 +95,6 @@ def _run_training_group(jobs: list[Job], store: Store, tracker: Tracker, device:
             records += _evaluate_group(group, evaluated, info, store, tracker, accelerator.device)
     accelerator.wait_for_everyone()
     return fresh, records
-
-
-def _trained(job: Job, lifter: Lifter, store: Store, accelerator: Accelerator) -> tuple[bool, TrainingInfo]:
-    if job.published is not None:
-        return False, NOT_TRAINED
-    folder = store.training(job.training_id)
-    info = load_trained(lifter, folder)
-    if info is not None:
-        return False, info
-    spec = job.experiment.training
-    training, held_out = split_validation(job.train.train, spec.holdout)
-    _check_lengths(job, lifter)
-    windows = training_windows(training, lifter, spec.flip)
-    validation = evaluation_windows(job.test.test if spec.selection == "test" else held_out, lifter)
-    info = train(lifter, windows, validation, spec, folder, accelerator, job.name)
-    if accelerator.is_main_process:
-        tqdm.write(
-            f"trained {job.name}: {info.steps} steps in {info.seconds:.0f} s ({info.windows_per_s:.0f} windows/s)"
-        )
-    return True, info
 
 
 def _evaluate_group(
@@ -198,7 +175,7 @@ def _record(
         noise_seeds=(spec.seed,),
         tail="each frame once" if spec.tail == "dedup" else "overlap of the last two windows counted twice",
         best_over="window" if spec.call is None else f"calls of {spec.call} windows",
-        notes=_notes(job, lifter),
+        notes=_notes(job, lifter, info),
     )
     return Record(
         id=job.id,
@@ -220,12 +197,14 @@ def _record(
     )
 
 
-def _notes(job: Job, lifter: Lifter) -> dict[str, str]:
+def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
     notes = lifter.notes
     labels = job.experiment.evaluation.actions
     if labels != "given":
         notes = notes | {"action labels": labels}
     sequences = (*job.train.train, *job.test.test)
+    if job.training.first is not None and info.first_stage is not None:
+        notes = notes | {"first stage": f"{job.training.first.lifter.title}, {info.first_stage.steps} steps"}
     if lifter.needs_confidence and any(sequence.confidence is None for sequence in sequences):
         notes = notes | {"confidence": "1 for every joint (the data has none)"}
     return notes
@@ -277,27 +256,6 @@ def _grouped(jobs: Iterable[Job], key: Callable[[Job], str]) -> Iterator[list[Jo
     for job in jobs:
         ordered.setdefault(key(job), []).append(job)
     yield from ordered.values()
-
-
-@contextmanager
-def _alone(store: Store, name: str, accelerator: Accelerator) -> Iterator[None]:
-    """Keep other programs from doing the same work; processes of one program share it."""
-    if accelerator.is_main_process:
-        with store.lock(name):
-            accelerator.wait_for_everyone()
-            yield
-    else:
-        accelerator.wait_for_everyone()
-        yield
-
-
-def _check_lengths(job: Job, lifter: Lifter) -> None:
-    longest = max(len(sequence) for sequence in job.train.train)
-    if longest < lifter.train_frames:
-        raise InputError(
-            f"data {job.train.name!r}: the longest training sequence has {longest} frames, fewer than the window "
-            f"of {lifter.train_frames}; set method.options.frames to at most {longest}"
-        )
 
 
 def _latency_inputs(windows: Windows, indices: np.ndarray) -> list[Batch]:

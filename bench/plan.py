@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -14,12 +14,42 @@ from pydantic import TypeAdapter, ValidationError
 import bench.data
 from bench import registry
 from bench.data.sequence import Dataset, Sequence
-from bench.experiment import Experiment, identity, suggestion
+from bench.experiment import Experiment, TrainingSpec, identity, suggestion
 from models.errors import InputError
-from models.lifter import Lifter
+from models.lifter import Lifter, Recipe, Stage
+from models.skeleton import Skeleton
 
 PROTOCOL_VERSION = 2
 """Raise it when a metric, an aggregation, the windows or the noise changes: old numbers then no longer count."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What weights follow from, beside the data.
+
+    Attributes:
+        lifter, config: class and complete configuration.
+        skeleton: of the data.
+        spec: with no field left open.
+        title: what progress lines call it.
+        first: the training that it begins from, if there is one.
+        id: identity.
+    """
+
+    lifter: type[Lifter]
+    config: Any
+    skeleton: Skeleton
+    spec: TrainingSpec
+    title: str
+    first: Training | None
+    id: str
+
+    def build(self) -> Lifter:
+        """The method with freshly drawn weights."""
+        import torch
+
+        torch.manual_seed(self.spec.seed)
+        return self.lifter(self.config, self.skeleton)
 
 
 @dataclass(frozen=True)
@@ -28,33 +58,42 @@ class Job:
 
     Attributes:
         experiment: with no field left open.
-        lifter: class of the method.
+        training: of the method.
         published: weights that are evaluated instead of training; None for a training.
-        config: its complete configuration in training.
-        evaluated_config: the same with the options that the evaluation changes.
+        evaluated_config: the configuration in training with the options that the evaluation changes.
         variant: the options that differ from the preset, "" for none.
         train, test: the data, with the 2D poses of training and of the test.
-        training_id, id: identities of the training and of the evaluation.
+        id: identity of the evaluation.
     """
 
     experiment: Experiment
-    lifter: type[Lifter]
+    training: Training
     published: Any
-    config: Any
     evaluated_config: Any
     variant: str
     train: Dataset
     test: Dataset
-    training_id: str
     id: str
+
+    @property
+    def lifter(self) -> type[Lifter]:
+        """Class of the method."""
+        return self.training.lifter
+
+    @property
+    def config(self) -> Any:
+        """Its configuration in training."""
+        return self.training.config
+
+    @property
+    def training_id(self) -> str:
+        """Identity of the training."""
+        return self.training.id
 
     @property
     def name(self) -> str:
         """What progress lines call it, whatever its H and K."""
-        spec = self.experiment
-        variant = f" [{self.variant}]" if self.variant else ""
-        seed = f" seed {spec.training.seed}" if spec.training.seed else ""
-        return f"{self.lifter.title}{variant} {spec.method.preset} {spec.evaluation.detections}{seed}"
+        return self.training.title
 
     @property
     def title(self) -> str:
@@ -64,12 +103,7 @@ class Job:
 
     def build(self) -> Lifter:
         """The method with freshly drawn weights, or with published ones."""
-        import torch
-
-        if self.published is not None:
-            return self.published.build()
-        torch.manual_seed(self.experiment.training.seed)
-        return self.lifter(self.config, self.train.skeleton)
+        return self.training.build() if self.published is None else self.published.build()
 
     def altered(self, trained: Lifter) -> Lifter:
         """The trained method with the options that the evaluation changes."""
@@ -97,17 +131,10 @@ def resolve(experiment: Experiment) -> Job:
     base = preset.config if published is None else published.config
     config = _configure(lifter, base, method.options, method.name)
     evaluated_config = _configure(lifter, config, experiment.evaluation.options, method.name)
-    recipe = {
-        field.name: getattr(preset.recipe, field.name)
-        for field in fields(preset.recipe)
-        if getattr(experiment.training, field.name) is None
-    }
-    if experiment.training.epochs is not None and "least_steps" in recipe:
-        recipe["least_steps"] = 0
     evaluation = experiment.evaluation
     complete = experiment.model_copy(
         update={
-            "training": experiment.training.model_copy(update=recipe),
+            "training": _filled(experiment.training, preset.recipe),
             "evaluation": evaluation.model_copy(
                 update={"detections": evaluation.detections or experiment.data.detections}
                 | ({} if lifter.probabilistic else {"hypotheses": 1, "steps": 1, "call": None})
@@ -123,40 +150,92 @@ def resolve(experiment: Experiment) -> Job:
     if lifter.needs_confidence:
         _check_confidence(lifter, config, train, train.train if published is None else ())
         _check_confidence(lifter, evaluated_config, test, test.test)
-    training_id = identity(
-        {
-            "method": method.name,
-            "version": lifter.version,
-            "config": asdict(config),
-            "training": complete.training.model_dump(mode="json", exclude={"weights"}),
-            "data": [train.name, train.fingerprint],
-        }
-        | ({"chosen on": test.fingerprint} if complete.training.selection == "test" else {})
-        | ({} if published is None else {"weights": published.source_sha256})
+    changed = [f"{k}={v}" for k, v in asdict(evaluated_config).items() if v != getattr(base, k)]
+    if evaluation.actions != "given":
+        changed.append(f"action label {evaluation.actions}")
+    variant = ", ".join(changed)
+    named = f"{lifter.title} [{variant}]" if variant else lifter.title
+    seed = f" seed {complete.training.seed}" if complete.training.seed else ""
+    stage = None if published is not None else lifter.first_stage(config)
+    training = _training(
+        method.name,
+        lifter,
+        config,
+        complete.training,
+        train,
+        f"{named} {method.preset} {complete.evaluation.detections}{seed}",
+        first=None if stage is None else _first_training(stage, experiment, train),
+        more=({"chosen on": test.fingerprint} if complete.training.selection == "test" else {})
+        | ({} if published is None else {"weights": published.source_sha256}),
     )
     evaluation_id = identity(
         {
-            "training": training_id,
+            "training": training.id,
             "evaluation": complete.evaluation.model_dump(mode="json", exclude={"foreign_detections"}),
             "data": [test.name, test.fingerprint],
             "protocol": PROTOCOL_VERSION,
         }
     )
-    changed = asdict(evaluated_config).items()
-    variant = [f"{key}={value}" for key, value in changed if value != getattr(base, key)]
-    if evaluation.actions != "given":
-        variant.append(f"action label {evaluation.actions}")
     return Job(
         experiment=complete,
-        lifter=lifter,
+        training=training,
         published=published,
-        config=config,
         evaluated_config=evaluated_config,
-        variant=", ".join(variant),
+        variant=variant,
         train=train,
         test=test,
-        training_id=training_id,
         id=evaluation_id,
+    )
+
+
+def _filled(asked: TrainingSpec, recipe: Recipe) -> TrainingSpec:
+    """A training with what it leaves open taken from a recipe."""
+    left = {key: value for key, value in asdict(recipe).items() if getattr(asked, key) is None}
+    if asked.epochs is not None and "least_steps" in left:
+        left["least_steps"] = 0
+    return asked.model_copy(update=left)
+
+
+def _training(
+    name: str,
+    lifter: type[Lifter],
+    config: Any,
+    spec: TrainingSpec,
+    data: Dataset,
+    title: str,
+    first: Training | None,
+    more: dict[str, Any],
+) -> Training:
+    described = {
+        "method": name,
+        "version": lifter.version,
+        "config": asdict(config),
+        "training": spec.model_dump(mode="json", exclude={"weights"}),
+        "data": [data.name, data.fingerprint],
+    }
+    before = {} if first is None else {"first stage": first.id}
+    return Training(lifter, config, data.skeleton, spec, title, first, identity(described | before | more))
+
+
+def _first_training(stage: Stage, experiment: Experiment, data: Dataset) -> Training:
+    """The training of a first stage: its own recipe, cut short where the experiment asks for a short training."""
+    asked = experiment.training
+    recipe = stage.recipe or stage.lifter.presets[experiment.method.preset].recipe
+    own: dict[str, Any] = asdict(recipe) | {"selection": stage.selection, "weights": None}
+    if asked.epochs is not None:
+        own |= {"epochs": min(asked.epochs, recipe.epochs), "least_steps": 0}
+    if asked.least_steps is not None:
+        own["least_steps"] = min(asked.least_steps, recipe.least_steps)
+    before = stage.lifter.first_stage(stage.config)
+    return _training(
+        f"{stage.lifter.__module__}:{stage.lifter.__qualname__}",
+        stage.lifter,
+        stage.config,
+        asked.model_copy(update=own),
+        data,
+        f"{stage.lifter.title} {experiment.method.preset} {data.detections}",
+        first=None if before is None else _first_training(before, experiment, data),
+        more={},
     )
 
 

@@ -187,6 +187,7 @@ class TrainingInfo(_Frozen):
         selected_epoch: from where the evaluated weights are; a fraction where epochs are long.
         loss: mean of every epoch.
         validation_mpjpe: (epoch, error) on the takes that chose the checkpoint, wherever it was measured.
+        first_stage: the training that this one began from, if there was one.
     """
 
     epochs: int
@@ -196,6 +197,12 @@ class TrainingInfo(_Frozen):
     selected_epoch: float
     loss: tuple[float, ...]
     validation_mpjpe: tuple[tuple[float, float], ...]
+    first_stage: TrainingInfo | None = None
+
+    @property
+    def total_seconds(self) -> float:
+        """Of this training and those before it."""
+        return self.seconds + (self.first_stage.total_seconds if self.first_stage else 0)
 
 
 class Environment(_Frozen):

@@ -77,7 +77,7 @@ class Tracker:
             ("validation.mpjpe", round(epoch * training.steps / training.epochs), value)
             for epoch, value in training.validation_mpjpe
         ]
-        curve += [("train.seconds", 0, record.training.seconds)]
+        curve += [("train.seconds", 0, record.training.total_seconds)]
         described = {key: record.experiment[key] for key in ("method", "data", "training")}
         self._log_batch(run_id, curve, _flat(described), {})
         self._client.set_terminated(run_id)

@@ -87,6 +87,7 @@ def train(
     folder: Path,
     accelerator: Accelerator,
     title: str,
+    first_stage: TrainingInfo | None = None,
 ) -> TrainingInfo:
     """Train, or continue a training that was interrupted, and store its weights in ``folder``.
 
@@ -96,6 +97,7 @@ def train(
         validation: evaluation windows of the takes that choose the checkpoint.
         spec: with no field left open.
         title: for the progress bar.
+        first_stage: the training that ``lifter`` begins from.
 
     Raises:
         InputError: the loss stopped being a number, or the saved state of an interrupted training is damaged.
@@ -114,7 +116,7 @@ def train(
                 run.end_epoch()
                 bar.set_postfix(epoch=len(run.progress.loss), loss=f"{run.progress.loss[-1]:.4f}")
             run.save_now_and_then()
-    return run.finish()
+    return run.finish(first_stage)
 
 
 class _Run:
@@ -219,7 +221,7 @@ class _Run:
         with atomic(self.folder / STATE) as file:
             torch.save(state, file)
 
-    def finish(self) -> TrainingInfo:
+    def finish(self, first_stage: TrainingInfo | None) -> TrainingInfo:
         """Take the selected weights, store them, and remove what only an interrupted training needs."""
         progress = self.progress
         selected = float(self.epochs)
@@ -236,6 +238,7 @@ class _Run:
             selected_epoch=selected,
             loss=tuple(progress.loss),
             validation_mpjpe=tuple(progress.validation),
+            first_stage=first_stage,
         )
         if self.accelerator.is_main_process:
             _write_weights(self.lifter, self.folder / WEIGHTS)

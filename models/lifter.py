@@ -6,7 +6,7 @@ Shape letters used in this package: B batch, F frames, J joints, H hypotheses, K
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -122,6 +122,23 @@ class Preset:
     recipe: Recipe
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A training that comes before a method's own.
+
+    Attributes:
+        lifter: its class, of no registry.
+        config: its configuration.
+        recipe: its schedule; None for that of its class's preset with the name of the method's preset.
+        selection: weights of the end, or from where in the training the MPJPE on the validation takes was lowest.
+    """
+
+    lifter: type[Lifter]
+    config: Any
+    recipe: Recipe | None = None
+    selection: Literal["last", "validation"] = "last"
+
+
 class Lifter(nn.Module):
     """A method that lifts 2D poses to 3D.
 
@@ -171,6 +188,21 @@ class Lifter(nn.Module):
     def notes(self) -> dict[str, str]:
         return {}
 
+    @classmethod
+    def first_stage(cls, config: Any) -> Stage | None:
+        """The training whose result this method's own begins from; most methods have none."""
+        return None
+
+    def begin_from(self, first: Lifter) -> None:
+        """Take over what the first stage has learned, before this method's own training starts.
+
+        Values only: the modules must be there already, because finished weights are loaded without this call.
+
+        Args:
+            first: trained, in evaluation mode, on the CPU.
+        """
+        raise NotImplementedError
+
     def fit_statistics(self, pose_2d: Tensor, pose_3d: Tensor) -> None:
         """See all training poses once before training, to fill buffers; most methods need nothing.
 
@@ -204,5 +236,5 @@ class Lifter(nn.Module):
         return self.training_loss(batch)
 
     def frozen_parameters(self) -> int:
-        """Parameters that are never trained (a text encoder), counted apart from the method's own."""
+        """Parameters that are never trained, in no stage (a text encoder), counted apart from the method's own."""
         return sum(parameter.numel() for parameter in self.parameters() if not parameter.requires_grad)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from bench.data.sequence import Dataset, Sequence
-from models.lifter import Batch, Lifter, Preset, Recipe, Sampling
+from models.lifter import Batch, Lifter, Preset, Recipe, Sampling, Stage
 from models.prediction import ConfidenceConfig, with_confidence
 from models.skeleton import HUMAN36M
 
@@ -71,6 +71,42 @@ class Confident(Toy):
 
     def _seen(self, batch: Batch):
         return replace(batch, pose_2d=with_confidence(batch, self.config.confidence))
+
+
+@dataclass(frozen=True)
+class SecondConfig(ToyConfig):
+    first_gain: float = 1.0
+
+
+class FirstToy(Toy):
+    """Learns to give back what it sees; it predicts nothing."""
+
+    title = "Toy pre-training"
+    Config = SecondConfig
+    presets = {"tiny": Preset(SecondConfig(), replace(Toy.presets["tiny"].recipe, epochs=2))}
+
+    def training_loss(self, batch: Batch):
+        masked = batch.pose_2d * (torch.rand_like(batch.pose_2d) < 0.5)
+        given_back = self.config.first_gain * self.lift(masked)[..., :2]
+        return (given_back - batch.pose_2d).norm(dim=-1).mean()
+
+    def predict(self, batch: Batch, sampling: Sampling):
+        raise NotImplementedError
+
+
+class Second(Toy):
+    """Begins from what ``FirstToy`` has learned."""
+
+    title = "Toy in two stages"
+    Config = SecondConfig
+    presets = {"tiny": Preset(SecondConfig(), Toy.presets["tiny"].recipe)}
+
+    @classmethod
+    def first_stage(cls, config):
+        return Stage(FirstToy, SecondConfig(frames=config.frames, first_gain=config.first_gain))
+
+    def begin_from(self, first: Lifter):
+        self.load_state_dict(first.state_dict())
 
 
 def sequence(subject: str, action: str, camera: str, frames: int = 40) -> Sequence:

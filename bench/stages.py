@@ -1,0 +1,103 @@
+"""Trained weights: found in the store, or made there, what they begin from first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from bench.data.sequence import Dataset
+from bench.data.windows import evaluation_windows, split_validation, training_windows
+from bench.plan import Training
+from bench.records import TrainingInfo
+from bench.store import Store
+from bench.training import accelerator_for, load_trained, train
+from models.errors import InputError
+from models.lifter import Lifter
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+NOT_TRAINED = TrainingInfo(
+    epochs=0, steps=0, seconds=0.0, windows_per_s=0.0, selected_epoch=0, loss=(), validation_mpjpe=()
+)
+
+
+def trained(
+    training: Training, lifter: Lifter, data: Dataset, judges: Dataset, store: Store, device: str
+) -> tuple[TrainingInfo, bool]:
+    """Give ``lifter`` the weights of a training, which is done now if it was not done before.
+
+    The trainings that it begins from are trainings of their own: kept, continued after an interruption, and shared
+    by all that begin from them. Other programs that want the same wait.
+
+    Args:
+        training: what to do.
+        lifter: ``training.build()``.
+        data: training data.
+        judges: whose test part chooses the checkpoint where ``selection`` is "test".
+        store: where trainings are kept.
+        device: "auto", "cpu", "cuda" or "cuda:i".
+
+    Returns:
+        How the weights came to be, and whether they were made now.
+
+    Raises:
+        InputError: the data does not fit the method, or a training diverged.
+    """
+    accelerator = accelerator_for(device, training.spec.precision)
+    folder = store.training(training.id)
+    with _alone(store, f"training-{training.id}", accelerator):
+        info = load_trained(lifter, folder)
+        if info is not None:
+            return info, False
+        before = None
+        if training.first is not None:
+            first, before = _first(training.first, data, judges, store, device)
+            lifter.begin_from(first)
+        spec = training.spec
+        _check_lengths(data, lifter)
+        fitted, held_out = split_validation(data.train, spec.holdout)
+        windows = training_windows(fitted, lifter, spec.flip)
+        validation = evaluation_windows(judges.test if spec.selection == "test" else held_out, lifter)
+        info = train(lifter, windows, validation, spec, folder, accelerator, training.title, before)
+    if accelerator.is_main_process:
+        tqdm.write(
+            f"trained {training.title}: {info.steps} steps in {info.seconds:.0f} s "
+            f"({info.windows_per_s:.0f} windows/s)"
+        )
+    return info, True
+
+
+def _first(
+    training: Training, data: Dataset, judges: Dataset, store: Store, device: str
+) -> tuple[Lifter, TrainingInfo]:
+    """A finished first stage, as every process reads it from the store."""
+    trained(training, training.build(), data, judges, store, device)
+    finished = training.build()
+    info = load_trained(finished, store.training(training.id))
+    assert info is not None
+    return finished.eval(), info
+
+
+@contextmanager
+def _alone(store: Store, name: str, accelerator: Accelerator) -> Iterator[None]:
+    """Keep other programs from doing the same work; processes of one program share it."""
+    if accelerator.is_main_process:
+        with store.lock(name):
+            accelerator.wait_for_everyone()
+            yield
+    else:
+        accelerator.wait_for_everyone()
+        yield
+
+
+def _check_lengths(data: Dataset, lifter: Lifter) -> None:
+    longest = max(len(sequence) for sequence in data.train)
+    if longest < lifter.train_frames:
+        raise InputError(
+            f"data {data.name!r}: the longest training sequence has {longest} frames, fewer than the window of "
+            f"{lifter.train_frames}; set method.options.frames to at most {longest}"
+        )
