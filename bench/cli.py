@@ -16,8 +16,8 @@ import typer.core
 from models.errors import InputError
 
 if TYPE_CHECKING:
-    from bench.pipeline import Outcome
     from bench.plan import Job
+    from bench.sweep import Outcome
 
 
 class _Group(typer.core.TyperGroup):
@@ -152,7 +152,9 @@ def report(
         from bench.tracking import Tracker
 
         opened.index.unlink(missing_ok=True)
-        opened.add(Tracker(store).records())
+        for record in Tracker(store).records():
+            opened.add(record)
+        opened.fold()
     path = out / "runset.json"
     if not path.exists():
         raise InputError(f"{path}: is missing; run `python -m bench ablate --out {out}` first")
@@ -281,8 +283,8 @@ def _seeds(text: str | None) -> list[list[tuple[str, Any]]]:
 
 def _run_and_report(jobs: list[Job], runset: Any, device: str, out: Path, store: Path) -> None:
     from bench.files import write_text
-    from bench.pipeline import run as run_jobs
     from bench.store import Store
+    from bench.sweep import run as run_jobs
 
     outcome: Outcome = run_jobs(jobs, Store(store), device)
     if os.environ.get("RANK", "0") != "0":
