@@ -14,6 +14,8 @@ A file holds::
         - {method.name: finepose, method.options.prompt: none}   # several keys at once
     also:                         # further experiments, beside the product
       - {method.name: finepose, evaluation.actions: empty}
+    choices:                      # other values of axes, taken by `ablate NAME=core`
+      core: {method.name: [tcn, finepose]}
 
 A value of an axis is the value of the key that names the axis, or a mapping of keys to values.
 """
@@ -45,6 +47,7 @@ class Ablation(BaseModel):
     quick: dict[str, Any] = {}
     axes: dict[str, tuple[Any, ...]] = Field({}, description="key path → values")
     also: tuple[dict[str, Any], ...] = ()
+    choices: dict[str, dict[str, tuple[Any, ...]]] = {}
 
 
 def names() -> list[str]:
@@ -58,15 +61,26 @@ def default_names() -> list[str]:
 
 
 def read(name: str) -> Ablation:
-    """A declared ablation by name, or any file of the same form by path.
+    """A declared ablation by name, or any file of the same form by path; with ``=CHOICE``, one of its choices.
 
     Raises:
-        InputError: no such ablation, or a file that does not describe one.
+        InputError: no such ablation or choice, or a file that does not describe one.
     """
+    name, equals, choice = name.rpartition("=") if "=" in Path(name).name else (name, "", "")
     path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if not path.exists():
         raise InputError(f"unknown ablation {name!r}: {suggestion(name, names())}, or give a .yaml file")
-    return validated(Ablation, read_yaml(path), str(path))
+    ablation = validated(Ablation, read_yaml(path), str(path))
+    for chosen, axes in ablation.choices.items():
+        stray = [axis for axis in axes if axis not in ablation.axes]
+        if stray:
+            raise InputError(f"{path}: choice {chosen!r} names {stray[0]!r}, which is no axis of it")
+    if not equals:
+        return ablation
+    if choice not in ablation.choices:
+        known = f"it has {', '.join(ablation.choices)}" if ablation.choices else "it has none"
+        raise InputError(f"ablation {name!r} has no choice {choice!r}: {known}")
+    return ablation.model_copy(update={"axes": ablation.axes | ablation.choices[choice]})
 
 
 def expand(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> list[Experiment]:
@@ -91,7 +105,8 @@ def expand(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bo
         if experiment.method.preset == "tiny" and not full:
             touched = {key for key, _ in changes}
             for key, value in ablation.quick.items():
-                description = description if key in touched else override(description, key, value)
+                chosen = any(f"{name}.".startswith(f"{key}.") for name in touched)
+                description = description if chosen else override(description, key, value)
             experiment = parse(description, ablation.title)
         experiments[experiment.model_dump_json()] = experiment
     return list(experiments.values())

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
+from bench import data_commands
+from bench.data import READERS
+from bench.data_commands import DataRoot
 from models.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,10 +49,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(data_commands.commands, name="data")
 
 Preset = Annotated[str | None, typer.Option(help="Size of the methods: tiny, base or paper.")]
-DataName = Annotated[str | None, typer.Option("--data", help="Data set: synthetic (embedded) or human36m.")]
-DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set's files.")]
+DataName = Annotated[str | None, typer.Option("--data", help=f"Data set: {', '.join(READERS)}.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")]
 Seeds = Annotated[str | None, typer.Option(help="Training seeds, separated by commas: 0,1,2.")]
 Out = Annotated[Path, typer.Option(help="Folder for tables, figures and the summary.")]
@@ -66,7 +69,8 @@ DEFAULT_OUT, DEFAULT_STORE = Path("results"), Path("bench-store")
 @app.command()
 def ablate(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Declared ablations (all default ones when none is named).")
+        list[str] | None,
+        typer.Argument(help="Declared ablations, NAME or NAME=CHOICE (all default ones when none is named)."),
     ] = None,
     preset: Preset = None,
     data: DataName = None,
@@ -94,7 +98,9 @@ def ablate(
         resolved = [resolve(experiment) for experiment in experiments]
         jobs |= {job.id: job for job in resolved}
         ids = tuple(dict.fromkeys(job.id for job in resolved))
-        tables[Path(name).stem] = RunSet.Table(title=ablation.title, layout=ablation.layout, ids=ids)
+        tables[Path(Path(name).name.partition("=")[0]).stem] = RunSet.Table(
+            title=ablation.title, layout=ablation.layout, ids=ids
+        )
     runset = RunSet(tables=tables, command=_command(), created_at=_now())
     _run_and_report(list(jobs.values()), runset, device, out, store)
 
@@ -179,29 +185,6 @@ def methods() -> None:
         for preset, content in lifter.presets.items():
             options = " ".join(f"{key}={value}" for key, value in asdict(content.config).items())
             typer.echo(f"  {preset:6} {options}")
-
-
-@app.command("data")
-def describe_data(
-    data: Annotated[str, typer.Argument(help="Name of a data set.")] = "synthetic",
-    data_root: DataRoot = None,
-    detections: Annotated[str, typer.Option(help="Source of the 2D poses.")] = "cpn",
-    pictures: Annotated[
-        Path | None, typer.Option(help="Also save pictures of poses and projections in this folder.")
-    ] = None,
-) -> None:
-    """Read a data set, check it, and print what is in it."""
-    import bench.data
-    from bench.data.pictures import summary
-
-    dataset = bench.data.load(data, data_root, detections)
-    for line in summary(dataset):
-        typer.echo(line)
-    if pictures:
-        from bench.data.pictures import save_pictures
-
-        for path in save_pictures(dataset, pictures):
-            typer.echo(f"wrote {path}")
 
 
 @app.command()

@@ -185,6 +185,11 @@ def resolve(experiment: Experiment) -> Job:
     options = tuple(sorted(data.options.items()))
     train = _load(data.name, data.root, data.detections, options)
     test = _load(data.name, data.root, complete.evaluation.detections, options)
+    if published is not None and published.skeleton != test.skeleton:
+        raise InputError(
+            f"{experiment.training.weights}: lifts joints of {published.skeleton.name}, but the data have those "
+            f"of {test.skeleton.name}; import the checkpoint with --set skeleton={test.skeleton.name}"
+        )
     if lifter.needs_confidence:
         _check_confidence(lifter, config, train, train.train if published is None else ())
         _check_confidence(lifter, evaluated_config, test, test.test)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.data.windows import validation_rule
 from bench.plan import Job
 from bench.protocol.errors import FrameErrors, takes
 from bench.protocol.values import METRIC_VERSIONS, summarise
@@ -71,7 +72,7 @@ def describe(
         steps=spec.steps,
         action_label_given=label_given,
         selection=_selection(job, info),
-        validation="unknown" if job.published else f"every {training.holdout}th take of the training subjects",
+        validation="unknown" if job.published else validation_rule(job.train.train, training.holdout),
         training_seeds=(training.seed,),
         noise_seeds=(spec.seed,),
         tail="each frame once" if spec.tail == "dedup" else "overlap of the last two windows counted twice",

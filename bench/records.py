@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 3
 
 Kind = Literal["deterministic", "deployable", "assisted", "oracle"]
+Mean = Literal["actions", "frames"]
+"""What an average is over: actions, each weighing the same, or all frames."""
 
 
 class _Frozen(BaseModel):
@@ -60,6 +62,7 @@ class Value(_Frozen):
         low, high: 95 % interval of ``action_mean`` (bootstrap over test takes, cameras kept together).
         frame_mean: mean over all frames.
         per_action: action → mean over its frames; at the last step.
+        per_activity: activity → mean over its frames, where the data label frames; at the last step.
         per_take: mean over the frames of each take, in the order of ``DataInfo.takes``, one row per pooled run; at
             the last step.
         per_joint: mean over all frames, in the joint order of ``DataInfo.joints``; at the last step.
@@ -75,6 +78,7 @@ class Value(_Frozen):
     high: float
     frame_mean: float
     per_action: dict[str, float] = {}
+    per_activity: dict[str, float] = {}
     per_take: tuple[tuple[float, ...], ...] = ()
     per_joint: tuple[float, ...] = ()
 
@@ -331,8 +335,15 @@ class Record(Evaluation):
         sample = self.sample(value)
         return None if sample is None else action_minus_frame_mean(sample)
 
+    def frame_interval(self, value: Value) -> tuple[float, float] | None:
+        """95 % interval of ``value.frame_mean``; None where the takes were not kept."""
+        from bench.protocol.uncertainty import pooled_interval
+
+        sample = self.sample(value)
+        return None if sample is None else pooled_interval(sample, over="frames")
+
     def difference(
-        self, value: Value, other: Record, its: Value, same_trainings: bool = False
+        self, value: Value, other: Record, its: Value, same_trainings: bool = False, over: Mean = "actions"
     ) -> Difference | None:
         """``value`` of this record minus ``its`` of the other, paired by take; None if the takes differ."""
         from bench.protocol.uncertainty import paired_difference
@@ -340,7 +351,7 @@ class Record(Evaluation):
         mine, theirs = self.sample(value), other.sample(its)
         if mine is None or theirs is None or _take_names(self) != _take_names(other):
             return None
-        return paired_difference(mine, theirs, same_trainings=same_trainings)
+        return paired_difference(mine, theirs, same_trainings=same_trainings, over=over)
 
 
 def _take_names(record: Record) -> list[tuple[str, str]]:
@@ -397,6 +408,7 @@ def _average(record: Record, values: list[Value]) -> Value:
             "low": sum(value.low for value in values) / count,
             "high": sum(value.high for value in values) / count,
             "per_action": {k: sum(value.per_action[k] for value in values) / count for k in first.per_action},
+            "per_activity": {k: sum(v.per_activity[k] for v in values) / count for k in first.per_activity},
             "per_take": tuple(row for value in values for row in value.per_take),
             "per_joint": tuple(sum(column) / count for column in zip(*(v.per_joint for v in values), strict=True)),
         }

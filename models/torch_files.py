@@ -6,9 +6,9 @@ scripted module) becomes an inert ``Placeholder``: nothing is imported, nothing 
 
 from __future__ import annotations
 
+import math
 import pickle
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from models.errors import InputError
+from models.untrusted import PlainUnpickler, check_archive, one_line
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -47,10 +48,6 @@ class Placeholder:
         return super().__new__(cls)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def __setitem__(self, key: Any, value: Any) -> None: ...
     def append(self, item: Any) -> None: ...
     def extend(self, items: Any) -> None: ...
 
@@ -72,11 +69,15 @@ def read_torch_file(path: Path) -> Any:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
+                check_archive(archive)
                 return _read_zip(archive)
         with path.open("rb") as stream:
-            return _read_legacy(stream)
-    except (pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
-        raise InputError(f"{path} cannot be read as a torch checkpoint: {error}") from error
+            return _read_legacy(stream, path.stat().st_size)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file can raise almost anything
+        reason = f"cannot be read as a torch checkpoint ({one_line(error)})"
+        raise InputError(f"{path} {reason}: get it again") from error
 
 
 def _read_zip(archive: zipfile.ZipFile) -> Any:
@@ -86,24 +87,30 @@ def _read_zip(archive: zipfile.ZipFile) -> Any:
     if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
         raise InputError(f"{archive.filename} was written on a big-endian machine: save it again on a usual one")
 
-    def fill(key: str, storage: Tensor) -> None:
-        raw = archive.read(f"{root}data/{key}")
-        storage.view(torch.uint8).copy_(torch.frombuffer(bytearray(raw), dtype=torch.uint8))
+    def fill(key: str, size: int) -> Tensor:
+        member = archive.getinfo(f"{root}data/{key}")
+        if member.file_size != size:
+            raise ValueError(f"storage {key} has {member.file_size:,} bytes and should have {size:,}")
+        return torch.frombuffer(bytearray(archive.read(member)), dtype=torch.uint8)
 
     with archive.open(pickled) as stream:
-        return _Unpickler(stream, fill).load()
+        return _Unpickler(stream, sum(member.file_size for member in archive.infolist()), fill).load()
 
 
-def _read_legacy(stream: BinaryIO) -> Any:
+def _read_legacy(stream: BinaryIO, size: int) -> Any:
     """Torch's format before 1.6: pickles of a header and the content, then the storages one after the other."""
-    if _Unpickler(stream).load() != LEGACY_MAGIC:
+
+    def unpickler() -> _Unpickler:
+        return _Unpickler(stream, size - stream.tell())
+
+    if unpickler().load() != LEGACY_MAGIC:
         raise InputError(f"{stream.name} is no torch checkpoint: give a .bin, .pth or .pt file that torch wrote")
     for _ in ("protocol version", "system"):
-        _Unpickler(stream).load()
-    unpickler = _Unpickler(stream)
-    content = unpickler.load()
-    for key in _Unpickler(stream).load():
-        storage = unpickler.storages[key]
+        unpickler().load()
+    main = unpickler()
+    content = main.load()
+    for key in unpickler().load():
+        storage = main.storages[key]
         stream.read(8)
         storage.view(torch.uint8).copy_(
             torch.frombuffer(bytearray(stream.read(storage.nbytes)), dtype=torch.uint8)
@@ -111,9 +118,11 @@ def _read_legacy(stream: BinaryIO) -> Any:
     return content
 
 
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, stream: Any, fill: Callable[[str, Tensor], None] | None = None) -> None:
-        super().__init__(stream, encoding="utf-8")
+class _Unpickler(PlainUnpickler):
+    inert = Placeholder
+
+    def __init__(self, stream: Any, size: int, fill: Callable[[str, int], Tensor] | None = None) -> None:
+        super().__init__(stream, size, encoding="utf-8")
         self._fill = fill
         self.storages: dict[str, Tensor] = {}
 
@@ -122,20 +131,32 @@ class _Unpickler(pickle.Unpickler):
             return DTYPES[name]
         return _ADMITTED.get((module, name)) or type("Placeholder", (Placeholder,), {"named": f"{module}.{name}"})
 
+    def build(self, target: Any, state: Any) -> None:
+        """Placeholders keep their state; the attributes of a state dict are dropped."""
+        if isinstance(target, Placeholder):
+            target.state = state
+        elif not isinstance(target, dict):
+            super().build(target, state)
+
     def persistent_load(self, pid: Any) -> Tensor:
         kind, dtype, key, _, count = pid[:5]
-        if kind != "storage" or not isinstance(dtype, torch.dtype):
-            raise pickle.UnpicklingError(f"unknown storage {pid!r}")
+        known = kind == "storage" and isinstance(dtype, torch.dtype)
+        if not known or type(key) is not str or type(count) is not int:
+            raise pickle.UnpicklingError("it has an unknown kind of storage")
         if key not in self.storages:
-            self.storages[key] = torch.zeros(count, dtype=dtype)
-            if self._fill is not None:
-                self._fill(key, self.storages[key])
+            self.charge(count * dtype.itemsize)
+            if self._fill is None:
+                self.storages[key] = torch.zeros(count, dtype=dtype)
+            else:
+                self.storages[key] = self._fill(key, count * dtype.itemsize).view(dtype)
         return self.storages[key]
 
 
 def _rebuild_tensor(
     storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
 ) -> Tensor:
+    if math.prod(size) > storage.numel():
+        raise pickle.UnpicklingError("it has a tensor that is larger than its storage")
     return torch.as_strided(storage, size, stride, offset)
 
 
@@ -144,7 +165,7 @@ def _rebuild_parameter(data: Tensor, *_: Any) -> Tensor:
 
 
 _ADMITTED = {
-    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "OrderedDict"): lambda *items: {},
     ("torch", "Size"): torch.Size,
     ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,

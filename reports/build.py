@@ -21,13 +21,15 @@ from reports.layouts import LAYOUTS
 from reports.summary import missing_sentence, summary
 from reports.tables import Table, to_csv, to_latex, to_markdown
 
-COMPANIONS = {"main": ("cost", "actions", "gaps")}
-"""Further layouts that are filled from the runs of a table."""
+COMPANIONS = {"main": ("cost", "actions", "gaps"), "pck": ("cost", "sequences", "activities")}
+"""Further layouts that are filled from the runs of a table; one that nothing is known for is left out."""
 
 COMPANION_TITLES = {
     "cost": "cost",
     "actions": "MPJPE by action",
     "gaps": "aggregations without ground truth",
+    "sequences": "by sequence",
+    "activities": "by activity",
 }
 
 NO_LATEX = (
@@ -122,7 +124,9 @@ def _tables(runset: RunSet, records: dict[str, Record]) -> dict[str, Table]:
         tables[_file_name(name)] = _noted(layout(members, spec.title), notes)
         for companion in COMPANIONS.get(spec.layout, ()):
             title = f"{spec.title}: {COMPANION_TITLES[companion]}"
-            tables[_file_name(f"{name}-{companion}")] = _noted(LAYOUTS[companion](members, title), notes)
+            further = LAYOUTS[companion](members, title)
+            if further.blocks:
+                tables[_file_name(f"{name}-{companion}")] = _noted(further, notes)
     return tables
 
 

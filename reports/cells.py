@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bench.records import Record, Value
+from bench.records import Mean, Record, Value
 from reports.comparison import METRICS, aggregation_title, grouped
 from reports.tables import Cell, Row
 
@@ -21,15 +21,23 @@ DIFFERENCES = (
 )
 
 
-def measured(record: Record | None, metric: str, aggregation: str | None, absent: str) -> Cell:
-    """The answer of a record as a cell with its interval; a dash with a reason where there is none."""
+def measured(
+    record: Record | None, metric: str, aggregation: str | None, absent: str, over: Mean = "actions"
+) -> Cell:
+    """The answer of a record as a cell with its interval; a dash with a reason where there is none.
+
+    ``over``: what the number is the mean of.
+    """
     if record is None:
         return Cell(reason=absent)
     value = record.value(metric, aggregation)
     if value is None or not math.isfinite(value.action_mean):
         what = f"{METRICS.get(metric, metric)} under {aggregation_title(aggregation, '')}"
         return Cell(reason=f"{what} was not obtained in run {record.id}")
-    return replace(value_cell(value), origin=(record, value))
+    if over == "frames":
+        low, high = record.frame_interval(value) or (math.nan, math.nan)
+        value = value.model_copy(update={"action_mean": value.frame_mean, "low": low, "high": high})
+    return replace(value_cell(value), origin=(record, value, over))
 
 
 def value_cell(value: Value) -> Cell:
@@ -51,19 +59,20 @@ def difference_cell(difference: Difference | None) -> Cell:
     return Cell(text, difference.difference, difference.low, difference.high, f"{spread:.2f}")
 
 
-def ranked(cells: Sequence[Cell], groups: Sequence[Hashable]) -> list[Cell]:
-    """The same cells with best, second and ties with the best marked in each group, lower being better.
+def ranked(cells: Sequence[Cell], groups: Sequence[Hashable], higher: bool = False) -> list[Cell]:
+    """The same cells with best, second and ties with the best marked in each group.
 
     Cells that print the same number share a rank. A group that prints one number has no best. Group None is not
-    ranked.
+    ranked. Lower is better unless ``higher``.
     """
     result = list(cells)
     for group, members in grouped(range(len(cells)), lambda index: groups[index]).items():
         indices = [index for index in members if cells[index].number is not None]
-        printed = sorted({_printed(cells[index]) for index in indices})
+        printed = sorted({_printed(cells[index]) for index in indices}, reverse=higher)
         if group is None or len(printed) < 2:
             continue
-        best = min((cells[index] for index in indices), key=lambda cell: cell.number or 0.0)
+        choose = max if higher else min
+        best = choose((cells[index] for index in indices), key=lambda cell: cell.number or 0.0)
         for index in indices:
             rank = printed.index(_printed(cells[index])) + 1
             tie = rank > 1 and _tied(cells[index], best)
@@ -71,11 +80,16 @@ def ranked(cells: Sequence[Cell], groups: Sequence[Hashable]) -> list[Cell]:
     return result
 
 
-def rank_columns(rows: Matrix, groups: Sequence[Hashable], columns: Iterable[int]) -> Matrix:
-    """Rows with ``ranked`` applied to the given columns; ``groups`` has one entry per row."""
+def rank_columns(
+    rows: Matrix, groups: Sequence[Hashable], columns: Iterable[int], higher: Container[int] = ()
+) -> Matrix:
+    """Rows with ``ranked`` applied to the given columns; ``groups`` has one entry per row.
+
+    ``higher``: the columns in which higher is better.
+    """
     rows = [list(row) for row in rows]
     for column in columns:
-        for row, cell in zip(rows, ranked([row[column] for row in rows], groups), strict=True):
+        for row, cell in zip(rows, ranked([row[column] for row in rows], groups, column in higher), strict=True):
             row[column] = cell
     return rows
 
@@ -113,9 +127,9 @@ def _printed(cell: Cell) -> float:
 def _tied(cell: Cell, best: Cell) -> bool:
     """By the interval of the paired difference; by overlap where the takes are not the same or not known."""
     if cell.origin and best.origin:
-        (record, value), (other, its) = cell.origin, best.origin
+        (record, value, over), (other, its, _) = cell.origin, best.origin
         same = record.training_id == other.training_id
-        difference = record.difference(value, other, its, same_trainings=same)
+        difference = record.difference(value, other, its, same_trainings=same, over=over)
         if difference is not None:
             return difference.indistinguishable
     return _overlap(cell, best)

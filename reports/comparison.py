@@ -26,6 +26,10 @@ SEEDS = ("training.seed", "evaluation.seed")
 """Keys of an experiment, for ``same_but``."""
 
 METRICS = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE"}
+SCORES = {"pck": "PCK ↑", "auc": "AUC ↑", "mpjpe": "MPJPE ↓"}
+"""The columns of MPI-INF-3DHP."""
+
+HIGHER_IS_BETTER = ("pck", "auc")
 
 Item = TypeVar("Item")
 

@@ -24,6 +24,8 @@ _LATEX = {
     "×": r"$\times$",
     "·": r"$\cdot$",
     "→": r"$\to$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
     "−": r"$-$",
     "Δ": r"$\Delta$",
     "≤": r"$\leq$",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from bench.records import Record
-from reports.cells import measured, rank_columns, ranked, significant, with_runs
+from bench.records import Mean, Record
+from reports.cells import measured, rank_columns, ranked, shape, significant, with_runs
 from reports.comparison import (
+    HIGHER_IS_BETTER,
     SAMPLING,
+    SCORES,
     Line,
     aggregation_title,
     aggregations,
@@ -105,15 +107,51 @@ def _actions_across(records: Sequence[Record], title: str) -> Table:
 
 
 def _action_cells(record: Record, names: Iterable[str]) -> list[Cell]:
-    value = record.value("mpjpe", headline(record))
-    per_action = value.per_action if value else {}
-    cells = [
-        Cell(f"{per_action[name]:.1f}", per_action[name])
-        if name in per_action
-        else Cell(reason="the evaluated part has no window of this action")
-        for name in names
-    ]
+    absent = "the evaluated part has no window of this action"
+    cells = _part_cells(record, "mpjpe", "per_action", names, absent)
     return [*cells, measured(record, "mpjpe", headline(record), "")]
+
+
+def sequences(records: Sequence[Record], title: str) -> Table:
+    """PCK, AUC and MPJPE of the headline by test sequence, their mean, and the mean over all frames."""
+    return _by_part(records, title, "per_action", {"Mean": "actions", "All frames": "frames"})
+
+
+def activities(records: Sequence[Record], title: str) -> Table:
+    """PCK, AUC and MPJPE of the headline by activity, and over all frames; no rows if frames have no labels."""
+    return _by_part(records, title, "per_activity", {"All frames": "frames"})
+
+
+def _by_part(records: Sequence[Record], title: str, part: str, totals: dict[str, Mean]) -> Table:
+    names = dict.fromkeys(name for record in records for value in record.values for name in getattr(value, part))
+    columns = (Column("Method", align="l"), *(Column(header) for header in ("F", *names, *totals)))
+    blocks = []
+    for heading, members in sections(records):
+        for text, group in split_by_source(members, sources(records)):
+            for metric, name in SCORES.items() if names else ():
+                rows = [
+                    [Cell(label), shape(record)[0]] for label, record in zip(row_names(group), group, strict=True)
+                ]
+                for row, record in zip(rows, group, strict=True):
+                    row += _part_cells(record, metric, part, names, "none of its valid frames was evaluated")
+                    row += [measured(record, metric, headline(record), "", over) for over in totals.values()]
+                ranks = range(2, len(columns))
+                rows = rank_columns(rows, [0] * len(rows), ranks, ranks if metric in HIGHER_IS_BETTER else ())
+                blocks.append(
+                    Block(with_runs(rows, [record.runs for record in group]), f"{text}, {name}", heading)
+                )
+    shown = dict.fromkeys(aggregation_title(headline(record), "") for record in records)
+    note = (
+        "PCK and AUC in percent over 14 joints, MPJPE in mm over 17, mean over the frames of each column; "
+        f"aggregation: {', '.join(shown)}. Intervals: of the last columns only."
+    )
+    return Table(title, columns, tuple(blocks), paragraphs(records, "headline"), (note,))
+
+
+def _part_cells(record: Record, metric: str, part: str, names: Iterable[str], absent: str) -> list[Cell]:
+    value = record.value(metric, headline(record))
+    means: dict[str, float] = getattr(value, part) if value else {}
+    return [Cell(f"{means[name]:.1f}", means[name]) if name in means else Cell(reason=absent) for name in names]
 
 
 def _transposed(table: Table) -> Table:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from bench.records import Record
+from bench.records import Mean, Record
 from reports.audit import audit
 from reports.cells import measured, ms_per_frame, rank_columns, shape, significant, with_runs
 from reports.comparison import (
     DETECTIONS,
+    HIGHER_IS_BETTER,
     METRICS,
+    SCORES,
     Line,
     Source,
     aggregation_order,
@@ -35,7 +37,7 @@ from reports.comparison import (
 from reports.conditions import paragraphs
 from reports.costs import cost
 from reports.gaps import gaps
-from reports.grids import actions, sampling
+from reports.grids import actions, activities, sampling, sequences
 from reports.tables import Block, Cell, Column, Table
 from reports.validation import validation
 
@@ -48,28 +50,43 @@ USES = {
 }
 COMPLETE = "complete"
 MEAN_OVER_ACTIONS = "Errors in mm, mean over actions of the mean over an action's frames."
+MEAN_OVER_FRAMES = (
+    "PCK (within 150 mm) and AUC (0 to 150 mm) in percent over 14 joints, MPJPE in mm over 17, each the mean over "
+    "all valid frames together; the mean over sequences stands in the table by sequence."
+)
 
 
 def main(records: Sequence[Record], title: str) -> Table:
     """Methods by detections, a row per aggregation, rows that use ground truth apart from those that do not."""
+    return _by_use(records, title, METRICS, "actions", MEAN_OVER_ACTIONS)
+
+
+def pck(records: Sequence[Record], title: str) -> Table:
+    """``main`` with the metrics of MPI-INF-3DHP, each a mean over all frames, as in the set's own evaluation."""
+    return _by_use(records, title, SCORES, "frames", MEAN_OVER_FRAMES)
+
+
+def _by_use(records: Sequence[Record], title: str, metrics: dict[str, str], over: Mean, note: str) -> Table:
     titles = sources(records)
     columns = [
         *(Column(header, align="l") for header in ("Method", "Aggregation")),
         *(Column(header) for header in ("F", "H", "K", "Params (M)", "ms/frame")),
-        *(Column(name, spanner) for spanner in titles.values() for name in METRICS.values()),
+        *(Column(name, spanner) for spanner in titles.values() for name in metrics.values()),
     ]
+    measures = [metric for _ in titles for metric in metrics]
+    higher = {7 + index for index, metric in enumerate(measures) if metric in HIGHER_IS_BETTER}
     blocks = []
     for heading, members in sections(records):
         lines = arranged(members, lambda record: same_but(record, *DETECTIONS), source)
         answers = _answers(lines)
-        rows = [_main_row(*answer, titles) for answer in answers]
+        rows = [_main_row(*answer, titles, metrics, over) for answer in answers]
         groups: list[Hashable] = [use_of_truth(aggregation, kind) for _, _, aggregation, kind in answers]
-        rows = rank_columns(rows, groups, range(7, len(columns)))
+        rows = rank_columns(rows, groups, range(7, len(columns)), higher)
         for use, text in USES.items():
             chosen = [index for index, group in enumerate(groups) if str(group).split()[0] == use]
             runs_of = [answers[index][1].runs for index in chosen]
             blocks += [Block(with_runs([rows[i] for i in chosen], runs_of), text, heading)] * bool(chosen)
-    notes = [MEAN_OVER_ACTIONS, "F: output frames of a window; ms/frame: median at batch 1 per output frame."]
+    notes = [note, "F: output frames of a window; ms/frame: median at batch 1 per output frame."]
     crossed = [text for key, text in titles.items() if key.train != key.test]
     notes += [f"Training and test detections differ in: {'; '.join(crossed)}."] * bool(crossed)
     return Table(title, tuple(columns), tuple(blocks), paragraphs(records), tuple(notes))
@@ -86,13 +103,21 @@ def _answers(lines: list[Line]) -> list[tuple[str, Line, str | None, str]]:
     )
 
 
-def _main_row(name: str, line: Line, aggregation: str | None, kind: str, titles: dict[Source, str]) -> list[Cell]:
+def _main_row(
+    name: str,
+    line: Line,
+    aggregation: str | None,
+    kind: str,
+    titles: dict[Source, str],
+    metrics: dict[str, str],
+    over: Mean,
+) -> list[Cell]:
     first = next(line.slots[key] for key in titles if key in line.slots)
     row = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(first)]
     row += [significant(first.cost.parameters / 1e6), ms_per_frame(first)]
     for key, heading in titles.items():
         absent = f"no run with {heading} under the other conditions of the row"
-        row += [measured(line.slots.get(key), metric, aggregation, absent) for metric in METRICS]
+        row += [measured(line.slots.get(key), metric, aggregation, absent, over) for metric in metrics]
     return row
 
 
@@ -225,12 +250,15 @@ def _run_row(record: Record, name: str, others: list[tuple[str | None, str]]) ->
 
 LAYOUTS: dict[str, Layout] = {
     "main": main,
+    "pck": pck,
     "prompts": prompts,
     "variants": variants,
     "sampling": sampling,
     "cost": cost,
     "gaps": gaps,
     "actions": actions,
+    "sequences": sequences,
+    "activities": activities,
     "audit": audit,
     "validation": validation,
     "runs": runs,

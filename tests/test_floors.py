@@ -53,7 +53,13 @@ def test_nothing_imports_the_command_line():
                 assert "bench.cli" not in _imports(path), path
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["ablate"], ["report"], ["methods"], ["data"], ["doctor"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        [], ["run"], ["ablate"], ["report"], ["methods"], ["doctor"],
+        ["data"], ["data", "describe"], ["data", "check"], ["data", "prepare"],
+    ],
+)  # fmt: skip
 def test_help_loads_neither_torch_nor_numpy(command):
     code = (
         "import sys; from bench.cli import app\n"

@@ -9,7 +9,7 @@ import hashlib
 import importlib
 import json
 import pkgutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,10 @@ from models.errors import InputError
 from models.lifter import Lifter
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 from models.torch_files import read_torch_file
+from models.untrusted import one_line
 
 MAPPING_VERSION = 1
+MOST_BLOCKS, MOST_LISTED = 256, 40
 WRAPPERS = ("module.", "pose_estimator.")
 GENERIC = ("checkpoint", "golden")
 
@@ -75,8 +77,15 @@ def fixed_entries(method: str) -> dict[str, Tensor]:
 
 
 def count(state: dict[str, Tensor], prefix: str) -> int:
-    """How many numbered entries follow a prefix."""
-    return len({name.removeprefix(prefix).split(".")[0] for name in state if name.startswith(prefix)})
+    """How many numbered entries follow a prefix.
+
+    Raises:
+        ValueError: more than any method has; building it would take for ever.
+    """
+    found = len({name.removeprefix(prefix).split(".")[0] for name in state if name.startswith(prefix)})
+    if found > MOST_BLOCKS:
+        raise ValueError(f"{found:,} blocks {prefix}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -130,11 +139,21 @@ def read_imported(path: Path) -> Imported:
         raise InputError(f"{path}: {reason}") from None
     if metadata.get("mapping_version") != str(MAPPING_VERSION):
         raise InputError(f"{path}: was not made by this version; run `python -m bench import-checkpoint` again")
-    method = metadata["method"]
-    stored = {key: tuple(v) if isinstance(v, list) else v for key, v in json.loads(metadata["config"]).items()}
-    skeleton = {known.name: known for known in (HUMAN36M, MPI_INF_3DHP)}[metadata["skeleton"]]
-    config = module_of(method).LIFTER.Config(**stored)
-    return Imported(method, config, skeleton, state, metadata["source_sha256"])
+    try:
+        method = metadata["method"]
+        stored = {key: tuple(v) if isinstance(v, list) else v for key, v in json.loads(metadata["config"]).items()}
+        skeleton = {known.name: known for known in (HUMAN36M, MPI_INF_3DHP)}[metadata["skeleton"]]
+        config, source = module_of(method).LIFTER.Config(**stored), metadata["source_sha256"]
+        told = {key: value for key, value in asdict(config).items() if key in module_of(method).sizes(state)}
+        if told != module_of(method).sizes(state):
+            raise ValueError("the shapes tell of other sizes")
+    except Exception as error:  # a changed description can be anything
+        reason = f"its description does not fit its weights ({one_line(error)})"
+        raise InputError(f"{path}: {reason}; run `python -m bench import-checkpoint` again") from error
+    wrong = _misfits(path, method, config, skeleton, state)
+    if wrong:
+        raise InputError(f"{path} does not fit {config}, so nothing was loaded: {_listed(wrong)}")
+    return Imported(method, config, skeleton, state, source)
 
 
 def import_checkpoint(path: Path, method: str, **options: Any) -> Imported:
@@ -143,7 +162,8 @@ def import_checkpoint(path: Path, method: str, **options: Any) -> Imported:
     Args:
         path: a ``.bin``, ``.pth`` or ``.pt`` file: a state dict, or a training state with one under ``model_pos``.
         method: one of ``methods()``.
-        options: fields of the configuration that shapes do not tell (``heads``, ``causal``, ``frames`` of a TCN).
+        options: fields of the configuration that shapes do not tell (``heads``, ``causal``, ``frames`` of a TCN),
+            and ``skeleton`` ("human36m" or "mpi_inf_3dhp"), which few methods' shapes tell.
 
     Raises:
         InputError: the file is no checkpoint of this method; every entry that is missing, unexpected or of another
@@ -154,18 +174,37 @@ def import_checkpoint(path: Path, method: str, **options: Any) -> Imported:
     wrong = _wrong_constants({name: entries.pop(name) for name in fixed if name in entries}, fixed)
     state = {our_name(method, name) or name: tensor for name, tensor in entries.items()}
     config, skeleton = _inferred(path, method, state, options)
-    with torch.device("meta"):
-        expected = _blank(method, config, skeleton, state).state_dict()
-    wrong += [f"unexpected {name}" for name in entries if our_name(method, name) not in expected]
+    wrong += _misfits(path, method, config, skeleton, state)
+    if wrong:
+        raise InputError(f"{path} does not fit {config}, so nothing was loaded: {_listed(wrong)}")
+    return Imported(method, config, skeleton, state, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _misfits(path: Path, method: str, config: Any, skeleton: Skeleton, state: dict[str, Tensor]) -> list[str]:
+    """Complaints about names and shapes of weights, which cost no memory to find.
+
+    Raises:
+        InputError: no method can be built with this configuration.
+    """
+    try:
+        with torch.device("meta"):
+            expected = _blank(method, config, skeleton, state).state_dict()
+    except Exception as error:  # sizes that do not go together end anywhere
+        reason = f"no {method} can be built with {config} ({one_line(error)})"
+        raise InputError(f"{path} does not fit, so nothing was loaded: {reason}") from error
+    wrong = [f"unexpected {name}" for name in state if name not in expected]
     wrong += [f"missing {name}" for name in expected if name not in state]
-    wrong += [
+    return wrong + [
         f"{name} is {tuple(tensor.shape)} and should be {tuple(expected[name].shape)}"
         for name, tensor in state.items()
         if name in expected and tensor.shape != expected[name].shape
     ]
-    if wrong:
-        raise InputError(f"{path} does not fit {config}, so nothing was loaded: {'; '.join(wrong)}")
-    return Imported(method, config, skeleton, state, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _listed(complaints: list[str]) -> str:
+    """All of them in one sentence, up to a number that somebody would read."""
+    more = [f"and {len(complaints) - MOST_LISTED} more"] if len(complaints) > MOST_LISTED else []
+    return "; ".join(complaints[:MOST_LISTED] + more)
 
 
 def _entries(path: Path, method: str) -> dict[str, Tensor]:
@@ -173,7 +212,10 @@ def _entries(path: Path, method: str) -> dict[str, Tensor]:
     content = read_torch_file(path)
     if isinstance(content, dict) and isinstance(content.get("model_pos"), dict):
         content = content["model_pos"]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and name.isprintable() and isinstance(tensor, Tensor)
+        for name, tensor in content.items()
+    ):
         raise InputError(f"{path} has no state dict, neither as a whole nor under 'model_pos': give a checkpoint")
     return {without_wrappers(name): t for name, t in content.items() if not is_unused(method, name)}
 
@@ -190,12 +232,28 @@ def _wrong_constants(published: dict[str, Tensor], ours: dict[str, Tensor]) -> l
 
 def _inferred(path: Path, method: str, state: dict[str, Tensor], options: dict[str, Any]) -> tuple[Any, Skeleton]:
     known = module_of(method)
+    named = options.get("skeleton", HUMAN36M.name)
+    skeleton = next((order for order in (HUMAN36M, MPI_INF_3DHP) if order.name == named), None)
+    if skeleton is None:
+        raise InputError(f"skeleton is {named!r}: take {HUMAN36M.name} or {MPI_INF_3DHP.name}")
     try:
         sizes = known.sizes(state)
-        skeleton = known.skeleton(state) if hasattr(known, "skeleton") else HUMAN36M
+        if hasattr(known, "skeleton"):
+            skeleton = known.skeleton(state)
     except KeyError as error:
         raise InputError(f"{path} is no checkpoint of {method}: it has no {error.args[0]}") from error
-    return known.LIFTER.Config(**sizes | options), skeleton
+    except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
+        reason = f"a shape is not what it should be ({one_line(error)})"
+        raise InputError(f"{path} is no checkpoint of {method}: {reason}") from error
+    chosen = {key: value for key, value in options.items() if key != "skeleton"}
+    names = [field.name for field in fields(known.LIFTER.Config)]
+    for option in chosen:
+        if option not in names:
+            raise InputError(f"{method} has no option {option!r}: it has {', '.join(names)}")
+    try:
+        return known.LIFTER.Config(**sizes | chosen), skeleton
+    except TypeError as error:
+        raise InputError(f"{chosen} are no options for {method} ({one_line(error)}): change them") from error
 
 
 def _blank(method: str, config: Any, skeleton: Skeleton, state: dict[str, Tensor]) -> Lifter:

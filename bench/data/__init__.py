@@ -22,6 +22,7 @@ READERS = {
     "synthetic": "bench.data.synthetic:read",
     "human36m": "bench.data.human36m:read",
     "bvh": "bench.data.bvh.reader:read",
+    "mpi_inf_3dhp": "bench.data.mpi_inf_3dhp:read",
 }
 
 

@@ -1,37 +1,43 @@
 """Read the field's ``.npz`` files, whose values are pickles, without running anything that stands in them.
 
 A pickle may name any function and have it called. Here the only names that exist are those that NumPy arrays,
-data types and scalars are stored under (NumPy 1 and 2), and plain containers.
+data types and scalars are stored under (NumPy 1 and 2), and plain containers. Functions of ours stand behind them,
+because NumPy's own trust the shapes, flags and pointers that a file gives them.
 """
 
 from __future__ import annotations
 
-import pickle
+import math
+import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 
 from models.errors import InputError
+from models.untrusted import PlainUnpickler, check_archive, one_line
+
+_SHOWN_KEYS = 10
 
 
 def read_archive(path: Path, key: str) -> object:
     """The value stored under ``key``: an array, or what a 0-d object array holds (nested dicts of arrays).
 
     Raises:
-        InputError: the file is missing, cut short or no ``.npz``; it has no such key; or its pickle asks for
-            something other than arrays and plain containers, which is then neither imported nor run.
+        InputError: the file is missing, cut short or no ``.npz``; it has no such key; it claims to hold more than
+            a file of its size can; or its pickle asks for something other than arrays and plain containers, which
+            is then neither imported nor run.
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist: put the file there, or name the folder that has it")
     try:
         with zipfile.ZipFile(path) as archive:
-            member = _member(archive, path, key)
+            check_archive(archive)
+            member = archive.getinfo(_member(archive, path, key))
             with archive.open(member) as stream:
-                return _read_array(stream)
+                return _read_array(stream, member.file_size)
     except InputError:
         raise
     except _ForeignPickleError as error:
@@ -43,7 +49,7 @@ def read_archive(path: Path, key: str) -> object:
         raise InputError(f"{path} is cut short, damaged or not an .npz archive: get it again") from error
     except Exception as error:  # a damaged pickle can raise almost anything
         raise InputError(
-            f"{path} cannot be read at key '{key}' ({type(error).__name__}: {error}): get the file again"
+            f"{path} cannot be read at key '{key}' ({one_line(error)}): get the file again"
         ) from error
 
 
@@ -54,56 +60,112 @@ class _ForeignPickleError(Exception):
 def _member(archive: zipfile.ZipFile, path: Path, key: str) -> str:
     keys = [name.removesuffix(".npy") for name in archive.namelist()]
     if key not in keys:
-        raise InputError(
-            f"{path} has no key '{key}' but {', '.join(sorted(keys)) or 'none at all'}: check the file"
-        )
+        shown = ", ".join(ascii(name)[1:-1] for name in sorted(keys)[:_SHOWN_KEYS])
+        raise InputError(f"{path} has no key '{key}' but {shown or 'none at all'}: check the file")
     return f"{key}.npy"
 
 
-def _read_array(stream: IO[bytes]) -> object:
+def _read_array(stream: IO[bytes], size: int) -> object:
     version = np.lib.format.read_magic(stream)
     header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
     shape, fortran, dtype = header(stream)
     if dtype.hasobject:
-        value = _ArrayUnpickler(stream, encoding="latin1").load()
+        value = _ArrayUnpickler(stream, size - stream.tell(), encoding="latin1").load()
         return value.item() if isinstance(value, np.ndarray) and value.shape == () else value
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
+    if not 0 <= count * dtype.itemsize <= size:
+        raise ValueError(f"its shape {shape} does not fit its {size:,} bytes")
     flat = np.frombuffer(bytearray(stream.read(count * dtype.itemsize)), dtype=dtype, count=count)
     return flat.reshape(shape, order="F" if fortran else "C")
 
 
-class _ArrayUnpickler(pickle.Unpickler):
+class _ArrayUnpickler(PlainUnpickler):
     def find_class(self, module: str, name: str) -> Any:
-        names = _names()
-        if (module, name) not in names:
-            raise _ForeignPickleError(f"'{module}.{name}'")
-        return names[module, name]
+        module = module.replace("numpy.core", "numpy._core").replace("__builtin__", "builtins")
+        if (module, name) not in _NAMES:
+            raise _ForeignPickleError(ascii(f"{module}.{name}"[:100]))
+        stand_in = _NAMES[module, name]
+        return lambda *arguments: stand_in(self, *arguments)  # made anew, so that no pickle alters it for the next
 
     def persistent_load(self, pid: Any) -> Any:
         raise _ForeignPickleError("a persistent object")
 
+    def build(self, target: Any, state: Any) -> None:
+        """Fill an array that ``_reconstruct`` made, or set a data type's byte order."""
+        if isinstance(target, _DataType):
+            order, *parts = state[1:5]
+            if order not in ("<", ">", "|", "=") or any(part is not None for part in parts):
+                raise _ForeignPickleError("a data type with parts")
+            target.order = order
+        elif type(target) is np.ndarray:
+            shape, dtype, fortran, content = state[-4:]
+            held = dtype.resolved
+            if held.hasobject and not (type(content) is list and len(content) == _count(shape)):
+                raise _ForeignPickleError("an array of objects without the objects")
+            if not held.hasobject:
+                content = _bytes_of(self, content)
+                if len(content) != _count(shape) * held.itemsize:
+                    raise ValueError(f"{len(content):,} bytes do not fill an array of shape {shape}")
+            np.ndarray.__setstate__(target, (1, shape, held, bool(fortran), content))  # type: ignore[arg-type]
+        else:
+            super().build(target, state)
 
-def _names() -> dict[tuple[str, str], Any]:
-    """What a pickle may call. Functions are made anew each time, so that no pickle can alter them for the next."""
-    functions: dict[str, Callable[..., Any]] = {
-        "multiarray._reconstruct": lambda kind, shape, code: np.ndarray((0,), dtype=np.int8),
-        "multiarray.scalar": lambda dtype, data: _buffer(data, dtype)[0],
-        "numeric._frombuffer": lambda data, dtype, shape, order: _buffer(data, dtype).reshape(shape, order=order),
-    }
-    names: dict[tuple[str, str], Any] = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
-    for path, function in functions.items():
-        module, name = path.split(".")
-        names[f"numpy.core.{module}", name] = function
-        names[f"numpy._core.{module}", name] = function
-    for module in ("builtins", "__builtin__"):
-        for container in (set, frozenset, bytearray, complex):
-            names[module, container.__name__] = container
-    names["collections", "OrderedDict"] = OrderedDict
-    names["_codecs", "encode"] = lambda text, encoding: text.encode("latin1")
-    return names
+
+class _DataType:
+    """A data type that a pickle describes: numbers, texts, or objects, never with parts."""
+
+    def __init__(self, code: Any) -> None:
+        if type(code) is not str or not re.fullmatch(r"[biufcSUO]\d{0,9}", code):
+            raise _ForeignPickleError(f"the data type {code!r:.40}")
+        self.code = code
+        self.order: Literal["<", ">", "|", "="] = "="
+
+    @property
+    def resolved(self) -> np.dtype[Any]:
+        return np.dtype(self.code).newbyteorder(self.order)
 
 
-def _buffer(data: Any, dtype: Any) -> np.ndarray:
-    if np.dtype(dtype).hasobject:
+def _count(shape: Any) -> int:
+    if type(shape) is not tuple or not all(type(length) is int and length >= 0 for length in shape):
+        raise ValueError("a shape must be a tuple of numbers")
+    return math.prod(shape)
+
+
+def _bytes_of(unpickler: PlainUnpickler, data: Any) -> bytes:
+    """Bytes that a pickle holds as such, or as text in its older protocols."""
+    if not isinstance(data, bytes | bytearray | str):
+        raise TypeError(f"the content of an array is a {type(data).__name__}")
+    unpickler.charge(len(data))
+    return data.encode("latin1") if isinstance(data, str) else bytes(data)
+
+
+def _buffer(unpickler: PlainUnpickler, data: Any, dtype: Any) -> np.ndarray:
+    if dtype.resolved.hasobject:
         raise _ForeignPickleError("objects inside a buffer")
-    return np.frombuffer(bytearray(data.encode("latin1") if isinstance(data, str) else data), dtype=dtype)
+    return np.frombuffer(bytearray(_bytes_of(unpickler, data)), dtype=dtype.resolved)
+
+
+def _reshaped(unpickler: PlainUnpickler, data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+    return _buffer(unpickler, data, dtype).reshape(shape, order=order)
+
+
+def _plain_complex(unpickler: PlainUnpickler, real: Any, imaginary: Any) -> complex:
+    return complex(real, imaginary)
+
+
+def _plain_bytearray(unpickler: PlainUnpickler, data: Any = b"", encoding: Any = None) -> bytearray:
+    return bytearray(_bytes_of(unpickler, data))
+
+
+# what a pickle may name; each is called with the unpickler and the pickle's arguments
+_NAMES: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): None,
+    ("numpy", "dtype"): lambda unpickler, code, *flags: _DataType(code),
+    ("numpy._core.multiarray", "_reconstruct"): lambda unpickler, *unused: np.ndarray((0,), dtype=np.int8),
+    ("numpy._core.multiarray", "scalar"): lambda unpickler, dtype, data: _buffer(unpickler, data, dtype)[0],
+    ("numpy._core.numeric", "_frombuffer"): _reshaped,
+    ("collections", "OrderedDict"): lambda unpickler: OrderedDict(),
+    ("_codecs", "encode"): lambda unpickler, text, encoding: _bytes_of(unpickler, text),
+    ("builtins", "bytearray"): _plain_bytearray,
+    ("builtins", "complex"): _plain_complex,
+}

@@ -62,16 +62,19 @@ def sequences(takes: Many[Take], fps: float) -> tuple[Sequence, ...]:
     return tuple(found)
 
 
-def fingerprint(train: Many[Sequence], test: Many[Sequence]) -> str:
-    """Hash of names, order, split and every number of the sequences: 16 hexadecimal digits."""
-    digest = blake2b(digest_size=8)
+def fingerprint(train: Many[Sequence], test: Many[Sequence], *, protocol: str = "") -> str:
+    """Hash of names, order, split and every number of the sequences: 16 hexadecimal digits.
+
+    ``protocol``: by which the same numbers would mean something else.
+    """
+    digest = blake2b(protocol.encode(), digest_size=8)
     for split, members in (("train", train), ("test", test)):
         for sequence in members:
             name = f"{split}/{sequence.key}/{len(sequence)}/{sequence.fps}/{sequence.width}x{sequence.height}"
             digest.update(name.encode())
             for array in (sequence.pose_2d, sequence.pose_3d, sequence.trajectory, sequence.intrinsics):
                 digest.update(np.ascontiguousarray(array).data)
-            for field in ("confidence", "valid"):
+            for field in ("confidence", "valid", "activity"):
                 array = getattr(sequence, field)
                 if array is not None:
                     digest.update(field.encode() + np.ascontiguousarray(array).tobytes())

@@ -25,6 +25,8 @@ DETECTIONS = {"gt": "gt", "cpn": "cpn_ft_h36m_dbb", "hrnet": "hrnet", "sh": "sh_
 _SHORT = {name: short for short, name in DETECTIONS.items()}
 JOINTS = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)  # of the 32 that are stored
 LEFT_OUT = ("S11", "Directions")  # its video is damaged; the whole field leaves it out
+LONGEST_NAME = 100
+FARTHEST = 1e9  # metres or pixels
 COMPLETE = (1_559_752, 543_344)  # frames over four cameras in training and test
 
 Actions = dict[str, Any]
@@ -39,7 +41,8 @@ def read(root: Path | None, detections: str) -> Dataset:
 
     Returns:
         Training subjects S1, S5, S6, S7, S8 and test subjects S9, S11, as far as the files have them. Its label is
-        "Human3.6M" only if the frame counts are those of the complete set.
+        "Human3.6M" only if the frame counts are those of the complete set. A third column of the 2D poses is the
+        detector's confidence, held between 0 and 1.
 
     Raises:
         InputError: no folder is given; a file is missing, damaged or foreign; the files do not fit each other; a
@@ -48,10 +51,13 @@ def read(root: Path | None, detections: str) -> Dataset:
     if root is None:
         raise InputError("data set human36m needs the folder of data_3d_h36m.npz: name it as the data's root")
     file_3d, file_2d = root / "data_3d_h36m.npz", _detections_file(root, detections)
-    poses = _subjects(file_3d, "positions_3d")
-    keypoints = _subjects(file_2d, "positions_2d")
-    _check_same_takes(file_3d, poses, file_2d, keypoints)
-    train, test = (_split(subjects, file_3d, poses, file_2d, keypoints) for subjects in (TRAIN, TEST))
+    poses = subjects_of(file_3d, "positions_3d")
+    keypoints = subjects_of(file_2d, "positions_2d")
+    notes = _without_left_out(poses) | _without_left_out(keypoints)
+    check_same_takes(file_3d, poses, file_2d, keypoints)
+    takes = [_takes(subjects, file_3d, poses, file_2d, keypoints) for subjects in (TRAIN, TEST)]
+    _check_confidence(file_2d, takes[0] + takes[1])
+    train, test = (sequences(part, fps=50.0) for part in takes)
     return Dataset(
         name="human36m",
         label=_label(train, test),
@@ -60,7 +66,16 @@ def read(root: Path | None, detections: str) -> Dataset:
         train=train,
         test=test,
         fingerprint=fingerprint(train, test),
+        notes=tuple(sorted(notes)),
     )
+
+
+def _without_left_out(subjects: dict[str, Actions]) -> set[str]:
+    """Remove the take that the field leaves out; a note if it was there."""
+    subject, action = LEFT_OUT
+    if subjects.get(subject, {}).pop(action, None) is None:
+        return set()
+    return {f"{subject} {action} (the first take) is left out, as in the field: its video is damaged"}
 
 
 def _label(train: tuple[Sequence, ...], test: tuple[Sequence, ...]) -> str:
@@ -83,9 +98,15 @@ def _detections_file(root: Path, detections: str) -> Path:
     )
 
 
-def _subjects(path: Path, key: str) -> dict[str, Actions]:
-    value = read_archive(path, key)
-    if not isinstance(value, dict) or not all(isinstance(actions, dict) for actions in value.values()):
+def subjects_of(path: Path, key: str) -> dict[str, Actions]:
+    """The takes of a file, subject → action → what is stored.
+
+    Raises:
+        InputError: the file is missing or damaged, has another layout, or a subject without known cameras.
+    """
+    value: Any = read_archive(path, key)
+    nested = isinstance(value, dict) and all(isinstance(actions, dict) for actions in value.values())
+    if not nested or not all(_is_name(name) for names in (value, *value.values()) for name in names):
         raise InputError(
             f"{path}, key '{key}': expected a dict of subjects, each a dict of actions; check the file"
         )
@@ -94,15 +115,17 @@ def _subjects(path: Path, key: str) -> dict[str, Actions]:
         raise InputError(
             f"{path}: subject {unknown[0]} is none of {', '.join(TRAIN + TEST)}, with known cameras: remove it"
         )
-    return {
-        subject: {action: take for action, take in actions.items() if (subject, action) != LEFT_OUT}
-        for subject, actions in value.items()
-    }
+    return {subject: dict(actions) for subject, actions in value.items()}
 
 
-def _check_same_takes(
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and name.isprintable() and len(name) <= LONGEST_NAME
+
+
+def check_same_takes(
     file_3d: Path, poses: dict[str, Actions], file_2d: Path, keypoints: dict[str, Actions]
 ) -> None:
+    """Raise ``InputError`` if a take is in one of the files only."""
     for here, there, has, lacks in ((poses, keypoints, file_3d, file_2d), (keypoints, poses, file_2d, file_3d)):
         for subject, actions in here.items():
             if subject not in there:
@@ -114,24 +137,38 @@ def _check_same_takes(
                 )
 
 
-def _split(
+def _takes(
     subjects: tuple[str, ...],
     file_3d: Path,
     poses: dict[str, Actions],
     file_2d: Path,
     keypoints: dict[str, Actions],
-) -> tuple[Sequence, ...]:
+) -> list[Take]:
     takes = []
     for subject in (name for name in subjects if name in poses):
         cameras = human36m_cameras.cameras(subject)
         for action in list(poses[subject]):
             name = f"{subject}/{action}"
             world = _world(file_3d, name, poses[subject].pop(action))  # its other joints may go
-            pixels = _pixels(file_2d, name, keypoints[subject][action], len(world))
-            takes.append(Take(subject, action, world, pixels, cameras))
+            views = views_of(file_2d, name, keypoints[subject][action], len(world))
+            pixels = tuple(view[:, :, :2] for view in views)
+            takes.append(Take(subject, action, world, pixels, cameras, _confidence(views)))
     if not takes:
         raise InputError(f"{file_3d} has no take of {', '.join(subjects)}: add at least one of these subjects")
-    return sequences(takes, fps=50.0)
+    return takes
+
+
+def _check_confidence(path: Path, takes: list[Take]) -> None:
+    without = [f"{take.subject}/{take.action}" for take in takes if take.confidence is None]
+    if 0 < len(without) < len(takes):
+        raise InputError(
+            f"{path}: other takes have a confidence, but {without[0]} has none: give it to all takes or to none"
+        )
+
+
+def _confidence(views: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...] | None:
+    """The third column, which peaks of heat maps can carry a little beyond 0 and 1."""
+    return tuple(view[:, :, 2].clip(0, 1) for view in views) if views[0].shape[2] == 3 else None
 
 
 def _world(path: Path, name: str, stored: Any) -> np.ndarray:
@@ -144,21 +181,34 @@ def _world(path: Path, name: str, stored: Any) -> np.ndarray:
     return world
 
 
-def _pixels(path: Path, name: str, stored: Any, frames: int) -> tuple[np.ndarray, ...]:
+def views_of(path: Path, name: str, stored: Any, frames: int) -> tuple[np.ndarray, ...]:
+    """The 2D poses of a take in its four cameras, cut to its 3D length.
+
+    Returns:
+        Four arrays ``[frames, 17, 2 or 3]``: pixels, and in a third column the confidence.
+
+    Raises:
+        InputError: not four cameras, another shape, fewer frames than in 3D, a value that is not finite, or a
+            confidence in some of the cameras only.
+    """
     if not isinstance(stored, list | tuple | np.ndarray) or len(stored) != 4:
         raise InputError(f"{path}, {name}: 2D poses must be a list of 4 arrays, one per camera: export them again")
     for number, array in enumerate(stored):
         view = f"{name}, camera {number}"
-        if not isinstance(array, np.ndarray) or array.ndim != 3 or array.shape[1] != 17 or array.shape[2] < 2:
+        if not isinstance(array, np.ndarray) or array.ndim != 3 or array.shape[1:] not in ((17, 2), (17, 3)):
             raise InputError(
-                f"{path}, {view}: 2D poses are {_shape(array)}, not [frames, 17, 2]: export them again"
+                f"{path}, {view}: 2D poses are {_shape(array)}, not [frames, 17, 2 or 3]: export them again"
             )
         if len(array) < frames:
             raise InputError(
                 f"{path}, {view}: {len(array)} frames of 2D for {frames} of 3D: run the detector on the whole take"
             )
-        _check_finite(path, view, array[:frames, :, :2])
-    return tuple(array[:frames, :, :2] for array in stored)
+        _check_finite(path, view, array[:frames])
+    if len({array.shape[2] for array in stored}) > 1:
+        raise InputError(
+            f"{path}, {name}: only some of its cameras have a confidence: give it to all four or to none"
+        )
+    return tuple(array[:frames] for array in stored)
 
 
 def _shape(value: Any) -> str:
@@ -166,6 +216,9 @@ def _shape(value: Any) -> str:
 
 
 def _check_finite(path: Path, name: str, array: np.ndarray) -> None:
-    if not np.isfinite(array).all():
-        frame = int(np.argwhere(~np.isfinite(array))[0, 0])
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{path}, {name}: holds values of type {array.dtype}, not numbers: export them again")
+    fine = np.abs(array) < FARTHEST  # which NaN is not
+    if not fine.all():
+        frame = int(np.argwhere(~fine)[0, 0])
         raise InputError(f"{path}, {name}: NaN or infinite coordinate in frame {frame}: repair or remove the take")

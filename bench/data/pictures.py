@@ -1,8 +1,7 @@
-"""Pictures of a data set: ``python -m bench.data.pictures NAME FOLDER [ROOT]``."""
+"""Pictures of a data set: poses, what the cameras see of them, and errors of detections."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence as Many
 from itertools import pairwise
 from pathlib import Path
@@ -11,22 +10,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.data import load
-from bench.data.cameras import project
+from bench.data.cameras import image_coordinates, project
 from bench.data.curves import gait_angles
 from bench.data.sequence import Dataset, Sequence
-from bench.data.summary import detection_errors, summary
+from bench.data.summary import detection_errors
 from models.skeleton import HUMAN36M, Skeleton
 
 COLOURS = {"left": "#2166ac", "right": "#b2182b", "middle": "#333333"}
 SHOWN = 8  # poses of one strip
+ACTIONS_SHOWN, CAMERAS_SHOWN = 5, 4  # rows and columns of projections
 
 
 def save_pictures(dataset: Dataset, folder: Path) -> list[Path]:
     """Draw a data set.
 
-    Always skeletons over time; joint angles of the gait if there is walking in Human3.6M's joint order; statistics
-    of the 2D errors if there are any.
+    Always skeletons over time, and in each camera the 2D poses with the projected 3D poses over them; joint angles
+    of the gait if there is walking in Human3.6M's joint order; statistics of the 2D errors if there are any.
 
     Args:
         dataset: of any reader.
@@ -36,7 +35,7 @@ def save_pictures(dataset: Dataset, folder: Path) -> list[Path]:
         The files written, PNG.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    figures = {"poses": _poses(dataset)}
+    figures = {"poses": _poses(dataset), "projections": _projections(dataset)}
     walking = [sequence for sequence in dataset.train + dataset.test if sequence.action_class == "Walking"]
     if walking and dataset.skeleton == HUMAN36M:
         figures["gait"] = _gait(walking)
@@ -65,6 +64,43 @@ def _poses(dataset: Dataset) -> Figure:
         axes.set_title(f"{sequence.take}, camera {sequence.camera}", fontsize=8, loc="left", pad=2)
         axes.set_frame_on(False)
     return figure
+
+
+def _projections(dataset: Dataset) -> Figure:
+    """The middle frame of some test takes in some cameras: 2D poses, and over them the projected 3D poses."""
+    takes: dict[str, list[Sequence]] = {}
+    for sequence in dataset.test:
+        takes.setdefault(sequence.take, []).append(sequence)
+    actions = {take.split("/")[1].split(" ")[0]: take for take in reversed(takes)}
+    every = -(-len(actions) // ACTIONS_SHOWN)
+    rows = [takes[actions[action]][:CAMERAS_SHOWN] for action in sorted(actions)[::every]]
+    columns = max(map(len, rows))
+    figure = Figure(figsize=(2.4 * columns, 2.6 * len(rows)), layout="constrained")
+    for row, views in enumerate(rows):
+        for column, sequence in enumerate(views):
+            axes = figure.add_subplot(len(rows), columns, row * columns + column + 1)
+            _projection(axes, sequence, dataset.skeleton)
+    figure.suptitle("2D poses in colour, projected 3D poses dashed; pixels", fontsize=9)
+    return figure
+
+
+def _projection(axes: Axes, sequence: Sequence, skeleton: Skeleton) -> None:
+    """One frame in image coordinates, cut to the person."""
+    frame = len(sequence) // 2
+    seen = sequence.pose_3d[frame] + sequence.trajectory[frame]
+    given, exact = (
+        image_coordinates(points, sequence.width, sequence.height)
+        for points in (sequence.pose_2d[frame], project(seen, sequence.intrinsics))
+    )
+    _draw(axes, given, skeleton)
+    for parent, child in skeleton.bones:
+        axes.plot(*exact[[parent, child]].T, color="black", linewidth=0.9, linestyle=(0, (3, 2)))
+    both = np.concatenate([given, exact])
+    centre, reach = (both.min(axis=0) + both.max(axis=0)) / 2, 0.55 * np.ptp(both, axis=0).max()
+    axes.set(xlim=(centre[0] - reach, centre[0] + reach), ylim=(centre[1] + reach, centre[1] - reach))
+    axes.set_aspect("equal")
+    axes.tick_params(labelsize=6)
+    axes.set_title(f"{sequence.take}, {sequence.camera}, frame {frame}", fontsize=6)
 
 
 def _draw(axes: Axes, pose: np.ndarray, skeleton: Skeleton) -> None:
@@ -145,22 +181,3 @@ def _correlation(sequences: Many[Sequence], lag: int) -> float:
         products.append((early * late)[usual].mean())
         squares.append(0.5 * ((early**2)[usual].mean() + (late**2)[usual].mean()))
     return float(np.nanmean(products) / np.nanmean(squares))
-
-
-def main(arguments: Many[str]) -> int:
-    """Print what is in the data set of that name with its cpn detections, draw it, and print the files."""
-    if len(arguments) not in (2, 3):
-        print(
-            "name a data set, a folder for the pictures, and the data's own folder if it needs one",
-            file=sys.stderr,
-        )
-        return 2
-    root = Path(arguments[2]) if len(arguments) == 3 else None
-    dataset = load(arguments[0], root, "cpn")
-    files = save_pictures(dataset, Path(arguments[1]))
-    print(*summary(dataset), *files, sep="\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -25,6 +25,7 @@ class Sequence:
         width, height: of the image in pixels.
         confidence: ``[T, J]`` float32 from 0 to 1, the detector's; None where the 2D source has none.
         valid: ``[T]`` bool, frames whose ground truth counts in an error; None for all.
+        activity: ``[T]`` names of what is done in each frame, for tables by activity; None where nobody said.
     """
 
     subject: str
@@ -39,9 +40,15 @@ class Sequence:
     height: int
     confidence: np.ndarray | None = None
     valid: np.ndarray | None = None
+    activity: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.pose_3d)
+
+    @property
+    def counted(self) -> np.ndarray | slice:
+        """Index of the frames whose ground truth counts."""
+        return slice(None) if self.valid is None else self.valid
 
     @property
     def action_class(self) -> str:

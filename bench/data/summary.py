@@ -13,8 +13,8 @@ from bench.data.sequence import Dataset, Sequence
 def summary(dataset: Dataset) -> list[str]:
     """Lines that say what a data set holds: subjects, takes, frames, actions, ranges, errors of its 2D poses."""
     everything = dataset.train + dataset.test
-    size = np.concatenate([detection_errors(sequence) for sequence in everything])
-    depth = [sequence.trajectory[:, 2] for sequence in everything]
+    size = np.concatenate([detection_errors(sequence)[sequence.counted] for sequence in everything])
+    depth = [sequence.trajectory[sequence.counted, 2] for sequence in everything]
     lengths = [len(sequence) for sequence in everything]
     return [
         f"{dataset.label} ({dataset.name}), {dataset.detections} detections, fingerprint {dataset.fingerprint}",
@@ -27,12 +27,14 @@ def summary(dataset: Dataset) -> list[str]:
         f"mean training pose as a guess for the test set: {mean_pose_error(dataset):.0f} mm MPJPE",
         "test frames by action: "
         + ", ".join(f"{k} {v:,}" for k, v in sorted(_frames_by_action(dataset.test).items())),
+        *dataset.notes,
     ]
 
 
 def detection_errors(sequence: Sequence) -> np.ndarray:
     """``[T, J]`` pixels between the 2D poses and the exact projection of the 3D poses."""
-    exact = project(sequence.pose_3d + sequence.trajectory[:, None], sequence.intrinsics)
+    with np.errstate(divide="ignore", invalid="ignore"):  # frames that do not count may hold no pose
+        exact = project(sequence.pose_3d + sequence.trajectory[:, None], sequence.intrinsics)
     return np.linalg.norm(sequence.pose_2d - exact, axis=-1) * (sequence.width / 2)
 
 
@@ -40,7 +42,7 @@ def mean_pose_error(dataset: Dataset) -> float:
     """MPJPE in millimetres, over test frames, of always answering the mean pose of the training set."""
     frames = sum(len(sequence) for sequence in dataset.train)
     mean = sum(sequence.pose_3d.sum(axis=0, dtype=np.float64) for sequence in dataset.train) / frames
-    errors = [np.linalg.norm(sequence.pose_3d - mean, axis=-1).mean(axis=1) for sequence in dataset.test]
+    errors = [np.linalg.norm(s.pose_3d[s.counted] - mean, axis=-1).mean(axis=1) for s in dataset.test]
     return 1000 * float(np.concatenate(errors).mean())
 
 

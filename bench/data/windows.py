@@ -88,7 +88,7 @@ class Windows:
             skeleton: their joint order, for mirroring.
             frames: F, output frames of a window.
             context: (left, right) further frames of 2D input; beyond a sequence its end frames are repeated.
-            mode: "train" (``train_table``) or "eval" (``eval_table``).
+            mode: "train" (``train_table``) or "eval" (``eval_table``, without windows of which no frame counts).
             flip: add the mirrored copy of every window; for training only.
             stride: from window to window in training; None for ``frames``.
             random_frames: N further frames of a window's sequence in every batch.
@@ -105,13 +105,15 @@ class Windows:
         self.table = (
             train_table(self.lengths, frames, flip, stride) if training else eval_table(self.lengths, frames)
         )
-        self.keys = _window_keys(self.sequences, self.table)
         self._actions = np.array([sequence.action_class for sequence in sequences])
         self._pose_2d = Pool([sequence.pose_2d for sequence in sequences])
         self._pose_3d = Pool([sequence.pose_3d for sequence in sequences])
         self._trajectory = Pool([sequence.trajectory for sequence in sequences])
         self._confidence = _pool_of(self.sequences, "confidence")
         self._valid = _all_valid(self.sequences)
+        if self._valid is not None and not training:
+            self.table = self.table[self.counts(np.arange(len(self.table)), overlap=True).any(axis=1)]
+        self.keys = _window_keys(self.sequences, self.table)
         self._intrinsics = torch.from_numpy(np.stack([sequence.intrinsics for sequence in sequences]))
 
     def __len__(self) -> int:
@@ -240,7 +242,8 @@ def split_validation(
     """Hold out every ``every``-th take of each subject, in all its cameras.
 
     Takes are counted in sorted order, from a different one for every subject, so that each subject with two takes
-    or more gives at least one, and the held-out actions differ.
+    or more gives at least one, and the held-out actions differ. Where no subject has more than two takes, that
+    would be half of the data: then every ``every``-th subject is held out instead, counted from the last one.
 
     Returns:
         (training sequences, validation sequences), in the order given.
@@ -248,17 +251,31 @@ def split_validation(
     Raises:
         InputError: no subject has two takes.
     """
-    held: set[str] = set()
-    for rank, subject in enumerate(sorted({sequence.subject for sequence in sequences})):
-        takes = sorted({sequence.take for sequence in sequences if sequence.subject == subject})
-        if len(takes) > 1:
-            held.update(takes[(3 * rank + 1) % min(every, len(takes)) :: every])
+    held = _held_out(sequences, every)
     if not held:
         raise InputError(
             "no training subject has two takes, so none can be held out for validation: add takes to the data"
         )
     train = tuple(sequence for sequence in sequences if sequence.take not in held)
     return train, tuple(sequence for sequence in sequences if sequence.take in held)
+
+
+def validation_rule(sequences: Many[Sequence], every: int = 10) -> str:
+    """What ``split_validation`` holds out, in words."""
+    held = _held_out(sequences, every)
+    subjects = dict.fromkeys(sequence.subject for sequence in sequences if sequence.take in held)
+    whole = all(sequence.take in held for sequence in sequences if sequence.subject in subjects)
+    return f"all takes of {', '.join(subjects)}" if whole else f"every {every}th take of the training subjects"
+
+
+def _held_out(sequences: Many[Sequence], every: int) -> set[str]:
+    takes: dict[str, list[str]] = {}
+    for subject, take in sorted({(sequence.subject, sequence.take) for sequence in sequences}):
+        takes.setdefault(subject, []).append(take)
+    if len(takes) > 2 and all(len(of_subject) <= 2 for of_subject in takes.values()):
+        return {take for subject in list(takes)[::-every] for take in takes[subject]}
+    several = [(rank, names) for rank, names in enumerate(takes.values()) if len(names) > 1]
+    return {name for rank, names in several for name in names[(3 * rank + 1) % min(every, len(names)) :: every]}
 
 
 def _pool_of(sequences: Many[Sequence], field: str) -> Pool | None:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.data.sequence import Sequence
 from bench.data.windows import Windows
 from bench.protocol.aggregation import NamedErrors
 from bench.protocol.answers import answer_metrics
@@ -111,6 +112,7 @@ class Collector:
             sums=sums,
             frames={name: np.concatenate(frames)[order] for name, frames in self.frames.items()},
             joints={name: summed(parts) for name, parts in self.joints.items()},
+            activity=_activity(chosen, number[order], frame[order]),
         )
 
     def _add_joints(self, name: Name, values: Tensor, counted: Tensor, chosen: list[int] | None = None) -> None:
@@ -142,3 +144,12 @@ class Collector:
             total = torch.zeros(len(keys), dtype=torch.float64).index_add_(0, index, error[known].double())
             means = total / index.bincount(minlength=len(keys))
             self.means[metric, self.answer] |= dict(zip(keys.tolist(), means.tolist(), strict=True))
+
+
+def _activity(sequences: list[Sequence], number: np.ndarray, frame: np.ndarray) -> np.ndarray | None:
+    """What is done in each frame ``[N]`` of these sequences; None if one of them does not say."""
+    stored = [sequence.activity for sequence in sequences if sequence.activity is not None]
+    if len(stored) < len(sequences):
+        return None
+    first = np.cumsum([0, *map(len, stored)])
+    return np.concatenate(stored)[first[number] + frame]

@@ -32,6 +32,7 @@ class FrameErrors:
         sums: name → ``[K', S]`` float64, sum of the errors of each sequence at the last K' steps.
         frames: name → ``[N]`` float32, error of each frame at the last step.
         joints: name → ``[S, J]`` float64, sum of the errors of each joint at the last step.
+        activity: ``[N]`` names of what is done in each frame; None where the data do not say.
     """
 
     hypotheses: int
@@ -45,6 +46,7 @@ class FrameErrors:
     sums: dict[Name, np.ndarray]
     frames: dict[Name, np.ndarray]
     joints: dict[Name, np.ndarray]
+    activity: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def save_errors(path: Path, errors: FrameErrors) -> None:
     """Write errors as a plain ``.npz``; the file appears whole or not at all."""
     arrays = {field: getattr(errors, field) for field in ("sequence", "frame", "counts")}
     arrays |= {field: np.array(getattr(errors, field), dtype=np.str_) for field in ("keys", "takes", "actions")}
+    arrays |= {} if errors.activity is None else {"activity": errors.activity}
     arrays["hypotheses_steps"] = np.array([errors.hypotheses, errors.steps])
     for kind in ("sums", "frames", "joints"):
         named = getattr(errors, kind)
@@ -98,8 +101,8 @@ def load_errors(path: Path) -> FrameErrors:
             named[kind][metric, aggregation or None] = arrays.pop(name)
         hypotheses, steps = arrays.pop("hypotheses_steps").tolist()
         arrays |= {field: tuple(arrays[field].tolist()) for field in ("keys", "takes", "actions")}
-        expected = {field.name for field in fields(FrameErrors)} - {"hypotheses", "steps", *named}
-        if arrays.keys() != expected:
+        expected = {field.name for field in fields(FrameErrors)} - {"hypotheses", "steps", "activity", *named}
+        if arrays.keys() - {"activity"} != expected:
             raise KeyError(sorted(expected ^ arrays.keys())[0])
         content: dict[str, Any] = {"hypotheses": hypotheses, "steps": steps, **arrays, **named}
         return FrameErrors(**content)

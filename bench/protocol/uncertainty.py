@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bench.records import Mean
+
 RESAMPLES = 2000
 LEVEL = 0.95
 
@@ -101,17 +103,22 @@ def interval(
     return low, high
 
 
-def pooled_mean(sample: Sample) -> float:
-    """Action mean, averaged over the trainings."""
-    return float(action_mean(sample.errors.mean(0) * sample.frames, sample.frames, sample.actions))
+def pooled_mean(sample: Sample, over: Mean = "actions") -> float:
+    """The mean, averaged over the trainings."""
+    sums = sample.errors.mean(0) * sample.frames
+    if over == "frames":
+        return float(sums.sum() / sum(sample.frames))
+    return float(action_mean(sums, sample.frames, sample.actions))
 
 
-def pooled_interval(sample: Sample, seed: int = 0) -> tuple[float, float]:
+def pooled_interval(sample: Sample, seed: int = 0, over: Mean = "actions") -> tuple[float, float]:
     """95 % interval of ``pooled_mean``: seeds and takes are resampled together."""
-    return _ends(_replicates(sample, seed, 1))
+    return _ends(_replicates(sample, seed, 1, over))
 
 
-def paired_difference(first: Sample, other: Sample, seed: int = 0, same_trainings: bool = False) -> Difference:
+def paired_difference(
+    first: Sample, other: Sample, seed: int = 0, same_trainings: bool = False, over: Mean = "actions"
+) -> Difference:
     """Mean of ``first`` minus that of ``other``, which saw the same takes.
 
     The same takes are drawn for both, so that what makes a take hard for either cancels.
@@ -120,17 +127,17 @@ def paired_difference(first: Sample, other: Sample, seed: int = 0, same_training
         first, other: with the same takes and actions; their numbers of frames may differ.
         seed: of the bootstrap.
         same_trainings: row n of both comes from one training; then the same seeds are drawn as well.
+        over: what both are averaged over.
     """
-    gap = _replicates(first, seed, 1) - _replicates(other, seed, 1 if same_trainings else 2)
-    return _difference(pooled_mean(first) - pooled_mean(other), gap)
+    gap = _replicates(first, seed, 1, over) - _replicates(other, seed, 1 if same_trainings else 2, over)
+    return _difference(pooled_mean(first, over) - pooled_mean(other, over), gap)
 
 
 def action_minus_frame_mean(sample: Sample, seed: int = 0) -> Difference:
     """What it changes to average over actions first, as papers do, instead of over all frames."""
     by_action, by_frame = _resampled(sample.actions, sample.frames, seed)
-    frames = np.asarray(sample.frames)
-    frame_mean = float((sample.errors.mean(0) * frames).sum() / frames.sum())
-    return _difference(pooled_mean(sample) - frame_mean, _over_seeds(sample, by_action - by_frame, seed, 1))
+    difference = pooled_mean(sample) - pooled_mean(sample, "frames")
+    return _difference(difference, _over_seeds(sample, by_action - by_frame, seed, 1))
 
 
 def _difference(value: float, replicates: np.ndarray) -> Difference:
@@ -145,9 +152,10 @@ def _ends(replicates: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _replicates(sample: Sample, seed: int, stream: int) -> np.ndarray:
+def _replicates(sample: Sample, seed: int, stream: int, over: Mean) -> np.ndarray:
     """Means ``[R]`` of resampled takes and trainings; ``stream`` tells apart who draws trainings."""
-    return _over_seeds(sample, _resampled(sample.actions, sample.frames, seed)[0], seed, stream)
+    by_action, by_frame = _resampled(sample.actions, sample.frames, seed)
+    return _over_seeds(sample, by_frame if over == "frames" else by_action, seed, stream)
 
 
 def _over_seeds(sample: Sample, weights: np.ndarray, seed: int, stream: int) -> np.ndarray:

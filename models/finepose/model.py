@@ -18,7 +18,7 @@ from models.finepose.communication import TextCrossAttention
 from models.finepose.prompt import PROMPTS, PromptLearning, names_action, prompt_parts
 from models.finepose.stylization import Stylization
 from models.lifter import TINY_RECIPE, Preset, Recipe
-from models.skeleton import HUMAN36M, Skeleton
+from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 from models.text.encoder import ENCODERS, TextEncoder, pretrained_encoder, text_encoder
 
 BEHAVIOURS = ("described", "released")
@@ -136,6 +136,11 @@ class FinePOSE(Denoiser):
         if variant != "none":
             parts = prompt_parts(variant, skeleton)
             self.uses_action = names_action(parts)
+            if self.uses_action and skeleton.name == MPI_INF_3DHP.name:
+                raise InputError(
+                    f"prompt {variant!r} names the action, and MPI-INF-3DHP has no action words: take full, "
+                    "learnable or none"
+                )
             encoder = (encoder or text_encoder(config.text)).freeze()
             learned = config.behaviour == "described"
             self.prompts = PromptLearning(

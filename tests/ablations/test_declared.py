@@ -56,3 +56,25 @@ def test_further_experiments_stand_beside_the_product(tmp_path):
     *product, extra = expand(read(str(path)))
     assert [e.method.name for e in product] == ["tcn", "d3dp"]
     assert (extra.method.name, extra.evaluation.actions) == ("finepose", "empty")
+
+
+def test_a_choice_replaces_the_values_of_an_axis(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "title: T\nlayout: runs\naxes: {data.detections: [cpn, gt], method.name: [tcn, d3dp, finepose]}\n"
+        "choices: {core: {method.name: [tcn]}}\n"
+    )
+    assert len(expand(read(str(path)))) == 6
+    assert [(e.method.name, e.data.detections) for e in expand(read(f"{path}=core"))] == [
+        ("tcn", "cpn"),
+        ("tcn", "gt"),
+    ]
+    with pytest.raises(InputError, match="has no choice 'cor': it has core"):
+        read(f"{path}=cor")
+    with pytest.raises(InputError, match="'sampling' has no choice 'core': it has none"):
+        read("sampling=core")
+    path.write_text("title: T\nlayout: runs\naxes: {}\nchoices: {core: {method.nam: [tcn]}}\n")
+    with pytest.raises(InputError, match=r"choice 'core' names 'method\.nam', which is no axis"):
+        read(str(path))
+    core = {e.method.name for e in expand(read("methods=core"))}
+    assert core == {"mean_pose", "nearest_pose", "tcn", "mixste", "d3dp", "finepose"}

@@ -7,22 +7,12 @@ import torch
 
 from bench import training
 from bench.data.windows import Windows
-from bench.experiment import TrainingSpec
-from tests.bench.toy import Toy, ToyConfig, dataset
+from tests.bench.toy import SPEC, Toy, ToyConfig, dataset
 
 training.SAVE_EVERY_SECONDS = 0.0
 torch.manual_seed(0)
 data = dataset("toy", None, "gt")
 windows = Windows(data.train, data.skeleton, 9, mode="train")
-spec = TrainingSpec(
-    epochs=40,
-    least_steps=0,
-    batch_frames=90,
-    learning_rate=0.01,
-    decay=0.9,
-    weight_decay=0.0,
-    optimizer="adamw",
-    schedule="exponential",
-)
+spec = SPEC.model_copy(update={"epochs": 40, "learning_rate": 0.01, "decay": 0.9})
 accelerator = training.accelerator_for("cpu", "fp32")
 training.train(Toy(ToyConfig()), windows, windows, spec, Path(sys.argv[1]), accelerator, "toy")

@@ -145,10 +145,10 @@ def test_an_interruption_keeps_what_is_finished(toy_suite, store, monkeypatch):
     with monkeypatch.context() as patch:
         real = pipeline.evaluate_together
 
-        def interrupted(group, *rest):
+        def interrupted(group, *rest, **more):
             if group[0].id == jobs[1].id:
                 raise KeyboardInterrupt
-            return real(group, *rest)
+            return real(group, *rest, **more)
 
         patch.setattr(pipeline, "evaluate_together", interrupted)
         with pytest.raises(KeyboardInterrupt):

@@ -61,3 +61,15 @@ def test_what_does_not_fit_is_refused(imported, tmp_path, toy_data):
     (tmp_path / "x.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="cannot be read as safetensors"):
         resolve(described(tmp_path / "x.safetensors"))
+
+
+def test_a_checkpoint_for_another_skeleton_is_refused(toy_data, tmp_path):
+    target = tmp_path / "d3dp.safetensors"
+    arguments = [str(CHECKPOINTS / "d3dp.bin"), "--method", "d3dp", "--set", "heads=8", "--out", str(target)]
+    other = CliRunner().invoke(app, ["import-checkpoint", *arguments, "--set", "skeleton=mpi_inf_3dhp"])
+    assert other.exit_code == 0, other.output
+    with pytest.raises(InputError, match=r"lifts joints of mpi_inf_3dhp, .* --set skeleton=human36m"):
+        resolve(described(target))
+    unknown = CliRunner().invoke(app, ["import-checkpoint", *arguments, "--set", "skeleton=coco"])
+    assert unknown.exit_code == 2
+    assert "skeleton is 'coco': take human36m or mpi_inf_3dhp" in unknown.stderr

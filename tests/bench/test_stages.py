@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 from bench import pipeline, stages, training
 from bench.experiment import parse
 from bench.plan import resolve
+from bench.stages import trained
 from bench.store import Store
 from bench.sweep import run
 from tests.bench.test_training import Killed, kill_after
@@ -24,6 +25,13 @@ def job(**changes):
     for key, value in changes.items():
         description.setdefault(key, {}).update(value)
     return resolve(parse(description))
+
+
+def weights(wanted, store):
+    """Weights of a training, made if need be, without an evaluation."""
+    lifter = wanted.build()
+    trained(wanted.training, lifter, wanted.train, wanted.test, store, "cpu")
+    return load_file(store.training(wanted.training_id) / "weights.safetensors")
 
 
 def test_identities_follow_the_first_stage():
@@ -75,7 +83,7 @@ def test_the_second_stage_begins_from_the_first(tmp_path, monkeypatch):
     real = Second.begin_from
     monkeypatch.setattr(Second, "begin_from", lambda self, first: begun.append(first) or real(self, first))
     wanted = job()
-    run([wanted], Store(tmp_path), "cpu")
+    weights(wanted, Store(tmp_path))
     stored = load_file(tmp_path / "trainings" / wanted.training.first.id / "weights.safetensors")
     assert all(torch.equal(stored[key], value) for key, value in begun[0].state_dict().items())
 
@@ -83,14 +91,13 @@ def test_the_second_stage_begins_from_the_first(tmp_path, monkeypatch):
 @pytest.mark.parametrize("steps", [7, 24, 31])
 def test_a_training_killed_in_either_stage_ends_with_the_same_weights(tmp_path, monkeypatch, steps):
     wanted = job()
-    whole, killed = Store(tmp_path / "whole"), Store(tmp_path / "killed")
-    run([wanted], whole, "cpu")
+    killed = Store(tmp_path / "killed")
+    whole = weights(wanted, Store(tmp_path / "whole"))
     monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         kill_after(patch, steps)
         with pytest.raises(Killed):
-            run([wanted], killed, "cpu")
+            weights(wanted, killed)
     assert (killed.training(wanted.training.first.id) / "training.json").exists() == (steps >= 24)
-    run([wanted], killed, "cpu")
-    weights = [load_file(store.training(wanted.training_id) / "weights.safetensors") for store in (whole, killed)]
-    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    resumed = weights(wanted, killed)
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)

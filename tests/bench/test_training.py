@@ -7,21 +7,9 @@ from safetensors.torch import load_file
 
 from bench import training
 from bench.data.windows import Windows, split_validation
-from bench.experiment import TrainingSpec
 from bench.training import accelerator_for, load_trained, train
 from models.errors import InputError
-from tests.bench.toy import Toy, ToyConfig, dataset
-
-SPEC = TrainingSpec(
-    epochs=3,
-    least_steps=0,
-    batch_frames=90,
-    learning_rate=0.05,
-    decay=0.5,
-    weight_decay=0.0,
-    optimizer="adamw",
-    schedule="exponential",
-)
+from tests.bench.toy import SPEC, Toy, ToyConfig, dataset
 
 
 def run(folder, spec=SPEC, config=None):

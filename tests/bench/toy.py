@@ -7,9 +7,22 @@ import torch
 from torch import nn
 
 from bench.data.sequence import Dataset, Sequence
+from bench.experiment import TrainingSpec
 from models.lifter import Batch, Lifter, Preset, Recipe, Sampling, Stage
 from models.prediction import ConfidenceConfig, with_confidence
 from models.skeleton import HUMAN36M
+
+SPEC = TrainingSpec(
+    epochs=3,
+    least_steps=0,
+    batch_frames=90,
+    learning_rate=0.05,
+    decay=0.5,
+    weight_decay=0.0,
+    optimizer="adamw",
+    schedule="exponential",
+)
+"""A training with no field left open."""
 
 
 @dataclass(frozen=True)

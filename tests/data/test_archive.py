@@ -16,7 +16,7 @@ from models.errors import InputError
 
 VALUE = {
     "S1": {"Walking 1": np.arange(12, dtype=np.float32).reshape(2, 2, 3), "list": [np.ones(3, ">f8"), None, True]},
-    "meta": OrderedDict(names=("a", "b"), set={1, 2}, number=np.float32(2.5), count=np.int64(3), text="Wäsche"),
+    "meta": OrderedDict(names=("a", "b"), number=np.float32(2.5), count=np.int64(3), text="Wäsche"),
 }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.data.human36m_cameras import cameras
-from bench.data.pictures import main, save_pictures
+from bench.data.pictures import save_pictures
 from bench.data.sequence import Dataset, Sequence
 from bench.data.summary import detection_errors, mean_pose_error, summary
 from bench.data.synthetic import generate
@@ -53,12 +53,8 @@ def test_mean_pose_error_in_millimetres() -> None:
 def test_pictures_of_any_data_set(tmp_path: Path) -> None:
     dataset = make_dataset()
     files = save_pictures(dataset, tmp_path / "new")
-    assert [file.name for file in files] == ["made-poses.png", "made-gait.png", "made-detections.png"]
+    names = [f"made-{name}.png" for name in ("poses", "projections", "gait", "detections")]
+    assert [file.name for file in files] == names
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
     other = replace(dataset, skeleton=MPI_INF_3DHP)
-    assert [file.name for file in save_pictures(other, tmp_path)] == ["made-poses.png", "made-detections.png"]
-
-
-def test_pictures_from_the_command_line_need_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["synthetic"]) == 2
-    assert "folder" in capsys.readouterr().err
+    assert [file.name for file in save_pictures(other, tmp_path)] == [name for name in names if "gait" not in name]

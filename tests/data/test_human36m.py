@@ -23,6 +23,11 @@ def save(path: Path, key: str, value: Any) -> None:
     np.savez(path, **{key: box})
 
 
+def _view(rng: np.random.Generator) -> np.ndarray:
+    """Seven frames of pixels and confidence; detectors leave 0 to 1 by a little."""
+    return np.concatenate([rng.uniform(200, 800, (7, 17, 2)), rng.uniform(-0.1, 1.1, (7, 17, 1))], axis=-1)
+
+
 class Folder:
     """A small folder in Human3.6M layout, to be spoiled in one place."""
 
@@ -36,8 +41,7 @@ class Folder:
             for subject, names in takes.items()
         }
         self.keypoints: Any = {
-            subject: {name: [rng.uniform(200, 800, (7, 17, 3)) for _ in range(4)] for name in names}
-            for subject, names in takes.items()
+            subject: {name: [_view(rng) for _ in range(4)] for name in names} for subject, names in takes.items()
         }
 
     def read(self, detections: str = "cpn") -> Any:
@@ -72,6 +76,33 @@ def test_reads_the_field_s_layout(folder: Folder) -> None:
     assert folder.read("cpn_ft_h36m_dbb").detections == "cpn"
 
 
+def test_a_third_column_is_the_confidence(folder: Folder) -> None:
+    sequence = next(s for s in folder.read().test if s.key == "S9/Eating 1/55011271")
+    expected = folder.keypoints["S9"]["Eating 1"][1][:6, :, 2].clip(0, 1)
+    np.testing.assert_allclose(sequence.confidence, expected, atol=1e-6)
+    for actions in folder.keypoints.values():
+        for action, views in actions.items():
+            actions[action] = [view[:, :, :2] for view in views]
+    assert all(s.confidence is None for s in folder.read().train + folder.read().test)
+
+
+def test_what_is_left_out_is_said(folder: Folder) -> None:
+    (note,) = folder.read().notes
+    assert note.startswith("S11 Directions (the first take) is left out")
+    del folder.poses["S11"]["Directions"], folder.keypoints["S11"]["Directions"]
+    assert folder.read().notes == ()
+
+
+@pytest.mark.parametrize("name", ["sh_pt_mpii", "detectron_ft_h36m", "detectron_pt_h36m"])
+def test_any_source_works_by_its_name(folder: Folder, name: str) -> None:
+    folder.read()
+    (folder.root / "data_2d_h36m_cpn_ft_h36m_dbb.npz").rename(folder.root / f"data_2d_h36m_{name}.npz")
+    dataset = read(folder.root, name)
+    assert dataset.detections == name
+    with pytest.raises(InputError, match=rf"no 'cpn' detections.*\({name}\)"):
+        read(folder.root, "cpn")
+
+
 def test_fingerprint_sees_every_number(folder: Folder) -> None:
     first = folder.read().fingerprint
     assert len(first) == 16
@@ -79,7 +110,9 @@ def test_fingerprint_sees_every_number(folder: Folder) -> None:
     folder.keypoints["S9"]["Walking"][3][5, 16, 1] += 0.01
     second = folder.read().fingerprint
     folder.poses["S1"]["Walking"][0, 0, 0] += 0.001
-    assert len({first, second, folder.read().fingerprint}) == 3
+    third = folder.read().fingerprint
+    folder.keypoints["S1"]["Walking"][0][2, 5, 2] = 0.123
+    assert len({first, second, third, folder.read().fingerprint}) == 4
 
 
 def test_only_complete_counts_are_called_by_the_name() -> None:
@@ -124,6 +157,26 @@ def few_keypoints(folder: Folder) -> None:
     folder.keypoints["S1"]["Walking"][0] = folder.keypoints["S1"]["Walking"][0][:, :16]
 
 
+def uncertain_camera(folder: Folder) -> None:
+    folder.keypoints["S1"]["Walking"][2] = folder.keypoints["S1"]["Walking"][2][:, :, :2]
+
+
+def uncertain_take(folder: Folder) -> None:
+    folder.keypoints["S9"]["Walking"] = [view[:, :, :2] for view in folder.keypoints["S9"]["Walking"]]
+
+
+def texts(folder: Folder) -> None:
+    folder.keypoints["S1"]["Walking"][0] = folder.keypoints["S1"]["Walking"][0].astype("U8")
+
+
+def numbered_subjects(folder: Folder) -> None:
+    folder.poses = {1: {}}
+
+
+def endless_name(folder: Folder) -> None:
+    folder.poses["S1"]["Walking\n" * 1000] = folder.poses["S1"]["Walking"]
+
+
 def empty_take(folder: Folder) -> None:
     folder.poses["S1"]["Walking"] = folder.poses["S1"]["Walking"][:0]
 
@@ -152,6 +205,11 @@ def flat_list(folder: Folder) -> None:
         (infinite_2d, r"dbb\.npz, S8/Eating 1, camera 2: NaN or infinite coordinate in frame 3"),
         (selected_joints, r"S1/Walking: 3D poses are \[6, 17, 3\], not \[frames, 32, 3\]"),
         (few_keypoints, r"S1/Walking, camera 0: 2D poses are \[7, 16, 3\]"),
+        (uncertain_camera, r"dbb\.npz, S1/Walking: only some of its cameras have a confidence"),
+        (uncertain_take, r"dbb\.npz: other takes have a confidence, but S9/Walking has none"),
+        (texts, r"S1/Walking, camera 0: holds values of type <U8, not numbers"),
+        (numbered_subjects, r"key 'positions_3d': expected a dict"),
+        (endless_name, r"key 'positions_3d': expected a dict"),
         (empty_take, r"S1/Walking: the take has no frames"),
         (strange_subject, r"subject S2 is none of S1"),
         (no_test_subject, r"no take of S9, S11"),

@@ -9,9 +9,17 @@ import torch
 
 from bench.data import synthetic
 from bench.data.sequence import Sequence
-from bench.data.windows import Windows, eval_table, split_validation, train_table
+from bench.data.windows import (
+    Windows,
+    eval_table,
+    evaluation_windows,
+    split_validation,
+    train_table,
+    training_windows,
+)
 from models.errors import InputError
 from models.skeleton import HUMAN36M, Skeleton
+from tests.bench.toy import Toy, ToyConfig
 from tests.data import golden
 
 TRAIN, EVAL = golden("train_windows.npz"), golden("eval_windows.npz")
@@ -76,6 +84,20 @@ def test_windows_with_a_stride_overlap_and_cover_every_frame(length: int, starts
     rows = table[(table[:, 0] == 1) & (table[:, 3] == 1)]
     assert rows[:, 1].tolist() == starts
     assert (rows[:, 2] - rows[:, 1] == 9).all()
+
+
+def test_a_method_says_how_its_windows_are_cut() -> None:
+    lifter = Toy(ToyConfig(frames=9))
+    lifter.train_frames, lifter.train_stride, lifter.context, lifter.random_frames = 5, 2, (3, 1), 4
+    fitted, judged = (
+        cut([make_sequence(41)], lifter, **more)
+        for cut, more in ((training_windows, {"flip": False}), (evaluation_windows, {}))
+    )
+    assert set(np.diff(fitted.table[:, 1])) == {2}
+    assert set(np.diff(judged.table[:-1, 1])) == {9}
+    seen, tested = fitted.batch(np.arange(2)), judged.batch(np.arange(2))
+    assert (seen.pose_2d.shape[1], seen.pose_3d.shape[1], seen.random_3d.shape[1]) == (9, 5, 4)
+    assert (tested.pose_2d.shape[1], tested.pose_3d.shape[1], tested.random_2d.shape[1]) == (13, 9, 4)
 
 
 def test_further_frames_are_of_the_same_sequence_and_mirrored_with_the_window() -> None:

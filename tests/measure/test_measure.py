@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pynvml
 import pytest
@@ -147,3 +147,15 @@ def test_on_a_gpu() -> None:
     assert cost.latency.median_ms > 0
     assert "GPU" in cost.memory_source
     assert environment("cuda").driver is not None
+
+
+def test_windows_measured_together_keep_all_that_a_method_reads() -> None:
+    inputs = [
+        replace(module._blind(window), confidence=torch.rand(1, FRAMES, 17), random_2d=torch.rand(1, 2, 17, 2))
+        for window in windows()
+    ]
+    joined = module._joined(inputs, 3)
+    assert torch.equal(joined.confidence, torch.cat([inputs[n].confidence for n in (0, 1, 0)]))
+    assert joined.random_2d.shape == (3, 2, 17, 2)
+    assert joined.pose_3d is None
+    assert joined.actions == ("Walking",) * 3

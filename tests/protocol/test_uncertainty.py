@@ -153,3 +153,15 @@ def test_what_the_order_of_averaging_changes() -> None:
     gap = action_minus_frame_mean(sample(np.array([[40.0, 44.0, 60.0, 66.0]]), frames, action))
     assert gap.difference == pytest.approx((42 + 63) / 2 - (0.1 * 42 + 0.9 * 63))
     assert gap.low < gap.difference < gap.high
+
+
+def test_means_over_all_frames_have_intervals_and_differences_of_their_own() -> None:
+    errors, frames, action = np.array([10.0, 20.0, 60.0, 30.0]), (100, 300, 50, 150), ("a", "b", "c", "d")
+    one = Sample(errors[None], frames, action)
+    assert pooled_mean(one, over="frames") == pytest.approx((errors * frames).sum() / 600)
+    assert pooled_mean(one) == pytest.approx(errors.mean())
+    low, high = pooled_interval(one, over="frames")
+    assert low < pooled_mean(one, over="frames") < high
+    assert (low, high) != pooled_interval(one)
+    gap = paired_difference(one, Sample(errors[None] - 2, frames, action), over="frames")
+    assert (gap.difference, gap.low, gap.high) == pytest.approx((2, 2, 2))

@@ -1,0 +1,309 @@
+"""Whether a data set can be right: what its numbers must keep to, whoever made it.
+
+A check gives one line with the numbers that it rests on. "problem" is what makes results wrong or meaningless;
+"note" is what only limits what they may be called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from tqdm import tqdm
+
+from bench.data import READERS
+from bench.data.cameras import project
+from bench.data.sequence import Dataset, Sequence
+from models.skeleton import Skeleton
+
+Verdict = Literal["ok", "note", "problem"]
+Line = tuple[Verdict, str]
+
+DATA_FILES = (".npz", ".bvh")
+OUTSIDE = 0.1  # share of joints that may lie outside the image
+MISPLACED = 0.03  # of the image's width: median distance of 2D poses and projections
+MISPLACED_SEQUENCE = 0.06  # the same of a single sequence
+BONE = (0.01, 0.8)  # metres
+CHANGING = (
+    0.05,
+    0.2,
+)  # standard deviation of a bone by its length: of the limbs, and where shoulders and spine move
+UNEQUAL = 0.15  # difference of a left and a right bone by their mean
+DISTANCE = (0.5, 30.0)  # metres of the root from the camera
+FASTEST = 25.0  # m/s that one joint in a thousand may exceed
+FRAME_RATES = (5.0, 500.0)
+BENT = 0.03  # metres of a knee off the line from hip to ankle
+APART = 0.01  # screen units between the means of left and right joints
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Measures of one sequence, over the frames that count, in metres and screen units.
+
+    Attributes:
+        finite: whether all its numbers are.
+        outside: share of joints outside the image.
+        misplaced: ``[T * J]`` distance of 2D poses and projections by the image's width.
+        bones: ``[T, bones]`` lengths.
+        depth: least depth of a joint.
+        distance: least and greatest distance of the root.
+        fast: speed that one joint in a thousand exceeds, m/s.
+        sides: agreement of 2D and 3D on left and right: frames that agree, frames that tell.
+        knees: frames of both legs with a knee that bends forward, frames with a bent one; None without knees.
+    """
+
+    finite: bool
+    outside: float
+    misplaced: np.ndarray
+    bones: np.ndarray
+    depth: float
+    distance: tuple[float, float]
+    fast: float
+    sides: tuple[int, int]
+    knees: tuple[int, int] | None
+
+
+def check(dataset: Dataset) -> Iterator[Line]:
+    """Verdicts on a data set of any reader, one line a check."""
+    everything = dataset.train + dataset.test
+    facts = [_facts(s, dataset.skeleton) for s in tqdm(everything, desc="check", unit="sequence", disable=None)]
+    yield from (("note", note) for note in dataset.notes)
+    yield _frames(dataset)
+    yield _subjects(dataset)
+    for judge in (_finite, _frame_rates, _images, _projections, _depths, _sides, _knees):
+        yield judge(everything, facts)
+    yield from _bones(dataset.skeleton, everything, facts)
+    if any(sequence.confidence is not None for sequence in everything):
+        yield _confidence(everything)
+
+
+def checksums(root: Path | None) -> Iterator[Line]:
+    """Size and SHA-256 of the data files that lie in a folder."""
+    files = sorted(root.iterdir()) if root is not None else []
+    for path in (path for path in files if path.suffix in DATA_FILES):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        yield "ok", f"{path.name}: {path.stat().st_size:,} bytes, SHA-256 {digest}"
+
+
+def _facts(sequence: Sequence, skeleton: Skeleton) -> _Facts:
+    counts = np.ones(len(sequence), dtype=bool) if sequence.valid is None else sequence.valid
+    whole = sequence.pose_3d.astype(np.float64) + sequence.trajectory[:, None]
+    steps = np.linalg.norm(np.diff(whole, axis=0), axis=-1)[counts[1:] & counts[:-1]] * sequence.fps
+    pose, seen, pose_2d = sequence.pose_3d[counts].astype(np.float64), whole[counts], sequence.pose_2d[counts]
+    exact = project(seen, sequence.intrinsics.astype(np.float64))
+    outside = (np.abs(pose_2d) > [1, sequence.height / sequence.width]).any(axis=-1)
+    distance = np.linalg.norm(sequence.trajectory[counts], axis=-1)
+    parents, children = (list(ends) for ends in zip(*skeleton.bones, strict=True))
+    return _Facts(
+        finite=bool(np.isfinite(whole).all() and np.isfinite(sequence.pose_2d).all()),
+        outside=float(outside.mean()),
+        misplaced=(np.linalg.norm(pose_2d - exact, axis=-1).ravel() / 2).astype(np.float32),
+        bones=np.linalg.norm(pose[:, children] - pose[:, parents], axis=-1).astype(np.float32),
+        depth=float(seen[..., 2].min()),
+        distance=(float(distance.min()), float(distance.max())),
+        fast=float(np.percentile(steps, 99.9)) if steps.size else 0.0,
+        sides=_agreement(pose_2d, exact, skeleton),
+        knees=_forward_knees(pose, skeleton),
+    )
+
+
+def _agreement(pose_2d: np.ndarray, exact: np.ndarray, skeleton: Skeleton) -> tuple[int, int]:
+    """Frames in which left lies on the same side of right in both, and frames in which that can be told."""
+    left, right = list(skeleton.left), list(skeleton.right)
+    given, true = ((points[:, left] - points[:, right]).mean(axis=1) for points in (pose_2d, exact))
+    tells = np.linalg.norm(true, axis=-1) > APART
+    return int(((given * true).sum(-1) > 0)[tells].sum()), int(tells.sum())
+
+
+def _forward_knees(pose: np.ndarray, skeleton: Skeleton) -> tuple[int, int] | None:
+    """Knees that bend forward, and knees that are bent, where forward is left × up of the body.
+
+    Exchanged sides or a mirrored axis turn every one of them.
+    """
+    legs = [
+        (skeleton.parents[knee], knee, skeleton.parents.index(knee))
+        for knee, name in enumerate(skeleton.joints)
+        if "knee" in name.lower() and knee in skeleton.parents
+    ]
+    if not legs:
+        return None
+    paired = {*skeleton.left, *skeleton.right}
+    left, right = (
+        [joint for joint in side if skeleton.parents[joint] not in paired]
+        for side in (skeleton.left, skeleton.right)
+    )
+    hips = [hip for hip, _, _ in legs]
+    shoulders = [joint for joint in left + right if joint not in hips]
+    across = pose[:, left].mean(axis=1) - pose[:, right].mean(axis=1)
+    forward = np.cross(across, pose[:, shoulders].mean(axis=1) - pose[:, hips].mean(axis=1))
+    forward /= np.maximum(np.linalg.norm(forward, axis=-1, keepdims=True), 1e-9)
+    ahead, bent = [], []
+    for hip, knee, ankle in legs:
+        leg = pose[:, ankle] - pose[:, hip]
+        thigh = pose[:, knee] - pose[:, hip]
+        off = thigh - leg * ((thigh * leg).sum(-1) / np.maximum((leg * leg).sum(-1), 1e-9))[:, None]
+        bent.append(np.linalg.norm(off, axis=-1) > BENT)
+        ahead.append((off * forward).sum(-1) > 0)
+    return int((np.stack(ahead) & np.stack(bent)).sum()), int(np.stack(bent).sum())
+
+
+def _line(fine: bool, text: str) -> Line:
+    return ("ok" if fine else "problem"), text
+
+
+def _frames(dataset: Dataset) -> Line:
+    """Frame counts beside those of the complete set, which a reader's module may declare as ``COMPLETE``."""
+    counts = sum(map(len, dataset.train)), sum(map(len, dataset.test))
+    found = f"frames: {counts[0]:,} for training, {counts[1]:,} for testing"
+    reader = importlib.import_module(READERS[dataset.name].split(":")[0]) if dataset.name in READERS else None
+    complete = getattr(reader, "COMPLETE", None)
+    if complete is None:
+        return "ok", f"{found}, called '{dataset.label}'"
+    if counts == complete:
+        return "ok", f"{found}, the complete set"
+    whole = f"the complete set has {complete[0]:,} and {complete[1]:,}"
+    return "note", f"{found}; {whole}, so that results are called '{dataset.label}'"
+
+
+def _subjects(dataset: Dataset) -> Line:
+    train, test = ({sequence.subject for sequence in part} for part in (dataset.train, dataset.test))
+    takes = len({sequence.take for sequence in dataset.train + dataset.test})
+    text = f"subjects: {' '.join(sorted(train))} for training, {' '.join(sorted(test))} for testing, {takes} takes"
+    shared = {sequence.take for sequence in dataset.train} & {sequence.take for sequence in dataset.test}
+    if shared:
+        return "problem", f"{text}; {min(shared)} is in both"
+    return ("note", f"{text}; who is in both is known from training") if train & test else ("ok", text)
+
+
+def _finite(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
+    bad = [sequence.key for sequence, fact in zip(sequences, facts, strict=True) if not fact.finite]
+    named = f", the first is {bad[0]}" if bad else ""
+    return _line(not bad, f"finite: {len(bad)} sequences of {len(facts)} have NaN or infinite coordinates{named}")
+
+
+def _frame_rates(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
+    rates = sorted({sequence.fps for sequence in sequences})
+    fast, key = _worst(sequences, facts, lambda fact: fact.fast)
+    fine = FRAME_RATES[0] <= rates[0] and rates[-1] <= FRAME_RATES[1] and fast < FASTEST
+    shown = " and ".join(f"{rate:g}" for rate in rates)
+    return _line(
+        fine, f"time: {shown} frames per second, 999 of 1,000 joints move below {fast:.1f} m/s (fastest {key})"
+    )
+
+
+def _images(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
+    share = float(np.mean([fact.outside for fact in facts]))
+    worst, key = _worst(sequences, facts, lambda fact: fact.outside)
+    return _line(share < OUTSIDE, f"images: {share:.2%} of 2D joints outside, at most {worst:.2%} (in {key})")
+
+
+def _projections(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
+    pixels = np.concatenate([f.misplaced * s.width for s, f in zip(sequences, facts, strict=True)])
+    middle, most = np.percentile(pixels, [50, 95])
+    worst, key = _worst(sequences, facts, lambda fact: float(np.median(fact.misplaced)))
+    return _line(
+        middle < MISPLACED * sequences[0].width and worst < MISPLACED_SEQUENCE,
+        f"projection: 2D poses {middle:.2f} px (median), {most:.2f} px (95 %) from the projected 3D poses; "
+        f"{worst:.2%} of the image's width in {key}",
+    )
+
+
+def _depths(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
+    behind, key = _worst(sequences, facts, lambda fact: -fact.depth)
+    least, most = min(fact.distance[0] for fact in facts), max(fact.distance[1] for fact in facts)
+    fine = behind < 0 and DISTANCE[0] < least and most < DISTANCE[1]
+    return _line(
+        fine, f"cameras: root {least:.2f} to {most:.2f} m away, every joint at least {-behind:.2f} m ahead ({key})"
+    )
+
+
+def _sides(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
+    agree, tell = (sum(fact.sides[place] for fact in facts) for place in (0, 1))
+    against, key = _worst(sequences, facts, lambda fact: 1 - _share(fact.sides))
+    fine = _share((agree, tell)) > 0.9 and against < 0.5
+    return _line(
+        fine,
+        f"sides: left and right of 2D agree with 3D in {_share((agree, tell)):.2%} of the frames that tell, "
+        f"{1 - against:.1%} in {key}",
+    )
+
+
+def _knees(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
+    """By subject, so that one whose sides are exchanged shows."""
+    by_subject: dict[str, list[tuple[int, int]]] = {}
+    for sequence, fact in zip(sequences, facts, strict=True):
+        if fact.knees is not None:
+            by_subject.setdefault(sequence.subject, []).append(fact.knees)
+    if not by_subject:
+        return "note", "facing: the skeleton has no joint called knee, so that its sides were not checked"
+    shares = {name: _share(tuple(map(sum, zip(*counts, strict=True)))) for name, counts in by_subject.items()}
+    subject = min(shares, key=lambda name: shares[name])
+    return _line(
+        shares[subject] > 0.6,
+        f"facing: {shares[subject]:.1%} of bent knees or more point forward (least in {subject}); exchanged sides "
+        "or a mirrored axis would turn them back",
+    )
+
+
+def _bones(skeleton: Skeleton, sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Iterator[Line]:
+    """Lengths, their constancy and their symmetry, by subject."""
+    names = [f"{skeleton.joints[parent]}-{skeleton.joints[child]}" for parent, child in skeleton.bones]
+    subjects = list(dict.fromkeys(sequence.subject for sequence in sequences))
+    lengths = {
+        name: np.concatenate([f.bones for s, f in zip(sequences, facts, strict=True) if s.subject == name])
+        for name in subjects
+    }
+    mean = np.stack([lengths[name].mean(axis=0, dtype=np.float64) for name in subjects])
+    fine = BONE[0] < mean.min() and mean.max() < BONE[1]
+    yield _line(
+        fine,
+        f"bones: {1000 * mean.min():.0f} mm ({names[mean.argmin() % len(names)]}) to {1000 * mean.max():.0f} mm "
+        f"({names[mean.argmax() % len(names)]})",
+    )
+    change = np.stack([lengths[name].std(axis=0, dtype=np.float64) for name in subjects]) / np.maximum(mean, 1e-9)
+    paired = {*skeleton.left, *skeleton.right}
+    limbs = np.array([paired.issuperset(bone) for bone in skeleton.bones])
+    most, others = change[:, limbs].max(), change[:, ~limbs].max()
+    subject, bone = np.argwhere(change[:, limbs] == most)[0]
+    yield _line(
+        most < CHANGING[0] and others < CHANGING[1],
+        f"rigid: bones of a limb change by {most:.2%} at most ({names[np.flatnonzero(limbs)[bone]]} of "
+        f"{subjects[subject]}), others by {others:.2%}",
+    )
+    child_at = {child: place for place, (_, child) in enumerate(skeleton.bones)}
+    left, right = ([child_at[joint] for joint in side] for side in (skeleton.left, skeleton.right))
+    unequal = 2 * np.abs(mean[:, left] - mean[:, right]) / np.maximum(mean[:, left] + mean[:, right], 1e-9)
+    subject, pair = np.unravel_index(unequal.argmax(), unequal.shape)
+    yield _line(
+        unequal.max() < UNEQUAL,
+        f"symmetric: left and right bones differ by {unequal.max():.2%} at most ({names[left[pair]]} of "
+        f"{subjects[subject]})",
+    )
+
+
+def _confidence(sequences: tuple[Sequence, ...]) -> Line:
+    given = [sequence.confidence for sequence in sequences if sequence.confidence is not None]
+    values = np.concatenate([array.ravel() for array in given])
+    fine = len(given) == len(sequences) and values.min() >= 0 and values.max() <= 1 and values.std() > 0
+    where = f"in {len(given)} sequences of {len(sequences)}"
+    return _line(fine, f"confidence: {values.min():.2f} to {values.max():.2f}, mean {values.mean():.2f}, {where}")
+
+
+def _worst(
+    sequences: tuple[Sequence, ...], facts: list[_Facts], measure: Callable[[_Facts], float]
+) -> tuple[float, str]:
+    """Greatest measure of a sequence, and the name of that sequence."""
+    values = [measure(fact) for fact in facts]
+    place = int(np.argmax(values))
+    return values[place], sequences[place].key
+
+
+def _share(counts: tuple[int, ...]) -> float:
+    """Of (hits, all); 1 where there is nothing to judge."""
+    return counts[0] / counts[1] if counts[1] else 1.0
