@@ -18,10 +18,13 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from bench.experiment import suggestion
 from bench.work import Item, Report, perform
 from models.errors import InputError
 
 Ended = tuple[Item, Report]
+
+EXECUTORS = ("local", "processes")
 
 
 class Executor(ABC):
@@ -150,6 +153,22 @@ def worker_environment(number: int, workers: int, device: str) -> dict[str, str]
         visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(gpus)))
         share["CUDA_VISIBLE_DEVICES"] = visible.split(",")[number % gpus]
     return share
+
+
+def executor_for(name: str | None, root: Path, workers: int, device: str) -> Executor:
+    """The executor that the command line asks for: by default this process, or processes for several workers.
+
+    Raises:
+        InputError: there is no such executor, or it cannot be had here.
+    """
+    chosen = name or ("local" if workers == 1 else "processes")
+    if chosen == "local" and workers > 1:
+        raise InputError(f"--workers {workers}: the executor local is one process; choose --executor processes")
+    if chosen == "local":
+        return Local(root)
+    if chosen == "processes":
+        return Processes(root, workers, device)
+    raise InputError(f"--executor {name}: is unknown; {suggestion(chosen, list(EXECUTORS))}")
 
 
 @contextmanager

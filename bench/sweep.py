@@ -11,7 +11,7 @@ import heapq
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tqdm import tqdm
@@ -51,7 +51,7 @@ class Outcome:
 
 
 def run(
-    jobs: Sequence[Job], store: Store, device: str, executor: Executor | None = None, retry_failed: bool = False
+    jobs: Iterable[Job], store: Store, device: str, executor: Executor | None = None, retry_failed: bool = False
 ) -> Outcome:
     """Bring every job to a finished record or a recorded failure; what is finished already is not repeated.
 
