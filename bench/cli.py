@@ -6,6 +6,8 @@ import errno
 import os
 import shlex
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,8 +21,8 @@ from bench.data_commands import DataRoot
 from models.errors import InputError
 
 if TYPE_CHECKING:
-    from bench.pipeline import Outcome
     from bench.plan import Job
+    from bench.records import RunSet
 
 
 class _Group(typer.core.TyperGroup):
@@ -63,6 +65,12 @@ Assignments = Annotated[
     list[str] | None, typer.Option("--set", help="Override a key of every experiment: training.epochs=3.")
 ]
 Full = Annotated[bool, typer.Option("--full", help="Evaluate every test window, also at the tiny preset.")]
+Workers = Annotated[int, typer.Option(min=1, help="Pieces of work done at the same time.")]
+ExecutorName = Annotated[
+    str | None, typer.Option("--executor", help="Where work is done: local, processes, ray or slurm.")
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what there is to do and how long it should take.")]
 DEFAULT_OUT, DEFAULT_STORE = Path("results"), Path("bench-store")
 
 
@@ -81,6 +89,10 @@ def ablate(
     store: StoreFolder = DEFAULT_STORE,
     assignments: Assignments = None,
     full: Full = False,
+    workers: Workers = 1,
+    executor: ExecutorName = None,
+    retry_failed: RetryFailed = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Train, evaluate, measure and report declared ablations."""
     from ablations.declared import default_names, expand, read
@@ -102,7 +114,8 @@ def ablate(
             title=ablation.title, layout=ablation.layout, ids=ids
         )
     runset = RunSet(tables=tables, command=_command(), created_at=_now())
-    _run_and_report(list(jobs.values()), runset, device, out, store)
+    how = _How(device, store, workers, executor, retry_failed)
+    how.plan(jobs.values()) if dry_run else how.run_and_report(jobs.values(), runset, out)
 
 
 @app.command()
@@ -119,6 +132,10 @@ def run(
     out: Out = DEFAULT_OUT,
     store: StoreFolder = DEFAULT_STORE,
     assignments: Assignments = None,
+    workers: Workers = 1,
+    executor: ExecutorName = None,
+    retry_failed: RetryFailed = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Run one experiment: train it if that was not done, evaluate, measure, log and report."""
     from bench.experiment import override, parse, read_yaml
@@ -137,7 +154,9 @@ def run(
         jobs.append(resolve(parse(changed, str(description or "experiment"))))
     ids = tuple(dict.fromkeys(job.id for job in jobs))
     table = RunSet.Table(title="Single runs", layout="runs", ids=ids)
-    _run_and_report(jobs, RunSet(tables={"run": table}, command=_command(), created_at=_now()), device, out, store)
+    runset = RunSet(tables={"run": table}, command=_command(), created_at=_now())
+    how = _How(device, store, workers, executor, retry_failed)
+    how.plan(jobs) if dry_run else how.run_and_report(jobs, runset, out)
 
 
 @app.command()
@@ -158,7 +177,9 @@ def report(
         from bench.tracking import Tracker
 
         opened.index.unlink(missing_ok=True)
-        opened.add(Tracker(store).records())
+        for record in Tracker(store).records():
+            opened.add(record)
+        opened.fold()
     path = out / "runset.json"
     if not path.exists():
         raise InputError(f"{path}: is missing; run `python -m bench ablate --out {out}` first")
@@ -166,7 +187,8 @@ def report(
         runset = RunSet.model_validate_json(path.read_text())
     except ValueError:
         raise InputError(f"{path}: is damaged; run `python -m bench ablate --out {out}` again") from None
-    _report(runset, opened.records(), out, pdf)
+    ids = [name for table in runset.tables.values() for name in table.ids]
+    _report(runset, opened.records(ids), out, pdf)
 
 
 @app.command()
@@ -262,17 +284,47 @@ def _seeds(text: str | None) -> list[list[tuple[str, Any]]]:
     return [[("training.seed", int(part))] for part in parts]
 
 
-def _run_and_report(jobs: list[Job], runset: Any, device: str, out: Path, store: Path) -> None:
-    from bench.files import write_text
-    from bench.pipeline import run as run_jobs
-    from bench.store import Store
+@dataclass(frozen=True)
+class _How:
+    """Where and how work is done."""
 
-    outcome: Outcome = run_jobs(jobs, Store(store), device)
-    if os.environ.get("RANK", "0") != "0":
-        return
-    typer.echo(f"{len(outcome.records)} runs: {outcome.trained} trained, {outcome.evaluated} evaluated now")
-    write_text(out / "runset.json", runset.model_dump_json(indent=1))
-    _report(runset, outcome.records, out, pdf=True)
+    device: str
+    store: Path
+    workers: int
+    executor: str | None
+    retry_failed: bool
+
+    def plan(self, jobs: Iterable[Job]) -> None:
+        from bench.agenda import agenda
+        from bench.forecast import plan_lines
+        from bench.measure import device_label
+        from bench.store import Store
+        from bench.training import accelerator_for
+
+        store = Store(self.store)
+        todo = agenda(jobs, store, self.device, device_label(accelerator_for(self.device, "fp32").device))
+        for line in plan_lines(todo, store, self.workers):
+            typer.echo(line)
+
+    def run_and_report(self, jobs: Iterable[Job], runset: RunSet, out: Path) -> None:
+        from bench.executors import executor_for
+        from bench.files import write_text
+        from bench.store import Store
+        from bench.sweep import run as run_jobs
+
+        executor = executor_for(self.executor, self.store, self.workers, self.device)
+        outcome = run_jobs(jobs, Store(self.store), self.device, executor, self.retry_failed)
+        if os.environ.get("RANK", "0") != "0":
+            return
+        typer.echo(
+            f"{len(outcome.records)} runs: {outcome.trained} trained, {outcome.evaluated} evaluated now"
+            + (f", {len(outcome.failures)} failed" if outcome.failures else "")
+        )
+        runset = runset.model_copy(update={"failed": outcome.failures})
+        write_text(out / "runset.json", runset.model_dump_json(indent=1))
+        _report(runset, outcome.records, out, pdf=True)
+        if outcome.failures:
+            raise typer.Exit(1)
 
 
 def _report(runset: Any, records: dict[str, Any], out: Path, pdf: bool) -> None:

@@ -25,6 +25,7 @@ Model = TypeVar("Model", bound=BaseModel)
 PresetName = Literal["tiny", "base", "paper"]
 AggregationName = Literal["P-Agg", "P-Median", "J-Fit", "J-Agg", "P-Best", "J-Best"]
 Tail = Literal["dedup", "overlap"]
+Precision = Literal["fp32", "bf16", "fp16"]
 ActionLabels = Literal["given", "wrong", "empty", "random"]
 Plain = bool | int | float | str | None | tuple[int, ...]
 
@@ -80,7 +81,7 @@ class TrainingSpec(_Frozen):
     schedule: Schedule | None = None
     clip: float | None = Field(default=None, gt=0)
     flip: bool = True
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Precision = "fp32"
     seed: int = Field(default=0, ge=0, lt=2**31)
     selection: Literal["last", "validation", "test"] = "validation"
     holdout: int = Field(default=10, ge=2, le=1000)
@@ -109,6 +110,7 @@ class EvaluationSpec(_Frozen):
             code does for each call (its batch size); None for every window.
         windows: size of the named, evenly spread subset of test windows; None or "all" for every window.
         sequences: the same in whole sequences, for what depends on the windows of a sequence together.
+        precision: of the predictions; fp16 and bf16 are autocast.
         seed: of the sampling noise.
     """
 
@@ -124,6 +126,7 @@ class EvaluationSpec(_Frozen):
     call: int | None = Field(default=None, ge=1, le=1_000_000)
     windows: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)
     sequences: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)
+    precision: Precision = "fp32"
     seed: int = Field(default=0, ge=0, lt=2**31)
 
 

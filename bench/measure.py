@@ -22,7 +22,9 @@ import psutil
 import pynvml
 import torch
 
+from bench.experiment import Precision
 from bench.flops import count_flops
+from bench.precision import autocast
 from bench.protocol.aggregation import DEPLOYABLE
 from bench.protocol.evaluate import windows_per_call
 from bench.records import Cost, Environment, Latency
@@ -44,6 +46,7 @@ def measure(
     sampling: Sampling,
     device: torch.device | str,
     budget_seconds: float = 1.0,
+    precision: Precision = "fp32",
 ) -> Cost:
     """Price of one prediction with these H, K and flip, on this device.
 
@@ -58,13 +61,14 @@ def measure(
         device: of the method.
         budget_seconds: about what sampling of latency and of throughput may take each. Latency has at least five
             samples, however long they take.
+        precision: of the prediction.
     """
     device = torch.device(device)
     inputs = [_blind(batch).to(device) for batch in batches]
     rotation = cycle(inputs)
     was_training = lifter.training
     lifter.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), autocast(device, precision):
         for batch in inputs:
             lifter.predict(batch, replace(sampling, hypotheses=1, steps=1))
         flops = count_flops(lambda: lifter.predict(inputs[0], sampling))
@@ -107,6 +111,12 @@ def environment(device: torch.device | str) -> Environment:
         versions=versions,
         warnings=tuple(_warnings(device)),
     )
+
+
+def device_label(device: torch.device) -> str:
+    """The device that prices of this process belong to."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    return f"{name}, {torch.get_num_threads()} threads"
 
 
 def _blind(batch: Batch) -> Batch:

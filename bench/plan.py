@@ -7,20 +7,23 @@ import importlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 import bench.data
 from bench import registry
 from bench.data.sequence import Dataset, Sequence
-from bench.experiment import Experiment, TrainingSpec, identity, suggestion
+from bench.experiment import AggregationName, Experiment, TrainingSpec, identity, suggestion
 from models.errors import InputError
 from models.lifter import Lifter, Recipe, Stage
 from models.skeleton import Skeleton
 
 PROTOCOL_VERSION = 2
 """Raise it when a metric, an aggregation, the windows or the noise changes: old numbers then no longer count."""
+
+DETERMINISTIC = {"hypotheses": 1, "steps": 1, "call": None, "aggregations": get_args(AggregationName)}
+"""What an evaluation says that means nothing to a deterministic method, brought to one value."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class Training:
     first: Training | None
     id: str
 
+    @property
+    def chain(self) -> tuple[Training, ...]:
+        """All that it takes, the first one first."""
+        return (*(self.first.chain if self.first else ()), self)
+
     def build(self) -> Lifter:
         """The method with freshly drawn weights."""
         import torch
@@ -57,6 +65,7 @@ class Job:
     """An experiment ready to run.
 
     Attributes:
+        asked: the experiment as it was described.
         experiment: with no field left open.
         training: of the method.
         published: weights that are evaluated instead of training; None for a training.
@@ -66,6 +75,7 @@ class Job:
         id: identity of the evaluation.
     """
 
+    asked: Experiment
     experiment: Experiment
     training: Training
     published: Any
@@ -100,6 +110,34 @@ class Job:
         """The same with H and K, where they mean something."""
         spec = self.experiment.evaluation
         return f"{self.name} H={spec.hypotheses} K={spec.steps}" if self.lifter.probabilistic else self.name
+
+    @property
+    def sampling_id(self) -> str:
+        """Identity of what is predicted: equal for jobs that read their numbers off the same samples."""
+        read_off = {"hypotheses", "steps", "tail", "call", "aggregations", "foreign_detections"}
+        predicted = self.experiment.evaluation.model_dump(mode="json", exclude=read_off)
+        return identity([self.training_id, predicted, self.test.fingerprint])
+
+    @property
+    def price_id(self) -> str:
+        """Identity of what time and memory depend on: not on the values of weights, nor on the 2D poses.
+
+        A method that keeps something of its training data costs what its training makes of it.
+        """
+        spec = self.experiment.evaluation
+        described: dict[str, Any] = {
+            "method": self.experiment.method.name,
+            "version": self.lifter.version,
+            "config": asdict(self.evaluated_config),
+            "predicted": [spec.hypotheses, spec.steps, spec.flip, spec.precision],
+            "data": [self.test.name, len(self.test.skeleton.joints)],
+        }
+        return identity(described | ({"training": self.training_id} if self.keeps_data else {}))
+
+    @property
+    def keeps_data(self) -> bool:
+        """Whether the method's size follows from its training data."""
+        return self.lifter.fit_statistics is not Lifter.fit_statistics
 
     def build(self) -> Lifter:
         """The method with freshly drawn weights, or with published ones."""
@@ -137,7 +175,7 @@ def resolve(experiment: Experiment) -> Job:
             "training": _filled(experiment.training, preset.recipe),
             "evaluation": evaluation.model_copy(
                 update={"detections": evaluation.detections or experiment.data.detections}
-                | ({} if lifter.probabilistic else {"hypotheses": 1, "steps": 1, "call": None})
+                | ({} if lifter.probabilistic else DETERMINISTIC)
             ),
         }
     )
@@ -158,6 +196,8 @@ def resolve(experiment: Experiment) -> Job:
     changed = [f"{k}={v}" for k, v in asdict(evaluated_config).items() if v != getattr(base, k)]
     if evaluation.actions != "given":
         changed.append(f"action label {evaluation.actions}")
+    if evaluation.precision != "fp32":
+        changed.append(f"predicted in {evaluation.precision}")
     variant = ", ".join(changed)
     named = f"{lifter.title} [{variant}]" if variant else lifter.title
     seed = f" seed {complete.training.seed}" if complete.training.seed else ""
@@ -182,6 +222,7 @@ def resolve(experiment: Experiment) -> Job:
         }
     )
     return Job(
+        asked=experiment,
         experiment=complete,
         training=training,
         published=published,

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from bench.protocol.uncertainty import Difference, Sample
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Kind = Literal["deterministic", "deployable", "assisted", "oracle"]
 Mean = Literal["actions", "frames"]
@@ -61,7 +61,7 @@ class Value(_Frozen):
         action_mean: mean over actions of the mean over the action's frames, as papers print it.
         low, high: 95 % interval of ``action_mean`` (bootstrap over test takes, cameras kept together).
         frame_mean: mean over all frames.
-        per_action: action → mean over its frames.
+        per_action: action → mean over its frames; at the last step.
         per_activity: activity → mean over its frames, where the data label frames; at the last step.
         per_take: mean over the frames of each take, in the order of ``DataInfo.takes``, one row per pooled run; at
             the last step.
@@ -77,7 +77,7 @@ class Value(_Frozen):
     low: float
     high: float
     frame_mean: float
-    per_action: dict[str, float]
+    per_action: dict[str, float] = {}
     per_activity: dict[str, float] = {}
     per_take: tuple[tuple[float, ...], ...] = ()
     per_joint: tuple[float, ...] = ()
@@ -124,6 +124,7 @@ class Conditions(_Frozen):
     Attributes:
         tail: "each frame once", or "overlap counted twice" as in the published evaluation.
         best_over: what P-Best chooses one hypothesis for.
+        samples: the H and K that the samples were drawn with, where the numbers are read off a part of them.
     """
 
     flip: bool
@@ -136,6 +137,7 @@ class Conditions(_Frozen):
     noise_seeds: tuple[int, ...]
     tail: str = "each frame once"
     best_over: str = "window"
+    samples: str = ""
     notes: dict[str, str] = {}
 
 
@@ -192,6 +194,7 @@ class TrainingInfo(_Frozen):
         loss: mean of every epoch.
         validation_mpjpe: (epoch, error) on the takes that chose the checkpoint, wherever it was measured.
         first_stage: the training that this one began from, if there was one.
+        micro_batches: parts that a step's windows went through the method in, for want of memory.
     """
 
     epochs: int
@@ -202,6 +205,7 @@ class TrainingInfo(_Frozen):
     loss: tuple[float, ...]
     validation_mpjpe: tuple[tuple[float, float], ...]
     first_stage: TrainingInfo | None = None
+    micro_batches: int = 1
 
     @property
     def total_seconds(self) -> float:
@@ -222,8 +226,42 @@ class Environment(_Frozen):
     warnings: tuple[str, ...] = ()
 
 
-class Record(_Frozen):
-    """One evaluated experiment.
+class Price(_Frozen):
+    """What predictions of one configuration cost on one device."""
+
+    cost: Cost
+    environment: Environment
+
+
+FailureKind = Literal["bad input", "diverged", "out of memory", "crashed", "error"]
+
+
+class Failure(_Frozen):
+    """Why an experiment, or a training that it needs, gave no result.
+
+    Attributes:
+        id: of the training or the evaluation.
+        title: what it is called.
+        kind: bad input: it does not fit the data; diverged: numbers that are not finite; out of memory: even in
+            the smallest parts; crashed: its process was lost every time it was tried; error: anything else.
+        reason: one sentence.
+        details: where in the code it happened, if that is known.
+    """
+
+    id: str
+    title: str
+    kind: FailureKind
+    reason: str
+    details: str = ""
+    failed_at: str = ""
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.kind}: {self.reason.rstrip('.')}"
+
+
+class Evaluation(_Frozen):
+    """The numbers of one experiment, without their price.
 
     Attributes:
         id: identity of the evaluation (16 hexadecimal digits); names the run.
@@ -232,8 +270,6 @@ class Record(_Frozen):
         method, title, preset: key in the registry, name in tables, size.
         variant: what distinguishes it from the plain method, "" for none ("prompt=none").
         metric_versions: of every metric, raised when the same predictions would give another number.
-        errors_file: per-sequence and per-frame errors, an artifact of the run.
-        pooled: ids of the runs that this record is the average of (``pool``); empty for a single run.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -248,10 +284,20 @@ class Record(_Frozen):
     conditions: Conditions
     values: tuple[Value, ...]
     metric_versions: dict[str, int] = {}
-    cost: Cost
     training: TrainingInfo
-    environment: Environment
     git_commit: str
+
+
+class Record(Evaluation):
+    """One evaluated and measured experiment.
+
+    Attributes:
+        errors_file: per-sequence and per-frame errors, an artifact of the run.
+        pooled: ids of the runs that this record is the average of (``pool``); empty for a single run.
+    """
+
+    cost: Cost
+    environment: Environment
     finished_at: str
     mlflow_run_id: str | None = None
     errors_file: str | None = None
@@ -383,6 +429,7 @@ class RunSet(_Frozen):
 
     Attributes:
         tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order).
+        failed: id of a run → why it has no record.
         command: what the user typed.
     """
 
@@ -392,5 +439,6 @@ class RunSet(_Frozen):
         ids: tuple[str, ...]
 
     tables: dict[str, Table]
+    failed: dict[str, Failure] = {}
     command: str
     created_at: str

@@ -10,10 +10,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Container
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock
 
@@ -24,6 +23,11 @@ from models.errors import InputError
 EXPERIMENT_NAME = "lifting-bench"
 _FINISHED = "attributes.status = 'FINISHED'"
 
+WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Before each further try where the store cannot be reached."""
+
+Result = TypeVar("Result")
+
 
 class Tracker:
     """A connection to the MLflow store at ``MLFLOW_TRACKING_URI``, or to a SQLite file in ``folder``."""
@@ -32,41 +36,80 @@ class Tracker:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("DO_NOT_TRACK", "true")
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        import mlflow
-
         database = folder.absolute() / "mlflow.db"
         given = os.environ.get("MLFLOW_TRACKING_URI")
         self.uri = given or f"sqlite:///{database}"
         artifacts = None if given else (folder.absolute() / "artifacts").as_uri()
-        with self._one_sentence():
-            if not given:
-                _make_database(database)
-            self._client = mlflow.MlflowClient(self.uri)
-            found = self._client.get_experiment_by_name(EXPERIMENT_NAME)
-            self._experiment = (
-                found.experiment_id
-                if found
-                else self._client.create_experiment(EXPERIMENT_NAME, artifact_location=artifacts)
-            )
+        self._training_runs: dict[str, str] = {}
+        self._patiently(lambda: self._open(None if given else database, artifacts))
 
-    def find(self, record_id: str) -> Record | None:
-        """The finished record of an evaluation, or None."""
-        with self._one_sentence():
-            for run in self._search(f"{_FINISHED} and tags.`bench.id` = '{record_id}'"):
-                return self._read(run.info.run_id)
-        return None
+    def _open(self, database: Path | None, artifacts: str | None) -> None:
+        import mlflow
+
+        if database is not None:
+            _make_database(database)
+        self._client = mlflow.MlflowClient(self.uri)
+        found = self._client.get_experiment_by_name(EXPERIMENT_NAME)
+        self._experiment = (
+            found.experiment_id
+            if found
+            else self._client.create_experiment(EXPERIMENT_NAME, artifact_location=artifacts)
+        )
+
+    def find(self, ids: Container[str]) -> list[Record]:
+        """The finished records of these evaluations, as far as the store has them."""
+        return self._patiently(lambda: self._records(lambda name: name in ids))
 
     def records(self) -> list[Record]:
         """Every finished record in the store (slow for thousands: the index exists for that)."""
-        with self._one_sentence():
-            runs = self._search(f"{_FINISHED} and tags.`bench.kind` = 'evaluation'")
-            return [record for run in runs if (record := self._read(run.info.run_id))]
+        return self._patiently(lambda: self._records(lambda name: True))
+
+    def log(self, record: Record, errors_file: Path) -> Record:
+        """Log an evaluation, once however often it is tried; its run is marked finished when everything is stored.
+
+        Returns:
+            The record with the id of its run.
+
+        Raises:
+            InputError: the store cannot be reached or written; the run is then not marked finished.
+        """
+        return self._patiently(lambda: self._log(record, errors_file))
+
+    def _records(self, wanted: Callable[[str], bool]) -> list[Record]:
+        runs = self._search(f"{_FINISHED} and tags.`bench.kind` = 'evaluation'")
+        found = [self._read(run.info.run_id) for run in runs if wanted(run.data.tags["bench.id"])]
+        return [record for record in found if record is not None]
+
+    def _log(self, record: Record, errors_file: Path) -> Record:
+        done = self._finished_run(f"tags.`bench.id` = '{record.id}'")
+        known = self._read(done) if done else None
+        if known is not None:
+            return known
+        tags = {
+            "bench.kind": "evaluation",
+            "bench.id": record.id,
+            "bench.training_id": record.training_id,
+            "mlflow.parentRunId": self._training_run(record),
+        }
+        run = self._client.create_run(self._experiment, tags=tags, run_name=_name(record))
+        run_id = run.info.run_id
+        logged = record.model_copy(update={"mlflow_run_id": run_id})
+        self._log_batch(run_id, _metrics(logged), _flat(logged.experiment), _condition_tags(logged))
+        yaml = Experiment.model_validate(logged.experiment).to_yaml()
+        self._client.log_text(run_id, yaml, "experiment.yaml")
+        self._client.log_text(run_id, logged.model_dump_json(indent=1), "record.json")
+        self._client.log_artifact(run_id, str(errors_file))
+        self._client.set_terminated(run_id)
+        return logged
 
     def _training_run(self, record: Record) -> str:
         """Id of the run of a record's training, made when there is none yet."""
-        wanted = f"tags.`bench.kind` = 'training' and tags.`bench.training_id` = '{record.training_id}'"
-        for run in self._search(wanted):
-            return run.info.run_id
+        if record.training_id not in self._training_runs:
+            wanted = f"tags.`bench.kind` = 'training' and tags.`bench.training_id` = '{record.training_id}'"
+            self._training_runs[record.training_id] = self._finished_run(wanted) or self._log_training(record)
+        return self._training_runs[record.training_id]
+
+    def _log_training(self, record: Record) -> str:
         tags = {"bench.kind": "training", "bench.training_id": record.training_id, "git.commit": record.git_commit}
         name = f"train {_name(record)}"
         run = self._client.create_run(self._experiment, tags=tags, run_name=name)
@@ -83,50 +126,33 @@ class Tracker:
         self._client.set_terminated(run_id)
         return run_id
 
-    def log(self, record: Record, errors_file: Path) -> Record:
-        """Log an evaluation; the run is marked finished only when everything is stored.
+    def _finished_run(self, wanted: str) -> str | None:
+        """Id of the finished run that a filter finds; what an interruption has left half-made is deleted."""
+        finished = None
+        for run in self._search(wanted):
+            if run.info.status == "FINISHED" and finished is None:
+                finished = run.info.run_id
+            elif run.info.status != "FINISHED":
+                self._client.delete_run(run.info.run_id)
+        return finished
 
-        Returns:
-            The record with the id of its run.
-
-        Raises:
-            InputError: the store cannot be reached or written; the run is then not marked finished.
-        """
-        with self._one_sentence():
-            return self._log(record, errors_file)
-
-    def _log(self, record: Record, errors_file: Path) -> Record:
-        tags = {
-            "bench.kind": "evaluation",
-            "bench.id": record.id,
-            "bench.training_id": record.training_id,
-            "mlflow.parentRunId": self._training_run(record),
-        }
-        run = self._client.create_run(self._experiment, tags=tags, run_name=_name(record))
-        run_id = run.info.run_id
-        logged = record.model_copy(update={"mlflow_run_id": run_id, "errors_file": errors_file.name})
-        self._log_batch(run_id, _metrics(logged), _flat(logged.experiment), _condition_tags(logged))
-        yaml = Experiment.model_validate(logged.experiment).to_yaml()
-        self._client.log_text(run_id, yaml, "experiment.yaml")
-        self._client.log_text(run_id, logged.model_dump_json(indent=1), "record.json")
-        self._client.log_artifact(run_id, str(errors_file))
-        self._client.set_terminated(run_id)
-        return logged
-
-    @contextmanager
-    def _one_sentence(self) -> Iterator[None]:
-        """What goes wrong in MLflow, its database or its disk, in one sentence."""
+    def _patiently(self, action: Callable[[], Result]) -> Result:
+        """Try again for a while where MLflow, its database or its disk fails; then say so in one sentence."""
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
-        try:
-            yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            reason = str(error).split("\n")[0]
-            raise InputError(
-                f"MLflow store {self.uri}: {reason}; check the disk and MLFLOW_TRACKING_URI, then run the same "
-                "command again: what is finished is kept"
-            ) from error
+        for wait in (*WAITS_SECONDS, None):
+            try:
+                return action()
+            except (MlflowException, SQLAlchemyError, OSError) as error:
+                if wait is None:
+                    reason = str(error).split("\n")[0]
+                    raise InputError(
+                        f"MLflow store {self.uri}: {reason}; check the disk and MLFLOW_TRACKING_URI, then run the "
+                        "same command again: what is finished is kept and logged then"
+                    ) from error
+                time.sleep(wait)
+        raise AssertionError
 
     def _log_batch(
         self, run_id: str, metrics: list[tuple[str, int, float]], params: dict[str, str], tags: dict[str, str]

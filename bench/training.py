@@ -18,12 +18,14 @@ import torch
 from safetensors.torch import load_file, save
 from tqdm import tqdm
 
+from bench import memory
 from bench.data.windows import Windows
 from bench.experiment import TrainingSpec
 from bench.files import atomic, write_text
 from bench.protocol.metrics import mpjpe
 from bench.records import TrainingInfo
-from models.errors import InputError
+from bench.store import TRAINED
+from models.errors import DivergedError, InputError
 from models.lifter import Lifter, Sampling
 from models.ranger import Ranger
 from models.schedules import learning_rate
@@ -35,7 +37,7 @@ SAVE_EVERY_SECONDS = 20.0
 VALIDATION_WINDOWS = 64
 LEAST_CHECKS = 10
 """Validations over a training; more where it has more epochs, each of which ends with one."""
-WEIGHTS, INFO, STATE, BEST = "weights.safetensors", "training.json", "state.pt", "best.safetensors"
+WEIGHTS, STATE, BEST = "weights.safetensors", "state.pt", "best.safetensors"
 
 
 def accelerator_for(device: str, precision: str) -> Accelerator:
@@ -49,6 +51,7 @@ def accelerator_for(device: str, precision: str) -> Accelerator:
         InputError: the device does not exist here.
     """
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
     from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
     kind, _, index = device.partition(":")
@@ -65,7 +68,15 @@ def accelerator_for(device: str, precision: str) -> Accelerator:
         InitProcessGroupKwargs(timeout=timedelta(days=2)),
     ]
     mixed = "no" if precision == "fp32" else precision
+    AcceleratorState._reset_state()  # what trained before in this process may have had another precision
     return Accelerator(cpu=kind == "cpu", mixed_precision=mixed, kwargs_handlers=handlers)
+
+
+def end_together() -> None:
+    """Wait for the other processes of a distributed training, if there are any, and part from them."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 @dataclass
@@ -77,6 +88,7 @@ class _Progress:
     loss_sum: float = 0.0
     loss: list[float] = field(default_factory=list)
     validation: list[tuple[float, float]] = field(default_factory=list)
+    micro_batches: int = 1
 
 
 def train(
@@ -166,16 +178,38 @@ class _Run:
             group["lr"] = rate
         rows = _batch_rows(len(self.windows), self.steps_per_epoch, self.spec.seed, epoch, within)
         seed = _step_seed(self.spec.seed, self.progress.step, self.accelerator.process_index)
-        batch = self.windows.batch(_share(rows, self.accelerator), seed).to(self.accelerator.device)
-        torch.manual_seed(seed)
-        loss = self.model(batch)
-        self.accelerator.backward(loss)
+        loss = self._gradients(_share(rows, self.accelerator), seed)
         if self.spec.clip is not None:
             self.accelerator.clip_grad_norm_(self.trainable, self.spec.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.loss_sum += loss.detach().double()
+        self.loss_sum += loss
         self.progress.step += 1
+
+    def _gradients(self, rows: np.ndarray, seed: int) -> torch.Tensor:
+        """Back-propagate the mean loss of these windows and give it; where memory lacks, from then on in parts."""
+        while True:
+            try:
+                return self._in_parts(np.array_split(rows, self.progress.micro_batches), seed)
+            except Exception as error:
+                alone = self.accelerator.num_processes == 1
+                if not (memory.lacking(error) and alone and self.progress.micro_batches < len(rows)):
+                    raise
+            self.optimizer.zero_grad(set_to_none=True)
+            self.progress.micro_batches *= 2
+            memory.release()
+
+    def _in_parts(self, parts: list[np.ndarray], seed: int) -> torch.Tensor:
+        torch.manual_seed(seed)
+        total = torch.zeros((), dtype=torch.float64, device=self.accelerator.device)
+        windows = sum(map(len, parts))
+        for part in parts:
+            loss = self.model(self.windows.batch(part, seed).to(self.accelerator.device))
+            if len(parts) > 1:
+                loss = loss * (len(part) / windows)
+            self.accelerator.backward(loss)
+            total += loss.detach().double()
+        return total
 
     def check_now_and_then(self) -> None:
         """Where the error on held-out takes chooses the checkpoint: note it, and keep the best weights."""
@@ -196,7 +230,7 @@ class _Run:
         loss = self.loss_sum.item() / self.steps_per_epoch
         self.progress.loss.append(loss)
         if not np.isfinite(loss):
-            raise InputError(
+            raise DivergedError(
                 f"training of {self.title}: the loss of epoch {len(self.progress.loss)} is {loss}; lower "
                 "training.learning_rate or set training.clip"
             )
@@ -239,10 +273,11 @@ class _Run:
             loss=tuple(progress.loss),
             validation_mpjpe=tuple(progress.validation),
             first_stage=first_stage,
+            micro_batches=progress.micro_batches,
         )
         if self.accelerator.is_main_process:
             _write_weights(self.lifter, self.folder / WEIGHTS)
-            write_text(self.folder / INFO, info.model_dump_json(indent=1))
+            write_text(self.folder / TRAINED, info.model_dump_json(indent=1))
             for needless in (STATE, BEST, f".{STATE}.*", f".{BEST}.*"):
                 for path in self.folder.glob(needless):
                     path.unlink()
@@ -252,10 +287,10 @@ class _Run:
 
 def load_trained(lifter: Lifter, folder: Path) -> TrainingInfo | None:
     """Load the finished weights of a training into ``lifter``; None where there is no finished training."""
-    if not (folder / INFO).exists():
+    if not (folder / TRAINED).exists():
         return None
     lifter.load_state_dict(load_file(folder / WEIGHTS))
-    return TrainingInfo.model_validate_json((folder / INFO).read_text())
+    return TrainingInfo.model_validate_json((folder / TRAINED).read_text())
 
 
 def _optimizer(parameters: list[torch.nn.Parameter], spec: TrainingSpec) -> torch.optim.Optimizer:

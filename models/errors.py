@@ -7,3 +7,7 @@ class InputError(ValueError):
     The message is one sentence that names what is wrong, where, and the way out. The command line prints it
     without a traceback and exits with status 2.
     """
+
+
+class DivergedError(InputError):
+    """A method gave numbers that are not finite, in training or in prediction."""

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from bench.data.windows import Windows
-from bench.experiment import ActionLabels
+from bench.experiment import ActionLabels, Precision
+from bench.precision import autocast
 from bench.protocol.aggregation import P_AGG, aggregate_errors, p_agg, single_errors
 from bench.protocol.collector import Collector
 from bench.protocol.counterfactual import substitutes
 from bench.protocol.errors import FrameErrors
-from models.errors import InputError
+from models.errors import DivergedError, InputError
 from models.lifter import Batch, Lifter, Sampling
 
 CPU_BATCH_FRAMES, GPU_BATCH_FRAMES = 20_000, 120_000
@@ -53,6 +54,7 @@ def evaluate(
     device: torch.device | str,
     batch_windows: int | None = None,
     labels: ActionLabels = "given",
+    precision: Precision = "fp32",
     progress: Callable[[int], object] = lambda windows: None,
 ) -> dict[Plan, FrameErrors]:
     """Errors of every plan from as few predictions as possible.
@@ -70,6 +72,7 @@ def evaluate(
         device: of the method; errors are computed there too.
         batch_windows: windows per call; by default as many as suit the device. No result depends on it.
         labels: the action labels that a method which reads them is given; others get none.
+        precision: of the predictions; errors are computed in full.
         progress: called with the number of windows just finished.
 
     Returns:
@@ -80,9 +83,10 @@ def evaluate(
     """
     asked = {plan: plan if lifter.probabilistic else Plan(overlap=plan.overlap) for plan in plans}
     served = set(asked.values())
-    runs = _runs({(plan.hypotheses, plan.steps) for plan in served})
+    runs = shared_samples({(plan.hypotheses, plan.steps) for plan in served})
     most = max(h for h, _ in runs)
-    size = batch_windows or windows_per_call(most * lifter.frames, torch.device(device))
+    device = torch.device(device)
+    size = batch_windows or windows_per_call(most * lifter.frames, device)
 
     classes = {sequence.action_class for sequence in windows.sequences}
     given = substitutes(labels, classes) if lifter.uses_action else dict.fromkeys(classes, "")
@@ -96,7 +100,9 @@ def evaluate(
         for rows in _batches(windows, indices, size, {plan.call for plan in served}):
             truth = _labelled(windows.batch(rows), given).to(device)
             for run, pairs in runs.items():
-                pred = _predicted(lifter, windows, rows, truth, replace(sampling, hypotheses=run[0], steps=run[1]))
+                drawn = replace(sampling, hypotheses=run[0], steps=run[1])
+                with autocast(device, precision):
+                    pred = _predicted(lifter, windows, rows, truth, drawn)
                 _collect(collected, pairs, pred, _without_context(truth, lifter), lifter, windows, rows)
             progress(len(rows))
     lifter.train(was_training)
@@ -112,10 +118,10 @@ def windows_per_call(frames: int, device: torch.device) -> int:
     return max(1, budget // frames)
 
 
-def _runs(asked: set[tuple[int, int]]) -> dict[tuple[int, int], list[tuple[int, int]]]:
-    """Predictions to make → what is read off each of them."""
+def shared_samples(asked: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[tuple[int, int]]]:
+    """The (H, K) that are drawn → the (H, K) that are read off each of them."""
     served: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for pair in sorted(asked):
+    for pair in sorted(set(asked)):
         served[pair[1]].append(pair)
     largest = {k: max(h for h, _ in pairs) for k, pairs in served.items()}
     hosts = [k for k in served if k > 1 and largest[k] >= largest.get(1, 0)]
@@ -200,7 +206,7 @@ def _check(
     if not finite.all():
         bad = rows[int((~finite).nonzero()[0])]
         sequence = windows.sequences[int(windows.table[bad, 0])].key
-        raise InputError(
+        raise DivergedError(
             f"{lifter.title}: the prediction for {sequence} has values that are not finite; "
             "check the 2D poses of that sequence, or train again with a smaller learning rate"
         )

@@ -57,7 +57,7 @@ def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int =
                 low=float(low[number]),
                 high=float(high[number]),
                 frame_mean=float(sums[number].sum() / tested.frames.sum()),
-                per_action=dict(zip(names.tolist(), per_action[number].tolist(), strict=True)),
+                per_action=dict(zip(names.tolist(), per_action[number].tolist(), strict=True)) if last else {},
                 per_take=(_rounded(sums[number] / tested.frames),) if last else (),
                 per_activity={} if frames is None else _by_activity(errors, frames),
                 per_joint=() if joints is None else _rounded(joints.sum(0) / errors.counts.sum()),

@@ -3,7 +3,7 @@
 import pytest
 from typer.testing import CliRunner
 
-from bench import pipeline
+from bench import sweep
 from bench.cli import app
 
 
@@ -56,7 +56,7 @@ def test_interruption_and_a_full_disk(monkeypatch, toy_suite, folders, error, co
     def fail(*arguments):
         raise error
 
-    monkeypatch.setattr(pipeline, "run", fail)
+    monkeypatch.setattr(sweep, "run", fail)
     result = invoke("run", "--method", "toy", *folders)
     assert result.exit_code == code
     assert words in result.stderr

@@ -5,13 +5,13 @@ import json
 import mlflow
 import pytest
 
-from bench import pipeline
+from bench import pipeline, tracking
 from bench.experiment import parse
-from bench.pipeline import run
 from bench.plan import resolve
 from bench.protocol.aggregation import AGGREGATIONS
 from bench.records import Record
 from bench.store import Store
+from bench.sweep import run
 from bench.tracking import Tracker
 from models.errors import InputError
 from tests.bench.toy import Toy
@@ -143,19 +143,20 @@ def test_mlflow_holds_parameters_metrics_tags_and_artifacts(toy_suite, store):
 def test_an_interruption_keeps_what_is_finished(toy_suite, store, monkeypatch):
     jobs = [job(), job(training={"seed": 1})]
     with monkeypatch.context() as patch:
-        real = pipeline._run_training_group
+        real = pipeline.evaluate_together
 
-        def interrupted(group, *rest):
+        def interrupted(group, *rest, **more):
             if group[0].id == jobs[1].id:
                 raise KeyboardInterrupt
-            return real(group, *rest)
+            return real(group, *rest, **more)
 
-        patch.setattr(pipeline, "_run_training_group", interrupted)
+        patch.setattr(pipeline, "evaluate_together", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(jobs, store, "cpu")
-    assert set(store.records()) == {jobs[0].id}
+    assert store.evaluations.ids() == {jobs[0].id}
     outcome = run(jobs, store, "cpu")
-    assert (outcome.trained, outcome.evaluated) == (1, 1)
+    assert (outcome.trained, outcome.evaluated) == (0, 2)
+    assert not store.evaluations.ids()
 
 
 def test_a_damaged_index_names_the_way_out(store):
@@ -171,14 +172,17 @@ def test_a_store_that_cannot_be_made(tmp_path):
 
 
 def test_an_unreachable_mlflow_store(tmp_path, monkeypatch):
+    monkeypatch.setattr(tracking, "WAITS_SECONDS", (0.0,))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/nowhere/x.db")
     with pytest.raises(InputError, match="MLflow store sqlite:////proc.*check the disk and MLFLOW_TRACKING_URI"):
         Tracker(tmp_path)
 
 
 def test_too_short_sequences_are_refused(toy_suite, store):
-    with pytest.raises(InputError, match="longest training sequence has 40 frames, fewer than the window of 41"):
-        run([job(method={"options": {"frames": 41}})], store, "cpu")
+    wanted = job(method={"options": {"frames": 41}})
+    failure = run([wanted], store, "cpu").failures[wanted.id]
+    assert failure.kind == "bad input"
+    assert "longest training sequence has 40 frames, fewer than the window of 41" in failure.reason
 
 
 def test_a_method_that_reads_confidence_refuses_data_without_it_or_says_so(toy_suite, store):

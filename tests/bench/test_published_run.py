@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 import bench.data
 from bench import plan
 from bench.cli import app
-from bench.pipeline import run
 from bench.plan import resolve
 from bench.store import Store
+from bench.sweep import run
 from models.errors import InputError
 from tests.bench import toy
 

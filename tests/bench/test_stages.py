@@ -6,10 +6,10 @@ from safetensors.torch import load_file
 
 from bench import pipeline, stages, training
 from bench.experiment import parse
-from bench.pipeline import run
 from bench.plan import resolve
 from bench.stages import trained
 from bench.store import Store
+from bench.sweep import run
 from tests.bench.test_training import Killed, kill_after
 from tests.bench.toy import Second
 
@@ -66,7 +66,7 @@ def test_a_first_stage_is_trained_once_for_all_that_begin_from_it(tmp_path, monk
     store = Store(tmp_path)
     jobs = [job(), job(method={"options": {"noise": 0.5}}), job(training={"learning_rate": 0.5})]
     outcome = run(jobs, store, "cpu")
-    assert outcome.trained == 3
+    assert outcome.trained == 4
     assert titles == [
         "Toy pre-training tiny cpn", "Toy in two stages tiny cpn", "Toy in two stages [noise=0.5] tiny cpn",
         "Toy in two stages tiny cpn",

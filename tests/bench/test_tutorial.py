@@ -9,9 +9,9 @@ import pytest
 
 from bench import pipeline, registry
 from bench.experiment import parse
-from bench.pipeline import run
 from bench.plan import resolve
 from bench.store import Store
+from bench.sweep import run
 
 TUTORIAL = Path(__file__).parent.parent.parent / "docs" / "adding-a-method.md"
 

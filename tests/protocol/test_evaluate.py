@@ -160,8 +160,8 @@ def test_runs_are_shared(windows: Windows) -> None:
 
 
 def test_one_step_is_sampled_when_no_other_run_has_enough_hypotheses(windows: Windows) -> None:
-    assert module._runs({(20, 1), (5, 10), (1, 10)}) == {(5, 10): [(1, 10), (5, 10)], (20, 1): [(20, 1)]}
-    assert module._runs({(5, 1), (5, 10), (9, 2)}) == {(9, 2): [(9, 2), (5, 1)], (5, 10): [(5, 10)]}
+    assert module.shared_samples({(20, 1), (5, 10), (1, 10)}) == {(5, 10): [(1, 10), (5, 10)], (20, 1): [(20, 1)]}
+    assert module.shared_samples({(5, 1), (5, 10), (9, 2)}) == {(9, 2): [(9, 2), (5, 1)], (5, 10): [(5, 10)]}
 
 
 def test_batching_changes_nothing(windows: Windows) -> None:

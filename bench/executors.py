@@ -1,0 +1,209 @@
+"""Where pieces of work are done: in this process, or in worker processes on this machine.
+
+An executor is thin: it hands items to ``bench.work.perform`` and says how each try ended. Order, dependencies,
+repetition and results are no matter of an executor.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+from bench.experiment import suggestion
+from bench.work import Item, Report, perform
+from models.errors import InputError
+
+Ended = tuple[Item, Report]
+
+EXECUTORS = ("local", "processes")
+
+
+class Executor(ABC):
+    """Does items somewhere.
+
+    Attributes:
+        slots: items that it takes at once.
+        place: "" where items see the devices of this process; else a name for where they are done, so that a price
+            that was measured there is not taken for one of here.
+    """
+
+    slots: int = 1
+    place: str = ""
+
+    def __init__(self, root: Path) -> None:
+        """``root``: of the store, the same for all who work on it."""
+        self.root = root.absolute()
+
+    @abstractmethod
+    def submit(self, item: Item, attempt: int) -> None:
+        """Begin an item; ``attempt``: how often it was tried before."""
+
+    @abstractmethod
+    def collect(self, seconds: float) -> list[Ended]:
+        """Items that have ended; waits for one, but no longer than ``seconds``.
+
+        Raises:
+            OSError: the store cannot be written from where an item is done.
+        """
+
+    def close(self) -> None:  # noqa: B027 (not every executor has workers)
+        """Give back workers; what they are doing is lost."""
+
+
+class Local(Executor):
+    """In this process, one after the other."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._next: deque[tuple[Item, int]] = deque()
+
+    def submit(self, item: Item, attempt: int) -> None:
+        self._next.append((item, attempt))
+
+    def collect(self, seconds: float) -> list[Ended]:
+        item, attempt = self._next.popleft()
+        return [(item, perform(item, self.root, attempt))]
+
+
+class Processes(Executor):
+    """Worker processes on this machine. Each has its share of the threads, and one of the GPUs.
+
+    A worker that dies takes nothing with it but the item that it was doing; another one takes its place.
+    """
+
+    def __init__(self, root: Path, workers: int, device: str) -> None:
+        super().__init__(root)
+        self.slots, self.device = workers, device
+        self._workers: dict[int, _Worker] = {}
+
+    def submit(self, item: Item, attempt: int) -> None:
+        free = (number for number in range(self.slots) if number not in self._busy())
+        number = next(free)
+        if number not in self._workers:
+            self._workers[number] = _Worker(self.root, worker_environment(number, self.slots, self.device))
+        self._workers[number].begin(item, attempt)
+
+    def collect(self, seconds: float) -> list[Ended]:
+        pipes = {self._workers[number].pipe: number for number in self._busy()}
+        return [self._ended(pipes[pipe]) for pipe in wait(list(pipes), timeout=seconds)]  # type: ignore[index]
+
+    def _busy(self) -> list[int]:
+        return [number for number, worker in self._workers.items() if worker.item]
+
+    def _ended(self, number: int) -> Ended:
+        worker = self._workers[number]
+        item = worker.item
+        assert item is not None
+        try:
+            result = worker.pipe.recv()
+        except (EOFError, OSError):
+            self._workers.pop(number).end()
+            return item, "crashed"
+        worker.item = None
+        if isinstance(result, Exception):
+            raise result
+        return item, result
+
+    def close(self) -> None:
+        for worker in self._workers.values():
+            worker.end()
+        self._workers = {}
+
+
+class _Worker:
+    """A process that does one item after the other, and the item that it is at."""
+
+    def __init__(self, root: Path, changes: dict[str, str]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.item: Item | None = None
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, root), daemon=True)
+        with _environment(changes):
+            self.process.start()
+        theirs.close()
+
+    def begin(self, item: Item, attempt: int) -> None:
+        self.item = item
+        with suppress(OSError):  # of a worker that has died; ``collect`` finds out
+            self.pipe.send((item, attempt))
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+def worker_environment(number: int, workers: int, device: str) -> dict[str, str]:
+    """What a worker finds in its environment: its share of the threads, one GPU unless one was named for all."""
+    import torch
+
+    threads = str(max(1, torch.get_num_threads() // workers))
+    share = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "TQDM_POSITION": str(number)}
+    gpus = 0 if device == "cpu" or ":" in device else torch.cuda.device_count()
+    if gpus:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(gpus)))
+        share["CUDA_VISIBLE_DEVICES"] = visible.split(",")[number % gpus]
+    return share
+
+
+def executor_for(name: str | None, root: Path, workers: int, device: str) -> Executor:
+    """The executor that the command line asks for: by default this process, or processes for several workers.
+
+    Raises:
+        InputError: there is no such executor, or it cannot be had here.
+    """
+    chosen = name or ("local" if workers == 1 else "processes")
+    if chosen == "local" and workers > 1:
+        raise InputError(f"--workers {workers}: the executor local is one process; choose --executor processes")
+    if chosen == "local":
+        return Local(root)
+    if chosen == "processes":
+        return Processes(root, workers, device)
+    raise InputError(f"--executor {name}: is unknown; {suggestion(chosen, list(EXECUTORS))}")
+
+
+@contextmanager
+def _environment(changes: dict[str, str]) -> Iterator[None]:
+    """The environment with these changes, for processes that are started meanwhile."""
+    before = dict(os.environ)
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _serve(pipe: Connection, root: Path) -> None:
+    """What a worker process does, until its pipe is closed or the process that started it is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            item, attempt = pipe.recv()
+        except (EOFError, OSError):
+            return
+        result: Report | Exception
+        try:
+            result = perform(item, root, attempt)
+        except (OSError, InputError) as error:
+            result = error
+        except Exception:
+            result = RuntimeError(traceback.format_exc())
+        pipe.send(result)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
