@@ -10,14 +10,15 @@ from torch import Tensor
 LAGUERRE_STEPS = 4
 WELL_CONDITIONED = 1e-3
 CONVERGED = 1e-5
-COINCIDENT = 1e-20
+COINCIDENT = {torch.float32: 1e-12, torch.float64: 1e-20}
+"""Joints whose mean squared spread is less than this part of their squared distance from 0 are one point."""
 
 
 def align(pred: Tensor, target: Tensor) -> Tensor:
     """Move every predicted pose by its best similarity: scale, rotation without reflection, shift.
 
-    Minimises the squared joint distances of each pose on its own, in float64. Poses for which the best rotation
-    is not unique get one of the best. Joints that all coincide carry neither size nor direction: such a
+    Minimises the squared joint distances of each pose on its own, the rotation in float64. Poses for which the best
+    rotation is not unique get one of the best. Joints that all coincide carry neither size nor direction: such a
     prediction lands on the centroid of its target. A pose with a value that is not finite becomes NaN, and so
     does one whose target has such a value.
 
@@ -33,38 +34,53 @@ def align(pred: Tensor, target: Tensor) -> Tensor:
         The aligned prediction, ``[..., J, 3]`` with the broadcast leading axes, in the type of ``pred``.
     """
     pred, target = torch.broadcast_tensors(pred, target)
-    poses = pred.reshape(-1, *pred.shape[-2:])
-    x = poses.permute(1, 2, 0).contiguous()
-    y = target.reshape(poses.shape).permute(1, 2, 0)
-    linear, shift = _similarity(x, y.contiguous())
-    aligned = _row_times(x, linear.to(x.dtype)).add_(shift.to(x.dtype))
-    return aligned.permute(2, 0, 1).view(pred.shape)
+    x, y = (joints_first(poses.reshape(-1, *poses.shape[-2:])) for poses in (pred, target))
+    linear, goal = similarity(x, y)
+    return row_times(x, linear).add_(goal).permute(2, 0, 1).reshape(pred.shape)
 
 
-def _similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Scaled rotation A ``[3, 3, N]`` and shift s ``[3, N]`` that bring x to y as x A + s.
+def joints_first(poses: Tensor, room: Tensor | None = None) -> Tensor:
+    """A copy of poses ``[N, J, 3]`` as ``[J, 3, N]``; the long axis last is what makes what follows fast.
 
     Args:
-        x, y: ``[J, 3, N]``. The long axis is the last one here and below, which is what makes it fast.
+        poses: any strides.
+        room: memory for the copy, at least as many numbers.
     """
-    mean_x, mean_y = x.mean(0, dtype=torch.float64), y.mean(0, dtype=torch.float64)
-    covariance = mean_x.new_zeros(3, *mean_y.shape)
-    spread = torch.zeros_like(mean_x)
+    N, J, _ = poses.shape
+    room = poses.new_empty(poses.numel()) if room is None else room[: poses.numel()]
+    return room.view(3 * J, N).copy_(poses.reshape(N, 3 * J).t()).view(J, 3, N)
+
+
+def similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Scaled rotation A ``[3, 3, N]`` that brings x to y, both about their centroids, and the centroid of y.
+
+    Args:
+        x, y: ``[J, 3, N]``; changed in place to be relative to their centroids.
+
+    Returns:
+        A and ``[3, N]``, in the type of x: x A + centroid is nearest to what y was.
+    """
+    offset, goal = (_centre(points) for points in (x, y))
+    covariance, spread = x.new_zeros(3, *x.shape[1:]), torch.zeros_like(x[0])
     for joint_x, joint_y in zip(x, y, strict=True):
-        centred = joint_x - mean_x
-        spread.addcmul_(centred, centred)
-        covariance.addcmul_(centred[:, None], joint_y - mean_y)
-    spread, offset = spread.sum(0), (mean_x * mean_x).sum(0)
-
-    rotation, trace = _best_rotation(covariance)
-    scale = torch.where(spread > COINCIDENT * offset, trace / spread, 0 * trace)
-    linear = rotation.mul_(scale)
-    return linear, mean_y - _row_times(mean_x[None], linear)[0]
+        spread.addcmul_(joint_x, joint_x)
+        covariance.addcmul_(joint_x[:, None], joint_y)
+    size = spread.sum(0, dtype=torch.float64)
+    rotation, trace = _best_rotation(covariance.double())
+    apart = size > COINCIDENT[x.dtype] * offset.square().sum(0)
+    return rotation.mul_(torch.where(apart, trace / size, 0 * trace)).to(x.dtype), goal.to(x.dtype)
 
 
-def _row_times(rows: Tensor, matrices: Tensor) -> Tensor:
-    """Products ``[R, 3, N]`` of rows ``[R, 3, N]`` and matrices ``[3, 3, N]``."""
-    product = rows[:, 0, None] * matrices[0]
+def _centre(points: Tensor) -> Tensor:
+    """Move points ``[J, 3, N]`` to their centroids in place; the centroids ``[3, N]`` in float64."""
+    mean = points.mean(0, dtype=torch.float64)
+    points.sub_(mean.to(points.dtype))
+    return mean
+
+
+def row_times(rows: Tensor, matrices: Tensor, room: Tensor | None = None) -> Tensor:
+    """Products ``[R, 3, N]`` of rows ``[R, 3, N]`` and matrices ``[3, 3, N]``, in ``room`` if that is given."""
+    product = torch.mul(rows[:, 0, None], matrices[0], out=room)
     return product.addcmul_(rows[:, 1, None], matrices[1]).addcmul_(rows[:, 2, None], matrices[2])
 
 
@@ -91,7 +107,7 @@ def _best_rotation(covariance: Tensor) -> tuple[Tensor, Tensor]:
     # R = ((1 + (t² - 1) / 2) B + t adj(Bᵀ) - B Bᵀ B) / zeta
     rotation = b * ((trace * trace + 1) / 2)
     rotation.addcmul_(cofactor, trace)
-    rotation.sub_(_row_times(_row_times(b, b.transpose(0, 1)), b)).div_(zeta)
+    rotation.sub_(row_times(row_times(b, b.transpose(0, 1)), b)).div_(zeta)
 
     unreliable = size.isfinite() & ~((zeta > WELL_CONDITIONED) & converged)
     left = unreliable.nonzero().squeeze(1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench.protocol.alignment import align
+from bench.protocol.alignment import joints_first, row_times, similarity
 from models.skeleton import Skeleton
 
 MILLIMETRES = 1000.0
@@ -34,22 +34,22 @@ def joint_errors(pred: Tensor, target: Tensor) -> Tensor:
 def aligned_joint_errors(pred: Tensor, target: Tensor) -> Tensor:
     """``joint_errors`` after the Procrustes alignment of every pose (``alignment.align``).
 
-    Works through the poses in pieces, so that memory stays small however many there are.
+    Works through the poses in pieces of the same memory, so that it stays small however many there are.
     """
     pred, target = torch.broadcast_tensors(pred, target)
     poses = pred.reshape(-1, *pred.shape[-2:])
     targets = target.reshape(poses.shape)
     errors = poses.new_empty(poses.shape[:2])
-    piece = PIECE.get(pred.device.type, GPU_PIECE)
-    for out, x, y in zip(errors.split(piece), poses.split(piece), targets.split(piece), strict=True):
-        y = _poses_innermost(y)
-        out.copy_(joint_errors(align(_poses_innermost(x), y), y))
+    piece = min(PIECE.get(pred.device.type, GPU_PIECE), max(1, len(poses)))
+    rooms = poses.new_empty(3, piece * poses[0].numel() if len(poses) else 0)
+    for out, predicted, true in zip(errors.split(piece), poses.split(piece), targets.split(piece), strict=True):
+        x, y = joints_first(predicted, rooms[0]), joints_first(true, rooms[1])
+        linear, _ = similarity(x, y)
+        offset = row_times(x, linear, rooms[2, : x.numel()].view(x.shape)).sub_(y)
+        squared = offset.mul_(offset)
+        distance = squared[:, 0].add_(squared[:, 1]).add_(squared[:, 2]).sqrt_()
+        out.copy_(distance.mul_(MILLIMETRES).t())
     return errors.view(pred.shape[:-1])
-
-
-def _poses_innermost(poses: Tensor) -> Tensor:
-    """The same ``[N, J, 3]`` with N contiguous in memory, in which alignment and distances are fastest."""
-    return poses.flatten(1).t().contiguous().t().view_as(poses)
 
 
 def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
