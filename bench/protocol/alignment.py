@@ -17,10 +17,10 @@ COINCIDENT = {torch.float32: 1e-12, torch.float64: 1e-20}
 def align(pred: Tensor, target: Tensor) -> Tensor:
     """Move every predicted pose by its best similarity: scale, rotation without reflection, shift.
 
-    Minimises the squared joint distances of each pose on its own, the rotation in float64. Poses for which the best
-    rotation is not unique get one of the best. Joints that all coincide carry neither size nor direction: such a
-    prediction lands on the centroid of its target. A pose with a value that is not finite becomes NaN, and so
-    does one whose target has such a value.
+    Minimises the squared joint distances of each pose on its own, the rotation in float64. Poses for which the
+    best rotation is not unique get one of the best. Joints that all coincide carry neither size nor direction:
+    such a prediction lands on the centroid of its target. A pose with a value that is not finite becomes NaN, and
+    so does one whose target has such a value.
 
     Source: the minimum is Umeyama (1991), eq. 40-42; the rotation is computed in closed form by Markley's fast
     optimal attitude matrix (J. Astronaut. Sci. 41, 1993) and, where that is ill-conditioned, by the singular
