@@ -68,13 +68,13 @@ def similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     size = spread.sum(0, dtype=torch.float64)
     rotation, trace = _best_rotation(covariance.double())
     apart = size > COINCIDENT[x.dtype] * offset.square().sum(0)
-    return rotation.mul_(torch.where(apart, trace / size, 0 * trace)).to(x.dtype), goal.to(x.dtype)
+    return rotation.mul_(torch.where(apart, trace / size, 0 * trace)).to(x.dtype), goal
 
 
 def _centre(points: Tensor) -> Tensor:
-    """Move points ``[J, 3, N]`` to their centroids in place; the centroids ``[3, N]`` in float64."""
-    mean = points.mean(0, dtype=torch.float64)
-    points.sub_(mean.to(points.dtype))
+    """Move points ``[J, 3, N]`` to their centroids in place; the centroids ``[3, N]``."""
+    mean = points.mean(0)
+    points.sub_(mean)
     return mean
 
 
