@@ -6,7 +6,7 @@ import errno
 import os
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from bench.data_commands import DataRoot
 from models.errors import InputError
 
 if TYPE_CHECKING:
+    from bench.executors import Executor
     from bench.plan import Job
     from bench.records import RunSet
 
@@ -65,7 +66,10 @@ Assignments = Annotated[
     list[str] | None, typer.Option("--set", help="Override a key of every experiment: training.epochs=3.")
 ]
 Full = Annotated[bool, typer.Option("--full", help="Evaluate every test window, also at the tiny preset.")]
-Workers = Annotated[int, typer.Option(min=1, help="Pieces of work done at the same time.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Pieces of work at once: one per GPU, or per core of a CPU, by default.")
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of each worker (1 where the CPU computes).")]
 ExecutorName = Annotated[
     str | None, typer.Option("--executor", help="Where work is done: local, processes, ray or slurm.")
 ]
@@ -89,7 +93,8 @@ def ablate(
     store: StoreFolder = DEFAULT_STORE,
     assignments: Assignments = None,
     full: Full = False,
-    workers: Workers = 1,
+    workers: Workers = None,
+    threads: Threads = None,
     executor: ExecutorName = None,
     retry_failed: RetryFailed = False,
     dry_run: DryRun = False,
@@ -114,8 +119,8 @@ def ablate(
             title=ablation.title, layout=ablation.layout, ids=ids
         )
     runset = RunSet(tables=tables, command=_command(), created_at=_now())
-    how = _How(device, store, workers, executor, retry_failed)
-    how.plan(jobs.values()) if dry_run else how.run_and_report(jobs.values(), runset, out)
+    how = _How(device, store, workers, threads, executor, retry_failed)
+    how.plan(list(jobs.values())) if dry_run else how.run_and_report(list(jobs.values()), runset, out)
 
 
 @app.command()
@@ -132,7 +137,8 @@ def run(
     out: Out = DEFAULT_OUT,
     store: StoreFolder = DEFAULT_STORE,
     assignments: Assignments = None,
-    workers: Workers = 1,
+    workers: Workers = None,
+    threads: Threads = None,
     executor: ExecutorName = None,
     retry_failed: RetryFailed = False,
     dry_run: DryRun = False,
@@ -155,7 +161,7 @@ def run(
     ids = tuple(dict.fromkeys(job.id for job in jobs))
     table = RunSet.Table(title="Single runs", layout="runs", ids=ids)
     runset = RunSet(tables={"run": table}, command=_command(), created_at=_now())
-    how = _How(device, store, workers, executor, retry_failed)
+    how = _How(device, store, workers, threads, executor, retry_failed)
     how.plan(jobs) if dry_run else how.run_and_report(jobs, runset, out)
 
 
@@ -290,30 +296,29 @@ class _How:
 
     device: str
     store: Path
-    workers: int
+    workers: int | None
+    threads: int | None
     executor: str | None
     retry_failed: bool
 
-    def plan(self, jobs: Iterable[Job]) -> None:
+    def plan(self, jobs: Sequence[Job]) -> None:
         from bench.agenda import agenda
         from bench.forecast import plan_lines
-        from bench.measure import device_label
         from bench.store import Store
-        from bench.training import accelerator_for
+        from bench.sweep import place_of
 
-        store = Store(self.store)
-        todo = agenda(jobs, store, self.device, device_label(accelerator_for(self.device, "fp32").device))
-        for line in plan_lines(todo, store, self.workers):
+        store, executor = Store(self.store), self._executor(jobs)
+        for line in plan_lines(
+            agenda(jobs, store, self.device, place_of(executor, self.device)), store, executor.slots
+        ):
             typer.echo(line)
 
-    def run_and_report(self, jobs: Iterable[Job], runset: RunSet, out: Path) -> None:
-        from bench.executors import executor_for
+    def run_and_report(self, jobs: Sequence[Job], runset: RunSet, out: Path) -> None:
         from bench.files import write_text
         from bench.store import Store
         from bench.sweep import run as run_jobs
 
-        executor = executor_for(self.executor, self.store, self.workers, self.device)
-        outcome = run_jobs(jobs, Store(self.store), self.device, executor, self.retry_failed)
+        outcome = run_jobs(jobs, Store(self.store), self.device, self._executor(jobs), self.retry_failed)
         if os.environ.get("RANK", "0") != "0":
             return
         typer.echo(
@@ -325,6 +330,13 @@ class _How:
         _report(runset, outcome.records, out, pdf=True)
         if outcome.failures:
             raise typer.Exit(1)
+
+    def _executor(self, jobs: Sequence[Job]) -> Executor:
+        """One process is enough for one experiment, unless more were asked for."""
+        from bench.executors import executor_for
+
+        alone = len(jobs) == 1 and self.executor is None
+        return executor_for(self.executor, self.store, self.device, 1 if alone else self.workers, self.threads)
 
 
 def _report(runset: Any, records: dict[str, Any], out: Path, pdf: bool) -> None:

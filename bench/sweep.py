@@ -67,7 +67,7 @@ def run(
         OSError: the store cannot be written.
     """
     executor = executor or Local(store.root)
-    where = executor.place or device_label(accelerator_for(device, "fp32").device)
+    where = place_of(executor, device)
     wanted = {job.id: job for job in jobs}
     todo = agenda(wanted.values(), store, device, where)
     if retry_failed and todo.failures:
@@ -88,6 +88,17 @@ def run(
     end_together()
     failures = agenda(wanted.values(), store, device, where).failures
     return Outcome(store.records(wanted), failures, trained, evaluated)
+
+
+def place_of(executor: Executor, device: str) -> str:
+    """Name of the device that prices are measured on.
+
+    Raises:
+        InputError: it does not exist.
+    """
+    return (
+        f"{device} of {executor.place}" if executor.place else device_label(accelerator_for(device, "fp32").device)
+    )
 
 
 def work_off(items: Iterable[Item], executor: Executor, store: Store, slots: int) -> list[Item]:
