@@ -22,14 +22,13 @@ from models.skeleton import HUMAN36M, Skeleton
 
 
 @dataclass(frozen=True)
-class TCNConfig(WindowConfig):
-    """Size of the network; ``frames`` is the length of evaluated windows, trained ones have one output frame.
+class FilterConfig(WindowConfig):
+    """Size of a network of filters; ``frames`` is the length of evaluated windows, trained ones have one frame.
 
     Attributes:
-        filter_widths: of the dilated convolutions, odd; their product is the receptive field.
+        filter_widths: of the convolutions over time, odd; their product is the receptive field.
         channels: C.
         dropout: after every activation.
-        causal: see past frames only.
 
     Raises:
         InputError: a value out of its range.
@@ -38,14 +37,13 @@ class TCNConfig(WindowConfig):
     filter_widths: tuple[int, ...] = (3, 3, 3, 3, 3)
     channels: int = 1024
     dropout: float = 0.25
-    causal: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.filter_widths or any(width < 1 or width % 2 == 0 for width in self.filter_widths):
             raise InputError(f"filter_widths is {self.filter_widths}, but needs odd positive widths: take 3,3,3")
         if self.channels < 1:
-            raise InputError(f"channels is {self.channels}, but must be positive: take 1024")
+            raise InputError(f"channels is {self.channels}, but must be positive: take {type(self).channels}")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.25")
 
@@ -54,11 +52,45 @@ class TCNConfig(WindowConfig):
         return math.prod(self.filter_widths)
 
 
+@dataclass(frozen=True)
+class TCNConfig(FilterConfig):
+    """``causal``: see past frames only."""
+
+    causal: bool = False
+
+    @property
+    def context(self) -> tuple[int, int]:
+        """Input frames that an output frame needs on its left and right."""
+        reach = self.receptive_field - 1
+        return (reach, 0) if self.causal else (reach // 2, reach // 2)
+
+
 class TimeConvolution(nn.Conv1d):
     """A valid convolution of ``[B, C, L]`` whose stride and dilation the caller chooses."""
 
     def forward(self, input: Tensor, stride: int = 1, dilation: int = 1) -> Tensor:
         return nn.functional.conv1d(input, self.weight, self.bias, stride=stride, dilation=dilation)
+
+
+def residual_block(
+    features: Tensor,
+    convs: nn.ModuleList,
+    norms: nn.ModuleList,
+    dropout: nn.Dropout,
+    stride: int = 1,
+    dilation: int = 1,
+    causal: bool = False,
+) -> Tensor:
+    """A wide convolution of ``[B, C', L]`` and one of width 1, added to the first C channels of their input.
+
+    The input is taken at the middle frame of the wide filter; ``causal``, at its last.
+    """
+    (wide, point), (wide_norm, point_norm) = convs, norms
+    assert isinstance(wide, TimeConvolution)
+    hidden = dropout(wide_norm(wide(features, stride, dilation)).relu())
+    reach = (wide.kernel_size[0] - 1) * dilation
+    kept = features[:, : wide.out_channels, reach if causal else reach // 2 :: stride]
+    return kept[:, :, : hidden.shape[2]] + dropout(point_norm(point(hidden)).relu())
 
 
 class TemporalConvolutions(nn.Module):
@@ -92,21 +124,11 @@ class TemporalConvolutions(nn.Module):
 
     def _lift(self, pose_2d: Tensor, strides: list[int], dilations: list[int]) -> Tensor:
         features = pose_2d.flatten(2).transpose(1, 2)
-        features = self._activate(self.expand_norm, self.expand_conv(features, strides[0], dilations[0]))
-        for block, (width, stride, dilation) in enumerate(
-            zip(self.widths[1:], strides[1:], dilations[1:], strict=True)
-        ):
-            (wide, point), (wide_norm, point_norm) = (
-                layers[2 * block : 2 * block + 2] for layers in (self.convs, self.norms)
-            )
-            reach = (width - 1) * dilation
-            kept = features[:, :, reach if self.causal else reach // 2 :: stride]
-            hidden = self._activate(wide_norm, wide(features, stride, dilation))
-            features = kept[:, :, : hidden.shape[2]] + self._activate(point_norm, point(hidden))
+        features = self.dropout(self.expand_norm(self.expand_conv(features, strides[0], dilations[0])).relu())
+        for block, (stride, dilation) in enumerate(zip(strides[1:], dilations[1:], strict=True)):
+            convs, norms = (layers[2 * block : 2 * block + 2] for layers in (self.convs, self.norms))
+            features = residual_block(features, convs, norms, self.dropout, stride, dilation, self.causal)
         return self.shrink(features).transpose(1, 2).unflatten(2, (-1, 3))
-
-    def _activate(self, norm: nn.Module, features: Tensor) -> Tensor:
-        return self.dropout(norm(features).relu())
 
 
 class TCN(Lifter):
@@ -133,8 +155,7 @@ class TCN(Lifter):
         super().__init__(config, skeleton)
         self.frames = config.frames
         self.train_frames = 1
-        reach = config.receptive_field - 1
-        self.context = (reach, 0) if config.causal else (reach // 2, reach // 2)
+        self.context = config.context
         self.network = TemporalConvolutions(config, len(skeleton.joints), len(skeleton.joints))
 
     def training_loss(self, batch: Batch) -> Tensor:

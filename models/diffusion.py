@@ -59,10 +59,12 @@ def visited_times(steps: int, timesteps: int = TIMESTEPS) -> list[int]:
     return torch.linspace(-1, timesteps - 1, steps + 1).to(torch.int64).flip(0).tolist()
 
 
-def ddim_step(current: Tensor, clean: Tensor, noise: Tensor, now: int, then: int, signal: Tensor) -> Tensor:
-    """From ``current`` at time ``now`` and its clean estimate to time ``then``, with fresh ``noise`` (eta 1)."""
+def ddim_step(
+    current: Tensor, clean: Tensor, noise: Tensor, now: int, then: int, signal: Tensor, eta: float = 1.0
+) -> Tensor:
+    """From ``current`` at time ``now`` and its clean estimate to time ``then``, with fresh ``noise`` times eta."""
     share, next_share = float(signal[now]), float(signal[then])
-    variance = (1 - share / next_share) * (1 - next_share) / (1 - share)
+    variance = eta**2 * (1 - share / next_share) * (1 - next_share) / (1 - share)
     direction = predict_noise_from_start(current, clean, torch.tensor([now]), signal)
     mean = next_share**0.5 * clean + (1 - next_share - variance) ** 0.5 * direction
     return (mean + variance**0.5 * noise).to(current.dtype)

@@ -30,6 +30,16 @@ def mean_joint_distance(predicted: Tensor, target: Tensor, weights: Tensor | Non
     return (distance if weights is None else weights * distance).mean()
 
 
+def scaled_joint_distance(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean distance after every frame is scaled to the target, least squares (N-MPJPE as a loss).
+
+    The gradient runs through the scale (Rhodin et al., arXiv:1803.04775).
+    """
+    dims = (-2, -1)
+    scale = (target * predicted).sum(dims, keepdim=True) / predicted.square().sum(dims, keepdim=True)
+    return mean_joint_distance(scale * predicted, target)
+
+
 def temporal_consistency(predicted: Tensor, weights: Tensor) -> Tensor:
     """Mean over frames, joints and coordinates of weight times squared frame difference (MixSTE, section 3.4)."""
     return (weights[:, None] * predicted.diff(dim=-3).square()).mean()

@@ -72,9 +72,29 @@ class ConfidenceConfig:
     confidence: Literal["required", "one"] = "required"
 
 
+def check_stride(stride: int | None) -> None:
+    """Complain about the option ``stride`` (frames from one training window to the next) of a method that has it.
+
+    Raises:
+        InputError: it is given and not positive.
+    """
+    if stride is not None and stride < 1:
+        raise InputError(f"stride is {stride}, but must be positive: take 1, or none for windows without overlap")
+
+
 def _check_odd(name: str, value: int) -> None:
     if value < 1 or value % 2 == 0:
         raise InputError(f"{name} is {value}, but a window has an odd number of frames: take 27 or 243")
+
+
+def check_heads(channels: int, heads: int) -> None:
+    """Complain about the size of an attention.
+
+    Raises:
+        InputError: channels is odd, less than 4 or no multiple of heads.
+    """
+    if channels < 4 or channels % 2 or heads < 1 or channels % heads:
+        raise InputError(f"channels is {channels} with {heads} heads: take an even multiple of heads, 4 or more")
 
 
 def with_confidence(batch: Batch, missing: Literal["required", "one"] = "required") -> Tensor:

@@ -1,15 +1,18 @@
-"""What the methods' recipes name: optimisers, and learning rates over a training."""
+"""What changes over a training: learning rates, which recipes name, and the momentum of norms."""
 
 from __future__ import annotations
 
 import math
 from typing import Literal
 
+from torch import nn
+
 OptimizerName = Literal["adamw", "adam", "amsgrad", "ranger"]
 Schedule = Literal["exponential", "halving", "cosine", "staircase"]
 
 HALVED_EVERY = 5
 STAIR = 60
+FIRST_MOMENTUM, LAST_MOMENTUM = 0.1, 0.001
 
 
 def learning_rate(schedule: Schedule, first: float, decay: float, done: float, epochs: int) -> float:
@@ -34,3 +37,15 @@ def learning_rate(schedule: Schedule, first: float, decay: float, done: float, e
     if schedule == "staircase":
         return first * decay ** (whole // STAIR)
     return first * decay**done
+
+
+def decay_norm_momentum(module: nn.Module, done: float) -> None:
+    """Let batch norms average over ever more steps, exponentially (VideoPose3D, arXiv:1811.11742).
+
+    Args:
+        done: part of the training, from 0 to 1.
+    """
+    momentum = FIRST_MOMENTUM * (LAST_MOMENTUM / FIRST_MOMENTUM) ** done
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            layer.momentum = momentum

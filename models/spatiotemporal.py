@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.errors import InputError
-from models.prediction import WindowConfig
+from models.prediction import WindowConfig, check_heads
 
 BLOCK_EPS = 1e-6
 SHORT_SEQUENCE = 32
@@ -51,10 +51,7 @@ class TrunkConfig(WindowConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.channels < 4 or self.channels % 2 or self.heads < 1 or self.channels % self.heads:
-            raise InputError(
-                f"channels is {self.channels} with {self.heads} heads: take an even multiple of heads, 4 or more"
-            )
+        check_heads(self.channels, self.heads)
         if self.depth < 1:
             raise InputError(f"depth is {self.depth}, but the trunk needs at least 1 pair of blocks")
         if self.mlp_ratio * self.channels < 1:
@@ -74,11 +71,12 @@ class Attention(nn.Module):
     whatever axis is attended, and the result is again ``[N, L, M, C]`` without a copy.
     """
 
-    def __init__(self, channels: int, heads: int) -> None:
+    def __init__(self, channels: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
         N, L, M, C = tokens.shape
@@ -87,7 +85,7 @@ class Attention(nn.Module):
             for weight, bias in zip(self.qkv.weight.chunk(3), self.qkv.bias.chunk(3), strict=True)
         )
         mixed = attend(query, key, value)
-        return self.proj(mixed.transpose(1, 2).reshape(N, L, M, C))
+        return self.dropout(self.proj(mixed.transpose(1, 2).reshape(N, L, M, C)))
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -104,36 +102,59 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 class Mlp(nn.Module):
     """Two linear layers with an exact GELU between them."""
 
-    def __init__(self, channels: int, hidden: int) -> None:
+    def __init__(self, channels: int, hidden: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.fc1 = nn.Linear(channels, hidden)
         self.fc2 = nn.Linear(hidden, channels)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return self.fc2(functional.gelu(self.fc1(tokens)))
+        hidden = self.dropout(functional.gelu(self.fc1(tokens)))
+        return self.dropout(self.fc2(hidden))
 
 
 class Block(nn.Module):
     """Pre-norm transformer block over L of ``[N, L, M, C]``, with stochastic depth per row and column."""
 
-    def __init__(self, channels: int, heads: int, mlp_ratio: float, drop_path: float) -> None:
+    def __init__(
+        self, channels: int, heads: int, mlp_ratio: float, drop_path: float, dropout: float = 0.0
+    ) -> None:
         super().__init__()
-        self.drop_path = drop_path
         self.norm1 = nn.LayerNorm(channels, eps=BLOCK_EPS)
-        self.attn = Attention(channels, heads)
+        self.attn = Attention(channels, heads, dropout)
         self.norm2 = nn.LayerNorm(channels, eps=BLOCK_EPS)
-        self.mlp = Mlp(channels, int(channels * mlp_ratio))
+        self.mlp = Mlp(channels, int(channels * mlp_ratio), dropout)
+        self.sometimes = StochasticDepth(drop_path)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        tokens = tokens + self._sometimes(self.attn(self.norm1(tokens)))
-        return tokens + self._sometimes(self.mlp(self.norm2(tokens)))
+        tokens = tokens + self.sometimes(self.attn(self.norm1(tokens)))
+        return tokens + self.sometimes(self.mlp(self.norm2(tokens)))
 
-    def _sometimes(self, branch: Tensor) -> Tensor:
-        if not self.training or self.drop_path == 0:
+
+class StochasticDepth(nn.Module):
+    """In training, leaves out a branch ``[N, L, M, C]`` at random, each row and column on its own."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, branch: Tensor) -> Tensor:
+        if not self.training or self.rate == 0:
             return branch
-        keep = 1 - self.drop_path
+        keep = 1 - self.rate
         kept = branch.new_empty(branch.shape[0], 1, branch.shape[2], 1).bernoulli_(keep)
         return branch * (kept / keep)
+
+
+def within_frames(block: nn.Module, tokens: Tensor) -> Tensor:
+    """Apply a block that attends over L to the joints of every frame of ``[B, F, J, C]``."""
+    B, F, J, C = tokens.shape
+    return block(tokens.reshape(B * F, J, 1, C)).view(B, F, J, C)
+
+
+def growing(last: float, depth: int) -> list[float]:
+    """Rates of stochastic depth: from 0 at the first block linearly to ``last`` at the last."""
+    return [last * number / max(1, depth - 1) for number in range(depth)]
 
 
 class Trunk(nn.Module):
@@ -146,7 +167,7 @@ class Trunk(nn.Module):
         """``inputs``: coordinates of a joint that are embedded, 2 (2D) or 5 (2D and 3D)."""
         super().__init__()
         C = config.channels
-        rates = [config.drop_path * number / max(1, config.depth - 1) for number in range(config.depth)]
+        rates = growing(config.drop_path, config.depth)
         self.embedding = nn.Linear(inputs, C)
         self.embedding.weight.data[:, :2] *= config.input_gain
         self.joint_table = nn.Parameter(torch.randn(1, joints, C) * config.table_std)
@@ -173,9 +194,8 @@ class Trunk(nn.Module):
 
         ``communicate`` maps tokens to tokens between the first spatial block and the frame table.
         """
-        B, F, J, C = tokens.shape
         for number, (spatial, temporal) in enumerate(zip(self.spatial_blocks, self.temporal_blocks, strict=True)):
-            tokens = self.spatial_norm(spatial(tokens.reshape(B * F, J, 1, C))).view(B, F, J, C)
+            tokens = self.spatial_norm(within_frames(spatial, tokens))
             if number == 0:
                 tokens = tokens if communicate is None else communicate(tokens)
                 tokens = tokens + self.frame_table[:, :, None]

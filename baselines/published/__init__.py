@@ -4,7 +4,7 @@ Such a module is found by its name and declares:
 
 - ``LIFTER``: the class of the method.
 - ``RENAMES``: beginning of a published name, wrappers removed, to the beginning of ours; the first that fits
-  counts.
+  counts. ``*`` stands for anything without a dot, and is the same in both.
 - ``UNUSED`` (optional): beginnings of published entries that nothing here uses; ``*`` stands for anything.
 - ``sizes(state)``: the fields of the configuration that the shapes of a state dict (in our names) tell;
   ``KeyError`` where it is no checkpoint of the method.

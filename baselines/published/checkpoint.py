@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import json
 import pkgutil
+import re
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -53,8 +54,9 @@ def our_name(method: str, published: str) -> str | None:
     """Our name of a published entry; None for one that the mapping does not know."""
     bare = without_wrappers(published)
     for theirs, ours in module_of(method).RENAMES.items():
-        if bare.startswith(theirs):
-            return ours + bare.removeprefix(theirs)
+        found = re.match(re.escape(theirs).replace(r"\*", r"([^.]*)"), bare)
+        if found:
+            return ours.replace("*", "{}").format(*found.groups()) + bare[found.end() :]
     return None
 
 

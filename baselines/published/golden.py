@@ -50,6 +50,7 @@ class Vectors:
 
     Attributes:
         config: sizes and conditions.
+        keys: published name and shape of every entry of the state dict.
         names: of all arrays.
         read: names of those that were asked for.
     """
@@ -58,7 +59,7 @@ class Vectors:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         self.config: dict[str, Any] = json.loads(str(arrays.pop("config")))
-        self._keys: list[tuple[str, list[int]]] = json.loads(str(arrays.pop("keys", "[]")))
+        self.keys: list[tuple[str, list[int]]] = json.loads(str(arrays.pop("keys", "[]")))
         self._arrays = arrays
         self.names = list(arrays)
         self.read: set[str] = set()
@@ -81,9 +82,7 @@ class Vectors:
     def weights(self, method: str, prefix: str = "") -> Outputs:
         """A state dict of the method, or of its part ``prefix``, every entry made from its published name."""
         fixed = fixed_entries(method)
-        entries = [
-            (name, shape) for name, shape in self._keys if name not in fixed and not is_unused(method, name)
-        ]
+        entries = [(name, shape) for name, shape in self.keys if name not in fixed and not is_unused(method, name)]
         unknown = [name for name, _ in entries if our_name(method, name) is None]
         if unknown:
             raise ValueError(f"{method} has no name for {', '.join(unknown)}")
@@ -95,10 +94,9 @@ class Vectors:
     def grad_norms(self, method: str, module: nn.Module, prefix: str = "") -> Tensor:
         """Gradient norms by ``config["grad_param_names"]``; -1 where no gradient reaches a parameter."""
         named = dict(module.named_parameters())
-        grads = []
-        for published in self.config["grad_param_names"]:
-            name = (our_name(method, published) or published).removeprefix(prefix)
-            grads.append(None if is_unused(method, published) else named[name].grad)
+        names = [our_name(method, published) or published for published in self.config["grad_param_names"]]
+        parameters = [named.get(name.removeprefix(prefix)) for name in names]
+        grads = [None if parameter is None else parameter.grad for parameter in parameters]
         return torch.stack([torch.tensor(-1.0) if grad is None else grad.norm() for grad in grads])
 
 
@@ -117,6 +115,15 @@ def first_output(module: nn.Module, seen: Outputs, name: str) -> None:
         seen.setdefault(name, output)
 
     module.register_forward_hook(keep)
+
+
+def first_input(module: nn.Module, seen: Outputs, name: str) -> None:
+    """Have ``module`` keep what it is first given in ``seen[name]``."""
+
+    def keep(module: nn.Module, inputs: Any) -> None:
+        seen.setdefault(name, inputs[0])
+
+    module.register_forward_pre_hook(keep)
 
 
 def weight_from_name(name: str, shape: list[int]) -> np.ndarray:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
-from torch import Tensor
+
+from models.projection import Array, aligned, project
 
 UNDISTORT_ITERATIONS = 8
-
-Array = TypeVar("Array", np.ndarray, Tensor)
 
 
 @dataclass(frozen=True)
@@ -77,32 +75,9 @@ def camera_to_world(points: np.ndarray, orientation: np.ndarray, position: np.nd
     return (points @ _matrix(orientation).T + position).astype(points.dtype)
 
 
-def project(points: Array, intrinsics: Array) -> Array:
-    """Project camera-space points with the full lens model of the field's Human3.6M code.
-
-    With u = (x/z, y/z) clamped to ±1 and r2 = u·u: f (u (1 + k1 r2 + k2 r2² + k3 r2³ + p·u) + p r2) + c. The
-    tangential part differs from OpenCV's. NumPy arrays and torch tensors alike (gradients flow).
-
-    Args:
-        points: ``[..., 3]`` metres, camera axes.
-        intrinsics: ``[9]``, or ``[B, 9]`` for points ``[B, ..., 3]``; fx fy cx cy k1 k2 k3 p1 p2.
-
-    Returns:
-        ``[..., 2]`` in the units of ``intrinsics``: screen coordinates, if those are normalised.
-    """
-    camera = _aligned(intrinsics, points)
-    focal, centre, tangential = camera[..., 0:2], camera[..., 2:4], camera[..., 7:9]
-    u = (points[..., :2] / points[..., 2:]).clip(-1, 1)
-    x, y = u[..., :1], u[..., 1:]
-    r2 = x * x + y * y
-    radial = 1 + r2 * (camera[..., 4:5] + r2 * (camera[..., 5:6] + r2 * camera[..., 6:7]))
-    tangent = tangential[..., :1] * x + tangential[..., 1:] * y
-    return focal * (u * (radial + tangent) + tangential * r2) + centre
-
-
 def project_linear(points: Array, intrinsics: Array) -> Array:
     """``project`` without lens distortion; same arguments and result."""
-    camera = _aligned(intrinsics, points)
+    camera = aligned(intrinsics, points)
     return camera[..., 0:2] * (points[..., :2] / points[..., 2:]).clip(-1, 1) + camera[..., 2:4]
 
 
@@ -118,7 +93,7 @@ def viewing_rays(screen: Array, intrinsics: Array) -> Array:
     Returns:
         ``[..., 2]``.
     """
-    camera = _aligned(intrinsics, screen)
+    camera = aligned(intrinsics, screen)
     focal, tangential = camera[..., 0:2], camera[..., 7:9]
     linear = (screen - camera[..., 2:4]) / focal
     u = linear
@@ -144,10 +119,3 @@ def image_coordinates(screen: np.ndarray, width: int, height: int) -> np.ndarray
 def _matrix(orientation: np.ndarray) -> np.ndarray:
     """``[3, 3]`` float64 whose columns are the rotated axes."""
     return rotate(orientation.astype(np.float64), np.eye(3)).T
-
-
-def _aligned(intrinsics: Array, points: Array) -> Array:
-    """``[9]`` or ``[B, 9]`` with axes inserted so that it broadcasts against points ``[B, ..., 3]``."""
-    while 1 < intrinsics.ndim < points.ndim:
-        intrinsics = intrinsics[..., None, :]
-    return intrinsics

@@ -33,13 +33,15 @@ def tiny(cls: type[Lifter], skeleton: Skeleton = HUMAN36M) -> Lifter:
 def batch(lifter: Lifter, frames: int, windows: int = 3) -> Batch:
     generator = torch.Generator().manual_seed(1)
     pose_2d = torch.randn(windows, frames + sum(lifter.context), 17, 2, generator=generator)
-    pose_3d = torch.randn(windows, frames, 17, 3, generator=generator)
+    still = torch.randn(windows, 1, 17, 3, generator=generator)
+    pose_3d = still + 0.01 * torch.randn(windows, frames, 17, 3, generator=generator)
     confidence = torch.rand(pose_2d.shape[:-1], generator=generator)
     data = Batch(
         pose_2d,
         ("Walking", "Eating", "Walking")[:windows],
         torch.arange(windows),
         pose_3d,
+        camera=torch.tensor([[2.3, 2.3, 0, 0, 0, 0, 0, 0, 0]]).expand(windows, -1),
         confidence=confidence,
     )
     if not lifter.random_frames:
@@ -55,7 +57,7 @@ def part(data: Batch, first: int) -> Batch:
         for field in fields(data)
         if isinstance(value := getattr(data, field.name), torch.Tensor)
     }
-    return replace(Batch(actions=data.actions[first:], **kept), pose_3d=None, random_3d=None)
+    return replace(Batch(actions=data.actions[first:], **kept), pose_3d=None, random_3d=None, camera=None)
 
 
 @pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP], ids=lambda skeleton: skeleton.name)

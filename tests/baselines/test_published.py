@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 
 from baselines.published.checkpoint import import_checkpoint
-from baselines.published.golden import Vectors
+from baselines.published.golden import Vectors, weight_from_name
 from models.errors import InputError
 from models.finepose.model import FinePOSE, FinePOSEConfig
 from models.text.tower import TextTower, TowerSize
@@ -34,6 +36,28 @@ def test_imported_d3dp_reproduces_the_golden_output() -> None:
     with torch.no_grad():
         out = lifter.denoise(lifter.condition(vectors["x_2d"], ()), vectors["x_3d_h"], vectors["t"])
     torch.testing.assert_close(out, vectors["out_eval"], atol=5e-5, rtol=0)
+
+
+def made_from_names(path: Path, file: str) -> Path:
+    """A checkpoint with the entries that a file of golden vectors lists."""
+    with np.load(GOLDEN / f"{file}.npz") as arrays:
+        keys = json.loads(str(arrays["keys"]))
+    torch.save({f"module.{name}": torch.as_tensor(weight_from_name(name, shape)) for name, shape in keys}, path)
+    return path
+
+
+@pytest.mark.parametrize(("method", "file"), [("glagcn", "glagcn_small"), ("anatomy", "anatomy3d_small")])
+def test_graph_and_anatomy_checkpoints_are_taken_whole(method: str, file: str, tmp_path: Path) -> None:
+    imported = import_checkpoint(made_from_names(tmp_path / "made.bin", file), method)
+    assert imported.config.filter_widths == (3, 3, 3)
+    expected = Vectors(GOLDEN / f"{file}.npz").weights(method)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in imported.build().state_dict().items())
+
+
+def test_half_of_diffpose_is_refused(tmp_path: Path) -> None:
+    path = made_from_names(tmp_path / "made.bin", "diffpose_pose_small")
+    with pytest.raises(InputError, match="one of its two networks"):
+        import_checkpoint(path, "diffpose")
 
 
 def test_saved_file_says_where_it_comes_from(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from torch.nn import functional
 
 from models import spatiotemporal
 from models.errors import InputError
-from models.spatiotemporal import Attention, Block, Trunk, TrunkConfig
+from models.spatiotemporal import Attention, StochasticDepth, Trunk, TrunkConfig
 
 
 def plain_attention(layer: Attention, rows: torch.Tensor) -> torch.Tensor:
@@ -38,18 +38,18 @@ def test_no_layout_copy_after_fused_attention() -> None:
 
 def test_stochastic_depth_drops_rows_and_keeps_the_mean() -> None:
     torch.manual_seed(0)
-    block = Block(8, heads=2, mlp_ratio=2, drop_path=0.5)
+    sometimes = StochasticDepth(0.5)
     branch = torch.ones(2000, 3, 2, 8)
-    kept = block._sometimes(branch)
+    kept = sometimes(branch)
     assert set(kept.unique().tolist()) == {0.0, 2.0}
     assert (kept == kept[:, :1, :, :1]).all()
     assert abs(kept.mean().item() - 1) < 0.05
-    assert torch.equal(block.eval()._sometimes(branch), branch)
+    assert torch.equal(sometimes.eval()(branch), branch)
 
 
 def test_stochastic_depth_grows_linearly() -> None:
     trunk = Trunk(TrunkConfig(frames=3, channels=8, depth=3, heads=2, drop_path=0.2), inputs=2, joints=17)
-    assert [block.drop_path for block in trunk.spatial_blocks] == [0.0, 0.1, 0.2]
+    assert [block.sometimes.rate for block in trunk.spatial_blocks] == [0.0, 0.1, 0.2]
 
 
 def test_embedding_in_two_parts_is_one_linear_layer() -> None:

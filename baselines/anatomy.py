@@ -1,0 +1,422 @@
+"""Anatomy3D: bone lengths of a person and bone directions of a frame (Chen et al., arXiv:2002.10322, TCSVT 2021).
+
+B batch, L frames of input, T of them the receptive field, F frames of output, R random frames of the same video,
+J joints, N bones, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from baselines.tcn import TCNConfig, TimeConvolution, residual_block
+from models.errors import InputError
+from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.losses import mean_joint_distance
+from models.prediction import ConfidenceConfig, flip_average, root_at_origin, with_confidence
+from models.projection import project
+from models.schedules import decay_norm_momentum
+from models.skeleton import HUMAN36M, Skeleton
+
+TEMPERATURE = 10.0
+VALUES_AT_ONCE = 2**26
+"""Numbers in one activation (256 MB in float32) that output frames are chunked to stay below."""
+DIRECTION_WEIGHT, SHIFT_WEIGHT, LENGTH_WEIGHT, FIRST_WEIGHT = 0.3, 2.0, 100.0, 0.5
+LARGEST_CHANGE = 0.6
+ROOT, ROOT_SPREAD = (0.0, -0.3, 5.0), 0.5
+"""Where people with other bones stand in the camera's space, in metres."""
+PUBLISHED_BONES = (
+    (16, 15), (15, 14), (13, 12), (12, 11), (10, 9), (9, 8), (8, 7), (8, 11), (8, 14), (7, 0), (3, 2), (2, 1),
+    (6, 5), (5, 4), (1, 0), (4, 0),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AnatomyConfig(TCNConfig, ConfidenceConfig):
+    """Size of the network.
+
+    Attributes:
+        random_frames: R, of the same sequence, from which bone lengths are estimated.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    random_frames: int = 50
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.random_frames < 1:
+            raise InputError(f"random_frames is {self.random_frames}, but lengths need at least 1 frame: take 50")
+
+
+class Bones(nn.Module):
+    """What the network knows of a skeleton; a bone is a pair of joints, its vector the first minus the second."""
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        super().__init__()
+        parents, joints = skeleton.parents, range(len(skeleton.joints))
+        pairs = tuple((child, parent) for parent, child in skeleton.bones)
+        pairs = PUBLISHED_BONES if skeleton == HUMAN36M else pairs
+        tied = {frozenset(pair) for pair in pairs}
+        others = [(i, j) for i in joints for j in joints[i:] if frozenset((i, j)) not in tied]
+        chains = torch.zeros(len(joints), len(pairs))
+        for bone, (first, second) in enumerate(pairs):
+            sign, child = (1, first) if parents[first] == second else (-1, second)
+            chains[[joint for joint in joints if child in _chain(joint, parents)], bone] = sign
+        self.register_buffer("pairs", torch.tensor(pairs), persistent=False)
+        self.register_buffer("others", torch.tensor(others), persistent=False)
+        self.register_buffer("chains", chains, persistent=False)  # [J, N]: what leads from the root to a joint
+
+    def __len__(self) -> int:
+        return len(self.get_buffer("pairs"))
+
+    def vectors(self, poses: Tensor) -> Tensor:
+        """``[..., J, 3]`` to ``[..., N, 3]``."""
+        first, second = self.get_buffer("pairs").T
+        return poses[..., first, :] - poses[..., second, :]
+
+    def directions(self, poses: Tensor) -> Tensor:
+        """``[..., J, 3]`` to unit vectors ``[..., N, 3]``."""
+        return functional.normalize(self.vectors(poses), dim=-1)
+
+    def lengths(self, poses: Tensor) -> Tensor:
+        """``[..., J, 3]`` to ``[..., N]``."""
+        return torch.linalg.vector_norm(self.vectors(poses), dim=-1)
+
+    def shifts(self, poses: Tensor) -> Tensor:
+        """From joint i to joint j of all pairs i <= j that are no bone: ``[..., J, 3]`` to ``[..., pairs, 3]``."""
+        first, second = self.get_buffer("others").T
+        return poses[..., second, :] - poses[..., first, :]
+
+    def lengthened(self, poses: Tensor, uniform: Tensor) -> Tensor:
+        """Poses ``[B, R, J, 3]`` of people with other bones; what is further out moves along.
+
+        Args:
+            poses: of one person in each row.
+            uniform: ``[B, N]`` from 0 to 1; 0.5 leaves a bone as it is.
+        """
+        extra = (uniform - 0.5) * LARGEST_CHANGE * self.lengths(poses).mean((0, 1))
+        return poses + self.get_buffer("chains") @ (self.directions(poses) * extra[:, None, :, None])
+
+
+def _chain(joint: int, parents: Sequence[int]) -> list[int]:
+    """A joint and all between it and the root, which is left out."""
+    return [] if parents[joint] < 0 else [joint, *_chain(parents[joint], parents)]
+
+
+class BoneLengths(nn.Module):
+    """Rough poses, frame by frame, and from many frames of one person the lengths of the bones.
+
+    The lengths' loss reaches the attention over frames alone: rough poses enter detached.
+    """
+
+    def __init__(self, joints: int, bones: int, blocks: int, channels: int, dropout: float) -> None:
+        super().__init__()
+        C, hidden = channels, 2 * blocks
+        self.linears = nn.ModuleList(nn.Linear(C if number else 2 * joints, C) for number in range(hidden + 1))
+        self.linears.append(nn.Linear(C, 3 * joints))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(C) for _ in range(hidden + 1))
+        self.attention = nn.Linear(6 * joints, bones)
+        self.dropout = nn.Dropout(dropout)
+
+    def rough(self, pose_2d: Tensor) -> Tensor:
+        """``[B, R, J, 2]`` to ``[B, R, J, 3]``."""
+        features = self._layer(0, pose_2d.flatten(2).flatten(0, 1))
+        for number in range(1, len(self.norms), 2):
+            features = features + self._layer(number + 1, self._layer(number, features))
+        return self.linears[-1](features).view(*pose_2d.shape[:3], 3)
+
+    def logits(self, rough: Tensor) -> Tensor:
+        """Weight of each frame for each bone before the softmax: ``[B, R, J, 3]`` to ``[B, R, N]``."""
+        flat = rough.detach().flatten(2)
+        return self.attention(torch.cat([flat, flat.abs()], dim=-1))
+
+    def weighted(self, lengths: Tensor, logits: Tensor, count: int) -> Tensor:
+        """Lengths ``[B, R, N]`` of bones in rough poses, averaged over every ``count`` frames in a row.
+
+        Returns:
+            ``[B, R - count + 1, N]``.
+        """
+        weights = (TEMPERATURE * logits).unfold(1, count, 1).softmax(dim=-1)
+        return (weights * lengths.detach().unfold(1, count, 1)).sum(dim=-1)
+
+    def _layer(self, number: int, features: Tensor) -> Tensor:
+        return self.dropout(self.norms[number](self.linears[number](features)).relu())
+
+
+class BoneDirections(nn.Module):
+    """Directions of the bones, estimated twice: after a pass from fine to coarse, and after a second one.
+
+    In the second pass every level meets what the first made of it, detached, beside the first pass's result.
+    """
+
+    def __init__(self, config: TCNConfig, joints: int, bones: int) -> None:
+        super().__init__()
+        widths, C = config.filter_widths, config.channels
+        self.widths, self.causal = widths, config.causal
+        self.expand_conv = TimeConvolution(2 * joints, C, widths[0], bias=False)
+        self.expand_bn = nn.BatchNorm1d(C)
+        self.expand_convscore = TimeConvolution(joints, C, widths[0], bias=False)
+        self.expand_bnscore = nn.BatchNorm1d(C)
+        self.convs_1, self.norms_1 = _blocks(widths[1:], [2 * C] + [C] * len(widths[2:]), C)
+        self.convs_2, self.norms_2 = _blocks(widths[1:], [2 * C] * len(widths[1:]), C)
+        self.shrink_1 = nn.Conv1d(C, 3 * bones, 1)
+        self.shrink_2 = nn.Conv1d(C, 3 * bones, 1)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def levels(self, pose_2d: Tensor, score: Tensor, strided: bool) -> list[Tensor]:
+        """Features of the first pass after every width, ``[B, C, ·]``.
+
+        Args:
+            pose_2d: ``[B, L, J, 2]``.
+            score: ``[B, L, J]`` visibility.
+            strided: leave out what the one output frame of L = T frames does not need.
+        """
+        whole = (1,) * len(self.widths)
+        strides = self.widths if strided else whole
+        dilations = whole if strided else tuple(accumulate((1, *self.widths[:-1]), mul))
+        pose, seen = (
+            self.dropout(norm(conv(values.flatten(2).transpose(1, 2), strides[0])).relu())
+            for conv, norm, values in (
+                (self.expand_conv, self.expand_bn, pose_2d),
+                (self.expand_convscore, self.expand_bnscore, score),
+            )
+        )
+        features, levels = torch.cat([pose, seen * pose], dim=1), [pose]
+        for block, (stride, dilation) in enumerate(zip(strides[1:], dilations[1:], strict=True)):
+            features = self._block(self.convs_1, self.norms_1, block, features, stride, dilation)
+            levels.append(features)
+        return levels
+
+    def first(self, levels: list[Tensor]) -> Tensor:
+        """Directions ``[B, F, N, 3]`` from the first pass."""
+        return _unit(self.shrink_1(levels[-1]))
+
+    def second(self, levels: list[Tensor]) -> Tensor:
+        """Directions ``[B, 1, N, 3]`` from levels of the strided form."""
+        levels = [level.detach() for level in levels]
+        features = levels[-1].expand(-1, -1, levels[0].shape[2])
+        for block, (width, level) in enumerate(zip(self.widths[1:], levels, strict=False)):
+            joined = torch.cat([features, level], dim=1)
+            features = self._block(self.convs_2, self.norms_2, block, joined, width, 1)
+        return _unit(self.shrink_2(features))
+
+    def by_frame(self, levels: list[Tensor]) -> list[Tensor]:
+        """Each output frame's part of whole levels, as the strided form has it: views ``[B, F, C, ·]``."""
+        steps = list(accumulate(self.widths, mul))
+        return [
+            level.unfold(2, steps[-1] - step + 1, 1)[..., ::step].transpose(1, 2)
+            for level, step in zip(levels, steps, strict=True)
+        ]
+
+    def _block(
+        self, convs: nn.ModuleList, norms: nn.ModuleList, number: int, features: Tensor, stride: int, dilation: int
+    ) -> Tensor:
+        part = slice(2 * number, 2 * number + 2)
+        return residual_block(features, convs[part], norms[part], self.dropout, stride, dilation, self.causal)
+
+
+def _blocks(widths: Sequence[int], inputs: Sequence[int], channels: int) -> tuple[nn.ModuleList, nn.ModuleList]:
+    """Convolutions and norms of residual blocks."""
+    convs = nn.ModuleList()
+    for width, entering in zip(widths, inputs, strict=True):
+        convs.append(TimeConvolution(entering, channels, width, bias=False))
+        convs.append(TimeConvolution(channels, channels, 1, bias=False))
+    return convs, nn.ModuleList(nn.BatchNorm1d(channels) for _ in convs)
+
+
+def _unit(rows: Tensor) -> Tensor:
+    """``[B, 3 * N, F]`` to unit vectors ``[B, F, N, 3]``."""
+    return functional.normalize(rows.transpose(1, 2).unflatten(2, (-1, 3)), dim=-1)
+
+
+class Combination(nn.Module):
+    """Vectors ``[B, F, ·, 3]`` from bone lengths ``[B, F or 1, N]`` and directions ``[B, F, N, 3]``; bilinear."""
+
+    def __init__(self, bones: int, channels: int, vectors: int) -> None:
+        super().__init__()
+        self.lengthlinear = nn.Linear(bones, channels)
+        self.directlinear = nn.Conv1d(3 * bones, channels, 1)
+        self.shrink = nn.Conv1d(channels, 3 * vectors, 1)
+
+    def forward(self, lengths: Tensor, directions: Tensor) -> Tensor:
+        directed = self.directlinear(directions.flatten(2).transpose(1, 2))
+        scaled = self.lengthlinear(lengths.detach()).transpose(1, 2)
+        return self.shrink(directed * scaled).transpose(1, 2).unflatten(2, (-1, 3))
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What a training pass estimates: of the centre frame, with both estimates of the directions, and of people.
+
+    Attributes:
+        pose: ``[B, 1, J, 3]``.
+        directions: two of ``[B, 1, N, 3]``.
+        shifts: two of ``[B, 1, pairs, 3]``.
+        rough: ``[B, R, J, 3]``, poses of the random frames.
+        lengths: ``[B, 1, N]``, from them.
+    """
+
+    pose: Tensor
+    directions: tuple[Tensor, Tensor]
+    shifts: tuple[Tensor, Tensor]
+    rough: Tensor
+    lengths: Tensor
+
+
+class AnatomyNetwork(nn.Module):
+    """Bone lengths, bone directions, and their combination; ``seen`` is x, y and visibility."""
+
+    def __init__(self, config: TCNConfig, skeleton: Skeleton) -> None:
+        super().__init__()
+        J, C = len(skeleton.joints), config.channels
+        self.receptive_field = config.receptive_field
+        self.bones = Bones(skeleton)
+        N, others = len(self.bones), len(self.bones.get_buffer("others"))
+        self.lengths = BoneLengths(J, N, len(config.filter_widths) - 1, C, config.dropout)
+        self.directions = BoneDirections(config, J, N)
+        self.pose = Combination(N, C, J)
+        self.shifts_1 = Combination(N, C, others)
+        self.shifts_2 = Combination(N, C, others)
+
+    def bone_lengths(self, frames_2d: Tensor, count: int | None = None) -> tuple[Tensor, Tensor]:
+        """Frames ``[B, R, J, 2]`` to rough poses ``[B, R, J, 3]`` and lengths ``[B, 1, N]``.
+
+        With ``count``, every run of so many frames gives lengths of its own: ``[B, R - count + 1, N]``.
+        """
+        rough = self.lengths.rough(frames_2d)
+        lengths, logits = self.bones.lengths(rough), self.lengths.logits(rough)
+        return rough, self.lengths.weighted(lengths, logits, count or frames_2d.shape[1])
+
+    def estimate(self, seen: Tensor, random_2d: Tensor) -> Estimates:
+        """All that is trained, from windows ``[B, T, J, 3]`` and random frames ``[B, R, J, 2]``."""
+        levels = self.directions.levels(seen[..., :2], seen[..., 2], strided=True)
+        first, second = self.directions.first(levels), self.directions.second(levels)
+        rough, lengths = self.bone_lengths(random_2d)
+        return Estimates(
+            pose=self.pose(lengths, second.detach()),
+            directions=(first, second),
+            shifts=(self.shifts_1(lengths, first), self.shifts_2(lengths, second)),
+            rough=rough,
+            lengths=lengths,
+        )
+
+    def bone_directions(self, seen: Tensor) -> Tensor:
+        """Windows ``[B, T - 1 + F, J, 3]`` to ``[B, F, N, 3]``; output frames run in chunks that bound memory."""
+        levels = self.directions.levels(seen[..., :2], seen[..., 2], strided=False)
+        levels = self.directions.by_frame(levels)
+        size = max(1, VALUES_AT_ONCE // (2 * levels[0][:, 0].numel()))
+        chunks = zip(*(level.split(size, dim=1) for level in levels), strict=True)
+        found = [self.directions.second([level.flatten(0, 1) for level in chunk]) for chunk in chunks]
+        return torch.cat([part.unflatten(0, (len(seen), -1))[:, :, 0] for part in found], dim=1)
+
+
+def frame_losses(bones: Bones, estimates: Estimates, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Losses of the pose, of the directions and of the joint shifts against centre frames ``[B, 1, J, 3]``."""
+    shifts = [mean_joint_distance(shift, bones.shifts(target)) for shift in estimates.shifts]
+    true = bones.directions(target)
+    squares = [(direction - true).square().sum(-1).mean() for direction in estimates.directions]
+    return (
+        mean_joint_distance(estimates.pose, target),
+        DIRECTION_WEIGHT * (squares[1] + FIRST_WEIGHT * squares[0]),
+        SHIFT_WEIGHT * (shifts[1] + FIRST_WEIGHT * shifts[0]),
+    )
+
+
+def length_losses(
+    rough: Tensor, lengths: Tensor, target: Tensor, target_lengths: Tensor, frame: int
+) -> tuple[Tensor, Tensor]:
+    """Losses of one frame's rough poses ``[B, R, J, 3]`` and of bone lengths ``[B, 1, N]`` (true: ``[B, N]``)."""
+    return (
+        mean_joint_distance(rough[:, frame], target[:, frame]),
+        LENGTH_WEIGHT * functional.mse_loss(lengths[:, 0], target_lengths),
+    )
+
+
+class Anatomy(Lifter):
+    """Anatomy3D; trains on single frames and evaluates whole windows, with the context it needs on each side."""
+
+    title: ClassVar[str] = "Anatomy3D"
+    Config: ClassVar[type] = AnatomyConfig
+    needs_confidence: ClassVar[bool] = True
+    presets: ClassVar[dict[str, Preset]] = {
+        "tiny": Preset(
+            AnatomyConfig(
+                frames=9, filter_widths=(3, 3), channels=64, dropout=0.1, random_frames=10, confidence="one"
+            ),
+            TINY_RECIPE,
+        ),
+        "base": Preset(
+            AnatomyConfig(frames=81, filter_widths=(3, 3, 3, 3), channels=512),
+            Recipe(40, 1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0, optimizer="amsgrad"),
+        ),
+        "paper": Preset(
+            AnatomyConfig(),
+            Recipe(60, 1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0, optimizer="amsgrad"),
+        ),
+    }
+
+    def __init__(self, config: AnatomyConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        super().__init__(config, skeleton)
+        self.frames, self.train_frames, self.random_frames = config.frames, 1, config.random_frames
+        self.context = config.context
+        self.network = AnatomyNetwork(config, skeleton)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        past = f"the {self.config.receptive_field} frames seen"
+        spread = f"{self.random_frames} frames of the whole sequence"
+        return {"bone lengths": past if self.config.causal else spread}
+
+    def on_progress(self, done: float) -> None:
+        decay_norm_momentum(self.network, done)
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Sum of the losses of the frame, and of the lengths of its person and of one with other bones.
+
+        Where no joint has a confidence, the norm of the ones in its place keeps the statistics that it has: a
+        constant has none, and what rounding leaves of it would be blown up and learned.
+        """
+        assert batch.pose_3d is not None
+        assert batch.random_2d is not None
+        assert batch.random_3d is not None
+        assert batch.camera is not None
+        self.network.directions.expand_bnscore.train(batch.confidence is not None)
+        bones = self.network.bones
+        estimates = self.network.estimate(with_confidence(batch, self.config.confidence), batch.random_2d)
+        longer = bones.lengthened(batch.random_3d, torch.rand_like(batch.random_3d[:, 0, : len(bones), 0]))
+        place = ROOT_SPREAD * torch.randn_like(longer[:, :, :1]) + longer.new_tensor(ROOT)
+        rough, lengths = self.network.bone_lengths(project(longer + place, batch.camera))
+        true, other = (bones.lengths(poses).mean(dim=1) for poses in (batch.random_3d, longer))
+        frame = int(torch.randint(self.random_frames, ()))
+        losses = (
+            *frame_losses(bones, estimates, batch.pose_3d),
+            *length_losses(estimates.rough, estimates.lengths, batch.random_3d, true, frame),
+            *length_losses(rough, lengths, longer, other, frame),
+        )
+        return torch.stack(losses).sum()
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        assert batch.random_2d is not None
+        seen = with_confidence(batch, self.config.confidence)
+        seen = torch.cat([seen, functional.pad(batch.random_2d, (0, 1))], dim=1)
+        poses = flip_average(self.lift, seen, self.skeleton, sampling.flip)
+        return root_at_origin(poses, self.skeleton)[:, None, None]
+
+    def lift(self, seen: Tensor) -> Tensor:
+        """Windows and, after them, the random frames ``[B, T - 1 + F + R, J, 3]`` to ``[B, F, J, 3]``."""
+        window, random_2d = seen[:, : -self.random_frames], seen[:, -self.random_frames :, :, :2]
+        if self.config.causal:
+            _, lengths = self.network.bone_lengths(window[..., :2], self.config.receptive_field)
+        else:
+            _, lengths = self.network.bone_lengths(random_2d)
+        return self.network.pose(lengths, self.network.bone_directions(window))

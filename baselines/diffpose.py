@@ -1,0 +1,393 @@
+"""DiffPose: an estimator's pose, refined frame by frame by diffusion (Gong et al., arXiv:2211.16940, CVPR 2023).
+
+A joint of a frame is five numbers: u, v on the screen, and x, y, z. Both stages are one graph network.
+
+N frames, J joints, C channels; in sampling B windows (twice that where mirrored ones run along), K steps,
+H hypotheses, F frames of a window. Inner layers keep their published names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.annotated import Residual, SeparateAttention
+from models.denoiser import VALUES_AT_ONCE, sinusoid
+from models.diffusion import ddim_step, q_sample, window_noise
+from models.errors import InputError
+from models.graph import chebyshev, neighbours
+from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling, Stage
+from models.losses import mean_joint_distance
+from models.prediction import WindowConfig, check_heads, flip_average, root_at_origin
+from models.skeleton import HUMAN36M, Skeleton
+
+BLOCK_DROPOUT = 0.1
+TIMESTEPS = 51
+FIRST_BETA, LAST_BETA = 1e-4, 1e-3
+BEHAVIOURS = ("described", "released")
+UV, XYZ = slice(0, 2), slice(2, 5)
+
+TINY: dict[str, Any] = {"channels": 32, "layers": 2, "dropout": 0.0}
+BASE: dict[str, Any] = {"channels": 64, "layers": 3}
+TINY_HALF = replace(TINY_RECIPE, epochs=1, least_steps=1250, decay=TINY_RECIPE.decay**2)
+"""Both stages together have the budget of one training."""
+BASE_RECIPE = Recipe(40, 1024, learning_rate=1e-3, decay=0.97, weight_decay=0.0, optimizer="adam", clip=1.0)
+PAPER_RECIPE = replace(BASE_RECIPE, epochs=80, decay=0.9, schedule="staircase")
+
+
+@dataclass(frozen=True)
+class GraphConfig(WindowConfig):
+    """Size of a graph network.
+
+    Attributes:
+        channels: C, even and divisible by ``heads``.
+        layers: pairs of an attention layer and a graph block.
+        heads: of every attention.
+        dropout: of the attention layers; that of the graph blocks is 0.1.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    channels: int = 96
+    layers: int = 5
+    heads: int = 4
+    dropout: float = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_heads(self.channels, self.heads)
+        if self.layers < 1:
+            raise InputError(f"layers is {self.layers}, but the network needs at least 1")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.25")
+
+
+class ChebyshevConvolution(nn.Module):
+    """A graph convolution of ``[N, J, C]`` with one weight for each Chebyshev polynomial of the graph."""
+
+    def __init__(self, inputs: int, outputs: int, basis: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("basis", basis, persistent=False)
+        self.weight = nn.Parameter(torch.randn(len(basis), 1, inputs, outputs) / (2 * inputs * outputs) ** 0.5)
+        self.bias = nn.Parameter(torch.zeros(1, 1, outputs))
+
+    def forward(self, features: Tensor) -> Tensor:
+        received = self.get_buffer("basis") @ features[:, None]
+        return received.transpose(1, 2).flatten(2) @ self.weight.flatten(0, 2) + self.bias
+
+
+class ActiveConvolution(nn.Module):
+    """A Chebyshev convolution, ReLU and dropout."""
+
+    def __init__(self, channels: int, basis: Tensor) -> None:
+        super().__init__()
+        self.gconv = ChebyshevConvolution(channels, channels, basis)
+        self.dropout = nn.Dropout(BLOCK_DROPOUT)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.dropout(self.gconv(features).relu())
+
+
+class GraphBlock(nn.Module):
+    """Two convolutions and a residual; between them, the embedded time ``[N, 4 * C]`` is added to all joints."""
+
+    def __init__(self, channels: int, basis: Tensor, timed: bool) -> None:
+        super().__init__()
+        self.gconv1 = ActiveConvolution(channels, basis)
+        self.gconv2 = ActiveConvolution(channels, basis)
+        self.temb_proj = nn.Linear(4 * channels, channels) if timed else None
+
+    def forward(self, features: Tensor, time: Tensor | None) -> Tensor:
+        hidden = self.gconv1(features)
+        if self.temb_proj is not None and time is not None:
+            hidden = hidden + self.temb_proj(functional.silu(time))[:, None]
+        return features + self.gconv2(hidden)
+
+
+class GraphFeedForward(nn.Module):
+    """Two linear layers of the joints, mixed by one learned graph ``[J, J]``, which starts as no mixing."""
+
+    def __init__(self, channels: int, joints: int) -> None:
+        super().__init__()
+        self.A_hat = nn.Parameter(torch.eye(joints))
+        self.gconv1 = MixedLinear(channels, 2 * channels)
+        self.gconv2 = MixedLinear(2 * channels, channels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        scale = (self.A_hat.sum(0) + 1e-5) ** -0.5
+        graph = scale[:, None] * self.A_hat * scale
+        return self.gconv2(self.gconv1(features, graph).relu(), graph)
+
+
+class MixedLinear(nn.Module):
+    """A linear layer after mixing joints ``[N, J, C]``."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(inputs, outputs)
+
+    def forward(self, features: Tensor, graph: Tensor) -> Tensor:
+        return self.fc(graph @ features)
+
+
+class AttentionLayer(nn.Module):
+    """Pre-norm attention over joints, then the feed-forward part over the learned graph."""
+
+    def __init__(self, config: GraphConfig, joints: int) -> None:
+        super().__init__()
+        self.self_attn = SeparateAttention(config.channels, config.heads)
+        self.feed_forward = GraphFeedForward(config.channels, joints)
+        self.sublayer = nn.ModuleList(Residual(config.channels, config.dropout) for _ in range(2))
+
+    def forward(self, features: Tensor) -> Tensor:
+        attended = self.sublayer[0](features, self.self_attn)
+        return self.sublayer[1](attended, self.feed_forward)
+
+
+class GraphNetwork(nn.Module):
+    """Joints ``[N, J, inputs]`` to ``[N, J, outputs]``; ``timed``: on the condition of a time."""
+
+    def __init__(self, config: GraphConfig, skeleton: Skeleton, inputs: int, outputs: int, timed: bool) -> None:
+        super().__init__()
+        C, joints = config.channels, len(skeleton.joints)
+        self.channels = C
+        basis = chebyshev(neighbours(skeleton))
+        self.gconv_input = ChebyshevConvolution(inputs, C, basis)
+        self.atten_layers = nn.ModuleList(AttentionLayer(config, joints) for _ in range(config.layers))
+        self.gconv_layers = nn.ModuleList(GraphBlock(C, basis, timed) for _ in range(config.layers))
+        self.gconv_output = ChebyshevConvolution(C, outputs, basis)
+        self.temb = nn.Sequential(nn.Linear(C, 4 * C), nn.SiLU(), nn.Linear(4 * C, 4 * C)) if timed else None
+
+    def forward(self, joints: Tensor, times: Tensor | None = None) -> Tensor:
+        """``times``: ``[N]`` or ``[1]`` integers."""
+        time = None
+        if self.temb is not None and times is not None:
+            time = self.temb(sinusoid(times, self.channels))
+        features = self.gconv_input(joints)
+        for attention, block in zip(self.atten_layers, self.gconv_layers, strict=True):
+            features = block(attention(features), time)
+        return self.gconv_output(features)
+
+    def windows(self, joints: Tensor) -> Tensor:
+        """Frame by frame: ``[B, F, J, inputs]`` to ``[B, F, J, outputs]``."""
+        return self(joints.flatten(0, 1)).unflatten(0, joints.shape[:2])
+
+
+def linear_betas() -> Tensor:
+    """Noise variances ``[51]``, float32."""
+    return torch.linspace(FIRST_BETA, LAST_BETA, TIMESTEPS, dtype=torch.float64).float()
+
+
+def linear_schedule() -> Tensor:
+    """Share of signal left at each time, ``[51]``: a float32 product, as published, in float64."""
+    return (1 - linear_betas()).cumprod(0).double()
+
+
+def refine(
+    predict_noise: Callable[[Tensor, int], Tensor],
+    start: Tensor,
+    times: list[int],
+    signal: Tensor,
+    noise: Tensor | None = None,
+) -> Tensor:
+    """Clean estimates ``[K, *shape]`` of every step from ``start`` ``[*shape]`` on.
+
+    Args:
+        predict_noise: noisy joints and their time to the noise in them.
+        start: joints at the first time.
+        times: K times, descending.
+        signal: the schedule.
+        noise: ``[K, *shape]``, added after each step (eta 1); without it (eta 0) nothing is added.
+    """
+    current, estimates = start, []
+    eta, added = (0.0, torch.zeros(len(times), 1)) if noise is None else (1.0, noise)
+    for number, (now, then) in enumerate(pairwise([*times, -1])):
+        share = float(signal[now])
+        clean = (current - (1 - share) ** 0.5 * predict_noise(current, now)) / share**0.5
+        estimates.append(clean)
+        if then >= 0:
+            current = ddim_step(current, clean, added[number].to(current.device), now, then, signal, eta)
+    return torch.stack(estimates)
+
+
+def times_and_mirrors(count: int) -> Tensor:
+    """Random times ``[count]``; the second half mirrors the first, so that early and late ones balance."""
+    times = torch.randint(0, TIMESTEPS, (-(-count // 2),))
+    return torch.cat([times, TIMESTEPS - 1 - times])[:count]
+
+
+@dataclass(frozen=True)
+class DiffPoseConfig(GraphConfig):
+    """Size of both networks, and how the diffusion runs.
+
+    Attributes:
+        behaviour: ``described``: the chain starts at noisy joints, as the paper says, and hypotheses differ;
+            ``released``: it starts at the estimator's answer itself, and all hypotheses are equal.
+        spread: of u and v (screen units) in unit noise. Detectors' heat maps would tell it, joint by joint.
+        earliest: N, sampling starts below this time: the paper's 24 for detections, 12 for ground-truth 2D.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    behaviour: str = "described"
+    spread: float = 0.05
+    earliest: int = 24
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.behaviour not in BEHAVIOURS:
+            raise InputError(f"behaviour is {self.behaviour!r}: take one of {', '.join(BEHAVIOURS)}")
+        if not self.spread > 0:
+            raise InputError(f"spread is {self.spread}, but it must be positive: take 0.05")
+        if not 1 <= self.earliest <= TIMESTEPS:
+            raise InputError(f"earliest is {self.earliest}, but times are below {TIMESTEPS}: take 24")
+
+
+class PoseEstimator(Lifter):
+    """DiffPose's first stage; how the published one was trained is not known."""
+
+    title: ClassVar[str] = "DiffPose's pose estimator"
+    Config: ClassVar[type] = GraphConfig
+    presets: ClassVar[dict[str, Preset]] = {
+        "tiny": Preset(GraphConfig(frames=9, **TINY), TINY_HALF),
+        "base": Preset(GraphConfig(frames=81, **BASE), BASE_RECIPE),
+        "paper": Preset(GraphConfig(), PAPER_RECIPE),
+    }
+
+    def __init__(self, config: GraphConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        super().__init__(config, skeleton)
+        self.frames, self.train_frames = config.frames, 1
+        self.network = GraphNetwork(config, skeleton, inputs=2, outputs=3, timed=False)
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Mean joint distance; the root is trained towards 0."""
+        assert batch.pose_3d is not None
+        return mean_joint_distance(self.network.windows(batch.pose_2d), batch.pose_3d)
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        poses = flip_average(self.network.windows, batch.pose_2d, self.skeleton, sampling.flip)
+        return about_root(poses, self.skeleton)[:, None, None]
+
+
+class DiffPose(Lifter):
+    """The denoiser, with the trained and frozen pose estimator that gives it its start."""
+
+    title: ClassVar[str] = "DiffPose"
+    Config: ClassVar[type] = DiffPoseConfig
+    probabilistic: ClassVar[bool] = True
+    presets: ClassVar[dict[str, Preset]] = {
+        "tiny": Preset(DiffPoseConfig(frames=9, **TINY), TINY_HALF),
+        "base": Preset(DiffPoseConfig(frames=81, **BASE), BASE_RECIPE),
+        "paper": Preset(DiffPoseConfig(), PAPER_RECIPE),
+    }
+
+    def __init__(self, config: DiffPoseConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        super().__init__(config, skeleton)
+        self.frames, self.train_frames = config.frames, 1
+        self.estimator = GraphNetwork(config, skeleton, inputs=2, outputs=3, timed=False).requires_grad_(False)
+        self.denoiser = GraphNetwork(config, skeleton, inputs=5, outputs=5, timed=True)
+        self.signal = linear_schedule()
+
+    @classmethod
+    def first_stage(cls, config: DiffPoseConfig) -> Stage:
+        size = GraphConfig(config.frames, config.channels, config.layers, config.heads, config.dropout)
+        return Stage(PoseEstimator, size, selection="validation")
+
+    def begin_from(self, first: Lifter) -> None:
+        self.estimator.load_state_dict(first.get_submodule("network").state_dict())
+
+    @property
+    def notes(self) -> dict[str, str]:
+        return {
+            "behaviour": self.config.behaviour,
+            "heat maps": f"none, one kernel of spread {self.config.spread}",
+        }
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Squared error of the noise in true joints, summed over a frame's joints and numbers."""
+        assert batch.pose_3d is not None
+        joints = torch.cat([batch.pose_2d, batch.pose_3d], dim=-1).flatten(0, 1)
+        times = times_and_mirrors(len(joints))
+        noise = self._scaled(torch.randn_like(joints))
+        estimate = self.denoiser(q_sample(joints, noise, times, self.signal), times.to(joints.device))
+        return noise_loss(estimate, noise)
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        times = visited_times(sampling.steps, self.config.earliest)
+        noise = self._noise(batch, sampling)
+
+        def lift(pose_2d: Tensor) -> Tensor:
+            joints = self.start(pose_2d)[:, None]
+            if noise is not None:
+                parts = [noise, self._mirror(noise)][: len(pose_2d) // len(noise)]
+                shape = joints.expand(-1, sampling.hypotheses, -1, -1, -1)
+                joints = q_sample(shape, torch.cat(parts), torch.tensor(times[:1]), self.signal)
+            return self.sample(joints, times)
+
+        poses = flip_average(lift, batch.pose_2d, self.skeleton, sampling.flip)
+        return root_at_origin(poses.expand(-1, -1, sampling.hypotheses, -1, -1, -1), self.skeleton)
+
+    def start(self, pose_2d: Tensor) -> Tensor:
+        """Joints ``[B, F, J, 5]`` of windows ``[B, F, J, 2]``, as the pose estimator sees them."""
+        pose_3d = about_root(self.estimator.windows(pose_2d), self.skeleton)
+        return torch.cat([pose_2d, pose_3d], dim=-1)
+
+    def sample(self, joints: Tensor, times: list[int]) -> Tensor:
+        """Poses ``[B, K, H, F, J, 3]`` from joints ``[B, H, F, J, 5]`` at the first of K descending times.
+
+        Hypotheses run in chunks that bound memory and do not change the result.
+        """
+
+        def predict_noise(noisy: Tensor, time: int) -> Tensor:
+            at = torch.tensor([time], device=noisy.device)
+            return self.denoiser(noisy.flatten(0, 2), at).unflatten(0, noisy.shape[:3])
+
+        values = joints[:, 0, ..., 0].numel() * 2 * self.config.channels
+        chunks = joints.split(max(1, VALUES_AT_ONCE // values), dim=1)
+        refined = torch.cat([refine(predict_noise, chunk, times, self.signal) for chunk in chunks], dim=2)
+        return about_root(refined[..., XYZ], self.skeleton).transpose(0, 1)
+
+    def _noise(self, batch: Batch, sampling: Sampling) -> Tensor | None:
+        """Of the start, ``[B, H, F, J, 5]``; None where it is released without."""
+        if self.config.behaviour == "released":
+            return None
+        shape = (self.frames, len(self.skeleton.joints), 5)
+        (noise,) = window_noise(batch.window_keys, sampling.seed, sampling.hypotheses, 1, shape)
+        return self._scaled(noise.to(batch.pose_2d.device))
+
+    def _scaled(self, noise: Tensor) -> Tensor:
+        return torch.cat([noise[..., UV] * self.config.spread, noise[..., XYZ]], dim=-1)
+
+    def _mirror(self, joints: Tensor) -> Tensor:
+        return torch.cat([self.skeleton.mirror(joints[..., part]) for part in (UV, XYZ)], dim=-1)
+
+
+def visited_times(steps: int, earliest: int) -> list[int]:
+    """K times, descending to 0, that part those below ``earliest`` evenly.
+
+    Raises:
+        InputError: there are fewer than K.
+    """
+    if not 1 <= steps <= earliest:
+        raise InputError(f"steps is {steps}, but DiffPose takes 1 to {earliest} of them")
+    return [step * earliest // steps for step in reversed(range(steps))]
+
+
+def noise_loss(estimate: Tensor, noise: Tensor) -> Tensor:
+    """Squared error of noise ``[N, J, 5]``, summed over a frame."""
+    return (estimate - noise).square().sum((1, 2)).mean()
+
+
+def about_root(poses: Tensor, skeleton: Skeleton) -> Tensor:
+    """Poses ``[..., J, 3]`` relative to their root joint."""
+    return poses - poses[..., skeleton.root : skeleton.root + 1, :]

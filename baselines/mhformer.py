@@ -1,0 +1,257 @@
+"""MHFormer: three pose hypotheses made from a window and merged (Li et al., arXiv:2111.12707, CVPR 2022).
+
+B batch, T frames seen at once, F frames of a window, J joints, C channels of a stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from models.errors import InputError
+from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.losses import mean_joint_distance
+from models.prediction import CentreConfig, centre_frames, check_stride, flip_average, root_at_origin
+from models.skeleton import HUMAN36M, Skeleton
+from models.spatiotemporal import BLOCK_EPS, Attention, Block, Mlp, StochasticDepth, attend, growing
+
+STREAMS = 3
+GENERATOR_HEADS = 9
+HEADS = 8
+SHORT = 27
+"""Windows up to this length are embedded with normalisation, activation and dropout, longer ones linearly."""
+PAPER_RECIPE = Recipe(
+    epochs=19,
+    batch_frames=351 * 128,
+    learning_rate=1e-3,
+    decay=0.95,
+    weight_decay=0.0,
+    optimizer="amsgrad",
+    schedule="halving",
+)
+
+
+@dataclass(frozen=True)
+class MHFormerConfig(CentreConfig):
+    """Size of the network.
+
+    Attributes:
+        length: T, frames that are seen and supervised in training, and seen to lift the one in their middle; a
+            multiple of 9, because frames are the channels of 9 heads.
+        stride: frames from one training window to the next; None for ``length``, without overlap.
+        channels: C, a multiple of 8 (heads).
+        hidden: width of the MLP that joins the streams.
+        generator_layers: blocks of each of the three transformers that make hypotheses.
+        layers: blocks that merge the streams: all but the last refine each stream, the last lets them interact.
+        dropout: after tables, projections and in MLPs.
+        embedding_dropout: of the embedded hypotheses, where ``length`` is at most 27.
+        drop_path: stochastic depth of the last block of each transformer; it grows linearly from 0 at the first.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    length: int = 351
+    stride: int | None = None
+    channels: int = 512
+    hidden: int = 1024
+    generator_layers: int = 4
+    layers: int = 3
+    dropout: float = 0.1
+    embedding_dropout: float = 0.25
+    drop_path: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.length % GENERATOR_HEADS:
+            raise InputError(f"length is {self.length}, but must be a multiple of 9: take 27, 81, 243 or 351")
+        check_stride(self.stride)
+        if self.channels < HEADS or self.channels % HEADS:
+            raise InputError(f"channels is {self.channels}, but must be a multiple of {HEADS}: take 512")
+        for name in ("hidden", "generator_layers", "layers"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}, but must be 1 or more")
+        for name in ("dropout", "embedding_dropout", "drop_path"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}, but it is a probability below 1: take 0.1")
+
+
+class HypothesisEncoder(nn.Module):
+    """A transformer whose tokens are the coordinates and whose channels are the frames: ``[B, 2 J, T]``."""
+
+    def __init__(self, config: MHFormerConfig, coordinates: int) -> None:
+        super().__init__()
+        T = config.length
+        self.table = nn.Parameter(torch.zeros(1, coordinates, T))
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.Sequential(
+            *(
+                Block(T, GENERATOR_HEADS, 2, rate, config.dropout)
+                for rate in growing(config.drop_path, config.generator_layers)
+            )
+        )
+        self.norm = nn.LayerNorm(T, eps=BLOCK_EPS)
+
+    def forward(self, motion: Tensor) -> Tensor:
+        tokens = self.dropout(motion + self.table)
+        return self.norm(self.blocks(tokens[:, :, None])[:, :, 0])
+
+
+class Mixing(nn.Module):
+    """One pre-norm MLP over all streams side by side."""
+
+    def __init__(self, config: MHFormerConfig, drop_path: float) -> None:
+        super().__init__()
+        width = STREAMS * config.channels
+        self.norm = nn.LayerNorm(width, eps=BLOCK_EPS)
+        self.mlp = Mlp(width, config.hidden, config.dropout)
+        self.sometimes = StochasticDepth(drop_path)
+
+    def forward(self, streams: list[Tensor]) -> list[Tensor]:
+        joined = torch.cat(streams, dim=-1)
+        joined = joined + self.sometimes(self.mlp(self.norm(joined)))
+        return list(joined.chunk(STREAMS, dim=-1))
+
+
+class Refinement(nn.Module):
+    """Each stream ``[B, T, 1, C]`` attends to itself, then all are mixed (SHR of the paper)."""
+
+    def __init__(self, config: MHFormerConfig, drop_path: float) -> None:
+        super().__init__()
+        C = config.channels
+        self.norms = nn.ModuleList(nn.LayerNorm(C, eps=BLOCK_EPS) for _ in range(STREAMS))
+        self.attentions = nn.ModuleList(Attention(C, HEADS, config.dropout) for _ in range(STREAMS))
+        self.mixing = Mixing(config, drop_path)
+        self.sometimes = StochasticDepth(drop_path)
+
+    def forward(self, streams: list[Tensor]) -> list[Tensor]:
+        layers = zip(streams, self.norms, self.attentions, strict=True)
+        return self.mixing([stream + self.sometimes(attn(norm(stream))) for stream, norm, attn in layers])
+
+
+class CrossAttention(nn.Module):
+    """Softmax attention of ``[B, T, 1, C]`` whose queries, keys and values come from three sources."""
+
+    def __init__(self, channels: int, dropout: float) -> None:
+        super().__init__()
+        self.query_norm, self.key_norm, self.value_norm = (nn.LayerNorm(channels, BLOCK_EPS) for _ in range(3))
+        self.query, self.key, self.value = (nn.Linear(channels, channels) for _ in range(3))
+        self.proj = nn.Linear(channels, channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        layers = (self.query_norm, self.query), (self.key_norm, self.key), (self.value_norm, self.value)
+        projected = (
+            linear(norm(stream)) for (norm, linear), stream in zip(layers, (queries, keys, values), strict=True)
+        )
+        mixed = attend(*(part.squeeze(2).unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in projected))
+        return self.dropout(self.proj(mixed.transpose(1, 2).flatten(2)))[:, :, None]
+
+
+class Interaction(nn.Module):
+    """Each stream ``[B, T, 1, C]`` reads both others, in turn, then all are mixed (CHI of the paper)."""
+
+    def __init__(self, config: MHFormerConfig) -> None:
+        super().__init__()
+        self.attentions = nn.ModuleList(CrossAttention(config.channels, config.dropout) for _ in range(STREAMS))
+        self.mixing = Mixing(config, config.drop_path)
+        self.sometimes = StochasticDepth(config.drop_path)
+
+    def forward(self, streams: list[Tensor]) -> list[Tensor]:
+        streams = list(streams)
+        for number, attention in enumerate(self.attentions):
+            queries, keys = (stream for other, stream in enumerate(streams) if other != number)
+            read = attention(queries, keys, streams[number])
+            streams[number] = streams[number] + self.sometimes(read)
+        return self.mixing(streams)
+
+
+class MHFormer(Lifter):
+    """Trains on all frames of a window of T; a frame is evaluated as the centre of its own window of T."""
+
+    title: ClassVar[str] = "MHFormer"
+    Config: ClassVar[type] = MHFormerConfig
+    presets: ClassVar[dict[str, Preset]] = {
+        "tiny": Preset(
+            MHFormerConfig(
+                frames=9,
+                length=9,
+                channels=16,
+                hidden=32,
+                generator_layers=2,
+                layers=2,
+                dropout=0.0,
+                embedding_dropout=0.0,
+                drop_path=0.0,
+            ),
+            TINY_RECIPE,
+        ),
+        "base": Preset(
+            MHFormerConfig(frames=81, length=81, stride=9, channels=128, hidden=256),
+            replace(PAPER_RECIPE, batch_frames=81 * 256),
+        ),
+        "paper": Preset(MHFormerConfig(stride=1), PAPER_RECIPE),
+    }
+
+    def __init__(self, config: MHFormerConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        super().__init__(config, skeleton)
+        self.frames, self.train_frames = config.frames, config.length
+        self.context, self.train_stride = config.context, config.stride
+        T, C, J = config.length, config.channels, len(skeleton.joints)
+        self.motion_norms = nn.ModuleList(nn.LayerNorm(T) for _ in range(STREAMS))
+        self.encoders = nn.ModuleList(HypothesisEncoder(config, 2 * J) for _ in range(STREAMS))
+        self.embeddings = nn.ModuleList(_embedding(config, 2 * J) for _ in range(STREAMS))
+        self.frame_tables = nn.ParameterList(torch.zeros(1, T, C) for _ in range(STREAMS))
+        self.dropout = nn.Dropout(config.dropout)
+        *rates, _ = growing(config.drop_path, config.layers)
+        self.refinements = nn.Sequential(*(Refinement(config, rate) for rate in rates))
+        self.interaction = Interaction(config)
+        self.norm = nn.LayerNorm(STREAMS * C, eps=BLOCK_EPS)
+        self.head = nn.Sequential(nn.BatchNorm1d(STREAMS * C), nn.Conv1d(STREAMS * C, 3 * J, 1))
+
+    def lift(self, pose_2d: Tensor) -> Tensor:
+        """Poses ``[B, T, J, 2]`` to ``[B, T, J, 3]``."""
+        streams = [
+            self.dropout(embedding(hypothesis).transpose(1, 2) + table)[:, :, None]
+            for embedding, hypothesis, table in zip(
+                self.embeddings, self.hypotheses(pose_2d), self.frame_tables, strict=True
+            )
+        ]
+        merged = torch.cat(self.interaction(self.refinements(streams)), dim=-1)
+        poses = self.head(self.norm(merged.squeeze(2)).transpose(1, 2))
+        return poses.transpose(1, 2).unflatten(2, (-1, 3))
+
+    def hypotheses(self, pose_2d: Tensor) -> list[Tensor]:
+        """Three motions ``[B, 2 J, T]``, each the one before with what an encoder adds."""
+        motion = pose_2d.flatten(2).transpose(1, 2)
+        motions = []
+        for norm, encoder in zip(self.motion_norms, self.encoders, strict=True):
+            motion = motion + encoder(norm(motion))
+            motions.append(motion)
+        return motions
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Mean joint distance of all frames; no context is needed in training."""
+        assert batch.pose_3d is not None
+        left, _ = self.context
+        return mean_joint_distance(self.lift(batch.pose_2d[:, left : left + self.train_frames]), batch.pose_3d)
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        poses = flip_average(self._lift_centres, batch.pose_2d, self.skeleton, sampling.flip)
+        return root_at_origin(poses, self.skeleton)[:, None, None]
+
+    def _lift_centres(self, pose_2d: Tensor) -> Tensor:
+        middle = self.config.length // 2
+        return centre_frames(lambda seen: self.lift(seen)[:, middle], pose_2d, self.config.length, self.frames)
+
+
+def _embedding(config: MHFormerConfig, coordinates: int) -> nn.Module:
+    C = config.channels
+    convolution = nn.Conv1d(coordinates, C, 1)
+    if config.length > SHORT:
+        return convolution
+    return nn.Sequential(convolution, nn.BatchNorm1d(C), nn.ReLU(), nn.Dropout(config.embedding_dropout))
