@@ -325,7 +325,9 @@ class _How:
             f"{len(outcome.records)} runs: {outcome.trained} trained, {outcome.evaluated} evaluated now"
             + (f", {len(outcome.failures)} failed" if outcome.failures else "")
         )
-        runset = runset.model_copy(update={"failed": outcome.failures})
+        failed = outcome.failures
+        absent = {job.id: job.absent(f"failed: {failed[job.id].sentence}") for job in jobs if job.id in failed}
+        runset = runset.model_copy(update={"absent": absent})
         write_text(out / "runset.json", runset.model_dump_json(indent=1))
         _report(runset, outcome.records, out, pdf=True)
         if outcome.failures:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from bench.records import Record, RunSet, pool
 from models.errors import InputError
+from reports.absent import with_absent
 from reports.appendix import register
 from reports.document import document
 from reports.drawing import STYLE, Drawing
@@ -113,10 +114,10 @@ def _tables(runset: RunSet, records: dict[str, Record]) -> dict[str, Table]:
     """File name → table. A table of which no run has a record is left to the summary's warnings."""
     tables: dict[str, Table] = {}
     for name, spec in runset.tables.items():
-        members = pool(_present(spec, records))
+        members = pool(with_absent(spec, records, runset.absent))
         if not members:
             continue
-        missing = [identity for identity in spec.ids if identity not in records]
+        missing = [name for name in spec.ids if name not in records and name not in runset.absent]
         notes: tuple[str, ...] = (missing_sentence(missing, len(spec.ids)),) if missing else ()
         if spec.layout not in LAYOUTS:
             notes += (f"There is no layout {spec.layout!r}: one row per run.",)
