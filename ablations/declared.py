@@ -19,6 +19,7 @@ A file holds::
     quick_choice: core            # taken at the tiny preset, unless another one is named
     seeds: [0, 1, 2]              # of the training; each is run with every one
     budget: 20                    # minutes: a plan says when it expects more, a search begins nothing after them
+    search: {sampler: grid, trials: 30}   # try as many of the product, for error, time and memory
 
 A value of an axis is the value of the key that names the axis, or a mapping of keys to values.
 """
@@ -26,13 +27,15 @@ A value of an axis is the value of the key that names the axis, or a mapping of 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.experiment import Experiment, override, parse, read_yaml, suggestion, validated
+from bench.search import Search, Space
 from models.errors import InputError
 
 FOLDER = Path(__file__).parent
@@ -54,6 +57,7 @@ class Ablation(BaseModel):
     quick_choice: str | None = None
     seeds: tuple[int, ...] = ()
     budget: float | None = Field(default=None, gt=0)
+    search: Search | None = None
 
     def is_quick(self, changes: Iterable[tuple[str, Any]], full: bool) -> bool:
         """Whether the quick form is run: the tiny preset, without ``--full``."""
@@ -122,6 +126,25 @@ def expand(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bo
     seeds = [[("training.seed", seed)] for seed in ablation.seeds] or [[]]
     found = [describe(ablation, [*choice, *seed], changes, full) for choice in choices for seed in seeds]
     return list({experiment.model_dump_json(): experiment for experiment in found}.values())
+
+
+def space(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> Space:
+    """What a search goes through: the product of the axes."""
+    how, minutes = ablation.search, ablation.budget
+    assert how is not None
+    changes = list(changes)
+    if ablation.quick_choice is not None and ablation.is_quick(changes, full):
+        ablation = ablation.choose(ablation.quick_choice)
+    values = settings(ablation)
+
+    def experiment(chosen: Mapping[str, int]) -> Experiment:
+        pairs = [pair for name, index in chosen.items() for pair in values[name][index]]
+        return describe(ablation, pairs, changes, full)
+
+    description = ablation.model_dump(mode="json", include={"base", "quick", "axes"})
+    key = json.dumps([description, changes, full], default=str)
+    axes = {name: len(pairs) for name, pairs in values.items()}
+    return Space(key, axes, experiment, how, minutes)
 
 
 def describe(

@@ -63,6 +63,12 @@ class Executor(ABC):
     def close(self) -> None:  # noqa: B027 (not every executor has workers)
         """Give back workers; what they are doing is lost."""
 
+    def __enter__(self) -> Executor:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
 
 class Local(Executor):
     """In this process, one after the other."""

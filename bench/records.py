@@ -452,6 +452,11 @@ class Absent(_Frozen):
     price: Price | None = None
 
     @property
+    def failed(self) -> bool:
+        """Whether it was tried in vain, and not left out on purpose."""
+        return self.reason.startswith("failed")
+
+    @property
     def named(self) -> str:
         """Title and variant, with the detections, H, K and the seed of the training."""
         evaluation, seed = self.experiment["evaluation"], self.experiment["training"]["seed"]
@@ -477,3 +482,8 @@ class RunSet(_Frozen):
     absent: dict[str, Absent] = {}
     command: str
     created_at: str
+
+    @property
+    def ids(self) -> list[str]:
+        """Of all runs, each once."""
+        return list(dict.fromkeys(name for table in self.tables.values() for name in table.ids))

@@ -33,6 +33,9 @@ COMPANION_TITLES = {
     "activities": "by activity",
 }
 
+SHOW_ABSENT = ("pareto",)
+"""Layouts whose figures show also what has no numbers."""
+
 NO_LATEX = (
     "report.pdf was not made: neither pdflatex nor tectonic is on PATH; install one "
     "(Debian: apt-get install texlive-latex-base texlive-latex-recommended texlive-latex-extra)"
@@ -131,10 +134,6 @@ def _tables(runset: RunSet, records: dict[str, Record]) -> dict[str, Table]:
     return tables
 
 
-def _present(spec: RunSet.Table, records: dict[str, Record]) -> list[Record]:
-    return [records[identity] for identity in dict.fromkeys(spec.ids) if identity in records]
-
-
 def _noted(table: Table, notes: tuple[str, ...]) -> Table:
     return replace(table, notes=table.notes + notes)
 
@@ -144,7 +143,7 @@ def _drawings(runset: RunSet, records: dict[str, Record]) -> list[Drawing]:
         replace(drawn, name=_file_name(drawn.name)) for drawn in latency_accuracy(pool(_known(runset, records)))
     ]
     for name, spec in runset.tables.items():
-        members = _present(spec, records)
+        members = with_absent(spec, records, runset.absent if spec.layout in SHOW_ABSENT else {})
         for draw in FIGURES.get(spec.layout, ()) if members else ():
             drawings += [replace(drawn, name=_file_name(f"{name}-{drawn.name}")) for drawn in draw(members)]
     return drawings
