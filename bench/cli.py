@@ -74,6 +74,10 @@ Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of each wo
 ExecutorName = Annotated[
     str | None, typer.Option("--executor", help="Where work is done: local, processes, ray or slurm.")
 ]
+Share = Annotated[
+    list[str] | None,
+    typer.Option("--share", help="What each worker of ray or slurm gets: num_gpus=1, slurm_partition=long."),
+]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what there is to do and how long it should take.")]
 DEFAULT_OUT, DEFAULT_STORE = Path("results"), Path("bench-store")
@@ -97,6 +101,7 @@ def ablate(
     workers: Workers = None,
     threads: Threads = None,
     executor: ExecutorName = None,
+    share: Share = None,
     retry_failed: RetryFailed = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -123,7 +128,7 @@ def ablate(
         ids = tuple(dict.fromkeys(job.id for job in resolved))
         tables[stem] = tables[stem].model_copy(update={"ids": ids})
     runset = RunSet(tables=tables, command=_command(), created_at=_now())
-    how = _How(device, store, workers, threads, executor, retry_failed)
+    how = _How(device, store, workers, threads, executor, share or [], retry_failed)
     how.plan(list(jobs.values()), searches) if dry_run else how.run(list(jobs.values()), runset, out, searches)
 
 
@@ -144,6 +149,7 @@ def run(
     workers: Workers = None,
     threads: Threads = None,
     executor: ExecutorName = None,
+    share: Share = None,
     retry_failed: RetryFailed = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -165,7 +171,7 @@ def run(
     ids = tuple(dict.fromkeys(job.id for job in jobs))
     table = RunSet.Table(title="Single runs", layout="runs", ids=ids)
     runset = RunSet(tables={"run": table}, command=_command(), created_at=_now())
-    how = _How(device, store, workers, threads, executor, retry_failed)
+    how = _How(device, store, workers, threads, executor, share or [], retry_failed)
     how.plan(jobs, {}) if dry_run else how.run(jobs, runset, out, {})
 
 
@@ -302,6 +308,7 @@ class _How:
     workers: int | None
     threads: int | None
     executor: str | None
+    share: list[str]
     retry_failed: bool
 
     def plan(self, jobs: Sequence[Job], searches: Mapping[str, Space]) -> None:
@@ -350,9 +357,11 @@ class _How:
     def _executor(self, experiments: int) -> Executor:
         """One process is enough for one experiment, unless more were asked for."""
         from bench.executors import executor_for
+        from bench.experiment import parse_assignment
 
+        share = dict(parse_assignment(text, "--share") for text in self.share)
         workers = 1 if experiments == 1 and self.workers is None and self.executor is None else self.workers
-        return executor_for(self.executor, self.store, self.device, workers, self.threads)
+        return executor_for(self.executor, self.store, self.device, workers, self.threads, share)
 
 
 def _report(runset: Any, records: dict[str, Any], out: Path, pdf: bool) -> None:

@@ -6,6 +6,7 @@ repetition and results are no matter of an executor.
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -13,10 +14,11 @@ import threading
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 from bench.experiment import suggestion
 from bench.work import Item, Report, distributed, perform
@@ -26,10 +28,13 @@ Ended = tuple[Item, Report]
 
 LEAVE_SECONDS = 5.0
 
+CLUSTER_WORKERS = 4
+"""So many items are handed to a cluster at once unless another number is asked for."""
+
 MOST_CORES = 8
 """So many workers are started on a CPU unless another number is asked for."""
 
-EXECUTORS = ("local", "processes")
+EXECUTORS = ("local", "processes", "ray", "slurm")
 
 
 class Executor(ABC):
@@ -172,7 +177,12 @@ class _Worker:
 
 
 def executor_for(
-    name: str | None, root: Path, device: str, workers: int | None = None, threads: int | None = None
+    name: str | None,
+    root: Path,
+    device: str,
+    workers: int | None = None,
+    threads: int | None = None,
+    share: Mapping[str, Any] | None = None,
 ) -> Executor:
     """The executor that the command line asks for.
 
@@ -183,6 +193,7 @@ def executor_for(
         workers: items at once; None for one per GPU, or one per core of a CPU.
         threads: of the CPU, for each worker. None for one where it is the CPU that computes: small models gain
             nothing from more, and a training gives the same bits only with the same number. On a GPU, for a share.
+        share: what each worker of ray or slurm gets, in their words.
 
     Raises:
         InputError: there is no such device or executor, or it cannot be had here.
@@ -191,16 +202,25 @@ def executor_for(
 
     from bench.training import accelerator_for
 
+    if name is not None and name not in EXECUTORS:
+        raise InputError(f"--executor {name}: is unknown; {suggestion(name, list(EXECUTORS))}")
+    if name in ("ray", "slurm"):
+        clusters = importlib.import_module("bench.clusters")
+        made: Executor = {"ray": clusters.Ray, "slurm": clusters.Slurm}[name](
+            root, workers or CLUSTER_WORKERS, threads or 1, share or {}
+        )
+        return made
+    if share:
+        raise InputError("--share: is for the executors ray and slurm")
     on_gpu = accelerator_for(device, "fp32").device.type == "cuda"
     gpus = _gpus() if on_gpu and ":" not in device else []
     workers = workers or (1 if distributed() else len(gpus) if on_gpu else min(MOST_CORES, _cores()))
     threads = threads or (max(1, torch.get_num_threads() // workers) if on_gpu else 1)
-    name = name or ("local" if workers <= 1 else "processes")
-    if name not in EXECUTORS:
-        raise InputError(f"--executor {name}: is unknown; {suggestion(name, list(EXECUTORS))}")
     if name == "local" and workers > 1:
         raise InputError(f"--workers {workers}: the executor local is one process; choose --executor processes")
-    return Local(root, threads) if name == "local" else Processes(root, workers, threads, gpus)
+    if name == "local" or (name is None and workers <= 1):
+        return Local(root, threads)
+    return Processes(root, workers, threads, gpus)
 
 
 def _gpus() -> list[str]:
