@@ -16,6 +16,10 @@ A file holds::
       - {method.name: finepose, evaluation.actions: empty}
     choices:                      # other values of axes, taken by `ablate NAME=core`
       core: {method.name: [tcn, finepose]}
+    quick_choice: core            # taken at the tiny preset, unless another one is named
+    seeds: [0, 1, 2]              # of the training; each is run with every one
+    budget: 20                    # minutes: a plan says when it expects more, a search begins nothing after them
+    search: {sampler: grid, trials: 30}   # try as many of the product, for error, time and memory
 
 A value of an axis is the value of the key that names the axis, or a mapping of keys to values.
 """
@@ -23,13 +27,15 @@ A value of an axis is the value of the key that names the axis, or a mapping of 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.experiment import Experiment, override, parse, read_yaml, suggestion, validated
+from bench.search import Search, Space
 from models.errors import InputError
 
 FOLDER = Path(__file__).parent
@@ -48,6 +54,24 @@ class Ablation(BaseModel):
     axes: dict[str, tuple[Any, ...]] = Field({}, description="key path → values")
     also: tuple[dict[str, Any], ...] = ()
     choices: dict[str, dict[str, tuple[Any, ...]]] = {}
+    quick_choice: str | None = None
+    seeds: tuple[int, ...] = ()
+    budget: float | None = Field(default=None, gt=0)
+    search: Search | None = None
+
+    def is_quick(self, changes: Iterable[tuple[str, Any]], full: bool) -> bool:
+        """Whether the quick form is run: the tiny preset, without ``--full``."""
+        description = self.base
+        for key, value in changes:
+            description = override(description, key, value)
+        method = description.get("method")
+        preset = method.get("preset") if isinstance(method, dict) else None
+        return not full and preset in (None, "tiny")
+
+    def choose(self, choice: str) -> Ablation:
+        """The same with the axes of a choice."""
+        axes = self.axes | self.choices[choice]
+        return self.model_copy(update={"axes": axes, "quick_choice": None})
 
 
 def names() -> list[str]:
@@ -80,7 +104,7 @@ def read(name: str) -> Ablation:
     if choice not in ablation.choices:
         known = f"it has {', '.join(ablation.choices)}" if ablation.choices else "it has none"
         raise InputError(f"ablation {name!r} has no choice {choice!r}: {known}")
-    return ablation.model_copy(update={"axes": ablation.axes | ablation.choices[choice]})
+    return ablation.choose(choice)
 
 
 def expand(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> list[Experiment]:
@@ -95,21 +119,54 @@ def expand(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bo
         InputError: a key or a value that an experiment does not have.
     """
     changes = list(changes)
-    experiments: dict[str, Experiment] = {}
-    product = itertools.product(*(_settings(key, values) for key, values in ablation.axes.items()))
-    for choice in itertools.chain(product, ([list(extra.items())] for extra in ablation.also)):
-        description = ablation.base
-        for key, value in itertools.chain(*choice, changes):
-            description = override(description, key, value)
-        experiment = parse(description, ablation.title)
-        if experiment.method.preset == "tiny" and not full:
-            touched = {key for key, _ in changes}
-            for key, value in ablation.quick.items():
-                chosen = any(f"{name}.".startswith(f"{key}.") for name in touched)
-                description = description if chosen else override(description, key, value)
-            experiment = parse(description, ablation.title)
-        experiments[experiment.model_dump_json()] = experiment
-    return list(experiments.values())
+    if ablation.quick_choice is not None and ablation.is_quick(changes, full):
+        ablation = ablation.choose(ablation.quick_choice)
+    choices = [list(itertools.chain(*choice)) for choice in itertools.product(*settings(ablation).values())]
+    choices += [list(extra.items()) for extra in ablation.also]
+    seeds = [[("training.seed", seed)] for seed in ablation.seeds] or [[]]
+    found = [describe(ablation, [*choice, *seed], changes, full) for choice in choices for seed in seeds]
+    return list({experiment.model_dump_json(): experiment for experiment in found}.values())
+
+
+def space(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> Space:
+    """What a search goes through: the product of the axes."""
+    how, minutes = ablation.search, ablation.budget
+    assert how is not None
+    changes = list(changes)
+    if ablation.quick_choice is not None and ablation.is_quick(changes, full):
+        ablation = ablation.choose(ablation.quick_choice)
+    values = settings(ablation)
+
+    def experiment(chosen: Mapping[str, int]) -> Experiment:
+        pairs = [pair for name, index in chosen.items() for pair in values[name][index]]
+        return describe(ablation, pairs, changes, full)
+
+    description = ablation.model_dump(mode="json", include={"base", "quick", "axes"})
+    key = json.dumps([description, changes, full], default=str)
+    axes = {name: len(pairs) for name, pairs in values.items()}
+    return Space(key, axes, experiment, how, minutes)
+
+
+def describe(
+    ablation: Ablation, choice: Iterable[tuple[str, Any]], changes: list[tuple[str, Any]], full: bool
+) -> Experiment:
+    """The experiment of an ablation with these (key, value) pairs chosen, then overridden."""
+    description = ablation.base
+    for key, value in itertools.chain(choice, changes):
+        description = override(description, key, value)
+    experiment = parse(description, ablation.title)
+    if experiment.method.preset != "tiny" or full or not ablation.quick:
+        return experiment
+    touched = {key for key, _ in changes}
+    for key, value in ablation.quick.items():
+        chosen = any(f"{name}.".startswith(f"{key}.") for name in touched)
+        description = description if chosen else override(description, key, value)
+    return parse(description, ablation.title)
+
+
+def settings(ablation: Ablation) -> dict[str, list[list[tuple[str, Any]]]]:
+    """Axis → its values, each as (key, value) pairs."""
+    return {key: _settings(key, values) for key, values in ablation.axes.items()}
 
 
 def _settings(key: str, values: tuple[Any, ...]) -> list[list[tuple[str, Any]]]:

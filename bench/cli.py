@@ -6,7 +6,7 @@ import errno
 import os
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +21,10 @@ from bench.data_commands import DataRoot
 from models.errors import InputError
 
 if TYPE_CHECKING:
+    from bench.executors import Executor
     from bench.plan import Job
     from bench.records import RunSet
+    from bench.search import Space
 
 
 class _Group(typer.core.TyperGroup):
@@ -65,9 +67,16 @@ Assignments = Annotated[
     list[str] | None, typer.Option("--set", help="Override a key of every experiment: training.epochs=3.")
 ]
 Full = Annotated[bool, typer.Option("--full", help="Evaluate every test window, also at the tiny preset.")]
-Workers = Annotated[int, typer.Option(min=1, help="Pieces of work done at the same time.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Pieces of work at once: one per GPU, or per core of a CPU, by default.")
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of each worker (1 where the CPU computes).")]
 ExecutorName = Annotated[
     str | None, typer.Option("--executor", help="Where work is done: local, processes, ray or slurm.")
+]
+Share = Annotated[
+    list[str] | None,
+    typer.Option("--share", help="What each worker of ray or slurm gets: num_gpus=1, slurm_partition=long."),
 ]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what there is to do and how long it should take.")]
@@ -89,33 +98,38 @@ def ablate(
     store: StoreFolder = DEFAULT_STORE,
     assignments: Assignments = None,
     full: Full = False,
-    workers: Workers = 1,
+    workers: Workers = None,
+    threads: Threads = None,
     executor: ExecutorName = None,
+    share: Share = None,
     retry_failed: RetryFailed = False,
     dry_run: DryRun = False,
 ) -> None:
     """Train, evaluate, measure and report declared ablations."""
-    from ablations.declared import default_names, expand, read
+    from ablations.declared import default_names, expand, read, space
     from bench.plan import resolve
     from bench.records import RunSet
 
     changes = _changes(preset, data, data_root, assignments)
     jobs: dict[str, Job] = {}
     tables: dict[str, RunSet.Table] = {}
+    searches: dict[str, Space] = {}
     for name in names or default_names():
-        ablation = read(name)
+        ablation, stem = read(name), Path(Path(name).name.partition("=")[0]).stem
+        tables[stem] = RunSet.Table(title=ablation.title, layout=ablation.layout, ids=())
+        if ablation.search is not None:
+            searches[stem] = space(ablation, [*changes, *_seeds(seeds)[0]], full)
+            continue
         experiments = [
             experiment for seed in _seeds(seeds) for experiment in expand(ablation, [*changes, *seed], full)
         ]
         resolved = [resolve(experiment) for experiment in experiments]
         jobs |= {job.id: job for job in resolved}
         ids = tuple(dict.fromkeys(job.id for job in resolved))
-        tables[Path(Path(name).name.partition("=")[0]).stem] = RunSet.Table(
-            title=ablation.title, layout=ablation.layout, ids=ids
-        )
+        tables[stem] = tables[stem].model_copy(update={"ids": ids})
     runset = RunSet(tables=tables, command=_command(), created_at=_now())
-    how = _How(device, store, workers, executor, retry_failed)
-    how.plan(jobs.values()) if dry_run else how.run_and_report(jobs.values(), runset, out)
+    how = _How(device, store, workers, threads, executor, share or [], retry_failed)
+    how.plan(list(jobs.values()), searches) if dry_run else how.run(list(jobs.values()), runset, out, searches)
 
 
 @app.command()
@@ -132,8 +146,10 @@ def run(
     out: Out = DEFAULT_OUT,
     store: StoreFolder = DEFAULT_STORE,
     assignments: Assignments = None,
-    workers: Workers = 1,
+    workers: Workers = None,
+    threads: Threads = None,
     executor: ExecutorName = None,
+    share: Share = None,
     retry_failed: RetryFailed = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -155,8 +171,8 @@ def run(
     ids = tuple(dict.fromkeys(job.id for job in jobs))
     table = RunSet.Table(title="Single runs", layout="runs", ids=ids)
     runset = RunSet(tables={"run": table}, command=_command(), created_at=_now())
-    how = _How(device, store, workers, executor, retry_failed)
-    how.plan(jobs) if dry_run else how.run_and_report(jobs, runset, out)
+    how = _How(device, store, workers, threads, executor, share or [], retry_failed)
+    how.plan(jobs, {}) if dry_run else how.run(jobs, runset, out, {})
 
 
 @app.command()
@@ -187,8 +203,7 @@ def report(
         runset = RunSet.model_validate_json(path.read_text())
     except ValueError:
         raise InputError(f"{path}: is damaged; run `python -m bench ablate --out {out}` again") from None
-    ids = [name for table in runset.tables.values() for name in table.ids]
-    _report(runset, opened.records(ids), out, pdf)
+    _report(runset, opened.records(runset.ids), out, pdf)
 
 
 @app.command()
@@ -290,41 +305,63 @@ class _How:
 
     device: str
     store: Path
-    workers: int
+    workers: int | None
+    threads: int | None
     executor: str | None
+    share: list[str]
     retry_failed: bool
 
-    def plan(self, jobs: Iterable[Job]) -> None:
+    def plan(self, jobs: Sequence[Job], searches: Mapping[str, Space]) -> None:
+        """Say what there is to do."""
         from bench.agenda import agenda
-        from bench.forecast import plan_lines
-        from bench.measure import device_label
+        from bench.forecast import plan_lines, search_line
         from bench.store import Store
-        from bench.training import accelerator_for
+        from bench.sweep import place_of
 
-        store = Store(self.store)
-        todo = agenda(jobs, store, self.device, device_label(accelerator_for(self.device, "fp32").device))
-        for line in plan_lines(todo, store, self.workers):
+        store, executor = Store(self.store), self._executor(len(jobs))
+        todo = agenda(jobs, store, self.device, place_of(executor, self.device))
+        for line in plan_lines(todo, store, executor.slots):
             typer.echo(line)
+        for name, space in searches.items():
+            typer.echo(search_line(name, space))
 
-    def run_and_report(self, jobs: Iterable[Job], runset: RunSet, out: Path) -> None:
-        from bench.executors import executor_for
+    def run(self, jobs: Sequence[Job], runset: RunSet, out: Path, searches: Mapping[str, Space]) -> None:
+        """Run experiments, then searches, which find much of what they try done; then report."""
         from bench.files import write_text
+        from bench.search import search
         from bench.store import Store
         from bench.sweep import run as run_jobs
 
-        executor = executor_for(self.executor, self.store, self.workers, self.device)
-        outcome = run_jobs(jobs, Store(self.store), self.device, executor, self.retry_failed)
+        store = Store(self.store)
+        tables = dict(runset.tables)
+        with self._executor(len(jobs) + 2 * len(searches)) as executor:
+            outcome = run_jobs(jobs, store, self.device, executor, self.retry_failed)
+            failed = outcome.failures
+            absent = {job.id: job.absent(f"failed: {failed[job.id].sentence}") for job in jobs if job.id in failed}
+            for name, space in searches.items():
+                found = search(space, store, self.device, executor)
+                tables[name] = tables[name].model_copy(update={"ids": found.ids})
+                absent |= found.absent
         if os.environ.get("RANK", "0") != "0":
             return
         typer.echo(
             f"{len(outcome.records)} runs: {outcome.trained} trained, {outcome.evaluated} evaluated now"
-            + (f", {len(outcome.failures)} failed" if outcome.failures else "")
+            + (f", {len(failed)} failed" if failed else "")
         )
-        runset = runset.model_copy(update={"failed": outcome.failures})
+        runset = runset.model_copy(update={"tables": tables, "absent": absent})
         write_text(out / "runset.json", runset.model_dump_json(indent=1))
-        _report(runset, outcome.records, out, pdf=True)
-        if outcome.failures:
+        _report(runset, store.records(runset.ids), out, pdf=True)
+        if any(entry.failed for entry in absent.values()):
             raise typer.Exit(1)
+
+    def _executor(self, experiments: int) -> Executor:
+        """One process is enough for one experiment, unless more were asked for."""
+        from bench.executors import executor_for
+        from bench.experiment import parse_assignment
+
+        share = dict(parse_assignment(text, "--share") for text in self.share)
+        workers = 1 if experiments == 1 and self.workers is None and self.executor is None else self.workers
+        return executor_for(self.executor, self.store, self.device, workers, self.threads, share)
 
 
 def _report(runset: Any, records: dict[str, Any], out: Path, pdf: bool) -> None:

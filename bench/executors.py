@@ -6,6 +6,7 @@ repetition and results are no matter of an executor.
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -13,18 +14,27 @@ import threading
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 from bench.experiment import suggestion
-from bench.work import Item, Report, perform
+from bench.work import Item, Report, distributed, perform
 from models.errors import InputError
 
 Ended = tuple[Item, Report]
 
-EXECUTORS = ("local", "processes")
+LEAVE_SECONDS = 5.0
+
+CLUSTER_WORKERS = 4
+"""So many items are handed to a cluster at once unless another number is asked for."""
+
+MOST_CORES = 8
+"""So many workers are started on a CPU unless another number is asked for."""
+
+EXECUTORS = ("local", "processes", "ray", "slurm")
 
 
 class Executor(ABC):
@@ -58,43 +68,64 @@ class Executor(ABC):
     def close(self) -> None:  # noqa: B027 (not every executor has workers)
         """Give back workers; what they are doing is lost."""
 
+    def __enter__(self) -> Executor:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
 
 class Local(Executor):
     """In this process, one after the other."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, threads: int | None = None) -> None:
+        """``threads``: of the CPU, for work in this process; None for as many as torch takes."""
         super().__init__(root)
+        self.threads = threads
         self._next: deque[tuple[Item, int]] = deque()
 
     def submit(self, item: Item, attempt: int) -> None:
         self._next.append((item, attempt))
 
     def collect(self, seconds: float) -> list[Ended]:
+        import torch
+
         item, attempt = self._next.popleft()
-        return [(item, perform(item, self.root, attempt))]
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads or before)
+        try:
+            return [(item, perform(item, self.root, attempt))]
+        finally:
+            torch.set_num_threads(before)
 
 
 class Processes(Executor):
-    """Worker processes on this machine. Each has its share of the threads, and one of the GPUs.
+    """Worker processes on this machine. Each has its own threads, and one of the GPUs.
 
     A worker that dies takes nothing with it but the item that it was doing; another one takes its place.
     """
 
-    def __init__(self, root: Path, workers: int, device: str) -> None:
+    def __init__(self, root: Path, workers: int, threads: int = 1, gpus: Sequence[str] = ()) -> None:
+        """``gpus``: names, as in CUDA_VISIBLE_DEVICES, that workers take in turn; none to leave that as it is."""
         super().__init__(root)
-        self.slots, self.device = workers, device
+        self.slots, self.threads, self.gpus = workers, threads, gpus
         self._workers: dict[int, _Worker] = {}
 
     def submit(self, item: Item, attempt: int) -> None:
         free = (number for number in range(self.slots) if number not in self._busy())
         number = next(free)
         if number not in self._workers:
-            self._workers[number] = _Worker(self.root, worker_environment(number, self.slots, self.device))
+            self._workers[number] = _Worker(self.root, self._environment(number))
         self._workers[number].begin(item, attempt)
 
     def collect(self, seconds: float) -> list[Ended]:
         pipes = {self._workers[number].pipe: number for number in self._busy()}
         return [self._ended(pipes[pipe]) for pipe in wait(list(pipes), timeout=seconds)]  # type: ignore[index]
+
+    def _environment(self, number: int) -> dict[str, str]:
+        threads = str(self.threads)
+        given = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "TQDM_POSITION": str(number)}
+        return given | ({"CUDA_VISIBLE_DEVICES": self.gpus[number % len(self.gpus)]} if self.gpus else {})
 
     def _busy(self) -> list[int]:
         return [number for number, worker in self._workers.items() if worker.item]
@@ -137,38 +168,70 @@ class _Worker:
             self.pipe.send((item, attempt))
 
     def end(self) -> None:
+        """An idle worker leaves by itself when its pipe is closed; another one is killed."""
+        self.pipe.close()
+        if self.item is None:
+            self.process.join(LEAVE_SECONDS)
         self.process.kill()
         self.process.join()
-        self.pipe.close()
 
 
-def worker_environment(number: int, workers: int, device: str) -> dict[str, str]:
-    """What a worker finds in its environment: its share of the threads, one GPU unless one was named for all."""
-    import torch
+def executor_for(
+    name: str | None,
+    root: Path,
+    device: str,
+    workers: int | None = None,
+    threads: int | None = None,
+    share: Mapping[str, Any] | None = None,
+) -> Executor:
+    """The executor that the command line asks for.
 
-    threads = str(max(1, torch.get_num_threads() // workers))
-    share = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "TQDM_POSITION": str(number)}
-    gpus = 0 if device == "cpu" or ":" in device else torch.cuda.device_count()
-    if gpus:
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(gpus)))
-        share["CUDA_VISIBLE_DEVICES"] = visible.split(",")[number % gpus]
-    return share
-
-
-def executor_for(name: str | None, root: Path, workers: int, device: str) -> Executor:
-    """The executor that the command line asks for: by default this process, or processes for several workers.
+    Args:
+        name: one of ``EXECUTORS``; None for this process where there is one worker, else for processes.
+        root: of the store.
+        device: "auto", "cpu", "cuda" or "cuda:i".
+        workers: items at once; None for one per GPU, or one per core of a CPU.
+        threads: of the CPU, for each worker. None for one where it is the CPU that computes: small models gain
+            nothing from more, and a training gives the same bits only with the same number. On a GPU, for a share.
+        share: what each worker of ray or slurm gets, in their words.
 
     Raises:
-        InputError: there is no such executor, or it cannot be had here.
+        InputError: there is no such device or executor, or it cannot be had here.
     """
-    chosen = name or ("local" if workers == 1 else "processes")
-    if chosen == "local" and workers > 1:
+    import torch
+
+    from bench.training import accelerator_for
+
+    if name is not None and name not in EXECUTORS:
+        raise InputError(f"--executor {name}: is unknown; {suggestion(name, list(EXECUTORS))}")
+    if name in ("ray", "slurm"):
+        clusters = importlib.import_module("bench.clusters")
+        made: Executor = {"ray": clusters.Ray, "slurm": clusters.Slurm}[name](
+            root, workers or CLUSTER_WORKERS, threads or 1, share or {}
+        )
+        return made
+    if share:
+        raise InputError("--share: is for the executors ray and slurm")
+    on_gpu = accelerator_for(device, "fp32").device.type == "cuda"
+    gpus = _gpus() if on_gpu and ":" not in device else []
+    workers = workers or (1 if distributed() else len(gpus) if on_gpu else min(MOST_CORES, _cores()))
+    threads = threads or (max(1, torch.get_num_threads() // workers) if on_gpu else 1)
+    if name == "local" and workers > 1:
         raise InputError(f"--workers {workers}: the executor local is one process; choose --executor processes")
-    if chosen == "local":
-        return Local(root)
-    if chosen == "processes":
-        return Processes(root, workers, device)
-    raise InputError(f"--executor {name}: is unknown; {suggestion(chosen, list(EXECUTORS))}")
+    if name == "local" or (name is None and workers <= 1):
+        return Local(root, threads)
+    return Processes(root, workers, threads, gpus)
+
+
+def _gpus() -> list[str]:
+    import torch
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return visible.split(",") if visible else [str(index) for index in range(torch.cuda.device_count())]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -187,7 +187,7 @@ def override(description: Mapping[str, Any], key: str, value: Any) -> dict[str, 
     return changed
 
 
-def parse_assignment(text: str) -> tuple[str, Any]:
+def parse_assignment(text: str, option: str = "--set") -> tuple[str, Any]:
     """``"training.epochs=3"`` → ``("training.epochs", 3)``; the value is read as YAML.
 
     Raises:
@@ -195,11 +195,11 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise InputError(f"--set {text}: is not of the form key=value, for example training.epochs=3")
+        raise InputError(f"{option} {text}: is not of the form key=value, for example training.epochs=3")
     try:
         return key.strip(), yaml.safe_load(value)
     except yaml.YAMLError:
-        raise InputError(f"--set {text}: the value is not valid YAML; quote it") from None
+        raise InputError(f"{option} {text}: the value is not valid YAML; quote it") from None
 
 
 def identity(description: Any) -> str:

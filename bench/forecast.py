@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import prod
 
 from bench.agenda import Agenda
+from bench.search import Space
 from bench.store import Store
 from bench.work import Item
 
@@ -32,6 +34,15 @@ def plan_lines(agenda: Agenda, store: Store, workers: int) -> Iterator[str]:
         if len(items) > MOST_LINES:
             yield f"  and {len(items) - MOST_LINES} more"
     yield f"expected in all with {workers} worker{'s' * (workers > 1)}: {expected(agenda, store, workers)}"
+
+
+def search_line(name: str, space: Space) -> str:
+    """What a search would try."""
+    combinations, how = prod(space.axes.values()), space.how
+    limit = f", and begin nothing after {space.minutes:g} min" if space.minutes else ""
+    return (
+        f"{name}: would try {min(how.trials, combinations)} of {combinations} combinations ({how.sampler}){limit}"
+    )
 
 
 def expected(agenda: Agenda, store: Store, workers: int) -> str:

@@ -15,6 +15,7 @@ import bench.data
 from bench import registry
 from bench.data.sequence import Dataset, Sequence
 from bench.experiment import AggregationName, Experiment, TrainingSpec, identity, suggestion
+from bench.records import Absent, Price
 from models.errors import InputError
 from models.lifter import Lifter, Recipe, Stage
 from models.skeleton import Skeleton
@@ -142,6 +143,20 @@ class Job:
     def build(self) -> Lifter:
         """The method with freshly drawn weights, or with published ones."""
         return self.training.build() if self.published is None else self.published.build()
+
+    def absent(self, reason: str, price: Price | None = None) -> Absent:
+        """What reports are told where this has no record."""
+        return Absent(
+            id=self.id,
+            training_id=self.training_id,
+            experiment=self.experiment.model_dump(mode="json"),
+            method=self.experiment.method.name,
+            title=self.lifter.title,
+            preset=self.experiment.method.preset,
+            variant=self.variant,
+            reason=reason,
+            price=price,
+        )
 
     def altered(self, trained: Lifter) -> Lifter:
         """The trained method with the options that the evaluation changes."""

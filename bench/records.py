@@ -294,6 +294,7 @@ class Record(Evaluation):
     Attributes:
         errors_file: per-sequence and per-frame errors, an artifact of the run.
         pooled: ids of the runs that this record is the average of (``pool``); empty for a single run.
+        absent: why there are no values, where a report lets this record stand for an experiment that has none.
     """
 
     cost: Cost
@@ -302,6 +303,7 @@ class Record(Evaluation):
     mlflow_run_id: str | None = None
     errors_file: str | None = None
     pooled: tuple[str, ...] = ()
+    absent: str = ""
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -367,7 +369,12 @@ def pool(records: Iterable[Record]) -> list[Record]:
     groups: dict[str, dict[str, Record]] = {}
     for record in records:
         groups.setdefault(_but_for_seeds(record), {})[record.id] = record
-    return [_pooled(list(members.values())) for members in groups.values()]
+    return [_pooled(_present(list(members.values()))) for members in groups.values()]
+
+
+def _present(members: list[Record]) -> list[Record]:
+    """Those that have values, or one that says why none has."""
+    return [member for member in members if not member.absent] or members[:1]
 
 
 def _but_for_seeds(record: Record) -> str:
@@ -424,12 +431,45 @@ def _all(seeds: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(itertools.chain.from_iterable(seeds)))
 
 
+class Absent(_Frozen):
+    """An experiment without a record, and why: it failed, or a search left it out.
+
+    Attributes:
+        reason: what a table says in place of its numbers.
+        price: where it was measured nevertheless.
+
+    The other attributes are those of a ``Record``.
+    """
+
+    id: str
+    training_id: str
+    experiment: dict[str, Any]
+    method: str
+    title: str
+    preset: str
+    variant: str
+    reason: str
+    price: Price | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was tried in vain, and not left out on purpose."""
+        return self.reason.startswith("failed")
+
+    @property
+    def named(self) -> str:
+        """Title and variant, with the detections, H, K and the seed of the training."""
+        evaluation, seed = self.experiment["evaluation"], self.experiment["training"]["seed"]
+        size = f"H={evaluation['hypotheses']} K={evaluation['steps']} seed {seed}"
+        return f"{' '.join(filter(None, (self.title, self.variant)))} ({evaluation['detections']}, {size})"
+
+
 class RunSet(_Frozen):
     """Which runs fill which table: written by a sweep, read by reports.
 
     Attributes:
         tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order).
-        failed: id of a run → why it has no record.
+        absent: id of a run → why it has no record.
         command: what the user typed.
     """
 
@@ -439,6 +479,11 @@ class RunSet(_Frozen):
         ids: tuple[str, ...]
 
     tables: dict[str, Table]
-    failed: dict[str, Failure] = {}
+    absent: dict[str, Absent] = {}
     command: str
     created_at: str
+
+    @property
+    def ids(self) -> list[str]:
+        """Of all runs, each once."""
+        return list(dict.fromkeys(name for table in self.tables.values() for name in table.ids))

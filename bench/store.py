@@ -170,7 +170,7 @@ class Store:
             yield file.fileno()
 
     def _rows(self, columns: list[str], ids: list[str] | None = None) -> pd.DataFrame:
-        if not self.index.exists():
+        if not self.index.exists() or ids == []:
             return pd.DataFrame(columns=columns)
         try:
             chosen = None if ids is None else [("id", "in", ids)]

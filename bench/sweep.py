@@ -21,7 +21,7 @@ from bench.executors import Executor, Local
 from bench.measure import device_label
 from bench.pipeline import complete
 from bench.plan import Job
-from bench.records import Failure, Record
+from bench.records import Failure, Price, Record
 from bench.store import Store
 from bench.tracking import Tracker
 from bench.training import accelerator_for, end_together
@@ -59,7 +59,7 @@ def run(
         jobs: in any order, repeats allowed.
         store: where trainings and records are kept; other programs may work on it at the same time.
         device: "auto", "cpu", "cuda" or "cuda:i".
-        executor: where work is done; this process by default.
+        executor: where work is done; this process by default. It is not closed.
         retry_failed: try again what failed before.
 
     Raises:
@@ -67,7 +67,7 @@ def run(
         OSError: the store cannot be written.
     """
     executor = executor or Local(store.root)
-    where = executor.place or device_label(accelerator_for(device, "fp32").device)
+    where = place_of(executor, device)
     wanted = {job.id: job for job in jobs}
     todo = agenda(wanted.values(), store, device, where)
     if retry_failed and todo.failures:
@@ -77,17 +77,25 @@ def run(
     if todo.left:
         tracker = Tracker(store.root)
         todo = _with_logged(todo, tracker, store, device, where)
-        try:
-            done = work_off(todo.work, executor, store, executor.slots)
-            trained = sum(item.kind == "train" for item in done)
-            if first_process():
-                evaluated = _price_and_log(agenda(wanted.values(), store, device, where), tracker, store, executor)
-        finally:
-            executor.close()
+        done = work_off(todo.work, executor, store, executor.slots)
+        trained = sum(item.kind == "train" for item in done)
+        if first_process():
+            evaluated = _price_and_log(agenda(wanted.values(), store, device, where), tracker, store, executor)
             store.fold()
     end_together()
     failures = agenda(wanted.values(), store, device, where).failures
     return Outcome(store.records(wanted), failures, trained, evaluated)
+
+
+def place_of(executor: Executor, device: str) -> str:
+    """Name of the device that prices are measured on.
+
+    Raises:
+        InputError: it does not exist.
+    """
+    return (
+        f"{device} of {executor.place}" if executor.place else device_label(accelerator_for(device, "fp32").device)
+    )
 
 
 def work_off(items: Iterable[Item], executor: Executor, store: Store, slots: int) -> list[Item]:
@@ -168,13 +176,24 @@ def _record_crash(item: Item, store: Store) -> None:
         record_failure(store, name, item.title, "crashed", reason)
 
 
+def measure_prices(jobs: Iterable[Job], store: Store, device: str, executor: Executor) -> dict[str, Price]:
+    """What the predictions of these jobs cost, by id, whether they are trained or not; without those that fail."""
+    todo = agenda(jobs, store, device, place_of(executor, device))
+    _measure(todo.prices, store, executor)
+    found = {name: store.prices.get(price) for name, price in todo.price_of.items()}
+    return {name: price for name, price in found.items() if price is not None}
+
+
+def _measure(prices: list[Item], store: Store, executor: Executor) -> None:
+    """One price at a time, where nothing else is done: in this process, unless work is done elsewhere."""
+    work_off(prices, executor if executor.place else Local(store.root), store, slots=1)
+
+
 def _price_and_log(todo: Agenda, tracker: Tracker, store: Store, executor: Executor) -> int:
     """Measure what is evaluated, complete its records, log and keep them; the number of those."""
     waiting = [job for job in todo.left if job.id in store.evaluations]
     needed = {todo.price_of[job.id] for job in waiting}
-    remote = bool(executor.place)
-    prices = [item for item in todo.prices if item.id in needed]
-    work_off(prices, executor if remote else Local(store.root), store, slots=1)
+    _measure([item for item in todo.prices if item.id in needed], store, executor)
     logged = 0
     for job in waiting:
         logged += _finish(job, todo.price_of[job.id], tracker, store)

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from bench.records import Record, RunSet, pool
 from models.errors import InputError
+from reports.absent import with_absent
 from reports.appendix import register
 from reports.document import document
 from reports.drawing import STYLE, Drawing
@@ -31,6 +32,9 @@ COMPANION_TITLES = {
     "sequences": "by sequence",
     "activities": "by activity",
 }
+
+SHOW_ABSENT = ("pareto",)
+"""Layouts whose figures show also what has no numbers."""
 
 NO_LATEX = (
     "report.pdf was not made: neither pdflatex nor tectonic is on PATH; install one "
@@ -113,10 +117,10 @@ def _tables(runset: RunSet, records: dict[str, Record]) -> dict[str, Table]:
     """File name → table. A table of which no run has a record is left to the summary's warnings."""
     tables: dict[str, Table] = {}
     for name, spec in runset.tables.items():
-        members = pool(_present(spec, records))
+        members = pool(with_absent(spec, records, runset.absent))
         if not members:
             continue
-        missing = [identity for identity in spec.ids if identity not in records]
+        missing = [name for name in spec.ids if name not in records and name not in runset.absent]
         notes: tuple[str, ...] = (missing_sentence(missing, len(spec.ids)),) if missing else ()
         if spec.layout not in LAYOUTS:
             notes += (f"There is no layout {spec.layout!r}: one row per run.",)
@@ -130,10 +134,6 @@ def _tables(runset: RunSet, records: dict[str, Record]) -> dict[str, Table]:
     return tables
 
 
-def _present(spec: RunSet.Table, records: dict[str, Record]) -> list[Record]:
-    return [records[identity] for identity in dict.fromkeys(spec.ids) if identity in records]
-
-
 def _noted(table: Table, notes: tuple[str, ...]) -> Table:
     return replace(table, notes=table.notes + notes)
 
@@ -143,7 +143,7 @@ def _drawings(runset: RunSet, records: dict[str, Record]) -> list[Drawing]:
         replace(drawn, name=_file_name(drawn.name)) for drawn in latency_accuracy(pool(_known(runset, records)))
     ]
     for name, spec in runset.tables.items():
-        members = _present(spec, records)
+        members = with_absent(spec, records, runset.absent if spec.layout in SHOW_ABSENT else {})
         for draw in FIGURES.get(spec.layout, ()) if members else ():
             drawings += [replace(drawn, name=_file_name(f"{name}-{drawn.name}")) for drawn in draw(members)]
     return drawings

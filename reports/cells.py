@@ -30,6 +30,8 @@ def measured(
     """
     if record is None:
         return Cell(reason=absent)
+    if record.absent:
+        return Cell(reason=record.absent)
     value = record.value(metric, aggregation)
     if value is None or not math.isfinite(value.action_mean):
         what = f"{METRICS.get(metric, metric)} under {aggregation_title(aggregation, '')}"
@@ -102,7 +104,7 @@ def with_runs(rows: Matrix, runs: Iterable[tuple[str, ...]]) -> tuple[Row, ...]:
 def significant(number: float, digits: int = 3) -> Cell:
     """A cost as a cell: ``digits`` significant digits, no exponent."""
     if not math.isfinite(number):
-        return Cell(reason="not a finite number")
+        return Cell(reason="not measured")
     if number == 0:
         return Cell("0", number)
     rounded = float(f"{number:.{digits - 1}e}")

@@ -30,6 +30,7 @@ from reports.drawing import (
 )
 from reports.heat import heat_map
 from reports.labels import Label, place_labels
+from reports.pareto import trade_off
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,6 +97,7 @@ def training_curves(records: Sequence[Record]) -> list[Drawing]:
 FIGURES: dict[str, tuple[Callable[[Sequence[Record]], list[Drawing]], ...]] = {
     "main": (training_curves,),
     "sampling": (heat_map,),
+    "pareto": (trade_off,),
     "runs": (training_curves,),
 }
 """Figures that go with a layout of tables; the latency/accuracy plot shows the runs of all tables together."""

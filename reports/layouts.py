@@ -38,6 +38,7 @@ from reports.conditions import paragraphs
 from reports.costs import cost
 from reports.gaps import gaps
 from reports.grids import actions, activities, sampling, sequences
+from reports.pareto import pareto
 from reports.tables import Block, Cell, Column, Table
 from reports.validation import validation
 
@@ -254,6 +255,7 @@ LAYOUTS: dict[str, Layout] = {
     "prompts": prompts,
     "variants": variants,
     "sampling": sampling,
+    "pareto": pareto,
     "cost": cost,
     "gaps": gaps,
     "actions": actions,

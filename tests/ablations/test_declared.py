@@ -5,7 +5,9 @@ from models.errors import InputError
 
 
 def test_every_declared_file_expands():
-    assert set(default_names()) == {"methods", "prompt_effect", "sampling"}
+    assert set(default_names()) == {
+        "methods", "prompts", "blocks", "sampling", "counterfactuals", "audit",
+    }  # fmt: skip
     for name in names():
         experiments = expand(read(name))
         assert experiments
