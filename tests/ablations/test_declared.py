@@ -5,9 +5,7 @@ from models.errors import InputError
 
 
 def test_every_declared_file_expands():
-    assert set(default_names()) == {
-        "methods", "prompts", "blocks", "sampling", "counterfactuals", "audit",
-    }  # fmt: skip
+    assert set(default_names()) == {"methods", "prompts", "sampling", "counterfactuals"}
     for name in names():
         experiments = expand(read(name))
         assert experiments
@@ -79,4 +77,7 @@ def test_a_choice_replaces_the_values_of_an_axis(tmp_path):
     with pytest.raises(InputError, match=r"choice 'core' names 'method\.nam', which is no axis"):
         read(str(path))
     core = {e.method.name for e in expand(read("methods=core"))}
+    quick = {(e.method.name, e.data.detections) for e in expand(read("methods"))}
+    complete = {(e.method.name, e.data.detections) for e in expand(read("methods=complete"))}
+    assert quick == {pair for pair in complete if pair[1] == "cpn" or pair[0] in core}
     assert core == {"mean_pose", "nearest_pose", "tcn", "mixste", "d3dp", "finepose"}
