@@ -42,8 +42,11 @@ class Ray(Executor):
             ray.init(logging_level="ERROR")
         variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(CODE), os.environ.get("PYTHONPATH"))))
-        options = {"num_cpus": threads, **share, "max_retries": 0, "max_calls": 1}
-        self._perform = ray.remote(_perform).options(**options, runtime_env={"env_vars": variables})
+        options = {"num_cpus": threads, **share, "max_retries": 0}
+        try:
+            self._perform = ray.remote(_perform).options(**options, runtime_env={"env_vars": variables})
+        except (TypeError, ValueError) as error:
+            raise InputError(f"--share: Ray does not take it ({error})") from None
         self._running: dict[Any, Item] = {}
 
     def submit(self, item: Item, attempt: int) -> None:

@@ -1,16 +1,29 @@
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 import bench.data
-from bench import plan, registry
+from bench import plan, registry, tracking
 from tests.bench import toy
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory):
+    """MLflow's tables, which take seconds to make, made once."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    tracking._make_database(path)
+    return path
+
+
 @pytest.fixture
-def toy_suite(monkeypatch):
+def toy_suite(monkeypatch, empty_database):
     """The registry knows the toy methods, and every data set is the toy one."""
+    real = tracking._make_database
+    monkeypatch.setattr(
+        tracking, "_make_database", lambda path: path.exists() or shutil.copy(empty_database, path) or real(path)
+    )
     plan._load.cache_clear()
     for name in ("toy", "confident", "second"):
         monkeypatch.setitem(registry.METHODS, name, f"tests.bench.toy:{name.title()}")

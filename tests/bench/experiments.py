@@ -15,10 +15,10 @@ def job(**changes):
     return resolve(parse(description))
 
 
-def some(seeds=2, hypotheses=(1, 2), steps=(1, 2)):
+def some(seeds=2, hypotheses=(1, 2), steps=(1, 2), epochs=1):
     """Several trainings, and several evaluations that are read off each."""
     return [
-        job(training={"seed": seed}, evaluation={"hypotheses": h, "steps": k})
+        job(training={"seed": seed, "epochs": epochs}, evaluation={"hypotheses": h, "steps": k})
         for seed in range(seeds)
         for h in hypotheses
         for k in steps
