@@ -1,4 +1,7 @@
-"""Sessions: `nox -s ablate`, `tests`, `lint`, `types`, `bench`, `report`. Arguments behind `--` are passed on."""
+"""Sessions: `nox -s ablate`, `tests`, `lint`, `types`, `bench`, `report`, `cluster`, `slurm`, `chaos`.
+
+Arguments behind `--` are passed on.
+"""
 
 import nox
 
@@ -63,3 +66,24 @@ def bench(session: nox.Session) -> None:
         "pytest", "tests/benchmarks", "--benchmark-enable", "--benchmark-only",
         "--benchmark-json=benchmarks.json", *session.posargs,
     )  # fmt: skip
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Test the executor ray on a cluster of two nodes, started here; one of them is killed."""
+    install(session, "test", "ray")
+    session.run("pytest", "-m", "cluster", "tests/cluster/test_ray.py", *session.posargs)
+
+
+@nox.session
+def slurm(session: nox.Session) -> None:
+    """Test the executor slurm on a real SLURM of this machine: apt-get install slurmctld slurmd munge."""
+    install(session, "test", "slurm")
+    session.run("pytest", "-m", "cluster", "tests/cluster/test_slurm.py", *session.posargs)
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Run 200 experiments while workers and the program are killed, the disk is full, and MLflow is away."""
+    install(session, "test")
+    session.run("pytest", "-m", "chaos", "tests/bench/test_chaos.py", *session.posargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,8 +42,11 @@ class Ray(Executor):
             ray.init(logging_level="ERROR")
         variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(CODE), os.environ.get("PYTHONPATH"))))
-        options = {"num_cpus": threads, **share, "max_retries": 0, "max_calls": 1}
-        self._perform = ray.remote(_perform).options(**options, runtime_env={"env_vars": variables})
+        options = {"num_cpus": threads, **share, "max_retries": 0}
+        try:
+            self._perform = ray.remote(_perform).options(**options, runtime_env={"env_vars": variables})
+        except (TypeError, ValueError) as error:
+            raise InputError(f"--share: Ray does not take it ({error})") from None
         self._running: dict[Any, Item] = {}
 
     def submit(self, item: Item, attempt: int) -> None:
@@ -81,8 +85,8 @@ class Slurm(Executor):
         super().__init__(root)
         submitit = _imported("submitit", "slurm")
         given = {"cpus_per_task": threads, "timeout_min": 24 * 60, **share}
-        self.slots, self._threads = workers, threads
-        self._executor = submitit.AutoExecutor(self.root / "slurm", cluster=given.pop("cluster", "slurm"))
+        self.slots, self._threads, self._cluster = workers, threads, given.pop("cluster", "slurm")
+        self._executor = submitit.AutoExecutor(self.root / "slurm", cluster=self._cluster)
         try:
             self._executor.update_parameters(**given)
         except (NameError, TypeError, ValueError) as error:
@@ -96,11 +100,22 @@ class Slurm(Executor):
 
     def collect(self, seconds: float) -> list[Ended]:
         ends = time.monotonic() + seconds
-        while not (done := [name for name, (job, _) in self._running.items() if job.done()]):
+        while not (done := [name for name, (job, _) in self._running.items() if self._over(job)]):
             if time.monotonic() > ends:
                 return []
             time.sleep(POLL_SECONDS)
         return [(item, self._report(job)) for job, item in map(self._running.pop, done)]
+
+    def _over(self, job: Any) -> bool:
+        """Whether a job has ended, also where SLURM keeps no accounts that submitit could ask."""
+        if job.paths.result_pickle.exists():
+            return True
+        if self._cluster != "slurm":
+            return job.done()
+        asked = subprocess.run(
+            ["squeue", "--noheader", "--format=%T", "--jobs", job.job_id], capture_output=True, text=True
+        )
+        return not asked.stdout.strip() and (asked.returncode == 0 or "Invalid job id" in asked.stderr)
 
     def _report(self, job: Any) -> Report:
         try:

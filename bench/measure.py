@@ -24,6 +24,7 @@ import psutil
 import pynvml
 import torch
 
+from bench import memory
 from bench.experiment import Precision
 from bench.flops import count_flops
 from bench.precision import autocast
@@ -139,10 +140,7 @@ def _latency(
     hypotheses = sampling.hypotheses if lifter.probabilistic else 1
     largest = windows_per_call(hypotheses * lifter.frames, device)
     size = max(1, min(THROUGHPUT_WINDOWS, affordable, largest))
-    together = median
-    if size > 1:
-        joined = _joined(inputs, size)
-        together = statistics.median(_sample(lambda: lifter.predict(joined, sampling), device, budget))
+    size, together = _together(lifter, inputs, sampling, device, budget, size) or (1, median)
     p20, p80, p95 = np.percentile(samples, [20, 80, 95]).tolist()
     return Latency(
         median_ms=median,
@@ -154,6 +152,22 @@ def _latency(
         throughput_windows_per_s=1000 * size / together,
         throughput_batch=size,
     )
+
+
+def _together(
+    lifter: Lifter, inputs: list[Batch], sampling: Sampling, device: torch.device, budget: float, size: int
+) -> tuple[int, float] | None:
+    """The largest batch up to ``size`` that there is memory for, and its time (ms); None where that is one window."""
+    while size > 1:
+        predict = partial(lifter.predict, _joined(inputs, size), sampling)
+        try:
+            return size, statistics.median(_sample(predict, device, budget))
+        except Exception as error:
+            if not memory.lacking(error):
+                raise
+        size //= 2
+        memory.release()
+    return None
 
 
 def _aggregations(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 SAVE_EVERY_SECONDS = 20.0
-VALIDATION_WINDOWS = 64
+VALIDATION_WINDOWS, VALIDATION_BATCH = 64, 32
 LEAST_CHECKS = 10
 """Validations over a training; more where it has more epochs, each of which ends with one."""
 WEIGHTS, STATE, BEST = "weights.safetensors", "state.pt", "best.safetensors"
@@ -331,13 +331,25 @@ def _step_seed(seed: int, step: int, process: int) -> int:
     return int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0])
 
 
-@torch.inference_mode()
 def _validation_error(lifter: Lifter, validation: Windows, device: torch.device) -> float:
     """MPJPE (mm) over a fixed subset of the validation windows, one hypothesis after one step."""
-    lifter.eval()
     rows = validation.subset(min(VALIDATION_WINDOWS, len(validation)))
+    size = VALIDATION_BATCH
+    while True:
+        try:
+            return _mean_error(lifter, validation, np.array_split(rows, -(-len(rows) // size)), device)
+        except Exception as error:
+            if size == 1 or not memory.lacking(error):
+                raise
+        size //= 2
+        memory.release()
+
+
+@torch.inference_mode()
+def _mean_error(lifter: Lifter, validation: Windows, parts: list[np.ndarray], device: torch.device) -> float:
+    lifter.eval()
     total, frames = 0.0, 0
-    for part in np.array_split(rows, -(-len(rows) // 32)):
+    for part in parts:
         batch = validation.batch(part).to(device)
         predicted = lifter.predict(batch, Sampling(hypotheses=1, steps=1, flip=False))[:, -1, 0]
         errors = mpjpe(predicted, _given(batch.pose_3d))

@@ -1,16 +1,46 @@
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 
 import bench.data
-from bench import plan, registry
+from bench import plan, registry, tracking
 from tests.bench import toy
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory):
+    """MLflow's tables, which take seconds to make, made once."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    tracking._make_database(path)
+    return path
+
+
 @pytest.fixture
-def toy_suite(monkeypatch):
+def toy_suite(monkeypatch, empty_database):
     """The registry knows the toy methods, and every data set is the toy one."""
+    real = tracking._make_database
+    monkeypatch.setattr(
+        tracking, "_make_database", lambda path: path.exists() or shutil.copy(empty_database, path) or real(path)
+    )
     plan._load.cache_clear()
     for name in ("toy", "confident", "second"):
         monkeypatch.setitem(registry.METHODS, name, f"tests.bench.toy:{name.title()}")
     monkeypatch.setattr(bench.data, "load", toy.dataset)
     yield
     plan._load.cache_clear()
+
+
+@pytest.fixture
+def toy_everywhere(tmp_path, monkeypatch):
+    """Every process that is started from here knows the toy methods too, as those of another package."""
+    package = tmp_path / "plugin" / "toys-1.0.dist-info"
+    package.mkdir(parents=True)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[lifting_bench.methods]\ntoy = tests.bench.toy:Toy\n")
+    monkeypatch.syspath_prepend(package.parent)
+    root = Path(__file__).parent.parent.parent
+    paths = [str(package.parent), str(root), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

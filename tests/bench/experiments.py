@@ -1,0 +1,33 @@
+"""Cheap experiments with the toy method on the synthetic data, which every process has."""
+
+from bench.experiment import parse
+from bench.plan import resolve
+
+
+def job(**changes):
+    description = {
+        "method": {"name": "toy"},
+        "training": {"epochs": 1, "batch_frames": 20_000},
+        "evaluation": {"windows": 8, "hypotheses": 2, "steps": 2},
+    }
+    for key, value in changes.items():
+        description.setdefault(key, {}).update(value)
+    return resolve(parse(description))
+
+
+def some(seeds=2, hypotheses=(1, 2), steps=(1, 2), epochs=1):
+    """Several trainings, and several evaluations that are read off each."""
+    return [
+        job(training={"seed": seed, "epochs": epochs}, evaluation={"hypotheses": h, "steps": k})
+        for seed in range(seeds)
+        for h in hypotheses
+        for k in steps
+    ]
+
+
+def numbers(records):
+    """What must be equal however records came to be."""
+    return {
+        name: (record.values, record.data, record.conditions, record.training.loss)
+        for name, record in records.items()
+    }
