@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from bench.records import Record, RunSet, pool
+from bench.records import Record, RunSet
+from bench.records_pool import pool
 from models.errors import InputError
 from reports.absent import with_absent
 from reports.appendix import register

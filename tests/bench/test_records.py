@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.records import pool
+from bench.records_pool import pool
 from tests.reports.made_up import ACTIONS, record, values
 
 TAKES = 2 * len(ACTIONS)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bench.records import Absent, pool
+from bench.records import Absent
+from bench.records_pool import pool
 from reports.absent import with_absent
 from reports.build import build
 from reports.layouts import LAYOUTS
