@@ -157,7 +157,7 @@ def _latency(
 def _together(
     lifter: Lifter, inputs: list[Batch], sampling: Sampling, device: torch.device, budget: float, size: int
 ) -> tuple[int, float] | None:
-    """The largest batch up to ``size`` that fits into memory, and its time (ms); None where that is one window."""
+    """The largest batch up to ``size`` that there is memory for, and its time (ms); None for a single window."""
     while size > 1:
         predict = partial(lifter.predict, _joined(inputs, size), sampling)
         try:

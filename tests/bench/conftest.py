@@ -1,11 +1,12 @@
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import bench.data
-from bench import plan, registry, tracking
+from bench import pipeline, plan, registry, tracking
 from tests.bench import toy
 
 
@@ -20,6 +21,7 @@ def empty_database(tmp_path_factory):
 @pytest.fixture
 def toy_suite(monkeypatch, empty_database):
     """The registry knows the toy methods, and every data set is the toy one."""
+    monkeypatch.setattr(pipeline, "measure", partial(pipeline.measure, budget_seconds=0.01))
     real = tracking._make_database
     monkeypatch.setattr(
         tracking, "_make_database", lambda path: path.exists() or shutil.copy(empty_database, path) or real(path)
