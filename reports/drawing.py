@@ -19,7 +19,7 @@ COLUMN_INCHES = 3.4
 FONT_POINTS = 7.0
 SMALL_POINTS = 6.5
 KNOWN_TITLES = ("TCN", "MixSTE", "D3DP", "FinePOSE")
-MARKERS = "osD^vPX<>p"
+MARKERS = "osD^vPX<>p*hd"
 STYLE: dict[Any, Any] = {
     "font.size": FONT_POINTS,
     "axes.labelsize": FONT_POINTS,
@@ -87,7 +87,8 @@ def point_of(record: Record) -> Point | None:
 def looks_of(titles: Sequence[str]) -> dict[str, tuple[tuple[float, float, float], str]]:
     """Title of a method → colour and marker, for known methods the same in every figure.
 
-    The palette and the markers serve the colour-blind.
+    The palette and the markers serve the colour-blind; there are more markers than colours, so that no two methods
+    look the same before both have come round.
     """
     import seaborn
 

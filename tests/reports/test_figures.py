@@ -77,3 +77,8 @@ def test_training_curves_one_line_per_training():
 def test_a_method_looks_the_same_in_every_figure():
     assert looks_of(["FinePOSE"])["FinePOSE"] == looks_of(["Mine", "TCN", "FinePOSE"])["FinePOSE"]
     assert len(set(looks_of(["Mine", "TCN", "FinePOSE"]).values())) == 3
+
+
+def test_many_methods_look_different():
+    many = [f"Method {number}" for number in range(40)]
+    assert len(set(looks_of(many).values())) == 40
