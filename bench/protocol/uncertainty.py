@@ -143,7 +143,7 @@ def action_minus_frame_mean(sample: Sample, seed: int = 0) -> Difference:
 def _difference(value: float, replicates: np.ndarray) -> Difference:
     low, high = _ends(replicates)
     beyond = min(np.count_nonzero(replicates <= 0), np.count_nonzero(replicates >= 0))
-    return Difference(value, low, high, min(1.0, 2 * (beyond + 1) / (len(replicates) + 1)))
+    return Difference(value, low, high, float(min(1.0, 2 * (beyond + 1) / (len(replicates) + 1))))
 
 
 def _ends(replicates: np.ndarray) -> tuple[float, float]:
