@@ -72,8 +72,14 @@ def similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _centre(points: Tensor) -> Tensor:
-    """Move points ``[J, 3, N]`` to their centroids in place; the centroids ``[3, N]``."""
-    mean = points.mean(0)
+    """Move points ``[J, 3, N]`` to their centroids in place; the centroids ``[3, N]``.
+
+    Joint after joint: torch's own sum takes them in an order that depends on the place of a pose among the others.
+    """
+    total = points[0].clone()
+    for joint in points[1:]:
+        total += joint
+    mean = total.div_(len(points))
     points.sub_(mean)
     return mean
 

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from importlib.util import find_spec
 
 import psutil
 import pytest
@@ -101,7 +102,11 @@ def _by_frame(errors):
         ({"name": "rya"}, "--executor rya: is unknown; did you mean 'ray'"),
         ({"name": "local", "workers": 2}, "the executor local is one process"),
         ({"name": "processes", "share": {"gpus": 1}}, "--share: is for the executors ray and slurm"),
-        ({"name": "slurm", "share": {"cluster": "local", "gpus": 1}}, "--share: submitit does not take it"),
+        pytest.param(
+            {"name": "slurm", "share": {"cluster": "local", "gpus": 1}},
+            "--share: submitit does not take it",
+            marks=pytest.mark.skipif(find_spec("submitit") is None, reason="submitit is not installed"),
+        ),
     ],
 )
 def test_what_cannot_be_had(tmp_path, arguments, words):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bench.protocol.alignment import align
-from bench.protocol.metrics import joint_errors, p_mpjpe
+from bench.protocol.metrics import aligned_joint_errors, joint_errors, p_mpjpe
 from tests.protocol import tensors
 
 VECTORS = tensors("metrics.npz")
@@ -101,3 +101,11 @@ def test_target_broadcasts() -> None:
     expected = align(pred, target.expand(2, 3, 4, 17, 3).clone())
     torch.testing.assert_close(align(pred, target), expected)
     assert joint_errors(align(pred.float(), target.float()), target.float()).dtype == torch.float32
+
+
+def test_bits_do_not_depend_on_a_pose_s_place() -> None:
+    pred, target = poses(0, 400).float(), poses(1, 400).float()
+    together = aligned_joint_errors(pred, target)
+    for first, count in ((0, 1), (3, 5), (17, 150), (399, 1)):
+        part = slice(first, first + count)
+        assert torch.equal(aligned_joint_errors(pred[part], target[part]), together[part])
