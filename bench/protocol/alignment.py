@@ -94,13 +94,13 @@ def _best_rotation(covariance: Tensor) -> tuple[Tensor, Tensor]:
     """Rotation R that maximises trace(Rᵀ C), and that maximum.
 
     Args:
-        covariance: C, ``[3, 3, N]`` float64.
+        covariance: C, ``[3, 3, N]`` float64; overwritten.
 
     Returns:
         ``[3, 3, N]`` and ``[N]``; NaN where C is not finite.
     """
     size = covariance.square().sum((0, 1)).sqrt_()
-    b = covariance / size
+    b = covariance.div_(size.clamp(min=torch.finfo(size.dtype).tiny))
     wrapped = torch.cat([b, b[:, :2]], dim=1)
     cofactor = torch.empty_like(b)
     for i in range(3):
@@ -113,15 +113,15 @@ def _best_rotation(covariance: Tensor) -> tuple[Tensor, Tensor]:
     # R = ((1 + (t² - 1) / 2) B + t adj(Bᵀ) - B Bᵀ B) / zeta
     rotation = b * ((trace * trace + 1) / 2)
     rotation.addcmul_(cofactor, trace)
-    rotation.sub_(row_times(row_times(b, b.transpose(0, 1)), b)).div_(zeta)
+    square = row_times(b, b.transpose(0, 1), room=wrapped[:, :3])
+    rotation.sub_(row_times(square, b, room=cofactor)).div_(zeta)
 
     unreliable = size.isfinite() & ~((zeta > WELL_CONDITIONED) & converged)
     left = unreliable.nonzero().squeeze(1)
     if len(left):
-        exact_rotation, exact_trace = _rotation_by_svd(covariance[:, :, left].permute(2, 0, 1))
+        exact_rotation, exact_trace = _rotation_by_svd(b[:, :, left].permute(2, 0, 1))
         rotation[:, :, left] = exact_rotation.permute(1, 2, 0)
         trace[left] = exact_trace
-        size[left] = 1
     return rotation, trace.mul_(size)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bench.protocol.alignment import align
-from bench.protocol.metrics import aligned_joint_errors, joint_errors, p_mpjpe
+from bench.protocol.metrics import PIECE, aligned_joint_errors, joint_errors, p_mpjpe
 from tests.protocol import tensors
 
 VECTORS = tensors("metrics.npz")
@@ -109,3 +109,16 @@ def test_bits_do_not_depend_on_a_pose_s_place() -> None:
     for first, count in ((0, 1), (3, 5), (17, 150), (399, 1)):
         part = slice(first, first + count)
         assert torch.equal(aligned_joint_errors(pred[part], target[part]), together[part])
+
+
+def test_threads_share_the_poses_and_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    pred, target = poses(0, 400).float(), poses(1, 400).float()
+    alone = aligned_joint_errors(pred, target)
+    before = torch.get_num_threads()
+    monkeypatch.setitem(PIECE, "cpu", 64)
+    torch.set_num_threads(3)
+    try:
+        assert torch.equal(aligned_joint_errors(pred, target), alone)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
