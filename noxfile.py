@@ -1,4 +1,4 @@
-"""Sessions: `nox -s ablate`, `tests`, `lint`, `types`, `bench`, `report`, `cluster`, `slurm`, `chaos`.
+"""Sessions: `nox -s ablate`, `tests`, `lint`, `types`, `bench`, `report`, `docs`, `cluster`, `slurm`, `chaos`.
 
 Arguments behind `--` are passed on.
 """
@@ -56,6 +56,13 @@ def types(session: nox.Session) -> None:
     """Check types."""
     install(session, "types")
     session.run("mypy", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation as a site in site/; a broken link is an error."""
+    session.install("-c", "constraints.txt", "mkdocs-material")
+    session.run("mkdocs", "build", "--strict", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session
