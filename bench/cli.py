@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -183,11 +183,26 @@ def report(
         bool, typer.Option("--rebuild-index", help="First make the index of records again from MLflow.")
     ] = False,
     pdf: Annotated[bool, typer.Option(help="Compile report.pdf when pdflatex or tectonic is installed.")] = True,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="A B",
+            help="Say what changed from A to B and whether beyond noise: results, results=TABLE, or stores.",
+        ),
+    ] = None,
+    forms: Annotated[
+        str | None, typer.Option("--format", help="Forms of the tables: tex,csv,md,html (html only if asked for).")
+    ] = None,
 ) -> None:
     """Write the tables, figures and summary of the last sweep in --out again, from run records alone."""
-    from bench.records import RunSet
+    from bench.run_sets import declared
     from bench.store import Store
+    from reports.forms import DEFAULT_FORMS, forms_of
 
+    chosen = forms_of(forms) if forms is not None else DEFAULT_FORMS
+    if compare is not None:
+        _compare(compare, store, out, chosen)
+        return
     opened = Store(store)
     if rebuild_index:
         from bench.tracking import Tracker
@@ -196,14 +211,8 @@ def report(
         for record in Tracker(store).records():
             opened.add(record)
         opened.fold()
-    path = out / "runset.json"
-    if not path.exists():
-        raise InputError(f"{path}: is missing; run `python -m bench ablate --out {out}` first")
-    try:
-        runset = RunSet.model_validate_json(path.read_text())
-    except ValueError:
-        raise InputError(f"{path}: is damaged; run `python -m bench ablate --out {out}` again") from None
-    _report(runset, opened.records(runset.ids), out, pdf)
+    runset = declared(out, f"python -m bench ablate --out {out}")
+    _report(runset, opened.records(runset.ids), out, pdf, chosen)
 
 
 @app.command()
@@ -348,7 +357,9 @@ class _How:
             f"{len(outcome.records)} runs: {outcome.trained} trained, {outcome.evaluated} evaluated now"
             + (f", {len(failed)} failed" if failed else "")
         )
-        runset = runset.model_copy(update={"tables": tables, "absent": absent})
+        runset = runset.model_copy(
+            update={"tables": tables, "absent": absent, "store": str(self.store.absolute())}
+        )
         write_text(out / "runset.json", runset.model_dump_json(indent=1))
         _report(runset, store.records(runset.ids), out, pdf=True)
         if any(entry.failed for entry in absent.values()):
@@ -364,15 +375,39 @@ class _How:
         return executor_for(self.executor, self.store, self.device, workers, self.threads, share)
 
 
-def _report(runset: Any, records: dict[str, Any], out: Path, pdf: bool) -> None:
+def _report(
+    runset: Any, records: dict[str, Any], out: Path, pdf: bool, forms: Sequence[str] | None = None
+) -> None:
     from reports.build import NO_LATEX, build, compile_pdf
+    from reports.forms import DEFAULT_FORMS
 
-    written = build(runset, records, out)
+    written = build(runset, records, out, forms or DEFAULT_FORMS)
     for path in written:
         typer.echo(f"wrote {path}")
-    if pdf:
+    if pdf and out / "report.tex" in written:
         compiled = compile_pdf(out / "report.tex")
         typer.echo(f"wrote {compiled}" if compiled else NO_LATEX)
+
+
+def _compare(names: tuple[str, str], store: Path, out: Path, forms: Sequence[str]) -> None:
+    from bench.files import write_text
+    from bench.run_sets import finished
+    from reports.changes import changes
+    from reports.forms import texts
+
+    before, after = (finished(name, store) for name in names)
+    table = changes(names, before.records, after.records)
+    missing = [
+        f"{found.missing} declared runs of {found.name} have no record and are left out."
+        for found in (before, after)
+        if found.missing
+    ]
+    table = replace(table, notes=(*table.notes, *missing))
+    for line in table.notes:
+        typer.echo(line)
+    for name, text in texts(table, "comparison", forms).items():
+        write_text(out / name, text)
+        typer.echo(f"wrote {out / name}")
 
 
 def _command() -> str:

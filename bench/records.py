@@ -397,6 +397,7 @@ class RunSet(_Frozen):
         tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order).
         absent: id of a run → why it has no record.
         command: what the user typed.
+        store: folder that the records were made in; "" if that is not known.
     """
 
     class Table(_Frozen):
@@ -408,6 +409,7 @@ class RunSet(_Frozen):
     absent: dict[str, Absent] = {}
     command: str
     created_at: str
+    store: str = ""
 
     @property
     def ids(self) -> list[str]:

@@ -19,9 +19,10 @@ from reports.appendix import register
 from reports.document import document
 from reports.drawing import STYLE, Drawing
 from reports.figures import FIGURES, latency_accuracy
+from reports.forms import DEFAULT_FORMS, texts
 from reports.layouts import LAYOUTS
 from reports.summary import missing_sentence, summary
-from reports.tables import Table, to_csv, to_latex, to_markdown
+from reports.tables import Table
 
 COMPANIONS = {"main": ("cost", "actions", "gaps"), "pck": ("cost", "sequences", "activities")}
 """Further layouts that are filled from the runs of a table; one that nothing is known for is left out."""
@@ -45,7 +46,9 @@ NO_LATEX = (
 LATEX_SECONDS = 300
 
 
-def build(runset: RunSet, records: dict[str, Record], out: Path) -> list[Path]:
+def build(
+    runset: RunSet, records: dict[str, Record], out: Path, forms: Sequence[str] = DEFAULT_FORMS
+) -> list[Path]:
     """Write every table, figure, ``report.tex`` and ``summary.md`` below ``out``.
 
     All files are made first and then moved into place one by one, so that an error changes nothing and a reader
@@ -53,6 +56,7 @@ def build(runset: RunSet, records: dict[str, Record], out: Path) -> list[Path]:
 
     Args:
         records: by id; ids of the run set that are missing here are named under their table and in the summary.
+        forms: of the tables (``reports.forms``); ``report.tex`` is written where they are made in LaTeX.
 
     Returns:
         The files written, the summary first.
@@ -60,7 +64,7 @@ def build(runset: RunSet, records: dict[str, Record], out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".report-") as folder:
         stage = Path(folder)
-        names = _write_all(runset, records, stage)
+        names = _write_all(runset, records, stage, forms)
         for name in names:
             target = out / name
             target.parent.mkdir(exist_ok=True)
@@ -93,20 +97,21 @@ def compile_pdf(tex: Path) -> Path | None:
     return pdf
 
 
-def _write_all(runset: RunSet, records: dict[str, Record], stage: Path) -> list[PurePosixPath]:
+def _write_all(
+    runset: RunSet, records: dict[str, Record], stage: Path, forms: Sequence[str]
+) -> list[PurePosixPath]:
     known = _known(runset, records)
     tables = _tables(runset, records)
     drawings = _drawings(runset, records)
     written = []
     for name, table in [*tables.items(), ("register", register(known))]:
-        forms = {"tex": to_latex(table, name), "csv": to_csv(table), "md": to_markdown(table)}
-        written += [_write(stage, f"tables/{name}.{end}", text) for end, text in forms.items()]
+        written += [_write(stage, f"tables/{file}", text) for file, text in texts(table, name, forms).items()]
     for drawing in drawings:
         written += _save(drawing, stage, runset.command)
     captions = [(drawing.name, drawing.caption) for drawing in drawings]
-    report = _write(stage, "report.tex", document(runset, known, list(tables), captions))
-    files = [report, *written]
-    return [_write(stage, "summary.md", summary(runset, known, tables, files)), *files]
+    if "tex" in forms:
+        written.insert(0, _write(stage, "report.tex", document(runset, known, list(tables), captions)))
+    return [_write(stage, "summary.md", summary(runset, known, tables, written)), *written]
 
 
 def _known(runset: RunSet, records: dict[str, Record]) -> list[Record]:
