@@ -21,7 +21,8 @@ A file holds::
     budget: 20                    # minutes: a plan says when it expects more, a search begins nothing after them
     search: {sampler: grid, trials: 30}   # try as many of the product, for error, time and memory
 
-A value of an axis is the value of the key that names the axis, or a mapping of keys to values.
+A value of an axis is the value of the key that names the axis, or a mapping of keys to values. As a method's name
+``plugins`` stands for every method that an installed package adds, ``sampling plugins`` for those with hypotheses.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ablations.plugins import with_plugins
 from bench.experiment import Experiment, override, parse, read_yaml, suggestion, validated
 from bench.search import Search, Space
 from models.errors import InputError
@@ -73,6 +75,15 @@ class Ablation(BaseModel):
         axes = self.axes | self.choices[choice]
         return self.model_copy(update={"axes": axes, "quick_choice": None})
 
+    def with_plugins(self) -> Ablation:
+        """The same with the methods of installed packages in the places kept for them."""
+        axes = {key: with_plugins(key, values) for key, values in self.axes.items()}
+        choices = {
+            name: {key: with_plugins(key, values) for key, values in chosen.items()}
+            for name, chosen in self.choices.items()
+        }
+        return self.model_copy(update={"axes": axes, "choices": choices, "also": with_plugins("", self.also)})
+
 
 def names() -> list[str]:
     """Every declared ablation."""
@@ -94,7 +105,7 @@ def read(name: str) -> Ablation:
     path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if not path.exists():
         raise InputError(f"unknown ablation {name!r}: {suggestion(name, names())}, or give a .yaml file")
-    ablation = validated(Ablation, read_yaml(path), str(path))
+    ablation = validated(Ablation, read_yaml(path), str(path)).with_plugins()
     for chosen, axes in ablation.choices.items():
         stray = [axis for axis in axes if axis not in ablation.axes]
         if stray:

@@ -36,8 +36,12 @@ ENTRY_POINT_GROUP = "lifting_bench.methods"
 
 def names() -> list[str]:
     """All known methods, the suite's own first."""
-    plugins = [point.name for point in entry_points(group=ENTRY_POINT_GROUP)]
-    return list(METHODS) + sorted(set(plugins) - METHODS.keys())
+    return [*METHODS, *plugin_names()]
+
+
+def plugin_names() -> list[str]:
+    """The methods of other packages that are installed."""
+    return sorted(_plugins().keys() - METHODS.keys())
 
 
 def load(name: str) -> type[Lifter]:

@@ -177,13 +177,13 @@ def _findings(names: tuple[str, str], lines: list[list[_Line]], matching: Matchi
     if matching.same:
         runs = "run is" if len(matching.same) == 1 else "runs are"
         found.append(f"{len(matching.same)} {runs} in both sets with the same numbers: nothing changed there.")
-    for reason, its in matching.incomparable:
-        found.append(f"Not compared, because data or protocol differ ({reason}): {_listed(its)}.")
+    for reason, kept_apart in matching.incomparable:
+        found.append(f"Not compared, because data or protocol differ ({reason}): {_listed(kept_apart)}.")
     if matching.ambiguous:
         found.append(
             f"Not compared, because several runs of {names[1]} come as close: {_listed(matching.ambiguous)}."
         )
-    found += [f"Only in {name}: {_listed(its)}." for name, its in zip(names, matching.only, strict=True) if its]
+    found += [f"Only in {name}: {_listed(only)}." for name, only in zip(names, matching.only, strict=True) if only]
     return found
 
 
