@@ -69,7 +69,7 @@ def agenda(jobs: Iterable[Job], store: Store, device: str, where: str) -> Agenda
         jobs=wanted,
         finished=finished,
         failures=failures,
-        work=[*trainings.values(), *_evaluations(missing, trainings, device)],
+        work=[*{item.name: item for item in trainings.values()}.values(), *_evaluations(missing, trainings, device)],
         prices=[_price(key, members[0], device) for key, members in to_price.items()],
         price_of=price_of,
     )
@@ -101,18 +101,25 @@ def needed_ids(job: Job, price: str) -> tuple[str, ...]:
 
 
 def _trainings(jobs: Iterable[Job], store: Store, device: str) -> dict[str, Item]:
-    """Id → training that is not done, each after the one that it begins from."""
-    items: dict[str, Item] = {}
+    """Id → the item in which a training is done that is not; each after the one that it begins from.
+
+    Trainings that only choose another checkpoint of the same way are one item.
+    """
+    missing: dict[str, tuple[Training, Job]] = {}
     for job in jobs:
-        if job.published is not None or job.training_id in items or store.is_trained(job.training_id):
-            continue
-        for training in job.training.chain:
-            if training.id not in items and not store.is_trained(training.id):
-                items[training.id] = _training(training, job, items, device)
+        if job.published is None and job.training_id not in missing and not store.is_trained(job.training_id):
+            for training in job.training.chain:
+                if not store.is_trained(training.id):
+                    missing.setdefault(training.id, (training, job))
+    items: dict[str, Item] = {}
+    for members in grouped(missing.values(), lambda member: member[0].way).values():
+        item = _training(members, items, device)
+        items |= dict.fromkeys(item.ids, item)
     return items
 
 
-def _training(training: Training, job: Job, before: dict[str, Item], device: str) -> Item:
+def _training(members: list[tuple[Training, Job]], before: dict[str, Item], device: str) -> Item:
+    training, job = members[0]
     spec = training.spec
     assert spec.epochs is not None
     assert spec.least_steps is not None
@@ -121,11 +128,12 @@ def _training(training: Training, job: Job, before: dict[str, Item], device: str
     earlier = before.get(training.first.id) if training.first else None
     free = {"seed", "selection", "weights"}
     shape = [job.train.name, frames, training.lifter.title, asdict(training.config)]
+    ids = tuple(member.id for member, _ in members)
     return Item(
         kind="train",
-        id=training.id,
-        ids=(training.id,),
-        experiments=(_portable(job.asked),),
+        id=ids[0] if len(ids) == 1 else identity(ids),
+        ids=ids,
+        experiments=tuple(_portable(wanted.asked) for _, wanted in members),
         needs=frozenset({earlier.name} if earlier else ()),
         title=training.title,
         size=max(spec.epochs * frames, spec.least_steps * spec.batch_frames),

@@ -26,6 +26,7 @@ PresetName = Literal["tiny", "base", "paper"]
 AggregationName = Literal["P-Agg", "P-Median", "J-Fit", "J-Agg", "P-Best", "J-Best"]
 Tail = Literal["dedup", "overlap"]
 Precision = Literal["fp32", "bf16", "fp16"]
+Selection = Literal["last", "validation", "test"]
 ActionLabels = Literal["given", "wrong", "empty", "random"]
 Plain = bool | int | float | str | None | tuple[int, ...]
 
@@ -83,7 +84,7 @@ class TrainingSpec(_Frozen):
     flip: bool = True
     precision: Precision = "fp32"
     seed: int = Field(default=0, ge=0, lt=2**31)
-    selection: Literal["last", "validation", "test"] = "validation"
+    selection: Selection = "validation"
     holdout: int = Field(default=10, ge=2, le=1000)
     weights: Path | None = None
 

@@ -29,7 +29,8 @@ def plan_lines(agenda: Agenda, store: Store, workers: int) -> Iterator[str]:
         items = [item for item in (*agenda.work, *agenda.prices) if item.kind == kind]
         yield f"{len(items)} {word}: {_total(items, store, workers if kind != 'price' else 1)}"
         for item in items[:MOST_LINES]:
-            several = f" ({len(item.ids)} experiments)" if len(item.ids) > 1 else ""
+            of = "checkpoints" if kind == "train" else "experiments"
+            several = f" ({len(item.ids)} {of})" if len(item.ids) > 1 else ""
             yield f"  {item.title}{several}: {_duration(_seconds(item, store))}"
         if len(items) > MOST_LINES:
             yield f"  and {len(items) - MOST_LINES} more"

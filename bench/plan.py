@@ -14,8 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 import bench.data
 from bench import registry
 from bench.data.sequence import Dataset, Sequence
+from bench.data.windows import held_out_takes
 from bench.experiment import AggregationName, Experiment, TrainingSpec, identity, suggestion
 from bench.records import Absent, Price
+from bench.validation import RULE
 from models.errors import InputError
 from models.lifter import Lifter, Recipe, Stage
 from models.skeleton import Skeleton
@@ -37,6 +39,7 @@ class Training:
         spec: with no field left open.
         title: what progress lines call it.
         first: the training that it begins from, if there is one.
+        way: identity of the sequence of weights that it goes through, of which the selection takes one.
         id: identity.
     """
 
@@ -46,6 +49,7 @@ class Training:
     spec: TrainingSpec
     title: str
     first: Training | None
+    way: str
     id: str
 
     @property
@@ -225,8 +229,8 @@ def resolve(experiment: Experiment) -> Job:
         train,
         f"{named} {method.preset} {complete.evaluation.detections}{seed}",
         first=None if stage is None else _first_training(stage, experiment, train),
-        more=({"chosen on": test.fingerprint} if complete.training.selection == "test" else {})
-        | ({} if published is None else {"weights": published.source_sha256}),
+        judges=test,
+        weights={} if published is None else {"weights": published.source_sha256},
     )
     evaluation_id = identity(
         {
@@ -265,17 +269,36 @@ def _training(
     data: Dataset,
     title: str,
     first: Training | None,
-    more: dict[str, Any],
+    judges: Dataset,
+    weights: dict[str, str],
 ) -> Training:
-    described = {
-        "method": name,
-        "version": lifter.version,
-        "config": asdict(config),
-        "training": spec.model_dump(mode="json", exclude={"weights"}),
-        "data": [data.name, data.fingerprint],
-    }
-    before = {} if first is None else {"first stage": first.id}
-    return Training(lifter, config, data.skeleton, spec, title, first, identity(described | before | more))
+    way = identity(
+        {
+            "method": name,
+            "version": lifter.version,
+            "config": asdict(config),
+            "training": spec.model_dump(mode="json", exclude={"weights", "selection"}),
+            "data": [data.name, data.fingerprint],
+            "held out": _held_out(data, spec.holdout),
+        }
+        | ({} if first is None else {"first stage": first.id})
+        | weights
+    )
+    looks = {} if spec.selection == "last" else RULE
+    on = {"chosen on": judges.fingerprint} if spec.selection == "test" else {}
+    whole = identity({"way": way, "selection": spec.selection, **looks, **on})
+    return Training(lifter, config, data.skeleton, spec, title, first, way, whole)
+
+
+def _held_out(data: Dataset, every: int) -> list[str]:
+    """Takes that are kept for validation, found once for each data set."""
+    key = data.name, data.fingerprint, every
+    if key not in _HELD_OUT:
+        _HELD_OUT[key] = held_out_takes(data.train, every)
+    return _HELD_OUT[key]
+
+
+_HELD_OUT: dict[tuple[str, str, int], list[str]] = {}
 
 
 def _first_training(stage: Stage, experiment: Experiment, data: Dataset) -> Training:
@@ -296,7 +319,8 @@ def _first_training(stage: Stage, experiment: Experiment, data: Dataset) -> Trai
         data,
         f"{stage.lifter.title} {experiment.method.preset} {data.detections}",
         first=None if before is None else _first_training(before, experiment, data),
-        more={},
+        judges=data,
+        weights={},
     )
 
 

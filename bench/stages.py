@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -14,6 +14,7 @@ from bench.plan import Training
 from bench.records import TrainingInfo
 from bench.store import Store
 from bench.training import accelerator_for, load_trained, train
+from bench.validation import Choice
 from models.errors import InputError
 from models.lifter import Lifter
 
@@ -26,7 +27,13 @@ NOT_TRAINED = TrainingInfo(
 
 
 def trained(
-    training: Training, lifter: Lifter, data: Dataset, judges: Dataset, store: Store, device: str
+    training: Training,
+    lifter: Lifter,
+    data: Dataset,
+    judges: Dataset,
+    store: Store,
+    device: str,
+    others: Sequence[tuple[Training, Dataset]] = (),
 ) -> tuple[TrainingInfo, bool]:
     """Give ``lifter`` the weights of a training, which is done now if it was not done before.
 
@@ -40,6 +47,8 @@ def trained(
         judges: whose test part chooses the checkpoint where ``selection`` is "test".
         store: where trainings are kept.
         device: "auto", "cpu", "cuda" or "cuda:i".
+        others: trainings that go the same way but choose another checkpoint of it, with whose test part chooses
+            theirs; they are kept too where the training is done now.
 
     Returns:
         How the weights came to be, and whether they were made now.
@@ -49,7 +58,7 @@ def trained(
     """
     accelerator = accelerator_for(device, training.spec.precision)
     folder = store.training(training.id)
-    with _alone(store, f"training-{training.id}", accelerator):
+    with _alone(store, [training, *(other for other, _ in others)], accelerator):
         info = load_trained(lifter, folder)
         if info is not None:
             return info, False
@@ -60,9 +69,14 @@ def trained(
         spec = training.spec
         _check_lengths(data, lifter)
         fitted, held_out = split_validation(data.train, spec.holdout)
+        choices = []
+        for wanted, judge in ((training, judges), *others):
+            takes = judge.test if wanted.spec.selection == "test" else held_out
+            validation = evaluation_windows(takes, lifter)
+            choices.append(Choice(wanted.spec.selection, validation, store.training(wanted.id)))
         windows = training_windows(fitted, lifter, spec.flip)
-        validation = evaluation_windows(judges.test if spec.selection == "test" else held_out, lifter)
-        info = train(lifter, windows, validation, spec, folder, accelerator, training.title, before)
+        unfinished = store.training("+".join(choice.folder.name for choice in choices))
+        info = train(lifter, windows, choices, spec, unfinished, accelerator, training.title, before)
     if accelerator.is_main_process:
         tqdm.write(
             f"trained {training.title}: {info.steps} steps in {info.seconds:.0f} s "
@@ -83,10 +97,14 @@ def _first(
 
 
 @contextmanager
-def _alone(store: Store, name: str, accelerator: Accelerator) -> Iterator[None]:
+def _alone(store: Store, trainings: Iterable[Training], accelerator: Accelerator) -> Iterator[None]:
     """Keep other programs from doing the same work; processes of one program share it."""
     if accelerator.is_main_process:
-        with store.lock(name):
+        with ExitStack() as stack:
+            for name in sorted(
+                training.id for training in trainings
+            ):  # in one order, so that nobody waits in a ring
+                stack.enter_context(store.lock(f"training-{name}"))
             accelerator.wait_for_everyone()
             yield
     else:

@@ -172,8 +172,7 @@ class _Board:
 
 def _record_crash(item: Item, store: Store) -> None:
     reason = f"its process ended without a word {MOST_TRIES} times (killed, perhaps for want of memory)"
-    for name in item.ids:
-        record_failure(store, name, item.title, "crashed", reason)
+    record_failure(store, item.ids, item.title, "crashed", reason)
 
 
 def measure_prices(jobs: Iterable[Job], store: Store, device: str, executor: Executor) -> dict[str, Price]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from tqdm import tqdm
 
@@ -22,11 +26,11 @@ from bench import memory
 from bench.data.windows import Windows
 from bench.experiment import TrainingSpec
 from bench.files import atomic, write_text
-from bench.protocol.metrics import mpjpe
 from bench.records import TrainingInfo
 from bench.store import TRAINED
+from bench.validation import LEAST_CHECKS, Choice
 from models.errors import DivergedError, InputError
-from models.lifter import Lifter, Sampling
+from models.lifter import Lifter
 from models.ranger import Ranger
 from models.schedules import learning_rate
 
@@ -34,10 +38,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 SAVE_EVERY_SECONDS = 20.0
-VALIDATION_WINDOWS, VALIDATION_BATCH = 64, 32
-LEAST_CHECKS = 10
-"""Validations over a training; more where it has more epochs, each of which ends with one."""
-WEIGHTS, STATE, BEST = "weights.safetensors", "state.pt", "best.safetensors"
+WEIGHTS, STATE, BEST = "weights.safetensors", "state.pt", "best-{}.safetensors"
 
 
 def accelerator_for(device: str, precision: str) -> Accelerator:
@@ -87,29 +88,35 @@ class _Progress:
     seconds: float = 0.0
     loss_sum: float = 0.0
     loss: list[float] = field(default_factory=list)
-    validation: list[tuple[float, float]] = field(default_factory=list)
+    errors: list[list[tuple[float, float]]] = field(default_factory=list)
     micro_batches: int = 1
 
 
 def train(
     lifter: Lifter,
     windows: Windows,
-    validation: Windows,
+    choices: Sequence[Choice],
     spec: TrainingSpec,
     folder: Path,
     accelerator: Accelerator,
     title: str,
     first_stage: TrainingInfo | None = None,
 ) -> TrainingInfo:
-    """Train, or continue a training that was interrupted, and store its weights in ``folder``.
+    """Train, or continue a training that was interrupted, and store the chosen weights, each in its folder.
+
+    How a checkpoint is chosen changes nothing of the way that a training takes, so one is enough for all choices.
 
     Args:
-        lifter: freshly built, initial weights already drawn.
+        lifter: freshly built, initial weights already drawn; at the end it has those of the first choice.
         windows: training windows (with their mirrored rows when ``spec.flip``).
-        validation: evaluation windows of the takes that choose the checkpoint.
-        spec: with no field left open.
+        choices: at least one.
+        spec: with no field left open; its selection is not read.
+        folder: of what an interrupted training is continued from.
         title: for the progress bar.
         first_stage: the training that ``lifter`` begins from.
+
+    Returns:
+        How the weights of the first choice came to be.
 
     Raises:
         InputError: the loss stopped being a number, or the saved state of an interrupted training is damaged.
@@ -117,7 +124,7 @@ def train(
     state = _saved_state(folder)
     if state is None and type(lifter).fit_statistics is not Lifter.fit_statistics:
         lifter.fit_statistics(*_all_poses(windows))
-    run = _Run(lifter, windows, validation, spec, folder, accelerator, title, state)
+    run = _Run(lifter, windows, choices, spec, folder, accelerator, title, state)
     show = None if accelerator.is_main_process else True
     with tqdm(initial=run.progress.step, total=run.steps, desc=f"train {title}", unit="step", disable=show) as bar:
         while run.progress.step < run.steps:
@@ -138,14 +145,14 @@ class _Run:
         self,
         lifter: Lifter,
         windows: Windows,
-        validation: Windows,
+        choices: Sequence[Choice],
         spec: TrainingSpec,
         folder: Path,
         accelerator: Accelerator,
         title: str,
         state: dict[str, Any] | None,
     ) -> None:
-        self.lifter, self.windows, self.validation = lifter, windows, validation
+        self.lifter, self.windows, self.choices = lifter, windows, choices
         self.spec, self.folder, self.accelerator, self.title = spec, folder, accelerator, title
         self.trainable = [parameter for parameter in lifter.parameters() if parameter.requires_grad]
         self.steps_per_epoch = max(1, round(len(windows) * lifter.train_frames / _given(spec.batch_frames)))
@@ -161,6 +168,8 @@ class _Run:
             lifter.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])
             self.progress = _Progress(**state["progress"])
+            for choice, errors in zip(choices, self.progress.errors, strict=True):
+                choice.errors = [(epoch, error) for epoch, error in errors]
         self.model, self.optimizer = accelerator.prepare(lifter, optimizer)
         if state is not None and accelerator.scaler is not None:
             accelerator.scaler.load_state_dict(state["scaler"])
@@ -212,18 +221,22 @@ class _Run:
         return total
 
     def check_now_and_then(self) -> None:
-        """Where the error on held-out takes chooses the checkpoint: note it, and keep the best weights."""
+        """Where the error on other takes chooses a checkpoint: note it, and keep the best weights."""
         step, per_epoch = self.progress.step, self.steps_per_epoch
         due = step * self.checks_per_epoch // per_epoch > (step - 1) * self.checks_per_epoch // per_epoch
-        if not due or self.spec.selection == "last" or not len(self.validation):
+        if not due or not any(choice.looks for choice in self.choices):
             return
         if self.accelerator.is_main_process:
-            error = _validation_error(self.lifter, self.validation, self.accelerator.device)
+            for number, choice in enumerate(self.choices):
+                epoch = round(step / per_epoch, 4)
+                if choice.looks and choice.check(self.lifter, epoch, self.accelerator.device):
+                    _write_weights(self.lifter, self._best(number))
             self.model.train()
-            if all(error < earlier for _, earlier in self.progress.validation):
-                _write_weights(self.lifter, self.folder / BEST)
-            self.progress.validation.append((round(step / per_epoch, 4), error))
         self.accelerator.wait_for_everyone()
+
+    def _best(self, number: int) -> Path:
+        """The weights with the lowest error so far, by the choice of this number."""
+        return self.folder / BEST.format(number)
 
     def end_epoch(self) -> None:
         """Note the epoch's mean loss."""
@@ -243,6 +256,7 @@ class _Run:
             return
         self.saved = time.monotonic()
         self.progress.seconds, self.progress.loss_sum = self.saved - self.started, self.loss_sum.item()
+        self.progress.errors = [choice.errors for choice in self.choices]
         if not self.accelerator.is_main_process:
             return
         scaler = self.accelerator.scaler
@@ -256,41 +270,64 @@ class _Run:
             torch.save(state, file)
 
     def finish(self, first_stage: TrainingInfo | None) -> TrainingInfo:
-        """Take the selected weights, store them, and remove what only an interrupted training needs."""
-        progress = self.progress
-        selected = float(self.epochs)
+        """Take the chosen weights, store them, and remove what only an interrupted training needs."""
         self.accelerator.wait_for_everyone()
-        if progress.validation and self.accelerator.is_main_process:
-            selected = min(progress.validation, key=lambda entry: entry[1])[0]
-            self.lifter.load_state_dict(load_file(self.folder / BEST))
+        infos = [self._info(choice, first_stage) for choice in self.choices]
+        if self.accelerator.is_main_process:
+            for number, choice in enumerate(self.choices):
+                if not choice.errors:
+                    _write_weights(self.lifter, choice.folder / WEIGHTS)
+                else:
+                    with atomic(choice.folder / WEIGHTS) as file:
+                        file.write(self._best(number).read_bytes())
+            for choice, info in zip(self.choices, infos, strict=True):
+                write_text(choice.folder / TRAINED, info.model_dump_json(indent=1))
+            self.lifter.load_state_dict(load_file(self.choices[0].folder / WEIGHTS))
+            self._clear()
+        self.accelerator.wait_for_everyone()
+        return infos[0]
+
+    def _info(self, choice: Choice, first_stage: TrainingInfo | None) -> TrainingInfo:
+        progress = self.progress
         windows_seen = self.epochs * len(self.windows)
-        info = TrainingInfo(
+        return TrainingInfo(
             epochs=self.epochs,
             steps=progress.step,
             seconds=round(progress.seconds, 3),
             windows_per_s=round(windows_seen / progress.seconds, 1) if progress.seconds else 0.0,
-            selected_epoch=selected,
+            selected_epoch=choice.chosen(float(self.epochs)),
             loss=tuple(progress.loss),
-            validation_mpjpe=tuple(progress.validation),
+            validation_mpjpe=tuple(choice.errors),
             first_stage=first_stage,
             micro_batches=progress.micro_batches,
         )
-        if self.accelerator.is_main_process:
-            _write_weights(self.lifter, self.folder / WEIGHTS)
-            write_text(self.folder / TRAINED, info.model_dump_json(indent=1))
-            for needless in (STATE, BEST, f".{STATE}.*", f".{BEST}.*"):
-                for path in self.folder.glob(needless):
-                    path.unlink()
-        self.accelerator.wait_for_everyone()
-        return info
+
+    def _clear(self) -> None:
+        for needless in (STATE, BEST.format("*"), f".{STATE}.*", f".{BEST.format('*')}.*"):
+            for path in self.folder.glob(needless):
+                path.unlink()
+        with suppress(OSError):  # not empty where it holds the finished weights too
+            self.folder.rmdir()
 
 
 def load_trained(lifter: Lifter, folder: Path) -> TrainingInfo | None:
-    """Load the finished weights of a training into ``lifter``; None where there is no finished training."""
+    """Load the finished weights of a training into ``lifter``; None where there is no finished training.
+
+    Raises:
+        InputError: a file of the training is missing or damaged, or its weights are of something else.
+    """
     if not (folder / TRAINED).exists():
         return None
-    lifter.load_state_dict(load_file(folder / WEIGHTS))
-    return TrainingInfo.model_validate_json((folder / TRAINED).read_text())
+    try:
+        lifter.load_state_dict(load_file(folder / WEIGHTS))
+        return TrainingInfo.model_validate_json((folder / TRAINED).read_bytes())
+    except (OSError, SafetensorError, RuntimeError, ValidationError) as error:
+        if memory.lacking(error):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{folder}: its finished training cannot be read ({reason}); delete this folder to train again"
+        ) from error
 
 
 def _optimizer(parameters: list[torch.nn.Parameter], spec: TrainingSpec) -> torch.optim.Optimizer:
@@ -329,34 +366,6 @@ def _share(indices: np.ndarray, accelerator: Accelerator) -> np.ndarray:
 
 def _step_seed(seed: int, step: int, process: int) -> int:
     return int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0])
-
-
-def _validation_error(lifter: Lifter, validation: Windows, device: torch.device) -> float:
-    """MPJPE (mm) over a fixed subset of the validation windows, one hypothesis after one step."""
-    rows = validation.subset(min(VALIDATION_WINDOWS, len(validation)))
-    size = VALIDATION_BATCH
-    while True:
-        try:
-            return _mean_error(lifter, validation, np.array_split(rows, -(-len(rows) // size)), device)
-        except Exception as error:
-            if size == 1 or not memory.lacking(error):
-                raise
-        size //= 2
-        memory.release()
-
-
-@torch.inference_mode()
-def _mean_error(lifter: Lifter, validation: Windows, parts: list[np.ndarray], device: torch.device) -> float:
-    lifter.eval()
-    total, frames = 0.0, 0
-    for part in parts:
-        batch = validation.batch(part).to(device)
-        predicted = lifter.predict(batch, Sampling(hypotheses=1, steps=1, flip=False))[:, -1, 0]
-        errors = mpjpe(predicted, _given(batch.pose_3d))
-        counts = torch.as_tensor(validation.counts(part), device=device)
-        total += errors[counts].double().sum().item()
-        frames += int(counts.sum())
-    return total / frames
 
 
 def _write_weights(lifter: Lifter, path: Path) -> None:

@@ -10,7 +10,7 @@ import errno
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,8 +46,8 @@ class Item:
     Attributes:
         kind: train makes the weights of a training, evaluate keeps numbers that are read off the same samples,
             price measures what a prediction costs.
-        id: identity of the training, the samples or the price.
-        ids: under which a failure is recorded: of the training, the experiments or the price.
+        id: identity of the training (of several that are one piece of work), the samples or the price.
+        ids: under which a failure is recorded: of the trainings, the experiments or the price.
         experiments: for which it is done.
         needs: names of items that come before.
         title: what progress lines call it.
@@ -114,9 +114,9 @@ def _perform(item: Item, store: Store, attempt: int) -> Report:
     started = time.monotonic()
     with _used(store, device, item):
         if item.kind == "train":
-            failed = _caught(item.id, item.title, store, partial(_train, item, jobs[0], store))
+            failed = _caught(item.ids, item.title, store, partial(_train, item, jobs, store))
         elif item.kind == "price":
-            failed = _caught(item.id, item.title, store, partial(_price, item, jobs[0], store, device))
+            failed = _caught(item.ids, item.title, store, partial(_price, item, jobs[0], store, device))
         else:
             failed = _evaluate(jobs, store, device, attempt)
     if failed:
@@ -132,15 +132,17 @@ def _used(store: Store, device: torch.device, item: Item) -> AbstractContextMana
 
 def _is_done(item: Item, store: Store) -> bool:
     if item.kind == "train":
-        return store.is_trained(item.id)
+        return all(map(store.is_trained, item.ids))
     return item.kind == "price" and item.id in store.prices
 
 
-def _train(item: Item, job: Job, store: Store) -> None:
+def _train(item: Item, jobs: list[Job], store: Store) -> None:
     from bench.stages import trained
 
-    training = next(training for training in job.training.chain if training.id == item.id)
-    trained(training, training.build(), job.train, job.test, store, item.device)
+    pairs = zip(item.ids, jobs, strict=True)
+    wanted = [(next(t for t in job.training.chain if t.id == name), job.test) for name, job in pairs]
+    (training, judges), *others = [pair for pair in wanted if not store.is_trained(pair[0].id)]
+    trained(training, training.build(), jobs[0].train, judges, store, item.device, others)
 
 
 def _price(item: Item, job: Job, store: Store, device: torch.device) -> None:
@@ -165,28 +167,31 @@ def _evaluate(jobs: list[Job], store: Store, device: torch.device, halvings: int
         else:
             return False
     alone = partial(evaluate_together, store=store, device=device, halvings=halvings)
-    results = [_caught(job.id, job.title, store, partial(alone, [job])) for job in missing]
+    results = [_caught([job.id], job.title, store, partial(alone, [job])) for job in missing]
     return any(results)
 
 
-def _caught(name: str, title: str, store: Store, action: Callable[[], object]) -> bool:
-    """Whether the action failed; why is then kept under ``name``."""
+def _caught(names: Iterable[str], title: str, store: Store, action: Callable[[], object]) -> bool:
+    """Whether the action failed; why is then kept under each of the names."""
     try:
         action()
     except Exception as error:
         if _ends_everything(error) or distributed():
             raise
         memory.release()
-        record_failure(store, name, title, _kind(error), _reason(error), traceback.format_exc())
+        record_failure(store, names, title, _kind(error), _reason(error), traceback.format_exc())
         return True
     return False
 
 
-def record_failure(store: Store, name: str, title: str, kind: FailureKind, reason: str, details: str = "") -> None:
+def record_failure(
+    store: Store, names: Iterable[str], title: str, kind: FailureKind, reason: str, details: str = ""
+) -> None:
     """Keep why a piece of work gave no result."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    failure = Failure(id=name, title=title, kind=kind, reason=reason, details=details, failed_at=now)
-    store.failures.put(name, failure)
+    for name in names:
+        failure = Failure(id=name, title=title, kind=kind, reason=reason, details=details, failed_at=now)
+        store.failures.put(name, failure)
     tqdm.write(f"failed {title}: {failure.sentence}")
 
 

@@ -260,6 +260,11 @@ def split_validation(
     return train, tuple(sequence for sequence in sequences if sequence.take in held)
 
 
+def held_out_takes(sequences: Many[Sequence], every: int = 10) -> list[str]:
+    """Names of the takes that ``split_validation`` holds out, sorted."""
+    return sorted(_held_out(sequences, every))
+
+
 def validation_rule(sequences: Many[Sequence], every: int = 10) -> str:
     """What ``split_validation`` holds out, in words."""
     held = _held_out(sequences, every)

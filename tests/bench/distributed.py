@@ -8,6 +8,7 @@ import torch
 
 from bench.data.windows import Windows
 from bench.training import accelerator_for, train
+from bench.validation import Choice
 from tests.bench.toy import SPEC, Toy, ToyConfig, dataset
 
 torch.manual_seed(0)
@@ -18,5 +19,6 @@ spec = SPEC.model_copy(update={"epochs": 2, "selection": "last"})
 accelerator = accelerator_for("cpu", "fp32")
 assert accelerator.num_processes == int(os.environ["WORLD_SIZE"])
 folder = Path(sys.argv[1])
-train(lifter, windows, windows, spec, folder / "training", accelerator, "toy")
+choices = [Choice("last", windows, folder / "training")]
+train(lifter, windows, choices, spec, folder / "training", accelerator, "toy")
 torch.save(lifter.state_dict(), folder / f"rank{accelerator.process_index}.pt")

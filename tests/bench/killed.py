@@ -7,6 +7,7 @@ import torch
 
 from bench import training
 from bench.data.windows import Windows
+from bench.validation import Choice
 from tests.bench.toy import SPEC, Toy, ToyConfig, dataset
 
 training.SAVE_EVERY_SECONDS = 0.0
@@ -15,4 +16,6 @@ data = dataset("toy", None, "gt")
 windows = Windows(data.train, data.skeleton, 9, mode="train")
 spec = SPEC.model_copy(update={"epochs": 40, "learning_rate": 0.01, "decay": 0.9})
 accelerator = training.accelerator_for("cpu", "fp32")
-training.train(Toy(ToyConfig()), windows, windows, spec, Path(sys.argv[1]), accelerator, "toy")
+folder = Path(sys.argv[1])
+choices = [Choice("validation", windows, folder)]
+training.train(Toy(ToyConfig()), windows, choices, spec, folder, accelerator, "toy")

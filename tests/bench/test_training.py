@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from bench import training
 from bench.data.windows import Windows, split_validation
 from bench.training import accelerator_for, load_trained, train
+from bench.validation import Choice
 from models.errors import InputError
 from tests.bench.toy import SPEC, Toy, ToyConfig, dataset
 
@@ -19,7 +20,8 @@ def run(folder, spec=SPEC, config=None):
     fit, held_out = split_validation(data.train, spec.holdout)
     windows = Windows(fit, data.skeleton, 9, mode="train", flip=spec.flip)
     validation = Windows(held_out, data.skeleton, 9, mode="eval")
-    return train(lifter, windows, validation, spec, folder, accelerator_for("cpu", "fp32"), "toy")
+    choices = [Choice(spec.selection, validation, folder)]
+    return train(lifter, windows, choices, spec, folder, accelerator_for("cpu", "fp32"), "toy")
 
 
 class Killed(BaseException):
