@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bench.plan import Job
     from bench.records import RunSet
     from bench.search import Space
+    from bench.store import Store
 
 
 class _Group(typer.core.TyperGroup):
@@ -212,7 +213,7 @@ def report(
             opened.add(record)
         opened.fold()
     runset = declared(out, f"python -m bench ablate --out {out}")
-    _report(runset, opened.records(runset.ids), out, pdf, chosen)
+    _report(runset, opened, out, pdf, chosen)
 
 
 @app.command()
@@ -361,7 +362,7 @@ class _How:
             update={"tables": tables, "absent": absent, "store": str(self.store.absolute())}
         )
         write_text(out / "runset.json", runset.model_dump_json(indent=1))
-        _report(runset, store.records(runset.ids), out, pdf=True)
+        _report(runset, store, out, pdf=True)
         if any(entry.failed for entry in absent.values()):
             raise typer.Exit(1)
 
@@ -375,13 +376,11 @@ class _How:
         return executor_for(self.executor, self.store, self.device, workers, self.threads, share)
 
 
-def _report(
-    runset: Any, records: dict[str, Any], out: Path, pdf: bool, forms: Sequence[str] | None = None
-) -> None:
+def _report(runset: RunSet, store: Store, out: Path, pdf: bool, forms: Sequence[str] | None = None) -> None:
     from reports.build import NO_LATEX, build, compile_pdf
     from reports.forms import DEFAULT_FORMS
 
-    written = build(runset, records, out, forms or DEFAULT_FORMS)
+    written = build(runset, store.records(runset.ids), out, store.files, forms or DEFAULT_FORMS)
     for path in written:
         typer.echo(f"wrote {path}")
     if pdf and out / "report.tex" in written:

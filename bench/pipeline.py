@@ -19,6 +19,7 @@ from bench.measure import environment, measure
 from bench.plan import Job
 from bench.protocol.errors import save_errors
 from bench.protocol.evaluate import Plan, evaluate, shared_samples, windows_per_call
+from bench.protocol.examples import examples
 from bench.recording import Part, describe
 from bench.records import Evaluation, Price, Record, TrainingInfo
 from bench.stages import NOT_TRAINED, trained
@@ -55,12 +56,13 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
         for pair in pairs
     }
     largest = max(hypotheses for hypotheses, _ in drawn.values())
+    sampling = Sampling(flip=spec.flip, seed=spec.seed)
     size = max(1, windows_per_call(largest * lifter.frames, device) >> halvings)
     while True:
         try:
             with tqdm(total=len(part.rows), desc=f"evaluate {first.name}", unit="window", disable=None) as bar:
                 errors = evaluate(
-                    lifter, windows, part.rows, Sampling(flip=spec.flip, seed=spec.seed), plans, device,
+                    lifter, windows, part.rows, sampling, plans, device,
                     batch_windows=size, labels=spec.actions, precision=spec.precision, progress=bar.update,
                 )  # fmt: skip
             break
@@ -69,9 +71,20 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
                 raise
         size //= 2
         memory.release()
+    shown = examples(
+        lifter,
+        windows,
+        Sampling(flip=spec.flip, seed=spec.seed),
+        plans,
+        device,
+        size,
+        spec.actions,
+        spec.precision,
+    )
     for job, plan in zip(jobs, plans, strict=True):
         evaluation = describe(job, lifter, info, errors[plan], part, drawn[plan.hypotheses, plan.steps])
-        save_errors(store.errors(job.id), errors[plan])
+        save_errors(store.files.errors_path(job.id), errors[plan])
+        shown[plan].save(store.files.examples_path(job.id))
         store.evaluations.put(job.id, evaluation)
 
 
@@ -94,7 +107,7 @@ def complete(evaluation: Evaluation, priced: Price, store: Store) -> Record:
         **dict(evaluation),
         **dict(priced),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        errors_file=store.errors(evaluation.id).name,
+        errors_file=store.files.errors_path(evaluation.id).name,
     )
 
 

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench.files import atomic, write_text
 from bench.records import SCHEMA_VERSION, Evaluation, Failure, Price, Record
+from bench.records_files import RunFiles
 from models.errors import InputError
 
 TRAINED = "training.json"
@@ -76,6 +77,7 @@ class Store:
         prices: by what they depend on.
         failures: by id of a training or an evaluation.
         times: by shape of the work.
+        files: arrays beside the records.
     """
 
     def __init__(self, root: Path) -> None:
@@ -85,6 +87,7 @@ class Store:
         self.prices = Shelf(root / "prices", Price)
         self.failures = Shelf(root / "failures", Failure)
         self.times = Shelf(root / "times", Seconds)
+        self.files = RunFiles(root)
         self._fresh = Shelf(root / "records", Record)
         try:
             root.mkdir(parents=True, exist_ok=True)
@@ -98,10 +101,6 @@ class Store:
     def is_trained(self, training_id: str) -> bool:
         """Whether a training is finished."""
         return (self.training(training_id) / TRAINED).exists()
-
-    def errors(self, evaluation_id: str) -> Path:
-        """File of the errors of one evaluation."""
-        return self.root / "errors" / f"{evaluation_id}.npz"
 
     def lock(self, name: str) -> FileLock:
         """A lock that other programs on this store respect and that a killed one gives up."""

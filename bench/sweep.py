@@ -205,7 +205,7 @@ def _finish(job: Job, price: str, tracker: Tracker, store: Store) -> bool:
         evaluation, priced = store.evaluations.get(job.id), store.prices.get(price)
         if evaluation is None or priced is None:
             return False
-        record = tracker.log(complete(evaluation, priced, store), store.errors(job.id))
+        record = tracker.log(complete(evaluation, priced, store), store.files.of(job.id))
         store.add(record)
         store.evaluations.remove(job.id)
     tqdm.write(f"finished {job.title}: {_headline(record)}")

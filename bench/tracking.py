@@ -1,7 +1,7 @@
 """MLflow: one run per evaluated experiment, nested under the run of its training.
 
 A record becomes parameters, metrics (one per metric and aggregation, denoising step as MLflow's step), tags, and
-artifacts (``experiment.yaml``, ``record.json``, ``errors.npz``).
+artifacts (``experiment.yaml``, ``record.json``, the arrays that lie beside it).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,7 +64,7 @@ class Tracker:
         """Every finished record in the store (slow for thousands: the index exists for that)."""
         return self._patiently(lambda: self._records(lambda name: True))
 
-    def log(self, record: Record, errors_file: Path) -> Record:
+    def log(self, record: Record, files: Sequence[Path]) -> Record:
         """Log an evaluation, once however often it is tried; its run is marked finished when everything is stored.
 
         Returns:
@@ -73,14 +73,14 @@ class Tracker:
         Raises:
             InputError: the store cannot be reached or written; the run is then not marked finished.
         """
-        return self._patiently(lambda: self._log(record, errors_file))
+        return self._patiently(lambda: self._log(record, files))
 
     def _records(self, wanted: Callable[[str], bool]) -> list[Record]:
         runs = self._search(f"{_FINISHED} and tags.`bench.kind` = 'evaluation'")
         found = [self._read(run.info.run_id) for run in runs if wanted(run.data.tags["bench.id"])]
         return [record for record in found if record is not None]
 
-    def _log(self, record: Record, errors_file: Path) -> Record:
+    def _log(self, record: Record, files: Sequence[Path]) -> Record:
         done = self._finished_run(f"tags.`bench.id` = '{record.id}'")
         known = self._read(done) if done else None
         if known is not None:
@@ -98,7 +98,8 @@ class Tracker:
         yaml = Experiment.model_validate(logged.experiment).to_yaml()
         self._client.log_text(run_id, yaml, "experiment.yaml")
         self._client.log_text(run_id, logged.model_dump_json(indent=1), "record.json")
-        self._client.log_artifact(run_id, str(errors_file))
+        for path in files:
+            self._client.log_artifact(run_id, str(path))
         self._client.set_terminated(run_id)
         return logged
 

@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from bench.records import Record, RunSet
+from bench.records_files import RunFiles
 from bench.records_pool import pool
 from models.errors import InputError
 from reports.absent import with_absent
 from reports.appendix import register
 from reports.document import document
 from reports.drawing import STYLE, Drawing
-from reports.figures import FIGURES, latency_accuracy
+from reports.figures import FIGURES, OVERALL, PICTURES
 from reports.forms import DEFAULT_FORMS, texts
 from reports.layouts import LAYOUTS
 from reports.summary import missing_sentence, summary
@@ -47,7 +48,11 @@ LATEX_SECONDS = 300
 
 
 def build(
-    runset: RunSet, records: dict[str, Record], out: Path, forms: Sequence[str] = DEFAULT_FORMS
+    runset: RunSet,
+    records: dict[str, Record],
+    out: Path,
+    files: RunFiles | None = None,
+    forms: Sequence[str] = DEFAULT_FORMS,
 ) -> list[Path]:
     """Write every table, figure, ``report.tex`` and ``summary.md`` below ``out``.
 
@@ -56,6 +61,7 @@ def build(
 
     Args:
         records: by id; ids of the run set that are missing here are named under their table and in the summary.
+        files: where the arrays beside the records lie.
         forms: of the tables (``reports.forms``); ``report.tex`` is written where they are made in LaTeX.
 
     Returns:
@@ -64,7 +70,7 @@ def build(
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".report-") as folder:
         stage = Path(folder)
-        names = _write_all(runset, records, stage, forms)
+        names = _write_all(runset, records, stage, files, forms)
         for name in names:
             target = out / name
             target.parent.mkdir(exist_ok=True)
@@ -98,11 +104,11 @@ def compile_pdf(tex: Path) -> Path | None:
 
 
 def _write_all(
-    runset: RunSet, records: dict[str, Record], stage: Path, forms: Sequence[str]
+    runset: RunSet, records: dict[str, Record], stage: Path, arrays: RunFiles | None, forms: Sequence[str]
 ) -> list[PurePosixPath]:
     known = _known(runset, records)
     tables = _tables(runset, records)
-    drawings = _drawings(runset, records)
+    drawings = _drawings(runset, records, arrays)
     written = []
     for name, table in [*tables.items(), ("register", register(known))]:
         written += [_write(stage, f"tables/{file}", text) for file, text in texts(table, name, forms).items()]
@@ -144,15 +150,17 @@ def _noted(table: Table, notes: tuple[str, ...]) -> Table:
     return replace(table, notes=table.notes + notes)
 
 
-def _drawings(runset: RunSet, records: dict[str, Record]) -> list[Drawing]:
-    drawings = [
-        replace(drawn, name=_file_name(drawn.name)) for drawn in latency_accuracy(pool(_known(runset, records)))
-    ]
+def _drawings(runset: RunSet, records: dict[str, Record], arrays: RunFiles | None) -> list[Drawing]:
+    together = pool(_known(runset, records))
+    drawings = [drawn for draw in OVERALL for drawn in draw(together)]
     for name, spec in runset.tables.items():
         members = with_absent(spec, records, runset.absent if spec.layout in SHOW_ABSENT else {})
-        for draw in FIGURES.get(spec.layout, ()) if members else ():
-            drawings += [replace(drawn, name=_file_name(f"{name}-{drawn.name}")) for drawn in draw(members)]
-    return drawings
+        if members:
+            drawn = [drawn for draw in FIGURES.get(spec.layout, ()) for drawn in draw(members)]
+            if arrays is not None:
+                drawn += [drawing for draw in PICTURES.get(spec.layout, ()) for drawing in draw(members, arrays)]
+            drawings += [replace(drawing, name=f"{name}-{drawing.name}") for drawing in drawn]
+    return [replace(drawing, name=_file_name(drawing.name)) for drawing in drawings]
 
 
 def _save(drawing: Drawing, stage: Path, command: str) -> list[PurePosixPath]:

@@ -6,7 +6,7 @@ Shapes: B windows, K steps, H hypotheses, F frames, J joints, S sequences, T tak
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -81,35 +81,62 @@ def evaluate(
     Raises:
         InputError: a prediction has the wrong shape or values that are not finite.
     """
-    asked = {plan: plan if lifter.probabilistic else Plan(overlap=plan.overlap) for plan in plans}
+    asked = {plan: served_by(plan, lifter) for plan in plans}
     served = set(asked.values())
     runs = shared_samples({(plan.hypotheses, plan.steps) for plan in served})
     most = max(h for h, _ in runs)
     device = torch.device(device)
     size = batch_windows or windows_per_call(most * lifter.frames, device)
-
-    classes = {sequence.action_class for sequence in windows.sequences}
-    given = substitutes(labels, classes) if lifter.uses_action else dict.fromkeys(classes, "")
-
     collected = {
         plan: Collector(windows.skeleton, P_AGG.name if lifter.probabilistic else None) for plan in served
     }
-    was_training = lifter.training
-    lifter.eval()
+    batches = _batches(windows, indices, size, {plan.call for plan in served})
     with torch.inference_mode():
-        for rows in _batches(windows, indices, size, {plan.call for plan in served}):
-            truth = _labelled(windows.batch(rows), given).to(device)
-            for run, pairs in runs.items():
-                drawn = replace(sampling, hypotheses=run[0], steps=run[1])
-                with autocast(device, precision):
-                    pred = _predicted(lifter, windows, rows, truth, drawn)
-                _collect(collected, pairs, pred, _without_context(truth, lifter), lifter, windows, rows)
-            progress(len(rows))
-    lifter.train(was_training)
+        for rows, truth, pairs, pred in samples(
+            lifter, windows, batches, runs, sampling, labels, device, precision, progress
+        ):
+            _collect(collected, pairs, pred, _without_context(truth, lifter), lifter, windows, rows)
     results = {
         plan: collector.result(plan.hypotheses, plan.steps, windows) for plan, collector in collected.items()
     }
     return {plan: results[served_by] for plan, served_by in asked.items()}
+
+
+def served_by(plan: Plan, lifter: Lifter) -> Plan:
+    """The plan that gives the same numbers: H, K and call mean nothing to a deterministic method."""
+    return plan if lifter.probabilistic else Plan(overlap=plan.overlap)
+
+
+def samples(
+    lifter: Lifter,
+    windows: Windows,
+    batches: Iterable[np.ndarray],
+    runs: Mapping[tuple[int, int], list[tuple[int, int]]],
+    sampling: Sampling,
+    labels: ActionLabels,
+    device: torch.device,
+    precision: Precision,
+    progress: Callable[[int], object] = lambda windows: None,
+) -> Iterator[tuple[np.ndarray, Batch, list[tuple[int, int]], Tensor]]:
+    """Predict batch by batch, in inference mode by the caller.
+
+    Yields:
+        Rows of the windows, what is known about them, the (H, K) to read off (from ``runs``, of
+        ``shared_samples``), and the prediction ``[B, K, H, F, J, 3]``.
+    """
+    classes = {sequence.action_class for sequence in windows.sequences}
+    given = substitutes(labels, classes) if lifter.uses_action else dict.fromkeys(classes, "")
+    was_training = lifter.training
+    lifter.eval()
+    for rows in batches:
+        truth = _labelled(windows.batch(rows), given).to(device)
+        for run, pairs in runs.items():
+            drawn = replace(sampling, hypotheses=run[0], steps=run[1])
+            with autocast(device, precision):
+                pred = _predicted(lifter, windows, rows, truth, drawn)
+            yield rows, truth, pairs, pred
+        progress(len(rows))
+    lifter.train(was_training)
 
 
 def windows_per_call(frames: int, device: torch.device) -> int:

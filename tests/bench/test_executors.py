@@ -84,7 +84,7 @@ def test_noise_does_not_depend_on_what_is_evaluated_together(toy_suite, tmp_path
     store = Store(tmp_path / "store")
     outcome = run([few, many], store, "cpu", Local(store.root, threads=1))
     assert not outcome.failures
-    part, whole = (_by_frame(load_errors(store.errors(wanted.id))) for wanted in (few, many))
+    part, whole = (_by_frame(load_errors(store.files.errors_path(wanted.id))) for wanted in (few, many))
     assert set(part) < set(whole)
     for frame, error in part.items():
         assert error == pytest.approx(whole[frame], abs=1e-3)

@@ -3,7 +3,9 @@
 import json
 
 import mlflow
+import numpy as np
 import pytest
+import torch
 
 from bench import pipeline, tracking
 from bench.experiment import parse
@@ -13,6 +15,7 @@ from bench.records import Record
 from bench.store import Store
 from bench.sweep import run
 from bench.tracking import Tracker
+from bench.training import load_trained
 from models.errors import InputError
 from tests.bench.toy import Toy
 
@@ -135,7 +138,7 @@ def test_mlflow_holds_parameters_metrics_tags_and_artifacts(toy_suite, store):
     assert found.data.tags["git.commit"] == record.git_commit
     assert json.loads(found.data.tags["conditions"])["steps"] == 2
     names = {artifact.path for artifact in client.list_artifacts(record.mlflow_run_id)}
-    assert names == {"experiment.yaml", "record.json", f"{record.id}.npz"}
+    assert names == {"experiment.yaml", "record.json", f"{record.id}.npz", f"{record.id}-examples.npz"}
     training = client.get_run(found.data.tags["mlflow.parentRunId"])
     assert training.data.tags["bench.training_id"] == record.training_id
 
@@ -231,3 +234,32 @@ def test_the_checkpoint_chosen_on_the_test_set_follows_the_same_training(toy_sui
     assert first.training.loss == second.training.loss
     assert first.training.validation_mpjpe != second.training.validation_mpjpe
     assert second.conditions.selection == "test"
+
+
+def test_examples_are_the_same_frames_for_every_plan_and_what_the_errors_come_from(toy_suite, store):
+    jobs = [job(evaluation={"hypotheses": h, "steps": 2}) for h in (1, 7)]
+    records = run(jobs, store, "cpu").records
+    few, many = (store.files.examples(records[j.id]) for j in jobs)
+    assert few.keys == many.keys == ("S9/Walking 1/b", "S9/Eating/a")
+    assert few.joints == records[jobs[0].id].data.joints
+    assert (few.frame == many.frame).all()
+    assert few.frame[few.sequence == 1].tolist() == list(range(0, 40, 2))
+    assert (few.target == many.target).all()
+    assert many.hypotheses.shape == (40, 5, 17, 3)
+    lifter = jobs[0].build()
+    load_trained(lifter, store.training(jobs[0].training_id))
+    poses = lifter.lift(torch.from_numpy(few.pose_2d).float()).detach()
+    expected = poses - poses[:, :1]
+    assert np.allclose(many.answer, expected, atol=2e-3)
+    assert store.files.examples_path(jobs[1].id).stat().st_size < 300_000
+
+
+def test_files_that_are_missing_or_damaged_are_not_there(toy_suite, store):
+    wanted = job()
+    record = run([wanted], store, "cpu").records[wanted.id]
+    errors = store.files.frame_errors(record, "mpjpe", "P-Agg")
+    assert errors.mean() == pytest.approx(record.value("mpjpe", "P-Agg").frame_mean, rel=1e-5)
+    store.files.errors_path(wanted.id).write_bytes(b"not an archive")
+    store.files.examples_path(wanted.id).unlink()
+    assert store.files.frame_errors(record, "mpjpe", "P-Agg") is None
+    assert store.files.examples(record) is None
