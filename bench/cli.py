@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bench.plan import Job
     from bench.records import RunSet
     from bench.search import Space
+    from bench.store import Store
 
 
 class _Group(typer.core.TyperGroup):
@@ -203,7 +204,7 @@ def report(
         runset = RunSet.model_validate_json(path.read_text())
     except ValueError:
         raise InputError(f"{path}: is damaged; run `python -m bench ablate --out {out}` again") from None
-    _report(runset, opened.records(runset.ids), out, pdf)
+    _report(runset, opened, out, pdf)
 
 
 @app.command()
@@ -350,7 +351,7 @@ class _How:
         )
         runset = runset.model_copy(update={"tables": tables, "absent": absent})
         write_text(out / "runset.json", runset.model_dump_json(indent=1))
-        _report(runset, store.records(runset.ids), out, pdf=True)
+        _report(runset, store, out, pdf=True)
         if any(entry.failed for entry in absent.values()):
             raise typer.Exit(1)
 
@@ -364,10 +365,10 @@ class _How:
         return executor_for(self.executor, self.store, self.device, workers, self.threads, share)
 
 
-def _report(runset: Any, records: dict[str, Any], out: Path, pdf: bool) -> None:
+def _report(runset: RunSet, store: Store, out: Path, pdf: bool) -> None:
     from reports.build import NO_LATEX, build, compile_pdf
 
-    written = build(runset, records, out)
+    written = build(runset, store.records(runset.ids), out, store.files)
     for path in written:
         typer.echo(f"wrote {path}")
     if pdf:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from bench.records import Record, RunSet
+from bench.records_files import RunFiles
 from bench.records_pool import pool
 from models.errors import InputError
 from reports.absent import with_absent
@@ -20,6 +21,8 @@ from reports.document import document
 from reports.drawing import STYLE, Drawing
 from reports.figures import FIGURES, latency_accuracy
 from reports.layouts import LAYOUTS
+from reports.page.content import content
+from reports.page.html import page
 from reports.summary import missing_sentence, summary
 from reports.tables import Table, to_csv, to_latex, to_markdown
 
@@ -45,14 +48,17 @@ NO_LATEX = (
 LATEX_SECONDS = 300
 
 
-def build(runset: RunSet, records: dict[str, Record], out: Path) -> list[Path]:
-    """Write every table, figure, ``report.tex`` and ``summary.md`` below ``out``.
+def build(
+    runset: RunSet, records: dict[str, Record], out: Path, files: RunFiles | None = None
+) -> list[Path]:
+    """Write every table, figure, ``report.tex``, ``index.html`` and ``summary.md`` below ``out``.
 
     All files are made first and then moved into place one by one, so that an error changes nothing and a reader
     never sees half a file. Files of earlier builds that this one does not write are left alone.
 
     Args:
         records: by id; ids of the run set that are missing here are named under their table and in the summary.
+        files: where the arrays beside the records lie.
 
     Returns:
         The files written, the summary first.
@@ -60,7 +66,7 @@ def build(runset: RunSet, records: dict[str, Record], out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".report-") as folder:
         stage = Path(folder)
-        names = _write_all(runset, records, stage)
+        names = _write_all(runset, records, stage, files)
         for name in names:
             target = out / name
             target.parent.mkdir(exist_ok=True)
@@ -93,7 +99,9 @@ def compile_pdf(tex: Path) -> Path | None:
     return pdf
 
 
-def _write_all(runset: RunSet, records: dict[str, Record], stage: Path) -> list[PurePosixPath]:
+def _write_all(
+    runset: RunSet, records: dict[str, Record], stage: Path, arrays: RunFiles | None
+) -> list[PurePosixPath]:
     known = _known(runset, records)
     tables = _tables(runset, records)
     drawings = _drawings(runset, records)
@@ -105,7 +113,8 @@ def _write_all(runset: RunSet, records: dict[str, Record], stage: Path) -> list[
         written += _save(drawing, stage, runset.command)
     captions = [(drawing.name, drawing.caption) for drawing in drawings]
     report = _write(stage, "report.tex", document(runset, known, list(tables), captions))
-    files = [report, *written]
+    explorer = _write(stage, "index.html", page(content(runset, known, tables, arrays)))
+    files = [report, explorer, *written]
     return [_write(stage, "summary.md", summary(runset, known, tables, files)), *files]
 
 
