@@ -22,6 +22,8 @@ from reports.drawing import STYLE, Drawing
 from reports.figures import FIGURES, OVERALL, PICTURES
 from reports.forms import DEFAULT_FORMS, texts
 from reports.layouts import LAYOUTS
+from reports.page.content import content
+from reports.page.html import page
 from reports.summary import missing_sentence, summary
 from reports.tables import Table
 
@@ -54,7 +56,7 @@ def build(
     files: RunFiles | None = None,
     forms: Sequence[str] = DEFAULT_FORMS,
 ) -> list[Path]:
-    """Write every table, figure, ``report.tex`` and ``summary.md`` below ``out``.
+    """Write every table, figure, ``report.tex``, ``index.html`` and ``summary.md`` below ``out``.
 
     All files are made first and then moved into place one by one, so that an error changes nothing and a reader
     never sees half a file. Files of earlier builds that this one does not write are left alone.
@@ -117,6 +119,7 @@ def _write_all(
     captions = [(drawing.name, drawing.caption) for drawing in drawings]
     if "tex" in forms:
         written.insert(0, _write(stage, "report.tex", document(runset, known, list(tables), captions)))
+    written.append(_write(stage, "index.html", page(content(runset, known, tables, arrays))))
     return [_write(stage, "summary.md", summary(runset, known, tables, written)), *written]
 
 

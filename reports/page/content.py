@@ -1,0 +1,257 @@
+"""Everything the page shows, as plain lists and dictionaries of text and numbers.
+
+Nothing here is HTML: the page sets text as text, so that no name can become markup.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from bench.records import Record, RunSet, Value
+from bench.records_files import RunFiles
+from reports.appendix import environments
+from reports.comparison import (
+    TRIVIAL,
+    aggregation_title,
+    aggregations,
+    grouped,
+    headline,
+    method_name,
+    sampling_size,
+    sections,
+    seeds_of,
+    sources,
+    split_by_source,
+)
+from reports.conditions import sentences
+from reports.drawing import looks_of
+from reports.figures import pareto_front
+from reports.page.poses import poses
+from reports.page.results import CHOICES, results
+from reports.tables import Cell, Row, Table
+
+METRIC_TITLES = {
+    "mpjpe": "MPJPE (mm)",
+    "p_mpjpe": "P-MPJPE (mm)",
+    "n_mpjpe": "N-MPJPE (mm)",
+    "mpjve": "MPJVE (mm/frame)",
+    "acceleration": "Acceleration error (mm/frame²)",
+    "bone_length": "Bone length error (mm)",
+    "symmetry": "Symmetry error (mm)",
+    "pck": "PCK (%) ↑",
+    "auc": "AUC (%) ↑",
+}
+MLFLOW_SERVER = "http://127.0.0.1:5000"
+"""Where `mlflow ui` listens by default."""
+
+
+def content(
+    runset: RunSet, records: Sequence[Record], tables: Mapping[str, Table], files: RunFiles | None = None
+) -> dict[str, Any]:
+    """What the page's scripts read.
+
+    Args:
+        records: the runs to show, as they were logged.
+        tables: the tables of the report by file name, to be shown beneath the table of all results.
+        files: where the example poses of the runs lie.
+    """
+    ablations: dict[str, list[str]] = {}
+    for name, spec in runset.tables.items():
+        for identity in dict.fromkeys(spec.ids):
+            ablations.setdefault(identity, []).append(name)
+    server = os.environ.get("MLFLOW_TRACKING_URI", "")
+    return {
+        "command": runset.command,
+        "created": runset.created_at,
+        "trainings": len({record.training_id for record in records}),
+        "mlflow": server.rstrip("/") if server.startswith(("http://", "https://")) else MLFLOW_SERVER,
+        "results": {**table_content(results(records, ablations)), "choices": CHOICES},
+        "tables": [{"name": name, **table_content(table)} for name, table in tables.items()],
+        "plots": plots(records),
+        "poses": poses(records, files),
+        "looks": looks(records),
+        "runs": {record.id: run_content(record, ablations.get(record.id, [])) for record in records},
+    }
+
+
+def table_content(table: Table) -> dict[str, Any]:
+    """A table with the runs behind each number."""
+    reasons = table.reasons()
+    missing = [f"({letter}) {reason}" for reason, letter in reasons.items()]
+    return {
+        "title": table.title,
+        "columns": [{"name": column.full_name, "align": column.align} for column in table.columns],
+        "blocks": [
+            {
+                "section": block.section,
+                "heading": block.heading,
+                "rows": [_row(row, reasons) for row in block.rows],
+            }
+            for block in table.blocks
+        ],
+        "notes": [*table.legend(), *missing, *table.notes, *table.conditions],
+    }
+
+
+def _row(row: Row, reasons: Mapping[str, str]) -> dict[str, Any]:
+    return {"runs": row.runs, "cells": [_cell(cell, reasons) for cell in row.cells]}
+
+
+def _cell(cell: Cell, reasons: Mapping[str, str]) -> str | dict[str, Any]:
+    """Text alone where a cell is nothing but text; else its fields that are not empty, a reason as its letter."""
+    if cell.reason:
+        return {"reason": reasons[cell.reason]}
+    stated = {
+        field.name: value
+        for field in fields(cell)
+        if field.name != "origin" and (value := getattr(cell, field.name)) not in ("", None, False)
+    }
+    if stated.keys() <= {"text"}:
+        return cell.text
+    if cell.origin:
+        stated["runs"] = cell.origin[0].runs
+    return {key: _finite(value) for key, value in stated.items()}
+
+
+def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """One plot per set of conditions that numbers may be compared under: error against time of every run."""
+    titles = sources(records)
+    found = []
+    for heading, members in sections(records):
+        for place, group in split_by_source(members, titles):
+            points = [point for record in group for value in _answers(record) if (point := _point(record, value))]
+            if points:
+                _mark_front(points)
+                title = "; ".join(filter(None, (place, heading or group[0].data.label)))
+                found.append({"title": title, "points": points, "conditions": sentences(group)})
+    return found
+
+
+def _answers(record: Record) -> list[Value]:
+    return [
+        value
+        for value in record.values
+        if value.metric == "mpjpe" and value.step == record.conditions.steps and math.isfinite(value.action_mean)
+    ]
+
+
+def _point(record: Record, value: Value) -> dict[str, Any] | None:
+    latency = record.cost.latency
+    milliseconds = latency.ms_per_frame
+    if value.aggregation:
+        milliseconds += record.cost.aggregation_ms.get(value.aggregation, 0.0) / latency.frames
+    if not (math.isfinite(milliseconds) and milliseconds > 0):
+        return None
+    hypotheses, steps = sampling_size(record)
+    return {
+        "run": record.id,
+        "method": record.title,
+        "name": method_name(record) + "§" * record.conditions.action_label_given,
+        "aggregation": aggregation_title(value.aggregation, value.kind),
+        "kind": value.kind,
+        "headline": value.aggregation == headline(record),
+        "trivial": record.method in TRIVIAL,
+        "hypotheses": hypotheses,
+        "steps": steps,
+        "seeds": seeds_of(record),
+        "size": record.preset,
+        "x": milliseconds,
+        "y": value.action_mean,
+        "low": _finite(value.low),
+        "high": _finite(value.high),
+    }
+
+
+def _mark_front(points: list[dict[str, Any]]) -> None:
+    """Order points by time, and say which headline ones of learned methods are on the Pareto front."""
+    points.sort(key=lambda point: point["x"])
+    eligible = [
+        point
+        for point in points
+        if point["headline"] and not point["trivial"] and point["kind"] in ("deterministic", "deployable")
+    ]
+    for index in pareto_front([(point["x"], point["y"]) for point in eligible]):
+        eligible[index]["front"] = True
+
+
+def looks(records: Sequence[Record]) -> dict[str, tuple[str, str]]:
+    """Title of a method → colour and marker, those of the figures."""
+    from matplotlib.colors import to_hex
+
+    return {
+        title: (to_hex(shade), marker)
+        for title, (shade, marker) in looks_of([record.title for record in records]).items()
+    }
+
+
+def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:
+    """The record of a run: identities, conditions, every number of its last step, its price and its making."""
+    training = record.training
+    answers = [value for value in record.values if value.step == record.conditions.steps]
+    return {
+        "name": f"{method_name(record)}{'§' * record.conditions.action_label_given}",
+        "mlflow": record.mlflow_run_id,
+        "identities": [
+            ("Run", record.id),
+            ("Training", record.training_id),
+            ("Commit", record.git_commit),
+            ("Seeds (training/noise)", seeds_of(record)),
+            ("Finished", record.finished_at),
+            ("Ablations", ", ".join(ablations)),
+        ],
+        "conditions": [sentence.rstrip(".").partition(": ")[::2] for sentence in sentences([record])],
+        "aggregations": [aggregation_title(*pair) for pair in aggregations(record)],
+        "values": _values(answers, [aggregation for aggregation, _ in aggregations(record)]),
+        "price": _price(record),
+        "training": [
+            ("Epochs", f"{training.epochs:,} ({training.steps:,} steps)"),
+            ("Weights from epoch", f"{training.selected_epoch:g}"),
+            ("Time", f"{training.total_seconds:,.0f} s"),
+        ],
+        "environment": [line for _, lines in environments([record]) for line in lines],
+        "description": json.dumps(record.experiment, indent=1, default=str),
+    }
+
+
+def _values(answers: Sequence[Value], aggregations: Sequence[str | None]) -> list[tuple[str, list[Any]]]:
+    """(metric, [mean over actions, low, high, mean over frames] per aggregation) of every metric there is."""
+    found = {(value.metric, value.aggregation): value for value in answers}
+    metrics = dict.fromkeys([*METRIC_TITLES, *(value.metric for value in answers)])
+    return [
+        (METRIC_TITLES.get(metric, metric), [_numbers(found.get((metric, name))) for name in aggregations])
+        for metric in metrics
+        if any((metric, name) in found for name in aggregations)
+    ]
+
+
+def _numbers(value: Value | None) -> list[float | None] | None:
+    if value is None:
+        return None
+    return [_rounded(number) for number in (value.action_mean, value.low, value.high, value.frame_mean)]
+
+
+def _price(record: Record) -> list[tuple[str, str]]:
+    cost = record.cost
+    return [
+        ("Time per window", f"{cost.latency.median_ms:.4g} ms (median; 95 % below {cost.latency.p95_ms:.4g} ms)"),
+        ("Output frames of a window", f"{cost.latency.frames}"),
+        ("Throughput", f"{cost.latency.throughput_windows_per_s:.4g} windows/s at batch {cost.latency.throughput_batch}"),
+        ("Memory", f"{cost.peak_memory_mb:.4g} MB ({cost.memory_source})"),
+        ("Parameters", f"{cost.parameters:,} trained, {cost.frozen_parameters:,} frozen"),
+        ("Operations", f"{cost.flops_per_frame / 1e9:.4g} GFLOPs per output frame"),
+        *((f"Time of {name}", f"{ms:.4g} ms per window") for name, ms in cost.aggregation_ms.items()),
+    ]
+
+
+def _finite(value: Any) -> Any:
+    """None for what JSON has no word for."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _rounded(number: float) -> float | None:
+    return round(number, 2) if math.isfinite(number) else None
