@@ -19,7 +19,6 @@ from reports.comparison import (
     TRIVIAL,
     aggregation_title,
     aggregations,
-    grouped,
     headline,
     method_name,
     sampling_size,
@@ -30,10 +29,10 @@ from reports.comparison import (
 )
 from reports.conditions import sentences
 from reports.drawing import looks_of
-from reports.figures import pareto_front
 from reports.page.poses import poses
 from reports.page.results import CHOICES, results
 from reports.tables import Cell, Row, Table
+from reports.tradeoffs import pareto_front
 
 METRIC_TITLES = {
     "mpjpe": "MPJPE (mm)",

@@ -4,7 +4,7 @@ import pytest
 from reports.drawing import looks_of
 from reports.figures import training_curves
 from reports.heat import heat_map
-from reports.tradeoffs import latency_accuracy, memory_accuracy, pareto_front
+from reports.tradeoffs import latency_accuracy, pareto_front
 from tests.reports.made_up import methods_records, record, sampling_records
 
 
