@@ -45,8 +45,9 @@ class Skeleton:
         Returns:
             A new tensor of the same shape. Applied twice it is the identity.
         """
-        swapped = poses[..., torch.tensor(self.mirrored_order, device=poses.device), :]
-        return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)
+        swapped = poses.index_select(-2, torch.tensor(self.mirrored_order, device=poses.device))
+        swapped[..., 0].neg_()
+        return swapped
 
 
 HUMAN36M = Skeleton(

@@ -329,11 +329,9 @@ def _mirrored(batch: Batch, rows: np.ndarray, skeleton: Skeleton) -> Batch:
     assert batch.pose_3d is not None
     assert batch.trajectory is not None
     assert batch.camera is not None
-    batch.pose_2d[chosen] = skeleton.mirror(batch.pose_2d[chosen])
-    batch.pose_3d[chosen] = skeleton.mirror(batch.pose_3d[chosen])
-    for further in (batch.random_2d, batch.random_3d):
-        if further is not None:
-            further[chosen] = skeleton.mirror(further[chosen])
+    for poses in (batch.pose_2d, batch.pose_3d, batch.random_2d, batch.random_3d):
+        if poses is not None:
+            poses.index_copy_(0, chosen, skeleton.mirror(poses.index_select(0, chosen)))
     batch.trajectory[chosen] *= torch.tensor([-1.0, 1.0, 1.0])
     batch.camera[chosen] *= torch.tensor([1.0, 1, -1, 1, 1, 1, 1, -1, 1])
     if batch.confidence is not None:
