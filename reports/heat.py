@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.records import Record
+from bench.records_pool import pool
 from reports.comparison import (
     SAMPLING,
     Line,
@@ -40,7 +41,7 @@ MOST_PANELS = 8
 def heat_map(records: Sequence[Record]) -> list[Drawing]:
     """MPJPE of the headline aggregation over H and K, a panel per method with a common scale."""
     drawings = []
-    for name, group in settings(records):
+    for name, group in settings(pool(records)):
         grids = [
             grid
             for grid in arranged(group, lambda record: same_but(record, *SAMPLING), sampling_size)

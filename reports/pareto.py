@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bench.records import Record, Value
 from reports.cells import measured, ms_per_frame, rank_columns, shape, significant, with_runs
-from reports.comparison import aggregation_title, aggregations, row_names, sections, sources, split_by_source
+from reports.comparison import (
+    aggregation_title,
+    aggregations,
+    grouped,
+    row_names,
+    sections,
+    sources,
+    split_by_source,
+)
 from reports.conditions import paragraphs
 from reports.drawing import (
     STYLE,
@@ -135,11 +143,12 @@ def _figure(points: Sequence[Candidate], skipped: Sequence[Record]) -> Figure:
         axes = figure.add_subplot()
         looks = looks_of([point.record.title for point in points])
         best = set(front([point.place for point in points]))
-        for index, point in enumerate(points):
-            colour, marker = looks[point.record.title]
-            filled = colour if index in best else "none"
-            error, milliseconds, _ = point.place
-            axes.plot(milliseconds, error, marker, color=colour, markersize=3.5, markerfacecolor=filled)
+        look = grouped(range(len(points)), lambda index: (points[index].record.title, index in best))
+        for (title, on_front), members in look.items():
+            colour, marker = looks[title]
+            errors, times, _ = zip(*(points[index].place for index in members), strict=True)
+            filled = colour if on_front else "none"
+            axes.plot(times, errors, marker, color=colour, markersize=3.5, markerfacecolor=filled)
         for title, (colour, marker) in looks.items():
             axes.plot([], [], marker, color=colour, markersize=3.5, label=title)
         if skipped:

@@ -160,12 +160,17 @@ def _replicates(sample: Sample, seed: int, stream: int, over: Mean) -> np.ndarra
 
 def _over_seeds(sample: Sample, weights: np.ndarray, seed: int, stream: int) -> np.ndarray:
     """Weighted sums ``[R]`` over takes, averaged over resampled trainings; one alone has no spread to show."""
-    trainings, resamples = len(sample.errors), weights.shape[1]
-    drawn = np.ones((1, resamples))
-    if trainings > 1:
-        rng = np.random.default_rng([seed, stream])
-        drawn = rng.multinomial(trainings - 1, np.full(trainings, 1 / trainings), resamples).T / (trainings - 1)
+    drawn = _drawn_trainings(len(sample.errors), weights.shape[1], seed, stream)
     return ((sample.errors * sample.frames @ weights) * drawn).sum(0)
+
+
+@functools.lru_cache(maxsize=16)
+def _drawn_trainings(trainings: int, resamples: int, seed: int, stream: int) -> np.ndarray:
+    """``[N, R]``: what each training counts in every resample."""
+    if trainings == 1:
+        return np.ones((1, resamples))
+    rng = np.random.default_rng([seed, stream])
+    return rng.multinomial(trainings - 1, np.full(trainings, 1 / trainings), resamples).T / (trainings - 1)
 
 
 @functools.lru_cache(maxsize=16)
