@@ -69,7 +69,10 @@ def agenda(jobs: Iterable[Job], store: Store, device: str, where: str) -> Agenda
         jobs=wanted,
         finished=finished,
         failures=failures,
-        work=[*{item.name: item for item in trainings.values()}.values(), *_evaluations(missing, trainings, device)],
+        work=[
+            *{item.name: item for item in trainings.values()}.values(),
+            *_evaluations(missing, trainings, device),
+        ],
         prices=[_price(key, members[0], device) for key, members in to_price.items()],
         price_of=price_of,
     )
