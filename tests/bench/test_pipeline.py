@@ -268,9 +268,9 @@ def test_damaged_weights_are_named(toy_suite, store):
 def test_a_training_is_of_its_held_out_takes_and_its_rule(toy_suite, monkeypatch):
     last = {"training": {"selection": "last"}}
     before, before_last = job(), job(**last)
-    monkeypatch.setitem(plan.RULE, "windows", 65)
-    assert job().training_id != before.training_id
-    assert job(**last).training_id == before_last.training_id
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setitem(plan.RULE, "windows", 65)
+        assert job().training_id != before.training_id
+        assert job(**last).training_id == before_last.training_id
     monkeypatch.setattr(plan, "_held_out", lambda data, every: ["S1/Walking"])
     assert job(**last).training_id != before_last.training_id
