@@ -14,9 +14,10 @@ A file holds::
         - {method.name: finepose, method.options.prompt: none}   # several keys at once
     also:                         # further experiments, beside the product
       - {method.name: finepose, evaluation.actions: empty}
-    choices:                      # other values of axes, taken by `ablate NAME=core`
+    choices:                      # other values of axes (and of also), taken by `ablate NAME=core`
       core: {method.name: [tcn, finepose]}
     quick_choice: core            # taken at the tiny preset, unless another one is named
+    quick_title: what the table then shows, and what it leaves out
     seeds: [0, 1, 2]              # of the training; each is run with every one
     budget: 20                    # minutes: a plan says when it expects more, a search begins nothing after them
     search: {sampler: grid, trials: 30}   # try as many of the product, for error, time and memory
@@ -57,23 +58,29 @@ class Ablation(BaseModel):
     also: tuple[dict[str, Any], ...] = ()
     choices: dict[str, dict[str, tuple[Any, ...]]] = {}
     quick_choice: str | None = None
+    quick_title: str | None = None
     seeds: tuple[int, ...] = ()
     budget: float | None = Field(default=None, gt=0)
     search: Search | None = None
 
-    def is_quick(self, changes: Iterable[tuple[str, Any]], full: bool) -> bool:
-        """Whether the quick form is run: the tiny preset, without ``--full``."""
+    def as_run(self, changes: Iterable[tuple[str, Any]], full: bool) -> Ablation:
+        """The same, or its quick choice, which is run at the tiny preset without ``--full``."""
+        if self.quick_choice is None or full:
+            return self
         description = self.base
         for key, value in changes:
             description = override(description, key, value)
         method = description.get("method")
         preset = method.get("preset") if isinstance(method, dict) else None
-        return not full and preset in (None, "tiny")
+        if preset not in (None, "tiny"):
+            return self
+        return self.choose(self.quick_choice).model_copy(update={"title": self.quick_title or self.title})
 
     def choose(self, choice: str) -> Ablation:
         """The same with the axes of a choice."""
-        axes = self.axes | self.choices[choice]
-        return self.model_copy(update={"axes": axes, "quick_choice": None})
+        chosen = dict(self.choices[choice])
+        also = chosen.pop("also", self.also)
+        return self.model_copy(update={"axes": self.axes | chosen, "also": also, "quick_choice": None})
 
     def with_plugins(self) -> Ablation:
         """The same with the methods of installed packages in the places kept for them."""
@@ -107,7 +114,7 @@ def read(name: str) -> Ablation:
         raise InputError(f"unknown ablation {name!r}: {suggestion(name, names())}, or give a .yaml file")
     ablation = validated(Ablation, read_yaml(path), str(path)).with_plugins()
     for chosen, axes in ablation.choices.items():
-        stray = [axis for axis in axes if axis not in ablation.axes]
+        stray = [axis for axis in axes if axis not in (*ablation.axes, "also")]
         if stray:
             raise InputError(f"{path}: choice {chosen!r} names {stray[0]!r}, which is no axis of it")
     if not equals:
@@ -130,8 +137,7 @@ def expand(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bo
         InputError: a key or a value that an experiment does not have.
     """
     changes = list(changes)
-    if ablation.quick_choice is not None and ablation.is_quick(changes, full):
-        ablation = ablation.choose(ablation.quick_choice)
+    ablation = ablation.as_run(changes, full)
     choices = [list(itertools.chain(*choice)) for choice in itertools.product(*settings(ablation).values())]
     choices += [list(extra.items()) for extra in ablation.also]
     seeds = [[("training.seed", seed)] for seed in ablation.seeds] or [[]]
@@ -144,8 +150,7 @@ def space(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: boo
     how, minutes = ablation.search, ablation.budget
     assert how is not None
     changes = list(changes)
-    if ablation.quick_choice is not None and ablation.is_quick(changes, full):
-        ablation = ablation.choose(ablation.quick_choice)
+    ablation = ablation.as_run(changes, full)
     values = settings(ablation)
 
     def experiment(chosen: Mapping[str, int]) -> Experiment:

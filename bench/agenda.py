@@ -63,16 +63,14 @@ def agenda(jobs: Iterable[Job], store: Store, device: str, where: str) -> Agenda
     left = [job for job in wanted.values() if job.id not in finished and job.id not in failures]
     missing = [job for job in left if job.id not in evaluated]
     trainings = _trainings(missing, store, device)
+    ways = {item.name: item for item in trainings.values()}
     priced = store.prices.ids()
     to_price = grouped([job for job in left if price_of[job.id] not in priced], lambda job: price_of[job.id])
     return Agenda(
         jobs=wanted,
         finished=finished,
         failures=failures,
-        work=[
-            *{item.name: item for item in trainings.values()}.values(),
-            *_evaluations(missing, trainings, device),
-        ],
+        work=[*ways.values(), *_evaluations(missing, trainings, device)],
         prices=[_price(key, members[0], device) for key, members in to_price.items()],
         price_of=price_of,
     )

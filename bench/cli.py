@@ -117,6 +117,7 @@ def ablate(
     searches: dict[str, Space] = {}
     for name in names or default_names():
         ablation, stem = read(name), Path(Path(name).name.partition("=")[0]).stem
+        ablation = ablation.as_run(changes, full)
         tables[stem] = RunSet.Table(title=ablation.title, layout=ablation.layout, ids=())
         if ablation.search is not None:
             searches[stem] = space(ablation, [*changes, *_seeds(seeds)[0]], full)

@@ -30,6 +30,9 @@ from models.lifter import Batch, Lifter, Sampling
 LATENCY_INPUTS = 4
 """Different windows in rotation while latency is measured."""
 
+LATENCY_SECONDS, TINY_LATENCY_SECONDS = 1.0, 0.4
+"""About what sampling of latency may take; less at the tiny preset, whose times are looked at, not published."""
+
 
 def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, halvings: int = 0) -> None:
     """Keep the errors and numbers of jobs that are read off the same samples.
@@ -97,7 +100,8 @@ def price(job: Job, store: Store, device: torch.device) -> Price:
     chosen = rows[np.linspace(0, len(rows) - 1, min(LATENCY_INPUTS, len(rows))).astype(int)]
     inputs: list[Batch] = [windows.batch(np.array([row])) for row in chosen]
     sampling = Sampling(hypotheses=spec.hypotheses, steps=spec.steps, flip=spec.flip, seed=spec.seed)
-    cost = measure(lifter, inputs, sampling, device, precision=spec.precision)
+    seconds = TINY_LATENCY_SECONDS if job.experiment.method.preset == "tiny" else LATENCY_SECONDS
+    cost = measure(lifter, inputs, sampling, device, seconds, spec.precision)
     return Price(cost=cost, environment=environment(device))
 
 

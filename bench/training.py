@@ -326,7 +326,8 @@ def load_trained(lifter: Lifter, folder: Path) -> TrainingInfo | None:
             raise
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{folder}: its finished training cannot be read ({reason}); delete this folder to train again"
+            f"{folder}: its finished training cannot be read ({reason}); "
+            "delete this folder and repeat with --retry-failed"
         ) from error
 
 

@@ -24,7 +24,7 @@ from bench.protocol.errors import FrameErrors
 from models.errors import DivergedError, InputError
 from models.lifter import Batch, Lifter, Sampling
 
-CPU_BATCH_FRAMES, GPU_BATCH_FRAMES = 20_000, 120_000
+CPU_BATCH_FRAMES, GPU_BATCH_FRAMES = 1_500, 120_000
 """Frames of all hypotheses that go through a method at once, unless the caller sets ``batch_windows``."""
 
 

@@ -1,11 +1,14 @@
 import pytest
 
 from ablations.declared import default_names, expand, names, read
+from bench.plan import resolve
 from models.errors import InputError
 
 
 def test_every_declared_file_expands():
-    assert set(default_names()) == {"methods", "prompts", "sampling", "counterfactuals"}
+    assert set(default_names()) == {
+        "methods", "prompts", "blocks", "sampling", "counterfactuals", "audit", "pareto",
+    }  # fmt: skip
     for name in names():
         experiments = expand(read(name))
         assert experiments
@@ -34,6 +37,31 @@ def test_an_axis_value_may_set_several_keys(tmp_path):
     first, second = expand(read(str(path)))
     assert (first.method.name, first.method.options) == ("tcn", {})
     assert (second.method.name, second.method.options) == ("finepose", {"prompt": "none"})
+
+
+def test_the_quick_choice_says_so_and_may_have_other_further_experiments(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "title: All\nlayout: runs\naxes: {method.name: [tcn, d3dp]}\n"
+        "also: [{method.name: mixste}, {method.name: finepose}]\n"
+        "choices: {small: {method.name: [tcn], also: [{method.name: finepose}]}}\n"
+        "quick_choice: small\nquick_title: Few\n"
+    )
+    ablation = read(str(path))
+    assert [e.method.name for e in expand(ablation)] == ["tcn", "finepose"]
+    assert [e.method.name for e in expand(ablation, full=True)] == ["tcn", "d3dp", "mixste", "finepose"]
+    assert ablation.as_run([], full=False).title == "Few"
+    assert ablation.as_run([], full=True).title == "All"
+    assert ablation.as_run([("method.preset", "base")], full=False).title == "All"
+
+
+def test_default_ablations_share_trainings():
+    ways = {
+        name: {resolve(experiment).training.way for experiment in expand(read(name))} for name in default_names()
+    }
+    shared = ways.pop("methods")
+    new = {name: len(of_it - shared) for name, of_it in ways.items()}
+    assert new == {"prompts": 1, "blocks": 3, "sampling": 0, "counterfactuals": 0, "audit": 0, "pareto": 0}
 
 
 def test_wrong_names_and_files(tmp_path):
@@ -79,5 +107,5 @@ def test_a_choice_replaces_the_values_of_an_axis(tmp_path):
     core = {e.method.name for e in expand(read("methods=core"))}
     quick = {(e.method.name, e.data.detections) for e in expand(read("methods"))}
     complete = {(e.method.name, e.data.detections) for e in expand(read("methods=complete"))}
-    assert quick == {pair for pair in complete if pair[1] == "cpn" or pair[0] in core}
+    assert quick == {pair for pair in complete if pair[1] == "cpn" or pair[0] in core - {"mixste"}}
     assert core == {"mean_pose", "nearest_pose", "tcn", "mixste", "d3dp", "finepose"}

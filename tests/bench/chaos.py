@@ -7,7 +7,6 @@ written, as on a full disk.
 import errno
 import os
 import sys
-from functools import partial
 from pathlib import Path
 
 import bench.data
@@ -42,7 +41,7 @@ def fsync(handle, real=os.fsync):
 if __name__ in ("__main__", "__mp_main__"):  # the program, and its workers
     registry.METHODS["toy"] = "tests.bench.toy:Toy"
     bench.data.load = toy.dataset
-    pipeline.measure = partial(pipeline.measure, budget_seconds=0.001)
+    pipeline.TINY_LATENCY_SECONDS = 0.001
     tracking.WAITS_SECONDS = (0.5, 1.0, 2.0)
     sweep.MOST_TRIES = 50
     os.fsync = fsync

@@ -1,6 +1,5 @@
 import os
 import shutil
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ def empty_database(tmp_path_factory):
 @pytest.fixture
 def toy_suite(monkeypatch, empty_database):
     """The registry knows the toy methods, and every data set is the toy one."""
-    monkeypatch.setattr(pipeline, "measure", partial(pipeline.measure, budget_seconds=0.01))
+    monkeypatch.setattr(pipeline, "TINY_LATENCY_SECONDS", 0.01)
     real = tracking._make_database
     monkeypatch.setattr(
         tracking, "_make_database", lambda path: path.exists() or shutil.copy(empty_database, path) or real(path)

@@ -6,8 +6,10 @@ import mlflow
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from bench import pipeline, tracking
+from bench import pipeline, plan, tracking
+from bench.agenda import agenda
 from bench.experiment import parse
 from bench.plan import resolve
 from bench.protocol.aggregation import AGGREGATIONS
@@ -227,13 +229,53 @@ def test_the_audit_reads_its_numbers_off_one_prediction(toy_suite, store, monkey
     assert records[jobs[2].id].conditions.best_over == "calls of 8 windows"
 
 
-def test_the_checkpoint_chosen_on_the_test_set_follows_the_same_training(toy_suite, store):
+def test_the_checkpoint_chosen_on_the_test_set_follows_the_same_training(toy_suite, store, tmp_path):
+    jobs = [job(training={"selection": selection}) for selection in ("last", "validation", "test")]
+    assert len({wanted.training_id for wanted in jobs}) == 3
+    (item,) = [item for item in agenda(jobs, store, "cpu", "here").work if item.kind == "train"]
+    assert item.ids == tuple(wanted.training_id for wanted in jobs)
+    outcome = run(jobs, store, "cpu")
+    assert outcome.trained == 1
+    for wanted in jobs:
+        alone = Store(tmp_path / wanted.training_id)
+        expected = run([wanted], alone, "cpu").records[wanted.id]
+        record = outcome.records[wanted.id]
+        assert record.values == expected.values
+        assert record.training.validation_mpjpe == expected.training.validation_mpjpe
+        assert record.conditions.selection == wanted.experiment.training.selection
+        weights = [load_file(of.training(wanted.training_id) / "weights.safetensors") for of in (store, alone)]
+        assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    assert {path.name for path in (store.root / "trainings").iterdir()} == {*item.ids}
+
+
+def test_a_checkpoint_that_is_asked_for_later_is_trained_for(toy_suite, store):
     honest, liberal = job(), job(training={"selection": "test"})
-    records = run([honest, liberal], store, "cpu").records
-    first, second = records[honest.id], records[liberal.id]
-    assert first.training.loss == second.training.loss
-    assert first.training.validation_mpjpe != second.training.validation_mpjpe
-    assert second.conditions.selection == "test"
+    first = run([honest], store, "cpu").records[honest.id]
+    outcome = run([honest, liberal], store, "cpu")
+    assert outcome.trained == 1
+    assert outcome.records[liberal.id].training.loss == first.training.loss
+
+
+def test_damaged_weights_are_named(toy_suite, store):
+    wanted = job()
+    run([wanted], store, "cpu")
+    (store.training(wanted.training_id) / "weights.safetensors").write_bytes(b"half a file")
+    more = job(evaluation={"windows": 5})
+    failure = run([more], store, "cpu").failures[more.id]
+    assert failure.kind == "bad input"
+    assert f"trainings/{wanted.training_id}: its finished training cannot be read" in failure.reason
+    assert "delete this folder and repeat with --retry-failed" in failure.reason
+
+
+def test_a_training_is_of_its_held_out_takes_and_its_rule(toy_suite, monkeypatch):
+    last = {"training": {"selection": "last"}}
+    before, before_last = job(), job(**last)
+    with monkeypatch.context() as patch:
+        patch.setitem(plan.RULE, "windows", 65)
+        assert job().training_id != before.training_id
+        assert job(**last).training_id == before_last.training_id
+    monkeypatch.setattr(plan, "_held_out", lambda data, every: ["S1/Walking"])
+    assert job(**last).training_id != before_last.training_id
 
 
 def test_examples_are_the_same_frames_for_every_plan_and_what_the_errors_come_from(toy_suite, store):

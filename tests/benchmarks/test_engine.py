@@ -1,0 +1,151 @@
+"""What the engine itself takes beside the work that it hands out; ``pytest tests/benchmarks --benchmark-enable``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from ablations.declared import default_names, expand, read
+from bench import pipeline, stages, sweep
+from bench.agenda import agenda
+from bench.experiment import Experiment, parse
+from bench.forecast import plan_lines
+from bench.plan import resolve
+from bench.store import Store
+from reports.build import build
+from tests.bench.conftest import empty_database, toy_suite  # noqa: F401 (fixtures)
+from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
+
+MANY, SOME = 5000, 40
+DEFAULT_MINUTES = 20
+"""What a default run on two cores may take; a shorter one has fewer experiments or cheaper ones."""
+
+
+def told(benchmark: BenchmarkFixture, target: str, measured: float, limit: float, form: str) -> None:
+    benchmark.extra_info["target"] = target
+    benchmark.extra_info["measured"] = form.format(measured)
+    benchmark.extra_info["passed"] = measured < limit
+    print(f"{benchmark.name}: target {target}, measured {form.format(measured)}")
+
+
+def experiments(number: int) -> list[Experiment]:
+    """So many, eight for each training, all different."""
+    described = {"method": {"name": "toy"}, "training": {"epochs": 1}}
+    return [
+        parse(
+            described
+            | {"training": {"epochs": 1, "seed": n // 8}, "evaluation": {"windows": 4, "hypotheses": 1 + n % 8}}
+        )
+        for n in range(number)
+    ]
+
+
+class Elsewhere:
+    """Seconds spent in the work itself."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def timed(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return real(*arguments, **more)
+            finally:
+                self.seconds += time.perf_counter() - start
+
+        return call
+
+
+def overhead(store: Store, monkeypatch: pytest.MonkeyPatch) -> float:
+    """Seconds of each of some experiments, from description to record, without training, predicting and pricing."""
+    elsewhere = Elsewhere()
+    for module, name in ((stages, "train"), (pipeline, "evaluate"), (pipeline, "price")):
+        monkeypatch.setattr(module, name, elsewhere.timed(getattr(module, name)))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    start = time.perf_counter()
+    outcome = sweep.run([resolve(experiment) for experiment in experiments(SOME)], store, "cpu")
+    assert len(outcome.records) == SOME
+    return (time.perf_counter() - start - elsewhere.seconds) / SOME
+
+
+@pytest.mark.benchmark(group="engine")
+def test_overhead_of_an_experiment(
+    benchmark: BenchmarkFixture,
+    toy_suite: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+) -> None:
+    taken = benchmark.pedantic(overhead, (Store(tmp_path), monkeypatch), rounds=1)
+    told(benchmark, "< 50 ms per experiment", 1000 * taken, 50, "{:.0f} ms")
+
+
+@pytest.mark.benchmark(group="engine")
+def test_overhead_of_a_default_run(
+    benchmark: BenchmarkFixture,
+    toy_suite: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+) -> None:
+    """Overhead of an experiment times their number, and the reports, as a share of what a default run may take."""
+    number = sum(len(expand(read(name))) for name in default_names())
+
+    def both() -> float:
+        alone = overhead(Store(tmp_path / "store"), monkeypatch)
+        start = time.perf_counter()
+        tables = {
+            "methods": ("main", methods_records()),
+            "sampling": ("sampling", sampling_records()),
+            "prompts": ("prompts", prompt_records()),
+        }
+        known = {found.id: found for _, of_table in tables.values() for found in of_table}
+        build(runset(**tables), known, tmp_path / "out")
+        return alone * number + time.perf_counter() - start
+
+    share = benchmark.pedantic(both, rounds=1) / (60 * DEFAULT_MINUTES)
+    told(benchmark, f"< 2 % of {DEFAULT_MINUTES} min ({number} experiments)", 100 * share, 2, "{:.2f} %")
+
+
+@pytest.mark.benchmark(group="engine")
+def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path) -> None:  # noqa: F811
+    """From descriptions to the printed plan, where half is trained already."""
+    number = MANY if benchmark.enabled else SOME
+    described, store = experiments(number), Store(tmp_path)
+    for job in map(resolve, described[: number // 2 : 8]):
+        folder = store.training(job.training_id)
+        folder.mkdir(parents=True)
+        (folder / "training.json").touch()
+
+    def plan() -> list[str]:
+        return list(plan_lines(agenda(map(resolve, described), store, "cpu", "here"), store, 2))
+
+    lines = benchmark.pedantic(plan, rounds=1)
+    assert lines[0].startswith(f"{number} experiments share {number // 8} trainings")
+    told(benchmark, f"< 5 s for {MANY} experiments", _seconds(benchmark), 5, "{:.1f} s")
+
+
+@pytest.mark.benchmark(group="engine")
+def test_reading_into_a_table(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """Finished runs from the index to the files of a table."""
+    number = MANY if benchmark.enabled else SOME
+    store = Store(tmp_path / "store")
+    for seed in range(number):
+        store.add(record("tcn", variant=f"variant={seed % 50}", seed=seed // 50))
+    store.fold()
+
+    def read_all() -> int:
+        records = Store(tmp_path / "store").records()
+        build(runset(runs=("runs", list(records.values()))), records, tmp_path / "out")
+        return len(records)
+
+    assert benchmark.pedantic(read_all, rounds=1) == number
+    told(benchmark, f"< 5 s for {MANY} runs", _seconds(benchmark), 5, "{:.1f} s")
+
+
+def _seconds(benchmark: BenchmarkFixture) -> float:
+    return benchmark.stats.stats.max if benchmark.enabled else 0.0
