@@ -108,7 +108,7 @@ def _write_all(
     for drawing in drawings:
         written += _save(drawing, stage, runset.command)
     captions = [(drawing.name, drawing.caption) for drawing in drawings]
-    report = _write(stage, "report.tex", document(runset, known, list(tables), captions))
+    report = _write(stage, "report.tex", document(runset, known, tables, captions))
     files = [report, *written]
     return [_write(stage, "summary.md", summary(runset, known, tables, files)), *files]
 
