@@ -118,7 +118,7 @@ def _write_all(
         written += _save(drawing, stage, runset.command)
     captions = [(drawing.name, drawing.caption) for drawing in drawings]
     if "tex" in forms:
-        written.insert(0, _write(stage, "report.tex", document(runset, known, list(tables), captions)))
+        written.insert(0, _write(stage, "report.tex", document(runset, known, tables, captions)))
     written.append(_write(stage, "index.html", page(content(runset, known, tables, arrays))))
     return [_write(stage, "summary.md", summary(runset, known, tables, written)), *written]
 

@@ -138,6 +138,11 @@ class Table:
         return lines
 
 
+def is_long(table: Table) -> bool:
+    """Whether it takes more than a page, and is no float."""
+    return sum(1 for _ in _walk(table)) > LONG
+
+
 def to_latex(table: Table, label: str) -> str:
     """A float (``table`` or ``table*`` by its width), or a ``longtable`` when it is longer than a page.
 
@@ -150,7 +155,7 @@ def to_latex(table: Table, label: str) -> str:
         f"\\caption{{{latex(table.title)}}}",
         f"\\label{{tab:{label}}}",
     ]
-    if sum(1 for _ in _walk(table)) > LONG:
+    if is_long(table):
         return _latex_long(table, head, specification, body)
     environment = "table*" if table.width() > COLUMN_CHARACTERS else "table"
     lines = [
