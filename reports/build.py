@@ -19,7 +19,7 @@ from reports.absent import with_absent
 from reports.appendix import register
 from reports.document import document
 from reports.drawing import STYLE, Drawing
-from reports.figures import FIGURES, latency_accuracy
+from reports.figures import FIGURES, OVERALL, PICTURES
 from reports.layouts import LAYOUTS
 from reports.page.content import content
 from reports.page.html import page
@@ -48,9 +48,7 @@ NO_LATEX = (
 LATEX_SECONDS = 300
 
 
-def build(
-    runset: RunSet, records: dict[str, Record], out: Path, files: RunFiles | None = None
-) -> list[Path]:
+def build(runset: RunSet, records: dict[str, Record], out: Path, files: RunFiles | None = None) -> list[Path]:
     """Write every table, figure, ``report.tex``, ``index.html`` and ``summary.md`` below ``out``.
 
     All files are made first and then moved into place one by one, so that an error changes nothing and a reader
@@ -104,7 +102,7 @@ def _write_all(
 ) -> list[PurePosixPath]:
     known = _known(runset, records)
     tables = _tables(runset, records)
-    drawings = _drawings(runset, records)
+    drawings = _drawings(runset, records, arrays)
     written = []
     for name, table in [*tables.items(), ("register", register(known))]:
         forms = {"tex": to_latex(table, name), "csv": to_csv(table), "md": to_markdown(table)}
@@ -148,15 +146,17 @@ def _noted(table: Table, notes: tuple[str, ...]) -> Table:
     return replace(table, notes=table.notes + notes)
 
 
-def _drawings(runset: RunSet, records: dict[str, Record]) -> list[Drawing]:
-    drawings = [
-        replace(drawn, name=_file_name(drawn.name)) for drawn in latency_accuracy(pool(_known(runset, records)))
-    ]
+def _drawings(runset: RunSet, records: dict[str, Record], arrays: RunFiles | None) -> list[Drawing]:
+    together = pool(_known(runset, records))
+    drawings = [drawn for draw in OVERALL for drawn in draw(together)]
     for name, spec in runset.tables.items():
         members = with_absent(spec, records, runset.absent if spec.layout in SHOW_ABSENT else {})
-        for draw in FIGURES.get(spec.layout, ()) if members else ():
-            drawings += [replace(drawn, name=_file_name(f"{name}-{drawn.name}")) for drawn in draw(members)]
-    return drawings
+        if members:
+            drawn = [drawn for draw in FIGURES.get(spec.layout, ()) for drawn in draw(members)]
+            if arrays is not None:
+                drawn += [drawing for draw in PICTURES.get(spec.layout, ()) for drawing in draw(members, arrays)]
+            drawings += [replace(drawing, name=f"{name}-{drawing.name}") for drawing in drawn]
+    return [replace(drawing, name=_file_name(drawing.name)) for drawing in drawings]
 
 
 def _save(drawing: Drawing, stage: Path, command: str) -> list[PurePosixPath]:

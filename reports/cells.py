@@ -96,6 +96,29 @@ def rank_columns(
     return rows
 
 
+def with_brackets(
+    rows: Matrix,
+    groups: Sequence[Hashable],
+    proposed: Sequence[bool],
+    columns: Iterable[int],
+    higher: Container[int] = (),
+) -> Matrix:
+    """Rows of proposed methods with their difference to the best of the other rows of their group."""
+    rows = [list(row) for row in rows]
+    for column in columns:
+        best = max if column in higher else min
+        for index in (index for index, is_proposed in enumerate(proposed) if is_proposed):
+            others = [
+                other[column].number or 0.0
+                for other, group, own in zip(rows, groups, proposed, strict=True)
+                if group == groups[index] and not own and other[column].number is not None
+            ]
+            number = rows[index][column].number
+            if number is not None and others:
+                rows[index][column] = replace(rows[index][column], ahead=number - best(others))
+    return rows
+
+
 def with_runs(rows: Matrix, runs: Iterable[tuple[str, ...]]) -> tuple[Row, ...]:
     """Rows with the ids of the runs that they come from."""
     return tuple(Row(tuple(row), ids) for row, ids in zip(rows, runs, strict=True))

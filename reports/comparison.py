@@ -18,6 +18,9 @@ from bench.records import Record
 TRIVIAL = ("mean_pose", "nearest_pose")
 """Methods (by registry name) that a learned method has to beat."""
 
+PROPOSED = ("finepose",)
+"""Methods whose difference to the best other one is printed in brackets."""
+
 AGGREGATIONS = (None, "P-Agg", "P-Median", "J-Fit", "J-Agg", "P-Best", "J-Best")
 MARKS = {"assisted": "‡", "oracle": "†"}
 DETECTIONS = ("data.detections", "evaluation.detections")

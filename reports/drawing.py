@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,13 +49,11 @@ class Drawing:
 
 
 class Point(NamedTuple):
+    """A headline value, at (price, MPJPE in mm)."""
+
     record: Record
     value: Value
-
-    @property
-    def position(self) -> tuple[float, float]:
-        """(ms per output frame, MPJPE in mm)."""
-        return self.record.cost.latency.ms_per_frame, self.value.action_mean
+    position: tuple[float, float]
 
 
 def settings(records: Sequence[Record]) -> Iterator[tuple[str, list[Record]]]:
@@ -74,14 +72,17 @@ def left_out(there_are: int, shown: int) -> str:
     return f" Only the first {shown} of {there_are} are drawn." if there_are > shown else ""
 
 
-def point_of(record: Record) -> Point | None:
+def point_of(
+    record: Record, price: Callable[[Record], float] = lambda record: record.cost.latency.ms_per_frame
+) -> Point | None:
+    """The headline of a record, unless it is no finite number or looks at ground truth."""
     chosen = headline(record)
     kind = dict(aggregations(record)).get(chosen)
     value = record.value("mpjpe", chosen)
     if value is None or kind not in ("deterministic", "deployable"):
         return None
-    x, y = record.cost.latency.ms_per_frame, value.action_mean
-    return Point(record, value) if math.isfinite(x) and x > 0 and math.isfinite(y) else None
+    x, y = price(record), value.action_mean
+    return Point(record, value, (x, y)) if math.isfinite(x) and x > 0 and math.isfinite(y) else None
 
 
 def looks_of(titles: Sequence[str]) -> dict[str, tuple[tuple[float, float, float], str]]:

@@ -1,75 +1,35 @@
-"""Figures of a paper: accuracy against time, H by K, and training curves.
+"""Which figures go with which layout of tables, and training curves.
 
-Every figure holds points of one setting (data, subjects, part of the test set, selection, flip, device) and one
-pair of detections; records of several settings make several figures. A figure is as wide as one column of a
-two-column page.
+A figure is a function of records, and perhaps of the arrays that lie beside them, to drawings; a new one is such a
+function and one line here. Figures are as wide as one column of a two-column page, or as both.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from bench.records import Record
-from reports.comparison import TRIVIAL, aggregation_title, device, grouped, method_name, sampling_size, source
-from reports.drawing import (
-    SMALL_POINTS,
-    STYLE,
-    Drawing,
-    Point,
-    left_out,
-    legend_columns,
-    looks_of,
-    new_figure,
-    plain_log_ticks,
-    point_of,
-    settings,
-    with_conditions,
-)
+from bench.records_files import RunFiles
+from reports.actions import action_map
+from reports.comparison import TRIVIAL, device, grouped, method_name, source
+from reports.convergence import convergence
+from reports.distribution import distribution
+from reports.drawing import STYLE, Drawing, left_out, legend_columns, looks_of, new_figure, plain_log_ticks
 from reports.heat import heat_map
-from reports.labels import Label, place_labels
 from reports.pareto import trade_off
+from reports.poses import qualitative
+from reports.skeletons import joint_errors
+from reports.tradeoffs import latency_accuracy, memory_accuracy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FRONT = "Pareto front"
 MOST_TRAININGS = 40
 
-
-def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Indices of the points that no other one beats in one coordinate without losing in the other, by x then y.
-
-    Lower is better in both. Equal points are on the front together.
-    """
-    front: list[int] = []
-    for index in sorted(range(len(points)), key=lambda i: points[i]):
-        if not front or points[index][1] < points[front[-1]][1] or points[index] == points[front[-1]]:
-            front.append(index)
-    return front
-
-
-def latency_accuracy(records: Sequence[Record]) -> list[Drawing]:
-    """MPJPE over milliseconds per output frame, headline aggregation only, with the Pareto front."""
-    drawings = []
-    for name, group in settings(records):
-        points = [point for record in group if (point := point_of(record)) is not None]
-        learned = [point for point in points if point.record.method not in TRIVIAL]
-        if len(learned) < 2:
-            continue
-        trivial = [f"{p.record.title} {p.value.action_mean:.1f} mm" for p in points if p.record.method in TRIVIAL]
-        shown = dict.fromkeys(aggregation_title(point.value.aggregation, "") for point in learned)
-        caption = (
-            f"Accuracy against time. MPJPE ({', '.join(shown)}; no ground-truth pose at test time) with its 95 % "
-            "interval over the median time per output frame at batch 1. Labels: (H, K), where there is room. "
-            "Rings and dashed line: Pareto front. Assisted and oracle aggregations are left out."
-        )
-        caption += f" Trivial predictors, not drawn: {'; '.join(trivial)}." if trivial else ""
-        drawings.append(Drawing(f"latency{name}", _latency_figure(learned), with_conditions(caption, group)))
-    return drawings
+Draw = Callable[[Sequence[Record]], list[Drawing]]
+Picture = Callable[[Sequence[Record], RunFiles], list[Drawing]]
 
 
 def training_curves(records: Sequence[Record]) -> list[Drawing]:
@@ -94,89 +54,22 @@ def training_curves(records: Sequence[Record]) -> list[Drawing]:
     return drawings
 
 
-FIGURES: dict[str, tuple[Callable[[Sequence[Record]], list[Drawing]], ...]] = {
-    "main": (training_curves,),
-    "sampling": (heat_map,),
+OVERALL: tuple[Draw, ...] = (latency_accuracy, memory_accuracy)
+"""Figures of the runs of all tables together."""
+
+FIGURES: dict[str, tuple[Draw, ...]] = {
+    "main": (training_curves, convergence, joint_errors, action_map),
+    "sampling": (heat_map, convergence),
     "pareto": (trade_off,),
-    "runs": (training_curves,),
+    "runs": (training_curves, convergence, joint_errors, action_map),
 }
-"""Figures that go with a layout of tables; the latency/accuracy plot shows the runs of all tables together."""
+"""Figures that go with a layout of tables."""
 
-
-def _latency_figure(points: list[Point]) -> Figure:
-    import matplotlib
-    import seaborn
-
-    with matplotlib.rc_context(STYLE):
-        figure = new_figure(2.5)
-        axes = figure.add_subplot()
-        _draw_front(axes, points)
-        looks = looks_of([point.record.title for point in points])
-        for title, members in grouped(points, lambda point: point.record.title).items():
-            _draw_points(axes, members, *looks[title], title)
-        axes.set(xscale="log", xlabel="Median time per output frame (ms)", ylabel="MPJPE (mm)")
-        axes.margins(x=0.12, y=0.08)
-        plain_log_ticks(axes.xaxis, axes.get_xlim())
-        axes.grid(True, which="major", linewidth=0.3, color="0.88")
-        axes.set_axisbelow(True)
-        seaborn.despine(ax=axes)
-        handles, names = axes.get_legend_handles_labels()
-        order = sorted(range(len(names)), key=lambda index: names[index] == FRONT)
-        figure.legend(
-            [handles[index] for index in order], [names[index] for index in order], ncols=legend_columns(names),
-            loc="outside upper center", frameon=False, columnspacing=1.0, handletextpad=0.3,
-        )  # fmt: skip
-        labels = [
-            Label(point.position, _point_label(point), seaborn.desaturate(looks[point.record.title][0], 0.7))
-            for point in _by_importance(points)
-        ]
-        place_labels(axes, labels, _obstacles(points), SMALL_POINTS)
-    return figure
-
-
-def _draw_points(axes: Axes, points: list[Point], colour: tuple, marker: str, title: str) -> None:
-    x, y = zip(*(point.position for point in points), strict=True)
-    below = [_length(point.value.action_mean - point.value.low) for point in points]
-    above = [_length(point.value.high - point.value.action_mean) for point in points]
-    axes.errorbar(
-        x, y, (below, above), fmt=marker, color=colour, label=title,
-        markersize=4, elinewidth=0.6, capsize=1.5, capthick=0.6, markeredgecolor="white", markeredgewidth=0.4,
-    )  # fmt: skip
-
-
-def _length(distance: float) -> float:
-    return max(distance, 0.0) if math.isfinite(distance) else 0.0
-
-
-def _draw_front(axes: Axes, points: list[Point]) -> None:
-    positions = [point.position for point in points]
-    x, y = zip(*(positions[index] for index in pareto_front(positions)), strict=True)
-    axes.step(
-        x, y, where="post", color="0.55", linewidth=0.8, linestyle="--", zorder=1, label=FRONT,
-        marker="o", markersize=8, markerfacecolor="none", markeredgewidth=0.8,
-    )  # fmt: skip
-
-
-def _obstacles(points: list[Point]) -> list[tuple[tuple[float, float], tuple[float, float]]]:
-    """Ends of the upright and level lines that are drawn: intervals and steps of the front."""
-    lines = [((x, p.value.low), (x, p.value.high)) for p in points for x in [p.position[0]]]
-    positions = [point.position for point in points]
-    front = [positions[index] for index in pareto_front(positions)]
-    for (x, y), (next_x, next_y) in itertools.pairwise(front):
-        lines += [((x, y), (next_x, y)), ((next_x, y), (next_x, next_y))]
-    return [line for line in lines if all(map(math.isfinite, itertools.chain(*line)))]
-
-
-def _by_importance(points: list[Point]) -> list[Point]:
-    """Points of the front first: they get their labels before room runs out."""
-    front = set(pareto_front([point.position for point in points]))
-    return [points[i] for i in sorted(range(len(points)), key=lambda i: (i not in front, i))]
-
-
-def _point_label(point: Point) -> str:
-    sampled = point.value.kind != "deterministic"
-    size = "({}, {})".format(*sampling_size(point.record)) if sampled else ""
-    return " ".join(part for part in (size, point.record.variant) if part)
+PICTURES: dict[str, tuple[Picture, ...]] = {
+    "main": (distribution, qualitative),
+    "runs": (distribution, qualitative),
+}
+"""The same, for what stands in files beside the records."""
 
 
 def _was_trained(record: Record) -> bool:

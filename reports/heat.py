@@ -29,7 +29,9 @@ from reports.drawing import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
 
 MOST_PANELS = 8
@@ -92,25 +94,37 @@ def _draw_heat(
     table: list[list[float]],
     ticks: tuple[list[int], list[int]],
     limits: tuple[float, float],
-) -> None:
+) -> QuadMesh:
     """seaborn's heat map lays the whole figure out for every panel; this one does not."""
+    import numpy as np
+
+    values = np.array(table)
+    mesh = draw_numbers(axes, values, values, limits)
+    axes.set_xticks([index + 0.5 for index in range(len(ticks[0]))], [str(tick) for tick in ticks[0]])
+    axes.set_yticks([index + 0.5 for index in range(len(ticks[1]))], [str(tick) for tick in ticks[1]])
+    axes.set(title=name.replace("§", ""), xlabel="Hypotheses H")
+    return mesh
+
+
+def draw_numbers(
+    axes: Axes, shades: np.ndarray, numbers: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)
+) -> QuadMesh:
+    """A grid of numbers from above to below, each on the colour of its shade; – where there is none."""
+    import numpy as np
     import seaborn
 
     colours = seaborn.color_palette("crest", as_cmap=True)
-    axes.pcolormesh(table, cmap=colours, vmin=limits[0], vmax=limits[1], edgecolor="white", linewidth=0.5)
-    for row, values in enumerate(table):
-        for column, value in enumerate(values):
-            dark = math.isfinite(value) and value > limits[0] + 0.3 * (limits[1] - limits[0])
-            text = f"{value:.1f}" if math.isfinite(value) else "–"
-            note = axes.text(
-                column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=SMALL_POINTS,
-                color="white" if dark else "0.15",
-            )  # fmt: skip
-            note.set_in_layout(False)
-    axes.set_xticks([index + 0.5 for index in range(len(ticks[0]))], [str(tick) for tick in ticks[0]])
-    axes.set_yticks([index + 0.5 for index in range(len(ticks[1]))], [str(tick) for tick in ticks[1]])
+    mesh = axes.pcolormesh(shades, cmap=colours, vmin=limits[0], vmax=limits[1], edgecolor="white", linewidth=0.5)
+    for (row, column), number in np.ndenumerate(numbers):
+        shade = shades[row, column]
+        dark = math.isfinite(shade) and shade > limits[0] + 0.3 * (limits[1] - limits[0])
+        note = axes.text(
+            column + 0.5, row + 0.5, f"{number:.1f}" if math.isfinite(number) else "–", ha="center", va="center",
+            fontsize=SMALL_POINTS, color="white" if dark else "0.15",
+        )  # fmt: skip
+        note.set_in_layout(False)
     axes.invert_yaxis()
-    axes.set(title=name.replace("§", ""), xlabel="Hypotheses H")
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
+    return mesh

@@ -6,15 +6,16 @@ A new layout is one function ``(records, title) -> Table`` and one line in ``LAY
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.records import Mean, Record
 from reports.audit import audit
-from reports.cells import measured, ms_per_frame, rank_columns, shape, significant, with_runs
+from reports.cells import measured, ms_per_frame, rank_columns, shape, significant, with_brackets, with_runs
 from reports.comparison import (
     DETECTIONS,
     HIGHER_IS_BETTER,
     METRICS,
+    PROPOSED,
     SCORES,
     Line,
     Source,
@@ -39,6 +40,7 @@ from reports.costs import cost
 from reports.gaps import gaps
 from reports.grids import actions, activities, sampling, sequences
 from reports.pareto import pareto
+from reports.reported import reported_blocks, sources_of_reported
 from reports.tables import Block, Cell, Column, Table
 from reports.validation import validation
 
@@ -62,6 +64,16 @@ def main(records: Sequence[Record], title: str) -> Table:
     return _by_use(records, title, METRICS, "actions", MEAN_OVER_ACTIONS)
 
 
+def main_and_reported(records: Sequence[Record], title: str) -> Table:
+    """``main``, and below it, in blocks of its own, what the papers report."""
+    table = main(records, title)
+    return replace(
+        table,
+        blocks=table.blocks + reported_blocks(sources(records), list(METRICS)),
+        conditions=(*table.conditions, sources_of_reported()),
+    )
+
+
 def pck(records: Sequence[Record], title: str) -> Table:
     """``main`` with the metrics of MPI-INF-3DHP, each a mean over all frames, as in the set's own evaluation."""
     return _by_use(records, title, SCORES, "frames", MEAN_OVER_FRAMES)
@@ -83,6 +95,8 @@ def _by_use(records: Sequence[Record], title: str, metrics: dict[str, str], over
         rows = [_main_row(*answer, titles, metrics, over) for answer in answers]
         groups: list[Hashable] = [use_of_truth(aggregation, kind) for _, _, aggregation, kind in answers]
         rows = rank_columns(rows, groups, range(7, len(columns)), higher)
+        proposed = [line.first.method in PROPOSED for _, line, _, _ in answers]
+        rows = with_brackets(rows, groups, proposed, range(7, len(columns)), higher)
         for use, text in USES.items():
             chosen = [index for index, group in enumerate(groups) if str(group).split()[0] == use]
             runs_of = [answers[index][1].runs for index in chosen]
@@ -250,7 +264,7 @@ def _run_row(record: Record, name: str, others: list[tuple[str | None, str]]) ->
 
 
 LAYOUTS: dict[str, Layout] = {
-    "main": main,
+    "main": main_and_reported,
     "pck": pck,
     "prompts": prompts,
     "variants": variants,

@@ -30,6 +30,7 @@ LEGEND = {
 }
 BOLD = "bold: best, underlined: second, each among numbers of equal conditions and equal use of ground truth"
 TIE = "≈ not distinguishable from the best: the 95 % interval of the difference, take by take, holds 0"
+AHEAD = "in brackets: minus the best other method of equal conditions and equal use of ground truth"
 SPREAD = (
     "±: larger distance from the value to an end of its 95 % interval (bootstrap over takes, and over seeds where "
     "several were run)"
@@ -45,6 +46,7 @@ class Cell:
         spread: printed after ±.
         rank: 1 best, 2 second, 0 neither.
         tie: not distinguishable from the best.
+        ahead: the number minus that of the best baseline, printed in brackets.
         origin: what the number was read from, for whoever compares cells.
     """
 
@@ -55,6 +57,7 @@ class Cell:
     spread: str = ""
     rank: int = 0
     tie: bool = False
+    ahead: float | None = None
     reason: str = ""
     origin: Any = field(default=None, compare=False, repr=False)
 
@@ -131,6 +134,7 @@ class Table:
         lines += [SPREAD] * any(cell.spread for cell in cells)
         lines += [BOLD] * any(cell.rank for cell in cells)
         lines += [TIE] * any(cell.tie for cell in cells)
+        lines += [AHEAD] * any(cell.ahead is not None for cell in cells)
         return lines
 
 
@@ -191,19 +195,23 @@ def to_markdown(table: Table) -> str:
 
 def to_csv(table: Table) -> str:
     """One line per row: section, group, every column (unrounded, with low and high), notes, ids of the runs."""
-    intervals = [any(cell.low is not None for cell in table.column(i)) for i in range(len(table.columns))]
+    cells = [table.column(index) for index in range(len(table.columns))]
+    intervals = [any(cell.low is not None for cell in column) for column in cells]
+    brackets = [any(cell.ahead is not None for cell in column) for column in cells]
     header = ["section", "group"]
-    for column, interval in zip(table.columns, intervals, strict=True):
+    for column, interval, bracket in zip(table.columns, intervals, brackets, strict=True):
         header += [column.full_name]
-        header += [f"{column.full_name} low", f"{column.full_name} high"] if interval else []
+        header += [f"{column.full_name} low", f"{column.full_name} high"] * interval
+        header += [f"{column.full_name} minus best other"] * bracket
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*header, "missing", "runs"])
     for block in table.blocks:
         for row in block.rows:
             fields = [block.section, block.heading]
-            for cell, interval in zip(row.cells, intervals, strict=True):
+            for cell, interval, bracket in zip(row.cells, intervals, brackets, strict=True):
                 fields += _csv_fields(cell, interval)
+                fields += ["" if cell.ahead is None else f"{cell.ahead:.6g}"] * bracket
             missing = "; ".join(dict.fromkeys(cell.reason for cell in row.cells if cell.reason))
             writer.writerow([*fields, missing, " ".join(row.runs)])
     return stream.getvalue()
@@ -262,6 +270,7 @@ def _latex_body(table: Table) -> list[str]:
     columns = [table.column(index) for index in range(len(table.columns))]
     spreads = [max((len(cell.spread) for cell in cells), default=0) for cells in columns]
     ties = [any(cell.tie for cell in cells) for cells in columns]
+    brackets = [max(map(_ahead, cells), key=len, default="") for cells in columns]
     lines: list[str] = []
     previous = ""
     for level, text, row in _walk(table):
@@ -271,14 +280,14 @@ def _latex_body(table: Table) -> list[str]:
             font = "\\textbf" if level == "section" else "\\textit"
             lines.append(f"\\multicolumn{{{len(columns)}}}{{@{{}}l}}{{{font}{{{latex(text)}}}}} \\\\")
         else:
-            cells = zip(row.cells, table.columns, spreads, ties, strict=True)
+            cells = zip(row.cells, table.columns, spreads, ties, brackets, strict=True)
             lines.append(" & ".join(_latex_cell(*entry, reasons) for entry in cells) + " \\\\")
         previous = level
     return lines
 
 
-def _latex_cell(cell: Cell, column: Column, spread: int, ties: bool, reasons: dict[str, str]) -> str:
-    """Digits stay aligned: a shorter ± and an absent tie mark are padded with their own width."""
+def _latex_cell(cell: Cell, column: Column, spread: int, ties: bool, bracket: str, reasons: dict[str, str]) -> str:
+    """Digits stay aligned: what stands right of them in other rows of the column is padded with its own width."""
     if cell.reason:
         dash = f"--\\textsuperscript{{{reasons[cell.reason]}}}"
         return f"\\multicolumn{{1}}{{c}}{{{dash}}}" if column.align == "r" else dash
@@ -293,6 +302,9 @@ def _latex_cell(cell: Cell, column: Column, spread: int, ties: bool, reasons: di
         text += "$^{\\approx}$"
     elif ties and cell.text:
         text += "\\hphantom{$^{\\approx}$}"
+    if bracket and cell.text:
+        shown = f"{{\\scriptsize\\,{latex(_ahead(cell) or bracket)}}}"
+        text += shown if cell.ahead is not None else f"\\hphantom{{{shown}}}"
     return text
 
 
@@ -338,7 +350,7 @@ def _markdown_cell(cell: Cell, reasons: dict[str, str]) -> str:
     text = markdown(cell.text)
     if cell.rank:
         text = f"**{text}**" if cell.rank == 1 else f"<u>{text}</u>"
-    return text + f" ± {cell.spread}" * bool(cell.spread) + " ≈" * cell.tie
+    return text + f" ± {cell.spread}" * bool(cell.spread) + " ≈" * cell.tie + f" {_ahead(cell)}".rstrip()
 
 
 def _csv_fields(cell: Cell, interval: bool) -> list[str]:
@@ -347,8 +359,12 @@ def _csv_fields(cell: Cell, interval: bool) -> list[str]:
     return [shown, *ends] if interval else [shown]
 
 
+def _ahead(cell: Cell) -> str:
+    return "" if cell.ahead is None else f"({cell.ahead:+.1f})".replace("-", "−")
+
+
 def _length(cell: Cell) -> int:
-    return len(cell.text) + (len(cell.spread) + 1 if cell.spread else 0) + cell.tie
+    return len(cell.text) + (len(cell.spread) + 1 if cell.spread else 0) + cell.tie + len(_ahead(cell))
 
 
 def _letter(index: int) -> str:

@@ -18,7 +18,6 @@ from reports.comparison import (
     TRIVIAL,
     aggregation_title,
     aggregations,
-    grouped,
     headline,
     method_name,
     sampling_size,
@@ -29,10 +28,10 @@ from reports.comparison import (
 )
 from reports.conditions import sentences
 from reports.drawing import looks_of
-from reports.figures import pareto_front
 from reports.page.poses import poses
 from reports.page.results import CHOICES, results
 from reports.tables import Cell, Row, Table
+from reports.tradeoffs import pareto_front
 
 METRIC_TITLES = {
     "mpjpe": "MPJPE (mm)",
@@ -45,7 +44,7 @@ METRIC_TITLES = {
     "pck": "PCK (%) ↑",
     "auc": "AUC (%) ↑",
 }
-_STATED = ("text", "number", "low", "high", "spread", "rank", "tie")
+_STATED = ("text", "number", "low", "high", "spread", "rank", "tie", "ahead")
 MLFLOW_SERVER = "http://127.0.0.1:5000"
 """Where `mlflow ui` listens by default."""
 
@@ -232,7 +231,10 @@ def _price(record: Record) -> list[tuple[str, str]]:
     return [
         ("Time per window", f"{cost.latency.median_ms:.4g} ms (median; 95 % below {cost.latency.p95_ms:.4g} ms)"),
         ("Output frames of a window", f"{cost.latency.frames}"),
-        ("Throughput", f"{cost.latency.throughput_windows_per_s:.4g} windows/s at batch {cost.latency.throughput_batch}"),
+        (
+            "Throughput",
+            f"{cost.latency.throughput_windows_per_s:.4g} windows/s at batch {cost.latency.throughput_batch}",
+        ),
         ("Memory", f"{cost.peak_memory_mb:.4g} MB ({cost.memory_source})"),
         ("Parameters", f"{cost.parameters:,} trained, {cost.frozen_parameters:,} frozen"),
         ("Operations", f"{cost.flops_per_frame / 1e9:.4g} GFLOPs per output frame"),

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from reports.drawing import looks_of
-from reports.figures import latency_accuracy, pareto_front, training_curves
+from reports.figures import training_curves
 from reports.heat import heat_map
+from reports.tradeoffs import latency_accuracy, memory_accuracy, pareto_front
 from tests.reports.made_up import methods_records, record, sampling_records
 
 
