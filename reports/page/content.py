@@ -9,7 +9,6 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from bench.records import Record, RunSet, Value
@@ -45,6 +44,7 @@ METRIC_TITLES = {
     "pck": "PCK (%) ↑",
     "auc": "AUC (%) ↑",
 }
+_STATED = ("text", "number", "low", "high", "spread", "rank", "tie", "ahead")
 MLFLOW_SERVER = "http://127.0.0.1:5000"
 """Where `mlflow ui` listens by default."""
 
@@ -105,16 +105,10 @@ def _cell(cell: Cell, reasons: Mapping[str, str]) -> str | dict[str, Any]:
     """Text alone where a cell is nothing but text; else its fields that are not empty, a reason as its letter."""
     if cell.reason:
         return {"reason": reasons[cell.reason]}
-    stated = {
-        field.name: value
-        for field in fields(cell)
-        if field.name != "origin" and (value := getattr(cell, field.name)) not in ("", None, False)
-    }
+    stated = {name: _finite(value) for name in _STATED if (value := getattr(cell, name)) not in ("", None, False)}
     if stated.keys() <= {"text"}:
         return cell.text
-    if cell.origin:
-        stated["runs"] = cell.origin[0].runs
-    return {key: _finite(value) for key, value in stated.items()}
+    return stated | {"runs": cell.origin[0].runs} if cell.origin else stated
 
 
 def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -191,7 +185,7 @@ def looks(records: Sequence[Record]) -> dict[str, tuple[str, str]]:
 def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:
     """The record of a run: identities, conditions, every number of its last step, its price and its making."""
     training = record.training
-    answers = [value for value in record.values if value.step == record.conditions.steps]
+    shown = aggregations(record)
     return {
         "name": f"{method_name(record)}{'§' * record.conditions.action_label_given}",
         "mlflow": record.mlflow_run_id,
@@ -204,8 +198,8 @@ def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:
             ("Ablations", ", ".join(ablations)),
         ],
         "conditions": [sentence.rstrip(".").partition(": ")[::2] for sentence in sentences([record])],
-        "aggregations": [aggregation_title(*pair) for pair in aggregations(record)],
-        "values": _values(answers, [aggregation for aggregation, _ in aggregations(record)]),
+        "aggregations": [aggregation_title(*pair) for pair in shown],
+        "values": _values(record, [aggregation for aggregation, _ in shown]),
         "price": _price(record),
         "training": [
             ("Epochs", f"{training.epochs:,} ({training.steps:,} steps)"),
@@ -217,20 +211,18 @@ def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _values(answers: Sequence[Value], aggregations: Sequence[str | None]) -> list[tuple[str, list[Any]]]:
+def _values(record: Record, shown: Sequence[str | None]) -> list[tuple[str, list[Any]]]:
     """(metric, [mean over actions, low, high, mean over frames] per aggregation) of every metric there is."""
-    found = {(value.metric, value.aggregation): value for value in answers}
-    metrics = dict.fromkeys([*METRIC_TITLES, *(value.metric for value in answers)])
+    answers = [value for value in record.values if value.step == record.conditions.steps]
+    found = {(value.metric, value.aggregation): _numbers(value) for value in answers}
+    there = dict.fromkeys(value.metric for value in answers)
     return [
-        (METRIC_TITLES.get(metric, metric), [_numbers(found.get((metric, name))) for name in aggregations])
-        for metric in metrics
-        if any((metric, name) in found for name in aggregations)
+        (METRIC_TITLES.get(metric, metric), [found.get((metric, name)) for name in shown])
+        for metric in sorted(there, key=lambda metric: list(METRIC_TITLES | there).index(metric))
     ]
 
 
-def _numbers(value: Value | None) -> list[float | None] | None:
-    if value is None:
-        return None
+def _numbers(value: Value) -> list[float | None]:
     return [_rounded(number) for number in (value.action_mean, value.low, value.high, value.frame_mean)]
 
 
@@ -239,7 +231,10 @@ def _price(record: Record) -> list[tuple[str, str]]:
     return [
         ("Time per window", f"{cost.latency.median_ms:.4g} ms (median; 95 % below {cost.latency.p95_ms:.4g} ms)"),
         ("Output frames of a window", f"{cost.latency.frames}"),
-        ("Throughput", f"{cost.latency.throughput_windows_per_s:.4g} windows/s at batch {cost.latency.throughput_batch}"),
+        (
+            "Throughput",
+            f"{cost.latency.throughput_windows_per_s:.4g} windows/s at batch {cost.latency.throughput_batch}",
+        ),
         ("Memory", f"{cost.peak_memory_mb:.4g} MB ({cost.memory_source})"),
         ("Parameters", f"{cost.parameters:,} trained, {cost.frozen_parameters:,} frozen"),
         ("Operations", f"{cost.flops_per_frame / 1e9:.4g} GFLOPs per output frame"),

@@ -1,4 +1,4 @@
-"""One file of HTML that holds everything: template, style, scripts, Plotly, and the content, the latter two gzipped.
+"""One file of HTML that holds everything: template, style, scripts; Plotly and the content gzipped.
 
 Content goes in as base64 and comes out as text nodes, so no name of a method can become markup; beside that the
 page's own policy lets a browser run these scripts only, and fetch nothing.

@@ -19,7 +19,7 @@ PER_SCREEN = 10_000
 """Whole numbers that a metre and half the width of a picture are stored as."""
 
 NONE_KEPT = (
-    "No poses to show: no run of this report kept example poses (runs of older versions have none; evaluate again)."
+    "No run of this report kept example poses; those that an older version of the suite evaluated have none."
 )
 
 
@@ -34,7 +34,9 @@ def poses(records: Sequence[Record], files: RunFiles | None) -> dict[str, Any]:
         for number in range(len(members[0][1].keys))
     ]
     left_out = len(records) - len(shown)
-    note = f"The first run of every method and variant; {left_out:,} further runs are not shown." if left_out else ""
+    note = (
+        f"The first run of every method and variant; {left_out:,} further runs are not shown." if left_out else ""
+    )
     return {"note": note, "scenes": scenes}
 
 

@@ -61,12 +61,12 @@ def _by_use(
     records: Sequence[Record], metrics: Sequence[str], ablations: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[Row, ...]]:
     """Rows by the use that they make of ground truth, in the order of ``USES``."""
-    answers = [(record, *pair) for record in records for pair in aggregations(record)]
-    groups = grouped(answers, lambda answer: use_of_truth(answer[1], answer[2]).split()[0])
+    answers = [(record, pair) for record in records for pair in aggregations(record)]
+    groups = grouped(answers, lambda answer: use_of_truth(*answer[1]).split()[0])
     return {
         use: with_runs(
-            [_row(*answer, metrics, ablations) for answer in groups[use]],
-            [answer[0].runs for answer in groups[use]],
+            [_row(record, *pair, metrics, ablations) for record, pair in groups[use]],
+            [record.runs for record, _ in groups[use]],
         )
         for use in USES
         if use in groups
