@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def finished(method: str, source: str, width: int, steps: int, seed: int) -> Rec
 def results(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """A store of 2,000 finished runs (of few where nothing is timed), and the folder whose tables they fill."""
     folder = tmp_path_factory.mktemp("reports")
-    few = request.config.getoption("benchmark_disable")
+    few = not request.config.getoption("benchmark_enable")
     sampled = [
         finished(method, source, *size, seed)
         for method in made_up.PROBABILISTIC
@@ -69,7 +70,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
         for seed in range(1 if few else 10)
     ]
     records = [*sampled, *others]
-    assert len({record.id for record in records}) == (RUNS if not few else RUNS // 17)
+    assert few or len({record.id for record in records}) == RUNS
     store = Store(folder / "store")
     for record in records:
         store.add(record)
@@ -91,11 +92,13 @@ def test_report(benchmark: BenchmarkFixture, results: Path) -> None:
         done = CliRunner().invoke(app, arguments)
         assert done.exit_code == 0, done.output
 
+    before = os.times()
     benchmark.pedantic(report, rounds=1)
+    busy = sum(os.times()[:4]) - sum(before[:4])
     assert (results / "out" / "summary.md").exists()
     assert (results / "out" / "report.pdf").exists() == compiled
     if benchmark.stats is not None:
         seconds = benchmark.stats.stats.min
         benchmark.extra_info["target"] = f"below {SECONDS} s" + " with report.pdf" * compiled
-        benchmark.extra_info["measured"] = f"{seconds:.1f} s"
+        benchmark.extra_info["measured"] = f"{seconds:.1f} s, {busy:.1f} s of CPU time"
         benchmark.extra_info["passed"] = seconds < SECONDS
