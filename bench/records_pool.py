@@ -38,10 +38,11 @@ def _pooled(members: list[Record]) -> Record:
     first = members[0]
     if len(members) == 1:
         return first
-    values = []
-    for value in first.values:
-        its = [member.value(value.metric, value.aggregation, value.step) for member in members]
-        values.append(_average(first, [value for value in its if value is not None]))
+    known = [{_question(value): value for value in member.values} for member in members]
+    values = [
+        _average(first, [its[question] for its in known if question in its])
+        for question in map(_question, first.values)
+    ]
     conditions = first.conditions.model_copy(
         update={
             "training_seeds": _all(member.conditions.training_seeds for member in members),
@@ -50,6 +51,10 @@ def _pooled(members: list[Record]) -> Record:
     )
     ids = tuple(member.id for member in members)
     return first.model_copy(update={"values": tuple(values), "conditions": conditions, "pooled": ids})
+
+
+def _question(value: Value) -> tuple[str, str | None, int]:
+    return value.metric, value.aggregation, value.step
 
 
 def _average(record: Record, values: list[Value]) -> Value:

@@ -146,9 +146,9 @@ def _figure(points: Sequence[Candidate], skipped: Sequence[Record]) -> Figure:
         look = grouped(range(len(points)), lambda index: (points[index].record.title, index in best))
         for (title, on_front), members in look.items():
             colour, marker = looks[title]
-            errors, times, _ = zip(*(points[index].place for index in members), strict=True)
+            errors, milliseconds, _ = zip(*(points[index].place for index in members), strict=True)
             filled = colour if on_front else "none"
-            axes.plot(times, errors, marker, color=colour, markersize=3.5, markerfacecolor=filled)
+            axes.plot(milliseconds, errors, marker, color=colour, markersize=3.5, markerfacecolor=filled)
         for title, (colour, marker) in looks.items():
             axes.plot([], [], marker, color=colour, markersize=3.5, label=title)
         if skipped:

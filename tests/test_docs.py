@@ -1,0 +1,67 @@
+"""Every page of the documentation is in the site's navigation, and what pages link to is there."""
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted((ROOT / "docs").glob("**/*.md"))
+LINK = re.compile(r"(?<!`)\[[^\]`]*(?:`[^`]*`[^\]`]*)*\]\(([^)\s]+)\)")
+
+
+def without_code(text):
+    return re.sub(r"^(```|~~~).*?^\1", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(text):
+    """The anchors of a page's headings, as GitHub and the site make them."""
+    headings = re.findall(r"^#+ +(.*)$", without_code(text), re.MULTILINE)
+    return {re.sub(r"[\s]+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip()) for heading in headings}
+
+
+def listed(entry):
+    if isinstance(entry, str):
+        return [entry]
+    values = entry.values() if isinstance(entry, dict) else entry
+    return [page for value in values for page in listed(value)]
+
+
+def test_every_page_is_in_the_navigation_once():
+    pages = listed(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
+    assert sorted(pages) == sorted(path.relative_to(ROOT / "docs").as_posix() for path in PAGES)
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda path: path.name)
+def test_links_lead_somewhere(page):
+    text = page.read_text()
+    for link in LINK.findall(without_code(text)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        place, _, anchor = link.partition("#")
+        target = page.parent / place if place else page
+        assert target.exists(), f"{page.name}: {link}"
+        assert "docs" not in page.parts or (ROOT / "docs") in target.resolve().parents, f"{link} leaves the site"
+        if anchor:
+            assert anchor in anchors(target.read_text()), f"{page.name}: {link}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_lists_read_the_same_on_github_and_in_the_site(page):
+    """The site's Markdown wants an empty line before a list or a table, GitHub's does not."""
+    lines = without_code(page.read_text()).splitlines()
+    for above, line in itertools.pairwise(lines):
+        if re.match(r"(- |\d+\. )", line) and above.strip():
+            assert re.match(r"(- |\d+\. |\s+)", above) or _within_a_list(lines, line), f"{page.name}: {line}"
+        if line.startswith("|") and above.strip():
+            assert above.startswith("|"), f"{page.name}: {line}"
+
+
+def _within_a_list(lines, line):
+    """Whether the paragraph that holds this line began as a list."""
+    start = lines.index(line)
+    while start and lines[start - 1].strip():
+        start -= 1
+    return bool(re.match(r"(- |\d+\. )", lines[start]))
