@@ -1,4 +1,4 @@
-"""What the engine itself takes beside the work that it hands out; ``pytest tests/benchmarks --benchmark-enable``."""
+"""What the engine takes beside the work that it hands out; ``pytest tests/benchmarks --benchmark-enable``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from bench.forecast import plan_lines
 from bench.plan import resolve
 from bench.store import Store
 from reports.build import build
-from tests.bench.conftest import empty_database, toy_suite  # noqa: F401 (fixtures)
+from tests.bench import conftest as toys
 from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
+
+empty_database, toy_suite = toys.empty_database, toys.toy_suite
 
 MANY, SOME = 5000, 40
 DEFAULT_MINUTES = 20
@@ -63,7 +65,7 @@ class Elsewhere:
 
 
 def overhead(store: Store, monkeypatch: pytest.MonkeyPatch) -> float:
-    """Seconds of each of some experiments, from description to record, without training, predicting and pricing."""
+    """Seconds of each of some experiments, from description to record, without training, predicting, pricing."""
     elsewhere = Elsewhere()
     for module, name in ((stages, "train"), (pipeline, "evaluate"), (pipeline, "price")):
         monkeypatch.setattr(module, name, elsewhere.timed(getattr(module, name)))
@@ -79,7 +81,7 @@ def test_overhead_of_an_experiment(
     benchmark: BenchmarkFixture,
     toy_suite: None,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     taken = benchmark.pedantic(overhead, (Store(tmp_path), monkeypatch), rounds=1)
     told(benchmark, "< 50 ms per experiment", 1000 * taken, 50, "{:.0f} ms")
@@ -90,7 +92,7 @@ def test_overhead_of_a_default_run(
     benchmark: BenchmarkFixture,
     toy_suite: None,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Overhead of an experiment times their number, and the reports, as a share of what a default run may take."""
     number = sum(len(expand(read(name))) for name in default_names())
@@ -112,7 +114,7 @@ def test_overhead_of_a_default_run(
 
 
 @pytest.mark.benchmark(group="engine")
-def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path) -> None:  # noqa: F811
+def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path) -> None:
     """From descriptions to the printed plan, where half is trained already."""
     number = MANY if benchmark.enabled else SOME
     described, store = experiments(number), Store(tmp_path)
