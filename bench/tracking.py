@@ -1,7 +1,7 @@
 """MLflow: one run per evaluated experiment, nested under the run of its training.
 
-A record becomes parameters, metrics (one per metric and aggregation, denoising step as MLflow's step; intervals of the
-last step), tags, and artifacts (``experiment.yaml``, ``record.json``, ``errors.npz``).
+A record becomes parameters, metrics (one per metric and aggregation, denoising step as MLflow's step; intervals of
+the last step), tags, and artifacts (``experiment.yaml``, ``record.json``, ``errors.npz``).
 """
 
 from __future__ import annotations
