@@ -24,7 +24,8 @@ from tests.reports.made_up import methods_records, prompt_records, record, runse
 
 empty_database, toy_suite = toys.empty_database, toys.toy_suite
 
-MANY, SOME = 5000, 40
+MANY, SOME, FEW = 5000, 40, 8
+"""Experiments where figures are wanted, where they come from a full run, and where only the code is tried."""
 DEFAULT_MINUTES = 20
 """What a default run on two cores may take; a shorter one has fewer experiments or cheaper ones."""
 
@@ -65,16 +66,16 @@ class Elsewhere:
         return call
 
 
-def overhead(store: Store, monkeypatch: pytest.MonkeyPatch) -> float:
+def overhead(number: int, store: Store, monkeypatch: pytest.MonkeyPatch) -> float:
     """Seconds of each of some experiments, from description to record, without training, predicting, pricing."""
     elsewhere = Elsewhere()
     for module, name in ((stages, "train"), (pipeline, "evaluate"), (pipeline, "price")):
         monkeypatch.setattr(module, name, elsewhere.timed(getattr(module, name)))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     start = time.perf_counter()
-    outcome = sweep.run([resolve(experiment) for experiment in experiments(SOME)], store, "cpu")
-    assert len(outcome.records) == SOME
-    return (time.perf_counter() - start - elsewhere.seconds) / SOME
+    outcome = sweep.run([resolve(experiment) for experiment in experiments(number)], store, "cpu")
+    assert len(outcome.records) == number
+    return (time.perf_counter() - start - elsewhere.seconds) / number
 
 
 @pytest.mark.benchmark(group="engine")
@@ -84,7 +85,9 @@ def test_overhead_of_an_experiment(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    taken = benchmark.pedantic(overhead, (Store(tmp_path), monkeypatch), rounds=1)
+    taken = benchmark.pedantic(
+        overhead, (SOME if benchmark.enabled else FEW, Store(tmp_path), monkeypatch), rounds=1
+    )
     told(benchmark, "< 50 ms per experiment", 1000 * taken, 50, "{:.0f} ms")
 
 
@@ -99,7 +102,7 @@ def test_overhead_of_a_default_run(
     number = sum(len(expand(read(name))) for name in default_names())
 
     def both() -> float:
-        alone = overhead(Store(tmp_path / "store"), monkeypatch)
+        alone = overhead(SOME if benchmark.enabled else FEW, Store(tmp_path / "store"), monkeypatch)
         start = time.perf_counter()
         tables = {
             "methods": ("main", methods_records()),
@@ -117,7 +120,7 @@ def test_overhead_of_a_default_run(
 @pytest.mark.benchmark(group="engine")
 def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path) -> None:
     """From descriptions to the printed plan, where half is trained already."""
-    number = MANY if benchmark.enabled else SOME
+    number = MANY if benchmark.enabled else FEW
     described, store = experiments(number), Store(tmp_path)
     for job in map(resolve, described[: number // 2 : 8]):
         folder = store.training(job.training_id)
@@ -135,7 +138,7 @@ def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path) 
 @pytest.mark.benchmark(group="engine")
 def test_reading_into_a_table(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     """Finished runs from the index to the files of a table."""
-    number = MANY if benchmark.enabled else SOME
+    number = MANY if benchmark.enabled else FEW
     store = Store(tmp_path / "store")
     for seed in range(number):
         store.add(record("tcn", variant=f"variant={seed % 50}", seed=seed // 50))
