@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -136,13 +137,17 @@ def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path) 
 
 
 @pytest.mark.benchmark(group="engine")
-def test_reading_into_a_table(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+def test_reading_into_a_table(
+    benchmark: BenchmarkFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Finished runs from the index to the files of a table."""
     number = MANY if benchmark.enabled else FEW
     store = Store(tmp_path / "store")
-    for seed in range(number):
-        store.add(record("tcn", variant=f"variant={seed % 50}", seed=seed // 50))
-    store.fold()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        for seed in range(number):
+            store.add(record("tcn", variant=f"variant={seed % 50}", seed=seed // 50))
+        store.fold()
 
     def read_all() -> int:
         records = Store(tmp_path / "store").records()
