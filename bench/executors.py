@@ -65,7 +65,8 @@ class Executor(ABC):
             OSError: the store cannot be written from where an item is done.
         """
 
-    def close(self) -> None:  # noqa: B027 (not every executor has workers)
+    @abstractmethod
+    def close(self) -> None:
         """Give back workers; what they are doing is lost."""
 
     def __enter__(self) -> Executor:
@@ -98,6 +99,9 @@ class Local(Executor):
         finally:
             torch.set_num_threads(before)
 
+    def close(self) -> None:
+        """There are no workers."""
+
 
 class Processes(Executor):
     """Worker processes on this machine. Each has its own threads, and one of the GPUs.
@@ -119,8 +123,9 @@ class Processes(Executor):
         self._workers[number].begin(item, attempt)
 
     def collect(self, seconds: float) -> list[Ended]:
-        pipes = {self._workers[number].pipe: number for number in self._busy()}
-        return [self._ended(pipes[pipe]) for pipe in wait(list(pipes), timeout=seconds)]  # type: ignore[index]
+        pipes = {number: self._workers[number].pipe for number in self._busy()}
+        ready = wait(list(pipes.values()), timeout=seconds)
+        return [self._ended(number) for number, pipe in pipes.items() if pipe in ready]
 
     def _environment(self, number: int) -> dict[str, str]:
         threads = str(self.threads)

@@ -1,7 +1,7 @@
 """MLflow: one run per evaluated experiment, nested under the run of its training.
 
-A record becomes parameters, metrics (one per metric and aggregation, denoising step as MLflow's step), tags, and
-artifacts (``experiment.yaml``, ``record.json``, the arrays that lie beside it).
+A record becomes parameters, metrics (one per metric and aggregation, denoising step as MLflow's step; intervals of
+the last step), tags, and artifacts (``experiment.yaml``, ``record.json``, the arrays that lie beside it).
 """
 
 from __future__ import annotations
@@ -90,11 +90,12 @@ class Tracker:
             "bench.id": record.id,
             "bench.training_id": record.training_id,
             "mlflow.parentRunId": self._training_run(record),
+            **_condition_tags(record),
         }
         run = self._client.create_run(self._experiment, tags=tags, run_name=_name(record))
         run_id = run.info.run_id
         logged = record.model_copy(update={"mlflow_run_id": run_id})
-        self._log_batch(run_id, _metrics(logged), _flat(logged.experiment), _condition_tags(logged))
+        self._log_batch(run_id, _metrics(logged), _flat(logged.experiment))
         yaml = Experiment.model_validate(logged.experiment).to_yaml()
         self._client.log_text(run_id, yaml, "experiment.yaml")
         self._client.log_text(run_id, logged.model_dump_json(indent=1), "record.json")
@@ -123,7 +124,7 @@ class Tracker:
         ]
         curve += [("train.seconds", 0, record.training.total_seconds)]
         described = {key: record.experiment[key] for key in ("method", "data", "training")}
-        self._log_batch(run_id, curve, _flat(described), {})
+        self._log_batch(run_id, curve, _flat(described))
         self._client.set_terminated(run_id)
         return run_id
 
@@ -155,17 +156,14 @@ class Tracker:
                 time.sleep(wait)
         raise AssertionError
 
-    def _log_batch(
-        self, run_id: str, metrics: list[tuple[str, int, float]], params: dict[str, str], tags: dict[str, str]
-    ) -> None:
-        from mlflow.entities import Metric, Param, RunTag
+    def _log_batch(self, run_id: str, metrics: list[tuple[str, int, float]], params: dict[str, str]) -> None:
+        from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
         self._client.log_batch(
             run_id,
             metrics=[Metric(key, value, now, step) for key, step, value in metrics],
             params=[Param(key, value) for key, value in params.items()],
-            tags=[RunTag(key, value) for key, value in tags.items()],
         )
 
     def _search(self, wanted: str) -> list[Any]:
@@ -212,12 +210,13 @@ def _metrics(record: Record) -> list[tuple[str, int, float]]:
     metrics = []
     for value in record.values:
         key = f"{value.metric}/{value.aggregation or 'deterministic'}"
-        metrics += [
-            (key, value.step, value.action_mean),
-            (f"{key}/low", value.step, value.low),
-            (f"{key}/high", value.step, value.high),
-            (f"{key}/frame_mean", value.step, value.frame_mean),
-        ]
+        metrics.append((key, value.step, value.action_mean))
+        if value.step == record.conditions.steps:  # MLflow takes its time for each; record.json has all of them
+            metrics += [
+                (f"{key}/low", value.step, value.low),
+                (f"{key}/high", value.step, value.high),
+                (f"{key}/frame_mean", value.step, value.frame_mean),
+            ]
     cost = record.cost
     metrics += [
         ("cost/parameters", 0, float(cost.parameters)),

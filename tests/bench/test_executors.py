@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 import time
-from importlib.util import find_spec
 
 import psutil
 import pytest
@@ -64,7 +63,6 @@ def test_killed_workers(toy_everywhere, expected, tmp_path):
 
 
 def test_jobs_of_submitit(toy_everywhere, expected, tmp_path):
-    pytest.importorskip("submitit")
     wanted = some(seeds=1)
     store = Store(tmp_path / "store")
     with Slurm(store.root, 2, 1, {"cluster": "local", "timeout_min": 5}) as executor:
@@ -102,11 +100,7 @@ def _by_frame(errors):
         ({"name": "rya"}, "--executor rya: is unknown; did you mean 'ray'"),
         ({"name": "local", "workers": 2}, "the executor local is one process"),
         ({"name": "processes", "share": {"gpus": 1}}, "--share: is for the executors ray and slurm"),
-        pytest.param(
-            {"name": "slurm", "share": {"cluster": "local", "gpus": 1}},
-            "--share: submitit does not take it",
-            marks=pytest.mark.skipif(find_spec("submitit") is None, reason="submitit is not installed"),
-        ),
+        ({"name": "slurm", "share": {"cluster": "local", "gpus": 1}}, "--share: submitit does not take it"),
     ],
 )
 def test_what_cannot_be_had(tmp_path, arguments, words):
