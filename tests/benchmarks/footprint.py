@@ -1,7 +1,7 @@
 """Memory of a process of its own, in megabytes, printed.
 
-``python -m tests.benchmarks.footprint sampling H K``: how far one prediction of D3DP at ``paper`` width, one window,
-flip, raises the peak over what is resident once the weights are there. It has one pair of blocks: eight peak as one
+``python -m tests.benchmarks.footprint sampling H K C``: how far one prediction of D3DP with C channels (``paper``: 512),
+243 frames, one window, flip, raises the peak over what is resident once the weights are there. It has one pair of blocks: eight peak as one
 does, because they run one after the other.
 
 ``python -m tests.benchmarks.footprint data FRAMES``: peak of a process that holds a data set of so many frames and
@@ -23,8 +23,8 @@ from tests.benchmarks.sequences import made_up_sequences
 from tests.reference.pairs import d3dp_pair, windows
 
 
-def sampling(hypotheses: int, steps: int) -> None:
-    product, _ = d3dp_pair(DenoiserConfig(depth=1))
+def sampling(hypotheses: int, steps: int, channels: int) -> None:
+    product, _ = d3dp_pair(DenoiserConfig(depth=1, channels=channels))
     batch = windows(1, product.frames)
     _reset_peak()
     before = _status_kilobytes("VmRSS")
