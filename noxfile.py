@@ -1,4 +1,5 @@
-"""Sessions: `nox -s ablate`, `tests`, `lint`, `types`, `bench`, `performance`, `report`, `cluster`, `slurm`, `chaos`.
+"""Sessions: `nox -s ablate`, `tests`, `lint`, `types`, `bench`, `performance`, `report`, `cluster`, `slurm`,
+`chaos`.
 
 Arguments behind `--` are passed on.
 """
