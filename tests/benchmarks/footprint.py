@@ -1,8 +1,8 @@
 """Memory of a process of its own, in megabytes, printed.
 
 ``python -m tests.benchmarks.footprint sampling H K C``: how far one prediction of D3DP with C channels (``paper``:
-512), 243 frames, one window, flip, raises the peak over what is resident once the weights are there. It has one pair
-of blocks: eight peak as one does, because they run one after the other.
+512), 243 frames, one window, flip, raises the peak over what is resident once the weights are there. It has one
+pair of blocks: eight peak as one does, because they run one after the other.
 
 ``python -m tests.benchmarks.footprint data FRAMES``: peak of a process that holds a data set of so many frames and
 assembles its first batch, in parts of the size of the arrays, and the seconds until that batch is there; both

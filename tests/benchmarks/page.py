@@ -1,7 +1,7 @@
 """From pytest-benchmark's JSON to the small file that is kept, and from kept files to docs/performance.md.
 
-``python -m tests.benchmarks.page FILE …`` keeps the results in these files, several parts of one run as one; without
-files, only the page is written again.
+``python -m tests.benchmarks.page FILE …`` keeps the results in these files, several parts of one run as one;
+without files, only the page is written again.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ HEAD = """\
 # Performance
 
 Each figure is a ratio within one run: the product against a plain implementation of the same method
-(`tests/reference`: attention matrices stored, copies between spatial and temporal blocks, two passes for flipping, text
-encoded in every call), at the same weights and with equal outputs, the two in turns (A B A B). This page is written by
-`nox -s bench` and then `nox -s performance`.
+(`tests/reference`: attention matrices stored, copies between spatial and temporal blocks, two passes for flipping,
+text encoded in every call), at the same weights and with equal outputs, the two in turns (A B A B). This page is
+written by `nox -s bench` and then `nox -s performance`.
 """
 
 NOTES = """\
-- The peak of matrix products is measured between the rounds, with a product of 2,048 × 2,048 float32 matrices on a CPU.
+- The peak of matrix products is measured between the rounds, on a CPU with 2,048 × 2,048 float32 matrices.
 - Text goes through an encoder of CLIP's size with random weights; time does not depend on their values.
 - Memory: how far the resident memory of a process of its own peaks during one prediction over what it has once the
   weights are loaded, from a model with one pair of blocks, because eight peak as one does.
