@@ -1,4 +1,5 @@
-"""Sessions: `nox -s ablate`, `tests`, `lint`, `types`, `bench`, `report`, `docs`, `cluster`, `slurm`, `chaos`.
+"""Sessions: `nox -s ablate`, `tests`, `lint`, `types`, `bench`, `performance`, `report`, `docs`, `cluster`, `slurm`,
+`chaos`.
 
 Arguments behind `--` are passed on.
 """
@@ -67,12 +68,19 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Run the speed benchmarks, each a ratio to a reference in the same run."""
+    """Run the benchmarks and print them beside their targets; `-- --compare`, `-- --device cuda`."""
     install(session, "test")
     session.run(
         "pytest", "tests/benchmarks", "--benchmark-enable", "--benchmark-only",
         "--benchmark-json=benchmarks.json", *session.posargs,
     )  # fmt: skip
+
+
+@nox.session
+def performance(session: nox.Session) -> None:
+    """Keep what `bench` wrote in docs/results, and write docs/performance.md from what is kept."""
+    install(session, "test")
+    session.run("python", "-m", "tests.benchmarks.page", *(session.posargs or ["benchmarks.json"]))
 
 
 @nox.session

@@ -19,10 +19,12 @@ from models.lifter import Batch, Lifter, Sampling
 from models.losses import mean_joint_distance
 from models.prediction import root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
-from models.spatiotemporal import Trunk, TrunkConfig
+from models.spatiotemporal import CACHED_VALUES, Trunk, TrunkConfig
 
 VALUES_AT_ONCE = 2**26
 """Numbers in one activation (256 MB in float32) that hypotheses are chunked to stay below."""
+ACTIVATIONS_AT_ONCE = 16
+"""Activations' worth of memory that a block takes at most."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Denoiser(Lifter):
         """
         condition = self.condition(pose_2d, actions, flip)
         hypotheses = noise.shape[2]
-        chunks = torch.arange(hypotheses).split(max(1, VALUES_AT_ONCE // condition.pose.numel()))
+        chunks = torch.arange(hypotheses).split(max(1, _values_at_once(noise.device) // condition.pose.numel()))
         poses = [
             self._sample_chunk(condition, noise[:, :, chunk], int(chunk[0]), hypotheses, flip) for chunk in chunks
         ]
@@ -150,6 +152,14 @@ class Denoiser(Lifter):
     def _tokens(self, condition: Condition, poses: Tensor, time: Tensor) -> Tensor:
         tokens = condition.pose[:, None] + self.trunk.embed_3d(poses) + time[:, None, None, None]
         return tokens.flatten(0, 1)
+
+
+def _values_at_once(device: torch.device) -> int:
+    """Largest activation, in numbers: what a CPU's caches hold, or what fits into a GPU's free memory."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return min(VALUES_AT_ONCE, free // (4 * ACTIVATIONS_AT_ONCE))
+    return min(VALUES_AT_ONCE, CACHED_VALUES)
 
 
 def sinusoid(times: Tensor, channels: int) -> Tensor:

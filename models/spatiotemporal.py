@@ -8,6 +8,7 @@ B batch, F frames, J joints, C channels; inside a block N rows, L attended posit
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ from models.prediction import WindowConfig, check_heads
 
 BLOCK_EPS = 1e-6
 SHORT_SEQUENCE = 32
+CACHED_VALUES = 2**21
+"""Numbers in an activation (8 MB in float32) beyond which a CPU's caches no longer hold what a block works on."""
 
 
 @dataclass(frozen=True)
@@ -189,11 +192,25 @@ class Trunk(nn.Module):
         """The part of the tokens that follows from a 3D pose: ``[..., 3]`` to ``[..., C]``."""
         return functional.linear(pose_3d, self.embedding.weight[:, 2:])
 
-    def forward(self, tokens: Tensor, communicate: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, communicate: Callable[[Tensor, slice], Tensor] | None = None) -> Tensor:
         """Tokens ``[B, F, J, C]`` to coordinates ``[B, F, J, 3]``.
 
-        ``communicate`` maps tokens to tokens between the first spatial block and the frame table.
+        On a CPU, windows go through in parts that its caches hold.
+
+        Args:
+            tokens: embedded.
+            communicate: maps tokens of some windows, and which of the B they are, to tokens between the first
+                spatial block and the frame table.
         """
+        B = len(tokens)
+        size = B if tokens.is_cuda else max(1, CACHED_VALUES // tokens[0].numel())
+        parts = [slice(first, min(first + size, B)) for first in range(0, B, size)]
+        lifted = [
+            self._lift(tokens[part], communicate and functools.partial(communicate, rows=part)) for part in parts
+        ]
+        return lifted[0] if len(lifted) == 1 else torch.cat(lifted)
+
+    def _lift(self, tokens: Tensor, communicate: Callable[[Tensor], Tensor] | None) -> Tensor:
         for number, (spatial, temporal) in enumerate(zip(self.spatial_blocks, self.temporal_blocks, strict=True)):
             tokens = self.spatial_norm(within_frames(spatial, tokens))
             if number == 0:

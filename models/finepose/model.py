@@ -183,14 +183,18 @@ class FinePOSE(Denoiser):
         if isinstance(condition, TextCondition) and condition.pooled is not None:
             time = time + condition.pooled
 
-        def communicate(tokens: Tensor) -> Tensor:
+        styled_by = time.repeat_interleave(H, dim=0)[:, None, None]
+        read = condition.read if isinstance(condition, TextCondition) else None
+        if read is not None:
+            assert isinstance(condition, TextCondition)
+            texts = self._pairing(condition.texts, chosen, hypotheses or H)
+            texts = texts.repeat(B // len(condition.texts), 1)
+
+        def communicate(tokens: Tensor, rows: slice) -> Tensor:
             features = tokens
-            if self.communication is not None and isinstance(condition, TextCondition) and condition.read:
-                texts = self._pairing(condition.texts, chosen, hypotheses or H)
-                texts = texts.repeat(B // len(condition.texts), 1)
-                features = self.communication(tokens, *condition.read, texts)
-            styled_by = time.repeat_interleave(H, dim=0)[:, None, None]
-            return tokens if self.stylization is None else self.stylization(tokens, features, styled_by)
+            if self.communication is not None and read is not None:
+                features = self.communication(tokens, *read, texts[rows])
+            return tokens if self.stylization is None else self.stylization(tokens, features, styled_by[rows])
 
         return self.trunk(self._tokens(condition, poses, time), communicate).unflatten(0, (B, H))
 

@@ -96,6 +96,7 @@ def outcome(benchmark: BenchmarkFixture) -> Callable[..., None]:
 
     ``value`` should reach ``limit``, or with ``at_most`` not pass it; ``form`` prints it ("{:.2f}×").
     """
+    benchmark.extra_info["threads"] = torch.get_num_threads()
     rows = benchmark.extra_info.setdefault("outcomes", [])
 
     def record(what: str, target: str, value: float, limit: float, form: str, at_most: bool = False) -> None:

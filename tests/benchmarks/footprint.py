@@ -1,22 +1,30 @@
-"""Print how far one prediction of D3DP raises the resident memory of a process of its own, in megabytes.
+"""Memory of a process of its own, in megabytes, printed.
 
-``python -m tests.benchmarks.footprint H K DEPTH``: the peak during the prediction over what is resident after the
-weights are loaded and a window-pass has warmed up. One pair of blocks (DEPTH 1) peaks as eight do, because blocks
-run one after the other.
+``python -m tests.benchmarks.footprint sampling H K C``: how far one prediction of D3DP with C channels (``paper``:
+512), 243 frames, one window, flip, raises the peak over what is resident once the weights are there. It has one
+pair of blocks: eight peak as one does, because they run one after the other.
+
+``python -m tests.benchmarks.footprint data FRAMES``: peak of a process that holds a data set of so many frames and
+assembles its first batch, in parts of the size of the arrays, and the seconds until that batch is there; both
+beyond what the process had before the arrays.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 
+from bench.data.windows import Windows
 from bench.measure import MEGABYTE, _reset_peak, _status_kilobytes
 from models.denoiser import DenoiserConfig
 from models.lifter import Sampling
+from models.skeleton import HUMAN36M
+from tests.benchmarks.sequences import made_up_sequences
 from tests.reference.pairs import d3dp_pair, windows
 
 
-def main(hypotheses: int, steps: int, depth: int) -> None:
-    product, _ = d3dp_pair(DenoiserConfig(depth=depth))
+def sampling(hypotheses: int, steps: int, channels: int) -> None:
+    product, _ = d3dp_pair(DenoiserConfig(depth=1, channels=channels))
     batch = windows(1, product.frames)
     _reset_peak()
     before = _status_kilobytes("VmRSS")
@@ -24,5 +32,17 @@ def main(hypotheses: int, steps: int, depth: int) -> None:
     print((_status_kilobytes("VmHWM") - before) * 1024 / MEGABYTE)
 
 
+def data(frames: int) -> None:
+    before = _status_kilobytes("VmRSS")
+    sequences = made_up_sequences(frames)
+    arrays = sum(part.nbytes for s in sequences for part in (s.pose_2d, s.pose_3d, s.trajectory))
+    _reset_peak()
+    start = time.perf_counter()
+    table = Windows(sequences, HUMAN36M, frames=27, flip=True)
+    table.batch(table.subset(1024))
+    took = time.perf_counter() - start
+    print((_status_kilobytes("VmHWM") - before) * 1024 / arrays, took)
+
+
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    {"sampling": sampling, "data": data}[sys.argv[1]](*map(int, sys.argv[2:]))

@@ -1,7 +1,7 @@
 """D3DP and FinePOSE, written plainly: every hypothesis at once, two passes for flipping, text in every call.
 
-Parameters have the names of the product's, so that its ``state_dict`` loads. The noise and the coefficients of a step
-are the product's own: they are what both are given.
+Parameters have the names of the product's, so that its ``state_dict`` loads. The noise and the coefficients of a
+step are the product's own: they are what both are given.
 
 B batch, H hypotheses, K steps, F frames, J joints, C channels, U texts, W width of the text encoder.
 """
