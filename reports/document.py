@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from bench.records import Record, RunSet
 from reports.appendix import environments
 from reports.escaping import latex, latex_breakable
-from reports.tables import Table, is_long
+from reports.latex import is_long
+from reports.tables import Table
 
 PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \usepackage[T1]{fontenc}
@@ -17,6 +18,10 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \usepackage[margin=2cm]{geometry}
 \usepackage{booktabs}
 \usepackage{multirow}
+\usepackage{array}
+\IfFileExists{siunitx.sty}
+  {\usepackage{siunitx}\sisetup{group-separator={,},group-minimum-digits=4}}
+  {\newcolumntype{S}[1][]{r}}
 \usepackage{longtable}
 \usepackage{lscape}
 \usepackage{graphicx}
