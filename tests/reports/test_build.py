@@ -7,6 +7,7 @@ import pytest
 from bench.records_files import RunFiles
 from models.errors import InputError
 from reports import build as building
+from reports import latex
 from reports.build import build, compile_pdf
 from reports.document import document
 from reports.layouts import LAYOUTS
@@ -144,20 +145,21 @@ def test_a_latex_error_is_named(tmp_path):
         compile_pdf(tmp_path / "report.tex")
 
 
-def test_the_report_lists_its_tables_and_figures_and_waits_for_floats_before_a_long_table():
+def test_the_report_lists_its_tables_and_figures_and_waits_for_floats_before_a_long_table(monkeypatch):
+    monkeypatch.setattr(latex, "LONG", 30)
     records = {made.id: made for made in sampling_records()}
     declared = runset(short=("runs", list(records.values())[:2]), grid=("sampling", list(records.values())))
-    text = document(
-        declared, list(records.values()),
-        {name: LAYOUTS[spec.layout]([records[i] for i in spec.ids], "T") for name, spec in declared.tables.items()},
-        [("grid", "MPJPE (mm) over H and K; one scale. Data: x.")],
-    )  # fmt: skip
+    tables = {
+        name: LAYOUTS[spec.layout]([records[run] for run in spec.ids], "T")
+        for name, spec in declared.tables.items()
+    }
+    captions = [("grid", "MPJPE (mm) over H and K; one scale. Data: x.")]
+    text = document(declared, list(records.values()), tables, captions)
     assert r"\listoftables\listoffigures" in text
     assert "\\input{tables/short.tex}\n\\clearpage\\input{tables/grid.tex}" in text
-    assert r"\caption[grid: MPJPE (mm) over H and K]{" in text
-    assert (
-        text.index(r"\section{Tables}") < text.index(r"\section{Figures}") < text.index(r"\section{Environment}")
-    )
+    assert r"\caption[{grid: MPJPE (mm) over H and K}]{" in text
+    places = [text.index(rf"\section{{{name}}}") for name in ("Tables", "Figures", "Environment")]
+    assert places == sorted(places)
 
 
 def test_figures_from_files_are_made_where_the_files_are(tmp_path):
