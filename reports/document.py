@@ -87,16 +87,16 @@ def _figure(name: str, caption: str) -> str:
             r"\centering",
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\includegraphics{{figures/{name}.pdf}}}}",
-            rf"\caption[{{{latex(_in_short(name, caption))}}}]"
-            rf"{{\scriptsize\raggedright {latex_breakable(caption)}}}",
+            rf"\caption{{{latex(_in_short(name, caption))}}}",
             rf"\label{{fig:{name}}}",
+            rf"{{\scriptsize\raggedright {latex_breakable(caption)}\par}}",
             r"\end{figure}",
         ]
     )
 
 
 def _in_short(name: str, caption: str) -> str:
-    """For the list of figures."""
+    """The line over a caption: LaTeX takes none that is as long as all conditions."""
     return f"{name}: {re.split(r'[.;:] ', caption, maxsplit=1)[0].rstrip('.')}"
 
 

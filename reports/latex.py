@@ -8,10 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reports.escaping import latex, latex_breakable
-from reports.tables import Cell, Column, Table, bracket_of, walk
+from reports.tables import Cell, Column, Table, bracket_of, notes, walk
 
 LONG = 50
 """Tables of more rows and headings than this are printed over several pages (``longtable``)."""
+
+PAGE_LINES, NOTE_CHARACTERS = 68, 150
+"""Lines of a page, and characters of a line under a table."""
 
 PAGE_CHARACTERS = 105
 """Characters that fit a page at ``scriptsize``; longer tables that are wider are turned."""
@@ -24,8 +27,9 @@ PLAIN = re.compile(r"−?[\d,]+(\.\d+)?")
 
 
 def is_long(table: Table) -> bool:
-    """Whether it takes more than a page, and is no float."""
-    return sum(1 for _ in walk(table)) > LONG
+    """Whether it takes more than a page with all that stands under it, and is no float."""
+    lines = sum(1 for _ in walk(table))
+    return lines > LONG or lines + sum(map(len, notes(table))) / NOTE_CHARACTERS > PAGE_LINES
 
 
 def to_latex(table: Table, label: str) -> str:
