@@ -43,7 +43,8 @@ SHOW_ABSENT = ("pareto",)
 
 NO_LATEX = (
     "report.pdf was not made: neither pdflatex nor tectonic is on PATH; install one "
-    "(Debian: apt-get install texlive-latex-base texlive-latex-recommended texlive-latex-extra)"
+    "(Debian: apt-get install texlive-latex-base texlive-latex-recommended texlive-latex-extra "
+    "texlive-science)"
 )
 
 LATEX_SECONDS = 300
@@ -81,7 +82,7 @@ def build(
 
 
 def compile_pdf(tex: Path) -> Path | None:
-    """Run pdflatex (twice, for references) or tectonic on a report; the PDF lies beside it.
+    """Run pdflatex (three times, for the lists on its first page) or tectonic on a report; the PDF lies beside it.
 
     Returns:
         The PDF; None when neither program is on PATH (``NO_LATEX`` says what to install).
@@ -98,7 +99,7 @@ def compile_pdf(tex: Path) -> Path | None:
             command = [pdflatex, *options, tex.name]
         else:
             command = [str(tectonic), "--untrusted", "--outdir", folder, tex.name]
-        for _ in range(2 if pdflatex else 1):
+        for _ in range(3 if pdflatex else 1):
             _run_latex(command, tex)
         pdf = tex.with_suffix(".pdf")
         os.replace(Path(folder) / pdf.name, pdf)

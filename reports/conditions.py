@@ -20,6 +20,9 @@ from reports.comparison import (
 
 Shown = Literal["every aggregation", "headline"]
 
+FEW = 3
+"""Warnings that are listed; where there are more, they are counted."""
+
 MANY = 8
 """A condition with more values than this is counted, not listed; the appendix lists it run by run."""
 
@@ -39,6 +42,8 @@ def sentences(records: Sequence[Record], shown: Shown = "every aggregation") -> 
     fields = _FIELDS | {"Aggregation": accessor} | {key.capitalize(): partial(_note, key) for key in notes}
     found = [f"{name}: {stated}." for name, accessor in fields.items() if (stated := _stated(records, accessor))]
     warnings = dict.fromkeys(text for record in records for text in record.environment.warnings)
+    if len(warnings) > FEW:
+        return [*found, f"{len(warnings)} different warnings, listed run by run in the report's appendix."]
     return found + [f"Warning: {text.rstrip('.')}." for text in warnings]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from bench.records import Record, RunSet
 from reports.appendix import environments
 from reports.escaping import latex, latex_breakable
-from reports.tables import Table, is_long
+from reports.latex import is_long
+from reports.tables import Table
 
 PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \usepackage[T1]{fontenc}
@@ -17,6 +19,10 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \usepackage[margin=2cm]{geometry}
 \usepackage{booktabs}
 \usepackage{multirow}
+\usepackage{array}
+\IfFileExists{siunitx.sty}
+  {\usepackage{siunitx}\sisetup{group-digits=integer,group-separator={,},group-minimum-digits=4}}
+  {\newcolumntype{S}[1][]{r}}
 \usepackage{longtable}
 \usepackage{lscape}
 \usepackage{graphicx}
@@ -48,7 +54,8 @@ def document(
         f"{len(records)} runs of {len({record.training_id for record in records})} trained models; "
         f"declared {latex(runset.created_at)}.\\par",
         f"{{\\raggedright Command: \\texttt{{{latex_breakable(runset.command)}}}\\par}}",
-        r"\section{Tables}",
+        r"{\small\listoftables\listoffigures}",
+        r"\clearpage\section{Tables}",
         *_flushed([_input(name, table) for name, table in tables.items()]),
         r"\clearpage\section{Figures}",
         *_flushed([_figure(name, caption) for name, caption in figures]),
@@ -80,11 +87,17 @@ def _figure(name: str, caption: str) -> str:
             r"\centering",
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\includegraphics{{figures/{name}.pdf}}}}",
-            rf"\caption{{\scriptsize\raggedright {latex_breakable(caption)}}}",
+            rf"\caption{{{latex(_in_short(name, caption))}}}",
             rf"\label{{fig:{name}}}",
+            rf"{{\scriptsize\raggedright {latex_breakable(caption)}\par}}",
             r"\end{figure}",
         ]
     )
+
+
+def _in_short(name: str, caption: str) -> str:
+    """The line over a caption: LaTeX takes none that is as long as all conditions."""
+    return f"{name}: {re.split(r'[.;:] ', caption, maxsplit=1)[0].rstrip('.')}"
 
 
 def _environments(records: Sequence[Record]) -> list[str]:

@@ -6,7 +6,8 @@ import html
 from collections.abc import Iterable
 
 from models.errors import InputError
-from reports.tables import Cell, Table, to_csv, to_latex, to_markdown
+from reports.latex import to_latex
+from reports.tables import Cell, Table, to_csv, to_markdown
 
 FORMS = ("tex", "csv", "md", "html")
 DEFAULT_FORMS = ("tex", "csv", "md")

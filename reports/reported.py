@@ -57,7 +57,12 @@ def reported_blocks(titles: dict[Source, str], metrics: Sequence[str]) -> tuple[
 
 def sources_of_reported() -> str:
     """A paragraph: who says so, under which conditions, and how far that was checked."""
-    return " ".join(["Reported numbers.", *(_source(entry) for entry in published())])
+    return " ".join(
+        [
+            "Reported numbers (citations in full: reports/published.toml).",
+            *(_source(entry) for entry in published()),
+        ]
+    )
 
 
 def _places(titles: dict[Source, str]) -> dict[Source, str]:
@@ -90,6 +95,7 @@ def _error(number: float | None) -> Cell:
 
 
 def _source(entry: Reported) -> str:
-    parts = [f"{entry.title}: {entry.citation}", entry.table or "table not known", entry.conditions]
+    authors, *_, place = entry.citation.split(", ")
+    parts = [f"{entry.title}: {authors} et al., {place}", entry.table or "table not known", entry.conditions]
     parts.append(f"checked: {entry.checked}" if entry.checked else "not checked against a source")
     return "; ".join(filter(None, parts)) + "."
