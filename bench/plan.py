@@ -187,9 +187,13 @@ def resolve(experiment: Experiment) -> Job:
     evaluation = experiment.evaluation
     complete = experiment.model_copy(
         update={
+            "method": method.model_copy(update={"options": _changed(method.options, config, base)}),
             "training": _filled(experiment.training, preset.recipe),
             "evaluation": evaluation.model_copy(
-                update={"detections": evaluation.detections or experiment.data.detections}
+                update={
+                    "detections": evaluation.detections or experiment.data.detections,
+                    "options": _changed(evaluation.options, evaluated_config, config),
+                }
                 | ({} if lifter.probabilistic else DETERMINISTIC)
             ),
         }
@@ -336,6 +340,11 @@ def _configure(lifter: type[Lifter], config: Any, options: dict[str, Any], metho
                 f"key 'method.options.{key}' is {value!r}, but {allowed[0].lower()}{allowed[1:]}"
             ) from None
     return replace(config, **changed)
+
+
+def _changed(options: dict[str, Any], config: Any, base: Any) -> dict[str, Any]:
+    """Those that change ``base``: an option spelled out at its default is no other experiment."""
+    return {key: value for key, value in options.items() if getattr(config, key) != getattr(base, key)}
 
 
 def _published(experiment: Experiment) -> Any:

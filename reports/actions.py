@@ -25,8 +25,8 @@ def action_map(records: Sequence[Record]) -> list[Drawing]:
         if learned:
             shown = dict.fromkeys(aggregation_title(headline(record), "") for record in learned)
             caption = (
-                f"MPJPE (mm, {', '.join(shown)}) by action, mean over an action's frames; colours: a scale for each "
-                "action, from its best method (light) to its worst (dark)."
+                f"MPJPE (mm, {', '.join(shown)}) by action, mean over an action's frames; a scale of colours for "
+                "each action, from its best method (light) to its worst (dark)."
             )
             caption += f" Only the first {MOST_ROWS} of {len(learned)} rows." if len(learned) > MOST_ROWS else ""
             chosen = learned[:MOST_ROWS]

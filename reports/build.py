@@ -20,11 +20,12 @@ from reports.appendix import register
 from reports.document import document
 from reports.drawing import STYLE, Drawing
 from reports.figures import FIGURES, OVERALL, PICTURES
+from reports.latex import to_latex
 from reports.layouts import LAYOUTS
 from reports.page.content import content
 from reports.page.html import page
 from reports.summary import missing_sentence, summary
-from reports.tables import Table, to_csv, to_latex, to_markdown
+from reports.tables import Table, to_csv, to_markdown
 
 COMPANIONS = {"main": ("cost", "actions", "gaps"), "pck": ("cost", "sequences", "activities")}
 """Further layouts that are filled from the runs of a table; one that nothing is known for is left out."""
@@ -42,7 +43,8 @@ SHOW_ABSENT = ("pareto",)
 
 NO_LATEX = (
     "report.pdf was not made: neither pdflatex nor tectonic is on PATH; install one "
-    "(Debian: apt-get install texlive-latex-base texlive-latex-recommended texlive-latex-extra)"
+    "(Debian: apt-get install texlive-latex-base texlive-latex-recommended texlive-latex-extra "
+    "texlive-science)"
 )
 
 LATEX_SECONDS = 300
@@ -110,7 +112,7 @@ def _write_all(
     for drawing in drawings:
         written += _save(drawing, stage, runset.command)
     captions = [(drawing.name, drawing.caption) for drawing in drawings]
-    report = _write(stage, "report.tex", document(runset, known, list(tables), captions))
+    report = _write(stage, "report.tex", document(runset, known, tables, captions))
     explorer = _write(stage, "index.html", page(content(runset, known, tables, arrays)))
     files = [report, explorer, *written]
     return [_write(stage, "summary.md", summary(runset, known, tables, files)), *files]

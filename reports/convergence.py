@@ -30,7 +30,7 @@ def convergence(records: Sequence[Record]) -> list[Drawing]:
             widths = sorted({record.conditions.hypotheses for record in widest})
             caption = (
                 f"MPJPE ({', '.join(shown)}, H = {', '.join(map(str, widths))}) after every denoising step; "
-                "one line for each number of steps K, ending in a dot; shaded: 95 % interval."
+                "one line for each number of steps K, ending in a marker. Intervals stand in the tables."
             )
             drawings.append(Drawing(f"convergence{name}", _figure(widest), with_conditions(caption, widest)))
     return drawings
@@ -45,6 +45,7 @@ def _steps(record: Record) -> list[Value]:
 def _figure(records: list[Record]) -> Figure:
     import matplotlib
     import seaborn
+    from matplotlib.ticker import MaxNLocator
 
     with matplotlib.rc_context(STYLE):
         figure = new_figure(2.1)
@@ -54,17 +55,14 @@ def _figure(records: list[Record]) -> Figure:
         for record in records:
             name = method_name(record)
             colour, marker = looks[name]
-            steps, errors, low, high = zip(
-                *((v.step, v.action_mean, v.low, v.high) for v in _steps(record)), strict=True
-            )
+            steps, errors = zip(*((value.step, value.action_mean) for value in _steps(record)), strict=True)
             axes.plot(steps, errors, color=colour)
             axes.plot(
                 steps[-1], errors[-1], marker, color=colour, markersize=3.5, label=None if name in drawn else name
             )
-            axes.fill_between(steps, low, high, color=colour, alpha=0.12, linewidth=0)
             drawn.add(name)
         axes.set(xlabel="Denoising step", ylabel="MPJPE (mm)")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(True, which="major", linewidth=0.3, color="0.88")
         seaborn.despine(ax=axes)
         figure.legend(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.records import Record, RunSet
 from reports.appendix import environments
 from reports.escaping import latex, latex_breakable
+from reports.latex import is_long
+from reports.tables import Table
 
 PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \usepackage[T1]{fontenc}
@@ -16,6 +18,10 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \usepackage[margin=2cm]{geometry}
 \usepackage{booktabs}
 \usepackage{multirow}
+\usepackage{array}
+\IfFileExists{siunitx.sty}
+  {\usepackage{siunitx}\sisetup{group-separator={,},group-minimum-digits=4}}
+  {\newcolumntype{S}[1][]{r}}
 \usepackage{longtable}
 \usepackage{lscape}
 \usepackage{graphicx}
@@ -39,16 +45,16 @@ FLUSH_AFTER = 8
 
 
 def document(
-    runset: RunSet, records: Sequence[Record], tables: Sequence[str], figures: Sequence[tuple[str, str]]
+    runset: RunSet, records: Sequence[Record], tables: Mapping[str, Table], figures: Sequence[tuple[str, str]]
 ) -> str:
-    """``report.tex``: ``tables`` are names of files below ``tables/``, ``figures`` names and captions."""
+    """``report.tex``: ``tables`` by name of the file below ``tables/``, ``figures`` names and captions."""
     lines = [
         r"\section*{Results}",
         f"{len(records)} runs of {len({record.training_id for record in records})} trained models; "
         f"declared {latex(runset.created_at)}.\\par",
         f"{{\\raggedright Command: \\texttt{{{latex_breakable(runset.command)}}}\\par}}",
         r"\section{Tables}",
-        *_flushed([rf"\input{{tables/{name}.tex}}" for name in tables]),
+        *_flushed([_input(name, table) for name, table in tables.items()]),
         r"\clearpage\section{Figures}",
         *_flushed([_figure(name, caption) for name, caption in figures]),
         r"\clearpage\appendix\section{Every run and its conditions}",
@@ -65,6 +71,11 @@ def _flushed(floats: list[str]) -> list[str]:
     for number, text in enumerate(floats, start=1):
         lines += [text, *[r"\clearpage"] * (number % FLUSH_AFTER == 0)]
     return lines
+
+
+def _input(name: str, table: Table) -> str:
+    """Floats that come before a table that is none are printed before it."""
+    return r"\clearpage" * is_long(table) + rf"\input{{tables/{name}.tex}}"
 
 
 def _figure(name: str, caption: str) -> str:

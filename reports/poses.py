@@ -39,9 +39,9 @@ def qualitative(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
         places = [f"{key}, frame {examples.frame[row]}" for key, row in _rows(examples)]
         caption = (
             f"Examples: {'; '.join(places)}, the middle frames of what every run keeps, whatever the errors. 2D "
-            "input as the camera sees it, 3D poses turned by "
-            f"{math.degrees(TURN):.0f} degrees about the upright axis. Grey: ground truth; blue: left, orange: right "
-            "side of the prediction (mean of the hypotheses where there are several); thin: up to five hypotheses. "
+            f"input as the camera sees it, 3D poses turned by {math.degrees(TURN):.0f} degrees about the upright "
+            "axis. Grey: ground truth; blue: left, orange: right side of the prediction (mean of the "
+            "hypotheses where there are several); thin: up to five of them. "
             "Below: error of this pose, from poses kept in half precision."
             f"{left_out(len(alike), MOST_METHODS)}"
         )
@@ -150,6 +150,6 @@ def _limits(all_examples: list[Examples], row: int) -> tuple[float, ...]:
 
     poses = np.concatenate([[examples.target[row], examples.answer[row]] for examples in all_examples])
     x, y = _seen(poses.reshape(-1, 3))
-    half = 0.55 * max(np.ptp(x), np.ptp(y)) + 0.05
+    across, half = 0.5 * np.ptp(x) + 0.05, 0.5 * np.ptp(y) + 0.03
     middle = (x.max() + x.min()) / 2, (y.max() + y.min()) / 2
-    return middle[0] - half, middle[0] + half, middle[1] - 1.2 * half, middle[1] + half
+    return middle[0] - across, middle[0] + across, middle[1] - 1.3 * half, middle[1] + half

@@ -22,6 +22,7 @@ from reports.drawing import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
 
 MOST_PANELS = 16
@@ -105,25 +106,25 @@ def _figure(records: list[Record]) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, errors: dict[str, float], limits: tuple[float, float]):
+def _draw(axes: Axes, errors: dict[str, float], limits: tuple[float, float]) -> PathCollection:
     import seaborn
 
     for x, y, parent in PLACES.values():
         if parent:
             axes.plot([x, PLACES[parent][0]], [y, PLACES[parent][1]], color="0.75", linewidth=1.2, zorder=1)
-    x, y, _ = zip(*(PLACES[joint] for joint in errors), strict=True)
+    places = [PLACES[joint] for joint in errors]
     span = (limits[1] - limits[0]) or 1.0
     sizes = [8 + 40 * (error - limits[0]) / span for error in errors.values()]
     shown = axes.scatter(
-        x, y, c=list(errors.values()), s=sizes, cmap=seaborn.color_palette("crest", as_cmap=True), vmin=limits[0],
-        vmax=limits[1], zorder=2, linewidths=0,
+        [x for x, _, _ in places], [y for _, y, _ in places], c=list(errors.values()), s=sizes,
+        cmap=seaborn.color_palette("crest", as_cmap=True), vmin=limits[0], vmax=limits[1], zorder=2, linewidths=0,
     )  # fmt: skip
     for joint, error in errors.items():
         place = PLACES[joint]
         right = place[0] > 0 or joint in _TRUNK
         note = axes.annotate(
-            f"{error:.0f}", place[:2], (5 if right else -5, 0), textcoords="offset points", va="center",
-            ha="left" if right else "right", color="0.25", fontsize=SMALL_POINTS - 0.5,
+            f"{error:.0f}", place[:2], (5 if right else -5, -7 if joint == "Thorax" else 0), va="center",
+            ha="left" if right else "right", textcoords="offset points", color="0.25", fontsize=SMALL_POINTS - 0.5,
         )  # fmt: skip
         note.set_in_layout(False)
     return shown

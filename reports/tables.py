@@ -1,4 +1,4 @@
-"""A table as data, and its three printed forms: LaTeX (booktabs), Markdown and CSV, all from the same cells.
+"""A table as data, and two of its printed forms, Markdown and CSV (``reports.latex`` has the third).
 
 Text in cells is plain Unicode; each form escapes it for itself. A table knows nothing of runs: what stands in it
 and what is comparable is decided in ``reports.layouts``.
@@ -8,20 +8,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from reports.escaping import latex, latex_breakable, markdown
-
-LONG = 50
-"""Tables of more rows and headings than this are printed over several pages (``longtable``)."""
-
-PAGE_CHARACTERS = 105
-"""Characters that fit a page at ``scriptsize``; longer tables that are wider are turned."""
-
-COLUMN_CHARACTERS = 58
-"""Characters that fit one column of a two-column page at ``footnotesize``."""
+from reports.escaping import markdown
 
 LEGEND = {
     "†": "† oracle: the ground-truth pose chose the hypothesis, not available when deployed",
@@ -138,50 +129,13 @@ class Table:
         return lines
 
 
-def to_latex(table: Table, label: str) -> str:
-    """A float (``table`` or ``table*`` by its width), or a ``longtable`` when it is longer than a page.
-
-    Needs booktabs and graphicx (for a ``longtable`` that package and lscape), and T1 fonts. A float wider than the
-    page is scaled down to it; a ``longtable`` that is too wide is turned.
-    """
-    body = _latex_body(table)
-    specification = "".join(column.align for column in table.columns)
-    head = [
-        f"\\caption{{{latex(table.title)}}}",
-        f"\\label{{tab:{label}}}",
-    ]
-    if sum(1 for _ in _walk(table)) > LONG:
-        return _latex_long(table, head, specification, body)
-    environment = "table*" if table.width() > COLUMN_CHARACTERS else "table"
-    lines = [
-        f"\\begin{{{environment}}}[htbp]",
-        "\\centering\\footnotesize\\setlength{\\tabcolsep}{4pt}",
-        *head,
-        "\\par\\smallskip",
-        "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
-        f"\\begin{{tabular}}{{@{{}}{specification}@{{}}}}",
-        "\\toprule",
-        *_latex_header(table),
-        "\\midrule",
-        *body,
-        "\\bottomrule",
-        "\\end{tabular}}",
-        "\\par\\smallskip",
-        "\\begin{minipage}{\\linewidth}\\scriptsize\\raggedright",
-        *_latex_notes(table),
-        "\\end{minipage}",
-        f"\\end{{{environment}}}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def to_markdown(table: Table) -> str:
     """A heading, the table, and its conditions as a list."""
     reasons = table.reasons()
     lines = [f"### {markdown(table.title)}", ""]
     lines.append("| " + " | ".join(markdown(column.full_name) for column in table.columns) + " |")
     lines.append("|" + "|".join("---:" if column.align == "r" else ":---" for column in table.columns) + "|")
-    for level, text, row in _walk(table):
+    for level, text, row in walk(table):
         if row is None:
             emphasis = "**" if level == "section" else "*"
             cells = [f"{emphasis}{markdown(text)}{emphasis}"] + [""] * (len(table.columns) - 1)
@@ -189,7 +143,7 @@ def to_markdown(table: Table) -> str:
             cells = [_markdown_cell(cell, reasons) for cell in row.cells]
         lines.append("| " + " | ".join(cells) + " |")
     lines.append("")
-    lines += [f"- {markdown(note)}" for note in _notes(table)]
+    lines += [f"- {markdown(note)}" for note in notes(table)]
     return "\n".join(lines) + "\n"
 
 
@@ -217,7 +171,7 @@ def to_csv(table: Table) -> str:
     return stream.getvalue()
 
 
-def _walk(table: Table) -> Iterator[tuple[str, str, Row | None]]:
+def walk(table: Table) -> Iterator[tuple[str, str, Row | None]]:
     """Headings and rows in printed order: ("section" | "group", text, None) or ("row", "", row)."""
     section = ""
     for block in table.blocks:
@@ -230,118 +184,9 @@ def _walk(table: Table) -> Iterator[tuple[str, str, Row | None]]:
             yield "row", "", row
 
 
-def _notes(table: Table) -> list[str]:
+def notes(table: Table) -> list[str]:
     missing = [f"({letter}) {reason}" for reason, letter in table.reasons().items()]
     return [*table.legend(), *missing, *table.notes, *table.conditions]
-
-
-def _latex_header(table: Table) -> list[str]:
-    lines = []
-    spans = _spans(table.columns)
-    if any(text for text, _, _ in spans):
-        lines.append(
-            " & ".join(
-                f"\\multicolumn{{{last - first + 1}}}{{c}}{{{latex(text)}}}" if text else "& " * (last - first)
-                for text, first, last in spans
-            )
-            + " \\\\"
-        )
-        lines += [f"\\cmidrule(lr){{{first}-{last}}}" for text, first, last in spans if text]
-    names = [
-        latex(column.header) if column.align == "l" else f"\\multicolumn{{1}}{{c}}{{{latex(column.header)}}}"
-        for column in table.columns
-    ]
-    return [*lines, " & ".join(names) + " \\\\"]
-
-
-def _spans(columns: Sequence[Column]) -> list[tuple[str, int, int]]:
-    """(spanner, first, last), columns counted from 1."""
-    spans: list[tuple[str, int, int]] = []
-    for number, column in enumerate(columns, start=1):
-        if spans and spans[-1][0] == column.spanner:
-            spans[-1] = (column.spanner, spans[-1][1], number)
-        else:
-            spans.append((column.spanner, number, number))
-    return spans
-
-
-def _latex_body(table: Table) -> list[str]:
-    reasons = table.reasons()
-    columns = [table.column(index) for index in range(len(table.columns))]
-    spreads = [max((len(cell.spread) for cell in cells), default=0) for cells in columns]
-    ties = [any(cell.tie for cell in cells) for cells in columns]
-    brackets = [max(map(_ahead, cells), key=len, default="") for cells in columns]
-    lines: list[str] = []
-    previous = ""
-    for level, text, row in _walk(table):
-        if row is None:
-            if lines and previous == "row":
-                lines.append("\\midrule" if level == "section" else "\\addlinespace")
-            font = "\\textbf" if level == "section" else "\\textit"
-            lines.append(f"\\multicolumn{{{len(columns)}}}{{@{{}}l}}{{{font}{{{latex(text)}}}}} \\\\")
-        else:
-            cells = zip(row.cells, table.columns, spreads, ties, brackets, strict=True)
-            lines.append(" & ".join(_latex_cell(*entry, reasons) for entry in cells) + " \\\\")
-        previous = level
-    return lines
-
-
-def _latex_cell(cell: Cell, column: Column, spread: int, ties: bool, bracket: str, reasons: dict[str, str]) -> str:
-    """Digits stay aligned: what stands right of them in other rows of the column is padded with its own width."""
-    if cell.reason:
-        dash = f"--\\textsuperscript{{{reasons[cell.reason]}}}"
-        return f"\\multicolumn{{1}}{{c}}{{{dash}}}" if column.align == "r" else dash
-    text = latex(cell.text)
-    if cell.rank:
-        text = f"\\textbf{{{text}}}" if cell.rank == 1 else f"\\underline{{{text}}}"
-    if cell.spread:
-        padding = "0" * (spread - len(cell.spread))
-        padding = f"\\phantom{{{padding}}}" if padding else ""
-        text += f"{{\\scriptsize$\\,\\pm$\\,{padding}{latex(cell.spread)}}}"
-    if cell.tie:
-        text += "$^{\\approx}$"
-    elif ties and cell.text:
-        text += "\\hphantom{$^{\\approx}$}"
-    if bracket and cell.text:
-        shown = f"{{\\scriptsize\\,{latex(_ahead(cell) or bracket)}}}"
-        text += shown if cell.ahead is not None else f"\\hphantom{{{shown}}}"
-    return text
-
-
-def _latex_long(table: Table, head: list[str], specification: str, body: list[str]) -> str:
-    header = [*_latex_header(table), "\\midrule"]
-    turned = table.width() > PAGE_CHARACTERS
-    lines = [
-        *["\\begin{landscape}"] * turned,
-        "{\\scriptsize\\setlength{\\tabcolsep}{3pt}",
-        f"\\begin{{longtable}}{{@{{}}{specification}@{{}}}}",
-        *head,
-        "\\\\ \\toprule",
-        *header,
-        "\\endfirsthead",
-        "\\toprule",
-        *header,
-        "\\endhead",
-        "\\bottomrule",
-        "\\endfoot",
-        *body,
-        "\\end{longtable}",
-        "\\begin{raggedright}",
-        *_latex_notes(table),
-        "\\end{raggedright}}",
-        *["\\end{landscape}"] * turned,
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _latex_notes(table: Table) -> Iterable[str]:
-    """Marks, missing cells and notes as one paragraph, then a paragraph for each set of conditions."""
-    first = "; ".join(latex(line) for line in table.legend())
-    missing = [f"\\textsuperscript{{{letter}}}{latex(why)}." for why, letter in table.reasons().items()]
-    opening = " ".join([f"{first}."] * bool(first) + missing + [latex(note) for note in table.notes])
-    paragraphs = [opening] if opening else []
-    paragraphs += [latex_breakable(paragraph) for paragraph in table.conditions]
-    return [f"{paragraph}\\par" for paragraph in paragraphs]
 
 
 def _markdown_cell(cell: Cell, reasons: dict[str, str]) -> str:
@@ -350,7 +195,7 @@ def _markdown_cell(cell: Cell, reasons: dict[str, str]) -> str:
     text = markdown(cell.text)
     if cell.rank:
         text = f"**{text}**" if cell.rank == 1 else f"<u>{text}</u>"
-    return text + f" ± {cell.spread}" * bool(cell.spread) + " ≈" * cell.tie + f" {_ahead(cell)}".rstrip()
+    return text + f" ± {cell.spread}" * bool(cell.spread) + " ≈" * cell.tie + f" {bracket_of(cell)}".rstrip()
 
 
 def _csv_fields(cell: Cell, interval: bool) -> list[str]:
@@ -359,12 +204,12 @@ def _csv_fields(cell: Cell, interval: bool) -> list[str]:
     return [shown, *ends] if interval else [shown]
 
 
-def _ahead(cell: Cell) -> str:
+def bracket_of(cell: Cell) -> str:
     return "" if cell.ahead is None else f"({cell.ahead:+.1f})".replace("-", "−")
 
 
 def _length(cell: Cell) -> int:
-    return len(cell.text) + (len(cell.spread) + 1 if cell.spread else 0) + cell.tie + len(_ahead(cell))
+    return len(cell.text) + (len(cell.spread) + 1 if cell.spread else 0) + cell.tie + len(bracket_of(cell))
 
 
 def _letter(index: int) -> str:

@@ -27,7 +27,7 @@ from reports.drawing import (
     settings,
     with_conditions,
 )
-from reports.labels import Label, place_labels
+from reports.labels import Label, Segment, place_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +93,7 @@ def _against(records: Sequence[Record], price: _Price) -> list[Drawing]:
             f"Accuracy against {'time' if price is TIME else 'memory'}. "
             f"MPJPE ({', '.join(shown)}; no ground-truth pose at test time) with its 95 % interval over the "
             f"{price.words}. Labels: (H, K), where there is room. Rings and dashed line: Pareto front. Dotted: "
-            f"equal MPJPE × {price.unit}, ten times as much from line to line. "
+            f"equal MPJPE × {price.unit}. "
             "Assisted and oracle aggregations are left out."
         )
         if price is MEMORY:
@@ -118,7 +118,7 @@ def _figure(points: list[Point], price: _Price) -> Figure:
             _draw_points(axes, members, *looks[title], title)
         axes.set(xscale="log", xlabel=price.axis, ylabel="MPJPE (mm)")
         axes.margins(x=0.12, y=0.08)
-        _draw_iso_costs(axes)
+        lines = _draw_iso_costs(axes)
         plain_log_ticks(axes.xaxis, axes.get_xlim())
         axes.grid(True, which="major", linewidth=0.3, color="0.88")
         axes.set_axisbelow(True)
@@ -133,23 +133,27 @@ def _figure(points: list[Point], price: _Price) -> Figure:
             Label(point.position, _point_label(point), seaborn.desaturate(looks[point.record.title][0], 0.7))
             for point in _by_importance(points)
         ]
-        place_labels(axes, labels, _obstacles(points), SMALL_POINTS)
+        place_labels(axes, labels, _obstacles(points) + lines, SMALL_POINTS)
     return figure
 
 
-def _draw_iso_costs(axes: Axes) -> None:
-    """Lines on which error times price is the same power of ten, as far as they cross the figure."""
+def _draw_iso_costs(axes: Axes) -> list[Segment]:
+    """Lines on which error times price is the same round number, as far as they cross the figure."""
     import numpy as np
 
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     errors = np.linspace(max(low, 1e-3), high, 50)
-    first = math.ceil(math.log10(left * errors[0]))
-    levels = [10.0**power for power in range(first, math.floor(math.log10(right * high)) + 1)]
+    least, most = left * errors[0], right * high
+    steps = (1,) if most > 100 * least else (1, 2, 5)
+    powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    levels = [level for power in powers for step in steps if least < (level := step * 10.0**power) < most]
     for number, level in enumerate(levels):
         axes.plot(
             level / errors, errors, ":", color="0.6", linewidth=0.7, zorder=0, label="" if number else ISO,
         )  # fmt: skip
     axes.set(xlim=(left, right), ylim=(low, high))
+    ends = [list(zip((level / errors).tolist(), errors.tolist(), strict=True)) for level in levels]
+    return [pair for line in ends for pair in itertools.pairwise(line)]
 
 
 def _draw_points(axes: Axes, points: list[Point], colour: tuple, marker: str, title: str) -> None:
@@ -175,7 +179,7 @@ def _draw_front(axes: Axes, points: list[Point]) -> None:
     )  # fmt: skip
 
 
-def _obstacles(points: list[Point]) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+def _obstacles(points: list[Point]) -> list[Segment]:
     """Ends of the upright and level lines that are drawn: intervals and steps of the front."""
     lines = [((x, p.value.low), (x, p.value.high)) for p in points for x in [p.position[0]]]
     positions = [point.position for point in points]

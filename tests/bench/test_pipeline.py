@@ -263,3 +263,10 @@ def test_files_that_are_missing_or_damaged_are_not_there(toy_suite, store):
     store.files.examples_path(wanted.id).unlink()
     assert store.files.frame_errors(record, "mpjpe", "P-Agg") is None
     assert store.files.examples(record) is None
+
+
+def test_a_default_spelled_out_leaves_no_trace_in_the_description(toy_suite):
+    plain = job()
+    spelled = job(method={"options": {"frames": 9}}, evaluation={"options": {"noise": 0.0}})
+    assert spelled.experiment == plain.experiment
+    assert job(method={"options": {"noise": 0.5}}).experiment.method.options == {"noise": 0.5}

@@ -6,8 +6,9 @@ from bench.records import Absent
 from bench.records_pool import pool
 from reports.absent import with_absent
 from reports.build import build
+from reports.latex import to_latex
 from reports.layouts import LAYOUTS
-from reports.tables import to_csv, to_latex, to_markdown
+from reports.tables import to_csv, to_markdown
 from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
 
 REASON = "failed: out of memory: 80 GB were not enough"

@@ -1,9 +1,16 @@
 import numpy as np
 import pytest
 
+from bench.records_files import Examples, RunFiles
+from models.skeleton import HUMAN36M, MPI_INF_3DHP
+from reports.actions import action_map
+from reports.convergence import convergence
+from reports.distribution import distribution
 from reports.drawing import looks_of
 from reports.figures import training_curves
 from reports.heat import heat_map
+from reports.poses import qualitative
+from reports.skeletons import joint_errors
 from reports.tradeoffs import latency_accuracy, memory_accuracy, pareto_front
 from tests.reports.made_up import methods_records, record, sampling_records
 
@@ -83,3 +90,99 @@ def test_a_method_looks_the_same_in_every_figure():
 def test_many_methods_look_different():
     many = [f"Method {number}" for number in range(40)]
     assert len(set(looks_of(many).values())) == 40
+
+
+def test_memory_figure_has_its_own_axis_and_says_what_is_counted():
+    drawing = memory_accuracy([record("mixste"), record("tcn"), record("d3dp")])[0]
+    (axes,) = drawing.figure.axes
+    assert drawing.name == "memory"
+    assert axes.get_xlabel() == "Peak memory (MB)"
+    assert "Memory counts: resident memory of the process." in drawing.caption
+
+
+def test_iso_cost_lines_have_one_product_of_error_and_cost():
+    (drawing,) = latency_accuracy([record("mixste", median=12), record("tcn", median=900)])
+    (axes,) = drawing.figure.axes
+    lines = [line for line in axes.lines if line.get_linestyle() == ":"]
+    products = [np.unique(np.round(line.get_xdata() * line.get_ydata(), 6)) for line in lines]
+    assert lines
+    assert all(len(found) == 1 for found in products)
+    assert all(float(found[0]) in (10.0**power for power in range(-3, 6)) for found in products)
+
+
+def test_convergence_shows_every_step_of_the_widest_runs():
+    (drawing,) = convergence(sampling_records())
+    (axes,) = drawing.figure.axes
+    ends = sorted(line.get_xdata().max() for line in axes.lines if len(line.get_xdata()) > 1)
+    assert ends == [3, 3, 5, 5], "K = 1 has nothing to show"
+    assert "H = 10" in drawing.caption
+    assert convergence([record("tcn")]) == []
+
+
+def with_joints(method, names, **changes):
+    made = record(method, **changes)
+    values = tuple(v.model_copy(update={"per_joint": tuple(range(len(names)))}) for v in made.values)
+    data = made.data.model_copy(update={"joints": names})
+    return made.model_copy(update={"values": values, "data": data})
+
+
+@pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP])
+def test_every_joint_but_the_root_has_its_number_on_the_person(skeleton):
+    (drawing,) = joint_errors([with_joints("tcn", skeleton.joints), record("mean_pose")])
+    person = drawing.figure.axes[0]
+    assert person.get_title() == "TCN"
+    shown = sorted(int(text.get_text()) for text in person.texts)
+    assert shown == [number for number in range(17) if number != skeleton.root]
+
+
+def test_no_person_for_joints_without_a_place():
+    assert joint_errors([with_joints("tcn", ("Hip", "Tail"))]) == []
+
+
+def test_action_map_has_the_numbers_of_the_table():
+    (drawing,) = action_map([record("tcn", mean=60.0), record("mixste", mean=50.0), record("mean_pose")])
+    (axes,) = drawing.figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["TCN", "MixSTE"]
+    assert axes.texts[0].get_text() == "57.5"
+    assert len(axes.texts) == 12
+
+
+def kept(record_, files, seed=0, frames=9):
+    rng = np.random.default_rng(seed)
+    Examples(
+        keys=("S9/Walking/a", "S9/Eating/b"),
+        fps=np.array([50.0, 50.0]),
+        joints=HUMAN36M.joints,
+        parents=np.array(HUMAN36M.parents),
+        left=np.isin(np.arange(17), HUMAN36M.left),
+        sequence=np.repeat([0, 1], frames),
+        frame=np.tile(np.arange(frames) * 2, 2),
+        pose_2d=rng.normal(size=(2 * frames, 17, 2)).astype(np.float16),
+        target=np.zeros((2 * frames, 17, 3), dtype=np.float16),
+        answer=np.full((2 * frames, 17, 3), 0.01, dtype=np.float16),
+        hypotheses=rng.normal(size=(2 * frames, 3, 17, 3)).astype(np.float16),
+    ).save(files.examples_path(record_.id))
+
+
+def test_poses_of_the_middle_frames_with_the_error_of_what_is_drawn(tmp_path):
+    files, members = RunFiles(tmp_path), [record("tcn"), record("d3dp"), record("mean_pose"), record("mixste")]
+    for member in members[:3]:
+        kept(member, files)
+    (drawing,) = qualitative(members, files)
+    titles = [axes.get_title() for axes in drawing.figure.axes]
+    assert titles == ["2D input", "Ground truth", "TCN", "D3DP"] * 2, "one without a file is left out"
+    assert "S9/Walking/a, frame 8; S9/Eating/b, frame 8" in drawing.caption
+    assert drawing.figure.axes[2].texts[0].get_text() == "17 mm"
+    assert "Seeds (training/noise): 0/0" in drawing.caption
+    assert qualitative(members, RunFiles(tmp_path / "nowhere")) == []
+
+
+def test_distribution_reads_the_errors_of_the_headline(tmp_path):
+    files, member = RunFiles(tmp_path), record("d3dp")
+    path = files.errors_path(member.id)
+    path.parent.mkdir()
+    np.savez(path, **{"frames/mpjpe/P-Agg": np.arange(101.0), "frames/mpjpe/J-Best": np.zeros(101)})
+    (drawing,) = distribution([member, record("tcn")], files)
+    (line,) = drawing.figure.axes[0].lines
+    assert line.get_xdata()[100] == 50.0
+    assert line.get_ydata()[100] == 50.0

@@ -4,8 +4,9 @@ import pytest
 
 from bench.records import Take
 from reports.build import build
+from reports.latex import to_latex
 from reports.layouts import LAYOUTS
-from reports.tables import to_latex, to_markdown
+from reports.tables import to_markdown
 from tests.reports.made_up import record, runset, value
 
 TAKES = tuple(

@@ -3,9 +3,10 @@
 import csv
 import io
 
+from reports.latex import to_latex
 from reports.layouts import main, main_and_reported
 from reports.reported import NOT_TAKEN, SECTION, UNKNOWN, published, reported_blocks
-from reports.tables import Block, Cell, Column, Row, Table, to_csv, to_latex, to_markdown
+from reports.tables import Block, Cell, Column, Row, Table, to_csv, to_markdown
 from tests.reports.made_up import methods_records, record
 
 

@@ -4,7 +4,8 @@ import io
 import pytest
 
 from reports.escaping import latex, latex_breakable, markdown
-from reports.tables import LONG, Block, Cell, Column, Row, Table, to_csv, to_latex, to_markdown
+from reports.latex import LONG, to_latex
+from reports.tables import Block, Cell, Column, Row, Table, to_csv, to_markdown
 
 COLUMNS = (Column("Method", align="l"), Column("MPJPE", "DET: cpn"), Column("P-MPJPE", "DET: cpn"))
 
@@ -29,7 +30,7 @@ def test_latex_word_for_word():
 \label{tab:small}
 \par\smallskip
 \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%
-\begin{tabular}{@{}lrr@{}}
+\begin{tabular}{@{}lrS[table-format=2.1]@{}}
 \toprule
  & \multicolumn{2}{c}{DET: cpn} \\
 \cmidrule(lr){2-3}
@@ -136,3 +137,13 @@ def test_markdown_escaping():
 def test_csv_survives_commas_and_quotes():
     table = Table("T", (Column("Method"),), (Block((Row((Cell('a, "b"\nc'),)),)),))
     assert list(csv.reader(io.StringIO(to_csv(table))))[1][2] == 'a, "b"\nc'
+
+
+def test_latex_aligns_decimals_and_names_a_method_once():
+    rows = tuple(
+        Row((Cell(name), Cell(number), Cell(whole)))
+        for name, number, whole in (("A", "1,234", "9"), ("A", "−0.25", "10"), ("B", "reference", "11"))
+    )
+    text = to_latex(Table("T", (Column("Name", align="l"), Column("X"), Column("F")), (Block(rows),)), "t")
+    assert r"\begin{tabular}{@{}lS[table-format=-4.2]r@{}}" in text
+    assert "\\multirow[t]{2}{*}{A} & 1234 & 9 \\\\\n & -0.25 & 10 \\\\\nB & {reference} & 11 \\\\" in text
