@@ -30,6 +30,7 @@ from reports.conditions import sentences
 from reports.drawing import looks_of
 from reports.page.poses import poses
 from reports.page.results import CHOICES, results
+from reports.summary import warnings
 from reports.tables import Cell, Row, Table, notes
 from reports.tradeoffs import pareto_front
 
@@ -67,6 +68,7 @@ def content(
     return {
         "command": runset.command,
         "created": runset.created_at,
+        "warnings": warnings(runset, records),
         "trainings": len({record.training_id for record in records}),
         "mlflow": server.rstrip("/") if server.startswith(("http://", "https://")) else MLFLOW_SERVER,
         "results": {**table_content(results(records, ablations)), "choices": CHOICES},
