@@ -73,7 +73,7 @@ def build(runset: RunSet, records: dict[str, Record], out: Path, files: RunFiles
 
 
 def compile_pdf(tex: Path) -> Path | None:
-    """Run pdflatex (three times, for the lists of tables and figures) or tectonic on a report; the PDF lies beside it.
+    """Run pdflatex (three times, for the lists on its first page) or tectonic on a report; the PDF lies beside it.
 
     Returns:
         The PDF; None when neither program is on PATH (``NO_LATEX`` says what to install).

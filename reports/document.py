@@ -87,14 +87,14 @@ def _figure(name: str, caption: str) -> str:
             r"\centering",
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\includegraphics{{figures/{name}.pdf}}}}",
-            rf"\caption[{{{latex(_first_sentence(name, caption))}}}]{{\scriptsize\raggedright {latex_breakable(caption)}}}",
+            rf"\caption[{{{latex(_in_short(name, caption))}}}]{{\scriptsize\raggedright {latex_breakable(caption)}}}",
             rf"\label{{fig:{name}}}",
             r"\end{figure}",
         ]
     )
 
 
-def _first_sentence(name: str, caption: str) -> str:
+def _in_short(name: str, caption: str) -> str:
     """For the list of figures."""
     return f"{name}: {re.split(r'[.;:] ', caption, maxsplit=1)[0].rstrip('.')}"
 
