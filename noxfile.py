@@ -30,7 +30,7 @@ def ablate(session: nox.Session) -> None:
 
 @nox.session
 def report(session: nox.Session) -> None:
-    """Write tables and figures again from finished runs."""
+    """Write tables, figures and report.pdf again from finished runs."""
     install(session)
     session.run("python", "-m", "bench", "report", *session.posargs)
 

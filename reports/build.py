@@ -75,7 +75,7 @@ def build(runset: RunSet, records: dict[str, Record], out: Path, files: RunFiles
 
 
 def compile_pdf(tex: Path) -> Path | None:
-    """Run pdflatex (twice, for references) or tectonic on a report; the PDF lies beside it.
+    """Run pdflatex (three times, for the lists on its first page) or tectonic on a report; the PDF lies beside it.
 
     Returns:
         The PDF; None when neither program is on PATH (``NO_LATEX`` says what to install).
@@ -92,7 +92,7 @@ def compile_pdf(tex: Path) -> Path | None:
             command = [pdflatex, *options, tex.name]
         else:
             command = [str(tectonic), "--untrusted", "--outdir", folder, tex.name]
-        for _ in range(2 if pdflatex else 1):
+        for _ in range(3 if pdflatex else 1):
             _run_latex(command, tex)
         pdf = tex.with_suffix(".pdf")
         os.replace(Path(folder) / pdf.name, pdf)

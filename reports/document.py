@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from bench.records import Record, RunSet
@@ -20,7 +21,7 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \usepackage{multirow}
 \usepackage{array}
 \IfFileExists{siunitx.sty}
-  {\usepackage{siunitx}\sisetup{group-separator={,},group-minimum-digits=4}}
+  {\usepackage{siunitx}\sisetup{group-digits=integer,group-separator={,},group-minimum-digits=4}}
   {\newcolumntype{S}[1][]{r}}
 \usepackage{longtable}
 \usepackage{lscape}
@@ -53,7 +54,8 @@ def document(
         f"{len(records)} runs of {len({record.training_id for record in records})} trained models; "
         f"declared {latex(runset.created_at)}.\\par",
         f"{{\\raggedright Command: \\texttt{{{latex_breakable(runset.command)}}}\\par}}",
-        r"\section{Tables}",
+        r"{\small\listoftables\listoffigures}",
+        r"\clearpage\section{Tables}",
         *_flushed([_input(name, table) for name, table in tables.items()]),
         r"\clearpage\section{Figures}",
         *_flushed([_figure(name, caption) for name, caption in figures]),
@@ -85,11 +87,16 @@ def _figure(name: str, caption: str) -> str:
             r"\centering",
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\includegraphics{{figures/{name}.pdf}}}}",
-            rf"\caption{{\scriptsize\raggedright {latex_breakable(caption)}}}",
+            rf"\caption[{{{latex(_in_short(name, caption))}}}]{{\scriptsize\raggedright {latex_breakable(caption)}}}",
             rf"\label{{fig:{name}}}",
             r"\end{figure}",
         ]
     )
+
+
+def _in_short(name: str, caption: str) -> str:
+    """For the list of figures."""
+    return f"{name}: {re.split(r'[.;:] ', caption, maxsplit=1)[0].rstrip('.')}"
 
 
 def _environments(records: Sequence[Record]) -> list[str]:

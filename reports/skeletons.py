@@ -121,7 +121,7 @@ def _draw(axes: Axes, errors: dict[str, float], limits: tuple[float, float]) -> 
     )  # fmt: skip
     for joint, error in errors.items():
         place = PLACES[joint]
-        right = place[0] > 0 or joint in _TRUNK
+        right = place[0] > 0 or (joint in _TRUNK and joint != "Thorax")
         note = axes.annotate(
             f"{error:.0f}", place[:2], (5 if right else -5, -7 if joint == "Thorax" else 0), va="center",
             ha="left" if right else "right", textcoords="offset points", color="0.25", fontsize=SMALL_POINTS - 0.5,

@@ -1,11 +1,15 @@
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
+from bench.records_files import RunFiles
 from models.errors import InputError
 from reports import build as building
 from reports.build import build, compile_pdf
+from reports.document import document
+from reports.layouts import LAYOUTS
 from reports.summary import trivial_check
 from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
 
@@ -138,3 +142,33 @@ def test_a_latex_error_is_named(tmp_path):
     (tmp_path / "report.tex").write_text("\\documentclass{article}\\begin{document}\\nonsense\\end{document}")
     with pytest.raises(InputError, match="Undefined control sequence"):
         compile_pdf(tmp_path / "report.tex")
+
+
+def test_the_report_lists_its_tables_and_figures_and_waits_for_floats_before_a_long_table():
+    records = {made.id: made for made in sampling_records()}
+    declared = runset(short=("runs", list(records.values())[:2]), grid=("sampling", list(records.values())))
+    text = document(
+        declared, list(records.values()),
+        {name: LAYOUTS[spec.layout]([records[i] for i in spec.ids], "T") for name, spec in declared.tables.items()},
+        [("grid", "MPJPE (mm) over H and K; one scale. Data: x.")],
+    )  # fmt: skip
+    assert r"\listoftables\listoffigures" in text
+    assert "\\input{tables/short.tex}\n\\clearpage\\input{tables/grid.tex}" in text
+    assert r"\caption[grid: MPJPE (mm) over H and K]{" in text
+    assert (
+        text.index(r"\section{Tables}") < text.index(r"\section{Figures}") < text.index(r"\section{Environment}")
+    )
+
+
+def test_figures_from_files_are_made_where_the_files_are(tmp_path):
+    members = [record("tcn"), record("mixste")]
+    files = RunFiles(tmp_path / "store")
+    for member in members:
+        path = files.errors_path(member.id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **{"frames/mpjpe/": np.arange(10.0)})
+    declared = runset(methods=("main", members))
+    known = {member.id: member for member in members}
+    names = {path.name for path in build(declared, known, tmp_path / "out", files)}
+    assert "methods-distribution.pdf" in names
+    assert "methods-distribution.pdf" not in {path.name for path in build(declared, known, tmp_path / "without")}
