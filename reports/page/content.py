@@ -30,7 +30,8 @@ from reports.conditions import sentences
 from reports.drawing import looks_of
 from reports.page.poses import poses
 from reports.page.results import CHOICES, results
-from reports.tables import Cell, Row, Table
+from reports.summary import warnings
+from reports.tables import Cell, Row, Table, notes
 from reports.tradeoffs import pareto_front
 
 METRIC_TITLES = {
@@ -67,6 +68,7 @@ def content(
     return {
         "command": runset.command,
         "created": runset.created_at,
+        "warnings": warnings(runset, records),
         "trainings": len({record.training_id for record in records}),
         "mlflow": server.rstrip("/") if server.startswith(("http://", "https://")) else MLFLOW_SERVER,
         "results": {**table_content(results(records, ablations)), "choices": CHOICES},
@@ -81,7 +83,6 @@ def content(
 def table_content(table: Table) -> dict[str, Any]:
     """A table with the runs behind each number."""
     reasons = table.reasons()
-    missing = [f"({letter}) {reason}" for reason, letter in reasons.items()]
     return {
         "title": table.title,
         "columns": [{"name": column.full_name, "align": column.align} for column in table.columns],
@@ -93,7 +94,7 @@ def table_content(table: Table) -> dict[str, Any]:
             }
             for block in table.blocks
         ],
-        "notes": [*table.legend(), *missing, *table.notes, *table.conditions],
+        "notes": notes(table),
     }
 
 

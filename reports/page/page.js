@@ -37,6 +37,9 @@ async function start() {
     `${runs.toLocaleString("en")} runs of ${content.trainings.toLocaleString("en")} trained models; declared `,
     `${content.created} by `, element("code", {}, content.command),
   );
+  byId("warnings").hidden = !content.warnings.length;
+  byId("warnings").firstChild.textContent = `Warnings: ${content.warnings.length}`;
+  byId("warnings").lastChild.append(...content.warnings.map((text) => element("li", {}, text)));
   document.querySelector("main").hidden = false;
   byId("results").append(tableView(content.results, content));
   showTables(content);

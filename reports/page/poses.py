@@ -18,9 +18,7 @@ PER_METRE = 1000
 PER_SCREEN = 10_000
 """Whole numbers that a metre and half the width of a picture are stored as."""
 
-NONE_KEPT = (
-    "No run of this report kept example poses; those that an older version of the suite evaluated have none."
-)
+NONE_KEPT = "No run of this report kept example poses; runs that an older version evaluated have none."
 
 
 def poses(records: Sequence[Record], files: RunFiles | None) -> dict[str, Any]:

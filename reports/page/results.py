@@ -65,7 +65,7 @@ def _by_use(
     groups = grouped(answers, lambda answer: use_of_truth(*answer[1]).split()[0])
     return {
         use: with_runs(
-            [_row(record, *pair, metrics, ablations) for record, pair in groups[use]],
+            [_row(record, name, kind, metrics, ablations) for record, (name, kind) in groups[use]],
             [record.runs for record, _ in groups[use]],
         )
         for use in USES

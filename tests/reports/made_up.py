@@ -3,6 +3,8 @@
 import hashlib
 import math
 
+import numpy as np
+
 from bench.records import (
     Conditions,
     Cost,
@@ -16,6 +18,7 @@ from bench.records import (
     TrainingInfo,
     Value,
 )
+from bench.records_files import Examples
 
 TITLES = {
     "mean_pose": "Mean pose",
@@ -227,4 +230,33 @@ def runset(**tables):
         },
         command="python -m bench ablate --preset tiny",
         created_at="2026-01-01T00:00:00+00:00",
+    )
+
+
+def examples(made, hypotheses=0, frames=(12, 8)):
+    """Poses of a person of two sequences, who walks on the spot; what the run says of them is off by some cm."""
+    joints = (
+        "Hip", "RHip", "RKnee", "RFoot", "LHip", "LKnee", "LFoot", "Spine", "Thorax", "Neck/Nose", "Head",
+        "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist",
+    )  # fmt: skip
+    x = np.array([0, -1, -1, -1, 1, 1, 1, 0, 0, 0, 0, 1.5, 2.5, 3, -1.5, -2.5, -3]) * 0.12
+    y = np.array([0, 0, 4.5, 9, 0, 4.5, 9, -2.5, -5, -6, -7, -5, -3, -1, -5, -3, -1]) * 0.1
+    number = sum(frames)
+    phase = np.arange(number)[:, None] * 0.4
+    swing = np.where(np.abs(y) > 0.2, np.sin(phase) * np.sign(x) * 0.2, 0)
+    target = np.stack([np.broadcast_to(x, (number, 17)), np.broadcast_to(y, (number, 17)), swing], -1)
+    random = np.random.default_rng(int(made.id[:8], 16))
+    several = target[:, None] + random.normal(0, 0.03, (number, max(1, hypotheses), 17, 3))
+    return Examples(
+        keys=("S9/Walking 1", "S9/Jumping 1"),
+        fps=np.array([50.0, 50.0]),
+        joints=joints,
+        parents=np.array([-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15]),
+        left=np.isin(np.arange(17), [4, 5, 6, 11, 12, 13]),
+        sequence=np.repeat([0, 1], frames),
+        frame=np.concatenate([2 * np.arange(length) for length in frames]),
+        pose_2d=((target[..., :2] + 0.3 * target[..., 2:]) / 4).astype(np.float16),
+        target=target.astype(np.float16),
+        answer=several.mean(1).astype(np.float16),
+        hypotheses=several[:, :hypotheses].astype(np.float16),
     )
