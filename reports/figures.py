@@ -13,7 +13,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from bench.records import Record
-from reports.comparison import TRIVIAL, aggregation_title, device, grouped, method_name, sampling_size, source
+from reports.comparison import (
+    TRIVIAL,
+    aggregation_title,
+    device,
+    grouped,
+    method_name,
+    sampling_size,
+    source,
+    untrained,
+)
 from reports.drawing import (
     SMALL_POINTS,
     STYLE,
@@ -31,6 +40,7 @@ from reports.drawing import (
 from reports.heat import heat_map
 from reports.labels import Label, place_labels
 from reports.pareto import trade_off
+from reports.scaling import growth
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +66,7 @@ def latency_accuracy(records: Sequence[Record]) -> list[Drawing]:
     """MPJPE over milliseconds per output frame, headline aggregation only, with the Pareto front."""
     drawings = []
     for name, group in settings(records):
-        points = [point for record in group if (point := point_of(record)) is not None]
+        points = [point for record in group if not untrained(record) and (point := point_of(record)) is not None]
         learned = [point for point in points if point.record.method not in TRIVIAL]
         if len(learned) < 2:
             continue
@@ -99,6 +109,7 @@ FIGURES: dict[str, tuple[Callable[[Sequence[Record]], list[Drawing]], ...]] = {
     "sampling": (heat_map,),
     "pareto": (trade_off,),
     "runs": (training_curves,),
+    "scaling": (growth,),
 }
 """Figures that go with a layout of tables; the latency/accuracy plot shows the runs of all tables together."""
 

@@ -39,6 +39,7 @@ from reports.costs import cost
 from reports.gaps import gaps
 from reports.grids import actions, activities, sampling, sequences
 from reports.pareto import pareto
+from reports.scaling import scaling
 from reports.tables import Block, Cell, Column, Table
 from reports.validation import validation
 
@@ -263,5 +264,6 @@ LAYOUTS: dict[str, Layout] = {
     "activities": activities,
     "audit": audit,
     "validation": validation,
+    "scaling": scaling,
     "runs": runs,
 }

@@ -9,13 +9,13 @@ from bench.records import (
     DataInfo,
     Environment,
     GroundTruth,
-    Latency,
     Record,
     RunSet,
     Take,
     TrainingInfo,
     Value,
 )
+from bench.records_cost import Latency
 
 TITLES = {
     "mean_pose": "Mean pose",
