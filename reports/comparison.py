@@ -87,7 +87,7 @@ def device(record: Record) -> str:
     """The device as tables name it; a CPU by its model and the number of threads."""
     environment = record.environment
     if environment.device == environment.cpu:
-        return f"{environment.cpu}, {environment.threads} threads"
+        return f"{environment.cpu}, {environment.threads} thread{'s' * (environment.threads > 1)}"
     if not environment.device.lower().startswith("cpu"):
         return environment.device
     return f"{environment.device} ({environment.cpu}, {environment.threads} threads)"

@@ -15,9 +15,8 @@ import numpy as np
 
 from bench.records import Record
 from reports.cells import significant, with_runs
-from reports.comparison import grouped, sections
-from reports.conditions import paragraphs
-from reports.drawing import COLUMN_INCHES, STYLE, Drawing, looks_of, new_figure, plain_log_ticks, settings
+from reports.comparison import device, grouped, untrained
+from reports.drawing import COLUMN_INCHES, STYLE, Drawing, looks_of, new_figure, plain_log_ticks
 from reports.tables import Block, Cell, Column, Table
 
 if TYPE_CHECKING:
@@ -119,41 +118,44 @@ def series(records: Sequence[Record]) -> list[Series]:
 
 
 def scaling(records: Sequence[Record], title: str) -> Table:
-    """A row per measured place, under the exponents of its method and axis."""
+    """A row per measured place, under the exponents of its method and axis; devices stand apart."""
     columns = (
         Column("Method", align="l"),
         *(Column(header) for header in ("F", "H", "K", "Batch", "Workers", "GFLOPs", "ms/call", "Windows/s")),
         *(Column(header, "Memory (MB)") for header in ("added", "peak")),
     )
     blocks = []
-    for heading, members in sections(records):
+    by_device = grouped(records, device)
+    for where, members in by_device.items():
+        heading = where if len(by_device) > 1 else ""
         for name, its in grouped(members, _name).items():
             for along in series(its):
                 rows = with_runs([_row(record) for record in along.records], [r.runs for r in along.records])
                 blocks.append(Block(rows, _exponents(name, along), heading))
     notes = (
-        "Costs only: the errors of these runs mean nothing, weights are as drawn unless they were trained before.",
         "Exponent: slope of log time or log added memory over the log of the axis, least squares, with its 95 % "
         "interval; everything else is as in the other rows of its method.",
         "ms/call: median of a call of the whole batch, divided by the workers that predict at the same time. "
         "GFLOPs: of a call. Added: what one process's prediction adds to what was there before it.",
     )
-    return Table(title, columns, tuple(blocks), paragraphs(records, "headline"), notes)
+    conditions = tuple(" ".join(_conditions(where, members)) for where, members in by_device.items())
+    return Table(title, columns, tuple(blocks), conditions, notes)
 
 
 def growth(records: Sequence[Record]) -> list[Drawing]:
-    """Time above, added memory below, over every axis; dots measured, lines fitted."""
+    """Time above, added memory below, over every axis; dots measured, lines fitted; a figure for each device."""
     drawings = []
-    for name, group in settings(records):
-        methods = {title: series(its) for title, its in grouped(group, _name).items()}
-        axes = [axis for axis in AXES if any(axis == along.axis for its in methods.values() for along in its)]
-        if axes:
+    by_device = grouped(records, device)
+    for number, (where, group) in enumerate(by_device.items(), start=1):
+        found = [along for its in grouped(group, _name).values() for along in series(its)]
+        if found:
             caption = (
                 "Time of a call (above; of a call divided by the workers, where they vary) and memory that a "
-                "prediction adds (below). Dots: measured; lines: power laws fitted to them, with their exponents. Weights as "
-                f"drawn. Device: {records[0].environment.device}, {records[0].environment.threads} threads."
+                "prediction adds (below). Dots: measured; lines: power laws fitted to them, with their exponents."
             )
-            drawings.append(Drawing(f"growth{name}", _figure(methods, axes), caption))
+            text = " ".join([caption, *_conditions(where, group)])
+            end = f"-{number}" if len(by_device) > 1 else ""
+            drawings.append(Drawing(f"growth{end}", _figure(found), text))
     return drawings
 
 
@@ -161,12 +163,28 @@ def _name(record: Record) -> str:
     return f"{record.title} {record.preset}"
 
 
+def _conditions(where: str, records: Sequence[Record]) -> list[str]:
+    """What costs depend on, in sentences."""
+    drawn = [record for record in records if untrained(record)]
+    weights = "as drawn, untrained" if len(drawn) == len(records) else "trained" if not drawn else "of both kinds"
+    arithmetic = dict.fromkeys(setup.precision for record in records if (setup := record.cost.setup))
+    flip = dict.fromkeys("yes" if record.conditions.flip else "no" for record in records)
+    warnings = dict.fromkeys(text for record in records for text in record.environment.warnings)
+    return [
+        f"Device: {where}.",
+        f"Weights: {weights}; costs do not depend on them, errors are not shown.",
+        f"Flip: {', '.join(flip)}. Precision: {', '.join(arithmetic)}.",
+        f"Data: {', '.join(dict.fromkeys(record.data.label for record in records))}.",
+        *(f"Warning: {text}." for text in warnings),
+    ]
+
+
 def _row(record: Record) -> list[Cell]:
     cost = record.cost
     its = place(record)
     cells = [Cell(record.title), *(Cell(str(value)) for value in its)]
     cells += [significant(cost.flops_per_window * its.batch / 1e9), significant(milliseconds(record))]
-    cells.append(significant(cost.latency.throughput_windows_per_s))
+    cells.append(significant(1000 * its.batch / milliseconds(record)))
     added = megabytes(record)
     cells.append(Cell(reason="not known on this system") if added is None else significant(added))
     return [*cells, significant(cost.peak_memory_mb)]
@@ -188,28 +206,30 @@ QUANTITIES: dict[str, Callable[[Record], float | None]] = {"time": milliseconds,
 LABELS = {"time": "ms/call", "memory": "Added memory (MB)"}
 
 
-def _figure(methods: dict[str, list[Series]], axes: list[str]) -> Figure:
+def _figure(found: Sequence[Series]) -> Figure:
     import matplotlib
+    from matplotlib.lines import Line2D
 
-    looks = looks_of(list(methods))
+    axes = [axis for axis in AXES if any(axis == along.axis for along in found)]
+    looks = looks_of([along.records[0].title for along in found])
     with matplotlib.rc_context(STYLE):
         figure = new_figure(3.4, 2 * COLUMN_INCHES + 0.2)
         panels = figure.subplots(2, len(axes), squeeze=False, sharex="col", sharey="row")
         for row, (what, quantity) in zip(panels, QUANTITIES.items(), strict=True):
             for panel, axis in zip(row, axes, strict=True):
-                for title, its in methods.items():
-                    for along in its:
-                        if along.axis == axis:
-                            _draw(panel, along, quantity, *looks[title])
-                _finish(panel)
+                along_it = [along for along in found if along.axis == axis]
+                for along in along_it:
+                    _draw(panel, along, quantity, *looks[along.records[0].title])
+                _finish(panel, sorted({x for along in along_it for x in along.positions()}))
             row[0].set_ylabel(LABELS[what])
+            plain_log_ticks(row[0].yaxis, row[0].get_ylim())
         for panel, axis in zip(panels[1], axes, strict=True):
             panel.set_xlabel(AXES[axis])
         handles = [
-            matplotlib.lines.Line2D([], [], color=colour, marker=marker, markersize=3.5, label=title)
+            Line2D([], [], color=colour, marker=marker, markersize=3.5, label=title)
             for title, (colour, marker) in looks.items()
         ]
-        figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False)
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(looks), frameon=False)
     return figure
 
 
@@ -228,12 +248,12 @@ def _draw(
         )  # fmt: skip
 
 
-def _finish(panel: Axes) -> None:
+def _finish(panel: Axes, places: list[int]) -> None:
     import seaborn
 
     panel.set(xscale="log", yscale="log")
-    panel.margins(y=0.12)
-    plain_log_ticks(panel.xaxis, panel.get_xlim())
-    plain_log_ticks(panel.yaxis, panel.get_ylim())
+    panel.margins(x=0.08, y=0.12)
+    panel.set_xticks(places, list(map(str, places)))
+    panel.set_xticks([], minor=True)
     panel.grid(True, which="major", linewidth=0.3, color="0.88")
     seaborn.despine(ax=panel)

@@ -196,7 +196,7 @@ def test_costs_of_devices_stand_apart_and_trivial_predictors_are_not_ranked():
     assert rows[here, "", "MixSTE"][9] == "0.444_"
     assert rows[here, "", "Mean pose"][9] == "0.00185"
     assert rows[there, "", "MixSTE"][9] == "0.0370"
-    assert "Memory counts: resident memory of the process." in cost(records, "T").notes[1]
+    assert "Memory counts: resident memory of the process;" in cost(records, "T").notes[1]
 
 
 def test_actions_lie_across_or_down_whichever_is_narrower():
