@@ -92,7 +92,7 @@ def _peaks(costs: Sequence[Cost]) -> list[str]:
     peaks = sorted({cost.peak_gflops for cost in costs if cost.peak_gflops is not None})
     if not peaks:
         return []
-    low, high = (f"{peak:,.3g}" for peak in (peaks[0], peaks[-1]))
+    low, high = (significant(peak).text for peak in (peaks[0], peaks[-1]))
     shown = low if low == high else f"{low} to {high}"
     return [f"% of peak: of the device's measured {shown} GFLOP/s in plain matrix products, at batch 1."]
 

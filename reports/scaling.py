@@ -195,10 +195,14 @@ def _exponents(name: str, along: Series) -> str:
     return f"{name}, exponent over {AXES[along.axis]}: {', '.join(parts)}"
 
 
+def _two_digits(number: float) -> str:
+    return f"{round(number, 2) + 0.0:.2f}".replace("-", "−")
+
+
 def _exponent(fit: Fit | None) -> str:
     if fit is None:
         return "not known"
-    text = f"{fit.exponent:.2f}".replace("-", "−")
+    text = _two_digits(fit.exponent)
     return text if fit.half is None else f"{text} ± {fit.half:.2f}"
 
 
@@ -243,7 +247,7 @@ def _draw(
         line = fit.factor * ends**fit.exponent
         panel.plot(ends, line, color=colour, linewidth=0.8)
         panel.annotate(
-            f"{fit.exponent:.2f}".replace("-", "−"), (ends[1], line[1]), xytext=(0, 3), textcoords="offset points",
+            _two_digits(fit.exponent), (ends[1], line[1]), xytext=(0, 3), textcoords="offset points",
             ha="right", va="bottom", fontsize=5.5, color=colour,
         )  # fmt: skip
 
