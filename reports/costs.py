@@ -11,7 +11,7 @@ from reports.comparison import DETECTIONS, SEEDS, TRIVIAL, grouped, method_name,
 from reports.conditions import paragraphs
 from reports.tables import Block, Cell, Column, Table
 
-RANKED = ("GFLOPs frame", "ms/frame", "Peak MB")
+RANKED = ("GFLOPs frame", "Time (ms) frame", "Memory (MB) peak")
 
 Figure = Callable[[Cost], float | None]
 
@@ -20,19 +20,19 @@ FIGURES: dict[Column, Figure] = {
     Column("frozen", "Parameters (M)"): lambda cost: cost.frozen_parameters / 1e6,
     Column("window", "GFLOPs"): lambda cost: cost.flops_per_window / 1e9,
     Column("frame", "GFLOPs"): lambda cost: cost.flops_per_frame / 1e9,
-    Column("median", "ms/window"): lambda cost: cost.latency.median_ms,
-    Column("p95", "ms/window"): lambda cost: cost.latency.p95_ms,
-    Column("ms/frame"): lambda cost: cost.latency.ms_per_frame,
-    Column("% of peak"): lambda cost: cost.percent_of_peak,
+    Column("window", "Time (ms)"): lambda cost: cost.latency.median_ms,
+    Column("p95", "Time (ms)"): lambda cost: cost.latency.p95_ms,
+    Column("frame", "Time (ms)"): lambda cost: cost.latency.ms_per_frame,
+    Column("% peak"): lambda cost: cost.percent_of_peak,
     Column("Windows/s"): lambda cost: cost.latency.throughput_windows_per_s,
     Column("peak", "Memory (MB)"): lambda cost: cost.peak_memory_mb,
     Column("added", "Memory (MB)"): lambda cost: cost.added_memory_mb,
-    Column("weights", "Memory (MB)"): lambda cost: cost.weights_mb,
 }
 GPU_FIGURES: dict[Column, Figure] = {
+    Column("weights", "Memory (MB)"): lambda cost: cost.weights_mb,
     Column("reserved", "Memory (MB)"): lambda cost: cost.reserved_memory_mb,
     Column("NVML", "Memory (MB)"): lambda cost: cost.nvml_memory_mb,
-    Column("host", "ms/window"): lambda cost: cost.latency.host_ms,
+    Column("Host ms"): lambda cost: cost.latency.host_ms,
     Column("J/window"): lambda cost: cost.energy_j,
 }
 """Columns of tables with a GPU in them."""
@@ -76,8 +76,9 @@ def _notes(records: Sequence[Record]) -> tuple[str, ...]:
     counted = "; ".join(dict.fromkeys(cost.memory_source for cost in costs))
     notes = [
         "F: output frames of a window. GFLOPs: 2 × multiply-accumulates, with every hypothesis, step and flip.",
-        f"Time at batch 1; windows/s at batch {', '.join(map(str, batches))}. Memory counts: {counted}; added: of "
-        "the peak, what was not there before the prediction.",
+        "Time: median and p95 of a window at batch 1, median by output frame; windows/s at batch "
+        f"{', '.join(map(str, batches))}. Memory counts: {counted}; added: of the peak, what was not there before "
+        "the prediction.",
         *_peaks(costs),
         *_stated("Arithmetic", [_arithmetic(cost) for cost in costs]),
         *_stages(records),
@@ -94,7 +95,7 @@ def _peaks(costs: Sequence[Cost]) -> list[str]:
         return []
     low, high = (significant(peak).text for peak in (peaks[0], peaks[-1]))
     shown = low if low == high else f"{low} to {high}"
-    return [f"% of peak: of the device's measured {shown} GFLOP/s in plain matrix products, at batch 1."]
+    return [f"% peak: of the device's measured {shown} GFLOP/s in plain matrix products, at batch 1."]
 
 
 def _arithmetic(cost: Cost) -> str:
@@ -114,7 +115,7 @@ def _stages(records: Sequence[Record]) -> list[str]:
         whole = sum(stages.values())
         parts = ", ".join(f"{stage} {100 * spent / whole:.1f}" for stage, spent in stages.items())
         shares.append(f"{name} (H = {record.conditions.hypotheses}, K = {record.conditions.steps}) {parts}")
-    return _stated("Where the time goes, in percent", shares)
+    return _stated("Where the time goes (percent)", shares)
 
 
 def _devices(costs: Sequence[Cost]) -> list[str]:
