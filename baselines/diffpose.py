@@ -282,6 +282,7 @@ class DiffPose(Lifter):
     """The denoiser, with the trained and frozen pose estimator that gives it its start."""
 
     title: ClassVar[str] = "DiffPose"
+    timed_stages: ClassVar[dict[str, str]] = {"2D": "start", "denoise": "sample"}
     Config: ClassVar[type] = DiffPoseConfig
     probabilistic: ClassVar[bool] = True
     presets: ClassVar[dict[str, Preset]] = {

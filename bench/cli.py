@@ -15,9 +15,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
-from bench import data_commands
-from bench.data import READERS
+from bench import data_commands, speed_commands
 from bench.data_commands import DataRoot
+from bench.options import (
+    DEFAULT_OUT,
+    DEFAULT_STORE,
+    Assignments,
+    DataName,
+    Device,
+    DryRun,
+    ExecutorName,
+    Full,
+    Out,
+    Preset,
+    RetryFailed,
+    Seeds,
+    Share,
+    StoreFolder,
+    Threads,
+    Workers,
+    changes_of,
+)
 from models.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,33 +73,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data_commands.commands, name="data")
-
-Preset = Annotated[str | None, typer.Option(help="Size of the methods: tiny, base or paper.")]
-DataName = Annotated[str | None, typer.Option("--data", help=f"Data set: {', '.join(READERS)}.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")]
-Seeds = Annotated[str | None, typer.Option(help="Training seeds, separated by commas: 0,1,2.")]
-Out = Annotated[Path, typer.Option(help="Folder for tables, figures and the summary.")]
-StoreFolder = Annotated[
-    Path, typer.Option("--store", help="Folder for trainings, run records and MLflow's store.")
-]
-Assignments = Annotated[
-    list[str] | None, typer.Option("--set", help="Override a key of every experiment: training.epochs=3.")
-]
-Full = Annotated[bool, typer.Option("--full", help="Evaluate every test window, also at the tiny preset.")]
-Workers = Annotated[
-    int | None, typer.Option(min=1, help="Pieces of work at once: one per GPU, or per core of a CPU, by default.")
-]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of each worker (1 where the CPU computes).")]
-ExecutorName = Annotated[
-    str | None, typer.Option("--executor", help="Where work is done: local, processes, ray or slurm.")
-]
-Share = Annotated[
-    list[str] | None,
-    typer.Option("--share", help="What each worker of ray or slurm gets: num_gpus=1, slurm_partition=long."),
-]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what there is to do and how long it should take.")]
-DEFAULT_OUT, DEFAULT_STORE = Path("results"), Path("bench-store")
+app.command()(speed_commands.peak)
+app.command("compare-speed")(speed_commands.compare_speed)
 
 
 @app.command()
@@ -111,7 +104,7 @@ def ablate(
     from bench.plan import resolve
     from bench.records import RunSet
 
-    changes = _changes(preset, data, data_root, assignments)
+    changes = changes_of(preset, data, data_root, assignments)
     jobs: dict[str, Job] = {}
     tables: dict[str, RunSet.Table] = {}
     searches: dict[str, Space] = {}
@@ -161,7 +154,7 @@ def run(
     from bench.records import RunSet
 
     base: Any = read_yaml(description) if description else {}
-    changes = _changes(preset, data, data_root, assignments)
+    changes = changes_of(preset, data, data_root, assignments)
     if method:
         changes.insert(0, ("method.name", method))
     jobs = []
@@ -289,16 +282,6 @@ def main() -> None:
 def _complain(sentence: str, status: int) -> None:
     typer.echo(sentence, err=True)
     raise typer.Exit(status)
-
-
-def _changes(
-    preset: str | None, data: str | None, data_root: Path | None, assignments: list[str] | None
-) -> list[tuple[str, Any]]:
-    from bench.experiment import parse_assignment
-
-    named = [("method.preset", preset), ("data.name", data), ("data.root", data_root)]
-    changes: list[tuple[str, Any]] = [(key, value) for key, value in named if value is not None]
-    return changes + [parse_assignment(text) for text in assignments or []]
 
 
 def _seeds(text: str | None) -> list[list[tuple[str, Any]]]:

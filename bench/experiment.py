@@ -131,13 +131,37 @@ class EvaluationSpec(_Frozen):
     seed: int = Field(default=0, ge=0, lt=2**31)
 
 
+class MeasurementSpec(_Frozen):
+    """How the price of a prediction is measured, where it is not that of one window on an idle machine.
+
+    Attributes:
+        batch: windows in every call.
+        workers: processes that predict the same at the same time.
+    """
+
+    batch: int = Field(default=1, ge=1, le=100_000)
+    workers: int = Field(default=1, ge=1, le=1000)
+
+    @property
+    def title(self) -> str:
+        """What differs from the usual, "" for nothing."""
+        parts = [f"batches of {self.batch}"] * (self.batch > 1) + [f"{self.workers} workers"] * (self.workers > 1)
+        return ", ".join(parts)
+
+
 class Experiment(_Frozen):
-    """One experiment from data to numbers."""
+    """One experiment from data to numbers and their price."""
 
     method: MethodSpec = MethodSpec()
     data: DataSpec = DataSpec()
     training: TrainingSpec = TrainingSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
+    measurement: MeasurementSpec = MeasurementSpec()
+
+    def described(self) -> dict[str, Any]:
+        """What records keep; without a ``measurement`` that is the usual one."""
+        usual = self.measurement == MeasurementSpec()
+        return self.model_dump(mode="json", exclude={"measurement"} if usual else None)
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)

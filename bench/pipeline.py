@@ -13,9 +13,11 @@ import torch
 from tqdm import tqdm
 
 from bench import memory
+from bench.colleagues import colleagues
 from bench.data.windows import Windows, evaluation_windows
 from bench.experiment import EvaluationSpec
-from bench.measure import environment, measure
+from bench.machine import environment
+from bench.measure import measure
 from bench.plan import Job
 from bench.protocol.errors import save_errors
 from bench.protocol.evaluate import Plan, evaluate, shared_samples, windows_per_call
@@ -93,6 +95,16 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
 
 def price(job: Job, store: Store, device: torch.device) -> Price:
     """What a prediction of a job costs; with its weights where they are there already, else with fresh ones."""
+    lifter, inputs, sampling = ready_to_predict(job, store, device)
+    precision, spec = job.experiment.evaluation.precision, job.experiment.measurement
+    seconds = TINY_LATENCY_SECONDS if job.experiment.method.preset == "tiny" else LATENCY_SECONDS
+    with colleagues(job.asked, store.root, device, spec.workers - 1):
+        cost = measure(lifter, inputs, sampling, device, seconds, precision, spec.batch, spec.workers)
+    return Price(cost=cost, environment=environment(device, cost.device_state))
+
+
+def ready_to_predict(job: Job, store: Store, device: torch.device) -> tuple[Lifter, list[Batch], Sampling]:
+    """The method of a job on the device, some single windows for it, and how to predict."""
     spec = job.experiment.evaluation
     lifter, _ = _with_weights(job, store, device, wait=False)
     windows = evaluation_windows(job.test.test, lifter)
@@ -100,9 +112,7 @@ def price(job: Job, store: Store, device: torch.device) -> Price:
     chosen = rows[np.linspace(0, len(rows) - 1, min(LATENCY_INPUTS, len(rows))).astype(int)]
     inputs: list[Batch] = [windows.batch(np.array([row])) for row in chosen]
     sampling = Sampling(hypotheses=spec.hypotheses, steps=spec.steps, flip=spec.flip, seed=spec.seed)
-    seconds = TINY_LATENCY_SECONDS if job.experiment.method.preset == "tiny" else LATENCY_SECONDS
-    cost = measure(lifter, inputs, sampling, device, seconds, spec.precision)
-    return Price(cost=cost, environment=environment(device))
+    return lifter, inputs, sampling
 
 
 def complete(evaluation: Evaluation, priced: Price, store: Store) -> Record:

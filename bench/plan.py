@@ -137,7 +137,8 @@ class Job:
             "predicted": [spec.hypotheses, spec.steps, spec.flip, spec.precision],
             "data": [self.test.name, len(self.test.skeleton.joints)],
         }
-        return identity(described | ({"training": self.training_id} if self.keeps_data else {}))
+        kept = {"training": self.training_id} if self.keeps_data else {}
+        return identity(described | kept | _unusual(self.experiment))
 
     @property
     def keeps_data(self) -> bool:
@@ -153,7 +154,7 @@ class Job:
         return Absent(
             id=self.id,
             training_id=self.training_id,
-            experiment=self.experiment.model_dump(mode="json"),
+            experiment=self.experiment.described(),
             method=self.experiment.method.name,
             title=self.lifter.title,
             preset=self.experiment.method.preset,
@@ -221,6 +222,8 @@ def resolve(experiment: Experiment) -> Job:
         changed.append(f"action label {evaluation.actions}")
     if evaluation.precision != "fp32":
         changed.append(f"predicted in {evaluation.precision}")
+    if experiment.measurement.title:
+        changed.append(f"measured with {experiment.measurement.title}")
     variant = ", ".join(changed)
     named = f"{lifter.title} [{variant}]" if variant else lifter.title
     seed = f" seed {complete.training.seed}" if complete.training.seed else ""
@@ -243,6 +246,7 @@ def resolve(experiment: Experiment) -> Job:
             "data": [test.name, test.fingerprint],
             "protocol": PROTOCOL_VERSION,
         }
+        | _unusual(complete)
     )
     return Job(
         asked=experiment,
@@ -255,6 +259,11 @@ def resolve(experiment: Experiment) -> Job:
         test=test,
         id=evaluation_id,
     )
+
+
+def _unusual(experiment: Experiment) -> dict[str, Any]:
+    """A measurement that is not the usual one, for identities."""
+    return {"measurement": experiment.measurement.model_dump()} if experiment.measurement.title else {}
 
 
 def _filled(asked: TrainingSpec, recipe: Recipe) -> TrainingSpec:

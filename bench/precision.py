@@ -6,9 +6,9 @@ import torch
 
 from bench.experiment import Precision
 
-_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """Matrix products in ``precision`` on ``device``; for fp32, nothing changes."""
-    return torch.autocast(device.type, dtype=_TYPES[precision], enabled=precision != "fp32")
+    return torch.autocast(device.type, dtype=TYPES[precision], enabled=precision != "fp32")

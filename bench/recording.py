@@ -83,7 +83,7 @@ def describe(
     return Evaluation(
         id=job.id,
         training_id=job.training_id,
-        experiment=experiment.model_dump(mode="json"),
+        experiment=experiment.described(),
         method=experiment.method.name,
         title=job.lifter.title,
         preset=experiment.method.preset,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from bench.records_cost import Cost, Environment, Frozen, Price
 
 if TYPE_CHECKING:
     from bench.protocol.uncertainty import Difference, Sample
@@ -20,11 +20,7 @@ Mean = Literal["actions", "frames"]
 """What an average is over: actions, each weighing the same, or all frames."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class GroundTruth(_Frozen):
+class GroundTruth(Frozen):
     """Which ground truth a number was given at test time.
 
     Attributes:
@@ -45,7 +41,7 @@ class GroundTruth(_Frozen):
         return tuple(words.get(name, name.replace("_", " ")) for name, given in self if given)
 
 
-class Value(_Frozen):
+class Value(Frozen):
     """One metric under one aggregation at one denoising step.
 
     Attributes:
@@ -80,7 +76,7 @@ class Value(_Frozen):
     per_joint: tuple[float, ...] = ()
 
 
-class Take(_Frozen):
+class Take(Frozen):
     """A test take, its cameras together: the unit that is resampled for intervals."""
 
     name: str
@@ -88,7 +84,7 @@ class Take(_Frozen):
     frames: int
 
 
-class DataInfo(_Frozen):
+class DataInfo(Frozen):
     """What was evaluated on.
 
     Attributes:
@@ -115,7 +111,7 @@ class DataInfo(_Frozen):
     notes: tuple[str, ...] = ()
 
 
-class Conditions(_Frozen):
+class Conditions(Frozen):
     """The liberties that every value of a record shares; those of an aggregation stand with its value.
 
     Attributes:
@@ -138,52 +134,7 @@ class Conditions(_Frozen):
     notes: dict[str, str] = {}
 
 
-class Latency(_Frozen):
-    """Milliseconds per window of ``frames`` output frames at batch 1, all repetitions kept."""
-
-    median_ms: float
-    p20_ms: float
-    p80_ms: float
-    p95_ms: float
-    samples_ms: tuple[float, ...]
-    frames: int
-    throughput_windows_per_s: float
-    throughput_batch: int
-
-    @property
-    def ms_per_frame(self) -> float:
-        return self.median_ms / self.frames
-
-
-class Cost(_Frozen):
-    """The price of a prediction.
-
-    Attributes:
-        parameters: trainable parameters of the method.
-        frozen_parameters: never trained (a text encoder), counted apart.
-        flops_per_window: 2 × multiply-accumulates of the executed operations, for all K, H and flips.
-        peak_memory_mb: of the process on a CPU; allocated by torch on a GPU.
-        memory_source: what ``peak_memory_mb`` counts.
-        nvml_memory_mb: the process's memory by NVML; None without a GPU.
-        aggregation_ms: deployable aggregation → milliseconds that it takes to make one window's pose of the
-            hypotheses, on top of ``latency``; empty for a deterministic method.
-    """
-
-    parameters: int
-    frozen_parameters: int
-    flops_per_window: int
-    latency: Latency
-    peak_memory_mb: float
-    memory_source: str
-    nvml_memory_mb: float | None = None
-    aggregation_ms: dict[str, float] = {}
-
-    @property
-    def flops_per_frame(self) -> float:
-        return self.flops_per_window / self.latency.frames
-
-
-class TrainingInfo(_Frozen):
+class TrainingInfo(Frozen):
     """How the evaluated weights came to be.
 
     Attributes:
@@ -210,30 +161,10 @@ class TrainingInfo(_Frozen):
         return self.seconds + (self.first_stage.total_seconds if self.first_stage else 0)
 
 
-class Environment(_Frozen):
-    """Where the numbers were made. Rows of different ``device`` are never merged."""
-
-    device: str
-    cpu: str
-    threads: int
-    platform: str
-    python: str
-    driver: str | None
-    versions: dict[str, str]
-    warnings: tuple[str, ...] = ()
-
-
-class Price(_Frozen):
-    """What predictions of one configuration cost on one device."""
-
-    cost: Cost
-    environment: Environment
-
-
 FailureKind = Literal["bad input", "diverged", "out of memory", "crashed", "error"]
 
 
-class Failure(_Frozen):
+class Failure(Frozen):
     """Why an experiment, or a training that it needs, gave no result.
 
     Attributes:
@@ -257,7 +188,7 @@ class Failure(_Frozen):
         return f"{self.kind}: {self.reason.rstrip('.')}"
 
 
-class Evaluation(_Frozen):
+class Evaluation(Frozen):
     """The numbers of one experiment, without their price.
 
     Attributes:
@@ -357,7 +288,7 @@ def _take_names(record: Record) -> list[tuple[str, str]]:
     return [(take.name, take.action) for take in record.data.takes]
 
 
-class Absent(_Frozen):
+class Absent(Frozen):
     """An experiment without a record, and why: it failed, or a search left it out.
 
     Attributes:
@@ -390,7 +321,7 @@ class Absent(_Frozen):
         return f"{' '.join(filter(None, (self.title, self.variant)))} ({evaluation['detections']}, {size})"
 
 
-class RunSet(_Frozen):
+class RunSet(Frozen):
     """Which runs fill which table: written by a sweep, read by reports.
 
     Attributes:
@@ -400,7 +331,7 @@ class RunSet(_Frozen):
         store: folder that the records were made in; "" if that is not known.
     """
 
-    class Table(_Frozen):
+    class Table(Frozen):
         title: str
         layout: str
         ids: tuple[str, ...]

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from bench.agenda import Agenda, agenda, needed_ids
 from bench.executors import Executor, Local
-from bench.measure import device_label
+from bench.machine import device_label
 from bench.pipeline import complete
 from bench.plan import Job
 from bench.records import Failure, Price, Record

@@ -228,6 +228,12 @@ def _metrics(record: Record) -> list[tuple[str, int, float]]:
         ("cost/throughput_windows_per_s", 0, cost.latency.throughput_windows_per_s),
         ("cost/peak_memory_mb", 0, cost.peak_memory_mb),
     ]
+    known_somewhere = {
+        "added_memory_mb": cost.added_memory_mb,
+        "energy_j": cost.energy_j,
+        "percent_of_peak": cost.percent_of_peak,
+    }
+    metrics += [(f"cost/{name}", 0, value) for name, value in known_somewhere.items() if value is not None]
     return metrics
 
 

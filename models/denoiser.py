@@ -57,6 +57,7 @@ class Denoiser(Lifter):
     """
 
     probabilistic: ClassVar[bool] = True
+    timed_stages: ClassVar[dict[str, str]] = {"2D": "_embed_2d", "denoise": "denoise"}
 
     def __init__(self, config: DenoiserConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

@@ -153,6 +153,8 @@ class Lifter(nn.Module):
         probabilistic: whether H and K mean anything to it.
         needs_confidence: whether it reads ``Batch.confidence``; its ``Config`` is then a
             ``models.prediction.ConfidenceConfig``, and data without confidence is refused before training starts.
+        timed_stages: name of a part of a prediction → name of the method that does it, for measurements of where
+            the time goes; one may run inside of another.
 
     Attributes:
         frames: F, output frames of a window in evaluation.
@@ -171,6 +173,7 @@ class Lifter(nn.Module):
     presets: ClassVar[dict[str, Preset]]
     probabilistic: ClassVar[bool] = False
     needs_confidence: ClassVar[bool] = False
+    timed_stages: ClassVar[dict[str, str]] = {}
 
     frames: int
     train_frames: int

@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from bench.records import Absent, Cost, Record, RunSet
+from bench.records import Absent, Record, RunSet
+from bench.records_cost import Cost
 
 NOT_MEASURED: dict[str, Any] = {"parameters": math.nan, "flops_per_window": math.nan, "peak_memory_mb": math.nan}
 NO_TIME: dict[str, Any] = dict.fromkeys(
     ("median_ms", "p20_ms", "p80_ms", "p95_ms", "throughput_windows_per_s"), math.nan
-)
+) | {"host_ms": None, "stages_ms": {}}
 
 
 def with_absent(spec: RunSet.Table, records: dict[str, Record], absent: dict[str, Absent]) -> list[Record]:
@@ -66,7 +67,8 @@ def _stand_in(absent: Absent, present: Sequence[Record]) -> Record:
 
 def _unknown(cost: Cost) -> Cost:
     latency = cost.latency.model_copy(update=NO_TIME)
-    return cost.model_copy(update={**NOT_MEASURED, "latency": latency, "aggregation_ms": {}})
+    unknown = {name: field.default for name, field in Cost.model_fields.items() if not field.is_required()}
+    return cost.model_copy(update={**NOT_MEASURED, **unknown, "latency": latency, "setup": cost.setup})
 
 
 def _notes(absent: Absent, like: Record) -> dict[str, str]:

@@ -89,6 +89,8 @@ def setting(record: Record) -> Setting:
 def device(record: Record) -> str:
     """The device as tables name it; a CPU by its model and the number of threads."""
     environment = record.environment
+    if environment.device == environment.cpu:
+        return f"{environment.cpu}, {environment.threads} thread{'s' * (environment.threads > 1)}"
     if not environment.device.lower().startswith("cpu"):
         return environment.device
     return f"{environment.device} ({environment.cpu}, {environment.threads} threads)"
@@ -169,6 +171,12 @@ def use_of_truth(aggregation: str | None, kind: str) -> str:
 
 def aggregation_order(aggregation: str | None) -> int:
     return AGGREGATIONS.index(aggregation) if aggregation in AGGREGATIONS else len(AGGREGATIONS)
+
+
+def untrained(record: Record) -> bool:
+    """Whether the weights are as they were drawn, so that only the cost means something."""
+    published = record.conditions.selection.startswith("published")
+    return record.training.steps == 0 and record.cost.parameters > 0 and not published
 
 
 def method_name(record: Record) -> str:

@@ -16,6 +16,7 @@ from reports.comparison import (
     method_name,
     sections,
     seeds_of,
+    untrained,
 )
 
 Shown = Literal["every aggregation", "headline"]
@@ -128,6 +129,7 @@ _FIELDS: dict[str, Callable[[Record], str]] = {
     "Frames of the last windows": lambda record: record.conditions.tail,
     "P-Best chosen for each": _best_over,
     "Checkpoint selection": lambda record: record.conditions.selection,
+    "Weights": lambda record: "as drawn, untrained" if untrained(record) else "",
     "Validation": lambda record: record.conditions.validation,
     "Size": lambda record: record.preset,
     "Seeds (training/noise)": seeds_of,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.records import Record, Value
-from reports.comparison import aggregations, headline, sections, sources, split_by_source
+from reports.comparison import aggregations, headline, sections, sources, split_by_source, untrained
 from reports.conditions import sentences
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ def left_out(there_are: int, shown: int) -> str:
 def point_of(
     record: Record, price: Callable[[Record], float] = lambda record: record.cost.latency.ms_per_frame
 ) -> Point | None:
-    """The headline of a record, unless it is no finite number or looks at ground truth."""
+    """The headline of a record, unless it is no finite number, looks at ground truth, or is of weights as drawn."""
     chosen = headline(record)
     kind = dict(aggregations(record)).get(chosen)
     value = record.value("mpjpe", chosen)
-    if value is None or kind not in ("deterministic", "deployable"):
+    if value is None or untrained(record) or kind not in ("deterministic", "deployable"):
         return None
     x, y = price(record), value.action_mean
     return Point(record, value, (x, y)) if math.isfinite(x) and x > 0 and math.isfinite(y) else None

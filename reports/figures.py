@@ -19,6 +19,7 @@ from reports.drawing import STYLE, Drawing, left_out, legend_columns, looks_of, 
 from reports.heat import heat_map
 from reports.pareto import trade_off
 from reports.poses import qualitative
+from reports.scaling import growth
 from reports.skeletons import joint_errors
 from reports.tradeoffs import latency_accuracy, memory_accuracy
 
@@ -61,6 +62,7 @@ FIGURES: dict[str, tuple[Draw, ...]] = {
     "main": (training_curves, convergence, joint_errors, action_map),
     "sampling": (heat_map, convergence),
     "pareto": (trade_off,),
+    "scaling": (growth,),
     "runs": (training_curves, convergence, joint_errors, action_map),
 }
 """Figures that go with a layout of tables."""

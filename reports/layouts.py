@@ -41,6 +41,7 @@ from reports.gaps import gaps
 from reports.grids import actions, activities, sampling, sequences
 from reports.pareto import pareto
 from reports.reported import reported_blocks, sources_of_reported
+from reports.scaling import scaling
 from reports.tables import Block, Cell, Column, Table
 from reports.validation import validation
 
@@ -277,5 +278,6 @@ LAYOUTS: dict[str, Layout] = {
     "activities": activities,
     "audit": audit,
     "validation": validation,
+    "scaling": scaling,
     "runs": runs,
 }

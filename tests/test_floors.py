@@ -56,7 +56,7 @@ def test_nothing_imports_the_command_line():
 @pytest.mark.parametrize(
     "command",
     [
-        [], ["run"], ["ablate"], ["report"], ["methods"], ["doctor"],
+        [], ["run"], ["ablate"], ["report"], ["methods"], ["doctor"], ["peak"], ["compare-speed"],
         ["data"], ["data", "describe"], ["data", "check"], ["data", "prepare"],
     ],
 )  # fmt: skip

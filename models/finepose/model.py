@@ -95,6 +95,7 @@ class FinePOSE(Denoiser):
     """The denoiser of D3DP with the three blocks FPP, FPC and PTS; with all of them off it is D3DP."""
 
     title: ClassVar[str] = "FinePOSE"
+    timed_stages: ClassVar[dict[str, str]] = {"2D": "_embed_2d", "text": "condition", "denoise": "denoise"}
     Config: ClassVar[type] = FinePOSEConfig
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(

@@ -16,7 +16,7 @@ def test_yaml_round_trip():
     [
         ({"method": {"nam": "x"}}, ["'method.nam'", "did you mean 'name'"]),
         ({"metod": {}}, ["'metod'", "did you mean 'method'"]),
-        ({"zzz": 1}, ["'zzz'", "allowed: data, evaluation, method, training"]),
+        ({"zzz": 1}, ["'zzz'", "allowed: data, evaluation, measurement, method, training"]),
         ({"training": {"epochs": -1}}, ["'training.epochs' is -1", "greater than or equal to 0"]),
         ({"evaluation": {"hypotheses": "many"}}, ["'evaluation.hypotheses' is 'many'", "integer"]),
         ({"method": {"preset": "huge"}}, ["'method.preset' is 'huge'", "'tiny', 'base' or 'paper'"]),

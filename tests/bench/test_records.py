@@ -2,6 +2,8 @@
 
 import pytest
 
+from bench.records import Record
+from bench.records_cost import Cost, DeviceState, Latency, Setup
 from bench.records_pool import pool
 from tests.reports.made_up import ACTIONS, record, values
 
@@ -45,3 +47,30 @@ def test_other_takes_have_no_paired_difference():
     assert first.difference(first.values[0], other, other.values[0]) is None
     unkept = record("tcn")
     assert first.difference(first.values[0], unkept, unkept.values[0]) is None
+
+
+@pytest.mark.parametrize("changes", [{"device": "NVIDIA H200"}, {"threads": 1}])
+def test_seeds_of_other_devices_or_numbers_of_threads_are_not_pooled(changes):
+    first, other = record("mixste"), record("mixste", seed=1)
+    moved = other.model_copy(update={"environment": other.environment.model_copy(update=changes)})
+    assert len(pool([first, other])) == 1
+    assert len(pool([first, moved])) == 2
+
+
+def test_records_of_before_are_read_with_what_they_do_not_know_as_none():
+    made = record("d3dp", hypotheses=2, steps=2)
+    setup = Setup(hypotheses=2, steps=2, flip=True, precision="fp32", tf32="nothing", compiled=False, threads=2)
+    known = {"setup": setup, "peak_gflops": 100.0, "energy_j": 3.0, "device_state": DeviceState(power_w=300)}
+    cost = made.cost.model_copy(update=known)
+    new = made.model_copy(update={"cost": cost})
+    assert Record.model_validate_json(new.model_dump_json()) == new
+    old = new.model_dump(mode="json")
+    for model, part in ((Cost, old["cost"]), (Latency, old["cost"]["latency"])):
+        for name, field in model.model_fields.items():
+            if not field.is_required() and name not in ("latency", "aggregation_ms"):
+                part.pop(name, None)
+    read = Record.model_validate(old)
+    assert (read.cost.setup, read.cost.percent_of_peak, read.cost.latency.host_ms) == (None, None, None)
+    assert new.cost.percent_of_peak == pytest.approx(
+        100 * cost.flops_per_window / (cost.latency.median_ms / 1e3) / 100e9
+    )

@@ -3,13 +3,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-import pynvml
 import pytest
 import torch
 from torch import Tensor, nn
 
+from bench import machine, memory, timing
 from bench import measure as module
-from bench.measure import environment, measure
+from bench.machine import environment
+from bench.measure import measure
 from models.lifter import Batch, Lifter, Sampling
 
 FRAMES = 5
@@ -77,19 +78,19 @@ def test_latency_is_that_of_single_windows_and_statistics_follow_from_samples() 
     cost = measure(lifter, windows(), Sampling(), "cpu", budget_seconds=0.2)
     latency = cost.latency
     assert latency.median_ms >= 10
-    assert len(latency.samples_ms) >= module.FEWEST_SAMPLES
+    assert len(latency.samples_ms) >= timing.FEWEST_SAMPLES
     ordered = sorted(latency.samples_ms)
     assert ordered[0] <= latency.p20_ms <= latency.median_ms <= latency.p80_ms <= latency.p95_ms <= ordered[-1]
     assert 1 < latency.throughput_batch <= 4
     assert latency.throughput_windows_per_s > 1.2 * 1000 / latency.median_ms
-    assert lifter.calls.count(1) >= module.FEWEST_SAMPLES + 2
+    assert lifter.calls.count(1) >= timing.FEWEST_SAMPLES + 2
 
 
 def test_slow_methods_get_five_samples_and_no_more() -> None:
     lifter = Slow(seconds=0.05)
     latency = measure(lifter, windows(), Sampling(), "cpu", budget_seconds=0.02).latency
-    assert len(latency.samples_ms) == module.FEWEST_SAMPLES
-    assert lifter.calls == [1] * (len(windows()) + module.FEWEST_SAMPLES + 4)
+    assert len(latency.samples_ms) == timing.FEWEST_SAMPLES
+    assert lifter.calls == [1] * (len(windows()) + timing.FEWEST_SAMPLES + 4)
     assert latency.throughput_batch == 1
     assert latency.throughput_windows_per_s == pytest.approx(1000 / latency.median_ms)
 
@@ -100,7 +101,7 @@ def test_training_mode_is_restored() -> None:
     assert lifter.training
 
 
-@pytest.mark.skipif(not module._reset_peak(), reason="this system cannot reset the peak of resident memory")
+@pytest.mark.skipif(not memory._reset_peak(), reason="this system cannot reset the peak of resident memory")
 def test_peak_memory_is_that_of_the_prediction_only() -> None:
     before = torch.ones(75_000_000)
     del before
@@ -112,7 +113,7 @@ def test_peak_memory_is_that_of_the_prediction_only() -> None:
 
 
 def test_without_a_resettable_peak_the_source_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_reset_peak", lambda: False)
+    monkeypatch.setattr(memory, "_reset_peak", lambda: False)
     cost = measure(Slow(), windows(), Sampling(), "cpu", budget_seconds=0.01)
     assert "since the process began" in cost.memory_source
     assert cost.peak_memory_mb > 50
@@ -127,18 +128,10 @@ def test_environment() -> None:
 
 
 def test_a_busy_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.psutil, "cpu_percent", lambda interval: 71.2)
+    monkeypatch.setattr(machine.psutil, "cpu_percent", lambda interval: 71.2)
     assert environment("cpu").warnings == ("other processes kept 71 % of the CPU busy",)
-    monkeypatch.setattr(module.psutil, "cpu_percent", lambda interval: 1.0)
+    monkeypatch.setattr(machine.psutil, "cpu_percent", lambda interval: 1.0)
     assert environment("cpu").warnings == ()
-
-
-def test_nvml_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> None:
-        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
-
-    monkeypatch.setattr(pynvml, "nvmlInit", missing)
-    assert module._nvml(lambda: 1) is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -151,7 +144,7 @@ def test_on_a_gpu() -> None:
 
 def test_windows_measured_together_keep_all_that_a_method_reads() -> None:
     inputs = [
-        replace(module._blind(window), confidence=torch.rand(1, FRAMES, 17), random_2d=torch.rand(1, 2, 17, 2))
+        replace(module.blind(window), confidence=torch.rand(1, FRAMES, 17), random_2d=torch.rand(1, 2, 17, 2))
         for window in windows()
     ]
     joined = module._joined(inputs, 3)

@@ -11,13 +11,13 @@ from bench.records import (
     DataInfo,
     Environment,
     GroundTruth,
-    Latency,
     Record,
     RunSet,
     Take,
     TrainingInfo,
     Value,
 )
+from bench.records_cost import Latency
 from bench.records_files import Examples
 
 TITLES = {

@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from bench.records_cost import DeviceState, Setup
 from reports.cells import ranked, significant, value_cell
 from reports.comparison import sections, sources
 from reports.layouts import LAYOUTS, actions, cost, main, prompts, runs, sampling, variants
@@ -197,7 +198,7 @@ def test_costs_of_devices_stand_apart_and_trivial_predictors_are_not_ranked():
     assert rows[here, "", "MixSTE"][9] == "0.444_"
     assert rows[here, "", "Mean pose"][9] == "0.00185"
     assert rows[there, "", "MixSTE"][9] == "0.0370"
-    assert "Memory counts: resident memory of the process." in cost(records, "T").notes[1]
+    assert "Memory counts: resident memory of the process;" in cost(records, "T").notes[1]
 
 
 def test_actions_lie_across_or_down_whichever_is_narrower():
@@ -266,3 +267,33 @@ def test_variants_are_compared_with_the_complete_method():
     assert rows["", heading, "complete"][2] == "reference"
     assert rows["", heading, "action label wrong"][2] == "+5.5"
     assert rows["", heading, "fpc=False"][1:3] == ["48.0*", "−1.5"]
+
+
+def test_the_table_of_costs_says_what_older_records_do_not_know():
+    old = record("mixste")
+    rows = printed(cost([old], "T"))
+    (cells,) = rows.values()
+    assert "-measured by an older version" in cells
+    assert not any("GLOP" in note for note in cost([old], "T").notes)
+
+
+def test_the_table_of_costs_shows_share_of_peak_energy_and_stages():
+    made = record("d3dp", hypotheses=4, steps=2, device="NVIDIA H200", median=10.0)
+    setup = Setup(hypotheses=4, steps=2, flip=True, precision="bf16", tf32="nothing", compiled=True, threads=8)
+    latency = made.cost.latency.model_copy(update={"stages_ms": {"denoise": 9.0, "other": 1.0}, "host_ms": 11.0})
+    state = DeviceState(clock_mhz=1980, power_w=412, temperature_c=58)
+    more = {"setup": setup, "peak_gflops": 4000.0, "energy_j": 4.12, "device_state": state, "latency": latency}
+    known = made.model_copy(update={"cost": made.cost.model_copy(update=more)})
+    unknown = more | {"energy_j": None, "energy_source": "the timed calls took less than 0.5 s"}
+    without = made.model_copy(update={"cost": made.cost.model_copy(update=unknown), "title": "Other"})
+    table = cost([known, without], "T")
+    cells = {column.full_name: cell for column, cell in zip(table.columns, next(table.rows()).cells, strict=True)}
+    assert cells["% peak"].text == "50.0"
+    assert cells["J/window"].text == "4.12"
+    assert cells["Host ms"].text == "11.0"
+    assert "not measured: the timed calls took less than 0.5 s" in table.reasons()
+    notes = " ".join(table.notes)
+    assert "4,000 GFLOP/s" in notes
+    assert "bf16, TF32 allowed for nothing, compiled, 8 threads" in notes
+    assert "D3DP (H = 4, K = 2) denoise 90.0, other 10.0" in notes
+    assert "1980 to 1980 MHz, 412 to 412 W, 58 to 58 °C" in notes

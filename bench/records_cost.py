@@ -1,0 +1,158 @@
+"""What a prediction costs and where that was measured, as records keep it.
+
+What older records do not know is None.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """Base of all records."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Setup(Frozen):
+    """What a price holds for.
+
+    Attributes:
+        hypotheses, steps, flip: of the prediction; H = K = 1 for a deterministic method.
+        precision: of matrix products, "fp32", "bf16" or "fp16".
+        tf32: what may use TF32 in place of fp32: "nothing", "matrix products", "convolutions", or both.
+        compiled: whether a part of the method went through ``torch.compile``.
+        threads: of the CPU.
+        batch: windows in a call.
+        workers: processes that predicted at the same time, this one among them.
+    """
+
+    hypotheses: int
+    steps: int
+    flip: bool
+    precision: str
+    tf32: str
+    compiled: bool
+    threads: int
+    batch: int = 1
+    workers: int = 1
+
+
+class Latency(Frozen):
+    """Milliseconds per window of ``frames`` output frames, all repetitions kept.
+
+    At batch 1, unless the experiment asks for another one; a call's time is then divided by its windows.
+
+    Attributes:
+        clock: of the samples: "wall" (a CPU) or "CUDA events".
+        host_ms: mean wall-clock time per window over the same calls, from the first call's begin until the device
+            had finished the last one.
+        stages_ms: stage → mean milliseconds per window, without what stages inside of it take; "other" is the
+            rest. Empty for a method that names no stages.
+        throughput_windows_per_s: of all workers together.
+    """
+
+    median_ms: float
+    p20_ms: float
+    p80_ms: float
+    p95_ms: float
+    samples_ms: tuple[float, ...]
+    frames: int
+    throughput_windows_per_s: float
+    throughput_batch: int
+    clock: str = ""
+    host_ms: float | None = None
+    stages_ms: dict[str, float] = {}
+
+    @property
+    def ms_per_frame(self) -> float:
+        return self.median_ms / self.frames
+
+
+class DeviceState(Frozen):
+    """A GPU right after the timed calls, as NVML tells it; None where it does not.
+
+    Attributes:
+        throttled: why clocks were held back; empty for no reason.
+        other_processes: that computed on it; None where a container hides them.
+    """
+
+    clock_mhz: float | None = None
+    highest_clock_mhz: float | None = None
+    memory_clock_mhz: float | None = None
+    power_w: float | None = None
+    power_limit_w: float | None = None
+    temperature_c: float | None = None
+    throttled: tuple[str, ...] = ()
+    other_processes: int | None = None
+
+
+class Cost(Frozen):
+    """The price of a prediction.
+
+    Attributes:
+        parameters: trainable parameters of the method.
+        frozen_parameters: never trained (a text encoder), counted apart.
+        flops_per_window: 2 × multiply-accumulates of the executed operations, for all K, H and flips.
+        peak_memory_mb: of the process on a CPU; allocated by torch on a GPU.
+        memory_source: what ``peak_memory_mb`` counts.
+        nvml_memory_mb: the process's memory by NVML; None without a GPU.
+        aggregation_ms: deployable aggregation → milliseconds that it takes to make one window's pose of the
+            hypotheses, on top of ``latency``; empty for a deterministic method.
+        setup: what the numbers hold for.
+        weights_mb: of parameters and buffers.
+        added_memory_mb: of the peak, what the prediction added to what was there before it.
+        reserved_memory_mb: peak that torch's allocator held on a GPU.
+        energy_j: joules per window of the whole device, what it takes when idle included.
+        energy_source: how they were measured, or why they were not.
+        peak_gflops: of the device in a plain matrix product of this precision, measured: 10⁹ operations a second.
+        device_state: of a GPU.
+    """
+
+    parameters: int
+    frozen_parameters: int
+    flops_per_window: int
+    latency: Latency
+    peak_memory_mb: float
+    memory_source: str
+    nvml_memory_mb: float | None = None
+    aggregation_ms: dict[str, float] = {}
+    setup: Setup | None = None
+    weights_mb: float | None = None
+    added_memory_mb: float | None = None
+    reserved_memory_mb: float | None = None
+    energy_j: float | None = None
+    energy_source: str = ""
+    peak_gflops: float | None = None
+    device_state: DeviceState | None = None
+
+    @property
+    def flops_per_frame(self) -> float:
+        return self.flops_per_window / self.latency.frames
+
+    @property
+    def percent_of_peak(self) -> float | None:
+        """What the prediction reached of ``peak_gflops`` in its median time."""
+        if self.peak_gflops is None:
+            return None
+        return 100 * self.flops_per_window / (self.latency.median_ms * 1e6) / self.peak_gflops
+
+
+class Environment(Frozen):
+    """Where the numbers were made. Rows of different ``device`` are never merged."""
+
+    device: str
+    cpu: str
+    threads: int
+    platform: str
+    python: str
+    driver: str | None
+    versions: dict[str, str]
+    warnings: tuple[str, ...] = ()
+
+
+class Price(Frozen):
+    """What predictions of one configuration cost on one device."""
+
+    cost: Cost
+    environment: Environment
