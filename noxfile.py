@@ -1,5 +1,5 @@
-"""Sessions: `nox -s ablate`, `tests`, `lint`, `types`, `bench`, `performance`, `report`, `docs`, `cluster`, `slurm`,
-`chaos`.
+"""Sessions: `nox -s ablate`, `report`, `tests`, `lint`, `types`, `bench`, `performance`, `docs`, `cluster`,
+`slurm`, `chaos`.
 
 Arguments behind `--` are passed on.
 """

@@ -75,7 +75,7 @@ def left_out(there_are: int, shown: int) -> str:
 def point_of(
     record: Record, price: Callable[[Record], float] = lambda record: record.cost.latency.ms_per_frame
 ) -> Point | None:
-    """The headline of a record, unless it is no finite number, looks at ground truth, or is of weights as drawn."""
+    """The headline of a record, unless it is not finite, looks at ground truth, or is of untrained weights."""
     chosen = headline(record)
     kind = dict(aggregations(record)).get(chosen)
     value = record.value("mpjpe", chosen)
