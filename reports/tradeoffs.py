@@ -92,8 +92,8 @@ def _against(records: Sequence[Record], price: _Price) -> list[Drawing]:
         caption = (
             f"Accuracy against {'time' if price is TIME else 'memory'}. "
             f"MPJPE ({', '.join(shown)}; no ground-truth pose at test time) with its 95 % interval over the "
-            f"{price.words}. Labels: (H, K), where there is room. Rings and dashed line: Pareto front. Dotted (iso-cost): "
-            f"equal MPJPE × {price.unit}. "
+            f"{price.words}. Labels: (H, K), where there is room. Rings and dashed line: Pareto front. "
+            f"Dotted (iso-cost): equal MPJPE × {price.unit}. "
             "Assisted and oracle aggregations are left out."
         )
         if price is MEMORY:
