@@ -41,6 +41,9 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \begin{document}
 """
 
+FLOATS_FIRST = r"\ifnum\value{table}>0\clearpage\fi"
+"""Printed before a table that is no float, unless it is the first one."""
+
 FLUSH_AFTER = 8
 """Floats that LaTeX is given before it has to print them; it holds no more than a few dozen."""
 
@@ -77,7 +80,7 @@ def _flushed(floats: list[str]) -> list[str]:
 
 def _input(name: str, table: Table) -> str:
     """Floats that come before a table that is none are printed before it."""
-    return r"\clearpage" * is_long(table) + rf"\input{{tables/{name}.tex}}"
+    return FLOATS_FIRST * is_long(table) + rf"\input{{tables/{name}.tex}}"
 
 
 def _figure(name: str, caption: str) -> str:

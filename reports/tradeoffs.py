@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FRONT = "Pareto front"
-ISO = "Equal error × cost"
+ISO = "Iso-cost"
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def _against(records: Sequence[Record], price: _Price) -> list[Drawing]:
         caption = (
             f"Accuracy against {'time' if price is TIME else 'memory'}. "
             f"MPJPE ({', '.join(shown)}; no ground-truth pose at test time) with its 95 % interval over the "
-            f"{price.words}. Labels: (H, K), where there is room. Rings and dashed line: Pareto front. Dotted: "
-            f"equal MPJPE × {price.unit}. "
+            f"{price.words}. Labels: (H, K), where there is room. Rings and dashed line: Pareto front. "
+            f"Dotted (iso-cost): equal MPJPE × {price.unit}. "
             "Assisted and oracle aggregations are left out."
         )
         if price is MEMORY:
@@ -110,10 +110,11 @@ def _figure(points: list[Point], price: _Price) -> Figure:
     import seaborn
 
     with matplotlib.rc_context(STYLE):
-        figure = new_figure(2.5)
+        looks = looks_of([point.record.title for point in points])
+        columns = legend_columns([*looks, FRONT, ISO])
+        figure = new_figure(2.0 + 0.14 * math.ceil((len(looks) + 2) / columns))
         axes = figure.add_subplot()
         _draw_front(axes, points)
-        looks = looks_of([point.record.title for point in points])
         for title, members in grouped(points, lambda point: point.record.title).items():
             _draw_points(axes, members, *looks[title], title)
         axes.set(xscale="log", xlabel=price.axis, ylabel="MPJPE (mm)")
@@ -126,7 +127,7 @@ def _figure(points: list[Point], price: _Price) -> Figure:
         handles, names = axes.get_legend_handles_labels()
         order = sorted(range(len(names)), key=lambda index: names[index] in (FRONT, ISO))
         figure.legend(
-            [handles[index] for index in order], [names[index] for index in order], ncols=legend_columns(names),
+            [handles[index] for index in order], [names[index] for index in order], ncols=columns,
             loc="outside upper center", frameon=False, columnspacing=1.0, handletextpad=0.3,
         )  # fmt: skip
         labels = [
