@@ -8,7 +8,6 @@ B batch, F frames, J joints, C channels; inside a block N rows, L attended posit
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -205,16 +204,14 @@ class Trunk(nn.Module):
         B = len(tokens)
         size = B if tokens.is_cuda else max(1, CACHED_VALUES // tokens[0].numel())
         parts = [slice(first, min(first + size, B)) for first in range(0, B, size)]
-        lifted = [
-            self._lift(tokens[part], communicate and functools.partial(communicate, rows=part)) for part in parts
-        ]
+        lifted = [self._lift(tokens[part], part, communicate) for part in parts]
         return lifted[0] if len(lifted) == 1 else torch.cat(lifted)
 
-    def _lift(self, tokens: Tensor, communicate: Callable[[Tensor], Tensor] | None) -> Tensor:
+    def _lift(self, tokens: Tensor, part: slice, communicate: Callable[[Tensor, slice], Tensor] | None) -> Tensor:
         for number, (spatial, temporal) in enumerate(zip(self.spatial_blocks, self.temporal_blocks, strict=True)):
             tokens = self.spatial_norm(within_frames(spatial, tokens))
             if number == 0:
-                tokens = tokens if communicate is None else communicate(tokens)
+                tokens = tokens if communicate is None else communicate(tokens, part)
                 tokens = tokens + self.frame_table[:, :, None]
             tokens = self.temporal_norm(temporal(tokens))
         return self.head(tokens)
