@@ -41,7 +41,7 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \begin{document}
 """
 
-FLOATS_FIRST = r"\ifnum\value{table}>0\clearpage\fi"
+FLOATS_FIRST = r"\ifnum\value{table}>0\relax\clearpage\fi"
 """Printed before a table that is no float, unless it is the first one."""
 
 FLUSH_AFTER = 8
