@@ -15,7 +15,7 @@ import sys
 import time
 
 from bench.data.windows import Windows
-from bench.measure import MEGABYTE, _reset_peak, _status_kilobytes
+from bench.memory import MEGABYTE, _reset_peak, _status_mb
 from models.denoiser import DenoiserConfig
 from models.lifter import Sampling
 from models.skeleton import HUMAN36M
@@ -27,13 +27,13 @@ def sampling(hypotheses: int, steps: int, channels: int) -> None:
     product, _ = d3dp_pair(DenoiserConfig(depth=1, channels=channels))
     batch = windows(1, product.frames)
     _reset_peak()
-    before = _status_kilobytes("VmRSS")
+    before = _status_mb("VmRSS")
     product.predict(batch, Sampling(hypotheses, steps, flip=True))
-    print((_status_kilobytes("VmHWM") - before) * 1024 / MEGABYTE)
+    print(_status_mb("VmHWM") - before)
 
 
 def data(frames: int) -> None:
-    before = _status_kilobytes("VmRSS")
+    before = _status_mb("VmRSS")
     sequences = made_up_sequences(frames)
     arrays = sum(part.nbytes for s in sequences for part in (s.pose_2d, s.pose_3d, s.trajectory))
     _reset_peak()
@@ -41,7 +41,7 @@ def data(frames: int) -> None:
     table = Windows(sequences, HUMAN36M, frames=27, flip=True)
     table.batch(table.subset(1024))
     took = time.perf_counter() - start
-    print((_status_kilobytes("VmHWM") - before) * 1024 / arrays, took)
+    print((_status_mb("VmHWM") - before) * MEGABYTE / arrays, took)
 
 
 if __name__ == "__main__":

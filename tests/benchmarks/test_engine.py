@@ -21,8 +21,8 @@ from bench.plan import resolve
 from bench.records_pool import pool
 from bench.store import Store
 from reports.build import build
+from reports.latex import to_latex
 from reports.layouts import LAYOUTS
-from reports.tables import to_latex
 from tests.bench import conftest as toys
 from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
 
