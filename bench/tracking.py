@@ -1,7 +1,8 @@
 """MLflow: one run per evaluated experiment, nested under the run of its training.
 
-A record becomes parameters, metrics (one per metric and aggregation, denoising step as MLflow's step; intervals of
-the last step), tags, and artifacts (``experiment.yaml``, ``record.json``, the arrays that lie beside it).
+A record becomes parameters, metrics (one per metric and aggregation at the last denoising step, some with
+intervals; MPJPE at every step, as MLflow's step), tags, and artifacts (``experiment.yaml``, ``record.json``, the
+arrays that lie beside it).
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
@@ -22,6 +25,8 @@ from models.errors import InputError
 
 EXPERIMENT_NAME = "lifting-bench"
 _FINISHED = "attributes.status = 'FINISHED'"
+
+INTERVALS_OF = ("mpjpe", "p_mpjpe", "pck", "auc")
 
 WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each further try where the store cannot be reached."""
@@ -96,11 +101,13 @@ class Tracker:
         run_id = run.info.run_id
         logged = record.model_copy(update={"mlflow_run_id": run_id})
         self._log_batch(run_id, _metrics(logged), _flat(logged.experiment))
-        yaml = Experiment.model_validate(logged.experiment).to_yaml()
-        self._client.log_text(run_id, yaml, "experiment.yaml")
-        self._client.log_text(run_id, logged.model_dump_json(indent=1), "record.json")
-        for path in files:
-            self._client.log_artifact(run_id, str(path))
+        with tempfile.TemporaryDirectory() as folder:  # one call: each asks the database for the run
+            artifacts = Path(folder)
+            (artifacts / "experiment.yaml").write_text(Experiment.model_validate(logged.experiment).to_yaml())
+            (artifacts / "record.json").write_text(logged.model_dump_json(indent=1))
+            for path in files:
+                shutil.copy(path, artifacts)
+            self._client.log_artifacts(run_id, folder)
         self._client.set_terminated(run_id)
         return logged
 
@@ -208,10 +215,11 @@ def _name(record: Record) -> str:
 
 def _metrics(record: Record) -> list[tuple[str, int, float]]:
     metrics = []
-    for value in record.values:
-        key = f"{value.metric}/{value.aggregation or 'deterministic'}"
-        metrics.append((key, value.step, value.action_mean))
-        if value.step == record.conditions.steps:  # MLflow takes its time for each; record.json has all of them
+    for value in record.values:  # MLflow takes its time for each; record.json has all of them
+        key, last = f"{value.metric}/{value.aggregation or 'deterministic'}", value.step == record.conditions.steps
+        if last or value.metric == "mpjpe":
+            metrics.append((key, value.step, value.action_mean))
+        if last and value.metric in INTERVALS_OF:
             metrics += [
                 (f"{key}/low", value.step, value.low),
                 (f"{key}/high", value.step, value.high),

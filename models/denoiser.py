@@ -17,7 +17,6 @@ from models.diffusion import CLAMP, TIMESTEPS, cosine_schedule, q_sample, sample
 from models.errors import InputError
 from models.lifter import Batch, Lifter, Sampling
 from models.losses import mean_joint_distance
-from models.prediction import root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
 from models.spatiotemporal import CACHED_VALUES, Trunk, TrunkConfig
 
@@ -80,7 +79,9 @@ class Denoiser(Lifter):
         shape = (self.frames, len(self.skeleton.joints), 3)
         noise = window_noise(batch.window_keys, sampling.seed, sampling.hypotheses, sampling.steps, shape)
         poses = self.sample(batch.pose_2d, batch.actions, noise.to(batch.pose_2d.device), sampling.flip)
-        return root_at_origin(poses / self.config.scale, self.skeleton)
+        poses /= self.config.scale
+        poses[..., self.skeleton.root, :] = 0
+        return poses
 
     def condition(self, pose_2d: Tensor, actions: tuple[str, ...], flip: bool = False) -> Condition:
         """What no step changes of windows ``[B, F, J, 2]``; with ``flip``, their mirror images follow."""
@@ -125,11 +126,12 @@ class Denoiser(Lifter):
         """
         condition = self.condition(pose_2d, actions, flip)
         hypotheses = noise.shape[2]
-        chunks = torch.arange(hypotheses).split(max(1, _values_at_once(noise.device) // condition.pose.numel()))
-        poses = [
-            self._sample_chunk(condition, noise[:, :, chunk], int(chunk[0]), hypotheses, flip) for chunk in chunks
-        ]
-        return torch.cat(poses, dim=2)
+        size = max(1, _values_at_once(noise.device) // condition.pose.numel())
+        poses = noise.new_empty(noise.transpose(0, 1).shape)
+        for first in range(0, hypotheses, size):
+            chunk = slice(first, first + size)
+            poses[:, :, chunk] = self._sample_chunk(condition, noise[:, :, chunk], first, hypotheses, flip)
+        return poses
 
     def _sample_chunk(
         self, condition: Condition, noise: Tensor, first: int, hypotheses: int, flip: bool

@@ -41,6 +41,9 @@ COMPANION_TITLES = {
 SHOW_ABSENT = ("pareto",)
 """Layouts whose figures show also what has no numbers."""
 
+OF_PROTOCOLS = ("audit",)
+"""Layouts that vary the rules of measuring: their runs are in no figure of all methods."""
+
 NO_LATEX = (
     "report.pdf was not made: neither pdflatex nor tectonic is on PATH; install one "
     "(Debian: apt-get install texlive-latex-base texlive-latex-recommended texlive-latex-extra "
@@ -155,7 +158,8 @@ def _noted(table: Table, notes: tuple[str, ...]) -> Table:
 
 
 def _drawings(runset: RunSet, records: dict[str, Record], arrays: RunFiles | None) -> list[Drawing]:
-    together = pool(_known(runset, records))
+    compared = {name: spec for name, spec in runset.tables.items() if spec.layout not in OF_PROTOCOLS}
+    together = pool(_known(runset.model_copy(update={"tables": compared}), records))
     drawings = [drawn for draw in OVERALL for drawn in draw(together)]
     for name, spec in runset.tables.items():
         members = with_absent(spec, records, runset.absent if spec.layout in SHOW_ABSENT else {})
