@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.measure import environment
+from bench.machine import environment
 from tests.benchmarks.profile import KINDS
 from tests.benchmarks.table import RESULTS, cells, read_saved, rows_of, saved_path
 

@@ -27,7 +27,7 @@ def rows_of(benchmarks: Iterable[tuple[str, dict[str, Any]]]) -> list[Row]:
     A benchmark has a list of "outcomes", or is one itself by "target", "measured" and "passed".
     """
     return [
-        {"what": name} | row
+        {"what": name.removeprefix("test_").replace("_", " ")} | row
         for name, info in benchmarks
         for row in info.get("outcomes", [info])
         if "target" in row
