@@ -315,9 +315,7 @@ def test_dark_mode_changes_page_plot_and_poses(opened):
     ]"""
     light = tab.evaluate(look)
     tab.emulate_media(color_scheme="dark")
-    tab.evaluate("new Promise(requestAnimationFrame)")
-    dark = tab.evaluate(look)
-    assert all(a != b for a, b in zip(light, dark, strict=True))
+    tab.wait_for_function(f"light => {look}.every((now, part) => now !== light[part])", arg=light)
     assert light[0] == "rgb(255, 255, 255)"
 
 
