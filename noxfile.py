@@ -38,10 +38,10 @@ def report(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests."""
+    """Run the tests, as many at once as there are cores; `-- PATH` runs some, one after the other."""
     install(session, "test", "text")
     session.install("--no-deps", "-c", "constraints.txt", *TEXT_DATA)
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or ["-n", "auto"]))
 
 
 @nox.session
