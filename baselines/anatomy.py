@@ -204,7 +204,7 @@ class BoneDirections(nn.Module):
         """Directions ``[B, 1, N, 3]`` from levels of the strided form."""
         levels = [level.detach() for level in levels]
         features = levels[-1].expand(-1, -1, levels[0].shape[2])
-        for block, (width, level) in enumerate(zip(self.widths[1:], levels, strict=False)):
+        for block, (width, level) in enumerate(zip(self.widths[1:], levels[:-1], strict=True)):
             joined = torch.cat([features, level], dim=1)
             features = self._block(self.convs_2, self.norms_2, block, joined, width, 1)
         return _unit(self.shrink_2(features))

@@ -70,7 +70,7 @@ def _heat_figure(grids: list[Line]) -> Figure:
         size = COLUMN_INCHES if across <= 2 else 2 * COLUMN_INCHES + 0.2
         figure = new_figure(down * max(1.2, 0.28 * len(steps) + 0.75), size)
         panels = figure.subplots(down, across, squeeze=False).ravel()
-        for axes, name, table in zip(panels, names, tables, strict=False):
+        for axes, name, table in zip(panels[: len(grids)], names, tables, strict=True):
             _draw_heat(axes, name, [[table.get((h, k), math.nan) for h in widths] for k in steps], (widths, steps),
                        (min(finite, default=0.0), max(finite, default=1.0)))  # fmt: skip
         for axes in panels[len(grids) :]:

@@ -83,7 +83,7 @@ def _figure(chosen: list[tuple[Record, Examples]]) -> Figure:
             limits = _limits([examples for _, examples in chosen], row)
             _draw_pose(block[1], first, first.target[row], limits)
             block[1].set_title("Ground truth", pad=1)
-            for axes, (record, examples) in zip(block[2:], chosen, strict=False):
+            for axes, (record, examples) in zip(block[2 : 2 + len(chosen)], chosen, strict=True):
                 _draw_prediction(axes, record, examples, row, limits)
     return figure
 

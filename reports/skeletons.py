@@ -94,7 +94,7 @@ def _figure(records: list[Record]) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure = new_figure(1.9 * down, COLUMN_INCHES * (1 if across <= 2 else 2) + (0.2 if across > 2 else 0))
         panels = figure.subplots(down, across, squeeze=False).ravel()
-        for axes, name, panel in zip(panels, row_names(records), errors, strict=False):
+        for axes, name, panel in zip(panels[: len(records)], row_names(records), errors, strict=True):
             shown = _draw(axes, panel, limits)
             axes.set_title(name.replace("§", ""), pad=2)
         for axes in panels:
