@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from models.errors import InputError
 from reports.latex import to_latex
-from reports.tables import Cell, Table, to_csv, to_markdown
+from reports.tables import Cell, Table, bracket_of, notes, to_csv, to_markdown
 
 FORMS = ("tex", "csv", "md", "html")
 DEFAULT_FORMS = ("tex", "csv", "md")
@@ -43,7 +43,7 @@ def texts(table: Table, name: str, forms: Iterable[str]) -> dict[str, str]:
 
 def to_html(table: Table) -> str:
     """A page of its own that refers to nothing: the table, then its marks and conditions as a list."""
-    reasons = table.reasons()
+    reasons, below = table.reasons(), notes(table)
     right = [' class="r"' if column.align == "r" else "" for column in table.columns]
     heads = [
         f'<th scope="col"{place}>{html.escape(column.full_name)}</th>'
@@ -63,8 +63,6 @@ def to_html(table: Table) -> str:
             entries = [f"<td{place}>{_cell(cell, reasons)}</td>" for cell, place in cells]
             lines.append(f"<tr>{''.join(entries)}</tr>")
         lines.append("</tbody>")
-    missing = [f"({letter}) {reason}" for reason, letter in reasons.items()]
-    notes = [*table.legend(), *missing, *table.notes, *table.conditions]
     title = html.escape(table.title)
     return "\n".join(
         [
@@ -74,7 +72,7 @@ def to_html(table: Table) -> str:
             f'<div class="wide" tabindex="0"><table>\n<caption>{title}</caption>',
             *lines,
             "</table></div>",
-            *(["<ul>", *(f"<li>{html.escape(note)}" for note in notes), "</ul>"] if notes else []),
+            *(["<ul>", *(f"<li>{html.escape(note)}" for note in below), "</ul>"] if below else []),
             "</html>\n",
         ]
     )
@@ -91,4 +89,4 @@ def _cell(cell: Cell, reasons: dict[str, str]) -> str:
     if cell.rank:
         text = f"<strong>{text}</strong>" if cell.rank == 1 else f"<u>{text}</u>"
     spread = f" <small>± {html.escape(cell.spread)}</small>" if cell.spread else ""
-    return text + spread + " ≈" * cell.tie
+    return text + spread + " ≈" * cell.tie + f" {bracket_of(cell)}".rstrip()

@@ -25,6 +25,7 @@ from reports.comparison import (
     seeds_of,
     sources,
     split_by_source,
+    untrained,
 )
 from reports.conditions import sentences
 from reports.drawing import looks_of
@@ -127,6 +128,9 @@ def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def _answers(record: Record) -> list[Value]:
+    """Errors of the last step that mean something."""
+    if untrained(record):
+        return []
     return [
         value
         for value in record.values

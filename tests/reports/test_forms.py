@@ -10,7 +10,10 @@ TABLE = Table(
     (
         Block((Row((Cell("x_1"), Cell("50.0", 50.0, 49.0, 51.0, "1.0", rank=1))),), "heading", "section"),
         Block(
-            (Row((Cell("<script>"), Cell("51.0", 51.0, tie=True))), Row((Cell("z"), Cell(reason="not run")))),
+            (
+                Row((Cell("<script>"), Cell("51.0", 51.0, tie=True, ahead=1.0))),
+                Row((Cell("z"), Cell(reason="not run"))),
+            ),
         ),
     ),
     ("Conditions & more.",),
@@ -29,7 +32,7 @@ def test_html_is_a_page_of_its_own_with_everything_escaped():
         '<tr><td>x_1</td><td class="r"><strong>50.0</strong> <small>± 1.0</small></td></tr>',
         "</tbody>",
         "<tbody>",
-        '<tr><td>&lt;script&gt;</td><td class="r">51.0 ≈</td></tr>',
+        '<tr><td>&lt;script&gt;</td><td class="r">51.0 ≈ (+1.0)</td></tr>',
         '<tr><td>z</td><td class="r">–<sup>a</sup></td></tr>',
         "</tbody>",
         "</table></div>",

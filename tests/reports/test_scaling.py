@@ -5,6 +5,7 @@ import pytest
 
 from bench.records_cost import Setup
 from reports.figures import latency_accuracy
+from reports.page.content import plots
 from reports.scaling import fitted, growth, scaling, series
 from tests.reports.made_up import latency, methods_records, record
 
@@ -91,3 +92,4 @@ def test_errors_of_untrained_weights_are_in_no_figure():
     (with_untrained,) = latency_accuracy([*methods_records(), *grid()])[:1]
     assert len(drawing.figure.axes[0].collections) == len(with_untrained.figure.axes[0].collections)
     assert latency_accuracy(grid()) == []
+    assert plots(grid()) == []
