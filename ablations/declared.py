@@ -16,6 +16,7 @@ A file holds::
       - {method.name: finepose, evaluation.actions: empty}
     choices:                      # other values of axes (and of also), taken by `ablate NAME=core`
       core: {method.name: [tcn, finepose]}
+      complete: {}                # the axes as they stand
     quick_choice: core            # taken at the tiny preset, unless another one is named
     quick_title: what the table then shows, and what it leaves out
     seeds: [0, 1, 2]              # of the training; each is run with every one

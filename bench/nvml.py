@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 import pynvml
 import torch
 
+from bench.memory import MEGABYTE
 from bench.records_cost import DeviceState
 
 Answer = TypeVar("Answer")
-
-MEGABYTE = 1e6
 
 THROTTLING = {
     0x4: "power cap",

@@ -76,16 +76,7 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
                 raise
         size //= 2
         memory.release()
-    shown = examples(
-        lifter,
-        windows,
-        Sampling(flip=spec.flip, seed=spec.seed),
-        plans,
-        device,
-        size,
-        spec.actions,
-        spec.precision,
-    )
+    shown = examples(lifter, windows, sampling, plans, device, size, spec.actions, spec.precision)
     for job, plan in zip(jobs, plans, strict=True):
         evaluation = describe(job, lifter, info, errors[plan], part, drawn[plan.hypotheses, plan.steps])
         save_errors(store.files.errors_path(job.id), errors[plan])

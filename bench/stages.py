@@ -100,10 +100,9 @@ def _first(
 def _alone(store: Store, trainings: Iterable[Training], accelerator: Accelerator) -> Iterator[None]:
     """Keep other programs from doing the same work; processes of one program share it."""
     if accelerator.is_main_process:
+        in_one_order = sorted(training.id for training in trainings)  # so that nobody waits in a ring
         with ExitStack() as stack:
-            for name in sorted(
-                training.id for training in trainings
-            ):  # in one order, so that nobody waits in a ring
+            for name in in_one_order:
                 stack.enter_context(store.lock(f"training-{name}"))
             accelerator.wait_for_everyone()
             yield

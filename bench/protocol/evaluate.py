@@ -99,7 +99,7 @@ def evaluate(
     results = {
         plan: collector.result(plan.hypotheses, plan.steps, windows) for plan, collector in collected.items()
     }
-    return {plan: results[served_by] for plan, served_by in asked.items()}
+    return {plan: results[its] for plan, its in asked.items()}
 
 
 def served_by(plan: Plan, lifter: Lifter) -> Plan:

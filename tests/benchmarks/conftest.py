@@ -51,7 +51,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     session = getattr(config, "_benchmarksession", None)
     if session is None or session.disabled:
         return
-    rows = rows_of((entry.name, entry.extra_info) for entry in session.benchmarks)
+    rows = rows_of(entry.extra_info for entry in session.benchmarks)
     for report in terminalreporter.getreports("skipped"):
         reason = str(report.longrepr)
         measured = next((text for text in (NO_GPU, NOT_ASKED) if text in reason), "")

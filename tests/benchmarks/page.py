@@ -42,7 +42,7 @@ def keep(paths: list[Path]) -> Path:
     gpus = {info["device"] for _, info in infos if "device" in info}
     path = saved_path("cuda" if gpus else "cpu")
     kept = read_saved(path) if path.exists() else {"rows": [], "profiles": {}}
-    rows = {row["what"]: row for row in [*kept["rows"], *rows_of(infos)]}
+    rows = {row["what"]: row for row in [*kept["rows"], *rows_of(info for _, info in infos)]}
     profiles = {name.partition("[")[2].rstrip("]"): info["profile"] for name, info in infos if "profile" in info}
     machine = environment("cpu")
     content = {

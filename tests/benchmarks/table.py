@@ -21,17 +21,9 @@ def read_saved(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def rows_of(benchmarks: Iterable[tuple[str, dict[str, Any]]]) -> list[Row]:
-    """Rows of benchmarks, given their names and extra information.
-
-    A benchmark has a list of "outcomes", or is one itself by "target", "measured" and "passed".
-    """
-    return [
-        {"what": name.removeprefix("test_").replace("_", " ")} | row
-        for name, info in benchmarks
-        for row in info.get("outcomes", [info])
-        if "target" in row
-    ]
+def rows_of(extra_infos: Iterable[dict[str, Any]]) -> list[Row]:
+    """Rows of benchmarks, from what the fixture ``outcome`` left in their extra information."""
+    return [row for info in extra_infos for row in info.get("outcomes", ())]
 
 
 def verdict(row: Row) -> str:

@@ -33,12 +33,7 @@ MANY, SOME, FEW = 5000, 40, 8
 DEFAULT_MINUTES = 20
 """What a default run on two cores may take; a shorter one has fewer experiments or cheaper ones."""
 
-
-def told(benchmark: BenchmarkFixture, target: str, measured: float, limit: float, form: str) -> None:
-    """Keep target and measure, which is to be at most ``limit``; both negative where more is better."""
-    text = form.format(abs(measured))
-    benchmark.extra_info |= {"target": target, "measured": text, "passed": measured <= limit}
-    print(f"{benchmark.name}: target {target}, measured {text}")
+Outcome = Callable[..., None]
 
 
 def experiments(number: int) -> list[Experiment]:
@@ -95,9 +90,10 @@ def test_overhead_of_an_experiment(
     toy_suite: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    outcome: Outcome,
 ) -> None:
     taken, _ = benchmark.pedantic(of_each, (benchmark, tmp_path, monkeypatch), rounds=1)
-    told(benchmark, "< 50 ms per experiment", 1000 * taken, 50, "{:.0f} ms")
+    outcome("overhead of an experiment", "< 50 ms per experiment", 1000 * taken, 50, "{:.0f} ms", at_most=True)
 
 
 @pytest.mark.benchmark(group="engine")
@@ -106,6 +102,7 @@ def test_overhead_of_a_default_run(
     toy_suite: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    outcome: Outcome,
 ) -> None:
     """Starting, overhead of an experiment times their number, and reports, of what a default run may take."""
     number = sum(len(expand(read(name))) for name in default_names())
@@ -123,11 +120,12 @@ def test_overhead_of_a_default_run(
         return starting + alone * number + time.perf_counter() - start
 
     share = benchmark.pedantic(both, rounds=1) / (60 * DEFAULT_MINUTES)
-    told(benchmark, f"< 2 % of {DEFAULT_MINUTES} min ({number} experiments)", 100 * share, 2, "{:.2f} %")
+    target = f"< 2 % of {DEFAULT_MINUTES} min ({number} experiments)"
+    outcome("overhead of a default run", target, 100 * share, 2, "{:.2f} %", at_most=True)
 
 
 @pytest.mark.benchmark(group="engine")
-def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path) -> None:
+def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path, outcome: Outcome) -> None:
     """From descriptions to the printed plan, where half is trained already."""
     number = MANY if benchmark.enabled else FEW
     described, store = experiments(number), Store(tmp_path)
@@ -141,12 +139,12 @@ def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path) 
 
     lines = benchmark.pedantic(plan, rounds=1)
     assert lines[0].startswith(f"{number} experiments share {number // 8} trainings")
-    told(benchmark, f"< 5 s for {MANY} experiments", _seconds(benchmark), 5, "{:.1f} s")
+    outcome("planning", f"< 5 s for {MANY} experiments", _seconds(benchmark), 5, "{:.1f} s", at_most=True)
 
 
 @pytest.mark.benchmark(group="engine")
 def test_reading_into_a_table(
-    benchmark: BenchmarkFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    benchmark: BenchmarkFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Outcome
 ) -> None:
     """Finished runs from the index to a table as LaTeX, seeds pooled; figures are no part of it."""
     number = MANY if benchmark.enabled else FEW
@@ -163,11 +161,11 @@ def test_reading_into_a_table(
         return len(records)
 
     assert benchmark.pedantic(read_all, rounds=1) == number
-    told(benchmark, f"< 5 s for {MANY} runs", _seconds(benchmark), 5, "{:.1f} s")
+    outcome("reading into a table", f"< 5 s for {MANY} runs", _seconds(benchmark), 5, "{:.1f} s", at_most=True)
 
 
 @pytest.mark.benchmark(group="engine")
-def test_two_workers(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+def test_two_workers(benchmark: BenchmarkFixture, tmp_path: Path, outcome: Outcome) -> None:
     """The evaluations of ``sampling`` with one worker and with two that are there already: the same numbers."""
     windows = 64 if benchmark.enabled else 2
     changes = [("training.epochs", 0), ("evaluation.windows", windows)]
@@ -188,7 +186,7 @@ def test_two_workers(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     two, values = benchmark.pedantic(evaluate, (2,), rounds=1)
     assert values == expected
     assert len(values) == len(jobs)
-    told(benchmark, ">= 1.6 times faster with two workers", -one / two, -1.6, "{:.2f} ×")
+    outcome("two workers", "≥ 1.6× one", one / two, 1.6, "{:.2f}×")
 
 
 def _seconds(benchmark: BenchmarkFixture) -> float:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from statistics import median
 
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.flops import count_flops
+from bench.peak import product_peak
 from models.finepose.model import FinePOSEConfig
 from models.lifter import Sampling
 from tests.reference.pairs import finepose_pair, windows
 
 SPEED = ("FinePOSE paper, H=20, K=2, flip, bf16 and compiled, on a GPU: speed", "≥ 5× the fp32 reference")
 SHARE = ("the same: matrix products' peak in bf16", "≥ 40 %")
-PEAK_SIZE, ROUNDS = 8192, 5
+ROUNDS = 5
 
 
 @pytest.mark.gpu(*SPEED)
@@ -48,20 +48,6 @@ def test_fast_path(
     plain()
     outcome(*SPEED, interleaved(fast, plain, rounds=ROUNDS), 5, "{:.1f}×")
     if not benchmark.disabled:
-        share = 100 * operations / benchmark.stats.stats.median / matmul_peak(device)
+        share = 100 * operations / benchmark.stats.stats.median / (1e9 * product_peak(device, "bf16"))
         benchmark.extra_info["device"] = torch.cuda.get_device_name(device)
         outcome(*SHARE, share, 40, "{:.0f} %")
-
-
-def matmul_peak(device: torch.device) -> float:
-    """Operations per second of a product of square bfloat16 matrices, the median of many."""
-    left, right = torch.randn(2, PEAK_SIZE, PEAK_SIZE, device=device, dtype=torch.bfloat16)
-    times = []
-    for _ in range(30):
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        left @ right
-        end.record()
-        torch.cuda.synchronize()
-        times.append(start.elapsed_time(end) / 1000)
-    return 2 * PEAK_SIZE**3 / median(times)
