@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.errors import InputError
+from models.linear import Linear, linear
 from models.prediction import WindowConfig, check_heads
 
 BLOCK_EPS = 1e-6
@@ -76,14 +77,14 @@ class Attention(nn.Module):
     def __init__(self, channels: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.proj = nn.Linear(channels, channels)
+        self.qkv = Linear(channels, 3 * channels)
+        self.proj = Linear(channels, channels)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
         N, L, M, C = tokens.shape
         query, key, value = (
-            functional.linear(tokens, weight, bias).view(N, L, M * self.heads, C // self.heads).transpose(1, 2)
+            linear(tokens, weight, bias).view(N, L, M * self.heads, C // self.heads).transpose(1, 2)
             for weight, bias in zip(self.qkv.weight.chunk(3), self.qkv.bias.chunk(3), strict=True)
         )
         mixed = attend(query, key, value)
@@ -106,8 +107,8 @@ class Mlp(nn.Module):
 
     def __init__(self, channels: int, hidden: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(channels, hidden)
-        self.fc2 = nn.Linear(hidden, channels)
+        self.fc1 = Linear(channels, hidden)
+        self.fc2 = Linear(hidden, channels)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:

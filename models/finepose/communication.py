@@ -8,6 +8,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.linear import Linear
+
 
 class TextCrossAttention(nn.Module):
     """Softmax attention from poses to text (arXiv:2405.05216, section 3.3), without mask or positions."""
@@ -17,9 +19,9 @@ class TextCrossAttention(nn.Module):
         self.heads = heads
         self.norm = nn.LayerNorm(channels)
         self.text_norm = nn.LayerNorm(text_width)
-        self.query = nn.Linear(channels, channels)
-        self.key = nn.Linear(text_width, channels)
-        self.value = nn.Linear(text_width, channels)
+        self.query = Linear(channels, channels)
+        self.key = Linear(text_width, channels)
+        self.value = Linear(text_width, channels)
 
     def read(self, text: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values, ``[U, heads, R, C / heads]``, of text features ``[U, R, W]``."""

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.linear import Linear
+
 
 class Stylization(nn.Module):
     """The way of features back into the tokens (FinePOSE, arXiv:2405.05216, section 3.4).
@@ -21,7 +23,7 @@ class Stylization(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(channels)
         self.scale_shift = nn.Linear(channels, 2 * channels) if timed else None
-        self.out = nn.Linear(channels, channels)
+        self.out = Linear(channels, channels)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 

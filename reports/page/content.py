@@ -114,7 +114,7 @@ def _cell(cell: Cell, reasons: Mapping[str, str]) -> str | dict[str, Any]:
 
 
 def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """One plot per set of conditions that numbers may be compared under: error against time of every run."""
+    """One plot per set of conditions that numbers may be compared under, the fullest first: error against time."""
     titles = sources(records)
     found = []
     for heading, members in sections(records):
@@ -124,7 +124,7 @@ def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
                 _mark_front(points)
                 title = "; ".join(filter(None, (place, heading or group[0].data.label)))
                 found.append({"title": title, "points": points, "conditions": sentences(group)})
-    return found
+    return sorted(found, key=lambda plot: -len(plot["points"]))
 
 
 def _answers(record: Record) -> list[Value]:
