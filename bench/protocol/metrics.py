@@ -35,16 +35,21 @@ def joint_errors(pred: Tensor, target: Tensor) -> Tensor:
 
 
 def aligned_joint_errors(pred: Tensor, target: Tensor) -> Tensor:
-    """``joint_errors`` after the Procrustes alignment of every pose (``alignment.align``).
+    """``joint_errors`` after the Procrustes alignment of every pose (``alignment.align``)."""
+    pred, target = torch.broadcast_tensors(pred, target)
+    return _aligned_errors(pred, target, pred.shape[-2:-1]).view(pred.shape[:-1])
+
+
+def _aligned_errors(pred: Tensor, target: Tensor, joints: tuple[int, ...]) -> Tensor:
+    """Errors ``[N, J]`` (mm) of N aligned poses, or their means ``[N]`` where ``joints`` is ().
 
     Works through the poses in pieces of the same memory, so that it stays small however many there are. On a CPU
     every thread takes its share of the poses: shared out operation by operation, two threads are hardly faster
     than one, because each works on what the other has in its cache.
     """
-    pred, target = torch.broadcast_tensors(pred, target)
     poses = pred.reshape(-1, *pred.shape[-2:])
     targets = target.reshape(poses.shape)
-    errors = poses.new_empty(poses.shape[:2])
+    errors = poses.new_empty(len(poses), *joints)
     piece = PIECE.get(pred.device.type, GPU_PIECE)
     threads = torch.get_num_threads()
     shares = min(threads, len(poses) // piece) if pred.device.type == "cpu" else 1
@@ -57,11 +62,11 @@ def aligned_joint_errors(pred: Tensor, target: Tensor) -> Tensor:
                 list(pool.map(_align_in_pieces, *parts, repeat(piece)))
         finally:
             torch.set_num_threads(threads)
-    return errors.view(pred.shape[:-1])
+    return errors
 
 
 def _align_in_pieces(poses: Tensor, targets: Tensor, errors: Tensor, piece: int) -> None:
-    """Fill errors ``[N, J]`` (mm) of aligned poses ``[N, J, 3]``, ``piece`` poses at a time."""
+    """Fill errors ``[N, J]`` or ``[N]`` (mm) of aligned poses ``[N, J, 3]``, ``piece`` poses at a time."""
     piece = min(piece, max(1, len(poses)))
     rooms = poses.new_empty(3, piece * poses[0].numel() if len(poses) else 0)
     for out, predicted, true in zip(errors.split(piece), poses.split(piece), targets.split(piece), strict=True):
@@ -70,7 +75,8 @@ def _align_in_pieces(poses: Tensor, targets: Tensor, errors: Tensor, piece: int)
         offset = row_times(x, linear, rooms[2, : x.numel()].view(x.shape)).sub_(y)
         squared = offset.mul_(offset)
         distance = squared[:, 0].add_(squared[:, 1]).add_(squared[:, 2]).sqrt_()
-        out.copy_(distance.mul_(MILLIMETRES).t())
+        distance.mul_(MILLIMETRES)
+        out.copy_(distance.t() if out.dim() == 2 else distance.mean(0))
 
 
 def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
@@ -86,7 +92,8 @@ def p_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
 
     Source: Martinez et al., "A simple yet effective baseline" (ICCV 2017), "protocol 2".
     """
-    return aligned_joint_errors(pred, target).mean(-1)
+    pred, target = torch.broadcast_tensors(pred, target)
+    return _aligned_errors(pred, target, ()).view(pred.shape[:-2])
 
 
 def n_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
