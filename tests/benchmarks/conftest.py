@@ -64,7 +64,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     saved = read_saved(path)["rows"] if config.getoption("--compare") and path.exists() else None
     terminalreporter.section("targets")
     terminalreporter.write_line(text_table(rows, saved))
-    terminalreporter.write_line(f"{time.monotonic() - STARTED:.0f} s on {torch.get_num_threads()} threads")
+    terminalreporter.write_line(f"{time.monotonic() - STARTED:.0f} s on {os.cpu_count()} threads")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 
 KINDS = {
-    "linear layers": ("aten::addmm", "aten::mm"),
+    "linear layers": ("aten::addmm", "aten::mm", "aten::mkldnn_convolution"),
     "attention products": ("aten::bmm", "aten::baddbmm"),
     "fused attention": ("aten::_scaled_dot_product",),
     "softmax": ("aten::_softmax",),

@@ -73,3 +73,29 @@ def test_embedding_in_two_parts_is_one_linear_layer() -> None:
 def test_sizes_are_checked(options: dict, word: str) -> None:
     with pytest.raises(InputError, match=word):
         TrunkConfig(**options)
+
+
+def test_checkpointing_keeps_gradients_and_holds_less() -> None:
+    def gradients(checkpointing: bool) -> tuple[list[torch.Tensor], int]:
+        torch.manual_seed(0)
+        config = TrunkConfig(
+            frames=9, channels=16, depth=3, heads=2, drop_path=0.5, table_std=0.02, checkpointing=checkpointing
+        )
+        trunk, tokens = Trunk(config, inputs=2, joints=17).train(), torch.randn(2, 9, 17, 16)
+        held = 0
+
+        def count(tensor: torch.Tensor) -> torch.Tensor:
+            nonlocal held
+            held += tensor.numel()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            loss = trunk(tokens).square().sum()
+        return list(torch.autograd.grad(loss, list(trunk.parameters()), allow_unused=True)), held
+
+    plain, much = gradients(checkpointing=False)
+    recomputed, little = gradients(checkpointing=True)
+    assert sum(gradient is not None for gradient in plain) > 40
+    for ours, theirs in zip(recomputed, plain, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    assert little < much / 2
