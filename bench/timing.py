@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -37,7 +37,7 @@ def affordable(call: Call, device: torch.device, budget: float) -> int:
     return int(np.clip(budget / _warm_up(call, device, budget / 2), FEWEST_SAMPLES, MOST_SAMPLES))
 
 
-def timed(calls: list[Call], number: int, device: torch.device) -> list[Samples]:
+def timed(calls: Sequence[Call], number: int, device: torch.device) -> list[Samples]:
     """Times of every call, ``number`` of each, in turns: A B A B.
 
     On a GPU between events on its own clock, all read after one synchronisation. ``host`` is of all calls together
