@@ -1,6 +1,6 @@
 """Linear layers that a CPU computes as convolutions of one point.
 
-oneDNN's convolutions reach a fifth to a third more of a CPU's arithmetic than the matrix products of the BLAS that
+oneDNN's convolutions reach more of a CPU's arithmetic than the matrix products of the BLAS that
 PyTorch is built with (docs/performance.md); small products and other devices keep the ordinary way.
 """
 

@@ -27,6 +27,7 @@ written by `nox -s bench` and then `nox -s performance`.
 """
 
 NOTES = """\
+- A row stays until it is measured anew, so that rows may be of several runs.
 - The peak of matrix products is measured between the rounds, on a CPU with 2,048 × 2,048 float32 matrices and by
   the faster of two ways: the product of the BLAS, and a one-point convolution, as the linear layers take it.
 - Text goes through an encoder of CLIP's size with random weights; time does not depend on their values.

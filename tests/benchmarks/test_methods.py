@@ -10,6 +10,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
+from torch.nn import functional
 
 from bench.flops import count_flops
 from models.denoiser import DenoiserConfig
@@ -58,6 +59,23 @@ def matmul_peak() -> float:
     left, right = torch.randn(2, PEAK_SIZE, PEAK_SIZE)
     ways = (lambda: left @ right, lambda: linear(left, right))
     return 2 * PEAK_SIZE**3 / min(seconds(way, times=6) for way in ways)
+
+
+def test_linear(full_size: bool, interleaved: Interleaved, outcome: Outcome) -> None:
+    """The layer of one window that is widest, as the methods compute it and as PyTorch does."""
+    rows, channels = (243 * 17, 512) if full_size else (17, 8)
+    tokens, weight, bias = (
+        torch.randn(rows, channels),
+        torch.randn(2 * channels, channels),
+        torch.randn(2 * channels),
+    )
+    ordinary = functional.linear(tokens, weight, bias)
+    torch.testing.assert_close(linear(tokens, weight, bias), ordinary, atol=1e-3, rtol=1e-4)
+    with torch.inference_mode():
+        ratio = interleaved(
+            lambda: linear(tokens, weight, bias), lambda: functional.linear(tokens, weight, bias), rounds=50
+        )
+    outcome("linear layer of one window, 512 to 1,024 channels", "≥ 1× PyTorch's", ratio, 1, "{:.2f}×")
 
 
 def test_mixste(full_size: bool, interleaved: Interleaved, outcome: Outcome) -> None:
