@@ -86,6 +86,8 @@ class Tracker:
         return [record for record in found if record is not None]
 
     def _log(self, record: Record, files: Sequence[Path]) -> Record:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
         done = self._finished_run(f"tags.`bench.id` = '{record.id}'")
         known = self._read(done) if done else None
         if known is not None:
@@ -101,13 +103,13 @@ class Tracker:
         run_id = run.info.run_id
         logged = record.model_copy(update={"mlflow_run_id": run_id})
         self._log_batch(run_id, _metrics(logged), _flat(logged.experiment))
-        with tempfile.TemporaryDirectory() as folder:  # one call: each asks the database for the run
+        with tempfile.TemporaryDirectory() as folder:
             artifacts = Path(folder)
             (artifacts / "experiment.yaml").write_text(Experiment.model_validate(logged.experiment).to_yaml())
             (artifacts / "record.json").write_text(logged.model_dump_json(indent=1))
             for path in files:
                 shutil.copy(path, artifacts)
-            self._client.log_artifacts(run_id, folder)
+            get_artifact_repository(run.info.artifact_uri, self.uri).log_artifacts(folder)
         self._client.set_terminated(run_id)
         return logged
 
@@ -220,11 +222,7 @@ def _metrics(record: Record) -> list[tuple[str, int, float]]:
         if last or value.metric == "mpjpe":
             metrics.append((key, value.step, value.action_mean))
         if last and value.metric in INTERVALS_OF:
-            metrics += [
-                (f"{key}/low", value.step, value.low),
-                (f"{key}/high", value.step, value.high),
-                (f"{key}/frame_mean", value.step, value.frame_mean),
-            ]
+            metrics += [(f"{key}/low", value.step, value.low), (f"{key}/high", value.step, value.high)]
     cost = record.cost
     metrics += [
         ("cost/parameters", 0, float(cost.parameters)),

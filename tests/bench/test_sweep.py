@@ -190,7 +190,7 @@ def test_an_mlflow_store_that_stays_away_loses_nothing(store, monkeypatch):
 def test_an_interrupted_log_leaves_one_run(store, monkeypatch):
     wanted = job()
     with monkeypatch.context() as patch:
-        patch.setattr("mlflow.MlflowClient.log_artifacts", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("mlflow.MlflowClient.set_terminated", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run([wanted], store, "cpu")
     with monkeypatch.context() as patch:
