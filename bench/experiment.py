@@ -164,7 +164,8 @@ class Experiment(_Frozen):
         return self.model_dump(mode="json", exclude={"measurement"} if usual else None)
 
     def to_yaml(self) -> str:
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # five times as fast, where PyYAML has it
+        return yaml.dump(self.model_dump(mode="json"), Dumper=dumper, sort_keys=False)
 
 
 def parse(description: Any, source: str = "experiment") -> Experiment:

@@ -1,8 +1,8 @@
 """MLflow: one run per evaluated experiment, nested under the run of its training.
 
-A record becomes parameters, metrics (one per metric and aggregation at the last denoising step, some with
-intervals; MPJPE at every step, as MLflow's step), tags, and artifacts (``experiment.yaml``, ``record.json``, the
-arrays that lie beside it).
+A record becomes parameters (what is not set is left out), metrics (one per metric and aggregation at the last
+denoising step; MPJPE with its interval, and its mean and its bound at every step, as MLflow's step), tags, and
+artifacts (``experiment.yaml``, ``record.json``, the arrays that lie beside it).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from models.errors import InputError
 EXPERIMENT_NAME = "lifting-bench"
 _FINISHED = "attributes.status = 'FINISHED'"
 
-INTERVALS_OF = ("mpjpe", "p_mpjpe", "pck", "auc")
+CURVES = ("P-Agg", "J-Best")
+"""Aggregations whose MPJPE is a metric at every step; MLflow takes its time for each, and record.json has all."""
 
 WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each further try where the store cannot be reached."""
@@ -217,11 +218,11 @@ def _name(record: Record) -> str:
 
 def _metrics(record: Record) -> list[tuple[str, int, float]]:
     metrics = []
-    for value in record.values:  # MLflow takes its time for each; record.json has all of them
+    for value in record.values:
         key, last = f"{value.metric}/{value.aggregation or 'deterministic'}", value.step == record.conditions.steps
-        if last or value.metric == "mpjpe":
+        if last or (value.metric == "mpjpe" and value.aggregation in CURVES):
             metrics.append((key, value.step, value.action_mean))
-        if last and value.metric in INTERVALS_OF:
+        if last and value.metric == "mpjpe":
             metrics += [(f"{key}/low", value.step, value.low), (f"{key}/high", value.step, value.high)]
     cost = record.cost
     metrics += [
@@ -258,6 +259,6 @@ def _flat(description: dict[str, Any], prefix: str = "") -> dict[str, str]:
     for key, value in description.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
-        else:
+        elif value is not None:
             flat[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value)
     return flat

@@ -77,7 +77,7 @@ def interval(
     errors: ArrayLike,
     frames: ArrayLike,
     actions: ArrayLike,
-    rng: np.random.Generator,
+    seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> tuple[np.ndarray, np.ndarray]:
     """95 % percentile interval of ``action_mean``.
@@ -89,17 +89,17 @@ def interval(
 
     Args:
         errors, frames, actions: as for ``action_mean``.
-        rng: the same state gives the same interval.
+        seed: the same one gives the same interval.
         resamples: R.
 
     Returns:
         (low, high), each ``[...]``.
     """
-    errors, frames = np.asarray(errors, np.float64), np.asarray(frames, np.float64)
-    strata = _strata(actions)
-    weights = _action_weights(_draws(strata, len(frames), resamples, rng), strata, frames)
+    taken = tuple(np.asarray(actions).tolist()), tuple(np.asarray(frames).tolist())
+    weights, _ = _resampled(*taken, seed, resamples)
+    replicates = np.asarray(errors, np.float64) @ weights
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(errors @ weights, [tail, 1 - tail], axis=-1)
+    low, high = np.quantile(replicates, [tail, 1 - tail], axis=-1, overwrite_input=True)
     return low, high
 
 
@@ -174,10 +174,12 @@ def _drawn_trainings(trainings: int, resamples: int, seed: int, stream: int) -> 
 
 
 @functools.lru_cache(maxsize=16)
-def _resampled(actions: tuple[str, ...], frames: tuple[int, ...], seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _resampled(
+    actions: tuple[str, ...], frames: tuple[int, ...], seed: int, resamples: int = RESAMPLES
+) -> tuple[np.ndarray, np.ndarray]:
     """``[T, R]`` twice: weights of the takes' sums of errors in the action means, and in the frame means."""
     strata, counts = _strata(actions), np.asarray(frames, np.float64)
-    draws = _draws(strata, len(counts), RESAMPLES, np.random.default_rng(seed))
+    draws = _draws(strata, len(counts), resamples, np.random.default_rng(seed))
     return _action_weights(draws, strata, counts), draws / (counts @ draws)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from bench.protocol.aggregation import AGGREGATIONS
 from bench.protocol.errors import FrameErrors, takes
 from bench.protocol.uncertainty import action_mean, interval
-from bench.records import GroundTruth, Value
+from bench.records import GroundTruth, Kind, Value
 
 METRIC_VERSIONS = {
     "mpjpe": 1,
@@ -37,12 +37,13 @@ def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int =
     members = (actions == names[:, None]).astype(np.float64)
     rows = [(name, row - len(sums)) for name, sums in errors.sums.items() for row in range(len(sums))]
     sums = np.concatenate(list(errors.sums.values())) @ tested.member.T
-    low, high = interval(sums, tested.frames, actions, np.random.default_rng(seed))
+    low, high = interval(sums, tested.frames, actions, seed)
     mean = action_mean(sums, tested.frames, actions)
     per_action = sums @ members.T / (members @ tested.frames)
+    seen = {name: _seen(name, given or GroundTruth()) for _, name in errors.sums}
     values = []
     for number, ((metric, aggregation), from_last) in enumerate(rows):
-        record = AGGREGATIONS.get(aggregation or "")
+        kind, looks_at = seen[aggregation]
         last = from_last == -1
         joints = errors.joints.get((metric, aggregation)) if last else None
         frames = errors.frames.get((metric, aggregation)) if last else None
@@ -50,8 +51,8 @@ def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int =
             Value(
                 metric=metric,
                 aggregation=aggregation,
-                kind=record.kind if record else "deterministic",
-                looks_at=_joined(record.looks_at if record else GroundTruth(), given or GroundTruth()),
+                kind=kind,
+                looks_at=looks_at,
                 step=errors.steps + 1 + from_last,
                 action_mean=float(mean[number]),
                 low=float(low[number]),
@@ -66,8 +67,12 @@ def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int =
     return tuple(values)
 
 
-def _joined(one: GroundTruth, other: GroundTruth) -> GroundTruth:
-    return GroundTruth(**{name: given or getattr(other, name) for name, given in one})
+def _seen(aggregation: str | None, given: GroundTruth) -> tuple[Kind, GroundTruth]:
+    """What an aggregation is, and the ground truth that it or the method looks at."""
+    record = AGGREGATIONS.get(aggregation or "")
+    if record is None:
+        return "deterministic", given
+    return record.kind, GroundTruth(**{name: own or getattr(given, name) for name, own in record.looks_at})
 
 
 def _by_activity(errors: FrameErrors, frames: np.ndarray) -> dict[str, float]:

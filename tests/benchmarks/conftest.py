@@ -16,6 +16,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.machine import device_name
 from tests.benchmarks.table import read_saved, rows_of, saved_path, text_table
 
 NO_GPU, NOT_ASKED = "no GPU here", "run with --device cuda"
@@ -60,10 +61,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             for name, (what, target) in report.user_properties
             if name == "gpu"
         ]
-    path = saved_path(config.getoption("--device"))
-    saved = read_saved(path)["rows"] if config.getoption("--compare") and path.exists() else None
+    device = device_name(torch.device(config.getoption("--device") if torch.cuda.is_available() else "cpu"))
+    path, compare = saved_path(device), config.getoption("--compare")
+    saved = read_saved(path)["rows"] if compare and path.exists() else None
     terminalreporter.section("targets")
     terminalreporter.write_line(text_table(rows, saved))
+    if compare and saved is None:
+        terminalreporter.write_line(f"nothing to compare with: no results of {device} are kept in docs/results")
     terminalreporter.write_line(f"{time.monotonic() - STARTED:.0f} s on {os.cpu_count()} threads")
 
 

@@ -38,17 +38,18 @@ NOTES = """\
 
 
 def keep(paths: list[Path]) -> Path:
-    """Distil results of one device into the file that is kept; rows that are measured anew replace kept ones."""
+    """Distil results of this machine into the file that is kept; rows that are measured anew replace kept ones."""
     found = [benchmark for path in paths for benchmark in read_saved(path)["benchmarks"]]
     infos = [(benchmark["name"], benchmark["extra_info"]) for benchmark in found]
     gpus = {info["device"] for _, info in infos if "device" in info}
-    path = saved_path("cuda" if gpus else "cpu")
+    machine = environment("cpu")
+    device = next(iter(gpus), machine.device)
+    path = saved_path(device)
     kept = read_saved(path) if path.exists() else {"rows": [], "profiles": {}}
     rows = {row["what"]: row for row in [*kept["rows"], *rows_of(info for _, info in infos)]}
     profiles = {name.partition("[")[2].rstrip("]"): info["profile"] for name, info in infos if "profile" in info}
-    machine = environment("cpu")
     content = {
-        "device": next(iter(gpus), machine.device),
+        "device": device,
         "threads": found[0]["extra_info"].get("threads"),
         "versions": machine.versions,
         "command": f"nox -s bench{' -- --device cuda' if gpus else ''}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ Row = dict[str, Any]
 
 
 def saved_path(device: str) -> Path:
-    """Where the kept results of "cpu" or "cuda" lie."""
-    return RESULTS / f"benchmarks-{device.partition(':')[0]}.json"
+    """Where the kept results of a device lie, by its name: results of different devices never mix."""
+    return RESULTS / f"benchmarks-{re.sub('[^a-z0-9]+', '-', device.lower()).strip('-')}.json"
 
 
 def read_saved(path: Path) -> dict[str, Any]:

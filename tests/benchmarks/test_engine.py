@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ empty_database, toy_suite = toys.empty_database, toys.toy_suite
 
 MANY, SOME, FEW = 5000, 40, 8
 """Experiments where figures are wanted, where they come from a full run, and where only the code is tried."""
+ROUNDS = 5
 DEFAULT_MINUTES = 20
 """What a default run on two cores may take; a shorter one has fewer experiments or cheaper ones."""
 
@@ -71,6 +73,7 @@ def overhead(number: int, store: Store, monkeypatch: pytest.MonkeyPatch) -> floa
     for module, name in ((stages, "train"), (pipeline, "evaluate"), (pipeline, "examples"), (pipeline, "price")):
         monkeypatch.setattr(module, name, elsewhere.timed(getattr(module, name)))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)  # with it, MLflow watches every session
     start = time.perf_counter()
     outcome = sweep.run([resolve(experiment) for experiment in experiments(number)], store, "cpu")
     assert len(outcome.records) == number
@@ -92,8 +95,14 @@ def test_overhead_of_an_experiment(
     monkeypatch: pytest.MonkeyPatch,
     outcome: Outcome,
 ) -> None:
-    taken, _ = benchmark.pedantic(of_each, (benchmark, tmp_path, monkeypatch), rounds=1)
-    outcome("overhead of an experiment", "< 50 ms per experiment", 1000 * taken, 50, "{:.0f} ms", at_most=True)
+    found: list[float] = []
+
+    def once() -> None:
+        found.append(of_each(benchmark, tmp_path / str(len(found)), monkeypatch)[0])
+
+    benchmark.pedantic(once, rounds=ROUNDS if benchmark.enabled else 1)
+    taken = 1000 * median(found)
+    outcome("overhead of an experiment", "< 50 ms per experiment", taken, 50, "{:.0f} ms", at_most=True)
 
 
 @pytest.mark.benchmark(group="engine")
