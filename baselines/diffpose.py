@@ -207,13 +207,13 @@ def refine(
         noise: ``[K, *shape]``, added after each step (eta 1); without it (eta 0) nothing is added.
     """
     current, estimates = start, []
-    eta, added = (0.0, torch.zeros(len(times), 1)) if noise is None else (1.0, noise)
+    eta, added = (0.0, start.new_zeros(len(times), 1)) if noise is None else (1.0, noise.to(start.device))
     for number, (now, then) in enumerate(pairwise([*times, -1])):
         share = float(signal[now])
         clean = (current - (1 - share) ** 0.5 * predict_noise(current, now)) / share**0.5
         estimates.append(clean)
         if then >= 0:
-            current = ddim_step(current, clean, added[number].to(current.device), now, then, signal, eta)
+            current = ddim_step(current, clean, added[number], now, then, signal, eta)
     return torch.stack(estimates)
 
 
@@ -350,7 +350,7 @@ class DiffPose(Lifter):
         """
 
         def predict_noise(noisy: Tensor, time: int) -> Tensor:
-            at = torch.tensor([time], device=noisy.device)
+            at = torch.full((1,), time, device=noisy.device)
             return self.denoiser(noisy.flatten(0, 2), at).unflatten(0, noisy.shape[:3])
 
         values = joints[:, 0, ..., 0].numel() * 2 * self.config.channels

@@ -137,7 +137,7 @@ class Denoiser(Lifter):
         self, condition: Condition, noise: Tensor, first: int, hypotheses: int, flip: bool
     ) -> Tensor:
         def denoise(poses: Tensor, time: int) -> Tensor:
-            times = torch.tensor([time], device=poses.device)
+            times = torch.full((1,), time, device=poses.device)
             if not flip:
                 return self.denoise(condition, poses, times, first, hypotheses)
             both = torch.cat([poses, self.skeleton.mirror(poses)])

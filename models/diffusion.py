@@ -44,8 +44,7 @@ def q_sample(clean: Tensor, noise: Tensor, times: Tensor, signal: Tensor) -> Ten
 
 def predict_noise_from_start(current: Tensor, clean: Tensor, times: Tensor, signal: Tensor) -> Tensor:
     """Noise in ``current`` ``[B, ...]`` at ``times`` (``[B]`` or ``[1]``) if it came from ``clean``; float64."""
-    share = signal[times].view(-1, *[1] * (current.dim() - 1)).to(current.device)
-    return ((1 / share).sqrt() * current - clean) / (1 / share - 1).sqrt()
+    return _noise_between(current, clean, signal[times].view(-1, *[1] * (current.dim() - 1)).to(current.device))
 
 
 def visited_times(steps: int, timesteps: int = TIMESTEPS) -> list[int]:
@@ -65,13 +64,17 @@ def ddim_step(
     """From ``current`` at time ``now`` and its clean estimate to time ``then``, with fresh ``noise`` times eta."""
     share, next_share = float(signal[now]), float(signal[then])
     variance = eta**2 * (1 - share / next_share) * (1 - next_share) / (1 - share)
-    direction = predict_noise_from_start(current, clean, torch.tensor([now]), signal)
+    direction = _noise_between(current, clean, share)
     mean = next_share**0.5 * clean + (1 - next_share - variance) ** 0.5 * direction
     return (mean + variance**0.5 * noise).to(current.dtype)
 
 
+def _noise_between(current: Tensor, clean: Tensor, share: Tensor | float) -> Tensor:
+    return ((1 / share) ** 0.5 * current.double() - clean) / (1 / share - 1) ** 0.5
+
+
 def sample(denoise: Callable[[Tensor, int], Tensor], noise: Tensor, scale: float, signal: Tensor) -> Tensor:
-    """Denoise from pure noise.
+    """Denoise from pure noise; no step waits for the device or copies to it.
 
     Args:
         denoise: noisy poses ``[B, H, F, J, 3]`` (clamped, divided by ``scale``) and their time to clean poses.

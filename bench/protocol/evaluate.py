@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -128,8 +130,7 @@ def samples(
     given = substitutes(labels, classes) if lifter.uses_action else dict.fromkeys(classes, "")
     was_training = lifter.training
     lifter.eval()
-    for rows in batches:
-        truth = _labelled(windows.batch(rows), given).to(device)
+    for rows, truth in _assembled(windows, batches, given, device):
         for run, pairs in runs.items():
             drawn = replace(sampling, hypotheses=run[0], steps=run[1])
             with autocast(device, precision):
@@ -137,6 +138,21 @@ def samples(
             yield rows, truth, pairs, pred
         progress(len(rows))
     lifter.train(was_training)
+
+
+def _assembled(
+    windows: Windows, batches: Iterable[np.ndarray], given: dict[str, str], device: torch.device
+) -> Iterator[tuple[np.ndarray, Batch]]:
+    """Batches on the device, each with its rows; the next one is put together while the caller is at this one."""
+
+    def assemble(rows: np.ndarray) -> Batch:
+        batch = _labelled(windows.batch(rows), given)
+        return batch.pinned() if device.type == "cuda" else batch
+
+    with ThreadPoolExecutor(1) as beside:
+        begun = ((rows, beside.submit(assemble, rows)) for rows in batches)
+        for (rows, batch), _ in pairwise(chain(begun, [None])):
+            yield rows, batch.result().to(device)
 
 
 def windows_per_call(frames: int, device: torch.device) -> int:

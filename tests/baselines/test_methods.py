@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from baselines.mixste import MixSTE
 from baselines.tcn import TCN, TCNConfig
@@ -58,6 +60,32 @@ def part(data: Batch, first: int) -> Batch:
         if isinstance(value := getattr(data, field.name), torch.Tensor)
     }
     return replace(Batch(actions=data.actions[first:], **kept), pose_3d=None, random_3d=None, camera=None)
+
+
+class Copies(TorchDispatchMode):
+    """Counts operations that copy from one device to another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)]
+        self.number += len({tensor.device.type for tensor in tensors}) > 1
+        return result
+
+
+@pytest.mark.parametrize("cls", [cls for cls in METHODS if cls.probabilistic])
+def test_no_denoising_step_copies_to_the_device_or_waits_for_it(cls: type[Lifter]) -> None:
+    lifter = tiny(cls).eval().to("meta")
+    data = replace(batch(lifter, lifter.frames).to("meta"), window_keys=torch.arange(3), pose_3d=None, camera=None)
+    copies = []
+    for steps in (1, 2, 6):
+        with Copies() as counted, torch.inference_mode():
+            lifter.predict(data, Sampling(hypotheses=3, steps=steps))
+        copies.append(counted.number)
+    assert copies[1] == copies[2] > 0, "the first call may encode text"
 
 
 @pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP], ids=lambda skeleton: skeleton.name)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from itertools import starmap
 from pathlib import Path
@@ -169,6 +170,29 @@ def test_batching_changes_nothing(windows: Windows) -> None:
     small = run(Guess(), windows, [(3, 2)], batch_windows=2, progress=finished.append)[3, 2]
     assert sum(finished) == len(windows)
     assert_equal(small, run(Guess(), windows, [(3, 2)], batch_windows=1000)[3, 2])
+
+
+def test_the_next_batch_is_assembled_while_one_is_predicted(
+    windows: Windows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[threading.Event] = [threading.Event() for _ in windows.table]
+    begun = iter(asked)
+    assemble, lifter = windows.batch, Exact()
+    predict, following = lifter.predict, iter(asked[1:])
+
+    def assembled(rows: np.ndarray) -> Batch:
+        next(begun).set()
+        return assemble(rows)
+
+    def predicted(batch: Batch, sampling: Sampling) -> Tensor:
+        event = next(following, None)
+        assert event is None or event.wait(10)
+        return predict(batch, sampling)
+
+    monkeypatch.setattr(windows, "batch", assembled)
+    monkeypatch.setattr(lifter, "predict", predicted)
+    run(lifter, windows, [(1, 1)], batch_windows=1)
+    assert all(event.is_set() for event in asked)
 
 
 def test_some_windows(windows: Windows) -> None:
