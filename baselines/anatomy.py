@@ -347,6 +347,7 @@ class Anatomy(Lifter):
     title: ClassVar[str] = "Anatomy3D"
     Config: ClassVar[type] = AnatomyConfig
     needs_confidence: ClassVar[bool] = True
+    compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
             AnatomyConfig(

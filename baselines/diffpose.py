@@ -285,6 +285,7 @@ class DiffPose(Lifter):
     timed_stages: ClassVar[dict[str, str]] = {"2D": "start", "denoise": "sample"}
     Config: ClassVar[type] = DiffPoseConfig
     probabilistic: ClassVar[bool] = True
+    compiled_part: ClassVar[str] = "denoiser"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(DiffPoseConfig(frames=9, **TINY), TINY_HALF),
         "base": Preset(DiffPoseConfig(frames=81, **BASE), BASE_RECIPE),

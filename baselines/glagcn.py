@@ -173,6 +173,7 @@ class GLAGCN(Lifter):
 
     title: ClassVar[str] = "GLA-GCN"
     Config: ClassVar[type] = GLAGCNConfig
+    compiled_part: ClassVar[str] = "network"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(GLAGCNConfig(frames=9, filter_widths=(5,), channels=16, dropout=0.0), TINY_RECIPE),
         "base": Preset(

@@ -174,6 +174,7 @@ class MHFormer(Lifter):
 
     title: ClassVar[str] = "MHFormer"
     Config: ClassVar[type] = MHFormerConfig
+    compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
             MHFormerConfig(

@@ -104,6 +104,7 @@ class MotionBERT(Lifter):
     title: ClassVar[str] = "MotionBERT"
     Config: ClassVar[type] = MotionBERTConfig
     needs_confidence: ClassVar[bool] = True
+    compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
             MotionBERTConfig(

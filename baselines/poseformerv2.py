@@ -108,6 +108,7 @@ class PoseFormerV2(Lifter):
 
     title: ClassVar[str] = "PoseFormerV2"
     Config: ClassVar[type] = PoseFormerV2Config
+    compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
             PoseFormerV2Config(

@@ -279,6 +279,7 @@ class PSTMO(Lifter):
 
     title: ClassVar[str] = "P-STMO"
     Config: ClassVar[type] = PSTMOConfig
+    compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
         name: Preset(config, recipe) for name, (config, _, recipe) in SIZES.items()
     }

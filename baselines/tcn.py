@@ -136,6 +136,7 @@ class TCN(Lifter):
 
     title: ClassVar[str] = "TCN"
     Config: ClassVar[type] = TCNConfig
+    compiled_part: ClassVar[str] = "network.dilated"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
             TCNConfig(frames=9, filter_widths=(3, 3, 3), channels=128, dropout=0.1),

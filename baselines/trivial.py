@@ -46,6 +46,8 @@ def sized(config: type[WindowConfig]) -> dict[str, Preset]:
 class TrivialLifter(Lifter):
     """A lifter without weights; what it saw of the training poses lies in buffers as long as they need."""
 
+    compiled_part: ClassVar[str] = "lift"
+
     def __init__(self, config: WindowConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
         self.frames = self.train_frames = config.frames

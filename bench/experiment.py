@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -112,6 +113,7 @@ class EvaluationSpec(_Frozen):
         windows: size of the named, evenly spread subset of test windows; None or "all" for every window.
         sequences: the same in whole sequences, for what depends on the windows of a sequence together.
         precision: of the predictions; fp16 and bf16 are autocast.
+        compile: what computes most in a prediction goes through ``torch.compile``; described only where asked for.
         seed: of the sampling noise.
     """
 
@@ -128,6 +130,7 @@ class EvaluationSpec(_Frozen):
     windows: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)
     sequences: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)
     precision: Precision = "fp32"
+    compile: bool = Field(default=False, exclude_if=operator.not_)
     seed: int = Field(default=0, ge=0, lt=2**31)
 
 

@@ -44,10 +44,10 @@ def measure(
 ) -> Cost:
     """Price of one prediction with these H, K and flip, on this device.
 
-    What a method remembers between predictions (the text of an action) is there before anything is measured. One
-    call counts operations and one measures memory; further calls warm up until three in a row differ by less than
-    a tenth; then latency is sampled, stages are timed, and throughput at a larger batch. Nothing is changed on the
-    device.
+    What a method remembers between predictions (the text of an action) is there before anything is measured, and
+    so is what is compiled. One call counts operations and one measures memory; further calls warm up until three
+    in a row differ by less than a tenth; then latency is sampled, stages are timed, and throughput at a larger
+    batch. Nothing is changed on the device.
 
     Args:
         lifter: on ``device``; measured in evaluation mode.
@@ -70,8 +70,9 @@ def measure(
         return lifter.predict(next(rotation), sampling)
 
     with torch.inference_mode(), autocast(device, precision), nvml.gpu(device) as gpu:
+        first = sampling if lifter.compiled else replace(sampling, hypotheses=1, steps=1)
         for some in inputs:
-            lifter.predict(some, replace(sampling, hypotheses=1, steps=1))
+            lifter.predict(some, first)
         flops = count_flops(lambda: lifter.predict(inputs[0], sampling))
         used = memory.use_of(lambda: lifter.predict(inputs[0], sampling), device)
         process_memory = nvml.process_memory_mb(gpu)
@@ -202,16 +203,13 @@ def _joined(inputs: list[Batch], size: int) -> Batch:
 def _setup(
     lifter: Lifter, sampling: Sampling, device: torch.device, precision: Precision, batch: int, workers: int
 ) -> Setup:
-    compiled = any(
-        hasattr(module, "_orig_mod") or module._compiled_call_impl is not None for module in lifter.modules()
-    )
     return Setup(
         hypotheses=sampling.hypotheses,
         steps=sampling.steps,
         flip=sampling.flip,
         precision=precision,
         tf32=tf32(device),
-        compiled=compiled,
+        compiled=lifter.compiled,
         threads=torch.get_num_threads(),
         batch=batch,
         workers=workers,

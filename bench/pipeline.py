@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from bench import memory
 from bench.colleagues import colleagues
+from bench.compilation import compile_part
 from bench.data.windows import Windows, evaluation_windows
 from bench.experiment import EvaluationSpec
 from bench.machine import environment
@@ -124,7 +125,10 @@ def _with_weights(job: Job, store: Store, device: torch.device, wait: bool = Tru
         if known is None and (wait or job.keeps_data):
             known, _ = trained(job.training, lifter, job.train, job.test, store, str(device))
         info = known or info
-    return job.altered(lifter.to(device).eval()), info
+    ready = job.altered(lifter.to(device).eval())
+    if job.experiment.evaluation.compile:
+        compile_part(ready, dynamic=None if wait else False)
+    return ready, info
 
 
 def _test_part(windows: Windows, spec: EvaluationSpec) -> Part:

@@ -134,7 +134,7 @@ class Job:
             "method": self.experiment.method.name,
             "version": self.lifter.version,
             "config": asdict(self.evaluated_config),
-            "predicted": [spec.hypotheses, spec.steps, spec.flip, spec.precision],
+            "predicted": [spec.hypotheses, spec.steps, spec.flip, spec.precision, *["compiled"] * spec.compile],
             "data": [self.test.name, len(self.test.skeleton.joints)],
         }
         kept = {"training": self.training_id} if self.keeps_data else {}
@@ -222,6 +222,9 @@ def resolve(experiment: Experiment) -> Job:
         changed.append(f"action label {evaluation.actions}")
     if evaluation.precision != "fp32":
         changed.append(f"predicted in {evaluation.precision}")
+    if evaluation.compile:
+        importlib.import_module("bench.compilation").check_compilable(lifter)
+        changed.append("compiled")
     if experiment.measurement.title:
         changed.append(f"measured with {experiment.measurement.title}")
     variant = ", ".join(changed)

@@ -111,6 +111,7 @@ def stage_times(lifter: Lifter, call: Call, device: torch.device, number: int) -
 
 @contextmanager
 def _replaced(lifter: Lifter, methods: dict[str, Callable[..., Any]]) -> Iterator[None]:
+    own = {name: value for name, value in vars(lifter).items() if name in methods}
     for name, method in methods.items():
         setattr(lifter, name, method)
     try:
@@ -118,6 +119,7 @@ def _replaced(lifter: Lifter, methods: dict[str, Callable[..., Any]]) -> Iterato
     finally:
         for name in methods:
             delattr(lifter, name)
+        vars(lifter).update(own)
 
 
 def _warm_up(call: Call, device: torch.device, budget: float) -> float:

@@ -56,6 +56,7 @@ class Denoiser(Lifter):
     """
 
     probabilistic: ClassVar[bool] = True
+    compiled_part: ClassVar[str] = "trunk"
     timed_stages: ClassVar[dict[str, str]] = {"2D": "_embed_2d", "denoise": "denoise"}
 
     def __init__(self, config: DenoiserConfig, skeleton: Skeleton = HUMAN36M) -> None:

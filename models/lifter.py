@@ -161,6 +161,8 @@ class Lifter(nn.Module):
         probabilistic: whether H and K mean anything to it.
         needs_confidence: whether it reads ``Batch.confidence``; its ``Config`` is then a
             ``models.prediction.ConfidenceConfig``, and data without confidence is refused before training starts.
+        compiled_part: the method or module that computes most in a prediction ("lift", "network.dilated"), free of
+            random numbers and of text; "" for none. ``evaluation.compile`` compiles it.
         timed_stages: name of a part of a prediction → name of the method that does it, for measurements of where
             the time goes; one may run inside of another.
 
@@ -172,6 +174,7 @@ class Lifter(nn.Module):
         random_frames: N further frames of a window's sequence that the method wants to see
             (``Batch.random_2d``), in place of all of them.
         uses_action: whether ``predict`` reads ``Batch.actions`` (an assumption that tables print).
+        compiled: whether that part is compiled.
         notes: conditions of its own that belong under a table (for example ``{"text": "tiny"}``).
     """
 
@@ -181,6 +184,7 @@ class Lifter(nn.Module):
     presets: ClassVar[dict[str, Preset]]
     probabilistic: ClassVar[bool] = False
     needs_confidence: ClassVar[bool] = False
+    compiled_part: ClassVar[str] = ""
     timed_stages: ClassVar[dict[str, str]] = {}
 
     frames: int
@@ -189,6 +193,7 @@ class Lifter(nn.Module):
     context: tuple[int, int] = (0, 0)
     random_frames: int = 0
     uses_action: bool = False
+    compiled: bool = False
 
     def __init__(self, config: Any, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__()

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -151,8 +150,12 @@ def _assembled(
 
     with ThreadPoolExecutor(1) as beside:
         begun = ((rows, beside.submit(assemble, rows)) for rows in batches)
-        for (rows, batch), _ in pairwise(chain(begun, [None])):
+        waiting = next(begun, None)
+        while waiting is not None:
+            following = next(begun, None)
+            rows, batch = waiting
             yield rows, batch.result().to(device)
+            waiting = following
 
 
 def windows_per_call(frames: int, device: torch.device) -> int:

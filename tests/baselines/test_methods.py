@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -14,6 +16,7 @@ from baselines.mixste import MixSTE
 from baselines.tcn import TCN, TCNConfig
 from baselines.trivial import MeanPose, NearestPose, NearestPoseConfig
 from bench import registry
+from bench.compilation import compile_part
 from models.errors import InputError
 from models.lifter import Batch, Lifter, Sampling
 from models.prediction import WindowConfig
@@ -60,6 +63,21 @@ def part(data: Batch, first: int) -> Batch:
         if isinstance(value := getattr(data, field.name), torch.Tensor)
     }
     return replace(Batch(actions=data.actions[first:], **kept), pose_3d=None, random_3d=None, camera=None)
+
+
+@pytest.mark.parametrize("cls", METHODS)
+def test_the_compiled_part_is_traced_whole_and_gives_the_same(
+    cls: type[Lifter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifter = tiny(cls).eval()
+    data, sampling = part(batch(lifter, lifter.frames), 0), Sampling(hypotheses=3, steps=2)
+    with torch.inference_mode():
+        expected = lifter.predict(data, sampling)
+        monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager", fullgraph=True))
+        compile_part(lifter)
+        found = lifter.predict(data, sampling)
+    assert counters["stats"]["unique_graphs"] >= 1
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
 class Copies(TorchDispatchMode):

@@ -43,6 +43,7 @@ class Toy(Lifter):
         for name in ("tiny", "base", "paper")
     }
     probabilistic = True
+    compiled_part = "lift"
 
     def __init__(self, config, skeleton=HUMAN36M):
         super().__init__(config, skeleton)
