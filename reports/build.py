@@ -27,7 +27,11 @@ from reports.page.html import page
 from reports.summary import missing_sentence, summary
 from reports.tables import Table
 
-COMPANIONS = {"main": ("cost", "actions", "gaps"), "pck": ("cost", "sequences", "activities")}
+COMPANIONS = {
+    "main": ("cost", "actions", "gaps"),
+    "pck": ("cost", "sequences", "activities"),
+    "priced": ("cost",),
+}
 """Further layouts that are filled from the runs of a table; one that nothing is known for is left out."""
 
 COMPANION_TITLES = {

@@ -269,6 +269,7 @@ LAYOUTS: dict[str, Layout] = {
     "pck": pck,
     "prompts": prompts,
     "variants": variants,
+    "priced": variants,
     "sampling": sampling,
     "pareto": pareto,
     "cost": cost,
