@@ -19,19 +19,23 @@ LOOK_SECONDS = 1.0
 def colleagues(experiment: Experiment, root: Path, device: torch.device, count: int) -> Iterator[None]:
     """Let ``count`` processes make the predictions of an experiment, over and over, until the block ends.
 
+    They and this process share the CPU's threads equally, as workers of a sweep do.
+
     Raises:
         RuntimeError: one of them ended before it began to predict.
     """
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     begun = [context.Event() for _ in range(count)]
-    threads = torch.get_num_threads()
+    before = torch.get_num_threads()
+    threads = max(1, before // (1 + count))
     processes = [
         context.Process(target=_predict, args=(experiment, root, device, threads, event, stop), daemon=True)
         for event in begun
     ]
     for process in processes:
         process.start()
+    torch.set_num_threads(threads)
     try:
         for process, event in zip(processes, begun, strict=True):
             while not event.wait(LOOK_SECONDS):
@@ -41,6 +45,7 @@ def colleagues(experiment: Experiment, root: Path, device: torch.device, count: 
                     )
         yield
     finally:
+        torch.set_num_threads(before)
         stop.set()
         for process in processes:
             process.join()

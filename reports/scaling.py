@@ -151,7 +151,8 @@ def growth(records: Sequence[Record]) -> list[Drawing]:
         if found:
             caption = (
                 "Time of a call (above; of a call divided by the workers, where they vary) and memory that a "
-                "prediction adds (below). Dots: measured; lines: power laws fitted to them, with their exponents."
+                "prediction adds (below). Dots: measured; lines: power laws fitted to them, with their exponents "
+                "in the corner, in the order of the legend."
             )
             text = " ".join([caption, *_conditions(where, group)])
             end = f"-{number}" if len(by_device) > 1 else ""
@@ -222,8 +223,8 @@ def _figure(found: Sequence[Series]) -> Figure:
         for row, (what, quantity) in zip(panels, QUANTITIES.items(), strict=True):
             for panel, axis in zip(row, axes, strict=True):
                 along_it = [along for along in found if along.axis == axis]
-                for along in along_it:
-                    _draw(panel, along, quantity, *looks[along.records[0].title])
+                for number, along in enumerate(along_it):
+                    _draw(panel, along, quantity, *looks[along.records[0].title], line=number)
                 _finish(panel, sorted({x for along in along_it for x in along.positions()}))
             row[0].set_ylabel(LABELS[what])
             plain_log_ticks(row[0].yaxis, row[0].get_ylim())
@@ -238,17 +239,17 @@ def _figure(found: Sequence[Series]) -> Figure:
 
 
 def _draw(
-    panel: Axes, along: Series, quantity: Callable[[Record], float | None], colour: tuple, marker: str
+    panel: Axes, along: Series, quantity: Callable[[Record], float | None], colour: tuple, marker: str, line: int
 ) -> None:
+    """Dots, their fit, and its exponent in the free corner above small places, a line of text for each method."""
     xs, fit = along.positions(), along.fit(quantity)
     panel.plot(xs, [quantity(record) or math.nan for record in along.records], marker, color=colour, markersize=3)
     if fit is not None:
         ends = np.array([xs[0], xs[-1]], dtype=float)
-        line = fit.factor * ends**fit.exponent
-        panel.plot(ends, line, color=colour, linewidth=0.8)
+        panel.plot(ends, fit.factor * ends**fit.exponent, color=colour, linewidth=0.8)
         panel.annotate(
-            _two_digits(fit.exponent), (ends[1], line[1]), xytext=(0, 3), textcoords="offset points",
-            ha="right", va="bottom", fontsize=5.5, color=colour,
+            _two_digits(fit.exponent), (0, 1), xytext=(3, -7 * line), xycoords="axes fraction",
+            textcoords="offset points", ha="left", va="top", fontsize=5.5, color=colour,
         )  # fmt: skip
 
 

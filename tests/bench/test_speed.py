@@ -120,6 +120,7 @@ def test_workers_predict_beside_the_measured_one_and_end_with_it(tmp_path: Path)
     made = job(measurement={"workers": 2})
     cost = price(made, Store(tmp_path), CPU).cost
     assert cost.setup.workers == 2
+    assert cost.setup.threads == max(1, torch.get_num_threads() // 2)
     assert cost.latency.throughput_windows_per_s == pytest.approx(2000 / cost.latency.median_ms)
     assert cost.peak_gflops is None
     assert not multiprocessing.active_children()
