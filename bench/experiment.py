@@ -133,6 +133,11 @@ class EvaluationSpec(_Frozen):
     compile: bool = Field(default=False, exclude_if=operator.not_)
     seed: int = Field(default=0, ge=0, lt=2**31)
 
+    @property
+    def arithmetic(self) -> str:
+        """Of predictions: "fp32", "bf16 compiled"."""
+        return f"{self.precision}{' compiled' * self.compile}"
+
 
 class MeasurementSpec(_Frozen):
     """How the price of a prediction is measured, where it is not that of one window on an idle machine.

@@ -25,8 +25,7 @@ def count_flops(call: Callable[[], object]) -> int:
         getattr(torch.ops.aten, name): _attention for name in UNCOUNTED_ATTENTION if hasattr(torch.ops.aten, name)
     }
     formulas[torch.ops.aten.mv] = formulas[torch.ops.aten.dot] = _product
-    eager = torch.compiler.set_stance("force_eager")
-    with eager, _plain_transformer_layers(), FlopCounterMode(display=False, custom_mapping=formulas) as counter:
+    with _plain_transformer_layers(), FlopCounterMode(display=False, custom_mapping=formulas) as counter:
         call()
     return int(counter.get_total_flops())
 

@@ -134,7 +134,7 @@ class Job:
             "method": self.experiment.method.name,
             "version": self.lifter.version,
             "config": asdict(self.evaluated_config),
-            "predicted": [spec.hypotheses, spec.steps, spec.flip, spec.precision, *["compiled"] * spec.compile],
+            "predicted": [spec.hypotheses, spec.steps, spec.flip, spec.arithmetic],
             "data": [self.test.name, len(self.test.skeleton.joints)],
         }
         kept = {"training": self.training_id} if self.keeps_data else {}
@@ -223,7 +223,6 @@ def resolve(experiment: Experiment) -> Job:
     if evaluation.precision != "fp32":
         changed.append(f"predicted in {evaluation.precision}")
     if evaluation.compile:
-        importlib.import_module("bench.compilation").check_compilable(lifter)
         changed.append("compiled")
     if experiment.measurement.title:
         changed.append(f"measured with {experiment.measurement.title}")
@@ -266,7 +265,9 @@ def resolve(experiment: Experiment) -> Job:
 
 def _unusual(experiment: Experiment) -> dict[str, Any]:
     """A measurement that is not the usual one, for identities."""
-    return {"measurement": experiment.measurement.model_dump()} if experiment.measurement.title else {}
+    spec = experiment.measurement
+    shared = {"threads": "shared"} if spec.workers > 1 else {}
+    return {"measurement": spec.model_dump() | shared} if spec.title else {}
 
 
 def _filled(asked: TrainingSpec, recipe: Recipe) -> TrainingSpec:

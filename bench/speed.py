@@ -49,8 +49,8 @@ def parse_contender(text: str) -> list[tuple[str, Any]]:
 
 def compete(jobs: tuple[Job, Job], store: Store, device: torch.device, budget: float = BUDGET_SECONDS) -> Contest:
     """Time the predictions of two jobs in turns: A B A B."""
+    calls, frames = zip(*(_call(job, store, device) for job in jobs), strict=True)
     with torch.inference_mode(), nvml.gpu(device) as gpu:
-        calls, frames = zip(*(_call(job, store, device) for job in jobs), strict=True)
         for call in calls:
             call()  # what is compiled is made now, before it is asked how long a call takes
         affordable = [timing.affordable(call, device, budget / 2) for call in calls]
@@ -67,8 +67,7 @@ def lines(jobs: tuple[Job, Job], contest: Contest, device: torch.device) -> Iter
     yield f"{device_label(device)}, driver {place.driver or 'none'}, torch {torch.__version__}"
     for letter, job, samples, frames in zip("AB", jobs, contest.samples, contest.frames, strict=True):
         spec = job.experiment.evaluation
-        setup = f"H={spec.hypotheses} K={spec.steps} flip={'yes' if spec.flip else 'no'} {spec.precision}"
-        setup += " compiled" * spec.compile
+        setup = f"H={spec.hypotheses} K={spec.steps} flip={'yes' if spec.flip else 'no'} {spec.arithmetic}"
         low, median, high = np.percentile(samples, [20, 50, 80])
         yield (
             f"{letter}: {job.name}, {setup}: median {median * frames:.4g} ms/window of {frames} frames "

@@ -56,7 +56,7 @@ class Denoiser(Lifter):
     """
 
     probabilistic: ClassVar[bool] = True
-    compiled_part: ClassVar[str] = "trunk"
+    compiled_part: ClassVar[str] = "trunk.lift"
     timed_stages: ClassVar[dict[str, str]] = {"2D": "_embed_2d", "denoise": "denoise"}
 
     def __init__(self, config: DenoiserConfig, skeleton: Skeleton = HUMAN36M) -> None:

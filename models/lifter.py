@@ -53,7 +53,7 @@ class Batch:
         return self._with(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pinned(self) -> Batch:
-        """The same batch in page-locked memory, from which it goes to a GPU while that computes."""
+        """The same batch in page-locked memory, from which ``to`` sends it to a GPU without waiting."""
         return self._with(Tensor.pin_memory)
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:

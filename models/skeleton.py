@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ class Skeleton:
     right: tuple[int, ...]
     root: int
 
-    @cached_property
+    @functools.cached_property
     def mirrored_order(self) -> tuple[int, ...]:
         """Index that swaps left and right joints: ``mirrored = x[..., mirrored_order, :]``."""
         order = list(range(len(self.joints)))
@@ -31,7 +31,7 @@ class Skeleton:
             order[left], order[right] = right, left
         return tuple(order)
 
-    @cached_property
+    @functools.cached_property
     def bones(self) -> tuple[tuple[int, int], ...]:
         """(parent, child) of every joint but the root."""
         return tuple((parent, child) for child, parent in enumerate(self.parents) if parent >= 0)
@@ -45,9 +45,16 @@ class Skeleton:
         Returns:
             A new tensor of the same shape. Applied twice it is the identity.
         """
-        swapped = poses.index_select(-2, torch.tensor(self.mirrored_order, device=poses.device))
+        swapped = poses.index_select(-2, _index(self.mirrored_order, poses.device))
         swapped[..., 0].neg_()
         return swapped
+
+
+@functools.lru_cache(maxsize=64)
+def _index(order: tuple[int, ...], device: torch.device) -> Tensor:
+    """Made once for each device, because making it copies to the device and waits for that."""
+    with torch.inference_mode(False):
+        return torch.tensor(order, device=device)
 
 
 HUMAN36M = Skeleton(

@@ -211,10 +211,11 @@ class Trunk(nn.Module):
         B = len(tokens)
         size = B if tokens.is_cuda else max(1, CACHED_VALUES // tokens[0].numel())
         parts = [slice(first, min(first + size, B)) for first in range(0, B, size)]
-        lifted = [self._lift(tokens[part], part, communicate) for part in parts]
+        lifted = [self.lift(tokens[part], part, communicate) for part in parts]
         return lifted[0] if len(lifted) == 1 else torch.cat(lifted)
 
-    def _lift(self, tokens: Tensor, part: slice, communicate: Callable[[Tensor, slice], Tensor] | None) -> Tensor:
+    def lift(self, tokens: Tensor, part: slice, communicate: Callable[[Tensor, slice], Tensor] | None) -> Tensor:
+        """``forward`` of the windows ``part``, whose tokens these are, at once."""
         for number, (spatial, temporal) in enumerate(zip(self.spatial_blocks, self.temporal_blocks, strict=True)):
             tokens = self.spatial_norm(self._through(within_frames, spatial, tokens))
             if number == 0:

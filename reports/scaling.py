@@ -161,14 +161,20 @@ def growth(records: Sequence[Record]) -> list[Drawing]:
 
 
 def _name(record: Record) -> str:
-    return f"{record.title} {record.preset}"
+    arithmetic = _arithmetic(record)
+    return f"{record.title} {record.preset}{'' if arithmetic == 'fp32' else f' {arithmetic}'}"
+
+
+def _arithmetic(record: Record) -> str:
+    setup = record.cost.setup
+    return "" if setup is None else f"{setup.precision}{' compiled' * setup.compiled}"
 
 
 def _conditions(where: str, records: Sequence[Record]) -> list[str]:
     """What costs depend on, in sentences."""
     drawn = [record for record in records if untrained(record)]
     weights = "as drawn, untrained" if len(drawn) == len(records) else "trained" if not drawn else "of both kinds"
-    arithmetic = dict.fromkeys(setup.precision for record in records if (setup := record.cost.setup))
+    arithmetic = dict.fromkeys(filter(None, map(_arithmetic, records)))
     flip = dict.fromkeys("yes" if record.conditions.flip else "no" for record in records)
     warnings = dict.fromkeys(text for record in records for text in record.environment.warnings)
     return [

@@ -9,7 +9,6 @@ from bench.experiment import parse
 from bench.plan import resolve
 from bench.store import Store
 from bench.sweep import run
-from models.errors import InputError
 from tests.bench.toy import Toy
 
 
@@ -28,15 +27,21 @@ def test_it_is_described_only_where_it_is_asked_for(toy_suite):
     assert compiled.variant == "compiled"
 
 
-def test_what_is_missing_is_said_before_anything_is_trained(toy_suite, monkeypatch):
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    with monkeypatch.context() as patch:
-        patch.setattr(shutil, "which", lambda program: None)
-        with pytest.raises(InputError, match="C\\+\\+ compiler, and there is no no-such-compiler: install one"):
-            job(compile=True)
-    monkeypatch.setattr(Toy, "compiled_part", "")
-    with pytest.raises(InputError, match="Toy names no part to compile: set its compiled_part"):
-        job(compile=True)
+@pytest.mark.parametrize(
+    ("compiler", "part", "reason"),
+    [
+        ("no-such-compiler", "lift", "needs a C++ compiler, and there is none: install one"),
+        ("sh", "", "Toy names no part to compile: set its compiled_part"),
+    ],
+)
+def test_what_cannot_be_compiled_fails_alone(toy_suite, tmp_path, monkeypatch, compiler, part, reason):
+    monkeypatch.setenv("CXX", compiler)
+    monkeypatch.setattr(Toy, "compiled_part", part)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    usual, compiled = jobs = job(), job(compile=True)
+    outcome = run(jobs, Store(tmp_path), "cpu")
+    assert set(outcome.records) == {usual.id}
+    assert reason in outcome.failures[compiled.id].reason
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")

@@ -118,9 +118,15 @@ def test_a_price_of_batches_is_per_window(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("toy_everywhere")
 def test_workers_predict_beside_the_measured_one_and_end_with_it(tmp_path: Path) -> None:
     made = job(measurement={"workers": 2})
-    cost = price(made, Store(tmp_path), CPU).cost
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        cost = price(made, Store(tmp_path), CPU).cost
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
     assert cost.setup.workers == 2
-    assert cost.setup.threads == max(1, torch.get_num_threads() // 2)
+    assert cost.setup.threads == 1
     assert cost.latency.throughput_windows_per_s == pytest.approx(2000 / cost.latency.median_ms)
     assert cost.peak_gflops is None
     assert not multiprocessing.active_children()
