@@ -1,10 +1,14 @@
 """Linear layers that a CPU computes as convolutions of one point.
 
-oneDNN's convolutions reach more of a CPU's arithmetic than the matrix products of the BLAS that
-PyTorch is built with (docs/performance.md); small products and other devices keep the ordinary way.
+The BLAS that PyTorch is built with, MKL, keeps its fastest kernels for Intel's CPUs. On others oneDNN's
+convolutions reach more of the arithmetic (docs/performance.md); there large products take that way.
 """
 
 from __future__ import annotations
+
+import platform
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +16,18 @@ from torch.nn import functional
 
 LARGE_PRODUCT = 2**27
 """Multiplications beyond which a convolution's longer way to its first multiplication pays."""
+
+
+def _convolutions_pay() -> bool:
+    processor = platform.processor()
+    with suppress(OSError):
+        processor += Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    backends = torch.backends
+    return backends.mkl.is_available() and backends.mkldnn.is_available() and "GenuineIntel" not in processor
+
+
+CONVOLUTIONS_PAY = _convolutions_pay()
+"""Whether this CPU computes large products faster as convolutions."""
 
 
 class Linear(nn.Linear):
@@ -23,7 +39,7 @@ class Linear(nn.Linear):
 
 def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``rows @ weight.T + bias`` of rows ``[..., I]`` and a weight ``[O, I]``: ``[..., O]``, contiguous."""
-    if rows.is_cuda or rows.numel() * len(weight) < LARGE_PRODUCT or not torch.backends.mkldnn.is_available():
+    if rows.is_cuda or not CONVOLUTIONS_PAY or rows.numel() * len(weight) < LARGE_PRODUCT:
         return functional.linear(rows, weight, bias)
     points = rows.reshape(1, -1, 1, rows.shape[-1]).permute(0, 3, 1, 2)
     products = functional.conv2d(points, weight[:, :, None, None], bias)

@@ -29,7 +29,8 @@ written by `nox -s bench` and then `nox -s performance`.
 NOTES = """\
 - A row stays until it is measured anew, so that rows may be of several runs.
 - The peak of matrix products is measured between the rounds, on a CPU with 2,048 × 2,048 float32 matrices and by
-  the faster of two ways: the product of the BLAS, and a one-point convolution, as the linear layers take it.
+  the faster of two ways: the product of the BLAS, and a one-point convolution; linear
+  layers take the one that this CPU is known to do faster.
 - Text goes through an encoder of CLIP's size with random weights; time does not depend on their values.
 - Memory: how far the resident memory of a process of its own peaks during one prediction over what it has once the
   weights are loaded, from a model with one pair of blocks, because eight peak as one does.

@@ -83,6 +83,7 @@ def overhead(number: int, store: Store, monkeypatch: pytest.MonkeyPatch) -> floa
 def of_each(benchmark: BenchmarkFixture, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[float, float]:
     """Overhead of an experiment more, and of starting: a new store, MLflow's tables, one experiment."""
     number = SOME if benchmark.enabled else FEW
+    os.sync()  # what other benchmarks have written shall not wait in front of what is measured here
     one, many = (overhead(n, Store(folder / str(n)), monkeypatch) for n in (1, 1 + number))
     return (many - one) / number, one
 

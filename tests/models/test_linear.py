@@ -10,6 +10,11 @@ from models import linear as linears
 from models.linear import Linear, linear
 
 
+@pytest.fixture(autouse=True)
+def another_makers_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linears, "CONVOLUTIONS_PAY", True)
+
+
 @pytest.mark.parametrize("smallest", [0, 10**12], ids=["convolution", "product"])
 @pytest.mark.parametrize("shape", [(7, 6), (2, 3, 5, 6)])
 def test_equals_the_ordinary_layer(smallest: int, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,11 +37,15 @@ def test_rows_that_are_a_view_and_no_bias(monkeypatch: pytest.MonkeyPatch) -> No
     torch.testing.assert_close(linear(rows, weight), functional.linear(rows, weight))
 
 
-def test_large_products_take_the_convolution() -> None:
+@pytest.mark.parametrize(("pay", "convolutions"), [(True, 1), (False, 0)])
+def test_large_products_take_the_convolution_where_it_pays(
+    pay: bool, convolutions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linears, "CONVOLUTIONS_PAY", pay)
     rows, weight = torch.randn(8192, 128), torch.randn(128, 128)
     with torch.profiler.profile() as profile:
         linear(rows, weight)
         linear(rows[:64], weight)
     calls = {event.key: event.count for event in profile.key_averages()}
-    assert calls["aten::conv2d"] == 1
-    assert calls["aten::linear"] == 1
+    assert calls.get("aten::conv2d", 0) == convolutions
+    assert calls["aten::linear"] == 2 - convolutions
