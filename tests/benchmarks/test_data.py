@@ -18,7 +18,7 @@ from tests.benchmarks.sequences import made_up_sequences
 
 ROOT = Path(__file__).parents[2]
 FRAMES = 1_500_000
-MIRRORED_CAMERA = torch.tensor([1.0, 1, -1, 1, 1, 1, 1, -1, 1])
+LEFT, RIGHT = list(HUMAN36M.left), list(HUMAN36M.right)
 
 Outcome = Callable[..., None]
 Interleaved = Callable[..., float]
@@ -33,14 +33,17 @@ def by_loop(windows: Windows, rows: np.ndarray) -> Batch:
         inside = slice(max(start, 0), min(end, len(source)))
         beyond = (inside.start - start, end - inside.stop)
         pose_2d, pose_3d, trajectory = (
-            torch.from_numpy(np.pad(array[inside], [beyond] + [(0, 0)] * (array.ndim - 1), "edge"))
+            np.pad(array[inside], [beyond] + [(0, 0)] * (array.ndim - 1), "edge")
             for array in (source.pose_2d, source.pose_3d, source.trajectory)
         )
-        camera = torch.from_numpy(source.intrinsics)
+        camera = source.intrinsics.copy()
         if flip:
-            pose_2d, pose_3d = HUMAN36M.mirror(pose_2d), HUMAN36M.mirror(pose_3d)
-            trajectory, camera = trajectory * torch.tensor([-1.0, 1, 1]), camera * MIRRORED_CAMERA
-        cut.append((pose_2d, pose_3d, trajectory, camera))
+            for poses in (pose_2d, pose_3d):
+                poses[..., 0] *= -1
+                poses[:, LEFT + RIGHT] = poses[:, RIGHT + LEFT]
+            trajectory[:, 0] *= -1
+            camera[[2, 7]] *= -1
+        cut.append(tuple(map(torch.from_numpy, (pose_2d, pose_3d, trajectory, camera))))
         actions.append(source.action_class)
     pose_2d, pose_3d, trajectory, camera = (torch.stack(parts) for parts in zip(*cut, strict=True))
     return Batch(pose_2d, tuple(actions), torch.from_numpy(windows.keys[rows]), pose_3d, trajectory, camera)
