@@ -45,16 +45,19 @@ class Skeleton:
         Returns:
             A new tensor of the same shape. Applied twice it is the identity.
         """
-        swapped = poses.index_select(-2, _index(self.mirrored_order, poses.device))
+        columns = _columns(self.mirrored_order, poses.shape[-1], poses.device)
+        swapped = poses.reshape(-1, len(columns)).index_select(1, columns).view(poses.shape)
         swapped[..., 0].neg_()
         return swapped
 
 
 @functools.lru_cache(maxsize=64)
-def _index(order: tuple[int, ...], device: torch.device) -> Tensor:
-    """Made once for each device, because making it copies to the device and waits for that."""
+def _columns(order: tuple[int, ...], coordinates: int, device: torch.device) -> Tensor:
+    """Places of the coordinates of joints in this order, ``[J * C]``; made once, for that waits for the device."""
     with torch.inference_mode(False):
-        return torch.tensor(order, device=device)
+        return torch.tensor(
+            [coordinates * joint + c for joint in order for c in range(coordinates)], device=device
+        )
 
 
 HUMAN36M = Skeleton(
