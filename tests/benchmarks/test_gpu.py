@@ -8,6 +8,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.compilation import compile_part
 from bench.flops import count_flops
 from bench.peak import product_peak
 from models.finepose.model import FinePOSEConfig
@@ -32,7 +33,7 @@ def test_fast_path(
     product, reference = (module.to(device) for module in finepose_pair(FinePOSEConfig()))
     batch, sampling = windows(1, product.frames).to(device), Sampling(hypotheses=20, steps=2, flip=True)
     operations = count_flops(lambda: product.predict(batch, sampling))
-    product.trunk = torch.compile(product.trunk)
+    compile_part(product, dynamic=False)
 
     def fast() -> None:
         with torch.autocast("cuda", dtype=torch.bfloat16):
