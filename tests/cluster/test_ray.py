@@ -37,14 +37,15 @@ def test_a_node_that_dies_takes_no_result_with_it(cluster, tmp_path, monkeypatch
     store = Store(tmp_path / "there")
     killed = threading.Event()
 
-    def kill_after_the_first_training():
+    def kill_in_the_middle_of_the_second_trainings():
         ends = time.monotonic() + 120
         while time.monotonic() < ends and not list(store.root.glob("trainings/*/training.json")):
             time.sleep(0.1)
+        time.sleep(1.5)  # a training takes some seconds; right after one, the node may have nothing to do yet
         started.remove_node(node, allow_graceful=False)
         killed.set()
 
-    threading.Thread(target=kill_after_the_first_training, daemon=True).start()
+    threading.Thread(target=kill_in_the_middle_of_the_second_trainings, daemon=True).start()
     attempts, real = [], Ray.submit
     monkeypatch.setattr(Ray, "submit", lambda self, item, n: attempts.append(n) or real(self, item, n))
     with Ray(store.root, 2, 1, {}) as executor:
