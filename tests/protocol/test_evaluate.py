@@ -172,27 +172,23 @@ def test_batching_changes_nothing(windows: Windows) -> None:
     assert_equal(small, run(Guess(), windows, [(3, 2)], batch_windows=1000)[3, 2])
 
 
-def test_the_next_batch_is_assembled_while_one_is_predicted(
+def test_the_next_batch_is_assembled_while_a_device_is_at_one(
     windows: Windows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[threading.Event] = [threading.Event() for _ in windows.table]
-    begun = iter(asked)
-    assemble, lifter = windows.batch, Exact()
-    predict, following = lifter.predict, iter(asked[1:])
+    begun = [threading.Event() for _ in windows.table]
+    events, assemble = iter(begun), windows.batch
 
     def assembled(rows: np.ndarray) -> Batch:
-        next(begun).set()
+        next(events).set()
         return assemble(rows)
 
-    def predicted(batch: Batch, sampling: Sampling) -> Tensor:
-        event = next(following, None)
-        assert event is None or event.wait(10)
-        return predict(batch, sampling)
-
     monkeypatch.setattr(windows, "batch", assembled)
-    monkeypatch.setattr(lifter, "predict", predicted)
-    run(lifter, windows, [(1, 1)], batch_windows=1)
-    assert all(event.is_set() for event in asked)
+    batches, given = np.split(np.arange(len(windows)), len(windows)), {"Walking": "", "Eating": "", "Posing": ""}
+    pairs = module._assembled(windows, batches, given, torch.device("meta"))
+    for number, (rows, batch) in enumerate(pairs):
+        assert number + 1 == len(begun) or begun[number + 1].wait(10)
+        assert batch.pose_2d.is_meta
+        assert rows == [number]
 
 
 def test_some_windows(windows: Windows) -> None:
