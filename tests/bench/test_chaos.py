@@ -67,7 +67,7 @@ class _Disturbance:
     def __init__(self, store, full, kills):
         self.store, self.full, self.kills = store, full, kills
         self.random = random.Random(0)
-        self.longest = 4.0 if kills < 10 else 12.0
+        self.longest = 2.5 if kills < 10 else 12.0  # a few experiments are done soon after the workers are there
         self.done = []
 
     def of(self, program):

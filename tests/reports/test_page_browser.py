@@ -175,7 +175,7 @@ def test_a_number_leads_to_the_record_of_its_run(opened, records):
     assert link.get_attribute("href") == f"http://127.0.0.1:5000/#/runs/{records[2].mlflow_run_id}"
     tab.click("#record-close")
     assert not tab.locator("#record").is_visible()
-    assert "#" not in tab.url
+    tab.wait_for_function("!location.hash")
 
 
 def test_a_row_of_a_table_leads_to_all_its_runs(opened, records):
