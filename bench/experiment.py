@@ -134,6 +134,13 @@ class EvaluationSpec(_Frozen):
     seed: int = Field(default=0, ge=0, lt=2**31)
 
     @property
+    def title(self) -> str:
+        """What differs from the usual prediction, beside its options; "" for nothing."""
+        parts = [f"action label {self.actions}"] * (self.actions != "given")
+        parts += [f"predicted in {self.precision}"] * (self.precision != "fp32") + ["compiled"] * self.compile
+        return ", ".join(parts)
+
+    @property
     def arithmetic(self) -> str:
         """Of predictions: "fp32", "bf16 compiled"."""
         return f"{self.precision}{' compiled' * self.compile}"

@@ -218,12 +218,8 @@ def resolve(experiment: Experiment) -> Job:
         _check_confidence(lifter, config, train, train.train if published is None else ())
         _check_confidence(lifter, evaluated_config, test, test.test)
     changed = [f"{k}={v}" for k, v in asdict(evaluated_config).items() if v != getattr(base, k)]
-    if evaluation.actions != "given":
-        changed.append(f"action label {evaluation.actions}")
-    if evaluation.precision != "fp32":
-        changed.append(f"predicted in {evaluation.precision}")
-    if evaluation.compile:
-        changed.append("compiled")
+    if evaluation.title:
+        changed.append(evaluation.title)
     if experiment.measurement.title:
         changed.append(f"measured with {experiment.measurement.title}")
     variant = ", ".join(changed)

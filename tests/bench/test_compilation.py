@@ -1,10 +1,9 @@
 """Predictions through ``torch.compile``: recorded, named in tables, of the same numbers."""
 
-import shutil
-
 import pytest
 
 from bench import pipeline
+from bench.compilation import compiler
 from bench.experiment import parse
 from bench.plan import resolve
 from bench.store import Store
@@ -44,7 +43,7 @@ def test_what_cannot_be_compiled_fails_alone(toy_suite, tmp_path, monkeypatch, c
     assert reason in outcome.failures[compiled.id].reason
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.skipif(compiler() is None, reason="torch.compile needs a C++ compiler")
 def test_compiled_predictions_are_evaluated_and_priced(toy_suite, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
