@@ -71,7 +71,7 @@ def bench(session: nox.Session) -> None:
     """Run the benchmarks and print them beside their targets; `-- --compare`, `-- --device cuda`."""
     install(session, "test")
     session.run(
-        "pytest", "tests/benchmarks", "--benchmark-enable", "--benchmark-only",
+        "pytest", "tests/speed", "--benchmark-enable", "--benchmark-only",
         "--benchmark-json=benchmarks.json", *session.posargs,
     )  # fmt: skip
 
@@ -80,7 +80,7 @@ def bench(session: nox.Session) -> None:
 def performance(session: nox.Session) -> None:
     """Keep what `bench` wrote in docs/results, and write docs/performance.md from what is kept."""
     install(session, "test")
-    session.run("python", "-m", "tests.benchmarks.page", *(session.posargs or ["benchmarks.json"]))
+    session.run("python", "-m", "tests.speed.page", *(session.posargs or ["benchmarks.json"]))
 
 
 @nox.session
@@ -101,4 +101,4 @@ def slurm(session: nox.Session) -> None:
 def chaos(session: nox.Session) -> None:
     """Run 200 experiments while workers and the program are killed, the disk is full, and MLflow is away."""
     install(session, "test")
-    session.run("pytest", "-m", "chaos", "tests/bench/test_chaos.py", *session.posargs)
+    session.run("pytest", "-m", "chaos", "tests/bench/sweep/test_chaos.py", *session.posargs)

@@ -38,8 +38,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ablations.plugins import with_plugins
-from bench.experiment import Experiment, override, parse, read_yaml, suggestion, validated
-from bench.search import Search, Space
+from bench.config.experiment import Experiment, override, parse, read_yaml, suggestion, validated
+from bench.sweep.search import Search, Space
 from models.errors import InputError
 
 FOLDER = Path(__file__).parent

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
-from bench import registry
+from bench.config import registry
 
 METHOD = "method.name"
 EVERY, SAMPLING = "plugins", "sampling plugins"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from models.denoiser import Denoiser, DenoiserConfig
+from models.diffusion.denoiser import Denoiser, DenoiserConfig
 from models.lifter import TINY_RECIPE, Preset, Recipe
 
 

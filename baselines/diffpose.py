@@ -17,14 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.annotated import Residual, SeparateAttention
-from models.denoiser import VALUES_AT_ONCE, sinusoid
-from models.diffusion import ddim_step, q_sample, window_noise
+from baselines.layers.annotated_transformer import Residual, SeparateAttention
+from baselines.layers.graph import chebyshev, neighbours
+from models.diffusion.denoiser import VALUES_AT_ONCE, sinusoid
+from models.diffusion.process import ddim_step, q_sample, window_noise
 from models.errors import InputError
-from models.graph import chebyshev, neighbours
+from models.inference import WindowConfig, check_heads, flip_average, root_at_origin
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling, Stage
 from models.losses import mean_joint_distance
-from models.prediction import WindowConfig, check_heads, flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
 
 BLOCK_DROPOUT = 0.1

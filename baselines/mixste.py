@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from models.errors import InputError
+from models.inference import flip_average, root_at_origin
+from models.layers.transformer import Trunk, TrunkConfig
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import joint_weights, mean_joint_distance, temporal_consistency, velocity
-from models.prediction import flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
-from models.spatiotemporal import Trunk, TrunkConfig
 
 CONSISTENCY_WEIGHT = 0.5
 VELOCITY_WEIGHT = 2.0

@@ -11,13 +11,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from baselines.layers.limbs import limb_losses, meeting_limbs
 from models.errors import InputError
+from models.inference import ConfidenceConfig, check_stride, flip_average, root_at_origin, with_confidence
+from models.layers.transformer import BLOCK_EPS, Block, TrunkConfig, growing, within_frames
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
-from models.limbs import limb_losses, meeting_limbs
 from models.losses import mean_joint_distance, scaled_joint_distance, velocity
-from models.prediction import ConfidenceConfig, check_stride, flip_average, root_at_origin, with_confidence
 from models.skeleton import HUMAN36M, Skeleton
-from models.spatiotemporal import BLOCK_EPS, Block, TrunkConfig, growing, within_frames
 
 LIMB_LOSSES = ("limb_variance", "limb_length", "angle", "angle_velocity")
 
@@ -32,8 +32,8 @@ class MotionBERTConfig(TrunkConfig, ConfidenceConfig):
         representation: width of the features before the last layer.
         weight_std: standard deviation of the initial weights of all linear layers.
         scaled, velocity: weights of the losses on scaled poses and on velocity, beside 1 for the position.
-        limb_variance, limb_length, angle, angle_velocity: weights of the losses in ``models.limbs``, which every
-            published setting leaves out.
+        limb_variance, limb_length, angle, angle_velocity: weights of the losses in
+            ``baselines.layers.limbs``, which every published setting leaves out.
 
     Raises:
         InputError: a value out of its range.

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import InputError
+from models.inference import CentreConfig, centre_frames, flip_average, root_at_origin
+from models.layers.transformer import BLOCK_EPS, Block, Mlp, TrunkConfig, growing, within_frames
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
-from models.prediction import CentreConfig, centre_frames, flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
-from models.spatiotemporal import BLOCK_EPS, Block, Mlp, TrunkConfig, growing, within_frames
 
 
 @dataclass(frozen=True)

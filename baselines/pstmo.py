@@ -12,11 +12,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.annotated import Residual, SeparateAttention, UnbiasedNorm
+from baselines.layers.annotated_transformer import Residual, SeparateAttention, UnbiasedNorm
 from models.errors import InputError
+from models.inference import WindowConfig, centre_frames, flip_average, root_at_origin
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling, Stage
 from models.losses import mean_joint_distance
-from models.prediction import WindowConfig, centre_frames, flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
 
 LEAK = 0.2

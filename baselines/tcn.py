@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import InputError
+from models.inference import WindowConfig, flip_average, root_at_origin
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
-from models.prediction import WindowConfig, flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
 
 

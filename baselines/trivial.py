@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from models.errors import InputError
+from models.inference import WindowConfig, flip_average, root_at_origin
 from models.lifter import Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
-from models.prediction import WindowConfig, flip_average, root_at_origin
 from models.skeleton import HUMAN36M, Skeleton
 
 NO_TRAINING = Recipe(epochs=0, batch_frames=1024, learning_rate=1e-3, decay=1.0, weight_decay=0.0)

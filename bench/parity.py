@@ -1,4 +1,4 @@
-"""Golden vectors checked array by array: ``python -m bench parity tests/golden`` prints what differs by how much.
+"""Golden vectors checked array by array: ``python -m bench parity FILE`` prints what differs by how much.
 
 The original implementations of the methods, of their losses and of the field's metrics, camera functions and
 windows ran on recorded inputs; here ours run on the same ones. Limits are for float32 on a CPU.

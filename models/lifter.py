@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from models.schedules import OptimizerName, Schedule
+from models.optim import OptimizerName, Schedule
 from models.skeleton import HUMAN36M, Skeleton
 
 
@@ -97,7 +97,7 @@ class Recipe:
             ``least_steps`` adds some.
         weight_decay: of the optimiser; decoupled in AdamW and Ranger.
         optimizer: AdamW, Adam, Adam with AMSGrad, or ``models.ranger``.
-        schedule: of the learning rate; see ``models.schedules``.
+        schedule: of the learning rate; see ``models.optim``.
         clip: largest gradient norm; None for no clipping.
     """
 
@@ -160,7 +160,7 @@ class Lifter(nn.Module):
         presets: sizes by name, at least ``tiny``, ``base`` and ``paper``.
         probabilistic: whether H and K mean anything to it.
         needs_confidence: whether it reads ``Batch.confidence``; its ``Config`` is then a
-            ``models.prediction.ConfidenceConfig``, and data without confidence is refused before training starts.
+            ``models.inference.ConfidenceConfig``, and data without confidence is refused before training starts.
         compiled_part: the method or module that computes most in a prediction ("lift", "network.dilated"), free of
             random numbers and of text; "" for none. ``evaluation.compile`` compiles it.
         timed_stages: name of a part of a prediction → name of the method that does it, for measurements of where

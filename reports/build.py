@@ -11,21 +11,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from bench.records import Record, RunSet
-from bench.records_files import RunFiles
-from bench.records_pool import pool
+from bench.results.arrays import RunFiles
+from bench.results.record import Record, RunSet
+from bench.results.seeds import pool
 from models.errors import InputError
-from reports.absent import with_absent
-from reports.appendix import register
-from reports.document import document
-from reports.drawing import STYLE, Drawing
 from reports.figures import FIGURES, OVERALL, PICTURES
-from reports.forms import DEFAULT_FORMS, texts
-from reports.layouts import LAYOUTS
+from reports.figures.style import STYLE, Drawing
 from reports.page.content import content
-from reports.page.html import page
-from reports.summary import missing_sentence, summary
-from reports.tables import Table
+from reports.page.template import page
+from reports.rules.missing import with_absent
+from reports.tables import LAYOUTS
+from reports.tables.register import register
+from reports.writers.document import document
+from reports.writers.forms import DEFAULT_FORMS, texts
+from reports.writers.summary import missing_sentence, summary
+from reports.writers.table import Table
 
 COMPANIONS = {
     "main": ("cost", "actions", "gaps"),
@@ -72,7 +72,7 @@ def build(
     Args:
         records: by id; ids of the run set that are missing here are named under their table and in the summary.
         files: where the arrays beside the records lie.
-        forms: of the tables (``reports.forms``); ``report.tex`` is written where they are made in LaTeX.
+        forms: of the tables (``reports.writers.forms``); ``report.tex`` is written where they are made in LaTeX.
 
     Returns:
         The files written, the summary first.

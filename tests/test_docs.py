@@ -2,12 +2,12 @@
 
 import itertools
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parent.parent
+from tests import ROOT
+
 PAGES = sorted((ROOT / "docs").glob("**/*.md"))
 LINK = re.compile(r"(?<!`)\[[^\]`]*(?:`[^`]*`[^\]`]*)*\]\(([^)\s]+)\)")
 

@@ -21,11 +21,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import baselines.published
+from models.checkpoints.restricted_unpickler import one_line
+from models.checkpoints.torch_files import read_torch_file
 from models.errors import InputError
 from models.lifter import Lifter
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
-from models.torch_files import read_torch_file
-from models.untrusted import one_line
 
 MAPPING_VERSION = 1
 MOST_BLOCKS, MOST_LISTED = 256, 40

@@ -10,8 +10,14 @@ from torch import Tensor
 from baselines.d3dp import D3DP
 from baselines.published import mixste
 from baselines.published.golden import GRADIENTS, Limits, Outputs, Vectors, loss_and_gradients
-from models.denoiser import Denoiser, DenoiserConfig, sinusoid
-from models.diffusion import cosine_betas, cosine_schedule, predict_noise_from_start, q_sample, visited_times
+from models.diffusion.denoiser import Denoiser, DenoiserConfig, sinusoid
+from models.diffusion.process import (
+    cosine_betas,
+    cosine_schedule,
+    predict_noise_from_start,
+    q_sample,
+    visited_times,
+)
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 

@@ -18,11 +18,11 @@ from baselines.diffpose import (
     noise_loss,
     refine,
 )
+from baselines.layers.graph import chebyshev, neighbours
 from baselines.published.golden import GRADIENTS, Limits, Outputs, Vectors, first_output, loss_and_gradients
-from models.denoiser import sinusoid
-from models.diffusion import q_sample
+from models.diffusion.denoiser import sinusoid
+from models.diffusion.process import q_sample
 from models.errors import InputError
-from models.graph import chebyshev, neighbours
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M
 

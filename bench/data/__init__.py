@@ -6,10 +6,10 @@ keyword arguments are the options of the data set.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from bench.data.sequence import Dataset
 
 READERS = {
-    "synthetic": "bench.data.synthetic:read",
-    "human36m": "bench.data.human36m:read",
+    "synthetic": "bench.data.synthetic.reader:read",
+    "human36m": "bench.data.human36m.reader:read",
     "bvh": "bench.data.bvh.reader:read",
-    "mpi_inf_3dhp": "bench.data.mpi_inf_3dhp:read",
+    "mpi_inf_3dhp": "bench.data.mpi_inf_3dhp.reader:read",
 }
 
 
@@ -55,7 +55,7 @@ def _checked(name: str, read: Callable[..., Any], options: Mapping[str, Any]) ->
     from pydantic import TypeAdapter, ValidationError
 
     hints = get_type_hints(read)
-    keywords = inspect.signature(read).parameters.values()
+    keywords = signature(read).parameters.values()
     known = [parameter.name for parameter in keywords if parameter.kind is parameter.KEYWORD_ONLY]
     checked = {}
     for key, value in options.items():

@@ -16,8 +16,8 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
+from models.checkpoints.restricted_unpickler import PlainUnpickler, check_archive, one_line
 from models.errors import InputError
-from models.untrusted import PlainUnpickler, check_archive, one_line
 
 _SHOWN_KEYS = 10
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.projection import Array, aligned, project
+from models.camera import Array, aligned, project
 
 UNDISTORT_ITERATIONS = 8
 

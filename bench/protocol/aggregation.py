@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bench.data.cameras import project, viewing_rays
 from bench.protocol.metrics import aligned_joint_errors, joint_errors
-from bench.records import GroundTruth, Kind
+from bench.results.record import GroundTruth, Kind
 from models.lifter import Batch
 
 METRICS = {"mpjpe": joint_errors, "p_mpjpe": aligned_joint_errors}

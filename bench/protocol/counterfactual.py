@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.experiment import ActionLabels
+from bench.config.experiment import ActionLabels
 from models.errors import InputError
 
 UNRELATED = (

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.config.experiment import ActionLabels, Precision
 from bench.data.windows import Windows
-from bench.experiment import ActionLabels, Precision
-from bench.precision import autocast
+from bench.devices import autocast
 from bench.protocol.aggregation import P_AGG, aggregate_errors, p_agg, single_errors
-from bench.protocol.collector import Collector
 from bench.protocol.counterfactual import substitutes
-from bench.protocol.errors import FrameErrors
+from bench.protocol.frame_errors import Collector
+from bench.results.errors import FrameErrors
 from models.errors import DivergedError, InputError
 from models.lifter import Batch, Lifter, Sampling
 

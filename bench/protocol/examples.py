@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.config.experiment import ActionLabels, Precision
 from bench.data.windows import Windows
-from bench.experiment import ActionLabels, Precision
 from bench.protocol.evaluate import Plan, samples, served_by, shared_samples
-from bench.records_files import Examples
+from bench.results.arrays import Examples
 from models.lifter import Lifter, Sampling
 
 SEQUENCES, FRAMES, EVERY = 2, 243, 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.linear import Linear
+from models.layers.linear import Linear
 
 
 class TextCrossAttention(nn.Module):

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.denoiser import Condition, Denoiser, DenoiserConfig
+from models.diffusion.denoiser import Condition, Denoiser, DenoiserConfig
 from models.errors import InputError
 from models.finepose.communication import TextCrossAttention
 from models.finepose.prompt import PROMPTS, PromptLearning, names_action, prompt_parts

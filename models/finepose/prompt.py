@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import InputError
-from models.finepose.memory import Memory
+from models.finepose.text_cache import Memory
 from models.skeleton import MPI_INF_3DHP, Skeleton
 from models.text.encoder import CONTEXT, TextEncoder
 

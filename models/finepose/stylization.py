@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.linear import Linear
+from models.layers.linear import Linear
 
 
 class Stylization(nn.Module):

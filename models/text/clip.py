@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from models.checkpoints.torch_files import Placeholder, read_torch_file
 from models.errors import InputError
 from models.text.bpe import clip_tokens
 from models.text.tower import TextTower, TowerSize
-from models.torch_files import Placeholder, read_torch_file
 
 WEIGHTS_VARIABLE = "LIFTING_BENCH_CLIP"
 CACHED_MODEL = "models--openai--clip-vit-base-patch32"

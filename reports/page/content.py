@@ -11,10 +11,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.records import Record, RunSet, Value
-from bench.records_files import RunFiles
-from reports.appendix import environments
-from reports.comparison import (
+from bench.results.arrays import RunFiles
+from bench.results.record import Record, RunSet, Value
+from reports.figures.accuracy_cost import pareto_front
+from reports.figures.style import looks_of
+from reports.page.all_results import CHOICES, results
+from reports.page.viewer import poses
+from reports.rules.comparability import (
     TRIVIAL,
     aggregation_title,
     aggregations,
@@ -27,13 +30,10 @@ from reports.comparison import (
     split_by_source,
     untrained,
 )
-from reports.conditions import sentences
-from reports.drawing import looks_of
-from reports.page.poses import poses
-from reports.page.results import CHOICES, results
-from reports.summary import warnings
-from reports.tables import Cell, Row, Table, notes
-from reports.tradeoffs import pareto_front
+from reports.rules.conditions import sentences
+from reports.tables.register import environments
+from reports.writers.summary import warnings
+from reports.writers.table import Cell, Row, Table, notes
 
 METRIC_TITLES = {
     "mpjpe": "MPJPE (mm)",

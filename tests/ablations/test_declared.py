@@ -1,7 +1,7 @@
 import pytest
 
 from ablations.declared import default_names, expand, names, read
-from bench.plan import resolve
+from bench.job.resolve import resolve
 from models.errors import InputError
 
 

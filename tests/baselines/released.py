@@ -12,8 +12,7 @@ from torch import Tensor
 
 from baselines.published.checkpoint import import_checkpoint
 from baselines.published.golden import Vectors, weight_from_name
-
-GOLDEN = Path(__file__).parents[1] / "golden"
+from tests import GOLDEN
 
 
 def imported_outputs(folder: Path, method: str, file: str, array: str, **options: Any) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from baselines.diffpose import (
     times_and_mirrors,
     visited_times,
 )
-from models.diffusion import q_sample
+from models.diffusion.process import q_sample
 from models.errors import InputError
 from models.lifter import Batch, Sampling
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from baselines.glagcn import GLAGCN, GLAGCNConfig, GraphLayer
+from baselines.layers.graph import partitions
 from models.errors import InputError
-from models.graph import partitions
 from models.lifter import Batch, Sampling
 from models.skeleton import HUMAN36M, MPI_INF_3DHP
 

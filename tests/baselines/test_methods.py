@@ -16,13 +16,13 @@ from torch.utils._pytree import tree_leaves
 from baselines.mixste import MixSTE
 from baselines.tcn import TCN, TCNConfig
 from baselines.trivial import MeanPose, NearestPose, NearestPoseConfig
-from bench import registry
-from bench.compilation import compile_part
+from bench.config import registry
+from bench.measure.compilation import compile_part
 from models.errors import InputError
+from models.inference import WindowConfig
+from models.layers.transformer import TrunkConfig
 from models.lifter import Batch, Lifter, Sampling
-from models.prediction import WindowConfig
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
-from models.spatiotemporal import TrunkConfig
 
 METHODS = [registry.load(name) for name in registry.METHODS]
 POSES = torch.randn(300, 17, 3, generator=torch.Generator().manual_seed(0)) / 3

@@ -8,11 +8,11 @@ import torch
 
 from baselines.mhformer import MHFormer, MHFormerConfig
 from baselines.published.checkpoint import import_checkpoint
-from models import prediction
+from models import inference as prediction
 from models.errors import InputError
 from models.lifter import Batch, Sampling
 from models.losses import mean_joint_distance
-from tests.baselines.checkpoints import golden_checkpoint
+from tests.models.checkpoints.checkpoints import golden_checkpoint
 
 SMALL = MHFormerConfig(frames=5, length=9, channels=16, hidden=24, generator_layers=1, layers=2)
 

@@ -12,7 +12,7 @@ from models.errors import InputError
 from models.lifter import Batch, Sampling
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, MPI_INF_3DHP
-from tests.baselines.checkpoints import golden_checkpoint
+from tests.models.checkpoints.checkpoints import golden_checkpoint
 
 SMALL = MotionBERTConfig(frames=5, channels=16, depth=2, heads=2, representation=24, weight_std=0.1)
 

@@ -12,12 +12,12 @@ from safetensors import safe_open
 
 from baselines.published.checkpoint import import_checkpoint
 from baselines.published.golden import Vectors, weight_from_name
+from models.checkpoints.torch_files import Placeholder, read_torch_file
 from models.errors import InputError
 from models.finepose.model import FinePOSE, FinePOSEConfig
 from models.text.tower import TextTower, TowerSize
-from models.torch_files import Placeholder, read_torch_file
+from tests import GOLDEN
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 CHECKPOINTS = GOLDEN / "checkpoints"
 
 

@@ -1,11 +1,14 @@
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 
 import bench.data
-from bench import pipeline, plan, registry, tracking
+from bench.config import registry
+from bench.job import pipeline
+from bench.job import resolve as plan
+from bench.results import tracking
+from tests import ROOT
 from tests.bench import toy
 
 
@@ -41,7 +44,7 @@ def toy_everywhere(tmp_path, monkeypatch):
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1.0\n")
     (package / "entry_points.txt").write_text("[lifting_bench.methods]\ntoy = tests.bench.toy:Toy\n")
     monkeypatch.syspath_prepend(package.parent)
-    root = Path(__file__).parent.parent.parent
+    root = ROOT
     paths = [str(package.parent), str(root), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

@@ -1,7 +1,7 @@
 """Cheap experiments with the toy method on the synthetic data, which every process has."""
 
-from bench.experiment import parse
-from bench.plan import resolve
+from bench.config.experiment import parse
+from bench.job.resolve import resolve
 
 
 def job(**changes):

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from bench.config.experiment import TrainingSpec
 from bench.data.sequence import Dataset, Sequence
-from bench.experiment import TrainingSpec
+from models.inference import ConfidenceConfig, with_confidence
 from models.lifter import Batch, Lifter, Preset, Recipe, Sampling, Stage
-from models.prediction import ConfidenceConfig, with_confidence
 from models.skeleton import HUMAN36M
 
 SPEC = TrainingSpec(

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from bench.clusters import Ray
-from bench.store import Store
-from bench.sweep import run
+from bench.results.store import Store
+from bench.sweep.executors.clusters import Ray
+from bench.sweep.run import run
 from tests.bench.experiments import numbers, some
 
 ray = pytest.importorskip("ray")

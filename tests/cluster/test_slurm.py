@@ -4,9 +4,9 @@ import subprocess
 
 import pytest
 
-from bench.clusters import Slurm
-from bench.store import Store
-from bench.sweep import run
+from bench.results.store import Store
+from bench.sweep.executors.clusters import Slurm
+from bench.sweep.run import run
 from tests.bench.experiments import job, numbers, some
 from tests.cluster import one_machine
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,9 @@ from typer.testing import CliRunner
 from baselines.published.golden import weight_from_name
 from bench.cli import app
 from bench.parity import Limit, _compare, check_file, markdown
+from tests import GOLDEN, SHARED
 
-ROOT = Path(__file__).parents[2]
-GOLDEN = ROOT / "tests" / "golden"
-SHARED = Path(os.environ.get("BENCH_SHARED", ROOT.parent / "shared")) / "parity"
+PARITY = SHARED / "parity"
 
 
 def parity(path: Path) -> int:
@@ -127,8 +125,8 @@ def test_a_file_of_another_kind_is_one_sentence(tmp_path: Path) -> None:
     assert parity(tmp_path.parent / "nothing") == 2
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="no shared golden vectors here")
+@pytest.mark.skipif(not PARITY.is_dir(), reason="no shared golden vectors here")
 def test_golden_copies_are_unchanged() -> None:
     for path in GOLDEN.glob("*.npz"):
-        if (SHARED / path.name).exists():
-            assert path.read_bytes() == (SHARED / path.name).read_bytes(), path.name
+        if (PARITY / path.name).exists():
+            assert path.read_bytes() == (PARITY / path.name).read_bytes(), path.name

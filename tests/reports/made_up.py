@@ -5,7 +5,9 @@ import math
 
 import numpy as np
 
-from bench.records import (
+from bench.results.arrays import Examples
+from bench.results.cost import Latency
+from bench.results.record import (
     Conditions,
     Cost,
     DataInfo,
@@ -17,8 +19,6 @@ from bench.records import (
     TrainingInfo,
     Value,
 )
-from bench.records_cost import Latency
-from bench.records_files import Examples
 
 TITLES = {
     "mean_pose": "Mean pose",

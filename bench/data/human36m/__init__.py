@@ -1,0 +1,1 @@
+"""Human3.6M in the field's ``.npz`` files, and how they are made."""

@@ -1,0 +1,258 @@
+"""From Human3.6M's original downloads to the files that the field's code reads: ``data_3d_h36m.npz`` and 2D.
+
+Sources and names are those that the preparation of Pavllo et al., "3D human pose estimation in video", CVPR 2019,
+accepts: the CDF files of the data set's site, their conversion to MAT files, or HDF5 files.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import pickle
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from bench.data.human36m import cameras as human36m_cameras
+from bench.data.human36m.reader import JOINTS, LEFT_OUT, TEST, TRAIN, check_same_takes, subjects_of, views_of
+from bench.results.files import atomic
+from models.checkpoints.restricted_unpickler import one_line
+from models.errors import InputError
+from models.skeleton import HUMAN36M
+
+ACTIONS = (
+    "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases", "Sitting",
+    "SittingDown", "Smoking", "Waiting", "WalkDog", "WalkTogether", "Walking",
+)  # fmt: skip
+TAKES = 2  # of each action by each subject
+RENAMED = (("TakingPhoto", "Photo"), ("WalkingDog", "WalkDog"))
+THIGH = (0.2, 0.8)  # metres between which the median distance of hip and knee lies
+FAR_OFF = 50.0  # pixels that the median detection of a take in a camera may lie from the projection
+PREFIX_2D = "data_2d_h36m_"
+METADATA = {
+    "layout_name": "h36m",
+    "num_joints": len(HUMAN36M.joints),
+    "keypoints_symmetry": [list(HUMAN36M.left), list(HUMAN36M.right)],
+}
+
+Subjects = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What ``prepare`` wrote.
+
+    Attributes:
+        files: the files, and whether each was new or had the same content already.
+        notes: sentences on what the source lacks and what was left out.
+    """
+
+    files: dict[Path, bool]
+    notes: tuple[str, ...]
+
+
+def prepare(source: Path, out: Path, detections: tuple[Path, ...] = (), force: bool = False) -> Prepared:
+    """Build the 3D file and exact 2D poses, and check and copy ready-made detections.
+
+    Nothing is written before everything was read and checked, and each file appears as a whole.
+
+    Args:
+        source: folder with ``S1`` … ``S11`` of the download, or with ``h36m/S1`` ….
+        out: folder for the files.
+        detections: ``data_2d_h36m_NAME.npz`` files to put beside them, as plain arrays.
+        force: replace files of other content.
+
+    Raises:
+        InputError: there is nothing to read, a package for it is missing, a file is damaged or not what it should
+            be, detections do not belong to these poses, or a file of other content is in the way.
+    """
+    poses, notes = _read_all(source)
+    exact = {
+        subject: {action: _projected(subject, world) for action, world in actions.items()}
+        for subject, actions in poses.items()
+    }
+    files: dict[Path, dict[str, Any]] = {
+        out / "data_3d_h36m.npz": {"positions_3d": poses},
+        out / f"{PREFIX_2D}gt.npz": {"positions_2d": exact, "metadata": METADATA},
+    }
+    for path in detections:
+        keypoints = _checked_detections(path, out / "data_3d_h36m.npz", poses, exact)
+        files[out / path.name] = {"positions_2d": keypoints, "metadata": METADATA}
+    contents = {path: _archive(values) for path, values in files.items()}
+    return Prepared(_written(contents, force), tuple(notes))
+
+
+def _read_all(source: Path) -> tuple[Subjects, list[str]]:
+    """Poses in metres of every take, and notes on what is missing."""
+    found = {subject: _files(source, subject) for subject in TRAIN + TEST}
+    if not any(found.values()):
+        places = ", ".join(f"S1/{folder}/*{suffix}" for folder, suffix, _ in FORMATS)
+        raise InputError(f"{source} has none of {places}: name the folder of the unpacked download")
+    notes: list[str] = []
+    poses: Subjects = {}
+    with tqdm(total=sum(map(len, found.values())), desc="read", unit="file", disable=None) as bar:
+        for subject, files in found.items():
+            notes += _missing(subject, list(files))
+            for action, (path, read) in files.items():
+                if (subject, action) != LEFT_OUT:
+                    poses.setdefault(subject, {})[action] = _metres(path, read)
+                bar.update()
+    if LEFT_OUT[1] in found[LEFT_OUT[0]]:
+        notes.append(f"{' '.join(LEFT_OUT)} (the first take) is left out, as in the field: its video is damaged")
+    return poses, notes
+
+
+def _files(source: Path, subject: str) -> dict[str, tuple[Path, Callable[[Path], Any]]]:
+    """A subject's takes in the first format that it has: file and reader by the name of the take."""
+    for root in (source, source / "h36m"):
+        for folder, suffix, read in FORMATS:
+            files = sorted((root / subject / folder).glob(f"*{suffix}"))
+            if files:
+                return {_take_name(path.name.removesuffix(suffix)): (path, read) for path in files}
+    return {}
+
+
+def _take_name(stem: str) -> str:
+    for theirs, ours in RENAMED:
+        stem = stem.replace(theirs, ours)
+    return stem
+
+
+def _missing(subject: str, takes: list[str]) -> Iterator[str]:
+    if not takes:
+        yield f"there is no file of {subject}: results will be labelled as incomplete"
+        return
+    classes = [take.split(" ")[0] for take in takes]
+    few = [f"{action} ({classes.count(action)})" for action in ACTIONS if classes.count(action) < TAKES]
+    strange = sorted(set(classes) - set(ACTIONS))
+    if few:
+        expected = TAKES * len(ACTIONS)
+        yield (
+            f"{subject} has {len(takes)} files of {expected}, fewer than {TAKES} takes of {', '.join(few)}: "
+            "results will be labelled as incomplete"
+        )
+    if strange:
+        yield f"{subject} has takes that Human3.6M does not name: {', '.join(strange)}"
+
+
+def _metres(path: Path, read: Callable[[Path], Any]) -> np.ndarray:
+    """Poses of a file, ``[frames, 32, 3]`` float32 metres."""
+    try:
+        millimetres = read(path)
+    except InputError:
+        raise
+    except Exception as error:  # three foreign libraries, each with errors of its own
+        raise InputError(f"{path} cannot be read ({one_line(error)}): download it again") from error
+    if millimetres.ndim != 3 or millimetres.shape[1:] != (32, 3) or not len(millimetres):
+        raise InputError(f"{path}: poses are {list(millimetres.shape)}, not 32 joints in 3D: download it again")
+    if not np.isfinite(millimetres).all():
+        raise InputError(f"{path}: has a coordinate that is NaN or infinite: download it again")
+    world = (millimetres / 1000).astype(np.float32)
+    thigh = float(np.median(np.linalg.norm(world[:, 1] - world[:, 2], axis=-1)))
+    if not THIGH[0] < thigh < THIGH[1]:
+        raise InputError(
+            f"{path}: hip and knee are {1000 * thigh:.3g} mm apart, so that these are not 3D positions in "
+            "millimetres: take D3_Positions, not the _mono or angle files"
+        )
+    return world
+
+
+def _read_cdf(path: Path) -> np.ndarray:
+    pose = _package("cdflib").CDF(path).varget("Pose")
+    return np.asarray(pose, dtype=np.float64).reshape(-1, 32, 3)
+
+
+def _read_mat(path: Path) -> np.ndarray:
+    data = _package("scipy.io").loadmat(path)["data"]
+    while data.dtype == object and data.size == 1:
+        data = data.item()
+    return np.asarray(data, dtype=np.float64).reshape(-1, 32, 3)
+
+
+def _read_hdf5(path: Path) -> np.ndarray:
+    with _package("h5py").File(path, "r") as file:
+        stored = np.asarray(file["3D_positions"], dtype=np.float64)
+    if stored.ndim != 2 or len(stored) != 96:
+        raise ValueError(f"3D_positions is {list(stored.shape)}, not [96, frames]")
+    return stored.reshape(32, 3, -1).transpose(2, 0, 1)
+
+
+FORMATS: tuple[tuple[str, str, Callable[[Path], np.ndarray]], ...] = (
+    ("MyPoseFeatures/D3_Positions", ".cdf", _read_cdf),
+    ("MyPoseFeatures/D3_Positions", ".cdf.mat", _read_mat),
+    ("MyPoses/3D_positions", ".h5", _read_hdf5),
+)
+
+
+def _package(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        package = name.split(".")[0]
+        raise InputError(f"reading these files needs {package}: run `pip install {package}`") from error
+
+
+def _projected(subject: str, world: np.ndarray) -> list[np.ndarray]:
+    """The 17 joints in the subject's four cameras, full lens model: ``[frames, 17, 2]`` float32 pixels each."""
+    joints = world[:, JOINTS].astype(np.float64)
+    cameras = human36m_cameras.cameras(subject)
+    return [camera.pixels(camera.from_world(joints)).astype(np.float32) for camera in cameras]
+
+
+def _checked_detections(path: Path, file_3d: Path, poses: Subjects, exact: Subjects) -> Subjects:
+    """The 2D poses of a file, if they belong to these 3D poses, as lists of float32 arrays."""
+    if not (path.name.startswith(PREFIX_2D) and path.name.endswith(".npz")):
+        raise InputError(f"{path}: detections must be called {PREFIX_2D}NAME.npz: rename the file")
+    if path.name == f"{PREFIX_2D}gt.npz":
+        raise InputError(f"{path}: the gt poses are made here: leave the file out")
+    keypoints = subjects_of(path, "positions_2d")
+    keypoints.get(LEFT_OUT[0], {}).pop(LEFT_OUT[1], None)
+    check_same_takes(file_3d, poses, path, keypoints)
+    for subject, actions in keypoints.items():
+        for action, stored in actions.items():
+            name, truth = f"{subject}/{action}", exact[subject][action]
+            for number, view in enumerate(views_of(path, name, stored, len(truth[0]))):
+                distance = float(np.median(np.linalg.norm(view[:, :, :2] - truth[number], axis=-1)))
+                if distance > FAR_OFF:
+                    raise InputError(
+                        f"{path}, {name}, camera {number}: half of the joints are {distance:.0f} px or more from "
+                        "the projected poses, so that these are other joints, cameras or takes: get another file"
+                    )
+            actions[action] = [np.array(view, dtype=np.float32) for view in stored]
+    return keypoints
+
+
+def _archive(values: dict[str, Any]) -> bytes:
+    """An ``.npz`` of 0-d object arrays, the same bytes for the same values.
+
+    The pickles name NumPy's modules as NumPy 1 did, which NumPy 2 understands too.
+    """
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for key, value in values.items():
+            member = zipfile.ZipInfo(f"{key}.npy")
+            member.compress_type = zipfile.ZIP_DEFLATED
+            box = np.empty((), dtype=object)
+            box[()] = value
+            with archive.open(member, "w", force_zip64=True) as stream:
+                np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(box))
+                stream.write(pickle.dumps(box, protocol=3).replace(b"cnumpy._core.", b"cnumpy.core."))
+    return packed.getvalue()
+
+
+def _written(contents: dict[Path, bytes], force: bool) -> dict[Path, bool]:
+    """Write what is not there yet; whether each file was new."""
+    new = {path: not path.exists() or path.read_bytes() != content for path, content in contents.items()}
+    for path, is_new in new.items():
+        if is_new and path.exists() and not force:
+            raise InputError(f"{path} exists with other content: use --force to replace it, or another --out")
+    for path, is_new in new.items():
+        if is_new:
+            with atomic(path) as file:
+                file.write(contents[path])
+    return new

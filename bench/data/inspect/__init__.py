@@ -1,0 +1,1 @@
+"""Describes, draws and checks a data set."""

@@ -1,0 +1,1 @@
+"""MPI-INF-3DHP in the field's ``.npz`` files."""

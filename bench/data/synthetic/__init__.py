@@ -1,0 +1,1 @@
+"""The embedded data set: people that walk, gesture and sit, made by a generator."""

@@ -1,0 +1,170 @@
+"""The fifteen actions of Human3.6M as plans for legs, hands and gaze, and the motion of one take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import radians
+
+import numpy as np
+
+from bench.data.synthetic.bodies import STATURE, Body
+from bench.data.synthetic.curves import staircase, wander
+from bench.data.synthetic.gait import Base, walk
+from bench.data.synthetic.gestures import Script, hands
+from bench.data.synthetic.kinematics import joints, pose_trunk
+from bench.data.synthetic.posture import Plan, crouch, floor, hold, seat, stand, stoop
+
+FPS = 50
+
+
+@dataclass(frozen=True)
+class Action:
+    """How an action is done.
+
+    Attributes:
+        script: of the hands.
+        legs: one entry per take: a plan, or the pace of a walk.
+        gaze: turn and nod of the head, standard deviation in radians.
+        nod: mean nod, radians; positive looks down.
+        glance: seconds between changes of gaze, least and greatest.
+    """
+
+    script: Script
+    legs: tuple[Plan | float, Plan | float]
+    gaze: tuple[float, float] = (radians(20), radians(8))
+    nod: float = radians(4)
+    glance: tuple[float, float] = (0.8, 2.2)
+
+
+STANDING = Plan((stand,))
+RESTLESS = Plan((stand,), (1.3, 2.6), 0.24, radians(50))
+SEATED = Plan((seat,), (2.0, 4.5), 0.0, radians(7))
+GROUND = Plan((stand, crouch, floor, crouch), (1.3, 2.4), 0.0, radians(14), rooted=True)
+FLOOR = Plan((floor,), (2.0, 4.0), 0.0, radians(10))
+CHAIR = Plan((stand, seat), (1.6, 3.0), 0.0, radians(10), rooted=True)
+
+ACTIONS: Mapping[str, Action] = {
+    "Directions": Action(
+        Script({"ahead": 3, "aside": 3, "across": 1, "high": 1, "hang": 1}, {"hang": 4, "waist": 1, "aside": 1}),
+        (STANDING, RESTLESS),
+        (radians(35), radians(7)),
+    ),
+    "Discussion": Action(
+        Script({"talk": 4, "wide": 2, "low": 1, "hang": 0.5}, {"talk": 3, "low": 2, "hang": 2}, (0.5, 1.2), 0.5),
+        (STANDING, RESTLESS),
+    ),
+    "Eating": Action(
+        Script({"mouth": 3, "table": 3}, {"table": 4, "lap": 1, "mouth": 0.5}, (0.6, 1.4)),
+        (SEATED, SEATED),
+        (radians(12), radians(8)),
+        radians(14),
+    ),
+    "Greeting": Action(
+        Script(
+            {"wave": 4, "shake": 2, "hang": 1, "up": 0.5}, {"hang": 4, "wave": 0.5, "talk": 0.5}, (0.8, 1.6), 0.12,
+            ("wave",), (0.0, 0.16, 0.02), 1.8,
+        ),
+        (STANDING, Plan((stand, stand, crouch))),
+    ),
+    "Phoning": Action(
+        Script({"ear": 9, "hang": 0.5}, {"hang": 2, "waist": 1.5, "talk": 1.5, "pocket": 1, "fold": 0.7},
+               (1.0, 2.2)),
+        (0.62, RESTLESS),
+        (radians(22), radians(7)),
+        radians(8),
+    ),
+    "Photo": Action(
+        Script({"eyes": 5, "low": 1.2}, {"eyes": 2, "low": 1}, (1.2, 2.4), 0.85),
+        (Plan((stand, crouch), (1.4, 3.0)), RESTLESS),
+        (radians(9), radians(5)),
+    ),
+    "Posing": Action(
+        Script(
+            {"waist": 3, "up": 1, "wide": 1, "brow": 1, "fold": 1, "chin": 1},
+            {"waist": 3, "hang": 1, "back": 1, "fold": 1, "aside": 1}, (0.9, 1.8), 0.3,
+        ),
+        (Plan((stand,), (1.4, 2.8), 0.10, radians(45)), Plan((stand, crouch), (1.6, 3.0), 0.10, radians(45))),
+    ),
+    "Purchases": Action(
+        Script({"pick": 3, "bag": 2, "low": 1, "talk": 0.7}, {"pick": 1.5, "bag": 2, "hang": 1}, (0.8, 1.6), 0.3),
+        (Plan((stand, stoop), (1.3, 2.2), 0.14), Plan((stand, stoop, crouch), (1.3, 2.4), 0.20)),
+        (radians(14), radians(8)),
+        radians(14),
+    ),
+    "Sitting": Action(
+        Script({"lap": 3, "knee": 3, "fold": 1, "chin": 1, "rail": 0.6, "talk": 1},
+               {"lap": 3, "knee": 3, "fold": 1}, (1.0, 2.6), 0.45),
+        (SEATED, SEATED),
+    ),
+    "SittingDown": Action(
+        Script({"shin": 2, "prop": 3, "lap": 1, "low": 1}, {"prop": 3, "shin": 2, "low": 1}, (1.0, 2.2), 0.5),
+        (GROUND, FLOOR),
+    ),
+    "Smoking": Action(
+        Script({"mouth": 3, "knee": 1, "low": 2, "hang": 1}, {"lap": 1, "pocket": 1, "hang": 2, "fold": 1},
+               (0.8, 1.8)),
+        (SEATED, STANDING),
+    ),
+    "Waiting": Action(
+        Script({"fold": 2, "pocket": 2, "hang": 2, "waist": 1, "chin": 0.7}, {"fold": 2, "pocket": 2, "hang": 2,
+               "back": 1}, (1.4, 3.0), 0.5),
+        (STANDING, CHAIR),
+        (radians(32), radians(9)),
+    ),
+    "WalkDog": Action(
+        Script({"leash": 5, "ahead": 0.4}, {"swing": 3, "leash": 0.5}, (1.2, 2.6)),
+        (0.85, 0.7),
+        (radians(18), radians(7)),
+        radians(14),
+    ),
+    "WalkTogether": Action(
+        Script({"swing": 4, "talk": 1}, {"swing": 5, "talk": 0.5}, (1.4, 2.8)),
+        (0.88, 0.75),
+        (radians(34), radians(6)),
+    ),
+    "Walking": Action(
+        Script({"swing": 1}, {"swing": 1}),
+        (1.0, 1.12),
+        (radians(10), radians(5)),
+    ),
+}  # fmt: skip
+
+
+def perform(subject: str, action: str, take: int, frames: int, body: Body, seed: int) -> np.ndarray:
+    """The motion of one take, the same whatever else is generated.
+
+    Args:
+        subject: a key of ``STATURE``.
+        action: a key of ``ACTIONS``.
+        take: 0 or 1.
+        frames: T, at 50 Hz.
+        body: of the subject.
+        seed: of the whole data set.
+
+    Returns:
+        ``[T, 17, 3]`` metres, world (z up), rounded to 2^-17 m.
+    """
+    rng = np.random.default_rng([seed, 2, list(STATURE).index(subject), list(ACTIONS).index(action), take])
+    time = np.arange(frames) / FPS
+    doing = ACTIONS[action]
+    legs = doing.legs[take]
+    base = hold(body, rng, time, legs) if isinstance(legs, Plan) else walk(body, rng, time, legs)
+    trunk = replace(base.trunk, look=_look(rng, time, doing, base))
+    pose = pose_trunk(body, trunk)
+    wrists, elbows = hands(body, rng, time, pose, base.swing, doing.script)
+    world = joints(body, pose, base.ankles, base.knees, wrists, elbows)
+    return np.round(world * 2**17) / 2**17
+
+
+def _look(rng: np.random.Generator, time: np.ndarray, doing: Action, base: Base) -> np.ndarray:
+    """``[T, 3]``: glances here and there, the head kept level when the trunk leans."""
+    gaps = rng.uniform(*doing.glance, size=int(np.ceil((time[-1] + 3) / doing.glance[0])) + 1)
+    begin = -rng.uniform(0, doing.glance[1]) + np.cumsum(gaps) - gaps[0]
+    turn, nod = (np.clip(rng.normal(0, 1, len(begin) + 1), -2, 2) * spread for spread in doing.gaze)
+    glances = staircase(
+        time, begin, rng.uniform(0.35, 0.7, len(begin)), np.stack([turn, nod, 0.15 * turn], axis=-1)
+    )
+    leaning = base.trunk.turn[:, 1] + base.trunk.bend[:, 1]
+    glances[:, 1] += doing.nod - 0.55 * leaning
+    return glances + radians(2) * wander(rng, time, 3, 1.1)

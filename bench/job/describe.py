@@ -1,0 +1,136 @@
+"""A finished evaluation in words and numbers: values, data, conditions, where the code stood."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.data.windows import validation_rule
+from bench.job.resolve import Job
+from bench.protocol.summary import METRIC_VERSIONS, summarise
+from bench.results.errors import FrameErrors, takes
+from bench.results.record import Conditions, DataInfo, Evaluation, GroundTruth, Take, TrainingInfo
+from models.lifter import Lifter
+
+
+class Part(NamedTuple):
+    """Rows of the test windows that are evaluated, and what tables call them."""
+
+    rows: np.ndarray
+    name: str
+
+
+def describe(
+    job: Job, lifter: Lifter, info: TrainingInfo, errors: FrameErrors, part: Part, drawn: tuple[int, int]
+) -> Evaluation:
+    """The numbers of a job with everything that they depend on.
+
+    Args:
+        job: what was asked for.
+        lifter: as evaluated.
+        info: how its weights came to be.
+        errors: of the plan of this job.
+        part: of the test windows.
+        drawn: H and K of the samples that the errors were read off.
+    """
+    experiment = job.experiment
+    spec = experiment.evaluation
+    label_given = lifter.uses_action and spec.actions == "given"
+    given = GroundTruth(action_label=label_given, pose_2d=job.test.detections == "gt")
+    values = tuple(
+        value
+        for value in summarise(errors, given)
+        if value.aggregation is None or value.aggregation in spec.aggregations
+    )
+    tested = takes(errors)
+    names = zip(tested.names, tested.actions, tested.frames.astype(int).tolist(), strict=True)
+    data = DataInfo(
+        name=job.test.name,
+        label=job.test.label,
+        fingerprint=job.test.fingerprint,
+        train_detections=job.train.detections,
+        test_detections=job.test.detections,
+        subset=part.name,
+        windows=len(part.rows),
+        frames=int(errors.counts.sum()),
+        sequences=len(errors.keys),
+        takes=tuple(Take(name=name, action=action, frames=frames) for name, action, frames in names),
+        train_subjects=_subjects(sequence.subject for sequence in job.train.train),
+        test_subjects=_subjects(name.split("/")[0] for name in tested.names),
+        joints=job.test.skeleton.joints,
+        notes=job.test.notes,
+    )
+    training = experiment.training
+    conditions = Conditions(
+        flip=spec.flip,
+        hypotheses=spec.hypotheses,
+        steps=spec.steps,
+        action_label_given=label_given,
+        selection=_selection(job, info),
+        validation="unknown" if job.published else validation_rule(job.train.train, training.holdout),
+        training_seeds=(training.seed,),
+        noise_seeds=(spec.seed,),
+        tail="each frame once" if spec.tail == "dedup" else "overlap of the last two windows counted twice",
+        best_over="window" if spec.call is None else f"calls of {spec.call} windows",
+        samples="" if drawn == (spec.hypotheses, spec.steps) else f"drawn with H = {drawn[0]}, K = {drawn[1]}",
+        notes=_notes(job, lifter, info),
+    )
+    return Evaluation(
+        id=job.id,
+        training_id=job.training_id,
+        experiment=experiment.described(),
+        method=experiment.method.name,
+        title=job.lifter.title,
+        preset=experiment.method.preset,
+        variant=job.variant,
+        data=data,
+        conditions=conditions,
+        values=values,
+        metric_versions=METRIC_VERSIONS,
+        training=info,
+        git_commit=git_commit(),
+    )
+
+
+def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
+    notes = lifter.notes
+    labels = job.experiment.evaluation.actions
+    if labels != "given":
+        notes = notes | {"action labels": labels}
+    if info.micro_batches > 1:
+        notes = notes | {"training batches": f"in {info.micro_batches} parts, for want of memory"}
+    sequences = (*job.train.train, *job.test.test)
+    if job.training.first is not None and info.first_stage is not None:
+        notes = notes | {"first stage": f"{job.training.first.lifter.title}, {info.first_stage.steps} steps"}
+    if lifter.needs_confidence and any(sequence.confidence is None for sequence in sequences):
+        notes = notes | {"confidence": "1 for every joint (the data has none)"}
+    return notes
+
+
+def _selection(job: Job, info: TrainingInfo) -> str:
+    if job.published is not None:
+        return f"published checkpoint (SHA-256 {job.published.source_sha256[:16]})"
+    return job.experiment.training.selection if info.validation_mpjpe else "last"
+
+
+@functools.cache
+def git_commit() -> str:
+    """Commit of the code that runs, "+changes" when the working tree differs; "unknown" outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=12", "--dirty=+changes", "--exclude=*"],
+            cwd=here, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return commit.stdout.strip()
+
+
+def _subjects(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(sorted(names, key=lambda name: (len(name), name))))

@@ -1,0 +1,207 @@
+"""What there is to do for a set of experiments: which trainings, evaluations and prices are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from bench.config.experiment import Experiment, identity
+from bench.job.resolve import Job, Training
+from bench.job.task import Item
+from bench.protocol.evaluate import shared_samples
+from bench.results.record import Failure
+from bench.results.store import Store
+
+Member = TypeVar("Member")
+
+MANY_WINDOWS = 10_000
+"""Taken for "all of them" where only the order of work depends on it."""
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """What there is to do.
+
+    Attributes:
+        jobs: every experiment, by id.
+        finished: ids of those with a record.
+        failures: why others failed before, by id; they are left alone.
+        work: trainings and evaluations.
+        prices: what is to be measured.
+        price_of: id of an experiment → id of its price.
+    """
+
+    jobs: dict[str, Job]
+    finished: set[str]
+    failures: dict[str, Failure]
+    work: list[Item]
+    prices: list[Item]
+    price_of: dict[str, str]
+
+    @property
+    def left(self) -> list[Job]:
+        """Experiments that have neither a record nor failed."""
+        return [job for job in self.jobs.values() if job.id not in self.finished and job.id not in self.failures]
+
+
+def agenda(jobs: Iterable[Job], store: Store, device: str, where: str) -> Agenda:
+    """Find out what is to do; of what is done, only names of files are read.
+
+    Args:
+        jobs: in any order, repeats allowed.
+        store: what is done already.
+        device: "auto", "cpu", "cuda" or "cuda:i".
+        where: name of the device on which prices are measured; a price of another one does not count.
+    """
+    wanted = {job.id: job for job in jobs}
+    evaluated = store.evaluations.ids()
+    finished = store.finished().intersection(wanted)
+    price_of = {job.id: identity([job.price_id, where]) for job in wanted.values()}
+    failures = _failures(wanted.values(), price_of, store)
+    left = [job for job in wanted.values() if job.id not in finished and job.id not in failures]
+    missing = [job for job in left if job.id not in evaluated]
+    trainings = _trainings(missing, store, device)
+    ways = {item.name: item for item in trainings.values()}
+    priced = store.prices.ids()
+    to_price = grouped([job for job in left if price_of[job.id] not in priced], lambda job: price_of[job.id])
+    return Agenda(
+        jobs=wanted,
+        finished=finished,
+        failures=failures,
+        work=[*ways.values(), *_evaluations(missing, trainings, device)],
+        prices=[_price(key, members[0], device) for key, members in to_price.items()],
+        price_of=price_of,
+    )
+
+
+def grouped(members: Iterable[Member], key: Callable[[Member], str]) -> dict[str, list[Member]]:
+    """Members by key, in order of first appearance."""
+    groups: dict[str, list[Member]] = {}
+    for member in members:
+        groups.setdefault(key(member), []).append(member)
+    return groups
+
+
+def _failures(jobs: Iterable[Job], price_of: dict[str, str], store: Store) -> dict[str, Failure]:
+    known = store.failures.ids()
+    found = {}
+    for job in jobs if known else ():
+        for name in needed_ids(job, price_of[job.id]):
+            failure = store.failures.get(name) if name in known else None
+            if failure is not None:
+                found[job.id] = failure
+                break
+    return found
+
+
+def needed_ids(job: Job, price: str) -> tuple[str, ...]:
+    """Ids of all work that a job depends on, in order."""
+    return (*(training.id for training in job.training.chain), job.id, price)
+
+
+def _trainings(jobs: Iterable[Job], store: Store, device: str) -> dict[str, Item]:
+    """Id → the item in which a training is done that is not; each after the one that it begins from.
+
+    Trainings that only choose another checkpoint of the same way are one item.
+    """
+    missing: dict[str, tuple[Training, Job]] = {}
+    for job in jobs:
+        if job.published is None and job.training_id not in missing and not store.is_trained(job.training_id):
+            for training in job.training.chain:
+                if not store.is_trained(training.id):
+                    missing.setdefault(training.id, (training, job))
+    items: dict[str, Item] = {}
+    for members in grouped(missing.values(), lambda member: member[0].way).values():
+        item = _training(members, items, device)
+        items |= dict.fromkeys(item.ids, item)
+    return items
+
+
+def _training(members: list[tuple[Training, Job]], before: dict[str, Item], device: str) -> Item:
+    training, job = members[0]
+    spec = training.spec
+    assert spec.epochs is not None
+    assert spec.least_steps is not None
+    assert spec.batch_frames is not None
+    frames = sum(map(len, job.train.train))
+    earlier = before.get(training.first.id) if training.first else None
+    free = {"seed", "selection", "weights"}
+    shape = [job.train.name, frames, training.lifter.title, asdict(training.config)]
+    ids = tuple(member.id for member, _ in members)
+    return Item(
+        kind="train",
+        id=ids[0] if len(ids) == 1 else identity(ids),
+        ids=ids,
+        experiments=tuple(_portable(wanted.asked) for _, wanted in members),
+        needs=frozenset({earlier.name} if earlier else ()),
+        title=training.title,
+        size=max(spec.epochs * frames, spec.least_steps * spec.batch_frames),
+        shape=identity(["train", *shape, spec.model_dump(mode="json", exclude=free)]),
+        device=device,
+    )
+
+
+def _evaluations(jobs: Iterable[Job], trainings: dict[str, Item], device: str) -> list[Item]:
+    """One item for each (H, K) that is drawn."""
+    items = []
+    for together in grouped(jobs, lambda job: job.sampling_id).values():
+        by_size = grouped(together, _size)
+        drawn = shared_samples({_pair(job) for job in together})
+        for (hypotheses, steps), pairs in drawn.items():
+            members = [job for pair in pairs for job in by_size[str(pair)]]
+            items.append(_evaluation(members, hypotheses, steps, trainings, device))
+    return items
+
+
+def _evaluation(jobs: list[Job], hypotheses: int, steps: int, trainings: dict[str, Item], device: str) -> Item:
+    first = jobs[0]
+    spec = first.experiment.evaluation
+    windows = min(spec.windows or MANY_WINDOWS, spec.sequences or MANY_WINDOWS)
+    training = trainings.get(first.training_id)
+    shape = [first.test.name, first.experiment.method.name, asdict(first.evaluated_config), hypotheses, steps]
+    return Item(
+        kind="evaluate",
+        id=identity([first.sampling_id, hypotheses, steps]),
+        ids=tuple(job.id for job in jobs),
+        experiments=tuple(_portable(job.asked) for job in jobs),
+        needs=frozenset({training.name} if training else ()),
+        title=f"{first.name} H={hypotheses} K={steps}" if first.lifter.probabilistic else first.name,
+        size=windows * hypotheses * steps * (1 + spec.flip),
+        shape=identity(["evaluate", *shape, spec.flip, spec.arithmetic, spec.windows, spec.sequences]),
+        device=device,
+    )
+
+
+def _price(name: str, job: Job, device: str) -> Item:
+    return Item(
+        kind="price",
+        id=name,
+        ids=(name,),
+        experiments=(_portable(job.asked),),
+        needs=frozenset(),
+        title=f"price of {job.title}",
+        size=0,
+        shape=f"price-{name}",
+        device=device,
+    )
+
+
+def _pair(job: Job) -> tuple[int, int]:
+    return job.experiment.evaluation.hypotheses, job.experiment.evaluation.steps
+
+
+def _size(job: Job) -> str:
+    return str(_pair(job))
+
+
+def _portable(experiment: Experiment) -> Experiment:
+    """The same experiment with paths that mean the same in every working directory."""
+    paths = {"data": ("root", experiment.data.root), "training": ("weights", experiment.training.weights)}
+    changes = {
+        section: getattr(experiment, section).model_copy(update={key: Path(path).absolute()})
+        for section, (key, path) in paths.items()
+        if path is not None
+    }
+    return experiment.model_copy(update=changes)

@@ -1,0 +1,148 @@
+"""The steps of one experiment from data to record: evaluate, price, complete. Training: ``bench.job.weights``.
+
+Every step keeps what it made in the store and needs nothing but the store from the steps before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from bench.config.experiment import EvaluationSpec
+from bench.data.windows import Windows, evaluation_windows
+from bench.job.describe import Part, describe
+from bench.job.resolve import Job
+from bench.job.weights import NOT_TRAINED, trained
+from bench.measure import memory
+from bench.measure.background_load import colleagues
+from bench.measure.compilation import compile_part
+from bench.measure.cost import measure
+from bench.measure.environment import environment
+from bench.protocol.evaluate import Plan, evaluate, shared_samples, windows_per_call
+from bench.protocol.examples import examples
+from bench.results.errors import save_errors
+from bench.results.record import Evaluation, Price, Record, TrainingInfo
+from bench.results.store import Store
+from bench.training.trainer import load_trained
+from models.lifter import Batch, Lifter, Sampling
+
+LATENCY_INPUTS = 4
+"""Different windows in rotation while latency is measured."""
+
+LATENCY_SECONDS, TINY_LATENCY_SECONDS = 1.0, 0.4
+"""About what sampling of latency may take; less at the tiny preset, whose times are looked at, not published."""
+
+
+def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, halvings: int = 0) -> None:
+    """Keep the errors and numbers of jobs that are read off the same samples.
+
+    Args:
+        jobs: of one ``sampling_id``.
+        store: holds their training; gets their evaluations.
+        device: to compute on.
+        halvings: how often to halve the batch before the first try.
+
+    Raises:
+        torch.OutOfMemoryError: even with one window at a time.
+        InputError: the method's predictions cannot be evaluated.
+    """
+    first = jobs[0]
+    spec = first.experiment.evaluation
+    lifter, info = _with_weights(first, store, device)
+    windows = evaluation_windows(first.test.test, lifter)
+    part = _test_part(windows, spec)
+    plans = [_plan(job) for job in jobs]
+    drawn = {
+        pair: host
+        for host, pairs in shared_samples((p.hypotheses, p.steps) for p in plans).items()
+        for pair in pairs
+    }
+    largest = max(hypotheses for hypotheses, _ in drawn.values())
+    sampling = Sampling(flip=spec.flip, seed=spec.seed)
+    size = max(1, windows_per_call(largest * lifter.frames, device) >> halvings)
+    while True:
+        try:
+            with tqdm(total=len(part.rows), desc=f"evaluate {first.name}", unit="window", disable=None) as bar:
+                errors = evaluate(
+                    lifter, windows, part.rows, sampling, plans, device,
+                    batch_windows=size, labels=spec.actions, precision=spec.precision, progress=bar.update,
+                )  # fmt: skip
+            break
+        except Exception as error:
+            if size == 1 or not memory.lacking(error):
+                raise
+        size //= 2
+        memory.release()
+    shown = examples(lifter, windows, sampling, plans, device, size, spec.actions, spec.precision)
+    for job, plan in zip(jobs, plans, strict=True):
+        evaluation = describe(job, lifter, info, errors[plan], part, drawn[plan.hypotheses, plan.steps])
+        save_errors(store.files.errors_path(job.id), errors[plan])
+        shown[plan].save(store.files.examples_path(job.id))
+        store.evaluations.put(job.id, evaluation)
+
+
+def price(job: Job, store: Store, device: torch.device) -> Price:
+    """What a prediction of a job costs; with its weights where they are there already, else with fresh ones."""
+    lifter, inputs, sampling = ready_to_predict(job, store, device)
+    precision, spec = job.experiment.evaluation.precision, job.experiment.measurement
+    seconds = TINY_LATENCY_SECONDS if job.experiment.method.preset == "tiny" else LATENCY_SECONDS
+    with colleagues(job.asked, store.root, device, spec.workers - 1):
+        cost = measure(lifter, inputs, sampling, device, seconds, precision, spec.batch, spec.workers)
+    return Price(cost=cost, environment=environment(device, cost.device_state))
+
+
+def ready_to_predict(job: Job, store: Store, device: torch.device) -> tuple[Lifter, list[Batch], Sampling]:
+    """The method of a job on the device, some single windows for it, and how to predict."""
+    spec = job.experiment.evaluation
+    lifter, _ = _with_weights(job, store, device, wait=False)
+    windows = evaluation_windows(job.test.test, lifter)
+    rows = _test_part(windows, spec).rows
+    chosen = rows[np.linspace(0, len(rows) - 1, min(LATENCY_INPUTS, len(rows))).astype(int)]
+    inputs: list[Batch] = [windows.batch(np.array([row])) for row in chosen]
+    sampling = Sampling(hypotheses=spec.hypotheses, steps=spec.steps, flip=spec.flip, seed=spec.seed)
+    return lifter, inputs, sampling
+
+
+def complete(evaluation: Evaluation, priced: Price, store: Store) -> Record:
+    """A finished record of numbers and their price."""
+    return Record(
+        **dict(evaluation),
+        **dict(priced),
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        errors_file=store.files.errors_path(evaluation.id).name,
+    )
+
+
+def _with_weights(job: Job, store: Store, device: torch.device, wait: bool = True) -> tuple[Lifter, TrainingInfo]:
+    """The method on the device, trained as far as it is; ``wait``: trained in any case."""
+    lifter, info = job.build(), NOT_TRAINED
+    if job.published is None:
+        known = load_trained(lifter, store.training(job.training_id))
+        if known is None and (wait or job.keeps_data):
+            known, _ = trained(job.training, lifter, job.train, job.test, store, str(device))
+        info = known or info
+    ready = job.altered(lifter.to(device).eval())
+    if job.experiment.evaluation.compile:
+        one_shape = not wait and device.type == "cuda"  # on a CPU, windows go through in parts
+        compile_part(ready, dynamic=False if one_shape else None)
+    return ready, info
+
+
+def _test_part(windows: Windows, spec: EvaluationSpec) -> Part:
+    """Rows of the windows to evaluate, and what tables call them."""
+    if spec.windows is not None and spec.windows < len(windows):
+        return Part(windows.subset(spec.windows), f"{spec.windows} of {len(windows)} windows, evenly spread")
+    total = len(windows.sequences)
+    if spec.sequences is not None and spec.sequences < total:
+        rows = windows.whole_sequences(spec.sequences)
+        return Part(rows, f"{spec.sequences} of {total} sequences, evenly spread")
+    return Part(np.arange(len(windows)), "all")
+
+
+def _plan(job: Job) -> Plan:
+    spec = job.experiment.evaluation
+    return Plan(spec.hypotheses, spec.steps, spec.tail == "overlap", spec.call)

@@ -1,0 +1,84 @@
+"""The machine that numbers are made on: its names, its software, and what speaks against timings made now."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import torch
+
+from bench.measure import nvml
+from bench.results.cost import DeviceState, Environment
+
+BUSY_PERCENT = 20.0
+LIBRARIES = ("torch", "numpy", "accelerate", "transformers")
+
+
+def environment(device: torch.device | str, state: DeviceState | None = None) -> Environment:
+    """The machine, its software, and what speaks against timings made on it.
+
+    ``state``: of a GPU while it was timed.
+    """
+    device = torch.device(device)
+    on_gpu = device.type == "cuda"
+    versions = {}
+    for name in LIBRARIES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    if on_gpu:
+        versions |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
+    return Environment(
+        device=device_name(device),
+        cpu=_cpu_name(),
+        threads=torch.get_num_threads(),
+        platform=platform.platform(),
+        python=platform.python_version(),
+        driver=nvml.driver() if on_gpu else None,
+        versions=versions,
+        warnings=tuple(_warnings(state)),
+    )
+
+
+def device_name(device: torch.device) -> str:
+    """The GPU's name, or the CPU's."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+
+
+def device_label(device: torch.device) -> str:
+    """The device that prices of this process belong to."""
+    return f"{device_name(device)}, {torch.get_num_threads()} threads"
+
+
+def tf32(device: torch.device) -> str:
+    """What may use TF32 in place of fp32; nothing does on a CPU."""
+    if device.type != "cuda":
+        return "nothing"
+    allowed = {
+        "matrix products": torch.get_float32_matmul_precision() != "highest",
+        "convolutions": torch.backends.cudnn.allow_tf32,
+    }
+    return " and ".join(name for name, is_allowed in allowed.items() if is_allowed) or "nothing"
+
+
+def _cpu_name() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _warnings(state: DeviceState | None) -> list[str]:
+    """Other work on the machine: processes on the GPU, and load on the CPU while this process waits."""
+    found = []
+    if state is not None and state.other_processes:
+        found.append(f"{state.other_processes} other processes computed on the GPU")
+    if state is not None and state.throttled:
+        found.append(f"the GPU's clocks were held back: {', '.join(state.throttled)}")
+    busy = psutil.cpu_percent(interval=0.2)
+    if busy > BUSY_PERCENT:
+        found.append(f"other processes kept {busy:.0f} % of the CPU busy")
+    return found

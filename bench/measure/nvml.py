@@ -1,0 +1,100 @@
+"""What NVML tells of a GPU. It is only asked, nothing is ever set; what it does not know is None."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import pynvml
+import torch
+
+from bench.measure.memory import MEGABYTE
+from bench.results.cost import DeviceState
+
+Answer = TypeVar("Answer")
+
+THROTTLING = {
+    0x4: "power cap",
+    0x8: "hardware slowdown",
+    0x10: "sync boost",
+    0x20: "heat (software)",
+    0x40: "heat (hardware)",
+    0x80: "power brake",
+}
+"""Bits of NVML's reasons for lower clocks; being idle and clocks that somebody chose are no throttling."""
+
+
+def driver() -> str | None:
+    """Version of the driver."""
+    with _started() as there_is:
+        return str(found) if there_is and (found := _ask(pynvml.nvmlSystemGetDriverVersion)) else None
+
+
+@contextmanager
+def gpu(device: torch.device) -> Iterator[Any]:
+    """NVML's handle of the GPU that torch calls ``device``; None for a CPU, and where there is no NVML."""
+    if device.type != "cuda":
+        yield None
+        return
+    with _started() as there_is:
+        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+        yield _ask(pynvml.nvmlDeviceGetHandleByUUID, uuid) if there_is else None
+
+
+def energy_j(handle: Any) -> float | None:
+    """Joules that the GPU has used since its driver was loaded."""
+    used = _of(handle, pynvml.nvmlDeviceGetTotalEnergyConsumption)
+    return None if used is None else used / 1000
+
+
+def process_memory_mb(handle: Any) -> float | None:
+    """Memory of this process; None where a container hides its number."""
+    for process in _of(handle, pynvml.nvmlDeviceGetComputeRunningProcesses) or ():
+        if process.pid == os.getpid() and process.usedGpuMemory is not None:
+            return process.usedGpuMemory / MEGABYTE
+    return None
+
+
+def state(handle: Any) -> DeviceState | None:
+    """Clocks, power, heat and company of the GPU at this moment."""
+    if handle is None:
+        return None
+    power, limit = _of(handle, pynvml.nvmlDeviceGetPowerUsage), _of(handle, pynvml.nvmlDeviceGetEnforcedPowerLimit)
+    reasons = _of(handle, pynvml.nvmlDeviceGetCurrentClocksThrottleReasons) or 0
+    processes = _of(handle, pynvml.nvmlDeviceGetComputeRunningProcesses)
+    return DeviceState(
+        clock_mhz=_of(handle, pynvml.nvmlDeviceGetClockInfo, pynvml.NVML_CLOCK_SM),
+        highest_clock_mhz=_of(handle, pynvml.nvmlDeviceGetMaxClockInfo, pynvml.NVML_CLOCK_SM),
+        memory_clock_mhz=_of(handle, pynvml.nvmlDeviceGetClockInfo, pynvml.NVML_CLOCK_MEM),
+        power_w=None if power is None else power / 1000,
+        power_limit_w=None if limit is None else limit / 1000,
+        temperature_c=_of(handle, pynvml.nvmlDeviceGetTemperature, pynvml.NVML_TEMPERATURE_GPU),
+        throttled=tuple(name for bit, name in THROTTLING.items() if reasons & bit),
+        other_processes=len(processes) - 1 if processes else None,
+    )
+
+
+@contextmanager
+def _started() -> Iterator[bool]:
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _of(handle: Any, read: Callable[..., Answer], *more: Any) -> Answer | None:
+    return None if handle is None else _ask(read, handle, *more)
+
+
+def _ask(read: Callable[..., Answer], *arguments: Any) -> Answer | None:
+    try:
+        return read(*arguments)
+    except pynvml.NVMLError:
+        return None

@@ -1,0 +1,75 @@
+"""The most that a device does in plain matrix products, measured: what a method's speed is a share of.
+
+On a CPU, of the two ways that the methods' linear layers have: the BLAS's products and oneDNN's convolutions.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+import torch
+
+from bench.config.experiment import Precision
+from bench.devices import TYPES
+from bench.measure import memory
+from bench.measure.environment import device_label, environment
+from bench.measure.timing import affordable, timed
+from models.layers.linear import linear
+
+ROWS = {"cpu": 1024, "cuda": 8192}
+"""Of the square matrices."""
+
+FEWEST_ROWS = 512
+SECONDS = 0.4
+
+
+def product_peak(device: torch.device, precision: Precision) -> float:
+    """10⁹ operations a second in a matrix product of this precision, the fastest of those measured.
+
+    Measured once in a process for each device, precision, state of TF32 and number of threads.
+    """
+    return _peak(str(device), precision, torch.get_float32_matmul_precision(), torch.get_num_threads())
+
+
+def peak_lines(device: torch.device) -> Iterator[str]:
+    """The peaks of a device in every arithmetic that it has, in words."""
+    yield f"{device_label(device)}, torch {torch.__version__}: matrix products, the fastest of those measured"
+    before = torch.get_float32_matmul_precision()
+    arithmetics: list[tuple[str, Precision, str]] = [("fp32", "fp32", "highest"), ("bf16", "bf16", "highest")]
+    if device.type == "cuda":
+        arithmetics += [("TF32", "fp32", "high"), ("fp16", "fp16", "highest")]
+    for name, precision, allowed in arithmetics:
+        try:
+            torch.set_float32_matmul_precision(allowed)
+            yield f"{name}: {product_peak(device, precision):,.4g} GFLOP/s"
+        finally:
+            torch.set_float32_matmul_precision(before)
+    yield from (f"warning: {text}" for text in environment(device).warnings)
+
+
+@functools.cache
+def _peak(device: str, precision: Precision, tf32: str, threads: int) -> float:
+    place = torch.device(device)
+    rows = ROWS[place.type]
+    while True:
+        try:
+            return _measured(place, precision, rows)
+        except Exception as error:
+            if rows <= FEWEST_ROWS or not memory.lacking(error):
+                raise
+        rows //= 2
+        memory.release()
+
+
+def _measured(device: torch.device, precision: Precision, rows: int) -> float:
+    left, right = torch.randn(2, rows, rows, device=device).to(TYPES[precision])
+    result = torch.empty_like(left)
+
+    def multiply() -> torch.Tensor:
+        return torch.mm(left, right, out=result)
+
+    ways = [multiply] if device.type == "cuda" else [multiply, lambda: linear(left, right)]
+    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+        found = timed(ways, affordable(multiply, device, SECONDS), device)
+    return 2 * rows**3 / (min(min(samples.each) for samples in found) * 1e6)

@@ -1,0 +1,88 @@
+"""From the errors of an evaluation to the numbers of a record: means, intervals, breakdowns, conditions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.protocol.aggregation import AGGREGATIONS
+from bench.results.errors import FrameErrors, takes
+from bench.results.record import GroundTruth, Kind, Value
+from bench.results.statistics import action_mean, interval
+
+METRIC_VERSIONS = {
+    "mpjpe": 1,
+    "p_mpjpe": 1,
+    "n_mpjpe": 1,
+    "mpjve": 2,
+    "acceleration": 1,
+    "bone_length": 1,
+    "symmetry": 1,
+    "pck": 1,
+    "auc": 1,
+}
+"""Raised when the same predictions would give another number. MPJVE 2 runs over the seams of windows."""
+
+
+def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int = 0) -> tuple[Value, ...]:
+    """Every metric under every aggregation at every step, with its conditions and its 95 % interval.
+
+    Args:
+        errors: of one evaluation.
+        given: ground truth that the method itself was given, whatever the aggregation.
+        seed: of the bootstrap; the interval belongs to the same takes and seed, whatever the method.
+    """
+    tested = takes(errors)
+    actions = np.array(tested.actions)
+    names = np.unique(actions)
+    members = (actions == names[:, None]).astype(np.float64)
+    rows = [(name, row - len(sums)) for name, sums in errors.sums.items() for row in range(len(sums))]
+    sums = np.concatenate(list(errors.sums.values())) @ tested.member.T
+    low, high = interval(sums, tested.frames, actions, seed)
+    mean = action_mean(sums, tested.frames, actions)
+    per_action = sums @ members.T / (members @ tested.frames)
+    seen = {name: _seen(name, given or GroundTruth()) for _, name in errors.sums}
+    values = []
+    for number, ((metric, aggregation), from_last) in enumerate(rows):
+        kind, looks_at = seen[aggregation]
+        last = from_last == -1
+        joints = errors.joints.get((metric, aggregation)) if last else None
+        frames = errors.frames.get((metric, aggregation)) if last else None
+        values.append(
+            Value(
+                metric=metric,
+                aggregation=aggregation,
+                kind=kind,
+                looks_at=looks_at,
+                step=errors.steps + 1 + from_last,
+                action_mean=float(mean[number]),
+                low=float(low[number]),
+                high=float(high[number]),
+                frame_mean=float(sums[number].sum() / tested.frames.sum()),
+                per_action=dict(zip(names.tolist(), per_action[number].tolist(), strict=True)) if last else {},
+                per_take=(_rounded(sums[number] / tested.frames),) if last else (),
+                per_activity={} if frames is None else _by_activity(errors, frames),
+                per_joint=() if joints is None else _rounded(joints.sum(0) / errors.counts.sum()),
+            )
+        )
+    return tuple(values)
+
+
+def _seen(aggregation: str | None, given: GroundTruth) -> tuple[Kind, GroundTruth]:
+    """What an aggregation is, and the ground truth that it or the method looks at."""
+    record = AGGREGATIONS.get(aggregation or "")
+    if record is None:
+        return "deterministic", given
+    return record.kind, GroundTruth(**{name: own or getattr(given, name) for name, own in record.looks_at})
+
+
+def _by_activity(errors: FrameErrors, frames: np.ndarray) -> dict[str, float]:
+    """Mean over all frames of each activity, whatever their sequence, as the published evaluation takes it."""
+    if errors.activity is None:
+        return {}
+    names, number = np.unique(errors.activity, return_inverse=True)
+    means = np.bincount(number, weights=frames.astype(np.float64)) / np.bincount(number)
+    return dict(zip(names.tolist(), means.tolist(), strict=True))
+
+
+def _rounded(numbers: np.ndarray) -> tuple[float, ...]:
+    return tuple(np.round(numbers, 6).tolist())

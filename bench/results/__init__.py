@@ -1,0 +1,1 @@
+"""What came out, and where it is kept."""

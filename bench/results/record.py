@@ -1,0 +1,348 @@
+"""The typed result of one evaluated experiment: what reports read, and all that they read.
+
+A record is self-contained: every number in it carries its conditions, and together with the stored
+per-sequence errors it lets every table be made again without a model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from bench.results.cost import Cost, Environment, Frozen, Price
+
+if TYPE_CHECKING:
+    from bench.results.statistics import Difference, Sample
+
+SCHEMA_VERSION = 3
+
+Kind = Literal["deterministic", "deployable", "assisted", "oracle"]
+Mean = Literal["actions", "frames"]
+"""What an average is over: actions, each weighing the same, or all frames."""
+
+
+class GroundTruth(Frozen):
+    """Which ground truth a number was given at test time.
+
+    Attributes:
+        pose: the 3D pose itself, to choose among hypotheses.
+        root_trajectory: where the root is in camera space.
+        action_label: what the person does.
+        pose_2d: exact 2D joints instead of a detector's.
+    """
+
+    pose: bool = False
+    root_trajectory: bool = False
+    action_label: bool = False
+    pose_2d: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        words = {"pose_2d": "2D pose"}
+        return tuple(words.get(name, name.replace("_", " ")) for name, given in self if given)
+
+
+class Value(Frozen):
+    """One metric under one aggregation at one denoising step.
+
+    Attributes:
+        metric: "mpjpe", "p_mpjpe", … in millimetres; "pck" and "auc" in percent.
+        aggregation: "P-Agg", "J-Best", …; None for a deterministic method.
+        kind: deterministic; deployable (no ground truth looked at); assisted (the root trajectory was given);
+            oracle (the ground-truth pose chose the hypothesis).
+        looks_at: ground truth that was given at test time, to the aggregation or to the method.
+        step: 1 … K; the last one is the method's answer.
+        action_mean: mean over actions of the mean over the action's frames, as papers print it.
+        low, high: 95 % interval of ``action_mean`` (bootstrap over test takes, cameras kept together).
+        frame_mean: mean over all frames.
+        per_action: action → mean over its frames; at the last step.
+        per_activity: activity → mean over its frames, where the data label frames; at the last step.
+        per_take: mean over the frames of each take, in the order of ``DataInfo.takes``, one row per pooled run; at
+            the last step.
+        per_joint: mean over all frames, in the joint order of ``DataInfo.joints``; at the last step.
+    """
+
+    metric: str
+    aggregation: str | None
+    kind: Kind
+    looks_at: GroundTruth = GroundTruth()
+    step: int
+    action_mean: float
+    low: float
+    high: float
+    frame_mean: float
+    per_action: dict[str, float] = {}
+    per_activity: dict[str, float] = {}
+    per_take: tuple[tuple[float, ...], ...] = ()
+    per_joint: tuple[float, ...] = ()
+
+
+class Take(Frozen):
+    """A test take, its cameras together: the unit that is resampled for intervals."""
+
+    name: str
+    action: str
+    frames: int
+
+
+class DataInfo(Frozen):
+    """What was evaluated on.
+
+    Attributes:
+        subset: names the part of the test windows, "all" for every one of them.
+        frames: counted, over all cameras.
+        takes: that have counted frames.
+        joints: names, in the order of the data.
+        notes: what the reader said about the data.
+    """
+
+    name: str
+    label: str
+    fingerprint: str
+    train_detections: str
+    test_detections: str
+    subset: str
+    windows: int
+    frames: int
+    sequences: int
+    takes: tuple[Take, ...]
+    train_subjects: tuple[str, ...]
+    test_subjects: tuple[str, ...]
+    joints: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Conditions(Frozen):
+    """The liberties that every value of a record shares; those of an aggregation stand with its value.
+
+    Attributes:
+        tail: "each frame once", or "overlap counted twice" as in the published evaluation.
+        best_over: what P-Best chooses one hypothesis for.
+        samples: the H and K that the samples were drawn with, where the numbers are read off a part of them.
+    """
+
+    flip: bool
+    hypotheses: int
+    steps: int
+    action_label_given: bool
+    selection: str
+    validation: str
+    training_seeds: tuple[int, ...]
+    noise_seeds: tuple[int, ...]
+    tail: str = "each frame once"
+    best_over: str = "window"
+    samples: str = ""
+    notes: dict[str, str] = {}
+
+
+class TrainingInfo(Frozen):
+    """How the evaluated weights came to be.
+
+    Attributes:
+        selected_epoch: from where the evaluated weights are; a fraction where epochs are long.
+        loss: mean of every epoch.
+        validation_mpjpe: (epoch, error) on the takes that chose the checkpoint, wherever it was measured.
+        first_stage: the training that this one began from, if there was one.
+        micro_batches: parts that a step's windows went through the method in, for want of memory.
+    """
+
+    epochs: int
+    steps: int
+    seconds: float
+    windows_per_s: float
+    selected_epoch: float
+    loss: tuple[float, ...]
+    validation_mpjpe: tuple[tuple[float, float], ...]
+    first_stage: TrainingInfo | None = None
+    micro_batches: int = 1
+
+    @property
+    def total_seconds(self) -> float:
+        """Of this training and those before it."""
+        return self.seconds + (self.first_stage.total_seconds if self.first_stage else 0)
+
+
+FailureKind = Literal["bad input", "diverged", "out of memory", "crashed", "error"]
+
+
+class Failure(Frozen):
+    """Why an experiment, or a training that it needs, gave no result.
+
+    Attributes:
+        id: of the training or the evaluation.
+        title: what it is called.
+        kind: bad input: it does not fit the data; diverged: numbers that are not finite; out of memory: even in
+            the smallest parts; crashed: its process was lost every time it was tried; error: anything else.
+        reason: one sentence.
+        details: where in the code it happened, if that is known.
+    """
+
+    id: str
+    title: str
+    kind: FailureKind
+    reason: str
+    details: str = ""
+    failed_at: str = ""
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.kind}: {self.reason.rstrip('.')}"
+
+
+class Evaluation(Frozen):
+    """The numbers of one experiment, without their price.
+
+    Attributes:
+        id: identity of the evaluation (16 hexadecimal digits); names the run.
+        training_id: identity of the training that it shares with others.
+        experiment: the complete, resolved description.
+        method, title, preset: key in the registry, name in tables, size.
+        variant: what distinguishes it from the plain method, "" for none ("prompt=none").
+        metric_versions: of every metric, raised when the same predictions would give another number.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    training_id: str
+    experiment: dict[str, Any]
+    method: str
+    title: str
+    preset: str
+    variant: str
+    data: DataInfo
+    conditions: Conditions
+    values: tuple[Value, ...]
+    metric_versions: dict[str, int] = {}
+    training: TrainingInfo
+    git_commit: str
+
+
+class Record(Evaluation):
+    """One evaluated and measured experiment.
+
+    Attributes:
+        errors_file: per-sequence and per-frame errors, an artifact of the run.
+        pooled: ids of the runs that this record is the average of (``pool``); empty for a single run.
+        absent: why there are no values, where a report lets this record stand for an experiment that has none.
+    """
+
+    cost: Cost
+    environment: Environment
+    finished_at: str
+    mlflow_run_id: str | None = None
+    errors_file: str | None = None
+    pooled: tuple[str, ...] = ()
+    absent: str = ""
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """Ids of the runs behind the numbers."""
+        return self.pooled or (self.id,)
+
+    def value(self, metric: str, aggregation: str | None, step: int | None = None) -> Value | None:
+        """The value of a metric at a step (the last one by default); None where it was not computed."""
+        step = self.conditions.steps if step is None else step
+        for value in self.values:
+            if (value.metric, value.aggregation, value.step) == (metric, aggregation, step):
+                return value
+        return None
+
+    def sample(self, value: Value) -> Sample | None:
+        """The errors behind a value, take by take; None where they were not kept."""
+        import numpy as np
+
+        from bench.results.statistics import Sample
+
+        if not value.per_take:
+            return None
+        takes = self.data.takes
+        frames = tuple(take.frames for take in takes)
+        return Sample(np.array(value.per_take), frames, tuple(take.action for take in takes))
+
+    def action_minus_frame_mean(self, value: Value) -> Difference | None:
+        """What it changes in a value to average over actions first; None where the takes were not kept."""
+        from bench.results.statistics import action_minus_frame_mean
+
+        sample = self.sample(value)
+        return None if sample is None else action_minus_frame_mean(sample)
+
+    def frame_interval(self, value: Value) -> tuple[float, float] | None:
+        """95 % interval of ``value.frame_mean``; None where the takes were not kept."""
+        from bench.results.statistics import pooled_interval
+
+        sample = self.sample(value)
+        return None if sample is None else pooled_interval(sample, over="frames")
+
+    def difference(
+        self, value: Value, other: Record, its: Value, same_trainings: bool = False, over: Mean = "actions"
+    ) -> Difference | None:
+        """``value`` of this record minus ``its`` of the other, paired by take; None if the takes differ."""
+        from bench.results.statistics import paired_difference
+
+        mine, theirs = self.sample(value), other.sample(its)
+        if mine is None or theirs is None or _take_names(self) != _take_names(other):
+            return None
+        return paired_difference(mine, theirs, same_trainings=same_trainings, over=over)
+
+
+def _take_names(record: Record) -> list[tuple[str, str]]:
+    return [(take.name, take.action) for take in record.data.takes]
+
+
+class Absent(Frozen):
+    """An experiment without a record, and why: it failed, or a search left it out.
+
+    Attributes:
+        reason: what a table says in place of its numbers.
+        price: where it was measured nevertheless.
+
+    The other attributes are those of a ``Record``.
+    """
+
+    id: str
+    training_id: str
+    experiment: dict[str, Any]
+    method: str
+    title: str
+    preset: str
+    variant: str
+    reason: str
+    price: Price | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was tried in vain, and not left out on purpose."""
+        return self.reason.startswith("failed")
+
+    @property
+    def named(self) -> str:
+        """Title and variant, with the detections, H, K and the seed of the training."""
+        evaluation, seed = self.experiment["evaluation"], self.experiment["training"]["seed"]
+        size = f"H={evaluation['hypotheses']} K={evaluation['steps']} seed {seed}"
+        return f"{' '.join(filter(None, (self.title, self.variant)))} ({evaluation['detections']}, {size})"
+
+
+class RunSet(Frozen):
+    """Which runs fill which table: written by a sweep, read by reports.
+
+    Attributes:
+        tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order).
+        absent: id of a run → why it has no record.
+        command: what the user typed.
+        store: folder that the records were made in; "" if that is not known.
+    """
+
+    class Table(Frozen):
+        title: str
+        layout: str
+        ids: tuple[str, ...]
+
+    tables: dict[str, Table]
+    absent: dict[str, Absent] = {}
+    command: str
+    created_at: str
+    store: str = ""
+
+    @property
+    def ids(self) -> list[str]:
+        """Of all runs, each once."""
+        return list(dict.fromkeys(name for table in self.tables.values() for name in table.ids))

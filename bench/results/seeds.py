@@ -1,0 +1,85 @@
+"""Runs that differ in their seeds only, as one record."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable
+
+from bench.results.record import Record, Value
+
+
+def pool(records: Iterable[Record]) -> list[Record]:
+    """Runs that differ in their seeds only as one record, in order of first appearance.
+
+    Its values are averages over the runs, with intervals from trainings and takes resampled together; its cost and
+    environment are those of the first run.
+    """
+    groups: dict[str, dict[str, Record]] = {}
+    for record in records:
+        groups.setdefault(_but_for_seeds(record), {})[record.id] = record
+    return [_pooled(_present(list(members.values()))) for members in groups.values()]
+
+
+def _present(members: list[Record]) -> list[Record]:
+    """Those that have values, or one that says why none has."""
+    return [member for member in members if not member.absent] or members[:1]
+
+
+def _but_for_seeds(record: Record) -> str:
+    description = json.loads(json.dumps(record.experiment, default=str))
+    for section, key in (("training", "seed"), ("evaluation", "seed"), ("data", "root")):
+        description.get(section, {}).pop(key, None)
+    device = (record.environment.device, record.environment.threads)
+    return json.dumps([description, record.title, record.variant, record.data.fingerprint, device], sort_keys=True)
+
+
+def _pooled(members: list[Record]) -> Record:
+    first = members[0]
+    if len(members) == 1:
+        return first
+    known = [{_question(value): value for value in member.values} for member in members]
+    values = [
+        _average(first, [its[question] for its in known if question in its])
+        for question in map(_question, first.values)
+    ]
+    conditions = first.conditions.model_copy(
+        update={
+            "training_seeds": _all(member.conditions.training_seeds for member in members),
+            "noise_seeds": _all(member.conditions.noise_seeds for member in members),
+        }
+    )
+    ids = tuple(member.id for member in members)
+    return first.model_copy(update={"values": tuple(values), "conditions": conditions, "pooled": ids})
+
+
+def _question(value: Value) -> tuple[str, str | None, int]:
+    return value.metric, value.aggregation, value.step
+
+
+def _average(record: Record, values: list[Value]) -> Value:
+    """One value of several runs; its interval is that of trainings and takes where the takes were kept."""
+    from bench.results.statistics import pooled_interval
+
+    first, count = values[0], len(values)
+    mean = first.model_copy(
+        update={
+            "action_mean": sum(value.action_mean for value in values) / count,
+            "frame_mean": sum(value.frame_mean for value in values) / count,
+            "low": sum(value.low for value in values) / count,
+            "high": sum(value.high for value in values) / count,
+            "per_action": {k: sum(value.per_action[k] for value in values) / count for k in first.per_action},
+            "per_activity": {k: sum(v.per_activity[k] for v in values) / count for k in first.per_activity},
+            "per_take": tuple(row for value in values for row in value.per_take),
+            "per_joint": tuple(sum(column) / count for column in zip(*(v.per_joint for v in values), strict=True)),
+        }
+    )
+    sample = record.sample(mean)
+    if sample is None:
+        return mean
+    low, high = pooled_interval(sample)
+    return mean.model_copy(update={"low": low, "high": high})
+
+
+def _all(seeds: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(itertools.chain.from_iterable(seeds)))

@@ -1,0 +1,188 @@
+"""Where work is kept between calls: the one truth that all programs and workers on it share.
+
+Trainings, evaluations, prices and failures are files named by identity; each appears whole or not at all. Finished
+records are such files too until ``fold`` moves them into the index, a parquet file with one row per record, for
+reading thousands of runs at once. MLflow holds the same records; ``Tracker.records`` makes the index again from
+there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import pandas as pd
+from filelock import FileLock
+from pydantic import BaseModel, ValidationError
+
+from bench.results.arrays import RunFiles
+from bench.results.files import atomic, write_text
+from bench.results.record import SCHEMA_VERSION, Evaluation, Failure, Price, Record
+from models.errors import InputError
+
+TRAINED = "training.json"
+"""The file that a training writes last."""
+
+Document = TypeVar("Document", bound=BaseModel)
+
+
+class Shelf(Generic[Document]):
+    """Small typed documents by id, one file each."""
+
+    def __init__(self, folder: Path, model: type[Document]) -> None:
+        self.folder, self.model = folder, model
+
+    def __contains__(self, name: str) -> bool:
+        return self._path(name).exists()
+
+    def ids(self) -> set[str]:
+        try:
+            return {entry.name[:-5] for entry in os.scandir(self.folder) if entry.name.endswith(".json")}
+        except FileNotFoundError:
+            return set()
+
+    def get(self, name: str) -> Document | None:
+        """The document; None where there is none, or one that an older version of the suite wrote."""
+        try:
+            return self.model.model_validate_json(self._path(name).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def put(self, name: str, document: Document) -> None:
+        write_text(self._path(name), document.model_dump_json())
+
+    def remove(self, name: str) -> None:
+        self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
+
+
+class Seconds(BaseModel):
+    """How long a piece of work of some shape took the last time."""
+
+    seconds: float
+
+
+class Store:
+    """A folder of finished and unfinished work; several programs may use it at once.
+
+    Attributes:
+        evaluations: numbers that wait for their price, by id of the evaluation.
+        prices: by what they depend on.
+        failures: by id of a training or an evaluation.
+        times: by shape of the work.
+        files: arrays beside the records.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.index = root / "index.parquet"
+        self.evaluations = Shelf(root / "evaluations", Evaluation)
+        self.prices = Shelf(root / "prices", Price)
+        self.failures = Shelf(root / "failures", Failure)
+        self.times = Shelf(root / "times", Seconds)
+        self.files = RunFiles(root)
+        self._fresh = Shelf(root / "records", Record)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"--store {root}: cannot be made ({error.strerror}); name another folder") from None
+
+    def training(self, training_id: str) -> Path:
+        """Folder of one training."""
+        return self.root / "trainings" / training_id
+
+    def is_trained(self, training_id: str) -> bool:
+        """Whether a training is finished."""
+        return (self.training(training_id) / TRAINED).exists()
+
+    def lock(self, name: str) -> FileLock:
+        """A lock that other programs on this store respect and that a killed one gives up."""
+        folder = self.root / "locks"
+        folder.mkdir(exist_ok=True)
+        return FileLock(folder / f"{name}.lock")
+
+    @contextmanager
+    def device(self, name: str, alone: bool) -> Iterator[None]:
+        """Use a device of this machine: together with others, or alone.
+
+        Who wants it alone waits for those at work to end, and new ones wait behind him.
+        """
+        place = f"{platform.node()}-{name.replace(':', '-')}"
+        mode = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+        with self._flock(f"queue-{place}", fcntl.LOCK_EX) as queue, self._flock(f"device-{place}", mode):
+            fcntl.flock(queue, fcntl.LOCK_UN)
+            yield
+
+    def finished(self) -> set[str]:
+        """Ids of all finished records."""
+        fresh = self._fresh.ids()
+        rows = self._rows(["id", "schema_version"])
+        return fresh.union(rows["id"][rows["schema_version"] == SCHEMA_VERSION])
+
+    def records(self, ids: Iterable[str] | None = None) -> dict[str, Record]:
+        """Finished records of the current schema, by id: all, or those of ``ids`` that there are.
+
+        Raises:
+            InputError: the index is damaged.
+        """
+        wanted = None if ids is None else list(dict.fromkeys(ids))
+        names = self._fresh.ids() if wanted is None else self._fresh.ids().intersection(wanted)
+        fresh = {name: record for name in sorted(names) if (record := self._fresh.get(name))}
+        rows = self._rows(_COLUMNS, wanted)
+        current = rows[rows["schema_version"] == SCHEMA_VERSION]
+        found = {
+            str(name): Record.model_validate_json(text)
+            for name, text in zip(current["id"], current["record"], strict=True)
+            if name not in fresh
+        }
+        return found | fresh
+
+    def add(self, record: Record) -> None:
+        """Keep a finished record; one with a known id replaces the older one."""
+        self._fresh.put(record.id, record)
+
+    def fold(self) -> None:
+        """Move the records added since the last time into the index."""
+        with self.lock("index"):
+            names = sorted(self._fresh.ids())
+            new = pd.DataFrame([_row(record) for name in names if (record := self._fresh.get(name))])
+            if not new.empty:
+                rows = pd.concat([self._rows(_COLUMNS), new]).drop_duplicates("id", keep="last")
+                with atomic(self.index) as file:
+                    rows.to_parquet(file, index=False)
+            for name in names:
+                self._fresh.remove(name)
+
+    @contextmanager
+    def _flock(self, name: str, mode: int) -> Iterator[int]:
+        folder = self.root / "locks"
+        folder.mkdir(exist_ok=True)
+        with (folder / f"{name}.lock").open("a") as file:
+            fcntl.flock(file, mode)
+            yield file.fileno()
+
+    def _rows(self, columns: list[str], ids: list[str] | None = None) -> pd.DataFrame:
+        if not self.index.exists() or ids == []:
+            return pd.DataFrame(columns=columns)
+        try:
+            chosen = None if ids is None else [("id", "in", ids)]
+            return pd.read_parquet(self.index, columns=columns, filters=chosen)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(
+                f"{self.index}: is damaged ({error}); delete it and run `python -m bench report --rebuild-index`"
+            ) from None
+
+
+_COLUMNS = ["id", "training_id", "schema_version", "method", "preset", "variant", "finished_at", "record"]
+
+
+def _row(record: Record) -> dict[str, object]:
+    values: dict[str, object] = {column: getattr(record, column) for column in _COLUMNS[:-1]}
+    return {**values, "record": record.model_dump_json()}

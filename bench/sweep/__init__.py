@@ -1,0 +1,1 @@
+"""Many experiments: in which order, where, and what is left to do."""

@@ -1,0 +1,1 @@
+"""Trains a method and chooses its checkpoint."""

@@ -1,0 +1,1 @@
+"""Reads weights of other code safely, for every method."""

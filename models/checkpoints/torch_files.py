@@ -1,0 +1,173 @@
+"""A reader of torch files that runs nothing that is in them.
+
+It admits tensors and plain containers. Everything else that a file names (a random state, an optimiser, a
+scripted module) becomes an inert ``Placeholder``: nothing is imported, nothing of the file is called.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from models.checkpoints.restricted_unpickler import PlainUnpickler, check_archive, one_line
+from models.errors import InputError
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+
+DTYPES = {
+    "DoubleStorage": torch.float64,
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
+
+
+class Placeholder:
+    """Stands where a file has something that is neither a tensor nor a plain container, and does nothing.
+
+    Subclasses are made per name and carry it in ``named``; ``state`` is what the file would set it to.
+    """
+
+    named = ""
+    state: Any = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Placeholder:
+        return super().__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+    def append(self, item: Any) -> None: ...
+    def extend(self, items: Any) -> None: ...
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"<not loaded: {self.named}>"
+
+
+def read_torch_file(path: Path) -> Any:
+    """The content of a ``.bin``, ``.pth`` or ``.pt`` file, tensors on the CPU.
+
+    Raises:
+        InputError: there is no such file, or it is not a torch file.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no file {path}: give the path of a checkpoint")
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                check_archive(archive)
+                return _read_zip(archive)
+        with path.open("rb") as stream:
+            return _read_legacy(stream, path.stat().st_size)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file can raise almost anything
+        reason = f"cannot be read as a torch checkpoint ({one_line(error)})"
+        raise InputError(f"{path} {reason}: get it again") from error
+
+
+def _read_zip(archive: zipfile.ZipFile) -> Any:
+    """Torch's format since 1.6: one pickle, and one member for each storage."""
+    (pickled,) = (name for name in archive.namelist() if name.endswith("data.pkl"))
+    root = pickled.removesuffix("data.pkl")
+    if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
+        raise InputError(f"{archive.filename} was written on a big-endian machine: save it again on a usual one")
+
+    def fill(key: str, size: int) -> Tensor:
+        member = archive.getinfo(f"{root}data/{key}")
+        if member.file_size != size:
+            raise ValueError(f"storage {key} has {member.file_size:,} bytes and should have {size:,}")
+        return torch.frombuffer(bytearray(archive.read(member)), dtype=torch.uint8)
+
+    with archive.open(pickled) as stream:
+        return _Unpickler(stream, sum(member.file_size for member in archive.infolist()), fill).load()
+
+
+def _read_legacy(stream: BinaryIO, size: int) -> Any:
+    """Torch's format before 1.6: pickles of a header and the content, then the storages one after the other."""
+
+    def unpickler() -> _Unpickler:
+        return _Unpickler(stream, size - stream.tell())
+
+    if unpickler().load() != LEGACY_MAGIC:
+        raise InputError(f"{stream.name} is no torch checkpoint: give a .bin, .pth or .pt file that torch wrote")
+    for _ in ("protocol version", "system"):
+        unpickler().load()
+    main = unpickler()
+    content = main.load()
+    for key in unpickler().load():
+        storage = main.storages[key]
+        stream.read(8)
+        storage.view(torch.uint8).copy_(
+            torch.frombuffer(bytearray(stream.read(storage.nbytes)), dtype=torch.uint8)
+        )
+    return content
+
+
+class _Unpickler(PlainUnpickler):
+    inert = Placeholder
+
+    def __init__(self, stream: Any, size: int, fill: Callable[[str, int], Tensor] | None = None) -> None:
+        super().__init__(stream, size, encoding="utf-8")
+        self._fill = fill
+        self.storages: dict[str, Tensor] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module in ("torch", "torch.storage") and name in DTYPES:
+            return DTYPES[name]
+        return _ADMITTED.get((module, name)) or type("Placeholder", (Placeholder,), {"named": f"{module}.{name}"})
+
+    def build(self, target: Any, state: Any) -> None:
+        """Placeholders keep their state; the attributes of a state dict are dropped."""
+        if isinstance(target, Placeholder):
+            target.state = state
+        elif not isinstance(target, dict):
+            super().build(target, state)
+
+    def persistent_load(self, pid: Any) -> Tensor:
+        kind, dtype, key, _, count = pid[:5]
+        known = kind == "storage" and isinstance(dtype, torch.dtype)
+        if not known or type(key) is not str or type(count) is not int:
+            raise pickle.UnpicklingError("it has an unknown kind of storage")
+        if key not in self.storages:
+            self.charge(count * dtype.itemsize)
+            if self._fill is None:
+                self.storages[key] = torch.zeros(count, dtype=dtype)
+            else:
+                self.storages[key] = self._fill(key, count * dtype.itemsize).view(dtype)
+        return self.storages[key]
+
+
+def _rebuild_tensor(
+    storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
+) -> Tensor:
+    if math.prod(size) > storage.numel():
+        raise pickle.UnpicklingError("it has a tensor that is larger than its storage")
+    return torch.as_strided(storage, size, stride, offset)
+
+
+def _rebuild_parameter(data: Tensor, *_: Any) -> Tensor:
+    return data
+
+
+_ADMITTED = {
+    ("collections", "OrderedDict"): lambda *items: {},
+    ("torch", "Size"): torch.Size,
+    ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+}

@@ -1,0 +1,1 @@
+"""Denoising diffusion over 3D pose sequences: the process and its denoiser."""

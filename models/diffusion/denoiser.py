@@ -1,0 +1,174 @@
+"""A lifter that denoises 3D poses on the condition of 2D poses: all that D3DP is, and the base of FinePOSE.
+
+B batch (twice that where plain and mirrored windows run together), K steps, H hypotheses, F frames, J joints,
+C channels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from models.diffusion.process import CLAMP, TIMESTEPS, cosine_schedule, q_sample, sample, window_noise
+from models.errors import InputError
+from models.layers.transformer import CACHED_VALUES, Trunk, TrunkConfig
+from models.lifter import Batch, Lifter, Sampling
+from models.losses import mean_joint_distance
+from models.skeleton import HUMAN36M, Skeleton
+
+VALUES_AT_ONCE = 2**26
+"""Numbers in one activation (256 MB in float32) that hypotheses are chunked to stay below."""
+ACTIVATIONS_AT_ONCE = 16
+"""Activations' worth of memory that a block takes at most."""
+
+
+@dataclass(frozen=True)
+class DenoiserConfig(TrunkConfig):
+    """Size of the trunk, and ``scale``: of the poses (metres) against noise of variance 1.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.scale > 0:
+            raise InputError(f"scale is {self.scale}, but it must be positive: take 1")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a window's denoising depends on and its steps do not change: ``pose`` ``[B, F, J, C]``, embedded 2D."""
+
+    pose: Tensor
+
+
+class Denoiser(Lifter):
+    """Diffusion over poses (D3DP, arXiv:2303.11579): MixSTE's trunk over 2D and noisy 3D poses, told the timestep.
+
+    The trunk estimates the clean pose. A subclass changes what the denoiser is conditioned on.
+    """
+
+    probabilistic: ClassVar[bool] = True
+    compiled_part: ClassVar[str] = "trunk.lift"
+    timed_stages: ClassVar[dict[str, str]] = {"2D": "_embed_2d", "denoise": "denoise"}
+
+    def __init__(self, config: DenoiserConfig, skeleton: Skeleton = HUMAN36M) -> None:
+        super().__init__(config, skeleton)
+        self.frames = self.train_frames = config.frames
+        self.trunk = Trunk(config, inputs=5, joints=len(skeleton.joints))
+        C = config.channels
+        self.time_mlp = nn.Sequential(nn.Linear(C, 2 * C), nn.GELU(), nn.Linear(2 * C, C))
+        self.signal = cosine_schedule()
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Mean joint distance between the clean pose and its estimate from a random timestep."""
+        assert batch.pose_3d is not None
+        times = torch.randint(0, TIMESTEPS, (len(batch),))
+        noise = torch.randn_like(batch.pose_3d)
+        estimate = self.denoise_diffused(batch.pose_2d, batch.actions, batch.pose_3d, times, noise)
+        return mean_joint_distance(estimate, batch.pose_3d)
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        shape = (self.frames, len(self.skeleton.joints), 3)
+        noise = window_noise(batch.window_keys, sampling.seed, sampling.hypotheses, sampling.steps, shape)
+        poses = self.sample(batch.pose_2d, batch.actions, noise.to(batch.pose_2d.device), sampling.flip)
+        poses /= self.config.scale
+        poses[..., self.skeleton.root, :] = 0
+        return poses
+
+    def condition(self, pose_2d: Tensor, actions: tuple[str, ...], flip: bool = False) -> Condition:
+        """What no step changes of windows ``[B, F, J, 2]``; with ``flip``, their mirror images follow."""
+        return Condition(self._embed_2d(pose_2d, flip))
+
+    def denoise(
+        self, condition: Condition, poses: Tensor, times: Tensor, first: int = 0, hypotheses: int | None = None
+    ) -> Tensor:
+        """Clean estimates of noisy poses.
+
+        Args:
+            condition: of the B windows.
+            poses: ``[B, H, F, J, 3]``.
+            times: ``[B]`` or ``[1]`` timesteps.
+            first, hypotheses: number of the first of these hypotheses, and of how many.
+
+        Returns:
+            ``[B, H, F, J, 3]``.
+        """
+        time = self._embed_time(times)
+        return self.trunk(self._tokens(condition, poses, time)).unflatten(0, poses.shape[:2])
+
+    def denoise_diffused(
+        self, pose_2d: Tensor, actions: tuple[str, ...], pose_3d: Tensor, times: Tensor, noise: Tensor
+    ) -> Tensor:
+        """Clean estimates ``[B, F, J, 3]`` of poses diffused to ``times`` ``[B]`` (CPU) with ``noise``."""
+        noisy = self.diffuse(pose_3d, times, noise)
+        condition = self.condition(pose_2d, actions)
+        return self.denoise(condition, noisy[:, None], times.to(pose_2d.device))[:, 0]
+
+    def diffuse(self, pose_3d: Tensor, times: Tensor, noise: Tensor) -> Tensor:
+        """What the denoiser is given: poses at ``times``, clamped and divided by the scale."""
+        scale = self.config.scale
+        noisy = q_sample(pose_3d * scale, noise, times, self.signal)
+        return noisy.clamp(-CLAMP * scale, CLAMP * scale) / scale
+
+    def sample(self, pose_2d: Tensor, actions: tuple[str, ...], noise: Tensor, flip: bool = True) -> Tensor:
+        """Poses ``[B, K, H, F, J, 3]`` (times the scale) from recorded noise ``[K, B, H, F, J, 3]``.
+
+        Every step averages the plain and the mirrored estimate, which run as one batch. Hypotheses run in chunks
+        that bound memory and do not change the result.
+        """
+        condition = self.condition(pose_2d, actions, flip)
+        hypotheses = noise.shape[2]
+        size = max(1, _values_at_once(noise.device) // condition.pose.numel())
+        poses = noise.new_empty(noise.transpose(0, 1).shape)
+        for first in range(0, hypotheses, size):
+            chunk = slice(first, first + size)
+            poses[:, :, chunk] = self._sample_chunk(condition, noise[:, :, chunk], first, hypotheses, flip)
+        return poses
+
+    def _sample_chunk(
+        self, condition: Condition, noise: Tensor, first: int, hypotheses: int, flip: bool
+    ) -> Tensor:
+        def denoise(poses: Tensor, time: int) -> Tensor:
+            times = torch.full((1,), time, device=poses.device)
+            if not flip:
+                return self.denoise(condition, poses, times, first, hypotheses)
+            both = torch.cat([poses, self.skeleton.mirror(poses)])
+            plain, mirrored = self.denoise(condition, both, times, first, hypotheses).chunk(2)
+            return (plain + self.skeleton.mirror(mirrored)) / 2
+
+        return sample(denoise, noise, self.config.scale, self.signal)
+
+    def _embed_2d(self, pose_2d: Tensor, flip: bool) -> Tensor:
+        return self.trunk.embed(torch.cat([pose_2d, self.skeleton.mirror(pose_2d)]) if flip else pose_2d)
+
+    def _embed_time(self, times: Tensor) -> Tensor:
+        return self.time_mlp(sinusoid(times, self.config.channels))
+
+    def _tokens(self, condition: Condition, poses: Tensor, time: Tensor) -> Tensor:
+        tokens = condition.pose[:, None] + self.trunk.embed_3d(poses) + time[:, None, None, None]
+        return tokens.flatten(0, 1)
+
+
+def _values_at_once(device: torch.device) -> int:
+    """Largest activation, in numbers: what a CPU's caches hold, or what fits into a GPU's free memory."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return min(VALUES_AT_ONCE, free // (4 * ACTIVATIONS_AT_ONCE))
+    return min(VALUES_AT_ONCE, CACHED_VALUES)
+
+
+def sinusoid(times: Tensor, channels: int) -> Tensor:
+    """Embedding ``[B, channels]`` of times ``[B]``: sines, then cosines (arXiv:1706.03762, section 3.5)."""
+    half = channels // 2
+    exponents = torch.arange(half, device=times.device) * -(math.log(10000) / (half - 1))
+    angles = times[:, None] * exponents.exp()
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)

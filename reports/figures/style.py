@@ -1,0 +1,130 @@
+"""What all figures share: style, size, captions, and which records may stand in one figure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bench.results.record import Record, Value
+from reports.rules.comparability import aggregations, headline, sections, sources, split_by_source, untrained
+from reports.rules.conditions import sentences
+
+if TYPE_CHECKING:
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+COLUMN_INCHES = 3.4
+FONT_POINTS = 7.0
+SMALL_POINTS = 6.5
+KNOWN_TITLES = ("TCN", "MixSTE", "D3DP", "FinePOSE")
+MARKERS = "osD^vPX<>p*hd"
+STYLE: dict[Any, Any] = {
+    "font.size": FONT_POINTS,
+    "axes.labelsize": FONT_POINTS,
+    "axes.titlesize": FONT_POINTS,
+    "xtick.labelsize": SMALL_POINTS,
+    "ytick.labelsize": SMALL_POINTS,
+    "legend.fontsize": SMALL_POINTS,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.0,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.fonttype": "none",
+    "savefig.dpi": 300,
+}
+"""Matplotlib parameters that drawing and saving both need."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure, the end of its file name, and its caption."""
+
+    name: str
+    figure: Figure
+    caption: str
+
+
+class Point(NamedTuple):
+    """A headline value, at (price, MPJPE in mm)."""
+
+    record: Record
+    value: Value
+    position: tuple[float, float]
+
+
+def settings(records: Sequence[Record]) -> Iterator[tuple[str, list[Record]]]:
+    """Records that may share a figure, with the end of its name: nothing for the only one, else -1, -2, …"""
+    titles = sources(records)
+    groups = [group for _, members in sections(records) for _, group in split_by_source(members, titles)]
+    for number, group in enumerate(groups, start=1):
+        yield (f"-{number}" if len(groups) > 1 else ""), group
+
+
+def with_conditions(caption: str, records: Sequence[Record]) -> str:
+    return " ".join([caption, *sentences(records, "headline")])
+
+
+def left_out(there_are: int, shown: int) -> str:
+    return f" Only the first {shown} of {there_are} are drawn." if there_are > shown else ""
+
+
+def point_of(
+    record: Record, price: Callable[[Record], float] = lambda record: record.cost.latency.ms_per_frame
+) -> Point | None:
+    """The headline of a record, unless it is not finite, looks at ground truth, or is of untrained weights."""
+    chosen = headline(record)
+    kind = dict(aggregations(record)).get(chosen)
+    value = record.value("mpjpe", chosen)
+    if value is None or untrained(record) or kind not in ("deterministic", "deployable"):
+        return None
+    x, y = price(record), value.action_mean
+    return Point(record, value, (x, y)) if math.isfinite(x) and x > 0 and math.isfinite(y) else None
+
+
+def looks_of(titles: Sequence[str]) -> dict[str, tuple[tuple[float, float, float], str]]:
+    """Title of a method → colour and marker, for known methods the same in every figure.
+
+    The palette and the markers serve the colour-blind; there are more markers than colours, so that no two methods
+    look the same before both have come round.
+    """
+    import seaborn
+
+    palette = seaborn.color_palette("colorblind")
+    found = dict.fromkeys(titles)
+    order = [*KNOWN_TITLES, *(title for title in found if title not in KNOWN_TITLES)]
+    return {
+        title: (palette[index % len(palette)], MARKERS[index % len(MARKERS)])
+        for index, title in enumerate(order)
+        if title in found
+    }
+
+
+def new_figure(height: float, width: float = COLUMN_INCHES) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def legend_columns(names: Sequence[str]) -> int:
+    """As many as fit one column of a page, rows filled evenly."""
+    most = max(1, min(4, 58 // (max(map(len, names)) + 4)))
+    return math.ceil(len(names) / math.ceil(len(names) / most))
+
+
+def plain_log_ticks(axis: Axis, limits: tuple[float, float]) -> None:
+    """Ticks of a logarithmic axis as plain numbers, few enough for its length."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    span = limits[1] / limits[0]
+    axis.set_major_locator(
+        MaxNLocator(5) if span < 6 else LogLocator(subs=(1, 2, 5) if span < 200 else (1,), numticks=8)
+    )
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,102 @@
+"""The table of all results: one row per run and aggregation, in groups of what may be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bench.results.record import Record
+from reports.rules.comparability import (
+    METRICS,
+    SCORES,
+    TRIVIAL,
+    aggregation_title,
+    aggregations,
+    grouped,
+    method_name,
+    sections,
+    seeds_of,
+    sources,
+    split_by_source,
+    use_of_truth,
+)
+from reports.rules.conditions import paragraphs
+from reports.tables import MEAN_OVER_ACTIONS, USES
+from reports.tables.cells import measured, ms_per_frame, shape, significant, with_runs
+from reports.writers.table import Block, Cell, Column, Row, Table
+
+CHOICES = ("Method", "Aggregation", "Detections", "H", "K", "Size", "Ablation")
+"""Columns that a reader filters by value."""
+
+
+def results(records: Sequence[Record], ablations: Mapping[str, Sequence[str]]) -> Table:
+    """Every number of every run under each aggregation.
+
+    Args:
+        ablations: id of a run → names of the ablations that declare it.
+    """
+    known = {value.metric for record in records for value in record.values}
+    metrics = {metric: title for metric, title in (METRICS | SCORES | METRICS).items() if metric in known}
+    columns = (
+        *(Column(header, align="l") for header in ("Method", "Aggregation", "Detections")),
+        *(Column(header) for header in ("F", "H", "K")),
+        *(Column(title) for title in metrics.values()),
+        *(Column(header) for header in ("ms/frame", "Memory (MB)", "Params (M)", "GFLOPs/frame")),
+        *(Column(header, align="l") for header in ("Size", "Seeds", "Ablation", "MLflow run")),
+    )
+    titles = sources(records)
+    blocks = []
+    for heading, members in sections(records):
+        for place, group in split_by_source(members, titles):
+            for use, rows in _by_use(group, list(metrics), ablations).items():
+                blocks.append(Block(rows, f"{place}. {USES[use]}", heading))
+    notes = (
+        MEAN_OVER_ACTIONS,
+        "ms/frame: median at batch 1 per output frame. Seeds: of training / of sampling noise.",
+        "Sorting stays within a group: only its numbers were obtained under equal conditions.",
+    )
+    return Table("All results", columns, tuple(blocks), paragraphs(records), notes)
+
+
+def _by_use(
+    records: Sequence[Record], metrics: Sequence[str], ablations: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[Row, ...]]:
+    """Rows by the use that they make of ground truth, in the order of ``USES``."""
+    answers = [(record, pair) for record in records for pair in aggregations(record)]
+    groups = grouped(answers, lambda answer: use_of_truth(*answer[1]).split()[0])
+    return {
+        use: with_runs(
+            [_row(record, name, kind, metrics, ablations) for record, (name, kind) in groups[use]],
+            [record.runs for record, _ in groups[use]],
+        )
+        for use in USES
+        if use in groups
+    }
+
+
+def _row(
+    record: Record,
+    aggregation: str | None,
+    kind: str,
+    metrics: Sequence[str],
+    ablations: Mapping[str, Sequence[str]],
+) -> list[Cell]:
+    data, cost = record.data, record.cost
+    trivial = " (trivial)" if record.method in TRIVIAL else ""
+    detections = data.test_detections
+    if data.train_detections != detections:
+        detections = f"{data.train_detections} → {detections}"
+    return [
+        Cell(method_name(record) + "§" * record.conditions.action_label_given + trivial),
+        Cell(aggregation_title(aggregation, kind)),
+        Cell(detections),
+        *shape(record),
+        *(measured(record, metric, aggregation, "") for metric in metrics),
+        ms_per_frame(record),
+        significant(cost.peak_memory_mb),
+        significant(cost.parameters / 1e6),
+        significant(cost.flops_per_frame / 1e9),
+        Cell(record.preset),
+        Cell(seeds_of(record)),
+        Cell(", ".join(ablations.get(record.id, ()))),
+        Cell((record.mlflow_run_id or "not logged")[:10]),
+    ]

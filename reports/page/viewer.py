@@ -1,0 +1,93 @@
+"""Sequences for the pose viewer: ground truth, input, and what each method made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.results.arrays import Examples, RunFiles
+from bench.results.record import Record
+from reports.rules.comparability import grouped, method_name
+
+MOST_METHODS = 24
+"""Runs whose poses are shown, in declared order."""
+
+PER_METRE = 1000
+PER_SCREEN = 10_000
+"""Whole numbers that a metre and half the width of a picture are stored as."""
+
+NONE_KEPT = "No run of this report kept example poses; runs that an older version evaluated have none."
+
+
+def poses(records: Sequence[Record], files: RunFiles | None) -> dict[str, Any]:
+    """Scenes, one per sequence and input, each with one run of every method; a sentence says what is left out."""
+    shown = list(_chosen(records, files)) if files else []
+    if not shown:
+        return {"note": NONE_KEPT, "scenes": []}
+    scenes = [
+        _scene([(record, examples) for record, examples in members], number)
+        for members in grouped(shown, lambda pair: _scenery(*pair)).values()
+        for number in range(len(members[0][1].keys))
+    ]
+    left_out = len(records) - len(shown)
+    note = (
+        f"The first run of every method and variant; {left_out:,} further runs are not shown." if left_out else ""
+    )
+    return {"note": note, "scenes": scenes}
+
+
+def _chosen(records: Sequence[Record], files: RunFiles) -> Iterator[tuple[Record, Examples]]:
+    """The first run with poses of every method, variant and input."""
+    groups = grouped(records, lambda record: (method_name(record), record.data.label, record.data.test_detections))
+    for members in list(groups.values())[:MOST_METHODS]:
+        for record in members:
+            examples = files.examples(record)
+            if examples is not None:
+                yield record, examples
+                break
+
+
+def _scenery(record: Record, examples: Examples) -> tuple[str, str, bytes, bytes]:
+    """What two runs must share to be shown side by side."""
+    return record.data.label, record.data.test_detections, examples.target.tobytes(), examples.pose_2d.tobytes()
+
+
+def _scene(members: Sequence[tuple[Record, Examples]], number: int) -> dict[str, Any]:
+    record, examples = members[0]
+    rows = examples.sequence == number
+    frames = examples.frame[rows]
+    every = int(np.median(np.diff(frames))) if len(frames) > 1 else 1
+    return {
+        "title": f"{examples.keys[number]} ({record.data.label}, {record.data.test_detections})",
+        "frames": len(frames),
+        "fps": float(examples.fps[number]) / max(1, every),
+        "parents": examples.parents.tolist(),
+        "right": _right(examples),
+        "truth": _stored(examples.target[rows], PER_METRE),
+        "input": _stored(examples.pose_2d[rows], PER_SCREEN),
+        "methods": [_method(*member, rows) for member in members],
+    }
+
+
+def _method(record: Record, examples: Examples, rows: np.ndarray) -> dict[str, Any]:
+    several = examples.hypotheses[rows]
+    return {
+        "run": record.id,
+        "method": record.title,
+        "name": method_name(record) + " P-Agg" * bool(several.shape[1]),
+        "answer": _stored(examples.answer[rows], PER_METRE),
+        "hypotheses": [_stored(several[:, h], PER_METRE) for h in range(several.shape[1])],
+    }
+
+
+def _right(examples: Examples) -> list[bool]:
+    """Joints of the right side: off the middle, and not left."""
+    return [name.startswith("R") and not left for name, left in zip(examples.joints, examples.left, strict=True)]
+
+
+def _stored(array: np.ndarray, unit: int) -> dict[str, Any]:
+    """Whole numbers, each frame as its difference to the one before; small ones, so that they pack well."""
+    flat = np.nan_to_num(array.astype(np.float64).reshape(len(array), -1) * unit).round().astype(int)
+    return {"size": flat.shape[1], "differences": np.diff(flat, axis=0, prepend=0).ravel().tolist()}

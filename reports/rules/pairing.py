@@ -1,0 +1,188 @@
+"""Which runs of two sets answer the same question: pairs that may be compared, and what is said of the others.
+
+Two records are comparable if method, data, test part, detections and protocol agree. Of the comparable ones a pair
+are those whose descriptions differ least; where several differ as little, none is chosen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from bench.results.record import Record
+from reports.rules.comparability import TRIVIAL, grouped, method_name, sampling_size, setting
+
+SHOWN_SETTINGS = 4
+"""Differing settings that a pair's heading names before it counts the rest."""
+
+
+class Pair(NamedTuple):
+    """Records of two sets; ``changed``: the settings that differ, as ``training.epochs: 5 → 10``."""
+
+    before: Record
+    after: Record
+    changed: tuple[str, ...]
+
+    @property
+    def heading(self) -> str:
+        """What differs, in words."""
+        if self.changed:
+            rest = len(self.changed) - SHOWN_SETTINGS
+            return "; ".join(self.changed[:SHOWN_SETTINGS]) + f"; and {rest} further settings" * (rest > 0)
+        commits = [record.git_commit for record in self[:2]]
+        return f"Same settings, commit {arrow(*commits) if commits[0] != commits[1] else commits[0]}"
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Two sets of records put side by side.
+
+    Attributes:
+        pairs: in the order of the first set.
+        same: runs that are in both sets, with the same numbers.
+        incomparable: (reason, names) of records that have a counterpart under other data or another protocol.
+        ambiguous: names of records of the first set with several counterparts that differ from them as little.
+        only: names of the other records, of the first set and of the second.
+    """
+
+    pairs: tuple[Pair, ...]
+    same: tuple[str, ...]
+    incomparable: tuple[tuple[str, tuple[str, ...]], ...]
+    ambiguous: tuple[str, ...]
+    only: tuple[tuple[str, ...], tuple[str, ...]]
+
+
+def match(before: Sequence[Record], after: Sequence[Record]) -> Matching:
+    """Put two sets of (pooled) records side by side."""
+    known = {record.id: record for record in before}
+    same = {record.id for record in after if _same_numbers(record, known.get(record.id))}
+    sides = [[record for record in records if record.id not in same] for records in (before, after)]
+    pairs: list[Pair] = []
+    ambiguous: list[str] = []
+    for method in dict.fromkeys(record.method for record in sides[0]):
+        found, unclear = _paired(*([record for record in side if record.method == method] for side in sides))
+        pairs += found
+        ambiguous += map(named, unclear)
+    taken = {id(record) for pair in pairs for record in pair[:2]}
+    left = [[record for record in side if id(record) not in taken] for side in sides]
+    left[0] = [record for record in left[0] if named(record) not in ambiguous]
+    reasons = _incomparable(*left)
+    kept_apart = {name for names in reasons.values() for name in names}
+    only = [tuple(name for name in map(named, side) if name not in kept_apart) for side in left]
+    order = {id(record): number for number, record in enumerate(before)}
+    pairs.sort(key=lambda pair: order[id(pair.before)])
+    listed = tuple((reason, tuple(names)) for reason, names in reasons.items())
+    return Matching(tuple(pairs), tuple(sorted(same)), listed, tuple(ambiguous), (only[0], only[1]))
+
+
+def named(record: Record) -> str:
+    """A record in a sentence."""
+    width, steps = sampling_size(record)
+    return f"{method_name(record)} (H = {width}, K = {steps})" if width * steps > 1 else method_name(record)
+
+
+def obstacles(before: Record, after: Record) -> list[str]:
+    """Why the errors of two records may not be compared: what differs in data and protocol, in words."""
+    places = [setting(record)._asdict() for record in (before, after)]
+    ignored = {"device", *(["selection"] if before.method in TRIVIAL else [])}
+    found = [
+        f"{name.replace('_', ' ')}: {arrow(places[0][name], places[1][name])}"
+        for name in places[0]
+        if name not in ignored and places[0][name] != places[1][name]
+    ]
+    for name, text in (
+        ("train_detections", "training detections"),
+        ("test_detections", "test detections"),
+        ("fingerprint", "content of the data"),
+    ):
+        one, other = getattr(before.data, name), getattr(after.data, name)
+        found += [f"{text}: {arrow(one, other)}"] * (one != other)
+    given = ["given" if record.conditions.action_label_given else "not given" for record in (before, after)]
+    found += [f"action label: {arrow(*given)}"] * (given[0] != given[1])
+    found += ["other takes"] * (before.data.takes != after.data.takes)
+    common = before.metric_versions.keys() & after.metric_versions.keys()
+    versions = sorted(name for name in common if before.metric_versions[name] != after.metric_versions[name])
+    return found + [f"another definition of {', '.join(versions)}"] * bool(versions)
+
+
+def arrow(before: Any, after: Any) -> str:
+    """``before → after``."""
+    return f"{before} → {after}"
+
+
+def _same_numbers(record: Record, other: Record | None) -> bool:
+    if other is None or obstacles(record, other):
+        return False
+    return record.runs == other.runs and record.values == other.values
+
+
+def _paired(before: list[Record], after: list[Record]) -> tuple[list[Pair], list[Record]]:
+    """Pairs in order of how little they differ, and the records of ``before`` for which that does not decide."""
+    edges: dict[int, list[Pair]] = {}
+    for pair in _comparable(before, after):
+        edges.setdefault(len(pair.changed), []).append(pair)
+    pairs: list[Pair] = []
+    unclear: list[Record] = []
+    done: set[int] = set()
+    for count in sorted(edges):
+        free = [pair for pair in edges[count] if not {id(pair.before), id(pair.after)} & done]
+        ends = Counter(id(record) for pair in free for record in pair[:2])
+        for pair in free:
+            if ends[id(pair.before)] == ends[id(pair.after)] == 1:
+                pairs.append(pair)
+            elif id(pair.before) not in done:
+                unclear.append(pair.before)
+            done |= {id(pair.before), id(pair.after)}
+    return pairs, unclear
+
+
+def _comparable(before: list[Record], after: list[Record]) -> Iterator[Pair]:
+    """All pairs that may be compared; a record whose settings recur in the other set, with that one only."""
+    flat = {id(record): _flat(record.experiment) for record in [*before, *after]}
+    twins = grouped(after, lambda record: tuple(flat[id(record)].items()))
+    for record in before:
+        candidates = twins.get(tuple(flat[id(record)].items()), [])
+        candidates = [other for other in candidates if not obstacles(record, other)] or after
+        for other in candidates:
+            if candidates is not after or not obstacles(record, other):
+                yield Pair(record, other, _changed(record, other, flat[id(record)], flat[id(other)]))
+
+
+def _changed(before: Record, after: Record, mine: dict[str, str], its: dict[str, str]) -> tuple[str, ...]:
+    keys = [key for key in dict.fromkeys([*mine, *its]) if mine.get(key) != its.get(key)]
+    found = [f"{key}: {arrow(mine.get(key, '–'), its.get(key, '–'))}" for key in sorted(keys, key=_depth)]
+    seeds = [record.conditions.training_seeds for record in (before, after)]
+    if seeds[0] != seeds[1]:
+        found.append(f"training seeds: {arrow(*(', '.join(map(str, numbers)) for numbers in seeds))}")
+    return tuple(found)
+
+
+def _depth(key: str) -> int:
+    """Sizes and recipes before the options that follow from them."""
+    return key.count(".")
+
+
+def _flat(description: dict[str, Any], above: str = "") -> dict[str, str]:
+    """Dotted key → value as text, without the seeds and the place of the data."""
+    found: dict[str, str] = {}
+    for key, value in description.items():
+        path = f"{above}{key}"
+        if isinstance(value, dict):
+            found |= _flat(value, f"{path}.")
+        elif path not in ("training.seed", "evaluation.seed", "data.root"):
+            found[path] = f"{value:g}" if isinstance(value, float) and math.isfinite(value) else str(value)
+    return found
+
+
+def _incomparable(before: Iterable[Record], after: Sequence[Record]) -> dict[str, list[str]]:
+    """Reason → names, for records that only data or protocol keep from being compared."""
+    reasons: dict[str, list[str]] = {}
+    for record in before:
+        its = [obstacles(record, other) for other in after if other.method == record.method]
+        fewest = min(filter(None, its), key=lambda found: len(found), default=[])
+        if fewest:
+            reasons.setdefault("; ".join(fewest), []).append(named(record))
+    return reasons

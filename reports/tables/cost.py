@@ -1,0 +1,142 @@
+"""The layout of costs: parameters, operations, time, memory, energy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bench.results.cost import Cost
+from bench.results.record import Record
+from reports.rules.comparability import (
+    DETECTIONS,
+    SEEDS,
+    TRIVIAL,
+    grouped,
+    method_name,
+    row_names,
+    same_but,
+    sections,
+)
+from reports.rules.conditions import paragraphs
+from reports.tables.cells import rank_columns, shape, significant, with_runs
+from reports.writers.table import Block, Cell, Column, Table
+
+RANKED = ("GFLOPs frame", "Time (ms) frame", "Memory (MB) peak")
+
+Figure = Callable[[Cost], float | None]
+
+FIGURES: dict[Column, Figure] = {
+    Column("own", "Parameters (M)"): lambda cost: cost.parameters / 1e6,
+    Column("frozen", "Parameters (M)"): lambda cost: cost.frozen_parameters / 1e6,
+    Column("window", "GFLOPs"): lambda cost: cost.flops_per_window / 1e9,
+    Column("frame", "GFLOPs"): lambda cost: cost.flops_per_frame / 1e9,
+    Column("window", "Time (ms)"): lambda cost: cost.latency.median_ms,
+    Column("p95", "Time (ms)"): lambda cost: cost.latency.p95_ms,
+    Column("frame", "Time (ms)"): lambda cost: cost.latency.ms_per_frame,
+    Column("% peak"): lambda cost: cost.percent_of_peak,
+    Column("Windows/s"): lambda cost: cost.latency.throughput_windows_per_s,
+    Column("peak", "Memory (MB)"): lambda cost: cost.peak_memory_mb,
+    Column("added", "Memory (MB)"): lambda cost: cost.added_memory_mb,
+}
+GPU_FIGURES: dict[Column, Figure] = {
+    Column("weights", "Memory (MB)"): lambda cost: cost.weights_mb,
+    Column("reserved", "Memory (MB)"): lambda cost: cost.reserved_memory_mb,
+    Column("NVML", "Memory (MB)"): lambda cost: cost.nvml_memory_mb,
+    Column("Host ms"): lambda cost: cost.latency.host_ms,
+    Column("J/window"): lambda cost: cost.energy_j,
+}
+"""Columns of tables with a GPU in them."""
+
+
+def cost(records: Sequence[Record], title: str) -> Table:
+    """What a prediction costs; never across devices. Trivial predictors are shown, but not ranked."""
+    on_gpu = any(record.cost.device_state or record.cost.reserved_memory_mb for record in records)
+    figures = FIGURES | (GPU_FIGURES if on_gpu else {})
+    columns = (Column("Method", align="l"), *(Column(header) for header in ("F", "H", "K")), *figures)
+    ranked = [index for index, column in enumerate(columns) if column.full_name in RANKED]
+    blocks = []
+    for heading, members in sections(records):
+        alike = grouped(members, lambda record: same_but(record, *DETECTIONS, *SEEDS))
+        first = [group[0] for group in alike.values()]
+        names = row_names(first)
+        rows = [[Cell(name), *shape(r), *_cells(r, figures)] for name, r in zip(names, first, strict=True)]
+        groups = [None if record.method in TRIVIAL else record.cost.memory_source for record in first]
+        rows = rank_columns(rows, groups, ranked)
+        blocks.append(Block(with_runs(rows, [record.runs for record in first]), "", heading))
+    return Table(title, columns, tuple(blocks), paragraphs(records, "headline"), _notes(records))
+
+
+def _cells(record: Record, figures: dict[Column, Figure]) -> list[Cell]:
+    numbers = {column: figure(record.cost) for column, figure in figures.items()}
+    return [
+        Cell(reason=_why_not(record.cost, column)) if number is None else significant(number)
+        for column, number in numbers.items()
+    ]
+
+
+def _why_not(cost: Cost, column: Column) -> str:
+    if column.header == "J/window" and cost.energy_source:
+        return f"not measured: {cost.energy_source}"
+    return "measured by an older version" if cost.setup is None else "not known on this device"
+
+
+def _notes(records: Sequence[Record]) -> tuple[str, ...]:
+    costs = [record.cost for record in records]
+    batches = sorted({cost.latency.throughput_batch for cost in costs})
+    counted = "; ".join(dict.fromkeys(cost.memory_source for cost in costs))
+    notes = [
+        "F: output frames of a window. GFLOPs: 2 × multiply-accumulates, with every hypothesis, step and flip.",
+        "Time: median and p95 of a window at batch 1, median by output frame; windows/s at batch "
+        f"{', '.join(map(str, batches))}. Memory counts: {counted}; added: of the peak, what was not there before "
+        "the prediction.",
+        *_peaks(costs),
+        *_stated("Arithmetic", [_arithmetic(cost) for cost in costs]),
+        *_stages(records),
+        *_devices(costs),
+        "Runs that differ in detections or seeds only share a row: the first of them.",
+        "Trivial predictors are not ranked.",
+    ]
+    return tuple(notes)
+
+
+def _peaks(costs: Sequence[Cost]) -> list[str]:
+    peaks = sorted({cost.peak_gflops for cost in costs if cost.peak_gflops is not None})
+    if not peaks:
+        return []
+    low, high = (significant(peak).text for peak in (peaks[0], peaks[-1]))
+    shown = low if low == high else f"{low} to {high}"
+    return [f"% peak: of the device's measured {shown} GFLOP/s in plain matrix products, at batch 1."]
+
+
+def _arithmetic(cost: Cost) -> str:
+    setup = cost.setup
+    if setup is None:
+        return ""
+    compiled = ", compiled" if setup.compiled else ""
+    return f"{setup.precision}, TF32 allowed for {setup.tf32}{compiled}, {setup.threads} threads"
+
+
+def _stages(records: Sequence[Record]) -> list[str]:
+    """Where the time of methods with stages goes, in percent, for the first record of each."""
+    first = {method_name(record): record for record in reversed(records) if record.cost.latency.stages_ms}
+    shares = []
+    for name, record in reversed(first.items()):
+        stages = record.cost.latency.stages_ms
+        whole = sum(stages.values())
+        parts = ", ".join(f"{stage} {100 * spent / whole:.1f}" for stage, spent in stages.items())
+        shares.append(f"{name} (H = {record.conditions.hypotheses}, K = {record.conditions.steps}) {parts}")
+    return _stated("Where the time goes (percent)", shares)
+
+
+def _devices(costs: Sequence[Cost]) -> list[str]:
+    """Clocks, power and heat over all records that know them."""
+    states = [cost.device_state for cost in costs if cost.device_state is not None]
+    stated = []
+    for name, unit in (("clock_mhz", "MHz"), ("power_w", "W"), ("temperature_c", "°C")):
+        known = [value for state in states if (value := getattr(state, name)) is not None]
+        stated += [f"{min(known):.0f} to {max(known):.0f} {unit}"] if known else []
+    return _stated("The GPU while it was timed", [", ".join(stated)])
+
+
+def _stated(what: str, texts: Sequence[str]) -> list[str]:
+    known = "; ".join(text for text in dict.fromkeys(texts) if text)
+    return [f"{what}: {known}."] if known else []

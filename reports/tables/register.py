@@ -1,0 +1,94 @@
+"""The register of runs: where every number comes from and under which conditions it was obtained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.results.record import Environment, Record
+from reports.rules.comparability import device, grouped, method_name, seeds_of, setting
+from reports.writers.table import Block, Cell, Column, Row, Table
+
+HEADERS = (
+    "Run",
+    "Training",
+    "MLflow run",
+    "Commit",
+    "Method",
+    "Size",
+    "Detections",
+    "H",
+    "K",
+    "Seeds",
+    "Label",
+    "Flip",
+)
+
+
+def register(records: Sequence[Record]) -> Table:
+    """One row per run with its identities; what runs share is spelled out below, under a letter."""
+    shared = grouped(records, _shared)
+    letters = {key: f"C{number}" for number, key in enumerate(shared, start=1)}
+    columns = (*(Column(header, align="l") for header in HEADERS), Column("Conditions", align="l"))
+    rows = [
+        Row(tuple(map(Cell, (*_identities(record), *_liberties(record), letters[_shared(record)]))), (record.id,))
+        for record in records
+    ]
+    notes = (
+        "Seeds: of training / of sampling noise. Label: action label given at test time. "
+        "Flip: flip augmentation at test time. Detections: training → test.",
+    )
+    conditions = tuple(f"{letters[key]}. " + " ".join(key) for key in shared)
+    return Table("Every run and its conditions", columns, (Block(tuple(rows)),), conditions, notes)
+
+
+def environments(records: Sequence[Record]) -> list[tuple[str, list[str]]]:
+    """(device, lines) of every environment that numbers were made in."""
+    groups = grouped(records, lambda record: (device(record), record.environment.model_dump_json()))
+    return [(name, _environment(members[0].environment, members)) for (name, _), members in groups.items()]
+
+
+def _identities(record: Record) -> tuple[str, ...]:
+    return (record.id, record.training_id, record.mlflow_run_id or "not logged", record.git_commit)
+
+
+def _liberties(record: Record) -> tuple[str, ...]:
+    conditions = record.conditions
+    return (
+        method_name(record),
+        record.preset,
+        f"{record.data.train_detections} → {record.data.test_detections}",
+        str(conditions.hypotheses),
+        str(conditions.steps),
+        seeds_of(record),
+        "given" if conditions.action_label_given else "no",
+        "yes" if conditions.flip else "no",
+    )
+
+
+def _shared(record: Record) -> tuple[str, ...]:
+    data, place = record.data, setting(record)
+    notes = [f"{key.capitalize()}: {text}." for key, text in record.conditions.notes.items()]
+    return (
+        f"Data: {data.label} ({data.name}, content {data.fingerprint}).",
+        f"Training subjects: {place.training_subjects}. Test subjects: {place.test_subjects}.",
+        f"Test part: {data.subset}, {data.windows:,} windows, {data.frames:,} frames, "
+        f"{data.sequences:,} sequences, {len(data.takes):,} takes.",
+        f"Frames of the last windows: {record.conditions.tail}. P-Best for each: {record.conditions.best_over}.",
+        f"Checkpoint selection: {place.selection}. Validation: {record.conditions.validation}.",
+        f"Device: {place.device}.",
+        *notes,
+        *(f"Warning: {text.rstrip('.')}." for text in record.environment.warnings),
+    )
+
+
+def _environment(environment: Environment, records: Sequence[Record]) -> list[str]:
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(environment.versions.items()))
+    commits = ", ".join(dict.fromkeys(record.git_commit for record in records))
+    finished = sorted(record.finished_at for record in records)
+    return [
+        f"CPU: {environment.cpu}, {environment.threads} threads",
+        f"Platform: {environment.platform}; Python {environment.python}; driver: {environment.driver or 'none'}",
+        f"Packages: {versions}",
+        f"Runs: {len(records)}, finished from {finished[0]} to {finished[-1]}; commits: {commits}",
+        *(f"Warning: {text}" for text in environment.warnings),
+    ]

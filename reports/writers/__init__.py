@@ -1,0 +1,1 @@
+"""Tables as files: Markdown, CSV, HTML, LaTeX, and the report that holds them."""

@@ -1,0 +1,217 @@
+"""A table as data, and two of its printed forms, Markdown and CSV (``reports.writers.latex`` has the third).
+
+Text in cells is plain Unicode; each form escapes it for itself. A table knows nothing of runs: what stands in it
+and what is comparable is decided in ``reports.tables``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from reports.writers.escaping import markdown
+
+LEGEND = {
+    "†": "† oracle: the ground-truth pose chose the hypothesis, not available when deployed",
+    "‡": "‡ assisted: the ground-truth root trajectory was given",
+    "§": "§ the ground-truth action label was given at test time",
+}
+BOLD = "bold: best, underlined: second, each among numbers of equal conditions and equal use of ground truth"
+TIE = "≈ not distinguishable from the best: the 95 % interval of the difference, take by take, holds 0"
+AHEAD = "in brackets: minus the best other method of equal conditions and equal use of ground truth"
+SPREAD = (
+    "±: larger distance from the value to an end of its 95 % interval (bootstrap over takes, and over seeds where "
+    "several were run)"
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry. ``text`` is what is printed; an entry with a ``reason`` is missing and prints a dash.
+
+    Attributes:
+        number, low, high: the unrounded value and its 95 % interval, for ranking and for CSV.
+        spread: printed after ±.
+        rank: 1 best, 2 second, 0 neither.
+        tie: not distinguishable from the best.
+        ahead: the number minus that of the best baseline, printed in brackets.
+        origin: what the number was read from, for whoever compares cells.
+    """
+
+    text: str = ""
+    number: float | None = None
+    low: float | None = None
+    high: float | None = None
+    spread: str = ""
+    rank: int = 0
+    tie: bool = False
+    ahead: float | None = None
+    reason: str = ""
+    origin: Any = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Column:
+    """``spanner``: a heading that stands over all neighbouring columns with the same one."""
+
+    header: str
+    spanner: str = ""
+    align: Literal["l", "r"] = "r"
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.spanner} {self.header}".strip()
+
+
+@dataclass(frozen=True)
+class Row:
+    """``runs``: ids of the runs that the row's numbers come from."""
+
+    cells: tuple[Cell, ...]
+    runs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows under a heading. Consecutive blocks with the same ``section`` share that larger heading."""
+
+    rows: tuple[Row, ...]
+    heading: str = ""
+    section: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """``conditions``: paragraphs printed under the table; ``notes``: further sentences of the layout."""
+
+    title: str
+    columns: tuple[Column, ...]
+    blocks: tuple[Block, ...]
+    conditions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        for row in self.rows():
+            assert len(row.cells) == len(self.columns), f"{self.title}: a row is not as long as the header"
+
+    def rows(self) -> Iterator[Row]:
+        for block in self.blocks:
+            yield from block.rows
+
+    def column(self, index: int) -> list[Cell]:
+        return [row.cells[index] for row in self.rows()]
+
+    def width(self) -> int:
+        """Estimated width in characters."""
+        return sum(
+            max([len(column.header), *(_length(cell) for cell in self.column(index))]) + 2
+            for index, column in enumerate(self.columns)
+        )
+
+    def reasons(self) -> dict[str, str]:
+        """Reason why a cell is missing → the letter of its footnote."""
+        found = dict.fromkeys(cell.reason for row in self.rows() for cell in row.cells if cell.reason)
+        return {reason: _letter(index) for index, reason in enumerate(found)}
+
+    def legend(self) -> list[str]:
+        """What the marks that occur in this table mean."""
+        cells = [cell for row in self.rows() for cell in row.cells]
+        printed = "".join([cell.text for cell in cells] + [column.full_name for column in self.columns])
+        printed += "".join(block.heading for block in self.blocks)
+        lines = [text for mark, text in LEGEND.items() if mark in printed]
+        lines += [SPREAD] * any(cell.spread for cell in cells)
+        lines += [BOLD] * any(cell.rank for cell in cells)
+        lines += [TIE] * any(cell.tie for cell in cells)
+        lines += [AHEAD] * any(cell.ahead is not None for cell in cells)
+        return lines
+
+
+def to_markdown(table: Table) -> str:
+    """A heading, the table, and its conditions as a list."""
+    reasons = table.reasons()
+    lines = [f"### {markdown(table.title)}", ""]
+    lines.append("| " + " | ".join(markdown(column.full_name) for column in table.columns) + " |")
+    lines.append("|" + "|".join("---:" if column.align == "r" else ":---" for column in table.columns) + "|")
+    for level, text, row in walk(table):
+        if row is None:
+            emphasis = "**" if level == "section" else "*"
+            cells = [f"{emphasis}{markdown(text)}{emphasis}"] + [""] * (len(table.columns) - 1)
+        else:
+            cells = [_markdown_cell(cell, reasons) for cell in row.cells]
+        lines.append("| " + " | ".join(cells) + " |")
+    lines.append("")
+    lines += [f"- {markdown(note)}" for note in notes(table)]
+    return "\n".join(lines) + "\n"
+
+
+def to_csv(table: Table) -> str:
+    """One line per row: section, group, every column (unrounded, with low and high), notes, ids of the runs."""
+    cells = [table.column(index) for index in range(len(table.columns))]
+    intervals = [any(cell.low is not None for cell in column) for column in cells]
+    brackets = [any(cell.ahead is not None for cell in column) for column in cells]
+    header = ["section", "group"]
+    for column, interval, bracket in zip(table.columns, intervals, brackets, strict=True):
+        header += [column.full_name]
+        header += [f"{column.full_name} low", f"{column.full_name} high"] * interval
+        header += [f"{column.full_name} minus best other"] * bracket
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*header, "missing", "runs"])
+    for block in table.blocks:
+        for row in block.rows:
+            fields = [block.section, block.heading]
+            for cell, interval, bracket in zip(row.cells, intervals, brackets, strict=True):
+                fields += _csv_fields(cell, interval)
+                fields += ["" if cell.ahead is None else f"{cell.ahead:.6g}"] * bracket
+            missing = "; ".join(dict.fromkeys(cell.reason for cell in row.cells if cell.reason))
+            writer.writerow([*fields, missing, " ".join(row.runs)])
+    return stream.getvalue()
+
+
+def walk(table: Table) -> Iterator[tuple[str, str, Row | None]]:
+    """Headings and rows in printed order: ("section" | "group", text, None) or ("row", "", row)."""
+    section = ""
+    for block in table.blocks:
+        if block.section != section:
+            section = block.section
+            yield "section", section, None
+        if block.heading:
+            yield "group", block.heading, None
+        for row in block.rows:
+            yield "row", "", row
+
+
+def notes(table: Table) -> list[str]:
+    missing = [f"({letter}) {reason}" for reason, letter in table.reasons().items()]
+    return [*table.legend(), *missing, *table.notes, *table.conditions]
+
+
+def _markdown_cell(cell: Cell, reasons: dict[str, str]) -> str:
+    if cell.reason:
+        return f"– ({reasons[cell.reason]})"
+    text = markdown(cell.text)
+    if cell.rank:
+        text = f"**{text}**" if cell.rank == 1 else f"<u>{text}</u>"
+    return text + f" ± {cell.spread}" * bool(cell.spread) + " ≈" * cell.tie + f" {bracket_of(cell)}".rstrip()
+
+
+def _csv_fields(cell: Cell, interval: bool) -> list[str]:
+    shown = cell.text if cell.number is None else f"{cell.number:.6g}"
+    ends = ["" if end is None else f"{end:.6g}" for end in (cell.low, cell.high)]
+    return [shown, *ends] if interval else [shown]
+
+
+def bracket_of(cell: Cell) -> str:
+    return "" if cell.ahead is None else f"({cell.ahead:+.1f})".replace("-", "−")
+
+
+def _length(cell: Cell) -> int:
+    return len(cell.text) + (len(cell.spread) + 1 if cell.spread else 0) + cell.tie + len(bracket_of(cell))
+
+
+def _letter(index: int) -> str:
+    """0 → a, 25 → z, 26 → aa."""
+    return (_letter(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)

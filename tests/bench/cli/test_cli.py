@@ -1,0 +1,83 @@
+"""Bad input at the command line: one sentence, exit code 2, no traceback."""
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app
+from bench.sweep import run as sweep
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def folders(tmp_path):
+    return ["--store", tmp_path / "store", "--out", tmp_path / "out"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--method", "tcm"], "unknown method 'tcm'"),
+        (["run", "--preset", "huge"], "'method.preset' is 'huge'"),
+        (["run", "--set", "training.epoch=1"], "unknown key 'training.epoch'"),
+        (["run", "--set", "training.epochs"], "is not of the form key=value"),
+        (["run", "--data", "humaneva"], "there is no data set 'humaneva'"),
+        (["run", "--data", "human36m"], "needs the folder of data_3d_h36m.npz"),
+        (["run", "--seeds", "a"], "is not a list of whole numbers"),
+        (["run", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["ablate", "nothing"], "unknown ablation 'nothing'"),
+        (["report"], "runset.json: is missing"),
+    ],
+)
+def test_one_sentence_and_code_2(arguments, words, folders):
+    result = invoke(*arguments, *folders)
+    assert result.exit_code == 2, result.output
+    assert words in result.stderr
+    assert "Traceback" not in result.output + result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_an_unknown_device(folders, toy_suite):
+    result = invoke("run", "--method", "toy", "--device", "gpu0", *folders)
+    assert result.exit_code == 2
+    assert "--device gpu0" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (KeyboardInterrupt(), 130, "what is finished is kept"),
+        (OSError(28, "No space left on device", "/some/where"), 2, "/some/where: cannot be written"),
+    ],
+)
+def test_interruption_and_a_full_disk(monkeypatch, toy_suite, folders, error, code, words):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr(sweep, "run", fail)
+    result = invoke("run", "--method", "toy", *folders)
+    assert result.exit_code == code
+    assert words in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_run_and_report_end_to_end(toy_suite, folders, tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    result = invoke(
+        "run", "--method", "toy", "--set", "training.epochs=1", "--set", "evaluation.windows=4", *folders
+    )
+    assert result.exit_code == 0, result.output + result.stderr
+    assert "1 runs: 1 trained, 1 evaluated now" in result.output
+    assert (tmp_path / "out" / "summary.md").exists()
+    assert invoke("report", "--no-pdf", *folders).exit_code == 0
+    (tmp_path / "store" / "index.parquet").unlink()
+    assert invoke("report", "--no-pdf", "--rebuild-index", *folders).exit_code == 0
+
+
+def test_methods_lists_every_method_with_its_presets():
+    result = invoke("methods")
+    assert result.exit_code == 0
+    for name in ("tcn:", "mixste:", "d3dp:", "finepose:", "mean_pose:", "nearest_pose:", "paper"):
+        assert name in result.output

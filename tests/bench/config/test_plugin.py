@@ -1,0 +1,107 @@
+"""Methods of a package outside the repository stand in every table and figure, with nothing here changed."""
+
+import re
+
+import pytest
+from matplotlib.text import Text
+from typer.testing import CliRunner
+
+from ablations.declared import expand, read
+from bench.cli import app
+from bench.config import registry
+from bench.job import pipeline
+from reports import build as building
+from tests import ROOT
+
+SAMPLER = '''
+
+class MySampler(MyLifter):
+    """The same pose again and again."""
+
+    title = "My sampler"
+    probabilistic = True
+
+    def predict(self, batch: Batch, sampling: Sampling):
+        return super().predict(batch, sampling).expand(-1, sampling.steps, sampling.hypotheses, -1, -1, -1)
+'''
+NEED_HYPOTHESES = {"methods-gaps", "methods-convergence"}
+QUICK = (
+    "training.epochs=2",
+    "training.least_steps=1",
+    "evaluation.windows=2",
+    "evaluation.hypotheses=2",
+    "data.detections=cpn",
+)
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch, toy_suite):
+    """A package as pip would install it: modules, and entry points in its metadata."""
+    site = tmp_path / "site-packages"
+    metadata = site / "my_lifter-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    tutorial = (ROOT / "docs" / "adding-a-method.md").read_text()
+    code = re.search(r"```python\n(# my_lifter.py\n.*?)```", tutorial, re.DOTALL).group(1)
+    points = re.search(r"```toml\n\[project.entry-points.\"(\S+)\"\]\n(.*?)```", tutorial, re.DOTALL)
+    (site / "my_lifter.py").write_text(code + SAMPLER)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-lifter\nVersion: 1.0\n")
+    entries = points.group(2).replace(" = ", "=").replace('"', "")
+    (metadata / "entry_points.txt").write_text(f"[{points.group(1)}]\n{entries}sampler=my_lifter:MySampler\n")
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert registry.plugin_names() == ["mine", "sampler"]
+    return tmp_path
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Drawings by name, as they are saved."""
+    found = {}
+    real = building._save
+    monkeypatch.setattr(
+        building, "_save", lambda drawing, *rest: found.update({drawing.name: drawing}) or real(drawing, *rest)
+    )
+    return found
+
+
+@pytest.fixture
+def quick_neighbours(monkeypatch):
+    """The suite's larger methods are the toy one: what is tested here is what stands beside them."""
+    for name in registry.METHODS.keys() - {"mean_pose", "tcn"}:
+        monkeypatch.setitem(registry.METHODS, name, registry.METHODS["toy"])
+
+
+def test_plugins_stand_in_every_table_and_figure(installed, drawn, quick_neighbours):
+    overrides = [text for setting in QUICK for text in ("--set", setting)]
+    folders = ["--store", str(installed / "store"), "--out", str(installed / "out")]
+    result = CliRunner().invoke(app, ["ablate", "methods", "--workers", "1", *overrides, *folders])
+    assert result.exit_code == 0, result.output + result.stderr
+    tables = {path.stem: path.read_text() for path in (installed / "out" / "tables").glob("*.csv")}
+    assert {"methods", "methods-cost", "methods-actions", "methods-gaps", "register"} <= tables.keys()
+    assert {"latency", "methods-training"} <= drawn.keys()
+    figures = {
+        name: " ".join([drawing.caption, *(text.get_text() for text in drawing.figure.findobj(Text))])
+        for name, drawing in drawn.items()
+    }
+    places = [*tables.items(), *figures.items()]
+    assert [name for name, text in places if "My sampler" not in text] == []
+    assert {name for name, text in places if "My lifter" not in text} <= NEED_HYPOTHESES
+
+
+@pytest.mark.parametrize(
+    "name", ["methods", "methods=complete", "sampling", "audit", "detections", "mpi_inf_3dhp"]
+)
+def test_declared_ablations_keep_a_place_for_plugins(name, installed):
+    methods = {experiment.method.name for experiment in expand(read(name))}
+    assert "sampler" in methods
+    assert ("mine" in methods) == (name != "sampling"), "one without hypotheses has nothing to sweep"
+
+
+def test_a_search_keeps_a_place_for_plugins(installed):
+    assert {"method.name": "mine"} in read("pareto=small").axes["method"]
+
+
+def test_without_plugins_the_places_are_empty():
+    for name in ("methods", "sampling", "pareto=small"):
+        assert "plugins" not in str(read(name).axes)

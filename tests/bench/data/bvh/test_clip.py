@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.data.archive import read_archive
+from bench.data.bvh.clip import UNITS, Settings, read_clip, resample
+from bench.data.human36m.reader import JOINTS as STORED
+from models.errors import InputError
+from models.skeleton import HUMAN36M
+from tests.bench.data import CMU
+from tests.bench.data.bvh import CMU_BVH, write_bvh
+
+needs_cmu = pytest.mark.skipif(not (CMU_BVH.is_dir() and CMU.is_dir()), reason=f"no files in {CMU_BVH}")
+SAME = {  # file: take of S1 in the Human3.6M format that was made from the same recording
+    "walking": "Walking", "running": "Running", "jumping": "Jumping", "soccer": "Soccer",
+    "basketball": "Basketball",
+}  # fmt: skip
+MIDDLE = (
+    "Spine",
+    "Thorax",
+    "Neck/Nose",
+    "Head",
+)  # which the other conversion placed otherwise, by a few centimetres
+LIMBS = [number for number, name in enumerate(HUMAN36M.joints) if name not in MIDDLE]
+
+
+def distances(poses: np.ndarray) -> np.ndarray:
+    """Between all joints of a pose: what a body is, wherever it stands."""
+    return np.linalg.norm(poses[:, :, None] - poses[:, None], axis=-1)
+
+
+@needs_cmu
+@pytest.mark.parametrize("name", SAME)
+def test_real_files_give_the_motion_that_others_made_of_them(name: str) -> None:
+    clip = read_clip(CMU_BVH / f"{name}.bvh", Settings())
+    takes = read_archive(CMU / "data_3d_h36m.npz", "positions_3d")
+    assert isinstance(takes, dict)
+    theirs = takes["S1"][SAME[name]][:, STORED].astype(np.float64)[:, LIMBS]
+    ours = clip.world.astype(np.float64)[:, LIMBS]
+    frames = min(len(ours), len(theirs))
+    assert frames >= 60
+    difference = np.abs(distances(ours[:frames]) - distances(theirs[:frames]))
+    assert difference.mean() < 5e-4  # metres
+    travelled = [np.linalg.norm(np.diff(poses[:frames, 0], axis=0), axis=-1).sum() for poses in (ours, theirs)]
+    assert travelled[0] == pytest.approx(travelled[1], rel=0.03)
+    assert (clip.unit, clip.up, clip.mirrored, clip.guessed) == ("cm", "y", False, ())
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_unit_follows_from_the_body(tmp_path: Path, unit: str) -> None:
+    plain = read_clip(write_bvh(tmp_path / "cm.bvh"), Settings())
+    scaled = read_clip(write_bvh(tmp_path / "other.bvh", scale=0.01 / UNITS[unit]), Settings())
+    assert scaled.unit == unit
+    np.testing.assert_allclose(scaled.world, plain.world, atol=2e-4)
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_the_upward_axis_follows_from_the_body(tmp_path: Path, turn: int) -> None:
+    plain = read_clip(write_bvh(tmp_path / "y.bvh"), Settings())
+    axes = np.roll(np.eye(3), turn, axis=0)
+    # rotation channels keep their axes, so the turned body moves otherwise: its size and its stand are compared
+    turned = read_clip(write_bvh(tmp_path / "other.bvh", turn=axes), Settings())
+    assert (plain.up, turned.up) == ("y", {1: "z", 2: "x"}[turn])
+    height = turned.world[..., 2].max() - turned.world[..., 2].min()
+    assert height == pytest.approx(plain.world[..., 2].max() - plain.world[..., 2].min(), abs=0.1)
+    assert turned.world[:, 10, 2].min() > 1.3
+
+
+def test_left_handed_coordinates_are_mirrored(tmp_path: Path) -> None:
+    right = read_clip(write_bvh(tmp_path / "right.bvh"), Settings())
+    left = read_clip(write_bvh(tmp_path / "left.bvh", turn=np.diag([-1.0, 1, 1])), Settings())
+    assert (right.mirrored, left.mirrored) == (False, True)
+    for clip in (right, left):
+        across = clip.world[:, 4] - clip.world[:, 1]  # from the right hip to the left
+        forward = np.cross(across, [0, 0, 1])
+        nose = clip.world[:, 9] - clip.world[:, 8]
+        assert ((forward * nose).sum(-1) > 0).mean() > 0.7
+
+
+def test_frames_are_resampled_by_cubics() -> None:
+    times = np.arange(30) / 120
+    curve = np.stack([3 + times, times**2, np.sin(8 * times)], axis=-1)
+    out = resample(curve, 120, 50)
+    at = np.arange(len(out)) / 50
+    assert len(out) == int(29 / 120 * 50) + 1
+    np.testing.assert_allclose(out[:, 0], 3 + at, atol=1e-12)
+    np.testing.assert_allclose(out[1:-1, 1], at[1:-1] ** 2, atol=1e-12)
+    np.testing.assert_allclose(out[1:-1, 2], np.sin(8 * at[1:-1]), atol=1e-4)
+    np.testing.assert_allclose(out[:, 2], np.sin(8 * at), atol=1e-3)
+    np.testing.assert_array_equal(resample(curve, 50, 50), curve)
+    np.testing.assert_array_equal(resample(curve, 100, 50), curve[::2])
+    assert len(resample(curve[:1], 120, 50)) == 1
+    assert len(resample(curve[:2], 30, 50)) == 2
+
+
+def test_frame_rates_give_the_same_motion(tmp_path: Path) -> None:
+    slow, fast = (
+        read_clip(write_bvh(tmp_path / f"{fps}.bvh", fps=fps, frames=fps), Settings()).world for fps in (60, 240)
+    )
+    frames = min(len(slow), len(fast))
+    assert np.abs(slow[:frames] - fast[:frames]).max() < 1e-3
+
+
+def test_bones_keep_their_length(tmp_path: Path) -> None:
+    world = read_clip(write_bvh(tmp_path / "a.bvh", fps=120, frames=200), Settings()).world
+    for parent, child in ((1, 2), (2, 3), (14, 15), (15, 16)):
+        assert np.ptp(np.linalg.norm(world[:, parent] - world[:, child], axis=-1)) < 1e-3
+
+
+def test_the_floor_is_at_zero(tmp_path: Path) -> None:
+    world = read_clip(write_bvh(tmp_path / "a.bvh"), Settings()).world
+    assert 0 < world[..., 2].min() < 0.15
+
+
+@pytest.mark.parametrize(
+    ("how", "given", "sentence"),
+    [
+        ({"scale": 0.247}, {}, "give the unit"),
+        ({"turn": np.array([[0.7071, 0.7071, 0], [-0.7071, 0.7071, 0], [0, 0, 1.0]])}, {}, "which one points up"),
+        ({}, {"unit": "m"}, ""),
+        ({"scale": 0.247}, {"unit": "cm"}, ""),
+        ({"turn": np.array([[0.7071, 0.7071, 0], [-0.7071, 0.7071, 0], [0, 0, 1.0]])}, {"up": "y"}, ""),
+    ],
+)
+def test_what_is_not_clear_is_asked_for(tmp_path: Path, how: dict, given: dict, sentence: str) -> None:
+    path = write_bvh(tmp_path / "odd.bvh", **how)
+    if not sentence:
+        assert len(read_clip(path, Settings(**given)).world) > 0
+        return
+    with pytest.raises(InputError, match=sentence):
+        read_clip(path, Settings(**given))

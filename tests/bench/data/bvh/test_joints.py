@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench.data.bvh.format import parse
+from bench.data.bvh.joints import JOINTS, map_joints, mended
+from bench.data.bvh.kinematics import joint_positions
+from models.errors import InputError
+from models.skeleton import HUMAN36M
+from tests.bench.data.bvh import BODY, bvh_text
+
+PARTS = tuple(BODY)
+NAMED = {
+    "mixamo": """mixamorig:Hips mixamorig:LeftUpLeg mixamorig:LeftLeg mixamorig:LeftFoot mixamorig:LeftToeBase
+        mixamorig:RightUpLeg mixamorig:RightLeg mixamorig:RightFoot mixamorig:RightToeBase mixamorig:Spine
+        mixamorig:Neck mixamorig:Head mixamorig:LeftArm mixamorig:LeftForeArm mixamorig:LeftHand
+        mixamorig:RightArm mixamorig:RightForeArm mixamorig:RightHand""",
+    "3ds max biped": """Bip01 Bip01_L_Thigh Bip01_L_Calf Bip01_L_Foot Bip01_L_Toe0 Bip01_R_Thigh Bip01_R_Calf
+        Bip01_R_Foot Bip01_R_Toe0 Bip01_Spine Bip01_Neck Bip01_Head Bip01_L_UpperArm Bip01_L_Forearm Bip01_L_Hand
+        Bip01_R_UpperArm Bip01_R_Forearm Bip01_R_Hand""",
+    "cmu asf": """root lfemur ltibia lfoot ltoes rfemur rtibia rfoot rtoes lowerback lowerneck head lhumerus
+        lradius lwrist rhumerus rradius rwrist""",
+    "blender": """hips thigh.L shin.L foot.L toe.L thigh.R shin.R foot.R toe.R spine neck head upper_arm.L
+        forearm.L hand.L upper_arm.R forearm.R hand.R""",
+    "daz": """hip lThigh lShin lFoot lToe rThigh rShin rFoot rToe abdomen neck head lShldr lForeArm lHand rShldr
+        rForeArm rHand""",
+    "plain": """Hips LeftHip LeftKnee LeftAnkle LeftToe RightHip RightKnee RightAnkle RightToe Chest Neck Head
+        LeftShoulder LeftElbow LeftWrist RightShoulder RightElbow RightWrist""",
+}
+ABSTRACT = {part: f"joint{number}" for number, part in enumerate(PARTS)}
+TAKEN = {
+    "RHip": "rhip", "RKnee": "rknee", "RFoot": "rfoot", "LHip": "lhip", "LKnee": "lknee", "LFoot": "lfoot",
+    "LShoulder": "lshoulder", "LElbow": "lelbow", "LWrist": "lwrist",
+    "RShoulder": "rshoulder", "RElbow": "relbow", "RWrist": "rwrist",
+}  # fmt: skip
+
+
+def mapped(names: dict[str, str], **how):
+    motion = parse(bvh_text(frames=9, names=names, **how).encode(), "test.bvh")
+    joints = map_joints(motion.hierarchy, "test.bvh", {})
+    return motion, joints, joint_positions(motion, joints.nodes, joints.weights, slice(None))
+
+
+@pytest.mark.parametrize("program", NAMED)
+def test_names_of_common_programs_are_known(program: str) -> None:
+    names = dict(zip(PARTS, NAMED[program].split(), strict=True))
+    _, joints, _ = mapped(names)
+    assert joints.guessed == ()
+    found = dict(zip(JOINTS, joints.report, strict=True))
+    for joint, part in TAKEN.items():
+        assert found[joint] == names[part], joint
+    assert found["Thorax"] == names["neck"]
+    assert found["Neck/Nose"] == names["head"]
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2])
+def test_joints_without_telling_names_are_guessed_from_the_shape(turn: int) -> None:
+    axes = np.roll(np.eye(3), turn, axis=0)
+    _, named, expected = mapped({}, turn=axes)
+    _, guessed, found = mapped(ABSTRACT, turn=axes)
+    assert set(TAKEN) <= set(guessed.guessed)
+    assert named.guessed == ()
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_given_names_go_before_any_guess() -> None:
+    hierarchy = parse(bvh_text(frames=2, names=ABSTRACT).encode(), "test.bvh").hierarchy
+    given = {joint: ABSTRACT[part] for joint, part in TAKEN.items()} | {"Head": ABSTRACT["head"]}
+    joints = map_joints(hierarchy, "test.bvh", given)
+    assert joints.guessed == ()
+    assert joints.report[JOINTS.index("Head")] == ABSTRACT["head"]
+
+
+def test_the_body_is_human36m_s() -> None:
+    _, joints, places = mapped({})
+    assert HUMAN36M.joints == JOINTS
+    hip = (places[:, JOINTS.index("RHip")] + places[:, JOINTS.index("LHip")]) / 2
+    np.testing.assert_allclose(places[:, 0], hip, atol=1e-9)
+    assert places[:, JOINTS.index("Head"), 1].mean() > places[:, JOINTS.index("Neck/Nose"), 1].mean() + 10
+    trunk = np.linalg.norm(places[:, JOINTS.index("Thorax")] - hip, axis=-1)
+    spine = np.linalg.norm(places[:, JOINTS.index("Spine")] - hip, axis=-1)
+    assert 0.3 < (spine / trunk).mean() < 0.7
+    assert joints.stature == pytest.approx(170, rel=0.06)
+
+
+def test_a_limb_that_cannot_be_found_is_one_sentence() -> None:
+    text = bvh_text(frames=2, names=ABSTRACT).replace("OFFSET -28.000000", "OFFSET -3.000000")
+    hierarchy = parse(text.encode(), "odd.bvh").hierarchy
+    with pytest.raises(InputError, match=r"odd\.bvh: .*neither among the known names nor clear.*option joints"):
+        map_joints(hierarchy, "odd.bvh", {})
+    with pytest.raises(InputError, match="no joint 'foot'"):
+        map_joints(hierarchy, "odd.bvh", {"LFoot": "foot"})
+
+
+def test_the_bone_that_amc2bvh_loses_is_put_back() -> None:
+    names = {"spine": "Spine1", "lshoulder": "LeftShoulder", "rshoulder": "RightShoulder", "hips": "LowerBack"}
+    text = bvh_text(frames=2, names=names)
+    assert mended(parse(text.encode(), "whole.bvh").hierarchy) is None
+    for part in ("neck", "lshoulder", "rshoulder"):
+        x, y, z = BODY[part][1]
+        text = text.replace(f"OFFSET {x:.6f} {y:.6f} {z:.6f}", "OFFSET 0 0 0", 1)
+    whole = mended(parse(text.encode(), "lost.bvh").hierarchy)
+    assert whole is not None
+    np.testing.assert_array_equal(whole.offsets[whole.names.index("Neck")], BODY["spine"][1])

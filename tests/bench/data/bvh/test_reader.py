@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app
+from bench.data import load
+from bench.data.bvh import cache as library
+from bench.data.bvh import labels as naming
+from bench.data.bvh.clip import Settings
+from bench.data.cameras import project
+from bench.data.sequence import Dataset
+from models.errors import InputError
+from tests.bench.data.bvh import CMU_BVH, bvh_text, write_bvh
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "bvh"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Three subjects with two takes each, as the public conversion of the CMU database lays them out."""
+    for subject in ("001", "002", "010"):
+        for take in (1, 2):
+            write_bvh(tmp_path / "base" / subject / f"{subject[1:]}_0{take}.bvh", seed=int(subject) + take)
+    (tmp_path / "index.txt").write_text(
+        "Subject #1 (climb)\n01_01\twalk, veer left\n01_02\tplayground - forward jumps\n02_01 run/jog\n"
+        "02_02\twalk\n10_01\tkick soccer ball\n10_02\tWalk (slow)\n99_99\tnothing\n"
+    )
+    return tmp_path / "base"
+
+
+def read(root: Path, detections: str = "gt", **options) -> Dataset:
+    return load("bvh", root, detections, options)
+
+
+def test_folders_are_subjects_and_the_index_names_actions(tree: Path) -> None:
+    dataset = read(tree, index=str(tree.parent / "index.txt"), test="010")
+    assert [sequence.key for sequence in dataset.train[::4]] == [
+        "001/walk 01_01/V1", "001/playground 01_02/V1", "002/run 02_01/V1", "002/walk 02_02/V1",
+    ]  # fmt: skip
+    assert {sequence.action_class for sequence in dataset.test} == {"kick-soccer-ball", "walk"}
+    assert {sequence.subject for sequence in dataset.test} == {"010"}
+    assert "split by subject: test subjects 010" in dataset.notes
+
+
+def test_without_an_index_files_name_actions(tmp_path: Path) -> None:
+    for name in ("walking", "walking_2", "jump-1", "07_03"):
+        write_bvh(tmp_path / "flat" / f"{name}.bvh")
+    named, missing = naming.name(naming.find(tmp_path / "flat"), None)
+    assert {take.action for take in named} == {"walking", "walking 2", "jump 1", "take 07_03"}
+    assert {take.subject for take in named} == {"subject"}
+    assert missing == 0
+
+
+def test_numbered_files_side_by_side_have_subjects(tmp_path: Path) -> None:
+    for name in ("07_01", "07_02", "08_01", "10_01", "9_01", "11_01"):
+        write_bvh(tmp_path / f"{name}.bvh")
+    named, _ = naming.name(naming.find(tmp_path), None)
+    assert {take.subject for take in named} == {"07", "08", "9", "10", "11"}
+    train, test, _ = naming.split(named, [])
+    assert {take.subject for take in test} == {"9"}
+    assert not {take.subject for take in train} & {take.subject for take in test}
+
+
+def test_one_subject_is_split_by_take_and_says_so(tmp_path: Path) -> None:
+    for number in range(7):
+        write_bvh(tmp_path / f"walk_{number}.bvh")
+    dataset = read(tmp_path)
+    assert (len(dataset.train), len(dataset.test)) == (20, 8)
+    assert any("known from training" in note for note in dataset.notes)
+
+
+def test_sequences_are_what_their_cameras_see(tree: Path) -> None:
+    dataset = read(tree)
+    assert dataset.label == "BVH motion capture (3 subjects, 160 test frames)"
+    for sequence in dataset.train + dataset.test:
+        assert len(sequence) == 20  # 40 frames at 100 Hz
+        assert not sequence.pose_3d[:, 0].any()
+        in_camera = sequence.pose_3d + sequence.trajectory[:, None]
+        np.testing.assert_allclose(sequence.pose_2d, project(in_camera, sequence.intrinsics), atol=1e-5)
+        assert np.abs(sequence.pose_2d).max() < 1
+        assert sequence.trajectory[:, 2].min() > 2
+        assert (np.diff(sequence.pose_2d[:, [0, 10], 1]) < 0).all()  # the head is above the hip in the image
+    views = np.stack([s.pose_3d[0, 4, [0, 2]] - s.pose_3d[0, 1, [0, 2]] for s in dataset.train[:4]])
+    assert np.ptp(np.unwrap(np.arctan2(*views.T))) > np.pi  # seen from all around
+
+
+def test_detector_errors_are_drawn_by_the_take(tree: Path) -> None:
+    exact, noisy, again = read(tree), read(tree, "cpn"), read(tree, "cpn")
+    assert noisy.fingerprint == again.fingerprint != exact.fingerprint
+    errors = [np.abs(a.pose_2d - b.pose_2d).mean() * 500 for a, b in zip(exact.train, noisy.train, strict=True)]
+    assert 2 < np.mean(errors) < 10  # px
+    assert any("no detector ran" in note for note in noisy.notes)
+
+
+def test_files_are_parsed_once(tree: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = read(tree)
+    assert len(list(cache.iterdir())) == 6
+    parsed: list[Path] = []
+    real = library.read_clip
+    monkeypatch.setattr(library, "read_clip", lambda path, settings: parsed.append(path) or real(path, settings))
+    assert read(tree).fingerprint == first.fingerprint
+    assert parsed == []
+    changed = tree / "002" / "02_01.bvh"
+    os.utime(changed, ns=(1, 1))
+    sorted(cache.iterdir())[0].write_bytes(b"damaged")
+    assert read(tree).fingerprint == first.fingerprint
+    assert changed in parsed
+    assert len(parsed) in (1, 2)  # the damaged entry may be that of the changed file
+    parsed.clear()
+    assert read(tree, unit="cm").fingerprint == first.fingerprint
+    assert len(parsed) == 6  # other settings, other clips
+
+
+def test_files_are_parsed_in_parallel_alike(tree: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_bvh(tree / "002" / "02_03.bvh").write_text("nothing")
+    alone = library.read_clips(naming.find(tree), Settings())
+    for entry in cache.iterdir():
+        entry.unlink()
+    monkeypatch.setattr(library, "PARALLEL_BYTES", 0)
+    monkeypatch.setattr(library.os, "cpu_count", lambda: 2)
+    together = library.read_clips(naming.find(tree), Settings())
+    assert list(alone) == list(together)
+    for path, clip in alone.items():
+        other = together[path]
+        if isinstance(clip, str) or isinstance(other, str):
+            assert clip == other
+            assert "no BVH file" in str(clip)
+        else:
+            np.testing.assert_array_equal(clip.world, other.world)
+            assert dataclasses.replace(clip, world=other.world) == dataclasses.replace(other, world=other.world)
+
+
+def test_a_killed_process_is_one_sentence(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(ThreadPoolExecutor):
+        def map(self, *arguments, **options):
+            raise BrokenProcessPool
+
+    monkeypatch.setattr(library, "PARALLEL_BYTES", 0)
+    monkeypatch.setattr(library.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(library, "ProcessPoolExecutor", lambda workers, context: Killed(workers))
+    with pytest.raises(InputError, match="run the same command again"):
+        read(tree)
+
+
+def test_a_cache_that_cannot_be_written_changes_nothing(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read(tree).fingerprint
+    (tree.parent / "file").write_text("")
+    monkeypatch.setenv("BENCH_CACHE", str(tree.parent / "file"))
+    assert read(tree).fingerprint == whole
+
+
+def test_what_was_found_out_is_reported(tmp_path: Path) -> None:
+    write_bvh(tmp_path / "a" / "walk.bvh")
+    write_bvh(tmp_path / "a" / "walk_2.bvh")
+    write_bvh(tmp_path / "b" / "jump.bvh", scale=10, names={"lelbow": "thing", "relbow": "thong"})
+    notes = read(tmp_path).notes
+    assert "walk.bvh, walk_2.bvh: unit cm, y up; joints known by their names" in notes
+    (odd,) = [note for note in notes if note.startswith("jump.bvh")]
+    assert "unit mm, y up; joints guessed" in odd
+    assert "LElbow = thing" in odd
+
+
+def test_files_that_cannot_be_used_are_refused_or_left_out(tree: Path) -> None:
+    bad = tree / "002" / "02_03.bvh"
+    bad.write_text(bvh_text(frames=3)[:-200])
+    with pytest.raises(InputError, match=r"02_03\.bvh declares 3 frames.*skip=true"):
+        read(tree)
+    dataset = read(tree, skip=True)
+    assert len(dataset.train + dataset.test) == 24
+    assert any(note.startswith("1 files left out") and "02_03.bvh" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"test": "003"}, "names subject '003'"),
+        ({"test": "001,002,010"}, "leave nothing to train on"),
+        ({"unit": "feet"}, "data.options.unit"),
+        ({"fps": 0}, "option fps is 0"),
+        ({"source_fps": 1e9}, "option source_fps"),
+        ({"joints": "Tail=spine"}, "option joints has 'Tail=spine'"),
+        ({"joints": "LHip"}, "option joints has 'LHip'"),
+        ({"joints": "LHip=nothing"}, "has no joint 'nothing'"),
+        ({"index": "absent.txt"}, "absent.txt cannot be read"),
+        ({"colour": "red"}, "no option 'colour'"),
+    ],
+)
+def test_wrong_options_are_one_sentence(tree: Path, options: dict, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence) as raised:
+        read(tree, **options)
+    assert "\n" not in str(raised.value)
+
+
+def test_wrong_folders_are_one_sentence(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other.txt").write_text("02_01\n")
+    for root, detections, sentence in (
+        (None, "gt", "needs the folder"),
+        (tmp_path / "absent", "gt", "is not a folder"),
+        (tmp_path / "empty", "gt", "has no .bvh file"),
+        (tree, "hrnet", "no 'hrnet' detections"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            load("bvh", root, detections)
+    with pytest.raises(InputError, match="no line begins with the name"):
+        read(tree, index=str(tmp_path / "other.txt"))
+    far = write_bvh(tree / "001" / "far.bvh")
+    lines = far.read_text().splitlines()
+    lines[-2] = " ".join(["1e6", *lines[-2].split()[1:]])
+    far.write_text("\n".join(lines))
+    with pytest.raises(InputError, match="more than a room"):
+        read(tree)
+
+
+def test_special_files_do_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.bvh")
+    with pytest.raises(InputError, match="not a regular file"):
+        read(tmp_path)
+
+
+@pytest.mark.skipif(not CMU_BVH.is_dir(), reason=f"no files in {CMU_BVH}")
+def test_real_files_train_and_evaluate_with_one_command(tmp_path: Path) -> None:
+    command = [
+        "run", "--method", "nearest_pose", "--data", "bvh", "--data-root", str(CMU_BVH), "--device", "cpu",
+        "--out", str(tmp_path / "out"), "--store", str(tmp_path / "store"), "--set", "evaluation.windows=8",
+    ]  # fmt: skip
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    table = (tmp_path / "out" / "tables" / "run.md").read_text()
+    assert "BVH motion capture (1 subject" in table
+    assert "no detector ran" in table
+
+
+def test_a_broken_file_is_exit_code_2(tree: Path, tmp_path: Path) -> None:
+    (tree / "001" / "01_03.bvh").write_bytes(b"HIERARCHY\x00" * 100)
+    command = [
+        "run",
+        "--method",
+        "mean_pose",
+        "--data",
+        "bvh",
+        "--data-root",
+        str(tree),
+        "--store",
+        str(tmp_path / "s"),
+    ]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1

@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.data import load
+from bench.data.cameras import project
+from bench.data.human36m.cameras import SUBJECTS, cameras
+from bench.data.human36m.reader import COMPLETE, JOINTS, _label, read
+from bench.data.sequence import Sequence
+from models.errors import InputError
+from tests.bench.data import CMU
+
+needs_cmu = pytest.mark.skipif(not CMU.is_dir(), reason=f"no files in {CMU}")
+
+
+def save(path: Path, key: str, value: Any) -> None:
+    box = np.empty((), dtype=object)
+    box[()] = value
+    np.savez(path, **{key: box})
+
+
+def _view(rng: np.random.Generator) -> np.ndarray:
+    """Seven frames of pixels and confidence; detectors leave 0 to 1 by a little."""
+    return np.concatenate([rng.uniform(200, 800, (7, 17, 2)), rng.uniform(-0.1, 1.1, (7, 17, 1))], axis=-1)
+
+
+class Folder:
+    """A small folder in Human3.6M layout, to be spoiled in one place."""
+
+    def __init__(self, root: Path) -> None:
+        rng = np.random.default_rng(0)
+        takes = {subject: ["Walking", "Eating 1"] for subject in SUBJECTS}
+        takes["S11"] = ["Directions", "Directions 1"]
+        self.root = root
+        self.poses: Any = {
+            subject: {name: rng.normal((0, 0, 1), 0.3, (6, 32, 3)).astype(np.float32) for name in names}
+            for subject, names in takes.items()
+        }
+        self.keypoints: Any = {
+            subject: {name: [_view(rng) for _ in range(4)] for name in names} for subject, names in takes.items()
+        }
+
+    def read(self, detections: str = "cpn") -> Any:
+        save(self.root / "data_3d_h36m.npz", "positions_3d", self.poses)
+        save(self.root / "data_2d_h36m_cpn_ft_h36m_dbb.npz", "positions_2d", self.keypoints)
+        return read(self.root, detections)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def test_reads_the_field_s_layout(folder: Folder) -> None:
+    dataset = folder.read()
+    assert {sequence.subject for sequence in dataset.train} == {"S1", "S5", "S6", "S7", "S8"}
+    assert [sequence.key for sequence in dataset.test[8:]] == [
+        f"S11/Directions 1/{camera.name}" for camera in cameras("S11")
+    ]
+    sequence = next(s for s in dataset.train if s.key == "S5/Eating 1/58860488")
+    camera = cameras("S5")[2]
+    world = folder.poses["S5"]["Eating 1"][:, JOINTS]
+    np.testing.assert_allclose(
+        sequence.pose_3d + sequence.trajectory[:, None], camera.from_world(world), atol=1e-5
+    )
+    assert not sequence.pose_3d[:, 0].any()
+    pixels = folder.keypoints["S5"]["Eating 1"][2][:6, :, :2]
+    np.testing.assert_allclose(sequence.pose_2d, pixels / 500 - [1, 1], atol=1e-6)
+    assert (len(sequence), sequence.fps, sequence.width, sequence.height) == (6, 50, 1000, 1000)
+    assert dataset.label == "data in Human3.6M format (7 subjects, 72 test frames)"
+    assert dataset.detections == "cpn"
+    assert folder.read("cpn_ft_h36m_dbb").detections == "cpn"
+
+
+def test_a_third_column_is_the_confidence(folder: Folder) -> None:
+    sequence = next(s for s in folder.read().test if s.key == "S9/Eating 1/55011271")
+    expected = folder.keypoints["S9"]["Eating 1"][1][:6, :, 2].clip(0, 1)
+    np.testing.assert_allclose(sequence.confidence, expected, atol=1e-6)
+    for actions in folder.keypoints.values():
+        for action, views in actions.items():
+            actions[action] = [view[:, :, :2] for view in views]
+    assert all(s.confidence is None for s in folder.read().train + folder.read().test)
+
+
+def test_what_is_left_out_is_said(folder: Folder) -> None:
+    (note,) = folder.read().notes
+    assert note.startswith("S11 Directions (the first take) is left out")
+    del folder.poses["S11"]["Directions"], folder.keypoints["S11"]["Directions"]
+    assert folder.read().notes == ()
+
+
+@pytest.mark.parametrize("name", ["sh_pt_mpii", "detectron_ft_h36m", "detectron_pt_h36m"])
+def test_any_source_works_by_its_name(folder: Folder, name: str) -> None:
+    folder.read()
+    (folder.root / "data_2d_h36m_cpn_ft_h36m_dbb.npz").rename(folder.root / f"data_2d_h36m_{name}.npz")
+    dataset = read(folder.root, name)
+    assert dataset.detections == name
+    with pytest.raises(InputError, match=rf"no 'cpn' detections.*\({name}\)"):
+        read(folder.root, "cpn")
+
+
+def test_fingerprint_sees_every_number(folder: Folder) -> None:
+    first = folder.read().fingerprint
+    assert len(first) == 16
+    assert folder.read().fingerprint == first
+    folder.keypoints["S9"]["Walking"][3][5, 16, 1] += 0.01
+    second = folder.read().fingerprint
+    folder.poses["S1"]["Walking"][0, 0, 0] += 0.001
+    third = folder.read().fingerprint
+    folder.keypoints["S1"]["Walking"][0][2, 5, 2] = 0.123
+    assert len({first, second, third, folder.read().fingerprint}) == 4
+
+
+def test_only_complete_counts_are_called_by_the_name() -> None:
+    def frames(count: int) -> tuple[Sequence, ...]:
+        array = np.broadcast_to(np.zeros(1, dtype=np.float32), (count,))
+        return (Sequence("S1", "Walking", "a", 50.0, array, array, array, array, 1, 1),)
+
+    assert _label(frames(COMPLETE[0]), frames(COMPLETE[1])) == "Human3.6M"
+    assert "format" in _label(frames(COMPLETE[0]), frames(COMPLETE[1] - 1))
+    assert "format" in _label(frames(COMPLETE[0] - 1), frames(COMPLETE[1]))
+
+
+def drop_2d_subject(folder: Folder) -> None:
+    del folder.keypoints["S9"]
+
+
+def drop_3d_action(folder: Folder) -> None:
+    del folder.poses["S6"]["Walking"]
+
+
+def shorten_2d(folder: Folder) -> None:
+    folder.keypoints["S1"]["Walking"][1] = folder.keypoints["S1"]["Walking"][1][:5]
+
+
+def drop_camera(folder: Folder) -> None:
+    del folder.keypoints["S1"]["Walking"][1]
+
+
+def nan_3d(folder: Folder) -> None:
+    folder.poses["S8"]["Eating 1"][4, 3, 1] = np.nan
+
+
+def infinite_2d(folder: Folder) -> None:
+    folder.keypoints["S8"]["Eating 1"][2][3, 3, 1] = np.inf
+
+
+def selected_joints(folder: Folder) -> None:
+    folder.poses["S1"]["Walking"] = folder.poses["S1"]["Walking"][:, :17]
+
+
+def few_keypoints(folder: Folder) -> None:
+    folder.keypoints["S1"]["Walking"][0] = folder.keypoints["S1"]["Walking"][0][:, :16]
+
+
+def uncertain_camera(folder: Folder) -> None:
+    folder.keypoints["S1"]["Walking"][2] = folder.keypoints["S1"]["Walking"][2][:, :, :2]
+
+
+def uncertain_take(folder: Folder) -> None:
+    folder.keypoints["S9"]["Walking"] = [view[:, :, :2] for view in folder.keypoints["S9"]["Walking"]]
+
+
+def texts(folder: Folder) -> None:
+    folder.keypoints["S1"]["Walking"][0] = folder.keypoints["S1"]["Walking"][0].astype("U8")
+
+
+def numbered_subjects(folder: Folder) -> None:
+    folder.poses = {1: {}}
+
+
+def endless_name(folder: Folder) -> None:
+    folder.poses["S1"]["Walking\n" * 1000] = folder.poses["S1"]["Walking"]
+
+
+def empty_take(folder: Folder) -> None:
+    folder.poses["S1"]["Walking"] = folder.poses["S1"]["Walking"][:0]
+
+
+def strange_subject(folder: Folder) -> None:
+    folder.poses["S2"] = folder.keypoints["S2"] = {}
+
+
+def no_test_subject(folder: Folder) -> None:
+    for subject in ("S9", "S11"):
+        del folder.poses[subject], folder.keypoints[subject]
+
+
+def flat_list(folder: Folder) -> None:
+    folder.poses = [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (drop_2d_subject, r"subject S9 is in .*3d_h36m\.npz but not in .*dbb\.npz"),
+        (drop_3d_action, r"S6/Walking is in .*dbb\.npz but not in .*3d_h36m\.npz"),
+        (shorten_2d, r"dbb\.npz, S1/Walking, camera 1: 5 frames of 2D for 6 of 3D"),
+        (drop_camera, r"dbb\.npz, S1/Walking: 2D poses must be a list of 4"),
+        (nan_3d, r"3d_h36m\.npz, S8/Eating 1: NaN or infinite coordinate in frame 4"),
+        (infinite_2d, r"dbb\.npz, S8/Eating 1, camera 2: NaN or infinite coordinate in frame 3"),
+        (selected_joints, r"S1/Walking: 3D poses are \[6, 17, 3\], not \[frames, 32, 3\]"),
+        (few_keypoints, r"S1/Walking, camera 0: 2D poses are \[7, 16, 3\]"),
+        (uncertain_camera, r"dbb\.npz, S1/Walking: only some of its cameras have a confidence"),
+        (uncertain_take, r"dbb\.npz: other takes have a confidence, but S9/Walking has none"),
+        (texts, r"S1/Walking, camera 0: holds values of type <U8, not numbers"),
+        (numbered_subjects, r"key 'positions_3d': expected a dict"),
+        (endless_name, r"key 'positions_3d': expected a dict"),
+        (empty_take, r"S1/Walking: the take has no frames"),
+        (strange_subject, r"subject S2 is none of S1"),
+        (no_test_subject, r"no take of S9, S11"),
+        (flat_list, r"key 'positions_3d': expected a dict"),
+    ],
+)
+def test_failures_are_one_sentence(folder: Folder, spoil: Any, sentence: str) -> None:
+    spoil(folder)
+    with pytest.raises(InputError, match=sentence):
+        folder.read()
+
+
+def test_missing_things(folder: Folder) -> None:
+    with pytest.raises(InputError, match="needs the folder"):
+        read(None, "gt")
+    with pytest.raises(InputError, match=r"data_2d_h36m_gt\.npz does not exist.*\(cpn\)"):
+        folder.read("gt")
+    with pytest.raises(InputError, match="does not exist"):
+        read(folder.root / "nowhere", "gt")
+    (folder.root / "data_3d_h36m.npz").unlink()
+    with pytest.raises(InputError, match=r"data_3d_h36m\.npz does not exist"):
+        read(folder.root, "cpn")
+    save(folder.root / "data_3d_h36m.npz", "poses", folder.poses)
+    with pytest.raises(InputError, match="has no key 'positions_3d' but poses"):
+        read(folder.root, "cpn")
+
+
+@needs_cmu
+def test_reads_real_motion_in_this_layout() -> None:
+    dataset = load("human36m", CMU, "gt")
+    assert dataset.label == "data in Human3.6M format (7 subjects, 8,296 test frames)"
+    assert dataset.fingerprint == "05920a865386d2a2"
+    assert sum(map(len, dataset.train)) == 4 * 6341
+    for sequence in dataset.train + dataset.test:
+        seen = project(sequence.pose_3d + sequence.trajectory[:, None], sequence.intrinsics)
+        assert np.abs(seen - sequence.pose_2d).max() * sequence.width / 2 < 2e-3
+
+
+@needs_cmu
+def test_reads_simulated_detections() -> None:
+    dataset, exact = load("human36m", CMU, "cpn"), load("human36m", CMU, "gt")
+    error = np.concatenate(
+        [
+            np.linalg.norm(noisy.pose_2d - clean.pose_2d, axis=-1) * 500
+            for noisy, clean in zip(dataset.test, exact.test, strict=True)
+        ]
+    )
+    assert 5.5 < np.median(error) < 6.7
+    assert dataset.fingerprint != exact.fingerprint
+
+
+def test_unknown_data_set_gets_a_hint() -> None:
+    with pytest.raises(InputError, match="no data set 'human3': did you mean 'human36m'"):
+        load("human3")
+    with pytest.raises(InputError, match="choose one of synthetic, human36m"):
+        load("zzz")

@@ -1,0 +1,74 @@
+"""A published checkpoint through the harness: imported, evaluated, and named in the conditions."""
+
+import pytest
+from typer.testing import CliRunner
+
+import bench.data
+from bench.cli import app
+from bench.job import resolve as plan
+from bench.job.resolve import resolve
+from bench.results.store import Store
+from bench.sweep.run import run
+from models.errors import InputError
+from tests import GOLDEN
+from tests.bench import toy
+
+CHECKPOINTS = GOLDEN / "checkpoints"
+
+
+@pytest.fixture
+def imported(tmp_path):
+    target = tmp_path / "d3dp.safetensors"
+    arguments = [CHECKPOINTS / "d3dp.bin", "--method", "d3dp", "--set", "heads=8", "--out", target]
+    result = CliRunner().invoke(app, ["import-checkpoint", *map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    return target
+
+
+def described(weights, name="d3dp", **method):
+    evaluation = {"hypotheses": 2, "steps": 2, "windows": 4}
+    return plan.Experiment.model_validate(
+        {"method": {"name": name, **method}, "training": {"weights": weights}, "evaluation": evaluation}
+    )
+
+
+@pytest.fixture
+def toy_data(monkeypatch):
+    plan._load.cache_clear()
+    monkeypatch.setattr(bench.data, "load", toy.dataset)
+    yield
+    plan._load.cache_clear()
+
+
+def test_it_is_evaluated_and_named(imported, tmp_path, toy_data):
+    job = resolve(described(imported))
+    assert (job.config.frames, job.config.channels, job.config.depth) == (9, 32, 3)
+    outcome = run([job], Store(tmp_path / "store"), "cpu")
+    record = outcome.records[job.id]
+    assert outcome.trained == 0
+    assert record.conditions.selection == f"published checkpoint (SHA-256 {job.published.source_sha256[:16]})"
+    assert record.training.epochs == 0
+    moved = imported.rename(imported.with_name("elsewhere.safetensors"))
+    assert resolve(described(moved)).training_id == job.training_id
+
+
+def test_what_does_not_fit_is_refused(imported, tmp_path, toy_data):
+    with pytest.raises(InputError, match=r"holds weights of d3dp, but method\.name is mixste"):
+        resolve(described(imported, name="mixste"))
+    with pytest.raises(InputError, match=r"leave method\.options out"):
+        resolve(described(imported, options={"frames": 27}))
+    (tmp_path / "x.safetensors").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="cannot be read as safetensors"):
+        resolve(described(tmp_path / "x.safetensors"))
+
+
+def test_a_checkpoint_for_another_skeleton_is_refused(toy_data, tmp_path):
+    target = tmp_path / "d3dp.safetensors"
+    arguments = [str(CHECKPOINTS / "d3dp.bin"), "--method", "d3dp", "--set", "heads=8", "--out", str(target)]
+    other = CliRunner().invoke(app, ["import-checkpoint", *arguments, "--set", "skeleton=mpi_inf_3dhp"])
+    assert other.exit_code == 0, other.output
+    with pytest.raises(InputError, match=r"lifts joints of mpi_inf_3dhp, .* --set skeleton=human36m"):
+        resolve(described(target))
+    unknown = CliRunner().invoke(app, ["import-checkpoint", *arguments, "--set", "skeleton=coco"])
+    assert unknown.exit_code == 2
+    assert "skeleton is 'coco': take human36m or mpi_inf_3dhp" in unknown.stderr

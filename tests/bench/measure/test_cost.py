@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bench.measure import cost as module
+from bench.measure import environment as machine
+from bench.measure import memory, timing
+from bench.measure.cost import measure
+from bench.measure.environment import environment
+from models.lifter import Batch, Lifter, Sampling
+
+FRAMES = 5
+
+
+@dataclass(frozen=True)
+class Config:
+    pass
+
+
+class Slow(Lifter):
+    """Spends a known time, memory and number of operations."""
+
+    title = "Slow"
+    Config = Config
+    probabilistic = True
+    frames = train_frames = FRAMES
+
+    def __init__(self, seconds: float = 0.0, megabytes: int = 0) -> None:
+        super().__init__(Config())
+        self.seconds, self.megabytes = seconds, megabytes
+        self.text = nn.Linear(10, 10).requires_grad_(False)
+        self.lift = nn.Linear(2, 3)
+        self.calls: list[int] = []
+
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        assert not self.training
+        assert batch.pose_3d is None
+        self.calls.append(len(batch))
+        self.text(torch.ones(1, 10, device=batch.pose_2d.device))
+        ballast = torch.ones(self.megabytes * 250_000, device=batch.pose_2d.device)
+        poses = [
+            torch.stack([self.lift(batch.pose_2d) for _ in range(sampling.hypotheses)], 1)
+            for _ in range(sampling.steps)
+        ]
+        time.sleep(self.seconds)
+        return torch.stack(poses, 1) + 0 * ballast.sum()
+
+
+def windows(count: int = 2) -> list[Batch]:
+    return [
+        Batch(
+            torch.randn(1, FRAMES, 17, 2),
+            ("Walking",),
+            torch.tensor([n]),
+            pose_3d=torch.zeros(1, FRAMES, 17, 3),
+            camera=torch.tensor([[2.0, 2, 0, 0, 0, 0, 0, 0, 0]]),
+        )
+        for n in range(count)
+    ]
+
+
+def test_costs_are_counted() -> None:
+    cost = measure(Slow().train(), windows(), Sampling(3, 2), "cpu", budget_seconds=0.05)
+    assert (cost.parameters, cost.frozen_parameters) == (9, 110)
+    assert cost.flops_per_window == 2 * 100 + 2 * 3 * (2 * FRAMES * 17 * 2 * 3)
+    assert cost.flops_per_frame == cost.flops_per_window / FRAMES
+    assert cost.latency.throughput_batch == module.THROUGHPUT_WINDOWS
+    assert list(cost.aggregation_ms) == ["P-Agg", "P-Median", "J-Fit"]
+    assert min(cost.aggregation_ms.values()) > 0
+
+
+def test_latency_is_that_of_single_windows_and_statistics_follow_from_samples() -> None:
+    lifter = Slow(seconds=0.01)
+    cost = measure(lifter, windows(), Sampling(), "cpu", budget_seconds=0.2)
+    latency = cost.latency
+    assert latency.median_ms >= 10
+    assert len(latency.samples_ms) >= timing.FEWEST_SAMPLES
+    ordered = sorted(latency.samples_ms)
+    assert ordered[0] <= latency.p20_ms <= latency.median_ms <= latency.p80_ms <= latency.p95_ms <= ordered[-1]
+    assert 1 < latency.throughput_batch <= 4
+    assert latency.throughput_windows_per_s > 1.2 * 1000 / latency.median_ms
+    assert lifter.calls.count(1) >= timing.FEWEST_SAMPLES + 2
+
+
+def test_slow_methods_get_five_samples_and_no_more() -> None:
+    lifter = Slow(seconds=0.05)
+    latency = measure(lifter, windows(), Sampling(), "cpu", budget_seconds=0.02).latency
+    assert len(latency.samples_ms) == timing.FEWEST_SAMPLES
+    assert lifter.calls == [1] * (len(windows()) + timing.FEWEST_SAMPLES + 4)
+    assert latency.throughput_batch == 1
+    assert latency.throughput_windows_per_s == pytest.approx(1000 / latency.median_ms)
+
+
+def test_training_mode_is_restored() -> None:
+    lifter = Slow().train()
+    measure(lifter, windows(), Sampling(), "cpu", budget_seconds=0.01)
+    assert lifter.training
+
+
+@pytest.mark.skipif(not memory._reset_peak(), reason="this system cannot reset the peak of resident memory")
+def test_peak_memory_is_that_of_the_prediction_only() -> None:
+    before = torch.ones(75_000_000)
+    del before
+    small = measure(Slow(), windows(), Sampling(), "cpu", budget_seconds=0.01)
+    large = measure(Slow(megabytes=200), windows(), Sampling(), "cpu", budget_seconds=0.01)
+    assert "during one prediction" in large.memory_source
+    assert 190 < large.peak_memory_mb - small.peak_memory_mb < 230
+    assert large.nvml_memory_mb is None
+
+
+def test_without_a_resettable_peak_the_source_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_reset_peak", lambda: False)
+    cost = measure(Slow(), windows(), Sampling(), "cpu", budget_seconds=0.01)
+    assert "since the process began" in cost.memory_source
+    assert cost.peak_memory_mb > 50
+
+
+def test_environment() -> None:
+    found = environment("cpu")
+    assert found.device == found.cpu
+    assert found.threads == torch.get_num_threads()
+    assert found.versions["torch"].split("+")[0] == torch.__version__.split("+")[0]
+    assert found.driver is None
+
+
+def test_a_busy_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.psutil, "cpu_percent", lambda interval: 71.2)
+    assert environment("cpu").warnings == ("other processes kept 71 % of the CPU busy",)
+    monkeypatch.setattr(machine.psutil, "cpu_percent", lambda interval: 1.0)
+    assert environment("cpu").warnings == ()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_a_gpu() -> None:
+    cost = measure(Slow().to("cuda"), windows(), Sampling(), "cuda", budget_seconds=0.1)
+    assert cost.latency.median_ms > 0
+    assert "GPU" in cost.memory_source
+    assert environment("cuda").driver is not None
+
+
+def test_windows_measured_together_keep_all_that_a_method_reads() -> None:
+    inputs = [
+        replace(module.blind(window), confidence=torch.rand(1, FRAMES, 17), random_2d=torch.rand(1, 2, 17, 2))
+        for window in windows()
+    ]
+    joined = module._joined(inputs, 3)
+    assert torch.equal(joined.confidence, torch.cat([inputs[n].confidence for n in (0, 1, 0)]))
+    assert joined.random_2d.shape == (3, 2, 17, 2)
+    assert joined.pose_3d is None
+    assert joined.actions == ("Walking",) * 3

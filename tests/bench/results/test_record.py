@@ -1,0 +1,76 @@
+"""Records of several seeds, and differences of two records."""
+
+import pytest
+
+from bench.results.cost import Cost, DeviceState, Latency, Setup
+from bench.results.record import Record
+from bench.results.seeds import pool
+from tests.reports.made_up import ACTIONS, record, values
+
+TAKES = 2 * len(ACTIONS)
+
+
+def with_takes(means, *, seed=0, method="mixste", **changes):
+    """A record whose only value has these errors per take."""
+    (value,) = (v for v in values(sum(means) / len(means)) if v.metric == "mpjpe")
+    return record(method, seed=seed, values_=(value.model_copy(update={"per_take": (tuple(means),)}),), **changes)
+
+
+def test_seeds_are_pooled_and_nothing_else_is():
+    first, second = (with_takes([50.0 + seed + take for take in range(TAKES)], seed=seed) for seed in (0, 1))
+    other = with_takes([40.0] * TAKES, method="tcn")
+    pooled, alone = pool([first, second, other])
+    assert alone is other
+    assert pooled.runs == (first.id, second.id)
+    assert pooled.conditions.training_seeds == (0, 1)
+    value, (low, high) = pooled.values[0], (first.values[0], second.values[0])
+    assert value.action_mean == pytest.approx((low.action_mean + high.action_mean) / 2)
+    assert value.low < value.action_mean < value.high
+    assert len(value.per_take) == 2
+    assert [len(found) for found in map(pool, ([first], [first, first]))] == [1, 1]
+    assert pool([first, first])[0].pooled == ()
+
+
+def test_a_difference_is_paired_by_take():
+    hard = [40.0 + 7 * take for take in range(TAKES)]
+    first, other = with_takes(hard), with_takes([error - 2 for error in hard], method="tcn")
+    gap = first.difference(first.values[0], other, other.values[0])
+    assert gap.difference == pytest.approx(2)
+    assert (gap.low, gap.high) == pytest.approx((2, 2))
+    assert not gap.indistinguishable
+
+
+def test_other_takes_have_no_paired_difference():
+    first = with_takes([50.0] * TAKES)
+    fewer = first.data.model_copy(update={"takes": first.data.takes[1:]})
+    other = with_takes([50.0] * (TAKES - 1), method="tcn", data=fewer)
+    assert first.difference(first.values[0], other, other.values[0]) is None
+    unkept = record("tcn")
+    assert first.difference(first.values[0], unkept, unkept.values[0]) is None
+
+
+@pytest.mark.parametrize("changes", [{"device": "NVIDIA H200"}, {"threads": 1}])
+def test_seeds_of_other_devices_or_numbers_of_threads_are_not_pooled(changes):
+    first, other = record("mixste"), record("mixste", seed=1)
+    moved = other.model_copy(update={"environment": other.environment.model_copy(update=changes)})
+    assert len(pool([first, other])) == 1
+    assert len(pool([first, moved])) == 2
+
+
+def test_records_of_before_are_read_with_what_they_do_not_know_as_none():
+    made = record("d3dp", hypotheses=2, steps=2)
+    setup = Setup(hypotheses=2, steps=2, flip=True, precision="fp32", tf32="nothing", compiled=False, threads=2)
+    known = {"setup": setup, "peak_gflops": 100.0, "energy_j": 3.0, "device_state": DeviceState(power_w=300)}
+    cost = made.cost.model_copy(update=known)
+    new = made.model_copy(update={"cost": cost})
+    assert Record.model_validate_json(new.model_dump_json()) == new
+    old = new.model_dump(mode="json")
+    for model, part in ((Cost, old["cost"]), (Latency, old["cost"]["latency"])):
+        for name, field in model.model_fields.items():
+            if not field.is_required() and name not in ("latency", "aggregation_ms"):
+                part.pop(name, None)
+    read = Record.model_validate(old)
+    assert (read.cost.setup, read.cost.percent_of_peak, read.cost.latency.host_ms) == (None, None, None)
+    assert new.cost.percent_of_peak == pytest.approx(
+        100 * cost.flops_per_window / (cost.latency.median_ms / 1e3) / 100e9
+    )

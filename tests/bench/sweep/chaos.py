@@ -1,0 +1,56 @@
+"""A sweep of cheap experiments that is disturbed: ``python -m tests.bench.sweep.chaos STORE EXPERIMENTS``.
+
+Two workers do what the toy method on toy data asks for. While the file ``$CHAOS_FULL`` is there, nothing can be
+written, as on a full disk.
+"""
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+import bench.data
+from bench.config import registry
+from bench.config.experiment import parse
+from bench.job import pipeline
+from bench.job.resolve import resolve
+from bench.results import tracking
+from bench.results.store import Store
+from bench.sweep import run as sweep
+from bench.sweep.executors import Processes
+from tests.bench import toy
+
+
+def jobs(number):
+    """So many experiments: each training is read off in eight ways, by two predictions."""
+    descriptions = [
+        {
+            "method": {"name": "toy"},
+            "training": {"epochs": 1, "seed": n // 8},
+            "evaluation": {"windows": 4, "hypotheses": 1 + n % 4, "steps": 2, "seed": n // 4 % 2},
+        }
+        for n in range(number)
+    ]
+    return [resolve(parse(description)) for description in descriptions]
+
+
+def fsync(handle, real=os.fsync):
+    """As the disk is: full, while a file says so."""
+    if Path(os.environ["CHAOS_FULL"]).exists():
+        raise OSError(errno.ENOSPC, "No space left on device")
+    real(handle)
+
+
+if __name__ in ("__main__", "__mp_main__"):  # the program, and its workers
+    registry.METHODS["toy"] = "tests.bench.toy:Toy"
+    bench.data.load = toy.dataset
+    pipeline.TINY_LATENCY_SECONDS = 0.001
+    tracking.WAITS_SECONDS = (0.5, 1.0, 2.0)
+    sweep.MOST_TRIES = 50
+    os.fsync = fsync
+
+if __name__ == "__main__":
+    store = Store(Path(sys.argv[1]))
+    with Processes(store.root, workers=2) as executor:
+        outcome = sweep.run(jobs(int(sys.argv[2])), store, "cpu", executor, retry_failed=True)
+    sys.exit(1 if outcome.failures else 0)

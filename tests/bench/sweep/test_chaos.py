@@ -1,0 +1,112 @@
+"""Whatever is killed, full or away in the meantime: every result once, and equal to the undisturbed one."""
+
+import contextlib
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from bench.results.store import Store
+from bench.results.tracking import Tracker
+from bench.sweep.run import run
+from tests import ROOT
+from tests.bench.experiments import numbers
+from tests.bench.sweep.chaos import jobs
+
+
+@pytest.fixture
+def undisturbed(toy_suite, tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def calculate(number):
+        return numbers(run(jobs(number), Store(tmp_path / "undisturbed"), "cpu").records)
+
+    return calculate
+
+
+@pytest.mark.parametrize(
+    ("number", "kills"),
+    [(16, 2), pytest.param(200, 24, marks=pytest.mark.chaos)],
+)
+def test_every_result_once(undisturbed, tmp_path, monkeypatch, number, kills):
+    expected = undisturbed(number)
+    store = Store(tmp_path / "disturbed")
+    monkeypatch.setenv("CHAOS_FULL", str(tmp_path / "full"))
+    disturbance = _Disturbance(store.root, tmp_path / "full", kills)
+    starts = 0
+    while True:
+        starts += 1
+        assert starts < 60
+        log = (tmp_path / f"program-{starts}.txt").open("w")
+        program = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.sweep.chaos", str(store.root), str(number)],
+            cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        disturbance.of(program)
+        if program.wait(timeout=600) == 0:
+            break
+    print(f"{starts} starts; {disturbance.done}")
+    assert set(disturbance.done) == {"worker", "program", "full disk", "MLflow"}
+    assert numbers(store.records()) == expected
+    assert len(expected) == number
+    logged = Tracker(store.root)._search("tags.`bench.kind` = 'evaluation'")
+    assert sorted(found.data.tags["bench.id"] for found in logged) == sorted(expected)
+    assert {found.info.status for found in logged} == {"FINISHED"}
+
+
+class _Disturbance:
+    """Kills workers and the program at random, fills the disk once, and locks MLflow's database once."""
+
+    def __init__(self, store, full, kills):
+        self.store, self.full, self.kills = store, full, kills
+        self.random = random.Random(0)
+        self.longest = 2.5 if kills < 10 else 12.0  # a few experiments are done soon after the workers are there
+        self.done = []
+
+    def of(self, program):
+        threading.Thread(target=self._disturb, args=(program,), daemon=True).start()
+
+    def _disturb(self, program):
+        at_work, wait = time.monotonic(), 0.0
+        while program.poll() is None:
+            if "full disk" not in self.done and list(self.store.glob("trainings/*/training.json")):
+                self.done.append("full disk")
+                self.full.touch()
+                program.wait()
+                self.full.unlink()
+            elif "MLflow" not in self.done and list(self.store.glob("prices/*.json")):
+                self.done.append("MLflow")
+                self._lock_database(7)
+            elif not _workers(program):
+                at_work, wait = time.monotonic(), self.random.uniform(0.5, self.longest)
+            elif self.kills and "full disk" in self.done and time.monotonic() - at_work > wait:
+                self._kill(program)
+                at_work, wait = time.monotonic(), self.random.uniform(0.5, self.longest)
+            time.sleep(0.02)
+
+    def _lock_database(self, seconds):
+        with sqlite3.connect(self.store / "mlflow.db", timeout=30) as database:
+            database.execute("BEGIN EXCLUSIVE")
+            time.sleep(seconds)
+            database.rollback()
+
+    def _kill(self, program):
+        self.kills -= 1
+        if self.kills % 2:
+            self.random.choice(_workers(program)).kill()
+            self.done.append("worker")
+        else:
+            program.kill()
+            self.done.append("program")
+
+
+def _workers(program):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        children = psutil.Process(program.pid).children()
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return []

@@ -1,0 +1,133 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bench.data.windows import Windows, split_validation
+from bench.training import trainer as training
+from bench.training.selection import Choice
+from bench.training.trainer import accelerator_for, load_trained, train
+from models.errors import InputError
+from tests.bench.toy import SPEC, Toy, ToyConfig, dataset
+
+
+def run(folder, spec=SPEC, config=None):
+    data = dataset("toy", None, "gt")
+    torch.manual_seed(spec.seed)
+    lifter = Toy(config or ToyConfig())
+    fit, held_out = split_validation(data.train, spec.holdout)
+    windows = Windows(fit, data.skeleton, 9, mode="train", flip=spec.flip)
+    validation = Windows(held_out, data.skeleton, 9, mode="eval")
+    choices = [Choice(spec.selection, validation, folder)]
+    return train(lifter, windows, choices, spec, folder, accelerator_for("cpu", "fp32"), "toy")
+
+
+class Killed(BaseException):
+    """Stands for a signal that no handler sees."""
+
+
+def kill_after(monkeypatch, steps):
+    real, done = training._Run.step, []
+
+    def step(self):
+        if len(done) == steps:
+            raise Killed
+        done.append(1)
+        real(self)
+
+    monkeypatch.setattr(training._Run, "step", step)
+
+
+def test_loss_falls_and_weights_are_stored(tmp_path):
+    info = run(tmp_path)
+    assert info.epochs == 3
+    assert info.loss[-1] < info.loss[0]
+    assert [epoch for epoch, _ in info.validation_mpjpe] == [step / 4 for step in range(1, 13)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["training.json", "weights.safetensors"]
+    lifter = Toy(ToyConfig())
+    assert load_trained(lifter, tmp_path) == info
+    assert torch.equal(lifter.lift.weight, load_file(tmp_path / "weights.safetensors")["lift.weight"])
+
+
+@pytest.mark.parametrize("steps", [1, 4, 7, 11])
+@pytest.mark.parametrize("save_every", [0.0, 1e9])
+def test_a_killed_training_ends_with_the_same_numbers(tmp_path, monkeypatch, steps, save_every):
+    undisturbed = run(tmp_path / "whole")
+    monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", save_every)
+    with monkeypatch.context() as patch:
+        kill_after(patch, steps)
+        with pytest.raises(Killed):
+            run(tmp_path / "killed")
+    resumed = run(tmp_path / "killed")
+    timeless = {"seconds": 0.0, "windows_per_s": 0.0}
+    assert resumed.model_copy(update=timeless) == undisturbed.model_copy(update=timeless)
+    whole, killed = (load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "killed"))
+    assert whole.keys() == killed.keys()
+    assert all(torch.equal(whole[key], killed[key]) for key in whole)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"optimizer": "ranger", "schedule": "halving", "clip": 0.1}, {"optimizer": "amsgrad", "schedule": "cosine"}],
+)
+def test_every_recipe_is_resumed_exactly(tmp_path, monkeypatch, changes):
+    spec = SPEC.model_copy(update=changes)
+    heard = []
+    monkeypatch.setattr(Toy, "on_progress", lambda self, done: heard.append(done))
+    info = run(tmp_path / "whole", spec)
+    whole = heard.copy()
+    assert whole == [step / info.steps for step in range(info.steps)]
+    monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        kill_after(patch, 7)
+        with pytest.raises(Killed):
+            run(tmp_path / "killed", spec)
+    heard.clear()
+    run(tmp_path / "killed", spec)
+    assert heard == whole[7:]
+    weights = [load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "killed")]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    run(tmp_path / "plain")
+    plain = load_file(tmp_path / "plain" / "weights.safetensors")
+    assert not torch.equal(plain["lift.weight"], weights[0]["lift.weight"])
+
+
+def test_selection_takes_the_epoch_with_the_lowest_validation_error(tmp_path):
+    info = run(tmp_path, SPEC.model_copy(update={"learning_rate": 0.9, "decay": 1.0, "epochs": 5}))
+    errors = dict(info.validation_mpjpe)
+    assert info.selected_epoch == min(errors, key=errors.__getitem__)
+    last = run(tmp_path / "last", SPEC.model_copy(update={"selection": "last"}))
+    assert (last.selected_epoch, last.validation_mpjpe) == (3, ())
+
+
+def test_epochs_visit_every_row_once():
+    rows = [training._batch_rows(103, 7, 5, 2, within) for within in range(7)]
+    assert sorted(np.concatenate(rows)) == list(range(103))
+    assert max(map(len, rows)) - min(map(len, rows)) <= 1
+    assert not np.array_equal(np.concatenate(rows), training._epoch_order(103, 5, 3))
+
+
+def test_divergence_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(Toy, "training_loss", lambda self, batch: self.lift.weight.sum() * float("nan"))
+    with pytest.raises(InputError, match=r"training of toy: the loss of epoch 1 is nan; lower"):
+        run(tmp_path)
+    assert not (tmp_path / "training.json").exists()
+
+
+def test_a_damaged_state_names_the_file(tmp_path):
+    (tmp_path / "state.pt").write_bytes(b"half a file")
+    with pytest.raises(InputError, match=r"state\.pt: cannot be read .* delete it"):
+        run(tmp_path)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "tpu"])
+def test_unknown_devices(device):
+    with pytest.raises(InputError, match=f"--device {device}"):
+        accelerator_for(device, "fp32")
+
+
+def test_info_is_plain_json(tmp_path):
+    info = run(tmp_path)
+    assert json.loads((tmp_path / "training.json").read_text())["steps"] == info.steps

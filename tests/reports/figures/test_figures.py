@@ -1,0 +1,188 @@
+import numpy as np
+import pytest
+
+from bench.results.arrays import Examples, RunFiles
+from models.skeleton import HUMAN36M, MPI_INF_3DHP
+from reports.figures import training_curves
+from reports.figures.accuracy_cost import latency_accuracy, memory_accuracy, pareto_front
+from reports.figures.convergence import convergence
+from reports.figures.error_cdf import distribution
+from reports.figures.heatmap import heat_map
+from reports.figures.per_action import action_map
+from reports.figures.per_joint import joint_errors
+from reports.figures.qualitative import qualitative
+from reports.figures.style import looks_of
+from tests.reports.made_up import methods_records, record, sampling_records
+
+
+def by_brute_force(points):
+    def beaten(one):
+        return any(o[0] <= one[0] and o[1] <= one[1] and o != one for o in points)
+
+    return {index for index, point in enumerate(points) if not beaten(point)}
+
+
+def test_pareto_front_by_brute_force():
+    generator = np.random.default_rng(0)
+    for _ in range(200):
+        points = [
+            tuple(map(float, point)) for point in generator.integers(0, 8, size=(generator.integers(1, 30), 2))
+        ]
+        front = pareto_front(points)
+        assert set(front) == by_brute_force(points)
+        assert [points[i] for i in front] == sorted(points[i] for i in front)
+
+
+def test_latency_figure_shows_deployable_numbers_of_one_setting():
+    drawings = latency_accuracy(methods_records())
+    assert [drawing.name for drawing in drawings] == ["latency-1", "latency-2"]
+    first = drawings[0]
+    assert "Trivial predictors, not drawn: Mean pose 240.0 mm; Nearest pose 110.0 mm." in first.caption
+    assert "cpn → cpn" in first.caption
+    assert "gt → gt" not in first.caption
+    assert "cpu (Made-up CPU, 2 threads)" in first.caption
+    (axes,) = first.figure.axes
+    assert axes.get_xscale() == "log"
+    heights = {float(y) for line in axes.lines for y in line.get_ydata() if line.get_marker() not in ("None", "_")}
+    assert heights == {62.0, 51.0, 50.0, 49.5}, "no oracle, no assisted value"
+    assert first.figure.get_size_inches()[0] == pytest.approx(3.4)
+
+
+def test_no_figure_of_one_point():
+    assert latency_accuracy([record("mixste"), record("tcn", device="NVIDIA H200")]) == []
+
+
+def test_labels_overlap_nothing():
+    (drawing,) = latency_accuracy(sampling_records())
+    axes = drawing.figure.axes[0]
+    drawing.figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) > 3
+    assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
+    assert all(text.get_fontsize() >= 6.5 for text in axes.texts)
+
+
+def test_heat_map_has_a_panel_per_method_and_a_dash_for_what_was_not_run():
+    (drawing,) = heat_map(sampling_records()[1:])
+    panels = [axes for axes in drawing.figure.axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels] == ["D3DP", "FinePOSE"]
+    texts = [text.get_text() for text in panels[0].texts]
+    assert len(texts) == 9
+    assert texts.count("–") == 1
+    assert "50.8" in texts
+
+
+def test_training_curves_one_line_per_training():
+    shared = record("d3dp", hypotheses=5)
+    again = record("d3dp", hypotheses=10, training_id=shared.training_id)
+    (drawing,) = training_curves([shared, again, record("tcn"), record("mean_pose")])
+    loss, validation = drawing.figure.axes
+    assert len(loss.lines) == 2
+    assert sorted(line.get_ydata()[0] for line in validation.lines if len(line.get_ydata()) > 1) == [59.0, 71.0]
+    assert "Training detections: cpn." in drawing.caption
+
+
+def test_a_method_looks_the_same_in_every_figure():
+    assert looks_of(["FinePOSE"])["FinePOSE"] == looks_of(["Mine", "TCN", "FinePOSE"])["FinePOSE"]
+    assert len(set(looks_of(["Mine", "TCN", "FinePOSE"]).values())) == 3
+
+
+def test_many_methods_look_different():
+    many = [f"Method {number}" for number in range(40)]
+    assert len(set(looks_of(many).values())) == 40
+
+
+def test_memory_figure_has_its_own_axis_and_says_what_is_counted():
+    drawing = memory_accuracy([record("mixste"), record("tcn"), record("d3dp")])[0]
+    (axes,) = drawing.figure.axes
+    assert drawing.name == "memory"
+    assert axes.get_xlabel() == "Peak memory (MB)"
+    assert "Memory counts: resident memory of the process." in drawing.caption
+
+
+def test_iso_cost_lines_have_one_product_of_error_and_cost():
+    (drawing,) = latency_accuracy([record("mixste", median=12), record("tcn", median=900)])
+    (axes,) = drawing.figure.axes
+    lines = [line for line in axes.lines if line.get_linestyle() == ":"]
+    products = [np.unique(np.round(line.get_xdata() * line.get_ydata(), 6)) for line in lines]
+    assert lines
+    assert all(len(found) == 1 for found in products)
+    assert all(float(found[0]) in (10.0**power for power in range(-3, 6)) for found in products)
+
+
+def test_convergence_shows_every_step_of_the_widest_runs():
+    (drawing,) = convergence(sampling_records())
+    (axes,) = drawing.figure.axes
+    ends = sorted(line.get_xdata().max() for line in axes.lines if len(line.get_xdata()) > 1)
+    assert ends == [3, 3, 5, 5], "K = 1 has nothing to show"
+    assert "H = 10" in drawing.caption
+    assert convergence([record("tcn")]) == []
+
+
+def with_joints(method, names, **changes):
+    made = record(method, **changes)
+    values = tuple(v.model_copy(update={"per_joint": tuple(range(len(names)))}) for v in made.values)
+    data = made.data.model_copy(update={"joints": names})
+    return made.model_copy(update={"values": values, "data": data})
+
+
+@pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP])
+def test_every_joint_but_the_root_has_its_number_on_the_person(skeleton):
+    (drawing,) = joint_errors([with_joints("tcn", skeleton.joints), record("mean_pose")])
+    person = drawing.figure.axes[0]
+    assert person.get_title() == "TCN"
+    shown = sorted(int(text.get_text()) for text in person.texts)
+    assert shown == [number for number in range(17) if number != skeleton.root]
+
+
+def test_no_person_for_joints_without_a_place():
+    assert joint_errors([with_joints("tcn", ("Hip", "Tail"))]) == []
+
+
+def test_action_map_has_the_numbers_of_the_table():
+    (drawing,) = action_map([record("tcn", mean=60.0), record("mixste", mean=50.0), record("mean_pose")])
+    (axes,) = drawing.figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["TCN", "MixSTE"]
+    assert axes.texts[0].get_text() == "57.5"
+    assert len(axes.texts) == 12
+
+
+def kept(record_, files, seed=0, frames=9):
+    rng = np.random.default_rng(seed)
+    Examples(
+        keys=("S9/Walking/a", "S9/Eating/b"),
+        fps=np.array([50.0, 50.0]),
+        joints=HUMAN36M.joints,
+        parents=np.array(HUMAN36M.parents),
+        left=np.isin(np.arange(17), HUMAN36M.left),
+        sequence=np.repeat([0, 1], frames),
+        frame=np.tile(np.arange(frames) * 2, 2),
+        pose_2d=rng.normal(size=(2 * frames, 17, 2)).astype(np.float16),
+        target=np.zeros((2 * frames, 17, 3), dtype=np.float16),
+        answer=np.full((2 * frames, 17, 3), 0.01, dtype=np.float16),
+        hypotheses=rng.normal(size=(2 * frames, 3, 17, 3)).astype(np.float16),
+    ).save(files.examples_path(record_.id))
+
+
+def test_poses_of_the_middle_frames_with_the_error_of_what_is_drawn(tmp_path):
+    files, members = RunFiles(tmp_path), [record("tcn"), record("d3dp"), record("mean_pose"), record("mixste")]
+    for member in members[:3]:
+        kept(member, files)
+    (drawing,) = qualitative(members, files)
+    titles = [axes.get_title() for axes in drawing.figure.axes]
+    assert titles == ["2D input", "Ground truth", "TCN", "D3DP"] * 2, "one without a file is left out"
+    assert "S9/Walking/a, frame 8; S9/Eating/b, frame 8" in drawing.caption
+    assert drawing.figure.axes[2].texts[0].get_text() == "17 mm"
+    assert "Seeds (training/noise): 0/0" in drawing.caption
+    assert qualitative(members, RunFiles(tmp_path / "nowhere")) == []
+
+
+def test_distribution_reads_the_errors_of_the_headline(tmp_path):
+    files, member = RunFiles(tmp_path), record("d3dp")
+    path = files.errors_path(member.id)
+    path.parent.mkdir()
+    np.savez(path, **{"frames/mpjpe/P-Agg": np.arange(101.0), "frames/mpjpe/J-Best": np.zeros(101)})
+    (drawing,) = distribution([member, record("tcn")], files)
+    (line,) = drawing.figure.axes[0].lines
+    assert line.get_xdata()[100] == 50.0
+    assert line.get_ydata()[100] == 50.0

@@ -1,0 +1,170 @@
+import base64
+import gzip
+import json
+import math
+import re
+
+import pytest
+
+from bench.results.arrays import RunFiles
+from reports.page.content import content
+from reports.page.template import page
+from reports.page.viewer import NONE_KEPT
+from reports.tables import LAYOUTS
+from tests.reports.made_up import examples, methods_records, record, runset
+
+TRUTH = "No ground-truth pose or trajectory at test time"
+
+
+def made(records, **further):
+    return content(runset(methods=("main", records)), records, further.get("tables", {}), further.get("files"))
+
+
+def cells(table, row):
+    names = [column["name"] for column in table["columns"]]
+    return dict(zip(names, row["cells"], strict=True))
+
+
+@pytest.fixture(scope="module")
+def methods():
+    records = methods_records()
+    return records, made(records, tables={"methods": LAYOUTS["main"](records, "Methods")})
+
+
+def test_every_number_of_every_run_is_there(methods):
+    records, shown = methods
+    table = shown["results"]
+    rows = [(block, row) for block in table["blocks"] for row in block["rows"]]
+    assert len(rows) == sum(4 if made.method in ("d3dp", "finepose") else 1 for made in records)
+    for block, row in rows:
+        (run,) = row["runs"]
+        source = next(made for made in records if made.id == run)
+        shown_row = cells(table, row)
+        aggregation = shown_row["Aggregation"].rstrip("†‡")
+        value = source.value("mpjpe", None if aggregation == "single" else aggregation)
+        assert shown_row["MPJPE"]["number"] == value.action_mean
+        assert shown_row["MPJPE"]["runs"] == (run,)
+        assert source.mlflow_run_id.startswith(shown_row["MLflow run"])
+        kind = {"assisted": "Assisted‡", "oracle": "Oracle†"}.get(value.kind, TRUTH)
+        assert kind in block["heading"]
+        assert ("†" in shown_row["Aggregation"]) == (value.kind == "oracle")
+        assert ("‡" in shown_row["Aggregation"]) == (value.kind == "assisted")
+
+
+def test_groups_do_not_mix_detections_or_conditions():
+    records = [record("tcn"), record("tcn", test="gt", train="gt"), record("mixste", flip=False)]
+    blocks = made(records)["results"]["blocks"]
+    assert [(block["section"], block["heading"].split(".")[0], len(block["rows"])) for block in blocks] == [
+        ("flip: yes", "DET: cpn", 1),
+        ("flip: yes", "GT", 1),
+        ("flip: no", "DET: cpn", 1),
+    ]
+    assert len(made(records)["plots"]) == 3
+
+
+def test_the_record_of_a_run_names_its_conditions_and_identities(methods):
+    records, shown = methods
+    source = next(made for made in records if made.method == "finepose")
+    run = shown["runs"][source.id]
+    identities = dict(run["identities"])
+    assert run["mlflow"] == source.mlflow_run_id
+    assert identities["Commit"] == source.git_commit
+    assert identities["Seeds (training/noise)"] == "0/0"
+    assert identities["Ablations"] == "methods"
+    assert dict(run["conditions"])["Action label given at test time"] == "yes"
+    assert run["aggregations"] == ["P-Agg", "J-Agg‡", "P-Best†", "J-Best†"]
+    metric, values = run["values"][0]
+    best = source.value("mpjpe", "J-Best")
+    assert metric == "MPJPE (mm)"
+    assert values[3] == [round(number, 2) for number in (best.action_mean, best.low, best.high, best.frame_mean)]
+    assert json.loads(run["description"]) == source.experiment
+
+
+def test_the_front_holds_learned_headlines_only(methods):
+    for plot in methods[1]["plots"]:
+        front = [point for point in plot["points"] if point.get("front")]
+        assert [point["x"] for point in front] == sorted(point["x"] for point in front)
+        assert [point["y"] for point in front] == sorted((point["y"] for point in front), reverse=True)
+        assert front
+        assert all(point["headline"] and not point["trivial"] for point in front)
+        assert not any(point["kind"] == "oracle" for point in front)
+
+
+def test_a_table_of_the_report_links_numbers_to_runs_and_explains_dashes():
+    records = [record("tcn"), record("tcn", train="gt", test="gt"), record("mixste")]
+    table = made(records, tables={"methods": LAYOUTS["main"](records, "Methods")})["tables"][0]
+    tcn, mixste = (cells(table, row) for row in table["blocks"][0]["rows"])
+    assert tcn["DET: cpn MPJPE"]["runs"] == (records[0].id,)
+    assert tcn["GT MPJPE"]["runs"] == (records[1].id,)
+    assert mixste["GT MPJPE"] == {"reason": "a"}
+    assert any(note.startswith("(a) no run with GT") for note in table["notes"])
+    assert any(note.startswith("Conditions. Data: Made-up data") for note in table["notes"])
+
+
+def test_numbers_that_are_not_finite_are_left_out():
+    odd = record("tcn", mean=math.nan, median=math.inf)
+    shown = made([odd, record("mixste", half=math.inf)])
+    json.dumps(shown, allow_nan=False)
+    (plot,) = shown["plots"]
+    assert [point["name"] for point in plot["points"]] == ["MixSTE"]
+    assert plot["points"][0]["low"] is None
+
+
+def test_poses_of_one_run_per_method(tmp_path):
+    records = [record("d3dp", hypotheses=5, steps=k) for k in (1, 5)] + [record("tcn"), record("mixste")]
+    files = RunFiles(tmp_path)
+    shown = {made.id: examples(made, hypotheses=5 if made.method == "d3dp" else 0) for made in records[1:3]}
+    for run, kept in shown.items():
+        kept.save(files.examples_path(run))
+    poses = made(records, files=files)["poses"]
+    assert [scene["title"] for scene in poses["scenes"]] == [
+        "S9/Walking 1 (Made-up data, cpn)",
+        "S9/Jumping 1 (Made-up data, cpn)",
+    ]
+    first = poses["scenes"][0]
+    assert [(method["name"], len(method["hypotheses"])) for method in first["methods"]] == [
+        ("D3DP P-Agg", 5),
+        ("TCN", 0),
+    ]
+    assert first["methods"][0]["run"] == records[1].id, "the first run of the method has no poses"
+    assert first["fps"] == 25
+    assert "2 further runs" in poses["note"]
+
+
+def test_stored_poses_are_the_poses(tmp_path):
+    one = record("tcn")
+    files = RunFiles(tmp_path)
+    kept = examples(one)
+    kept.save(files.examples_path(one.id))
+    second = made([one], files=files)["poses"]["scenes"][1]
+    rows = kept.sequence == 1
+    stored = second["methods"][0]["answer"]
+    frames = [stored["differences"][at : at + stored["size"]] for at in range(0, 51 * second["frames"], 51)]
+    summed = [sum(column) for column in zip(*frames, strict=True)]
+    assert second["frames"] == rows.sum()
+    assert summed == [round(float(value) * 1000) for value in kept.answer[rows][-1].ravel()]
+
+
+def test_without_poses_the_page_says_so(tmp_path):
+    assert made([record("tcn")])["poses"] == {"note": NONE_KEPT, "scenes": []}
+    assert made([record("tcn")], files=RunFiles(tmp_path))["poses"]["note"] == NONE_KEPT
+
+
+def test_runs_are_linked_to_the_tracking_server(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert made([])["mlflow"] == "http://127.0.0.1:5000"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example/")
+    assert made([])["mlflow"] == "https://mlflow.example"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///elsewhere.db")
+    assert made([])["mlflow"] == "http://127.0.0.1:5000"
+
+
+def test_the_file_holds_everything_and_nothing_as_markup():
+    shown = made([record("tcn", title="</script><script>alert(1)</script>")])
+    text = page(shown)
+    assert text == page(shown)
+    assert "alert(1)" not in text
+    assert "[[" not in text.split("<script")[0]
+    assert not re.search(r"(src|href)=\"(?!#)", text), "nothing is fetched"
+    packed = re.search(r'id="content">([^<]*)<', text).group(1)
+    assert json.loads(gzip.decompress(base64.b64decode(packed))) == json.loads(json.dumps(shown))

@@ -1,0 +1,67 @@
+"""Experiments without numbers: their reason stands where the numbers would be."""
+
+import pytest
+
+from bench.results.record import Absent
+from bench.results.seeds import pool
+from reports.build import build
+from reports.rules.missing import with_absent
+from reports.tables import LAYOUTS
+from reports.writers.latex import to_latex
+from reports.writers.table import to_csv, to_markdown
+from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
+
+REASON = "failed: out of memory: 80 GB were not enough"
+
+
+def absent(lost, **changes):
+    fields = ("id", "training_id", "experiment", "method", "title", "preset", "variant")
+    return Absent(**{name: getattr(lost, name) for name in fields} | {"reason": REASON} | changes)
+
+
+def shown(layout, records, lost):
+    table = runset(mine=(layout, records)).tables["mine"]
+    return with_absent(table, {r.id: r for r in records if r is not lost}, {lost.id: absent(lost)})
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS.keys() - {"validation"}))
+@pytest.mark.parametrize("records", [methods_records(), sampling_records(), prompt_records()])
+def test_every_layout_shows_the_others(layout, records):
+    members = shown(layout, records, records[-1])
+    assert [member.id for member in members] == [r.id for r in records]
+    table = LAYOUTS[layout](pool(members), "Mine")
+    for form in (to_latex(table, "mine"), to_markdown(table), to_csv(table)):
+        assert form
+
+
+@pytest.mark.parametrize(
+    ("layout", "records"),
+    [("main", methods_records()), ("sampling", sampling_records()), ("runs", prompt_records())],
+)
+def test_the_reason_stands_under_the_table(layout, records):
+    members = shown(layout, records, records[-1])
+    assert REASON in to_markdown(LAYOUTS[layout](pool(members), "Mine"))
+
+
+def test_a_variant_keeps_its_name():
+    none, full = prompt_records()
+    method = {"name": "finepose", "options": {"prompt": "none"}}
+    lost = none.model_copy(update={"experiment": none.experiment | {"method": method}})
+    rows = to_markdown(LAYOUTS["prompts"](pool(shown("prompts", [lost, full], lost)), "Mine"))
+    assert "| none | " in rows
+    assert "| full | " in rows
+
+
+def test_another_seed_fills_the_place():
+    first, second = record("tcn", seed=0), record("tcn", seed=1)
+    (pooled,) = pool(shown("main", [first, second], first))
+    assert pooled.values == second.values
+
+
+def test_the_summary_names_it(tmp_path):
+    *kept, lost = methods_records()
+    declared = runset(methods=("main", [*kept, lost])).model_copy(update={"absent": {lost.id: absent(lost)}})
+    build(declared, {r.id: r for r in kept}, tmp_path)
+    text = (tmp_path / "summary.md").read_text()
+    assert "FinePOSE (gt, H=10 K=5 seed 0) has no numbers: failed: out of memory" in text
+    assert "have no record and are not shown" not in text

@@ -1,0 +1,149 @@
+import csv
+import io
+
+import pytest
+
+from reports.writers.escaping import latex, latex_breakable, markdown
+from reports.writers.latex import LONG, to_latex
+from reports.writers.table import Block, Cell, Column, Row, Table, to_csv, to_markdown
+
+COLUMNS = (Column("Method", align="l"), Column("MPJPE", "DET: cpn"), Column("P-MPJPE", "DET: cpn"))
+
+
+def small_table():
+    best = Cell("49.5", 49.5, 48.0, 51.0, "1.5", rank=1)
+    second = Cell("50.0", 50.0, 40.0, 61.0, "11.0", rank=2, tie=True)
+    rows = (
+        Row((Cell("A_1§"), best, Cell("40.0", 40.0)), ("run1",)),
+        Row((Cell("B & C"), second, Cell(reason="not run")), ("run2",)),
+    )
+    return Table(
+        "Errors in 100% of cases", COLUMNS, (Block(rows, "Group†", "Section"),), ("Conditions. Data: D.",)
+    )
+
+
+def test_latex_word_for_word():
+    assert to_latex(small_table(), "small") == (
+        r"""\begin{table}[htbp]
+\centering\footnotesize\setlength{\tabcolsep}{4pt}
+\caption{Errors in 100\% of cases}
+\label{tab:small}
+\par\smallskip
+\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%
+\begin{tabular}{@{}lrS[table-format=2.1]@{}}
+\toprule
+ & \multicolumn{2}{c}{DET: cpn} \\
+\cmidrule(lr){2-3}
+Method & \multicolumn{1}{c}{MPJPE} & \multicolumn{1}{c}{P-MPJPE} \\
+\midrule
+\multicolumn{3}{@{}l}{\textbf{Section}} \\
+\multicolumn{3}{@{}l}{\textit{Group\textsuperscript{\textdagger}}} \\
+A\_1\textsuperscript{\S} & \textbf{49.5}{\scriptsize$\,\pm$\,\phantom{0}1.5}\hphantom{$^{\approx}$} & 40.0 \\
+B \& C & \underline{50.0}{\scriptsize$\,\pm$\,11.0}$^{\approx}$ & \multicolumn{1}{c}{--\textsuperscript{a}} \\
+\bottomrule
+\end{tabular}}
+\par\smallskip
+\begin{minipage}{\linewidth}\scriptsize\raggedright
+"""
+        r"\textsuperscript{\textdagger} oracle: the ground-truth pose chose the hypothesis, "
+        r"not available when deployed; "
+        r"\textsuperscript{\S} the ground-truth action label was given at test time; "
+        r"$\pm$: larger distance from the value to an end of its 95 \% interval (bootstrap over takes, "
+        r"and over seeds where several were run); "
+        r"bold: best, underlined: second, each among numbers of equal conditions and equal use of ground truth; "
+        r"$\approx$ not distinguishable from the best: the 95 \% interval of the difference, "
+        r"take by take, holds 0. "
+        r"""\textsuperscript{a}not run.\par
+Conditions. Data: D.\par
+\end{minipage}
+\end{table}
+"""
+    )
+
+
+def test_markdown_word_for_word():
+    assert to_markdown(small_table()) == (
+        "### Errors in 100% of cases\n"
+        "\n"
+        "| Method | DET: cpn MPJPE | DET: cpn P-MPJPE |\n"
+        "|:---|---:|---:|\n"
+        "| **Section** |  |  |\n"
+        "| *Group†* |  |  |\n"
+        "| A\\_1§ | **49.5** ± 1.5 | 40.0 |\n"
+        "| B &amp; C | <u>50.0</u> ± 11.0 ≈ | – (a) |\n"
+        "\n"
+        "- † oracle: the ground-truth pose chose the hypothesis, not available when deployed\n"
+        "- § the ground-truth action label was given at test time\n"
+        "- ±: larger distance from the value to an end of its 95 % interval (bootstrap over takes, "
+        "and over seeds where several were run)\n"
+        "- bold: best, underlined: second, each among numbers of equal conditions and equal use of ground truth\n"
+        "- ≈ not distinguishable from the best: the 95 % interval of the difference, take by take, holds 0\n"
+        "- (a) not run\n"
+        "- Conditions. Data: D.\n"
+    )
+
+
+def test_csv_word_for_word():
+    assert to_csv(small_table()) == (
+        "section,group,Method,DET: cpn MPJPE,DET: cpn MPJPE low,DET: cpn MPJPE high,DET: cpn P-MPJPE,"
+        "missing,runs\n"
+        "Section,Group†,A_1§,49.5,48,51,40,,run1\n"
+        "Section,Group†,B & C,50,40,61,,not run,run2\n"
+    )
+
+
+def test_a_row_of_another_length_is_refused():
+    with pytest.raises(AssertionError, match="not as long as the header"):
+        Table("T", COLUMNS, (Block((Row((Cell("x"),)),)),))
+
+
+def test_a_long_table_runs_over_pages_and_a_wide_one_is_turned():
+    rows = tuple(Row((Cell("m"), Cell("1"), Cell("2"))) for _ in range(LONG + 1))
+    assert "\\begin{longtable}" in to_latex(Table("T", COLUMNS, (Block(rows),)), "t")
+    assert "\\begin{landscape}" not in to_latex(Table("T", COLUMNS, (Block(rows),)), "t")
+    wide = tuple(Row((Cell("m" * 120), Cell("1"), Cell("2"))) for _ in range(LONG + 1))
+    assert "\\begin{landscape}" in to_latex(Table("T", COLUMNS, (Block(wide),)), "t")
+
+
+def test_a_table_wider_than_a_column_spans_the_page():
+    rows = (Row((Cell("m" * 80), Cell("1"), Cell("2"))),)
+    assert "\\begin{table*}" in to_latex(Table("T", COLUMNS, (Block(rows),)), "t")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (r"a_b & 50% #1 $x$ {y}", r"a\_b \& 50\% \#1 \$x\$ \{y\}"),
+        (r"^ ~ \z", r"\textasciicircum{} \textasciitilde{} \textbackslash{}z"),
+        ("--set", "-{}-set"),
+        ("<<>>``''", "<{}<>{}>`{}`'{}'"),
+        ("†‡§", r"\textsuperscript{\textdagger}\textsuperscript{\textdaggerdbl}\textsuperscript{\S}"),
+        ("≈±→−", r"$\approx$$\pm$$\to$$-$"),
+        ("é 日\n\x07", "é [U+65E5] "),
+    ],
+)
+def test_latex_escaping(text, expected):
+    assert latex(text) == expected
+
+
+def test_long_words_may_break():
+    assert latex_breakable("short " + "x" * 30) == "short " + r"\allowbreak{}".join(["x" * 12, "x" * 12, "x" * 6])
+
+
+def test_markdown_escaping():
+    assert markdown("a|b *c* _d_ `e` <f> [g]\nh") == r"a\|b \*c\* \_d\_ \`e\` &lt;f&gt; \[g\] h"
+
+
+def test_csv_survives_commas_and_quotes():
+    table = Table("T", (Column("Method"),), (Block((Row((Cell('a, "b"\nc'),)),)),))
+    assert list(csv.reader(io.StringIO(to_csv(table))))[1][2] == 'a, "b"\nc'
+
+
+def test_latex_aligns_decimals_and_names_a_method_once():
+    rows = tuple(
+        Row((Cell(name), Cell(number), Cell(whole)))
+        for name, number, whole in (("A", "1,234", "9"), ("A", "−0.25", "10"), ("B", "reference", "11"))
+    )
+    text = to_latex(Table("T", (Column("Name", align="l"), Column("X"), Column("F")), (Block(rows),)), "t")
+    assert r"\begin{tabular}{@{}lS[table-format=-4.2]r@{}}" in text
+    assert "\\multirow[t]{2}{*}{A} & 1234 & 9 \\\\\n & -0.25 & 10 \\\\\nB & {reference} & 11 \\\\" in text

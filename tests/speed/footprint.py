@@ -1,0 +1,48 @@
+"""Memory of a process of its own, in megabytes, printed.
+
+``python -m tests.speed.footprint sampling H K C``: how far one prediction of D3DP with C channels (``paper``:
+512), 243 frames, one window, flip, raises the peak over what is resident once the weights are there. It has one
+pair of blocks: eight peak as one does, because they run one after the other.
+
+``python -m tests.speed.footprint data FRAMES``: peak of a process that holds a data set of so many frames and
+assembles its first batch, in parts of the size of the arrays, and the seconds until that batch is there; both
+beyond what the process had before the arrays.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from bench.data.windows import Windows
+from bench.measure.memory import MEGABYTE, _reset_peak, _status_mb
+from models.diffusion.denoiser import DenoiserConfig
+from models.lifter import Sampling
+from models.skeleton import HUMAN36M
+from tests.speed.reference.pairs import d3dp_pair, windows
+from tests.speed.sequences import made_up_sequences
+
+
+def sampling(hypotheses: int, steps: int, channels: int) -> None:
+    product, _ = d3dp_pair(DenoiserConfig(depth=1, channels=channels))
+    batch = windows(1, product.frames)
+    _reset_peak()
+    before = _status_mb("VmRSS")
+    product.predict(batch, Sampling(hypotheses, steps, flip=True))
+    print(_status_mb("VmHWM") - before)
+
+
+def data(frames: int) -> None:
+    before = _status_mb("VmRSS")
+    sequences = made_up_sequences(frames)
+    arrays = sum(part.nbytes for s in sequences for part in (s.pose_2d, s.pose_3d, s.trajectory))
+    _reset_peak()
+    start = time.perf_counter()
+    table = Windows(sequences, HUMAN36M, frames=27, flip=True)
+    table.batch(table.subset(1024))
+    took = time.perf_counter() - start
+    print((_status_mb("VmHWM") - before) * MEGABYTE / arrays, took)
+
+
+if __name__ == "__main__":
+    {"sampling": sampling, "data": data}[sys.argv[1]](*map(int, sys.argv[2:]))

@@ -1,0 +1,110 @@
+"""From pytest-benchmark's JSON to the small file that is kept, and from kept files to docs/performance.md.
+
+``python -m tests.speed.page FILE …`` keeps the results in these files, several parts of one run as one;
+without files, only the page is written again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.measure.environment import environment
+from tests.speed.profile import KINDS
+from tests.speed.table import RESULTS, cells, read_saved, rows_of, saved_path
+
+PAGE = RESULTS.parent / "performance.md"
+
+HEAD = """\
+# Performance
+
+Each figure is a ratio within one run: the product against a plain implementation of the same method
+(`tests/speed/reference`: attention matrices stored, copies between spatial and temporal blocks, two passes for
+flipping, text encoded in every call), at the same weights and with equal outputs, the two in turns (A B A B). This
+page is written by `nox -s bench` and then `nox -s performance`.
+"""
+
+NOTES = """\
+- A row stays until it is measured anew, so that rows may be of several runs.
+- The peak of matrix products is measured between the rounds, on a CPU with 2,048 × 2,048 float32 matrices and by
+  the faster of two ways: the product of the BLAS, and a one-point convolution; linear
+  layers take the one that this CPU is known to do faster.
+- Text goes through an encoder of CLIP's size with random weights; time does not depend on their values.
+- Memory: how far the resident memory of a process of its own peaks during one prediction over what it has once the
+  weights are loaded, from a model with one pair of blocks, because eight peak as one does.
+- Sampling time in the row of aggregations is that of one window-pass pair (plain and mirrored) times K times H.
+"""
+
+
+def keep(paths: list[Path]) -> Path:
+    """Distil results of this machine into the file that is kept; rows that are measured anew replace kept ones."""
+    found = [benchmark for path in paths for benchmark in read_saved(path)["benchmarks"]]
+    infos = [(benchmark["name"], benchmark["extra_info"]) for benchmark in found]
+    gpus = {info["device"] for _, info in infos if "device" in info}
+    machine = environment("cpu")
+    device = next(iter(gpus), machine.device)
+    path = saved_path(device)
+    kept = read_saved(path) if path.exists() else {"rows": [], "profiles": {}}
+    rows = {row["what"]: row for row in [*kept["rows"], *rows_of(info for _, info in infos)]}
+    profiles = {name.partition("[")[2].rstrip("]"): info["profile"] for name, info in infos if "profile" in info}
+    content = {
+        "device": device,
+        "threads": found[0]["extra_info"].get("threads"),
+        "versions": machine.versions,
+        "command": f"nox -s bench{' -- --device cuda' if gpus else ''}",
+        "rows": list(rows.values()),
+        "profiles": kept["profiles"] | profiles,
+    }
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def page(kept: list[dict[str, Any]]) -> str:
+    """The page in Markdown."""
+    parts = [HEAD]
+    for results in kept:
+        parts += [f"## {results['device']}\n", _conditions(results), _table(results["rows"])]
+        parts += [_profiles(results["profiles"])] if results["profiles"] else []
+    if not any("cuda" in results["command"] for results in kept):
+        parts.append(
+            "## GPU\n\nNot measured: `nox -s bench -- --device cuda` on a machine with one fills this in.\n"
+        )
+    return "\n".join([*parts, "## How to read it\n", NOTES])
+
+
+def _conditions(results: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    return f"`{results['command']}`, {results['threads']} threads; {versions}.\n"
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    lines = ["| what | target | measured | |", "|---|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(cells(row))} |" for row in rows), ""])
+
+
+def _profiles(profiles: dict[str, dict[str, dict[str, float]]]) -> str:
+    names = [(method, side) for method in profiles for side in ("reference", "product")]
+    lines = [
+        "### Where the time goes\n\nPercent of a window-pass at `paper` size, by kind of operation.\n",
+        f"| | {' | '.join(f'{method}, {side}' for method, side in names)} |",
+        "|---|" + "---|" * len(names),
+    ]
+    for kind in (*KINDS, "other"):
+        shares = " | ".join(f"{profiles[method][side][kind]:.1f}" for method, side in names)
+        lines.append(f"| {kind} | {shares} |")
+    return "\n".join([*lines, ""])
+
+
+def main(paths: list[str]) -> None:
+    if paths:
+        print(keep([Path(path) for path in paths]))
+    kept = [read_saved(path) for path in sorted(RESULTS.glob("benchmarks-*.json"))]
+    PAGE.write_text(page(kept), encoding="utf-8")
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

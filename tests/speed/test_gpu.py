@@ -1,0 +1,54 @@
+"""What a GPU gains: bfloat16 and compilation against the plain float32 reference, and the share of its peak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.measure.compilation import compile_part
+from bench.measure.flops import count_flops
+from bench.measure.peak_flops import product_peak
+from models.finepose.model import FinePOSEConfig
+from models.lifter import Sampling
+from tests.speed.reference.pairs import finepose_pair, windows
+
+SPEED = ("FinePOSE paper, H=20, K=2, flip, bf16 and compiled, on a GPU: speed", "≥ 5× the fp32 reference")
+SHARE = ("the same: matrix products' peak in bf16", "≥ 40 %")
+ROUNDS = 5
+
+
+@pytest.mark.gpu(*SPEED)
+@pytest.mark.gpu(*SHARE)
+def test_fast_path(
+    request: pytest.FixtureRequest,
+    benchmark: BenchmarkFixture,
+    interleaved: Callable[..., float],
+    outcome: Callable[..., None],
+) -> None:
+    """Compiled for the shapes that occur, warmed up before anything is timed; TF32 stays off, as torch has it."""
+    device = torch.device(request.config.getoption("--device"))
+    product, reference = (module.to(device) for module in finepose_pair(FinePOSEConfig()))
+    batch, sampling = windows(1, product.frames).to(device), Sampling(hypotheses=20, steps=2, flip=True)
+    operations = count_flops(lambda: product.predict(batch, sampling))
+    compile_part(product, dynamic=False)
+
+    def fast() -> None:
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            product.predict(batch, sampling)
+        torch.cuda.synchronize()
+
+    def plain() -> None:
+        reference.predict(batch, sampling)
+        torch.cuda.synchronize()
+
+    for _ in range(3):
+        fast()
+    plain()
+    outcome(*SPEED, interleaved(fast, plain, rounds=ROUNDS), 5, "{:.1f}×")
+    if not benchmark.disabled:
+        share = 100 * operations / benchmark.stats.stats.median / (1e9 * product_peak(device, "bf16"))
+        benchmark.extra_info["device"] = torch.cuda.get_device_name(device)
+        outcome(*SHARE, share, 40, "{:.0f} %")
