@@ -205,7 +205,7 @@ def test_at_the_command_line(monkeypatch: pytest.MonkeyPatch, dataset: Dataset) 
 @pytest.mark.parametrize("command", ["describe", "check"])
 def test_bad_input_at_the_command_line(command: str) -> None:
     for arguments, words in (
-        (["humans"], "there is no data set 'humans'"),
+        (["humans"], "unknown data set 'humans'"),
         (["synthetic", "--set", "speed=2"], "data set synthetic has no option 'speed'"),
         (["synthetic", "--set", "speed"], "is not of the form key=value"),
         (["synthetic", "--detections", "sh"], "has no 'sh' detections"),
