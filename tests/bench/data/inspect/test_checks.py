@@ -206,7 +206,7 @@ def test_at_the_command_line(monkeypatch: pytest.MonkeyPatch, dataset: Dataset) 
 def test_bad_input_at_the_command_line(command: str) -> None:
     for arguments, words in (
         (["humans"], "unknown data set 'humans'"),
-        (["synthetic", "--set", "speed=2"], "data set synthetic has no option 'speed'"),
+        (["synthetic", "--set", "speed=2"], "unknown key 'data.options.speed'"),
         (["synthetic", "--set", "speed"], "is not of the form key=value"),
         (["synthetic", "--detections", "sh"], "has no 'sh' detections"),
     ):
