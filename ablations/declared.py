@@ -35,20 +35,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ablations.plugins import with_plugins
-from bench.config.experiment import Experiment, override, parse, read_yaml, suggestion, validated
+from bench.config.experiment import Experiment, parse
+from bench.config.parsing import Frozen, override, read_yaml, suggestion, validated
 from bench.sweep.search import Search, Space
 from models.errors import InputError
 
 FOLDER = Path(__file__).parent
 
 
-class Ablation(BaseModel):
+class Ablation(Frozen):
     """A declared sweep; see the head of this file for the fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str
     layout: str

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
-from bench.config import registry
+from bench.config.registry import METHODS
 
 METHOD = "method.name"
 EVERY, SAMPLING = "plugins", "sampling plugins"
@@ -27,7 +27,7 @@ def _filled(key: str, value: Any) -> list[Any]:
     place = value.get(METHOD) if several else value if key == METHOD else None
     if place not in (EVERY, SAMPLING):
         return [value]
-    names = registry.plugin_names()
+    names = METHODS.plugin_names()
     if place == SAMPLING:
-        names = [name for name in names if registry.load(name).probabilistic]
+        names = [name for name in names if METHODS.load(name).probabilistic]
     return [value | {METHOD: name} for name in names] if several else list(names)

@@ -19,7 +19,7 @@ from reports.figures import FIGURES, OVERALL, PICTURES
 from reports.figures.style import STYLE, Drawing
 from reports.page.content import content
 from reports.page.template import page
-from reports.rules.missing import with_absent
+from reports.rules.missing import with_missing
 from reports.tables import LAYOUTS
 from reports.tables.register import register
 from reports.writers.document import document
@@ -140,10 +140,10 @@ def _tables(runset: RunSet, records: dict[str, Record]) -> dict[str, Table]:
     """File name → table. A table of which no run has a record is left to the summary's warnings."""
     tables: dict[str, Table] = {}
     for name, spec in runset.tables.items():
-        members = pool(with_absent(spec, records, runset.absent))
+        members = pool(with_missing(spec, records, runset.missing))
         if not members:
             continue
-        missing = [name for name in spec.ids if name not in records and name not in runset.absent]
+        missing = [name for name in spec.ids if name not in records and name not in runset.missing]
         notes: tuple[str, ...] = (missing_sentence(missing, len(spec.ids)),) if missing else ()
         if spec.layout not in LAYOUTS:
             notes += (f"There is no layout {spec.layout!r}: one row per run.",)
@@ -166,7 +166,7 @@ def _drawings(runset: RunSet, records: dict[str, Record], arrays: RunFiles | Non
     together = pool(_known(runset.model_copy(update={"tables": compared}), records))
     drawings = [drawn for draw in OVERALL for drawn in draw(together)]
     for name, spec in runset.tables.items():
-        members = with_absent(spec, records, runset.absent if spec.layout in SHOW_ABSENT else {})
+        members = with_missing(spec, records, runset.missing if spec.layout in SHOW_ABSENT else {})
         if members:
             drawn = [drawn for draw in FIGURES.get(spec.layout, ()) for drawn in draw(members)]
             if arrays is not None:

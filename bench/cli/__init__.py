@@ -149,7 +149,8 @@ def run(
     dry_run: DryRun = False,
 ) -> None:
     """Run one experiment: train it if that was not done, evaluate, measure, log and report."""
-    from bench.config.experiment import override, parse, read_yaml
+    from bench.config.experiment import parse
+    from bench.config.parsing import override, read_yaml
     from bench.job.resolve import resolve
     from bench.results.record import RunSet
 
@@ -215,10 +216,10 @@ def methods() -> None:
     """List the methods, their sizes and the options that --set method.options.NAME=VALUE changes."""
     from dataclasses import asdict
 
-    from bench.config import registry
+    from bench.config.registry import METHODS
 
-    for name in registry.names():
-        lifter = registry.load(name)
+    for name in METHODS.names():
+        lifter = METHODS.load(name)
         kind = "diffusion: H and K apply" if lifter.probabilistic else "deterministic"
         typer.echo(f"{name}: {lifter.title} ({kind})")
         for preset, content in lifter.presets.items():
@@ -278,13 +279,13 @@ class _How:
 
     def plan(self, jobs: Sequence[Job], searches: Mapping[str, Space]) -> None:
         """Say what there is to do."""
-        from bench.job.pending import agenda
+        from bench.job.pending import pending_work
         from bench.results.store import Store
         from bench.sweep.dry_run import plan_lines, search_line
         from bench.sweep.run import place_of
 
         store, executor = Store(self.store), self._executor(len(jobs))
-        todo = agenda(jobs, store, self.device, place_of(executor, self.device))
+        todo = pending_work(jobs, store, self.device, place_of(executor, self.device))
         for line in plan_lines(todo, store, executor.slots):
             typer.echo(line)
         for name, space in searches.items():
@@ -302,11 +303,13 @@ class _How:
         with self._executor(len(jobs) + 2 * len(searches)) as executor:
             outcome = run_jobs(jobs, store, self.device, executor, self.retry_failed)
             failed = outcome.failures
-            absent = {job.id: job.absent(f"failed: {failed[job.id].sentence}") for job in jobs if job.id in failed}
+            missing = {
+                job.id: job.missing(f"failed: {failed[job.id].sentence}") for job in jobs if job.id in failed
+            }
             for name, space in searches.items():
                 found = search(space, store, self.device, executor)
                 tables[name] = tables[name].model_copy(update={"ids": found.ids})
-                absent |= found.absent
+                missing |= found.missing
         if os.environ.get("RANK", "0") != "0":
             return
         typer.echo(
@@ -314,16 +317,16 @@ class _How:
             + (f", {len(failed)} failed" if failed else "")
         )
         runset = runset.model_copy(
-            update={"tables": tables, "absent": absent, "store": str(self.store.absolute())}
+            update={"tables": tables, "missing": missing, "store": str(self.store.absolute())}
         )
         write_text(out / "runset.json", runset.model_dump_json(indent=1))
         _report(runset, store, out, pdf=True)
-        if any(entry.failed for entry in absent.values()):
+        if any(entry.failed for entry in missing.values()):
             raise typer.Exit(1)
 
     def _executor(self, experiments: int) -> Executor:
         """One process is enough for one experiment, unless more were asked for."""
-        from bench.config.experiment import parse_assignment
+        from bench.config.parsing import parse_assignment
         from bench.sweep.executors import executor_for
 
         share = dict(parse_assignment(text, "--share") for text in self.share)

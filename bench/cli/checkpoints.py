@@ -32,7 +32,7 @@ def import_checkpoint(
     """Read a published checkpoint safely and write it as safetensors."""
     from importlib import import_module
 
-    from bench.config.experiment import parse_assignment
+    from bench.config.parsing import parse_assignment
 
     published = import_module("baselines.published.checkpoint")
     imported = published.import_checkpoint(file, method, **dict(parse_assignment(text) for text in options or []))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.data import READERS
+from bench.config.registry import DATASETS
 
 if TYPE_CHECKING:
     from bench.data.sequence import Dataset
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 commands = typer.Typer(help="Describe, check and prepare data sets.", no_args_is_help=True)
 
 DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set's files.")]
-Name = Annotated[str, typer.Argument(help=f"Data set: {', '.join(READERS)}.")]
+Name = Annotated[str, typer.Argument(help=f"Data set: {', '.join(DATASETS.own)}.")]
 Detections = Annotated[str, typer.Option(help="Source of the 2D poses.")]
 Options = Annotated[list[str] | None, typer.Option("--set", help="Option of the reader: NAME=VALUE.")]
 
@@ -84,6 +84,6 @@ def prepare(
 
 def _load(name: str, root: Path | None, detections: str, options: list[str] | None) -> Dataset:
     import bench.data
-    from bench.config.experiment import parse_assignment
+    from bench.config.parsing import parse_assignment
 
     return bench.data.load(name, root, detections, dict(parse_assignment(text) for text in options or []))

@@ -38,10 +38,10 @@ def examine(device: str, store: Path) -> Iterator[tuple[bool, str]]:
 def _device(device: str) -> tuple[bool, str]:
     import torch
 
-    from bench.training.trainer import accelerator_for
+    from bench.devices import device_of
 
     try:
-        chosen = accelerator_for(device, "fp32").device
+        chosen = device_of(device)
     except InputError as error:
         return False, str(error)
     name = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else f"{torch.get_num_threads()} threads"

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.data import READERS
+from bench.config.registry import DATASETS
 
 Preset = Annotated[str | None, typer.Option(help="Size of the methods: tiny, base or paper.")]
-DataName = Annotated[str | None, typer.Option("--data", help=f"Data set: {', '.join(READERS)}.")]
+DataName = Annotated[str | None, typer.Option("--data", help=f"Data set: {', '.join(DATASETS.own)}.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")]
 Seeds = Annotated[str | None, typer.Option(help="Training seeds, separated by commas: 0,1,2.")]
 Out = Annotated[Path, typer.Option(help="Folder for tables, figures and the summary.")]
@@ -41,7 +41,7 @@ def changes_of(
     preset: str | None, data: str | None, data_root: Path | None, assignments: list[str] | None
 ) -> list[tuple[str, Any]]:
     """What a command's options change in every experiment, as pairs of key and value."""
-    from bench.config.experiment import parse_assignment
+    from bench.config.parsing import parse_assignment
 
     named = [("method.preset", preset), ("data.name", data), ("data.root", data_root)]
     changes: list[tuple[str, Any]] = [(key, value) for key, value in named if value is not None]

@@ -14,10 +14,10 @@ Contender = Annotated[str, typer.Argument(help="A method, with what is changed f
 
 def peak(device: Device = "auto") -> None:
     """Measure the most that the device does in plain matrix products."""
+    from bench.devices import device_of
     from bench.measure.peak_flops import peak_lines
-    from bench.training.trainer import accelerator_for
 
-    for line in peak_lines(accelerator_for(device, "fp32").device):
+    for line in peak_lines(device_of(device)):
         typer.echo(line)
 
 
@@ -32,11 +32,12 @@ def compare_speed(
     assignments: Assignments = None,
 ) -> None:
     """Time two methods in turns, A B A B, and say how many times as long B takes, with an interval."""
-    from bench.config.experiment import override, parse
+    from bench.config.experiment import parse
+    from bench.config.parsing import override
+    from bench.devices import device_of
     from bench.job.compare_speed import compete, lines, parse_contender
     from bench.job.resolve import Job, resolve
     from bench.results.store import Store
-    from bench.training.trainer import accelerator_for
 
     def job(contender: str) -> Job:
         description: dict = {}
@@ -44,6 +45,6 @@ def compare_speed(
             description = override(description, key, value)
         return resolve(parse(description, contender))
 
-    jobs, place = (job(a), job(b)), accelerator_for(device, "fp32").device
+    jobs, place = (job(a), job(b)), device_of(device)
     for line in lines(jobs, compete(jobs, Store(store), place), place):
         typer.echo(line)

@@ -7,21 +7,17 @@ experiments that differ only in evaluation share one training.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import operator
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
-from models.errors import InputError
+from bench.config.parsing import Frozen, validated
 from models.optim import OptimizerName, Schedule
-
-Model = TypeVar("Model", bound=BaseModel)
 
 PresetName = Literal["tiny", "base", "paper"]
 AggregationName = Literal["P-Agg", "P-Median", "J-Fit", "J-Agg", "P-Best", "J-Best"]
@@ -32,11 +28,7 @@ ActionLabels = Literal["given", "wrong", "empty", "random"]
 Plain = bool | int | float | str | None | tuple[int, ...]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MethodSpec(_Frozen):
+class MethodSpec(Frozen):
     """Which method, at which size; ``options`` override fields of the preset's configuration."""
 
     name: str = "finepose"
@@ -44,7 +36,7 @@ class MethodSpec(_Frozen):
     options: dict[str, Plain] = {}
 
 
-class DataSpec(_Frozen):
+class DataSpec(Frozen):
     """Which data, and the source of the 2D poses that the method is trained on.
 
     ``root`` is where the files lie on this machine; it is no part of an identity, their content is; nor are the
@@ -57,7 +49,7 @@ class DataSpec(_Frozen):
     options: dict[str, Plain] = {}
 
 
-class TrainingSpec(_Frozen):
+class TrainingSpec(Frozen):
     """How weights are made. Fields left out (None) take the value of the preset's recipe.
 
     Attributes:
@@ -94,7 +86,7 @@ def _all_is_none(value: Any) -> Any:
     return None if value == "all" else value
 
 
-class EvaluationSpec(_Frozen):
+class EvaluationSpec(Frozen):
     """How numbers are made from weights.
 
     Attributes:
@@ -146,7 +138,7 @@ class EvaluationSpec(_Frozen):
         return f"{self.precision}{' compiled' * self.compile}"
 
 
-class MeasurementSpec(_Frozen):
+class MeasurementSpec(Frozen):
     """How the price of a prediction is measured, where it is not that of one window on an idle machine.
 
     Attributes:
@@ -164,7 +156,7 @@ class MeasurementSpec(_Frozen):
         return ", ".join(parts)
 
 
-class Experiment(_Frozen):
+class Experiment(Frozen):
     """One experiment from data to numbers and their price."""
 
     method: MethodSpec = MethodSpec()
@@ -192,85 +184,7 @@ def parse(description: Any, source: str = "experiment") -> Experiment:
     return validated(Experiment, description, source)
 
 
-def validated(model: type[Model], description: Any, source: str) -> Model:
-    """Build a pydantic model, or say in plain words what is wrong with its description."""
-    try:
-        return model.model_validate(description)
-    except ValidationError as error:
-        sentences = [_sentence(model, problem) for problem in error.errors()]
-        raise InputError(f"{source}: " + "; ".join(sentences)) from None
-
-
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file.
-
-    Raises:
-        InputError: the file is missing or is not YAML.
-    """
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        place = str(error).replace("\n", " ")
-        raise InputError(f"{path}: is not valid YAML ({place}); mend the file") from None
-
-
-def override(description: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """A copy of a nested mapping with ``a.b.c`` set to ``value``."""
-    head, _, rest = key.partition(".")
-    changed = dict(description)
-    if not rest:
-        changed[head] = value
-        return changed
-    below = changed.get(head)
-    changed[head] = override(below if isinstance(below, Mapping) else {}, rest, value)
-    return changed
-
-
-def parse_assignment(text: str, option: str = "--set") -> tuple[str, Any]:
-    """``"training.epochs=3"`` → ``("training.epochs", 3)``; the value is read as YAML.
-
-    Raises:
-        InputError: no ``=``, no key, or a value that is not YAML.
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise InputError(f"{option} {text}: is not of the form key=value, for example training.epochs=3")
-    try:
-        return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise InputError(f"{option} {text}: the value is not valid YAML; quote it") from None
-
-
 def identity(description: Any) -> str:
     """16 hexadecimal digits that name a description: equal for equal content, whatever the order of keys."""
     text = json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def suggestion(word: str, known: list[str]) -> str:
-    """``"did you mean 'x'?"`` with the nearest known words, else the list of all of them."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(sorted(known))}"
-
-
-def _sentence(model: type[BaseModel], problem: Any) -> str:
-    path = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = list(_model_at(model, problem["loc"][:-1]).model_fields)
-        return f"unknown key {path!r}: {suggestion(str(problem['loc'][-1]), known)}"
-    if problem["type"] in ("model_type", "model_attributes_type"):
-        keys = ", ".join(_model_at(model, problem["loc"]).model_fields)
-        return f"{path or 'the description'!r} is {problem['input']!r}, but must be a mapping of the keys {keys}"
-    allowed = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"key {path!r} is {problem['input']!r}, but {allowed}" if path else allowed
-
-
-def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
-    for part in location:
-        annotation = model.model_fields[str(part)].annotation
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        model = annotation
-    return model

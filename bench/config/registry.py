@@ -1,64 +1,121 @@
-"""The table of methods: a name and the place of its class, imported when it is asked for.
+"""Names and the places of what they name, imported when it is asked for.
 
-Another package adds a method through the entry-point group ``lifting_bench.methods``.
+One line of a table adds a thing of this repository; another package adds one through the entry-point group of the
+table. A plug-in that does not import is left out of ``available`` with one sentence, and does not stop the others.
 """
 
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from bench.config.experiment import suggestion
+from bench.config.parsing import suggestion
 from models.errors import InputError
 
 if TYPE_CHECKING:
     from models.lifter import Lifter
 
-METHODS = {
-    "mean_pose": "baselines.trivial:MeanPose",
-    "nearest_pose": "baselines.trivial:NearestPose",
-    "tcn": "baselines.tcn:TCN",
-    "anatomy": "baselines.anatomy:Anatomy",
-    "pstmo": "baselines.pstmo:PSTMO",
-    "mixste": "baselines.mixste:MixSTE",
-    "poseformerv2": "baselines.poseformerv2:PoseFormerV2",
-    "mhformer": "baselines.mhformer:MHFormer",
-    "glagcn": "baselines.glagcn:GLAGCN",
-    "motionbert": "baselines.motionbert:MotionBERT",
-    "diffpose": "baselines.diffpose:DiffPose",
-    "d3dp": "baselines.d3dp:D3DP",
-    "finepose": "models.finepose.model:FinePOSE",
-}
-
-ENTRY_POINT_GROUP = "lifting_bench.methods"
+Thing = TypeVar("Thing")
 
 
-def names() -> list[str]:
-    """All known methods, the suite's own first."""
-    return [*METHODS, *plugin_names()]
+@dataclass(frozen=True)
+class Registry(Generic[Thing]):
+    """One kind of thing by name.
 
-
-def plugin_names() -> list[str]:
-    """The methods of other packages that are installed."""
-    return sorted(_plugins().keys() - METHODS.keys())
-
-
-def load(name: str) -> type[Lifter]:
-    """The class of a method.
-
-    Raises:
-        InputError: no method has this name, or a plug-in does not import.
+    Attributes:
+        kind: what a thing is called in sentences ("method").
+        group: entry-point group in which other packages name theirs.
+        own: name → "module:attribute" of those in this repository, in the order of tables.
     """
-    place = METHODS.get(name) or _plugins().get(name)
-    if place is None:
-        raise InputError(f"unknown method {name!r}: {suggestion(name, names())}")
-    module, _, attribute = place.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"method {name!r} ({place}) cannot be imported: {error}") from error
+
+    kind: str
+    group: str
+    own: dict[str, str]
+
+    def names(self) -> list[str]:
+        """All known names, the suite's own first."""
+        return [*self.own, *self.plugin_names()]
+
+    def plugin_names(self) -> list[str]:
+        """Names from other packages that are installed."""
+        return sorted(self._plugins().keys() - self.own.keys())
+
+    def load(self, name: str) -> Thing:
+        """What a name stands for.
+
+        Raises:
+            InputError: nothing has this name, or it does not import.
+        """
+        plugin = None if name in self.own else self._plugins().get(name)
+        place = self.own.get(name) or (plugin.value if plugin else None)
+        if place is None:
+            raise InputError(f"unknown {self.kind} {name!r}: {suggestion(name, self.names())}")
+        try:
+            return self._imported(place)
+        except Exception as error:
+            raise InputError(self._told(name, place, plugin, error)) from error
+
+    def available(self) -> Iterator[tuple[str, Thing]]:
+        """Every name with what it stands for; a plug-in that does not import is left out with a warning."""
+        for name in self.own:
+            yield name, self.load(name)
+        for name in self.plugin_names():
+            try:
+                yield name, self.load(name)
+            except InputError as error:
+                warnings.warn(str(error), stacklevel=2)
+
+    def _plugins(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=self.group)}
+
+    def _imported(self, place: str) -> Thing:
+        module, _, path = place.partition(":")
+        thing: Any = importlib.import_module(module)
+        for attribute in path.split("."):
+            thing = getattr(thing, attribute)
+        found: Thing = thing
+        return found
+
+    def _told(self, name: str, place: str, plugin: EntryPoint | None, error: Exception) -> str:
+        package = plugin.dist.name if plugin is not None and plugin.dist is not None else "this repository"
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        return (
+            f"{self.kind} {name!r} of {package} ({self.group}, {place}) cannot be imported: "
+            f"{type(error).__name__}: {reason}"
+        )
 
 
-def _plugins() -> dict[str, str]:
-    return {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
+METHODS: Registry[type[Lifter]] = Registry(
+    "method",
+    "lifting_bench.methods",
+    {
+        "mean_pose": "baselines.trivial:MeanPose",
+        "nearest_pose": "baselines.trivial:NearestPose",
+        "tcn": "baselines.tcn:TCN",
+        "anatomy": "baselines.anatomy:Anatomy",
+        "pstmo": "baselines.pstmo:PSTMO",
+        "mixste": "baselines.mixste:MixSTE",
+        "poseformerv2": "baselines.poseformerv2:PoseFormerV2",
+        "mhformer": "baselines.mhformer:MHFormer",
+        "glagcn": "baselines.glagcn:GLAGCN",
+        "motionbert": "baselines.motionbert:MotionBERT",
+        "diffpose": "baselines.diffpose:DiffPose",
+        "d3dp": "baselines.d3dp:D3DP",
+        "finepose": "models.finepose.model:FinePOSE",
+    },
+)
+
+DATASETS: Registry[Any] = Registry(
+    "data set",
+    "lifting_bench.datasets",
+    {
+        "synthetic": "bench.data.synthetic.reader:read",
+        "human36m": "bench.data.human36m.reader:read",
+        "bvh": "bench.data.bvh.reader:read",
+        "mpi_inf_3dhp": "bench.data.mpi_inf_3dhp.reader:read",
+    },
+)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from bench.config.experiment import parse_assignment
+from bench.config.parsing import parse_assignment
 from bench.devices import autocast
 from bench.job.pipeline import ready_to_predict
 from bench.job.resolve import Job

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bench.config.experiment import Experiment, identity
 from bench.job.resolve import Job, Training
-from bench.job.task import Item
+from bench.job.task import Task
 from bench.protocol.evaluate import shared_samples
 from bench.results.record import Failure
 from bench.results.store import Store
@@ -21,7 +21,7 @@ MANY_WINDOWS = 10_000
 
 
 @dataclass(frozen=True)
-class Agenda:
+class PendingWork:
     """What there is to do.
 
     Attributes:
@@ -30,15 +30,15 @@ class Agenda:
         failures: why others failed before, by id; they are left alone.
         work: trainings and evaluations.
         prices: what is to be measured.
-        price_of: id of an experiment → id of its price.
+        cost_id_of: id of an experiment → id of its price.
     """
 
     jobs: dict[str, Job]
     finished: set[str]
     failures: dict[str, Failure]
-    work: list[Item]
-    prices: list[Item]
-    price_of: dict[str, str]
+    work: list[Task]
+    prices: list[Task]
+    cost_id_of: dict[str, str]
 
     @property
     def left(self) -> list[Job]:
@@ -46,7 +46,7 @@ class Agenda:
         return [job for job in self.jobs.values() if job.id not in self.finished and job.id not in self.failures]
 
 
-def agenda(jobs: Iterable[Job], store: Store, device: str, where: str) -> Agenda:
+def pending_work(jobs: Iterable[Job], store: Store, device: str, where: str) -> PendingWork:
     """Find out what is to do; of what is done, only names of files are read.
 
     Args:
@@ -58,21 +58,21 @@ def agenda(jobs: Iterable[Job], store: Store, device: str, where: str) -> Agenda
     wanted = {job.id: job for job in jobs}
     evaluated = store.evaluations.ids()
     finished = store.finished().intersection(wanted)
-    price_of = {job.id: identity([job.price_id, where]) for job in wanted.values()}
-    failures = _failures(wanted.values(), price_of, store)
+    cost_id_of = {job.id: identity([job.cost_id, where]) for job in wanted.values()}
+    failures = _failures(wanted.values(), cost_id_of, store)
     left = [job for job in wanted.values() if job.id not in finished and job.id not in failures]
     missing = [job for job in left if job.id not in evaluated]
     trainings = _trainings(missing, store, device)
     ways = {item.name: item for item in trainings.values()}
-    priced = store.prices.ids()
-    to_price = grouped([job for job in left if price_of[job.id] not in priced], lambda job: price_of[job.id])
-    return Agenda(
+    priced = store.measurements.ids()
+    to_price = grouped([job for job in left if cost_id_of[job.id] not in priced], lambda job: cost_id_of[job.id])
+    return PendingWork(
         jobs=wanted,
         finished=finished,
         failures=failures,
         work=[*ways.values(), *_evaluations(missing, trainings, device)],
         prices=[_price(key, members[0], device) for key, members in to_price.items()],
-        price_of=price_of,
+        cost_id_of=cost_id_of,
     )
 
 
@@ -84,11 +84,11 @@ def grouped(members: Iterable[Member], key: Callable[[Member], str]) -> dict[str
     return groups
 
 
-def _failures(jobs: Iterable[Job], price_of: dict[str, str], store: Store) -> dict[str, Failure]:
+def _failures(jobs: Iterable[Job], cost_id_of: dict[str, str], store: Store) -> dict[str, Failure]:
     known = store.failures.ids()
     found = {}
     for job in jobs if known else ():
-        for name in needed_ids(job, price_of[job.id]):
+        for name in needed_ids(job, cost_id_of[job.id]):
             failure = store.failures.get(name) if name in known else None
             if failure is not None:
                 found[job.id] = failure
@@ -101,7 +101,7 @@ def needed_ids(job: Job, price: str) -> tuple[str, ...]:
     return (*(training.id for training in job.training.chain), job.id, price)
 
 
-def _trainings(jobs: Iterable[Job], store: Store, device: str) -> dict[str, Item]:
+def _trainings(jobs: Iterable[Job], store: Store, device: str) -> dict[str, Task]:
     """Id → the item in which a training is done that is not; each after the one that it begins from.
 
     Trainings that only choose another checkpoint of the same way are one item.
@@ -112,14 +112,14 @@ def _trainings(jobs: Iterable[Job], store: Store, device: str) -> dict[str, Item
             for training in job.training.chain:
                 if not store.is_trained(training.id):
                     missing.setdefault(training.id, (training, job))
-    items: dict[str, Item] = {}
+    items: dict[str, Task] = {}
     for members in grouped(missing.values(), lambda member: member[0].way).values():
         item = _training(members, items, device)
         items |= dict.fromkeys(item.ids, item)
     return items
 
 
-def _training(members: list[tuple[Training, Job]], before: dict[str, Item], device: str) -> Item:
+def _training(members: list[tuple[Training, Job]], before: dict[str, Task], device: str) -> Task:
     training, job = members[0]
     spec = training.spec
     assert spec.epochs is not None
@@ -130,7 +130,7 @@ def _training(members: list[tuple[Training, Job]], before: dict[str, Item], devi
     free = {"seed", "selection", "weights"}
     shape = [job.train.name, frames, training.lifter.title, asdict(training.config)]
     ids = tuple(member.id for member, _ in members)
-    return Item(
+    return Task(
         kind="train",
         id=ids[0] if len(ids) == 1 else identity(ids),
         ids=ids,
@@ -143,7 +143,7 @@ def _training(members: list[tuple[Training, Job]], before: dict[str, Item], devi
     )
 
 
-def _evaluations(jobs: Iterable[Job], trainings: dict[str, Item], device: str) -> list[Item]:
+def _evaluations(jobs: Iterable[Job], trainings: dict[str, Task], device: str) -> list[Task]:
     """One item for each (H, K) that is drawn."""
     items = []
     for together in grouped(jobs, lambda job: job.sampling_id).values():
@@ -155,13 +155,13 @@ def _evaluations(jobs: Iterable[Job], trainings: dict[str, Item], device: str) -
     return items
 
 
-def _evaluation(jobs: list[Job], hypotheses: int, steps: int, trainings: dict[str, Item], device: str) -> Item:
+def _evaluation(jobs: list[Job], hypotheses: int, steps: int, trainings: dict[str, Task], device: str) -> Task:
     first = jobs[0]
     spec = first.experiment.evaluation
     windows = min(spec.windows or MANY_WINDOWS, spec.sequences or MANY_WINDOWS)
     training = trainings.get(first.training_id)
     shape = [first.test.name, first.experiment.method.name, asdict(first.evaluated_config), hypotheses, steps]
-    return Item(
+    return Task(
         kind="evaluate",
         id=identity([first.sampling_id, hypotheses, steps]),
         ids=tuple(job.id for job in jobs),
@@ -174,9 +174,9 @@ def _evaluation(jobs: list[Job], hypotheses: int, steps: int, trainings: dict[st
     )
 
 
-def _price(name: str, job: Job, device: str) -> Item:
-    return Item(
-        kind="price",
+def _price(name: str, job: Job, device: str) -> Task:
+    return Task(
+        kind="measure",
         id=name,
         ids=(name,),
         experiments=(_portable(job.asked),),

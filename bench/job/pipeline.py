@@ -16,16 +16,16 @@ from bench.config.experiment import EvaluationSpec
 from bench.data.windows import Windows, evaluation_windows
 from bench.job.describe import Part, describe
 from bench.job.resolve import Job
-from bench.job.weights import NOT_TRAINED, trained
+from bench.job.weights import NOT_TRAINED, train_or_load
 from bench.measure import memory
-from bench.measure.background_load import colleagues
+from bench.measure.background_load import background_load
 from bench.measure.compilation import compile_part
-from bench.measure.cost import measure
+from bench.measure.cost import measure_cost
 from bench.measure.environment import environment
-from bench.protocol.evaluate import Plan, evaluate, shared_samples, windows_per_call
+from bench.protocol.evaluate import EvalSetting, evaluate, shared_samples, windows_per_call
 from bench.protocol.examples import examples
 from bench.results.errors import save_errors
-from bench.results.record import Evaluation, Price, Record, TrainingInfo
+from bench.results.record import Evaluation, Measurement, Record, TrainingInfo
 from bench.results.store import Store
 from bench.training.trainer import load_trained
 from models.lifter import Batch, Lifter, Sampling
@@ -73,7 +73,7 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
                 )  # fmt: skip
             break
         except Exception as error:
-            if size == 1 or not memory.lacking(error):
+            if size == 1 or not memory.is_out_of_memory(error):
                 raise
         size //= 2
         memory.release()
@@ -85,14 +85,14 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
         store.evaluations.put(job.id, evaluation)
 
 
-def price(job: Job, store: Store, device: torch.device) -> Price:
+def price(job: Job, store: Store, device: torch.device) -> Measurement:
     """What a prediction of a job costs; with its weights where they are there already, else with fresh ones."""
     lifter, inputs, sampling = ready_to_predict(job, store, device)
     precision, spec = job.experiment.evaluation.precision, job.experiment.measurement
     seconds = TINY_LATENCY_SECONDS if job.experiment.method.preset == "tiny" else LATENCY_SECONDS
-    with colleagues(job.asked, store.root, device, spec.workers - 1):
-        cost = measure(lifter, inputs, sampling, device, seconds, precision, spec.batch, spec.workers)
-    return Price(cost=cost, environment=environment(device, cost.device_state))
+    with background_load(job.asked, store.root, device, spec.workers - 1):
+        cost = measure_cost(lifter, inputs, sampling, device, seconds, precision, spec.batch, spec.workers)
+    return Measurement(cost=cost, environment=environment(device, cost.device_state))
 
 
 def ready_to_predict(job: Job, store: Store, device: torch.device) -> tuple[Lifter, list[Batch], Sampling]:
@@ -107,7 +107,7 @@ def ready_to_predict(job: Job, store: Store, device: torch.device) -> tuple[Lift
     return lifter, inputs, sampling
 
 
-def complete(evaluation: Evaluation, priced: Price, store: Store) -> Record:
+def complete(evaluation: Evaluation, priced: Measurement, store: Store) -> Record:
     """A finished record of numbers and their price."""
     return Record(
         **dict(evaluation),
@@ -123,7 +123,7 @@ def _with_weights(job: Job, store: Store, device: torch.device, wait: bool = Tru
     if job.published is None:
         known = load_trained(lifter, store.training(job.training_id))
         if known is None and (wait or job.keeps_data):
-            known, _ = trained(job.training, lifter, job.train, job.test, store, str(device))
+            known, _ = train_or_load(job.training, lifter, job.train, job.test, store, str(device))
         info = known or info
     ready = job.altered(lifter.to(device).eval())
     if job.experiment.evaluation.compile:
@@ -143,6 +143,6 @@ def _test_part(windows: Windows, spec: EvaluationSpec) -> Part:
     return Part(np.arange(len(windows)), "all")
 
 
-def _plan(job: Job) -> Plan:
+def _plan(job: Job) -> EvalSetting:
     spec = job.experiment.evaluation
-    return Plan(spec.hypotheses, spec.steps, spec.tail == "overlap", spec.call)
+    return EvalSetting(spec.hypotheses, spec.steps, spec.tail == "overlap", spec.call)

@@ -9,14 +9,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
-
 import bench.data
-from bench.config import registry
-from bench.config.experiment import AggregationName, Experiment, TrainingSpec, identity, suggestion
+from bench.config.experiment import AggregationName, Experiment, TrainingSpec, identity
+from bench.config.parsing import checked_options
+from bench.config.registry import METHODS
 from bench.data.sequence import Dataset, Sequence
 from bench.data.windows import held_out_takes
-from bench.results.record import Absent, Price
+from bench.results.record import Measurement, Missing
 from bench.training.selection import RULE
 from models.errors import InputError
 from models.lifter import Lifter, Recipe, Stage
@@ -124,7 +123,7 @@ class Job:
         return identity([self.training_id, predicted, self.test.fingerprint])
 
     @property
-    def price_id(self) -> str:
+    def cost_id(self) -> str:
         """Identity of what time and memory depend on: not on the values of weights, nor on the 2D poses.
 
         A method that keeps something of its training data costs what its training makes of it.
@@ -149,9 +148,9 @@ class Job:
         """The method with freshly drawn weights, or with published ones."""
         return self.training.build() if self.published is None else self.published.build()
 
-    def absent(self, reason: str, price: Price | None = None) -> Absent:
+    def missing(self, reason: str, measurement: Measurement | None = None) -> Missing:
         """What reports are told where this has no record."""
-        return Absent(
+        return Missing(
             id=self.id,
             training_id=self.training_id,
             experiment=self.experiment.described(),
@@ -160,7 +159,7 @@ class Job:
             preset=self.experiment.method.preset,
             variant=self.variant,
             reason=reason,
-            price=price,
+            measurement=measurement,
         )
 
     def altered(self, trained: Lifter) -> Lifter:
@@ -180,7 +179,7 @@ def resolve(experiment: Experiment) -> Job:
             accept, or data that cannot be read.
     """
     method = experiment.method
-    lifter = registry.load(method.name)
+    lifter = METHODS.load(method.name)
     preset = lifter.presets.get(method.preset)
     if preset is None:
         known = ", ".join(lifter.presets)
@@ -361,17 +360,7 @@ def _check_confidence(lifter: type[Lifter], config: Any, data: Dataset, sequence
 
 def _configure(lifter: type[Lifter], config: Any, options: dict[str, Any], method: str) -> Any:
     hints = get_type_hints(lifter.Config)
-    changed = {}
-    for key, value in options.items():
-        if key not in hints:
-            raise InputError(f"unknown key 'method.options.{key}' for {method}: {suggestion(key, list(hints))}")
-        try:
-            changed[key] = TypeAdapter(hints[key]).validate_python(value)
-        except ValidationError as error:
-            allowed = error.errors()[0]["msg"]
-            raise InputError(
-                f"key 'method.options.{key}' is {value!r}, but {allowed[0].lower()}{allowed[1:]}"
-            ) from None
+    changed = checked_options(options, hints, "method.options", method)
     return replace(config, **changed)
 
 

@@ -31,8 +31,8 @@ from models.errors import DivergedError, InputError
 if TYPE_CHECKING:
     import torch
 
-Kind = Literal["train", "evaluate", "price"]
-Report = Literal["done", "failed", "busy", "crashed"]
+Kind = Literal["train", "evaluate", "measure"]
+TaskStatus = Literal["done", "failed", "busy", "crashed"]
 """How a try ended: busy means that another program is at it, crashed that the process was lost."""
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
@@ -40,7 +40,7 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 @dataclass(frozen=True)
-class Item:
+class Task:
     """A piece of work.
 
     Attributes:
@@ -71,7 +71,7 @@ class Item:
         return f"{self.kind}-{self.id}"
 
 
-def perform(item: Item, root: Path, attempt: int = 0) -> Report:
+def run_task(item: Task, root: Path, attempt: int = 0) -> TaskStatus:
     """Do a piece of work if it is not done.
 
     Args:
@@ -84,10 +84,10 @@ def perform(item: Item, root: Path, attempt: int = 0) -> Report:
     """
     store = Store(root)
     if distributed():
-        return _perform(item, store, attempt) if item.kind == "train" or first_process() else "done"
+        return _run_task(item, store, attempt) if item.kind == "train" or first_process() else "done"
     try:
         with store.lock(item.name).acquire(timeout=0):
-            return _perform(item, store, attempt)
+            return _run_task(item, store, attempt)
     except Timeout:
         return "busy"
 
@@ -102,20 +102,20 @@ def first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _perform(item: Item, store: Store, attempt: int) -> Report:
+def _run_task(item: Task, store: Store, attempt: int) -> TaskStatus:
     if _is_done(item, store):
         return "done"
     if all(name in store.failures for name in item.ids):
         return "failed"
-    from bench.training.trainer import accelerator_for
+    from bench.devices import device_of
 
     jobs = [resolve(experiment) for experiment in item.experiments]
-    device = accelerator_for(item.device, "fp32").device
+    device = device_of(item.device)
     started = time.monotonic()
     with _used(store, device, item):
         if item.kind == "train":
             failed = _caught(item.ids, item.title, store, partial(_train, item, jobs, store))
-        elif item.kind == "price":
+        elif item.kind == "measure":
             failed = _caught(item.ids, item.title, store, partial(_price, item, jobs[0], store, device))
         else:
             failed = _evaluate(jobs, store, device, attempt)
@@ -125,30 +125,30 @@ def _perform(item: Item, store: Store, attempt: int) -> Report:
     return "done"
 
 
-def _used(store: Store, device: torch.device, item: Item) -> AbstractContextManager[None]:
+def _used(store: Store, device: torch.device, item: Task) -> AbstractContextManager[None]:
     """The device, alone for a price; processes that train together only wait for each other."""
-    return nullcontext() if distributed() else store.device(str(device), alone=item.kind == "price")
+    return nullcontext() if distributed() else store.device(str(device), alone=item.kind == "measure")
 
 
-def _is_done(item: Item, store: Store) -> bool:
+def _is_done(item: Task, store: Store) -> bool:
     if item.kind == "train":
         return all(map(store.is_trained, item.ids))
-    return item.kind == "price" and item.id in store.prices
+    return item.kind == "measure" and item.id in store.measurements
 
 
-def _train(item: Item, jobs: list[Job], store: Store) -> None:
-    from bench.job.weights import trained
+def _train(item: Task, jobs: list[Job], store: Store) -> None:
+    from bench.job.weights import train_or_load
 
     pairs = zip(item.ids, jobs, strict=True)
     wanted = [(next(t for t in job.training.chain if t.id == name), job.test) for name, job in pairs]
     (training, judges), *others = [pair for pair in wanted if not store.is_trained(pair[0].id)]
-    trained(training, training.build(), jobs[0].train, judges, store, item.device, others)
+    train_or_load(training, training.build(), jobs[0].train, judges, store, item.device, others)
 
 
-def _price(item: Item, job: Job, store: Store, device: torch.device) -> None:
+def _price(item: Task, job: Job, store: Store, device: torch.device) -> None:
     from bench.job.pipeline import price
 
-    store.prices.put(item.id, price(job, store, device))
+    store.measurements.put(item.id, price(job, store, device))
 
 
 def _evaluate(jobs: list[Job], store: Store, device: torch.device, halvings: int) -> bool:
@@ -205,7 +205,7 @@ def _ends_everything(error: BaseException | None) -> bool:
 
 
 def _kind(error: Exception) -> FailureKind:
-    if memory.lacking(error):
+    if memory.is_out_of_memory(error):
         return "out of memory"
     if isinstance(error, DivergedError):
         return "diverged"

@@ -26,7 +26,7 @@ NOT_TRAINED = TrainingInfo(
 )
 
 
-def trained(
+def train_or_load(
     training: Training,
     lifter: Lifter,
     data: Dataset,
@@ -89,7 +89,7 @@ def _first(
     training: Training, data: Dataset, judges: Dataset, store: Store, device: str
 ) -> tuple[Lifter, TrainingInfo]:
     """A finished first stage, as every process reads it from the store."""
-    trained(training, training.build(), data, judges, store, device)
+    train_or_load(training, training.build(), data, judges, store, device)
     finished = training.build()
     info = load_trained(finished, store.training(training.id))
     assert info is not None

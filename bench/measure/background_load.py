@@ -16,7 +16,7 @@ LOOK_SECONDS = 1.0
 
 
 @contextmanager
-def colleagues(experiment: Experiment, root: Path, device: torch.device, count: int) -> Iterator[None]:
+def background_load(experiment: Experiment, root: Path, device: torch.device, count: int) -> Iterator[None]:
     """Let ``count`` processes make the predictions of an experiment, over and over, until the block ends.
 
     They and this process share the CPU's threads equally, as workers of a sweep do.

@@ -33,7 +33,7 @@ ENERGY_SECONDS = 0.5
 """Shorter than this, the energy counter's steps show."""
 
 
-def measure(
+def measure_cost(
     lifter: Lifter,
     batches: Sequence[Batch],
     sampling: Sampling,
@@ -76,7 +76,7 @@ def measure(
             lifter.predict(some, first)
         with torch.compiler.set_stance("force_eager") if lifter.compiled else nullcontext():
             flops = count_flops(lambda: lifter.predict(inputs[0], sampling))
-        used = memory.use_of(lambda: lifter.predict(inputs[0], sampling), device)
+        used = memory.peak_memory(lambda: lifter.predict(inputs[0], sampling), device)
         process_memory = nvml.process_memory_mb(gpu)
         samples, energy, energy_source = _latency_and_energy(predict, device, budget_seconds, gpu)
         state = nvml.state(gpu)
@@ -171,7 +171,7 @@ def _throughput(
                 predict()  # what is compiled for this size is made now, before it is asked how long a call takes
             return size, statistics.median(timing.sample(predict, device, budget).each)
         except Exception as error:
-            if not memory.lacking(error):
+            if not memory.is_out_of_memory(error):
                 raise
         size //= 2
         memory.release()

@@ -34,7 +34,7 @@ class Use(NamedTuple):
     reserved: float | None = None
 
 
-def use_of(call: Callable[[], object], device: torch.device) -> Use:
+def peak_memory(call: Callable[[], object], device: torch.device) -> Use:
     """Memory of one call, which nothing is timed in."""
     return _on_gpu(call, device) if device.type == "cuda" else _on_cpu(call)
 
@@ -45,7 +45,7 @@ def weights_mb(module: nn.Module) -> float:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors) / MEGABYTE
 
 
-def lacking(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there was too little memory."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True

@@ -56,7 +56,7 @@ def _peak(device: str, precision: Precision, tf32: str, threads: int) -> float:
         try:
             return _measured(place, precision, rows)
         except Exception as error:
-            if rows <= FEWEST_ROWS or not memory.lacking(error):
+            if rows <= FEWEST_ROWS or not memory.is_out_of_memory(error):
                 raise
         rows //= 2
         memory.release()

@@ -29,7 +29,7 @@ CPU_BATCH_FRAMES, GPU_BATCH_FRAMES = 1_500, 120_000
 """Frames of all hypotheses that go through a method at once, unless the caller sets ``batch_windows``."""
 
 
-class Plan(NamedTuple):
+class EvalSetting(NamedTuple):
     """What is read off a prediction.
 
     Attributes:
@@ -51,13 +51,13 @@ def evaluate(
     windows: Windows,
     indices: np.ndarray,
     sampling: Sampling,
-    plans: Iterable[Plan],
+    plans: Iterable[EvalSetting],
     device: torch.device | str,
     batch_windows: int | None = None,
     labels: ActionLabels = "given",
     precision: Precision = "fp32",
     progress: Callable[[int], object] = lambda windows: None,
-) -> dict[Plan, FrameErrors]:
+) -> dict[EvalSetting, FrameErrors]:
     """Errors of every plan from as few predictions as possible.
 
     Fewer hypotheses are the first ones of more, and one step is the first of several; so each K is sampled once,
@@ -103,9 +103,9 @@ def evaluate(
     return {plan: results[its] for plan, its in asked.items()}
 
 
-def served_by(plan: Plan, lifter: Lifter) -> Plan:
+def served_by(plan: EvalSetting, lifter: Lifter) -> EvalSetting:
     """The plan that gives the same numbers: H, K and call mean nothing to a deterministic method."""
-    return plan if lifter.probabilistic else Plan(overlap=plan.overlap)
+    return plan if lifter.probabilistic else EvalSetting(overlap=plan.overlap)
 
 
 def samples(
@@ -218,7 +218,7 @@ def _predicted(lifter: Lifter, windows: Windows, rows: np.ndarray, truth: Batch,
 
 
 def _collect(
-    collected: dict[Plan, Collector],
+    collected: dict[EvalSetting, Collector],
     pairs: list[tuple[int, int]],
     pred: Tensor,
     truth: Batch,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bench.config.experiment import ActionLabels, Precision
 from bench.data.windows import Windows
-from bench.protocol.evaluate import Plan, samples, served_by, shared_samples
+from bench.protocol.evaluate import EvalSetting, samples, served_by, shared_samples
 from bench.results.arrays import Examples
 from models.lifter import Lifter, Sampling
 
@@ -32,12 +32,12 @@ def examples(
     lifter: Lifter,
     windows: Windows,
     sampling: Sampling,
-    plans: Iterable[Plan],
+    plans: Iterable[EvalSetting],
     device: torch.device,
     size: int,
     labels: ActionLabels = "given",
     precision: Precision = "fp32",
-) -> dict[Plan, Examples]:
+) -> dict[EvalSetting, Examples]:
     """What the method says about the frames that are kept, for every plan, drawn as for its errors.
 
     Args:

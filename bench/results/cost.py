@@ -5,13 +5,7 @@ What older records do not know is None.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
-
-class Frozen(BaseModel):
-    """Base of all records."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from bench.config.parsing import Frozen
 
 
 class Setup(Frozen):
@@ -151,7 +145,7 @@ class Environment(Frozen):
     warnings: tuple[str, ...] = ()
 
 
-class Price(Frozen):
+class Measurement(Frozen):
     """What predictions of one configuration cost on one device."""
 
     cost: Cost

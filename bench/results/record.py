@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.results.cost import Cost, Environment, Frozen, Price
+from pydantic import AliasChoices, Field
+
+from bench.config.parsing import Frozen
+from bench.results.cost import Cost, Environment, Measurement
 
 if TYPE_CHECKING:
     from bench.results.statistics import Difference, Sample
@@ -288,12 +291,12 @@ def _take_names(record: Record) -> list[tuple[str, str]]:
     return [(take.name, take.action) for take in record.data.takes]
 
 
-class Absent(Frozen):
+class Missing(Frozen):
     """An experiment without a record, and why: it failed, or a search left it out.
 
     Attributes:
         reason: what a table says in place of its numbers.
-        price: where it was measured nevertheless.
+        measurement: of its cost, where that was made nevertheless ("price" in files of older versions).
 
     The other attributes are those of a ``Record``.
     """
@@ -306,7 +309,7 @@ class Absent(Frozen):
     preset: str
     variant: str
     reason: str
-    price: Price | None = None
+    measurement: Measurement | None = Field(default=None, validation_alias=AliasChoices("measurement", "price"))
 
     @property
     def failed(self) -> bool:
@@ -326,7 +329,7 @@ class RunSet(Frozen):
 
     Attributes:
         tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order).
-        absent: id of a run → why it has no record.
+        missing: id of a run → why it has no record ("absent" in files of older versions).
         command: what the user typed.
         store: folder that the records were made in; "" if that is not known.
     """
@@ -337,7 +340,7 @@ class RunSet(Frozen):
         ids: tuple[str, ...]
 
     tables: dict[str, Table]
-    absent: dict[str, Absent] = {}
+    missing: dict[str, Missing] = Field(default={}, validation_alias=AliasChoices("missing", "absent"))
     command: str
     created_at: str
     store: str = ""

@@ -21,8 +21,9 @@ from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
 from bench.results.arrays import RunFiles
+from bench.results.cost import Measurement
 from bench.results.files import atomic, write_text
-from bench.results.record import SCHEMA_VERSION, Evaluation, Failure, Price, Record
+from bench.results.record import SCHEMA_VERSION, Evaluation, Failure, Record
 from models.errors import InputError
 
 TRAINED = "training.json"
@@ -84,7 +85,7 @@ class Store:
         self.root = root
         self.index = root / "index.parquet"
         self.evaluations = Shelf(root / "evaluations", Evaluation)
-        self.prices = Shelf(root / "prices", Price)
+        self.measurements = Shelf(root / "prices", Measurement)
         self.failures = Shelf(root / "failures", Failure)
         self.times = Shelf(root / "times", Seconds)
         self.files = RunFiles(root)

@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from math import prod
 
-from bench.job.pending import Agenda
-from bench.job.task import Item
+from bench.job.pending import PendingWork
+from bench.job.task import Task
 from bench.results.store import Store
 from bench.sweep.search import Space
 
 MOST_LINES = 60
 """So many items of a kind are named one by one."""
 
-KINDS = {"train": "trainings", "evaluate": "evaluations", "price": "measurements"}
+KINDS = {"train": "trainings", "evaluate": "evaluations", "measure": "measurements"}
 
 
-def plan_lines(agenda: Agenda, store: Store, workers: int) -> Iterator[str]:
+def plan_lines(pending: PendingWork, store: Store, workers: int) -> Iterator[str]:
     """A plan: experiments, what they share, what is done, every piece of work with its expected time."""
-    trainings = len({job.training_id for job in agenda.jobs.values() if job.published is None})
+    trainings = len({job.training_id for job in pending.jobs.values() if job.published is None})
     yield (
-        f"{len(agenda.jobs)} experiments share {trainings} trainings; {len(agenda.finished)} are finished, "
-        f"{len(agenda.failures)} failed before, {len(agenda.left)} are to be done"
+        f"{len(pending.jobs)} experiments share {trainings} trainings; {len(pending.finished)} are finished, "
+        f"{len(pending.failures)} failed before, {len(pending.left)} are to be done"
     )
-    for name, failure in agenda.failures.items():
-        yield f"  failed before: {agenda.jobs[name].title}: {failure.sentence}"
+    for name, failure in pending.failures.items():
+        yield f"  failed before: {pending.jobs[name].title}: {failure.sentence}"
     for kind, word in KINDS.items():
-        items = [item for item in (*agenda.work, *agenda.prices) if item.kind == kind]
+        items = [item for item in (*pending.work, *pending.prices) if item.kind == kind]
         yield f"{len(items)} {word}: {_total(items, store, workers if kind != 'price' else 1)}"
         for item in items[:MOST_LINES]:
             of = "checkpoints" if kind == "train" else "experiments"
@@ -34,7 +34,7 @@ def plan_lines(agenda: Agenda, store: Store, workers: int) -> Iterator[str]:
             yield f"  {item.title}{several}: {_duration(_seconds(item, store))}"
         if len(items) > MOST_LINES:
             yield f"  and {len(items) - MOST_LINES} more"
-    yield f"expected in all with {workers} worker{'s' * (workers > 1)}: {expected(agenda, store, workers)}"
+    yield f"expected in all with {workers} worker{'s' * (workers > 1)}: {expected(pending, store, workers)}"
 
 
 def search_line(name: str, space: Space) -> str:
@@ -46,14 +46,14 @@ def search_line(name: str, space: Space) -> str:
     )
 
 
-def expected(agenda: Agenda, store: Store, workers: int) -> str:
-    """How long the work on an agenda should take, in words."""
-    seconds, unknown = _sums(agenda.work, store)
-    alone, more_unknown = _sums(agenda.prices, store)
-    return _in_words(seconds / workers + alone, unknown + more_unknown, len(agenda.work) + len(agenda.prices))
+def expected(pending: PendingWork, store: Store, workers: int) -> str:
+    """How long pending work should take, in words."""
+    seconds, unknown = _sums(pending.work, store)
+    alone, more_unknown = _sums(pending.prices, store)
+    return _in_words(seconds / workers + alone, unknown + more_unknown, len(pending.work) + len(pending.prices))
 
 
-def _total(items: list[Item], store: Store, workers: int) -> str:
+def _total(items: list[Task], store: Store, workers: int) -> str:
     seconds, unknown = _sums(items, store)
     return _in_words(seconds / workers, unknown, len(items))
 
@@ -66,13 +66,13 @@ def _in_words(seconds: float, unknown: int, items: int) -> str:
     return _duration(seconds) + (f" and {unknown} of unknown length" if unknown else "")
 
 
-def _sums(items: Iterable[Item], store: Store) -> tuple[float, int]:
+def _sums(items: Iterable[Task], store: Store) -> tuple[float, int]:
     """Expected seconds of those whose like was done before, and the number of the others."""
     known = [_seconds(item, store) for item in items]
     return sum(seconds for seconds in known if seconds is not None), sum(seconds is None for seconds in known)
 
 
-def _seconds(item: Item, store: Store) -> float | None:
+def _seconds(item: Task, store: Store) -> float | None:
     before = store.times.get(item.shape)
     return before.seconds if before else None
 

@@ -16,16 +16,18 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from bench.job.pending import Agenda, agenda, needed_ids
+from bench.devices import device_of
+from bench.job.pending import PendingWork, needed_ids, pending_work
 from bench.job.pipeline import complete
 from bench.job.resolve import Job
-from bench.job.task import Item, Report, first_process, record_failure
+from bench.job.task import Task, TaskStatus, first_process, record_failure
 from bench.measure.environment import device_label
-from bench.results.record import Failure, Price, Record
+from bench.results.cost import Measurement
+from bench.results.record import Failure, Record
 from bench.results.store import Store
 from bench.results.tracking import Tracker
 from bench.sweep.executors import Executor, Local
-from bench.training.trainer import accelerator_for, end_together
+from bench.training.trainer import end_together
 
 MOST_TRIES = 3
 """So often an item is begun whose process is lost each time."""
@@ -69,10 +71,10 @@ def run(
     executor = executor or Local(store.root)
     where = place_of(executor, device)
     wanted = {job.id: job for job in jobs}
-    todo = agenda(wanted.values(), store, device, where)
+    todo = pending_work(wanted.values(), store, device, where)
     if retry_failed and todo.failures:
         _forget(todo, store)
-        todo = agenda(wanted.values(), store, device, where)
+        todo = pending_work(wanted.values(), store, device, where)
     trained = evaluated = 0
     if todo.left:
         tracker = Tracker(store.root)
@@ -80,10 +82,12 @@ def run(
         done = work_off(todo.work, executor, store, executor.slots)
         trained = sum(item.kind == "train" for item in done)
         if first_process():
-            evaluated = _price_and_log(agenda(wanted.values(), store, device, where), tracker, store, executor)
+            evaluated = _price_and_log(
+                pending_work(wanted.values(), store, device, where), tracker, store, executor
+            )
             store.fold()
     end_together()
-    failures = agenda(wanted.values(), store, device, where).failures
+    failures = pending_work(wanted.values(), store, device, where).failures
     return Outcome(store.records(wanted), failures, trained, evaluated)
 
 
@@ -93,12 +97,10 @@ def place_of(executor: Executor, device: str) -> str:
     Raises:
         InputError: it does not exist.
     """
-    return (
-        f"{device} of {executor.place}" if executor.place else device_label(accelerator_for(device, "fp32").device)
-    )
+    return f"{device} of {executor.place}" if executor.place else device_label(device_of(device))
 
 
-def work_off(items: Iterable[Item], executor: Executor, store: Store, slots: int) -> list[Item]:
+def work_off(items: Iterable[Task], executor: Executor, store: Store, slots: int) -> list[Task]:
     """Do items, each after those that it needs; what needs one that fails is left out.
 
     Returns:
@@ -124,7 +126,7 @@ def work_off(items: Iterable[Item], executor: Executor, store: Store, slots: int
 class _Board:
     """Which items wait for which, are ready, run, or are done."""
 
-    def __init__(self, items: Iterable[Item]) -> None:
+    def __init__(self, items: Iterable[Task]) -> None:
         self.items = {item.name: item for item in items}
         self.order = {
             name: (item.kind != "train", -item.size, n) for n, (name, item) in enumerate(self.items.items())
@@ -138,16 +140,16 @@ class _Board:
         heapq.heapify(self.ready)
         self.unfinished = set(self.items)
         self.running = 0
-        self.done: list[Item] = []
+        self.done: list[Task] = []
 
-    def next(self, slots: int) -> Item | None:
+    def next(self, slots: int) -> Task | None:
         """An item to begin now; None where all slots are taken or nothing is ready."""
         if self.running >= slots or not self.ready or self.ready[0][0] > time.monotonic():
             return None
         self.running += 1
         return self.items[heapq.heappop(self.ready)[2]]
 
-    def ended(self, item: Item, report: Report) -> None:
+    def ended(self, item: Task, report: TaskStatus) -> None:
         self.running -= 1
         if report == "done":
             self.done.append(item)
@@ -170,39 +172,39 @@ class _Board:
             self._drop(dependent)
 
 
-def _record_crash(item: Item, store: Store) -> None:
+def _record_crash(item: Task, store: Store) -> None:
     reason = f"its process ended without a word {MOST_TRIES} times (killed, perhaps for want of memory)"
     record_failure(store, item.ids, item.title, "crashed", reason)
 
 
-def measure_prices(jobs: Iterable[Job], store: Store, device: str, executor: Executor) -> dict[str, Price]:
+def measure_costs(jobs: Iterable[Job], store: Store, device: str, executor: Executor) -> dict[str, Measurement]:
     """What the predictions of these jobs cost, by id, whether they are trained or not; without those that fail."""
-    todo = agenda(jobs, store, device, place_of(executor, device))
+    todo = pending_work(jobs, store, device, place_of(executor, device))
     _measure(todo.prices, store, executor)
-    found = {name: store.prices.get(price) for name, price in todo.price_of.items()}
+    found = {name: store.measurements.get(price) for name, price in todo.cost_id_of.items()}
     return {name: price for name, price in found.items() if price is not None}
 
 
-def _measure(prices: list[Item], store: Store, executor: Executor) -> None:
+def _measure(prices: list[Task], store: Store, executor: Executor) -> None:
     """One price at a time, where nothing else is done: in this process, unless work is done elsewhere."""
     work_off(prices, executor if executor.place else Local(store.root), store, slots=1)
 
 
-def _price_and_log(todo: Agenda, tracker: Tracker, store: Store, executor: Executor) -> int:
+def _price_and_log(todo: PendingWork, tracker: Tracker, store: Store, executor: Executor) -> int:
     """Measure what is evaluated, complete its records, log and keep them; the number of those."""
     waiting = [job for job in todo.left if job.id in store.evaluations]
-    needed = {todo.price_of[job.id] for job in waiting}
+    needed = {todo.cost_id_of[job.id] for job in waiting}
     _measure([item for item in todo.prices if item.id in needed], store, executor)
     logged = 0
     for job in waiting:
-        logged += _finish(job, todo.price_of[job.id], tracker, store)
+        logged += _finish(job, todo.cost_id_of[job.id], tracker, store)
     return logged
 
 
 def _finish(job: Job, price: str, tracker: Tracker, store: Store) -> bool:
     """Turn an evaluation and its price into a record that is logged and kept, if nobody else has."""
     with store.lock("log"):
-        evaluation, priced = store.evaluations.get(job.id), store.prices.get(price)
+        evaluation, priced = store.evaluations.get(job.id), store.measurements.get(price)
         if evaluation is None or priced is None:
             return False
         record = tracker.log(complete(evaluation, priced, store), store.files.of(job.id))
@@ -212,19 +214,19 @@ def _finish(job: Job, price: str, tracker: Tracker, store: Store) -> bool:
     return True
 
 
-def _with_logged(todo: Agenda, tracker: Tracker, store: Store, device: str, where: str) -> Agenda:
-    """The agenda without what MLflow holds, where the index was lost or other stores log to the same place."""
+def _with_logged(todo: PendingWork, tracker: Tracker, store: Store, device: str, where: str) -> PendingWork:
+    """The work left without what MLflow holds: the index may be lost, or other stores log to the same place."""
     if store.index.exists() and "MLFLOW_TRACKING_URI" not in os.environ:
         return todo
     found = tracker.find({job.id for job in todo.left})
     for record in found:
         store.add(record)
-    return agenda(todo.jobs.values(), store, device, where) if found else todo
+    return pending_work(todo.jobs.values(), store, device, where) if found else todo
 
 
-def _forget(todo: Agenda, store: Store) -> None:
+def _forget(todo: PendingWork, store: Store) -> None:
     for name in todo.failures:
-        for needed in needed_ids(todo.jobs[name], todo.price_of[name]):
+        for needed in needed_ids(todo.jobs[name], todo.cost_id_of[name]):
             store.failures.remove(needed)
 
 

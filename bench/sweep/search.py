@@ -15,16 +15,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from tqdm import tqdm
 
 from bench.config.experiment import Experiment, identity
-from bench.job.pending import agenda
+from bench.config.parsing import Frozen
+from bench.job.pending import pending_work
 from bench.job.resolve import PROTOCOL_VERSION, Job, resolve
-from bench.results.record import Absent, Price, Record
+from bench.results.cost import Measurement
+from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.sweep.executors import Executor
-from bench.sweep.run import measure_prices, place_of, run
+from bench.sweep.run import measure_costs, place_of, run
 from models.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ GRACE_SECONDS = 60
 """A trial without a sign of life for so long is given to somebody else."""
 
 
-class Search(BaseModel):
+class Search(Frozen):
     """How a search goes through the product of an ablation's axes.
 
     Attributes:
@@ -46,8 +48,6 @@ class Search(BaseModel):
         margin: a trial is not run if something already measured is no slower, no larger and no worse than the best
             of its method so far, were the trial even better than that by this share.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     sampler: Literal["grid", "tpe", "nsga2"] = "grid"
     trials: int = Field(ge=1, le=100_000)
@@ -78,7 +78,7 @@ class Found:
     """What a search tried: ids in the order of the trials, and why some have no record."""
 
     ids: tuple[str, ...]
-    absent: dict[str, Absent]
+    missing: dict[str, Missing]
 
 
 def search(space: Space, store: Store, device: str, executor: Executor) -> Found:
@@ -113,7 +113,7 @@ def best(record: Record) -> tuple[float, float, float]:
     return error, record.cost.latency.ms_per_frame + aggregation_ms / frames, record.cost.peak_memory_mb
 
 
-def dominating(job: Job, price: Price, known: Mapping[str, Record], margin: float) -> Record | None:
+def dominating(job: Job, price: Measurement, known: Mapping[str, Record], margin: float) -> Record | None:
     """A record that a job beats in no objective, if it is at most ``margin`` better than its kind so far."""
     kind = [record for record in known.values() if record.method == job.experiment.method.name]
     if not kind:
@@ -219,7 +219,7 @@ def _try(study: Study, trials: list[Trial], space: Space, store: Store, device: 
             trial.set_user_attr("reason", f"no experiment: {error}")
             study.tell(trial, state=TrialState.FAIL)
     known = _measured(study, space, store)
-    prices = measure_prices(jobs.values(), store, device, executor)
+    prices = measure_costs(jobs.values(), store, device, executor)
     chosen = {}
     for trial in trials:
         job = jobs.get(trial.number)
@@ -263,8 +263,8 @@ def _measured(study: Study, space: Space, store: Store) -> dict[str, Record]:
 
 def _found(study: Study, space: Space, store: Store, where: str, device: str) -> Found:
     tried = {job.id: (trial, job) for trial, job in _jobs(study, space)}
-    todo = agenda([job for _, job in tried.values()], store, device, where)
-    absent = {}
+    todo = pending_work([job for _, job in tried.values()], store, device, where)
+    missing = {}
     for name, (trial, job) in tried.items():
         reason = trial.user_attrs.get("reason")
         if name in todo.finished:
@@ -272,5 +272,5 @@ def _found(study: Study, space: Space, store: Store, where: str, device: str) ->
         if name in todo.failures:
             reason = f"failed: {todo.failures[name].sentence}"
         if reason:
-            absent[name] = job.absent(reason, store.prices.get(todo.price_of[name]))
-    return Found(tuple(tried), absent)
+            missing[name] = job.missing(reason, store.measurements.get(todo.cost_id_of[name]))
+    return Found(tuple(tried), missing)

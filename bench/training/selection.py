@@ -63,7 +63,7 @@ def _validation_error(lifter: Lifter, validation: Windows, device: torch.device)
         try:
             return _mean_error(lifter, validation, np.array_split(rows, -(-len(rows) // size)), device)
         except Exception as error:
-            if size == 1 or not memory.lacking(error):
+            if size == 1 or not memory.is_out_of_memory(error):
                 raise
         size //= 2
         memory.release()

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from bench.config.experiment import TrainingSpec
 from bench.data.windows import Windows
+from bench.devices import device_of
 from bench.measure import memory
 from bench.results.files import atomic, write_text
 from bench.results.record import TrainingInfo
@@ -55,22 +56,16 @@ def accelerator_for(device: str, precision: str) -> Accelerator:
     from accelerate.state import AcceleratorState
     from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
-    kind, _, index = device.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (index and not index.isdigit()):
-        raise InputError(f"--device {device}: is not a device; use auto, cpu, cuda or cuda:i")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"--device {device}: torch sees no CUDA device here; use --device cpu")
-    if index and int(index) >= torch.cuda.device_count():
-        raise InputError(f"--device {device}: there are {torch.cuda.device_count()} CUDA devices, from cuda:0")
-    if index:
-        torch.cuda.set_device(int(index))
+    place = device_of(device)
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
     handlers = [
         DistributedDataParallelKwargs(find_unused_parameters=True),
         InitProcessGroupKwargs(timeout=timedelta(days=2)),
     ]
     mixed = "no" if precision == "fp32" else precision
     AcceleratorState._reset_state()  # what trained before in this process may have had another precision
-    return Accelerator(cpu=kind == "cpu", mixed_precision=mixed, kwargs_handlers=handlers)
+    return Accelerator(cpu=place.type == "cpu", mixed_precision=mixed, kwargs_handlers=handlers)
 
 
 def end_together() -> None:
@@ -202,7 +197,7 @@ class _Run:
                 return self._in_parts(np.array_split(rows, self.progress.micro_batches), seed)
             except Exception as error:
                 alone = self.accelerator.num_processes == 1
-                if not (memory.lacking(error) and alone and self.progress.micro_batches < len(rows)):
+                if not (memory.is_out_of_memory(error) and alone and self.progress.micro_batches < len(rows)):
                     raise
             self.optimizer.zero_grad(set_to_none=True)
             self.progress.micro_batches *= 2
@@ -322,7 +317,7 @@ def load_trained(lifter: Lifter, folder: Path) -> TrainingInfo | None:
         lifter.load_state_dict(load_file(folder / WEIGHTS))
         return TrainingInfo.model_validate_json((folder / TRAINED).read_bytes())
     except (OSError, SafetensorError, RuntimeError, ValidationError) as error:
-        if memory.lacking(error):
+        if memory.is_out_of_memory(error):
             raise
         reason = " ".join(str(error).split())[:200]
         raise InputError(

@@ -188,7 +188,7 @@ def looks(records: Sequence[Record]) -> dict[str, tuple[str, str]]:
 
 
 def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:
-    """The record of a run: identities, conditions, every number of its last step, its price and its making."""
+    """The record of a run: identities, conditions, every number of its last step, its cost and its making."""
     training = record.training
     shown = aggregations(record)
     return {
@@ -205,7 +205,7 @@ def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:
         "conditions": [sentence.rstrip(".").partition(": ")[::2] for sentence in sentences([record])],
         "aggregations": [aggregation_title(*pair) for pair in shown],
         "values": _values(record, [aggregation for aggregation, _ in shown]),
-        "price": _price(record),
+        "cost": _cost(record),
         "training": [
             ("Epochs", f"{training.epochs:,} ({training.steps:,} steps)"),
             ("Weights from epoch", f"{training.selected_epoch:g}"),
@@ -231,7 +231,7 @@ def _numbers(value: Value) -> list[float | None]:
     return [_rounded(number) for number in (value.action_mean, value.low, value.high, value.frame_mean)]
 
 
-def _price(record: Record) -> list[tuple[str, str]]:
+def _cost(record: Record) -> list[tuple[str, str]]:
     cost = record.cost
     return [
         ("Time per window", f"{cost.latency.median_ms:.4g} ms (median; 95 % below {cost.latency.p95_ms:.4g} ms)"),

@@ -33,7 +33,7 @@ function recordBody(run, server) {
     element("p", { class: "note" }, "Mean over actions [95 % interval]; mean over frames. † oracle, ‡ assisted."),
     valuesTable(run),
     heading("Conditions"), list(run.conditions),
-    heading("Price"), list(run.price),
+    heading("Cost"), list(run.cost),
     heading("Training"), list(run.training),
     heading("Environment"), element("ul", {}, ...run.environment.map((line) => element("li", {}, line))),
     element("details", {}, element("summary", {}, "Full description"), element("pre", {}, run.description)),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.results.cost import Cost
-from bench.results.record import Absent, Record, RunSet
+from bench.results.record import Missing, Record, RunSet
 
 NOT_MEASURED: dict[str, Any] = {"parameters": math.nan, "flops_per_window": math.nan, "peak_memory_mb": math.nan}
 NO_TIME: dict[str, Any] = dict.fromkeys(
@@ -15,7 +15,7 @@ NO_TIME: dict[str, Any] = dict.fromkeys(
 ) | {"host_ms": None, "stages_ms": {}}
 
 
-def with_absent(spec: RunSet.Table, records: dict[str, Record], absent: dict[str, Absent]) -> list[Record]:
+def with_missing(spec: RunSet.Table, records: dict[str, Record], absent: dict[str, Missing]) -> list[Record]:
     """The records of a table in declared order, those in the place of absent ones among them.
 
     A table of which no experiment has a record stays empty.
@@ -32,7 +32,7 @@ def with_absent(spec: RunSet.Table, records: dict[str, Record], absent: dict[str
     return members
 
 
-def _stand_in(absent: Absent, present: Sequence[Record]) -> Record:
+def _stand_in(absent: Missing, present: Sequence[Record]) -> Record:
     """A record without values that shares everything else with the most similar record there is."""
     evaluation, training = absent.experiment["evaluation"], absent.experiment["training"]
     trained, tested = absent.experiment["data"]["detections"], evaluation["detections"]
@@ -51,14 +51,14 @@ def _stand_in(absent: Absent, present: Sequence[Record]) -> Record:
         "action_label_given": like.conditions.action_label_given and like.method == absent.method,
         "notes": _notes(absent, like),
     }
-    own = {name: getattr(absent, name) for name in Absent.model_fields.keys() - {"reason", "price"}}
+    own = {name: getattr(absent, name) for name in Missing.model_fields.keys() - {"reason", "measurement"}}
     return like.model_copy(
         update={
             **own,
             "data": like.data.model_copy(update={"train_detections": trained, "test_detections": tested}),
             "conditions": like.conditions.model_copy(update=conditions),
             "values": (),
-            "cost": absent.price.cost if absent.price else _unknown(like.cost),
+            "cost": absent.measurement.cost if absent.measurement else _unknown(like.cost),
             "mlflow_run_id": None,
             "absent": absent.reason,
         }
@@ -71,7 +71,7 @@ def _unknown(cost: Cost) -> Cost:
     return cost.model_copy(update={**NOT_MEASURED, **unknown, "latency": latency, "setup": cost.setup})
 
 
-def _notes(absent: Absent, like: Record) -> dict[str, str]:
+def _notes(absent: Missing, like: Record) -> dict[str, str]:
     """The notes of a record of the same method; what they say of an option is that option's value here."""
     options = absent.experiment["method"]["options"]
     notes = like.conditions.notes if like.method == absent.method else {}

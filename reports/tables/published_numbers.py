@@ -7,8 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from bench.config.parsing import Frozen
 from reports.rules.comparability import MARKS, Source
 from reports.writers.table import Block, Cell, Row
 
@@ -18,10 +17,8 @@ NOT_TAKEN = "reported rows: only errors were taken from the papers"
 UNKNOWN = "reported rows: not reported, or not known with certainty"
 
 
-class Reported(BaseModel):
+class Reported(Frozen):
     """What a paper says about its method; the attributes are those of ``published_numbers.toml``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str
     citation: str

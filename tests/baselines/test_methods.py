@@ -24,7 +24,7 @@ from models.layers.transformer import TrunkConfig
 from models.lifter import Batch, Lifter, Sampling
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 
-METHODS = [registry.load(name) for name in registry.METHODS]
+METHODS = [registry.METHODS.load(name) for name in registry.METHODS.own]
 POSES = torch.randn(300, 17, 3, generator=torch.Generator().manual_seed(0)) / 3
 POSES -= POSES[:, :1].clone()
 

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 import bench.data
-from bench.config import registry
+from bench.config.registry import METHODS
 from bench.job import pipeline
 from bench.job import resolve as plan
 from bench.results import tracking
@@ -30,7 +30,7 @@ def toy_suite(monkeypatch, empty_database):
     )
     plan._load.cache_clear()
     for name in ("toy", "confident", "second"):
-        monkeypatch.setitem(registry.METHODS, name, f"tests.bench.toy:{name.title()}")
+        monkeypatch.setitem(METHODS.own, name, f"tests.bench.toy:{name.title()}")
     monkeypatch.setattr(bench.data, "load", toy.dataset)
     yield
     plan._load.cache_clear()

@@ -14,9 +14,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from ablations.declared import default_names, expand, read
 from bench.config.experiment import Experiment, parse
-from bench.job import pipeline
-from bench.job import weights as stages
-from bench.job.pending import agenda
+from bench.job import pipeline, weights
+from bench.job.pending import pending_work
 from bench.job.resolve import resolve
 from bench.results.seeds import pool
 from bench.results.store import Store
@@ -72,7 +71,12 @@ class Elsewhere:
 def overhead(number: int, store: Store, monkeypatch: pytest.MonkeyPatch) -> float:
     """Seconds of some experiments, from description to record, without training, predicting, pricing."""
     elsewhere = Elsewhere()
-    for module, name in ((stages, "train"), (pipeline, "evaluate"), (pipeline, "examples"), (pipeline, "price")):
+    for module, name in (
+        (weights, "train"),
+        (pipeline, "evaluate"),
+        (pipeline, "examples"),
+        (pipeline, "measure_cost"),
+    ):
         monkeypatch.setattr(module, name, elsewhere.timed(getattr(module, name)))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)  # with it, MLflow watches every session
@@ -147,7 +151,7 @@ def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path, 
         (folder / "training.json").touch()
 
     def plan() -> list[str]:
-        return list(plan_lines(agenda(map(resolve, described), store, "cpu", "here"), store, 2))
+        return list(plan_lines(pending_work(map(resolve, described), store, "cpu", "here"), store, 2))
 
     lines = benchmark.pedantic(plan, rounds=1)
     assert lines[0].startswith(f"{number} experiments share {number // 8} trainings")
@@ -185,11 +189,11 @@ def test_two_workers(benchmark: BenchmarkFixture, tmp_path: Path, outcome: Outco
 
     def evaluate(workers: int) -> tuple[float, dict[str, Any]]:
         store = Store(tmp_path / f"with {workers}")
-        items = agenda(jobs, store, "cpu", "here").work
+        items = pending_work(jobs, store, "cpu", "here").work
         with Processes(store.root, workers) as executor:
             sweep.work_off([item for item in items if item.kind == "train"], executor, store, workers)
             start = time.perf_counter()
-            sweep.work_off(agenda(jobs, store, "cpu", "here").work, executor, store, workers)
+            sweep.work_off(pending_work(jobs, store, "cpu", "here").work, executor, store, workers)
             taken = time.perf_counter() - start
         found = {job.id: store.evaluations.get(job.id) for job in jobs}
         return taken, {name: (result.values, result.conditions) for name, result in found.items() if result}

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from bench.data import READERS
+from bench.config.registry import DATASETS
 from bench.data.cameras import project
 from bench.data.sequence import Dataset, Sequence
 from models.skeleton import Skeleton
@@ -161,7 +161,8 @@ def _frames(dataset: Dataset) -> Line:
     """Frame counts beside those of the complete set, which a reader's module may declare as ``COMPLETE``."""
     counts = sum(map(len, dataset.train)), sum(map(len, dataset.test))
     found = f"frames: {counts[0]:,} for training, {counts[1]:,} for testing"
-    reader = importlib.import_module(READERS[dataset.name].split(":")[0]) if dataset.name in READERS else None
+    place = DATASETS.own.get(dataset.name, "").split(":")[0]
+    reader = importlib.import_module(place) if place else None
     complete = getattr(reader, "COMPLETE", None)
     if complete is None:
         return "ok", f"{found}, called '{dataset.label}'"

@@ -1,7 +1,7 @@
 """Where pieces of work are done: in this process, or in worker processes on this machine.
 
-An executor is thin: it hands items to ``bench.job.task.perform`` and says how each try ended. Order, dependencies,
-repetition and results are no matter of an executor.
+An executor is thin: it hands items to ``bench.job.task.run_task`` and says how each try ended. Order,
+dependencies, repetition and results are no matter of an executor.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from bench.config.experiment import suggestion
-from bench.job.task import Item, Report, distributed, perform
+from bench.config.parsing import suggestion
+from bench.job.task import Task, TaskStatus, distributed, run_task
 from models.errors import InputError
 
-Ended = tuple[Item, Report]
+Ended = tuple[Task, TaskStatus]
 
 LEAVE_SECONDS = 5.0
 
@@ -54,7 +54,7 @@ class Executor(ABC):
         self.root = root.absolute()
 
     @abstractmethod
-    def submit(self, item: Item, attempt: int) -> None:
+    def submit(self, item: Task, attempt: int) -> None:
         """Begin an item; ``attempt``: how often it was tried before."""
 
     @abstractmethod
@@ -83,9 +83,9 @@ class Local(Executor):
         """``threads``: of the CPU, for work in this process; None for as many as torch takes."""
         super().__init__(root)
         self.threads = threads
-        self._next: deque[tuple[Item, int]] = deque()
+        self._next: deque[tuple[Task, int]] = deque()
 
-    def submit(self, item: Item, attempt: int) -> None:
+    def submit(self, item: Task, attempt: int) -> None:
         self._next.append((item, attempt))
 
     def collect(self, seconds: float) -> list[Ended]:
@@ -95,7 +95,7 @@ class Local(Executor):
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         try:
-            return [(item, perform(item, self.root, attempt))]
+            return [(item, run_task(item, self.root, attempt))]
         finally:
             torch.set_num_threads(before)
 
@@ -115,7 +115,7 @@ class Processes(Executor):
         self.slots, self.threads, self.gpus = workers, threads, gpus
         self._workers: dict[int, _Worker] = {}
 
-    def submit(self, item: Item, attempt: int) -> None:
+    def submit(self, item: Task, attempt: int) -> None:
         free = (number for number in range(self.slots) if number not in self._busy())
         number = next(free)
         if number not in self._workers:
@@ -160,14 +160,14 @@ class _Worker:
 
     def __init__(self, root: Path, changes: dict[str, str]) -> None:
         context = multiprocessing.get_context("spawn")
-        self.item: Item | None = None
+        self.item: Task | None = None
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, root), daemon=True)
         with _environment(changes):
             self.process.start()
         theirs.close()
 
-    def begin(self, item: Item, attempt: int) -> None:
+    def begin(self, item: Task, attempt: int) -> None:
         self.item = item
         with suppress(OSError):  # of a worker that has died; ``collect`` finds out
             self.pipe.send((item, attempt))
@@ -205,7 +205,7 @@ def executor_for(
     """
     import torch
 
-    from bench.training.trainer import accelerator_for
+    from bench.devices import device_of
 
     if name is not None and name not in EXECUTORS:
         raise InputError(f"--executor {name}: is unknown; {suggestion(name, list(EXECUTORS))}")
@@ -217,7 +217,7 @@ def executor_for(
         return made
     if share:
         raise InputError("--share: is for the executors ray and slurm")
-    on_gpu = accelerator_for(device, "fp32").device.type == "cuda"
+    on_gpu = device_of(device).type == "cuda"
     gpus = _gpus() if on_gpu and ":" not in device else []
     workers = workers or (1 if distributed() else len(gpus) if on_gpu else min(MOST_CORES, _cores()))
     threads = threads or (max(1, torch.get_num_threads() // workers) if on_gpu else 1)
@@ -260,9 +260,9 @@ def _serve(pipe: Connection, root: Path) -> None:
             item, attempt = pipe.recv()
         except (EOFError, OSError):
             return
-        result: Report | Exception
+        result: TaskStatus | Exception
         try:
-            result = perform(item, root, attempt)
+            result = run_task(item, root, attempt)
         except (OSError, InputError) as error:
             result = error
         except Exception:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.job.task import Item, Report, perform
+from bench.job.task import Task, TaskStatus, run_task
 from bench.sweep.executors import Ended, Executor
 from models.errors import InputError
 
@@ -44,19 +44,19 @@ class Ray(Executor):
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(CODE), os.environ.get("PYTHONPATH"))))
         options = {"num_cpus": threads, **share, "max_retries": 0}
         try:
-            self._perform = ray.remote(_perform).options(**options, runtime_env={"env_vars": variables})
+            self._run_task = ray.remote(_run_task).options(**options, runtime_env={"env_vars": variables})
         except (TypeError, ValueError) as error:
             raise InputError(f"--share: Ray does not take it ({error})") from None
-        self._running: dict[Any, Item] = {}
+        self._running: dict[Any, Task] = {}
 
-    def submit(self, item: Item, attempt: int) -> None:
-        self._running[self._perform.remote(item, self.root, attempt, self._threads)] = item
+    def submit(self, item: Task, attempt: int) -> None:
+        self._running[self._run_task.remote(item, self.root, attempt, self._threads)] = item
 
     def collect(self, seconds: float) -> list[Ended]:
         done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
         return [(self._running.pop(task), self._report(task)) for task in done]
 
-    def _report(self, task: Any) -> Report:
+    def _report(self, task: Any) -> TaskStatus:
         try:
             return self._ray.get(task)
         except self._ray.exceptions.RayTaskError as error:
@@ -92,10 +92,10 @@ class Slurm(Executor):
         except (NameError, TypeError, ValueError) as error:
             raise InputError(f"--share: submitit does not take it ({error})") from None
         self._uncompleted = importlib.import_module("submitit.core.utils").UncompletedJobError
-        self._running: dict[str, tuple[Any, Item]] = {}
+        self._running: dict[str, tuple[Any, Task]] = {}
 
-    def submit(self, item: Item, attempt: int) -> None:
-        job = self._executor.submit(_perform, item, self.root, attempt, self._threads)
+    def submit(self, item: Task, attempt: int) -> None:
+        job = self._executor.submit(_run_task, item, self.root, attempt, self._threads)
         self._running[job.job_id] = job, item
 
     def collect(self, seconds: float) -> list[Ended]:
@@ -117,7 +117,7 @@ class Slurm(Executor):
         )
         return not asked.stdout.strip() and (asked.returncode == 0 or "Invalid job id" in asked.stderr)
 
-    def _report(self, job: Any) -> Report:
+    def _report(self, job: Any) -> TaskStatus:
         try:
             outcome, result = job._get_outcome_and_result()
         except self._uncompleted:
@@ -132,12 +132,12 @@ class Slurm(Executor):
         self._running = {}
 
 
-def _perform(item: Item, root: Path, attempt: int, threads: int) -> Report:
+def _run_task(item: Task, root: Path, attempt: int, threads: int) -> TaskStatus:
     """An item in a process of its own."""
     import torch
 
     torch.set_num_threads(threads)
-    return perform(item, root, attempt)
+    return run_task(item, root, attempt)
 
 
 def _imported(module: str, extra: str) -> Any:

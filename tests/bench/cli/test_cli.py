@@ -23,7 +23,7 @@ def folders(tmp_path):
         (["run", "--preset", "huge"], "'method.preset' is 'huge'"),
         (["run", "--set", "training.epoch=1"], "unknown key 'training.epoch'"),
         (["run", "--set", "training.epochs"], "is not of the form key=value"),
-        (["run", "--data", "humaneva"], "there is no data set 'humaneva'"),
+        (["run", "--data", "humaneva"], "unknown data set 'humaneva'"),
         (["run", "--data", "human36m"], "needs the folder of data_3d_h36m.npz"),
         (["run", "--seeds", "a"], "is not a list of whole numbers"),
         (["run", "nowhere.yaml"], "nowhere.yaml: cannot be read"),

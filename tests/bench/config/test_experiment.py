@@ -1,7 +1,8 @@
 import pytest
 import yaml
 
-from bench.config.experiment import identity, override, parse, parse_assignment, read_yaml
+from bench.config.experiment import identity, parse
+from bench.config.parsing import override, parse_assignment, read_yaml
 from models.errors import InputError
 
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from ablations.declared import expand, read
 from bench.cli import app
-from bench.config import registry
+from bench.config.registry import METHODS
 from bench.job import pipeline
 from reports import build as building
 from tests import ROOT
@@ -50,7 +50,7 @@ def installed(tmp_path, monkeypatch, toy_suite):
     monkeypatch.syspath_prepend(site)
     monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert registry.plugin_names() == ["mine", "sampler"]
+    assert METHODS.plugin_names() == ["mine", "sampler"]
     return tmp_path
 
 
@@ -68,8 +68,8 @@ def drawn(monkeypatch):
 @pytest.fixture
 def quick_neighbours(monkeypatch):
     """The suite's larger methods are the toy one: what is tested here is what stands beside them."""
-    for name in registry.METHODS.keys() - {"mean_pose", "tcn"}:
-        monkeypatch.setitem(registry.METHODS, name, registry.METHODS["toy"])
+    for name in METHODS.own.keys() - {"mean_pose", "tcn"}:
+        monkeypatch.setitem(METHODS.own, name, METHODS.own["toy"])
 
 
 def test_plugins_stand_in_every_table_and_figure(installed, drawn, quick_neighbours):

@@ -106,7 +106,7 @@ def test_an_unknown_contender_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("toy_everywhere")
 def test_a_price_of_batches_is_per_window(tmp_path: Path) -> None:
     usual, batched = job(), job(measurement={"batch": 3})
-    assert usual.price_id != batched.price_id
+    assert usual.cost_id != batched.cost_id
     assert usual.id != batched.id
     assert usual.sampling_id == batched.sampling_id
     store = Store(tmp_path)

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from ablations.declared import expand, read
 from bench.cli import app
-from bench.config import registry
 from bench.config.experiment import parse
+from bench.config.registry import METHODS
 from bench.data.mpi_inf_3dhp.reader import TEST
 from bench.job.resolve import _configure, resolve
 from models.errors import InputError
@@ -41,7 +41,7 @@ def test_every_method_is_built_with_both_lengths(frames: int) -> None:
         if e.method.options.get("frames") == frames
     ]  # fmt: skip
     for experiment in chosen:
-        method = registry.load(experiment.method.name)
+        method = METHODS.load(experiment.method.name)
         options = experiment.method.options | ({"text": "tiny"} if experiment.method.name == "finepose" else {})
         config = _configure(method, method.presets["base"].config, options, experiment.method.name)
         lifter = method(config, MPI_INF_3DHP)

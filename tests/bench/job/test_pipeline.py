@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from bench.config.experiment import parse
 from bench.job import pipeline
 from bench.job import resolve as plan
-from bench.job.pending import agenda
+from bench.job.pending import pending_work
 from bench.job.resolve import resolve
 from bench.protocol.aggregation import AGGREGATIONS
 from bench.results import tracking
@@ -219,7 +219,7 @@ def test_counterfactual_labels_share_the_training_and_are_named(toy_suite, store
 
 def test_the_audit_reads_its_numbers_off_one_prediction(toy_suite, store, monkeypatch):
     predictions, costs = [], []
-    for name, calls in (("evaluate", predictions), ("measure", costs)):
+    for name, calls in (("evaluate", predictions), ("measure_cost", costs)):
         real = getattr(pipeline, name)
         monkeypatch.setattr(
             pipeline, name, lambda *args, real=real, calls=calls, **more: calls.append(1) or real(*args, **more)
@@ -234,7 +234,7 @@ def test_the_audit_reads_its_numbers_off_one_prediction(toy_suite, store, monkey
 def test_the_checkpoint_chosen_on_the_test_set_follows_the_same_training(toy_suite, store, tmp_path):
     jobs = [job(training={"selection": selection}) for selection in ("last", "validation", "test")]
     assert len({wanted.training_id for wanted in jobs}) == 3
-    (item,) = [item for item in agenda(jobs, store, "cpu", "here").work if item.kind == "train"]
+    (item,) = [item for item in pending_work(jobs, store, "cpu", "here").work if item.kind == "train"]
     assert item.ids == tuple(wanted.training_id for wanted in jobs)
     outcome = run(jobs, store, "cpu")
     assert outcome.trained == 1

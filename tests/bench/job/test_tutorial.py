@@ -6,8 +6,8 @@ import types
 
 import pytest
 
-from bench.config import registry
 from bench.config.experiment import parse
+from bench.config.registry import METHODS
 from bench.job import pipeline
 from bench.job.resolve import resolve
 from bench.results.store import Store
@@ -23,7 +23,7 @@ def mine(monkeypatch, toy_suite):
     module = types.ModuleType("my_lifter")
     monkeypatch.setitem(sys.modules, "my_lifter", module)
     exec(compile(code, "my_lifter.py", "exec"), module.__dict__)
-    monkeypatch.setitem(registry.METHODS, "mine", "my_lifter:MyLifter")
+    monkeypatch.setitem(METHODS.own, "mine", "my_lifter:MyLifter")
     monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
 
 

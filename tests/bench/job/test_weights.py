@@ -5,10 +5,8 @@ import torch
 from safetensors.torch import load_file
 
 from bench.config.experiment import parse
-from bench.job import pipeline
-from bench.job import weights as stages
+from bench.job import pipeline, weights
 from bench.job.resolve import resolve
-from bench.job.weights import trained
 from bench.results.store import Store
 from bench.sweep.run import run
 from bench.training import trainer as training
@@ -29,10 +27,10 @@ def job(**changes):
     return resolve(parse(description))
 
 
-def weights(wanted, store):
+def trained_weights(wanted, store):
     """Weights of a training, made if need be, without an evaluation."""
     lifter = wanted.build()
-    trained(wanted.training, lifter, wanted.train, wanted.test, store, "cpu")
+    weights.train_or_load(wanted.training, lifter, wanted.train, wanted.test, store, "cpu")
     return load_file(store.training(wanted.training_id) / "weights.safetensors")
 
 
@@ -63,8 +61,8 @@ def test_a_first_stage_keeps_its_recipe_unless_a_short_training_is_asked_for():
 
 
 def test_a_first_stage_is_trained_once_for_all_that_begin_from_it(tmp_path, monkeypatch):
-    titles, real = [], stages.train
-    monkeypatch.setattr(stages, "train", lambda *args: titles.append(args[6]) or real(*args))
+    titles, real = [], weights.train
+    monkeypatch.setattr(weights, "train", lambda *args: titles.append(args[6]) or real(*args))
     store = Store(tmp_path)
     jobs = [job(), job(method={"options": {"noise": 0.5}}), job(training={"learning_rate": 0.5})]
     outcome = run(jobs, store, "cpu")
@@ -85,7 +83,7 @@ def test_the_second_stage_begins_from_the_first(tmp_path, monkeypatch):
     real = Second.begin_from
     monkeypatch.setattr(Second, "begin_from", lambda self, first: begun.append(first) or real(self, first))
     wanted = job()
-    weights(wanted, Store(tmp_path))
+    trained_weights(wanted, Store(tmp_path))
     stored = load_file(tmp_path / "trainings" / wanted.training.first.id / "weights.safetensors")
     assert all(torch.equal(stored[key], value) for key, value in begun[0].state_dict().items())
 
@@ -94,12 +92,12 @@ def test_the_second_stage_begins_from_the_first(tmp_path, monkeypatch):
 def test_a_training_killed_in_either_stage_ends_with_the_same_weights(tmp_path, monkeypatch, steps):
     wanted = job()
     killed = Store(tmp_path / "killed")
-    whole = weights(wanted, Store(tmp_path / "whole"))
+    whole = trained_weights(wanted, Store(tmp_path / "whole"))
     monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         kill_after(patch, steps)
         with pytest.raises(Killed):
-            weights(wanted, killed)
+            trained_weights(wanted, killed)
     assert (killed.training(wanted.training.first.id) / "training.json").exists() == (steps >= 24)
-    resumed = weights(wanted, killed)
+    resumed = trained_weights(wanted, killed)
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)

@@ -22,7 +22,7 @@ def test_it_is_described_only_where_it_is_asked_for(toy_suite):
     assert "compile" not in usual.experiment.to_yaml()
     assert usual.training_id == compiled.training_id
     assert usual.sampling_id != compiled.sampling_id
-    assert usual.price_id != compiled.price_id
+    assert usual.cost_id != compiled.cost_id
     assert compiled.variant == "compiled"
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bench.measure import cost as module
 from bench.measure import environment as machine
 from bench.measure import memory, timing
-from bench.measure.cost import measure
+from bench.measure.cost import measure_cost
 from bench.measure.environment import environment
 from models.lifter import Batch, Lifter, Sampling
 
@@ -65,7 +65,7 @@ def windows(count: int = 2) -> list[Batch]:
 
 
 def test_costs_are_counted() -> None:
-    cost = measure(Slow().train(), windows(), Sampling(3, 2), "cpu", budget_seconds=0.05)
+    cost = measure_cost(Slow().train(), windows(), Sampling(3, 2), "cpu", budget_seconds=0.05)
     assert (cost.parameters, cost.frozen_parameters) == (9, 110)
     assert cost.flops_per_window == 2 * 100 + 2 * 3 * (2 * FRAMES * 17 * 2 * 3)
     assert cost.flops_per_frame == cost.flops_per_window / FRAMES
@@ -76,7 +76,7 @@ def test_costs_are_counted() -> None:
 
 def test_latency_is_that_of_single_windows_and_statistics_follow_from_samples() -> None:
     lifter = Slow(seconds=0.01)
-    cost = measure(lifter, windows(), Sampling(), "cpu", budget_seconds=0.2)
+    cost = measure_cost(lifter, windows(), Sampling(), "cpu", budget_seconds=0.2)
     latency = cost.latency
     assert latency.median_ms >= 10
     assert len(latency.samples_ms) >= timing.FEWEST_SAMPLES
@@ -89,7 +89,7 @@ def test_latency_is_that_of_single_windows_and_statistics_follow_from_samples() 
 
 def test_slow_methods_get_five_samples_and_no_more() -> None:
     lifter = Slow(seconds=0.05)
-    latency = measure(lifter, windows(), Sampling(), "cpu", budget_seconds=0.02).latency
+    latency = measure_cost(lifter, windows(), Sampling(), "cpu", budget_seconds=0.02).latency
     assert len(latency.samples_ms) == timing.FEWEST_SAMPLES
     assert lifter.calls == [1] * (len(windows()) + timing.FEWEST_SAMPLES + 4)
     assert latency.throughput_batch == 1
@@ -98,7 +98,7 @@ def test_slow_methods_get_five_samples_and_no_more() -> None:
 
 def test_training_mode_is_restored() -> None:
     lifter = Slow().train()
-    measure(lifter, windows(), Sampling(), "cpu", budget_seconds=0.01)
+    measure_cost(lifter, windows(), Sampling(), "cpu", budget_seconds=0.01)
     assert lifter.training
 
 
@@ -106,8 +106,8 @@ def test_training_mode_is_restored() -> None:
 def test_peak_memory_is_that_of_the_prediction_only() -> None:
     before = torch.ones(75_000_000)
     del before
-    small = measure(Slow(), windows(), Sampling(), "cpu", budget_seconds=0.01)
-    large = measure(Slow(megabytes=200), windows(), Sampling(), "cpu", budget_seconds=0.01)
+    small = measure_cost(Slow(), windows(), Sampling(), "cpu", budget_seconds=0.01)
+    large = measure_cost(Slow(megabytes=200), windows(), Sampling(), "cpu", budget_seconds=0.01)
     assert "during one prediction" in large.memory_source
     assert 190 < large.peak_memory_mb - small.peak_memory_mb < 230
     assert large.nvml_memory_mb is None
@@ -115,7 +115,7 @@ def test_peak_memory_is_that_of_the_prediction_only() -> None:
 
 def test_without_a_resettable_peak_the_source_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_reset_peak", lambda: False)
-    cost = measure(Slow(), windows(), Sampling(), "cpu", budget_seconds=0.01)
+    cost = measure_cost(Slow(), windows(), Sampling(), "cpu", budget_seconds=0.01)
     assert "since the process began" in cost.memory_source
     assert cost.peak_memory_mb > 50
 
@@ -137,7 +137,7 @@ def test_a_busy_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_on_a_gpu() -> None:
-    cost = measure(Slow().to("cuda"), windows(), Sampling(), "cuda", budget_seconds=0.1)
+    cost = measure_cost(Slow().to("cuda"), windows(), Sampling(), "cuda", budget_seconds=0.1)
     assert cost.latency.median_ms > 0
     assert "GPU" in cost.memory_source
     assert environment("cuda").driver is not None

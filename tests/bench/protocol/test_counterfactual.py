@@ -3,7 +3,7 @@ import pytest
 
 from bench.data.windows import Windows
 from bench.protocol.counterfactual import substitutes
-from bench.protocol.evaluate import Plan, evaluate
+from bench.protocol.evaluate import EvalSetting, evaluate
 from models.errors import InputError
 from models.lifter import Sampling
 from tests.bench.toy import Toy, ToyConfig, dataset
@@ -41,5 +41,5 @@ def test_labels_reach_only_methods_that_say_they_read_them(monkeypatch, reads, s
     monkeypatch.setattr(Toy, "uses_action", reads)
     data = dataset("toy", None, "gt")
     windows = Windows(data.test, data.skeleton, 9, mode="eval")
-    evaluate(Toy(ToyConfig()), windows, np.arange(len(windows)), Sampling(), [Plan()], "cpu")
+    evaluate(Toy(ToyConfig()), windows, np.arange(len(windows)), Sampling(), [EvalSetting()], "cpu")
     assert met == seen

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.config import registry
+from bench.config.registry import METHODS
 from bench.data.sequence import Sequence
 from bench.data.windows import Windows
 from bench.protocol import evaluate as module
 from bench.protocol.aggregation import AGGREGATIONS
-from bench.protocol.evaluate import Plan, evaluate
+from bench.protocol.evaluate import EvalSetting, evaluate
 from bench.protocol.metrics import acceleration_error, mpjpe, mpjve
 from bench.protocol.summary import METRIC_VERSIONS, summarise
 from bench.results.errors import FrameErrors, load_errors, save_errors, takes
@@ -107,7 +107,9 @@ def windows() -> Windows:
 
 
 def run(lifter: Lifter, windows: Windows, pairs: list[tuple[int, int]], **options: Any) -> dict:
-    results = evaluate(lifter, windows, np.arange(len(windows)), SAMPLING, starmap(Plan, pairs), "cpu", **options)
+    results = evaluate(
+        lifter, windows, np.arange(len(windows)), SAMPLING, starmap(EvalSetting, pairs), "cpu", **options
+    )
     return {(plan.hypotheses, plan.steps): errors for plan, errors in results.items()}
 
 
@@ -193,7 +195,7 @@ def test_the_next_batch_is_assembled_while_a_device_is_at_one(
 
 def test_some_windows(windows: Windows) -> None:
     rows = np.array([0, 3, 9])
-    plan = Plan(2, 1)
+    plan = EvalSetting(2, 1)
     errors = evaluate(Guess(), windows, rows, SAMPLING, [plan], "cpu")[plan]
     assert len(errors.frame) == windows.counts(rows).sum() == errors.counts.sum()
     whole = run(Guess(), windows, [(2, 1)])[2, 1]
@@ -270,7 +272,7 @@ def test_bad_predictions_are_refused(windows: Windows) -> None:
 
 
 def test_overlap_counts_the_shared_frames_of_the_last_windows_twice(windows: Windows) -> None:
-    once, twice = Plan(2, 1), Plan(2, 1, overlap=True)
+    once, twice = EvalSetting(2, 1), EvalSetting(2, 1, overlap=True)
     lifter = Guess()
     results = evaluate(lifter, windows, np.arange(len(windows)), SAMPLING, [once, twice], "cpu", 1000)
     assert len(lifter.calls) == 1
@@ -284,7 +286,7 @@ def test_overlap_counts_the_shared_frames_of_the_last_windows_twice(windows: Win
 
 
 def test_a_call_of_all_windows_of_a_sequence_has_one_p_best(windows: Windows) -> None:
-    apart, together = Plan(4, 1), Plan(4, 1, call=100)
+    apart, together = EvalSetting(4, 1), EvalSetting(4, 1, call=100)
     alone = run(Guess(), windows, [(4, 1)])[4, 1]
     results = evaluate(Guess(), windows, np.arange(len(windows)), SAMPLING, [apart, together], "cpu", 2)
     assert_equal(results[apart], alone)
@@ -339,12 +341,12 @@ def test_frames_without_valid_ground_truth_never_count() -> None:
 
 @pytest.mark.parametrize("name", ["d3dp", "finepose"])
 def test_sharing_and_batching_hold_for_diffusion_methods(name: str) -> None:
-    method = registry.load(name)
+    method = METHODS.load(name)
     torch.manual_seed(0)
     lifter = method(method.presets["tiny"].config)
     windows = Windows(sequences(), HUMAN36M, lifter.frames, lifter.context, mode="eval")
     rows, pairs = np.arange(4), [(1, 1), (3, 1), (2, 3), (3, 3)]
-    plans, sampling = [Plan(h, k) for h, k in pairs], Sampling(flip=True, seed=5)
+    plans, sampling = [EvalSetting(h, k) for h, k in pairs], Sampling(flip=True, seed=5)
     together = evaluate(lifter, windows, rows, sampling, plans, "cpu", batch_windows=3)
     for plan in plans:
         alone = evaluate(lifter, windows, rows, sampling, [plan], "cpu", batch_windows=1)[plan]

@@ -14,7 +14,7 @@ from torch import Tensor
 from bench.data.mpi_inf_3dhp.reader import ACTIVITIES
 from bench.data.sequence import Sequence
 from bench.data.windows import Windows
-from bench.protocol.evaluate import Plan, evaluate
+from bench.protocol.evaluate import EvalSetting, evaluate
 from bench.protocol.metrics import PCK_GROUPS
 from bench.protocol.summary import summarise
 from bench.results.errors import FrameErrors, load_errors, save_errors
@@ -66,7 +66,12 @@ def vectors() -> dict[str, np.ndarray]:
 def evaluated(sequences: list[Sequence]) -> FrameErrors:
     windows = Windows(sequences, MPI_INF_3DHP, FRAMES, mode="eval")
     (errors,) = evaluate(
-        Recorded(None, MPI_INF_3DHP), windows, np.arange(len(windows)), Sampling(flip=False), [Plan()], "cpu"
+        Recorded(None, MPI_INF_3DHP),
+        windows,
+        np.arange(len(windows)),
+        Sampling(flip=False),
+        [EvalSetting()],
+        "cpu",
     ).values()
     return errors
 

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import bench.data
-from bench.config import registry
 from bench.config.experiment import parse
+from bench.config.registry import METHODS
 from bench.job import pipeline
 from bench.job.resolve import resolve
 from bench.results import tracking
@@ -42,7 +42,7 @@ def fsync(handle, real=os.fsync):
 
 
 if __name__ in ("__main__", "__mp_main__"):  # the program, and its workers
-    registry.METHODS["toy"] = "tests.bench.toy:Toy"
+    METHODS.own["toy"] = "tests.bench.toy:Toy"
     bench.data.load = toy.dataset
     pipeline.TINY_LATENCY_SECONDS = 0.001
     tracking.WAITS_SECONDS = (0.5, 1.0, 2.0)

@@ -8,6 +8,7 @@ import time
 import psutil
 import pytest
 
+from bench.config.registry import METHODS
 from bench.results.errors import load_errors
 from bench.results.store import Store
 from bench.sweep.executors import Local, Processes, executor_for
@@ -21,7 +22,7 @@ from tests.bench.experiments import job, numbers, some
 def expected(tmp_path_factory):
     """Ids of the experiments → what they give in this process, one after the other."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(__import__("bench.config.registry", fromlist=["METHODS"]).METHODS, "toy", "tests.bench.toy:Toy")
+        patch.setitem(METHODS.own, "toy", "tests.bench.toy:Toy")
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         return numbers(run(some(), Store(tmp_path_factory.mktemp("here")), "cpu").records)
 

@@ -7,9 +7,8 @@ import torch
 from filelock import FileLock
 
 from bench.config.experiment import parse
-from bench.job import pipeline
-from bench.job import weights as stages
-from bench.job.pending import agenda
+from bench.job import pipeline, weights
+from bench.job.pending import pending_work
 from bench.job.resolve import resolve
 from bench.results import tracking
 from bench.results.store import Store
@@ -56,8 +55,8 @@ def test_a_failure_is_an_outcome(store, monkeypatch, error, kind, words):
             raise error
         return real(training, *rest)
 
-    real = stages.trained
-    monkeypatch.setattr(stages, "trained", fails)
+    real = weights.train_or_load
+    monkeypatch.setattr(weights, "train_or_load", fails)
     good, bad = job(), job(training={"seed": 1})
     outcome = run([bad, good], store, "cpu")
     assert outcome.records.keys() == {good.id}
@@ -66,7 +65,7 @@ def test_a_failure_is_an_outcome(store, monkeypatch, error, kind, words):
     assert words in failure.reason
     again = run([bad, good], store, "cpu")
     assert (again.trained, again.evaluated, again.failures) == (0, 0, outcome.failures)
-    monkeypatch.setattr(stages, "trained", real)
+    monkeypatch.setattr(weights, "train_or_load", real)
     assert run([bad, good], store, "cpu").failures, "it is not tried again unasked"
     retried = run([bad, good], store, "cpu", retry_failed=True)
     assert (retried.trained, retried.failures) == (1, {})
@@ -138,19 +137,19 @@ def test_a_process_that_is_always_lost_is_a_failure(store):
 
 def test_what_another_program_is_doing_is_waited_for(store, monkeypatch):
     wanted = job()
-    (training,) = [item for item in agenda([wanted], store, "cpu", "here").work if item.kind == "train"]
+    (training,) = [item for item in pending_work([wanted], store, "cpu", "here").work if item.kind == "train"]
     lock = FileLock(store.lock(training.name).lock_file, thread_local=False)
     lock.acquire()
-    begun, real = [], stages.trained
-    monkeypatch.setattr(stages, "trained", lambda *args: begun.append(lock.is_locked) or real(*args))
+    begun, real = [], weights.train_or_load
+    monkeypatch.setattr(weights, "train_or_load", lambda *args: begun.append(lock.is_locked) or real(*args))
     threading.Timer(0.3, lock.release).start()
     assert run([wanted], store, "cpu").records
     assert begun == [False]
 
 
 def test_a_price_is_measured_once_for_all_that_share_it(store, monkeypatch):
-    calls, real = [], pipeline.measure
-    monkeypatch.setattr(pipeline, "measure", lambda *args, **more: calls.append(1) or real(*args, **more))
+    calls, real = [], pipeline.measure_cost
+    monkeypatch.setattr(pipeline, "measure_cost", lambda *args, **more: calls.append(1) or real(*args, **more))
     jobs = [job(training={"seed": seed}, evaluation={"seed": noise}) for seed in (0, 1) for noise in (0, 1)]
     assert len(run(jobs, store, "cpu").records) == 4
     assert len(calls) == 1
@@ -221,13 +220,13 @@ def test_the_index_holds_what_was_added_whenever_it_is_read(store):
 
 def test_a_plan_says_what_is_shared_done_and_expected(store):
     jobs = [job(evaluation={"hypotheses": h, "steps": k}) for h in (1, 2) for k in (1, 2)]
-    before = "\n".join(plan_lines(agenda(jobs, store, "cpu", "here"), store, 1))
+    before = "\n".join(plan_lines(pending_work(jobs, store, "cpu", "here"), store, 1))
     assert "4 experiments share 1 trainings; 0 are finished, 0 failed before, 4 are to be done" in before
     assert "1 evaluations: time unknown" in before
     assert "(4 experiments)" in before
     run(jobs, store, "cpu")
     more = [*jobs, job(training={"seed": 5})]
-    after = "\n".join(plan_lines(agenda(more, store, "cpu", "here"), store, 2))
+    after = "\n".join(plan_lines(pending_work(more, store, "cpu", "here"), store, 2))
     assert "5 experiments share 2 trainings; 4 are finished, 0 failed before, 1 are to be done" in after
     assert "Toy tiny cpn seed 5: 0 s" in after
 

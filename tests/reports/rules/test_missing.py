@@ -2,10 +2,10 @@
 
 import pytest
 
-from bench.results.record import Absent
+from bench.results.record import Missing
 from bench.results.seeds import pool
 from reports.build import build
-from reports.rules.missing import with_absent
+from reports.rules.missing import with_missing
 from reports.tables import LAYOUTS
 from reports.writers.latex import to_latex
 from reports.writers.table import to_csv, to_markdown
@@ -16,12 +16,12 @@ REASON = "failed: out of memory: 80 GB were not enough"
 
 def absent(lost, **changes):
     fields = ("id", "training_id", "experiment", "method", "title", "preset", "variant")
-    return Absent(**{name: getattr(lost, name) for name in fields} | {"reason": REASON} | changes)
+    return Missing(**{name: getattr(lost, name) for name in fields} | {"reason": REASON} | changes)
 
 
 def shown(layout, records, lost):
     table = runset(mine=(layout, records)).tables["mine"]
-    return with_absent(table, {r.id: r for r in records if r is not lost}, {lost.id: absent(lost)})
+    return with_missing(table, {r.id: r for r in records if r is not lost}, {lost.id: absent(lost)})
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS.keys() - {"validation"}))
@@ -60,7 +60,7 @@ def test_another_seed_fills_the_place():
 
 def test_the_summary_names_it(tmp_path):
     *kept, lost = methods_records()
-    declared = runset(methods=("main", [*kept, lost])).model_copy(update={"absent": {lost.id: absent(lost)}})
+    declared = runset(methods=("main", [*kept, lost])).model_copy(update={"missing": {lost.id: absent(lost)}})
     build(declared, {r.id: r for r in kept}, tmp_path)
     text = (tmp_path / "summary.md").read_text()
     assert "FinePOSE (gt, H=10 K=5 seed 0) has no numbers: failed: out of memory" in text

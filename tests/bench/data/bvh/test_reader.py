@@ -194,7 +194,7 @@ def test_files_that_cannot_be_used_are_refused_or_left_out(tree: Path) -> None:
         ({"joints": "LHip"}, "option joints has 'LHip'"),
         ({"joints": "LHip=nothing"}, "has no joint 'nothing'"),
         ({"index": "absent.txt"}, "absent.txt cannot be read"),
-        ({"colour": "red"}, "no option 'colour'"),
+        ({"colour": "red"}, "unknown key 'data.options.colour'"),
     ],
 )
 def test_wrong_options_are_one_sentence(tree: Path, options: dict, sentence: str) -> None:

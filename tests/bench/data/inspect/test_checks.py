@@ -205,8 +205,8 @@ def test_at_the_command_line(monkeypatch: pytest.MonkeyPatch, dataset: Dataset) 
 @pytest.mark.parametrize("command", ["describe", "check"])
 def test_bad_input_at_the_command_line(command: str) -> None:
     for arguments, words in (
-        (["humans"], "there is no data set 'humans'"),
-        (["synthetic", "--set", "speed=2"], "data set synthetic has no option 'speed'"),
+        (["humans"], "unknown data set 'humans'"),
+        (["synthetic", "--set", "speed=2"], "unknown key 'data.options.speed'"),
         (["synthetic", "--set", "speed"], "is not of the form key=value"),
         (["synthetic", "--detections", "sh"], "has no 'sh' detections"),
     ):
