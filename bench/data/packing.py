@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Sequence as Many
+from collections import abc
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -14,7 +13,7 @@ from bench.data.sequence import Sequence
 
 
 @dataclass(frozen=True)
-class Take:
+class Recording:
     """One take of one subject, seen by several cameras.
 
     Attributes:
@@ -33,7 +32,7 @@ class Take:
     confidence: tuple[np.ndarray, ...] | None = None
 
 
-def sequences(takes: Many[Take], fps: float) -> tuple[Sequence, ...]:
+def pack(takes: abc.Sequence[Recording], fps: float) -> tuple[Sequence, ...]:
     """One sequence for each camera of each take, all of them slices of shared arrays.
 
     Args:
@@ -62,7 +61,7 @@ def sequences(takes: Many[Take], fps: float) -> tuple[Sequence, ...]:
     return tuple(found)
 
 
-def fingerprint(train: Many[Sequence], test: Many[Sequence], *, protocol: str = "") -> str:
+def fingerprint(train: abc.Sequence[Sequence], test: abc.Sequence[Sequence], *, protocol: str = "") -> str:
     """Hash of names, order, split and every number of the sequences: 16 hexadecimal digits.
 
     ``protocol``: by which the same numbers would mean something else.
@@ -81,7 +80,7 @@ def fingerprint(train: Many[Sequence], test: Many[Sequence], *, protocol: str = 
     return digest.hexdigest()
 
 
-def _rows(takes: Many[Take]) -> Iterator[tuple[Take, Camera, np.ndarray, slice]]:
+def _rows(takes: abc.Sequence[Recording]) -> abc.Iterator[tuple[Recording, Camera, np.ndarray, slice]]:
     begin = 0
     for take in takes:
         for camera, pixels in zip(take.cameras, take.pixels, strict=True):

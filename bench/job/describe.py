@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.data.windows import validation_rule
+from bench.data.splits import validation_rule
 from bench.job.resolve import Job
 from bench.protocol.summary import METRIC_VERSIONS, summarise
 from bench.results.errors import FrameErrors, takes

@@ -14,7 +14,7 @@ from bench.config.experiment import AggregationName, Experiment, TrainingSpec, i
 from bench.config.parsing import checked_options
 from bench.config.registry import METHODS
 from bench.data.sequence import Dataset, Sequence
-from bench.data.windows import held_out_takes
+from bench.data.splits import held_out_takes
 from bench.results.record import Measurement, Missing
 from bench.training.selection import RULE
 from models.errors import InputError

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from bench.data.sequence import Dataset
-from bench.data.windows import evaluation_windows, split_validation, training_windows
+from bench.data.splits import split_validation
+from bench.data.windows import evaluation_windows, training_windows
 from bench.job.resolve import Training
 from bench.results.record import TrainingInfo
 from bench.results.store import Store

@@ -17,7 +17,7 @@ from bench.data.bvh.cache import read_clips
 from bench.data.bvh.clip import Clip, Settings
 from bench.data.bvh.joints import JOINTS
 from bench.data.bvh.labels import Named, find, name, split
-from bench.data.packing import Take, fingerprint, sequences
+from bench.data.packing import Recording, fingerprint, pack
 from bench.data.sequence import Dataset, Sequence
 from bench.data.synthetic.detector import detect
 from bench.data.virtual_cameras import virtual_cameras
@@ -137,8 +137,8 @@ def _sequences(takes: list[Named], clips: dict[Path, Clip], detections: str, fps
             drawn = blake2b(f"{take.subject}/{take.action}".encode(), digest_size=8).digest()
             pixels = [detect(np.random.default_rng([*drawn, view]), exact) for view, exact in enumerate(pixels)]
         single = tuple(seen.astype(np.float32) for seen in pixels)
-        made.append(Take(take.subject, take.action, world, single, cameras))
-    return sequences(made, fps)
+        made.append(Recording(take.subject, take.action, world, single, cameras))
+    return pack(made, fps)
 
 
 def _seen(detections: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.data.archive import read_archive
 from bench.data.human36m import cameras as human36m_cameras
-from bench.data.packing import Take, fingerprint, sequences
+from bench.data.packing import Recording, fingerprint, pack
 from bench.data.sequence import Dataset, Sequence
 from models.errors import InputError
 from models.skeleton import HUMAN36M
@@ -57,7 +57,7 @@ def read(root: Path | None, detections: str) -> Dataset:
     check_same_takes(file_3d, poses, file_2d, keypoints)
     takes = [_takes(subjects, file_3d, poses, file_2d, keypoints) for subjects in (TRAIN, TEST)]
     _check_confidence(file_2d, takes[0] + takes[1])
-    train, test = (sequences(part, fps=50.0) for part in takes)
+    train, test = (pack(part, fps=50.0) for part in takes)
     return Dataset(
         name="human36m",
         label=_label(train, test),
@@ -143,7 +143,7 @@ def _takes(
     poses: dict[str, Actions],
     file_2d: Path,
     keypoints: dict[str, Actions],
-) -> list[Take]:
+) -> list[Recording]:
     takes = []
     for subject in (name for name in subjects if name in poses):
         cameras = human36m_cameras.cameras(subject)
@@ -152,13 +152,13 @@ def _takes(
             world = _world(file_3d, name, poses[subject].pop(action))  # its other joints may go
             views = views_of(file_2d, name, keypoints[subject][action], len(world))
             pixels = tuple(view[:, :, :2] for view in views)
-            takes.append(Take(subject, action, world, pixels, cameras, _confidence(views)))
+            takes.append(Recording(subject, action, world, pixels, cameras, _confidence(views)))
     if not takes:
         raise InputError(f"{file_3d} has no take of {', '.join(subjects)}: add at least one of these subjects")
     return takes
 
 
-def _check_confidence(path: Path, takes: list[Take]) -> None:
+def _check_confidence(path: Path, takes: list[Recording]) -> None:
     without = [f"{take.subject}/{take.action}" for take in takes if take.confidence is None]
     if 0 < len(without) < len(takes):
         raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Many
+from collections import abc
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def mean_pose_error(dataset: Dataset) -> float:
     return 1000 * float(np.concatenate(errors).mean())
 
 
-def _split(name: str, sequences: Many[Sequence]) -> str:
+def _split(name: str, sequences: abc.Sequence[Sequence]) -> str:
     subjects = list(dict.fromkeys(sequence.subject for sequence in sequences))
     cameras = {sequence.camera for sequence in sequences}
     actions = {sequence.action_class for sequence in sequences}
@@ -57,7 +57,7 @@ def _split(name: str, sequences: Many[Sequence]) -> str:
     )
 
 
-def _frames_by_action(sequences: Many[Sequence]) -> dict[str, int]:
+def _frames_by_action(sequences: abc.Sequence[Sequence]) -> dict[str, int]:
     frames: dict[str, int] = {}
     for sequence in sequences:
         frames[sequence.action_class] = frames.get(sequence.action_class, 0) + len(sequence)

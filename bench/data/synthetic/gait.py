@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.data.synthetic.bodies import Body
 from bench.data.synthetic.curves import gait_angles, smooth, wander
-from bench.data.synthetic.kinematics import SIDES, Trunk, apply, rotation
+from bench.data.synthetic.kinematics import SIDES, TrunkMotion, apply, rotation
 
 FLAT = (0.07, 0.57)  # phases of the stride between which the ball of the foot does not move
 
@@ -25,7 +25,7 @@ class Base:
         swing: ``[T, 2]`` forward angle of the swinging arms in radians; 0 where they do not swing.
     """
 
-    trunk: Trunk
+    trunk: TrunkMotion
     ankles: np.ndarray
     knees: np.ndarray
     swing: np.ndarray
@@ -145,7 +145,7 @@ def _trunk(
     turns: np.ndarray,
     centre: np.ndarray,
     heading: np.ndarray,
-) -> Trunk:
+) -> TrunkMotion:
     """Sway, list, rotation and counter-rotation of the trunk (Inman, "Human walking", 1981: the determinants)."""
     slow = wander(rng, time, 4, 3.0)
     side = np.stack([-np.sin(heading), np.cos(heading), 0 * heading], axis=-1)
@@ -161,7 +161,7 @@ def _trunk(
         ],
         axis=-1,
     )
-    return Trunk(
+    return TrunkMotion(
         pelvis=centre + side * sway[:, None],
         turn=np.stack([heading + yaw, pitch, roll], axis=-1),
         bend=bend,

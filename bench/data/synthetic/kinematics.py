@@ -19,7 +19,7 @@ SIDES = np.array([1.0, -1.0])  # left, right: sign of y
 
 
 @dataclass(frozen=True)
-class Trunk:
+class TrunkMotion:
     """Where the trunk is and how it is bent.
 
     Attributes:
@@ -66,7 +66,7 @@ def apply(axes: np.ndarray, vectors: np.ndarray | tuple[float, float, float]) ->
     return np.einsum("...ij,...j->...i", axes, np.asarray(vectors, dtype=np.float64))
 
 
-def pose_trunk(body: Body, trunk: Trunk) -> TrunkPose:
+def pose_trunk(body: Body, trunk: TrunkMotion) -> TrunkPose:
     """Forward kinematics from the pelvis to the head."""
     pelvis = rotation(trunk.turn)
     lower = pelvis @ rotation(trunk.bend * 0.35)

@@ -11,7 +11,7 @@ import numpy as np
 from bench.data.synthetic.bodies import Body
 from bench.data.synthetic.curves import bumps, soft_minimum, staircase, wander
 from bench.data.synthetic.gait import Base
-from bench.data.synthetic.kinematics import SIDES, Trunk, apply, rotation
+from bench.data.synthetic.kinematics import SIDES, TrunkMotion, apply, rotation
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def floor(body: Body, rng: np.random.Generator) -> Stance:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Stances:
     """How a person changes between stances.
 
     Attributes:
@@ -131,20 +131,20 @@ class Plan:
     rooted: bool = False
 
 
-def hold(body: Body, rng: np.random.Generator, time: np.ndarray, plan: Plan) -> Base:
-    """Follow a plan: stand, shift weight, step, turn, sit down, get up.
+def hold(body: Body, rng: np.random.Generator, time: np.ndarray, changes: Stances) -> Base:
+    """Change between stances: stand, shift weight, step, turn, sit down, get up.
 
     Args:
         body, rng, time: as in ``gait.walk``.
-        plan: what to do.
+        changes: of its stances.
     """
-    begin = _events(rng, time, plan.pause)
-    slow_down = 1.0 if plan.stride else 1.35
+    begin = _events(rng, time, changes.pause)
+    slow_down = 1.0 if changes.stride else 1.35
     duration = rng.uniform(0.8, 1.2, len(begin)) * slow_down
-    first = int(rng.integers(len(plan.stances)))
-    stances = [plan.stances[(first + i) % len(plan.stances)](body, rng) for i in range(len(begin) + 1)]
-    place, heading = _spots(rng, plan, len(stances))
-    if plan.rooted:
+    first = int(rng.integers(len(changes.stances)))
+    stances = [changes.stances[(first + i) % len(changes.stances)](body, rng) for i in range(len(begin) + 1)]
+    place, heading = _spots(rng, changes, len(stances))
+    if changes.rooted:
         stances = [_centred_on_feet(stance) for stance in stances]
     axes = rotation(np.stack([heading, 0 * heading, 0 * heading], axis=-1))
     origin = np.concatenate([place, np.zeros((len(place), 1))], axis=1)
@@ -182,7 +182,7 @@ def _swaying(
     pelvis[:, 2] = soft_minimum(pelvis[:, 2], soft_minimum(limit[:, 0], limit[:, 1], 0.004), 0.004)
     roll = -shift * 1.2 + radians(1.0) * slow[:, 2]
     return Base(
-        trunk=Trunk(
+        trunk=TrunkMotion(
             pelvis=pelvis,
             turn=np.stack([yaw + radians(3) * slow[:, 3], tilt + radians(1.5) * slow[:, 4], roll], axis=-1),
             bend=np.stack(
@@ -226,13 +226,13 @@ def _events(rng: np.random.Generator, time: np.ndarray, pause: tuple[float, floa
     return time[0] - rng.uniform(0, pause[1]) + np.cumsum(gaps) - gaps[0]
 
 
-def _spots(rng: np.random.Generator, plan: Plan, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _spots(rng: np.random.Generator, changes: Stances, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Places ``[count, 2]`` near the middle of the room and headings ``[count]``."""
     wide = 0.7
     place = np.clip(
-        rng.normal(0, 0.35, 2) + np.cumsum(rng.normal(0, plan.stride, (count, 2)), axis=0), -wide, wide
+        rng.normal(0, 0.35, 2) + np.cumsum(rng.normal(0, changes.stride, (count, 2)), axis=0), -wide, wide
     )
-    turns = np.clip(rng.normal(0, plan.turning, count), -radians(75), radians(75))
+    turns = np.clip(rng.normal(0, changes.turning, count), -radians(75), radians(75))
     return place, rng.uniform(0, 2 * np.pi) + np.cumsum(turns)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from platformdirs import user_cache_dir
 
 from bench.data.human36m import cameras as human36m_cameras
-from bench.data.packing import Take, fingerprint, sequences
+from bench.data.packing import Recording, fingerprint, pack
 from bench.data.sequence import Dataset, Sequence
 from bench.data.synthetic.actions import ACTIONS, FPS, perform
 from bench.data.synthetic.bodies import STATURE, body
@@ -116,8 +116,8 @@ def _split(
             pixels = tuple(_rounded(camera.pixels(camera.from_world(poses))) for camera in cameras)
         else:
             pixels = tuple(noisy[name][:, number] for number in range(len(cameras)))
-        takes.append(Take(subject, f"{action} {take}" if take else action, poses, pixels, cameras))
-    return sequences(takes, float(FPS))
+        takes.append(Recording(subject, f"{action} {take}" if take else action, poses, pixels, cameras))
+    return pack(takes, float(FPS))
 
 
 def _rounded(pixels: np.ndarray) -> np.ndarray:

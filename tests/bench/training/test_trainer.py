@@ -5,7 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bench.data.windows import Windows, split_validation
+from bench.data.splits import split_validation
+from bench.data.windows import Windows
 from bench.training import trainer as training
 from bench.training.selection import Choice
 from bench.training.trainer import accelerator_for, load_trained, train

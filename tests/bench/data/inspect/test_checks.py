@@ -13,7 +13,7 @@ from bench.cli import app
 from bench.data import load
 from bench.data.human36m.cameras import cameras
 from bench.data.inspect.checks import check, checksums
-from bench.data.packing import Take, sequences
+from bench.data.packing import Recording, pack
 from bench.data.sequence import Dataset, Sequence
 from bench.data.synthetic.reader import generate
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
@@ -30,8 +30,8 @@ def dataset() -> Dataset:
     for subject in ("S1", "S9"):
         world, pixels = generate((subject, "Walking", 0), FIRST_FRAMES)
         views = tuple(pixels[:, camera] for camera in range(4))
-        take = Take(subject, "Walking", world.astype(np.float64), views, cameras(subject))
-        parts.append(sequences([take], fps=50.0))
+        take = Recording(subject, "Walking", world.astype(np.float64), views, cameras(subject))
+        parts.append(pack([take], fps=50.0))
     return Dataset("made", "made up", "cpn", HUMAN36M, *parts, "0" * 16)
 
 

@@ -17,7 +17,8 @@ from bench.data.mpi_inf_3dhp import reader
 from bench.data.mpi_inf_3dhp.cameras import fitted_intrinsics, published_camera, trajectory_scale
 from bench.data.mpi_inf_3dhp.reader import ACTIVITIES, CAMERAS, TEST, TRAIN, _label, read
 from bench.data.sequence import Sequence
-from bench.data.windows import Windows, split_validation, validation_rule
+from bench.data.splits import split_validation, validation_rule
+from bench.data.windows import Windows
 from models.errors import InputError
 from tests.bench.data.mpi_inf_3dhp.mpi_files import (
     STUDIO_CENTRE,
