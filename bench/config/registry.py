@@ -109,13 +109,13 @@ METHODS: Registry[type[Lifter]] = Registry(
     },
 )
 
-DATASETS: Registry[Any] = Registry(
+DATASETS: Registry[object] = Registry(
     "data set",
     "lifting_bench.datasets",
     {
-        "synthetic": "bench.data.synthetic.reader:read",
-        "human36m": "bench.data.human36m.reader:read",
-        "bvh": "bench.data.bvh.reader:read",
-        "mpi_inf_3dhp": "bench.data.mpi_inf_3dhp.reader:read",
+        "synthetic": "bench.data.synthetic.reader:Synthetic",
+        "human36m": "bench.data.human36m.reader:Human36M",
+        "bvh": "bench.data.bvh.reader:BVH",
+        "mpi_inf_3dhp": "bench.data.mpi_inf_3dhp.reader:MPIInf3DHP",
     },
 )

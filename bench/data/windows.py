@@ -24,24 +24,6 @@ from models.skeleton import Skeleton
 Mode = Literal["train", "eval"]
 
 
-class _Frames:
-    """Frames of many sequences in one tensor, with the row at which each sequence begins."""
-
-    def __init__(self, arrays: list[np.ndarray]) -> None:
-        shared = _shared_base(arrays)
-        if shared is None:
-            lengths = [len(array) for array in arrays]
-            self._rows = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
-            self._data = torch.from_numpy(np.concatenate(arrays).astype(np.float32, copy=False))
-        else:
-            self._data, self._rows = torch.from_numpy(shared), _offsets(shared, arrays)
-
-    def gather(self, sequence: np.ndarray, frame: np.ndarray) -> Tensor:
-        """``[B, F, ...]`` for sequences ``[B]`` and frames ``[B, F]``."""
-        rows = torch.from_numpy(self._rows[sequence][:, None] + frame)
-        return self._data.index_select(0, rows.flatten()).unflatten(0, rows.shape)
-
-
 def train_table(lengths: ArrayLike, chunk: int, flip: bool, stride: int | None = None) -> np.ndarray:
     """Windows that cover every frame once, or overlap where ``stride`` is less than ``chunk``.
 
@@ -252,6 +234,24 @@ def evaluation_windows(sequences: abc.Sequence[Sequence], lifter: Lifter) -> Win
         mode="eval",
         random_frames=lifter.random_frames,
     )
+
+
+class _Frames:
+    """Frames of many sequences in one tensor, with the row at which each sequence begins."""
+
+    def __init__(self, arrays: list[np.ndarray]) -> None:
+        shared = _shared_base(arrays)
+        if shared is None:
+            lengths = [len(array) for array in arrays]
+            self._rows = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+            self._data = torch.from_numpy(np.concatenate(arrays).astype(np.float32, copy=False))
+        else:
+            self._data, self._rows = torch.from_numpy(shared), _offsets(shared, arrays)
+
+    def gather(self, sequence: np.ndarray, frame: np.ndarray) -> Tensor:
+        """``[B, F, ...]`` for sequences ``[B]`` and frames ``[B, F]``."""
+        rows = torch.from_numpy(self._rows[sequence][:, None] + frame)
+        return self._data.index_select(0, rows.flatten()).unflatten(0, rows.shape)
 
 
 def _shared_base(arrays: list[np.ndarray]) -> np.ndarray | None:

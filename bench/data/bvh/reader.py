@@ -17,14 +17,14 @@ from bench.data.bvh.cache import read_clips
 from bench.data.bvh.clip import Clip, Settings
 from bench.data.bvh.joints import JOINTS
 from bench.data.bvh.labels import Named, find, name, split
-from bench.data.packing import Recording, fingerprint, pack
+from bench.data.packing import Recording, pack
+from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
 from bench.data.synthetic.detector import detect
 from bench.data.virtual_cameras import virtual_cameras
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
-DETECTIONS = ("gt", "cpn")
 SHOWN = 3  # files named in a note
 MAX_REACH = 25.0  # metres from the middle of a take
 
@@ -32,60 +32,63 @@ Unit = Literal["m", "cm", "mm", "inch", "cmu"]
 Axis = Literal["x", "y", "z"]
 
 
-def read(
-    root: Path | None,
-    detections: str,
-    *,
-    test: str | None = None,
-    index: Path | None = None,
-    joints: str | None = None,
-    unit: Unit | None = None,
-    up: Axis | None = None,
-    source_fps: float | None = None,
-    fps: float = 50.0,
-    skip: bool = False,
-) -> Dataset:
-    """Read all BVH files below a folder.
+class BVH(Reader):
+    """A folder of BVH files: one sub-folder for each subject, or files side by side."""
 
-    Args:
-        root: the folder; one sub-folder for each subject, or files side by side.
-        detections: "gt", exact projections, or "cpn", the same with the errors of a detector; none was run.
-        test: test subjects, separated by commas; every fifth if not given, and of a single subject every third
-            take.
-        index: a text file that says what is done in each file (``naming.name``).
-        joints: names of the files' joints where they are not recognised, "LHip=thigh_left, LKnee=…".
-        unit, up: of all files; found for each of them if not given.
-        source_fps: frame rate of the files, in place of what they say.
-        fps: of the data set.
-        skip: leave files that cannot be used out, and say so in the notes.
+    name = "bvh"
+    skeleton = HUMAN36M
+    detections = ("gt", "cpn")
+    needs = "the BVH files"
+    suffixes = (".bvh",)
 
-    Raises:
-        InputError: no folder is given or it has no BVH file, a file cannot be used (unless ``skip``), there are no
-            such detections, or an option is out of its range.
-    """
-    if root is None:
-        raise InputError("data set bvh needs the folder of the BVH files: name it as the data's root")
-    if detections not in DETECTIONS:
-        raise InputError(f"data set bvh has no '{detections}' detections: choose one of {', '.join(DETECTIONS)}")
-    settings = Settings(unit, up, _rate("source_fps", source_fps), _rate("fps", fps) or fps, _joints(joints))
-    named, unnamed = name(find(root), index)
-    clips, notes = _usable(root, named, settings, skip)
-    usable = [take for take in named if take.path in clips]
-    train, test_takes, division = split(usable, [part.strip() for part in test.split(",")] if test else [])
-    if unnamed:
-        notes.append(f"{unnamed} files have no line in {index}: their actions are called by the files' names")
-    parts = [_sequences(takes, clips, detections, fps) for takes in (train, test_takes)]
-    subjects, frames = len({take.subject for take in usable}), sum(map(len, parts[1]))
-    return Dataset(
-        name="bvh",
-        label=f"BVH motion capture ({subjects} subject{'s' * (subjects > 1)}, {frames:,} test frames)",
-        detections=detections,
-        skeleton=HUMAN36M,
-        train=parts[0],
-        test=parts[1],
-        fingerprint=fingerprint(*parts),
-        notes=(_seen(detections), division, *_found(clips), *notes),
-    )
+    def read(
+        self,
+        root: Path,
+        detections: str,
+        *,
+        test: str | None = None,
+        index: Path | None = None,
+        joints: str | None = None,
+        unit: Unit | None = None,
+        up: Axis | None = None,
+        source_fps: float | None = None,
+        fps: float = 50.0,
+        skip: bool = False,
+    ) -> Dataset:
+        """Read all BVH files below a folder.
+
+        Args:
+            root: the folder.
+            detections: "gt", exact projections, or "cpn", the same with the errors of a detector; none was run.
+            test: test subjects, separated by commas; every fifth if not given, and of a single subject every third
+                take.
+            index: a text file that says what is done in each file (``labels.name``).
+            joints: names of the files' joints where they are not recognised, "LHip=thigh_left, LKnee=…".
+            unit, up: of all files; found for each of them if not given.
+            source_fps: frame rate of the files, in place of what they say.
+            fps: of the data set.
+            skip: leave files that cannot be used out, and say so in the notes.
+
+        Raises:
+            InputError: the folder has no BVH file, a file cannot be used (unless ``skip``), or an option is out of
+                its range.
+        """
+        settings = Settings(unit, up, _rate("source_fps", source_fps), _rate("fps", fps) or fps, _joints(joints))
+        named, unnamed = name(find(root), index)
+        clips, notes = _usable(root, named, settings, skip)
+        usable = [take for take in named if take.path in clips]
+        train, test_takes, division = split(usable, [part.strip() for part in test.split(",")] if test else [])
+        if unnamed:
+            notes.append(f"{unnamed} files have no line in {index}: their actions are called by the files' names")
+        parts = [_sequences(takes, clips, detections, fps) for takes in (train, test_takes)]
+        subjects, frames = len({take.subject for take in usable}), sum(map(len, parts[1]))
+        return self.dataset(
+            parts[0],
+            parts[1],
+            label=f"BVH motion capture ({subjects} subject{'s' * (subjects > 1)}, {frames:,} test frames)",
+            detections=detections,
+            notes=(_seen(detections), division, *_found(clips), *notes),
+        )
 
 
 def _rate(option: str, value: float | None) -> float | None:

@@ -19,7 +19,15 @@ import numpy as np
 from tqdm import tqdm
 
 from bench.data.human36m import cameras as human36m_cameras
-from bench.data.human36m.reader import JOINTS, LEFT_OUT, TEST, TRAIN, check_same_takes, subjects_of, views_of
+from bench.data.human36m.files import (
+    FILE_3D,
+    JOINTS,
+    LEFT_OUT,
+    PREFIX_2D,
+    camera_views,
+    check_same_takes,
+    read_subjects,
+)
 from bench.results.files import atomic
 from models.checkpoints.restricted_unpickler import one_line
 from models.errors import InputError
@@ -33,7 +41,6 @@ TAKES = 2  # of each action by each subject
 RENAMED = (("TakingPhoto", "Photo"), ("WalkingDog", "WalkDog"))
 THIGH = (0.2, 0.8)  # metres between which the median distance of hip and knee lies
 FAR_OFF = 50.0  # pixels that the median detection of a take in a camera may lie from the projection
-PREFIX_2D = "data_2d_h36m_"
 METADATA = {
     "layout_name": "h36m",
     "num_joints": len(HUMAN36M.joints),
@@ -77,11 +84,11 @@ def prepare(source: Path, out: Path, detections: tuple[Path, ...] = (), force: b
         for subject, actions in poses.items()
     }
     files: dict[Path, dict[str, Any]] = {
-        out / "data_3d_h36m.npz": {"positions_3d": poses},
+        out / FILE_3D: {"positions_3d": poses},
         out / f"{PREFIX_2D}gt.npz": {"positions_2d": exact, "metadata": METADATA},
     }
     for path in detections:
-        keypoints = _checked_detections(path, out / "data_3d_h36m.npz", poses, exact)
+        keypoints = _checked_detections(path, out / FILE_3D, poses, exact)
         files[out / path.name] = {"positions_2d": keypoints, "metadata": METADATA}
     contents = {path: _archive(values) for path, values in files.items()}
     return Prepared(_written(contents, force), tuple(notes))
@@ -89,7 +96,7 @@ def prepare(source: Path, out: Path, detections: tuple[Path, ...] = (), force: b
 
 def _read_all(source: Path) -> tuple[Subjects, list[str]]:
     """Poses in metres of every take, and notes on what is missing."""
-    found = {subject: _files(source, subject) for subject in TRAIN + TEST}
+    found = {subject: _files(source, subject) for subject in human36m_cameras.SUBJECTS}
     if not any(found.values()):
         places = ", ".join(f"S1/{folder}/*{suffix}" for folder, suffix, _ in FORMATS)
         raise InputError(f"{source} has none of {places}: name the folder of the unpacked download")
@@ -210,13 +217,13 @@ def _checked_detections(path: Path, file_3d: Path, poses: Subjects, exact: Subje
         raise InputError(f"{path}: detections must be called {PREFIX_2D}NAME.npz: rename the file")
     if path.name == f"{PREFIX_2D}gt.npz":
         raise InputError(f"{path}: the gt poses are made here: leave the file out")
-    keypoints = subjects_of(path, "positions_2d")
+    keypoints = read_subjects(path, "positions_2d")
     keypoints.get(LEFT_OUT[0], {}).pop(LEFT_OUT[1], None)
     check_same_takes(file_3d, poses, path, keypoints)
     for subject, actions in keypoints.items():
         for action, stored in actions.items():
             name, truth = f"{subject}/{action}", exact[subject][action]
-            for number, view in enumerate(views_of(path, name, stored, len(truth[0]))):
+            for number, view in enumerate(camera_views(stored, f"{path}, {name}", len(truth[0]))):
                 distance = float(np.median(np.linalg.norm(view[:, :, :2] - truth[number], axis=-1)))
                 if distance > FAR_OFF:
                     raise InputError(

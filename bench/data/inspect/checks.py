@@ -7,7 +7,6 @@ A check gives one line with the numbers that it rests on. "problem" is what make
 from __future__ import annotations
 
 import hashlib
-import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from bench.config.registry import DATASETS
 from bench.data.cameras import project
 from bench.data.sequence import Dataset, Sequence
 from models.skeleton import Skeleton
@@ -24,7 +22,6 @@ from models.skeleton import Skeleton
 Verdict = Literal["ok", "note", "problem"]
 Line = tuple[Verdict, str]
 
-DATA_FILES = (".npz", ".bvh")
 OUTSIDE = 0.1  # share of joints that may lie outside the image
 MISPLACED = 0.03  # of the image's width: median distance of 2D poses and projections
 MISPLACED_SEQUENCE = 0.06  # the same of a single sequence
@@ -68,12 +65,17 @@ class _Facts:
     knees: tuple[int, int] | None
 
 
-def check(dataset: Dataset) -> Iterator[Line]:
-    """Verdicts on a data set of any reader, one line a check."""
+def check(dataset: Dataset, complete: tuple[int, int] | None = None) -> Iterator[Line]:
+    """Verdicts on a data set of any reader, one line a check.
+
+    Args:
+        dataset: as read.
+        complete: frames in training and test of the complete set, if it is known (``Reader.complete``).
+    """
     everything = dataset.train + dataset.test
     facts = [_facts(s, dataset.skeleton) for s in tqdm(everything, desc="check", unit="sequence", disable=None)]
     yield from (("note", note) for note in dataset.notes)
-    yield _frames(dataset)
+    yield _frames(dataset, complete)
     yield _subjects(dataset)
     for judge in (_finite, _frame_rates, _images, _projections, _depths, _sides, _knees):
         yield judge(everything, facts)
@@ -82,10 +84,9 @@ def check(dataset: Dataset) -> Iterator[Line]:
         yield _confidence(everything)
 
 
-def checksums(root: Path | None) -> Iterator[Line]:
-    """Size and SHA-256 of the data files that lie in a folder."""
-    files = sorted(root.iterdir()) if root is not None else []
-    for path in (path for path in files if path.suffix in DATA_FILES):
+def checksums(root: Path, suffixes: tuple[str, ...]) -> Iterator[Line]:
+    """Size and SHA-256 of the files in a folder whose names end so (``Reader.suffixes``)."""
+    for path in (path for path in sorted(root.iterdir()) if path.suffix in suffixes):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         yield "ok", f"{path.name}: {path.stat().st_size:,} bytes, SHA-256 {digest}"
@@ -157,13 +158,10 @@ def _line(fine: bool, text: str) -> Line:
     return ("ok" if fine else "problem"), text
 
 
-def _frames(dataset: Dataset) -> Line:
-    """Frame counts beside those of the complete set, which a reader's module may declare as ``COMPLETE``."""
+def _frames(dataset: Dataset, complete: tuple[int, int] | None) -> Line:
+    """Frame counts beside those of the complete set."""
     counts = sum(map(len, dataset.train)), sum(map(len, dataset.test))
     found = f"frames: {counts[0]:,} for training, {counts[1]:,} for testing"
-    place = DATASETS.own.get(dataset.name, "").split(":")[0]
-    reader = importlib.import_module(place) if place else None
-    complete = getattr(reader, "COMPLETE", None)
     if complete is None:
         return "ok", f"{found}, called '{dataset.label}'"
     if counts == complete:

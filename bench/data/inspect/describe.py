@@ -10,7 +10,7 @@ from bench.data.cameras import project
 from bench.data.sequence import Dataset, Sequence
 
 
-def summary(dataset: Dataset) -> list[str]:
+def describe_dataset(dataset: Dataset) -> list[str]:
     """Lines that say what a data set holds: subjects, takes, frames, actions, ranges, errors of its 2D poses."""
     everything = dataset.train + dataset.test
     size = np.concatenate([detection_errors(sequence)[sequence.counted] for sequence in everything])

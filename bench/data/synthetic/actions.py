@@ -84,7 +84,10 @@ ACTIONS: Mapping[str, Action] = {
             {"waist": 3, "up": 1, "wide": 1, "brow": 1, "fold": 1, "chin": 1},
             {"waist": 3, "hang": 1, "back": 1, "fold": 1, "aside": 1}, (0.9, 1.8), 0.3,
         ),
-        (Stances((stand,), (1.4, 2.8), 0.10, radians(45)), Stances((stand, crouch), (1.6, 3.0), 0.10, radians(45))),
+        (
+            Stances((stand,), (1.4, 2.8), 0.10, radians(45)),
+            Stances((stand, crouch), (1.6, 3.0), 0.10, radians(45)),
+        ),
     ),
     "Purchases": Action(
         Script({"pick": 3, "bag": 2, "low": 1, "talk": 0.7}, {"pick": 1.5, "bag": 2, "hang": 1}, (0.8, 1.6), 0.3),

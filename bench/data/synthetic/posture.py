@@ -136,7 +136,7 @@ def hold(body: Body, rng: np.random.Generator, time: np.ndarray, changes: Stance
 
     Args:
         body, rng, time: as in ``gait.walk``.
-        changes: of its stances.
+        changes: which stances, and how often one follows another.
     """
     begin = _events(rng, time, changes.pause)
     slow_down = 1.0 if changes.stride else 1.35

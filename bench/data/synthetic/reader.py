@@ -14,50 +14,45 @@ import numpy as np
 from platformdirs import user_cache_dir
 
 from bench.data.human36m import cameras as human36m_cameras
-from bench.data.packing import Recording, fingerprint, pack
+from bench.data.human36m.reader import Human36M
+from bench.data.packing import Recording, pack
+from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
 from bench.data.synthetic.actions import ACTIONS, FPS, perform
 from bench.data.synthetic.bodies import STATURE, body
 from bench.data.synthetic.detector import detect
 from bench.results.files import atomic
-from models.errors import InputError
 from models.skeleton import HUMAN36M
 
 VERSION = 2  # raise it when any number changes
 SEED = 0
-TRAIN = ("S1", "S5", "S6", "S7", "S8")
-TEST = ("S9", "S11")
-DETECTIONS = ("gt", "cpn")
 LENGTHS = ((150, 290), (110, 160))  # frames of the first and the second take, least and greatest
 
 Name = tuple[str, str, int]
 
 
-def read(root: Path | None, detections: str) -> Dataset:
-    """The synthetic data set, generated if it is not in the cache.
+class Synthetic(Reader):
+    """Modelled motion of seven people, with the subjects and cameras of Human3.6M."""
 
-    Args:
-        root: not used; there are no files to name.
-        detections: "gt", exact projections, or "cpn", the same with the errors of a detector.
+    name = "synthetic"
+    skeleton = HUMAN36M
+    detections = ("gt", "cpn")
+    train_subjects = Human36M.train_subjects
+    test_subjects = Human36M.test_subjects
 
-    Raises:
-        InputError: there are no such detections.
-    """
-    if detections not in DETECTIONS:
-        raise InputError(
-            f"data set synthetic has no '{detections}' detections: choose one of {', '.join(DETECTIONS)}"
+    def read(self, root: Path, detections: str) -> Dataset:
+        """The data set, generated if it is not in the cache.
+
+        Args:
+            root: not used; there are no files.
+            detections: "gt", exact projections, or "cpn", the same with the errors of a detector.
+        """
+        world, noisy = _cached()
+        train, test = (
+            _sequences(subjects, world, noisy, detections)
+            for subjects in (self.train_subjects, self.test_subjects)
         )
-    world, noisy = _cached()
-    train, test = (_split(subjects, world, noisy, detections) for subjects in (TRAIN, TEST))
-    return Dataset(
-        name="synthetic",
-        label="synthetic",
-        detections=detections,
-        skeleton=HUMAN36M,
-        train=train,
-        test=test,
-        fingerprint=fingerprint(train, test),
-    )
+        return self.dataset(train, test, label="synthetic", detections=detections)
 
 
 def population(subject: str, seed: int = SEED) -> int:
@@ -66,7 +61,7 @@ def population(subject: str, seed: int = SEED) -> int:
     Test subjects have had another one than training subjects since version 2: those of version 1 were looked at
     while sizes and learning rates were chosen.
     """
-    return seed + (subject in TEST)
+    return seed + (subject in Synthetic.test_subjects)
 
 
 def cache_file() -> Path:
@@ -104,7 +99,7 @@ def generate(name: Name, frames: int, seed: int = SEED) -> tuple[np.ndarray, np.
     return world.astype(np.float32), _rounded(np.stack(views, axis=1)).astype(np.float32)
 
 
-def _split(
+def _sequences(
     subjects: tuple[str, ...], world: dict[Name, np.ndarray], noisy: dict[Name, np.ndarray], detections: str
 ) -> tuple[Sequence, ...]:
     takes = []

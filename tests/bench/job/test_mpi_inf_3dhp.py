@@ -12,7 +12,7 @@ from ablations.declared import expand, read
 from bench.cli import app
 from bench.config.experiment import parse
 from bench.config.registry import METHODS
-from bench.data.mpi_inf_3dhp.reader import TEST
+from bench.data.mpi_inf_3dhp.files import TEST
 from bench.job.resolve import _configure, resolve
 from models.errors import InputError
 from models.skeleton import MPI_INF_3DHP

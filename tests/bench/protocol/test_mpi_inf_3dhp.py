@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.data.mpi_inf_3dhp.reader import ACTIVITIES
+from bench.data.mpi_inf_3dhp.files import ACTIVITIES
 from bench.data.sequence import Sequence
 from bench.data.windows import Windows
 from bench.protocol.evaluate import EvalSetting, evaluate

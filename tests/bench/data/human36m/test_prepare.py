@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.data import load
 from bench.data.archive import read_archive
+from bench.data.human36m.files import JOINTS
 from bench.data.human36m.prepare import METADATA, prepare
-from bench.data.human36m.reader import JOINTS
 from bench.data.synthetic.reader import generate
 from models.errors import InputError
 from tests.bench.data import CMU
