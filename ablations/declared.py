@@ -22,12 +22,12 @@ A file holds::
     tiny_title: the title of the table then
     tiny_note: the note then; it says what is left out
     seeds: [0, 1, 2]              # of the training; each is run with every one
-    budget: 20                    # minutes: a dry run says when it expects more, a search begins nothing after them
+    budget: 20                    # minutes: a dry run warns of more, a search begins no trial after them
     search: {sampler: grid, trials: 30}   # try as many of the product, for error, time and memory
 
-A value of an axis is the value of the key that names the axis, or a mapping of keys to values; a single value needs no
-list. In place of a method's name a word may stand for several methods of the registry: ``every``, ``core`` (those that
-the suite was made to compare) or ``plugins`` (those that installed packages add), each also ``with hypotheses``.
+A value of an axis is the value of the key that names the axis, or a mapping of keys to values; a single value needs
+no list. In place of a method's name a word may stand for several methods of the registry: ``every``, ``core`` (those
+that the suite was made to compare) or ``plugins`` (those that installed packages add), each also ``with hypotheses``.
 """
 
 from __future__ import annotations
@@ -92,9 +92,8 @@ class Ablation(Frozen):
     def table(self, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> RunSet.Table:
         """The table that its runs will fill, still without their ids; the arguments are those of ``expand``."""
         taken = self._taken(list(changes), full)
-        return RunSet.Table(
-            title=taken.title, layout=taken.layout, notes=(taken.note,) if taken.note else (), ids=()
-        )
+        notes = (taken.note,) if taken.note else ()
+        return RunSet.Table(title=taken.title, layout=taken.layout, notes=notes, ids=())
 
     def expand(self, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> list[Experiment]:
         """All experiments, in declared order, each once.
@@ -116,7 +115,7 @@ class Ablation(Frozen):
         return list({experiment.model_dump_json(): experiment for experiment in found}.values())
 
     def space(self, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> Space:
-        """What the search of an ablation goes through: the product of its axes; the arguments are those of ``expand``.
+        """What the search of an ablation goes through: the product of its axes. Arguments as of ``expand``.
 
         Raises:
             InputError: it declares no search, or a key or a value that an experiment does not have.
@@ -254,11 +253,10 @@ def _check_choices(ablation: Ablation, path: Path) -> None:
             raise InputError(f"{path}: choice {chosen!r} names {stray[0]!r}, which is no axis of it")
         if not all(isinstance(extra, dict) for extra in axes.get("also", ())):
             raise InputError(f"{path}: key 'choices.{chosen}.also' must be a list of mappings of keys to values")
-    if ablation.tiny_choice is not None and ablation.tiny_choice not in ablation.choices:
-        known = suggestion(ablation.tiny_choice, list(ablation.choices)) if ablation.choices else "it has none"
-        raise InputError(
-            f"{path}: key 'tiny_choice' is {ablation.tiny_choice!r}, which is no choice of it: {known}"
-        )
+    tiny, choices = ablation.tiny_choice, list(ablation.choices)
+    if tiny is not None and tiny not in choices:
+        known = suggestion(tiny, choices) if choices else "it has none"
+        raise InputError(f"{path}: key 'tiny_choice' is {tiny!r}, which is no choice of it: {known}")
 
 
 def _with_new_words(content: Any, path: Path) -> Any:

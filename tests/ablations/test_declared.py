@@ -69,15 +69,11 @@ def test_words_of_earlier_versions_are_read_with_a_note(tmp_path, capsys):
     )  # fmt: skip
     assert read(str(new)).table() == read(str(old)).table()
     assert read(str(new)).expand() == read(str(old)).expand()
-    notes = capsys.readouterr().err.splitlines()
-    assert (
-        notes
-        == [
-            f"note: {old}: 'quick' is now 'tiny_overrides', 'quick_choice' is now 'tiny_choice', 'quick_title' is now "
-            "'tiny_title', 'layout: priced' is now 'layout: cost'; the old words are still read"
-        ]
-        * 2
+    note = (
+        f"note: {old}: 'quick' is now 'tiny_overrides', 'quick_choice' is now 'tiny_choice', "
+        "'quick_title' is now 'tiny_title', 'layout: priced' is now 'layout: cost'; the old words are still read"
     )
+    assert capsys.readouterr().err.splitlines() == [note, note]
 
 
 def test_default_ablations_share_trainings():
@@ -104,7 +100,7 @@ def test_wrong_names_and_files(tmp_path):
 WRONG = {
     "layout: mian": "key 'layout' is 'mian', but there is no such layout: did you mean 'main'?",
     "layout: 3": "key 'layout' is 3, but input should be a valid string",
-    "choices: {small: {}}\ntiny_choice: smal": "key 'tiny_choice' is 'smal', which is no choice of it: did you mean",
+    "choices: {small: {}}\ntiny_choice: smal": "key 'tiny_choice' is 'smal', which is no choice of it: did you",
     "tiny_choice: small": "key 'tiny_choice' is 'small', which is no choice of it: it has none",
     "choices: {small: {also: [tcn]}}": "key 'choices.small.also' must be a list of mappings of keys to values",
     "choices: {small: tcn}": "key 'choices.small' is 'tcn', but input should be a valid dictionary",
@@ -158,8 +154,8 @@ def test_the_study_of_a_search_is_named_as_in_earlier_versions(tmp_path):
     )
     assert read(str(path)).space([("training.seed", 1)]).key == (
         '[{"base": {"data": {"detections": "cpn"}}, "quick": {"evaluation.windows": 2}, "axes": {"method": '
-        '[{"method.name": "tcn"}, {"method.name": "mixste"}, {"method.name": "d3dp"}, {"method.name": "finepose"}]}}, '
-        '[["training.seed", 1]], false]'
+        '[{"method.name": "tcn"}, {"method.name": "mixste"}, {"method.name": "d3dp"}, '
+        '{"method.name": "finepose"}]}}, [["training.seed", 1]], false]'
     )
 
 

@@ -1,4 +1,4 @@
-"""What the engine takes beside the work that it hands out; ``pytest tests/speed --benchmark-enable``."""
+"""What the engine takes beside the work that it hands out; ``nox -s speed``."""
 
 from __future__ import annotations
 
