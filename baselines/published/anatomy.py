@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from baselines.anatomy import Anatomy, AnatomyConfig, AnatomyNetwork, frame_losses, length_losses
-from baselines.published.checkpoint import count
 from baselines.published.golden import GRADIENTS, Limits, Outputs, Vectors
+from models.checkpoints.importer import count
 from models.skeleton import HUMAN36M
 
 LIFTER = Anatomy

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from baselines.published import d3dp, mixste
-from baselines.published.checkpoint import count
 from baselines.published.golden import Limits, NotInstalledError, Outputs, Vectors
+from models.checkpoints.importer import count
 from models.errors import InputError
 from models.finepose.model import FinePOSE, FinePOSEConfig
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton

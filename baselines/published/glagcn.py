@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from baselines.glagcn import GLAGCN, GLAGCNConfig, GraphNetwork
-from baselines.published.checkpoint import count
 from baselines.published.golden import GRADIENTS, Limits, Outputs, Vectors, first_output, loss_and_gradients
+from models.checkpoints.importer import count
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from baselines.published.checkpoint import fixed_entries, is_unused, methods, module_of, our_name
+from models.checkpoints.importer import fixed_entries, is_unused, methods, module_of, our_name
 
 Outputs = dict[str, Tensor]
 Limits = tuple[tuple[str, tuple[float, float]], ...]

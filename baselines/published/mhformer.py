@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from baselines.mhformer import STREAMS, MHFormer, MHFormerConfig
-from baselines.published.checkpoint import count
 from baselines.published.golden import GRADIENTS, Limits, Outputs, Vectors, first_output, loss_and_gradients
+from models.checkpoints.importer import count
 from models.losses import mean_joint_distance
 
 LIFTER = MHFormer

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from baselines.mixste import MixSTE, mixste_loss
-from baselines.published.checkpoint import count
 from baselines.published.golden import GRADIENTS, Limits, Outputs, Vectors, first_output, loss_and_gradients
+from models.checkpoints.importer import count
 from models.layers.transformer import TrunkConfig
 from models.losses import mean_joint_distance, temporal_consistency, velocity
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from baselines.layers.limbs import limb_angles, limb_lengths, limb_losses
 from baselines.motionbert import MotionBERT, MotionBERTConfig, motionbert_loss
-from baselines.published.checkpoint import count
 from baselines.published.golden import Limits, Outputs, Vectors, first_output, loss_and_gradients
+from models.checkpoints.importer import count
 from models.inference import flip_average
 from models.losses import mean_joint_distance, scaled_joint_distance, velocity
 

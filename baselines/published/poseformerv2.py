@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor
 
 from baselines.poseformerv2 import MixedBlock, PoseFormerV2, PoseFormerV2Config, cosine_table, inverse_cosine_table
-from baselines.published.checkpoint import count
 from baselines.published.golden import Limits, Outputs, Vectors, first_input, first_output, loss_and_gradients
+from models.checkpoints.importer import count
 from models.losses import mean_joint_distance
 
 LIFTER = PoseFormerV2

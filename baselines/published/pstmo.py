@@ -7,7 +7,6 @@ from typing import Any
 from torch import Tensor
 
 from baselines.pstmo import PSTMO, MaskedPoses, PSTMOConfig, pstmo_loss
-from baselines.published.checkpoint import count
 from baselines.published.golden import (
     GRADIENTS,
     Limits,
@@ -17,6 +16,7 @@ from baselines.published.golden import (
     first_output,
     loss_and_gradients,
 )
+from models.checkpoints.importer import count
 from models.losses import mean_joint_distance
 from models.refinement import Refinement, back_projected
 from models.skeleton import HUMAN36M

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from baselines.published.checkpoint import count
 from baselines.published.golden import GRADIENTS, Limits, Outputs, Vectors
 from baselines.tcn import TCN, TCNConfig, TemporalConvolutions
+from models.checkpoints.importer import count
 from models.losses import mean_joint_distance
 
 LIFTER = TCN

@@ -34,7 +34,7 @@ def import_checkpoint(
 
     from bench.config.parsing import parse_assignment
 
-    published = import_module("baselines.published.checkpoint")
+    published = import_module("models.checkpoints.importer")
     imported = published.import_checkpoint(file, method, **dict(parse_assignment(text) for text in options or []))
     target = out or file.with_suffix(".safetensors")
     imported.save(target)

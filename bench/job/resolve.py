@@ -374,7 +374,7 @@ def _published(experiment: Experiment) -> Any:
     path = experiment.training.weights
     if path is None:
         return None
-    published = importlib.import_module("baselines.published.checkpoint").read_imported(path)
+    published = importlib.import_module("models.checkpoints.importer").read_imported(path)
     named = experiment.method.name
     if published.method != named:
         raise InputError(f"{path}: holds weights of {published.method}, but method.name is {named}")

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.published.checkpoint import import_checkpoint
 from baselines.published.golden import Vectors, weight_from_name
+from models.checkpoints.importer import import_checkpoint
 from tests import GOLDEN
 
 

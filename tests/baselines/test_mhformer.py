@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from baselines.mhformer import MHFormer, MHFormerConfig
-from baselines.published.checkpoint import import_checkpoint
 from models import inference as prediction
+from models.checkpoints.importer import import_checkpoint
 from models.errors import InputError
 from models.lifter import Batch, Sampling
 from models.losses import mean_joint_distance

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from baselines.motionbert import MotionBERT, MotionBERTConfig, motionbert_loss
-from baselines.published.checkpoint import import_checkpoint
+from models.checkpoints.importer import import_checkpoint
 from models.errors import InputError
 from models.lifter import Batch, Sampling
 from models.losses import mean_joint_distance

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from baselines.published.checkpoint import import_checkpoint
 from baselines.published.golden import Vectors, weight_from_name
+from models.checkpoints.importer import import_checkpoint
 from models.checkpoints.torch_files import Placeholder, read_torch_file
 from models.errors import InputError
 from models.finepose.model import FinePOSE, FinePOSEConfig

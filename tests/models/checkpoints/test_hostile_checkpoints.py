@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from baselines.published.checkpoint import import_checkpoint, read_imported
 from bench.cli import app
+from models.checkpoints.importer import import_checkpoint, read_imported
 from models.checkpoints.torch_files import read_torch_file
 from models.errors import InputError
 from tests import GOLDEN

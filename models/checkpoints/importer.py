@@ -30,7 +30,7 @@ from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 MAPPING_VERSION = 1
 MOST_BLOCKS, MOST_LISTED = 256, 40
 WRAPPERS = ("module.", "pose_estimator.")
-GENERIC = ("checkpoint", "golden")
+GENERIC = ("golden",)
 
 
 def methods() -> list[str]:
