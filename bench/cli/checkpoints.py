@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Annotated
 
@@ -26,29 +27,22 @@ def import_checkpoint(
     known = CHECKPOINTS.names()
     if method not in known:
         raise InputError(f"{method!r} has no published checkpoints: take one of {', '.join(known)}")
-    adapter = CHECKPOINTS.load(method)
-    imported = read_published(file, adapter, **dict(parse_assignment(text) for text in options or []))
+    assignments = dict(parse_assignment(text) for text in options or [])
+    imported = read_published(file, CHECKPOINTS.load(method), **assignments)
     target = out or file.with_suffix(".safetensors")
-    _write(target, imported.to_bytes())
+    try:
+        _write(target, imported.to_bytes())
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror}); name another place with --out"
+        raise InputError(f"{target}: {reason}") from error
     typer.echo(f"wrote {target}: {imported.config}, source SHA-256 {imported.source_sha256}")
 
 
 def _write(target: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        InputError: it cannot be written, whatever the reason.
-    """
+    """Write a file whole or not at all. Its folder must exist: a missing one is usually a typing error."""
     from bench.results.files import atomic
-    from models.errors import InputError
 
-    try:
-        if not target.parent.is_dir():
-            raise InputError(f"{target}: there is no folder {target.parent}; make it, or name another with --out")
-        with atomic(target) as file:
-            file.write(content)
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{target}: cannot be written ({reason}); name another place with --out") from error
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"there is no folder {target.parent}")
+    with atomic(target) as file:
+        file.write(content)

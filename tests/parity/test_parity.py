@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests import GOLDEN, ROOT, SHARED
 from tests.parity.__main__ import main
-from tests.parity.check import check_file, compare, markdown
+from tests.parity.check import ArrayCheck, check_file, compare, markdown
 from tests.parity.vectors import Limit, weight_from_name
 
 PARITY = SHARED / "parity"
@@ -56,7 +58,8 @@ def test_weights_from_names(name: str, shape: tuple, total: float, first: tuple)
     assert weight.ravel()[:2] == pytest.approx(first, abs=1e-6)
 
 
-def altered(tmp_path: Path, name: str, **changes) -> Path:
+def altered(tmp_path: Path, name: str, **changes: Callable[[Any], Any]) -> Path:
+    """A copy of a golden file with some arrays changed."""
     with np.load(GOLDEN / name) as file:
         arrays = dict(file)
     for key, change in changes.items():
@@ -164,8 +167,13 @@ def test_the_command_prints_every_array_of_files_and_folders(tmp_path: Path) -> 
 
 
 def test_without_files_the_golden_ones_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr("tests.parity.check.check_file", lambda path: asked.append(path) or [])
+    asked: list[Path] = []
+
+    def note(path: Path) -> list[ArrayCheck]:
+        asked.append(path)
+        return []
+
+    monkeypatch.setattr("tests.parity.check.check_file", note)
     assert main([]) == 0
     assert asked == sorted(GOLDEN.glob("*.npz"))
 
