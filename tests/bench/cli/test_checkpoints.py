@@ -11,6 +11,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from bench.cli import app
+from bench.config.registry import CHECKPOINTS
+from models.checkpoints.importer import read_imported
 from tests import GOLDEN
 
 MIXSTE = GOLDEN / "checkpoints" / "mixste.bin"
@@ -70,3 +72,37 @@ def test_a_failed_write_keeps_the_older_file(tmp_path: Path) -> None:
     check_refused(result, "cannot be written (File too large)")
     assert target.read_bytes() == b"older"
     assert list(tmp_path.iterdir()) == [target]
+
+
+PLUGIN = """
+from baselines.published import mixste
+from dataclasses import replace
+
+ADAPTER = replace(mixste.ADAPTER, method="mine")
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package outside the repository that knows published checkpoints; one of its entry points is broken."""
+    metadata = tmp_path / "my_checkpoints-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-checkpoints\nVersion: 1.0\n")
+    points = ["[lifting_bench.checkpoints]", "mine=my_checkpoints:ADAPTER", "broken=my_checkpoints:NOTHING"]
+    (metadata / "entry_points.txt").write_text("\n".join(points))
+    (tmp_path / "my_checkpoints.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_adapter_of_another_package_is_found(tmp_path: Path) -> None:
+    result = import_checkpoint(tmp_path / "mine.safetensors", method="mine")
+    assert result.exit_code == 0, result.output
+    assert read_imported(tmp_path / "mine.safetensors", CHECKPOINTS.load).method == "mine"
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_broken_adapter_is_one_sentence_and_stops_no_other(tmp_path: Path) -> None:
+    words = "published checkpoint 'broken' of my-checkpoints (lifting_bench.checkpoints, my_checkpoints:NOTHING)"
+    check_refused(import_checkpoint(tmp_path / "x.safetensors", method="broken"), words)
+    assert import_checkpoint(tmp_path / "x.safetensors").exit_code == 0
