@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,11 +11,12 @@ from typing import Any, get_args, get_type_hints
 import bench.data
 from bench.config.experiment import AggregationName, Experiment, TrainingSpec, identity
 from bench.config.parsing import checked_options
-from bench.config.registry import METHODS
+from bench.config.registry import CHECKPOINTS, METHODS
 from bench.data.sequence import Dataset, Sequence
 from bench.data.splits import held_out_takes
 from bench.results.record import Measurement, Missing
 from bench.training.selection import RULE
+from models.checkpoints.importer import ImportedCheckpoint, read_imported
 from models.errors import InputError
 from models.lifter import Lifter, Recipe, Stage
 from models.skeleton import Skeleton
@@ -82,7 +82,7 @@ class Job:
     asked: Experiment
     experiment: Experiment
     training: Training
-    published: Any
+    published: ImportedCheckpoint | None
     evaluated_config: Any
     variant: str
     train: Dataset
@@ -369,12 +369,12 @@ def _changed(options: dict[str, Any], config: Any, base: Any) -> dict[str, Any]:
     return {key: value for key, value in options.items() if getattr(config, key) != getattr(base, key)}
 
 
-def _published(experiment: Experiment) -> Any:
+def _published(experiment: Experiment) -> ImportedCheckpoint | None:
     """The published checkpoint that an experiment evaluates, or None."""
     path = experiment.training.weights
     if path is None:
         return None
-    published = importlib.import_module("baselines.published.checkpoint").read_imported(path)
+    published = read_imported(path, CHECKPOINTS.load)
     named = experiment.method.name
     if published.method != named:
         raise InputError(f"{path}: holds weights of {published.method}, but method.name is {named}")
