@@ -24,21 +24,22 @@ from tests.parity.cases import (
 )
 from tests.parity.vectors import Case
 
-CASES: dict[str, Case] = {
-    **anatomy.CASES,
-    **cameras.CASES,
-    **d3dp.CASES,
-    **diffpose.CASES,
-    **finepose.CASES,
-    **glagcn.CASES,
-    **metrics.CASES,
-    **mhformer.CASES,
-    **mixste.CASES,
-    **motionbert.CASES,
-    **poseformerv2.CASES,
-    **pstmo.CASES,
-    **ranger.CASES,
-    **tcn.CASES,
-    **windows.CASES,
-}
-"""The case of every known subject."""
+SUBJECTS = (
+    anatomy,
+    cameras,
+    d3dp,
+    diffpose,
+    finepose,
+    glagcn,
+    metrics,
+    mhformer,
+    mixste,
+    motionbert,
+    poseformerv2,
+    pstmo,
+    ranger,
+    tcn,
+    windows,
+)
+CASES: dict[str, Case] = {name: case for module in SUBJECTS for name, case in module.CASES.items()}
+"""The case of every known subject of a file."""

@@ -71,7 +71,7 @@ def _chain(vectors: Vectors, network: GraphNetwork, name: str) -> Outputs:
 
 
 def _network(vectors: Vectors, timed: bool) -> tuple[GraphNetwork, Outputs]:
-    """A network, and what will hold its intermediate features; a pose estimator's time layers are not used."""
+    """A network, and a dict that its forward pass fills with features; a pose estimator has no time layers."""
     config = vectors.config
     size = GraphConfig(channels=config["hid_dim"], layers=config["layers"], heads=config["heads"], dropout=0)
     inputs, outputs = config["coords"]

@@ -56,7 +56,7 @@ def _nearest(reprojected: Tensor, input_2d: Tensor) -> Tensor:
 
 
 def pck_auc(vectors: Vectors) -> Outputs:
-    """Rows of sequences, and of activities over all sequences with the total last."""
+    """PCK, AUC and MPJPE: one row a sequence, then one row an activity and a last one for all frames."""
     count = sum(name.startswith("activity_") for name in vectors.names)
     errors = [torch.from_numpy(vectors.array(f"err_mm_{number}")) for number in range(1, count + 1)]
     activity = torch.cat([torch.from_numpy(vectors.array(f"activity_{number}")) for number in range(1, count + 1)])
