@@ -18,8 +18,9 @@ from torch.nn import functional
 
 from baselines.tcn import TCNConfig, TimeConvolution, residual_block
 from models.camera import project
+from models.config import ConfidenceConfig
 from models.errors import InputError
-from models.inference import ConfidenceConfig, flip_average, root_at_origin, with_confidence
+from models.inference import flip_average, root_at_origin, with_confidence
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
 from models.optim import decay_norm_momentum

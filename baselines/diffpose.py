@@ -19,10 +19,11 @@ from torch.nn import functional
 
 from baselines.layers.annotated_transformer import Residual, SeparateAttention
 from baselines.layers.graph import chebyshev, neighbours
+from models.config import WindowConfig, check_heads
 from models.diffusion.denoiser import VALUES_AT_ONCE, sinusoid
 from models.diffusion.process import ddim_step, q_sample, window_noise
 from models.errors import InputError
-from models.inference import WindowConfig, check_heads, flip_average, root_at_origin
+from models.inference import flip_average, root_at_origin
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling, Stage
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton

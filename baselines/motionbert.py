@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from baselines.layers.limbs import limb_losses, meeting_limbs
+from models.config import ConfidenceConfig, check_stride
 from models.errors import InputError
-from models.inference import ConfidenceConfig, check_stride, flip_average, root_at_origin, with_confidence
+from models.inference import flip_average, root_at_origin, with_confidence
 from models.layers.transformer import BLOCK_EPS, Block, TrunkConfig, growing, within_frames
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance, scaled_joint_distance, velocity

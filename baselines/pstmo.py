@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from baselines.layers.annotated_transformer import Residual, SeparateAttention, UnbiasedNorm
+from models.config import WindowConfig
 from models.errors import InputError
-from models.inference import WindowConfig, centre_frames, flip_average, root_at_origin
+from models.inference import centre_frames, flip_average, root_at_origin
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling, Stage
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton

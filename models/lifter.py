@@ -160,7 +160,7 @@ class Lifter(nn.Module):
         presets: sizes by name, at least ``tiny``, ``base`` and ``paper``.
         probabilistic: whether H and K mean anything to it.
         needs_confidence: whether it reads ``Batch.confidence``; its ``Config`` is then a
-            ``models.inference.ConfidenceConfig``, and data without confidence is refused before training starts.
+            ``models.config.ConfidenceConfig``, and data without confidence is refused before training starts.
         compiled_part: the method or module that computes most in a prediction ("lift", "network.dilated"), free of
             random numbers and of text; "" for none. ``evaluation.compile`` compiles it.
         timed_stages: name of a part of a prediction → name of the method that does it, for measurements of where

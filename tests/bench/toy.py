@@ -8,7 +8,8 @@ from torch import nn
 
 from bench.config.experiment import TrainingSpec
 from bench.data.sequence import Dataset, Sequence
-from models.inference import ConfidenceConfig, with_confidence
+from models.config import ConfidenceConfig
+from models.inference import with_confidence
 from models.lifter import Batch, Lifter, Preset, Recipe, Sampling, Stage
 from models.skeleton import HUMAN36M
 
