@@ -131,7 +131,7 @@ class Preset:
 
 
 @dataclass(frozen=True)
-class Stage:
+class FirstStage:
     """A training that comes before a method's own.
 
     Attributes:
@@ -205,7 +205,16 @@ class Lifter(nn.Module):
         return {}
 
     @classmethod
-    def first_stage(cls, config: Any) -> Stage | None:
+    def resolve_config(cls, config: Any) -> Any:
+        """Settle what a configuration leaves to this machine; most methods leave nothing to it.
+
+        Called when an experiment is resolved, before it is named: its identity follows from the result. Presets
+        and configurations themselves must not look at the machine.
+        """
+        return config
+
+    @classmethod
+    def first_stage(cls, config: Any) -> FirstStage | None:
         """The training whose result this method's own begins from; most methods have none."""
         return None
 
