@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from models.config import CentreConfig, check_stride
 from models.errors import InputError
 from models.inference import centre_frames, flip_average, root_at_origin
-from models.layers.transformer import BLOCK_EPS, Attention, Block, Mlp, StochasticDepth, attend, growing
+from models.layers.transformer import BLOCK_EPS, Attention, Block, Mlp, StochasticDepth, attend, drop_path_rates
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
@@ -91,7 +91,7 @@ class HypothesisEncoder(nn.Module):
         self.blocks = nn.Sequential(
             *(
                 Block(T, GENERATOR_HEADS, 2, rate, config.dropout)
-                for rate in growing(config.drop_path, config.generator_layers)
+                for rate in drop_path_rates(config.drop_path, config.generator_layers)
             )
         )
         self.norm = nn.LayerNorm(T, eps=BLOCK_EPS)
@@ -109,11 +109,11 @@ class Mixing(nn.Module):
         width = STREAMS * config.channels
         self.norm = nn.LayerNorm(width, eps=BLOCK_EPS)
         self.mlp = Mlp(width, config.hidden, config.dropout)
-        self.sometimes = StochasticDepth(drop_path)
+        self.drop_path = StochasticDepth(drop_path)
 
     def forward(self, streams: list[Tensor]) -> list[Tensor]:
         joined = torch.cat(streams, dim=-1)
-        joined = joined + self.sometimes(self.mlp(self.norm(joined)))
+        joined = joined + self.drop_path(self.mlp(self.norm(joined)))
         return list(joined.chunk(STREAMS, dim=-1))
 
 
@@ -126,11 +126,11 @@ class Refinement(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(C, eps=BLOCK_EPS) for _ in range(STREAMS))
         self.attentions = nn.ModuleList(Attention(C, HEADS, config.dropout) for _ in range(STREAMS))
         self.mixing = Mixing(config, drop_path)
-        self.sometimes = StochasticDepth(drop_path)
+        self.drop_path = StochasticDepth(drop_path)
 
     def forward(self, streams: list[Tensor]) -> list[Tensor]:
         layers = zip(streams, self.norms, self.attentions, strict=True)
-        return self.mixing([stream + self.sometimes(attn(norm(stream))) for stream, norm, attn in layers])
+        return self.mixing([stream + self.drop_path(attn(norm(stream))) for stream, norm, attn in layers])
 
 
 class CrossAttention(nn.Module):
@@ -159,14 +159,14 @@ class Interaction(nn.Module):
         super().__init__()
         self.attentions = nn.ModuleList(CrossAttention(config.channels, config.dropout) for _ in range(STREAMS))
         self.mixing = Mixing(config, config.drop_path)
-        self.sometimes = StochasticDepth(config.drop_path)
+        self.drop_path = StochasticDepth(config.drop_path)
 
     def forward(self, streams: list[Tensor]) -> list[Tensor]:
         streams = list(streams)
         for number, attention in enumerate(self.attentions):
             queries, keys = (stream for other, stream in enumerate(streams) if other != number)
             read = attention(queries, keys, streams[number])
-            streams[number] = streams[number] + self.sometimes(read)
+            streams[number] = streams[number] + self.drop_path(read)
         return self.mixing(streams)
 
 
@@ -208,7 +208,7 @@ class MHFormer(Lifter):
         self.embeddings = nn.ModuleList(_embedding(config, 2 * J) for _ in range(STREAMS))
         self.frame_tables = nn.ParameterList(torch.zeros(1, T, C) for _ in range(STREAMS))
         self.dropout = nn.Dropout(config.dropout)
-        *rates, _ = growing(config.drop_path, config.layers)
+        *rates, _ = drop_path_rates(config.drop_path, config.layers)
         self.refinements = nn.Sequential(*(Refinement(config, rate) for rate in rates))
         self.interaction = Interaction(config)
         self.norm = nn.LayerNorm(STREAMS * C, eps=BLOCK_EPS)

@@ -1,6 +1,7 @@
 """How methods lift windows: the detector's confidence, one frame at a time, averaging over mirror images.
 
-B windows, L input frames, F output frames, J joints, C coordinates.
+B windows, L input frames, F output frames, T frames that one output frame is lifted from, N windows of T frames,
+J joints, C coordinates.
 """
 
 from __future__ import annotations
@@ -34,25 +35,25 @@ def with_confidence(batch: Batch, missing: Literal["required", "one"] = "require
         if missing == "required":
             raise InputError("the 2D poses have no confidence: give it, or set the option confidence to one")
         confidence = torch.ones_like(batch.pose_2d[..., 0])
-    return torch.cat([batch.pose_2d, confidence[..., None]], dim=-1)
+    return torch.cat([batch.pose_2d, confidence[..., None]], dim=-1)  # [B, L, J, 2 + 1]
 
 
 def centre_frames(lift: Callable[[Tensor], Tensor], seen: Tensor, length: int, frames: int) -> Tensor:
     """Lift every frame from the frames around it, in chunks of bounded memory that do not change the result.
 
     Args:
-        lift: ``[N, length, J, C]`` to the poses of the frames in the middle, ``[N, J, 3]``.
-        seen: ``[B, frames + length - 1, J, C]``.
-        length: frames that one output frame is lifted from.
+        lift: ``[N, T, J, C]`` to the poses of the frames in the middle, ``[N, J, 3]``.
+        seen: ``[B, F + T - 1, J, C]``.
+        length: T.
         frames: F.
 
     Returns:
         ``[B, F, J, 3]``.
     """
-    windows = seen.unfold(1, length, 1).movedim(-1, 2)
+    windows = seen.unfold(1, length, 1).movedim(-1, 2)  # [B, F + T - 1, J, C] → [B, F, J, C, T] → [B, F, T, J, C]
     rows = torch.arange(len(seen) * frames, device=seen.device).split(max(1, FRAMES_AT_ONCE // length))
     lifted = [lift(windows[some // frames, some % frames]) for some in rows]
-    return torch.cat(lifted).unflatten(0, (len(seen), frames))
+    return torch.cat(lifted).unflatten(0, (len(seen), frames))  # [B·F, J, 3] → [B, F, J, 3]
 
 
 def flip_average(lift: Callable[[Tensor], Tensor], pose_2d: Tensor, skeleton: Skeleton, flip: bool) -> Tensor:
@@ -62,7 +63,8 @@ def flip_average(lift: Callable[[Tensor], Tensor], pose_2d: Tensor, skeleton: Sk
     """
     if not flip:
         return lift(pose_2d)
-    plain, mirrored = lift(torch.cat([pose_2d, skeleton.mirror(pose_2d)])).chunk(2)
+    both = torch.cat([pose_2d, skeleton.mirror(pose_2d)])  # [B, L, J, C] → [2·B, L, J, C]
+    plain, mirrored = lift(both).chunk(2)  # [2·B, F, J, 3] → twice [B, F, J, 3]
     return (plain + skeleton.mirror(mirrored)) / 2
 
 

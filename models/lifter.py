@@ -135,10 +135,11 @@ class FirstStage:
     """A training that comes before a method's own.
 
     Attributes:
-        lifter: its class, of no registry.
+        lifter: its class, which needs no registry line.
         config: its configuration.
-        recipe: its schedule; None for that of its class's preset with the name of the method's preset.
-        selection: weights of the end, or from where in the training the MPJPE on the validation takes was lowest.
+        recipe: its schedule; None to take it from its class's preset of the same name as the method's preset.
+        selection: "last" for the weights at the end of the training, "validation" for those with the lowest MPJPE
+            on the validation takes.
     """
 
     lifter: type[Lifter]
@@ -174,7 +175,7 @@ class Lifter(nn.Module):
         random_frames: N further frames of a window's sequence that the method wants to see
             (``Batch.random_2d``), in place of all of them.
         uses_action: whether ``predict`` reads ``Batch.actions`` (an assumption that tables print).
-        compiled: whether that part is compiled.
+        compiled: whether ``compiled_part`` is compiled.
         notes: conditions of its own that belong under a table (for example ``{"text": "tiny"}``).
     """
 
@@ -229,7 +230,7 @@ class Lifter(nn.Module):
         raise NotImplementedError
 
     def fit_statistics(self, pose_2d: Tensor, pose_3d: Tensor) -> None:
-        """See all training poses once before training, to fill buffers; most methods need nothing.
+        """Fill buffers from all training poses, once, before training; most methods need nothing.
 
         Args:
             pose_2d: ``[N, J, 2]`` normalised screen coordinates.
@@ -237,9 +238,12 @@ class Lifter(nn.Module):
         """
 
     def on_progress(self, done: float) -> None:
-        """Hear before every step what part of the training is done, from 0 to 1; for schedules of its own.
+        """Called before every step, for schedules of a method's own; most methods have none.
 
-        What it sets must follow from ``done`` alone, so that a training that was interrupted goes on exactly.
+        What it sets must follow from ``done`` alone, so that an interrupted training continues exactly.
+
+        Args:
+            done: the part of the training that is done, from 0 to 1.
         """
 
     def training_loss(self, batch: Batch) -> Tensor:

@@ -140,16 +140,15 @@ class PromptLearning(nn.Module):
         That is the row where the action's own token list ends (the published rule), or the last row where no
         action is named.
         """
+        # r learnable rows and k tokens of words a part
         pooling = torch.full((len(actions),), CONTEXT - 1, device=self.norm.weight.device)
         rows = []
         for part, words in zip(self.parts, self.words, strict=True):
             if part.rows:
-                rows.append(
-                    self.rows[part.name].expand(len(actions), -1, -1)
-                )  # [part.rows, W] → [U, part.rows, W]
+                rows.append(self.rows[part.name].expand(len(actions), -1, -1))  # [r, W] → [U, r, W]
             if words.text:
                 tokens = self.encoder.tokenize([words.text.format(action=action) for action in actions])
-                rows.append(self.encoder.embed(tokens)[:, : words.kept])  # [U, R, W] → [U, kept, W]
+                rows.append(self.encoder.embed(tokens)[:, : words.kept])  # [U, R, W] → [U, k, W]
                 if "{action}" in words.text:
                     pooling = self.encoder.pooling_row(tokens)
-        return self.encoder.encode(torch.cat(rows, dim=1)), pooling  # parts side by side → [U, R, W]
+        return self.encoder.encode(torch.cat(rows, dim=1)), pooling  # r + k of all parts: [U, R, W]

@@ -14,7 +14,7 @@ CONTEXT = 77
 
 
 class TextEncoder(nn.Module):
-    """A frozen text transformer that also takes embeddings that no text has, and passes gradients to them.
+    """A frozen text transformer; it takes embeddings, learned ones too, and passes gradients to them.
 
     Attributes:
         title: what a table's notes call it.
@@ -45,5 +45,5 @@ class TextEncoder(nn.Module):
         return self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Stays in evaluation mode: a frozen encoder has no dropout."""
+        """Stays in evaluation mode, whatever ``mode``: a frozen encoder has no dropout."""
         return super().train(False)

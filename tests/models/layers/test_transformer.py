@@ -49,7 +49,7 @@ def test_stochastic_depth_drops_rows_and_keeps_the_mean() -> None:
 
 def test_stochastic_depth_grows_linearly() -> None:
     trunk = Trunk(TrunkConfig(frames=3, channels=8, depth=3, heads=2, drop_path=0.2), inputs=2, joints=17)
-    assert [block.sometimes.rate for block in trunk.spatial_blocks] == [0.0, 0.1, 0.2]
+    assert [block.drop_path.rate for block in trunk.spatial_blocks] == [0.0, 0.1, 0.2]
 
 
 def test_embedding_in_two_parts_is_one_linear_layer() -> None:
