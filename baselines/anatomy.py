@@ -164,7 +164,7 @@ class BoneDirections(nn.Module):
         return _unit(self.shrink_2(features))
 
     def by_frame(self, levels: list[Tensor]) -> list[Tensor]:
-        """Levels of the dilated form as the strided form has them, for each output frame: views ``[B, F, C, ·]``."""
+        """Each output frame's part of dilated levels, as the strided form has it: views ``[B, F, C, ·]``."""
         steps = list(accumulate(self.widths, mul))
         # [B, C, L'] → all frames of a level [B, C, F, ·] → every step-th of them → [B, F, C, ·]
         return [
@@ -212,7 +212,7 @@ class Combination(nn.Module):
 
 @dataclass(frozen=True)
 class Estimates:
-    """What a training pass estimates: pose and directions of the centre frame, rough poses and lengths of a person.
+    """What a training pass estimates of the centre frame (pose, directions, shifts) and of its person (the rest).
 
     Attributes:
         pose: ``[B, 1, J, 3]``.
