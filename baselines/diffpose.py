@@ -226,7 +226,7 @@ def refine(
         estimates.append(clean)
         if then >= 0:
             current = ddim_step(current, clean, added[number], now, then, signal, eta)
-    return torch.stack(estimates)
+    return torch.stack(estimates)  # K times [*shape] → [K, *shape]
 
 
 def times_and_mirrors(count: int) -> Tensor:

@@ -101,7 +101,7 @@ def convolve(features: Tensor, conv: nn.Module) -> Tensor:
     """A convolution over the frames: ``[B, J, T, C]`` → ``[B, J, T', C']``; its filters are ``[C', C, w, 1]``."""
     assert isinstance(conv, nn.Conv2d)
     if conv.kernel_size == (1, 1):
-        return functional.linear(features, conv.weight.flatten(1), conv.bias)
+        return functional.linear(features, conv.weight.flatten(1), conv.bias)  # weight [C', C, 1, 1] → [C', C]
     filters = conv.weight.transpose(2, 3)  # [C', C, w, 1] → [C', C, 1, w]
     stride, padding = (1, conv.stride[0]), (0, conv.kernel_size[0] // 2)
     channels_first = features.permute(0, 3, 1, 2)  # [B, J, T, C] → [B, C, J, T]

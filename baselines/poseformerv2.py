@@ -105,7 +105,7 @@ class MixedBlock(Block):
 
     def forward(self, tokens: Tensor) -> Tensor:
         tokens = tokens + self.drop_path(self.attn(self.norm1(tokens)))
-        first, rest = tokens.tensor_split([tokens.shape[1] // 2], dim=1)
+        first, rest = tokens.tensor_split([tokens.shape[1] // 2], dim=1)  # [B, L // 2, M, C] and the rest of L
         first = first + self.drop_path(self.mlp(self.norm2(first)))
         rest = rest + self.drop_path(self.frequency_mlp(self.norm3(rest)))
         return torch.cat([first, rest], dim=1)

@@ -268,7 +268,7 @@ class MaskedPoses(Lifter):
         """
         visible, hidden = (~hidden_frames).nonzero()[:, 0], hidden_frames.nonzero()[:, 0]
         order = torch.cat([visible, hidden])
-        shown = torch.where(hidden_joints[:, :, None], self.joint_token, pose_2d)
+        shown = torch.where(hidden_joints[:, :, None], self.joint_token, pose_2d)  # [B, T, J, 2]
         seen = self.narrow(self.norm(self.trunk(shown, visible)))  # [B, V, C / 2]
         blank = self.frame_token.expand(len(pose_2d), len(hidden), -1)  # [1, 1, C / 2] → [B, T - V, C / 2]
         tokens = self.decoder(torch.cat([seen, blank], dim=1) + self.decoder_table[:, order])

@@ -131,4 +131,4 @@ class NearestPose(TrivialLifter):
         root = self.skeleton.root
         centred = pose_2d - pose_2d[..., root : root + 1, :]
         size = centred.square().sum(-1).mean(-1).sqrt().clamp_min(1e-6)
-        return (centred / size[..., None, None]).flatten(-2)
+        return (centred / size[..., None, None]).flatten(-2)  # [..., J, 2] → [..., J·2]

@@ -241,6 +241,6 @@ class FinePOSE(Denoiser):
         else:
             originals, J = len(texts), len(self.skeleton.joints)
             numbers = torch.arange(originals * hypotheses * J, device=texts.device)
-            numbers = numbers.view(originals, hypotheses, J)[:, chosen.start : chosen.stop]
+            numbers = numbers.view(originals, hypotheses, J)[:, chosen.start : chosen.stop]  # → [B, H, J]
             read = texts[numbers.flatten(0, 1) % originals]  # [B, H, J] → [B·H, J]
-        return read.repeat(windows // len(texts), 1)
+        return read.repeat(windows // len(texts), 1)  # the same once more for mirror images

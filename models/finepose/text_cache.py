@@ -34,4 +34,4 @@ class TextCache:
                 results = compute(new)
             self._results |= zip(new, zip(*results, strict=True), strict=True)
         rows = zip(*(self._results[text] for text in texts), strict=True)
-        return cast(Results, tuple(torch.stack(same) for same in rows))
+        return cast(Results, tuple(torch.stack(same) for same in rows))  # U times [...] → [U, ...]

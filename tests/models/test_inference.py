@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from bench.measure.flops import count_flops
-from models import inference as prediction
+from models import inference
 from models.errors import InputError
 from models.inference import centre_frames, with_confidence
 from models.lifter import Batch
@@ -22,7 +22,7 @@ def test_centre_frames_lift_every_frame_from_its_surroundings(monkeypatch: pytes
     whole = centre_frames(lift, SEEN, length=5, frames=9)
     expected = [SEEN[:, first + 2] + SEEN[:, first : first + 5].sum(1) for first in range(9)]
     torch.testing.assert_close(whole, torch.stack(expected, 1))
-    monkeypatch.setattr(prediction, "FRAMES_AT_ONCE", 20)
+    monkeypatch.setattr(inference, "FRAMES_AT_ONCE", 20)
     assert torch.equal(centre_frames(lift, SEEN, length=5, frames=9), whole)
     assert sizes == [18, 4, 4, 4, 4, 2]
 
