@@ -5,7 +5,7 @@ Where its parts are:
 - this file: the graph and temporal layers, the network, its options.
 - ``baselines.layers.graph``: the skeleton's three graphs.
 - ``baselines.layers.norm_momentum``: the schedule of the norms' momentum.
-- ``baselines.tcn``: ``FilterConfig``. ``models.ranger``: the optimiser of its published recipe.
+- ``baselines.tcn``: ``FilterConfig``. ``models.optim.ranger``: the optimiser of its published recipe.
 - ``models.inference``: every frame lifted from its own window, averaging with the mirror image.
 - ``models.losses``: ``mean_joint_distance``, the loss.
 

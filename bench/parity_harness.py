@@ -19,7 +19,7 @@ from bench.data.windows import Windows, eval_table, train_table
 from bench.protocol.aggregation import aggregate_errors
 from bench.protocol.metrics import PCK_GROUPS, auc, mpjpe, mpjve, n_mpjpe, p_mpjpe, pck
 from models.lifter import Batch
-from models.ranger import Ranger
+from models.optim.ranger import Ranger
 from models.skeleton import Skeleton
 
 Outputs = dict[str, Any]

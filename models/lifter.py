@@ -96,7 +96,7 @@ class Recipe:
         decay: factor on the learning rate per epoch, or as ``schedule`` says; spread over all of them where
             ``least_steps`` adds some.
         weight_decay: of the optimiser; decoupled in AdamW and Ranger.
-        optimizer: AdamW, Adam, Adam with AMSGrad, or ``models.ranger``.
+        optimizer: AdamW, Adam, Adam with AMSGrad, or ``models.optim.ranger``.
         schedule: of the learning rate; see ``models.optim``.
         clip: largest gradient norm; None for no clipping.
     """

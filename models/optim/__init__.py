@@ -1,7 +1,7 @@
 """Names of optimisers and of learning-rate schedules, as recipes and experiments give them, and the schedules.
 
-Free of torch, so that descriptions of experiments are read without it. ``models.ranger`` holds the one optimiser
-that torch does not have.
+Free of torch, so that descriptions of experiments are read without it. ``ranger`` is the one optimiser that torch
+does not have.
 """
 
 from __future__ import annotations
