@@ -1,4 +1,12 @@
-"""D3DP: diffusion over poses on MixSTE's trunk (Shan et al., arXiv:2303.11579, ICCV 2023)."""
+"""D3DP: diffusion over poses on MixSTE's trunk (Shan et al., arXiv:2303.11579, ICCV 2023).
+
+Where its parts are:
+
+- this file: sizes and schedules alone.
+- ``models.diffusion.denoiser``: the method: loss, sampling, mirroring, hypotheses in chunks, ``DenoiserConfig``.
+- ``models.diffusion.process``: noise schedule, forward process, DDIM steps, noise of each window.
+- ``models.layers.transformer``: the trunk. ``models.losses``: ``mean_joint_distance``, the loss.
+"""
 
 from __future__ import annotations
 

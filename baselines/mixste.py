@@ -1,4 +1,14 @@
-"""MixSTE: mixed spatio-temporal transformer, sequence to sequence (Zhang et al., arXiv:2203.00859, CVPR 2022)."""
+"""MixSTE: mixed spatio-temporal transformer, sequence to sequence (Zhang et al., arXiv:2203.00859, CVPR 2022).
+
+Where its parts are:
+
+- this file: sizes, schedules, and the loss as a sum of its three terms.
+- ``models.layers.transformer``: the network (embedding, spatial and temporal blocks, head) and ``TrunkConfig``.
+- ``models.losses``: the three terms and the weights of joints.
+- ``models.inference``: averaging with the mirror image.
+
+B batch, F frames, J joints.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +69,7 @@ class MixSTE(Lifter):
     @torch.no_grad()
     def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
         poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]
+        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
 
 
 def mixste_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:

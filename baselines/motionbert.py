@@ -1,6 +1,13 @@
-"""MotionBERT's DSTformer: two transformers per stage that attend to joints and frames in either order.
+"""MotionBERT's DSTformer: two transformers side by side, which attend to joints and frames in either order.
 
-Zhu et al., arXiv:2210.06551, ICCV 2023. B batch, F frames, J joints, C channels.
+Zhu et al., arXiv:2210.06551, ICCV 2023. Where its parts are:
+
+- this file: streams and their fusion, the network, its options, the loss as a weighted sum.
+- ``models.layers.transformer``: ``Block``, attention, blocks within frames.
+- ``models.inference``: the detector's confidence as a third coordinate, averaging with the mirror image.
+- ``models.losses``, ``baselines.layers.limbs``: terms of the loss.
+
+B batch, F frames, J joints, C channels.
 """
 
 from __future__ import annotations
@@ -12,9 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from baselines.layers.limbs import limb_losses, meeting_limbs
+from models.config import ConfidenceConfig, check_stride
 from models.errors import InputError
-from models.inference import ConfidenceConfig, check_stride, flip_average, root_at_origin, with_confidence
-from models.layers.transformer import BLOCK_EPS, Block, TrunkConfig, growing, within_frames
+from models.inference import flip_average, root_at_origin, with_confidence
+from models.layers.transformer import BLOCK_EPS, Block, TrunkConfig, drop_path_rates, within_frames
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance, scaled_joint_distance, velocity
 from models.skeleton import HUMAN36M, Skeleton
@@ -28,7 +36,7 @@ class MotionBERTConfig(TrunkConfig, ConfidenceConfig):
 
     Attributes:
         stride: frames from one training window to the next; None for ``frames``, without overlap.
-        depth: stages of two streams, each one spatial and one temporal block.
+        depth: pairs of streams, each stream one spatial and one temporal block.
         representation: width of the features before the last layer.
         weight_std: standard deviation of the initial weights of all linear layers.
         scaled, velocity: weights of the losses on scaled poses and on velocity, beside 1 for the position.
@@ -83,8 +91,8 @@ class Stream(nn.Module):
         return within_frames(self.spatial, self.temporal(tokens))
 
 
-class Stage(nn.Module):
-    """Two streams from the same tokens, and for every token a weighted mean of the two."""
+class DualStream(nn.Module):
+    """Two streams of the same tokens ``[B, F, J, C]``, and for every token a weighted mean of the two."""
 
     def __init__(self, config: MotionBERTConfig, drop_path: float) -> None:
         super().__init__()
@@ -94,7 +102,8 @@ class Stage(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         streams = self.spatial_first(tokens), self.temporal_first(tokens)
-        first, second = self.fusion(torch.cat(streams, dim=-1)).softmax(dim=-1).split(1, dim=-1)
+        weights = self.fusion(torch.cat(streams, dim=-1)).softmax(dim=-1)  # [B, F, J, 2·C] → [B, F, J, 2]
+        first, second = weights.split(1, dim=-1)  # [B, F, J, 2] → twice [B, F, J, 1]
         return first * streams[0] + second * streams[1]
 
 
@@ -139,7 +148,8 @@ class MotionBERT(Lifter):
         self.embedding = nn.Linear(3, C)
         self.joint_table = nn.Parameter(torch.empty(1, len(skeleton.joints), C))
         self.frame_table = nn.Parameter(torch.empty(1, config.frames, 1, C))
-        self.stages = nn.Sequential(*(Stage(config, rate) for rate in growing(config.drop_path, config.depth)))
+        rates = drop_path_rates(config.drop_path, config.depth)
+        self.stages = nn.Sequential(*(DualStream(config, rate) for rate in rates))
         self.norm = nn.LayerNorm(C, eps=BLOCK_EPS)
         self.represent = nn.Linear(C, config.representation)
         self.head = nn.Linear(config.representation, 3)
@@ -153,7 +163,7 @@ class MotionBERT(Lifter):
         for table in (self.joint_table, self.frame_table):
             nn.init.normal_(table, std=config.table_std)
         for stage in self.modules():
-            if isinstance(stage, Stage):
+            if isinstance(stage, DualStream):
                 nn.init.zeros_(stage.fusion.weight)
                 nn.init.constant_(stage.fusion.bias, 0.5)
         self.embedding.weight.data[:, :2] *= config.input_gain
@@ -174,7 +184,7 @@ class MotionBERT(Lifter):
     @torch.no_grad()
     def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
         poses = flip_average(self.lift, self._seen(batch), self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]
+        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
 
 
 def motionbert_loss(

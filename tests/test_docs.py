@@ -34,7 +34,9 @@ def test_every_page_is_in_the_navigation_once():
     assert sorted(pages) == sorted(path.relative_to(ROOT / "docs").as_posix() for path in PAGES)
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda path: path.name
+)
 def test_links_lead_somewhere(page):
     text = page.read_text()
     for link in LINK.findall(without_code(text)):

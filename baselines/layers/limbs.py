@@ -18,7 +18,7 @@ COSINE_LIMIT = 1 - 1e-7
 
 def limb_vectors(poses: Tensor, limbs: Pairs) -> Tensor:
     """First minus second joint: ``[..., J, 3]`` to ``[..., L, 3]``."""
-    first, second = torch.tensor(limbs, device=poses.device).T
+    first, second = torch.tensor(limbs, device=poses.device).T  # [L, 2] → [2, L]
     return poses[..., first, :] - poses[..., second, :]
 
 
@@ -30,7 +30,7 @@ def limb_lengths(poses: Tensor, limbs: Pairs) -> Tensor:
 def limb_angles(poses: Tensor, limbs: Pairs, pairs: Pairs) -> Tensor:
     """Angles (radians) ``[..., P]`` between pairs of limbs, given by their numbers."""
     vectors = limb_vectors(poses, limbs)
-    first, second = torch.tensor(pairs, device=poses.device).T
+    first, second = torch.tensor(pairs, device=poses.device).T  # [P, 2] → [2, P]
     cosine = functional.cosine_similarity(vectors[..., first, :], vectors[..., second, :], dim=-1)
     return cosine.clamp(-COSINE_LIMIT, COSINE_LIMIT).acos()
 

@@ -18,7 +18,7 @@ from bench.results.record import Measurement, Missing
 from bench.training.selection import RULE
 from models.checkpoints.importer import ImportedCheckpoint, read_imported
 from models.errors import InputError
-from models.lifter import Lifter, Recipe, Stage
+from models.lifter import FirstStage, Lifter, Recipe
 from models.skeleton import Skeleton
 
 PROTOCOL_VERSION = 2
@@ -185,7 +185,7 @@ def resolve(experiment: Experiment) -> Job:
         known = ", ".join(lifter.presets)
         raise InputError(f"method {method.name!r} has no preset {method.preset!r}; it has {known}")
     published = _published(experiment)
-    base = preset.config if published is None else published.config
+    base = lifter.resolve_config(preset.config if published is None else published.config)
     config = _configure(lifter, base, method.options, method.name)
     evaluated_config = _configure(lifter, config, experiment.evaluation.options, method.name)
     evaluation = experiment.evaluation
@@ -313,7 +313,7 @@ def _held_out(data: Dataset, every: int) -> list[str]:
 _HELD_OUT: dict[tuple[str, str, int], list[str]] = {}
 
 
-def _first_training(stage: Stage, experiment: Experiment, data: Dataset) -> Training:
+def _first_training(stage: FirstStage, experiment: Experiment, data: Dataset) -> Training:
     """The training of a first stage: its own recipe, cut short where the experiment asks for a short training."""
     asked = experiment.training
     recipe = stage.recipe or stage.lifter.presets[experiment.method.preset].recipe
@@ -361,7 +361,7 @@ def _check_confidence(lifter: type[Lifter], config: Any, data: Dataset, sequence
 def _configure(lifter: type[Lifter], config: Any, options: dict[str, Any], method: str) -> Any:
     hints = get_type_hints(lifter.Config)
     changed = checked_options(options, hints, "method.options", method)
-    return replace(config, **changed)
+    return lifter.resolve_config(replace(config, **changed))
 
 
 def _changed(options: dict[str, Any], config: Any, base: Any) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from bench.training.selection import LEAST_CHECKS, Choice
 from models.errors import DivergedError, InputError
 from models.lifter import Lifter
 from models.optim import learning_rate
-from models.ranger import Ranger
+from models.optim.ranger import Ranger
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -38,13 +38,14 @@ def cosine_schedule(timesteps: int = TIMESTEPS) -> Tensor:
 
 def q_sample(clean: Tensor, noise: Tensor, times: Tensor, signal: Tensor) -> Tensor:
     """Poses ``[B, ...]`` diffused to ``times`` ``[B]`` (CPU, int64) of the schedule ``signal``."""
-    share = signal[times].view(-1, *[1] * (clean.dim() - 1)).to(clean.device)
+    share = signal[times].view(-1, *[1] * (clean.dim() - 1)).to(clean.device)  # [B] → [B, 1, …, 1]
     return (share.sqrt() * clean + (1 - share).sqrt() * noise).to(clean.dtype)
 
 
 def predict_noise_from_start(current: Tensor, clean: Tensor, times: Tensor, signal: Tensor) -> Tensor:
     """Noise in ``current`` ``[B, ...]`` at ``times`` (``[B]`` or ``[1]``) if it came from ``clean``; float64."""
-    return _noise_between(current, clean, signal[times].view(-1, *[1] * (current.dim() - 1)).to(current.device))
+    share = signal[times].view(-1, *[1] * (current.dim() - 1)).to(current.device)  # [B] → [B, 1, …, 1]
+    return _noise_between(current, clean, share)
 
 
 def visited_times(steps: int, timesteps: int = TIMESTEPS) -> list[int]:
@@ -92,11 +93,11 @@ def sample(denoise: Callable[[Tensor, int], Tensor], noise: Tensor, scale: float
         estimates.append(clean)
         if then >= 0:
             current = ddim_step(current, clean, noise[number], now, then, signal)
-    return torch.stack(estimates, dim=1)
+    return torch.stack(estimates, dim=1)  # K times [B, H, F, J, 3] → [B, K, H, F, J, 3]
 
 
 def window_noise(window_keys: Tensor, seed: int, hypotheses: int, steps: int, shape: tuple[int, ...]) -> Tensor:
-    """Sampling noise ``[K, B, H, *shape]``, float32 on the CPU, that follows from names alone.
+    """Sampling noise ``[K, B, H, *shape]``, float32 on the CPU, that follows from seed, key and hypothesis alone.
 
     One counter-based stream (Philox) for each (seed, window key, hypothesis), drawn step after step: a window's
     noise does not depend on its batch, and fewer hypotheses or steps are a prefix of more.
@@ -113,4 +114,5 @@ def window_noise(window_keys: Tensor, seed: int, hypotheses: int, steps: int, sh
         for hypothesis, draws in enumerate(row):
             stream = np.random.Philox(key=np.array([seed, key], np.uint64), counter=[0, 0, 0, hypothesis])
             np.random.Generator(stream).standard_normal(dtype=np.float32, out=draws)
+    # [B, H, K, *shape] → [K, B, H, *shape]
     return torch.from_numpy(noise).permute(2, 0, 1, *range(3, noise.ndim))

@@ -45,11 +45,12 @@ def _word_tokens(word: str) -> tuple[int, ...]:
         best = min(pairwise(symbols), key=lambda pair: ranks.get(pair, MERGES))
         if best not in ranks:
             break
-        symbols = _merged(symbols, best)
+        symbols = _merge(symbols, best)
     return tuple(ids[symbol] for symbol in symbols)
 
 
-def _merged(symbols: list[str], pair: tuple[str, str]) -> list[str]:
+def _merge(symbols: list[str], pair: tuple[str, str]) -> list[str]:
+    """The symbols with every occurrence of the pair joined to one."""
     merged: list[str] = []
     for symbol in symbols:
         if merged and (merged[-1], symbol) == pair:
@@ -70,7 +71,7 @@ def _byte_symbols() -> dict[int, str]:
 @cache
 def _vocabulary() -> tuple[dict[tuple[str, str], int], dict[str, int]]:
     """Rank of every merge, and id of every symbol."""
-    lines = gzip.decompress(_vocabulary_file().read_bytes()).decode().split("\n")[1 : MERGES + 1]
+    lines = gzip.decompress(vocabulary_file().read_bytes()).decode().split("\n")[1 : MERGES + 1]
     pairs = [(left, right) for left, right in (line.split() for line in lines)]
     symbols = list(_byte_symbols().values())
     symbols += [f"{symbol}</w>" for symbol in symbols] + [left + right for left, right in pairs]
@@ -79,7 +80,12 @@ def _vocabulary() -> tuple[dict[tuple[str, str], int], dict[str, int]]:
     }
 
 
-def _vocabulary_file() -> Path:
+def vocabulary_file() -> Path:
+    """The vocabulary in the folder of the installed package.
+
+    Raises:
+        InputError: it is not installed.
+    """
     package = importlib.util.find_spec("open_clip")
     folders = package.submodule_search_locations if package is not None else None
     for folder in folders or ():

@@ -8,7 +8,7 @@ import torch
 
 from baselines.mhformer import MHFormer, MHFormerConfig
 from baselines.published.mhformer import ADAPTER
-from models import inference as prediction
+from models import inference
 from models.checkpoints.importer import import_checkpoint
 from models.errors import InputError
 from models.lifter import Batch, Sampling
@@ -44,7 +44,7 @@ def test_every_frame_is_the_centre_of_its_own_window(monkeypatch: pytest.MonkeyP
         one_by_one = [lifter.lift(data.pose_2d[:, first : first + 9])[:, 4] for first in range(5)]
     expected = torch.stack(one_by_one, dim=1)
     torch.testing.assert_close(poses[:, :, 1:], expected[:, :, 1:])
-    monkeypatch.setattr(prediction, "FRAMES_AT_ONCE", 20)
+    monkeypatch.setattr(inference, "FRAMES_AT_ONCE", 20)
     torch.testing.assert_close(lifter.predict(data, Sampling(flip=False))[:, 0, 0], poses)
 
 

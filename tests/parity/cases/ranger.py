@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from models.ranger import Ranger
+from models.optim.ranger import Ranger
 from tests.parity.vectors import Case, Limit, Outputs, Vectors
 
 

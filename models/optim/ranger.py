@@ -11,20 +11,20 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 LEAST_RECTIFIED = 5.0
-"""Shorter approximated moving averages than this have too wild a variance: the step is then not adapted."""
+"""Approximated length of the moving average below which its variance is too large to adapt the step by it."""
 LOOK_AHEAD_EVERY = 6
 LOOK_AHEAD = 0.5
-"""Part of the way from the slow weights to the fast ones that is kept."""
+"""How far the slow weights move towards the fast ones, as a share of the difference."""
 
 
 class Ranger(Optimizer):
-    """Steps of rectified Adam; every sixth one goes halfway back to where the fast weights last began.
+    """Rectified Adam, whose every sixth step ends halfway between the slow weights and the fast ones.
 
     Args:
         params: parameters, or groups of them.
         lr: learning rate.
         betas: of the averages of the gradient and of its square.
-        eps: added to the root of the latter.
+        eps: added to the root of the second average.
         weight_decay: decoupled, as AdamW's.
     """
 
@@ -70,7 +70,7 @@ class Ranger(Optimizer):
 
 
 def _step_size(step: int, first: float, second: float) -> tuple[float, bool]:
-    """Factor on the step, and whether it is divided by the root of the squares' average."""
+    """Factor on the step, and whether the step is divided by the root of the average of squares."""
     longest = 2 / (1 - second) - 1
     kept = second**step
     length = longest - 2 * step * kept / (1 - kept)
