@@ -14,7 +14,7 @@ from bench.cli import app
 from bench.data import load
 from bench.data.bvh import cache as clip_cache
 from bench.data.bvh import takes
-from bench.data.bvh.clip import Settings
+from bench.data.bvh.clip import Clip, Settings, read_clip
 from bench.data.cameras import project
 from bench.data.sequence import Dataset
 from models.errors import InputError
