@@ -1,4 +1,4 @@
-"""The data set that is always there: people in motion, generated on first use and kept in the user's cache.
+"""The synthetic data set, which needs no files: people in motion, generated once and kept in the user's cache.
 
 Nothing is downloaded. Seven subjects with the split of Human3.6M, its fifteen actions, two takes each, 50 Hz, and
 the published calibration of its four cameras. The motion is modelled, not recorded: see docs/synthetic-data.md.
@@ -17,7 +17,7 @@ from bench.data.human36m.reader import Human36M
 from bench.data.packing import Recording, pack
 from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
-from bench.data.synthetic.actions import ACTIONS, FPS, perform
+from bench.data.synthetic.actions import ACTIONS, FPS, make_motion
 from bench.data.synthetic.bodies import STATURE, body
 from bench.data.synthetic.detector import detect
 from models.skeleton import HUMAN36M
@@ -87,7 +87,7 @@ def generate(name: Name, frames: int, seed: int = SEED) -> tuple[np.ndarray, np.
     """
     subject, action, take = name
     drawn = population(subject, seed)
-    world = perform(subject, action, take, frames, body(subject, drawn), drawn)
+    world = make_motion(subject, action, take, frames, body(subject, drawn), drawn)
     place = [drawn, 3, list(STATURE).index(subject), list(ACTIONS).index(action), take]
     views = [
         detect(np.random.default_rng([*place, number]), camera.pixels(camera.from_world(world)))
