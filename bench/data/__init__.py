@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.config.registry import DATASETS
-from bench.data.reader import Reader
-from bench.data.sequence import Dataset
 from models.errors import InputError
+
+if TYPE_CHECKING:
+    from bench.data.reader import Reader
+    from bench.data.sequence import Dataset
 
 
 def load(
@@ -38,6 +40,8 @@ def find_reader(name: str) -> Reader:
     Raises:
         InputError: no data set has this name, it does not import, or what it names is no ``Reader``.
     """
+    from bench.data.reader import Reader  # here, so that processes that only parse files need not load torch
+
     found = DATASETS.load(name)
     if not (isinstance(found, type) and issubclass(found, Reader)):
         raise InputError(f"data set {name!r} is {found!r}, no subclass of bench.data.reader.Reader: make it one")

@@ -1,4 +1,7 @@
-"""From takes in world coordinates to sequences in camera coordinates, packed so that windows need no copy."""
+"""Recordings in world coordinates become sequences in camera coordinates.
+
+All sequences are slices of a few shared arrays, which windows then use without a copy.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ class Recording:
 
     Attributes:
         subject, action: names, as in ``Sequence``.
-        world: ``[T, J, 3]`` metres, world axes; joint 0 is the root.
+        world: ``[T, J, 3]`` metres, world axes.
         pixels: for each camera ``[T, J, 2]`` pixels.
         cameras: as many.
         confidence: for each camera ``[T, J]``, if the detector gives it.
@@ -32,28 +35,29 @@ class Recording:
     confidence: tuple[np.ndarray, ...] | None = None
 
 
-def pack(takes: abc.Sequence[Recording], fps: float) -> tuple[Sequence, ...]:
-    """One sequence for each camera of each take, all of them slices of shared arrays.
+def pack(recordings: abc.Sequence[Recording], fps: float, root: int = 0) -> tuple[Sequence, ...]:
+    """One sequence for each camera of each recording, all of them slices of shared arrays.
 
     Args:
-        takes: at least one; the joint order of the first holds for all.
+        recordings: at least one; the joint order of the first holds for all.
         fps: frames per second.
+        root: joint that poses are relative to.
     """
-    frames = sum(len(take.world) * len(take.cameras) for take in takes)
-    joints = takes[0].world.shape[1]
+    frames = sum(len(take.world) * len(take.cameras) for take in recordings)
+    joints = recordings[0].world.shape[1]
     pose_2d = np.empty((frames, joints, 2), dtype=np.float32)
     pose_3d = np.empty((frames, joints, 3), dtype=np.float32)
     trajectory = np.empty((frames, 3), dtype=np.float32)
     confidence = None
-    if all(take.confidence is not None for take in takes):
-        parts = [part for take in takes for part in take.confidence or ()]
+    if all(take.confidence is not None for take in recordings):
+        parts = [part for take in recordings for part in take.confidence or ()]
         confidence = np.concatenate(parts).astype(np.float32, copy=False)
     found = []
-    for take, camera, pixels, rows in _rows(takes):
+    for take, camera, pixels, rows in _rows(recordings):
         seen = camera.from_world(take.world.astype(np.float64))
         pose_2d[rows] = normalise(pixels, camera.width, camera.height)
-        pose_3d[rows] = seen - seen[:, :1]
-        trajectory[rows] = seen[:, 0]
+        pose_3d[rows] = seen - seen[:, root : root + 1]
+        trajectory[rows] = seen[:, root]
         arrays = (pose_2d[rows], pose_3d[rows], trajectory[rows], camera.intrinsics)
         size = (camera.width, camera.height)
         trusted = None if confidence is None else confidence[rows]
@@ -64,7 +68,9 @@ def pack(takes: abc.Sequence[Recording], fps: float) -> tuple[Sequence, ...]:
 def fingerprint(train: abc.Sequence[Sequence], test: abc.Sequence[Sequence], *, protocol: str = "") -> str:
     """Hash of names, order, split and every number of the sequences: 16 hexadecimal digits.
 
-    ``protocol``: by which the same numbers would mean something else.
+    Args:
+        train, test: sequences of both parts.
+        protocol: of the annotation, if the same numbers would mean something else under another one.
     """
     digest = blake2b(protocol.encode(), digest_size=8)
     for split, members in (("train", train), ("test", test)):
@@ -80,9 +86,9 @@ def fingerprint(train: abc.Sequence[Sequence], test: abc.Sequence[Sequence], *, 
     return digest.hexdigest()
 
 
-def _rows(takes: abc.Sequence[Recording]) -> abc.Iterator[tuple[Recording, Camera, np.ndarray, slice]]:
+def _rows(recordings: abc.Sequence[Recording]) -> abc.Iterator[tuple[Recording, Camera, np.ndarray, slice]]:
     begin = 0
-    for take in takes:
+    for take in recordings:
         for camera, pixels in zip(take.cameras, take.pixels, strict=True):
             end = begin + len(take.world)
             yield take, camera, pixels, slice(begin, end)

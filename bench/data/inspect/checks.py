@@ -1,7 +1,7 @@
-"""Whether a data set can be right: what its numbers must keep to, whoever made it.
+"""Checks whether a data set can be right: limits that the numbers of any recording of people keep to.
 
-A check gives one line with the numbers that it rests on. "problem" is what makes results wrong or meaningless;
-"note" is what only limits what they may be called.
+Each check gives one line with the numbers that it judges by. A "problem" makes results wrong or meaningless; a
+"note" only limits what results may be called.
 """
 
 from __future__ import annotations
@@ -26,10 +26,8 @@ OUTSIDE = 0.1  # share of joints that may lie outside the image
 MISPLACED = 0.03  # of the image's width: median distance of 2D poses and projections
 MISPLACED_SEQUENCE = 0.06  # the same of a single sequence
 BONE = (0.01, 0.8)  # metres
-CHANGING = (
-    0.05,
-    0.2,
-)  # standard deviation of a bone by its length: of the limbs, and where shoulders and spine move
+CHANGING = (0.05, 0.2)
+"""Standard deviation of a bone's length by its mean: of the limbs, and where shoulders and spine move."""
 UNEQUAL = 0.15  # difference of a left and a right bone by their mean
 DISTANCE = (0.5, 30.0)  # metres of the root from the camera
 FASTEST = 25.0  # m/s that one joint in a thousand may exceed
@@ -234,7 +232,7 @@ def _sides(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
 
 
 def _knees(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
-    """By subject, so that one whose sides are exchanged shows."""
+    """Each subject by itself: sides may be exchanged in the data of one only."""
     by_subject: dict[str, list[tuple[int, int]]] = {}
     for sequence, fact in zip(sequences, facts, strict=True):
         if fact.knees is not None:
@@ -304,5 +302,5 @@ def _worst(
 
 
 def _share(counts: tuple[int, ...]) -> float:
-    """Of (hits, all); 1 where there is nothing to judge."""
+    """Share of hits, of (hits, all); 1 where there is nothing to judge."""
     return counts[0] / counts[1] if counts[1] else 1.0

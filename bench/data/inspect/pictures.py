@@ -149,7 +149,7 @@ def _strides(sequence: Sequence, phase: np.ndarray) -> list[tuple[np.ndarray, np
 
 
 def _detections(dataset: Dataset) -> Figure:
-    """Errors of the 2D poses: by joint, in all, and how long they last."""
+    """Errors of the 2D poses: by joint, over all joints, and how long they last."""
     errors = np.concatenate([detection_errors(sequence) for sequence in dataset.test])
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     joints, spread, memory = figure.subplots(1, 3)

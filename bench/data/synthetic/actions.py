@@ -1,4 +1,4 @@
-"""The fifteen actions of Human3.6M as plans for legs, hands and gaze, and the motion of one take."""
+"""The fifteen actions of Human3.6M: what legs, hands and gaze do in each, and the motion of one take."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ ACTIONS: Mapping[str, Action] = {
 }  # fmt: skip
 
 
-def perform(subject: str, action: str, take: int, frames: int, body: Body, seed: int) -> np.ndarray:
+def make_motion(subject: str, action: str, take: int, frames: int, body: Body, seed: int) -> np.ndarray:
     """The motion of one take, the same whatever else is generated.
 
     Args:

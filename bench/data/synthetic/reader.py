@@ -1,4 +1,4 @@
-"""The data set that is always there: people in motion, generated on first use and kept in the user's cache.
+"""The synthetic data set, which needs no files: people in motion, generated once and kept in the user's cache.
 
 Nothing is downloaded. Seven subjects with the split of Human3.6M, its fifteen actions, two takes each, 50 Hz, and
 the published calibration of its four cameras. The motion is modelled, not recorded: see docs/synthetic-data.md.
@@ -6,22 +6,20 @@ the published calibration of its four cameras. The motion is modelled, not recor
 
 from __future__ import annotations
 
-import os
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
-from platformdirs import user_cache_dir
 
+from bench.data.cache import cache_folder, load_arrays, store_arrays
 from bench.data.human36m import cameras as human36m_cameras
 from bench.data.human36m.reader import Human36M
 from bench.data.packing import Recording, pack
 from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
-from bench.data.synthetic.actions import ACTIONS, FPS, perform
+from bench.data.synthetic.actions import ACTIONS, FPS, make_motion
 from bench.data.synthetic.bodies import STATURE, body
 from bench.data.synthetic.detector import detect
-from bench.results.files import atomic
 from models.skeleton import HUMAN36M
 
 VERSION = 2  # raise it when any number changes
@@ -47,7 +45,7 @@ class Synthetic(Reader):
             root: not used; there are no files.
             detections: "gt", exact projections, or "cpn", the same with the errors of a detector.
         """
-        world, noisy = _cached()
+        world, noisy = _takes()
         train, test = (
             _sequences(subjects, world, noisy, detections)
             for subjects in (self.train_subjects, self.test_subjects)
@@ -66,8 +64,7 @@ def population(subject: str, seed: int = SEED) -> int:
 
 def cache_file() -> Path:
     """Where the generated set is kept: in ``$BENCH_CACHE``, or the user's cache folder."""
-    folder = os.environ.get("BENCH_CACHE") or user_cache_dir("lifting-bench")
-    return Path(folder) / f"synthetic-v{VERSION}-seed{SEED}.npz"
+    return cache_folder() / f"synthetic-v{VERSION}-seed{SEED}.npz"
 
 
 def schedule(seed: int = SEED) -> dict[Name, int]:
@@ -90,7 +87,7 @@ def generate(name: Name, frames: int, seed: int = SEED) -> tuple[np.ndarray, np.
     """
     subject, action, take = name
     drawn = population(subject, seed)
-    world = perform(subject, action, take, frames, body(subject, drawn), drawn)
+    world = make_motion(subject, action, take, frames, body(subject, drawn), drawn)
     place = [drawn, 3, list(STATURE).index(subject), list(ACTIONS).index(action), take]
     views = [
         detect(np.random.default_rng([*place, number]), camera.pixels(camera.from_world(world)))
@@ -120,38 +117,27 @@ def _rounded(pixels: np.ndarray) -> np.ndarray:
     return np.round(pixels * 1024) / 1024
 
 
-def _cached() -> tuple[dict[Name, np.ndarray], dict[Name, np.ndarray]]:
+def _takes() -> tuple[dict[Name, np.ndarray], dict[Name, np.ndarray]]:
+    """Joints and detections of every take, as ``generate`` gives them; from the cache where it has them."""
     path, frames = cache_file(), schedule()
-    arrays = _load(path, sum(frames.values()))
-    if arrays is None:
+    kept = load_arrays(path)
+    if kept is not None and _is_whole(kept, sum(frames.values())):
+        world, noisy = kept["world"], kept["noisy"]
+    else:
         made = [generate(name, count) for name, count in frames.items()]
         world, noisy = (np.concatenate(parts) for parts in zip(*made, strict=True))
-        _store(path, world, noisy)
-    else:
-        world, noisy = arrays
+        store_arrays(path, world=world, noisy=noisy, digest=_digest(world, noisy))
     ends = np.cumsum(list(frames.values()))[:-1]
     world_takes, noisy_takes = (np.split(array, ends) for array in (world, noisy))
     return dict(zip(frames, world_takes, strict=True)), dict(zip(frames, noisy_takes, strict=True))
 
 
-def _load(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """What ``_store`` wrote; None if it is not there or not whole."""
-    try:
-        with np.load(path) as archive:
-            world, noisy, digest = archive["world"], archive["noisy"], str(archive["digest"])
-    except Exception:  # a damaged archive can raise almost anything, and is made anew
-        return None
-    whole = len(world) == len(noisy) == frames and digest == _digest(world, noisy)
-    return (world, noisy) if whole else None
-
-
-def _store(path: Path, world: np.ndarray, noisy: np.ndarray) -> None:
-    """Write the cache whole or not at all; that a folder cannot be written is no error, only slow."""
-    try:
-        with atomic(path) as file:
-            np.savez(file, world=world, noisy=noisy, digest=np.array(_digest(world, noisy)))
-    except OSError:
-        return
+def _is_whole(kept: dict[str, np.ndarray], frames: int) -> bool:
+    """Whether the cache holds all frames, and what was written."""
+    if not {"world", "noisy", "digest"} <= kept.keys():
+        return False
+    world, noisy = kept["world"], kept["noisy"]
+    return len(world) == len(noisy) == frames and str(kept["digest"]) == _digest(world, noisy)
 
 
 def _digest(*arrays: np.ndarray) -> str:

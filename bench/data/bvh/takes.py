@@ -1,10 +1,10 @@
-"""Who moves in a BVH file and what he does: from its folder, its name and an optional index."""
+"""Who moves in a BVH file and what is done: from its folder, its name and an optional index."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence as Many
+from collections import abc
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ _CLASS = re.compile(r"[^,;:()\[\]/.\"]+?(?=\s+-\s|[,;:()\[\]/.\"]|$)")
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedFile:
     """A file and what it is called.
 
     Attributes:
@@ -35,7 +35,7 @@ class Named:
     action: str
 
 
-def find(root: Path) -> list[Path]:
+def find_files(root: Path) -> list[Path]:
     """All BVH files below a folder, in sorted order.
 
     Raises:
@@ -43,18 +43,15 @@ def find(root: Path) -> list[Path]:
     """
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: name the folder with the BVH files as the data's root")
-    found = [
-        Path(folder) / name
-        for folder, _, names in os.walk(root)
-        for name in names
-        if name.lower().endswith(".bvh")
+    files = [
+        Path(folder, name) for folder, _, names in os.walk(root) for name in names if name.lower().endswith(".bvh")
     ]
-    if not found:
+    if not files:
         raise InputError(f"{root} has no .bvh file, nor has any folder in it: name the folder with the BVH files")
-    return sorted(found, key=lambda path: _natural(str(path)))
+    return sorted(files, key=lambda path: _natural(str(path)))
 
 
-def name(paths: Many[Path], index: Path | None) -> tuple[list[Named], int]:
+def name_files(paths: abc.Sequence[Path], index: Path | None) -> tuple[list[NamedFile], int]:
     """Subjects and actions of files.
 
     Args:
@@ -69,53 +66,53 @@ def name(paths: Many[Path], index: Path | None) -> tuple[list[Named], int]:
         InputError: the index cannot be read or names none of the files, or two takes of a subject have one name.
     """
     top = Path(os.path.commonpath([path.parent for path in paths]))
-    inside = [path.relative_to(top).with_suffix("") for path in paths]
-    told = {} if index is None else _read_index(index, {path.stem for path in paths})
-    flat = all(len(path.parts) == 1 for path in inside)
-    numbered = flat and all(_NUMBERED.fullmatch(path.stem) for path in inside)
-    named = []
-    for path, place in zip(paths, inside, strict=True):
-        subject = place.parts[0] if len(place.parts) > 1 else "subject"
-        if numbered:
-            subject = path.stem.split("_")[0]
-        take = "-".join(place.parts[1:] or place.parts)
-        named.append(Named(path, _plain(subject), _action(told.get(path.stem), _plain(take))))
-    _check_unique(named)
-    return named, sum(path.stem not in told for path in paths) if index else 0
+    places = [path.relative_to(top).with_suffix("").parts for path in paths]
+    numbered = all(len(place) == 1 and _NUMBERED.fullmatch(place[0]) for place in places)
+    described = {} if index is None else _read_index(index, {path.stem for path in paths})
+    named: dict[tuple[str, str], NamedFile] = {}
+    for path, place in zip(paths, places, strict=True):
+        subject = path.stem.split("_")[0] if numbered else place[0] if len(place) > 1 else "subject"
+        take = _plain("-".join(place[1:] or place))
+        file = NamedFile(path, _plain(subject), _action(described.get(path.stem), take))
+        other = named.setdefault((file.subject, file.action), file)
+        if other is not file:
+            raise InputError(
+                f"{other.path} and {path} would be the same take of {file.subject}: rename one of them"
+            )
+    return list(named.values()), sum(path.stem not in described for path in paths) if index else 0
 
 
-def split(named: Many[Named], test: Many[str]) -> tuple[list[Named], list[Named], str]:
+def split(files: abc.Sequence[NamedFile], test: abc.Sequence[str]) -> tuple[list[NamedFile], list[NamedFile], str]:
     """Training and test takes, and a sentence that says how they were divided.
 
     Args:
-        named: all takes.
+        files: all takes.
         test: subjects to test on; none for every ``TEST_SUBJECTS``-th.
 
     Raises:
         InputError: a subject is not there, all are test subjects, or there is a single take.
     """
-    subjects = sorted({take.subject for take in named}, key=_natural)
+    subjects = sorted({file.subject for file in files}, key=_natural)
     unknown = sorted(set(test) - set(subjects))
     if unknown:
         raise InputError(f"option test names subject '{unknown[0]}', but there are {_listed(subjects)}")
     if len(subjects) > 1:
         chosen = set(test) or set(subjects[TEST_SUBJECTS // 2 :: TEST_SUBJECTS] or subjects[-1:])
-        members = [take.subject in chosen for take in named]
+        tested = {file for file in files if file.subject in chosen}
         sentence = f"split by subject: test subjects {_listed(sorted(chosen, key=_natural))}"
     else:
-        chosen = {take.action for take in named[TEST_TAKES // 2 :: TEST_TAKES]}
-        members = [not test and take.action in chosen for take in named]
+        tested = set() if test else {*files[TEST_TAKES // 2 :: TEST_TAKES]}
         sentence = f"one subject only: every {TEST_TAKES}rd take tests, so the test person is known from training"
-    if all(members) or not any(members):
+    if not tested or len(tested) == len(files):
         raise InputError(
             "the BVH files leave nothing to train on or to test on: give files of two subjects, or of two takes, "
             "and name fewer subjects in the option test"
         )
-    pairs = list(zip(named, members, strict=True))
-    return [take for take, tests in pairs if not tests], [take for take, tests in pairs if tests], sentence
+    return [file for file in files if file not in tested], [file for file in files if file in tested], sentence
 
 
 def _read_index(path: Path, stems: set[str]) -> dict[str, str]:
+    """What is done in the files of these names."""
     try:
         if path.stat().st_size > MAX_INDEX_BYTES:
             raise InputError(
@@ -126,17 +123,14 @@ def _read_index(path: Path, stems: set[str]) -> dict[str, str]:
         raise InputError(
             f"{path} cannot be read ({error.strerror}): give the path of an index as option index"
         ) from None
-    told = {}
-    for match in filter(None, map(_LINE.fullmatch, lines)):
-        stem = match[1].removesuffix(".bvh")
-        if stem in stems:
-            told[stem] = match[2]
-    if not told:
+    matches = [match for match in map(_LINE.fullmatch, lines) if match]
+    described = {match[1].removesuffix(".bvh"): match[2] for match in matches}
+    if stems.isdisjoint(described):
         raise InputError(
             f"{path}: no line begins with the name of a BVH file, as '01_01 walk': correct it or leave the "
             "option index out"
         )
-    return told
+    return described
 
 
 def _action(description: str | None, take: str) -> str:
@@ -154,20 +148,10 @@ def _plain(text: str) -> str:
     return re.sub(r"[^\w]+", "-", text).strip("-") or "unnamed"
 
 
-def _check_unique(named: Many[Named]) -> None:
-    seen: dict[tuple[str, str], Path] = {}
-    for take in named:
-        other = seen.setdefault((take.subject, take.action), take.path)
-        if other != take.path:
-            raise InputError(
-                f"{other} and {take.path} would be the same take of {take.subject}: rename one of them"
-            )
-
-
 def _natural(text: str) -> tuple[tuple[int, str], ...]:
     """Sorts "2" before "10"."""
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text))
 
 
-def _listed(words: Many[str], most: int = 12) -> str:
+def _listed(words: abc.Sequence[str], most: int = 12) -> str:
     return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
