@@ -119,3 +119,32 @@ DATASETS: Registry[Any] = Registry(
         "mpi_inf_3dhp": "bench.data.mpi_inf_3dhp.reader:read",
     },
 )
+
+METRICS: Registry[Any] = Registry(
+    "metric",
+    "lifting_bench.metrics",
+    {
+        "mpjpe": "bench.protocol.metrics:MPJPE",
+        "p_mpjpe": "bench.protocol.metrics:P_MPJPE",
+        "n_mpjpe": "bench.protocol.metrics:N_MPJPE",
+        "mpjve": "bench.protocol.metrics:MPJVE",
+        "acceleration": "bench.protocol.metrics:ACCELERATION",
+        "bone_length": "bench.protocol.metrics:BONE_LENGTH",
+        "symmetry": "bench.protocol.metrics:SYMMETRY",
+        "pck": "bench.protocol.metrics:PCK",
+        "auc": "bench.protocol.metrics:AUC",
+    },
+)
+
+AGGREGATIONS: Registry[Any] = Registry(
+    "aggregation",
+    "lifting_bench.aggregations",
+    {
+        "P-Agg": "bench.protocol.aggregation:P_AGG",
+        "P-Median": "bench.protocol.aggregation:P_MEDIAN",
+        "J-Fit": "bench.protocol.aggregation:J_FIT",
+        "J-Agg": "bench.protocol.aggregation:J_AGG",
+        "P-Best": "bench.protocol.aggregation:P_BEST",
+        "J-Best": "bench.protocol.aggregation:J_BEST",
+    },
+)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bench.data.cameras import project, viewing_rays
 from bench.protocol.metrics import aligned_joint_errors, joint_errors
-from bench.results.record import GroundTruth, Kind
+from bench.results.record import GroundTruth, ValueKind
 from models.lifter import Batch
 
 METRICS = {"mpjpe": joint_errors, "p_mpjpe": aligned_joint_errors}
@@ -39,7 +39,7 @@ class Aggregation:
     rule: str
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ValueKind:
         if self.looks_at.pose:
             return "oracle"
         return "assisted" if self.looks_at.root_trajectory else "deployable"

@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.protocol.aggregation import AGGREGATIONS
 from bench.results.errors import FrameErrors, takes
-from bench.results.record import GroundTruth, Kind, Value
+from bench.results.record import GroundTruth, Value, ValueKind
 from bench.results.statistics import action_mean, interval
 
 METRIC_VERSIONS = {
@@ -67,7 +67,7 @@ def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int =
     return tuple(values)
 
 
-def _seen(aggregation: str | None, given: GroundTruth) -> tuple[Kind, GroundTruth]:
+def _seen(aggregation: str | None, given: GroundTruth) -> tuple[ValueKind, GroundTruth]:
     """What an aggregation is, and the ground truth that it or the method looks at."""
     record = AGGREGATIONS.get(aggregation or "")
     if record is None:
