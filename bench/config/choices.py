@@ -1,8 +1,8 @@
 """The choices of an evaluation protocol: what each is called in conditions, headings and the protocol audit.
 
 Two papers that choose differently print different numbers for the same weights, so every record says what was
-chosen. ``CHOICES`` is the only list: conditions, headings of sections, the register of runs and the audit go through
-it. A new choice is one entry here, its option in ``EvaluationSpec``, and the code that acts on that option.
+chosen. ``CHOICES`` is the only list: conditions, headings of sections, the register of runs and the audit go
+through it. A new choice is one entry here, its option in ``EvaluationSpec``, and the code that acts on it.
 """
 
 from __future__ import annotations

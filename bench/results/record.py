@@ -157,10 +157,10 @@ class DataInfo(Frozen):
 
 
 class Conditions(Frozen):
-    """Under which conditions all values of a record were obtained; what an aggregation looks at stands with its value.
+    """What all values of a record were obtained under; what an aggregation looks at stands with its value.
 
     Attributes:
-        flip, action_label_given, selection, tail, best_over: the choices of the protocol (``bench.config.choices``);
+        flip, action_label_given, selection, tail, best_over: choices of the protocol (``bench.config.choices``);
             ``stated`` gives them all.
         choices: heading → words of the choices that have no field of their own.
         validation: which takes of the training subjects are kept for validation.
@@ -260,8 +260,8 @@ class Evaluation(Frozen):
         experiment: the complete, resolved description.
         method, title, preset: key in the registry, name in tables, size.
         variant: what distinguishes it from the plain method, "" for none ("prompt=none").
-        metrics: of every metric of ``values``, what a table needs to print it; ``metric`` also knows those of older
-            records, in which this is empty.
+        metrics: of every metric of ``values``, what a table needs to print it; ``metric`` also knows those of
+            older records, in which this is empty.
     """
 
     schema_version: int = SCHEMA_VERSION
