@@ -99,9 +99,9 @@ def aligned_joint_errors(pred: Tensor, target: Tensor) -> Tensor:
 def _aligned_errors(pred: Tensor, target: Tensor, joints: tuple[int, ...]) -> Tensor:
     """Errors ``[N, J]`` (mm) of N aligned poses, or their means ``[N]`` where ``joints`` is ().
 
-    Works through the poses in pieces of the same memory, so that it stays small however many there are. On a CPU
-    every thread takes its share of the poses: shared out operation by operation, two threads are hardly faster
-    than one, because each works on what the other has in its cache.
+    Works through the poses in pieces that use the same memory again, so that it needs little however many there
+    are. On a CPU every thread works on poses of its own: if torch splits each operation between threads instead,
+    two are hardly faster than one, because each needs what lies in the cache of the other.
     """
     poses = pred.reshape(-1, *pred.shape[-2:])
     targets = target.reshape(poses.shape)
