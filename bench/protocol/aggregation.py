@@ -72,7 +72,7 @@ class Aggregation:
     Attributes:
         name: what tables print; its key in the registry.
         looks_at: the ground truth that it is given beside the input.
-        rule: one line for the notes under a table.
+        rule: what its error is of, in one line.
         pose: (pred ``[B, K, H, F, J, 3]``, truth) → the pose ``[B, K, F, J, 3]`` that a user of the method would
             run; of the truth it is given what ``looks_at`` says, the 2D input and the camera.
         pick: (candidates, metric) → the number of the hypothesis that each joint is taken from, ``[B, K, F, J]``
