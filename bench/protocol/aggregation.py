@@ -77,7 +77,7 @@ class Aggregation:
             run; of the truth it is given what ``looks_at`` says, the 2D input and the camera.
         pick: (candidates, metric) → the number of the hypothesis that each joint is taken from, ``[B, K, F, J]``
             or broadcasting to that; errors are then those of the picked joints. Without it, errors are those of
-            ``pose``. One of the two is needed.
+            ``pose``. One of the two is needed; ``pose`` is where nothing is looked at, so that its cost is known.
         version: raised when the same hypotheses would give another number.
     """
 
@@ -91,6 +91,10 @@ class Aggregation:
     def __post_init__(self) -> None:
         if self.pose is None and self.pick is None:
             raise InputError(f"aggregation {self.name!r} neither makes a pose nor picks hypotheses; give it one")
+        if self.pose is None and self.kind == "deployable":
+            raise InputError(
+                f"aggregation {self.name!r} looks at no ground truth, so it must make a pose; give it one"
+            )
 
     @property
     def kind(self) -> ValueKind:

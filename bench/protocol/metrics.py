@@ -21,7 +21,7 @@ from torch import Tensor
 
 from bench.config.registry import METRICS
 from bench.protocol.alignment import joints_first, row_times, similarity
-from bench.results.record import MetricInfo
+from bench.results.metrics import MetricInfo
 from models.skeleton import Skeleton
 
 Level = Literal["joint", "score", "frame", "sequence"]

@@ -10,7 +10,8 @@ from bench.config.registry import AGGREGATIONS
 from bench.protocol.aggregation import Aggregation
 from bench.protocol.frame_errors import FrameErrors, takes
 from bench.protocol.metrics import all_metrics
-from bench.results.record import GroundTruth, MetricInfo, Value, ValueKind
+from bench.results.metrics import MetricInfo
+from bench.results.record import GroundTruth, Value, ValueKind
 from bench.results.statistics import action_mean, interval
 
 

@@ -14,6 +14,7 @@ from pydantic import AliasChoices, Field, model_validator
 from bench.config.choices import CHOICES
 from bench.config.parsing import Frozen
 from bench.results.cost import Cost, Environment, Measurement
+from bench.results.metrics import OLDER_METRICS, MetricInfo
 from bench.results.statistics import (
     Difference,
     Mean,
@@ -28,36 +29,6 @@ SCHEMA_VERSION = 3
 ValueKind = Literal["deterministic", "deployable", "assisted", "oracle"]
 SYMBOLS = {"assisted": "‡", "oracle": "†"}
 """What marks values in tables that ground truth helped to make."""
-
-
-class MetricInfo(Frozen):
-    """What a table needs to print a metric.
-
-    Attributes:
-        title: its name in tables ("P-MPJPE").
-        unit: "mm", "%", "mm/frame", …; "" for none.
-        higher_is_better: else lower is.
-        version: raised when the same predictions would give another number; None where a record does not say.
-    """
-
-    title: str
-    unit: str = "mm"
-    higher_is_better: bool = False
-    version: int | None = None
-
-
-OLDER_METRICS = {
-    "mpjpe": MetricInfo(title="MPJPE"),
-    "p_mpjpe": MetricInfo(title="P-MPJPE"),
-    "n_mpjpe": MetricInfo(title="N-MPJPE"),
-    "mpjve": MetricInfo(title="MPJVE", unit="mm/frame"),
-    "acceleration": MetricInfo(title="Acceleration error", unit="mm/frame²"),
-    "bone_length": MetricInfo(title="Bone length error"),
-    "symmetry": MetricInfo(title="Symmetry error"),
-    "pck": MetricInfo(title="PCK", unit="%", higher_is_better=True),
-    "auc": MetricInfo(title="AUC", unit="%", higher_is_better=True),
-}
-"""The metrics of records that do not describe theirs, because they are older than that."""
 
 
 class GroundTruth(Frozen):

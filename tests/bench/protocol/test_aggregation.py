@@ -211,3 +211,5 @@ def test_an_aggregation_is_shown_what_it_looks_at_and_no_more() -> None:
 def test_an_aggregation_makes_a_pose_or_picks() -> None:
     with pytest.raises(InputError, match="neither makes a pose nor picks"):
         Aggregation("none", GroundTruth(), "nothing")
+    with pytest.raises(InputError, match="must make a pose"):
+        Aggregation("none", GroundTruth(), "nothing", pick=lambda candidates, metric: candidates.nearest_to_fit)

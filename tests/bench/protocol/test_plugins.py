@@ -13,6 +13,7 @@ from bench.config.experiment import parse
 from bench.config.registry import AGGREGATIONS, METRICS
 from bench.data.windows import Windows
 from bench.job.resolve import resolve
+from bench.protocol.aggregation import deployable_poses
 from bench.protocol.evaluate import EvalSetting, evaluate
 from bench.protocol.plugins import kept_aggregations, plugin_identity
 from bench.protocol.summary import metric_infos, summarise
@@ -118,15 +119,22 @@ def test_identities_tell_evaluations_with_them_from_those_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_suite: object
 ) -> None:
     asked = parse({"method": {"name": "toy"}, "data": {"name": "toy", "detections": "gt"}})
-    before = resolve(asked).id
+    before = resolve(asked)
+    cost_before = before.cost_id
     assert plugin_identity(tuple(AGGREGATIONS.own)) == {}
     install(tmp_path / "one", monkeypatch, METRIC_POINTS, {})
     assert plugin_identity(()) == {
         "plug-ins": {"metrics": {"flat": 1, "jerk": 1, "within": 1, "worst": 3}, "aggregations": {}}
     }
     with_metrics = resolve(asked)
-    assert with_metrics.id != before
-    assert with_metrics.sampling_id == resolve(asked).sampling_id
+    assert with_metrics.id != before.id
+    assert (with_metrics.training_id, with_metrics.cost_id) == (before.training_id, cost_before)
+    install(tmp_path / "two", monkeypatch, {}, AGGREGATION_POINTS)
+    with_both = resolve(asked)
+    assert len({before.id, with_metrics.id, with_both.id}) == 3
+    assert with_both.training_id == before.training_id
+    assert with_both.cost_id != cost_before
+    assert list(deployable_poses()) == ["P-Agg", "P-Median", "J-Fit", "First"]
 
 
 def test_aggregations_are_kept_where_all_are_or_where_they_are_named(installed: None) -> None:

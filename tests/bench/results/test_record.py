@@ -4,7 +4,8 @@ import pytest
 
 from bench.protocol.metrics import all_metrics
 from bench.results.cost import Cost, DeviceState, Latency, Setup
-from bench.results.record import MetricInfo, Record
+from bench.results.metrics import MetricInfo
+from bench.results.record import Record
 from bench.results.seeds import pool
 from tests.reports.made_up import ACTIONS, record, values
 
