@@ -18,8 +18,12 @@ from bench.protocol.evaluate import EvalSetting, evaluate
 from bench.protocol.plugins import kept_aggregations, plugin_identity
 from bench.protocol.summary import metric_infos, summarise
 from bench.results.record import Value
+from bench.results.store import Store
+from bench.sweep.executors import Local
+from bench.sweep.run import run
 from models.errors import InputError
 from models.lifter import Batch, Lifter, Sampling
+from tests.bench.experiments import job
 from tests.bench.toy import dataset
 
 MODULE = """
@@ -113,6 +117,26 @@ def test_they_are_computed_for_every_evaluation(installed: None) -> None:
     assert (infos["worst"].title, infos["worst"].unit, infos["worst"].version) == ("Worst joint", "mm", 3)
     assert infos["within"].higher_is_better
     assert list(dict.fromkeys(value.aggregation for value in values)) == [*AGGREGATIONS.own, "First", "J-Worst"]
+
+
+def test_records_hold_and_describe_them(
+    installed: None, toy_suite: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    store, wanted = Store(tmp_path / "store"), job(evaluation={"aggregations": list(AGGREGATIONS.own)})
+    outcome = run([wanted], store, "cpu", Local(store.root, threads=1))
+    record = Store(store.root).records()[wanted.id]
+    assert not outcome.failures
+    assert record.metrics.keys() == {value.metric for value in record.values} == set(METRICS.names())
+    assert record.metric("jerk").unit == "mm/frame³"
+    for metric in ("mpjpe", "flat", "within"):
+        value = record.value(metric, "First")
+        assert value is not None
+        assert value.kind == "deployable"
+    assert record.cost.aggregation_ms.keys() == {"P-Agg", "P-Median", "J-Fit", "First"}
+    frames = store.files.frame_errors(record, "mpjpe", "J-Worst")
+    assert frames is not None
+    assert len(frames) == record.data.frames
 
 
 def test_identities_tell_evaluations_with_them_from_those_without(
