@@ -11,6 +11,7 @@ from torch import Tensor
 from bench.data.cameras import project
 from bench.protocol.aggregation import (
     Aggregation,
+    Candidates,
     aggregate_errors,
     all_aggregations,
     deployable_poses,
@@ -204,6 +205,16 @@ def test_an_aggregation_is_shown_what_it_looks_at_and_no_more() -> None:
     entries = [Aggregation(str(number), given, "the first one", pose=first) for number, given in enumerate(looks)]
     errors = aggregate_errors(PRED, truth(), aggregations=entries)[4]
     assert seen == [(False, False), (False, True), (True, False)]
+    picked: list[tuple[bool, bool]] = []
+
+    def pick(candidates: Candidates, metric: str) -> Tensor:
+        picked.append((metric in candidates.errors, candidates.reprojection is not None))
+        return torch.zeros(1, 1, 1, 1, dtype=torch.int64)
+
+    pickers = [replace(entry, pick=pick) for entry in entries]
+    again = aggregate_errors(PRED, truth(), metrics=[MPJPE], aggregations=pickers)[4]
+    assert picked == [(False, False), (False, True), (True, False)]
+    torch.testing.assert_close(again["mpjpe", "0"], errors["mpjpe", "0"])
     assert [entry.kind for entry in entries] == ["deployable", "assisted", "oracle"]
     torch.testing.assert_close(errors["mpjpe", "0"], joint_errors(PRED[:, :, 0], truth().pose_3d[:, None]))
 
