@@ -1,4 +1,4 @@
-"""Methods of a package outside the repository stand in every table and figure, with nothing here changed."""
+"""Methods of a package outside the repository stand in every table and figure of declared ablations."""
 
 import re
 
