@@ -103,6 +103,15 @@ def test_declared_ablations_keep_a_place_for_plugins(name, installed):
     assert ("mine" in methods) == (name != "sampling"), "one without hypotheses has nothing to sweep"
 
 
+def test_a_plugin_that_cannot_be_imported_does_not_stop_the_others(installed):
+    (points,) = (installed / "site-packages").glob("*/entry_points.txt")
+    points.write_text(points.read_text() + "broken=nowhere:Broken\n")
+    with pytest.warns(UserWarning, match="method 'broken' of my-lifter .*cannot be imported.*No module named"):
+        methods = {experiment.method.name for experiment in read("methods").expand()}
+    assert {"mine", "sampler", "tcn"} <= methods
+    assert "broken" not in methods
+
+
 def test_a_search_keeps_a_place_for_plugins(installed):
     assert {"method.name": "mine"} in read("pareto=small").axes["method"]
 
