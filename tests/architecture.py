@@ -15,7 +15,7 @@ from tests import ROOT
 
 ORDER = {
     "models": (
-        "skeleton", "errors", "camera", "losses", "optim", "lifter", "config", "inference", "layers", "diffusion",
+        "optim", "skeleton", "errors", "camera", "losses", "lifter", "config", "inference", "layers", "diffusion",
         "checkpoints", "text", "finepose",
     ),
     "baselines": ("layers", "", "published"),
@@ -24,7 +24,7 @@ ORDER = {
         "__main__",
     ),
     "ablations": ("",),
-    "reports": ("rules", "writers", "tables", "figures", "page", "summary", "document", "build"),
+    "reports": ("rules", "writers", "figures", "tables", "page", "summary", "document", "build"),
 }  # fmt: skip
 """Package → its rooms, from the ground up; "" stands for all files beside its folders."""
 

@@ -11,6 +11,9 @@ from tests.architecture import ORDER, arrows, modules, points_down, rooms
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 COMMAND = "python -m tests.architecture_picture"
 
+FOR_ALL = "models.errors"
+"""What every room may import from; its arrows are not drawn."""
+
 Place = tuple[float, float]
 
 COLUMNS = (("baselines",), ("models",), ("bench",), ("reports", "ablations"))
@@ -39,7 +42,11 @@ def boxes() -> dict[str, str]:
 def drawn_arrows() -> set[tuple[str, str]]:
     """Arrows between boxes, without those that follow from others: who imports from a room stands above it."""
     box = boxes()
-    known = [pair for pair in arrows() if box.keys() >= set(pair) and points_down(*pair)]
+    known = [
+        (room, other)
+        for room, other in arrows()
+        if {room, other} <= box.keys() and points_down(room, other) and other != FOR_ALL
+    ]
     pairs = {(box[room], box[other]) for room, other in known if box[room] != box[other]}
     return {(room, other) for room, other in pairs if not _reaches(room, other, pairs - {(room, other)})}
 
@@ -54,30 +61,39 @@ def _reaches(start: str, end: str, pairs: set[tuple[str, str]]) -> bool:
     return end in found
 
 
+def levels_of(names: list[str], pairs: set[tuple[str, str]]) -> dict[str, int]:
+    """Box → its row from the ground: above all that it imports from, close to its users in the same package."""
+    levels: dict[str, int] = {}
+
+    def lowest(box: str) -> int:
+        if box not in levels:
+            levels[box] = max((lowest(other) + 1 for room, other in pairs if room == box), default=0)
+        return levels[box]
+
+    for box in sorted(names, key=lowest, reverse=True):
+        users = [room for room, other in pairs if other == box and room.split(".")[0] == box.split(".")[0]]
+        levels[box] = min((levels[user] - 1 for user in users), default=levels[box])
+    return levels
+
+
 def picture() -> str:
     """The rooms and who imports from whom, as an SVG image."""
     pairs = drawn_arrows()
-    levels: dict[str, int] = {}
-
-    def level(box: str) -> int:
-        if box not in levels:
-            levels[box] = max((level(other) + 1 for room, other in pairs if room == box), default=0)
-        return levels[box]
-
     names = list(dict.fromkeys(boxes().values()))
-    top = max(map(level, names))
+    levels = levels_of(names, pairs)
+    top = max(levels.values())
     height = TOP + (top + 1) * ROW + GAP
     frames: list[str] = []
     places: dict[str, Place] = {}
     left = GAP
     for column in COLUMNS:
         members = [name for name in names if name.split(".")[0] in column]
-        widest = max(sum(level(name) == row for name in members) for row in range(top + 1))
+        widest = max(sum(levels[name] == row for name in members) for row in range(top + 1))
         width = widest * (BOX + GAP) + GAP
         for name in members:
-            row = [other for other in members if level(other) == level(name)]
+            row = [other for other in members if levels[other] == levels[name]]
             begin = left + (width - len(row) * (BOX + GAP) + GAP) / 2
-            places[name] = begin + row.index(name) * (BOX + GAP), TOP + (top - level(name)) * ROW + GAP / 2
+            places[name] = begin + row.index(name) * (BOX + GAP), TOP + (top - levels[name]) * ROW + GAP / 2
         for package in column:
             inside = [y for name, (_, y) in places.items() if name.split(".")[0] == package]
             frames.append(_frame(package, left, min(inside), width, max(inside)))
