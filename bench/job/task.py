@@ -146,9 +146,9 @@ def _train(item: Task, jobs: list[Job], store: Store) -> None:
 
 
 def _price(item: Task, job: Job, store: Store, device: torch.device) -> None:
-    from bench.job.pipeline import price
+    from bench.job.pipeline import measure
 
-    store.measurements.put(item.id, price(job, store, device))
+    store.measurements.put(item.id, measure(job, store, device))
 
 
 def _evaluate(jobs: list[Job], store: Store, device: torch.device, halvings: int) -> bool:
