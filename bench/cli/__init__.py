@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from bench.job.resolve import Job
     from bench.results.record import RunSet
     from bench.results.store import Store
-    from bench.sweep.executors import Executor
+    from bench.sweep.executors.base import Executor
     from bench.sweep.search import Space
 
 
@@ -328,10 +328,11 @@ class _How:
         """One process is enough for one experiment, unless more were asked for."""
         from bench.config.parsing import parse_assignment
         from bench.sweep.executors import executor_for
+        from bench.sweep.executors.base import Request
 
         share = dict(parse_assignment(text, "--share") for text in self.share)
         workers = 1 if experiments == 1 and self.workers is None and self.executor is None else self.workers
-        return executor_for(self.executor, self.store, self.device, workers, self.threads, share)
+        return executor_for(self.executor, Request(self.store, self.device, workers, self.threads, share))
 
 
 def _report(runset: RunSet, store: Store, out: Path, pdf: bool, forms: Sequence[str] | None = None) -> None:

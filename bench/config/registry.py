@@ -119,3 +119,14 @@ DATASETS: Registry[Any] = Registry(
         "mpi_inf_3dhp": "bench.data.mpi_inf_3dhp.reader:read",
     },
 )
+
+EXECUTORS: Registry[Any] = Registry(
+    "executor",
+    "lifting_bench.executors",
+    {
+        "local": "bench.sweep.executors.local:Local",
+        "processes": "bench.sweep.executors.processes:Processes",
+        "ray": "bench.sweep.executors.ray:Ray",
+        "slurm": "bench.sweep.executors.slurm:Slurm",
+    },
+)

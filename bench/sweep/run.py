@@ -26,7 +26,8 @@ from bench.results.cost import Measurement
 from bench.results.record import Failure, Record
 from bench.results.store import Store
 from bench.results.tracking import Tracker
-from bench.sweep.executors import Executor, Local
+from bench.sweep.executors.base import Executor
+from bench.sweep.executors.local import Local
 from bench.training.trainer import end_together
 
 MOST_TRIES = 3

@@ -25,7 +25,7 @@ from bench.job.resolve import PROTOCOL_VERSION, Job, resolve
 from bench.results.cost import Measurement
 from bench.results.record import Missing, Record
 from bench.results.store import Store
-from bench.sweep.executors import Executor
+from bench.sweep.executors.base import Executor
 from bench.sweep.run import measure_costs, place_of, run
 from models.errors import InputError
 

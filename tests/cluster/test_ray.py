@@ -6,7 +6,7 @@ import time
 import pytest
 
 from bench.results.store import Store
-from bench.sweep.executors.clusters import Ray
+from bench.sweep.executors.ray import Ray
 from bench.sweep.run import run
 from tests.bench.experiments import numbers, some
 

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from bench.results.store import Store
-from bench.sweep.executors.clusters import Slurm
+from bench.sweep.executors.slurm import Slurm
 from bench.sweep.run import run
 from tests.bench.experiments import job, numbers, some
 from tests.cluster import one_machine

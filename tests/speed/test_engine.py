@@ -21,7 +21,7 @@ from bench.results.seeds import pool
 from bench.results.store import Store
 from bench.sweep import run as sweep
 from bench.sweep.dry_run import plan_lines
-from bench.sweep.executors import Processes
+from bench.sweep.executors.processes import Processes
 from reports.build import build
 from reports.tables import LAYOUTS
 from reports.writers.latex import to_latex

@@ -15,7 +15,7 @@ from bench.results.store import Store
 from bench.results.tracking import Tracker
 from bench.sweep import run as sweep
 from bench.sweep.dry_run import plan_lines
-from bench.sweep.executors import Local
+from bench.sweep.executors.local import Local
 from bench.sweep.run import run
 from models.errors import DivergedError, InputError
 from tests.bench.toy import Toy
