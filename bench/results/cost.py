@@ -9,7 +9,7 @@ from bench.config.parsing import Frozen
 
 
 class Setup(Frozen):
-    """What a price holds for.
+    """What a cost holds for.
 
     Attributes:
         hypotheses, steps, flip: of the prediction; H = K = 1 for a deterministic method.
@@ -82,7 +82,7 @@ class DeviceState(Frozen):
 
 
 class Cost(Frozen):
-    """The price of a prediction.
+    """What a prediction costs.
 
     Attributes:
         parameters: trainable parameters of the method.

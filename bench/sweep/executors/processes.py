@@ -42,7 +42,9 @@ class Processes(Executor):
         busy = self._busy()
         number = next((number for number in range(self.slots) if number not in busy), None)
         if number is None:
-            raise RuntimeError(f"all {self.slots} workers are busy: collect a task before the next one is submitted")
+            raise RuntimeError(
+                f"all {self.slots} workers are busy: collect a task before the next one is submitted"
+            )
         if number not in self._workers:
             self._workers[number] = _Worker(self.root, self.environment_of(number))
         self._workers[number].begin(task, attempt)

@@ -76,7 +76,7 @@ class Slurm(Executor):
         return not asked.stdout.strip() and (asked.returncode == 0 or "Invalid job id" in asked.stderr)
 
     def _status(self, job: Any) -> TaskStatus:
-        """How a job that is over ended. A job without a result was killed; on a slow disk the result comes late."""
+        """How a job that is over ended. One without a result was killed; on a slow disk the result comes late."""
         ends = time.monotonic() + RESULT_SECONDS
         while not job.paths.result_pickle.exists():
             if time.monotonic() > ends:
