@@ -90,7 +90,7 @@ def test_what_fails_and_what_is_no_experiment_is_an_outcome(store, monkeypatch):
         found = search(one_step, store, "cpu", executor)
     assert len(found.ids) == 3
     failed = job(evaluation={"hypotheses": 4, "steps": 1})
-    assert found.missing[failed.id].reason == "failed: ZeroDivisionError: division by zero"
+    assert found.missing[failed.id].reason == "failed: error: ZeroDivisionError: division by zero"
 
 
 def test_nothing_begins_after_the_minutes_are_over(store, monkeypatch):
