@@ -19,7 +19,7 @@ from bench.protocol.plugins import kept_aggregations, plugin_identity
 from bench.protocol.summary import metric_infos, summarise
 from bench.results.record import Value
 from bench.results.store import Store
-from bench.sweep.executors import Local
+from bench.sweep.executors.local import Local
 from bench.sweep.run import run
 from models.errors import InputError
 from models.lifter import Batch, Lifter, Sampling
