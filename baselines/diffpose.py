@@ -7,13 +7,14 @@ Where its parts are:
 - this file: the graph network, ``PoseEstimator`` (first stage), ``DiffPose`` (second), schedule, sampler, options.
 - ``baselines.layers.annotated_transformer``: attention over joints, residuals, norm.
 - ``baselines.layers.graph``: the skeleton's graph and its Chebyshev polynomials.
+- ``baselines.layers.graph_convolution``: convolutions over these polynomials and over a learned graph.
 - ``models.diffusion.process``: forward process, DDIM step, noise of each window.
 - ``models.diffusion.denoiser``: the embedding of the time.
 - ``models.inference``: averaging with the mirror image.
 - ``models.losses``: ``mean_joint_distance``, the first stage's loss.
 
-N frames, J joints, C channels, S = 3 polynomials; in sampling B windows (twice that where plain and mirrored ones
-run together), K steps, H hypotheses, F frames of a window. Inner layers keep their published names.
+N frames, J joints, C channels; in sampling B windows (twice that where plain and mirrored ones run together),
+K steps, H hypotheses, F frames of a window. Inner layers keep their published names.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from baselines.layers.annotated_transformer import Residual, SeparateAttention
 from baselines.layers.graph import chebyshev, neighbours
+from baselines.layers.graph_convolution import ChebyshevConvolution, GraphBlock, GraphFeedForward
 from models.config import WindowConfig, check_heads
 from models.diffusion.denoiser import VALUES_AT_ONCE, sinusoid
 from models.diffusion.process import ddim_step, q_sample, window_noise
@@ -38,7 +39,6 @@ from models.lifter import TINY_RECIPE, Batch, FirstStage, Lifter, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
-BLOCK_DROPOUT = 0.1
 TIMESTEPS = 51
 FIRST_BETA, LAST_BETA = 1e-4, 1e-3
 BEHAVIOURS = ("described", "released")
@@ -78,75 +78,6 @@ class GraphConfig(WindowConfig):
             raise InputError(f"layers is {self.layers}, but the network needs at least 1")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.25")
-
-
-class ChebyshevConvolution(nn.Module):
-    """A graph convolution of ``[N, J, C]`` with one weight for each Chebyshev polynomial of the graph."""
-
-    def __init__(self, inputs: int, outputs: int, basis: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("basis", basis, persistent=False)
-        self.weight = nn.Parameter(torch.randn(len(basis), 1, inputs, outputs) / (2 * inputs * outputs) ** 0.5)
-        self.bias = nn.Parameter(torch.zeros(1, 1, outputs))
-
-    def forward(self, features: Tensor) -> Tensor:
-        received = self.get_buffer("basis") @ features[:, None]  # [S, J, J] @ [N, 1, J, C] → [N, S, J, C]
-        rows = received.transpose(1, 2).flatten(2)  # [N, S, J, C] → [N, J, S, C] → [N, J, S·C]
-        return rows @ self.weight.flatten(0, 2) + self.bias  # [S, 1, C, C'] → [S·C, C']; result [N, J, C']
-
-
-class ActiveConvolution(nn.Module):
-    """A Chebyshev convolution, ReLU and dropout."""
-
-    def __init__(self, channels: int, basis: Tensor) -> None:
-        super().__init__()
-        self.gconv = ChebyshevConvolution(channels, channels, basis)
-        self.dropout = nn.Dropout(BLOCK_DROPOUT)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.dropout(self.gconv(features).relu())
-
-
-class GraphBlock(nn.Module):
-    """Two convolutions and a residual; between them, the embedded time ``[N, 4 * C]`` is added to all joints."""
-
-    def __init__(self, channels: int, basis: Tensor, timed: bool) -> None:
-        super().__init__()
-        self.gconv1 = ActiveConvolution(channels, basis)
-        self.gconv2 = ActiveConvolution(channels, basis)
-        self.temb_proj = nn.Linear(4 * channels, channels) if timed else None
-
-    def forward(self, features: Tensor, time: Tensor | None) -> Tensor:
-        hidden = self.gconv1(features)
-        if self.temb_proj is not None and time is not None:
-            hidden = hidden + self.temb_proj(functional.silu(time))[:, None]  # [N, C] → [N, 1, C]
-        return features + self.gconv2(hidden)
-
-
-class GraphFeedForward(nn.Module):
-    """Two linear layers of the joints, mixed by one learned graph ``[J, J]``, which starts as no mixing."""
-
-    def __init__(self, channels: int, joints: int) -> None:
-        super().__init__()
-        self.A_hat = nn.Parameter(torch.eye(joints))
-        self.gconv1 = MixedLinear(channels, 2 * channels)
-        self.gconv2 = MixedLinear(2 * channels, channels)
-
-    def forward(self, features: Tensor) -> Tensor:
-        scale = (self.A_hat.sum(0) + 1e-5) ** -0.5
-        graph = scale[:, None] * self.A_hat * scale
-        return self.gconv2(self.gconv1(features, graph).relu(), graph)
-
-
-class MixedLinear(nn.Module):
-    """A linear layer after mixing joints ``[N, J, C]``."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.fc = nn.Linear(inputs, outputs)
-
-    def forward(self, features: Tensor, graph: Tensor) -> Tensor:
-        return self.fc(graph @ features)
 
 
 class AttentionLayer(nn.Module):

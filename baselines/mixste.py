@@ -63,6 +63,7 @@ class MixSTE(Lifter):
         return self.trunk(self.trunk.embed(pose_2d))
 
     def training_loss(self, batch: Batch) -> Tensor:
+        """``mixste_loss`` of all frames of the windows."""
         assert batch.pose_3d is not None
         return mixste_loss(self.lift(batch.pose_2d), batch.pose_3d, self.get_buffer("joint_weights"))
 

@@ -324,6 +324,7 @@ class PSTMO(Lifter):
         return poses_of(self.sequence_head, tokens, 3), poses_of(self.single_head, self.strided(tokens), 3)
 
     def training_loss(self, batch: Batch) -> Tensor:
+        """Loss of all frames that the network sees, every ``every``-th of the window, and of the middle one."""
         assert batch.pose_3d is not None
         config, (left, _) = self.config, self.context
         within = slice(left, left + config.span, config.every)

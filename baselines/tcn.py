@@ -58,6 +58,7 @@ class FilterConfig(WindowConfig):
 
     @property
     def receptive_field(self) -> int:
+        """Input frames that one output frame follows from."""
         return math.prod(self.filter_widths)
 
 

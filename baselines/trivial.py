@@ -61,6 +61,7 @@ class TrivialLifter(Lifter):
         raise NotImplementedError
 
     def training_loss(self, batch: Batch) -> Tensor:
+        """Mean joint distance, which no training lowers."""
         assert batch.pose_3d is not None
         self._require_fit()
         return mean_joint_distance(self.lift(batch.pose_2d), batch.pose_3d)

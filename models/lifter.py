@@ -176,7 +176,6 @@ class Lifter(nn.Module):
             (``Batch.random_2d``), in place of all of them.
         uses_action: whether ``predict`` reads ``Batch.actions`` (an assumption that tables print).
         compiled: whether ``compiled_part`` is compiled.
-        notes: conditions of its own that belong under a table (for example ``{"text": "tiny"}``).
     """
 
     title: ClassVar[str]
@@ -203,6 +202,7 @@ class Lifter(nn.Module):
 
     @property
     def notes(self) -> dict[str, str]:
+        """Conditions of its own that belong under a table, by name; most methods have none."""
         return {}
 
     @classmethod

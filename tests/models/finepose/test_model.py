@@ -185,6 +185,7 @@ def test_prediction_in_inference_mode_leaves_training_possible() -> None:
     with torch.inference_mode():
         lifter.predict(batch(), Sampling())
     lifter.train().training_loss(batch()).backward()
+    assert lifter.trunk.head[1].weight.grad.abs().sum() > 0
 
 
 def test_remembered_text_does_not_depend_on_the_precision_of_the_first_caller() -> None:
