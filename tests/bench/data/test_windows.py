@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.data.synthetic import reader as synthetic
+from bench.data import load
 from bench.data.windows import (
     Windows,
     eval_table,
@@ -241,7 +241,7 @@ def test_a_large_set_is_indexed() -> None:
 
 
 def test_whole_sequences_are_spread_over_actions_and_complete() -> None:
-    windows = Windows(synthetic.read(None, "gt").test, HUMAN36M, 27, mode="eval")
+    windows = Windows(load("synthetic", None, "gt").test, HUMAN36M, 27, mode="eval")
     rows = windows.whole_sequences(60)
     chosen = np.unique(windows.table[rows, 0])
     assert len(chosen) == 60
