@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from typer.testing import CliRunner
 
@@ -10,7 +11,6 @@ from ablations.declared import read
 from bench.cli import app
 from bench.config.registry import METHODS
 from bench.job import pipeline
-from reports import build as building
 from tests import ROOT
 from tests.bench import conftest as harness
 
@@ -59,12 +59,15 @@ def installed(tmp_path, monkeypatch, toy_suite):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Drawings by name, as they are saved."""
+    """The texts of figures by the name of the file that they are saved in."""
     found = {}
-    real = building._save
-    monkeypatch.setattr(
-        building, "_save", lambda drawing, *rest: found.update({drawing.name: drawing}) or real(drawing, *rest)
-    )
+    save = Figure.savefig
+
+    def savefig(figure, path, **options):
+        found[path.stem] = " ".join(text.get_text() for text in figure.findobj(Text))
+        save(figure, path, **options)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
     return found
 
 
@@ -85,10 +88,8 @@ def test_plugins_stand_in_every_table_and_figure(installed, drawn, quick_neighbo
     tables = {path.stem: path.read_text() for path in (installed / "out" / "tables").glob("*.csv")}
     assert {"methods", "methods-cost", "methods-actions", "methods-gaps", "register"} <= tables.keys()
     assert {"latency", "methods-training"} <= drawn.keys()
-    figures = {
-        name: " ".join([drawing.caption, *(text.get_text() for text in drawing.figure.findobj(Text))])
-        for name, drawing in drawn.items()
-    }
+    captions = {path.stem: path.read_text() for path in (installed / "out" / "figures").glob("*.txt")}
+    figures = {name: f"{captions[name]} {text}" for name, text in drawn.items()}
     places = [*tables.items(), *figures.items()]
     assert [name for name, text in places if "My sampler" not in text] == []
     assert {name for name, text in places if "My lifter" not in text} <= NEED_HYPOTHESES
