@@ -15,16 +15,17 @@ from bench.results.arrays import RunFiles
 from bench.results.record import Record, RunSet
 from bench.results.seeds import pool
 from models.errors import InputError
+from reports.document import document
 from reports.figures import FIGURES, OVERALL, PICTURES
 from reports.figures.style import STYLE, Drawing
 from reports.page.content import content
 from reports.page.template import page
 from reports.rules.missing import with_missing
+from reports.rules.warnings import missing_sentence
+from reports.summary import summary
 from reports.tables import LAYOUTS
 from reports.tables.register import register
-from reports.writers.document import document
 from reports.writers.forms import DEFAULT_FORMS, texts
-from reports.writers.summary import missing_sentence, summary
 from reports.writers.table import Table
 
 COMPANIONS = {

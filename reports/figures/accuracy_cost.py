@@ -27,7 +27,8 @@ from reports.figures.style import (
     settings,
     with_conditions,
 )
-from reports.rules.comparability import TRIVIAL, aggregation_title, grouped, sampling_size
+from reports.rules.comparability import TRIVIAL, aggregation_title, grouped
+from reports.rules.names import sampling_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from bench.results.record import Record, Value
 from bench.results.seeds import pool
 from reports.figures.style import STYLE, Drawing, legend_columns, looks_of, new_figure, settings, with_conditions
-from reports.rules.comparability import aggregation_title, grouped, headline, method_name
+from reports.rules.comparability import aggregation_title, grouped, headline
+from reports.rules.names import method_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,7 +18,8 @@ from reports.figures.style import (
     settings,
     with_conditions,
 )
-from reports.rules.comparability import TRIVIAL, aggregation_title, headline, method_name
+from reports.rules.comparability import TRIVIAL, aggregation_title, headline
+from reports.rules.names import method_name
 
 if TYPE_CHECKING:
     import numpy as np

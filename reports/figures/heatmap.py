@@ -18,16 +18,8 @@ from reports.figures.style import (
     settings,
     with_conditions,
 )
-from reports.rules.comparability import (
-    SAMPLING,
-    Line,
-    aggregation_title,
-    arranged,
-    headline,
-    row_names,
-    same_but,
-    sampling_size,
-)
+from reports.rules.comparability import SAMPLING, Line, aggregation_title, arranged, headline, same_but
+from reports.rules.names import row_names, sampling_size
 
 if TYPE_CHECKING:
     import numpy as np

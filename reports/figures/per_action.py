@@ -9,7 +9,8 @@ from bench.results.record import Record
 from bench.results.seeds import pool
 from reports.figures.heatmap import draw_numbers
 from reports.figures.style import COLUMN_INCHES, STYLE, Drawing, new_figure, settings, with_conditions
-from reports.rules.comparability import TRIVIAL, aggregation_title, grouped, headline, row_names
+from reports.rules.comparability import TRIVIAL, aggregation_title, grouped, headline
+from reports.rules.names import row_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

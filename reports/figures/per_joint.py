@@ -18,7 +18,8 @@ from reports.figures.style import (
     settings,
     with_conditions,
 )
-from reports.rules.comparability import TRIVIAL, aggregation_title, headline, row_names
+from reports.rules.comparability import TRIVIAL, aggregation_title, headline
+from reports.rules.names import row_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,8 @@ from bench.results.arrays import Examples, RunFiles
 from bench.results.record import Record
 from bench.results.seeds import pool
 from reports.figures.style import COLUMN_INCHES, STYLE, Drawing, left_out, new_figure, settings, with_conditions
-from reports.rules.comparability import TRIVIAL, method_name
+from reports.rules.comparability import TRIVIAL
+from reports.rules.names import method_name
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.results.record import Record, Value
-from reports.rules.comparability import aggregations, headline, sections, sources, split_by_source, untrained
+from reports.rules.comparability import aggregations, headline, sections, sources, split_by_source
 from reports.rules.conditions import sentences
+from reports.rules.names import untrained
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis

@@ -12,16 +12,15 @@ from reports.rules.comparability import (
     aggregation_title,
     aggregations,
     grouped,
-    method_name,
     sections,
-    seeds_of,
     sources,
     split_by_source,
     use_of_truth,
 )
 from reports.rules.conditions import paragraphs
-from reports.tables import MEAN_OVER_ACTIONS, USES
+from reports.rules.names import method_name, seeds_of
 from reports.tables.cells import measured, ms_per_frame, shape, significant, with_runs
+from reports.tables.main import MEAN_OVER_ACTIONS, USES
 from reports.writers.table import Block, Cell, Column, Row, Table
 
 CHOICES = ("Method", "Aggregation", "Detections", "H", "K", "Size", "Ablation")

@@ -22,17 +22,14 @@ from reports.rules.comparability import (
     aggregation_title,
     aggregations,
     headline,
-    method_name,
-    sampling_size,
     sections,
-    seeds_of,
     sources,
     split_by_source,
-    untrained,
 )
 from reports.rules.conditions import sentences
+from reports.rules.names import method_name, sampling_size, seeds_of, untrained
+from reports.rules.warnings import warnings
 from reports.tables.register import environments
-from reports.writers.summary import warnings
 from reports.writers.table import Cell, Row, Table, notes
 
 METRIC_TITLES = {

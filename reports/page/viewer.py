@@ -9,7 +9,8 @@ import numpy as np
 
 from bench.results.arrays import Examples, RunFiles
 from bench.results.record import Record
-from reports.rules.comparability import grouped, method_name
+from reports.rules.comparability import grouped
+from reports.rules.names import method_name
 
 MOST_METHODS = 24
 """Runs whose poses are shown, in declared order."""

@@ -7,17 +7,8 @@ from functools import partial
 from typing import Literal
 
 from bench.results.record import GroundTruth, Record
-from reports.rules.comparability import (
-    aggregation_title,
-    aggregations,
-    device,
-    grouped,
-    headline,
-    method_name,
-    sections,
-    seeds_of,
-    untrained,
-)
+from reports.rules.comparability import aggregation_title, aggregations, device, grouped, headline, sections
+from reports.rules.names import method_name, seeds_of, untrained
 
 Shown = Literal["every aggregation", "headline"]
 

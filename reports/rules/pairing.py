@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bench.results.record import Record
-from reports.rules.comparability import TRIVIAL, grouped, method_name, sampling_size, setting
+from reports.rules.comparability import TRIVIAL, grouped, setting
+from reports.rules.names import method_name, sampling_size
 
 SHOWN_SETTINGS = 4
 """Differing settings that a pair's heading names before it counts the rest."""

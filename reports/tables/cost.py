@@ -6,17 +6,9 @@ from collections.abc import Callable, Sequence
 
 from bench.results.cost import Cost
 from bench.results.record import Record
-from reports.rules.comparability import (
-    DETECTIONS,
-    SEEDS,
-    TRIVIAL,
-    grouped,
-    method_name,
-    row_names,
-    same_but,
-    sections,
-)
+from reports.rules.comparability import DETECTIONS, SEEDS, TRIVIAL, grouped, same_but, sections
 from reports.rules.conditions import paragraphs
+from reports.rules.names import method_name, row_names
 from reports.tables.cells import rank_columns, shape, significant, with_runs
 from reports.writers.table import Block, Cell, Column, Table
 

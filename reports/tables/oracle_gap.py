@@ -8,13 +8,13 @@ from bench.results.record import Record
 from reports.rules.comparability import (
     aggregation_title,
     aggregations,
-    row_names,
     sections,
     sources,
     split_by_source,
     use_of_truth,
 )
 from reports.rules.conditions import paragraphs
+from reports.rules.names import row_names
 from reports.tables.cells import (
     DIFFERENCES,
     Matrix,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.results.record import Environment, Record
-from reports.rules.comparability import device, grouped, method_name, seeds_of, setting
+from reports.rules.comparability import device, grouped, setting
+from reports.rules.names import method_name, seeds_of
 from reports.writers.table import Block, Cell, Column, Row, Table
 
 HEADERS = (

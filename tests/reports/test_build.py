@@ -8,10 +8,10 @@ from bench.results.arrays import RunFiles
 from models.errors import InputError
 from reports import build as building
 from reports.build import build, compile_pdf
+from reports.document import document
+from reports.summary import trivial_check
 from reports.tables import LAYOUTS
 from reports.writers import latex
-from reports.writers.document import document
-from reports.writers.summary import trivial_check
 from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
 
 

@@ -3,7 +3,6 @@ import pytest
 
 from bench.results.arrays import Examples, RunFiles
 from models.skeleton import HUMAN36M, MPI_INF_3DHP
-from reports.figures import training_curves
 from reports.figures.accuracy_cost import latency_accuracy, memory_accuracy, pareto_front
 from reports.figures.convergence import convergence
 from reports.figures.error_cdf import distribution
@@ -12,6 +11,7 @@ from reports.figures.per_action import action_map
 from reports.figures.per_joint import joint_errors
 from reports.figures.qualitative import qualitative
 from reports.figures.style import looks_of
+from reports.figures.training_curves import training_curves
 from tests.reports.made_up import methods_records, record, sampling_records
 
 

@@ -7,8 +7,9 @@ from bench.results.seeds import pool
 from reports.build import build
 from reports.rules.missing import with_missing
 from reports.tables import LAYOUTS
+from reports.writers.csv import to_csv
 from reports.writers.latex import to_latex
-from reports.writers.table import to_csv, to_markdown
+from reports.writers.markdown import to_markdown
 from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
 
 REASON = "failed: out of memory: 80 GB were not enough"

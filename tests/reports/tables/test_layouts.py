@@ -4,9 +4,15 @@ import pytest
 
 from bench.results.cost import DeviceState, Setup
 from reports.rules.comparability import sections, sources
-from reports.tables import LAYOUTS, actions, cost, main, prompts, runs, sampling, variants
+from reports.tables import LAYOUTS
+from reports.tables.breakdown import actions
 from reports.tables.cells import ranked, significant, value_cell
+from reports.tables.cost import cost
+from reports.tables.main import main
 from reports.tables.published_numbers import SECTION
+from reports.tables.runs import runs
+from reports.tables.sampling import sampling
+from reports.tables.variants import prompts, variants
 from reports.writers.table import Cell
 from tests.reports.made_up import methods_records, prompt_records, record, sampling_records, value, values
 

@@ -3,7 +3,7 @@
 import pytest
 
 from reports.tables.oracle_gap import gaps
-from reports.writers.table import to_markdown
+from reports.writers.markdown import to_markdown
 from tests.reports.tables.test_protocol_audit import evaluated
 
 

@@ -6,7 +6,7 @@ from bench.results.record import Take
 from reports.build import build
 from reports.tables import LAYOUTS
 from reports.writers.latex import to_latex
-from reports.writers.table import to_markdown
+from reports.writers.markdown import to_markdown
 from tests.reports.made_up import record, runset, value
 
 TAKES = tuple(

@@ -3,7 +3,7 @@
 import pytest
 
 from reports.tables.protocol_audit import LIBERTIES, audit
-from reports.writers.table import to_markdown
+from reports.writers.markdown import to_markdown
 from tests.reports.made_up import ACTIONS, record, values
 
 TAKES = 2 * len(ACTIONS)

@@ -3,10 +3,12 @@
 import csv
 import io
 
-from reports.tables import main, main_and_reported
+from reports.tables.main import main, main_and_reported
 from reports.tables.published_numbers import NOT_TAKEN, SECTION, UNKNOWN, published, reported_blocks
+from reports.writers.csv import to_csv
 from reports.writers.latex import to_latex
-from reports.writers.table import Block, Cell, Column, Row, Table, to_csv, to_markdown
+from reports.writers.markdown import to_markdown
+from reports.writers.table import Block, Cell, Column, Row, Table
 from tests.reports.made_up import methods_records, record
 
 

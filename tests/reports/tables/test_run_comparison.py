@@ -7,7 +7,8 @@ from bench.results.seeds import pool
 from models.errors import InputError
 from reports.rules.pairing import match, obstacles
 from reports.tables.run_comparison import _largest_p, changes
-from reports.writers.table import to_csv, to_markdown
+from reports.writers.csv import to_csv
+from reports.writers.markdown import to_markdown
 from tests.reports.made_up import record
 
 NAMES = ("before", "after")

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from bench.results.cost import Setup
-from reports.figures import latency_accuracy
+from reports.figures.accuracy_cost import latency_accuracy
+from reports.figures.scaling import growth
 from reports.page.content import plots
-from reports.tables.scaling import fitted, growth, scaling, series
+from reports.rules.scaling import fitted, series
+from reports.tables.scaling import scaling
 from tests.reports.made_up import latency, methods_records, record
 
 

@@ -1,5 +1,5 @@
 from reports.tables.tuning import validation
-from reports.writers.table import to_csv
+from reports.writers.csv import to_csv
 from tests.reports.made_up import record
 
 
