@@ -11,16 +11,17 @@ import hashlib
 import json
 import operator
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from bench.config.parsing import Frozen, validated
+from bench.config.registry import AGGREGATIONS
 from models.optim import OptimizerName, Schedule
 
 PresetName = Literal["tiny", "base", "paper"]
-AggregationName = Literal["P-Agg", "P-Median", "J-Fit", "J-Agg", "P-Best", "J-Best"]
+AggregationName = Annotated[str, AfterValidator(AGGREGATIONS.checked)]
 Tail = Literal["dedup", "overlap"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Selection = Literal["last", "validation", "test"]
@@ -94,7 +95,8 @@ class EvaluationSpec(Frozen):
         foreign_detections: allow another 2D source than the one that was trained on.
         hypotheses, steps: H and K; a deterministic method has 1 and 1.
         flip: average with the prediction of the mirrored input.
-        aggregations: of the hypotheses; all are cheap beside sampling.
+        aggregations: of the hypotheses, whose values are kept; by default all, those of installed packages too
+            (``bench.protocol.plugins``).
         actions: the action labels a method is given: the true ones, or a counterfactual (see
             ``bench.protocol.counterfactual``).
         options: configuration fields changed after training; the weights must still fit.
@@ -116,7 +118,7 @@ class EvaluationSpec(Frozen):
     flip: bool = True
     actions: ActionLabels = "given"
     options: dict[str, Plain] = {}
-    aggregations: tuple[AggregationName, ...] = get_args(AggregationName)
+    aggregations: tuple[AggregationName, ...] = tuple(AGGREGATIONS.own)
     tail: Tail = "dedup"
     call: int | None = Field(default=None, ge=1, le=1_000_000)
     windows: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)

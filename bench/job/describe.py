@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.config.choices import conditions_of
 from bench.data.windows import validation_rule
 from bench.job.resolve import Job
-from bench.protocol.summary import METRIC_VERSIONS, summarise
-from bench.results.errors import FrameErrors, takes
+from bench.protocol.frame_errors import FrameErrors, takes
+from bench.protocol.plugins import kept_aggregations
+from bench.protocol.summary import metric_infos, summarise
 from bench.results.record import Conditions, DataInfo, Evaluation, GroundTruth, Take, TrainingInfo
 from models.lifter import Lifter
 
@@ -45,7 +47,7 @@ def describe(
     values = tuple(
         value
         for value in summarise(errors, given)
-        if value.aggregation is None or value.aggregation in spec.aggregations
+        if value.aggregation is None or value.aggregation in kept_aggregations(spec.aggregations)
     )
     tested = takes(errors)
     names = zip(tested.names, tested.actions, tested.frames.astype(int).tolist(), strict=True)
@@ -67,7 +69,6 @@ def describe(
     )
     training = experiment.training
     conditions = Conditions(
-        flip=spec.flip,
         hypotheses=spec.hypotheses,
         steps=spec.steps,
         action_label_given=label_given,
@@ -75,10 +76,9 @@ def describe(
         validation="unknown" if job.published else validation_rule(job.train.train, training.holdout),
         training_seeds=(training.seed,),
         noise_seeds=(spec.seed,),
-        tail="each frame once" if spec.tail == "dedup" else "overlap of the last two windows counted twice",
-        best_over="window" if spec.call is None else f"calls of {spec.call} windows",
         samples="" if drawn == (spec.hypotheses, spec.steps) else f"drawn with H = {drawn[0]}, K = {drawn[1]}",
         notes=_notes(job, lifter, info),
+        **conditions_of(experiment.described()),
     )
     return Evaluation(
         id=job.id,
@@ -91,7 +91,7 @@ def describe(
         data=data,
         conditions=conditions,
         values=values,
-        metric_versions=METRIC_VERSIONS,
+        metrics=metric_infos(values),
         training=info,
         git_commit=git_commit(),
     )

@@ -24,7 +24,6 @@ from bench.measure.cost import measure_cost
 from bench.measure.environment import environment
 from bench.protocol.evaluate import EvalSetting, evaluate, shared_samples, windows_per_call
 from bench.protocol.examples import examples
-from bench.results.errors import save_errors
 from bench.results.record import Evaluation, Measurement, Record, TrainingInfo
 from bench.results.store import Store
 from bench.training.trainer import load_trained
@@ -80,7 +79,7 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
     shown = examples(lifter, windows, sampling, plans, device, size, spec.actions, spec.precision)
     for job, plan in zip(jobs, plans, strict=True):
         evaluation = describe(job, lifter, info, errors[plan], part, drawn[plan.hypotheses, plan.steps])
-        save_errors(store.files.errors_path(job.id), errors[plan])
+        errors[plan].save(store.files.errors_path(job.id))
         shown[plan].save(store.files.examples_path(job.id))
         store.evaluations.put(job.id, evaluation)
 

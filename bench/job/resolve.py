@@ -7,14 +7,15 @@ import importlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import bench.data
-from bench.config.experiment import AggregationName, Experiment, TrainingSpec, identity
+from bench.config.experiment import Experiment, TrainingSpec, identity
 from bench.config.parsing import checked_options
-from bench.config.registry import METHODS
+from bench.config.registry import AGGREGATIONS, METHODS
 from bench.data.sequence import Dataset, Sequence
 from bench.data.windows import held_out_takes
+from bench.protocol.plugins import plugin_identity
 from bench.results.record import Measurement, Missing
 from bench.training.selection import RULE
 from models.errors import InputError
@@ -24,7 +25,7 @@ from models.skeleton import Skeleton
 PROTOCOL_VERSION = 2
 """Raise it when a metric, an aggregation, the windows or the noise changes: old numbers then no longer count."""
 
-DETERMINISTIC = {"hypotheses": 1, "steps": 1, "call": None, "aggregations": get_args(AggregationName)}
+DETERMINISTIC = {"hypotheses": 1, "steps": 1, "call": None, "aggregations": tuple(AGGREGATIONS.own)}
 """What an evaluation says that means nothing to a deterministic method, brought to one value."""
 
 
@@ -244,6 +245,7 @@ def resolve(experiment: Experiment) -> Job:
             "protocol": PROTOCOL_VERSION,
         }
         | _unusual(complete)
+        | plugin_identity(complete.evaluation.aggregations if lifter.probabilistic else ())
     )
     return Job(
         asked=experiment,

@@ -5,6 +5,7 @@ Shapes: S sequences, N frames, J joints, H hypotheses.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ import numpy as np
 
 from bench.results.files import atomic
 from bench.results.record import Record
+
+Name = tuple[str, str | None]
+"""(metric, aggregation); no aggregation for a deterministic method."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,23 @@ class Examples:
         arrays: dict[str, Any] = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
         with atomic(path) as file:
             np.savez_compressed(file, **arrays)
+
+
+def save_frame_errors(
+    path: Path, frames: Mapping[Name, np.ndarray], keys: Sequence[str], sequence: np.ndarray, frame: np.ndarray
+) -> None:
+    """Write the errors of a run as a plain ``.npz``; the file appears whole or not at all.
+
+    Args:
+        path: of the file.
+        frames: name → ``[N]`` error of each frame; in the file "frames/METRIC/AGGREGATION".
+        keys: names of the S sequences.
+        sequence, frame: ``[N]`` where each frame comes from.
+    """
+    named = {f"frames/{metric}/{aggregation or ''}": array for (metric, aggregation), array in frames.items()}
+    arrays: dict[str, Any] = {"keys": np.array(keys, dtype=np.str_), "sequence": sequence, "frame": frame, **named}
+    with atomic(path) as file:
+        np.savez(file, **arrays)
 
 
 @dataclass(frozen=True)

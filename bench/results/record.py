@@ -6,21 +6,58 @@ per-sequence errors it lets every table be made again without a model.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AliasChoices, Field
+import numpy as np
+from pydantic import AliasChoices, Field, model_validator
 
+from bench.config.choices import CHOICES
 from bench.config.parsing import Frozen
 from bench.results.cost import Cost, Environment, Measurement
-
-if TYPE_CHECKING:
-    from bench.results.statistics import Difference, Sample
+from bench.results.statistics import (
+    Difference,
+    Mean,
+    Sample,
+    action_minus_frame_mean,
+    paired_difference,
+    pooled_interval,
+)
 
 SCHEMA_VERSION = 3
 
-Kind = Literal["deterministic", "deployable", "assisted", "oracle"]
-Mean = Literal["actions", "frames"]
-"""What an average is over: actions, each weighing the same, or all frames."""
+ValueKind = Literal["deterministic", "deployable", "assisted", "oracle"]
+SYMBOLS = {"assisted": "‡", "oracle": "†"}
+"""What marks values in tables that ground truth helped to make."""
+
+
+class MetricInfo(Frozen):
+    """What a table needs to print a metric.
+
+    Attributes:
+        title: its name in tables ("P-MPJPE").
+        unit: "mm", "%", "mm/frame", …; "" for none.
+        higher_is_better: else lower is.
+        version: raised when the same predictions would give another number; None where a record does not say.
+    """
+
+    title: str
+    unit: str = "mm"
+    higher_is_better: bool = False
+    version: int | None = None
+
+
+OLDER_METRICS = {
+    "mpjpe": MetricInfo(title="MPJPE"),
+    "p_mpjpe": MetricInfo(title="P-MPJPE"),
+    "n_mpjpe": MetricInfo(title="N-MPJPE"),
+    "mpjve": MetricInfo(title="MPJVE", unit="mm/frame"),
+    "acceleration": MetricInfo(title="Acceleration error", unit="mm/frame²"),
+    "bone_length": MetricInfo(title="Bone length error"),
+    "symmetry": MetricInfo(title="Symmetry error"),
+    "pck": MetricInfo(title="PCK", unit="%", higher_is_better=True),
+    "auc": MetricInfo(title="AUC", unit="%", higher_is_better=True),
+}
+"""The metrics of records that do not describe theirs, because they are older than that."""
 
 
 class GroundTruth(Frozen):
@@ -50,8 +87,8 @@ class Value(Frozen):
     Attributes:
         metric: "mpjpe", "p_mpjpe", … in millimetres; "pck" and "auc" in percent.
         aggregation: "P-Agg", "J-Best", …; None for a deterministic method.
-        kind: deterministic; deployable (no ground truth looked at); assisted (the root trajectory was given);
-            oracle (the ground-truth pose chose the hypothesis).
+        kind: "deterministic": a method without hypotheses; "deployable": the aggregation looks at no ground truth;
+            "assisted": it is given the root trajectory; "oracle": it is given the ground-truth pose.
         looks_at: ground truth that was given at test time, to the aggregation or to the method.
         step: 1 … K; the last one is the method's answer.
         action_mean: mean over actions of the mean over the action's frames, as papers print it.
@@ -66,7 +103,7 @@ class Value(Frozen):
 
     metric: str
     aggregation: str | None
-    kind: Kind
+    kind: ValueKind
     looks_at: GroundTruth = GroundTruth()
     step: int
     action_mean: float
@@ -77,6 +114,11 @@ class Value(Frozen):
     per_activity: dict[str, float] = {}
     per_take: tuple[tuple[float, ...], ...] = ()
     per_joint: tuple[float, ...] = ()
+
+    @property
+    def symbol(self) -> str:
+        """† for an oracle, ‡ for an assisted value, else ""."""
+        return SYMBOLS.get(self.kind, "")
 
 
 class Take(Frozen):
@@ -115,12 +157,15 @@ class DataInfo(Frozen):
 
 
 class Conditions(Frozen):
-    """The liberties that every value of a record shares; those of an aggregation stand with its value.
+    """What all values of a record were obtained under; what an aggregation looks at stands with its value.
 
     Attributes:
-        tail: "each frame once", or "overlap counted twice" as in the published evaluation.
-        best_over: what P-Best chooses one hypothesis for.
-        samples: the H and K that the samples were drawn with, where the numbers are read off a part of them.
+        flip, action_label_given, selection, tail, best_over: choices of the protocol (``bench.config.choices``);
+            ``stated`` gives them all.
+        choices: heading → words of the choices that have no field of their own.
+        validation: which takes of the training subjects are kept for validation.
+        samples: the H and K that the samples were drawn with, where those of this record are only a part of them.
+        notes: what else the method has to say.
     """
 
     flip: bool
@@ -133,8 +178,23 @@ class Conditions(Frozen):
     noise_seeds: tuple[int, ...]
     tail: str = "each frame once"
     best_over: str = "window"
+    choices: dict[str, str] = {}
     samples: str = ""
     notes: dict[str, str] = {}
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """Heading → words of every choice of the protocol, in the order of ``CHOICES``, then those it lacks."""
+        known = {choice.heading: _in_words(getattr(self, choice.field)) for choice in CHOICES if choice.field}
+        return known | self.choices
+
+    def words(self, heading: str) -> str:
+        """Of the choice with this heading; "" where the record does not know it."""
+        return self.stated.get(heading, "")
+
+
+def _in_words(value: str | bool) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
 
 
 class TrainingInfo(Frozen):
@@ -192,7 +252,7 @@ class Failure(Frozen):
 
 
 class Evaluation(Frozen):
-    """The numbers of one experiment, without their price.
+    """The numbers of one experiment, without their cost.
 
     Attributes:
         id: identity of the evaluation (16 hexadecimal digits); names the run.
@@ -200,7 +260,8 @@ class Evaluation(Frozen):
         experiment: the complete, resolved description.
         method, title, preset: key in the registry, name in tables, size.
         variant: what distinguishes it from the plain method, "" for none ("prompt=none").
-        metric_versions: of every metric, raised when the same predictions would give another number.
+        metrics: of every metric of ``values``, what a table needs to print it; ``metric`` also knows those of
+            older records, in which this is empty.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -214,9 +275,31 @@ class Evaluation(Frozen):
     data: DataInfo
     conditions: Conditions
     values: tuple[Value, ...]
-    metric_versions: dict[str, int] = {}
+    metrics: dict[str, MetricInfo] = {}
     training: TrainingInfo
     git_commit: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_older_versions(cls, content: Any) -> Any:
+        """Older records name the versions of their metrics ("metric_versions") and nothing else of them."""
+        if not isinstance(content, dict) or "metric_versions" not in content:
+            return content
+        described = {
+            name: OLDER_METRICS.get(name, MetricInfo(title=name, unit="")).model_copy(update={"version": version})
+            for name, version in content["metric_versions"].items()
+        }
+        rest = {key: value for key, value in content.items() if key != "metric_versions"}
+        return rest | {"metrics": described | content.get("metrics", {})}
+
+    @property
+    def metric_versions(self) -> dict[str, int]:
+        """Versions of the metrics, as far as they are known."""
+        return {name: info.version for name, info in self.metrics.items() if info.version is not None}
+
+    def metric(self, name: str) -> MetricInfo:
+        """Title, unit, direction and version of a metric; one that nobody described goes by its name."""
+        return self.metrics.get(name) or OLDER_METRICS.get(name) or MetricInfo(title=name, unit="")
 
 
 class Record(Evaluation):
@@ -251,10 +334,6 @@ class Record(Evaluation):
 
     def sample(self, value: Value) -> Sample | None:
         """The errors behind a value, take by take; None where they were not kept."""
-        import numpy as np
-
-        from bench.results.statistics import Sample
-
         if not value.per_take:
             return None
         takes = self.data.takes
@@ -263,15 +342,11 @@ class Record(Evaluation):
 
     def action_minus_frame_mean(self, value: Value) -> Difference | None:
         """What it changes in a value to average over actions first; None where the takes were not kept."""
-        from bench.results.statistics import action_minus_frame_mean
-
         sample = self.sample(value)
         return None if sample is None else action_minus_frame_mean(sample)
 
     def frame_interval(self, value: Value) -> tuple[float, float] | None:
         """95 % interval of ``value.frame_mean``; None where the takes were not kept."""
-        from bench.results.statistics import pooled_interval
-
         sample = self.sample(value)
         return None if sample is None else pooled_interval(sample, over="frames")
 
@@ -279,8 +354,6 @@ class Record(Evaluation):
         self, value: Value, other: Record, its: Value, same_trainings: bool = False, over: Mean = "actions"
     ) -> Difference | None:
         """``value`` of this record minus ``its`` of the other, paired by take; None if the takes differ."""
-        from bench.results.statistics import paired_difference
-
         mine, theirs = self.sample(value), other.sample(its)
         if mine is None or theirs is None or _take_names(self) != _take_names(other):
             return None

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 
 from bench.results.record import Record, Value
+from bench.results.statistics import pooled_interval
 
 
 def pool(records: Iterable[Record]) -> list[Record]:
@@ -59,8 +60,6 @@ def _question(value: Value) -> tuple[str, str | None, int]:
 
 def _average(record: Record, values: list[Value]) -> Value:
     """One value of several runs; its interval is that of trainings and takes where the takes were kept."""
-    from bench.results.statistics import pooled_interval
-
     first, count = values[0], len(values)
     mean = first.model_copy(
         update={

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bench.results.record import Mean
+Mean = Literal["actions", "frames"]
+"""What an average is over: actions, each weighing the same, or all frames."""
 
 RESAMPLES = 2000
 LEVEL = 0.95
