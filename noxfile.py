@@ -1,4 +1,4 @@
-"""Sessions: `nox -s ablate`, `report`, `tests`, `lint`, `types`, `bench`, `performance`, `docs`, `cluster`,
+"""Sessions: `nox -s ablate`, `report`, `tests`, `lint`, `types`, `speed`, `performance`, `docs`, `cluster`,
 `slurm`, `chaos`.
 
 Arguments behind `--` are passed on.
@@ -67,7 +67,7 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
-def bench(session: nox.Session) -> None:
+def speed(session: nox.Session) -> None:
     """Run the benchmarks and print them beside their targets; `-- --compare`, `-- --device cuda`."""
     install(session, "test")
     session.run(
@@ -78,7 +78,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def performance(session: nox.Session) -> None:
-    """Keep what `bench` wrote in docs/results, and write docs/performance.md from what is kept."""
+    """Keep what `speed` wrote in docs/results, and write docs/performance.md from what is kept."""
     install(session, "test")
     session.run("python", "-m", "tests.speed.page", *(session.posargs or ["benchmarks.json"]))
 

@@ -23,7 +23,7 @@ from reports.page.template import page
 from reports.rules.missing import with_missing
 from reports.rules.warnings import missing_sentence
 from reports.summary import summary
-from reports.tables import LAYOUTS
+from reports.tables import COMPANION_LAYOUTS, LAYOUTS
 from reports.tables.register import register
 from reports.writers.forms import DEFAULT_FORMS, texts
 from reports.writers.table import Table
@@ -31,7 +31,7 @@ from reports.writers.table import Table
 COMPANIONS = {
     "main": ("cost", "actions", "gaps"),
     "pck": ("cost", "sequences", "activities"),
-    "priced": ("cost",),
+    "cost": ("cost",),
 }
 """Further layouts that are filled from the runs of a table; one that nothing is known for is left out."""
 
@@ -145,14 +145,14 @@ def _tables(runset: RunSet, records: dict[str, Record]) -> dict[str, Table]:
         if not members:
             continue
         missing = [name for name in spec.ids if name not in records and name not in runset.missing]
-        notes: tuple[str, ...] = (missing_sentence(missing, len(spec.ids)),) if missing else ()
+        notes = spec.notes + ((missing_sentence(missing, len(spec.ids)),) if missing else ())
         if spec.layout not in LAYOUTS:
             notes += (f"There is no layout {spec.layout!r}: one row per run.",)
         layout = LAYOUTS.get(spec.layout, LAYOUTS["runs"])
         tables[_file_name(name)] = _noted(layout(members, spec.title), notes)
         for companion in COMPANIONS.get(spec.layout, ()):
             title = f"{spec.title}: {COMPANION_TITLES[companion]}"
-            further = LAYOUTS[companion](members, title)
+            further = COMPANION_LAYOUTS[companion](members, title)
             if further.blocks:
                 tables[_file_name(f"{name}-{companion}")] = _noted(further, notes)
     return tables

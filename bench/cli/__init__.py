@@ -100,7 +100,7 @@ def ablate(
     dry_run: DryRun = False,
 ) -> None:
     """Train, evaluate, measure and report declared ablations."""
-    from ablations.declared import default_names, expand, read, space
+    from ablations.declared import read_all
     from bench.job.resolve import resolve
     from bench.results.record import RunSet
 
@@ -108,15 +108,14 @@ def ablate(
     jobs: dict[str, Job] = {}
     tables: dict[str, RunSet.Table] = {}
     searches: dict[str, Space] = {}
-    for name in names or default_names():
-        ablation, stem = read(name), Path(Path(name).name.partition("=")[0]).stem
-        ablation = ablation.as_run(changes, full)
-        tables[stem] = RunSet.Table(title=ablation.title, layout=ablation.layout, ids=())
+    for ablation in read_all(names or ()):
+        stem = ablation.name
+        tables[stem] = ablation.table(changes, full)
         if ablation.search is not None:
-            searches[stem] = space(ablation, [*changes, *_seeds(seeds)[0]], full)
+            searches[stem] = ablation.space([*changes, *_seeds(seeds)[0]], full)
             continue
         experiments = [
-            experiment for seed in _seeds(seeds) for experiment in expand(ablation, [*changes, *seed], full)
+            experiment for seed in _seeds(seeds) for experiment in ablation.expand([*changes, *seed], full)
         ]
         resolved = [resolve(experiment) for experiment in experiments]
         jobs |= {job.id: job for job in resolved}

@@ -169,3 +169,25 @@ AGGREGATIONS: Registry[Any] = Registry(
         "J-Best": "bench.protocol.aggregation:J_BEST",
     },
 )
+
+LAYOUTS: Registry[Any] = Registry(
+    "layout",
+    "lifting_bench.layouts",
+    {
+        "main": "reports.tables.main:LAYOUT",
+        "pck": "reports.tables.main:PCK",
+        "prompts": "reports.tables.variants:PROMPTS",
+        "variants": "reports.tables.variants:LAYOUT",
+        "cost": "reports.tables.cost:LAYOUT",
+        "sampling": "reports.tables.sampling:LAYOUT",
+        "pareto": "reports.tables.pareto:LAYOUT",
+        "gaps": "reports.tables.oracle_gap:LAYOUT",
+        "actions": "reports.tables.breakdown:ACTIONS",
+        "sequences": "reports.tables.breakdown:SEQUENCES",
+        "activities": "reports.tables.breakdown:ACTIVITIES",
+        "audit": "reports.tables.protocol_audit:LAYOUT",
+        "tuning": "reports.tables.tuning:LAYOUT",
+        "scaling": "reports.tables.scaling:LAYOUT",
+        "runs": "reports.tables.runs:LAYOUT",
+    },
+)

@@ -6,10 +6,10 @@ per-sequence errors it lets every table be made again without a model.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
 from bench.config.choices import CHOICES
 from bench.config.parsing import Frozen
@@ -397,11 +397,16 @@ class Missing(Frozen):
         return f"{' '.join(filter(None, (self.title, self.variant)))} ({evaluation['detections']}, {size})"
 
 
+OLD_LAYOUTS = {"priced": "cost", "validation": "tuning"}
+"""Names of layouts in files of older versions, and what they are called now."""
+
+
 class RunSet(Frozen):
     """Which runs fill which table: written by a sweep, read by reports.
 
     Attributes:
-        tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order).
+        tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order, and
+            sentences that are printed under it).
         missing: id of a run → why it has no record ("absent" in files of older versions).
         command: what the user typed.
         store: folder that the records were made in; "" if that is not known.
@@ -409,8 +414,9 @@ class RunSet(Frozen):
 
     class Table(Frozen):
         title: str
-        layout: str
+        layout: Annotated[str, BeforeValidator(lambda name: OLD_LAYOUTS.get(name, name))]
         ids: tuple[str, ...]
+        notes: tuple[str, ...] = ()
 
     tables: dict[str, Table]
     missing: dict[str, Missing] = Field(default={}, validation_alias=AliasChoices("missing", "absent"))

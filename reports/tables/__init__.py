@@ -28,16 +28,17 @@ LAYOUTS: dict[str, Layout] = {
     "pck": pck,
     "prompts": prompts,
     "variants": variants,
-    "priced": variants,
+    "cost": variants,
     "sampling": sampling,
     "pareto": pareto,
-    "cost": cost,
     "gaps": gaps,
     "actions": actions,
     "sequences": sequences,
     "activities": activities,
     "audit": audit,
-    "validation": validation,
+    "tuning": validation,
     "scaling": scaling,
     "runs": runs,
 }
+
+COMPANION_LAYOUTS = LAYOUTS | {"cost": cost}

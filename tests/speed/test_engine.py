@@ -1,4 +1,4 @@
-"""What the engine takes beside the work that it hands out; ``pytest tests/speed --benchmark-enable``."""
+"""What the engine takes beside the work that it hands out; ``nox -s speed``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from ablations.declared import default_names, expand, read
+from ablations.declared import read, read_all
 from bench.config.experiment import Experiment, parse
 from bench.job import pipeline, weights
 from bench.job.pending import pending_work
@@ -121,7 +121,7 @@ def test_overhead_of_a_default_run(
     outcome: Outcome,
 ) -> None:
     """Starting, overhead of an experiment times their number, and reports, of what a default run may take."""
-    number = sum(len(expand(read(name))) for name in default_names())
+    number = sum(len(ablation.expand()) for ablation in read_all())
 
     def both() -> float:
         alone, starting = of_each(benchmark, tmp_path / "stores", monkeypatch)
@@ -185,7 +185,7 @@ def test_two_workers(benchmark: BenchmarkFixture, tmp_path: Path, outcome: Outco
     """The evaluations of ``sampling`` with one worker and with two that are there already: the same numbers."""
     windows = 64 if benchmark.enabled else 2
     changes = [("training.epochs", 0), ("evaluation.windows", windows)]
-    jobs = [resolve(experiment) for experiment in expand(read("sampling"), changes)]
+    jobs = [resolve(experiment) for experiment in read("sampling").expand(changes)]
 
     def evaluate(workers: int) -> tuple[float, dict[str, Any]]:
         store = Store(tmp_path / f"with {workers}")
