@@ -52,9 +52,9 @@ def trivial_check(records: Sequence[Record]) -> list[str]:
     sentences = []
     for (place, key), group in grouped(records, lambda record: (_loose(record), source(record))).items():
         where = markdown(f"{place[0]}, {titles[key]}, {place[3]}")
-        answers = [(record, value) for record in group if (value := record.value("mpjpe", headline(record)))]
-        trivial = [pair for pair in answers if pair[0].method in TRIVIAL]
-        learned = [pair for pair in answers if pair[0].method not in TRIVIAL]
+        results = [(record, value) for record in group if (value := record.value("mpjpe", headline(record)))]
+        trivial = [pair for pair in results if pair[0].method in TRIVIAL]
+        learned = [pair for pair in results if pair[0].method not in TRIVIAL]
         if learned and not trivial:
             sentences.append(f"{where}: not checked, no trivial predictor was run under these conditions.")
         elif learned:

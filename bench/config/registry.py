@@ -181,7 +181,7 @@ LAYOUTS: Registry[Any] = Registry(
         "cost": "reports.tables.cost:LAYOUT",
         "sampling": "reports.tables.sampling:LAYOUT",
         "pareto": "reports.tables.pareto:LAYOUT",
-        "gaps": "reports.tables.oracle_gap:LAYOUT",
+        "oracle_gap": "reports.tables.oracle_gap:LAYOUT",
         "actions": "reports.tables.breakdown:ACTIONS",
         "sequences": "reports.tables.breakdown:SEQUENCES",
         "activities": "reports.tables.breakdown:ACTIVITIES",

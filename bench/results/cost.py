@@ -124,6 +124,10 @@ class Cost(Frozen):
     def flops_per_frame(self) -> float:
         return self.flops_per_window / self.latency.frames
 
+    def ms_per_frame(self, aggregation: str | None = None) -> float:
+        """Median milliseconds per output frame: of the prediction, and of the aggregation where one is named."""
+        return self.latency.ms_per_frame + self.aggregation_ms.get(aggregation or "", 0.0) / self.latency.frames
+
     @property
     def percent_of_peak(self) -> float | None:
         """What the prediction reached of ``peak_gflops`` in its median time."""

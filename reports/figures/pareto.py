@@ -1,10 +1,11 @@
-"""The figure of the front: error over time of everything tried."""
+"""The figure of the accuracy-latency-memory Pareto front: error over time of everything tried."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bench.results.cost import Cost
 from bench.results.record import Record
 from reports.figures.style import (
     STYLE,
@@ -16,29 +17,31 @@ from reports.figures.style import (
     settings,
     with_conditions,
 )
-from reports.rules.candidates import Candidate, candidates, front
 from reports.rules.comparability import grouped
+from reports.rules.entries import Entry, MissingRun
+from reports.rules.operating_points import OperatingPoint, on_front, operating_points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 MOST_POINTS = 500
 
 
-def trade_off(records: Sequence[Record]) -> list[Drawing]:
-    """Error over time: the front, what was measured beside it, and at the upper edge what was not run."""
+def pareto_front_figure(entries: Sequence[Entry]) -> list[Drawing]:
+    """The front, what was measured beside it, and at the upper edge what was not run but has a measured cost."""
     drawings = []
-    for name, group in settings(records):
-        present = [record for record in group if not record.absent]
-        skipped = [record for record in group if record.absent and record.cost.latency.median_ms > 0]
-        points = candidates(present)
+    for name, group in settings(entries):
+        present = [entry for entry in group if isinstance(entry, Record)]
+        costs = [entry.cost for entry in group if isinstance(entry, MissingRun) and entry.cost is not None]
+        skipped = [cost for cost in costs if cost.latency.median_ms > 0]
+        points = operating_points(present)
         if len(points) < 2:
             continue
         caption = (
             "Error against time of every point tried. Filled: the front in error, time and memory, exact over the "
             f"{len(points)} measured points; hollow: measured and dominated; crosses at the upper edge: "
-            f"{len(skipped)} experiments that were priced but not run, or failed (the table says why)."
+            f"{len(skipped)} experiments whose cost was measured but that were not run, or failed (the table says "
+            "why)."
             f"{left_out(len(points), MOST_POINTS)}"
         )
         figure = _figure(points[:MOST_POINTS], skipped)
@@ -46,7 +49,7 @@ def trade_off(records: Sequence[Record]) -> list[Drawing]:
     return drawings
 
 
-def _figure(points: Sequence[Candidate], skipped: Sequence[Record]) -> Figure:
+def _figure(points: Sequence[OperatingPoint], skipped: Sequence[Cost]) -> Figure:
     import matplotlib
     import seaborn
 
@@ -54,17 +57,17 @@ def _figure(points: Sequence[Candidate], skipped: Sequence[Record]) -> Figure:
         figure = new_figure(2.4)
         axes = figure.add_subplot()
         looks = looks_of([point.record.title for point in points])
-        best = set(front([point.place for point in points]))
+        best = on_front(points)
         look = grouped(range(len(points)), lambda index: (points[index].record.title, index in best))
-        for (title, on_front), members in look.items():
+        for (title, is_best), members in look.items():
             colour, marker = looks[title]
             errors, milliseconds, _ = zip(*(points[index].place for index in members), strict=True)
-            filled = colour if on_front else "none"
+            filled = colour if is_best else "none"
             axes.plot(milliseconds, errors, marker, color=colour, markersize=3.5, markerfacecolor=filled)
         for title, (colour, marker) in looks.items():
             axes.plot([], [], marker, color=colour, markersize=3.5, label=title)
         if skipped:
-            times = [record.cost.latency.ms_per_frame for record in skipped]
+            times = [cost.ms_per_frame() for cost in skipped]
             axes.plot(
                 times, [0.98] * len(times), "x", transform=axes.get_xaxis_transform(), color="0.4", markersize=3,
                 markeredgewidth=0.6, label="not run",

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.results.record import Record
-from bench.results.seeds import pool
 from reports.figures.style import (
     COLUMN_INCHES,
     SMALL_POINTS,
@@ -18,8 +17,8 @@ from reports.figures.style import (
     settings,
     with_conditions,
 )
-from reports.rules.comparability import TRIVIAL, aggregation_title, headline
-from reports.rules.names import row_names
+from reports.rules.comparability import TRIVIAL, headline
+from reports.rules.names import headlines, row_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,15 +55,15 @@ def _places() -> dict[str, tuple[float, float, str]]:
 PLACES = _places()
 
 
-def joint_errors(records: Sequence[Record]) -> list[Drawing]:
+def errors_by_joint(records: Sequence[Record]) -> list[Drawing]:
     """MPJPE of the headline by joint, a person per learned method; none for joints that have no place here."""
     drawings = []
-    for name, group in settings(pool(records)):
+    for name, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL and _errors(record)]
         if learned:
-            shown = dict.fromkeys(aggregation_title(headline(record), "") for record in learned)
+            shown = headlines(learned)
             caption = (
-                f"Mean error by joint (mm, {', '.join(shown)}, mean over all frames), one scale of colours and "
+                f"Mean error by joint (mm, {shown}, mean over all frames), one scale of colours and "
                 "sizes; the person faces the reader. The root, to which all poses are aligned, has none."
                 f"{left_out(len(learned), MOST_PANELS)}"
             )

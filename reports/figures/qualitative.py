@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from bench.results.arrays import Examples, RunFiles
 from bench.results.record import Record
-from bench.results.seeds import pool
 from reports.figures.style import COLUMN_INCHES, STYLE, Drawing, left_out, new_figure, settings, with_conditions
 from reports.rules.comparability import TRIVIAL
 from reports.rules.names import method_name
@@ -26,10 +25,10 @@ TURN = math.radians(55)
 TRUTH, LEFT, RIGHT = "0.55", "#0173b2", "#de8f05"
 
 
-def qualitative(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
+def example_poses(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
     """The middle one of the kept frames of each example sequence: 2D input, ground truth, and every method."""
     drawings = []
-    for name, group in settings(pool(records)):
+    for name, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL]
         known = {method_name(r): (r, found) for r in learned if (found := files.examples(r)) is not None}
         alike = [pair for pair in known.values() if _same_frames(pair[1], next(iter(known.values()))[1])]

@@ -17,32 +17,14 @@ from reports.figures.accuracy_cost import pareto_front
 from reports.figures.style import looks_of
 from reports.page.all_results import CHOICES, results
 from reports.page.viewer import poses
-from reports.rules.comparability import (
-    TRIVIAL,
-    aggregation_title,
-    aggregations,
-    headline,
-    sections,
-    sources,
-    split_by_source,
-)
+from reports.rules.comparability import TRIVIAL, aggregations, groups_of, headline
 from reports.rules.conditions import sentences
-from reports.rules.names import method_name, sampling_size, seeds_of, untrained
+from reports.rules.metrics import in_order, title_with_unit
+from reports.rules.names import aggregation_title, marked_name, sampling_size, seeds_of, untrained
 from reports.rules.warnings import warnings
 from reports.tables.register import environments
 from reports.writers.table import Cell, Row, Table, notes
 
-METRIC_TITLES = {
-    "mpjpe": "MPJPE (mm)",
-    "p_mpjpe": "P-MPJPE (mm)",
-    "n_mpjpe": "N-MPJPE (mm)",
-    "mpjve": "MPJVE (mm/frame)",
-    "acceleration": "Acceleration error (mm/frame²)",
-    "bone_length": "Bone length error (mm)",
-    "symmetry": "Symmetry error (mm)",
-    "pck": "PCK (%) ↑",
-    "auc": "AUC (%) ↑",
-}
 _STATED = ("text", "number", "low", "high", "spread", "rank", "tie", "ahead")
 MLFLOW_SERVER = "http://127.0.0.1:5000"
 """Where `mlflow ui` listens by default."""
@@ -107,24 +89,22 @@ def _cell(cell: Cell, reasons: Mapping[str, str]) -> str | dict[str, Any]:
     stated = {name: _finite(value) for name in _STATED if (value := getattr(cell, name)) not in ("", None, False)}
     if stated.keys() <= {"text"}:
         return cell.text
-    return stated | {"runs": cell.origin[0].runs} if cell.origin else stated
+    return stated | {"runs": cell.runs} if cell.runs else stated
 
 
 def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
     """One plot per set of conditions that numbers may be compared under, the fullest first: error against time."""
-    titles = sources(records)
     found = []
-    for heading, members in sections(records):
-        for place, group in split_by_source(members, titles):
-            points = [point for record in group for value in _answers(record) if (point := _point(record, value))]
-            if points:
-                _mark_front(points)
-                title = "; ".join(filter(None, (place, heading or group[0].data.label)))
-                found.append({"title": title, "points": points, "conditions": sentences(group)})
+    for heading, place, group in groups_of(records):
+        points = [point for record in group for value in _errors(record) if (point := _point(record, value))]
+        if points:
+            _mark_front(points)
+            title = "; ".join(filter(None, (place, heading or group[0].data.label)))
+            found.append({"title": title, "points": points, "conditions": sentences(group)})
     return sorted(found, key=lambda plot: -len(plot["points"]))
 
 
-def _answers(record: Record) -> list[Value]:
+def _errors(record: Record) -> list[Value]:
     """Errors of the last step that mean something."""
     if untrained(record):
         return []
@@ -136,17 +116,14 @@ def _answers(record: Record) -> list[Value]:
 
 
 def _point(record: Record, value: Value) -> dict[str, Any] | None:
-    latency = record.cost.latency
-    milliseconds = latency.ms_per_frame
-    if value.aggregation:
-        milliseconds += record.cost.aggregation_ms.get(value.aggregation, 0.0) / latency.frames
+    milliseconds = record.cost.ms_per_frame(value.aggregation)
     if not (math.isfinite(milliseconds) and milliseconds > 0):
         return None
     hypotheses, steps = sampling_size(record)
     return {
         "run": record.id,
         "method": record.title,
-        "name": method_name(record) + "§" * record.conditions.action_label_given,
+        "name": marked_name(record),
         "aggregation": aggregation_title(value.aggregation, value.kind),
         "kind": value.kind,
         "headline": value.aggregation == headline(record),
@@ -189,7 +166,7 @@ def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:
     training = record.training
     shown = aggregations(record)
     return {
-        "name": f"{method_name(record)}{'§' * record.conditions.action_label_given}",
+        "name": marked_name(record),
         "mlflow": record.mlflow_run_id,
         "identities": [
             ("Run", record.id),
@@ -215,12 +192,11 @@ def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:
 
 def _values(record: Record, shown: Sequence[str | None]) -> list[tuple[str, list[Any]]]:
     """(metric, [mean over actions, low, high, mean over frames] per aggregation) of every metric there is."""
-    answers = [value for value in record.values if value.step == record.conditions.steps]
-    found = {(value.metric, value.aggregation): _numbers(value) for value in answers}
-    there = dict.fromkeys(value.metric for value in answers)
+    last = [value for value in record.values if value.step == record.conditions.steps]
+    found = {(value.metric, value.aggregation): _numbers(value) for value in last}
     return [
-        (METRIC_TITLES.get(metric, metric), [found.get((metric, name)) for name in shown])
-        for metric in sorted(there, key=lambda metric: list(METRIC_TITLES | there).index(metric))
+        (title_with_unit(record.metric(metric)), [found.get((metric, name)) for name in shown])
+        for metric in in_order(value.metric for value in last)
     ]
 
 

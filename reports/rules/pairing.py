@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bench.results.record import Record
-from reports.rules.comparability import TRIVIAL, grouped, setting
+from reports.rules.comparability import SELECTION, TRIVIAL, grouped, setting
 from reports.rules.names import method_name, sampling_size
 
 SHOWN_SETTINGS = 4
@@ -87,12 +87,11 @@ def named(record: Record) -> str:
 
 def obstacles(before: Record, after: Record) -> list[str]:
     """Why the errors of two records may not be compared: what differs in data and protocol, in words."""
-    places = [setting(record)._asdict() for record in (before, after)]
-    ignored = {"device", *(["selection"] if before.method in TRIVIAL else [])}
+    places = [setting(record).headings() for record in (before, after)]
+    ignored = {"device", *([SELECTION] if before.method in TRIVIAL else [])}
+    pairs = {name: [place.get(name, "–") for place in places] for place in places for name in place}
     found = [
-        f"{name.replace('_', ' ')}: {arrow(places[0][name], places[1][name])}"
-        for name in places[0]
-        if name not in ignored and places[0][name] != places[1][name]
+        f"{name}: {arrow(*words)}" for name, words in pairs.items() if name not in ignored and words[0] != words[1]
     ]
     for name, text in (
         ("train_detections", "training detections"),

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from bench.results.record import Record
+from reports.rules.entries import Entry, MissingRun, output_frames
 from reports.rules.names import untrained
-
-if TYPE_CHECKING:
-    pass
-
 
 T_975 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
 """Student's t at 97.5 % for 1 to 10 degrees of freedom."""
@@ -48,40 +45,39 @@ class Fit(NamedTuple):
 
 
 class Series(NamedTuple):
-    """Records of one method along one axis, in order."""
+    """Runs of one method along one axis, in order."""
 
     axis: str
-    records: list[Record]
+    entries: list[Entry]
 
     def positions(self) -> list[int]:
-        return [getattr(place(record), self.axis) for record in self.records]
+        return [getattr(place(entry), self.axis) for entry in self.entries]
 
-    def fit(self, quantity: Callable[[Record], float | None]) -> Fit | None:
+    def fit(self, quantity: Quantity) -> Fit | None:
         """Of a quantity, where it is known and positive in two or more places."""
-        known = [
-            (x, y) for x, record in zip(self.positions(), self.records, strict=True) if (y := quantity(record))
-        ]
-        return fitted(known)
+        known = [(x, y) for x, entry in zip(self.positions(), self.entries, strict=True) if (y := quantity(entry))]
+        return fit_power_law(known)
 
 
-def place(record: Record) -> Place:
-    setup, conditions = record.cost.setup, record.conditions
+def place(entry: Entry) -> Place:
+    measured = entry.neighbour if isinstance(entry, MissingRun) and entry.cost is None else entry
+    setup, conditions = measured.cost.setup if measured.cost else None, entry.conditions
     batch, workers = (setup.batch, setup.workers) if setup else (1, 1)
-    return Place(record.cost.latency.frames, conditions.hypotheses, conditions.steps, batch, workers)
+    return Place(output_frames(entry), conditions.hypotheses, conditions.steps, batch, workers)
 
 
-def milliseconds(record: Record) -> float:
+def milliseconds(entry: Entry) -> float | None:
     """Of a call; with several workers, of a call divided by them."""
-    its = place(record)
-    return record.cost.latency.median_ms * its.batch / its.workers
+    at = place(entry)
+    return None if entry.cost is None else entry.cost.latency.median_ms * at.batch / at.workers
 
 
-def megabytes(record: Record) -> float | None:
+def megabytes(entry: Entry) -> float | None:
     """That one process's prediction adds to what was there before it."""
-    return record.cost.added_memory_mb
+    return None if entry.cost is None else entry.cost.added_memory_mb
 
 
-def fitted(points: Sequence[tuple[float, float]]) -> Fit | None:
+def fit_power_law(points: Sequence[tuple[float, float]]) -> Fit | None:
     """Least squares in logarithms, with the interval that normal errors of equal size would give."""
     if len({x for x, _ in points}) < 2:
         return None
@@ -97,47 +93,57 @@ def fitted(points: Sequence[tuple[float, float]]) -> Fit | None:
     return Fit(exponent, half, float(np.exp(y.mean() - exponent * x.mean())))
 
 
-def series(records: Sequence[Record]) -> list[Series]:
-    """One method's records along every axis on which there are at least two places."""
-    places = [place(record) for record in records]
+def series_of(entries: Sequence[Entry]) -> list[Series]:
+    """One method's runs along every axis on which there are at least two places.
+
+    A run belongs to an axis where everything else is as in most runs.
+    """
+    places = [place(entry) for entry in entries]
     usual = Place(*(Counter(values).most_common(1)[0][0] for values in zip(*places, strict=True)))
     found = []
     for axis in AXES:
-        along = {getattr(its, axis): record for its, record in zip(places, records, strict=True)
-                 if its._replace(**{axis: 0}) == usual._replace(**{axis: 0})}  # fmt: skip
+        along = {
+            getattr(at, axis): entry
+            for at, entry in zip(places, entries, strict=True)
+            if at._replace(**{axis: 0}) == usual._replace(**{axis: 0})
+        }
         if len(along) > 1:
             found.append(Series(axis, [along[x] for x in sorted(along)]))
     return found
 
 
-def _name(record: Record) -> str:
-    arithmetic = _arithmetic(record)
-    return f"{record.title} {record.preset}{'' if arithmetic == 'fp32' else f' {arithmetic}'}"
+def method_and_arithmetic(entry: Entry) -> str:
+    """Title, size and, where it is not fp32, the precision."""
+    arithmetic = _arithmetic(entry)
+    return f"{entry.title} {entry.preset}{'' if arithmetic == 'fp32' else f' {arithmetic}'}"
 
 
-def _arithmetic(record: Record) -> str:
-    setup = record.cost.setup
+def _arithmetic(entry: Entry) -> str:
+    setup = (entry.cost or entry.neighbour.cost).setup if isinstance(entry, MissingRun) else entry.cost.setup
     return "" if setup is None else f"{setup.precision}{' compiled' * setup.compiled}"
 
 
-def _conditions(where: str, records: Sequence[Record]) -> list[str]:
+def cost_conditions(device: str, entries: Sequence[Entry]) -> list[str]:
     """What costs depend on, in sentences."""
+    records = [entry for entry in entries if isinstance(entry, Record)]
     drawn = [record for record in records if untrained(record)]
     weights = "as drawn, untrained" if len(drawn) == len(records) else "trained" if not drawn else "of both kinds"
-    arithmetic = dict.fromkeys(filter(None, map(_arithmetic, records)))
-    flip = dict.fromkeys("yes" if record.conditions.flip else "no" for record in records)
-    warnings = dict.fromkeys(text for record in records for text in record.environment.warnings)
+    arithmetic = dict.fromkeys(filter(None, map(_arithmetic, entries)))
+    flip = dict.fromkeys("yes" if entry.conditions.flip else "no" for entry in entries)
+    warnings = dict.fromkeys(text for entry in entries for text in entry.environment.warnings)
     return [
-        f"Device: {where}.",
+        f"Device: {device}.",
         f"Weights: {weights}; costs do not depend on them, errors are not shown.",
         f"Flip: {', '.join(flip)}. Precision: {', '.join(arithmetic)}.",
-        f"Data: {', '.join(dict.fromkeys(record.data.label for record in records))}.",
+        f"Data: {', '.join(dict.fromkeys(entry.data.label for entry in entries))}.",
         *(f"Warning: {text}." for text in warnings),
     ]
 
 
-def _two_digits(number: float) -> str:
+def two_digits(number: float) -> str:
     return f"{round(number, 2) + 0.0:.2f}".replace("-", "−")
 
 
-QUANTITIES: dict[str, Callable[[Record], float | None]] = {"time": milliseconds, "memory": megabytes}
+Quantity = Callable[[Entry], float | None]
+
+QUANTITIES: dict[str, Quantity] = {"time": milliseconds, "memory": megabytes}

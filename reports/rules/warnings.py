@@ -15,7 +15,7 @@ def warnings(runset: RunSet, records: Sequence[Record]) -> list[str]:
         missing = [run for run in spec.ids if run not in known and run not in runset.missing]
         if missing:
             found.append(f"{name}: {missing_sentence(missing, len(spec.ids))}")
-    found += [f"{absent.named} has no numbers: {absent.reason}" for absent in runset.missing.values()]
+    found += [f"{missing.named} has no numbers: {missing.reason}" for missing in runset.missing.values()]
     found += dict.fromkeys(text for record in records for text in record.environment.warnings)
     changed = sorted({record.git_commit for record in records if record.git_commit.endswith("+changes")})
     found += [f"Made from a working tree with uncommitted changes: {', '.join(changed)}"] * bool(changed)

@@ -2,97 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Literal
 
-from bench.results.record import Mean, Record
-from reports.rules.comparability import (
-    HIGHER_IS_BETTER,
-    SCORES,
-    aggregation_title,
-    headline,
-    sections,
-    sources,
-    split_by_source,
-)
+from bench.results.record import Mean
+from reports.rules.comparability import groups_of, headline, sections, value_of
 from reports.rules.conditions import paragraphs
-from reports.rules.names import row_names
-from reports.tables.cells import measured, rank_columns, shape, with_runs
+from reports.rules.entries import Entry
+from reports.rules.metrics import SCORES, headers, printed_metrics
+from reports.rules.names import headlines, row_names
+from reports.tables.cells import Matrix, Number, rank_columns, shape, value_number, with_runs
+from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Row, Table
 
+Part = Literal["per_action", "per_activity"]
 
-def actions(records: Sequence[Record], title: str) -> Table:
+
+def actions(entries: Sequence[Entry], title: str) -> Table:
     """MPJPE by action for the headline aggregation; actions run down the page where that is narrower."""
-    across = _actions_across(records, title)
-    if len(sections(records)) > 1:
+    across = _actions_across(entries, title)
+    if len(sections(entries)) > 1:
         return across
     down = _transposed(across)
     return down if down.width() < across.width() else across
 
 
-def _actions_across(records: Sequence[Record], title: str) -> Table:
-    names = dict.fromkeys(action for record in records for value in record.values for action in value.per_action)
+def _actions_across(entries: Sequence[Entry], title: str) -> Table:
+    names = _names(entries, "per_action")
     columns = (Column("Method", align="l"), *map(Column, names), Column("Mean"))
     blocks = []
-    for heading, members in sections(records):
-        for text, group in split_by_source(members, sources(records)):
-            rows = [[Cell(label)] for label in row_names(group)]
-            for row, record in zip(rows, group, strict=True):
-                row += _action_cells(record, names)
-            rows = rank_columns(rows, [0] * len(rows), range(1, len(columns)))
-            blocks.append(Block(with_runs(rows, [record.runs for record in group]), text, heading))
-    shown = dict.fromkeys(aggregation_title(headline(record), "") for record in records)
+    for heading, text, group in groups_of(entries):
+        rows: Matrix = [
+            [Cell(label), *_action_cells(entry, names)]
+            for label, entry in zip(row_names(group), group, strict=True)
+        ]
+        rows = rank_columns(rows, [0] * len(rows), range(1, len(columns)))
+        blocks.append(Block(with_runs(rows, [entry.runs for entry in group]), text, heading))
     note = (
-        f"MPJPE in mm, mean over an action's frames; aggregation: {', '.join(shown)}. Intervals: of the mean only."
+        f"MPJPE in mm, mean over an action's frames; aggregation: {headlines(entries)}. "
+        "Intervals: of the mean only."
     )
-    return Table(title, columns, tuple(blocks), paragraphs(records, "headline"), (note,))
+    return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), (note,))
 
 
-def _action_cells(record: Record, names: Iterable[str]) -> list[Cell]:
-    absent = "the evaluated part has no window of this action"
-    cells = _part_cells(record, "mpjpe", "per_action", names, absent)
-    return [*cells, measured(record, "mpjpe", headline(record), "")]
+def _action_cells(entry: Entry, names: Sequence[str]) -> list[Cell | Number]:
+    why_not = "the evaluated part has no window of this action"
+    cells = _part_cells(entry, "mpjpe", "per_action", names, why_not)
+    return [*cells, value_number(entry, "mpjpe", headline(entry), "")]
 
 
-def sequences(records: Sequence[Record], title: str) -> Table:
+def sequences(entries: Sequence[Entry], title: str) -> Table:
     """PCK, AUC and MPJPE of the headline by test sequence, their mean, and the mean over all frames."""
-    return _by_part(records, title, "per_action", {"Mean": "actions", "All frames": "frames"})
+    return _by_part(entries, title, "per_action", {"Mean": "actions", "All frames": "frames"})
 
 
-def activities(records: Sequence[Record], title: str) -> Table:
+def activities(entries: Sequence[Entry], title: str) -> Table:
     """PCK, AUC and MPJPE of the headline by activity, and over all frames; no rows if frames have no labels."""
-    return _by_part(records, title, "per_activity", {"All frames": "frames"})
+    return _by_part(entries, title, "per_activity", {"All frames": "frames"})
 
 
-def _by_part(records: Sequence[Record], title: str, part: str, totals: dict[str, Mean]) -> Table:
-    names = dict.fromkeys(name for record in records for value in record.values for name in getattr(value, part))
+def _by_part(entries: Sequence[Entry], title: str, part: Part, totals: dict[str, Mean]) -> Table:
+    names = _names(entries, part)
+    infos = printed_metrics(entries, SCORES)
     columns = (Column("Method", align="l"), *(Column(header) for header in ("F", *names, *totals)))
+    ranks = range(2, len(columns))
     blocks = []
-    for heading, members in sections(records):
-        for text, group in split_by_source(members, sources(records)):
-            for metric, name in SCORES.items() if names else ():
-                rows = [
-                    [Cell(label), shape(record)[0]] for label, record in zip(row_names(group), group, strict=True)
+    for heading, text, group in groups_of(entries) if names else ():
+        labels = row_names(group)
+        for metric, header in zip(infos, headers(infos.values()), strict=True):
+            rows: Matrix = [
+                [
+                    Cell(label),
+                    shape(entry)[0],
+                    *_part_cells(entry, metric, part, names, "none of its valid frames was evaluated"),
+                    *(value_number(entry, metric, headline(entry), "", over) for over in totals.values()),
                 ]
-                for row, record in zip(rows, group, strict=True):
-                    row += _part_cells(record, metric, part, names, "none of its valid frames was evaluated")
-                    row += [measured(record, metric, headline(record), "", over) for over in totals.values()]
-                ranks = range(2, len(columns))
-                rows = rank_columns(rows, [0] * len(rows), ranks, ranks if metric in HIGHER_IS_BETTER else ())
-                blocks.append(
-                    Block(with_runs(rows, [record.runs for record in group]), f"{text}, {name}", heading)
-                )
-    shown = dict.fromkeys(aggregation_title(headline(record), "") for record in records)
+                for label, entry in zip(labels, group, strict=True)
+            ]
+            higher = ranks if infos[metric].higher_is_better else ()
+            rows = rank_columns(rows, [0] * len(rows), ranks, higher)
+            blocks.append(Block(with_runs(rows, [entry.runs for entry in group]), f"{text}, {header}", heading))
     note = (
         "PCK and AUC in percent over 14 joints, MPJPE in mm over 17, mean over the frames of each column; "
-        f"aggregation: {', '.join(shown)}. Intervals: of the last columns only."
+        f"aggregation: {headlines(entries)}. Intervals: of the last columns only."
     )
-    return Table(title, columns, tuple(blocks), paragraphs(records, "headline"), (note,))
+    return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), (note,))
 
 
-def _part_cells(record: Record, metric: str, part: str, names: Iterable[str], absent: str) -> list[Cell]:
-    value = record.value(metric, headline(record))
+def _names(entries: Sequence[Entry], part: Part) -> list[str]:
+    return list(
+        dict.fromkeys(name for entry in entries for value in entry.values for name in getattr(value, part))
+    )
+
+
+def _part_cells(entry: Entry, metric: str, part: Part, names: Sequence[str], why_not: str) -> list[Cell]:
+    value = value_of(entry, metric, headline(entry))
     means: dict[str, float] = getattr(value, part) if value else {}
-    return [Cell(f"{means[name]:.1f}", means[name]) if name in means else Cell(reason=absent) for name in names]
+    return [Cell(f"{means[name]:.1f}", means[name]) if name in means else Cell(reason=why_not) for name in names]
 
 
 def _transposed(table: Table) -> Table:
@@ -108,3 +114,8 @@ def _transposed(table: Table) -> Table:
     ]
     blocks = (Block(tuple(rows[:-1])), Block(tuple(rows[-1:]), "Over all actions"))
     return Table(table.title, tuple(columns), blocks, table.conditions, table.notes)
+
+
+ACTIONS = Layout("actions", actions, "MPJPE by action")
+SEQUENCES = Layout("sequences", sequences, "results by test sequence")
+ACTIVITIES = Layout("activities", activities, "results by activity")

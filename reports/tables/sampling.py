@@ -5,31 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from bench.results.record import Record
+from reports.figures.convergence import convergence
+from reports.figures.heatmap import error_heatmap
 from reports.rules.comparability import (
     SAMPLING,
     Line,
-    aggregation_title,
     aggregations,
-    arranged,
+    into_lines,
     same_but,
     sections,
     source,
     sources,
 )
 from reports.rules.conditions import paragraphs
-from reports.rules.names import row_names, sampling_size
-from reports.tables.cells import measured, ranked, significant
+from reports.rules.entries import Entry
+from reports.rules.names import aggregation_title, row_names, sampling_size
+from reports.tables.cells import Number, cell_of, cost_cell, rank, value_number
+from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Row, Table
 
 
-def sampling(records: Sequence[Record], title: str) -> Table:
+def sampling(entries: Sequence[Entry], title: str) -> Table:
     """MPJPE on the grid of K (rows) and H (columns) per method and aggregation, then the time it takes."""
-    widths = sorted({record.conditions.hypotheses for record in records})
-    titles = sources(records)
+    widths = sorted({entry.conditions.hypotheses for entry in entries})
+    titles = sources(entries)
     blocks: list[Block] = []
-    for heading, members in sections(records):
-        grids = arranged(members, lambda record: (same_but(record, *SAMPLING), source(record)), sampling_size)
+    for heading, members in sections(entries):
+        grids = into_lines(members, lambda entry: (same_but(entry, *SAMPLING), source(entry)), sampling_size)
         names = row_names([grid.first for grid in grids])
         for grid, name in zip(grids, names, strict=True):
             place = f"{name}, {titles[source(grid.first)]}" if len(titles) > 1 else name
@@ -39,36 +41,46 @@ def sampling(records: Sequence[Record], title: str) -> Table:
         "MPJPE in mm, mean over actions of the mean over an action's frames; best and second are of one grid.",
         "ms/window: median at batch 1, with every hypothesis, step and flip.",
     )
-    return Table(title, columns, tuple(blocks), paragraphs(records), notes)
+    return Table(title, columns, tuple(blocks), paragraphs(entries), notes)
 
 
 def _blocks_of_grid(grid: Line, widths: list[int], place: str, section: str) -> list[Block]:
     blocks = []
-    pairs = dict.fromkeys(pair for record in grid.slots.values() for pair in aggregations(record))
+    pairs = dict.fromkeys(pair for entry in grid.slots.values() for pair in aggregations(entry))
     for aggregation, kind in pairs:
-        cells, runs = _on_grid(grid, widths, partial(measured, metric="mpjpe", aggregation=aggregation, absent=""))
+        number = partial(value_number, metric="mpjpe", aggregation=aggregation, why_not="")
+        cells, runs = _on_grid(grid, widths, number)
         text = f"{place}, {aggregation_title(aggregation, kind)}: MPJPE"
-        blocks.append(_block(ranked(cells, [0] * len(cells)), runs, text, section))
-    cells, runs = _on_grid(grid, widths, lambda record: significant(record.cost.latency.median_ms))
+        blocks.append(_block(rank(cells, [0] * len(cells)), runs, text, section))
+    cells, runs = _on_grid(grid, widths, _median_ms)
     return [*blocks, _block(cells, runs, f"{place}: ms/window", section)]
 
 
 def _on_grid(
-    grid: Line, widths: list[int], cell: Callable[[Record], Cell]
-) -> tuple[list[Cell], dict[int, tuple[str, ...]]]:
+    grid: Line, widths: list[int], cell: Callable[[Entry], Cell | Number]
+) -> tuple[list[Cell | Number], dict[int, tuple[str, ...]]]:
     """Cells row by row, and K → ids of the runs in its row."""
-    cells, runs = [], {}
-    for step in sorted({record.conditions.steps for record in grid.slots.values()}):
+    cells: list[Cell | Number] = []
+    runs = {}
+    for step in sorted({entry.conditions.steps for entry in grid.slots.values()}):
         found = [grid.slots.get((width, step)) for width in widths]
-        cells += [cell(record) if record else Cell(reason="this pair of H and K was not run") for record in found]
-        runs[step] = tuple(record.id for record in found if record)
+        cells += [cell(entry) if entry else Cell(reason="this pair of H and K was not run") for entry in found]
+        runs[step] = tuple(entry.id for entry in found if entry)
     return cells, runs
 
 
-def _block(cells: list[Cell], runs: dict[int, tuple[str, ...]], text: str, section: str) -> Block:
+def _median_ms(entry: Entry) -> Cell:
+    """Of a window."""
+    return cost_cell(entry, lambda cost: cost.latency.median_ms)
+
+
+def _block(cells: list[Cell | Number], runs: dict[int, tuple[str, ...]], text: str, section: str) -> Block:
     width = len(cells) // len(runs)
     rows = [
-        Row((Cell(str(step)), *cells[index * width : (index + 1) * width]), ids)
+        Row((Cell(str(step)), *map(cell_of, cells[index * width : (index + 1) * width])), ids)
         for index, (step, ids) in enumerate(runs.items())
     ]
     return Block(tuple(rows), text, section)
+
+
+LAYOUT = Layout("sampling", sampling, figures=(error_heatmap, convergence))

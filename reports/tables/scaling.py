@@ -9,29 +9,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.results.record import Record
+from reports.figures.scaling import growth
 from reports.rules.comparability import device, grouped
+from reports.rules.entries import Entry
 from reports.rules.scaling import (
     AXES,
     QUANTITIES,
     Fit,
     Series,
-    _conditions,
-    _name,
-    _two_digits,
-    megabytes,
+    cost_conditions,
+    method_and_arithmetic,
     milliseconds,
     place,
-    series,
+    series_of,
+    two_digits,
 )
-from reports.tables.cells import significant, with_runs
+from reports.tables.cells import NOT_MEASURED, significant, with_runs
+from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Table
 
 if TYPE_CHECKING:
     pass
 
 
-def scaling(records: Sequence[Record], title: str) -> Table:
+UNKNOWN = "not known on this system"
+
+
+def scaling(entries: Sequence[Entry], title: str) -> Table:
     """A row per measured place, under the exponents of its method and axis; devices stand apart."""
     columns = (
         Column("Method", align="l"),
@@ -39,12 +43,12 @@ def scaling(records: Sequence[Record], title: str) -> Table:
         *(Column(header, "Memory (MB)") for header in ("added", "peak")),
     )
     blocks = []
-    by_device = grouped(records, device)
+    by_device = grouped(entries, device)
     for where, members in by_device.items():
         heading = where if len(by_device) > 1 else ""
-        for name, its in grouped(members, _name).items():
-            for along in series(its):
-                rows = with_runs([_row(record) for record in along.records], [r.runs for r in along.records])
+        for name, its in grouped(members, method_and_arithmetic).items():
+            for along in series_of(its):
+                rows = with_runs([_row(entry) for entry in along.entries], [r.runs for r in along.entries])
                 blocks.append(Block(rows, _exponents(name, along), heading))
     notes = (
         "Exponent: slope of log time or log added memory over the log of the axis, least squares, with its 95 % "
@@ -52,19 +56,20 @@ def scaling(records: Sequence[Record], title: str) -> Table:
         "ms/call: median of a call of the whole batch, divided by the workers that predict at the same time. "
         "GFLOPs: of a call. Added: what one process's prediction adds to what was there before it.",
     )
-    conditions = tuple(" ".join(_conditions(where, members)) for where, members in by_device.items())
+    conditions = tuple(" ".join(cost_conditions(where, members)) for where, members in by_device.items())
     return Table(title, columns, tuple(blocks), conditions, notes)
 
 
-def _row(record: Record) -> list[Cell]:
-    cost = record.cost
-    its = place(record)
-    cells = [Cell(record.title), *(Cell(str(value)) for value in its)]
-    cells += [significant(cost.flops_per_window * its.batch / 1e9), significant(milliseconds(record))]
-    cells.append(significant(1000 * its.batch / milliseconds(record)))
-    added = megabytes(record)
-    cells.append(Cell(reason="not known on this system") if added is None else significant(added))
-    return [*cells, significant(cost.peak_memory_mb)]
+def _row(entry: Entry) -> list[Cell]:
+    at, call = place(entry), milliseconds(entry)
+    cells = [Cell(entry.title), *(Cell(str(value)) for value in at)]
+    if entry.cost is None or call is None:
+        return [*cells, *[Cell(reason=NOT_MEASURED)] * 3, Cell(reason=UNKNOWN), Cell(reason=NOT_MEASURED)]
+    cells += [significant(entry.cost.flops_per_window * at.batch / 1e9), significant(call)]
+    cells.append(significant(1000 * at.batch / call))
+    added = entry.cost.added_memory_mb
+    cells.append(Cell(reason=UNKNOWN) if added is None else significant(added))
+    return [*cells, significant(entry.cost.peak_memory_mb)]
 
 
 def _exponents(name: str, along: Series) -> str:
@@ -75,5 +80,8 @@ def _exponents(name: str, along: Series) -> str:
 def _exponent(fit: Fit | None) -> str:
     if fit is None:
         return "not known"
-    text = _two_digits(fit.exponent)
+    text = two_digits(fit.exponent)
     return text if fit.half is None else f"{text} ± {fit.half:.2f}"
+
+
+LAYOUT = Layout("scaling", scaling, figures=(growth,))

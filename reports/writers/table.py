@@ -1,14 +1,14 @@
-"""A table as data, and two of its printed forms, Markdown and CSV (``reports.writers.latex`` has the third).
+"""A table as data. Each printed form of it is a module of this room.
 
-Text in cells is plain Unicode; each form escapes it for itself. A table knows nothing of runs: what stands in it
-and what is comparable is decided in ``reports.tables``.
+Text in cells is plain Unicode; each form escapes it for itself. A table knows nothing of records: what stands in
+it and what is comparable is decided in ``reports.tables``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 LEGEND = {
     "†": "† oracle: the ground-truth pose chose the hypothesis, not available when deployed",
@@ -34,7 +34,7 @@ class Cell:
         rank: 1 best, 2 second, 0 neither.
         tie: not distinguishable from the best.
         ahead: the number minus that of the best baseline, printed in brackets.
-        origin: what the number was read from, for whoever compares cells.
+        runs: ids of the runs that the number was read from, where they are fewer than those of the row.
     """
 
     text: str = ""
@@ -46,7 +46,7 @@ class Cell:
     tie: bool = False
     ahead: float | None = None
     reason: str = ""
-    origin: Any = field(default=None, compare=False, repr=False)
+    runs: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 
 from bench.results.arrays import Examples, RunFiles
+from bench.results.pareto import pareto_front
 from models.skeleton import HUMAN36M, MPI_INF_3DHP
-from reports.figures.accuracy_cost import latency_accuracy, memory_accuracy, pareto_front
+from reports.figures.accuracy_cost import latency_accuracy, memory_accuracy
 from reports.figures.convergence import convergence
-from reports.figures.error_cdf import distribution
-from reports.figures.heatmap import heat_map
-from reports.figures.per_action import action_map
-from reports.figures.per_joint import joint_errors
-from reports.figures.qualitative import qualitative
+from reports.figures.error_cdf import error_distribution
+from reports.figures.heatmap import error_heatmap
+from reports.figures.per_action import errors_by_action
+from reports.figures.per_joint import errors_by_joint
+from reports.figures.qualitative import example_poses
 from reports.figures.style import looks_of
 from reports.figures.training_curves import training_curves
 from tests.reports.made_up import methods_records, record, sampling_records
@@ -63,7 +64,7 @@ def test_labels_overlap_nothing():
 
 
 def test_heat_map_has_a_panel_per_method_and_a_dash_for_what_was_not_run():
-    (drawing,) = heat_map(sampling_records()[1:])
+    (drawing,) = error_heatmap(sampling_records()[1:])
     panels = [axes for axes in drawing.figure.axes if axes.get_title()]
     assert [axes.get_title() for axes in panels] == ["D3DP", "FinePOSE"]
     texts = [text.get_text() for text in panels[0].texts]
@@ -128,7 +129,7 @@ def with_joints(method, names, **changes):
 
 @pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP])
 def test_every_joint_but_the_root_has_its_number_on_the_person(skeleton):
-    (drawing,) = joint_errors([with_joints("tcn", skeleton.joints), record("mean_pose")])
+    (drawing,) = errors_by_joint([with_joints("tcn", skeleton.joints), record("mean_pose")])
     person = drawing.figure.axes[0]
     assert person.get_title() == "TCN"
     shown = sorted(int(text.get_text()) for text in person.texts)
@@ -136,11 +137,11 @@ def test_every_joint_but_the_root_has_its_number_on_the_person(skeleton):
 
 
 def test_no_person_for_joints_without_a_place():
-    assert joint_errors([with_joints("tcn", ("Hip", "Tail"))]) == []
+    assert errors_by_joint([with_joints("tcn", ("Hip", "Tail"))]) == []
 
 
 def test_action_map_has_the_numbers_of_the_table():
-    (drawing,) = action_map([record("tcn", mean=60.0), record("mixste", mean=50.0), record("mean_pose")])
+    (drawing,) = errors_by_action([record("tcn", mean=60.0), record("mixste", mean=50.0), record("mean_pose")])
     (axes,) = drawing.figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["TCN", "MixSTE"]
     assert axes.texts[0].get_text() == "57.5"
@@ -168,13 +169,13 @@ def test_poses_of_the_middle_frames_with_the_error_of_what_is_drawn(tmp_path):
     files, members = RunFiles(tmp_path), [record("tcn"), record("d3dp"), record("mean_pose"), record("mixste")]
     for member in members[:3]:
         kept(member, files)
-    (drawing,) = qualitative(members, files)
+    (drawing,) = example_poses(members, files)
     titles = [axes.get_title() for axes in drawing.figure.axes]
     assert titles == ["2D input", "Ground truth", "TCN", "D3DP"] * 2, "one without a file is left out"
     assert "S9/Walking/a, frame 8; S9/Eating/b, frame 8" in drawing.caption
     assert drawing.figure.axes[2].texts[0].get_text() == "17 mm"
     assert "Seeds (training/noise): 0/0" in drawing.caption
-    assert qualitative(members, RunFiles(tmp_path / "nowhere")) == []
+    assert example_poses(members, RunFiles(tmp_path / "nowhere")) == []
 
 
 def test_distribution_reads_the_errors_of_the_headline(tmp_path):
@@ -182,7 +183,7 @@ def test_distribution_reads_the_errors_of_the_headline(tmp_path):
     path = files.errors_path(member.id)
     path.parent.mkdir()
     np.savez(path, **{"frames/mpjpe/P-Agg": np.arange(101.0), "frames/mpjpe/J-Best": np.zeros(101)})
-    (drawing,) = distribution([member, record("tcn")], files)
+    (drawing,) = error_distribution([member, record("tcn")], files)
     (line,) = drawing.figure.axes[0].lines
     assert line.get_xdata()[100] == 50.0
     assert line.get_ydata()[100] == 50.0

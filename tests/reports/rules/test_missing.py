@@ -2,11 +2,10 @@
 
 import pytest
 
+from bench.config.registry import LAYOUTS
 from bench.results.record import Missing
-from bench.results.seeds import pool
 from reports.build import build
-from reports.rules.missing import with_missing
-from reports.tables import LAYOUTS
+from reports.rules.missing import table_entries
 from reports.writers.csv import to_csv
 from reports.writers.latex import to_latex
 from reports.writers.markdown import to_markdown
@@ -22,15 +21,15 @@ def absent(lost, **changes):
 
 def shown(layout, records, lost):
     table = runset(mine=(layout, records)).tables["mine"]
-    return with_missing(table, {r.id: r for r in records if r is not lost}, {lost.id: absent(lost)})
+    return table_entries(table, {r.id: r for r in records if r is not lost}, {lost.id: absent(lost)})
 
 
-@pytest.mark.parametrize("layout", sorted(LAYOUTS.keys() - {"tuning"}))
+@pytest.mark.parametrize("layout", sorted({*LAYOUTS.own} - {"tuning"}))
 @pytest.mark.parametrize("records", [methods_records(), sampling_records(), prompt_records()])
 def test_every_layout_shows_the_others(layout, records):
     members = shown(layout, records, records[-1])
     assert [member.id for member in members] == [r.id for r in records]
-    table = LAYOUTS[layout](pool(members), "Mine")
+    table = LAYOUTS.load(layout).table(members, "Mine")
     for form in (to_latex(table, "mine"), to_markdown(table), to_csv(table)):
         assert form
 
@@ -41,21 +40,21 @@ def test_every_layout_shows_the_others(layout, records):
 )
 def test_the_reason_stands_under_the_table(layout, records):
     members = shown(layout, records, records[-1])
-    assert REASON in to_markdown(LAYOUTS[layout](pool(members), "Mine"))
+    assert REASON in to_markdown(LAYOUTS.load(layout).table(members, "Mine"))
 
 
 def test_a_variant_keeps_its_name():
     none, full = prompt_records()
     method = {"name": "finepose", "options": {"prompt": "none"}}
     lost = none.model_copy(update={"experiment": none.experiment | {"method": method}})
-    rows = to_markdown(LAYOUTS["prompts"](pool(shown("prompts", [lost, full], lost)), "Mine"))
+    rows = to_markdown(LAYOUTS.load("prompts").table(shown("prompts", [lost, full], lost), "Mine"))
     assert "| none | " in rows
     assert "| full | " in rows
 
 
 def test_another_seed_fills_the_place():
     first, second = record("tcn", seed=0), record("tcn", seed=1)
-    (pooled,) = pool(shown("main", [first, second], first))
+    (pooled,) = shown("main", [first, second], first)
     assert pooled.values == second.values
 
 
