@@ -125,13 +125,13 @@ def _entries(runset: RunSet, records: dict[str, Record]) -> dict[str, list[Entry
 
 
 def _layout(name: str) -> tuple[Layout, tuple[str, ...]]:
-    """A layout, and a note for under its table; ``runs`` where the layout is not there or does not import."""
+    """A layout, and a note for under its table; a row per run where the layout is not there or does not import."""
     try:
         return LAYOUTS.load(name), ()
     except InputError as error:
         known = name in LAYOUTS.names()
         why = f"The layout cannot be used ({error})" if known else f"There is no layout {name!r}"
-        return LAYOUTS.load("runs"), (f"{why}: one row per run.",)
+        return Layout("runs", LAYOUTS.load("runs").table), (f"{why}: one row per run.",)
 
 
 def _tables(runset: RunSet, records: dict[str, Record], entries: dict[str, list[Entry]]) -> dict[str, Table]:

@@ -91,8 +91,8 @@ def headline_point(record: Record, cost: Callable[[Record], float]) -> Point | N
 def looks_of(titles: Sequence[str]) -> dict[str, tuple[tuple[float, float, float], str]]:
     """Title of a method → colour and marker, for known methods the same in every figure.
 
-    The palette is made for the colour-blind. There are more markers than colours, so that two methods of one colour
-    have different markers.
+    The palette is made for the colour-blind. There are more markers than colours: two methods of one colour have
+    different markers.
     """
     import seaborn
 

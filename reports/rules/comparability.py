@@ -44,7 +44,7 @@ class Setting(NamedTuple):
     """What must agree before two runs stand in one section of a table.
 
     Attributes:
-        choices: (section, words) of the protocol's choices.
+        choices: (section, words) of the protocol's choices, that of the checkpoint first.
     """
 
     data: str
@@ -99,7 +99,7 @@ def setting(entry: Entry) -> Setting:
         training_subjects=", ".join(data.train_subjects),
         test_subjects=", ".join(data.test_subjects),
         test_part=data.subset,
-        choices=(*known, *others),
+        choices=tuple(sorted([*known, *others], key=lambda pair: pair[0] != SELECTION)),
         device=device(entry),
     )
 

@@ -149,8 +149,8 @@ def _cells(
     return row
 
 
-FIGURES = (convergence, errors_by_joint, errors_by_action)
-PICTURES = (error_distribution, example_poses)
+FIGURES = (convergence, errors_by_action)
+PICTURES = (errors_by_joint, error_distribution, example_poses)
 
 LAYOUT = Layout(
     "main",

@@ -9,7 +9,7 @@ from reports.figures.convergence import convergence
 from reports.figures.error_cdf import error_distribution
 from reports.figures.heatmap import error_heatmap
 from reports.figures.per_action import errors_by_action
-from reports.figures.per_joint import errors_by_joint
+from reports.figures.per_joint import errors_by_joint, person_of
 from reports.figures.qualitative import example_poses
 from reports.figures.style import looks_of
 from reports.figures.training_curves import training_curves
@@ -128,16 +128,41 @@ def with_joints(method, names, **changes):
 
 
 @pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP])
-def test_every_joint_but_the_root_has_its_number_on_the_person(skeleton):
-    (drawing,) = errors_by_joint([with_joints("tcn", skeleton.joints), record("mean_pose")])
+def test_every_joint_but_the_root_has_its_number_on_the_person(skeleton, tmp_path):
+    files, made = RunFiles(tmp_path), with_joints("tcn", skeleton.joints)
+    kept(made, files, skeleton=skeleton)
+    (drawing,) = errors_by_joint([made, record("mean_pose")], files)
     person = drawing.figure.axes[0]
     assert person.get_title() == "TCN"
     shown = sorted(int(text.get_text()) for text in person.texts)
     assert shown == [number for number in range(17) if number != skeleton.root]
 
 
-def test_no_person_for_joints_without_a_place():
-    assert errors_by_joint([with_joints("tcn", ("Hip", "Tail"))]) == []
+def test_the_drawn_person_is_that_of_the_arrays_with_its_left_on_the_readers_right(tmp_path):
+    """Of joints that no table knows, turned away from the camera."""
+    poses = np.array([[[0, 0, 0], [-0.2, 1, 0], [0.2, 1, 0], [0, -1, 0.1]]] * 3, dtype=np.float16)
+    arrays = {"sequence": np.zeros(3, int), "frame": np.arange(3), "pose_2d": poses[..., :2], "target": poses}
+    person = person_of(
+        Examples(
+            keys=("a",),
+            fps=np.array([50.0]),
+            joints=("Base", "LTip", "RTip", "Top"),
+            answer=poses,
+            parents=np.array([-1, 0, 0, 0]),
+            left=np.array([False, True, False, False]),
+            hypotheses=poses[:, None][:, :0],
+            **arrays,
+        )
+    )
+    left, right, top = person.places[1:]
+    assert left[0] == pytest.approx(-right[0])
+    assert left[0] > 0
+    assert top[1] > left[1]
+    assert person.middle.tolist() == [True, False, False, True]
+
+
+def test_no_person_where_no_poses_were_kept(tmp_path):
+    assert errors_by_joint([with_joints("tcn", HUMAN36M.joints)], RunFiles(tmp_path)) == []
 
 
 def test_action_map_has_the_numbers_of_the_table():
@@ -148,14 +173,14 @@ def test_action_map_has_the_numbers_of_the_table():
     assert len(axes.texts) == 12
 
 
-def kept(record_, files, seed=0, frames=9):
+def kept(record_, files, seed=0, frames=9, skeleton=HUMAN36M):
     rng = np.random.default_rng(seed)
     Examples(
         keys=("S9/Walking/a", "S9/Eating/b"),
         fps=np.array([50.0, 50.0]),
-        joints=HUMAN36M.joints,
-        parents=np.array(HUMAN36M.parents),
-        left=np.isin(np.arange(17), HUMAN36M.left),
+        joints=skeleton.joints,
+        parents=np.array(skeleton.parents),
+        left=np.isin(np.arange(17), skeleton.left),
         sequence=np.repeat([0, 1], frames),
         frame=np.tile(np.arange(frames) * 2, 2),
         pose_2d=rng.normal(size=(2 * frames, 17, 2)).astype(np.float16),
