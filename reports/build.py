@@ -106,7 +106,7 @@ def _write_all(
     for name, table in [*tables.items(), ("register", register(known))]:
         written += [_write(stage, f"tables/{file}", text) for file, text in texts(table, name, forms).items()]
     for drawing in drawings:
-        written += _save(drawing, stage, runset.command)
+        written += save_drawing(drawing, stage, runset.command)
     captions = [(drawing.name, drawing.caption) for drawing in drawings]
     if "tex" in forms:
         written.insert(0, _write(stage, "report.tex", document(runset, known, tables, captions)))
@@ -182,7 +182,8 @@ def _drawings_of(
     return drawn
 
 
-def _save(drawing: Drawing, stage: Path, command: str) -> list[PurePosixPath]:
+def save_drawing(drawing: Drawing, stage: Path, command: str) -> list[PurePosixPath]:
+    """As PDF and PNG, with a text file of the caption and the command; the names below ``stage``."""
     import matplotlib
 
     paths = [PurePosixPath(f"figures/{drawing.name}.{end}") for end in ("pdf", "png")]

@@ -24,7 +24,7 @@ class MySampler(MyLifter):
     def predict(self, batch: Batch, sampling: Sampling):
         return super().predict(batch, sampling).expand(-1, sampling.steps, sampling.hypotheses, -1, -1, -1)
 '''
-NEED_HYPOTHESES = {"methods-gaps", "methods-convergence"}
+NEED_HYPOTHESES = {"methods-oracle-gap", "methods-convergence"}
 QUICK = (
     "training.epochs=2",
     "training.least_steps=1",
@@ -58,10 +58,13 @@ def installed(tmp_path, monkeypatch, toy_suite):
 def drawn(monkeypatch):
     """Drawings by name, as they are saved."""
     found = {}
-    real = building._save
-    monkeypatch.setattr(
-        building, "_save", lambda drawing, *rest: found.update({drawing.name: drawing}) or real(drawing, *rest)
-    )
+    real = building.save_drawing
+
+    def keep(drawing, *rest):
+        found[drawing.name] = drawing
+        return real(drawing, *rest)
+
+    monkeypatch.setattr(building, "save_drawing", keep)
     return found
 
 
@@ -78,7 +81,7 @@ def test_plugins_stand_in_every_table_and_figure(installed, drawn, quick_neighbo
     result = CliRunner().invoke(app, ["ablate", "methods", "--workers", "1", *overrides, *folders])
     assert result.exit_code == 0, result.output + result.stderr
     tables = {path.stem: path.read_text() for path in (installed / "out" / "tables").glob("*.csv")}
-    assert {"methods", "methods-cost", "methods-actions", "methods-gaps", "register"} <= tables.keys()
+    assert {"methods", "methods-cost", "methods-actions", "methods-oracle-gap", "register"} <= tables.keys()
     assert {"latency", "methods-training"} <= drawn.keys()
     figures = {
         name: " ".join([drawing.caption, *(text.get_text() for text in drawing.figure.findobj(Text))])

@@ -142,7 +142,7 @@ def _percent(before: float, after: float) -> Cell:
 def _judged(lines: list[list[_Line]]) -> list[list[_Line]]:
     """The same lines with the verdicts of the tested differences, which depend on how many are tested."""
     tested = [line.difference for found in lines for line in found if line.difference]
-    limit = _largest_p([difference.p_value for difference in tested])
+    limit = largest_p([difference.p_value for difference in tested])
     return [[replace(line, verdict=_verdict(line, limit)) for line in found] for found in lines]
 
 
@@ -157,7 +157,7 @@ def _verdict(line: _Line, limit: float) -> str:
     return "no" if difference.indistinguishable else "not among so many"
 
 
-def _largest_p(values: Iterable[float]) -> float:
+def largest_p(values: Iterable[float]) -> float:
     """The largest p-value that counts as a change (Benjamini and Hochberg, JRSS B 57, 1995); −1 if none does."""
     ordered = sorted(values)
     fine = [p for rank, p in enumerate(ordered, start=1) if p <= FALSE_ALARMS * rank / len(ordered)]

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from bench.results.arrays import Examples, RunFiles
-from bench.results.pareto import pareto_front
 from models.skeleton import HUMAN36M, MPI_INF_3DHP
 from reports.figures.accuracy_cost import latency_accuracy, memory_accuracy
 from reports.figures.convergence import convergence
@@ -14,24 +13,6 @@ from reports.figures.qualitative import example_poses
 from reports.figures.style import looks_of
 from reports.figures.training_curves import training_curves
 from tests.reports.made_up import methods_records, record, sampling_records
-
-
-def by_brute_force(points):
-    def beaten(one):
-        return any(o[0] <= one[0] and o[1] <= one[1] and o != one for o in points)
-
-    return {index for index, point in enumerate(points) if not beaten(point)}
-
-
-def test_pareto_front_by_brute_force():
-    generator = np.random.default_rng(0)
-    for _ in range(200):
-        points = [
-            tuple(map(float, point)) for point in generator.integers(0, 8, size=(generator.integers(1, 30), 2))
-        ]
-        front = pareto_front(points)
-        assert set(front) == by_brute_force(points)
-        assert [points[i] for i in front] == sorted(points[i] for i in front)
 
 
 def test_latency_figure_shows_deployable_numbers_of_one_setting():
@@ -47,6 +28,16 @@ def test_latency_figure_shows_deployable_numbers_of_one_setting():
     heights = {float(y) for line in axes.lines for y in line.get_ydata() if line.get_marker() not in ("None", "_")}
     assert heights == {62.0, 51.0, 50.0, 49.5}, "no oracle, no assisted value"
     assert first.figure.get_size_inches()[0] == pytest.approx(3.4)
+
+
+def test_the_latency_figure_counts_the_time_of_the_aggregation():
+    made = [record("d3dp", hypotheses=4, median=27.0), record("tcn", median=2.7)]
+    cost = made[0].cost.model_copy(update={"aggregation_ms": {"P-Agg": 13.5}})
+    (drawing,) = latency_accuracy([made[0].model_copy(update={"cost": cost}), made[1]])
+    (axes,) = drawing.figure.axes
+    places = {float(x) for line in axes.lines for x in line.get_xdata() if line.get_marker() in "osD^v"}
+    assert sorted(places) == pytest.approx([0.1, 1.5])
+    assert "aggregation of hypotheses included" in drawing.caption
 
 
 def test_no_figure_of_one_point():
