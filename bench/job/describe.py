@@ -44,10 +44,9 @@ def describe(
     spec = experiment.evaluation
     label_given = lifter.uses_action and spec.actions == "given"
     given = GroundTruth(action_label=label_given, pose_2d=job.test.detections == "gt")
+    kept = kept_aggregations(spec.aggregations)
     values = tuple(
-        value
-        for value in summarise(errors, given)
-        if value.aggregation is None or value.aggregation in kept_aggregations(spec.aggregations)
+        value for value in summarise(errors, given) if value.aggregation is None or value.aggregation in kept
     )
     tested = takes(errors)
     names = zip(tested.names, tested.actions, tested.frames.astype(int).tolist(), strict=True)

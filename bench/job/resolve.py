@@ -15,7 +15,7 @@ from bench.config.parsing import checked_options
 from bench.config.registry import AGGREGATIONS, METHODS
 from bench.data.sequence import Dataset, Sequence
 from bench.data.windows import held_out_takes
-from bench.protocol.plugins import plugin_identity
+from bench.protocol.plugins import cost_plugin_identity, plugin_identity
 from bench.results.record import Measurement, Missing
 from bench.training.selection import RULE
 from models.errors import InputError
@@ -138,7 +138,8 @@ class Job:
             "data": [self.test.name, len(self.test.skeleton.joints)],
         }
         kept = {"training": self.training_id} if self.keeps_data else {}
-        return identity(described | kept | _unusual(self.experiment))
+        plugins = cost_plugin_identity(self.lifter.probabilistic)
+        return identity(described | kept | _unusual(self.experiment) | plugins)
 
     @property
     def keeps_data(self) -> bool:

@@ -1,4 +1,4 @@
-"""From H hypotheses to one error per joint and frame: the ways of the field, and two that need no ground truth.
+"""From H hypotheses to one error per joint and frame: the aggregations of the field, and two of our own.
 
 Shapes: B windows, K steps, H hypotheses, F frames, J joints.
 """
@@ -27,26 +27,28 @@ MEDIAN_ITERATIONS = 16
 
 @dataclass(frozen=True)
 class Candidates:
-    """H hypotheses, and what an aggregation may pick among them by.
+    """H hypotheses, and what an aggregation picks among them by, as far as it may look at that.
 
     Attributes:
         pred: ``[B, K, H, F, J, 3]`` metres, root-relative.
-        truth: with ground truth and camera.
-        errors: metric → ``[B, K, H, F, J]`` errors of the joints.
-        window_errors: metric → ``[B, K, H]`` sums of errors over the counted frames of a window or of a call.
+        truth: 2D input, camera and ground truth.
+        errors: metric → ``[B, K, H, F, J]`` errors of the joints; empty for one that does not look at the pose.
+        window_errors: metric → ``[B, K, H]`` their sums over the counted frames of a window or of a call; empty
+            where ``errors`` is.
         reprojection: ``[B, K, H, F, J]`` squared distances of the projected joints from the 2D input, with the
-            true root.
+            true root; None for one that does not look at the root.
     """
 
     pred: Tensor
     truth: Batch
     errors: Mapping[str, Tensor]
     window_errors: Mapping[str, Tensor]
-    reprojection: Tensor
+    reprojection: Tensor | None
 
     @cached_property
     def nearest(self) -> Tensor:
         """``[B, K, F, J]``: for each joint the hypothesis whose reprojection is nearest to the 2D input."""
+        assert self.reprojection is not None, "looks_at does not name the root trajectory"
         return self.reprojection.argmin(2)
 
     @cached_property
@@ -61,7 +63,22 @@ class Candidates:
             truth=self.truth,
             errors={metric: errors[:, :, :h] for metric, errors in self.errors.items()},
             window_errors={metric: errors[:, :, :h] for metric, errors in self.window_errors.items()},
-            reprojection=self.reprojection[:, :, :h],
+            reprojection=None if self.reprojection is None else self.reprojection[:, :, :h],
+        )
+
+    def shown_to(self, looks_at: GroundTruth) -> Candidates:
+        """The same without what follows from ground truth that an aggregation does not look at."""
+        truth = replace(
+            self.truth,
+            pose_3d=self.truth.pose_3d if looks_at.pose else None,
+            trajectory=self.truth.trajectory if looks_at.root_trajectory else None,
+        )
+        return Candidates(
+            pred=self.pred,
+            truth=truth,
+            errors=self.errors if looks_at.pose else {},
+            window_errors=self.window_errors if looks_at.pose else {},
+            reprojection=self.reprojection if looks_at.root_trajectory else None,
         )
 
 
@@ -72,12 +89,12 @@ class Aggregation:
     Attributes:
         name: what tables print; its key in the registry.
         looks_at: the ground truth that it is given beside the input.
-        rule: one line for the notes under a table.
+        rule: what its error is of, in one line.
         pose: (pred ``[B, K, H, F, J, 3]``, truth) → the pose ``[B, K, F, J, 3]`` that a user of the method would
-            run; of the truth it is given what ``looks_at`` says, the 2D input and the camera.
+            get. The truth holds the 2D input, the camera, and no more ground truth than ``looks_at`` names.
         pick: (candidates, metric) → the number of the hypothesis that each joint is taken from, ``[B, K, F, J]``
             or broadcasting to that; errors are then those of the picked joints. Without it, errors are those of
-            ``pose``. One of the two is needed.
+            ``pose``. One of the two is needed; without ground truth it is ``pose``, whose time is measured.
         version: raised when the same hypotheses would give another number.
     """
 
@@ -91,6 +108,10 @@ class Aggregation:
     def __post_init__(self) -> None:
         if self.pose is None and self.pick is None:
             raise InputError(f"aggregation {self.name!r} neither makes a pose nor picks hypotheses; give it one")
+        if self.pose is None and self.kind == "deployable":
+            raise InputError(
+                f"aggregation {self.name!r} looks at no ground truth, so it must make a pose; give it one"
+            )
 
     @property
     def kind(self) -> ValueKind:
@@ -98,15 +119,6 @@ class Aggregation:
         if self.looks_at.pose:
             return "oracle"
         return "assisted" if self.looks_at.root_trajectory else "deployable"
-
-    def shown(self, truth: Batch) -> Batch:
-        """What ``pose`` is given of the truth."""
-        looks_at = self.looks_at
-        return replace(
-            truth,
-            pose_3d=truth.pose_3d if looks_at.pose else None,
-            trajectory=truth.trajectory if looks_at.root_trajectory else None,
-        )
 
 
 def all_aggregations() -> tuple[Aggregation, ...]:
@@ -177,11 +189,11 @@ def _errors(
     candidates: Candidates, metrics: Mapping[str, Metric], aggregations: Sequence[Aggregation]
 ) -> NamedErrors:
     """Errors under every metric and aggregation, in this order."""
-    truth = candidates.truth
-    assert truth.pose_3d is not None
-    target = truth.pose_3d[:, None]
+    assert candidates.truth.pose_3d is not None
+    target = candidates.truth.pose_3d[:, None]
+    shown = {entry.name: candidates.shown_to(entry.looks_at) for entry in aggregations}
     poses = {
-        entry.name: entry.pose(candidates.pred, entry.shown(truth))
+        entry.name: entry.pose(candidates.pred, shown[entry.name].truth)
         for entry in aggregations
         if entry.pose is not None and entry.pick is None
     }
@@ -191,7 +203,7 @@ def _errors(
             result[name, entry.name] = (
                 metric.compute(poses[entry.name], target)
                 if entry.pick is None
-                else _picked(candidates.errors[name], entry.pick(candidates, name))
+                else _picked(candidates.errors[name], entry.pick(shown[entry.name], name))
             )
     return result
 

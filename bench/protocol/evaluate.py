@@ -1,4 +1,4 @@
-"""Run a method over test windows once, and give the errors of every number of hypotheses and steps asked for.
+"""Errors of a method on test windows, for several numbers of hypotheses and steps from one pass of predictions.
 
 Shapes: B windows, K steps, H hypotheses, F frames, J joints, S sequences, T takes, N counted frames.
 """
@@ -37,14 +37,14 @@ CPU_BATCH_FRAMES, GPU_BATCH_FRAMES = 1_500, 120_000
 
 
 class EvalSetting(NamedTuple):
-    """What is read off a prediction.
+    """How errors are read off predictions; several settings can share the same predictions.
 
     Attributes:
         hypotheses, steps: H and K.
         overlap: count the frames that the last two windows of a sequence share twice, as the published evaluation
             does, instead of every frame once.
-        call: P-Best chooses one hypothesis for so many successive windows of a sequence, as the published code
-            does for each call, instead of one for every window.
+        call: P-Best chooses one hypothesis for this many successive windows of a sequence, as the published code
+            does for each call, instead of one for every window (None).
     """
 
     hypotheses: int = 1
@@ -67,7 +67,7 @@ def evaluate(
 ) -> dict[EvalSetting, FrameErrors]:
     """Errors under every setting, from as few predictions as possible (see ``shared_samples``).
 
-    The method is given no ground truth, and action labels only if it says that it reads them.
+    The method is given no ground truth, and action labels only if it declares that it reads them.
 
     Args:
         lifter: on ``device``.
@@ -97,7 +97,7 @@ def evaluate(
     answer = P_AGG.name if lifter.probabilistic else None
     collectors = {setting: Collector(windows.skeleton, answer, metrics) for setting in wanted}
     with torch.inference_mode():
-        for rows, truth, pairs, pred in samples(
+        for rows, truth, pairs, pred in predict_batches(
             lifter, windows, batches, runs, sampling, labels, device, precision, progress
         ):
             read = {key: one for key, one in collectors.items() if (key.hypotheses, key.steps) in pairs}
@@ -114,7 +114,7 @@ def served_by(setting: EvalSetting, lifter: Lifter) -> EvalSetting:
     return setting if lifter.probabilistic else EvalSetting(overlap=setting.overlap)
 
 
-def samples(
+def predict_batches(
     lifter: Lifter,
     windows: Windows,
     batches: Iterable[np.ndarray],

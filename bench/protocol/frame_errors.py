@@ -26,7 +26,7 @@ from bench.results.arrays import Name, save_frame_errors
 from models.skeleton import Skeleton
 
 SETTLE_FRAMES = 50_000
-"""So many waiting frames of complete sequences are turned into errors at once."""
+"""When more frames than this wait, those of complete sequences are turned into errors, to free their memory."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,10 @@ class Takes:
 
 
 def takes(errors: FrameErrors) -> Takes:
-    """The same for every evaluation of the same frames, so that two can be compared take by take."""
+    """The test takes of an evaluation, in the same order for every evaluation of the same frames.
+
+    So two evaluations can be compared take by take.
+    """
     names, first, owner = np.unique(errors.takes, return_index=True, return_inverse=True)
     member = (owner == np.arange(len(names))[:, None]).astype(np.float64)
     actions = tuple(np.array(errors.actions)[first].tolist())
@@ -119,7 +122,7 @@ class Collector:
         sequence: np.ndarray,
         frame: np.ndarray,
     ) -> None:
-        """Take one batch.
+        """Take the errors and answers of one batch.
 
         Args:
             errors: ``[B, K, F, J]`` millimetres, on any device.
@@ -141,7 +144,7 @@ class Collector:
             self._settle(still_open=int(sequence[-1]))
 
     def result(self, hypotheses: int, steps: int, windows: Windows) -> FrameErrors:
-        """All of it, frames in order of sequence and frame."""
+        """The errors of all batches, frames in order of sequence and frame number."""
         self._settle(still_open=None)
         owner, frame = np.concatenate(self.owners), np.concatenate(self.positions)
         present, number = np.unique(owner, return_inverse=True)
@@ -187,7 +190,10 @@ class Collector:
         self.frames[name].append(by_frame[:, -1][counted].float().cpu().numpy())
 
     def _settle(self, still_open: int | None) -> None:
-        """Turn waiting answers into one mean error per metric and sequence, but for the sequence still open."""
+        """Turn waiting answers into one mean error per metric and sequence, except those of ``still_open``.
+
+        Its later windows have not been added yet.
+        """
         if not self.waiting:
             return
         owners, frames, answers, targets = zip(*self.waiting, strict=True)

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from bench.config.registry import METRICS
 from bench.protocol.alignment import joints_first, row_times, similarity
-from bench.results.record import MetricInfo
-from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
+from bench.results.metrics import MetricInfo
+from models.skeleton import Skeleton
 
 Level = Literal["joint", "score", "frame", "sequence"]
 
@@ -46,7 +46,7 @@ class Metric:
         compute: see ``level``.
         version: raised when the same predictions would give another number.
         frames_before: of "sequence": how many frames before it the value of a frame needs (1 for a velocity).
-        joints: the joints of a skeleton that the mean over joints is taken of; all by default.
+        joints: of "joint" and "score": which joints of a skeleton the mean over joints is of; None for all.
     """
 
     name: str
@@ -99,9 +99,9 @@ def aligned_joint_errors(pred: Tensor, target: Tensor) -> Tensor:
 def _aligned_errors(pred: Tensor, target: Tensor, joints: tuple[int, ...]) -> Tensor:
     """Errors ``[N, J]`` (mm) of N aligned poses, or their means ``[N]`` where ``joints`` is ().
 
-    Works through the poses in pieces of the same memory, so that it stays small however many there are. On a CPU
-    every thread takes its share of the poses: shared out operation by operation, two threads are hardly faster
-    than one, because each works on what the other has in its cache.
+    Works through the poses in pieces that use the same memory again, so that it needs little however many there
+    are. On a CPU every thread works on poses of its own: if torch splits each operation between threads instead,
+    two are hardly faster than one, because each needs what lies in the cache of the other.
     """
     poses = pred.reshape(-1, *pred.shape[-2:])
     targets = target.reshape(poses.shape)
@@ -248,17 +248,6 @@ PCK_GROUPS: dict[str, tuple[int, ...]] = {
 }
 """Joints of MPI-INF-3DHP that its PCK and AUC count; pelvis, spine and head centre count nowhere."""
 
-PCK_JOINTS = {
-    MPI_INF_3DHP.name: PCK_GROUPS["Total"],
-    HUMAN36M.name: (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13, 14, 15, 16),
-}
-"""Joints that PCK and AUC count: the 14 of MPI-INF-3DHP's evaluation, and their counterparts in Human3.6M."""
-
-
-def pck_joints(skeleton: Skeleton) -> Sequence[int] | None:
-    """The joints of a skeleton that PCK and AUC count; None for all."""
-    return PCK_JOINTS.get(skeleton.name)
-
 
 def pck(errors_mm: Tensor, threshold: float = PCK_THRESHOLD) -> Tensor:
     """Percentage of joints whose error is strictly below the threshold, ``[..., J]`` → ``[...]``.
@@ -275,5 +264,11 @@ def auc(errors_mm: Tensor) -> Tensor:
     return 100 - not_above.double().mean(-1) * (100 / len(thresholds))
 
 
-PCK = Metric("pck", "PCK", "%", "score", lambda errors: pck(errors[..., None]), True, joints=pck_joints)
-AUC = Metric("auc", "AUC", "%", "score", lambda errors: auc(errors[..., None]), True, joints=pck_joints)
+PCK = Metric(
+    "pck", "PCK", "%", "score", lambda errors: pck(errors[..., None]), higher_is_better=True,
+    joints=lambda skeleton: skeleton.pck_joints,
+)  # fmt: skip
+AUC = Metric(
+    "auc", "AUC", "%", "score", lambda errors: auc(errors[..., None]), higher_is_better=True,
+    joints=lambda skeleton: skeleton.pck_joints,
+)  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.config.registry import AGGREGATIONS, METRICS
-from bench.protocol.aggregation import all_aggregations
+from bench.protocol.aggregation import all_aggregations, deployable_poses
 from bench.protocol.metrics import all_metrics
 
 
@@ -33,6 +33,17 @@ def plugin_identity(named: Sequence[str]) -> dict[str, Any]:
     aggregations = {entry.name: entry.version for entry in all_aggregations() if entry.name in there}
     found = {"metrics": metrics, "aggregations": aggregations}
     return {"plug-ins": found} if metrics or aggregations else {}
+
+
+def cost_plugin_identity(probabilistic: bool) -> dict[str, Any]:
+    """What the identity of a measurement says of other packages: the aggregations whose time is measured too.
+
+    Args:
+        probabilistic: whether the method has hypotheses.
+    """
+    names = sorted(deployable_poses().keys() - AGGREGATIONS.own.keys()) if probabilistic else []
+    versions = {entry.name: entry.version for entry in all_aggregations() if entry.name in names}
+    return {"plug-ins": versions} if versions else {}
 
 
 def _plugins_beside(named: Sequence[str]) -> list[str]:

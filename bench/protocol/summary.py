@@ -1,4 +1,4 @@
-"""From the errors of an evaluation to the numbers of a record: means, intervals, breakdowns, conditions."""
+"""From the errors of an evaluation to the numbers of a record: means, intervals, parts by action and joint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from bench.config.registry import AGGREGATIONS
 from bench.protocol.aggregation import Aggregation
 from bench.protocol.frame_errors import FrameErrors, takes
 from bench.protocol.metrics import all_metrics
-from bench.results.record import GroundTruth, MetricInfo, Value, ValueKind
+from bench.results.metrics import MetricInfo
+from bench.results.record import GroundTruth, Value, ValueKind
 from bench.results.statistics import action_mean, interval
 
 
@@ -21,12 +22,12 @@ def metric_infos(values: Iterable[Value]) -> dict[str, MetricInfo]:
 
 
 def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int = 0) -> tuple[Value, ...]:
-    """Every metric under every aggregation at every step, with its conditions and its 95 % interval.
+    """Every metric under every aggregation at every step, with its 95 % interval and what it looks at.
 
     Args:
         errors: of one evaluation.
         given: ground truth that the method itself was given, whatever the aggregation.
-        seed: of the bootstrap; the interval belongs to the same takes and seed, whatever the method.
+        seed: of the bootstrap; with one seed, the same takes are resampled for every method.
     """
     tested = takes(errors)
     actions = np.array(tested.actions)

@@ -1,4 +1,4 @@
-"""The arrays that lie beside the records of runs: errors of every frame, and example poses for pictures.
+"""Arrays kept in files next to the records of runs: errors of every frame, and example poses for pictures.
 
 Shapes: S sequences, N frames, J joints, H hypotheses.
 """
@@ -22,9 +22,9 @@ Name = tuple[str, str | None]
 
 @dataclass(frozen=True)
 class Examples:
-    """What a method saw and said in a few test sequences, the same ones for every method on the same data.
+    """Input and prediction of a method in a few test sequences, the same ones for every method on the same data.
 
-    Poses are stored in half precision: to be looked at, not to compute errors from.
+    Poses are stored in half precision: good enough for pictures, too coarse to compute errors from.
 
     Attributes:
         keys: names of the S sequences.
@@ -92,7 +92,7 @@ class RunFiles:
         return [path for path in (self.errors_path(run), self.examples_path(run)) if path.exists()]
 
     def examples(self, record: Record) -> Examples | None:
-        """Of the first of a record's runs that has some; None where none was kept."""
+        """Examples of the first of a record's runs that has some; None where none were kept."""
         for run in record.runs:
             arrays = _read(self.examples_path(run), [field.name for field in fields(Examples)])
             if arrays is not None:
@@ -102,14 +102,14 @@ class RunFiles:
         return None
 
     def frame_errors(self, record: Record, metric: str, aggregation: str | None) -> np.ndarray | None:
-        """Of every counted frame ``[N]`` (mm) at the last step, run after run; None where none were kept."""
+        """Errors of every counted frame ``[N]`` at the last step, run after run; None where none were kept."""
         name = f"frames/{metric}/{aggregation or ''}"
         found = [arrays[name] for run in record.runs if (arrays := _read(self.errors_path(run), [name]))]
         return np.concatenate(found) if found else None
 
 
 def _read(path: Path, names: list[str]) -> dict[str, np.ndarray] | None:
-    """These arrays of a file, and no others; None where it is missing or damaged."""
+    """The named arrays of a file; None where it is missing or damaged."""
     try:
         with np.load(path) as file:
             return {name: file[name] for name in names}

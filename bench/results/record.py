@@ -1,7 +1,7 @@
-"""The typed result of one evaluated experiment: what reports read, and all that they read.
+"""The typed result of one evaluated experiment; reports read nothing else but the arrays next to it.
 
-A record is self-contained: every number in it carries its conditions, and together with the stored
-per-sequence errors it lets every table be made again without a model.
+A record is self-contained: every number in it carries its conditions, so that every table can be made again
+without a model.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 from bench.config.choices import CHOICES
 from bench.config.parsing import Frozen
 from bench.results.cost import Cost, Environment, Measurement
+from bench.results.metrics import OLDER_METRICS, MetricInfo
 from bench.results.statistics import (
     Difference,
     Mean,
@@ -30,38 +31,8 @@ SYMBOLS = {"assisted": "‡", "oracle": "†"}
 """What marks values in tables that ground truth helped to make."""
 
 
-class MetricInfo(Frozen):
-    """What a table needs to print a metric.
-
-    Attributes:
-        title: its name in tables ("P-MPJPE").
-        unit: "mm", "%", "mm/frame", …; "" for none.
-        higher_is_better: else lower is.
-        version: raised when the same predictions would give another number; None where a record does not say.
-    """
-
-    title: str
-    unit: str = "mm"
-    higher_is_better: bool = False
-    version: int | None = None
-
-
-OLDER_METRICS = {
-    "mpjpe": MetricInfo(title="MPJPE"),
-    "p_mpjpe": MetricInfo(title="P-MPJPE"),
-    "n_mpjpe": MetricInfo(title="N-MPJPE"),
-    "mpjve": MetricInfo(title="MPJVE", unit="mm/frame"),
-    "acceleration": MetricInfo(title="Acceleration error", unit="mm/frame²"),
-    "bone_length": MetricInfo(title="Bone length error"),
-    "symmetry": MetricInfo(title="Symmetry error"),
-    "pck": MetricInfo(title="PCK", unit="%", higher_is_better=True),
-    "auc": MetricInfo(title="AUC", unit="%", higher_is_better=True),
-}
-"""The metrics of records that do not describe theirs, because they are older than that."""
-
-
 class GroundTruth(Frozen):
-    """Which ground truth a number was given at test time.
+    """Which ground truth was used for a number at test time.
 
     Attributes:
         pose: the 3D pose itself, to choose among hypotheses.
@@ -77,6 +48,7 @@ class GroundTruth(Frozen):
 
     @property
     def names(self) -> tuple[str, ...]:
+        """In words, what was given."""
         words = {"pose_2d": "2D pose"}
         return tuple(words.get(name, name.replace("_", " ")) for name, given in self if given)
 
@@ -89,8 +61,8 @@ class Value(Frozen):
         aggregation: "P-Agg", "J-Best", …; None for a deterministic method.
         kind: "deterministic": a method without hypotheses; "deployable": the aggregation looks at no ground truth;
             "assisted": it is given the root trajectory; "oracle": it is given the ground-truth pose.
-        looks_at: ground truth that was given at test time, to the aggregation or to the method.
-        step: 1 … K; the last one is the method's answer.
+        looks_at: ground truth that the aggregation or the method was given at test time.
+        step: 1 … K; step K is the method's answer.
         action_mean: mean over actions of the mean over the action's frames, as papers print it.
         low, high: 95 % interval of ``action_mean`` (bootstrap over test takes, cameras kept together).
         frame_mean: mean over all frames.
@@ -133,11 +105,11 @@ class DataInfo(Frozen):
     """What was evaluated on.
 
     Attributes:
-        subset: names the part of the test windows, "all" for every one of them.
-        frames: counted, over all cameras.
-        takes: that have counted frames.
+        subset: name of the part of the test windows; "all" for every one of them.
+        windows, frames, sequences: their numbers; frames are those that count, over all cameras.
+        takes: those with counted frames.
         joints: names, in the order of the data.
-        notes: what the reader said about the data.
+        notes: remarks of the reader about the data.
     """
 
     name: str
@@ -165,7 +137,7 @@ class Conditions(Frozen):
         choices: heading → words of the choices that have no field of their own.
         validation: which takes of the training subjects are kept for validation.
         samples: the H and K that the samples were drawn with, where those of this record are only a part of them.
-        notes: what else the method has to say.
+        notes: further remarks of the method, by heading.
     """
 
     flip: bool
@@ -198,14 +170,14 @@ def _in_words(value: str | bool) -> str:
 
 
 class TrainingInfo(Frozen):
-    """How the evaluated weights came to be.
+    """How the evaluated weights were trained.
 
     Attributes:
-        selected_epoch: from where the evaluated weights are; a fraction where epochs are long.
+        selected_epoch: the epoch of the evaluated weights; a fraction where epochs are long.
         loss: mean of every epoch.
-        validation_mpjpe: (epoch, error) on the takes that chose the checkpoint, wherever it was measured.
+        validation_mpjpe: (epoch, error) on the takes that the checkpoint was selected on, whenever measured.
         first_stage: the training that this one began from, if there was one.
-        micro_batches: parts that a step's windows went through the method in, for want of memory.
+        micro_batches: number of parts that the windows of a step were split into, because memory ran out.
     """
 
     epochs: int
@@ -220,7 +192,7 @@ class TrainingInfo(Frozen):
 
     @property
     def total_seconds(self) -> float:
-        """Of this training and those before it."""
+        """Duration of this training and of those that it began from."""
         return self.seconds + (self.first_stage.total_seconds if self.first_stage else 0)
 
 
@@ -233,8 +205,8 @@ class Failure(Frozen):
     Attributes:
         id: of the training or the evaluation.
         title: what it is called.
-        kind: bad input: it does not fit the data; diverged: numbers that are not finite; out of memory: even in
-            the smallest parts; crashed: its process was lost every time it was tried; error: anything else.
+        kind: "bad input": it does not fit the data; "diverged": numbers that are not finite; "out of memory": even
+            in the smallest parts; "crashed": its process died in every attempt; "error": anything else.
         reason: one sentence.
         details: where in the code it happened, if that is known.
     """
@@ -248,6 +220,7 @@ class Failure(Frozen):
 
     @property
     def sentence(self) -> str:
+        """Kind and reason, for tables."""
         return f"{self.kind}: {self.reason.rstrip('.')}"
 
 
@@ -309,7 +282,7 @@ class Record(Evaluation):
     """One evaluated and measured experiment.
 
     Attributes:
-        errors_file: per-sequence and per-frame errors, an artifact of the run.
+        errors_file: name of the file of frame errors, an artifact of the run.
         pooled: ids of the runs that this record is the average of (``pool``); empty for a single run.
     """
 
@@ -334,7 +307,7 @@ class Record(Evaluation):
         return None
 
     def sample(self, value: Value) -> Sample | None:
-        """The errors behind a value, take by take; None where they were not kept."""
+        """The errors behind a value by take; None where they were not kept."""
         if not value.per_take:
             return None
         takes = self.data.takes
@@ -342,7 +315,7 @@ class Record(Evaluation):
         return Sample(np.array(value.per_take), frames, tuple(take.action for take in takes))
 
     def action_minus_frame_mean(self, value: Value) -> Difference | None:
-        """What it changes in a value to average over actions first; None where the takes were not kept."""
+        """The mean over actions minus that over frames; None where the takes were not kept."""
         sample = self.sample(value)
         return None if sample is None else action_minus_frame_mean(sample)
 
@@ -387,7 +360,7 @@ class Missing(Frozen):
 
     @property
     def failed(self) -> bool:
-        """Whether it was tried in vain, and not left out on purpose."""
+        """Whether it was tried and failed; else a search left it out."""
         return self.reason.startswith("failed")
 
     @property
@@ -403,7 +376,7 @@ OLD_LAYOUTS = {"priced": "cost", "validation": "tuning", "gaps": "oracle_gap"}
 
 
 class RunSet(Frozen):
-    """Which runs fill which table: written by a sweep, read by reports.
+    """Which runs belong to which table: written by a sweep, read by reports.
 
     Attributes:
         tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order, and
