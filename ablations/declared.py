@@ -25,9 +25,10 @@ A file holds::
     budget: 20                    # minutes: a dry run warns of more, a search begins no trial after them
     search: {sampler: grid, trials: 30}   # try as many of the product, for error, time and memory
 
-A value of an axis is the value of the key that names the axis, or a mapping of keys to values; a single value needs
-no list. In place of a method's name a word may stand for several methods of the registry: ``every``, ``core`` (those
-that the suite was made to compare) or ``plugins`` (those that installed packages add), each also ``with hypotheses``.
+A value of an axis is the value of the key that names the axis, or a mapping of keys to values; a single value
+needs no list. In place of a method's name a word may stand for several methods of the registry: ``every``,
+``core`` (those that the suite was made to compare) or ``plugins`` (those that installed packages add), each also
+``with hypotheses``.
 """
 
 from __future__ import annotations

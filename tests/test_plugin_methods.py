@@ -1,4 +1,4 @@
-"""Methods of a package outside the repository stand in every table and figure, with nothing here changed."""
+"""Methods of a package outside the repository stand in every table and figure of declared ablations."""
 
 import re
 
@@ -6,12 +6,15 @@ import pytest
 from matplotlib.text import Text
 from typer.testing import CliRunner
 
-from ablations.declared import expand, read
+from ablations.declared import read
 from bench.cli import app
 from bench.config.registry import METHODS
 from bench.job import pipeline
 from reports import build as building
 from tests import ROOT
+from tests.bench import conftest as harness
+
+toy_suite, empty_database = harness.toy_suite, harness.empty_database
 
 SAMPLER = '''
 
@@ -70,9 +73,11 @@ def drawn(monkeypatch):
 
 @pytest.fixture
 def quick_neighbours(monkeypatch):
-    """The suite's larger methods are the toy one: what is tested here is what stands beside them."""
-    for name in METHODS.own.keys() - {"mean_pose", "tcn"}:
-        monkeypatch.setitem(METHODS.own, name, METHODS.own["toy"])
+    """The suite has few methods, of which the larger ones are the toy one: what is tested stands beside them."""
+    for name in METHODS.own.keys() - {"mean_pose", "nearest_pose", "tcn", "d3dp", "finepose"}:
+        monkeypatch.delitem(METHODS.own, name)
+    for name in ("nearest_pose", "d3dp", "finepose"):
+        monkeypatch.setitem(METHODS.own, name, "tests.bench.toy:Toy")
 
 
 def test_plugins_stand_in_every_table_and_figure(installed, drawn, quick_neighbours):
@@ -96,7 +101,7 @@ def test_plugins_stand_in_every_table_and_figure(installed, drawn, quick_neighbo
     "name", ["methods", "methods=complete", "sampling", "audit", "detections", "mpi_inf_3dhp"]
 )
 def test_declared_ablations_keep_a_place_for_plugins(name, installed):
-    methods = {experiment.method.name for experiment in expand(read(name))}
+    methods = {experiment.method.name for experiment in read(name).expand()}
     assert "sampler" in methods
     assert ("mine" in methods) == (name != "sampling"), "one without hypotheses has nothing to sweep"
 
