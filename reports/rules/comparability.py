@@ -133,9 +133,9 @@ def sections(entries: Iterable[AnyEntry]) -> list[tuple[str, list[AnyEntry]]]:
     groups = grouped(entries, section)
     stated = [key.headings() for key in groups]
     names = dict.fromkeys(name for headings in stated for name in headings)
-    differing = [name for name in names if len({headings.get(name, "") for headings in stated}) > 1]
+    differing = [name for name in names if len({headings.get(name) for headings in stated}) > 1]
     return [
-        ("; ".join(f"{name}: {key.headings().get(name, '')}" for name in differing), members)
+        ("; ".join(f"{name}: {key.headings().get(name, 'not stated')}" for name in differing), members)
         for key, members in groups.items()
     ]
 

@@ -1,11 +1,14 @@
 """Layouts of another package, and metrics and aggregations that reports never heard of, are printed too."""
 
+import re
+
 import pytest
 
 from bench.config.registry import LAYOUTS
 from bench.results.record import MetricInfo, RunSet
 from reports.build import build
 from reports.page.content import content
+from tests import ROOT
 from tests.reports.made_up import record, runset, value
 
 LAYOUT = """
@@ -111,3 +114,24 @@ def test_an_aggregation_of_another_package_stands_with_those_that_look_at_as_muc
 @pytest.mark.parametrize(("old", "new"), [("priced", "cost"), ("validation", "tuning"), ("gaps", "oracle_gap")])
 def test_layouts_of_older_run_sets_are_still_read(old, new):
     assert RunSet.Table(title="T", layout=old, ids=()).layout == new
+
+
+def test_the_layout_of_the_documentation_makes_a_table():
+    page = (ROOT / "docs" / "reports.md").read_text()
+    code = re.search(r"```python\n(# reports/tables/sizes.py\n.*?)```", page, re.DOTALL).group(1)
+    names = {}
+    exec(compile(f"from __future__ import annotations\n{code}", "docs/reports.md", "exec"), names)
+    (block,) = names["LAYOUT"].table([record("tcn"), record("mixste")], "T").blocks
+    assert [row.cells[1].rank for row in block.rows] == [2, 1]
+
+
+def test_a_choice_of_the_protocol_that_reports_never_heard_of_keeps_numbers_apart_and_is_stated():
+    members = [record("tcn"), record("mixste")]
+    stated = members[1].conditions.model_copy(update={"choices": {"Window stride": "every third frame"}})
+    members[1] = members[1].model_copy(update={"conditions": stated})
+    table = LAYOUTS.load("runs").table(members, "T")
+    assert [block.section for block in table.blocks] == [
+        "Window stride: not stated",
+        "Window stride: every third frame",
+    ]
+    assert "Window stride: every third frame." in table.conditions[1]

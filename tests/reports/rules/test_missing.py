@@ -3,7 +3,7 @@
 import pytest
 
 from bench.config.registry import LAYOUTS
-from bench.results.record import Missing
+from bench.results.record import Missing, Record
 from reports.build import build
 from reports.rules.missing import table_entries
 from reports.writers.csv import to_csv
@@ -65,3 +65,31 @@ def test_the_summary_names_it(tmp_path):
     text = (tmp_path / "summary.md").read_text()
     assert "FinePOSE (gt, H=10 K=5 seed 0) has no numbers: failed: out of memory" in text
     assert "have no record and are not shown" not in text
+
+
+def test_records_of_older_stores_that_say_that_nothing_is_absent_are_read():
+    made = record("tcn")
+    assert Record.model_validate(made.model_dump() | {"absent": ""}) == made
+
+
+def test_no_number_of_the_neighbour_is_shown():
+    """A run without a record stands beside the most similar one, and takes neither errors nor costs from it."""
+    members = [record("tcn", mean=61.5, median=3.21), record("mixste", mean=51.5)]
+    for layout in ("main", "cost", "runs", "actions"):
+        layouts = [LAYOUTS.load(layout), *LAYOUTS.load(layout).companions]
+        for table in (one.table(shown(layout, members, members[1]), "Mine") for one in layouts):
+            for row in table.rows():
+                if members[1].id in row.runs and len(row.runs) == 1:
+                    assert not any(cell.number for cell in row.cells)
+
+
+def test_a_measured_cost_is_shown_without_numbers():
+    lost = record("d3dp", hypotheses=8, median=270.0)
+    measured = {"cost": lost.cost, "environment": lost.environment}
+    table = runset(mine=("main", [record("tcn"), lost])).tables["mine"]
+    missing = {lost.id: absent(lost, reason="left out: too slow", measurement=measured)}
+    tcn = record("tcn")
+    text = to_markdown(LAYOUTS.load("main").table(table_entries(table, {tcn.id: tcn}, missing), "Mine"))
+    (row,) = [line for line in text.splitlines() if line.startswith("| D3DP | single")]
+    assert row.split(" | ")[2:7] == ["27", "8", "1", "1.23", "10.0"]
+    assert "left out: too slow" in text
