@@ -64,7 +64,7 @@ def trivial_check(records: Sequence[Record]) -> list[str]:
 
 
 def _loose(record: Record) -> tuple[str, ...]:
-    """A setting without what a trivial predictor does not depend on: selection, flip, device."""
+    """What a trivial predictor depends on: data, subjects and part of the test set."""
     return setting(record)[:4]
 
 

@@ -189,7 +189,7 @@ def _draw_front(axes: Axes, points: list[Point]) -> None:
 
 
 def _obstacles(points: list[Point]) -> list[Segment]:
-    """Ends of the upright and level lines that are drawn: intervals and steps of the front."""
+    """The vertical and horizontal lines that labels must not cross: intervals and steps of the front."""
     lines = [((x, p.value.low), (x, p.value.high)) for p in points for x in [p.position[0]]]
     positions = [point.position for point in points]
     front = [positions[index] for index in pareto_front(positions)]
@@ -199,7 +199,7 @@ def _obstacles(points: list[Point]) -> list[Segment]:
 
 
 def _by_importance(points: list[Point]) -> list[Point]:
-    """Points of the front first: they get their labels before room runs out."""
+    """Points of the front first, because there may not be room for all labels."""
     front = set(pareto_front([point.position for point in points]))
     return [points[i] for i in sorted(range(len(points)), key=lambda i: (i not in front, i))]
 

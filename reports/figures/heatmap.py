@@ -90,7 +90,7 @@ def _draw_heat(
     ticks: tuple[list[int], list[int]],
     limits: tuple[float, float],
 ) -> QuadMesh:
-    """seaborn's heat map lays the whole figure out for every panel; this one does not."""
+    """A panel. Not seaborn's heat map, which computes the layout of the whole figure again for every panel."""
     import numpy as np
 
     values = np.array(table)
@@ -104,7 +104,7 @@ def _draw_heat(
 def draw_numbers(
     axes: Axes, shades: np.ndarray, numbers: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)
 ) -> QuadMesh:
-    """A grid of numbers from above to below, each on the colour of its shade; – where there is none."""
+    """A grid of numbers, the first row on top, each on the colour of its shade; – where there is none."""
     import numpy as np
     import seaborn
 

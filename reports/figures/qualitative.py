@@ -1,4 +1,4 @@
-"""The figure of poses: what a method saw, what it says, and what is true."""
+"""The figure of example poses: 2D input, prediction and ground truth."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _side(examples: Examples, joint: int) -> str:
 
 
 def _seen(pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Across and up, of a pose in camera axes, from the side."""
+    """Horizontal and vertical coordinates of a pose in camera axes, seen from the side."""
     across, down, depth = pose.astype(float).T
     return across * math.cos(TURN) + depth * math.sin(TURN), -down
 

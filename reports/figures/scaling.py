@@ -76,7 +76,7 @@ def _figure(found: Sequence[Series]) -> Figure:
 
 
 def _draw(panel: Axes, along: Series, quantity: Quantity, colour: tuple, marker: str, line: int) -> None:
-    """Dots, their fit, and its exponent in the free corner above small places, a line of text for each method."""
+    """Dots, the fitted line, and its exponent in the upper left corner, a line of text for each method."""
     xs, fit = along.positions(), along.fit(quantity)
     panel.plot(xs, [quantity(entry) or math.nan for entry in along.entries], marker, color=colour, markersize=3)
     if fit is not None:

@@ -116,7 +116,7 @@ def new_figure(height: float, width: float = COLUMN_INCHES) -> Figure:
 
 
 def legend_columns(names: Sequence[str]) -> int:
-    """As many as fit one column of a page, rows filled evenly."""
+    """How many entries of a legend fit beside each other in one column of a page, all rows about as full."""
     most = max(1, min(4, 58 // (max(map(len, names)) + 4)))
     return math.ceil(len(names) / math.ceil(len(names) / most))
 

@@ -83,7 +83,7 @@ def _row(row: Row, reasons: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _cell(cell: Cell, reasons: Mapping[str, str]) -> str | dict[str, Any]:
-    """Text alone where a cell is nothing but text; else its fields that are not empty, a reason as its letter."""
+    """The text of a cell that has nothing else; otherwise its fields that are not empty."""
     if cell.reason:
         return {"reason": reasons[cell.reason]}
     stated = {name: _finite(value) for name in _STATED if (value := getattr(cell, name)) not in ("", None, False)}
@@ -105,7 +105,7 @@ def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def _errors(record: Record) -> list[Value]:
-    """Errors of the last step that mean something."""
+    """Errors of the last step that are finite; none for untrained weights."""
     if untrained(record):
         return []
     return [
@@ -162,7 +162,7 @@ def looks(records: Sequence[Record]) -> dict[str, tuple[str, str]]:
 
 
 def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:
-    """The record of a run: identities, conditions, every number of its last step, its cost and its making."""
+    """The record of a run: identities, conditions, every number of its last step, cost, training, environment."""
     training = record.training
     shown = aggregations(record)
     return {
@@ -221,7 +221,7 @@ def _cost(record: Record) -> list[tuple[str, str]]:
 
 
 def _finite(value: Any) -> Any:
-    """None for what JSON has no word for."""
+    """None in place of NaN and infinity, which JSON cannot write."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

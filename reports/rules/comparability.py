@@ -55,7 +55,7 @@ class Setting(NamedTuple):
     device: str
 
     def headings(self) -> dict[str, str]:
-        """Heading → words of everything."""
+        """What a section may be headed with: name → words."""
         return {
             "data": self.data,
             "training subjects": self.training_subjects,
@@ -79,7 +79,7 @@ class Source(NamedTuple):
 
 @dataclass
 class Line:
-    """A row in the making: entries that differ in their slot only."""
+    """The entries of one row of a table, by the columns (the slot) that they fill."""
 
     first: Entry
     slots: dict[Hashable, Entry] = field(default_factory=dict)
@@ -196,13 +196,13 @@ def in_table_order(pairs: Iterable[tuple[str | None, ValueKind]]) -> list[tuple[
 
 
 def aggregation_order(aggregation: str | None) -> int:
-    """None, then the suite's own in its order, then others."""
+    """Place of an aggregation in tables: none first, then those of the suite in its order, then others."""
     own = [None, *AGGREGATIONS.own]
     return own.index(aggregation) if aggregation in own else len(own)
 
 
 def use_of_truth(aggregation: str | None, kind: str) -> str:
-    """Numbers are compared only where this agrees."""
+    """Key of a group of numbers that make the same use of ground truth: only these are compared."""
     return "none" if kind in ("deterministic", "deployable") else f"{kind} {aggregation}"
 
 

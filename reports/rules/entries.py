@@ -107,11 +107,6 @@ Entry = Record | MissingRun
 """A run of a table."""
 
 
-def present(entries: list[Entry]) -> list[Record]:
-    """Those that have a record."""
-    return [entry for entry in entries if isinstance(entry, Record)]
-
-
 def output_frames(entry: Entry) -> int:
     """Output frames of a window."""
     cost = entry.cost or entry.neighbour.cost if isinstance(entry, MissingRun) else entry.cost

@@ -30,8 +30,8 @@ def described(records: Iterable[Record], name: str) -> MetricInfo:
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Metrics of the suite in its order, then those of other packages as they come."""
-    order = list(dict.fromkeys([*METRICS.own, *(names := list(names))]))
-    return sorted(dict.fromkeys(names), key=order.index)
+    found = list(dict.fromkeys(names))
+    return [*(name for name in METRICS.own if name in found), *(name for name in found if name not in METRICS.own)]
 
 
 def _of_other_packages(records: Sequence[Record]) -> list[str]:

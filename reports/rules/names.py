@@ -30,7 +30,7 @@ def headlines(entries: Iterable[Entry]) -> str:
 
 
 def untrained(entry: Entry) -> bool:
-    """Whether the weights are as they were drawn, so that only the cost means something."""
+    """Whether the weights are the initial random ones; then errors say nothing, and costs are still right."""
     if not isinstance(entry, Record):
         return False
     published = entry.conditions.selection.startswith("published")

@@ -18,7 +18,7 @@ T_975 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
 
 
 class Place(NamedTuple):
-    """Where on the axes a record lies; the names of the fields are printed."""
+    """Where on the axes a run lies."""
 
     frames: int
     hypotheses: int
@@ -54,7 +54,7 @@ class Series(NamedTuple):
         return [getattr(place(entry), self.axis) for entry in self.entries]
 
     def fit(self, quantity: Quantity) -> Fit | None:
-        """Of a quantity, where it is known and positive in two or more places."""
+        """Of a quantity; None where fewer than two places have a positive value."""
         known = [(x, y) for x, entry in zip(self.positions(), self.entries, strict=True) if (y := quantity(entry))]
         return fit_power_law(known)
 
@@ -67,18 +67,18 @@ def place(entry: Entry) -> Place:
 
 
 def milliseconds(entry: Entry) -> float | None:
-    """Of a call; with several workers, of a call divided by them."""
+    """Time of a call, divided by the number of workers that predict at the same time."""
     at = place(entry)
     return None if entry.cost is None else entry.cost.latency.median_ms * at.batch / at.workers
 
 
 def megabytes(entry: Entry) -> float | None:
-    """That one process's prediction adds to what was there before it."""
+    """Memory that the prediction of one process adds to what it used before."""
     return None if entry.cost is None else entry.cost.added_memory_mb
 
 
 def fit_power_law(points: Sequence[tuple[float, float]]) -> Fit | None:
-    """Least squares in logarithms, with the interval that normal errors of equal size would give."""
+    """Least squares in logarithms, with a 95 % interval for normal errors of equal variance."""
     if len({x for x, _ in points}) < 2:
         return None
     x, y = np.log(np.array(points, dtype=float)).T

@@ -102,7 +102,7 @@ def _part_cells(entry: Entry, metric: str, part: Part, names: Sequence[str], why
 
 
 def _transposed(table: Table) -> Table:
-    """Rows become columns, with the heading of their block above them."""
+    """The table with rows and columns exchanged; headings of blocks stand over the new columns."""
     pairs = [(block, row) for block in table.blocks for row in block.rows]
     columns = [Column("Action", align="l")]
     columns += [Column(row.cells[0].text, block.heading) for block, row in pairs]

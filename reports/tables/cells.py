@@ -72,7 +72,7 @@ def cell_of(number: Cell | Number) -> Cell:
 
 
 def value_cell(value: Value) -> Cell:
-    """``45.2 ± 1.3``: the spread is the larger distance to an end of the interval, so that it claims no less."""
+    """``45.2 ± 1.3``: the spread is the larger distance to an end of the interval, so never less than that."""
     if not (math.isfinite(value.low) and math.isfinite(value.high)):
         return Cell(f"{value.action_mean:.1f}", value.action_mean)
     spread = max(value.action_mean - value.low, value.high - value.action_mean, 0.0)

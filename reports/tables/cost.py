@@ -128,7 +128,7 @@ def _stages(entries: Sequence[Entry]) -> list[str]:
 
 
 def _devices(costs: Sequence[Cost]) -> list[str]:
-    """Clocks, power and heat over all records that know them."""
+    """Clocks, power and temperature, from the lowest to the highest of all records that have them."""
     states = [cost.device_state for cost in costs if cost.device_state is not None]
     stated = []
     for name, unit in (("clock_mhz", "MHz"), ("power_w", "W"), ("temperature_c", "°C")):

@@ -54,7 +54,7 @@ def reported_blocks(titles: dict[Source, str], metrics: Sequence[str]) -> tuple[
 
 
 def sources_of_reported() -> str:
-    """A paragraph: who says so, under which conditions, and how far that was checked."""
+    """A paragraph: the paper of each number, its conditions, and what was checked in a source."""
     return " ".join(
         [
             "Reported numbers (citations in full: reports/tables/published_numbers.toml).",

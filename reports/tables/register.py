@@ -30,7 +30,7 @@ IN_COLUMNS = ("Flip augmentation at test time", "Action label given at test time
 
 
 def register(records: Sequence[Record]) -> Table:
-    """One row per run with its identities; what runs share is spelled out below, under a letter."""
+    """One row per run with its identities; conditions that runs share are written once below, as C1, C2, …"""
     shared = grouped(records, _shared)
     letters = {key: f"C{number}" for number, key in enumerate(shared, start=1)}
     columns = (*(Column(header, align="l") for header in HEADERS), Column("Conditions", align="l"))

@@ -36,7 +36,7 @@ SEEDS = (
 
 @dataclass(frozen=True)
 class _Line:
-    """A row in the making; ``difference`` where it is tested over takes, ``better`` where lower or higher is."""
+    """A row without its verdict; ``difference``: of errors, tested over takes; ``higher`` is better."""
 
     cells: tuple[Cell, ...]
     difference: Difference | None = None

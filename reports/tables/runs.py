@@ -23,7 +23,7 @@ Pairs = list[tuple[str | None, ValueKind]]
 
 
 def runs(entries: Sequence[Entry], title: str) -> Table:
-    """Also what a table is whose layout is not known."""
+    """One row per run. Tables whose layout is not known look like this too."""
     metrics = printed_metrics(entries, ERRORS)
     others = in_table_order(
         pair for entry in entries for pair in aggregations(entry) if pair[0] != headline(entry)
