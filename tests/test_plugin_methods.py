@@ -27,7 +27,7 @@ class MySampler(MyLifter):
     def predict(self, batch: Batch, sampling: Sampling):
         return super().predict(batch, sampling).expand(-1, sampling.steps, sampling.hypotheses, -1, -1, -1)
 '''
-NEED_HYPOTHESES = {"methods-gaps", "methods-convergence"}
+NEED_HYPOTHESES = {"methods-oracle-gap", "methods-convergence"}
 QUICK = (
     "training.epochs=2",
     "training.least_steps=1",
@@ -86,7 +86,7 @@ def test_plugins_stand_in_every_table_and_figure(installed, drawn, quick_neighbo
     result = CliRunner().invoke(app, ["ablate", "methods", "--workers", "1", *overrides, *folders])
     assert result.exit_code == 0, result.output + result.stderr
     tables = {path.stem: path.read_text() for path in (installed / "out" / "tables").glob("*.csv")}
-    assert {"methods", "methods-cost", "methods-actions", "methods-gaps", "register"} <= tables.keys()
+    assert {"methods", "methods-cost", "methods-actions", "methods-oracle-gap", "register"} <= tables.keys()
     assert {"latency", "methods-training"} <= drawn.keys()
     captions = {path.stem: path.read_text() for path in (installed / "out" / "figures").glob("*.txt")}
     figures = {name: f"{captions[name]} {text}" for name, text in drawn.items()}

@@ -142,28 +142,6 @@ DATASETS: Registry[object] = Registry(
     },
 )
 
-LAYOUTS: Registry[Any] = Registry(
-    "layout",
-    "lifting_bench.layouts",
-    {
-        "main": "reports.tables.main:LAYOUT",
-        "pck": "reports.tables.main:PCK",
-        "prompts": "reports.tables.variants:PROMPTS",
-        "variants": "reports.tables.variants:LAYOUT",
-        "cost": "reports.tables.cost:LAYOUT",
-        "sampling": "reports.tables.sampling:LAYOUT",
-        "pareto": "reports.tables.pareto:LAYOUT",
-        "gaps": "reports.tables.oracle_gap:LAYOUT",
-        "actions": "reports.tables.breakdown:ACTIONS",
-        "sequences": "reports.tables.breakdown:SEQUENCES",
-        "activities": "reports.tables.breakdown:ACTIVITIES",
-        "audit": "reports.tables.protocol_audit:LAYOUT",
-        "tuning": "reports.tables.tuning:LAYOUT",
-        "scaling": "reports.tables.scaling:LAYOUT",
-        "runs": "reports.tables.runs:LAYOUT",
-    },
-)
-
 CHECKPOINTS: Registry[CheckpointAdapter] = Registry(
     "published checkpoint",
     "lifting_bench.checkpoints",
@@ -220,5 +198,27 @@ EXECUTORS: Registry[Any] = Registry(
         "processes": "bench.sweep.executors.processes:Processes",
         "ray": "bench.sweep.executors.ray:Ray",
         "slurm": "bench.sweep.executors.slurm:Slurm",
+    },
+)
+
+LAYOUTS: Registry[Any] = Registry(
+    "layout",
+    "lifting_bench.layouts",
+    {
+        "main": "reports.tables.main:LAYOUT",
+        "pck": "reports.tables.main:PCK",
+        "prompts": "reports.tables.variants:PROMPTS",
+        "variants": "reports.tables.variants:LAYOUT",
+        "cost": "reports.tables.cost:LAYOUT",
+        "sampling": "reports.tables.sampling:LAYOUT",
+        "pareto": "reports.tables.pareto:LAYOUT",
+        "oracle_gap": "reports.tables.oracle_gap:LAYOUT",
+        "actions": "reports.tables.breakdown:ACTIONS",
+        "sequences": "reports.tables.breakdown:SEQUENCES",
+        "activities": "reports.tables.breakdown:ACTIVITIES",
+        "audit": "reports.tables.protocol_audit:LAYOUT",
+        "tuning": "reports.tables.tuning:LAYOUT",
+        "scaling": "reports.tables.scaling:LAYOUT",
+        "runs": "reports.tables.runs:LAYOUT",
     },
 )

@@ -124,6 +124,10 @@ class Cost(Frozen):
     def flops_per_frame(self) -> float:
         return self.flops_per_window / self.latency.frames
 
+    def ms_per_frame(self, aggregation: str | None = None) -> float:
+        """Median milliseconds per output frame: of the prediction, and of the aggregation where one is named."""
+        return self.latency.ms_per_frame + self.aggregation_ms.get(aggregation or "", 0.0) / self.latency.frames
+
     @property
     def percent_of_peak(self) -> float | None:
         """Operations a second of the prediction at its median time, in percent of ``peak_gflops``."""

@@ -255,14 +255,17 @@ class Evaluation(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _with_older_versions(cls, content: Any) -> Any:
-        """Older records name the versions of their metrics ("metric_versions") and nothing else of them."""
-        if not isinstance(content, dict) or "metric_versions" not in content:
+        """Older records name the versions of their metrics ("metric_versions") and nothing else of them.
+
+        They also have an empty "absent", which no record has now.
+        """
+        if not isinstance(content, dict) or not {"metric_versions", "absent"} & content.keys():
             return content
         described = {
             name: OLDER_METRICS.get(name, MetricInfo(title=name, unit="")).model_copy(update={"version": version})
-            for name, version in content["metric_versions"].items()
+            for name, version in content.get("metric_versions", {}).items()
         }
-        rest = {key: value for key, value in content.items() if key != "metric_versions"}
+        rest = {key: value for key, value in content.items() if key not in ("metric_versions", "absent")}
         return rest | {"metrics": described | content.get("metrics", {})}
 
     @property
@@ -281,7 +284,6 @@ class Record(Evaluation):
     Attributes:
         errors_file: name of the file of frame errors, an artifact of the run.
         pooled: ids of the runs that this record is the average of (``pool``); empty for a single run.
-        absent: why there are no values, where a report lets this record stand for an experiment that has none.
     """
 
     cost: Cost
@@ -290,7 +292,6 @@ class Record(Evaluation):
     mlflow_run_id: str | None = None
     errors_file: str | None = None
     pooled: tuple[str, ...] = ()
-    absent: str = ""
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -370,7 +371,7 @@ class Missing(Frozen):
         return f"{' '.join(filter(None, (self.title, self.variant)))} ({evaluation['detections']}, {size})"
 
 
-OLD_LAYOUTS = {"priced": "cost", "validation": "tuning"}
+OLD_LAYOUTS = {"priced": "cost", "validation": "tuning", "gaps": "oracle_gap"}
 """Names of layouts in files of older versions, and what they are called now."""
 
 

@@ -19,12 +19,7 @@ def pool(records: Iterable[Record]) -> list[Record]:
     groups: dict[str, dict[str, Record]] = {}
     for record in records:
         groups.setdefault(_but_for_seeds(record), {})[record.id] = record
-    return [_pooled(_present(list(members.values()))) for members in groups.values()]
-
-
-def _present(members: list[Record]) -> list[Record]:
-    """Those that have values, or one that says why none has."""
-    return [member for member in members if not member.absent] or members[:1]
+    return [_pooled(list(members.values())) for members in groups.values()]
 
 
 def _but_for_seeds(record: Record) -> str:

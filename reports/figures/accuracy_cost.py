@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.results.pareto import pareto_front
 from bench.results.record import Record
 from reports.figures.labels import Label, Segment, place_labels
 from reports.figures.style import (
@@ -19,15 +20,17 @@ from reports.figures.style import (
     STYLE,
     Drawing,
     Point,
+    headline_point,
     legend_columns,
     looks_of,
+    ms_per_frame,
     new_figure,
     plain_log_ticks,
-    point_of,
     settings,
     with_conditions,
 )
-from reports.rules.comparability import TRIVIAL, aggregation_title, grouped, sampling_size
+from reports.rules.comparability import TRIVIAL, grouped
+from reports.rules.names import headlines, sampling_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,36 +41,41 @@ ISO = "Iso-cost"
 
 
 @dataclass(frozen=True)
-class _Price:
-    """What an error is set against: end of the figure's name, words for the caption, label of the axis."""
+class _Cost:
+    """What an error is set against.
+
+    Attributes:
+        name: of the figure's file.
+        title: at the beginning of the caption.
+        words: in the caption.
+        axis: label of the axis.
+        of: what a record costs.
+    """
 
     name: str
+    title: str
     words: str
     axis: str
     unit: str
     of: Callable[[Record], float]
 
 
-TIME = _Price(
-    "latency", "median time per output frame at batch 1", "Median time per output frame (ms)", "ms",
-    lambda record: record.cost.latency.ms_per_frame,
-)  # fmt: skip
-MEMORY = _Price(
-    "memory", "peak memory of one prediction at batch 1", "Peak memory (MB)", "MB",
-    lambda record: record.cost.peak_memory_mb,
-)  # fmt: skip
-
-
-def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Indices of the points that no other one beats in one coordinate without losing in the other, by x then y.
-
-    Lower is better in both. Equal points are on the front together.
-    """
-    front: list[int] = []
-    for index in sorted(range(len(points)), key=lambda i: points[i]):
-        if not front or points[index][1] < points[front[-1]][1] or points[index] == points[front[-1]]:
-            front.append(index)
-    return front
+TIME = _Cost(
+    name="latency",
+    title="Accuracy against time",
+    words="median time per output frame at batch 1, aggregation of hypotheses included",
+    axis="Median time per output frame (ms)",
+    unit="ms",
+    of=ms_per_frame,
+)
+MEMORY = _Cost(
+    name="memory",
+    title="Accuracy against memory",
+    words="peak memory of one prediction at batch 1",
+    axis="Peak memory (MB)",
+    unit="MB",
+    of=lambda record: record.cost.peak_memory_mb,
+)
 
 
 def latency_accuracy(records: Sequence[Record]) -> list[Drawing]:
@@ -80,32 +88,32 @@ def memory_accuracy(records: Sequence[Record]) -> list[Drawing]:
     return _against(records, MEMORY)
 
 
-def _against(records: Sequence[Record], price: _Price) -> list[Drawing]:
+def _against(records: Sequence[Record], cost: _Cost) -> list[Drawing]:
     drawings = []
     for name, group in settings(records):
-        points = [point for record in group if (point := point_of(record, price.of)) is not None]
+        points = [point for record in group if (point := headline_point(record, cost.of)) is not None]
         learned = [point for point in points if point.record.method not in TRIVIAL]
         if len(learned) < 2:
             continue
         trivial = [f"{p.record.title} {p.value.action_mean:.1f} mm" for p in points if p.record.method in TRIVIAL]
-        shown = dict.fromkeys(aggregation_title(point.value.aggregation, "") for point in learned)
+        shown = headlines(point.record for point in learned)
         caption = (
-            f"Accuracy against {'time' if price is TIME else 'memory'}. "
-            f"MPJPE ({', '.join(shown)}; no ground-truth pose at test time) with its 95 % interval over the "
-            f"{price.words}. Labels: (H, K), where there is room. Rings and dashed line: Pareto front. "
-            f"Dotted (iso-cost): equal MPJPE × {price.unit}. "
+            f"{cost.title}. "
+            f"MPJPE ({shown}; no ground-truth pose at test time) with its 95 % interval over the "
+            f"{cost.words}. Labels: (H, K), where there is room. Rings and dashed line: Pareto front. "
+            f"Dotted (iso-cost): equal MPJPE × {cost.unit}. "
             "Assisted and oracle aggregations are left out."
         )
-        if price is MEMORY:
+        if cost is MEMORY:
             counted = dict.fromkeys(point.record.cost.memory_source for point in learned)
             caption += f" Memory counts: {'; '.join(counted)}."
         caption += f" Trivial predictors, not drawn: {'; '.join(trivial)}." if trivial else ""
-        figure = _figure(learned, price)
-        drawings.append(Drawing(f"{price.name}{name}", figure, with_conditions(caption, group)))
+        figure = _figure(learned, cost)
+        drawings.append(Drawing(f"{cost.name}{name}", figure, with_conditions(caption, group)))
     return drawings
 
 
-def _figure(points: list[Point], price: _Price) -> Figure:
+def _figure(points: list[Point], cost: _Cost) -> Figure:
     import matplotlib
     import seaborn
 
@@ -117,7 +125,7 @@ def _figure(points: list[Point], price: _Price) -> Figure:
         _draw_front(axes, points)
         for title, members in grouped(points, lambda point: point.record.title).items():
             _draw_points(axes, members, *looks[title], title)
-        axes.set(xscale="log", xlabel=price.axis, ylabel="MPJPE (mm)")
+        axes.set(xscale="log", xlabel=cost.axis, ylabel="MPJPE (mm)")
         axes.margins(x=0.12, y=0.08)
         lines = _draw_iso_costs(axes)
         plain_log_ticks(axes.xaxis, axes.get_xlim())
@@ -139,7 +147,7 @@ def _figure(points: list[Point], price: _Price) -> Figure:
 
 
 def _draw_iso_costs(axes: Axes) -> list[Segment]:
-    """Lines on which error times price is the same round number, as far as they cross the figure."""
+    """Lines on which error times cost is the same round number, as far as they cross the figure."""
     import numpy as np
 
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
@@ -181,7 +189,7 @@ def _draw_front(axes: Axes, points: list[Point]) -> None:
 
 
 def _obstacles(points: list[Point]) -> list[Segment]:
-    """Ends of the upright and level lines that are drawn: intervals and steps of the front."""
+    """The vertical and horizontal lines that labels must not cross: intervals and steps of the front."""
     lines = [((x, p.value.low), (x, p.value.high)) for p in points for x in [p.position[0]]]
     positions = [point.position for point in points]
     front = [positions[index] for index in pareto_front(positions)]
@@ -191,7 +199,7 @@ def _obstacles(points: list[Point]) -> list[Segment]:
 
 
 def _by_importance(points: list[Point]) -> list[Point]:
-    """Points of the front first: they get their labels before room runs out."""
+    """Points of the front first, because there may not be room for all labels."""
     front = set(pareto_front([point.position for point in points]))
     return [points[i] for i in sorted(range(len(points)), key=lambda i: (i not in front, i))]
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.results.record import Record, Value
-from bench.results.seeds import pool
 from reports.figures.style import STYLE, Drawing, legend_columns, looks_of, new_figure, settings, with_conditions
-from reports.rules.comparability import aggregation_title, grouped, headline, method_name
+from reports.rules.comparability import grouped, headline
+from reports.rules.names import headlines, method_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def convergence(records: Sequence[Record]) -> list[Drawing]:
     """MPJPE of the headline after each step, at the largest H; a line per method and K."""
     drawings = []
-    for name, group in settings(pool(records)):
+    for name, group in settings(records):
         widest = [
             record
             for members in grouped(group, lambda record: (method_name(record), record.conditions.steps)).values()
@@ -26,10 +26,10 @@ def convergence(records: Sequence[Record]) -> list[Drawing]:
             if len(_steps(record)) > 1
         ]
         if widest:
-            shown = dict.fromkeys(aggregation_title(headline(record), "") for record in widest)
+            shown = headlines(widest)
             widths = sorted({record.conditions.hypotheses for record in widest})
             caption = (
-                f"MPJPE ({', '.join(shown)}, H = {', '.join(map(str, widths))}) after every denoising step; "
+                f"MPJPE ({shown}, H = {', '.join(map(str, widths))}) after every denoising step; "
                 "one line for each number of steps K, ending in a marker. Intervals stand in the tables."
             )
             drawings.append(Drawing(f"convergence{name}", _figure(widest), with_conditions(caption, widest)))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from bench.results.arrays import RunFiles
 from bench.results.record import Record
-from bench.results.seeds import pool
 from reports.figures.style import (
     STYLE,
     Drawing,
@@ -18,7 +17,8 @@ from reports.figures.style import (
     settings,
     with_conditions,
 )
-from reports.rules.comparability import TRIVIAL, aggregation_title, headline, method_name
+from reports.rules.comparability import TRIVIAL, headline
+from reports.rules.names import headlines, method_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,10 +28,10 @@ MOST_LINES = 20
 DASHES = ("-", "--", "-.", ":")
 
 
-def distribution(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
+def error_distribution(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
     """Share of frames whose mean error over joints is below x, headline aggregation; a line per learned method."""
     drawings = []
-    for name, group in settings(pool(records)):
+    for name, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL]
         errors = [
             (record, found)
@@ -40,9 +40,9 @@ def distribution(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
         ]
         if errors:
             members = [record for record, _ in errors]
-            shown = dict.fromkeys(aggregation_title(headline(record), "") for record in members)
+            shown = headlines(members)
             caption = (
-                f"Share of test frames whose error (mean over joints, {', '.join(shown)}) is at most x. Markers: "
+                f"Share of test frames whose error (mean over joints, {shown}) is at most x. Markers: "
                 "median and 95th percentile. The axis ends where 99 % of the frames of the worst method are below."
                 f"{left_out(len(learned), MOST_LINES)}"
             )

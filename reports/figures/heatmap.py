@@ -1,4 +1,4 @@
-"""The figure of hypotheses and steps: a panel of coloured numbers per method."""
+"""The figure of errors over hypotheses and steps: a panel of coloured numbers per method."""
 
 from __future__ import annotations
 
@@ -7,27 +7,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.results.record import Record
-from bench.results.seeds import pool
 from reports.figures.style import (
     COLUMN_INCHES,
     SMALL_POINTS,
     STYLE,
     Drawing,
+    headline_point,
+    ms_per_frame,
     new_figure,
-    point_of,
     settings,
     with_conditions,
 )
-from reports.rules.comparability import (
-    SAMPLING,
-    Line,
-    aggregation_title,
-    arranged,
-    headline,
-    row_names,
-    same_but,
-    sampling_size,
-)
+from reports.rules.comparability import SAMPLING, Line, into_lines, same_but
+from reports.rules.names import headlines, row_names, sampling_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,20 +30,18 @@ if TYPE_CHECKING:
 MOST_PANELS = 8
 
 
-def heat_map(records: Sequence[Record]) -> list[Drawing]:
+def error_heatmap(records: Sequence[Record]) -> list[Drawing]:
     """MPJPE of the headline aggregation over H and K, a panel per method with a common scale."""
     drawings = []
-    for name, group in settings(pool(records)):
+    for name, group in settings(records):
         grids = [
             grid
-            for grid in arranged(group, lambda record: same_but(record, *SAMPLING), sampling_size)
+            for grid in into_lines(group, lambda record: same_but(record, *SAMPLING), sampling_size)
             if len(grid.slots) > 1
         ]
         if grids:
-            shown = dict.fromkeys(aggregation_title(headline(record), "") for record in group)
-            caption = (
-                f"MPJPE (mm, {', '.join(shown)}) over hypotheses H and denoising steps K; one scale of colours."
-            )
+            shown = headlines(group)
+            caption = f"MPJPE (mm, {shown}) over hypotheses H and denoising steps K; one scale of colours."
             drawings.append(Drawing(f"grid{name}", _heat_figure(grids), with_conditions(caption, group)))
     return drawings
 
@@ -85,7 +75,11 @@ def _heat_figure(grids: list[Line]) -> Figure:
 
 def _grid_values(grid: Line) -> dict[tuple[int, int], float]:
     """(H, K) → MPJPE."""
-    points = {sampling_size(record): point_of(record) for record in grid.slots.values()}
+    points = {
+        sampling_size(record): headline_point(record, ms_per_frame)
+        for record in grid.slots.values()
+        if isinstance(record, Record)
+    }
     return {size: point.value.action_mean for size, point in points.items() if point is not None}
 
 
@@ -96,7 +90,7 @@ def _draw_heat(
     ticks: tuple[list[int], list[int]],
     limits: tuple[float, float],
 ) -> QuadMesh:
-    """seaborn's heat map lays the whole figure out for every panel; this one does not."""
+    """A panel. Not seaborn's heat map, which computes the layout of the whole figure again for every panel."""
     import numpy as np
 
     values = np.array(table)
@@ -110,7 +104,7 @@ def _draw_heat(
 def draw_numbers(
     axes: Axes, shades: np.ndarray, numbers: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)
 ) -> QuadMesh:
-    """A grid of numbers from above to below, each on the colour of its shade; – where there is none."""
+    """A grid of numbers, the first row on top, each on the colour of its shade; – where there is none."""
     import numpy as np
     import seaborn
 

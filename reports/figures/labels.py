@@ -1,4 +1,4 @@
-"""Small labels beside points, set where nothing is overlapped."""
+"""Small labels beside points, placed where they overlap nothing."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.results.record import Record
-from bench.results.seeds import pool
 from reports.figures.heatmap import draw_numbers
 from reports.figures.style import COLUMN_INCHES, STYLE, Drawing, new_figure, settings, with_conditions
-from reports.rules.comparability import TRIVIAL, aggregation_title, grouped, headline, row_names
+from reports.rules.comparability import TRIVIAL, grouped, headline
+from reports.rules.names import headlines, row_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 MOST_ROWS = 30
 
 
-def action_map(records: Sequence[Record]) -> list[Drawing]:
+def errors_by_action(records: Sequence[Record]) -> list[Drawing]:
     """MPJPE of the headline by action, a row per method; trivial predictors are left out."""
     drawings = []
-    for name, group in settings(pool(records)):
+    for name, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL and _by_action(record)]
         if learned:
-            shown = dict.fromkeys(aggregation_title(headline(record), "") for record in learned)
+            shown = headlines(learned)
             caption = (
-                f"MPJPE (mm, {', '.join(shown)}) by action, mean over an action's frames; a scale of colours for "
+                f"MPJPE (mm, {shown}) by action, mean over an action's frames; a scale of colours for "
                 "each action, from its best method (light) to its worst (dark)."
             )
             caption += f" Only the first {MOST_ROWS} of {len(learned)} rows." if len(learned) > MOST_ROWS else ""

@@ -1,4 +1,4 @@
-"""The figure of poses: what a method saw, what it says, and what is true."""
+"""The figure of example poses: 2D input, prediction and ground truth."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from bench.results.arrays import Examples, RunFiles
 from bench.results.record import Record
-from bench.results.seeds import pool
 from reports.figures.style import COLUMN_INCHES, STYLE, Drawing, left_out, new_figure, settings, with_conditions
-from reports.rules.comparability import TRIVIAL, method_name
+from reports.rules.comparability import TRIVIAL
+from reports.rules.names import method_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,10 +25,10 @@ TURN = math.radians(55)
 TRUTH, LEFT, RIGHT = "0.55", "#0173b2", "#de8f05"
 
 
-def qualitative(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
+def example_poses(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
     """The middle one of the kept frames of each example sequence: 2D input, ground truth, and every method."""
     drawings = []
-    for name, group in settings(pool(records)):
+    for name, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL]
         known = {method_name(r): (r, found) for r in learned if (found := files.examples(r)) is not None}
         alike = [pair for pair in known.values() if _same_frames(pair[1], next(iter(known.values()))[1])]
@@ -140,7 +140,7 @@ def _side(examples: Examples, joint: int) -> str:
 
 
 def _seen(pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Across and up, of a pose in camera axes, from the side."""
+    """Horizontal and vertical coordinates of a pose in camera axes, seen from the side."""
     across, down, depth = pose.astype(float).T
     return across * math.cos(TURN) + depth * math.sin(TURN), -down
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.results.record import Record, Value
-from reports.rules.comparability import aggregations, headline, sections, sources, split_by_source, untrained
+from reports.rules.comparability import AnyEntry, aggregations, groups_of, headline
 from reports.rules.conditions import sentences
+from reports.rules.names import untrained
 
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
@@ -49,17 +50,16 @@ class Drawing:
 
 
 class Point(NamedTuple):
-    """A headline value, at (price, MPJPE in mm)."""
+    """A headline value, at (cost, MPJPE in mm)."""
 
     record: Record
     value: Value
     position: tuple[float, float]
 
 
-def settings(records: Sequence[Record]) -> Iterator[tuple[str, list[Record]]]:
-    """Records that may share a figure, with the end of its name: nothing for the only one, else -1, -2, …"""
-    titles = sources(records)
-    groups = [group for _, members in sections(records) for _, group in split_by_source(members, titles)]
+def settings(entries: Sequence[AnyEntry]) -> Iterator[tuple[str, list[AnyEntry]]]:
+    """Runs that may share a figure, with the end of its name: nothing for the only one, else -1, -2, …"""
+    groups = [group for _, _, group in groups_of(entries)]
     for number, group in enumerate(groups, start=1):
         yield (f"-{number}" if len(groups) > 1 else ""), group
 
@@ -68,28 +68,31 @@ def with_conditions(caption: str, records: Sequence[Record]) -> str:
     return " ".join([caption, *sentences(records, "headline")])
 
 
+def ms_per_frame(record: Record) -> float:
+    """Of the prediction and the aggregation of its headline."""
+    return record.cost.ms_per_frame(headline(record))
+
+
 def left_out(there_are: int, shown: int) -> str:
     return f" Only the first {shown} of {there_are} are drawn." if there_are > shown else ""
 
 
-def point_of(
-    record: Record, price: Callable[[Record], float] = lambda record: record.cost.latency.ms_per_frame
-) -> Point | None:
+def headline_point(record: Record, cost: Callable[[Record], float]) -> Point | None:
     """The headline of a record, unless it is not finite, looks at ground truth, or is of untrained weights."""
     chosen = headline(record)
     kind = dict(aggregations(record)).get(chosen)
     value = record.value("mpjpe", chosen)
     if value is None or untrained(record) or kind not in ("deterministic", "deployable"):
         return None
-    x, y = price(record), value.action_mean
+    x, y = cost(record), value.action_mean
     return Point(record, value, (x, y)) if math.isfinite(x) and x > 0 and math.isfinite(y) else None
 
 
 def looks_of(titles: Sequence[str]) -> dict[str, tuple[tuple[float, float, float], str]]:
     """Title of a method → colour and marker, for known methods the same in every figure.
 
-    The palette and the markers serve the colour-blind; there are more markers than colours, so that no two methods
-    look the same before both have come round.
+    The palette is made for the colour-blind. There are more markers than colours: two methods of one colour have
+    different markers.
     """
     import seaborn
 
@@ -113,7 +116,7 @@ def new_figure(height: float, width: float = COLUMN_INCHES) -> Figure:
 
 
 def legend_columns(names: Sequence[str]) -> int:
-    """As many as fit one column of a page, rows filled evenly."""
+    """How many entries of a legend fit beside each other in one column of a page, all rows about as full."""
     most = max(1, min(4, 58 // (max(map(len, names)) + 4)))
     return math.ceil(len(names) / math.ceil(len(names) / most))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.results.record import Environment, Record
-from reports.rules.comparability import device, grouped, method_name, seeds_of, setting
+from reports.rules.comparability import device, grouped, setting
+from reports.rules.names import method_name, seeds_of
 from reports.writers.table import Block, Cell, Column, Row, Table
 
 HEADERS = (
@@ -24,13 +25,17 @@ HEADERS = (
 )
 
 
+IN_COLUMNS = ("Flip augmentation at test time", "Action label given at test time")
+"""Choices of the protocol that have a column of their own."""
+
+
 def register(records: Sequence[Record]) -> Table:
-    """One row per run with its identities; what runs share is spelled out below, under a letter."""
+    """One row per run with its identities; conditions that runs share are written once below, as C1, C2, …"""
     shared = grouped(records, _shared)
     letters = {key: f"C{number}" for number, key in enumerate(shared, start=1)}
     columns = (*(Column(header, align="l") for header in HEADERS), Column("Conditions", align="l"))
     rows = [
-        Row(tuple(map(Cell, (*_identities(record), *_liberties(record), letters[_shared(record)]))), (record.id,))
+        Row(tuple(map(Cell, (*_identities(record), *_choices(record), letters[_shared(record)]))), (record.id,))
         for record in records
     ]
     notes = (
@@ -51,7 +56,7 @@ def _identities(record: Record) -> tuple[str, ...]:
     return (record.id, record.training_id, record.mlflow_run_id or "not logged", record.git_commit)
 
 
-def _liberties(record: Record) -> tuple[str, ...]:
+def _choices(record: Record) -> tuple[str, ...]:
     conditions = record.conditions
     return (
         method_name(record),
@@ -68,13 +73,14 @@ def _liberties(record: Record) -> tuple[str, ...]:
 def _shared(record: Record) -> tuple[str, ...]:
     data, place = record.data, setting(record)
     notes = [f"{key.capitalize()}: {text}." for key, text in record.conditions.notes.items()]
+    choices = [f"{name}: {words}." for name, words in record.conditions.stated.items() if name not in IN_COLUMNS]
     return (
         f"Data: {data.label} ({data.name}, content {data.fingerprint}).",
         f"Training subjects: {place.training_subjects}. Test subjects: {place.test_subjects}.",
         f"Test part: {data.subset}, {data.windows:,} windows, {data.frames:,} frames, "
         f"{data.sequences:,} sequences, {len(data.takes):,} takes.",
-        f"Frames of the last windows: {record.conditions.tail}. P-Best for each: {record.conditions.best_over}.",
-        f"Checkpoint selection: {place.selection}. Validation: {record.conditions.validation}.",
+        *choices,
+        f"Validation: {record.conditions.validation}.",
         f"Device: {place.device}.",
         *notes,
         *(f"Warning: {text.rstrip('.')}." for text in record.environment.warnings),

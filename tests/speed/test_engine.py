@@ -14,6 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from ablations.declared import read, read_all
 from bench.config.experiment import Experiment, parse
+from bench.config.registry import LAYOUTS
 from bench.job import pipeline, weights
 from bench.job.pending import find_pending
 from bench.job.resolve import resolve
@@ -23,7 +24,6 @@ from bench.sweep import run as sweep
 from bench.sweep.dry_run import dry_run_lines
 from bench.sweep.executors.processes import Processes
 from reports.build import build
-from reports.tables import LAYOUTS
 from reports.writers.latex import to_latex
 from tests.bench import conftest as toys
 from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
@@ -173,7 +173,7 @@ def test_reading_into_a_table(
 
     def read_all() -> int:
         records = list(Store(tmp_path / "store").records().values())
-        to_latex(LAYOUTS["runs"](pool(records), "Runs"), "runs")
+        to_latex(LAYOUTS.load("runs").table(pool(records), "Runs"), "runs")
         return len(records)
 
     assert benchmark.pedantic(read_all, rounds=1) == number

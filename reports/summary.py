@@ -6,18 +6,12 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from bench.results.record import Record, RunSet, Value
-from reports.rules.comparability import (
-    TRIVIAL,
-    grouped,
-    headline,
-    method_name,
-    sampling_size,
-    setting,
-    source,
-    sources,
-)
+from reports.rules.comparability import TRIVIAL, grouped, headline, setting, source, sources
+from reports.rules.names import method_name, sampling_size
+from reports.rules.warnings import warnings
 from reports.writers.escaping import markdown
-from reports.writers.table import Table, to_markdown
+from reports.writers.markdown import to_markdown
+from reports.writers.table import Table
 
 
 def summary(
@@ -58,9 +52,9 @@ def trivial_check(records: Sequence[Record]) -> list[str]:
     sentences = []
     for (place, key), group in grouped(records, lambda record: (_loose(record), source(record))).items():
         where = markdown(f"{place[0]}, {titles[key]}, {place[3]}")
-        answers = [(record, value) for record in group if (value := record.value("mpjpe", headline(record)))]
-        trivial = [pair for pair in answers if pair[0].method in TRIVIAL]
-        learned = [pair for pair in answers if pair[0].method not in TRIVIAL]
+        results = [(record, value) for record in group if (value := record.value("mpjpe", headline(record)))]
+        trivial = [pair for pair in results if pair[0].method in TRIVIAL]
+        learned = [pair for pair in results if pair[0].method not in TRIVIAL]
         if learned and not trivial:
             sentences.append(f"{where}: not checked, no trivial predictor was run under these conditions.")
         elif learned:
@@ -69,33 +63,8 @@ def trivial_check(records: Sequence[Record]) -> list[str]:
     return sentences or ["Not checked: no learned method was run."]
 
 
-def warnings(runset: RunSet, records: Sequence[Record]) -> list[str]:
-    """What a reader of the numbers has to know: missing runs, warnings of the machine, uncommitted code."""
-    known = {record.id for record in records}
-    found = []
-    for name, spec in runset.tables.items():
-        missing = [run for run in spec.ids if run not in known and run not in runset.missing]
-        if missing:
-            found.append(f"{name}: {missing_sentence(missing, len(spec.ids))}")
-    found += [f"{absent.named} has no numbers: {absent.reason}" for absent in runset.missing.values()]
-    found += dict.fromkeys(text for record in records for text in record.environment.warnings)
-    changed = sorted({record.git_commit for record in records if record.git_commit.endswith("+changes")})
-    found += [f"Made from a working tree with uncommitted changes: {', '.join(changed)}"] * bool(changed)
-    unknown = sum(record.git_commit == "unknown" for record in records)
-    found += [f"{unknown} runs do not know the commit of their code"] * bool(unknown)
-    wide = sum(not value.low <= value.action_mean <= value.high for record in records for value in record.values)
-    found += [f"{wide} values lie outside of their own 95 % interval, or have none"] * bool(wide)
-    return found
-
-
-def missing_sentence(missing: Sequence[str], declared: int) -> str:
-    """Says which of the declared runs have no record."""
-    named = ", ".join(missing[:8]) + (", …" if len(missing) > 8 else "")
-    return f"{len(missing)} of {declared} declared runs have no record and are not shown: {named}."
-
-
 def _loose(record: Record) -> tuple[str, ...]:
-    """A setting without what a trivial predictor does not depend on: selection, flip, device."""
+    """What a trivial predictor depends on: data, subjects and part of the test set."""
     return setting(record)[:4]
 
 

@@ -79,7 +79,7 @@ def _flushed(floats: list[str]) -> list[str]:
 
 
 def _input(name: str, table: Table) -> str:
-    """Floats that come before a table that is none are printed before it."""
+    """A table over several pages is no float: LaTeX would print it before the floats that come first."""
     return FLOATS_FIRST * is_long(table) + rf"\input{{tables/{name}.tex}}"
 
 
@@ -99,7 +99,7 @@ def _figure(name: str, caption: str) -> str:
 
 
 def _in_short(name: str, caption: str) -> str:
-    """The line over a caption: LaTeX takes none that is as long as all conditions."""
+    """The short caption of a figure: its name and the first sentence. LaTeX cannot list all conditions."""
     return f"{name}: {re.split(r'[.;:] ', caption, maxsplit=1)[0].rstrip('.')}"
 
 

@@ -1,0 +1,87 @@
+"""The figure of training: loss and validation error by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bench.results.record import Record
+from reports.figures.style import STYLE, Drawing, left_out, legend_columns, looks_of, new_figure, plain_log_ticks
+from reports.rules.comparability import TRIVIAL, device, grouped, source
+from reports.rules.names import method_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_TRAININGS = 40
+
+
+def training_curves(records: Sequence[Record]) -> list[Drawing]:
+    """Training loss and validation MPJPE by epoch, one line per training."""
+    trainings = {record.training_id: record for record in reversed(records) if _was_trained(record)}
+    known = list(trainings.values())[::-1]
+    groups = grouped(known, lambda record: (record.data.label, record.data.train_subjects, _trained_on(record)))
+    drawings = []
+    for number, ((label, subjects, detections), group) in enumerate(groups.items(), start=1):
+        seeds = sorted({seed for record in group for seed in record.conditions.training_seeds})
+        caption = (
+            "Training loss (each method's own loss: levels are not comparable between methods) and MPJPE on the "
+            "validation takes by epoch; dots: the epoch whose weights were kept; lines of one colour: trainings "
+            f"of one method. Data: {label}. Device: {'; '.join(dict.fromkeys(map(device, group)))}. "
+            f"Training subjects: {', '.join(subjects)}. Training detections: {detections}. Validation: "
+            f"{'; '.join(dict.fromkeys(record.conditions.validation for record in group))}. Training seeds: "
+            f"{', '.join(map(str, seeds))}."
+            f"{left_out(len(group), MOST_TRAININGS)}"
+        )
+        name = f"training-{number}" if len(groups) > 1 else "training"
+        drawings.append(Drawing(name, _training_figure(group[:MOST_TRAININGS]), caption))
+    return drawings
+
+
+def _was_trained(record: Record) -> bool:
+    return record.method not in TRIVIAL and len(record.training.loss) > 1
+
+
+def _trained_on(record: Record) -> str:
+    return source(record).train
+
+
+def _training_figure(records: list[Record]) -> Figure:
+    import matplotlib
+    import seaborn
+
+    with matplotlib.rc_context(STYLE):
+        figure = new_figure(1.9)
+        loss, validation = figure.subplots(1, 2)
+        looks = looks_of([method_name(record) for record in records])
+        drawn: set[str] = set()
+        for record in records:
+            name = method_name(record)
+            _draw_training(loss, validation, record, looks[name][0], "" if name in drawn else name)
+            drawn.add(name)
+        loss.set(xlabel="Epoch", ylabel="Training loss", yscale="log")
+        validation.set(xlabel="Epoch", ylabel="Validation MPJPE (mm)")
+        for axes in (loss, validation):
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.grid(True, which="major", linewidth=0.3, color="0.88")
+            seaborn.despine(ax=axes)
+        plain_log_ticks(loss.yaxis, loss.get_ylim())
+        names = list(dict.fromkeys(map(method_name, records)))
+        figure.legend(
+            loc="outside upper center", ncols=legend_columns(names), frameon=False, columnspacing=1.0,
+            handlelength=1.2,
+        )  # fmt: skip
+    return figure
+
+
+def _draw_training(loss: Axes, validation: Axes, record: Record, colour: tuple, label: str) -> None:
+    training = record.training
+    loss.plot(range(1, len(training.loss) + 1), training.loss, color=colour, label=label or None)
+    if not training.validation_mpjpe:
+        return
+    epochs, errors = zip(*training.validation_mpjpe, strict=True)
+    validation.plot(epochs, errors, color=colour)
+    kept = [(e, error) for e, error in training.validation_mpjpe if e == training.selected_epoch]
+    for position in kept:
+        validation.plot(*position, "o", color=colour, markersize=3.5)
