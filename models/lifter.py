@@ -205,6 +205,11 @@ class Lifter(nn.Module):
         return {}
 
     @classmethod
+    def resolve_config(cls, config: Any) -> Any:
+        """The configuration with everything settled that it leaves to the machine; most leave nothing."""
+        return config
+
+    @classmethod
     def first_stage(cls, config: Any) -> Stage | None:
         """The training whose result this method's own begins from; most methods have none."""
         return None

@@ -101,10 +101,12 @@ def ablate(
 ) -> None:
     """Train, evaluate, measure and report declared ablations."""
     from ablations.declared import default_names, expand, read, space
+    from bench.job.data_cache import DataCache
     from bench.job.resolve import resolve
     from bench.results.record import RunSet
 
     changes = changes_of(preset, data, data_root, assignments)
+    cache = DataCache()
     jobs: dict[str, Job] = {}
     tables: dict[str, RunSet.Table] = {}
     searches: dict[str, Space] = {}
@@ -118,7 +120,7 @@ def ablate(
         experiments = [
             experiment for seed in _seeds(seeds) for experiment in expand(ablation, [*changes, *seed], full)
         ]
-        resolved = [resolve(experiment) for experiment in experiments]
+        resolved = [resolve(experiment, cache) for experiment in experiments]
         jobs |= {job.id: job for job in resolved}
         ids = tuple(dict.fromkeys(job.id for job in resolved))
         tables[stem] = tables[stem].model_copy(update={"ids": ids})
@@ -151,6 +153,7 @@ def run(
     """Run one experiment: train it if that was not done, evaluate, measure, log and report."""
     from bench.config.experiment import parse
     from bench.config.parsing import override, read_yaml
+    from bench.job.data_cache import DataCache
     from bench.job.resolve import resolve
     from bench.results.record import RunSet
 
@@ -158,12 +161,12 @@ def run(
     changes = changes_of(preset, data, data_root, assignments)
     if method:
         changes.insert(0, ("method.name", method))
-    jobs = []
+    cache, jobs = DataCache(), []
     for seed in _seeds(seeds):
         changed = base
         for key, value in [*changes, *seed]:
             changed = override(changed, key, value)
-        jobs.append(resolve(parse(changed, str(description or "experiment"))))
+        jobs.append(resolve(parse(changed, str(description or "experiment")), cache))
     ids = tuple(dict.fromkeys(job.id for job in jobs))
     table = RunSet.Table(title="Single runs", layout="runs", ids=ids)
     runset = RunSet(tables={"run": table}, command=_command(), created_at=_now())

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TypeVar
 
-from bench.config.experiment import Experiment, identity
+from bench.config.experiment import identity
 from bench.job.resolve import Job, Training
 from bench.job.task import Task
 from bench.protocol.evaluate import shared_samples
@@ -134,7 +133,7 @@ def _training(members: list[tuple[Training, Job]], before: dict[str, Task], devi
         kind="train",
         id=ids[0] if len(ids) == 1 else identity(ids),
         ids=ids,
-        experiments=tuple(_portable(wanted.asked) for _, wanted in members),
+        experiments=tuple(wanted.portable for _, wanted in members),
         needs=frozenset({earlier.name} if earlier else ()),
         title=training.title,
         size=max(spec.epochs * frames, spec.least_steps * spec.batch_frames),
@@ -165,7 +164,7 @@ def _evaluation(jobs: list[Job], hypotheses: int, steps: int, trainings: dict[st
         kind="evaluate",
         id=identity([first.sampling_id, hypotheses, steps]),
         ids=tuple(job.id for job in jobs),
-        experiments=tuple(_portable(job.asked) for job in jobs),
+        experiments=tuple(job.portable for job in jobs),
         needs=frozenset({training.name} if training else ()),
         title=f"{first.name} H={hypotheses} K={steps}" if first.lifter.probabilistic else first.name,
         size=windows * hypotheses * steps * (1 + spec.flip),
@@ -179,7 +178,7 @@ def _price(name: str, job: Job, device: str) -> Task:
         kind="measure",
         id=name,
         ids=(name,),
-        experiments=(_portable(job.asked),),
+        experiments=(job.portable,),
         needs=frozenset(),
         title=f"price of {job.title}",
         size=0,
@@ -194,14 +193,3 @@ def _pair(job: Job) -> tuple[int, int]:
 
 def _size(job: Job) -> str:
     return str(_pair(job))
-
-
-def _portable(experiment: Experiment) -> Experiment:
-    """The same experiment with paths that mean the same in every working directory."""
-    paths = {"data": ("root", experiment.data.root), "training": ("weights", experiment.training.weights)}
-    changes = {
-        section: getattr(experiment, section).model_copy(update={key: Path(path).absolute()})
-        for section, (key, path) in paths.items()
-        if path is not None
-    }
-    return experiment.model_copy(update=changes)

@@ -90,7 +90,7 @@ def price(job: Job, store: Store, device: torch.device) -> Measurement:
     lifter, inputs, sampling = ready_to_predict(job, store, device)
     precision, spec = job.experiment.evaluation.precision, job.experiment.measurement
     seconds = TINY_LATENCY_SECONDS if job.experiment.method.preset == "tiny" else LATENCY_SECONDS
-    with background_load(job.asked, store.root, device, spec.workers - 1):
+    with background_load(job.requested, store.root, device, spec.workers - 1):
         cost = measure_cost(lifter, inputs, sampling, device, seconds, precision, spec.batch, spec.workers)
     return Measurement(cost=cost, environment=environment(device, cost.device_state))
 

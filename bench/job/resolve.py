@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args, get_type_hints
 
-import bench.data
 from bench.config.experiment import AggregationName, Experiment, TrainingSpec, identity
 from bench.config.parsing import checked_options
 from bench.config.registry import METHODS
 from bench.data.sequence import Dataset, Sequence
-from bench.data.windows import held_out_takes
+from bench.job.data_cache import DataCache
 from bench.results.record import Measurement, Missing
 from bench.training.selection import RULE
 from models.errors import InputError
@@ -69,7 +66,9 @@ class Job:
     """An experiment ready to run.
 
     Attributes:
-        asked: the experiment as it was described.
+        requested: the experiment as it was described.
+        portable: an experiment that resolves to the same identities on every machine and in every folder: its paths
+            are absolute, and what a configuration leaves to the machine is settled.
         experiment: with no field left open.
         training: of the method.
         published: weights that are evaluated instead of training; None for a training.
@@ -79,7 +78,8 @@ class Job:
         id: identity of the evaluation.
     """
 
-    asked: Experiment
+    requested: Experiment
+    portable: Experiment
     experiment: Experiment
     training: Training
     published: Any
@@ -171,8 +171,12 @@ class Job:
         return lifter.eval()
 
 
-def resolve(experiment: Experiment) -> Job:
+def resolve(experiment: Experiment, cache: DataCache | None = None) -> Job:
     """Fill in what the description leaves open and name the result.
+
+    Args:
+        experiment: as it was described.
+        cache: of loaded data, shared by the experiments of a command or a worker; None for one of its own.
 
     Raises:
         InputError: unknown method, data set or detections, an option that the method does not have or does not
@@ -184,19 +188,25 @@ def resolve(experiment: Experiment) -> Job:
     if preset is None:
         known = ", ".join(lifter.presets)
         raise InputError(f"method {method.name!r} has no preset {method.preset!r}; it has {known}")
+    cache = cache or DataCache()
     published = _published(experiment)
-    base = preset.config if published is None else published.config
-    config = _configure(lifter, base, method.options, method.name)
-    evaluated_config = _configure(lifter, config, experiment.evaluation.options, method.name)
+    given = preset.config if published is None else published.config
+    base = lifter.resolve_config(given)
+    open_config = _configure(lifter, given, method.options, method.name)
+    config = lifter.resolve_config(open_config)
+    open_evaluated = _configure(lifter, config, experiment.evaluation.options, method.name)
+    evaluated_config = lifter.resolve_config(open_evaluated)
     evaluation = experiment.evaluation
+    settled, settled_evaluated = _settled(open_config, config), _settled(open_evaluated, evaluated_config)
+    portable = _portable(experiment, settled, settled_evaluated)
     complete = experiment.model_copy(
         update={
-            "method": method.model_copy(update={"options": _changed(method.options, config, base)}),
+            "method": method.model_copy(update={"options": _changed(portable.method.options, config, base)}),
             "training": _filled(experiment.training, preset.recipe),
             "evaluation": evaluation.model_copy(
                 update={
                     "detections": evaluation.detections or experiment.data.detections,
-                    "options": _changed(evaluation.options, evaluated_config, config),
+                    "options": _changed(portable.evaluation.options, evaluated_config, config),
                 }
                 | ({} if lifter.probabilistic else DETERMINISTIC)
             ),
@@ -205,9 +215,8 @@ def resolve(experiment: Experiment) -> Job:
     data = complete.data
     assert complete.evaluation.detections is not None
     _check(complete)
-    options = tuple(sorted(data.options.items()))
-    train = _load(data.name, data.root, data.detections, options)
-    test = _load(data.name, data.root, complete.evaluation.detections, options)
+    train = cache.load(data.name, data.root, data.detections, data.options)
+    test = cache.load(data.name, data.root, complete.evaluation.detections, data.options)
     if published is not None and published.skeleton != test.skeleton:
         raise InputError(
             f"{experiment.training.weights}: lifts joints of {published.skeleton.name}, but the data have those "
@@ -231,8 +240,9 @@ def resolve(experiment: Experiment) -> Job:
         config,
         complete.training,
         train,
+        cache.held_out(train, complete.training.holdout),
         f"{named} {method.preset} {complete.evaluation.detections}{seed}",
-        first=None if stage is None else _first_training(stage, experiment, train),
+        first=None if stage is None else _first_training(stage, experiment, train, cache),
         judges=test,
         weights={} if published is None else {"weights": published.source_sha256},
     )
@@ -246,7 +256,8 @@ def resolve(experiment: Experiment) -> Job:
         | _unusual(complete)
     )
     return Job(
-        asked=experiment,
+        requested=experiment,
+        portable=portable,
         experiment=complete,
         training=training,
         published=published,
@@ -279,6 +290,7 @@ def _training(
     config: Any,
     spec: TrainingSpec,
     data: Dataset,
+    held_out: list[str],
     title: str,
     first: Training | None,
     judges: Dataset,
@@ -291,7 +303,7 @@ def _training(
             "config": asdict(config),
             "training": spec.model_dump(mode="json", exclude={"weights", "selection"}),
             "data": [data.name, data.fingerprint],
-            "held out": _held_out(data, spec.holdout),
+            "held out": held_out,
         }
         | ({} if first is None else {"first stage": first.id})
         | weights
@@ -302,18 +314,7 @@ def _training(
     return Training(lifter, config, data.skeleton, spec, title, first, way, whole)
 
 
-def _held_out(data: Dataset, every: int) -> list[str]:
-    """Takes that are kept for validation, found once for each data set."""
-    key = data.name, data.fingerprint, every
-    if key not in _HELD_OUT:
-        _HELD_OUT[key] = held_out_takes(data.train, every)
-    return _HELD_OUT[key]
-
-
-_HELD_OUT: dict[tuple[str, str, int], list[str]] = {}
-
-
-def _first_training(stage: Stage, experiment: Experiment, data: Dataset) -> Training:
+def _first_training(stage: Stage, experiment: Experiment, data: Dataset, cache: DataCache) -> Training:
     """The training of a first stage: its own recipe, cut short where the experiment asks for a short training."""
     asked = experiment.training
     recipe = stage.recipe or stage.lifter.presets[experiment.method.preset].recipe
@@ -329,8 +330,9 @@ def _first_training(stage: Stage, experiment: Experiment, data: Dataset) -> Trai
         stage.config,
         asked.model_copy(update=own),
         data,
+        cache.held_out(data, asked.holdout),
         f"{stage.lifter.title} {experiment.method.preset} {data.detections}",
-        first=None if before is None else _first_training(before, experiment, data),
+        first=None if before is None else _first_training(before, experiment, data, cache),
         judges=data,
         weights={},
     )
@@ -383,6 +385,22 @@ def _published(experiment: Experiment) -> Any:
     return published
 
 
-@functools.lru_cache(maxsize=4)
-def _load(name: str, root: Path | None, detections: str, options: tuple[tuple[str, Any], ...]) -> Dataset:
-    return bench.data.load(name, root, detections, dict(options))
+def _settled(open_config: Any, config: Any) -> dict[str, Any]:
+    """The options that ``Lifter.resolve_config`` has settled on this machine."""
+    values = {field.name: getattr(config, field.name) for field in fields(config)}
+    return {name: value for name, value in values.items() if value != getattr(open_config, name)}
+
+
+def _portable(experiment: Experiment, options: dict[str, Any], evaluation_options: dict[str, Any]) -> Experiment:
+    """The same experiment with absolute paths and with these options settled."""
+    method, data, training, evaluation = (
+        experiment.method, experiment.data, experiment.training, experiment.evaluation
+    )  # fmt: skip
+    return experiment.model_copy(
+        update={
+            "method": method.model_copy(update={"options": method.options | options}),
+            "data": data.model_copy(update={"root": data.root and data.root.absolute()}),
+            "training": training.model_copy(update={"weights": training.weights and training.weights.absolute()}),
+            "evaluation": evaluation.model_copy(update={"options": evaluation.options | evaluation_options}),
+        }
+    )

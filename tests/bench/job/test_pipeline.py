@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from bench.config.experiment import parse
-from bench.job import pipeline
+from bench.job import data_cache, pipeline
 from bench.job import resolve as plan
 from bench.job.pending import pending_work
 from bench.job.resolve import resolve
@@ -276,7 +276,7 @@ def test_a_training_is_of_its_held_out_takes_and_its_rule(toy_suite, monkeypatch
         patch.setitem(plan.RULE, "windows", 65)
         assert job().training_id != before.training_id
         assert job(**last).training_id == before_last.training_id
-    monkeypatch.setattr(plan, "_held_out", lambda data, every: ["S1/Walking"])
+    monkeypatch.setattr(data_cache, "held_out_takes", lambda sequences, every: ["S1/Walking"])
     assert job(**last).training_id != before_last.training_id
 
 
