@@ -112,7 +112,7 @@ def _trainings(jobs: Iterable[Job], store: Store, device: str) -> dict[str, Task
                 if not store.is_trained(training.id):
                     missing.setdefault(training.id, (training, job))
     items: dict[str, Task] = {}
-    for members in grouped(missing.values(), lambda member: member[0].way).values():
+    for members in grouped(missing.values(), lambda member: member[0].trajectory_id).values():
         item = _training(members, items, device)
         items |= dict.fromkeys(item.ids, item)
     return items
@@ -120,13 +120,10 @@ def _trainings(jobs: Iterable[Job], store: Store, device: str) -> dict[str, Task
 
 def _training(members: list[tuple[Training, Job]], before: dict[str, Task], device: str) -> Task:
     training, job = members[0]
-    spec = training.spec
-    assert spec.epochs is not None
-    assert spec.least_steps is not None
-    assert spec.batch_frames is not None
+    recipe = training.recipe
     frames = sum(map(len, job.train.train))
     earlier = before.get(training.first.id) if training.first else None
-    free = {"seed", "selection", "weights"}
+    settings = {key: value for key, value in asdict(recipe).items() if key != "seed"}
     shape = [job.train.name, frames, training.lifter.title, asdict(training.config)]
     ids = tuple(member.id for member, _ in members)
     return Task(
@@ -136,8 +133,8 @@ def _training(members: list[tuple[Training, Job]], before: dict[str, Task], devi
         experiments=tuple(wanted.portable for _, wanted in members),
         needs=frozenset({earlier.name} if earlier else ()),
         title=training.title,
-        size=max(spec.epochs * frames, spec.least_steps * spec.batch_frames),
-        shape=identity(["train", *shape, spec.model_dump(mode="json", exclude=free)]),
+        size=max(recipe.epochs * frames, recipe.least_steps * recipe.batch_frames),
+        shape=identity(["train", *shape, settings]),
         device=device,
     )
 

@@ -20,8 +20,9 @@ from tqdm import tqdm
 
 from bench.config.experiment import Experiment, identity
 from bench.config.parsing import Frozen
+from bench.job.identities import PROTOCOL_VERSION
 from bench.job.pending import pending_work
-from bench.job.resolve import PROTOCOL_VERSION, Job, resolve
+from bench.job.resolve import Job, resolve
 from bench.results.cost import Measurement
 from bench.results.record import Missing, Record
 from bench.results.store import Store
