@@ -20,7 +20,7 @@ from bench.job.method import ConfiguredMethod, find_method
 from bench.results.record import Measurement, Missing
 from bench.training.recipe import TrainingRecipe, fill_in, fill_in_first_stage
 from models.errors import InputError
-from models.lifter import Lifter, Stage
+from models.lifter import FirstStage, Lifter
 from models.skeleton import Skeleton
 
 DETERMINISTIC = {"hypotheses": 1, "steps": 1, "p_best_calls": None, "aggregations": get_args(AggregationName)}
@@ -279,7 +279,7 @@ def _training(
     )
 
 
-def _first_training(stage: Stage, experiment: Experiment, data: Dataset, cache: DataCache) -> Training:
+def _first_training(stage: FirstStage, experiment: Experiment, data: Dataset, cache: DataCache) -> Training:
     """The training of a first stage: its own recipe, cut short where the experiment asks for a short training."""
     lifter, preset = stage.lifter, experiment.method.preset
     recipe = fill_in_first_stage(experiment.training, stage.recipe or lifter.presets[preset].recipe)

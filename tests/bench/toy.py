@@ -8,8 +8,9 @@ from torch import nn
 
 from bench.data.sequence import Dataset, Sequence
 from bench.training.recipe import TrainingRecipe
-from models.inference import ConfidenceConfig, with_confidence
-from models.lifter import Batch, Lifter, Preset, Recipe, Sampling, Stage
+from models.config import ConfidenceConfig
+from models.inference import with_confidence
+from models.lifter import Batch, FirstStage, Lifter, Preset, Recipe, Sampling
 from models.skeleton import HUMAN36M
 
 RECIPE = TrainingRecipe(
@@ -120,7 +121,7 @@ class Second(Toy):
 
     @classmethod
     def first_stage(cls, config):
-        return Stage(FirstToy, SecondConfig(frames=config.frames, first_gain=config.first_gain))
+        return FirstStage(FirstToy, SecondConfig(frames=config.frames, first_gain=config.first_gain))
 
     def begin_from(self, first: Lifter):
         self.load_state_dict(first.state_dict())

@@ -70,6 +70,18 @@ def test_an_evaluation_option_that_is_left_to_the_machine_is_settled_too(machine
     assert identities(resolve(here.portable)) == identities(here)
 
 
+def test_the_text_encoder_of_finepose_is_settled_once(toy_suite, monkeypatch):
+    def finepose(found):
+        monkeypatch.setattr("models.finepose.model.pretrained_encoder", lambda: found)
+        return resolve(parse({"method": {"name": "finepose", "preset": "base"}}))
+
+    here, elsewhere = finepose("clip"), finepose("minilm")
+    assert here.training_id != elsewhere.training_id
+    assert here.portable.method.options == {"text": "clip"}
+    assert (here.experiment.method.options, here.variant) == ({}, "")
+    assert identities(resolve(here.portable)) == identities(here)
+
+
 def test_paths_of_a_portable_experiment_are_absolute(toy_suite, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made = job(data={"root": "files"})
