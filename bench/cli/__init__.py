@@ -245,7 +245,6 @@ def doctor(device: Device = "auto", store: StoreFolder = DEFAULT_STORE) -> None:
 
 app.command()(speed_commands.peak)
 app.command("compare-speed")(speed_commands.compare_speed)
-app.command()(published_commands.parity)
 app.command("import-checkpoint")(published_commands.import_checkpoint)
 
 

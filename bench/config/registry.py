@@ -17,6 +17,7 @@ from bench.config.parsing import suggestion
 from models.errors import InputError
 
 if TYPE_CHECKING:
+    from models.checkpoints.adapter import CheckpointAdapter
     from models.lifter import Lifter
 
 Thing = TypeVar("Thing")
@@ -119,3 +120,22 @@ DATASETS: Registry[Any] = Registry(
         "mpi_inf_3dhp": "bench.data.mpi_inf_3dhp.reader:read",
     },
 )
+
+CHECKPOINTS: Registry[CheckpointAdapter] = Registry(
+    "published checkpoint",
+    "lifting_bench.checkpoints",
+    {
+        "anatomy": "baselines.published.anatomy:ADAPTER",
+        "d3dp": "baselines.published.d3dp:ADAPTER",
+        "diffpose": "baselines.published.diffpose:ADAPTER",
+        "finepose": "baselines.published.finepose:ADAPTER",
+        "glagcn": "baselines.published.glagcn:ADAPTER",
+        "mhformer": "baselines.published.mhformer:ADAPTER",
+        "mixste": "baselines.published.mixste:ADAPTER",
+        "motionbert": "baselines.published.motionbert:ADAPTER",
+        "poseformerv2": "baselines.published.poseformerv2:ADAPTER",
+        "pstmo": "baselines.published.pstmo:ADAPTER",
+        "tcn": "baselines.published.tcn:ADAPTER",
+    },
+)
+"""How published weights of a method are read, by the name of the method."""

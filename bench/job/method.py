@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_type_hints
 
 from bench.config.experiment import Experiment
 from bench.config.parsing import checked_options
-from bench.config.registry import METHODS
+from bench.config.registry import CHECKPOINTS, METHODS
+from models.checkpoints.importer import ImportedCheckpoint, read_imported
 from models.errors import InputError
 from models.lifter import Lifter, Recipe
 
@@ -28,7 +28,7 @@ class ConfiguredMethod:
     """
 
     lifter: type[Lifter]
-    published: Any
+    published: ImportedCheckpoint | None
     recipe: Recipe
     base: Any
     config: Any
@@ -78,12 +78,12 @@ def _configure(
     return settled, {name: value for name, value in values.items() if value != getattr(open_config, name)}
 
 
-def _published(experiment: Experiment) -> Any:
+def _published(experiment: Experiment) -> ImportedCheckpoint | None:
     """The published checkpoint that an experiment evaluates, or None."""
     path = experiment.training.weights
     if path is None:
         return None
-    published = importlib.import_module("baselines.published.checkpoint").read_imported(path)
+    published = read_imported(path, CHECKPOINTS.load)
     named = experiment.method.name
     if published.method != named:
         raise InputError(f"{path}: holds weights of {published.method}, but method.name is {named}")

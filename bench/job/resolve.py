@@ -19,6 +19,7 @@ from bench.job.identities import (
 from bench.job.method import ConfiguredMethod, find_method
 from bench.results.record import Measurement, Missing
 from bench.training.recipe import TrainingRecipe, fill_in, fill_in_first_stage
+from models.checkpoints.importer import ImportedCheckpoint
 from models.errors import InputError
 from models.lifter import FirstStage, Lifter
 from models.skeleton import Skeleton
@@ -86,7 +87,7 @@ class Job:
     portable: Experiment
     experiment: Experiment
     training: Training
-    published: Any
+    published: ImportedCheckpoint | None
     evaluated_config: Any
     variant: str
     train: Dataset

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from baselines.motionbert import MotionBERT, MotionBERTConfig, motionbert_loss
-from baselines.published.checkpoint import import_checkpoint
+from baselines.published.motionbert import ADAPTER
+from models.checkpoints.importer import import_checkpoint
 from models.errors import InputError
 from models.lifter import Batch, Sampling
 from models.losses import mean_joint_distance
@@ -110,7 +111,7 @@ def test_options_are_checked(options: dict) -> None:
 
 def test_a_published_checkpoint_is_imported(tmp_path: Path) -> None:
     path, vectors = golden_checkpoint("motionbert_small", tmp_path)
-    imported = import_checkpoint(path, "motionbert", heads=4)
+    imported = import_checkpoint(path, ADAPTER, heads=4)
     assert imported.config == MotionBERTConfig(frames=27, channels=32, depth=2, heads=4, representation=64)
     with torch.no_grad():
         out = imported.build().lift(vectors["x"])

@@ -1,7 +1,7 @@
 """Refinement of a pose with the 2D pose at its depth: the optional last part of P-STMO's released code.
 
-It needs the camera and the true depth of the root. A prediction may see neither, so no method here uses it; it
-stands by itself for those who have both. B windows, F frames, J joints.
+It needs the camera and the true depth of the root. A prediction may see neither, so no method here uses it, and it
+is kept only so that its golden file can be checked. B windows, F frames, J joints.
 """
 
 from __future__ import annotations

@@ -10,39 +10,61 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from baselines.published.checkpoint import fixed_entries, is_unused, methods, module_of, our_name
+from models.checkpoints.adapter import CheckpointAdapter
+from models.errors import InputError
 
-Outputs = dict[str, Tensor]
-Limits = tuple[tuple[str, tuple[float, float]], ...]
-
-GRADIENTS = (r".*grad_norms", (1e-7, 1e-4))
-"""The usual limit of gradient norms."""
+Outputs = dict[str, Any]
+"""Name of a stored array → ours, a tensor or a NumPy array."""
 
 
 class NotInstalledError(Exception):
     """A case needs something that this machine lacks; the message says what to install."""
 
 
-class Case(NamedTuple):
-    """How the arrays of a file are computed, and how far they may be off."""
+@dataclass(frozen=True)
+class Limit:
+    """Allowed difference: ``absolute`` plus ``relative`` times the stored value; both 0 means equal."""
+
+    absolute: float
+    relative: float = 0.0
+
+    def __str__(self) -> str:
+        parts = [f"{self.absolute:.0e}"] if self.absolute else []
+        parts += [f"{self.relative:.0e} relative"] if self.relative else []
+        return " + ".join(parts) or "equal"
+
+
+Limits = tuple[tuple[str, Limit], ...]
+"""Regular expression for the whole name of an array, and its limit; the first that fits counts."""
+
+GRADIENTS = (r".*grad_norms", Limit(1e-7, 1e-4))
+"""The usual limit of gradient norms."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """How the arrays of a file are computed here, and how far they may be off.
+
+    Attributes:
+        compute: the file's vectors in, our arrays under the names of the stored ones out.
+        limits: of the arrays; one that no pattern fits must be equal. Limits are for float32 on a CPU.
+        not_ours: regular expression for the whole name of arrays that describe something that this suite does
+            otherwise.
+        reason: why these are not compared.
+    """
 
     compute: Callable[[Vectors], Outputs]
-    limits: Limits
-
-
-def cases() -> dict[str, Case]:
-    """The cases of all methods, by the subject of a file."""
-    known = [module_of(method) for method in methods()]
-    return {
-        subject: Case(compute, module.LIMITS) for module in known for subject, compute in module.GOLDEN.items()
-    }
+    limits: Limits = ()
+    not_ours: str = ""
+    reason: str = ""
 
 
 class Vectors:
@@ -56,10 +78,18 @@ class Vectors:
     """
 
     def __init__(self, path: Path) -> None:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        self.config: dict[str, Any] = json.loads(str(arrays.pop("config")))
-        self.keys: list[tuple[str, list[int]]] = json.loads(str(arrays.pop("keys", "[]")))
+        """Read a file.
+
+        Raises:
+            InputError: it is missing, or is not a file of golden vectors.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = dict(file)
+            self.config: dict[str, Any] = dict(json.loads(str(arrays.pop("config"))))
+            self.keys: list[tuple[str, list[int]]] = json.loads(str(arrays.pop("keys", "[]")))
+        except Exception as error:  # an empty or damaged file can raise almost anything
+            raise InputError(f"{path} is no file of golden vectors: {' '.join(str(error).split())}") from error
         self._arrays = arrays
         self.names = list(arrays)
         self.read: set[str] = set()
@@ -79,33 +109,33 @@ class Vectors:
         """An output to compare with; not counted as read."""
         return self._arrays[name]
 
-    def weights(self, method: str, prefix: str = "") -> Outputs:
+    def weights(self, adapter: CheckpointAdapter, prefix: str = "") -> dict[str, Tensor]:
         """A state dict of the method, or of its part ``prefix``, every entry made from its published name."""
-        fixed = fixed_entries(method)
-        entries = [(name, shape) for name, shape in self.keys if name not in fixed and not is_unused(method, name)]
-        unknown = [name for name, _ in entries if our_name(method, name) is None]
+        fixed = adapter.fixed()
+        entries = [(name, shape) for name, shape in self.keys if name not in fixed and not adapter.is_unused(name)]
+        unknown = [name for name, _ in entries if adapter.our_name(name) is None]
         if unknown:
-            raise ValueError(f"{method} has no name for {', '.join(unknown)}")
+            raise ValueError(f"{adapter.method} has no name for {', '.join(unknown)}")
         return {
-            str(our_name(method, name)).removeprefix(prefix): torch.from_numpy(weight_from_name(name, shape))
+            str(adapter.our_name(name)).removeprefix(prefix): torch.from_numpy(weight_from_name(name, shape))
             for name, shape in entries
         }
 
-    def grad_norms(self, method: str, module: nn.Module, prefix: str = "") -> Tensor:
+    def grad_norms(self, adapter: CheckpointAdapter, module: nn.Module, prefix: str = "") -> Tensor:
         """Gradient norms by ``config["grad_param_names"]``; -1 where no gradient reaches a parameter."""
         named = dict(module.named_parameters())
-        names = [our_name(method, published) or published for published in self.config["grad_param_names"]]
+        names = [adapter.our_name(published) or published for published in self.config["grad_param_names"]]
         parameters = [named.get(name.removeprefix(prefix)) for name in names]
         grads = [None if parameter is None else parameter.grad for parameter in parameters]
         return torch.stack([torch.tensor(-1.0) if grad is None else grad.norm() for grad in grads])
 
 
 def loss_and_gradients(
-    vectors: Vectors, method: str, module: nn.Module, loss: Tensor, prefix: str = ""
+    vectors: Vectors, adapter: CheckpointAdapter, module: nn.Module, loss: Tensor, prefix: str = ""
 ) -> Outputs:
     """``loss``, and the norms of its gradients; ``prefix`` as in ``Vectors.weights``."""
     loss.backward()
-    return {"loss": loss, "grad_norms": vectors.grad_norms(method, module, prefix)}
+    return {"loss": loss, "grad_norms": vectors.grad_norms(adapter, module, prefix)}
 
 
 def first_output(module: nn.Module, seen: Outputs, name: str) -> None:
