@@ -12,17 +12,18 @@ import json
 import operator
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from bench.config.parsing import Frozen, note_old_key, validated
+from bench.config.registry import AGGREGATIONS
 from models.errors import InputError
 from models.optim import OptimizerName, Schedule
 
 PresetName = Literal["tiny", "base", "paper"]
-AggregationName = Literal["P-Agg", "P-Median", "J-Fit", "J-Agg", "P-Best", "J-Best"]
+AggregationName = Annotated[str, AfterValidator(AGGREGATIONS.checked)]
 Precision = Literal["fp32", "bf16", "fp16"]
 Selection = Literal["last", "validation", "test"]
 ActionLabels = Literal["given", "wrong", "empty", "random"]
@@ -108,7 +109,8 @@ class EvaluationSpec(Frozen):
         allow_other_detections: accept another source than the one of the training.
         hypotheses, steps: H and K; a deterministic method has 1 and 1.
         flip: average with the prediction of the mirrored input.
-        aggregations: of the hypotheses; all are cheap beside sampling.
+        aggregations: of the hypotheses, whose values are kept; by default all, those of installed packages too
+            (``bench.protocol.plugins``).
         actions: the action labels a method is given: the true ones, or a counterfactual (see
             ``bench.protocol.counterfactual``).
         options: configuration fields changed after training; the weights must still fit.
@@ -131,7 +133,7 @@ class EvaluationSpec(Frozen):
     flip: bool = True
     actions: ActionLabels = "given"
     options: dict[str, OptionValue] = {}
-    aggregations: tuple[AggregationName, ...] = get_args(AggregationName)
+    aggregations: tuple[AggregationName, ...] = tuple(AGGREGATIONS.own)
     count_overlap: bool = False
     p_best_calls: int | None = Field(default=None, ge=1, le=1_000_000)
     windows: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.config.choices import conditions_of
 from bench.data.windows import validation_rule
 from bench.job.resolve import Job
-from bench.protocol.summary import METRIC_VERSIONS, summarise
-from bench.results.errors import FrameErrors, takes
+from bench.protocol.frame_errors import FrameErrors, takes
+from bench.protocol.plugins import kept_aggregations
+from bench.protocol.summary import metric_infos, summarise
 from bench.results.record import Conditions, DataInfo, Evaluation, GroundTruth, Take, TrainingInfo, Value
 from models.lifter import Lifter
 
@@ -38,7 +40,7 @@ def describe_evaluation(
         subset: of the test windows.
         drawn: H and K of the samples that the errors were read off.
     """
-    experiment = job.experiment
+    experiment, values = job.experiment, _values(job, lifter, errors)
     return Evaluation(
         id=job.id,
         training_id=job.training_id,
@@ -49,19 +51,19 @@ def describe_evaluation(
         variant=job.variant,
         data=_data(job, errors, subset),
         conditions=_conditions(job, lifter, info, drawn),
-        values=_values(job, lifter, errors),
-        metric_versions=METRIC_VERSIONS,
+        values=values,
+        metrics=metric_infos(values),
         training=info,
         git_commit=git_commit(),
     )
 
 
 def _values(job: Job, lifter: Lifter, errors: FrameErrors) -> tuple[Value, ...]:
-    """Every metric with every aggregation that was asked for."""
+    """Every metric with every aggregation that is kept."""
     given = GroundTruth(action_label=_knows_action(job, lifter), pose_2d=job.test.detections == "gt")
-    asked = job.experiment.evaluation.aggregations
+    kept = kept_aggregations(job.experiment.evaluation.aggregations)
     values = summarise(errors, given)
-    return tuple(value for value in values if value.aggregation is None or value.aggregation in asked)
+    return tuple(value for value in values if value.aggregation is None or value.aggregation in kept)
 
 
 def _data(job: Job, errors: FrameErrors, subset: Subset) -> DataInfo:
@@ -90,7 +92,6 @@ def _conditions(job: Job, lifter: Lifter, info: TrainingInfo, drawn: tuple[int, 
     """The conditions that tables print under the numbers."""
     spec, training = job.experiment.evaluation, job.experiment.training
     return Conditions(
-        flip=spec.flip,
         hypotheses=spec.hypotheses,
         steps=spec.steps,
         action_label_given=_knows_action(job, lifter),
@@ -98,10 +99,9 @@ def _conditions(job: Job, lifter: Lifter, info: TrainingInfo, drawn: tuple[int, 
         validation="unknown" if job.published else validation_rule(job.train.train, training.holdout),
         training_seeds=(training.seed,),
         noise_seeds=(spec.seed,),
-        tail="overlap of the last two windows counted twice" if spec.count_overlap else "each frame once",
-        best_over="window" if spec.p_best_calls is None else f"calls of {spec.p_best_calls} windows",
         samples="" if drawn == (spec.hypotheses, spec.steps) else f"drawn with H = {drawn[0]}, K = {drawn[1]}",
         notes=_notes(job, lifter, info),
+        **conditions_of(job.experiment.described()),
     )
 
 

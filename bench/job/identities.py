@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.config.experiment import Experiment, Selection, identity
 from bench.data.sequence import Dataset
+from bench.protocol.plugins import plugin_identity
 from bench.training.recipe import TrainingRecipe
 from bench.training.selection import RULE
 from models.lifter import Lifter
@@ -68,8 +69,15 @@ def training_identity(trajectory: str, selection: Selection, selection_data: Dat
     return identity(described)
 
 
-def evaluation_identity(training: str, experiment: Experiment, test: Dataset) -> str:
-    """Of the numbers of an experiment that has no field left open."""
+def evaluation_identity(training: str, experiment: Experiment, test: Dataset, probabilistic: bool) -> str:
+    """Of the numbers of an experiment.
+
+    Args:
+        training: identity of the training.
+        experiment: with no field left open.
+        test: test data.
+        probabilistic: whether the method has hypotheses, so that aggregations of other packages count.
+    """
     evaluation = experiment.evaluation.stored()
     del evaluation["foreign_detections"]
     described = {
@@ -78,7 +86,8 @@ def evaluation_identity(training: str, experiment: Experiment, test: Dataset) ->
         "data": [test.name, test.fingerprint],
         "protocol": PROTOCOL_VERSION,
     }
-    return identity(described | _unusual_measurement(experiment))
+    plugins = plugin_identity(experiment.evaluation.aggregations if probabilistic else ())
+    return identity(described | _unusual_measurement(experiment) | plugins)
 
 
 def sampling_identity(training: str, experiment: Experiment, test: Dataset) -> str:

@@ -23,8 +23,7 @@ from bench.measure.compilation import compile_part
 from bench.measure.cost import measure_cost
 from bench.measure.environment import environment
 from bench.protocol.evaluate import EvalSetting, evaluate, shared_samples, windows_per_call
-from bench.protocol.examples import examples
-from bench.results.errors import save_errors
+from bench.protocol.examples import predict_examples
 from bench.results.record import Evaluation, Measurement, Record, TrainingInfo
 from bench.results.store import Store
 from bench.training.checkpoints import load_trained
@@ -77,10 +76,10 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
                 raise
         size //= 2
         memory.release()
-    shown = examples(lifter, windows, sampling, plans, device, size, spec.actions, spec.precision)
+    shown = predict_examples(lifter, windows, sampling, plans, device, size, spec.actions, spec.precision)
     for job, plan in zip(jobs, plans, strict=True):
         evaluation = describe_evaluation(job, lifter, info, errors[plan], part, drawn[plan.hypotheses, plan.steps])
-        save_errors(store.files.errors_path(job.id), errors[plan])
+        errors[plan].save(store.files.errors_path(job.id))
         shown[plan].save(store.files.examples_path(job.id))
         store.evaluations.put(job.id, evaluation)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any
 
-from bench.config.experiment import AggregationName, Experiment, Selection
+from bench.config.experiment import Experiment, Selection
+from bench.config.registry import AGGREGATIONS
 from bench.data.sequence import Dataset, Sequence
 from bench.job.data_cache import DataCache
 from bench.job.identities import (
@@ -24,7 +25,7 @@ from models.errors import InputError
 from models.lifter import FirstStage, Lifter
 from models.skeleton import Skeleton
 
-DETERMINISTIC = {"hypotheses": 1, "steps": 1, "p_best_calls": None, "aggregations": get_args(AggregationName)}
+DETERMINISTIC = {"hypotheses": 1, "steps": 1, "p_best_calls": None, "aggregations": tuple(AGGREGATIONS.own)}
 """What an evaluation says that means nothing to a deterministic method, brought to one value."""
 
 
@@ -194,7 +195,7 @@ def resolve(experiment: Experiment, cache: DataCache | None = None) -> Job:
         variant=variant,
         train=train,
         test=test,
-        id=evaluation_identity(training.id, complete, test),
+        id=evaluation_identity(training.id, complete, test, method.lifter.probabilistic),
     )
 
 

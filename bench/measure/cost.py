@@ -20,7 +20,7 @@ from bench.measure.environment import tf32
 from bench.measure.flops import count_flops
 from bench.measure.peak_flops import product_peak
 from bench.measure.timing import FEWEST_SAMPLES, Call, Samples
-from bench.protocol.aggregation import DEPLOYABLE
+from bench.protocol.aggregation import deployable_poses
 from bench.protocol.evaluate import windows_per_call
 from bench.results.cost import Cost, Latency, Setup
 from models.lifter import Batch, Lifter, Sampling
@@ -189,7 +189,7 @@ def _aggregations(
     seen = replace(blind(batch), pose_2d=batch.pose_2d[:, left : left + lifter.frames], camera=batch.camera)
     return {
         name: statistics.median(timing.sample(partial(aggregate, pred, seen), device, budget / 10).each)
-        for name, aggregate in DEPLOYABLE.items()
+        for name, aggregate in deployable_poses().items()
     }
 
 

@@ -1,20 +1,76 @@
-"""Pose metrics, each once: metres in, millimetres (or percent) out, on any device, one number per frame.
+"""Pose metrics: metres in, millimetres (or percent) out, on any device, one number per frame.
+
+Each is a function and, below it, a ``Metric`` with all that collectors, records and tables need to know of it.
+``METRICS`` of ``bench.config.registry`` lists them; another package adds one through its entry-point group.
 
 Shapes: F frames, J joints; every other leading axis (batch, steps, hypotheses) broadcasts between prediction
-and target. Averages over frames, sequences and actions are taken later (``bench.protocol.evaluate``), because
+and target. Averages over frames, sequences and actions are taken later (``bench.protocol.summary``), because
 what is averaged first changes the number.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import repeat
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from bench.config.registry import METRICS
 from bench.protocol.alignment import joints_first, row_times, similarity
+from bench.results.record import MetricInfo
 from models.skeleton import Skeleton
+
+Level = Literal["joint", "score", "frame", "sequence"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric and all that is known of it.
+
+    A metric of hypotheses ("joint", "score") gets a value under every aggregation. A metric of the answer
+    ("frame", "sequence") is computed once: for the pose of a deterministic method, or the mean of the hypotheses.
+
+    Attributes:
+        name: its key in records and MLflow; that of the registry.
+        title, unit, higher_is_better: for tables.
+        level: what ``compute`` takes and gives:
+
+            - "joint": (pred, target) ``[..., J, 3]`` metres → ``[..., J]``, aggregated over hypotheses;
+            - "score": errors ``[..., J]`` mm of ``MPJPE`` after aggregation → ``[..., J]``;
+            - "frame": (pred, target, skeleton), poses ``[N, J, 3]`` metres → ``[N]``;
+            - "sequence": the same for N successive frames of one sequence → ``[N - frames_before]``.
+        compute: see ``level``.
+        version: raised when the same predictions would give another number.
+        frames_before: of "sequence": how many frames before it the value of a frame needs (1 for a velocity).
+        joints: of "joint" and "score": which joints of a skeleton the mean over joints is of; None for all.
+    """
+
+    name: str
+    title: str
+    unit: str
+    level: Level
+    compute: Callable[..., Tensor]
+    higher_is_better: bool = False
+    version: int = 1
+    frames_before: int = 0
+    joints: Callable[[Skeleton], Sequence[int] | None] = lambda skeleton: None
+
+    @property
+    def info(self) -> MetricInfo:
+        """What records keep of it."""
+        return MetricInfo(
+            title=self.title, unit=self.unit, higher_is_better=self.higher_is_better, version=self.version
+        )
+
+
+def all_metrics() -> tuple[Metric, ...]:
+    """The suite's metrics in the order of tables, then those of other packages."""
+    return tuple(replace(metric, name=name) for name, metric in METRICS.available())
+
 
 MILLIMETRES = 1000.0
 PIECE = {"cpu": 1 << 14}
@@ -43,9 +99,9 @@ def aligned_joint_errors(pred: Tensor, target: Tensor) -> Tensor:
 def _aligned_errors(pred: Tensor, target: Tensor, joints: tuple[int, ...]) -> Tensor:
     """Errors ``[N, J]`` (mm) of N aligned poses, or their means ``[N]`` where ``joints`` is ().
 
-    Works through the poses in pieces of the same memory, so that it stays small however many there are. On a CPU
-    every thread takes its share of the poses: shared out operation by operation, two threads are hardly faster
-    than one, because each works on what the other has in its cache.
+    Works through the poses in pieces that use the same memory again, so that it needs little however many there
+    are. On a CPU every thread works on poses of its own: if torch splits each operation between threads instead,
+    two are hardly faster than one, because each needs what lies in the cache of the other.
     """
     poses = pred.reshape(-1, *pred.shape[-2:])
     targets = target.reshape(poses.shape)
@@ -87,6 +143,9 @@ def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
     return joint_errors(pred, target).mean(-1)
 
 
+MPJPE = Metric("mpjpe", "MPJPE", "mm", "joint", joint_errors)
+
+
 def p_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
     """MPJPE after a similarity alignment of each frame, ``[..., J, 3]`` → ``[...]`` mm ("protocol 2").
 
@@ -94,6 +153,9 @@ def p_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
     """
     pred, target = torch.broadcast_tensors(pred, target)
     return _aligned_errors(pred, target, ()).view(pred.shape[:-2])
+
+
+P_MPJPE = Metric("p_mpjpe", "P-MPJPE", "mm", "joint", aligned_joint_errors)
 
 
 def n_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
@@ -108,14 +170,22 @@ def n_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
     return mpjpe(scale * pred, target)
 
 
+N_MPJPE = Metric("n_mpjpe", "N-MPJPE", "mm", "frame", lambda pred, target, skeleton: n_mpjpe(pred, target))
+
+
 def mpjve(pred: Tensor, target: Tensor) -> Tensor:
     """Mean per-joint velocity error, ``[..., F, J, 3]`` → ``[..., F - 1]`` mm per frame.
-
-    Differences are taken inside a window, never across the seam of two.
 
     Source: Pavllo et al., VideoPose3D (CVPR 2019), "MPJVE".
     """
     return mpjpe(pred.diff(dim=-3), target.diff(dim=-3))
+
+
+MPJVE = Metric(
+    "mpjve", "MPJVE", "mm/frame", "sequence",
+    lambda pred, target, skeleton: mpjve(pred, target), version=2, frames_before=1,
+)  # fmt: skip
+"""Version 2 runs over the seams of windows; version 1 took differences inside of windows only."""
 
 
 def acceleration_error(pred: Tensor, target: Tensor) -> Tensor:
@@ -126,9 +196,18 @@ def acceleration_error(pred: Tensor, target: Tensor) -> Tensor:
     return mpjpe(pred.diff(n=2, dim=-3), target.diff(n=2, dim=-3))
 
 
+ACCELERATION = Metric(
+    "acceleration", "Acceleration error", "mm/frame²", "sequence",
+    lambda pred, target, skeleton: acceleration_error(pred, target), frames_before=2,
+)  # fmt: skip
+
+
 def bone_length_error(pred: Tensor, target: Tensor, skeleton: Skeleton) -> Tensor:
     """Mean over bones of the difference of lengths, ``[..., J, 3]`` → ``[...]`` mm."""
     return (_bone_lengths(pred, skeleton) - _bone_lengths(target, skeleton)).abs().mean(-1) * MILLIMETRES
+
+
+BONE_LENGTH = Metric("bone_length", "Bone length error", "mm", "frame", bone_length_error)
 
 
 def symmetry_error(pred: Tensor, skeleton: Skeleton) -> Tensor:
@@ -142,6 +221,11 @@ def symmetry_error(pred: Tensor, skeleton: Skeleton) -> Tensor:
     lengths = _bone_lengths(pred, skeleton)
     left, right = (torch.tensor(side, device=pred.device) for side in zip(*pairs, strict=True))
     return (lengths[..., left] - lengths[..., right]).abs().mean(-1) * MILLIMETRES
+
+
+SYMMETRY = Metric(
+    "symmetry", "Symmetry error", "mm", "frame", lambda pred, target, skeleton: symmetry_error(pred, skeleton)
+)
 
 
 def _bone_lengths(poses: Tensor, skeleton: Skeleton) -> Tensor:
@@ -178,3 +262,13 @@ def auc(errors_mm: Tensor) -> Tensor:
     thresholds = torch.tensor(AUC_THRESHOLDS, dtype=errors_mm.dtype, device=errors_mm.device)
     not_above = torch.bucketize(errors_mm.contiguous(), thresholds, right=True)
     return 100 - not_above.double().mean(-1) * (100 / len(thresholds))
+
+
+PCK = Metric(
+    "pck", "PCK", "%", "score", lambda errors: pck(errors[..., None]), higher_is_better=True,
+    joints=lambda skeleton: skeleton.pck_joints,
+)  # fmt: skip
+AUC = Metric(
+    "auc", "AUC", "%", "score", lambda errors: auc(errors[..., None]), higher_is_better=True,
+    joints=lambda skeleton: skeleton.pck_joints,
+)  # fmt: skip

@@ -6,41 +6,39 @@ of windows, where a method that works window by window may jump.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
-from bench.protocol.metrics import bone_length_error, mpjpe, n_mpjpe, symmetry_error
+from bench.protocol.metrics import Metric
 from models.skeleton import Skeleton
 
 
 def answer_metrics(
-    pred: Tensor, target: Tensor, sequence: Tensor, frame: Tensor, skeleton: Skeleton
+    metrics: Iterable[Metric], pred: Tensor, target: Tensor, sequence: Tensor, frame: Tensor, skeleton: Skeleton
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Errors of every frame.
 
     Args:
+        metrics: those of level "frame" and "sequence" are computed.
         pred, target: ``[N, J, 3]`` metres, frames of several sequences, in order.
         sequence, frame: ``[N]`` integers, where each comes from.
-        skeleton: for bones and their mirror images.
+        skeleton: of the poses.
 
     Returns:
-        metric → (``[N]`` millimetres, ``[N]`` bool: where it is defined). Velocity and acceleration are defined
-        where the one or two frames before are there too.
+        metric → (``[N]`` in its unit, ``[N]`` bool: where it is defined, which is where the frames before that it
+        needs are there too).
     """
-    everywhere = torch.ones(len(pred), dtype=torch.bool)
-    follows = (sequence.diff() == 0) & (frame.diff() == 1)
-    moves = torch.cat([~everywhere[:1], follows])
-    accelerates = moves & torch.cat([~everywhere[:1], moves[:-1]])
-    return {
-        "n_mpjpe": (n_mpjpe(pred, target), everywhere),
-        "mpjve": (_differences(pred, target, 1), moves),
-        "acceleration": (_differences(pred, target, 2), accelerates),
-        "bone_length": (bone_length_error(pred, target, skeleton), everywhere),
-        "symmetry": (symmetry_error(pred, skeleton), everywhere),
-    }
-
-
-def _differences(pred: Tensor, target: Tensor, order: int) -> Tensor:
-    """Error of the ``order``-th differences ``[N]``, 0 for the first frames, which have none."""
-    error = mpjpe(pred.diff(n=order, dim=0), target.diff(n=order, dim=0))
-    return torch.cat([error.new_zeros(min(order, len(pred))), error])
+    defined = [torch.ones(len(pred), dtype=torch.bool)]  # defined[n]: the n frames before are there
+    follows = torch.cat([~defined[0][:1], (sequence.diff() == 0) & (frame.diff() == 1)])
+    values = {}
+    for metric in metrics:
+        if metric.level not in ("frame", "sequence"):
+            continue
+        while len(defined) <= metric.frames_before:
+            defined.append(follows & torch.cat([~defined[0][:1], defined[-1][:-1]]))
+        error = metric.compute(pred, target, skeleton)
+        first = error.new_zeros(min(metric.frames_before, len(pred)))
+        values[metric.name] = torch.cat([first, error]), defined[metric.frames_before]
+    return values

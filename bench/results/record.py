@@ -1,30 +1,67 @@
-"""The typed result of one evaluated experiment: what reports read, and all that they read.
+"""The typed result of one evaluated experiment; reports read nothing else but the arrays next to it.
 
-A record is self-contained: every number in it carries its conditions, and together with the stored
-per-sequence errors it lets every table be made again without a model.
+A record is self-contained: every number in it carries its conditions, so that every table can be made again
+without a model.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AliasChoices, Field
+import numpy as np
+from pydantic import AliasChoices, Field, model_validator
 
+from bench.config.choices import CHOICES
 from bench.config.parsing import Frozen
 from bench.results.cost import Cost, Environment, Measurement
-
-if TYPE_CHECKING:
-    from bench.results.statistics import Difference, Sample
+from bench.results.statistics import (
+    Difference,
+    Mean,
+    Sample,
+    action_minus_frame_mean,
+    paired_difference,
+    pooled_interval,
+)
 
 SCHEMA_VERSION = 3
 
-Kind = Literal["deterministic", "deployable", "assisted", "oracle"]
-Mean = Literal["actions", "frames"]
-"""What an average is over: actions, each weighing the same, or all frames."""
+ValueKind = Literal["deterministic", "deployable", "assisted", "oracle"]
+SYMBOLS = {"assisted": "‡", "oracle": "†"}
+"""What marks values in tables that ground truth helped to make."""
+
+
+class MetricInfo(Frozen):
+    """What a table needs to print a metric.
+
+    Attributes:
+        title: its name in tables ("P-MPJPE").
+        unit: "mm", "%", "mm/frame", …; "" for none.
+        higher_is_better: else lower is.
+        version: raised when the same predictions would give another number; None where a record does not say.
+    """
+
+    title: str
+    unit: str = "mm"
+    higher_is_better: bool = False
+    version: int | None = None
+
+
+OLDER_METRICS = {
+    "mpjpe": MetricInfo(title="MPJPE"),
+    "p_mpjpe": MetricInfo(title="P-MPJPE"),
+    "n_mpjpe": MetricInfo(title="N-MPJPE"),
+    "mpjve": MetricInfo(title="MPJVE", unit="mm/frame"),
+    "acceleration": MetricInfo(title="Acceleration error", unit="mm/frame²"),
+    "bone_length": MetricInfo(title="Bone length error"),
+    "symmetry": MetricInfo(title="Symmetry error"),
+    "pck": MetricInfo(title="PCK", unit="%", higher_is_better=True),
+    "auc": MetricInfo(title="AUC", unit="%", higher_is_better=True),
+}
+"""The metrics of records that do not describe theirs, because they are older than that."""
 
 
 class GroundTruth(Frozen):
-    """Which ground truth a number was given at test time.
+    """Which ground truth was used for a number at test time.
 
     Attributes:
         pose: the 3D pose itself, to choose among hypotheses.
@@ -40,6 +77,7 @@ class GroundTruth(Frozen):
 
     @property
     def names(self) -> tuple[str, ...]:
+        """In words, what was given."""
         words = {"pose_2d": "2D pose"}
         return tuple(words.get(name, name.replace("_", " ")) for name, given in self if given)
 
@@ -50,10 +88,10 @@ class Value(Frozen):
     Attributes:
         metric: "mpjpe", "p_mpjpe", … in millimetres; "pck" and "auc" in percent.
         aggregation: "P-Agg", "J-Best", …; None for a deterministic method.
-        kind: deterministic; deployable (no ground truth looked at); assisted (the root trajectory was given);
-            oracle (the ground-truth pose chose the hypothesis).
-        looks_at: ground truth that was given at test time, to the aggregation or to the method.
-        step: 1 … K; the last one is the method's answer.
+        kind: "deterministic": a method without hypotheses; "deployable": the aggregation looks at no ground truth;
+            "assisted": it is given the root trajectory; "oracle": it is given the ground-truth pose.
+        looks_at: ground truth that the aggregation or the method was given at test time.
+        step: 1 … K; step K is the method's answer.
         action_mean: mean over actions of the mean over the action's frames, as papers print it.
         low, high: 95 % interval of ``action_mean`` (bootstrap over test takes, cameras kept together).
         frame_mean: mean over all frames.
@@ -66,7 +104,7 @@ class Value(Frozen):
 
     metric: str
     aggregation: str | None
-    kind: Kind
+    kind: ValueKind
     looks_at: GroundTruth = GroundTruth()
     step: int
     action_mean: float
@@ -77,6 +115,11 @@ class Value(Frozen):
     per_activity: dict[str, float] = {}
     per_take: tuple[tuple[float, ...], ...] = ()
     per_joint: tuple[float, ...] = ()
+
+    @property
+    def symbol(self) -> str:
+        """† for an oracle, ‡ for an assisted value, else ""."""
+        return SYMBOLS.get(self.kind, "")
 
 
 class Take(Frozen):
@@ -91,11 +134,11 @@ class DataInfo(Frozen):
     """What was evaluated on.
 
     Attributes:
-        subset: names the part of the test windows, "all" for every one of them.
-        frames: counted, over all cameras.
-        takes: that have counted frames.
+        subset: name of the part of the test windows; "all" for every one of them.
+        windows, frames, sequences: their numbers; frames are those that count, over all cameras.
+        takes: those with counted frames.
         joints: names, in the order of the data.
-        notes: what the reader said about the data.
+        notes: remarks of the reader about the data.
     """
 
     name: str
@@ -115,12 +158,15 @@ class DataInfo(Frozen):
 
 
 class Conditions(Frozen):
-    """The liberties that every value of a record shares; those of an aggregation stand with its value.
+    """What all values of a record were obtained under; what an aggregation looks at stands with its value.
 
     Attributes:
-        tail: "each frame once", or "overlap counted twice" as in the published evaluation.
-        best_over: what P-Best chooses one hypothesis for.
-        samples: the H and K that the samples were drawn with, where the numbers are read off a part of them.
+        flip, action_label_given, selection, tail, best_over: choices of the protocol (``bench.config.choices``);
+            ``stated`` gives them all.
+        choices: heading → words of the choices that have no field of their own.
+        validation: which takes of the training subjects are kept for validation.
+        samples: the H and K that the samples were drawn with, where those of this record are only a part of them.
+        notes: further remarks of the method, by heading.
     """
 
     flip: bool
@@ -133,19 +179,34 @@ class Conditions(Frozen):
     noise_seeds: tuple[int, ...]
     tail: str = "each frame once"
     best_over: str = "window"
+    choices: dict[str, str] = {}
     samples: str = ""
     notes: dict[str, str] = {}
 
+    @property
+    def stated(self) -> dict[str, str]:
+        """Heading → words of every choice of the protocol, in the order of ``CHOICES``, then those it lacks."""
+        known = {choice.heading: _in_words(getattr(self, choice.field)) for choice in CHOICES if choice.field}
+        return known | self.choices
+
+    def words(self, heading: str) -> str:
+        """Of the choice with this heading; "" where the record does not know it."""
+        return self.stated.get(heading, "")
+
+
+def _in_words(value: str | bool) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
+
 
 class TrainingInfo(Frozen):
-    """How the evaluated weights came to be.
+    """How the evaluated weights were trained.
 
     Attributes:
-        selected_epoch: from where the evaluated weights are; a fraction where epochs are long.
+        selected_epoch: the epoch of the evaluated weights; a fraction where epochs are long.
         loss: mean of every epoch.
-        validation_mpjpe: (epoch, error) on the takes that chose the checkpoint, wherever it was measured.
+        validation_mpjpe: (epoch, error) on the takes that the checkpoint was selected on, whenever measured.
         first_stage: the training that this one began from, if there was one.
-        micro_batches: parts that a step's windows went through the method in, for want of memory.
+        micro_batches: number of parts that the windows of a step were split into, because memory ran out.
     """
 
     epochs: int
@@ -160,7 +221,7 @@ class TrainingInfo(Frozen):
 
     @property
     def total_seconds(self) -> float:
-        """Of this training and those before it."""
+        """Duration of this training and of those that it began from."""
         return self.seconds + (self.first_stage.total_seconds if self.first_stage else 0)
 
 
@@ -173,8 +234,8 @@ class Failure(Frozen):
     Attributes:
         id: of the training or the evaluation.
         title: what it is called.
-        kind: bad input: it does not fit the data; diverged: numbers that are not finite; out of memory: even in
-            the smallest parts; crashed: its process was lost every time it was tried; error: anything else.
+        kind: "bad input": it does not fit the data; "diverged": numbers that are not finite; "out of memory": even
+            in the smallest parts; "crashed": its process died in every attempt; "error": anything else.
         reason: one sentence.
         details: where in the code it happened, if that is known.
     """
@@ -188,11 +249,12 @@ class Failure(Frozen):
 
     @property
     def sentence(self) -> str:
+        """Kind and reason, for tables."""
         return f"{self.kind}: {self.reason.rstrip('.')}"
 
 
 class Evaluation(Frozen):
-    """The numbers of one experiment, without their price.
+    """The numbers of one experiment, without their cost.
 
     Attributes:
         id: identity of the evaluation (16 hexadecimal digits); names the run.
@@ -200,7 +262,8 @@ class Evaluation(Frozen):
         experiment: the complete, resolved description.
         method, title, preset: key in the registry, name in tables, size.
         variant: what distinguishes it from the plain method, "" for none ("prompt=none").
-        metric_versions: of every metric, raised when the same predictions would give another number.
+        metrics: of every metric of ``values``, what a table needs to print it; ``metric`` also knows those of
+            older records, in which this is empty.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -214,16 +277,38 @@ class Evaluation(Frozen):
     data: DataInfo
     conditions: Conditions
     values: tuple[Value, ...]
-    metric_versions: dict[str, int] = {}
+    metrics: dict[str, MetricInfo] = {}
     training: TrainingInfo
     git_commit: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_older_versions(cls, content: Any) -> Any:
+        """Older records name the versions of their metrics ("metric_versions") and nothing else of them."""
+        if not isinstance(content, dict) or "metric_versions" not in content:
+            return content
+        described = {
+            name: OLDER_METRICS.get(name, MetricInfo(title=name, unit="")).model_copy(update={"version": version})
+            for name, version in content["metric_versions"].items()
+        }
+        rest = {key: value for key, value in content.items() if key != "metric_versions"}
+        return rest | {"metrics": described | content.get("metrics", {})}
+
+    @property
+    def metric_versions(self) -> dict[str, int]:
+        """Versions of the metrics, as far as they are known."""
+        return {name: info.version for name, info in self.metrics.items() if info.version is not None}
+
+    def metric(self, name: str) -> MetricInfo:
+        """Title, unit, direction and version of a metric; one that nobody described goes by its name."""
+        return self.metrics.get(name) or OLDER_METRICS.get(name) or MetricInfo(title=name, unit="")
 
 
 class Record(Evaluation):
     """One evaluated and measured experiment.
 
     Attributes:
-        errors_file: per-sequence and per-frame errors, an artifact of the run.
+        errors_file: name of the file of frame errors, an artifact of the run.
         pooled: ids of the runs that this record is the average of (``pool``); empty for a single run.
         absent: why there are no values, where a report lets this record stand for an experiment that has none.
     """
@@ -250,11 +335,7 @@ class Record(Evaluation):
         return None
 
     def sample(self, value: Value) -> Sample | None:
-        """The errors behind a value, take by take; None where they were not kept."""
-        import numpy as np
-
-        from bench.results.statistics import Sample
-
+        """The errors behind a value by take; None where they were not kept."""
         if not value.per_take:
             return None
         takes = self.data.takes
@@ -262,16 +343,12 @@ class Record(Evaluation):
         return Sample(np.array(value.per_take), frames, tuple(take.action for take in takes))
 
     def action_minus_frame_mean(self, value: Value) -> Difference | None:
-        """What it changes in a value to average over actions first; None where the takes were not kept."""
-        from bench.results.statistics import action_minus_frame_mean
-
+        """The mean over actions minus that over frames; None where the takes were not kept."""
         sample = self.sample(value)
         return None if sample is None else action_minus_frame_mean(sample)
 
     def frame_interval(self, value: Value) -> tuple[float, float] | None:
         """95 % interval of ``value.frame_mean``; None where the takes were not kept."""
-        from bench.results.statistics import pooled_interval
-
         sample = self.sample(value)
         return None if sample is None else pooled_interval(sample, over="frames")
 
@@ -279,8 +356,6 @@ class Record(Evaluation):
         self, value: Value, other: Record, its: Value, same_trainings: bool = False, over: Mean = "actions"
     ) -> Difference | None:
         """``value`` of this record minus ``its`` of the other, paired by take; None if the takes differ."""
-        from bench.results.statistics import paired_difference
-
         mine, theirs = self.sample(value), other.sample(its)
         if mine is None or theirs is None or _take_names(self) != _take_names(other):
             return None
@@ -313,7 +388,7 @@ class Missing(Frozen):
 
     @property
     def failed(self) -> bool:
-        """Whether it was tried in vain, and not left out on purpose."""
+        """Whether it was tried and failed; else a search left it out."""
         return self.reason.startswith("failed")
 
     @property
@@ -325,7 +400,7 @@ class Missing(Frozen):
 
 
 class RunSet(Frozen):
-    """Which runs fill which table: written by a sweep, read by reports.
+    """Which runs belong to which table: written by a sweep, read by reports.
 
     Attributes:
         tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order).

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 
 from bench.results.record import Record, Value
+from bench.results.statistics import pooled_interval
 
 
 def pool(records: Iterable[Record]) -> list[Record]:
@@ -27,6 +28,7 @@ def _present(members: list[Record]) -> list[Record]:
 
 
 def _but_for_seeds(record: Record) -> str:
+    """Equal for records that differ in their seeds only."""
     description = json.loads(json.dumps(record.experiment, default=str))
     for section, key in (("training", "seed"), ("evaluation", "seed"), ("data", "root")):
         description.get(section, {}).pop(key, None)
@@ -38,11 +40,8 @@ def _pooled(members: list[Record]) -> Record:
     first = members[0]
     if len(members) == 1:
         return first
-    known = [{_question(value): value for value in member.values} for member in members]
-    values = [
-        _average(first, [its[question] for its in known if question in its])
-        for question in map(_question, first.values)
-    ]
+    by_key = [{_key(value): value for value in member.values} for member in members]
+    values = [_average(first, [found[key] for found in by_key if key in found]) for key in map(_key, first.values)]
     conditions = first.conditions.model_copy(
         update={
             "training_seeds": _all(member.conditions.training_seeds for member in members),
@@ -53,14 +52,16 @@ def _pooled(members: list[Record]) -> Record:
     return first.model_copy(update={"values": tuple(values), "conditions": conditions, "pooled": ids})
 
 
-def _question(value: Value) -> tuple[str, str | None, int]:
+def _key(value: Value) -> tuple[str, str | None, int]:
     return value.metric, value.aggregation, value.step
 
 
 def _average(record: Record, values: list[Value]) -> Value:
-    """One value of several runs; its interval is that of trainings and takes where the takes were kept."""
-    from bench.results.statistics import pooled_interval
+    """The average of one value over several runs.
 
+    Its interval comes from trainings and takes resampled together; where takes were not kept, its ends are
+    averages too.
+    """
     first, count = values[0], len(values)
     mean = first.model_copy(
         update={

@@ -5,7 +5,7 @@ import pytest
 from bench.config.experiment import parse
 from bench.job import pipeline
 from bench.job.resolve import resolve
-from bench.protocol.aggregation import AGGREGATIONS
+from bench.protocol.aggregation import all_aggregations
 from bench.results.record import Record
 from bench.results.store import Store
 from bench.sweep.run import run
@@ -36,7 +36,7 @@ def test_a_record_carries_its_conditions(toy_suite, store):
     assert (record.conditions.hypotheses, record.conditions.steps) == (2, 2)
     assert record.conditions.selection == "validation"
     kinds = {value.aggregation: value.kind for value in record.values}
-    assert kinds == {name: entry.kind for name, entry in AGGREGATIONS.items()}
+    assert kinds == {entry.name: entry.kind for entry in all_aggregations()}
     best = record.value("mpjpe", "J-Best")
     assert best is not None
     assert best.low <= best.action_mean <= best.high

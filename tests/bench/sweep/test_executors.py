@@ -5,11 +5,11 @@ import signal
 import threading
 import time
 
+import numpy as np
 import psutil
 import pytest
 
 from bench.config.registry import METHODS
-from bench.results.errors import load_errors
 from bench.results.store import Store
 from bench.sweep.executors import Local, Processes, executor_for
 from bench.sweep.executors.clusters import Slurm
@@ -83,16 +83,16 @@ def test_noise_does_not_depend_on_what_is_evaluated_together(toy_suite, tmp_path
     store = Store(tmp_path / "store")
     outcome = run([few, many], store, "cpu", Local(store.root, threads=1))
     assert not outcome.failures
-    part, whole = (_by_frame(load_errors(store.files.errors_path(wanted.id))) for wanted in (few, many))
+    part, whole = (_by_frame(np.load(store.files.errors_path(wanted.id))) for wanted in (few, many))
     assert set(part) < set(whole)
     for frame, error in part.items():
         assert error == pytest.approx(whole[frame], abs=1e-3)
 
 
 def _by_frame(errors):
-    values = errors.frames["mpjpe", "P-Agg"]
-    places = zip(errors.sequence.tolist(), errors.frame.tolist(), strict=True)
-    return {(errors.keys[sequence], frame): value for (sequence, frame), value in zip(places, values, strict=True)}
+    values, keys = errors["frames/mpjpe/P-Agg"], errors["keys"]
+    places = zip(errors["sequence"].tolist(), errors["frame"].tolist(), strict=True)
+    return {(keys[sequence], frame): value for (sequence, frame), value in zip(places, values, strict=True)}
 
 
 @pytest.mark.parametrize(
