@@ -6,8 +6,16 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.data import DataRoot
-from bench.cli.options import DEFAULT_STORE, Assignments, DataName, Device, Preset, StoreFolder, changes_of
+from bench.cli.options import (
+    DEFAULT_STORE,
+    Assignments,
+    DataName,
+    DataRoot,
+    Device,
+    Preset,
+    StoreFolder,
+    changes_of,
+)
 
 Contender = Annotated[str, typer.Argument(help="A method, with what is changed for it: NAME,KEY=VALUE,…")]
 

@@ -189,3 +189,14 @@ AGGREGATIONS: Registry[Any] = Registry(
         "J-Best": "bench.protocol.aggregation:J_BEST",
     },
 )
+
+EXECUTORS: Registry[Any] = Registry(
+    "executor",
+    "lifting_bench.executors",
+    {
+        "local": "bench.sweep.executors.local:Local",
+        "processes": "bench.sweep.executors.processes:Processes",
+        "ray": "bench.sweep.executors.ray:Ray",
+        "slurm": "bench.sweep.executors.slurm:Slurm",
+    },
+)

@@ -1,29 +1,34 @@
-"""The steps of one experiment from data to record: evaluate, price, complete. Training: ``bench.job.weights``.
+"""The steps of one experiment from data to record: evaluate, measure, complete. Training: ``bench.job.weights``.
 
 Every step keeps what it made in the store and needs nothing but the store from the steps before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from itertools import cycle
+from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from bench.config.experiment import EvaluationSpec
+from bench.config.experiment import EvaluationSpec, Experiment
 from bench.data.windows import Windows, evaluation_windows
+from bench.devices import autocast
 from bench.job.describe import Subset, describe_evaluation
-from bench.job.resolve import Job
+from bench.job.resolve import Job, resolve
 from bench.job.weights import NOT_TRAINED, train_or_load
 from bench.measure import memory
 from bench.measure.background_load import background_load
 from bench.measure.compilation import compile_part
-from bench.measure.cost import measure_cost
+from bench.measure.cost import inputs_of, measure_cost
 from bench.measure.environment import environment
 from bench.protocol.evaluate import EvalSetting, evaluate, shared_samples, windows_per_call
 from bench.protocol.examples import predict_examples
+from bench.protocol.frame_errors import FrameErrors
 from bench.results.record import Evaluation, Measurement, Record, TrainingInfo
 from bench.results.store import Store
 from bench.training.checkpoints import load_trained
@@ -63,19 +68,16 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
     largest = max(hypotheses for hypotheses, _ in drawn.values())
     sampling = Sampling(flip=spec.flip, seed=spec.seed)
     size = max(1, windows_per_call(largest * lifter.frames, device) >> halvings)
-    while True:
-        try:
-            with tqdm(total=len(part.rows), desc=f"evaluate {first.name}", unit="window", disable=None) as bar:
-                errors = evaluate(
-                    lifter, windows, part.rows, sampling, plans, device,
-                    batch_windows=size, labels=spec.actions, precision=spec.precision, progress=bar.update,
-                )  # fmt: skip
-            break
-        except Exception as error:
-            if size == 1 or not memory.is_out_of_memory(error):
-                raise
-        size //= 2
-        memory.release()
+
+    def in_batches(size: int) -> tuple[dict[EvalSetting, FrameErrors], int]:
+        with tqdm(total=len(part.rows), desc=f"evaluate {first.name}", unit="window", disable=None) as bar:
+            found = evaluate(
+                lifter, windows, part.rows, sampling, plans, device,
+                batch_windows=size, labels=spec.actions, precision=spec.precision, progress=bar.update,
+            )  # fmt: skip
+        return found, size
+
+    errors, size = memory.first_that_fits(in_batches, memory.halving(size))
     shown = predict_examples(lifter, windows, sampling, plans, device, size, spec.actions, spec.precision)
     for job, plan in zip(jobs, plans, strict=True):
         evaluation = describe_evaluation(job, lifter, info, errors[plan], part, drawn[plan.hypotheses, plan.steps])
@@ -84,12 +86,13 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
         store.evaluations.put(job.id, evaluation)
 
 
-def price(job: Job, store: Store, device: torch.device) -> Measurement:
+def measure(job: Job, store: Store, device: torch.device) -> Measurement:
     """What a prediction of a job costs; with its weights where they are there already, else with fresh ones."""
     lifter, inputs, sampling = ready_to_predict(job, store, device)
     precision, spec = job.experiment.evaluation.precision, job.experiment.measurement
     seconds = TINY_LATENCY_SECONDS if job.experiment.method.preset == "tiny" else LATENCY_SECONDS
-    with background_load(job.requested, store.root, device, spec.workers - 1):
+    others = partial(predict_again_and_again, job.portable, store.root, device)
+    with background_load(others, spec.workers - 1):
         cost = measure_cost(lifter, inputs, sampling, device, seconds, precision, spec.batch, spec.workers)
     return Measurement(cost=cost, environment=environment(device, cost.device_state))
 
@@ -106,11 +109,23 @@ def ready_to_predict(job: Job, store: Store, device: torch.device) -> tuple[Lift
     return lifter, inputs, sampling
 
 
-def complete(evaluation: Evaluation, priced: Measurement, store: Store) -> Record:
-    """A finished record of numbers and their price."""
+def predict_again_and_again(experiment: Experiment, root: Path, device: torch.device) -> Iterator[None]:
+    """Make the predictions that are measured, over and over, and yield after each one; for another process."""
+    job = resolve(experiment)
+    lifter, windows, sampling = ready_to_predict(job, Store(root), device)
+    with torch.inference_mode(), autocast(device, job.experiment.evaluation.precision):
+        for batch in cycle(inputs_of(windows, job.experiment.measurement.batch, device)):
+            lifter.predict(batch, sampling)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            yield
+
+
+def complete(evaluation: Evaluation, measurement: Measurement, store: Store) -> Record:
+    """A finished record: numbers, and what their predictions cost."""
     return Record(
         **dict(evaluation),
-        **dict(priced),
+        **dict(measurement),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         errors_file=store.files.errors_path(evaluation.id).name,
     )

@@ -1,4 +1,4 @@
-"""Sets of finished runs, as the command line names them."""
+"""Sets of finished runs, by the names that the command line gives them."""
 
 from __future__ import annotations
 

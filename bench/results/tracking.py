@@ -27,7 +27,7 @@ EXPERIMENT_NAME = "lifting-bench"
 _FINISHED = "attributes.status = 'FINISHED'"
 
 CURVES = ("P-Agg", "J-Best")
-"""Aggregations whose MPJPE is a metric at every step; MLflow takes its time for each, and record.json has all."""
+"""Aggregations whose MPJPE is logged at every step. MLflow is slow with many metrics; record.json has all."""
 
 WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each further try where the store cannot be reached."""
@@ -36,7 +36,11 @@ Result = TypeVar("Result")
 
 
 class Tracker:
-    """A connection to the MLflow store at ``MLFLOW_TRACKING_URI``, or to a SQLite file in ``folder``."""
+    """A connection to the MLflow store at ``MLFLOW_TRACKING_URI``, or to a SQLite file in ``folder``.
+
+    Attributes:
+        uri: of the store.
+    """
 
     def __init__(self, folder: Path) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -47,13 +51,13 @@ class Tracker:
         self.uri = given or f"sqlite:///{database}"
         artifacts = None if given else (folder.absolute() / "artifacts").as_uri()
         self._training_runs: dict[str, str] = {}
-        self._patiently(lambda: self._open(None if given else database, artifacts))
+        self._with_retries(lambda: self._open(None if given else database, artifacts))
 
     def _open(self, database: Path | None, artifacts: str | None) -> None:
         import mlflow
 
         if database is not None:
-            _make_database(database)
+            make_database(database)
         self._client = mlflow.MlflowClient(self.uri)
         found = self._client.get_experiment_by_name(EXPERIMENT_NAME)
         self._experiment = (
@@ -64,11 +68,11 @@ class Tracker:
 
     def find(self, ids: Container[str]) -> list[Record]:
         """The finished records of these evaluations, as far as the store has them."""
-        return self._patiently(lambda: self._records(lambda name: name in ids))
+        return self._with_retries(lambda: self._records(lambda name: name in ids))
 
     def records(self) -> list[Record]:
         """Every finished record in the store (slow for thousands: the index exists for that)."""
-        return self._patiently(lambda: self._records(lambda name: True))
+        return self._with_retries(lambda: self._records(lambda name: True))
 
     def log(self, record: Record, files: Sequence[Path]) -> Record:
         """Log an evaluation, once however often it is tried; its run is marked finished when everything is stored.
@@ -79,7 +83,7 @@ class Tracker:
         Raises:
             InputError: the store cannot be reached or written; the run is then not marked finished.
         """
-        return self._patiently(lambda: self._log(record, files))
+        return self._with_retries(lambda: self._log(record, files))
 
     def _records(self, wanted: Callable[[str], bool]) -> list[Record]:
         runs = self._search(f"{_FINISHED} and tags.`bench.kind` = 'evaluation'")
@@ -139,7 +143,7 @@ class Tracker:
         return run_id
 
     def _finished_run(self, wanted: str) -> str | None:
-        """Id of the finished run that a filter finds; what an interruption has left half-made is deleted."""
+        """Id of the finished run that a filter finds; runs that an interruption left unfinished are deleted."""
         finished = None
         for run in self._search(wanted):
             if run.info.status == "FINISHED" and finished is None:
@@ -148,7 +152,7 @@ class Tracker:
                 self._client.delete_run(run.info.run_id)
         return finished
 
-    def _patiently(self, action: Callable[[], Result]) -> Result:
+    def _with_retries(self, action: Callable[[], Result]) -> Result:
         """Try again for a while where MLflow, its database or its disk fails; then say so in one sentence."""
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
@@ -198,8 +202,11 @@ class Tracker:
         return Record.model_validate_json(text)
 
 
-def _make_database(path: Path) -> None:
-    """Make MLflow's tables under another name first, so that an interruption leaves no half-made database."""
+def make_database(path: Path) -> None:
+    """Make a SQLite file with MLflow's tables, if there is none yet.
+
+    It is made under another name first, so that an interruption leaves no half-made database.
+    """
     import mlflow
 
     with FileLock(path.with_suffix(".lock")):

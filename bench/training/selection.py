@@ -58,15 +58,11 @@ class CheckpointSelector:
 def _validation_error(lifter: Lifter, validation: Windows, device: torch.device) -> float:
     """MPJPE (mm) over a fixed subset of the validation windows, with H = K = 1."""
     rows = validation.subset(min(VALIDATION_WINDOWS, len(validation)))
-    size = VALIDATION_BATCH
-    while True:
-        try:
-            return _mean_error(lifter, validation, np.array_split(rows, -(-len(rows) // size)), device)
-        except Exception as error:
-            if size == 1 or not memory.is_out_of_memory(error):
-                raise
-        size //= 2
-        memory.release()
+
+    def error_in_batches(size: int) -> float:
+        return _mean_error(lifter, validation, np.array_split(rows, -(-len(rows) // size)), device)
+
+    return memory.first_that_fits(error_in_batches, memory.halving(VALIDATION_BATCH))
 
 
 @torch.inference_mode()

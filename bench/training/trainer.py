@@ -190,17 +190,20 @@ class _Run:
         self.progress.step += 1
 
     def _gradients(self, rows: np.ndarray, seed: int) -> torch.Tensor:
-        """Back-propagate the mean loss of these windows and give it; where memory lacks, from then on in parts."""
-        while True:
-            try:
-                return self._in_parts(np.array_split(rows, self.progress.micro_batches), seed)
-            except Exception as error:
-                alone = self.accelerator.num_processes == 1
-                if not (memory.is_out_of_memory(error) and alone and self.progress.micro_batches < len(rows)):
-                    raise
+        """Back-propagate the mean loss of these windows and return it.
+
+        Where memory runs out, this step and those after it are computed in more and smaller parts. Processes that
+        train together do not do so: each would have to split in the same steps.
+        """
+
+        def in_parts(number: int) -> torch.Tensor:
+            self.progress.micro_batches = number
             self.optimizer.zero_grad(set_to_none=True)
-            self.progress.micro_batches *= 2
-            memory.release()
+            return self._in_parts(np.array_split(rows, number), seed)
+
+        alone = self.accelerator.num_processes == 1
+        most = len(rows) if alone else 1
+        return memory.first_that_fits(in_parts, memory.doubling(self.progress.micro_batches, most))
 
     def _in_parts(self, parts: list[np.ndarray], seed: int) -> torch.Tensor:
         torch.manual_seed(seed)

@@ -16,13 +16,13 @@ from ablations.declared import default_names, expand, read
 from bench.config.experiment import Experiment, parse
 from bench.job import pipeline, weights
 from bench.job.data_cache import DataCache
-from bench.job.pending import pending_work
+from bench.job.pending import find_pending
 from bench.job.resolve import resolve
 from bench.results.seeds import pool
 from bench.results.store import Store
 from bench.sweep import run as sweep
-from bench.sweep.dry_run import plan_lines
-from bench.sweep.executors import Processes
+from bench.sweep.dry_run import dry_run_lines
+from bench.sweep.executors.processes import Processes
 from reports.build import build
 from reports.tables import LAYOUTS
 from reports.writers.latex import to_latex
@@ -153,7 +153,7 @@ def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path, 
         (folder / "training.json").touch()
 
     def plan() -> list[str]:
-        return list(plan_lines(pending_work(map(resolve, described), store, "cpu", "here"), store, 2))
+        return list(dry_run_lines(find_pending(map(resolve, described), store, "cpu", "here"), store, 2))
 
     lines = benchmark.pedantic(plan, rounds=1)
     assert lines[0].startswith(f"{number} experiments share {number // 8} trainings")
@@ -192,11 +192,11 @@ def test_two_workers(benchmark: BenchmarkFixture, tmp_path: Path, outcome: Outco
 
     def evaluate(workers: int) -> tuple[float, dict[str, Any]]:
         store = Store(tmp_path / f"with {workers}")
-        items = pending_work(jobs, store, "cpu", "here").work
+        tasks = find_pending(jobs, store, "cpu", "here").tasks()
         with Processes(store.root, workers) as executor:
-            sweep.work_off([item for item in items if item.kind == "train"], executor, store, workers)
+            sweep.run_tasks([task for task in tasks if task.kind == "train"], executor, store, workers)
             start = time.perf_counter()
-            sweep.work_off(pending_work(jobs, store, "cpu", "here").work, executor, store, workers)
+            sweep.run_tasks(find_pending(jobs, store, "cpu", "here").tasks(), executor, store, workers)
             taken = time.perf_counter() - start
         found = {job.id: store.evaluations.get(job.id) for job in jobs}
         return taken, {name: (result.values, result.conditions) for name, result in found.items() if result}

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from bench.config.experiment import parse
 from bench.job import pipeline
-from bench.job.pending import pending_work
+from bench.job.pending import find_pending
 from bench.job.resolve import resolve
 from bench.results import tracking
 from bench.results.store import Store
@@ -141,8 +141,8 @@ def test_the_audit_reads_its_numbers_off_one_prediction(toy_suite, store, monkey
 def test_the_checkpoint_chosen_on_the_test_set_follows_the_same_training(toy_suite, store, tmp_path):
     jobs = [job(training={"selection": selection}) for selection in ("last", "validation", "test")]
     assert len({wanted.training_id for wanted in jobs}) == 3
-    (item,) = [item for item in pending_work(jobs, store, "cpu", "here").work if item.kind == "train"]
-    assert item.ids == tuple(wanted.training_id for wanted in jobs)
+    (task,) = [task for task in find_pending(jobs, store, "cpu", "here").tasks() if task.kind == "train"]
+    assert task.ids == tuple(wanted.training_id for wanted in jobs)
     outcome = run(jobs, store, "cpu")
     assert outcome.trained == 1
     for wanted in jobs:
@@ -154,7 +154,7 @@ def test_the_checkpoint_chosen_on_the_test_set_follows_the_same_training(toy_sui
         assert record.conditions.selection == wanted.experiment.training.selection
         weights = [load_file(of.training(wanted.training_id) / "weights.safetensors") for of in (store, alone)]
         assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
-    assert {path.name for path in (store.root / "trainings").iterdir()} == {*item.ids}
+    assert {path.name for path in (store.root / "trainings").iterdir()} == {*task.ids}
 
 
 def test_a_checkpoint_that_is_asked_for_later_is_trained_for(toy_suite, store):

@@ -1,0 +1,104 @@
+"""What the commands that run experiments do once they know which: a dry run, or a sweep and its report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from bench.cli.options import SweepRequest
+from bench.cli.report import write_report
+from bench.config.parsing import parse_assignment
+from bench.job.pending import find_pending
+from bench.job.resolve import Job
+from bench.job.task import first_process
+from bench.results.files import write_text
+from bench.results.record import Missing, RunSet
+from bench.results.store import Store
+from bench.sweep import run as sweep
+from bench.sweep.dry_run import dry_run_lines, search_line
+from bench.sweep.executors import executor_for
+from bench.sweep.executors.base import Executor, Request
+from bench.sweep.search import Space, search
+
+
+def do(
+    jobs: Sequence[Job], tables: Mapping[str, RunSet.Table], searches: Mapping[str, Space], request: SweepRequest
+) -> None:
+    """Run experiments and searches and report them, or say what there is to do.
+
+    Args:
+        jobs: experiments.
+        tables: of the report, by name.
+        searches: by the name of the table that gets what they find.
+        request: where and how.
+
+    Raises:
+        typer.Exit: experiments failed.
+    """
+    if request.dry_run:
+        _tell(jobs, searches, request)
+    else:
+        _run(jobs, tables, searches, request)
+
+
+def _tell(jobs: Sequence[Job], searches: Mapping[str, Space], request: SweepRequest) -> None:
+    """Say what there is to do."""
+    store, executor = Store(request.store), _executor(request, len(jobs))
+    pending = find_pending(jobs, store, request.device, sweep.place_of(executor, request.device))
+    for line in dry_run_lines(pending, store, executor.slots):
+        typer.echo(line)
+    for name, space in searches.items():
+        typer.echo(search_line(name, space))
+
+
+def _run(
+    jobs: Sequence[Job], tables: Mapping[str, RunSet.Table], searches: Mapping[str, Space], request: SweepRequest
+) -> None:
+    """Run experiments, then searches, which find much of what they try done; then report."""
+    store, filled = Store(request.store), dict(tables)
+    with _executor(request, len(jobs) + 2 * len(searches)) as executor:
+        outcome = sweep.run(jobs, store, request.device, executor, request.retry_failed)
+        missing = _missing(jobs, outcome)
+        for name, space in searches.items():
+            found = search(space, store, request.device, executor)
+            filled[name] = filled[name].model_copy(update={"ids": found.ids})
+            missing |= found.missing
+    if not first_process():
+        return
+    typer.echo(_counts(outcome))
+    runset = RunSet(
+        tables=filled,
+        command=shlex.join(["python", "-m", "bench", *sys.argv[1:]]),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        missing=missing,
+        store=str(Path(request.store).absolute()),
+    )
+    write_text(request.out / "runset.json", runset.model_dump_json(indent=1))
+    write_report(runset, store, request.out)
+    if any(entry.failed for entry in missing.values()):
+        raise typer.Exit(1)
+
+
+def _missing(jobs: Sequence[Job], outcome: sweep.Outcome) -> dict[str, Missing]:
+    """Jobs that failed, by id, with the reason."""
+    failures = outcome.failures
+    return {job.id: job.missing(f"failed: {failures[job.id].sentence}") for job in jobs if job.id in failures}
+
+
+def _counts(outcome: sweep.Outcome) -> str:
+    failed = f", {len(outcome.failures)} failed" if outcome.failures else ""
+    done = f"{outcome.trained} trained, {outcome.evaluated} evaluated now"
+    return f"{len(outcome.records)} runs: {done}{failed}"
+
+
+def _executor(request: SweepRequest, experiments: int) -> Executor:
+    """One process is enough for one experiment, unless more were asked for."""
+    share = dict(parse_assignment(text, "--share") for text in request.share or [])
+    alone = experiments == 1 and request.workers is None and request.executor is None
+    workers = 1 if alone else request.workers
+    return executor_for(request.executor, Request(request.store, request.device, workers, request.threads, share))
