@@ -28,9 +28,11 @@ def ablate(
     """Train, evaluate, measure and report declared ablations."""
     from ablations.declared import read_all
     from bench.cli.sweep import do
+    from bench.job.data_cache import DataCache
     from bench.job.resolve import resolve
 
     changes, seeds = request.changes(), request.seed_changes()
+    cache = DataCache()
     jobs: dict[str, Job] = {}
     tables: dict[str, RunSet.Table] = {}
     searches: dict[str, Space] = {}
@@ -41,7 +43,7 @@ def ablate(
             searches[name] = ablation.space([*changes, *seeds[0]], full)
             continue
         experiments = [e for seed in seeds for e in ablation.expand([*changes, *seed], full)]
-        resolved = {job.id: job for job in map(resolve, experiments)}
+        resolved = {job.id: job for job in (resolve(e, cache) for e in experiments)}
         jobs |= resolved
         tables[name] = tables[name].model_copy(update={"ids": tuple(resolved)})
     do(list(jobs.values()), tables, searches, request)

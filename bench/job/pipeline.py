@@ -18,7 +18,7 @@ from tqdm import tqdm
 from bench.config.experiment import EvaluationSpec, Experiment
 from bench.data.windows import Windows, evaluation_windows
 from bench.devices import autocast
-from bench.job.describe import Part, describe
+from bench.job.describe import Subset, describe_evaluation
 from bench.job.resolve import Job, resolve
 from bench.job.weights import NOT_TRAINED, train_or_load
 from bench.measure import memory
@@ -31,7 +31,7 @@ from bench.protocol.examples import predict_examples
 from bench.protocol.frame_errors import FrameErrors
 from bench.results.record import Evaluation, Measurement, Record, TrainingInfo
 from bench.results.store import Store
-from bench.training.trainer import load_trained
+from bench.training.checkpoints import load_trained
 from models.lifter import Batch, Lifter, Sampling
 
 LATENCY_INPUTS = 4
@@ -58,11 +58,11 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
     spec = first.experiment.evaluation
     lifter, info = _with_weights(first, store, device)
     windows = evaluation_windows(first.test.test, lifter)
-    part = _test_part(windows, spec)
-    plans = [_plan(job) for job in jobs]
+    subset = _test_subset(windows, spec)
+    settings = [_setting(job) for job in jobs]
     drawn = {
         pair: host
-        for host, pairs in shared_samples((p.hypotheses, p.steps) for p in plans).items()
+        for host, pairs in shared_samples((p.hypotheses, p.steps) for p in settings).items()
         for pair in pairs
     }
     largest = max(hypotheses for hypotheses, _ in drawn.values())
@@ -70,19 +70,21 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
     size = max(1, windows_per_call(largest * lifter.frames, device) >> halvings)
 
     def in_batches(size: int) -> tuple[dict[EvalSetting, FrameErrors], int]:
-        with tqdm(total=len(part.rows), desc=f"evaluate {first.name}", unit="window", disable=None) as bar:
+        with tqdm(total=len(subset.rows), desc=f"evaluate {first.name}", unit="window", disable=None) as bar:
             found = evaluate(
-                lifter, windows, part.rows, sampling, plans, device,
+                lifter, windows, subset.rows, sampling, settings, device,
                 batch_windows=size, labels=spec.actions, precision=spec.precision, progress=bar.update,
             )  # fmt: skip
         return found, size
 
     errors, size = memory.first_that_fits(in_batches, memory.halving(size))
-    shown = predict_examples(lifter, windows, sampling, plans, device, size, spec.actions, spec.precision)
-    for job, plan in zip(jobs, plans, strict=True):
-        evaluation = describe(job, lifter, info, errors[plan], part, drawn[plan.hypotheses, plan.steps])
-        errors[plan].save(store.files.errors_path(job.id))
-        shown[plan].save(store.files.examples_path(job.id))
+    shown = predict_examples(lifter, windows, sampling, settings, device, size, spec.actions, spec.precision)
+    for job, setting in zip(jobs, settings, strict=True):
+        evaluation = describe_evaluation(
+            job, lifter, info, errors[setting], subset, drawn[setting.hypotheses, setting.steps]
+        )
+        errors[setting].save(store.files.errors_path(job.id))
+        shown[setting].save(store.files.examples_path(job.id))
         store.evaluations.put(job.id, evaluation)
 
 
@@ -91,7 +93,7 @@ def measure(job: Job, store: Store, device: torch.device) -> Measurement:
     lifter, inputs, sampling = ready_to_predict(job, store, device)
     precision, spec = job.experiment.evaluation.precision, job.experiment.measurement
     seconds = TINY_LATENCY_SECONDS if job.experiment.method.preset == "tiny" else LATENCY_SECONDS
-    others = partial(predict_again_and_again, job.asked, store.root, device)
+    others = partial(predict_again_and_again, job.portable, store.root, device)
     with background_load(others, spec.workers - 1):
         cost = measure_cost(lifter, inputs, sampling, device, seconds, precision, spec.batch, spec.workers)
     return Measurement(cost=cost, environment=environment(device, cost.device_state))
@@ -102,7 +104,7 @@ def ready_to_predict(job: Job, store: Store, device: torch.device) -> tuple[Lift
     spec = job.experiment.evaluation
     lifter, _ = _with_weights(job, store, device, wait=False)
     windows = evaluation_windows(job.test.test, lifter)
-    rows = _test_part(windows, spec).rows
+    rows = _test_subset(windows, spec).rows
     chosen = rows[np.linspace(0, len(rows) - 1, min(LATENCY_INPUTS, len(rows))).astype(int)]
     inputs: list[Batch] = [windows.batch(np.array([row])) for row in chosen]
     sampling = Sampling(hypotheses=spec.hypotheses, steps=spec.steps, flip=spec.flip, seed=spec.seed)
@@ -146,17 +148,17 @@ def _with_weights(job: Job, store: Store, device: torch.device, wait: bool = Tru
     return ready, info
 
 
-def _test_part(windows: Windows, spec: EvaluationSpec) -> Part:
+def _test_subset(windows: Windows, spec: EvaluationSpec) -> Subset:
     """Rows of the windows to evaluate, and what tables call them."""
     if spec.windows is not None and spec.windows < len(windows):
-        return Part(windows.subset(spec.windows), f"{spec.windows} of {len(windows)} windows, evenly spread")
+        return Subset(windows.subset(spec.windows), f"{spec.windows} of {len(windows)} windows, evenly spread")
     total = len(windows.sequences)
     if spec.sequences is not None and spec.sequences < total:
         rows = windows.whole_sequences(spec.sequences)
-        return Part(rows, f"{spec.sequences} of {total} sequences, evenly spread")
-    return Part(np.arange(len(windows)), "all")
+        return Subset(rows, f"{spec.sequences} of {total} sequences, evenly spread")
+    return Subset(np.arange(len(windows)), "all")
 
 
-def _plan(job: Job) -> EvalSetting:
+def _setting(job: Job) -> EvalSetting:
     spec = job.experiment.evaluation
-    return EvalSetting(spec.hypotheses, spec.steps, spec.tail == "overlap", spec.call)
+    return EvalSetting(spec.hypotheses, spec.steps, spec.count_overlap, spec.p_best_calls)

@@ -9,7 +9,7 @@ from bench.config.parsing import Frozen
 
 
 class Setup(Frozen):
-    """What a cost holds for.
+    """What a cost was measured under.
 
     Attributes:
         hypotheses, steps, flip: of the prediction; H = K = 1 for a deterministic method.

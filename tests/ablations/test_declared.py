@@ -2,6 +2,7 @@ import pytest
 
 from ablations.declared import names, read, read_all
 from bench.config.registry import METHODS
+from bench.job.data_cache import DataCache
 from bench.job.resolve import resolve
 from models.errors import InputError
 
@@ -77,8 +78,9 @@ def test_words_of_earlier_versions_are_read_with_a_note(tmp_path, capsys):
 
 
 def test_default_ablations_share_trainings():
+    cache = DataCache()
     ways = {
-        ablation.name: {resolve(experiment).training.way for experiment in ablation.expand()}
+        ablation.name: {resolve(experiment, cache).training.trajectory_id for experiment in ablation.expand()}
         for ablation in read_all()
     }
     shared = ways.pop("methods")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from pathlib import Path
 
+from bench.job.data_cache import DataCache
 from bench.job.task import Task, run_task
 from bench.sweep.executors.base import Ended, Executor, Request
 from models.errors import InputError
@@ -17,6 +18,7 @@ class Local(Executor):
         """``threads``: of the CPU, for work in this process; None for as many as torch takes."""
         super().__init__(root)
         self.threads = threads
+        self._cache = DataCache()
         self._waiting: deque[tuple[Task, int]] = deque()
 
     @classmethod
@@ -39,7 +41,7 @@ class Local(Executor):
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         try:
-            return [(task, run_task(task, self.root, attempt))]
+            return [(task, run_task(task, self.root, attempt, self._cache))]
         finally:
             torch.set_num_threads(before)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from bench.job.data_cache import DataCache
 from bench.job.task import Task, TaskStatus, run_task
 from bench.sweep.executors.base import Ended, Executor, Request
 from models.errors import InputError
@@ -125,6 +126,7 @@ def _serve(pipe: Connection, root: Path) -> None:
     """Do tasks in a worker process, until its pipe is closed or the process that started it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    cache = DataCache()
     while True:
         try:
             task, attempt = pipe.recv()
@@ -132,7 +134,7 @@ def _serve(pipe: Connection, root: Path) -> None:
             return
         result: TaskStatus | Exception
         try:
-            result = run_task(task, root, attempt)
+            result = run_task(task, root, attempt, cache)
         except (OSError, InputError) as error:
             result = error
         except Exception:

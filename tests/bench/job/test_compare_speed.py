@@ -46,19 +46,19 @@ def test_the_command_prints_every_peak_and_leaves_the_precision(monkeypatch: pyt
         ),
     ],
 )
-def test_a_contender_is_a_method_with_changes(text: str, pairs: list) -> None:
-    assert speed.parse_contender(text) == pairs
+def test_a_spec_is_a_method_with_changes(text: str, pairs: list) -> None:
+    assert speed.parse_method_spec(text) == pairs
 
 
 @pytest.mark.parametrize("text", ["", "d3dp,fast", "evaluation.steps=2", ",d3dp"])
-def test_a_contender_without_a_method_is_refused_in_one_sentence(text: str) -> None:
+def test_a_spec_without_a_method_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(InputError, match="write finepose,evaluation.steps=2") as caught:
-        speed.parse_contender(text)
+        speed.parse_method_spec(text)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("toy_everywhere")
-def test_plug_ins_compete_by_name(tmp_path: Path) -> None:
+def test_plug_ins_are_compared_by_name(tmp_path: Path) -> None:
     arguments = ["compare-speed", "toy,evaluation.flip=false", "toy,method.options.frames=27", "--device", "cpu"]
     ended = CliRunner().invoke(app, [*arguments, "--store", str(tmp_path)])
     assert ended.exit_code == 0, ended.output
@@ -67,7 +67,7 @@ def test_plug_ins_compete_by_name(tmp_path: Path) -> None:
     assert "95 % interval, bootstrap over" in ended.stdout
 
 
-def test_an_unknown_contender_is_one_sentence(tmp_path: Path) -> None:
+def test_an_unknown_method_is_one_sentence(tmp_path: Path) -> None:
     ended = CliRunner().invoke(app, ["compare-speed", "d3dp", "d4dp", "--store", str(tmp_path)])
     assert ended.exit_code == 2
     assert ended.output.count("\n") == 1
