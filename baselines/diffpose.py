@@ -19,11 +19,12 @@ from torch.nn import functional
 
 from baselines.layers.annotated_transformer import Residual, SeparateAttention
 from baselines.layers.graph import chebyshev, neighbours
+from models.config import WindowConfig, check_heads
 from models.diffusion.denoiser import VALUES_AT_ONCE, sinusoid
 from models.diffusion.process import ddim_step, q_sample, window_noise
 from models.errors import InputError
-from models.inference import WindowConfig, check_heads, flip_average, root_at_origin
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling, Stage
+from models.inference import flip_average, root_at_origin
+from models.lifter import TINY_RECIPE, Batch, FirstStage, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -300,9 +301,9 @@ class DiffPose(Lifter):
         self.signal = linear_schedule()
 
     @classmethod
-    def first_stage(cls, config: DiffPoseConfig) -> Stage:
+    def first_stage(cls, config: DiffPoseConfig) -> FirstStage:
         size = GraphConfig(config.frames, config.channels, config.layers, config.heads, config.dropout)
-        return Stage(PoseEstimator, size, selection="validation")
+        return FirstStage(PoseEstimator, size, selection="validation")
 
     def begin_from(self, first: Lifter) -> None:
         self.estimator.load_state_dict(first.get_submodule("network").state_dict())

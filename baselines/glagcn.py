@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.layers.graph import partitions
+from baselines.layers.norm_momentum import decay_norm_momentum
 from baselines.tcn import FilterConfig
 from models.errors import InputError
 from models.inference import centre_frames, flip_average, root_at_origin
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
-from models.optim import decay_norm_momentum
 from models.skeleton import HUMAN36M, Skeleton
 
 ALMOST_ZERO = 1e-6

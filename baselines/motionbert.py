@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from baselines.layers.limbs import limb_losses, meeting_limbs
+from models.config import ConfidenceConfig, check_stride
 from models.errors import InputError
-from models.inference import ConfidenceConfig, check_stride, flip_average, root_at_origin, with_confidence
+from models.inference import flip_average, root_at_origin, with_confidence
 from models.layers.transformer import BLOCK_EPS, Block, TrunkConfig, growing, within_frames
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance, scaled_joint_distance, velocity
@@ -83,7 +84,7 @@ class Stream(nn.Module):
         return within_frames(self.spatial, self.temporal(tokens))
 
 
-class Stage(nn.Module):
+class DualStream(nn.Module):
     """Two streams from the same tokens, and for every token a weighted mean of the two."""
 
     def __init__(self, config: MotionBERTConfig, drop_path: float) -> None:
@@ -139,7 +140,8 @@ class MotionBERT(Lifter):
         self.embedding = nn.Linear(3, C)
         self.joint_table = nn.Parameter(torch.empty(1, len(skeleton.joints), C))
         self.frame_table = nn.Parameter(torch.empty(1, config.frames, 1, C))
-        self.stages = nn.Sequential(*(Stage(config, rate) for rate in growing(config.drop_path, config.depth)))
+        rates = growing(config.drop_path, config.depth)
+        self.stages = nn.Sequential(*(DualStream(config, rate) for rate in rates))
         self.norm = nn.LayerNorm(C, eps=BLOCK_EPS)
         self.represent = nn.Linear(C, config.representation)
         self.head = nn.Linear(config.representation, 3)
@@ -153,7 +155,7 @@ class MotionBERT(Lifter):
         for table in (self.joint_table, self.frame_table):
             nn.init.normal_(table, std=config.table_std)
         for stage in self.modules():
-            if isinstance(stage, Stage):
+            if isinstance(stage, DualStream):
                 nn.init.zeros_(stage.fusion.weight)
                 nn.init.constant_(stage.fusion.bias, 0.5)
         self.embedding.weight.data[:, :2] *= config.input_gain

@@ -12,8 +12,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from models.config import CentreConfig
 from models.errors import InputError
-from models.inference import CentreConfig, centre_frames, flip_average, root_at_origin
+from models.inference import centre_frames, flip_average, root_at_origin
 from models.layers.transformer import BLOCK_EPS, Block, Mlp, TrunkConfig, growing, within_frames
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from baselines.layers.annotated_transformer import Residual, SeparateAttention, UnbiasedNorm
+from models.config import WindowConfig
 from models.errors import InputError
-from models.inference import WindowConfig, centre_frames, flip_average, root_at_origin
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling, Stage
+from models.inference import centre_frames, flip_average, root_at_origin
+from models.lifter import TINY_RECIPE, Batch, FirstStage, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -295,8 +296,8 @@ class PSTMO(Lifter):
         self.single_head = head(config.channels, 3 * J)
 
     @classmethod
-    def first_stage(cls, config: PSTMOConfig) -> Stage | None:
-        return Stage(MaskedPoses, config) if config.pretrain else None
+    def first_stage(cls, config: PSTMOConfig) -> FirstStage | None:
+        return FirstStage(MaskedPoses, config) if config.pretrain else None
 
     def begin_from(self, first: Lifter) -> None:
         assert isinstance(first, MaskedPoses)

@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from models.config import WindowConfig
 from models.errors import InputError
-from models.inference import WindowConfig, flip_average, root_at_origin
+from models.inference import flip_average, root_at_origin
 from models.lifter import Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton

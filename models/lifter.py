@@ -131,7 +131,7 @@ class Preset:
 
 
 @dataclass(frozen=True)
-class Stage:
+class FirstStage:
     """A training that comes before a method's own.
 
     Attributes:
@@ -160,7 +160,7 @@ class Lifter(nn.Module):
         presets: sizes by name, at least ``tiny``, ``base`` and ``paper``.
         probabilistic: whether H and K mean anything to it.
         needs_confidence: whether it reads ``Batch.confidence``; its ``Config`` is then a
-            ``models.inference.ConfidenceConfig``, and data without confidence is refused before training starts.
+            ``models.config.ConfidenceConfig``, and data without confidence is refused before training starts.
         compiled_part: the method or module that computes most in a prediction ("lift", "network.dilated"), free of
             random numbers and of text; "" for none. ``evaluation.compile`` compiles it.
         timed_stages: name of a part of a prediction → name of the method that does it, for measurements of where
@@ -205,7 +205,16 @@ class Lifter(nn.Module):
         return {}
 
     @classmethod
-    def first_stage(cls, config: Any) -> Stage | None:
+    def resolve_config(cls, config: Any) -> Any:
+        """Settle what a configuration leaves to this machine; most methods leave nothing to it.
+
+        Called when an experiment is resolved, before it is named: its identity follows from the result. Presets
+        and configurations themselves must not look at the machine.
+        """
+        return config
+
+    @classmethod
+    def first_stage(cls, config: Any) -> FirstStage | None:
         """The training whose result this method's own begins from; most methods have none."""
         return None
 

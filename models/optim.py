@@ -1,18 +1,19 @@
-"""What changes over a training: learning rates, which recipes name, and the momentum of norms."""
+"""Names of optimisers and of learning-rate schedules, as recipes and experiments give them, and the schedules.
+
+Free of torch, so that descriptions of experiments are read without it. ``models.ranger`` holds the one optimiser
+that torch does not have.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import Literal
 
-from torch import nn
-
 OptimizerName = Literal["adamw", "adam", "amsgrad", "ranger"]
 Schedule = Literal["exponential", "halving", "cosine", "staircase"]
 
-HALVED_EVERY = 5
-STAIR = 60
-FIRST_MOMENTUM, LAST_MOMENTUM = 0.1, 0.001
+HALVING_EPOCHS = 5
+STAIRCASE_EPOCHS = 60
 
 
 def learning_rate(schedule: Schedule, first: float, decay: float, done: float, epochs: int) -> float:
@@ -30,22 +31,10 @@ def learning_rate(schedule: Schedule, first: float, decay: float, done: float, e
     """
     whole = math.floor(done + 1e-9)
     if schedule == "halving":
-        halvings = whole // HALVED_EVERY
+        halvings = whole // HALVING_EPOCHS
         return first * decay ** (whole - halvings) * 0.5**halvings
     if schedule == "cosine":
         return first * (decay + (1 - decay) * (1 + math.cos(math.pi * done / epochs)) / 2)
     if schedule == "staircase":
-        return first * decay ** (whole // STAIR)
+        return first * decay ** (whole // STAIRCASE_EPOCHS)
     return first * decay**done
-
-
-def decay_norm_momentum(module: nn.Module, done: float) -> None:
-    """Let batch norms average over ever more steps, exponentially (VideoPose3D, arXiv:1811.11742).
-
-    Args:
-        done: part of the training, from 0 to 1.
-    """
-    momentum = FIRST_MOMENTUM * (LAST_MOMENTUM / FIRST_MOMENTUM) ** done
-    for layer in module.modules():
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-            layer.momentum = momentum

@@ -18,8 +18,8 @@ from baselines.published.golden import (
     loss_and_gradients,
 )
 from models.losses import mean_joint_distance
-from models.refinement import Refinement, back_projected
 from models.skeleton import HUMAN36M
+from tests.parity.cases.pstmo_refinement import Refinement, back_projected
 
 LIFTER = PSTMO
 RENAMES = {

@@ -29,10 +29,12 @@ def ablate(
     """Train, evaluate, measure and report declared ablations."""
     from ablations.declared import default_names, expand, read, space
     from bench.cli.sweep import do
+    from bench.job.data_cache import DataCache
     from bench.job.resolve import resolve
     from bench.results.record import RunSet
 
     changes, seeds = request.changes(), request.seed_changes()
+    cache = DataCache()
     jobs: dict[str, Job] = {}
     tables: dict[str, RunSet.Table] = {}
     searches: dict[str, Space] = {}
@@ -44,8 +46,8 @@ def ablate(
             searches[stem] = space(ablation, [*changes, *seeds[0]], full)
         else:
             experiments = [e for seed in seeds for e in expand(ablation, [*changes, *seed], full)]
-            resolved = {job.id: job for job in map(resolve, experiments)}
+            resolved = {job.id: job for job in (resolve(experiment, cache) for experiment in experiments)}
             jobs |= resolved
             ids = tuple(resolved)
         tables[stem] = RunSet.Table(title=ablation.title, layout=ablation.layout, ids=ids)
-    do(list(jobs.values()), tables, searches, request)
+    do(list(jobs.values()), tables, searches, request, cache)

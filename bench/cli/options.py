@@ -95,7 +95,7 @@ def with_sweep_options(command: Callable[..., None]) -> Callable[..., None]:
 
     with_request.__name__, with_request.__doc__ = command.__name__, command.__doc__
     parameters = [*own, *shared]
-    with_request.__signature__ = inspect.Signature(parameters)
+    with_request.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_request.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return with_request
 

@@ -22,16 +22,17 @@ def run(
     from bench.cli.sweep import do
     from bench.config.experiment import parse
     from bench.config.parsing import override, read_yaml
+    from bench.job.data_cache import DataCache
     from bench.job.resolve import resolve
     from bench.results.record import RunSet
 
     base: Any = read_yaml(description) if description else {}
     named = [("method.name", method)] if method else []
-    jobs = []
+    cache, jobs = DataCache(), []
     for seed in request.seed_changes():
         changed = base
         for key, value in [*named, *request.changes(), *seed]:
             changed = override(changed, key, value)
-        jobs.append(resolve(parse(changed, str(description or "experiment"))))
+        jobs.append(resolve(parse(changed, str(description or "experiment")), cache))
     ids = tuple(dict.fromkeys(job.id for job in jobs))
-    do(jobs, {"run": RunSet.Table(title="Single runs", layout="runs", ids=ids)}, {}, request)
+    do(jobs, {"run": RunSet.Table(title="Single runs", layout="runs", ids=ids)}, {}, request, cache)

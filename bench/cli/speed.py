@@ -44,14 +44,17 @@ def compare_speed(
     from bench.config.parsing import override
     from bench.devices import device_of
     from bench.job.compare_speed import compete, lines, parse_contender
+    from bench.job.data_cache import DataCache
     from bench.job.resolve import Job, resolve
     from bench.results.store import Store
+
+    cache = DataCache()
 
     def job(contender: str) -> Job:
         description: dict = {}
         for key, value in [*changes_of(preset, data, data_root, assignments), *parse_contender(contender)]:
             description = override(description, key, value)
-        return resolve(parse(description, contender))
+        return resolve(parse(description, contender), cache)
 
     jobs, place = (job(a), job(b)), device_of(device)
     for line in lines(jobs, compete(jobs, Store(store), place), place):

@@ -1,8 +1,10 @@
-"""Descriptions in YAML files and on the command line, and what is wrong with one in plain words."""
+"""Reading descriptions from YAML files and from the command line, and saying in one sentence what is wrong."""
 
 from __future__ import annotations
 
 import difflib
+import functools
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -97,6 +99,12 @@ def checked_options(
             allowed = error.errors()[0]["msg"]
             raise InputError(f"key '{prefix}.{key}' is {value!r}, but {allowed[0].lower()}{allowed[1:]}") from None
     return checked
+
+
+@functools.cache
+def note_old_key(old: str, new: str) -> None:
+    """Say on stderr that a key was renamed; once in a process for each key."""
+    print(f"note: {old} is now called {new}; the old name is still read", file=sys.stderr)
 
 
 def suggestion(word: str, known: list[str]) -> str:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TypeVar
 
-from bench.config.experiment import Experiment, identity
+from bench.config.experiment import identity
 from bench.job.resolve import Job, Training
 from bench.job.task import Task, TaskStatus
 from bench.protocol.evaluate import shared_samples
@@ -173,7 +172,7 @@ def _training_tasks(jobs: Iterable[Job], store: Store, device: str) -> dict[str,
                 if not store.is_trained(training.id):
                     missing.setdefault(training.id, (training, job))
     tasks: dict[str, Task] = {}
-    for members in grouped(missing.values(), lambda member: member[0].way).values():
+    for members in grouped(missing.values(), lambda member: member[0].trajectory_id).values():
         task = _training_task(members, tasks, device)
         tasks |= dict.fromkeys(task.ids, task)
     return tasks
@@ -181,24 +180,21 @@ def _training_tasks(jobs: Iterable[Job], store: Store, device: str) -> dict[str,
 
 def _training_task(members: list[tuple[Training, Job]], before: dict[str, Task], device: str) -> Task:
     training, job = members[0]
-    spec = training.spec
-    assert spec.epochs is not None
-    assert spec.least_steps is not None
-    assert spec.batch_frames is not None
+    recipe = training.recipe
     frames = sum(map(len, job.train.train))
     earlier = before.get(training.first.id) if training.first else None
-    no_matter = {"seed", "selection", "weights"}
+    settings = {key: value for key, value in asdict(recipe).items() if key != "seed"}
     like = [job.train.name, frames, training.lifter.title, asdict(training.config)]
     ids = tuple(member.id for member, _ in members)
     return Task(
         kind="train",
         id=ids[0] if len(ids) == 1 else identity(ids),
         ids=ids,
-        experiments=tuple(_portable(wanted) for _, wanted in members),
+        experiments=tuple(wanted.portable for _, wanted in members),
         needs=frozenset({earlier.name} if earlier else ()),
         title=training.title,
-        size=max(spec.epochs * frames, spec.least_steps * spec.batch_frames),
-        duration_key=identity(["train", *like, spec.model_dump(mode="json", exclude=no_matter)]),
+        size=max(recipe.epochs * frames, recipe.least_steps * recipe.batch_frames),
+        duration_key=identity(["train", *like, settings]),
         device=device,
     )
 
@@ -227,7 +223,7 @@ def _evaluation_task(
         kind="evaluate",
         id=identity([first.sampling_id, hypotheses, steps]),
         ids=tuple(job.id for job in jobs),
-        experiments=tuple(map(_portable, jobs)),
+        experiments=tuple(job.portable for job in jobs),
         needs=frozenset({training.name} if training else ()),
         title=f"{first.name} H={hypotheses} K={steps}" if first.lifter.probabilistic else first.name,
         size=windows * hypotheses * steps * (1 + spec.flip),
@@ -241,7 +237,7 @@ def _measurement_task(cost_id: str, job: Job, device: str) -> Task:
         kind="measure",
         id=cost_id,
         ids=(cost_id,),
-        experiments=(_portable(job),),
+        experiments=(job.portable,),
         needs=frozenset(),
         title=f"cost of {job.title}",
         size=0,
@@ -253,15 +249,3 @@ def _measurement_task(cost_id: str, job: Job, device: str) -> Task:
 def _size(job: Job) -> tuple[int, int]:
     """H and K."""
     return job.experiment.evaluation.hypotheses, job.experiment.evaluation.steps
-
-
-def _portable(job: Job) -> Experiment:
-    """The experiment of a job with paths that mean the same in every working directory."""
-    experiment = job.asked
-    paths = {"data": ("root", experiment.data.root), "training": ("weights", experiment.training.weights)}
-    changes = {
-        section: getattr(experiment, section).model_copy(update={key: Path(path).absolute()})
-        for section, (key, path) in paths.items()
-        if path is not None
-    }
-    return experiment.model_copy(update=changes)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from bench.config.experiment import EvaluationSpec, Experiment
 from bench.data.windows import Windows, evaluation_windows
 from bench.devices import autocast
-from bench.job.describe import Part, describe
+from bench.job.describe import Subset, describe_evaluation
 from bench.job.resolve import Job, resolve
 from bench.job.weights import NOT_TRAINED, train_or_load
 from bench.measure import memory
@@ -31,7 +31,7 @@ from bench.protocol.examples import examples
 from bench.results.errors import FrameErrors, save_errors
 from bench.results.record import Evaluation, Measurement, Record, TrainingInfo
 from bench.results.store import Store
-from bench.training.trainer import load_trained
+from bench.training.checkpoints import load_trained
 from models.lifter import Batch, Lifter, Sampling
 
 LATENCY_INPUTS = 4
@@ -80,7 +80,7 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
     errors, size = memory.first_that_fits(in_batches, memory.halving(size))
     shown = examples(lifter, windows, sampling, plans, device, size, spec.actions, spec.precision)
     for job, plan in zip(jobs, plans, strict=True):
-        evaluation = describe(job, lifter, info, errors[plan], part, drawn[plan.hypotheses, plan.steps])
+        evaluation = describe_evaluation(job, lifter, info, errors[plan], part, drawn[plan.hypotheses, plan.steps])
         save_errors(store.files.errors_path(job.id), errors[plan])
         shown[plan].save(store.files.examples_path(job.id))
         store.evaluations.put(job.id, evaluation)
@@ -91,7 +91,7 @@ def measure(job: Job, store: Store, device: torch.device) -> Measurement:
     lifter, inputs, sampling = ready_to_predict(job, store, device)
     precision, spec = job.experiment.evaluation.precision, job.experiment.measurement
     seconds = TINY_LATENCY_SECONDS if job.experiment.method.preset == "tiny" else LATENCY_SECONDS
-    others = partial(predict_again_and_again, job.asked, store.root, device)
+    others = partial(predict_again_and_again, job.portable, store.root, device)
     with background_load(others, spec.workers - 1):
         cost = measure_cost(lifter, inputs, sampling, device, seconds, precision, spec.batch, spec.workers)
     return Measurement(cost=cost, environment=environment(device, cost.device_state))
@@ -146,17 +146,17 @@ def _with_weights(job: Job, store: Store, device: torch.device, wait: bool = Tru
     return ready, info
 
 
-def _test_part(windows: Windows, spec: EvaluationSpec) -> Part:
+def _test_part(windows: Windows, spec: EvaluationSpec) -> Subset:
     """Rows of the windows to evaluate, and what tables call them."""
     if spec.windows is not None and spec.windows < len(windows):
-        return Part(windows.subset(spec.windows), f"{spec.windows} of {len(windows)} windows, evenly spread")
+        return Subset(windows.subset(spec.windows), f"{spec.windows} of {len(windows)} windows, evenly spread")
     total = len(windows.sequences)
     if spec.sequences is not None and spec.sequences < total:
         rows = windows.whole_sequences(spec.sequences)
-        return Part(rows, f"{spec.sequences} of {total} sequences, evenly spread")
-    return Part(np.arange(len(windows)), "all")
+        return Subset(rows, f"{spec.sequences} of {total} sequences, evenly spread")
+    return Subset(np.arange(len(windows)), "all")
 
 
 def _plan(job: Job) -> EvalSetting:
     spec = job.experiment.evaluation
-    return EvalSetting(spec.hypotheses, spec.steps, spec.tail == "overlap", spec.call)
+    return EvalSetting(spec.hypotheses, spec.steps, spec.count_overlap, spec.p_best_calls)

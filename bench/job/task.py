@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from bench.config.experiment import Experiment
 from bench.devices import device_of
+from bench.job.data_cache import DataCache
 from bench.job.resolve import Job, Training, resolve
 from bench.measure import memory
 from bench.results.record import Failure, FailureKind
@@ -72,23 +73,24 @@ class Task:
         return f"{self.kind}-{self.id}"
 
 
-def run_task(task: Task, root: Path, attempt: int = 0) -> TaskStatus:
+def run_task(task: Task, root: Path, attempt: int = 0, cache: DataCache | None = None) -> TaskStatus:
     """Do a task if it is not done.
 
     Args:
         task: what to do.
         root: of the store.
         attempt: how often it was tried before; after a crash, evaluation begins with smaller batches.
+        cache: data sets that this process has loaded already.
 
     Raises:
         OSError: the store cannot be written.
     """
     store = Store(root)
     if distributed():
-        return _run_task(task, store, attempt) if task.kind == "train" or first_process() else "done"
+        return _run_task(task, store, attempt, cache) if task.kind == "train" or first_process() else "done"
     try:
         with store.lock(task.name).acquire(timeout=0):
-            return _run_task(task, store, attempt)
+            return _run_task(task, store, attempt, cache)
     except Timeout:
         return "busy"
 
@@ -103,12 +105,13 @@ def first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _run_task(task: Task, store: Store, attempt: int) -> TaskStatus:
+def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -> TaskStatus:
     if _is_done(task, store):
         return "done"
     if all(name in store.failures for name in task.ids):
         return "failed"
-    jobs = [resolve(experiment) for experiment in task.experiments]
+    cache = cache or DataCache()
+    jobs = [resolve(experiment, cache) for experiment in task.experiments]
     device = device_of(task.device)
     started = time.monotonic()
     with _use_of_device(store, device, task):

@@ -110,7 +110,7 @@ class Tracker:
         self._log_batch(run_id, _metrics(logged), _flat(logged.experiment))
         with tempfile.TemporaryDirectory() as folder:
             artifacts = Path(folder)
-            (artifacts / "experiment.yaml").write_text(Experiment.model_validate(logged.experiment).to_yaml())
+            (artifacts / "experiment.yaml").write_text(Experiment.from_record(logged.experiment).to_yaml())
             (artifacts / "record.json").write_text(logged.model_dump_json(indent=1))
             for path in files:
                 shutil.copy(path, artifacts)

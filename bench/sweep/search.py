@@ -20,8 +20,9 @@ from tqdm import tqdm
 
 from bench.config.experiment import Experiment, identity
 from bench.config.parsing import Frozen
+from bench.job.identities import PROTOCOL_VERSION
 from bench.job.pending import StoreContents, find_pending
-from bench.job.resolve import PROTOCOL_VERSION, Job, resolve
+from bench.job.resolve import Job, resolve
 from bench.results.cost import Measurement
 from bench.results.record import Missing, Record
 from bench.results.store import Store
@@ -241,7 +242,7 @@ class _Trials:
         number = trial.number
         if number not in self.jobs and number not in self.no_experiments:
             try:
-                self.jobs[number] = resolve(self.space.experiment(trial.params))
+                self.jobs[number] = resolve(self.space.experiment(trial.params), self.executor.cache)
             except InputError as error:
                 self.no_experiments[number] = str(error)
         return self.jobs.get(number)

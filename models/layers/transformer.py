@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from models.config import WindowConfig, check_heads
 from models.errors import InputError
-from models.inference import WindowConfig, check_heads
 from models.layers.linear import Linear, linear
 
 BLOCK_EPS = 1e-6

@@ -1,25 +1,16 @@
-"""The interface of text encoders, and the table of those there are.
+"""The interface of text encoders: a text becomes 77 rows of features.
 
 N texts, R = 77 rows of a text, W width of the encoder.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-from typing import Self, cast
+from typing import Self
 
 from torch import Tensor, nn
 
-from models.errors import InputError
-
 CONTEXT = 77
-
-ENCODERS = {
-    "tiny": "models.text.tiny:tiny_encoder",
-    "clip": "models.text.clip:clip_encoder",
-    "minilm": "models.text.minilm:minilm_encoder",
-}
+"""R, the rows that every text fills, start and end token included."""
 
 
 class TextEncoder(nn.Module):
@@ -56,33 +47,3 @@ class TextEncoder(nn.Module):
     def train(self, mode: bool = True) -> Self:
         """Stays in evaluation mode: a frozen encoder has no dropout."""
         return super().train(False)
-
-
-def pretrained_encoder() -> str:
-    """ "clip" where its weights are, else "minilm" where its package is installed.
-
-    "clip" too where neither is: building it then says what to install.
-    """
-    from models.text.clip import find_weights
-    from models.text.minilm import model_folder
-
-    for name, find in (("clip", find_weights), ("minilm", model_folder)):
-        try:
-            find()
-        except InputError:
-            continue
-        return name
-    return "clip"
-
-
-def text_encoder(name: str) -> TextEncoder:
-    """A frozen encoder by name.
-
-    Raises:
-        InputError: no encoder has this name, or its weights or packages are absent.
-    """
-    if name not in ENCODERS:
-        raise InputError(f"unknown text encoder {name!r}: take one of {', '.join(ENCODERS)}")
-    module, _, function = ENCODERS[name].partition(":")
-    build = cast(Callable[[], TextEncoder], getattr(importlib.import_module(module), function))
-    return build().freeze()

@@ -1,6 +1,7 @@
 import pytest
 
 from ablations.declared import default_names, expand, names, read
+from bench.job.data_cache import DataCache
 from bench.job.resolve import resolve
 from models.errors import InputError
 
@@ -56,8 +57,10 @@ def test_the_quick_choice_says_so_and_may_have_other_further_experiments(tmp_pat
 
 
 def test_default_ablations_share_trainings():
+    cache = DataCache()
     ways = {
-        name: {resolve(experiment).training.way for experiment in expand(read(name))} for name in default_names()
+        name: {resolve(experiment, cache).training.trajectory_id for experiment in expand(read(name))}
+        for name in default_names()
     }
     shared = ways.pop("methods")
     new = {name: len(of_it - shared) for name, of_it in ways.items()}

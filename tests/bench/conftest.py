@@ -6,7 +6,6 @@ import pytest
 import bench.data
 from bench.config.registry import METHODS
 from bench.job import pipeline
-from bench.job import resolve as plan
 from bench.results import tracking
 from bench.results.store import Store
 from bench.sweep import run as sweep
@@ -30,12 +29,9 @@ def toy_suite(monkeypatch, empty_database):
     monkeypatch.setattr(
         tracking, "make_database", lambda path: path.exists() or shutil.copy(empty_database, path) or real(path)
     )
-    plan._load.cache_clear()
     for name in ("toy", "confident", "second"):
         monkeypatch.setitem(METHODS.own, name, f"tests.bench.toy:{name.title()}")
     monkeypatch.setattr(bench.data, "load", toy.dataset)
-    yield
-    plan._load.cache_clear()
 
 
 @pytest.fixture

@@ -1,7 +1,11 @@
 """Cheap experiments with the toy method on the synthetic data, which every process has."""
 
 from bench.config.experiment import parse
+from bench.job.data_cache import DataCache
 from bench.job.resolve import resolve
+
+CACHE = DataCache()
+"""Of the synthetic data, which all of these experiments share."""
 
 
 def job(**changes):
@@ -12,7 +16,7 @@ def job(**changes):
     }
     for key, value in changes.items():
         description.setdefault(key, {}).update(value)
-    return resolve(parse(description))
+    return resolve(parse(description), CACHE)
 
 
 def some(seeds=2, hypotheses=(1, 2), steps=(1, 2), epochs=1):

@@ -5,7 +5,7 @@ from torch import Tensor
 from bench.measure.flops import count_flops
 from models import inference as prediction
 from models.errors import InputError
-from models.inference import CentreConfig, centre_frames, with_confidence
+from models.inference import centre_frames, with_confidence
 from models.lifter import Batch
 from models.skeleton import HUMAN36M
 
@@ -32,12 +32,6 @@ def test_every_window_of_centre_frames_is_counted_as_work() -> None:
     one = count_flops(lambda: centre_frames(lambda x: (x @ weight)[:, 2], SEEN[:1, :5], length=5, frames=1))
     many = count_flops(lambda: centre_frames(lambda x: (x @ weight)[:, 2], SEEN, length=5, frames=9))
     assert many == 18 * one
-
-
-def test_centre_windows_are_odd_and_name_their_context() -> None:
-    assert CentreConfig(frames=9, length=27).context == (13, 13)
-    with pytest.raises(InputError, match="length is 8, but a window has an odd number"):
-        CentreConfig(length=8)
 
 
 def test_confidence_is_a_third_coordinate_that_mirroring_keeps() -> None:

@@ -15,6 +15,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from ablations.declared import default_names, expand, read
 from bench.config.experiment import Experiment, parse
 from bench.job import pipeline, weights
+from bench.job.data_cache import DataCache
 from bench.job.pending import find_pending
 from bench.job.resolve import resolve
 from bench.results.seeds import pool
@@ -81,7 +82,8 @@ def overhead(number: int, store: Store, monkeypatch: pytest.MonkeyPatch) -> floa
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)  # with it, MLflow watches every session
     start = time.perf_counter()
-    outcome = sweep.run([resolve(experiment) for experiment in experiments(number)], store, "cpu")
+    cache = DataCache()
+    outcome = sweep.run([resolve(experiment, cache) for experiment in experiments(number)], store, "cpu")
     assert len(outcome.records) == number
     return time.perf_counter() - start - elsewhere.seconds
 
@@ -185,7 +187,8 @@ def test_two_workers(benchmark: BenchmarkFixture, tmp_path: Path, outcome: Outco
     """The evaluations of ``sampling`` with one worker and with two that are there already: the same numbers."""
     windows = 64 if benchmark.enabled else 2
     changes = [("training.epochs", 0), ("evaluation.windows", windows)]
-    jobs = [resolve(experiment) for experiment in expand(read("sampling"), changes)]
+    cache = DataCache()
+    jobs = [resolve(experiment, cache) for experiment in expand(read("sampling"), changes)]
 
     def evaluate(workers: int) -> tuple[float, dict[str, Any]]:
         store = Store(tmp_path / f"with {workers}")

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from bench.job.data_cache import DataCache
 from bench.job.task import Task, TaskStatus, run_task
 from bench.sweep.executors.base import Ended, Executor, Request
 from models.errors import InputError
@@ -26,9 +27,16 @@ class Processes(Executor):
     When a worker dies, only the task that it was doing is lost; a new worker takes its place.
     """
 
-    def __init__(self, root: Path, workers: int, threads: int = 1, gpus: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        root: Path,
+        workers: int,
+        threads: int = 1,
+        gpus: Sequence[str] = (),
+        cache: DataCache | None = None,
+    ) -> None:
         """``gpus``: names, as in CUDA_VISIBLE_DEVICES, that workers take in turn; none to leave that as it is."""
-        super().__init__(root)
+        super().__init__(root, cache)
         self.slots, self.threads, self.gpus = workers, threads, gpus
         self._workers: dict[int, _Worker] = {}
 
@@ -36,7 +44,7 @@ class Processes(Executor):
     def from_request(cls, request: Request) -> Processes:
         request.refuse_share()
         workers = request.workers_here()
-        return cls(request.root, workers, request.threads_each(workers), request.gpus())
+        return cls(request.root, workers, request.threads_each(workers), request.gpus(), request.cache)
 
     def submit(self, task: Task, attempt: int) -> None:
         busy = self._busy()
@@ -125,6 +133,7 @@ def _serve(pipe: Connection, root: Path) -> None:
     """Do tasks in a worker process, until its pipe is closed or the process that started it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    cache = DataCache()
     while True:
         try:
             task, attempt = pipe.recv()
@@ -132,7 +141,7 @@ def _serve(pipe: Connection, root: Path) -> None:
             return
         result: TaskStatus | Exception
         try:
-            result = run_task(task, root, attempt)
+            result = run_task(task, root, attempt, cache)
         except (OSError, InputError) as error:
             result = error
         except Exception:

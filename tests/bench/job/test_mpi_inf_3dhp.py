@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from bench.cli import app
 from bench.config.experiment import parse
 from bench.config.registry import METHODS
 from bench.data.mpi_inf_3dhp.reader import TEST
-from bench.job.resolve import _configure, resolve
+from bench.job.resolve import resolve
 from models.errors import InputError
 from models.skeleton import MPI_INF_3DHP
 from tests.bench.data.mpi_inf_3dhp.mpi_files import contents, write
@@ -43,7 +44,7 @@ def test_every_method_is_built_with_both_lengths(frames: int) -> None:
     for experiment in chosen:
         method = METHODS.load(experiment.method.name)
         options = experiment.method.options | ({"text": "tiny"} if experiment.method.name == "finepose" else {})
-        config = _configure(method, method.presets["base"].config, options, experiment.method.name)
+        config = replace(method.presets["base"].config, **options)
         lifter = method(config, MPI_INF_3DHP)
         assert lifter.frames == frames
         assert not lifter.uses_action

@@ -8,8 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from models.errors import InputError
-from models.text import bpe, clip
-from models.text.encoder import text_encoder
+from models.text import bpe, clip, text_encoder
 from models.text.tiny import tiny_encoder, tiny_tokens
 from models.text.tower import TextTower, TowerSize
 
