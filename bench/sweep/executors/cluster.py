@@ -12,7 +12,7 @@ WORKERS = 4
 
 
 CACHE = DataCache()
-"""Of a worker's process, which a cluster may use for many tasks; a program that only hands out tasks leaves it empty."""
+"""Of the process of a worker, which does many tasks; empty where tasks are only handed out."""
 
 
 def run_with_threads(task: Task, root: Path, attempt: int, threads: int) -> TaskStatus:
