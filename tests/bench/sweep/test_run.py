@@ -33,7 +33,7 @@ def store(toy_store):
 )
 def test_a_failure_is_an_outcome(store, monkeypatch, error, kind, words):
     def fails(training, *rest):
-        if training.spec.seed == 1:
+        if training.recipe.seed == 1:
             raise error
         return real(training, *rest)
 
