@@ -5,16 +5,14 @@ Here are the program, its commands and its exit codes; each group of commands ha
 
 from __future__ import annotations
 
-import errno
 from typing import Any
 
 import typer
 import typer.core
 
 from bench.cli import ablate, checkpoints, data, doctor, methods, report, run, speed
+from bench.results.files import UNWRITABLE
 from models.errors import InputError
-
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 class _Group(typer.core.TyperGroup):

@@ -46,4 +46,4 @@ def ablate(
         resolved = {job.id: job for job in (resolve(e, cache) for e in experiments)}
         jobs |= resolved
         tables[name] = tables[name].model_copy(update={"ids": tuple(resolved)})
-    do(list(jobs.values()), tables, searches, request)
+    do(list(jobs.values()), tables, searches, request, cache)

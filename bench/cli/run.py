@@ -35,4 +35,4 @@ def run(
             changed = override(changed, key, value)
         jobs.append(resolve(parse(changed, str(description or "experiment")), cache))
     ids = tuple(dict.fromkeys(job.id for job in jobs))
-    do(jobs, {"run": RunSet.Table(title="Single runs", layout="runs", ids=ids)}, {}, request)
+    do(jobs, {"run": RunSet.Table(title="Single runs", layout="runs", ids=ids)}, {}, request, cache)

@@ -13,6 +13,7 @@ import typer
 from bench.cli.options import SweepRequest
 from bench.cli.report import write_report
 from bench.config.parsing import parse_assignment
+from bench.job.data_cache import DataCache
 from bench.job.pending import find_pending
 from bench.job.resolve import Job
 from bench.job.task import first_process
@@ -27,7 +28,11 @@ from bench.sweep.search import Space, search
 
 
 def do(
-    jobs: Sequence[Job], tables: Mapping[str, RunSet.Table], searches: Mapping[str, Space], request: SweepRequest
+    jobs: Sequence[Job],
+    tables: Mapping[str, RunSet.Table],
+    searches: Mapping[str, Space],
+    request: SweepRequest,
+    cache: DataCache,
 ) -> None:
     """Run experiments and searches and report them, or say what there is to do.
 
@@ -36,19 +41,21 @@ def do(
         tables: of the report, by name.
         searches: by the name of the table that gets what they find.
         request: where and how.
+        cache: data sets that are loaded already.
 
     Raises:
         typer.Exit: experiments failed.
     """
+    executor = _executor(request, len(jobs) + 2 * len(searches), cache)
     if request.dry_run:
-        _tell(jobs, searches, request)
+        _tell(jobs, searches, request, executor)
     else:
-        _run(jobs, tables, searches, request)
+        _run(jobs, tables, searches, request, executor)
 
 
-def _tell(jobs: Sequence[Job], searches: Mapping[str, Space], request: SweepRequest) -> None:
+def _tell(jobs: Sequence[Job], searches: Mapping[str, Space], request: SweepRequest, executor: Executor) -> None:
     """Say what there is to do."""
-    store, executor = Store(request.store), _executor(request, len(jobs))
+    store = Store(request.store)
     pending = find_pending(jobs, store, request.device, sweep.place_of(executor, request.device))
     for line in dry_run_lines(pending, store, executor.slots):
         typer.echo(line)
@@ -57,11 +64,15 @@ def _tell(jobs: Sequence[Job], searches: Mapping[str, Space], request: SweepRequ
 
 
 def _run(
-    jobs: Sequence[Job], tables: Mapping[str, RunSet.Table], searches: Mapping[str, Space], request: SweepRequest
+    jobs: Sequence[Job],
+    tables: Mapping[str, RunSet.Table],
+    searches: Mapping[str, Space],
+    request: SweepRequest,
+    executor: Executor,
 ) -> None:
     """Run experiments, then searches, which find much of what they try done; then report."""
     store, filled = Store(request.store), dict(tables)
-    with _executor(request, len(jobs) + 2 * len(searches)) as executor:
+    with executor:
         outcome = sweep.run(jobs, store, request.device, executor, request.retry_failed)
         missing = _missing(jobs, outcome)
         for name, space in searches.items():
@@ -96,9 +107,11 @@ def _counts(outcome: sweep.Outcome) -> str:
     return f"{len(outcome.records)} runs: {done}{failed}"
 
 
-def _executor(request: SweepRequest, experiments: int) -> Executor:
+def _executor(request: SweepRequest, experiments: int, cache: DataCache) -> Executor:
     """One process is enough for one experiment, unless more were asked for."""
     share = dict(parse_assignment(text, "--share") for text in request.share or [])
     alone = experiments == 1 and request.workers is None and request.executor is None
     workers = 1 if alone else request.workers
-    return executor_for(request.executor, Request(request.store, request.device, workers, request.threads, share))
+    return executor_for(
+        request.executor, Request(request.store, request.device, workers, request.threads, share, cache)
+    )

@@ -6,7 +6,6 @@ makes is kept in the store, and so is the reason why it failed.
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 import traceback
@@ -26,6 +25,7 @@ from bench.devices import device_of
 from bench.job.data_cache import DataCache
 from bench.job.resolve import Job, Training, resolve
 from bench.measure import memory
+from bench.results.files import UNWRITABLE
 from bench.results.record import Failure, FailureKind
 from bench.results.store import Seconds, Store
 from models.errors import DivergedError, InputError
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 TaskKind = Literal["train", "evaluate", "measure"]
 TaskStatus = Literal["done", "failed", "busy", "crashed"]
 """How a try ended: busy means that another program is doing the task, crashed that the process was lost."""
-
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
-"""Errors that say that results cannot be kept: no experiment is at fault, and the sweep ends."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ def run_task(task: Task, root: Path, attempt: int = 0, cache: DataCache | None =
         task: what to do.
         root: of the store.
         attempt: how often it was tried before; after a crash, evaluation begins with smaller batches.
-        cache: of data that other tasks of this process have loaded.
+        cache: data sets that this process has loaded already.
 
     Raises:
         OSError: the store cannot be written.

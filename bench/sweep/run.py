@@ -215,7 +215,7 @@ def _measure(pending: PendingWork, jobs: list[Job], store: Store, executor: Exec
 
     In this process, unless tasks are done on other machines: workers beside it would disturb the measurement.
     """
-    place = executor if executor.place else Local(store.root)
+    place = executor if executor.place else Local(store.root, cache=executor.cache)
     run_tasks(pending.measurements(jobs), place, store, 1, pending.end_task)
 
 

@@ -20,7 +20,6 @@ from tqdm import tqdm
 
 from bench.config.experiment import Experiment, identity
 from bench.config.parsing import Frozen
-from bench.job.data_cache import DataCache
 from bench.job.identities import PROTOCOL_VERSION
 from bench.job.pending import StoreContents, find_pending
 from bench.job.resolve import Job, resolve
@@ -154,7 +153,6 @@ class _Trials:
         self.storage = _storage(store)
         self.study = _study(space, self.storage, self.where)
         self.contents = StoreContents(store)
-        self.cache = DataCache()
         self.jobs: dict[int, Job] = {}
         self.no_experiments: dict[int, str] = {}
         self.records: dict[str, Record] = {}
@@ -244,7 +242,7 @@ class _Trials:
         number = trial.number
         if number not in self.jobs and number not in self.no_experiments:
             try:
-                self.jobs[number] = resolve(self.space.experiment(trial.params), self.cache)
+                self.jobs[number] = resolve(self.space.experiment(trial.params), self.executor.cache)
             except InputError as error:
                 self.no_experiments[number] = str(error)
         return self.jobs.get(number)

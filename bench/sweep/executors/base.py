@@ -10,11 +10,12 @@ import importlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.devices import device_of
+from bench.job.data_cache import DataCache
 from bench.job.task import Task, TaskStatus, distributed
 from models.errors import InputError
 
@@ -34,6 +35,7 @@ class Request:
         workers: tasks at once; None for what the executor takes by itself.
         threads: of the CPU, for each worker; None for what the executor takes by itself.
         share: what each worker of a cluster gets, in the words of that cluster (``num_gpus``, ``timeout_min``).
+        cache: data sets that this process has loaded already.
     """
 
     root: Path
@@ -41,6 +43,7 @@ class Request:
     workers: int | None = None
     threads: int | None = None
     share: Mapping[str, Any] | None = None
+    cache: DataCache = field(default_factory=DataCache)
 
     def workers_here(self) -> int:
         """Workers on this machine: as many as asked for, else one per GPU, or one per core of a CPU.
@@ -94,14 +97,17 @@ class Executor(ABC):
         slots: number of tasks that it takes at once.
         place: "" where tasks see the devices of this process; else a name of where they are done, so that a cost
             that was measured there is not taken for one of this machine.
+        root: of the store, the same for all who work on it.
+        cache: data sets that this process has loaded already, for the tasks that it does itself.
     """
 
     slots: int = 1
     place: str = ""
 
-    def __init__(self, root: Path) -> None:
-        """``root``: of the store, the same for all who work on it."""
+    def __init__(self, root: Path, cache: DataCache | None = None) -> None:
+        """See the attributes; without a cache, this process loads data sets anew."""
         self.root = root.absolute()
+        self.cache = cache or DataCache()
 
     @classmethod
     @abstractmethod

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bench.job.data_cache import DataCache
 from bench.job.task import Task, TaskStatus, run_task
 
 WORKERS = 4
 """So many tasks are handed to a cluster at once unless another number is asked for."""
+
+
+CACHE = DataCache()
+"""Of the process of a worker, which does many tasks; empty where tasks are only handed out."""
 
 
 def run_with_threads(task: Task, root: Path, attempt: int, threads: int) -> TaskStatus:
@@ -15,4 +20,4 @@ def run_with_threads(task: Task, root: Path, attempt: int, threads: int) -> Task
     import torch
 
     torch.set_num_threads(threads)
-    return run_task(task, root, attempt)
+    return run_task(task, root, attempt, CACHE)

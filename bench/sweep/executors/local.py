@@ -14,11 +14,10 @@ from models.errors import InputError
 class Local(Executor):
     """In this process, one after the other."""
 
-    def __init__(self, root: Path, threads: int | None = None) -> None:
+    def __init__(self, root: Path, threads: int | None = None, cache: DataCache | None = None) -> None:
         """``threads``: of the CPU, for work in this process; None for as many as torch takes."""
-        super().__init__(root)
+        super().__init__(root, cache)
         self.threads = threads
-        self._cache = DataCache()
         self._waiting: deque[tuple[Task, int]] = deque()
 
     @classmethod
@@ -28,7 +27,7 @@ class Local(Executor):
             raise InputError(
                 f"--workers {request.workers}: the executor local is one process; choose --executor processes"
             )
-        return cls(request.root, request.threads_each(workers=1))
+        return cls(request.root, request.threads_each(workers=1), request.cache)
 
     def submit(self, task: Task, attempt: int) -> None:
         self._waiting.append((task, attempt))
@@ -41,7 +40,7 @@ class Local(Executor):
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         try:
-            return [(task, run_task(task, self.root, attempt, self._cache))]
+            return [(task, run_task(task, self.root, attempt, self.cache))]
         finally:
             torch.set_num_threads(before)
 

@@ -27,9 +27,16 @@ class Processes(Executor):
     When a worker dies, only the task that it was doing is lost; a new worker takes its place.
     """
 
-    def __init__(self, root: Path, workers: int, threads: int = 1, gpus: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        root: Path,
+        workers: int,
+        threads: int = 1,
+        gpus: Sequence[str] = (),
+        cache: DataCache | None = None,
+    ) -> None:
         """``gpus``: names, as in CUDA_VISIBLE_DEVICES, that workers take in turn; none to leave that as it is."""
-        super().__init__(root)
+        super().__init__(root, cache)
         self.slots, self.threads, self.gpus = workers, threads, gpus
         self._workers: dict[int, _Worker] = {}
 
@@ -37,7 +44,7 @@ class Processes(Executor):
     def from_request(cls, request: Request) -> Processes:
         request.refuse_share()
         workers = request.workers_here()
-        return cls(request.root, workers, request.threads_each(workers), request.gpus())
+        return cls(request.root, workers, request.threads_each(workers), request.gpus(), request.cache)
 
     def submit(self, task: Task, attempt: int) -> None:
         busy = self._busy()

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from bench.config.experiment import parse
+from bench.job.resolve import resolve
 from bench.results.store import Store
 from bench.sweep.executors.local import Local
 from bench.sweep.run import run
-from tests.bench.experiments import job, some
+from tests.bench.experiments import some
 
 
 def test_a_part_of_them_alone(toy_everywhere, expected, tmp_path):
@@ -22,7 +24,8 @@ def test_noise_does_not_depend_on_what_is_evaluated_together(toy_suite, tmp_path
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     described = {"method": {"name": "d3dp"}, "training": {"epochs": 1, "least_steps": 1, "batch_frames": 500}}
     few, many = (
-        job(**described, evaluation={"windows": windows, "hypotheses": 3, "steps": 2}) for windows in (10, 35)
+        resolve(parse(described | {"evaluation": {"windows": windows, "hypotheses": 3, "steps": 2}}))
+        for windows in (10, 35)
     )
     store = Store(tmp_path / "store")
     outcome = run([few, many], store, "cpu", Local(store.root, threads=1))

@@ -97,9 +97,7 @@ def installed(tmp_path, monkeypatch):
     metadata.mkdir(parents=True)
     (site / "my_package.py").write_text(PACKAGE)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n")
-    lines = [
-        f"[lifting_bench.{group}]\n{name}=my_package:{thing}\n" for group, (_, name, thing) in ADDED.items()
-    ]
+    lines = [f"[lifting_bench.{group}]\n{name}=my_package:{thing}\n" for group, (_, name, thing) in ADDED.items()]
     (metadata / "entry_points.txt").write_text("\n".join(lines))
     monkeypatch.syspath_prepend(site)
     monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
