@@ -10,46 +10,17 @@ from tests import ROOT
 from tests.architecture import ORDER, arrows, imports, modules, points_down, room_of, rooms
 from tests.architecture_picture import COMMAND, PICTURE, picture
 
-EXPECTED_UNTIL_MERGE: dict[str, set[str]] = {
-    "arrows": {
-        "bench.cli -> bench",
-        "bench.measure -> bench.job",
-        "reports.figures -> reports.tables",
-        "reports.writers -> reports.tables",
-    },
-    "circles": {
-        "bench.job.pipeline",
-        "bench.measure.background_load",
-        "bench.results.record",
-        "bench.results.statistics",
-        "models.text.bpe",
-        "models.text.clip",
-        "models.text.encoder",
-        "models.text.minilm",
-        "models.text.tower",
-    },
-    "names": {
-        "baselines.published.checkpoint",
-        "bench.cli.checkpoints",
-        "bench.job.resolve",
-        "bench.parity",
-        "bench.sweep.executors",
-        "models.text.encoder",
-    },
-    "places": {"models.refinement", "bench.parity_harness", "bench.parity", "models.ranger"},
-}
-
 
 def test_every_module_has_a_place():
     known = {room for package in ORDER for room in rooms(package)}
     stray = {module for module in modules() if room_of(module) not in known and module not in ORDER}
-    assert stray <= EXPECTED_UNTIL_MERGE["places"]
+    assert stray == set()
 
 
 def test_imports_point_down():
     known = {room for package in ORDER for room in rooms(package)}
     up = {f"{room} -> {other}" for room, other in arrows() if room in known and not points_down(room, other)}
-    assert up <= EXPECTED_UNTIL_MERGE["arrows"]
+    assert up == set()
 
 
 def test_reports_use_of_the_harness_only_its_records_and_names():
@@ -70,7 +41,7 @@ def test_no_modules_import_each_other_in_a_circle():
         for module in free:
             del left[module]
     circles = {module for module in left if _reaches(module, module, left)}
-    assert circles <= EXPECTED_UNTIL_MERGE["circles"]
+    assert circles == set()
 
 
 def test_only_the_registry_imports_modules_by_their_names():
@@ -82,7 +53,7 @@ def test_only_the_registry_imports_modules_by_their_names():
         named = {str(text).partition(":")[0].rstrip(".") for text in texts}
         if "import_module" in path.read_text() and any("." in name for name in named & modules().keys()):
             users.add(module)
-    assert users - {"bench.config.registry"} <= EXPECTED_UNTIL_MERGE["names"]
+    assert users - {"bench.config.registry"} == set()
 
 
 def test_the_picture_of_the_rooms_is_that_of_the_imports():
