@@ -75,7 +75,7 @@ def overhead(number: int, store: Store, monkeypatch: pytest.MonkeyPatch) -> floa
     for module, name in (
         (weights, "train"),
         (pipeline, "evaluate"),
-        (pipeline, "examples"),
+        (pipeline, "predict_examples"),
         (pipeline, "measure_cost"),
     ):
         monkeypatch.setattr(module, name, elsewhere.timed(getattr(module, name)))
