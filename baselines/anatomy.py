@@ -30,8 +30,7 @@ from baselines.layers.bones import Bones
 from baselines.layers.norm_momentum import decay_norm_momentum
 from baselines.tcn import TCNConfig, TimeConvolution, residual_block
 from models.camera import project
-from models.config import ConfidenceConfig
-from models.errors import InputError
+from models.config import ConfidenceConfig, check_at_least
 from models.inference import flip_average, root_at_origin, with_confidence
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
@@ -51,17 +50,13 @@ class AnatomyConfig(TCNConfig, ConfidenceConfig):
 
     Attributes:
         random_frames: R, of the same sequence, from which bone lengths are estimated.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     random_frames: int = 50
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.random_frames < 1:
-            raise InputError(f"random_frames is {self.random_frames}, but lengths need at least 1 frame: take 50")
+        check_at_least(self, 1, "random_frames")
 
 
 class BoneLengths(nn.Module):
@@ -92,11 +87,7 @@ class BoneLengths(nn.Module):
         return self.attention(torch.cat([flat, flat.abs()], dim=-1))
 
     def average(self, lengths: Tensor, logits: Tensor, count: int) -> Tensor:
-        """Lengths ``[B, R, N]`` of bones in rough poses, averaged over every ``count`` frames in a row.
-
-        Returns:
-            ``[B, R - count + 1, N]``.
-        """
+        """Lengths ``[B, R, N]`` averaged over every ``count`` frames in a row: ``[B, R - count + 1, N]``."""
         # [B, R, N] → [B, R - count + 1, N, count]
         weights = (TEMPERATURE * logits).unfold(1, count, 1).softmax(dim=-1)
         return (weights * lengths.detach().unfold(1, count, 1)).sum(dim=-1)

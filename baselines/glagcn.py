@@ -16,7 +16,7 @@ Inner layers keep their published names (``gcn1``, ``conv_a``, ``PA``, …).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -35,15 +35,14 @@ from models.skeleton import HUMAN36M, Skeleton
 ALMOST_ZERO = 1e-6
 FRAMES_SEEN = 9
 """Width of the convolution of a temporal layer."""
+PAPER_RECIPE = Recipe(
+    80, 512, learning_rate=1e-2, decay=1e-3, weight_decay=0.0, optimizer="ranger", schedule="cosine"
+)
 
 
 @dataclass(frozen=True)
 class GLAGCNConfig(FilterConfig):
-    """Size of the network: a stage for each width, and channels in multiples of 4.
-
-    Raises:
-        InputError: a value out of its range.
-    """
+    """Size of the network: a stage for each width, and channels in multiples of 4."""
 
     channels: int = 96
     dropout: float = 0.1
@@ -194,19 +193,10 @@ class GLAGCN(Lifter):
         "tiny": Preset(GLAGCNConfig(frames=9, filter_widths=(5,), channels=16, dropout=0.0), TINY_RECIPE),
         "base": Preset(
             GLAGCNConfig(frames=81, filter_widths=(3, 3, 3), channels=48),
-            Recipe(
-                epochs=40, batch_frames=512, learning_rate=1e-2, decay=1e-3, weight_decay=0.0,
-                optimizer="ranger", schedule="cosine",
-            ),
+            replace(PAPER_RECIPE, epochs=40),
         ),
-        "paper": Preset(
-            GLAGCNConfig(),
-            Recipe(
-                epochs=80, batch_frames=512, learning_rate=1e-2, decay=1e-3, weight_decay=0.0,
-                optimizer="ranger", schedule="cosine",
-            ),
-        ),
-    }  # fmt: skip
+        "paper": Preset(GLAGCNConfig(), PAPER_RECIPE),
+    }
 
     def __init__(self, config: GLAGCNConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

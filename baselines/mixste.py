@@ -19,7 +19,7 @@ from torch import Tensor
 
 from models.errors import InputError
 from models.inference import flip_average, root_at_origin
-from models.layers.transformer import Trunk, TrunkConfig
+from models.layers.transformer import TINY_TRUNK, Trunk, TrunkConfig
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.losses import joint_weights, mean_joint_distance, temporal_consistency, velocity
 from models.skeleton import HUMAN36M, Skeleton
@@ -35,10 +35,7 @@ class MixSTE(Lifter):
     Config: ClassVar[type] = TrunkConfig
     compiled_part: ClassVar[str] = "trunk.lift"
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
-            TrunkConfig(frames=9, channels=32, depth=2, heads=2, drop_path=0.0, input_gain=5.0, table_std=0.5),
-            TINY_RECIPE,
-        ),
+        "tiny": Preset(TrunkConfig(**TINY_TRUNK), TINY_RECIPE),
         "base": Preset(
             TrunkConfig(frames=81, channels=128, depth=4, heads=8),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),
@@ -74,11 +71,9 @@ class MixSTE(Lifter):
 
 
 def mixste_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """Weighted position, smoothness and velocity of poses ``[..., F, J, 3]`` (section 3.4).
+    """Weighted position, smoothness and velocity of poses ``[..., F, J, 3]`` in metres; joints' weights ``[J]``.
 
-    Args:
-        predicted, target: metres.
-        weights: of each joint, ``[J]``.
+    Section 3.4 of the paper.
     """
     return (
         mean_joint_distance(predicted, target, weights)

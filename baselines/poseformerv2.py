@@ -36,9 +36,6 @@ class PoseFormerV2Config(TrunkConfig, CentreConfig):
     Attributes:
         kept: frames in the middle of ``length`` that become tokens, odd.
         coefficients: lowest frequencies over ``length`` that become tokens.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     channels: int = 32

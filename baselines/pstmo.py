@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.layers.annotated_transformer import Residual, SeparateAttention, UnbiasedNorm
-from models.config import WindowConfig
+from models.config import WindowConfig, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import centre_frames, flip_average, root_at_origin
 from models.lifter import TINY_RECIPE, Batch, FirstStage, Lifter, Preset, Recipe, Sampling
@@ -50,9 +50,6 @@ class PSTMOConfig(WindowConfig):
         pretrain: whether there is a first stage, masked pose modelling.
         masked_frames: share of frames that it hides.
         masked_joints: joints that it hides in every frame.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     strides: tuple[int, ...] = (3, 3, 3, 3, 3)
@@ -71,20 +68,14 @@ class PSTMOConfig(WindowConfig):
         super().__post_init__()
         if not self.strides or any(stride < 1 or stride % 2 == 0 for stride in self.strides):
             raise InputError(f"strides is {self.strides}, but needs odd positive strides: take 3,3,3")
-        if self.every < 1 or self.stride < 1:
-            raise InputError(f"every is {self.every} and stride is {self.stride}: take 1 or more of both")
         if self.channels < 2 or self.heads < 1 or self.channels % (2 * self.heads):
             raise InputError(
                 f"channels is {self.channels} with {self.heads} heads: take an even multiple of heads"
             )
-        if self.hidden < 2 or self.layers < 2:
-            raise InputError(f"hidden is {self.hidden} and layers is {self.layers}: take 2 or more of both")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.1")
-        if not 0 <= self.masked_frames < 1:
-            raise InputError(f"masked_frames is {self.masked_frames}, but some frame must be seen: take 0.8")
-        if self.masked_joints < 0:
-            raise InputError(f"masked_joints is {self.masked_joints}, but is a number of joints: take 2")
+        check_at_least(self, 0, "masked_joints")
+        check_at_least(self, 1, "every", "stride")
+        check_at_least(self, 2, "hidden", "layers")
+        check_probability(self, "dropout", "masked_frames")
 
     @property
     def seen(self) -> int:

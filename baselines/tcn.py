@@ -22,7 +22,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.config import WindowConfig
+from models.config import WindowConfig, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import flip_average, root_at_origin
 from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
@@ -38,9 +38,6 @@ class FilterConfig(WindowConfig):
         filter_widths: of the convolutions over time, odd; their product is the receptive field.
         channels: C.
         dropout: after every activation.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     filter_widths: tuple[int, ...] = (3, 3, 3, 3, 3)
@@ -51,10 +48,8 @@ class FilterConfig(WindowConfig):
         super().__post_init__()
         if not self.filter_widths or any(width < 1 or width % 2 == 0 for width in self.filter_widths):
             raise InputError(f"filter_widths is {self.filter_widths}, but needs odd positive widths: take 3,3,3")
-        if self.channels < 1:
-            raise InputError(f"channels is {self.channels}, but must be positive: take {type(self).channels}")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.25")
+        check_at_least(self, 1, "channels")
+        check_probability(self, "dropout")
 
     @property
     def receptive_field(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from models.config import WindowConfig
+from models.config import WindowConfig, check_at_least
 from models.errors import InputError
 from models.inference import flip_average, root_at_origin
 from models.lifter import Batch, Lifter, Preset, Recipe, Sampling
@@ -26,18 +26,13 @@ QUERIES_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class NearestPoseConfig(WindowConfig):
-    """``stored``: how many training poses are kept at most, evenly spaced over the training set.
-
-    Raises:
-        InputError: a value out of its range.
-    """
+    """``stored``: how many training poses are kept at most, evenly spaced over the training set."""
 
     stored: int = 20_000
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.stored < 1:
-            raise InputError(f"stored is {self.stored}, but at least 1 training pose must be kept")
+        check_at_least(self, 1, "stored")
 
 
 def window_presets(config: type[WindowConfig]) -> dict[str, Preset]:

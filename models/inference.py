@@ -20,12 +20,10 @@ FRAMES_AT_ONCE = 2**15
 """Input frames that go through a network at once where every output frame is lifted on its own."""
 
 
-def with_confidence(batch: Batch, missing: Literal["required", "one"] = "required") -> Tensor:
+def with_confidence(batch: Batch, missing: Literal["required", "one"]) -> Tensor:
     """2D poses with their confidence as third coordinate, ``[B, L, J, 3]``; ``Skeleton.mirror`` keeps it as it is.
 
-    Args:
-        batch: windows.
-        missing: what to do where the batch has no confidence: refuse it, or take 1 for every joint.
+    ``missing`` says what to do where the batch has no confidence: refuse it, or take 1 for every joint.
 
     Raises:
         InputError: it has none and needs one.
@@ -39,16 +37,10 @@ def with_confidence(batch: Batch, missing: Literal["required", "one"] = "require
 
 
 def centre_frames(lift: Callable[[Tensor], Tensor], seen: Tensor, length: int, frames: int) -> Tensor:
-    """Lift every frame from the frames around it, in chunks of bounded memory that do not change the result.
+    """Lift every frame from the frames around it: ``[B, F + T - 1, J, C]`` to ``[B, F, J, 3]``.
 
-    Args:
-        lift: ``[N, T, J, C]`` to the poses of the frames in the middle, ``[N, J, 3]``.
-        seen: ``[B, F + T - 1, J, C]``.
-        length: T.
-        frames: F.
-
-    Returns:
-        ``[B, F, J, 3]``.
+    Frames go through ``lift``, which takes ``[N, T, J, C]`` to the poses of the frames in the middle,
+    ``[N, J, 3]``, in chunks of bounded memory that do not change the result. ``length`` is T, ``frames`` is F.
     """
     windows = seen.unfold(1, length, 1).movedim(-1, 2)  # [B, F + T - 1, J, C] → [B, F, J, C, T] → [B, F, T, J, C]
     rows = torch.arange(len(seen) * frames, device=seen.device).split(max(1, FRAMES_AT_ONCE // length))

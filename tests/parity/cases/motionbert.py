@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from baselines.layers.limbs import limb_angles, limb_lengths, limb_losses
-from baselines.motionbert import MotionBERT, MotionBERTConfig, motionbert_loss
+from baselines.motionbert import (
+    MotionBERT,
+    MotionBERTConfig,
+    limb_angles,
+    limb_lengths,
+    limb_losses,
+    motionbert_loss,
+)
 from baselines.published.motionbert import ADAPTER
 from models.inference import flip_average
 from models.losses import mean_joint_distance, scaled_joint_distance, velocity
