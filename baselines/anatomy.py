@@ -7,7 +7,7 @@ Where its parts are:
 - ``baselines.tcn``: ``TCNConfig``, convolutions over time and their residual blocks.
 - ``baselines.layers.norm_momentum``: the schedule of the norms' momentum.
 - ``models.camera``: projection of those people into the camera.
-- ``models.inference``: the detector's confidence as a third coordinate, averaging with the mirror image.
+- ``models.inference``: the detector's confidence as a third coordinate, prediction (mean over mirror images).
 - ``models.losses``: ``mean_joint_distance``, in most terms of the loss.
 
 B batch, L frames of input, T of them the receptive field, F frames of output, R random frames of the same video,
@@ -31,8 +31,8 @@ from baselines.layers.norm_momentum import decay_norm_momentum
 from baselines.tcn import TCNConfig, TimeConvolution, residual_block
 from models.camera import project
 from models.config import ConfidenceConfig, check_at_least
-from models.inference import flip_average, root_at_origin, with_confidence
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.inference import DeterministicLifter, with_confidence
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -290,13 +290,13 @@ def length_losses(
     )
 
 
-class Anatomy(Lifter):
+class Anatomy(DeterministicLifter):
     """Anatomy3D; trains on single frames and evaluates whole windows, with the context it needs on each side."""
 
     title: ClassVar[str] = "Anatomy3D"
     Config: ClassVar[type] = AnatomyConfig
     needs_confidence: ClassVar[bool] = True
-    compiled_part: ClassVar[str] = "lift"
+    compiled_part: ClassVar[str] = "lift_windows"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
             AnatomyConfig(
@@ -354,16 +354,13 @@ class Anatomy(Lifter):
         )
         return torch.stack(losses).sum()
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+    def seen(self, batch: Batch) -> Tensor:
+        """Windows, and after them the random frames with a third coordinate of 0: ``[B, T - 1 + F + R, J, 3]``."""
         assert batch.random_2d is not None
-        seen = with_confidence(batch, self.config.confidence)
-        # flip_average takes one tensor: the random frames follow the window, with a third coordinate of 0
-        seen = torch.cat([seen, functional.pad(batch.random_2d, (0, 1))], dim=1)  # [B, T - 1 + F + R, J, 3]
-        poses = flip_average(self.lift, seen, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
+        window = with_confidence(batch, self.config.confidence)
+        return torch.cat([window, functional.pad(batch.random_2d, (0, 1))], dim=1)
 
-    def lift(self, seen: Tensor) -> Tensor:
+    def lift_windows(self, seen: Tensor) -> Tensor:
         """Windows and, after them, the random frames ``[B, T - 1 + F + R, J, 3]`` to ``[B, F, J, 3]``."""
         window, random_2d = seen[:, : -self.random_frames], seen[:, -self.random_frames :, :, :2]
         if self.config.causal:

@@ -4,7 +4,7 @@ Where its parts are:
 
 - this file: the hypotheses' encoders, the blocks that merge them, the network, its options.
 - ``models.layers.transformer``: ``Block``, ``Attention``, ``Mlp``, stochastic depth.
-- ``models.inference``: every frame lifted from its own window, averaging with the mirror image.
+- ``models.inference``: every frame lifted from its own window, prediction (mean over mirror images).
 - ``models.losses``: ``mean_joint_distance``, the loss.
 
 B batch, T frames seen at once, F frames of a window, J joints, C channels of a stream, h heads, d = C / h.
@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from models.config import CentreConfig, check_at_least, check_probability
 from models.errors import InputError
-from models.inference import centre_frames, flip_average, root_at_origin
+from models.inference import DeterministicLifter, centre_frames
 from models.layers.transformer import BLOCK_EPS, Attention, Block, Mlp, StochasticDepth, attend, drop_path_rates
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -169,7 +169,7 @@ class Interaction(nn.Module):
         return self.mixing(streams)
 
 
-class MHFormer(Lifter):
+class MHFormer(DeterministicLifter):
     """Trains on all frames of a window of T; a frame is evaluated as the centre of its own window of T."""
 
     title: ClassVar[str] = "MHFormer"
@@ -241,14 +241,9 @@ class MHFormer(Lifter):
         left, _ = self.context
         return mean_joint_distance(self.lift(batch.pose_2d[:, left : left + self.train_frames]), batch.pose_3d)
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self._lift_centres, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
-
-    def _lift_centres(self, pose_2d: Tensor) -> Tensor:
+    def lift_windows(self, seen: Tensor) -> Tensor:
         middle = self.config.length // 2
-        return centre_frames(lambda seen: self.lift(seen)[:, middle], pose_2d, self.config.length, self.frames)
+        return centre_frames(lambda some: self.lift(some)[:, middle], seen, self.config.length, self.frames)
 
 
 def _embedding(config: MHFormerConfig, coordinates: int) -> nn.Module:

@@ -5,7 +5,7 @@ Where its parts are:
 - this file: sizes, schedules, and the loss as a sum of its three terms.
 - ``models.layers.transformer``: the network (embedding, spatial and temporal blocks, head) and ``TrunkConfig``.
 - ``models.losses``: the three terms and the weights of joints.
-- ``models.inference``: averaging with the mirror image.
+- ``models.inference``: prediction (mean over mirror images).
 
 B batch, F frames, J joints.
 """
@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from models.errors import InputError
-from models.inference import flip_average, root_at_origin
+from models.inference import DeterministicLifter
 from models.layers.transformer import TINY_TRUNK, Trunk, TrunkConfig
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import joint_weights, mean_joint_distance, temporal_consistency, velocity
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -28,7 +27,7 @@ CONSISTENCY_WEIGHT = 0.5
 VELOCITY_WEIGHT = 2.0
 
 
-class MixSTE(Lifter):
+class MixSTE(DeterministicLifter):
     """The shared trunk over 2D poses alone."""
 
     title: ClassVar[str] = "MixSTE"
@@ -55,19 +54,13 @@ class MixSTE(Lifter):
         self.trunk = Trunk(config, inputs=2, joints=len(skeleton.joints))
         self.register_buffer("joint_weights", joint_weights(skeleton), persistent=False)
 
-    def lift(self, pose_2d: Tensor) -> Tensor:
-        """Poses ``[B, F, J, 2]`` to ``[B, F, J, 3]``."""
-        return self.trunk(self.trunk.embed(pose_2d))
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        return self.trunk(self.trunk.embed(seen))  # [B, F, J, 2] → [B, F, J, C] → [B, F, J, 3]
 
     def training_loss(self, batch: Batch) -> Tensor:
         """``mixste_loss`` of all frames of the windows."""
         assert batch.pose_3d is not None
-        return mixste_loss(self.lift(batch.pose_2d), batch.pose_3d, self.get_buffer("joint_weights"))
-
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
+        return mixste_loss(self.lift_windows(batch.pose_2d), batch.pose_3d, self.get_buffer("joint_weights"))
 
 
 def mixste_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:

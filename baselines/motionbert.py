@@ -4,7 +4,7 @@ Zhu et al., arXiv:2210.06551, ICCV 2023. Where its parts are:
 
 - this file: streams and their fusion, the network, its options, the loss as a weighted sum, its terms on limbs.
 - ``models.layers.transformer``: ``Block``, attention, blocks within frames.
-- ``models.inference``: the detector's confidence as a third coordinate, averaging with the mirror image.
+- ``models.inference``: the detector's confidence as a third coordinate, prediction (mean over mirror images).
 - ``models.losses``: the other terms of the loss.
 
 B batch, F frames, J joints, C channels, L limbs (pairs of joints, as ``Skeleton.bones``), P pairs of limbs.
@@ -23,9 +23,9 @@ from torch.nn import functional
 
 from models.config import ConfidenceConfig, check_at_least, check_positive
 from models.errors import InputError
-from models.inference import flip_average, root_at_origin, with_confidence
+from models.inference import DeterministicLifter, with_confidence
 from models.layers.transformer import BLOCK_EPS, Block, TrunkConfig, drop_path_rates, within_frames
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance, scaled_joint_distance, velocity
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -102,13 +102,13 @@ class DualStream(nn.Module):
         return first * streams[0] + second * streams[1]
 
 
-class MotionBERT(Lifter):
+class MotionBERT(DeterministicLifter):
     """Sequence to sequence, from 2D poses and the detector's confidence."""
 
     title: ClassVar[str] = "MotionBERT"
     Config: ClassVar[type] = MotionBERTConfig
     needs_confidence: ClassVar[bool] = True
-    compiled_part: ClassVar[str] = "lift"
+    compiled_part: ClassVar[str] = "lift_windows"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
             MotionBERTConfig(
@@ -163,23 +163,18 @@ class MotionBERT(Lifter):
                 nn.init.constant_(stage.fusion.bias, 0.5)
         self.embedding.weight.data[:, :2] *= config.input_gain
 
-    def lift(self, pose_2d: Tensor) -> Tensor:
+    def lift_windows(self, seen: Tensor) -> Tensor:
         """Poses with confidence ``[B, L, J, 3]``, L at most F, to ``[B, L, J, 3]``."""
-        tokens = self.embedding(pose_2d) + self.joint_table + self.frame_table[:, : pose_2d.shape[1]]
+        tokens = self.embedding(seen) + self.joint_table + self.frame_table[:, : seen.shape[1]]
         return self.head(self.represent(self.norm(self.stages(tokens))).tanh())
 
-    def _seen(self, batch: Batch) -> Tensor:
+    def seen(self, batch: Batch) -> Tensor:
         return with_confidence(batch, self.config.confidence)
 
     def training_loss(self, batch: Batch) -> Tensor:
         """Weighted position, scaled position and velocity, and those losses on limbs that have a weight."""
         assert batch.pose_3d is not None
-        return motionbert_loss(self.lift(self._seen(batch)), batch.pose_3d, self.config, self.skeleton)
-
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self.lift, self._seen(batch), self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
+        return motionbert_loss(self.lift_windows(self.seen(batch)), batch.pose_3d, self.config, self.skeleton)
 
 
 def motionbert_loss(

@@ -4,7 +4,7 @@ Where its parts are:
 
 - this file: ``MaskedPoses`` (first stage), ``PSTMO`` (second stage), their shared and own networks, the options.
 - ``baselines.layers.annotated_transformer``: attention, residuals and norm in the manner of the released code.
-- ``models.inference``: every frame lifted from its own window, averaging with the mirror image.
+- ``models.inference``: every frame lifted from its own window, prediction (mean over mirror images).
 - ``models.losses``: ``mean_joint_distance``, in the losses of both stages.
 
 B batch, T frames seen by the network, V of them visible, F frames of a window, J joints, C channels, L frames
@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from baselines.layers.annotated_transformer import Residual, SeparateAttention, UnbiasedNorm
 from models.config import WindowConfig, check_at_least, check_probability
 from models.errors import InputError
-from models.inference import centre_frames, flip_average, root_at_origin
-from models.lifter import TINY_RECIPE, Batch, FirstStage, Lifter, Preset, Recipe, Sampling
+from models.inference import DeterministicLifter, centre_frames
+from models.lifter import TINY_RECIPE, Batch, FirstStage, Lifter, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -277,7 +277,7 @@ class MaskedPoses(Lifter):
         return mean_joint_distance(*self.restore(batch.pose_2d[:, :: self.config.every], *self.draw_masks()))
 
 
-class PSTMO(Lifter):
+class PSTMO(DeterministicLifter):
     """The second stage: all frames seen are lifted for the loss, the middle one for the prediction."""
 
     title: ClassVar[str] = "P-STMO"
@@ -321,21 +321,16 @@ class PSTMO(Lifter):
         within = slice(left, left + config.span, config.every)
         return pstmo_loss(*self.lift_both(batch.pose_2d[:, within]), batch.pose_3d[:, :: config.every])
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self._lift_all, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
-
-    def _lift_all(self, pose_2d: Tensor) -> Tensor:
+    def lift_windows(self, seen: Tensor) -> Tensor:
         """Every frame of ``[B, span - 1 + F, J, 2]`` from the frames that it sees: ``[B, F, J, 3]``.
 
         Frames that lie a multiple of ``every`` apart see the same subsampled video; they are lifted together.
         """
         every, F = self.config.every, self.frames
-        poses = pose_2d.new_empty(len(pose_2d), F, len(self.skeleton.joints), 3)
+        poses = seen.new_empty(len(seen), F, len(self.skeleton.joints), 3)
         for phase in range(min(every, F)):
             count = len(range(phase, F, every))
-            poses[:, phase::every] = centre_frames(self.lift, pose_2d[:, phase::every], self.config.seen, count)
+            poses[:, phase::every] = centre_frames(self.lift, seen[:, phase::every], self.config.seen, count)
         return poses
 
 

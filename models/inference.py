@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from models.errors import InputError
-from models.lifter import Batch
+from models.lifter import Batch, Lifter, Sampling
 from models.skeleton import Skeleton
 
 FRAMES_AT_ONCE = 2**15
@@ -58,6 +58,23 @@ def flip_average(lift: Callable[[Tensor], Tensor], pose_2d: Tensor, skeleton: Sk
     both = torch.cat([pose_2d, skeleton.mirror(pose_2d)])  # [B, L, J, C] → [2·B, L, J, C]
     plain, mirrored = lift(both).chunk(2)  # [2·B, F, J, 3] → twice [B, F, J, 3]
     return (plain + skeleton.mirror(mirrored)) / 2
+
+
+class DeterministicLifter(Lifter):
+    """A method that makes one pose of a frame; a subclass implements ``lift_windows`` in place of ``predict``."""
+
+    def seen(self, batch: Batch) -> Tensor:
+        """What ``lift_windows`` is given of a batch."""
+        return batch.pose_2d
+
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        """Windows ``[B, left + F + right, J, C]`` to poses ``[B, F, J, 3]``; ``context`` is (left, right)."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        poses = flip_average(self.lift_windows, self.seen(batch), self.skeleton, sampling.flip)
+        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
 
 
 def root_at_origin(poses: Tensor, skeleton: Skeleton) -> Tensor:
