@@ -129,30 +129,29 @@ def linear_schedule() -> Tensor:
 
 
 def refine(
-    predict_noise: Callable[[Tensor, int], Tensor],
-    start: Tensor,
-    times: list[int],
-    signal: Tensor,
-    noise: Tensor | None = None,
+    predict_noise: Callable[[Tensor, int], Tensor], start: Tensor, times: list[int], signal: Tensor
 ) -> Tensor:
-    """Clean estimates ``[K, *shape]`` of every step from ``start`` ``[*shape]`` on.
+    """Clean estimates ``[K, *shape]`` of every step, to which no noise is added (eta 0).
 
     Args:
         predict_noise: noisy joints and their time to the noise in them.
-        start: joints at the first time.
+        start: joints ``[*shape]`` at the first time.
         times: K times, descending.
         signal: the schedule.
-        noise: ``[K, *shape]``, added after each step (eta 1); without it (eta 0) nothing is added.
     """
     current, estimates = start, []
-    eta, added = (0.0, start.new_zeros(len(times), 1)) if noise is None else (1.0, noise.to(start.device))
-    for number, (now, then) in enumerate(pairwise([*times, -1])):
-        share = float(signal[now])
-        clean = (current - (1 - share) ** 0.5 * predict_noise(current, now)) / share**0.5
+    for now, then in pairwise([*times, -1]):
+        clean = clean_joints(current, predict_noise(current, now), now, signal)
         estimates.append(clean)
         if then >= 0:
-            current = ddim_step(current, clean, added[number], now, then, signal, eta)
+            current = ddim_step(current, clean, start.new_zeros(1), now, then, signal, eta=0.0)
     return torch.stack(estimates)  # K times [*shape] → [K, *shape]
+
+
+def clean_joints(noisy: Tensor, noise: Tensor, time: int, signal: Tensor) -> Tensor:
+    """Joints without the noise that is in them at a time of the schedule ``signal``; any shape."""
+    share = float(signal[time])
+    return (noisy - (1 - share) ** 0.5 * noise) / share**0.5
 
 
 def times_and_mirrors(count: int) -> Tensor:
