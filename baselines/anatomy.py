@@ -31,7 +31,7 @@ from baselines.layers.norm_momentum import decay_norm_momentum
 from baselines.tcn import TCNConfig, TimeConvolution, residual_block
 from models.camera import project
 from models.config import ConfidenceConfig, check_at_least
-from models.inference import DeterministicLifter, with_confidence
+from models.inference import DeterministicLifter
 from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
@@ -296,7 +296,6 @@ class Anatomy(DeterministicLifter):
     title: ClassVar[str] = "Anatomy3D"
     Config: ClassVar[type] = AnatomyConfig
     needs_confidence: ClassVar[bool] = True
-    compiled_part: ClassVar[str] = "lift_windows"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
             AnatomyConfig(
@@ -341,7 +340,7 @@ class Anatomy(DeterministicLifter):
         assert batch.camera is not None
         self.network.directions.expand_bnscore.train(batch.confidence is not None)
         bones = self.network.bones
-        estimates = self.network.estimate(with_confidence(batch, self.config.confidence), batch.random_2d)
+        estimates = self.network.estimate(super().seen(batch), batch.random_2d)
         longer = bones.lengthened(batch.random_3d, torch.rand_like(batch.random_3d[:, 0, : len(bones), 0]))
         place = ROOT_SPREAD * torch.randn_like(longer[:, :, :1]) + longer.new_tensor(ROOT)
         rough, lengths = self.network.bone_lengths(project(longer + place, batch.camera))
@@ -357,8 +356,7 @@ class Anatomy(DeterministicLifter):
     def seen(self, batch: Batch) -> Tensor:
         """Windows, and after them the random frames with a third coordinate of 0: ``[B, T - 1 + F + R, J, 3]``."""
         assert batch.random_2d is not None
-        window = with_confidence(batch, self.config.confidence)
-        return torch.cat([window, functional.pad(batch.random_2d, (0, 1))], dim=1)
+        return torch.cat([super().seen(batch), functional.pad(batch.random_2d, (0, 1))], dim=1)
 
     def lift_windows(self, seen: Tensor) -> Tensor:
         """Windows and, after them, the random frames ``[B, T - 1 + F + R, J, 3]`` to ``[B, F, J, 3]``."""

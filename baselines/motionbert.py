@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from models.config import ConfidenceConfig, check_at_least, check_positive
 from models.errors import InputError
-from models.inference import DeterministicLifter, with_confidence
+from models.inference import DeterministicLifter
 from models.layers.transformer import BLOCK_EPS, Block, TrunkConfig, drop_path_rates, within_frames
 from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance, scaled_joint_distance, velocity
@@ -108,7 +108,6 @@ class MotionBERT(DeterministicLifter):
     title: ClassVar[str] = "MotionBERT"
     Config: ClassVar[type] = MotionBERTConfig
     needs_confidence: ClassVar[bool] = True
-    compiled_part: ClassVar[str] = "lift_windows"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
             MotionBERTConfig(
@@ -167,9 +166,6 @@ class MotionBERT(DeterministicLifter):
         """Poses with confidence ``[B, L, J, 3]``, L at most F, to ``[B, L, J, 3]``."""
         tokens = self.embedding(seen) + self.joint_table + self.frame_table[:, : seen.shape[1]]
         return self.head(self.represent(self.norm(self.stages(tokens))).tanh())
-
-    def seen(self, batch: Batch) -> Tensor:
-        return with_confidence(batch, self.config.confidence)
 
     def training_loss(self, batch: Batch) -> Tensor:
         """Weighted position, scaled position and velocity, and those losses on limbs that have a weight."""

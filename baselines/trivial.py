@@ -44,8 +44,6 @@ def window_presets(config: type[WindowConfig]) -> dict[str, Preset]:
 class TrivialLifter(DeterministicLifter):
     """A lifter without weights; what it keeps of the training poses is in buffers, as long as those need."""
 
-    compiled_part: ClassVar[str] = "lift_windows"
-
     def __init__(self, config: WindowConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
         self.frames = self.train_frames = config.frames

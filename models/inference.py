@@ -7,7 +7,7 @@ J joints, C coordinates.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -63,9 +63,11 @@ def flip_average(lift: Callable[[Tensor], Tensor], pose_2d: Tensor, skeleton: Sk
 class DeterministicLifter(Lifter):
     """A method that makes one pose of a frame; a subclass implements ``lift_windows`` in place of ``predict``."""
 
+    compiled_part: ClassVar[str] = "lift_windows"
+
     def seen(self, batch: Batch) -> Tensor:
-        """What ``lift_windows`` is given of a batch."""
-        return batch.pose_2d
+        """What ``lift_windows`` is given: the 2D poses, with their confidence where the method needs it."""
+        return with_confidence(batch, self.config.confidence) if self.needs_confidence else batch.pose_2d
 
     def lift_windows(self, seen: Tensor) -> Tensor:
         """Windows ``[B, left + F + right, J, C]`` to poses ``[B, F, J, 3]``; ``context`` is (left, right)."""
