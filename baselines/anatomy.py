@@ -7,7 +7,7 @@ Where its parts are:
 - ``baselines.tcn``: ``TCNConfig``, convolutions over time and their residual blocks.
 - ``baselines.layers.norm_momentum``: the schedule of the norms' momentum.
 - ``models.camera``: projection of those people into the camera.
-- ``models.inference``: the detector's confidence as a third coordinate, averaging with the mirror image.
+- ``models.inference``: the detector's confidence as a third coordinate, prediction (mean over mirror images).
 - ``models.losses``: ``mean_joint_distance``, in most terms of the loss.
 
 B batch, L frames of input, T of them the receptive field, F frames of output, R random frames of the same video,
@@ -30,10 +30,9 @@ from baselines.layers.bones import Bones
 from baselines.layers.norm_momentum import decay_norm_momentum
 from baselines.tcn import TCNConfig, TimeConvolution, residual_block
 from models.camera import project
-from models.config import ConfidenceConfig
-from models.errors import InputError
-from models.inference import flip_average, root_at_origin, with_confidence
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.config import ConfidenceConfig, check_at_least
+from models.inference import DeterministicLifter
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -51,17 +50,13 @@ class AnatomyConfig(TCNConfig, ConfidenceConfig):
 
     Attributes:
         random_frames: R, of the same sequence, from which bone lengths are estimated.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     random_frames: int = 50
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.random_frames < 1:
-            raise InputError(f"random_frames is {self.random_frames}, but lengths need at least 1 frame: take 50")
+        check_at_least(self, 1, "random_frames")
 
 
 class BoneLengths(nn.Module):
@@ -92,11 +87,7 @@ class BoneLengths(nn.Module):
         return self.attention(torch.cat([flat, flat.abs()], dim=-1))
 
     def average(self, lengths: Tensor, logits: Tensor, count: int) -> Tensor:
-        """Lengths ``[B, R, N]`` of bones in rough poses, averaged over every ``count`` frames in a row.
-
-        Returns:
-            ``[B, R - count + 1, N]``.
-        """
+        """Lengths ``[B, R, N]`` averaged over every ``count`` frames in a row: ``[B, R - count + 1, N]``."""
         # [B, R, N] → [B, R - count + 1, N, count]
         weights = (TEMPERATURE * logits).unfold(1, count, 1).softmax(dim=-1)
         return (weights * lengths.detach().unfold(1, count, 1)).sum(dim=-1)
@@ -299,13 +290,12 @@ def length_losses(
     )
 
 
-class Anatomy(Lifter):
+class Anatomy(DeterministicLifter):
     """Anatomy3D; trains on single frames and evaluates whole windows, with the context it needs on each side."""
 
     title: ClassVar[str] = "Anatomy3D"
     Config: ClassVar[type] = AnatomyConfig
     needs_confidence: ClassVar[bool] = True
-    compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
             AnatomyConfig(
@@ -350,7 +340,7 @@ class Anatomy(Lifter):
         assert batch.camera is not None
         self.network.directions.expand_bnscore.train(batch.confidence is not None)
         bones = self.network.bones
-        estimates = self.network.estimate(with_confidence(batch, self.config.confidence), batch.random_2d)
+        estimates = self.network.estimate(super().seen(batch), batch.random_2d)
         longer = bones.lengthened(batch.random_3d, torch.rand_like(batch.random_3d[:, 0, : len(bones), 0]))
         place = ROOT_SPREAD * torch.randn_like(longer[:, :, :1]) + longer.new_tensor(ROOT)
         rough, lengths = self.network.bone_lengths(project(longer + place, batch.camera))
@@ -363,16 +353,12 @@ class Anatomy(Lifter):
         )
         return torch.stack(losses).sum()
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+    def seen(self, batch: Batch) -> Tensor:
+        """Windows, and after them the random frames with a third coordinate of 0: ``[B, T - 1 + F + R, J, 3]``."""
         assert batch.random_2d is not None
-        seen = with_confidence(batch, self.config.confidence)
-        # flip_average takes one tensor: the random frames follow the window, with a third coordinate of 0
-        seen = torch.cat([seen, functional.pad(batch.random_2d, (0, 1))], dim=1)  # [B, T - 1 + F + R, J, 3]
-        poses = flip_average(self.lift, seen, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
+        return torch.cat([super().seen(batch), functional.pad(batch.random_2d, (0, 1))], dim=1)
 
-    def lift(self, seen: Tensor) -> Tensor:
+    def lift_windows(self, seen: Tensor) -> Tensor:
         """Windows and, after them, the random frames ``[B, T - 1 + F + R, J, 3]`` to ``[B, F, J, 3]``."""
         window, random_2d = seen[:, : -self.random_frames], seen[:, -self.random_frames :, :, :2]
         if self.config.causal:

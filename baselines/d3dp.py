@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from models.diffusion.denoiser import Denoiser, DenoiserConfig
+from models.layers.transformer import TINY_TRUNK
 from models.lifter import TINY_RECIPE, Preset, Recipe
 
 
@@ -22,10 +23,7 @@ class D3DP(Denoiser):
     title: ClassVar[str] = "D3DP"
     Config: ClassVar[type] = DenoiserConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
-            DenoiserConfig(frames=9, channels=32, depth=2, heads=2, drop_path=0.0, input_gain=5.0, table_std=0.5),
-            TINY_RECIPE,
-        ),
+        "tiny": Preset(DenoiserConfig(**TINY_TRUNK), TINY_RECIPE),
         "base": Preset(
             DenoiserConfig(frames=81, channels=128, depth=4, heads=8),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),

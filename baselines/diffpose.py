@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from baselines.layers.annotated_transformer import Residual, SeparateAttention
 from baselines.layers.graph import chebyshev, neighbours
 from baselines.layers.graph_convolution import ChebyshevConvolution, GraphBlock, GraphFeedForward
-from models.config import WindowConfig, check_heads
+from models.config import WindowConfig, check_at_least, check_heads, check_positive, check_probability
 from models.diffusion.denoiser import VALUES_AT_ONCE, sinusoid
 from models.diffusion.process import ddim_step, q_sample, window_noise
 from models.errors import InputError
@@ -61,9 +61,6 @@ class GraphConfig(WindowConfig):
         layers: pairs of an attention layer and a graph block.
         heads: of every attention.
         dropout: of the attention layers; that of the graph blocks is 0.1.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     channels: int = 96
@@ -74,10 +71,8 @@ class GraphConfig(WindowConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_heads(self.channels, self.heads)
-        if self.layers < 1:
-            raise InputError(f"layers is {self.layers}, but the network needs at least 1")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.25")
+        check_at_least(self, 1, "layers")
+        check_probability(self, "dropout")
 
 
 class AttentionLayer(nn.Module):
@@ -134,30 +129,29 @@ def linear_schedule() -> Tensor:
 
 
 def refine(
-    predict_noise: Callable[[Tensor, int], Tensor],
-    start: Tensor,
-    times: list[int],
-    signal: Tensor,
-    noise: Tensor | None = None,
+    predict_noise: Callable[[Tensor, int], Tensor], start: Tensor, times: list[int], signal: Tensor
 ) -> Tensor:
-    """Clean estimates ``[K, *shape]`` of every step from ``start`` ``[*shape]`` on.
+    """Clean estimates ``[K, *shape]`` of every step, to which no noise is added (eta 0).
 
     Args:
         predict_noise: noisy joints and their time to the noise in them.
-        start: joints at the first time.
+        start: joints ``[*shape]`` at the first time.
         times: K times, descending.
         signal: the schedule.
-        noise: ``[K, *shape]``, added after each step (eta 1); without it (eta 0) nothing is added.
     """
     current, estimates = start, []
-    eta, added = (0.0, start.new_zeros(len(times), 1)) if noise is None else (1.0, noise.to(start.device))
-    for number, (now, then) in enumerate(pairwise([*times, -1])):
-        share = float(signal[now])
-        clean = (current - (1 - share) ** 0.5 * predict_noise(current, now)) / share**0.5
+    for now, then in pairwise([*times, -1]):
+        clean = clean_joints(current, predict_noise(current, now), now, signal)
         estimates.append(clean)
         if then >= 0:
-            current = ddim_step(current, clean, added[number], now, then, signal, eta)
+            current = ddim_step(current, clean, start.new_zeros(1), now, then, signal, eta=0.0)
     return torch.stack(estimates)  # K times [*shape] → [K, *shape]
+
+
+def clean_joints(noisy: Tensor, noise: Tensor, time: int, signal: Tensor) -> Tensor:
+    """Joints without the noise that is in them at a time of the schedule ``signal``; any shape."""
+    share = float(signal[time])
+    return (noisy - (1 - share) ** 0.5 * noise) / share**0.5
 
 
 def times_and_mirrors(count: int) -> Tensor:
@@ -176,9 +170,6 @@ class DiffPoseConfig(GraphConfig):
         spread: of u and v (screen units) in noise of variance 1, the same for all joints; the original takes each
             joint's from the detector's heat map.
         earliest: sampling starts below this time: the paper's 24 for detections, 12 for ground-truth 2D.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     behaviour: str = "described"
@@ -189,8 +180,7 @@ class DiffPoseConfig(GraphConfig):
         super().__post_init__()
         if self.behaviour not in BEHAVIOURS:
             raise InputError(f"behaviour is {self.behaviour!r}: take one of {', '.join(BEHAVIOURS)}")
-        if not self.spread > 0:
-            raise InputError(f"spread is {self.spread}, but it must be positive: take 0.05")
+        check_positive(self, "spread")
         if not 1 <= self.earliest <= TIMESTEPS:
             raise InputError(f"earliest is {self.earliest}, but times are below {TIMESTEPS}: take 24")
 

@@ -6,7 +6,7 @@ Where its parts are:
 - ``baselines.layers.graph``: the skeleton's three graphs.
 - ``baselines.layers.norm_momentum``: the schedule of the norms' momentum.
 - ``baselines.tcn``: ``FilterConfig``. ``models.optim.ranger``: the optimiser of its published recipe.
-- ``models.inference``: every frame lifted from its own window, averaging with the mirror image.
+- ``models.inference``: every frame lifted from its own window, prediction (mean over mirror images).
 - ``models.losses``: ``mean_joint_distance``, the loss.
 
 B batch, T frames of input (the product of the filter widths), J joints, C channels, S = 3 subsets of the graph.
@@ -16,7 +16,7 @@ Inner layers keep their published names (``gcn1``, ``conv_a``, ``PA``, …).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -27,23 +27,20 @@ from baselines.layers.graph import partitions
 from baselines.layers.norm_momentum import decay_norm_momentum
 from baselines.tcn import FilterConfig
 from models.errors import InputError
-from models.inference import centre_frames, flip_average, root_at_origin
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.inference import DeterministicLifter, centre_frames
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
 ALMOST_ZERO = 1e-6
 FRAMES_SEEN = 9
 """Width of the convolution of a temporal layer."""
+PAPER_RECIPE = Recipe(80, 512, 1e-2, decay=1e-3, weight_decay=0.0, optimizer="ranger", schedule="cosine")
 
 
 @dataclass(frozen=True)
 class GLAGCNConfig(FilterConfig):
-    """Size of the network: a stage for each width, and channels in multiples of 4.
-
-    Raises:
-        InputError: a value out of its range.
-    """
+    """Size of the network: a stage for each width, and channels in multiples of 4."""
 
     channels: int = 96
     dropout: float = 0.1
@@ -184,7 +181,7 @@ class GraphNetwork(nn.Module):
         return features.mean(2)  # [B, J, 1, C] → [B, J, C]
 
 
-class GLAGCN(Lifter):
+class GLAGCN(DeterministicLifter):
     """GLA-GCN; trains on single frames, and evaluates every frame of a window from the frames around it."""
 
     title: ClassVar[str] = "GLA-GCN"
@@ -194,19 +191,10 @@ class GLAGCN(Lifter):
         "tiny": Preset(GLAGCNConfig(frames=9, filter_widths=(5,), channels=16, dropout=0.0), TINY_RECIPE),
         "base": Preset(
             GLAGCNConfig(frames=81, filter_widths=(3, 3, 3), channels=48),
-            Recipe(
-                epochs=40, batch_frames=512, learning_rate=1e-2, decay=1e-3, weight_decay=0.0,
-                optimizer="ranger", schedule="cosine",
-            ),
+            replace(PAPER_RECIPE, epochs=40),
         ),
-        "paper": Preset(
-            GLAGCNConfig(),
-            Recipe(
-                epochs=80, batch_frames=512, learning_rate=1e-2, decay=1e-3, weight_decay=0.0,
-                optimizer="ranger", schedule="cosine",
-            ),
-        ),
-    }  # fmt: skip
+        "paper": Preset(GLAGCNConfig(), PAPER_RECIPE),
+    }
 
     def __init__(self, config: GLAGCNConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
@@ -224,11 +212,5 @@ class GLAGCN(Lifter):
         centre = self.network(batch.pose_2d)[:, None]  # [B, J, 3] → [B, 1, J, 3]
         return mean_joint_distance(centre, batch.pose_3d)
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
-
-    def lift(self, pose_2d: Tensor) -> Tensor:
-        """``[B, T - 1 + F, J, 2]`` to ``[B, F, J, 3]``."""
-        return centre_frames(self.network, pose_2d, self.config.receptive_field, self.frames)
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        return centre_frames(self.network, seen, self.config.receptive_field, self.frames)

@@ -4,7 +4,7 @@ Where its parts are:
 
 - this file: the hypotheses' encoders, the blocks that merge them, the network, its options.
 - ``models.layers.transformer``: ``Block``, ``Attention``, ``Mlp``, stochastic depth.
-- ``models.inference``: every frame lifted from its own window, averaging with the mirror image.
+- ``models.inference``: every frame lifted from its own window, prediction (mean over mirror images).
 - ``models.losses``: ``mean_joint_distance``, the loss.
 
 B batch, T frames seen at once, F frames of a window, J joints, C channels of a stream, h heads, d = C / h.
@@ -18,11 +18,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.config import CentreConfig, check_stride
+from models.config import CentreConfig, check_at_least, check_probability
 from models.errors import InputError
-from models.inference import centre_frames, flip_average, root_at_origin
+from models.inference import DeterministicLifter, centre_frames
 from models.layers.transformer import BLOCK_EPS, Attention, Block, Mlp, StochasticDepth, attend, drop_path_rates
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -32,13 +32,7 @@ HEADS = 8
 SHORT = 27
 """Windows up to this length are embedded with a batch norm, an activation and dropout, longer ones linearly."""
 PAPER_RECIPE = Recipe(
-    epochs=19,
-    batch_frames=351 * 128,
-    learning_rate=1e-3,
-    decay=0.95,
-    weight_decay=0.0,
-    optimizer="amsgrad",
-    schedule="halving",
+    19, 351 * 128, learning_rate=1e-3, decay=0.95, weight_decay=0.0, optimizer="amsgrad", schedule="halving"
 )
 
 
@@ -57,9 +51,6 @@ class MHFormerConfig(CentreConfig):
         dropout: after tables, projections and in MLPs.
         embedding_dropout: of the embedded hypotheses, where ``length`` is at most 27.
         drop_path: stochastic depth of the last block of each transformer; it grows linearly from 0 at the first.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     length: int = 351
@@ -76,15 +67,10 @@ class MHFormerConfig(CentreConfig):
         super().__post_init__()
         if self.length % GENERATOR_HEADS:
             raise InputError(f"length is {self.length}, but must be a multiple of 9: take 27, 81, 243 or 351")
-        check_stride(self.stride)
         if self.channels < HEADS or self.channels % HEADS:
             raise InputError(f"channels is {self.channels}, but must be a multiple of {HEADS}: take 512")
-        for name in ("hidden", "generator_layers", "layers"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}, but must be 1 or more")
-        for name in ("dropout", "embedding_dropout", "drop_path"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}, but it is a probability below 1: take 0.1")
+        check_at_least(self, 1, "stride", "hidden", "generator_layers", "layers")
+        check_probability(self, "dropout", "embedding_dropout", "drop_path")
 
 
 class HypothesisEncoder(nn.Module):
@@ -183,7 +169,7 @@ class Interaction(nn.Module):
         return self.mixing(streams)
 
 
-class MHFormer(Lifter):
+class MHFormer(DeterministicLifter):
     """Trains on all frames of a window of T; a frame is evaluated as the centre of its own window of T."""
 
     title: ClassVar[str] = "MHFormer"
@@ -255,14 +241,9 @@ class MHFormer(Lifter):
         left, _ = self.context
         return mean_joint_distance(self.lift(batch.pose_2d[:, left : left + self.train_frames]), batch.pose_3d)
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self._lift_centres, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
-
-    def _lift_centres(self, pose_2d: Tensor) -> Tensor:
+    def lift_windows(self, seen: Tensor) -> Tensor:
         middle = self.config.length // 2
-        return centre_frames(lambda seen: self.lift(seen)[:, middle], pose_2d, self.config.length, self.frames)
+        return centre_frames(lambda some: self.lift(some)[:, middle], seen, self.config.length, self.frames)
 
 
 def _embedding(config: MHFormerConfig, coordinates: int) -> nn.Module:

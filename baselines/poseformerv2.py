@@ -4,7 +4,7 @@ Where its parts are:
 
 - this file: frequencies, the mixed blocks, the network, its options.
 - ``models.layers.transformer``: ``Block``, ``Mlp``, attention, spatial blocks within frames.
-- ``models.inference``: every frame lifted from its own window, averaging with the mirror image.
+- ``models.inference``: every frame lifted from its own window, prediction (mean over mirror images).
 - ``models.losses``: ``mean_joint_distance``, the loss.
 
 B batch, T frames of a window, t of them kept, k frequencies, J joints, c channels of a joint, D = J·c channels of
@@ -22,9 +22,9 @@ from torch import Tensor, nn
 
 from models.config import CentreConfig
 from models.errors import InputError
-from models.inference import centre_frames, flip_average, root_at_origin
+from models.inference import DeterministicLifter, centre_frames
 from models.layers.transformer import BLOCK_EPS, Block, Mlp, TrunkConfig, drop_path_rates, within_frames
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -36,9 +36,6 @@ class PoseFormerV2Config(TrunkConfig, CentreConfig):
     Attributes:
         kept: frames in the middle of ``length`` that become tokens, odd.
         coefficients: lowest frequencies over ``length`` that become tokens.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     channels: int = 32
@@ -111,7 +108,7 @@ class MixedBlock(Block):
         return torch.cat([first, rest], dim=1)
 
 
-class PoseFormerV2(Lifter):
+class PoseFormerV2(DeterministicLifter):
     """The network; trains on single frames and evaluates whole windows, with the context it needs on each side."""
 
     cosines: Tensor
@@ -202,10 +199,5 @@ class PoseFormerV2(Lifter):
         assert batch.pose_3d is not None
         return mean_joint_distance(self.lift(batch.pose_2d), batch.pose_3d[:, 0])
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self._lift_all, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
-
-    def _lift_all(self, pose_2d: Tensor) -> Tensor:
-        return centre_frames(self.lift, pose_2d, self.config.length, self.frames)
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        return centre_frames(self.lift, seen, self.config.length, self.frames)

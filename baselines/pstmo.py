@@ -4,7 +4,7 @@ Where its parts are:
 
 - this file: ``MaskedPoses`` (first stage), ``PSTMO`` (second stage), their shared and own networks, the options.
 - ``baselines.layers.annotated_transformer``: attention, residuals and norm in the manner of the released code.
-- ``models.inference``: every frame lifted from its own window, averaging with the mirror image.
+- ``models.inference``: every frame lifted from its own window, prediction (mean over mirror images).
 - ``models.losses``: ``mean_joint_distance``, in the losses of both stages.
 
 B batch, T frames seen by the network, V of them visible, F frames of a window, J joints, C channels, L frames
@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from baselines.layers.annotated_transformer import Residual, SeparateAttention, UnbiasedNorm
-from models.config import WindowConfig
+from models.config import WindowConfig, check_at_least, check_probability
 from models.errors import InputError
-from models.inference import centre_frames, flip_average, root_at_origin
-from models.lifter import TINY_RECIPE, Batch, FirstStage, Lifter, Preset, Recipe, Sampling
+from models.inference import DeterministicLifter, centre_frames
+from models.lifter import TINY_RECIPE, Batch, FirstStage, Lifter, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -50,9 +50,6 @@ class PSTMOConfig(WindowConfig):
         pretrain: whether there is a first stage, masked pose modelling.
         masked_frames: share of frames that it hides.
         masked_joints: joints that it hides in every frame.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     strides: tuple[int, ...] = (3, 3, 3, 3, 3)
@@ -71,20 +68,14 @@ class PSTMOConfig(WindowConfig):
         super().__post_init__()
         if not self.strides or any(stride < 1 or stride % 2 == 0 for stride in self.strides):
             raise InputError(f"strides is {self.strides}, but needs odd positive strides: take 3,3,3")
-        if self.every < 1 or self.stride < 1:
-            raise InputError(f"every is {self.every} and stride is {self.stride}: take 1 or more of both")
         if self.channels < 2 or self.heads < 1 or self.channels % (2 * self.heads):
             raise InputError(
                 f"channels is {self.channels} with {self.heads} heads: take an even multiple of heads"
             )
-        if self.hidden < 2 or self.layers < 2:
-            raise InputError(f"hidden is {self.hidden} and layers is {self.layers}: take 2 or more of both")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.1")
-        if not 0 <= self.masked_frames < 1:
-            raise InputError(f"masked_frames is {self.masked_frames}, but some frame must be seen: take 0.8")
-        if self.masked_joints < 0:
-            raise InputError(f"masked_joints is {self.masked_joints}, but is a number of joints: take 2")
+        check_at_least(self, 0, "masked_joints")
+        check_at_least(self, 1, "every", "stride")
+        check_at_least(self, 2, "hidden", "layers")
+        check_probability(self, "dropout", "masked_frames")
 
     @property
     def seen(self) -> int:
@@ -286,7 +277,7 @@ class MaskedPoses(Lifter):
         return mean_joint_distance(*self.restore(batch.pose_2d[:, :: self.config.every], *self.draw_masks()))
 
 
-class PSTMO(Lifter):
+class PSTMO(DeterministicLifter):
     """The second stage: all frames seen are lifted for the loss, the middle one for the prediction."""
 
     title: ClassVar[str] = "P-STMO"
@@ -330,21 +321,16 @@ class PSTMO(Lifter):
         within = slice(left, left + config.span, config.every)
         return pstmo_loss(*self.lift_both(batch.pose_2d[:, within]), batch.pose_3d[:, :: config.every])
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self._lift_all, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
-
-    def _lift_all(self, pose_2d: Tensor) -> Tensor:
+    def lift_windows(self, seen: Tensor) -> Tensor:
         """Every frame of ``[B, span - 1 + F, J, 2]`` from the frames that it sees: ``[B, F, J, 3]``.
 
         Frames that lie a multiple of ``every`` apart see the same subsampled video; they are lifted together.
         """
         every, F = self.config.every, self.frames
-        poses = pose_2d.new_empty(len(pose_2d), F, len(self.skeleton.joints), 3)
+        poses = seen.new_empty(len(seen), F, len(self.skeleton.joints), 3)
         for phase in range(min(every, F)):
             count = len(range(phase, F, every))
-            poses[:, phase::every] = centre_frames(self.lift, pose_2d[:, phase::every], self.config.seen, count)
+            poses[:, phase::every] = centre_frames(self.lift, seen[:, phase::every], self.config.seen, count)
         return poses
 
 

@@ -3,7 +3,7 @@
 Where its parts are:
 
 - this file: the network, its options, which frames it trains on and lifts.
-- ``models.inference``: averaging with the mirror image.
+- ``models.inference``: prediction (mean over mirror images).
 - ``models.losses``: ``mean_joint_distance``, the loss.
 
 GLA-GCN takes ``FilterConfig`` from here, Anatomy3D the convolutions and ``residual_block``.
@@ -19,13 +19,12 @@ from itertools import accumulate
 from operator import mul
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from models.config import WindowConfig
+from models.config import WindowConfig, check_at_least, check_probability
 from models.errors import InputError
-from models.inference import flip_average, root_at_origin
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.inference import DeterministicLifter
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -38,9 +37,6 @@ class FilterConfig(WindowConfig):
         filter_widths: of the convolutions over time, odd; their product is the receptive field.
         channels: C.
         dropout: after every activation.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     filter_widths: tuple[int, ...] = (3, 3, 3, 3, 3)
@@ -51,10 +47,8 @@ class FilterConfig(WindowConfig):
         super().__post_init__()
         if not self.filter_widths or any(width < 1 or width % 2 == 0 for width in self.filter_widths):
             raise InputError(f"filter_widths is {self.filter_widths}, but needs odd positive widths: take 3,3,3")
-        if self.channels < 1:
-            raise InputError(f"channels is {self.channels}, but must be positive: take {type(self).channels}")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.25")
+        check_at_least(self, 1, "channels")
+        check_probability(self, "dropout")
 
     @property
     def receptive_field(self) -> int:
@@ -144,7 +138,7 @@ class TemporalConvolutions(nn.Module):
         return self.shrink(features).transpose(1, 2).unflatten(2, (-1, 3))
 
 
-class TCN(Lifter):
+class TCN(DeterministicLifter):
     """VideoPose3D; trains on single frames and evaluates whole windows, with the context it needs on each side."""
 
     title: ClassVar[str] = "TCN"
@@ -177,7 +171,5 @@ class TCN(Lifter):
         assert batch.pose_3d is not None
         return mean_joint_distance(self.network.strided(batch.pose_2d), batch.pose_3d)
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self.network.dilated, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        return self.network.dilated(seen)

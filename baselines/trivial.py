@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from models.config import WindowConfig
+from models.config import WindowConfig, check_at_least
 from models.errors import InputError
-from models.inference import flip_average, root_at_origin
-from models.lifter import Batch, Lifter, Preset, Recipe, Sampling
+from models.inference import DeterministicLifter
+from models.lifter import Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -26,18 +26,13 @@ QUERIES_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class NearestPoseConfig(WindowConfig):
-    """``stored``: how many training poses are kept at most, evenly spaced over the training set.
-
-    Raises:
-        InputError: a value out of its range.
-    """
+    """``stored``: how many training poses are kept at most, evenly spaced over the training set."""
 
     stored: int = 20_000
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.stored < 1:
-            raise InputError(f"stored is {self.stored}, but at least 1 training pose must be kept")
+        check_at_least(self, 1, "stored")
 
 
 def window_presets(config: type[WindowConfig]) -> dict[str, Preset]:
@@ -46,35 +41,29 @@ def window_presets(config: type[WindowConfig]) -> dict[str, Preset]:
     return {name: Preset(config(frames=frames), NO_TRAINING) for name, frames in lengths.items()}
 
 
-class TrivialLifter(Lifter):
+class TrivialLifter(DeterministicLifter):
     """A lifter without weights; what it keeps of the training poses is in buffers, as long as those need."""
-
-    compiled_part: ClassVar[str] = "lift"
 
     def __init__(self, config: WindowConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
         self.frames = self.train_frames = config.frames
         self.register_buffer("pose_3d", torch.empty(0, len(skeleton.joints), 3))
 
-    def lift(self, pose_2d: Tensor) -> Tensor:
-        """Poses ``[B, F, J, 2]`` to ``[B, F, J, 3]``."""
-        raise NotImplementedError
-
     def training_loss(self, batch: Batch) -> Tensor:
         """Mean joint distance, which no training lowers."""
         assert batch.pose_3d is not None
-        self._require_fit()
-        return mean_joint_distance(self.lift(batch.pose_2d), batch.pose_3d)
+        return mean_joint_distance(self.lift_windows(batch.pose_2d), batch.pose_3d)
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        self._require_fit()
-        poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
+    def kept_poses(self) -> Tensor:
+        """What is kept of the training poses, ``[N, J, 3]``.
 
-    def _require_fit(self) -> None:
-        if not len(self.get_buffer("pose_3d")):
+        Raises:
+            InputError: it has seen none.
+        """
+        kept = self.get_buffer("pose_3d")
+        if not len(kept):
             raise InputError(f"{self.title} has seen no training pose yet: train it before it predicts")
+        return kept
 
     # Buffers are as long as in the state that is loaded; torch itself would refuse another length.
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
@@ -95,8 +84,8 @@ class MeanPose(TrivialLifter):
     def fit_statistics(self, pose_2d: Tensor, pose_3d: Tensor) -> None:
         self.pose_3d = pose_3d.double().mean(0, keepdim=True).float().to(self.get_buffer("pose_3d").device)
 
-    def lift(self, pose_2d: Tensor) -> Tensor:
-        return self.get_buffer("pose_3d").expand(*pose_2d.shape[:2], -1, -1)  # [1, J, 3] → [B, F, J, 3]
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        return self.kept_poses().expand(*seen.shape[:2], -1, -1)  # [1, J, 3] → [B, F, J, 3]
 
 
 class NearestPose(TrivialLifter):
@@ -117,15 +106,15 @@ class NearestPose(TrivialLifter):
         self.pose_3d = pose_3d[kept].float().to(device)
         self.pose_2d = self._normalised(pose_2d[kept].float()).to(device)
 
-    def lift(self, pose_2d: Tensor) -> Tensor:
-        stored = self.get_buffer("pose_2d")
-        queries = self._normalised(pose_2d).flatten(0, 1)  # [B, F, 2·J] → [Q, 2·J]
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        kept, stored = self.kept_poses(), self.get_buffer("pose_2d")
+        queries = self._normalised(seen).flatten(0, 1)  # [B, F, 2·J] → [Q, 2·J]
         nearest = [
             torch.cdist(some, stored, compute_mode="use_mm_for_euclid_dist").argmin(dim=1)
             for some in queries.split(QUERIES_AT_ONCE)
         ]
-        poses = self.get_buffer("pose_3d")[torch.cat(nearest)]  # [N, J, 3] → [Q, J, 3]
-        return poses.unflatten(0, pose_2d.shape[:2])  # [Q, J, 3] → [B, F, J, 3]
+        poses = kept[torch.cat(nearest)]  # [N, J, 3] → [Q, J, 3]
+        return poses.unflatten(0, seen.shape[:2])  # [Q, J, 3] → [B, F, J, 3]
 
     def _normalised(self, pose_2d: Tensor) -> Tensor:
         """``[..., J, 2]`` to ``[..., 2·J]``, the root at 0 and the root mean square distance from it 1."""

@@ -16,7 +16,7 @@ class WindowConfig:
         frames: F of a window, odd, so that it has a middle.
 
     Raises:
-        InputError: frames is even or not positive.
+        InputError: frames is even or not positive; in a subclass also: another option is out of its range.
     """
 
     frames: int = 243
@@ -31,10 +31,7 @@ class CentreConfig(WindowConfig):
 
     Attributes:
         frames: F of an evaluated window; it changes no number, only how much is lifted per call.
-        length: frames that are seen to lift the one in their middle.
-
-    Raises:
-        InputError: frames or length is even or not positive.
+        length: frames that are seen to lift the one in their middle, odd.
     """
 
     length: int = 243
@@ -60,14 +57,29 @@ class ConfidenceConfig:
     confidence: Literal["required", "one"] = "required"
 
 
-def check_stride(stride: int | None) -> None:
-    """Complain about the option ``stride`` (frames from one training window to the next) of a method that has it.
+def check_at_least(config: object, least: int, *names: str) -> None:
+    """Raises ``InputError`` where one of these options of a configuration is given and below ``least``."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value < least:
+            raise InputError(f"{name} is {value}, but must be {least} or more")
 
-    Raises:
-        InputError: it is given and not positive.
-    """
-    if stride is not None and stride < 1:
-        raise InputError(f"stride is {stride}, but must be positive: take 1, or none for windows without overlap")
+
+def check_positive(config: object, *names: str) -> None:
+    """Raises ``InputError`` where one of these options of a configuration is not above 0."""
+    for name in names:
+        value = getattr(config, name)
+        if not value > 0:
+            raise InputError(f"{name} is {value}, but must be positive: take {getattr(type(config), name)}")
+
+
+def check_probability(config: object, *names: str) -> None:
+    """Raises ``InputError`` where one of these options of a configuration is not from 0 to below 1."""
+    for name in names:
+        value = getattr(config, name)
+        if not 0 <= value < 1:
+            default = getattr(type(config), name)
+            raise InputError(f"{name} is {value}, but is a probability below 1: take {default}")
 
 
 def _check_odd(name: str, value: int) -> None:

@@ -7,25 +7,23 @@ J joints, C coordinates.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from models.errors import InputError
-from models.lifter import Batch
+from models.lifter import Batch, Lifter, Sampling
 from models.skeleton import Skeleton
 
 FRAMES_AT_ONCE = 2**15
 """Input frames that go through a network at once where every output frame is lifted on its own."""
 
 
-def with_confidence(batch: Batch, missing: Literal["required", "one"] = "required") -> Tensor:
+def with_confidence(batch: Batch, missing: Literal["required", "one"]) -> Tensor:
     """2D poses with their confidence as third coordinate, ``[B, L, J, 3]``; ``Skeleton.mirror`` keeps it as it is.
 
-    Args:
-        batch: windows.
-        missing: what to do where the batch has no confidence: refuse it, or take 1 for every joint.
+    ``missing`` says what to do where the batch has no confidence: refuse it, or take 1 for every joint.
 
     Raises:
         InputError: it has none and needs one.
@@ -39,16 +37,10 @@ def with_confidence(batch: Batch, missing: Literal["required", "one"] = "require
 
 
 def centre_frames(lift: Callable[[Tensor], Tensor], seen: Tensor, length: int, frames: int) -> Tensor:
-    """Lift every frame from the frames around it, in chunks of bounded memory that do not change the result.
+    """Lift every frame from the frames around it: ``[B, F + T - 1, J, C]`` to ``[B, F, J, 3]``.
 
-    Args:
-        lift: ``[N, T, J, C]`` to the poses of the frames in the middle, ``[N, J, 3]``.
-        seen: ``[B, F + T - 1, J, C]``.
-        length: T.
-        frames: F.
-
-    Returns:
-        ``[B, F, J, 3]``.
+    Frames go through ``lift``, which takes ``[N, T, J, C]`` to the poses of the frames in the middle,
+    ``[N, J, 3]``, in chunks of bounded memory that do not change the result. ``length`` is T, ``frames`` is F.
     """
     windows = seen.unfold(1, length, 1).movedim(-1, 2)  # [B, F + T - 1, J, C] → [B, F, J, C, T] → [B, F, T, J, C]
     rows = torch.arange(len(seen) * frames, device=seen.device).split(max(1, FRAMES_AT_ONCE // length))
@@ -66,6 +58,25 @@ def flip_average(lift: Callable[[Tensor], Tensor], pose_2d: Tensor, skeleton: Sk
     both = torch.cat([pose_2d, skeleton.mirror(pose_2d)])  # [B, L, J, C] → [2·B, L, J, C]
     plain, mirrored = lift(both).chunk(2)  # [2·B, F, J, 3] → twice [B, F, J, 3]
     return (plain + skeleton.mirror(mirrored)) / 2
+
+
+class DeterministicLifter(Lifter):
+    """A method that makes one pose of a frame; a subclass implements ``lift_windows`` in place of ``predict``."""
+
+    compiled_part: ClassVar[str] = "lift_windows"
+
+    def seen(self, batch: Batch) -> Tensor:
+        """What ``lift_windows`` is given: the 2D poses, with their confidence where the method needs it."""
+        return with_confidence(batch, self.config.confidence) if self.needs_confidence else batch.pose_2d
+
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        """Windows ``[B, left + F + right, J, C]`` to poses ``[B, F, J, 3]``; ``context`` is (left, right)."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        poses = flip_average(self.lift_windows, self.seen(batch), self.skeleton, sampling.flip)
+        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
 
 
 def root_at_origin(poses: Tensor, skeleton: Skeleton) -> Tensor:

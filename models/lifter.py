@@ -223,9 +223,7 @@ class Lifter(nn.Module):
         """Take over what the first stage has learned, before this method's own training starts.
 
         Values only: the modules must be there already, because finished weights are loaded without this call.
-
-        Args:
-            first: trained, in evaluation mode, on the CPU.
+        ``first`` is trained, in evaluation mode, on the CPU.
         """
         raise NotImplementedError
 
@@ -240,10 +238,8 @@ class Lifter(nn.Module):
     def on_progress(self, done: float) -> None:
         """Called before every step, for schedules of a method's own; most methods have none.
 
-        What it sets must follow from ``done`` alone, so that an interrupted training continues exactly.
-
-        Args:
-            done: the part of the training that is done, from 0 to 1.
+        What it sets must follow from ``done`` alone, the part of the training that is done, from 0 to 1, so that
+        an interrupted training continues exactly.
         """
 
     def training_loss(self, batch: Batch) -> Tensor:

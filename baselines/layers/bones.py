@@ -63,11 +63,9 @@ class Bones(nn.Module):
         return poses[..., second, :] - poses[..., first, :]
 
     def lengthened(self, poses: Tensor, uniform: Tensor) -> Tensor:
-        """Poses ``[B, R, J, 3]`` with bones of other lengths; joints beyond a bone move with it.
+        """Poses ``[B, R, J, 3]``, a person in each row, its bones longer or shorter; joints beyond move too.
 
-        Args:
-            poses: of one person in each row.
-            uniform: ``[B, N]`` from 0 to 1; 0.5 leaves a bone as it is.
+        ``uniform`` is ``[B, N]`` from 0 to 1; 0.5 leaves a bone as it is.
         """
         extra = (uniform - 0.5) * LARGEST_CHANGE * self.lengths(poses).mean((0, 1))  # [B, N]
         added = self.directions(poses) * extra[:, None, :, None]  # [B, R, N, 3] · [B, 1, N, 1]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from baselines.anatomy import Anatomy
-from models.checkpoints.adapter import CheckpointAdapter, State, count_blocks
+from baselines.published import tcn
+from models.checkpoints.adapter import CheckpointAdapter, State
 
 RENAMES = {
     "expand_": "network.directions.expand_",
@@ -31,9 +32,7 @@ RENAMES = {
 
 def sizes(state: State) -> dict[str, Any]:
     """Widths and channels."""
-    convs, first = "network.directions.convs_1.", state["network.directions.expand_conv.weight"]
-    wide = [state[f"{convs}{2 * block}.weight"] for block in range(count_blocks(state, convs) // 2)]
-    return {"channels": len(first), "filter_widths": tuple(layer.shape[2] for layer in (first, *wide))}
+    return tcn.sizes(state, "network.directions.", "convs_1.")
 
 
 ADAPTER = CheckpointAdapter(method="anatomy", lifter=Anatomy, renames=RENAMES, sizes=sizes)

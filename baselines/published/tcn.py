@@ -16,9 +16,9 @@ RENAMES = {
 }
 
 
-def sizes(state: State) -> dict[str, Any]:
-    """Widths and channels."""
-    convs, first = "network.convs.", state["network.expand_conv.weight"]
+def sizes(state: State, network: str = "network.", blocks: str = "convs.") -> dict[str, Any]:
+    """Widths and channels, from the convolutions of a network and its residual blocks."""
+    convs, first = f"{network}{blocks}", state[f"{network}expand_conv.weight"]
     wide = [state[f"{convs}{2 * block}.weight"] for block in range(count_blocks(state, convs) // 2)]
     return {"channels": len(first), "filter_widths": tuple(layer.shape[2] for layer in (first, *wide))}
 

@@ -138,14 +138,9 @@ def _refuse_misfits(
     state: State,
     wrong: list[str] | None = None,
 ) -> None:
-    """Compare names and shapes with the method's, which is built without memory for its weights.
-
-    Raises:
-        InputError: no method can be built with this configuration, or an entry does not fit; ``wrong`` holds
-            what was found before.
-    """
+    """Raise ``InputError`` unless names and shapes are the method's; ``wrong`` holds what was found before."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"):  # no memory for weights
             expected = adapter.build(config, skeleton, state).state_dict()
     except Exception as error:  # sizes that do not go together can raise anything
         reason = f"no {adapter.method} can be built with {config} ({one_line(error)})"

@@ -70,12 +70,9 @@ class PlainUnpickler(pickle._Unpickler):
     """Classes whose objects ignore the items and the state that a file gives them."""
 
     def __init__(self, stream: IO[bytes], size: int, encoding: str) -> None:
-        """Prepare to read one pickle.
+        """Prepare to read one pickle from a stream in which ``size`` bytes are left.
 
-        Args:
-            stream: read from its current position to the end of the pickle.
-            size: bytes that are left in the stream.
-            encoding: of text that Python 2 wrote.
+        ``encoding`` is that of text that Python 2 wrote.
         """
         self._room = 4 * size + ROOM
         super().__init__(_Bounded(stream, size), encoding=encoding)

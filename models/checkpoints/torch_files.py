@@ -40,10 +40,9 @@ DTYPES = {
 class Placeholder:
     """Takes the place of something that is neither a tensor nor a plain container, and does nothing.
 
-    Every name in a file gets a subclass, with the name in ``named``; ``state`` is what the file sets it to.
+    ``state`` is what the file sets it to.
     """
 
-    named = ""
     state: Any = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Placeholder:
@@ -52,12 +51,6 @@ class Placeholder:
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def append(self, item: Any) -> None: ...
     def extend(self, items: Any) -> None: ...
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __repr__(self) -> str:
-        return f"<not loaded: {self.named}>"
 
 
 def read_torch_file(path: Path) -> Any:
@@ -131,7 +124,7 @@ class _Unpickler(PlainUnpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module in ("torch", "torch.storage") and name in DTYPES:
             return DTYPES[name]
-        return _ACCEPTED.get((module, name)) or type("Placeholder", (Placeholder,), {"named": f"{module}.{name}"})
+        return _ACCEPTED.get((module, name), Placeholder)
 
     def build(self, target: Any, state: Any) -> None:
         """Give a placeholder its state; the attributes of a state dict are ignored."""

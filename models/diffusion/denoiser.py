@@ -15,8 +15,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from models.config import check_positive
 from models.diffusion.process import CLAMP, TIMESTEPS, cosine_schedule, q_sample, sample, window_noise
-from models.errors import InputError
 from models.layers.transformer import CACHED_VALUES, Trunk, TrunkConfig
 from models.lifter import Batch, Lifter, Sampling
 from models.losses import mean_joint_distance
@@ -30,18 +30,13 @@ ACTIVATIONS_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class DenoiserConfig(TrunkConfig):
-    """Size of the trunk, and ``scale``: of the poses (metres) against noise of variance 1.
-
-    Raises:
-        InputError: a value out of its range.
-    """
+    """Size of the trunk, and ``scale``: of the poses (metres) against noise of variance 1."""
 
     scale: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.scale > 0:
-            raise InputError(f"scale is {self.scale}, but it must be positive: take 1")
+        check_positive(self, "scale")
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,6 @@ class TextCrossAttention(nn.Module):
         """What tokens ``[N, F, J, C]`` read in their texts, of the same shape.
 
         Args:
-            tokens: of poses.
             keys, values: of the texts, ``[U, h, R, d]``.
             texts: ``[N, 1]``, the number of the text that a row reads, or ``[N, J]``, that each joint reads.
         """

@@ -24,11 +24,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from models.config import check_at_least
 from models.diffusion.denoiser import Condition, Denoiser, DenoiserConfig
 from models.errors import InputError
 from models.finepose.communication import TextCrossAttention
 from models.finepose.prompt import PROMPTS, PromptLearning, names_action, prompt_parts
 from models.finepose.stylization import Stylization
+from models.layers.transformer import TINY_TRUNK
 from models.lifter import TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 from models.text import ENCODERS, pretrained_encoder, text_encoder
@@ -55,9 +57,6 @@ class FinePOSEConfig(DenoiserConfig):
         text: name of the frozen text encoder; "auto" for the one that this machine has, "clip" or "minilm", which
             ``FinePOSE.resolve_config`` settles.
         text_layers, text_heads: size of the trained encoder that follows it.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     prompt: str = "full"
@@ -79,8 +78,7 @@ class FinePOSEConfig(DenoiserConfig):
         ):
             if value not in known:
                 raise InputError(f"{field} is {value!r}: take one of {', '.join(known)}")
-        if self.text_layers < 1 or self.text_heads < 1:
-            raise InputError("text_layers and text_heads must be positive: take 4 and 8")
+        check_at_least(self, 1, "text_layers", "text_heads")
 
     @property
     def effective_prompt(self) -> str:
@@ -112,21 +110,7 @@ class FinePOSE(Denoiser):
     timed_stages: ClassVar[dict[str, str]] = {"2D": "_embed_2d", "text": "condition", "denoise": "denoise"}
     Config: ClassVar[type] = FinePOSEConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
-            FinePOSEConfig(
-                frames=9,
-                channels=32,
-                depth=2,
-                heads=2,
-                drop_path=0.0,
-                input_gain=5.0,
-                table_std=0.5,
-                text="tiny",
-                text_layers=1,
-                text_heads=4,
-            ),
-            TINY_RECIPE,
-        ),
+        "tiny": Preset(FinePOSEConfig(**TINY_TRUNK, text="tiny", text_layers=1, text_heads=4), TINY_RECIPE),
         "base": Preset(
             FinePOSEConfig(frames=81, channels=128, depth=4, heads=8, text_layers=2),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),

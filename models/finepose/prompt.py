@@ -31,48 +31,38 @@ class Part:
     """
 
     name: str
-    rows: int = 0
+    rows: int
     text: str = ""
-    kept: int = 0
+    kept: int = 4
 
 
-def _part(name: str, rows: int, text: str) -> Part:
-    return Part(name, rows, text, kept=4)
-
-
-_LIMBS = (_part("head", 6, "head"), _part("body", 6, "body"), _part("arm", 10, "arm"), _part("leg", 10, "leg"))
+_LIMBS = (Part("head", 6, "head"), Part("body", 6, "body"), Part("arm", 10, "arm"), Part("leg", 10, "leg"))
 
 PROMPTS: dict[str, tuple[Part, ...]] = {
     "none": (),
-    "manual": (Part("sentence", text="A person is performing the action {action}.", kept=CONTEXT),),
-    "action": (_part("verb", 73, "{action}"),),
+    "manual": (Part("sentence", 0, "A person is performing the action {action}.", kept=CONTEXT),),
+    "action": (Part("verb", 73, "{action}"),),
     "coarse": (
-        _part("subject", 21, "A person"),
-        _part("verb", 22, "{action}"),
-        _part("speed", 22, "speed"),
+        Part("subject", 21, "A person"),
+        Part("verb", 22, "{action}"),
+        Part("speed", 22, "speed"),
     ),
-    "learnable": (Part("free", rows=CONTEXT),),
-    "full": (_part("subject", 3, "A person"), _part("verb", 8, "{action}"), _part("speed", 6, "speed"), *_LIMBS),
+    "learnable": (Part("free", CONTEXT, kept=0),),
+    "full": (Part("subject", 3, "A person"), Part("verb", 8, "{action}"), Part("speed", 6, "speed"), *_LIMBS),
 }
 
 FULL_WITHOUT_ACTION = (
-    _part("subject", 5, "A person"),
-    _part("speed", 8, "speed"),
-    _part("head", 8, "head"),
-    _part("body", 8, "body"),
-    _part("arm", 12, "arm"),
-    _part("leg", 12, "leg"),
+    Part("subject", 5, "A person"),
+    Part("speed", 8, "speed"),
+    Part("head", 8, "head"),
+    Part("body", 8, "body"),
+    Part("arm", 12, "arm"),
+    Part("leg", 12, "leg"),
 )
 
 
 def prompt_parts(variant: str, skeleton: Skeleton) -> tuple[Part, ...]:
-    """Parts of a prompt variant; the full prompt for MPI-INF-3DHP's skeleton is the published one without a verb.
-
-    Raises:
-        InputError: no variant has this name.
-    """
-    if variant not in PROMPTS:
-        raise InputError(f"unknown prompt {variant!r}: take one of {', '.join(PROMPTS)}")
+    """Parts of one of ``PROMPTS``; the full one for MPI-INF-3DHP's skeleton is the published one without verb."""
     if variant == "full" and skeleton.name == MPI_INF_3DHP.name:
         return FULL_WITHOUT_ACTION
     return PROMPTS[variant]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from models.config import WindowConfig, check_heads
+from models.config import WindowConfig, check_at_least, check_heads, check_positive, check_probability
 from models.errors import InputError
 from models.layers.linear import Linear, linear
 
@@ -44,9 +44,6 @@ class TrunkConfig(WindowConfig):
             tell joints apart.
         checkpointing: of activations: training keeps only the tokens between blocks and computes what is inside
             a block again in the backward pass. Same gradients, less memory, more time.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     channels: int = 512
@@ -61,16 +58,18 @@ class TrunkConfig(WindowConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_heads(self.channels, self.heads)
-        if self.depth < 1:
-            raise InputError(f"depth is {self.depth}, but the trunk needs at least 1 pair of blocks")
+        check_at_least(self, 1, "depth")
         if self.mlp_ratio * self.channels < 1:
             raise InputError(f"mlp_ratio is {self.mlp_ratio}, but the hidden layer must not be empty: take 2")
-        if not 0 <= self.drop_path < 1:
-            raise InputError(f"drop_path is {self.drop_path}, but it is a probability below 1: take 0.1")
-        if self.input_gain <= 0 or self.table_std < 0:
-            raise InputError(
-                f"input_gain is {self.input_gain} and table_std is {self.table_std}: take 1 and 0, as published"
-            )
+        check_probability(self, "drop_path")
+        check_positive(self, "input_gain")
+        check_at_least(self, 0, "table_std")
+
+
+TINY_TRUNK: dict[str, Any] = {
+    "frames": 9, "channels": 32, "depth": 2, "heads": 2, "drop_path": 0.0, "input_gain": 5.0, "table_std": 0.5,
+}  # fmt: skip
+"""Size of the trunk at the ``tiny`` preset."""
 
 
 class Attention(nn.Module):
@@ -204,12 +203,9 @@ class Trunk(nn.Module):
     def forward(self, tokens: Tensor, communicate: Callable[[Tensor, slice], Tensor] | None = None) -> Tensor:
         """Tokens ``[B, F, J, C]`` to coordinates ``[B, F, J, 3]``.
 
-        On a CPU, windows are computed in parts small enough for its caches.
-
-        Args:
-            tokens: embedded.
-            communicate: called between the first spatial block and the frame table, with the tokens of some
-                windows and the slice of the B that they are; returns the tokens to go on with.
+        On a CPU, windows are computed in parts small enough for its caches. ``communicate`` is called between the
+        first spatial block and the frame table, with the tokens of some windows and the slice of the B that they
+        are; it returns the tokens to go on with.
         """
         B = len(tokens)
         size = B if tokens.is_cuda else max(1, CACHED_VALUES // tokens[0].numel())

@@ -17,17 +17,12 @@ STAIRCASE_EPOCHS = 60
 
 
 def learning_rate(schedule: Schedule, first: float, decay: float, done: float, epochs: int) -> float:
-    """The learning rate after ``done`` (whole or not) of ``epochs`` epochs.
+    """The learning rate after ``done`` (whole or not) of ``epochs`` epochs, from ``first`` on.
 
-    Args:
-        schedule:
-            - "exponential": times ``decay`` per epoch, a little of it at every step.
-            - "halving": times ``decay`` after an epoch, but times 0.5 after every fifth (MHFormer,
-              arXiv:2111.12707).
-            - "cosine": half a cosine from ``first`` to ``decay`` times ``first`` at the end (arXiv:1608.03983).
-            - "staircase": times ``decay`` after every sixtieth epoch (DiffPose, arXiv:2211.16940).
-        first: at the beginning.
-        decay: see the schedules.
+    - "exponential": times ``decay`` per epoch, a little of it at every step.
+    - "halving": times ``decay`` after an epoch, but times 0.5 after every fifth (MHFormer, arXiv:2111.12707).
+    - "cosine": half a cosine from ``first`` to ``decay`` times ``first`` at the end (arXiv:1608.03983).
+    - "staircase": times ``decay`` after every sixtieth epoch (DiffPose, arXiv:2211.16940).
     """
     whole = math.floor(done + 1e-9)
     if schedule == "halving":

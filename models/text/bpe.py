@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gzip
 import html
-import importlib.util
 import re
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 from models.errors import InputError
-from models.text.encoder import CONTEXT
+from models.text.encoder import CONTEXT, find_in_package
 
 START, END = 49406, 49407
 MERGES = END - 1 - 2 * 256
@@ -86,11 +85,9 @@ def vocabulary_file() -> Path:
     Raises:
         InputError: it is not installed.
     """
-    package = importlib.util.find_spec("open_clip")
-    folders = package.submodule_search_locations if package is not None else None
-    for folder in folders or ():
-        if (path := Path(folder, VOCABULARY_FILE)).is_file():
-            return path
-    raise InputError(
-        "CLIP's vocabulary is not installed: run `pip install --no-deps open_clip_torch` (1.5 MB, MIT licence)"
-    )
+    file = find_in_package("open_clip", VOCABULARY_FILE)
+    if file is None:
+        raise InputError(
+            "CLIP's vocabulary is not installed: run `pip install --no-deps open_clip_torch` (1.5 MB, MIT licence)"
+        )
+    return file

@@ -5,8 +5,11 @@ N texts, R = 77 rows of a text, W width of the encoder.
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
 from typing import Self
 
+import torch
 from torch import Tensor, nn
 
 CONTEXT = 77
@@ -24,9 +27,17 @@ class TextEncoder(nn.Module):
     title: str
     width: int
 
-    def tokenize(self, texts: list[str]) -> Tensor:
-        """Token ids ``[N, 77]`` int64 on the encoder's device, padded; longer texts are cut."""
+    def token_ids(self, text: str) -> list[int]:
+        """Ids of the tokens of a text, 77 at most: a longer text is cut."""
         raise NotImplementedError
+
+    def tokenize(self, texts: list[str]) -> Tensor:
+        """Token ids ``[N, 77]`` int64 on the encoder's device, padded with 0."""
+        tokens = torch.zeros(len(texts), CONTEXT, dtype=torch.int64)
+        for row, text in zip(tokens, texts, strict=True):
+            ids = self.token_ids(text)
+            row[: len(ids)] = torch.tensor(ids)
+        return tokens.to(next(self.parameters()).device)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Token embeddings ``[N, 77, W]``, without positions."""
@@ -47,3 +58,10 @@ class TextEncoder(nn.Module):
     def train(self, mode: bool = True) -> Self:
         """Stays in evaluation mode, whatever ``mode``: a frozen encoder has no dropout."""
         return super().train(False)
+
+
+def find_in_package(package: str, name: str) -> Path | None:
+    """A file or folder that an installed package carries, found without importing it; None if it is not there."""
+    found = importlib.util.find_spec(package)
+    folders = found.submodule_search_locations if found is not None else None
+    return next((path for folder in folders or () if (path := Path(folder, name)).exists()), None)

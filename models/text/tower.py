@@ -89,12 +89,8 @@ class TextTower(TextEncoder):
             self.ln_final = nn.LayerNorm(size.width)
         self.to_empty(device="cpu")
 
-    def tokenize(self, texts: list[str]) -> Tensor:
-        tokens = torch.zeros(len(texts), CONTEXT, dtype=torch.int64)
-        for row, text in zip(tokens, texts, strict=True):
-            ids = self.tokenizer(text)
-            row[: len(ids)] = torch.tensor(ids)
-        return tokens.to(self.positional_embedding.device)
+    def token_ids(self, text: str) -> list[int]:
+        return self.tokenizer(text)
 
     def embed(self, tokens: Tensor) -> Tensor:
         return self.token_embedding(tokens)

@@ -55,7 +55,7 @@ def test_initial_weights_are_as_configured() -> None:
 
 def test_shorter_windows_use_the_first_frames_of_the_table() -> None:
     lifter = MotionBERT(SMALL).eval()
-    assert lifter.lift(torch.rand(1, 3, 17, 3)).shape == (1, 3, 17, 3)
+    assert lifter.lift_windows(torch.rand(1, 3, 17, 3)).shape == (1, 3, 17, 3)
 
 
 def test_confidence_is_read_or_taken_as_one() -> None:
@@ -114,5 +114,5 @@ def test_a_published_checkpoint_is_imported(tmp_path: Path) -> None:
     imported = import_checkpoint(path, ADAPTER, heads=4)
     assert imported.config == MotionBERTConfig(frames=27, channels=32, depth=2, heads=4, representation=64)
     with torch.no_grad():
-        out = imported.build().lift(vectors["x"])
+        out = imported.build().lift_windows(vectors["x"])
     torch.testing.assert_close(out, vectors["out"], atol=5e-6, rtol=0)

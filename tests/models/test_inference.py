@@ -36,7 +36,7 @@ def test_every_window_of_centre_frames_is_counted_as_work() -> None:
 
 def test_confidence_is_a_third_coordinate_that_mirroring_keeps() -> None:
     batch = Batch(SEEN[..., :2], ("",) * 2, torch.arange(2), confidence=SEEN[..., 2].sigmoid())
-    seen = with_confidence(batch)
+    seen = with_confidence(batch, "required")
     assert torch.equal(seen[..., 2], batch.confidence)
     swapped = batch.confidence[..., list(HUMAN36M.mirrored_order)]
     assert torch.equal(HUMAN36M.mirror(seen)[..., 2], swapped)

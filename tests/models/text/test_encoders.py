@@ -126,7 +126,7 @@ def test_absent_clip_weights_are_one_sentence(tmp_path: Path, monkeypatch: pytes
 
 
 def test_absent_vocabulary_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bpe.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="open_clip_torch"):
         bpe.vocabulary_file()
 

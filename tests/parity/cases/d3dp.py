@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from baselines.d3dp import D3DP
 from baselines.published.d3dp import ADAPTER
 from models.checkpoints.adapter import CheckpointAdapter
 from models.diffusion.denoiser import Denoiser, DenoiserConfig, sinusoid
-from models.diffusion.process import cosine_schedule, predict_noise_from_start, q_sample, visited_times
+from models.diffusion.process import cosine_schedule, q_sample, visited_times
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 from tests.parity.cases import mixste
@@ -71,14 +72,20 @@ def _diffused(vectors: Vectors, lifter: Denoiser, actions: tuple[str, ...]) -> O
 
 def schedule(vectors: Vectors) -> Outputs:
     """The twelve buffers, the forward process, the noise estimate, the visited times."""
-    signal = cosine_schedule(vectors.config["timesteps"])
+    signal = cosine_schedule()
     outputs = {f"{name}_f64": buffer for name, buffer in ADAPTER.fixed().items()}
     outputs["q_out"] = q_sample(vectors["q_x0"], vectors["q_noise"], vectors["q_t"], signal)
-    outputs["pn_out"] = predict_noise_from_start(vectors["pn_x_t"], vectors["pn_x0"], vectors["q_t"], signal)
+    outputs["pn_out"] = _noise_between(vectors["pn_x_t"], vectors["pn_x0"], signal[vectors["q_t"]])
     for name in vectors.names:
         if name.startswith("times_K"):
             outputs[name] = torch.tensor(visited_times(int(name.removeprefix("times_K"))))
     return outputs
+
+
+def _noise_between(current: Tensor, clean: Tensor, share: Tensor) -> Tensor:
+    """Noise in ``current`` ``[B, ...]`` if it came from ``clean``, of which a ``share`` ``[B]`` is left."""
+    share = share.view(-1, *[1] * (current.dim() - 1))  # [B] → [B, 1, …, 1]
+    return ((1 / share) ** 0.5 * current.double() - clean) / (1 / share - 1) ** 0.5
 
 
 CASES = {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -10,6 +13,7 @@ from baselines.diffpose import (
     GraphConfig,
     GraphNetwork,
     about_root,
+    clean_joints,
     linear_betas,
     linear_schedule,
     noise_loss,
@@ -18,7 +22,7 @@ from baselines.diffpose import (
 from baselines.layers.graph import chebyshev, neighbours
 from baselines.published.diffpose import ADAPTER
 from models.diffusion.denoiser import sinusoid
-from models.diffusion.process import q_sample
+from models.diffusion.process import ddim_step, q_sample
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M
 from tests.parity.vectors import GRADIENTS, Case, Limit, Limits, Outputs, Vectors, first_output, loss_and_gradients
@@ -60,14 +64,28 @@ def _chain(vectors: Vectors, network: GraphNetwork, name: str) -> Outputs:
         visited.append(joints)
         return network(joints, torch.tensor([time]))
 
-    added = vectors["eta1_noise"] if name == "eta1" else None
     times = vectors.config["measured"][f"{name}_times"]
-    clean = refine(predict_noise, vectors["x0"], times, linear_schedule(), added)
+    if name == "eta1":
+        clean = _refine_with_noise(predict_noise, vectors["x0"], times, vectors["eta1_noise"])
+    else:
+        clean = refine(predict_noise, vectors["x0"], times, linear_schedule())
     return {
         f"{name}_xs": torch.stack([*visited, clean[-1]]),
         f"{name}_x0": clean,
         f"{name}_pose": about_root(clean[-1, ..., XYZ], HUMAN36M),
     }
+
+
+def _refine_with_noise(
+    predict_noise: Callable[[Tensor, int], Tensor], start: Tensor, times: list[int], noise: Tensor
+) -> Tensor:
+    """``refine`` with noise ``[K, ...]`` added after each step (eta 1), which no method here does."""
+    current, estimates, signal = start, [], linear_schedule()
+    for added, (now, then) in zip(noise, pairwise([*times, -1]), strict=True):
+        estimates.append(clean_joints(current, predict_noise(current, now), now, signal))
+        if then >= 0:
+            current = ddim_step(current, estimates[-1], added, now, then, signal)
+    return torch.stack(estimates)
 
 
 def _network(vectors: Vectors, timed: bool) -> tuple[GraphNetwork, Outputs]:

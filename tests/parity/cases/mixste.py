@@ -25,7 +25,7 @@ def mixste(vectors: Vectors) -> Outputs:
     first_output(lifter.trunk.spatial_norm, seen, "after_ste0")
     first_output(lifter.trunk.temporal_norm, seen, "after_tte0")
     x = vectors["x"]
-    out = lifter.lift(x)
+    out = lifter.lift_windows(x)
     outputs = {name: joint_rows(tokens, len(x), lifter.frames) for name, tokens in seen.items()} | {"out": out}
     if "target" in vectors:
         outputs |= loss_and_gradients(vectors, ADAPTER, lifter, mean_joint_distance(out, vectors["target"]))

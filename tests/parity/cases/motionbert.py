@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from baselines.layers.limbs import limb_angles, limb_lengths, limb_losses
-from baselines.motionbert import MotionBERT, MotionBERTConfig, motionbert_loss
+from baselines.motionbert import (
+    MotionBERT,
+    MotionBERTConfig,
+    limb_angles,
+    limb_lengths,
+    limb_losses,
+    motionbert_loss,
+)
 from baselines.published.motionbert import ADAPTER
 from models.inference import flip_average
 from models.losses import mean_joint_distance, scaled_joint_distance, velocity
@@ -39,7 +45,7 @@ def dstformer(vectors: Vectors) -> Outputs:
         (lifter.represent, "representation"),
     ):
         first_output(module, seen, name)
-    out = lifter.lift(vectors["x"])
+    out = lifter.lift_windows(vectors["x"])
     loss = motionbert_loss(out, vectors["target"], lifter.config)
     return {
         "out": out,
@@ -48,7 +54,7 @@ def dstformer(vectors: Vectors) -> Outputs:
         "fuse_weights0": seen["fuse_weights0"].flatten(0, 1).softmax(dim=-1),
         "after_norm": seen["after_norm"],
         "representation": seen["representation"].tanh(),
-        "out_flip_averaged": flip_average(lifter.lift, vectors["x"], lifter.skeleton, flip=True),
+        "out_flip_averaged": flip_average(lifter.lift_windows, vectors["x"], lifter.skeleton, flip=True),
         **loss_and_gradients(vectors, ADAPTER, lifter, loss),
     }
 

@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from baselines.layers.limbs import limb_angles, limb_lengths, limb_losses, meeting_limbs
+from baselines.motionbert import limb_angles, limb_lengths, limb_losses, meeting_limbs
 from models.skeleton import HUMAN36M, MPI_INF_3DHP
 
 CORNER = torch.tensor([[0.0, 0, 0], [3.0, 0, 0], [3.0, 4, 0]])
