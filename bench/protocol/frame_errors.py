@@ -1,7 +1,8 @@
 """Errors of one evaluated (H, K): collected batch by batch, then averaged frame by frame.
 
 Joint errors become numbers per frame at once. The answer itself (the pose of a deterministic method, the mean of
-the hypotheses) waits until its sequence is complete, because velocities run over the seams of windows.
+the hypotheses) waits until its sequence is complete, because velocities run over the seams of windows, where a
+method that works window by window may jump.
 
 Shapes: B windows, K steps, F frames, J joints, S sequences, T takes, N counted frames.
 """
@@ -21,7 +22,6 @@ from bench.data.sequence import Sequence
 from bench.data.windows import Windows
 from bench.protocol.aggregation import NamedErrors
 from bench.protocol.metrics import MPJPE, Metric
-from bench.protocol.sequence_metrics import answer_metrics
 from bench.results.arrays import Name, save_frame_errors
 from models.skeleton import Skeleton
 
@@ -206,7 +206,7 @@ class Collector:
         if not len(done):
             return
         number = torch.from_numpy(owner[done])
-        values = answer_metrics(
+        values = _answer_errors(
             self.metrics, answer[done], target[done], number, torch.from_numpy(frame[done]), self.skeleton
         )
         for metric, (error, known) in values.items():
@@ -214,6 +214,28 @@ class Collector:
             total = torch.zeros(len(keys), dtype=torch.float64).index_add_(0, index, error[known].double())
             means = total / index.bincount(minlength=len(keys))
             self.means[metric, self.answer] |= dict(zip(keys.tolist(), means.tolist(), strict=True))
+
+
+def _answer_errors(
+    metrics: Listed[Metric], pred: Tensor, target: Tensor, sequence: Tensor, frame: Tensor, skeleton: Skeleton
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Metrics of the answer for frames ``[N, J, 3]`` of several sequences, in order; where each is from ``[N]``.
+
+    Returns:
+        metric → (``[N]`` in its unit, ``[N]`` bool: whether the frames before that it needs are there too).
+    """
+    defined = [torch.ones(len(pred), dtype=torch.bool)]  # defined[n]: the n frames before are there
+    follows = torch.cat([~defined[0][:1], (sequence.diff() == 0) & (frame.diff() == 1)])
+    values = {}
+    for metric in metrics:
+        if metric.level not in ("frame", "sequence"):
+            continue
+        while len(defined) <= metric.frames_before:
+            defined.append(follows & torch.cat([~defined[0][:1], defined[-1][:-1]]))
+        error = metric.compute(pred, target, skeleton)
+        first = error.new_zeros(min(metric.frames_before, len(pred)))
+        values[metric.name] = torch.cat([first, error]), defined[metric.frames_before]
+    return values
 
 
 def _activity(sequences: list[Sequence], number: np.ndarray, frame: np.ndarray) -> np.ndarray | None:

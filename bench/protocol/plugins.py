@@ -17,7 +17,9 @@ def kept_aggregations(named: Sequence[str]) -> tuple[str, ...]:
         named: ``EvaluationSpec.aggregations``. Where these are the suite's own, as by default, those of installed
             packages are kept too.
     """
-    return tuple(dict.fromkeys([*named, *_plugins_beside(named)]))
+    if tuple(named) != tuple(AGGREGATIONS.own):
+        return tuple(dict.fromkeys(named))
+    return tuple(entry.name for entry in all_aggregations())
 
 
 def plugin_identity(named: Sequence[str]) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def plugin_identity(named: Sequence[str]) -> dict[str, Any]:
         named: ``EvaluationSpec.aggregations``; () for a deterministic method, which has none.
     """
     metrics = {metric.name: metric.version for metric in all_metrics() if metric.name not in METRICS.own}
-    there = {*named, *_plugins_beside(named)} - AGGREGATIONS.own.keys()
+    there = set(kept_aggregations(named)) - AGGREGATIONS.own.keys()
     aggregations = {entry.name: entry.version for entry in all_aggregations() if entry.name in there}
     found = {"metrics": metrics, "aggregations": aggregations}
     return {"plug-ins": found} if metrics or aggregations else {}
@@ -41,12 +43,6 @@ def cost_plugin_identity(probabilistic: bool) -> dict[str, Any]:
     Args:
         probabilistic: whether the method has hypotheses.
     """
-    names = sorted(deployable_poses().keys() - AGGREGATIONS.own.keys()) if probabilistic else []
+    names = deployable_poses().keys() - AGGREGATIONS.own.keys() if probabilistic else ()
     versions = {entry.name: entry.version for entry in all_aggregations() if entry.name in names}
     return {"plug-ins": versions} if versions else {}
-
-
-def _plugins_beside(named: Sequence[str]) -> list[str]:
-    if tuple(named) != tuple(AGGREGATIONS.own):
-        return []
-    return [entry.name for entry in all_aggregations() if entry.name not in AGGREGATIONS.own]

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from bench.config.registry import AGGREGATIONS
-from bench.protocol.aggregation import Aggregation
+from bench.protocol.aggregation import all_aggregations
 from bench.protocol.frame_errors import FrameErrors, takes
 from bench.protocol.metrics import all_metrics
 from bench.results.metrics import MetricInfo
@@ -69,7 +68,7 @@ def _seen(aggregation: str | None, given: GroundTruth) -> tuple[ValueKind, Groun
     """The kind of an aggregation's values, and the ground truth that it or the method looks at."""
     if aggregation is None:
         return "deterministic", given
-    entry: Aggregation = AGGREGATIONS.load(aggregation)
+    (entry,) = (one for one in all_aggregations() if one.name == aggregation)
     return entry.kind, GroundTruth(**{name: own or getattr(given, name) for name, own in entry.looks_at})
 
 
