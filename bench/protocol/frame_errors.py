@@ -23,6 +23,7 @@ from bench.data.windows import Windows
 from bench.protocol.aggregation import NamedErrors
 from bench.protocol.metrics import MPJPE, Metric
 from bench.results.arrays import Name, save_frame_errors
+from bench.results.record import Take
 from models.skeleton import Skeleton
 
 SETTLE_FRAMES = 50_000
@@ -63,31 +64,17 @@ class FrameErrors:
         save_frame_errors(path, self.frames, self.keys, self.sequence, self.frame)
 
 
-@dataclass(frozen=True)
-class Takes:
-    """The test takes, cameras together, in sorted order: what is resampled for an interval.
+def takes(errors: FrameErrors) -> tuple[tuple[Take, ...], np.ndarray]:
+    """The test takes, cameras together, and ``[T, S]``: 1 where a sequence belongs to a take.
 
-    Attributes:
-        names, actions: of the T takes.
-        frames: ``[T]`` counted frames.
-        member: ``[T, S]`` 1 where a sequence belongs to a take.
-    """
-
-    names: tuple[str, ...]
-    actions: tuple[str, ...]
-    frames: np.ndarray
-    member: np.ndarray
-
-
-def takes(errors: FrameErrors) -> Takes:
-    """The test takes of an evaluation, in the same order for every evaluation of the same frames.
-
-    So two evaluations can be compared take by take.
+    They are in sorted order, the same for every evaluation of the same frames, so that two evaluations can be
+    compared take by take.
     """
     names, first, owner = np.unique(errors.takes, return_index=True, return_inverse=True)
     member = (owner == np.arange(len(names))[:, None]).astype(np.float64)
-    actions = tuple(np.array(errors.actions)[first].tolist())
-    return Takes(tuple(names.tolist()), actions, member @ errors.counts, member)
+    actions = np.array(errors.actions)[first].tolist()
+    columns = zip(names.tolist(), actions, (member @ errors.counts).astype(int).tolist(), strict=True)
+    return tuple(Take(name=name, action=action, frames=frames) for name, action, frames in columns), member
 
 
 class Collector:

@@ -221,8 +221,8 @@ def test_summary(windows: Windows) -> None:
     assert value.frame_mean == pytest.approx(frames.mean(), rel=1e-5)
     assert value.low < value.action_mean < value.high
     assert summarise(errors) == values
-    tested = takes(errors)
-    means = dict(zip(tested.names, value.per_take[0], strict=True))
+    tested, _ = takes(errors)
+    means = dict(zip((take.name for take in tested), value.per_take[0], strict=True))
     walking = np.array(errors.takes)[errors.sequence] == "S9/Walking"
     assert means["S9/Walking"] == pytest.approx(frames[walking].mean(), rel=1e-5)
     assert np.mean(value.per_joint) == pytest.approx(value.frame_mean, rel=1e-4)
