@@ -35,7 +35,7 @@ class FrameErrors:
     """Errors of one evaluated (H, K) over counted frames, in millimetres or percent.
 
     Attributes:
-        hypotheses, steps: H and K; 1 and 1 for a deterministic method.
+        steps: K; 1 for a deterministic method.
         keys, takes, actions: of the S sequences that have counted frames: name, take, action class.
         sequence, frame: ``[N]`` int32, where each frame comes from, in ascending order; a frame that was counted
             twice stands there twice.
@@ -46,7 +46,6 @@ class FrameErrors:
         activity: ``[N]`` names of what is done in each frame; None where the data do not say.
     """
 
-    hypotheses: int
     steps: int
     keys: tuple[str, ...]
     takes: tuple[str, ...]
@@ -130,7 +129,7 @@ class Collector:
         if sum(len(owner) for owner, *_ in self.waiting) > SETTLE_FRAMES:
             self._settle(still_open=int(sequence[-1]))
 
-    def result(self, hypotheses: int, steps: int, windows: Windows) -> FrameErrors:
+    def result(self, steps: int, windows: Windows) -> FrameErrors:
         """The errors of all batches, frames in order of sequence and frame number."""
         self._settle(still_open=None)
         owner, frame = np.concatenate(self.owners), np.concatenate(self.positions)
@@ -152,7 +151,6 @@ class Collector:
                 sums[name] = np.array([means[key] for key in present.tolist()])[None] * counts
         chosen = [windows.sequences[key] for key in present]
         return FrameErrors(
-            hypotheses=hypotheses,
             steps=steps,
             keys=tuple(sequence.key for sequence in chosen),
             takes=tuple(sequence.take for sequence in chosen),
