@@ -121,11 +121,11 @@ def aligned_joint_errors(pred: Tensor, target: Tensor) -> Tensor:
 def _align_in_pieces(poses: Tensor, targets: Tensor, errors: Tensor, piece: int) -> None:
     """Fill errors ``[N, J]`` (mm) of aligned poses ``[N, J, 3]``, ``piece`` poses at a time."""
     piece = min(piece, max(1, len(poses)))
-    rooms = poses.new_empty(3, piece * poses[0].numel() if len(poses) else 0)
+    buffers = poses.new_empty(3, piece * poses[0].numel() if len(poses) else 0)
     for out, predicted, true in zip(errors.split(piece), poses.split(piece), targets.split(piece), strict=True):
-        x, y = joints_first(predicted, rooms[0]), joints_first(true, rooms[1])
+        x, y = joints_first(predicted, buffers[0]), joints_first(true, buffers[1])
         linear, _ = similarity(x, y)
-        offset = row_times(x, linear, rooms[2, : x.numel()].view(x.shape)).sub_(y)
+        offset = row_times(x, linear, buffers[2, : x.numel()].view(x.shape)).sub_(y)
         squared = offset.mul_(offset)
         distance = squared[:, 0].add_(squared[:, 1]).add_(squared[:, 2]).sqrt_()
         out.copy_(distance.mul_(MILLIMETRES).t())
