@@ -100,11 +100,9 @@ class Aggregation:
     version: int = 1
 
     def __post_init__(self) -> None:
-        if self.pose is None and self.pick is None:
-            raise InputError(f"aggregation {self.name!r} neither makes a pose nor picks hypotheses; give it one")
-        if self.pose is None and self.kind == "deployable":
+        if self.pose is None and (self.pick is None or self.kind == "deployable"):
             raise InputError(
-                f"aggregation {self.name!r} looks at no ground truth, so it must make a pose; give it one"
+                f"aggregation {self.name!r} must make a pose, unless it picks by ground truth; give it `pose`"
             )
 
     @property
