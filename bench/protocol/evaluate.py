@@ -41,10 +41,7 @@ class EvalSetting(NamedTuple):
 
     Attributes:
         hypotheses, steps: H and K.
-        overlap: count the frames that the last two windows of a sequence share twice, as the published evaluation
-            does, instead of every frame once.
-        call: P-Best chooses one hypothesis for this many successive windows of a sequence, as the published code
-            does for each call, instead of one for every window (None).
+        overlap, call: ``count_overlap`` and ``p_best_calls`` of ``EvaluationSpec``.
     """
 
     hypotheses: int = 1
