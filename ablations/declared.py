@@ -46,7 +46,7 @@ from ablations.selections import with_methods_named
 from bench.config.experiment import Experiment, parse
 from bench.config.parsing import Frozen, override, read_yaml, suggestion, validated
 from bench.config.registry import LAYOUTS
-from bench.results.record import OLD_LAYOUTS, RunSet
+from bench.results.run_set import OLD_LAYOUTS, RunSet
 from bench.sweep.search import Search, Space
 from models.errors import InputError
 

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
-from bench.results.record import Record, RunSet
+from bench.results.record import Record
+from bench.results.run_set import RunSet
 from bench.results.seeds import pool
 from models.errors import InputError
 from reports.document import document

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from bench.results.record import Record, RunSet
+from bench.results.record import Record
+from bench.results.run_set import RunSet
 from reports.tables.register import environments
 from reports.writers.escaping import latex, latex_breakable
 from reports.writers.latex import is_long

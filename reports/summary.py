@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from bench.results.record import Record, RunSet, Value
+from bench.results.record import Record, Value
+from bench.results.run_set import RunSet
 from reports.rules.comparability import TRIVIAL, grouped, headline, setting, source, sources
 from reports.rules.names import method_name, sampling_size
 from reports.rules.warnings import warnings

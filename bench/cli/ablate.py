@@ -10,7 +10,7 @@ from bench.cli.options import SweepRequest, with_sweep_options
 
 if TYPE_CHECKING:
     from bench.job.resolve import Job
-    from bench.results.record import RunSet
+    from bench.results.run_set import RunSet
     from bench.sweep.search import Space
 
 

@@ -12,7 +12,7 @@ import typer
 from bench.cli.options import DEFAULT_OUT, DEFAULT_STORE, Out, StoreFolder
 
 if TYPE_CHECKING:
-    from bench.results.record import RunSet
+    from bench.results.run_set import RunSet
     from bench.results.store import Store
 
 

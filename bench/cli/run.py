@@ -24,7 +24,7 @@ def run(
     from bench.config.parsing import override, read_yaml
     from bench.job.data_cache import DataCache
     from bench.job.resolve import resolve
-    from bench.results.record import RunSet
+    from bench.results.run_set import RunSet
 
     base: Any = read_yaml(description) if description else {}
     named = [("method.name", method)] if method else []

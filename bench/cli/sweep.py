@@ -18,7 +18,8 @@ from bench.job.pending import find_pending
 from bench.job.resolve import Job
 from bench.job.task import first_process
 from bench.results.files import write_text
-from bench.results.record import Missing, RunSet
+from bench.results.record import Missing
+from bench.results.run_set import RunSet
 from bench.results.store import Store
 from bench.sweep import run as sweep
 from bench.sweep.dry_run import dry_run_lines, search_line

@@ -18,14 +18,14 @@ class AuditRow:
 
     Attributes:
         name, instead: what is compared with what.
-        departs: whether a value is the one of this row that is not usual.
+        of: the value that the row is about; None for every one that is not usual.
         usual_flatters: the row is "usual minus other"; else it is "other minus usual".
         missing: why a method may have no such row.
     """
 
     name: str
     instead: str
-    departs: Callable[[Any], bool]
+    of: Any = None
     usual_flatters: bool = False
     missing: str = ""
 
@@ -62,7 +62,8 @@ class Choice:
 
     def departs(self, description: Mapping[str, Any]) -> bool:
         """Whether an experiment makes the audit's row of this choice."""
-        return self.audit is not None and self.audit.departs(self.value(description))
+        value = self.value(description)
+        return self.audit is not None and value != self.default and self.audit.of in (None, value)
 
 
 def _kept(value: Any) -> Any:
@@ -80,33 +81,29 @@ def _calls(windows: int | None) -> str:
 CHOICES = (
     Choice(
         "evaluation.flip", True, _kept, "Flip augmentation at test time", "flip", "flip",
-        audit=AuditRow("Flip averaging", "one pass", lambda flip: not flip, usual_flatters=True),
+        audit=AuditRow("Flip averaging", "one pass", usual_flatters=True),
     ),
     Choice(
         "evaluation.actions", "given", None, "Action label given at test time", field="action_label_given",
         audit=AuditRow(
-            "Action label given§", "empty label", lambda labels: labels != "given", usual_flatters=True,
+            "Action label given§", "empty label", usual_flatters=True,
             missing="the method does not read action labels",
         ),
     ),
     Choice(
         "evaluation.tail", "dedup", _tail, "Frames of the last windows", "last windows", "tail",
-        audit=AuditRow(
-            "Overlap of the last windows counted twice", "each frame once", lambda tail: tail == "overlap"
-        ),
+        audit=AuditRow("Overlap of the last windows counted twice", "each frame once"),
     ),
     Choice(
         "evaluation.call", None, _calls, "P-Best chosen for each", "p best for each", "best_over", "P-Best",
         audit=AuditRow(
             "P-Best for each call of several windows†", "P-Best for each window",
-            lambda windows: windows is not None, missing="a deterministic method has no hypotheses",
+            missing="a deterministic method has no hypotheses",
         ),
     ),
     Choice(
         "training.selection", "validation", None, "Checkpoint selection", "selection", "selection",
-        audit=AuditRow(
-            "Checkpoint chosen on the test set", "on validation takes", lambda selection: selection == "test"
-        ),
+        audit=AuditRow("Checkpoint chosen on the test set", "on validation takes", of="test"),
     ),
 )  # fmt: skip
 """In the order of conditions."""

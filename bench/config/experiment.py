@@ -217,14 +217,9 @@ def parse(description: Any, source: str = "experiment") -> Experiment:
 
 
 def _with_current_keys(description: Any, note: Callable[[str, str], object] = lambda old, new: None) -> Any:
-    """The same description, with keys of its evaluation renamed that have their first names.
+    """A description that is not validated yet, with today's names of the keys of its evaluation.
 
-    Args:
-        description: of an experiment, not validated yet.
-        note: called with every old key that was found and its new name.
-
-    Raises:
-        InputError: a key is there under both names, or ``tail`` has a value that it never had.
+    ``note`` is called with every old key that was found and its new name.
     """
     evaluation = description.get("evaluation") if isinstance(description, Mapping) else None
     if not isinstance(evaluation, Mapping):

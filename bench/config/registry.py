@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import operator
 import sys
 import warnings
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from models.lifter import Lifter
 
 Thing = TypeVar("Thing")
+Instance = TypeVar("Instance")
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,18 @@ class Registry(Generic[Thing]):
         Raises:
             InputError: nothing has this name, or it does not import.
         """
-        plugin = None if name in self.own else self._plugins().get(name)
-        place = self.own.get(name) or (plugin.value if plugin else None)
+        place = self.own.get(name) or self._plugins().get(name)
         if place is None:
             raise InputError(f"unknown {self.kind} {name!r}: {suggestion(name, self.names())}")
+        module, _, path = (place if isinstance(place, str) else place.value).partition(":")
         try:
-            return self._imported(place)
+            found: Thing = operator.attrgetter(path)(importlib.import_module(module))
         except Exception as error:
-            raise InputError(self._told(name, place, plugin, error)) from error
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
+            raise InputError(
+                f"{self._described(name)} cannot be imported: {type(error).__name__}: {reason}"
+            ) from error
+        return found
 
     def available(self) -> Iterator[tuple[str, Thing]]:
         """Every name with what it stands for; a plug-in that does not import is left out with a warning."""
@@ -85,24 +91,22 @@ class Registry(Generic[Thing]):
             except InputError as error:
                 warnings.warn(str(error), stacklevel=2)
 
+    def instances(self, model: type[Instance]) -> Iterator[tuple[str, Instance]]:
+        """``available``, of things that are instances of ``model``; one that is none is left out as well."""
+        for name, thing in self.available():
+            if isinstance(thing, model):
+                yield name, thing
+            else:
+                warnings.warn(f"{self._described(name)} is no {model.__name__} and is left out", stacklevel=2)
+
+    def _described(self, name: str) -> str:
+        """Kind and name of a thing, its package and its place, for sentences."""
+        plugin = None if name in self.own else self._plugins().get(name)
+        package = plugin.dist.name if plugin is not None and plugin.dist is not None else "this repository"
+        return f"{self.kind} {name!r} of {package} ({self.group}, {plugin.value if plugin else self.own[name]})"
+
     def _plugins(self) -> dict[str, EntryPoint]:
         return _entry_points(self.group, tuple(sys.path))
-
-    def _imported(self, place: str) -> Thing:
-        module, _, path = place.partition(":")
-        thing: Any = importlib.import_module(module)
-        for attribute in path.split("."):
-            thing = getattr(thing, attribute)
-        found: Thing = thing
-        return found
-
-    def _told(self, name: str, place: str, plugin: EntryPoint | None, error: Exception) -> str:
-        package = plugin.dist.name if plugin is not None and plugin.dist is not None else "this repository"
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        return (
-            f"{self.kind} {name!r} of {package} ({self.group}, {place}) cannot be imported: "
-            f"{type(error).__name__}: {reason}"
-        )
 
 
 @functools.lru_cache(maxsize=32)
@@ -161,7 +165,7 @@ CHECKPOINTS: Registry[CheckpointAdapter] = Registry(
 )
 """How published weights of a method are read, by the name of the method."""
 
-METRICS: Registry[Any] = Registry(
+METRICS: Registry[object] = Registry(
     "metric",
     "lifting_bench.metrics",
     {
@@ -177,7 +181,7 @@ METRICS: Registry[Any] = Registry(
     },
 )
 
-AGGREGATIONS: Registry[Any] = Registry(
+AGGREGATIONS: Registry[object] = Registry(
     "aggregation",
     "lifting_bench.aggregations",
     {

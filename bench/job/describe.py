@@ -16,7 +16,7 @@ from bench.job.resolve import Job
 from bench.protocol.frame_errors import FrameErrors, takes
 from bench.protocol.plugins import kept_aggregations
 from bench.protocol.summary import metric_infos, summarise
-from bench.results.record import Conditions, DataInfo, Evaluation, GroundTruth, Take, TrainingInfo, Value
+from bench.results.record import Conditions, DataInfo, Evaluation, GroundTruth, TrainingInfo, Value
 from models.lifter import Lifter
 
 
@@ -68,8 +68,7 @@ def _values(job: Job, lifter: Lifter, errors: FrameErrors) -> tuple[Value, ...]:
 
 def _data(job: Job, errors: FrameErrors, subset: Subset) -> DataInfo:
     """What was trained on, and what was evaluated."""
-    tested = takes(errors)
-    named = zip(tested.names, tested.actions, tested.frames.astype(int).tolist(), strict=True)
+    tested, _ = takes(errors)
     return DataInfo(
         name=job.test.name,
         label=job.test.label,
@@ -80,9 +79,9 @@ def _data(job: Job, errors: FrameErrors, subset: Subset) -> DataInfo:
         windows=len(subset.rows),
         frames=int(errors.counts.sum()),
         sequences=len(errors.keys),
-        takes=tuple(Take(name=name, action=action, frames=frames) for name, action, frames in named),
+        takes=tested,
         train_subjects=_subjects(sequence.subject for sequence in job.train.train),
-        test_subjects=_subjects(name.split("/")[0] for name in tested.names),
+        test_subjects=_subjects(take.name.split("/")[0] for take in tested),
         joints=job.test.skeleton.joints,
         notes=job.test.notes,
     )

@@ -58,9 +58,9 @@ class Candidates:
 
     def first(self, h: int) -> Candidates:
         """The first ``h`` of the hypotheses."""
-        return Candidates(
+        return replace(
+            self,
             pred=self.pred[:, :, :h],
-            truth=self.truth,
             errors={metric: errors[:, :, :h] for metric, errors in self.errors.items()},
             window_errors={metric: errors[:, :, :h] for metric, errors in self.window_errors.items()},
             reprojection=None if self.reprojection is None else self.reprojection[:, :, :h],
@@ -68,18 +68,12 @@ class Candidates:
 
     def shown_to(self, looks_at: GroundTruth) -> Candidates:
         """The same without what follows from ground truth that an aggregation does not look at."""
-        truth = replace(
-            self.truth,
-            pose_3d=self.truth.pose_3d if looks_at.pose else None,
-            trajectory=self.truth.trajectory if looks_at.root_trajectory else None,
-        )
-        return Candidates(
-            pred=self.pred,
-            truth=truth,
-            errors=self.errors if looks_at.pose else {},
-            window_errors=self.window_errors if looks_at.pose else {},
-            reprojection=self.reprojection if looks_at.root_trajectory else None,
-        )
+        shown = self
+        if not looks_at.pose:
+            shown = replace(shown, truth=replace(shown.truth, pose_3d=None), errors={}, window_errors={})
+        if not looks_at.root_trajectory:
+            shown = replace(shown, truth=replace(shown.truth, trajectory=None), reprojection=None)
+        return shown
 
 
 @dataclass(frozen=True)
@@ -106,11 +100,9 @@ class Aggregation:
     version: int = 1
 
     def __post_init__(self) -> None:
-        if self.pose is None and self.pick is None:
-            raise InputError(f"aggregation {self.name!r} neither makes a pose nor picks hypotheses; give it one")
-        if self.pose is None and self.kind == "deployable":
+        if self.pose is None and (self.pick is None or self.kind == "deployable"):
             raise InputError(
-                f"aggregation {self.name!r} looks at no ground truth, so it must make a pose; give it one"
+                f"aggregation {self.name!r} must make a pose, unless it picks by ground truth; give it `pose`"
             )
 
     @property
@@ -123,7 +115,7 @@ class Aggregation:
 
 def all_aggregations() -> tuple[Aggregation, ...]:
     """The suite's aggregations in the order of tables, then those of other packages."""
-    return tuple(replace(aggregation, name=name) for name, aggregation in AGGREGATIONS.available())
+    return tuple(replace(entry, name=name) for name, entry in AGGREGATIONS.instances(Aggregation))
 
 
 def deployable_poses() -> dict[str, Callable[[Tensor, Batch], Tensor]]:
@@ -254,9 +246,7 @@ def j_fit(pred: Tensor, truth: Batch) -> Tensor:
     Returns:
         ``[B, K, F, J, 3]``.
     """
-    nearest = _nearest_to_fit(pred, truth)
-    index = nearest[:, :, None, ..., None].expand(*pred.shape[:2], 1, *pred.shape[3:])
-    return pred.gather(2, index).squeeze(2)
+    return _picked(pred, _nearest_to_fit(pred, truth)[..., None])
 
 
 P_AGG = Aggregation("P-Agg", GroundTruth(), "mean pose of all hypotheses", pose=p_agg)
@@ -311,10 +301,10 @@ def fitted_root(pose: Tensor, pose_2d: Tensor, camera: Tensor) -> Tensor:
     return torch.cat([sideways, depth[..., None]], dim=-1)
 
 
-def _picked(error: Tensor, hypothesis: Tensor) -> Tensor:
-    """``[B, K, F, J]`` out of ``[B, K, H, F, J]``: the errors of the numbered hypotheses, which broadcast."""
-    index = hypothesis.unsqueeze(2).expand(*error.shape[:2], 1, *error.shape[3:])
-    return error.gather(2, index).squeeze(2)
+def _picked(values: Tensor, hypothesis: Tensor) -> Tensor:
+    """``[B, K, F, J, …]`` out of ``[B, K, H, F, J, …]``: those of the numbered hypotheses, which broadcast."""
+    index = hypothesis.unsqueeze(2).expand(*values.shape[:2], 1, *values.shape[3:])
+    return values.gather(2, index).squeeze(2)
 
 
 def _window_errors(error: Tensor, counts: Tensor | None, calls: Tensor | None) -> Tensor:

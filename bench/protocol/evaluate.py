@@ -41,10 +41,7 @@ class EvalSetting(NamedTuple):
 
     Attributes:
         hypotheses, steps: H and K.
-        overlap: count the frames that the last two windows of a sequence share twice, as the published evaluation
-            does, instead of every frame once.
-        call: P-Best chooses one hypothesis for this many successive windows of a sequence, as the published code
-            does for each call, instead of one for every window (None).
+        overlap, call: ``count_overlap`` and ``p_best_calls`` of ``EvaluationSpec``.
     """
 
     hypotheses: int = 1
@@ -96,16 +93,15 @@ def evaluate(
     metrics, aggregations = all_metrics(), all_aggregations()
     answer = P_AGG.name if lifter.probabilistic else None
     collectors = {setting: Collector(windows.skeleton, answer, metrics) for setting in wanted}
+    left = lifter.context[0]
     with torch.inference_mode():
-        for rows, truth, pairs, pred in predict_batches(
+        for rows, batch, pairs, pred in predict_batches(
             lifter, windows, batches, runs, sampling, labels, device, precision, progress
         ):
+            truth = replace(batch, pose_2d=batch.pose_2d[:, left : left + lifter.frames])
             read = {key: one for key, one in collectors.items() if (key.hypotheses, key.steps) in pairs}
-            _collect(read, pred, _without_context(truth, lifter), lifter, windows, rows, metrics, aggregations)
-    results = {
-        setting: collector.result(setting.hypotheses, setting.steps, windows)
-        for setting, collector in collectors.items()
-    }
+            _collect(read, pred, truth, lifter, windows, rows, metrics, aggregations)
+    results = {setting: collector.result(setting.steps, windows) for setting, collector in collectors.items()}
     return {setting: results[its] for setting, its in served.items()}
 
 
@@ -145,7 +141,9 @@ def predict_batches(
         for run, pairs in runs.items():
             drawn = replace(sampling, hypotheses=run[0], steps=run[1])
             with autocast(device, precision):
-                pred = _predicted(lifter, windows, rows, truth, drawn)
+                hidden = replace(truth, pose_3d=None, trajectory=None, camera=None)
+                pred = lifter.predict(hidden, drawn).float()
+            _check(pred, lifter, windows, rows, drawn)
             yield rows, truth, pairs, pred
         progress(len(rows))
     lifter.train(was_training)
@@ -166,7 +164,8 @@ def assemble_batches(
     """
 
     def assemble(rows: np.ndarray) -> Batch:
-        batch = _labelled(windows.batch(rows), given)
+        batch = windows.batch(rows)
+        batch = replace(batch, actions=tuple(given[action] for action in batch.actions))
         return batch.pinned() if device.type == "cuda" else batch
 
     if device.type == "cpu":
@@ -223,22 +222,6 @@ def _call_numbers(windows: Windows, rows: np.ndarray, call: int) -> np.ndarray:
     return sequence * per_sequence + -(-start // windows.frames) // call
 
 
-def _labelled(batch: Batch, given: dict[str, str]) -> Batch:
-    return replace(batch, actions=tuple(given[action] for action in batch.actions))
-
-
-def _without_context(truth: Batch, lifter: Lifter) -> Batch:
-    left = lifter.context[0]
-    return replace(truth, pose_2d=truth.pose_2d[:, left : left + lifter.frames])
-
-
-def _predicted(lifter: Lifter, windows: Windows, rows: np.ndarray, truth: Batch, sampling: Sampling) -> Tensor:
-    assert truth.pose_3d is not None
-    pred = lifter.predict(replace(truth, pose_3d=None, trajectory=None, camera=None), sampling).float()
-    _check(pred, lifter, windows, rows, truth.pose_3d.shape, sampling)
-    return pred
-
-
 def _collect(
     collectors: Mapping[EvalSetting, Collector],
     pred: Tensor,
@@ -268,11 +251,9 @@ def _collect(
             collectors[setting].add(errors, answer, truth.pose_3d, counts, *windows.frame_index(rows))
 
 
-def _check(
-    pred: Tensor, lifter: Lifter, windows: Windows, rows: np.ndarray, shape: Sequence[int], sampling: Sampling
-) -> None:
-    steps, hypotheses = (sampling.steps, sampling.hypotheses) if lifter.probabilistic else (1, 1)
-    expected = (shape[0], steps, hypotheses, *shape[1:])
+def _check(pred: Tensor, lifter: Lifter, windows: Windows, rows: np.ndarray, drawn: Sampling) -> None:
+    steps, hypotheses = (drawn.steps, drawn.hypotheses) if lifter.probabilistic else (1, 1)
+    expected = (len(rows), steps, hypotheses, lifter.frames, len(windows.skeleton.joints), 3)
     if pred.shape != expected:
         raise InputError(
             f"{lifter.title}: predict gave a tensor of shape {tuple(pred.shape)}, expected {expected}; "

@@ -41,14 +41,11 @@ def predict_examples(
     """The method's predictions for a few frames under every setting, from the same samples as its errors.
 
     Args:
-        lifter: on ``device``.
         windows: all test windows of the method.
-        sampling: flip and seed.
         settings: under which examples are wanted; H and K are read.
-        device: of the method.
         size: windows per call.
-        labels: the action labels that a method which reads them is given.
-        precision: of the predictions.
+
+    The others are those of ``evaluate``.
     """
     served = {setting: served_by(setting, lifter) for setting in settings}
     runs = shared_samples({(setting.hypotheses, setting.steps) for setting in served.values()})

@@ -1,7 +1,8 @@
 """Errors of one evaluated (H, K): collected batch by batch, then averaged frame by frame.
 
 Joint errors become numbers per frame at once. The answer itself (the pose of a deterministic method, the mean of
-the hypotheses) waits until its sequence is complete, because velocities run over the seams of windows.
+the hypotheses) waits until its sequence is complete, because velocities run over the seams of windows, where a
+method that works window by window may jump.
 
 Shapes: B windows, K steps, F frames, J joints, S sequences, T takes, N counted frames.
 """
@@ -21,8 +22,8 @@ from bench.data.sequence import Sequence
 from bench.data.windows import Windows
 from bench.protocol.aggregation import NamedErrors
 from bench.protocol.metrics import MPJPE, Metric
-from bench.protocol.sequence_metrics import answer_metrics
 from bench.results.arrays import Name, save_frame_errors
+from bench.results.record import Take
 from models.skeleton import Skeleton
 
 SETTLE_FRAMES = 50_000
@@ -34,7 +35,7 @@ class FrameErrors:
     """Errors of one evaluated (H, K) over counted frames, in millimetres or percent.
 
     Attributes:
-        hypotheses, steps: H and K; 1 and 1 for a deterministic method.
+        steps: K; 1 for a deterministic method.
         keys, takes, actions: of the S sequences that have counted frames: name, take, action class.
         sequence, frame: ``[N]`` int32, where each frame comes from, in ascending order; a frame that was counted
             twice stands there twice.
@@ -45,7 +46,6 @@ class FrameErrors:
         activity: ``[N]`` names of what is done in each frame; None where the data do not say.
     """
 
-    hypotheses: int
     steps: int
     keys: tuple[str, ...]
     takes: tuple[str, ...]
@@ -63,31 +63,17 @@ class FrameErrors:
         save_frame_errors(path, self.frames, self.keys, self.sequence, self.frame)
 
 
-@dataclass(frozen=True)
-class Takes:
-    """The test takes, cameras together, in sorted order: what is resampled for an interval.
+def takes(errors: FrameErrors) -> tuple[tuple[Take, ...], np.ndarray]:
+    """The test takes, cameras together, and ``[T, S]``: 1 where a sequence belongs to a take.
 
-    Attributes:
-        names, actions: of the T takes.
-        frames: ``[T]`` counted frames.
-        member: ``[T, S]`` 1 where a sequence belongs to a take.
-    """
-
-    names: tuple[str, ...]
-    actions: tuple[str, ...]
-    frames: np.ndarray
-    member: np.ndarray
-
-
-def takes(errors: FrameErrors) -> Takes:
-    """The test takes of an evaluation, in the same order for every evaluation of the same frames.
-
-    So two evaluations can be compared take by take.
+    They are in sorted order, the same for every evaluation of the same frames, so that two evaluations can be
+    compared take by take.
     """
     names, first, owner = np.unique(errors.takes, return_index=True, return_inverse=True)
     member = (owner == np.arange(len(names))[:, None]).astype(np.float64)
-    actions = tuple(np.array(errors.actions)[first].tolist())
-    return Takes(tuple(names.tolist()), actions, member @ errors.counts, member)
+    actions = np.array(errors.actions)[first].tolist()
+    columns = zip(names.tolist(), actions, (member @ errors.counts).astype(int).tolist(), strict=True)
+    return tuple(Take(name=name, action=action, frames=frames) for name, action, frames in columns), member
 
 
 class Collector:
@@ -143,7 +129,7 @@ class Collector:
         if sum(len(owner) for owner, *_ in self.waiting) > SETTLE_FRAMES:
             self._settle(still_open=int(sequence[-1]))
 
-    def result(self, hypotheses: int, steps: int, windows: Windows) -> FrameErrors:
+    def result(self, steps: int, windows: Windows) -> FrameErrors:
         """The errors of all batches, frames in order of sequence and frame number."""
         self._settle(still_open=None)
         owner, frame = np.concatenate(self.owners), np.concatenate(self.positions)
@@ -165,7 +151,6 @@ class Collector:
                 sums[name] = np.array([means[key] for key in present.tolist()])[None] * counts
         chosen = [windows.sequences[key] for key in present]
         return FrameErrors(
-            hypotheses=hypotheses,
             steps=steps,
             keys=tuple(sequence.key for sequence in chosen),
             takes=tuple(sequence.take for sequence in chosen),
@@ -206,7 +191,7 @@ class Collector:
         if not len(done):
             return
         number = torch.from_numpy(owner[done])
-        values = answer_metrics(
+        values = _answer_errors(
             self.metrics, answer[done], target[done], number, torch.from_numpy(frame[done]), self.skeleton
         )
         for metric, (error, known) in values.items():
@@ -214,6 +199,28 @@ class Collector:
             total = torch.zeros(len(keys), dtype=torch.float64).index_add_(0, index, error[known].double())
             means = total / index.bincount(minlength=len(keys))
             self.means[metric, self.answer] |= dict(zip(keys.tolist(), means.tolist(), strict=True))
+
+
+def _answer_errors(
+    metrics: Listed[Metric], pred: Tensor, target: Tensor, sequence: Tensor, frame: Tensor, skeleton: Skeleton
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Metrics of the answer for frames ``[N, J, 3]`` of several sequences, in order; where each is from ``[N]``.
+
+    Returns:
+        metric → (``[N]`` in its unit, ``[N]`` bool: whether the frames before that it needs are there too).
+    """
+    defined = [torch.ones(len(pred), dtype=torch.bool)]  # defined[n]: the n frames before are there
+    follows = torch.cat([~defined[0][:1], (sequence.diff() == 0) & (frame.diff() == 1)])
+    values = {}
+    for metric in metrics:
+        if metric.level not in ("frame", "sequence"):
+            continue
+        while len(defined) <= metric.frames_before:
+            defined.append(follows & torch.cat([~defined[0][:1], defined[-1][:-1]]))
+        error = metric.compute(pred, target, skeleton)
+        first = error.new_zeros(min(metric.frames_before, len(pred)))
+        values[metric.name] = torch.cat([first, error]), defined[metric.frames_before]
+    return values
 
 
 def _activity(sequences: list[Sequence], number: np.ndarray, frame: np.ndarray) -> np.ndarray | None:

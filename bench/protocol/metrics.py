@@ -69,7 +69,7 @@ class Metric:
 
 def all_metrics() -> tuple[Metric, ...]:
     """The suite's metrics in the order of tables, then those of other packages."""
-    return tuple(replace(metric, name=name) for name, metric in METRICS.available())
+    return tuple(replace(metric, name=name) for name, metric in METRICS.instances(Metric))
 
 
 MILLIMETRES = 1000.0
@@ -91,21 +91,18 @@ def joint_errors(pred: Tensor, target: Tensor) -> Tensor:
 
 
 def aligned_joint_errors(pred: Tensor, target: Tensor) -> Tensor:
-    """``joint_errors`` after the Procrustes alignment of every pose (``alignment.align``)."""
-    pred, target = torch.broadcast_tensors(pred, target)
-    return _aligned_errors(pred, target, pred.shape[-2:-1]).view(pred.shape[:-1])
-
-
-def _aligned_errors(pred: Tensor, target: Tensor, joints: tuple[int, ...]) -> Tensor:
-    """Errors ``[N, J]`` (mm) of N aligned poses, or their means ``[N]`` where ``joints`` is ().
+    """``joint_errors`` after the best similarity of every pose, ``[..., J, 3]`` metres → ``[..., J]`` mm.
 
     Works through the poses in pieces that use the same memory again, so that it needs little however many there
     are. On a CPU every thread works on poses of its own: if torch splits each operation between threads instead,
     two are hardly faster than one, because each needs what lies in the cache of the other.
+
+    Source: Martinez et al., "A simple yet effective baseline" (ICCV 2017), "protocol 2".
     """
+    pred, target = torch.broadcast_tensors(pred, target)
     poses = pred.reshape(-1, *pred.shape[-2:])
     targets = target.reshape(poses.shape)
-    errors = poses.new_empty(len(poses), *joints)
+    errors = poses.new_empty(poses.shape[:-1])
     piece = PIECE.get(pred.device.type, GPU_PIECE)
     threads = torch.get_num_threads()
     shares = min(threads, len(poses) // piece) if pred.device.type == "cpu" else 1
@@ -118,21 +115,20 @@ def _aligned_errors(pred: Tensor, target: Tensor, joints: tuple[int, ...]) -> Te
                 list(pool.map(_align_in_pieces, *parts, repeat(piece)))
         finally:
             torch.set_num_threads(threads)
-    return errors
+    return errors.view(pred.shape[:-1])
 
 
 def _align_in_pieces(poses: Tensor, targets: Tensor, errors: Tensor, piece: int) -> None:
-    """Fill errors ``[N, J]`` or ``[N]`` (mm) of aligned poses ``[N, J, 3]``, ``piece`` poses at a time."""
+    """Fill errors ``[N, J]`` (mm) of aligned poses ``[N, J, 3]``, ``piece`` poses at a time."""
     piece = min(piece, max(1, len(poses)))
-    rooms = poses.new_empty(3, piece * poses[0].numel() if len(poses) else 0)
+    buffers = poses.new_empty(3, piece * poses[0].numel() if len(poses) else 0)
     for out, predicted, true in zip(errors.split(piece), poses.split(piece), targets.split(piece), strict=True):
-        x, y = joints_first(predicted, rooms[0]), joints_first(true, rooms[1])
+        x, y = joints_first(predicted, buffers[0]), joints_first(true, buffers[1])
         linear, _ = similarity(x, y)
-        offset = row_times(x, linear, rooms[2, : x.numel()].view(x.shape)).sub_(y)
+        offset = row_times(x, linear, buffers[2, : x.numel()].view(x.shape)).sub_(y)
         squared = offset.mul_(offset)
         distance = squared[:, 0].add_(squared[:, 1]).add_(squared[:, 2]).sqrt_()
-        distance.mul_(MILLIMETRES)
-        out.copy_(distance.t() if out.dim() == 2 else distance.mean(0))
+        out.copy_(distance.mul_(MILLIMETRES).t())
 
 
 def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
@@ -144,15 +140,6 @@ def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
 
 
 MPJPE = Metric("mpjpe", "MPJPE", "mm", "joint", joint_errors)
-
-
-def p_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
-    """MPJPE after a similarity alignment of each frame, ``[..., J, 3]`` → ``[...]`` mm ("protocol 2").
-
-    Source: Martinez et al., "A simple yet effective baseline" (ICCV 2017), "protocol 2".
-    """
-    pred, target = torch.broadcast_tensors(pred, target)
-    return _aligned_errors(pred, target, ()).view(pred.shape[:-2])
 
 
 P_MPJPE = Metric("p_mpjpe", "P-MPJPE", "mm", "joint", aligned_joint_errors)
@@ -235,24 +222,12 @@ def _bone_lengths(poses: Tensor, skeleton: Skeleton) -> Tensor:
 
 PCK_THRESHOLD = 150.0
 AUC_THRESHOLDS = tuple(range(0, 151, 5))
-PCK_GROUPS: dict[str, tuple[int, ...]] = {
-    "Head": (0,),
-    "Neck": (1,),
-    "Shoulders": (2, 5),
-    "Elbows": (3, 6),
-    "Wrists": (4, 7),
-    "Hips": (8, 11),
-    "Knees": (9, 12),
-    "Ankles": (10, 13),
-    "Total": tuple(range(14)),
-}
-"""Joints of MPI-INF-3DHP that its PCK and AUC count; pelvis, spine and head centre count nowhere."""
 
 
 def pck(errors_mm: Tensor, threshold: float = PCK_THRESHOLD) -> Tensor:
     """Percentage of joints whose error is strictly below the threshold, ``[..., J]`` → ``[...]``.
 
-    Source: Mehta et al., MPI-INF-3DHP (3DV 2017). Give the joints of one of ``PCK_GROUPS``.
+    Source: Mehta et al., MPI-INF-3DHP (3DV 2017).
     """
     return (errors_mm < threshold).double().mean(-1) * 100
 

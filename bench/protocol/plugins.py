@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.config.registry import AGGREGATIONS, METRICS
-from bench.protocol.aggregation import all_aggregations, deployable_poses
+from bench.protocol.aggregation import Aggregation, all_aggregations
 from bench.protocol.metrics import all_metrics
 
 
@@ -17,7 +17,9 @@ def kept_aggregations(named: Sequence[str]) -> tuple[str, ...]:
         named: ``EvaluationSpec.aggregations``. Where these are the suite's own, as by default, those of installed
             packages are kept too.
     """
-    return tuple(dict.fromkeys([*named, *_plugins_beside(named)]))
+    if tuple(named) != tuple(AGGREGATIONS.own):
+        return tuple(dict.fromkeys(named))
+    return tuple(entry.name for entry in all_aggregations())
 
 
 def plugin_identity(named: Sequence[str]) -> dict[str, Any]:
@@ -28,9 +30,9 @@ def plugin_identity(named: Sequence[str]) -> dict[str, Any]:
     Args:
         named: ``EvaluationSpec.aggregations``; () for a deterministic method, which has none.
     """
+    kept = kept_aggregations(named)
     metrics = {metric.name: metric.version for metric in all_metrics() if metric.name not in METRICS.own}
-    there = {*named, *_plugins_beside(named)} - AGGREGATIONS.own.keys()
-    aggregations = {entry.name: entry.version for entry in all_aggregations() if entry.name in there}
+    aggregations = {entry.name: entry.version for entry in _from_plugins() if entry.name in kept}
     found = {"metrics": metrics, "aggregations": aggregations}
     return {"plug-ins": found} if metrics or aggregations else {}
 
@@ -41,12 +43,9 @@ def cost_plugin_identity(probabilistic: bool) -> dict[str, Any]:
     Args:
         probabilistic: whether the method has hypotheses.
     """
-    names = sorted(deployable_poses().keys() - AGGREGATIONS.own.keys()) if probabilistic else []
-    versions = {entry.name: entry.version for entry in all_aggregations() if entry.name in names}
-    return {"plug-ins": versions} if versions else {}
+    timed = [entry for entry in _from_plugins() if probabilistic and entry.kind == "deployable"]
+    return {"plug-ins": {entry.name: entry.version for entry in timed}} if timed else {}
 
 
-def _plugins_beside(named: Sequence[str]) -> list[str]:
-    if tuple(named) != tuple(AGGREGATIONS.own):
-        return []
-    return [entry.name for entry in all_aggregations() if entry.name not in AGGREGATIONS.own]
+def _from_plugins() -> list[Aggregation]:
+    return [entry for entry in all_aggregations() if entry.name not in AGGREGATIONS.own]

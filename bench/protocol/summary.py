@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from bench.config.registry import AGGREGATIONS
-from bench.protocol.aggregation import Aggregation
+from bench.protocol.aggregation import all_aggregations
 from bench.protocol.frame_errors import FrameErrors, takes
 from bench.protocol.metrics import all_metrics
 from bench.results.metrics import MetricInfo
@@ -29,15 +28,16 @@ def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int =
         given: ground truth that the method itself was given, whatever the aggregation.
         seed: of the bootstrap; with one seed, the same takes are resampled for every method.
     """
-    tested = takes(errors)
-    actions = np.array(tested.actions)
+    tested, member = takes(errors)
+    actions = np.array([take.action for take in tested])
+    counted = np.array([take.frames for take in tested], np.float64)
     names = np.unique(actions)
     members = (actions == names[:, None]).astype(np.float64)
     rows = [(name, row - len(sums)) for name, sums in errors.sums.items() for row in range(len(sums))]
-    sums = np.concatenate(list(errors.sums.values())) @ tested.member.T
-    low, high = interval(sums, tested.frames, actions, seed)
-    mean = action_mean(sums, tested.frames, actions)
-    per_action = sums @ members.T / (members @ tested.frames)
+    sums = np.concatenate(list(errors.sums.values())) @ member.T
+    low, high = interval(sums, counted, actions, seed)
+    mean = action_mean(sums, counted, actions)
+    per_action = sums @ members.T / (members @ counted)
     seen = {name: _seen(name, given or GroundTruth()) for name in {name for _, name in errors.sums}}
     values = []
     for number, ((metric, aggregation), from_last) in enumerate(rows):
@@ -55,9 +55,9 @@ def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int =
                 action_mean=float(mean[number]),
                 low=float(low[number]),
                 high=float(high[number]),
-                frame_mean=float(sums[number].sum() / tested.frames.sum()),
+                frame_mean=float(sums[number].sum() / counted.sum()),
                 per_action=dict(zip(names.tolist(), per_action[number].tolist(), strict=True)) if last else {},
-                per_take=(_rounded(sums[number] / tested.frames),) if last else (),
+                per_take=(_rounded(sums[number] / counted),) if last else (),
                 per_activity={} if frames is None else _by_activity(errors, frames),
                 per_joint=() if joints is None else _rounded(joints.sum(0) / errors.counts.sum()),
             )
@@ -69,7 +69,7 @@ def _seen(aggregation: str | None, given: GroundTruth) -> tuple[ValueKind, Groun
     """The kind of an aggregation's values, and the ground truth that it or the method looks at."""
     if aggregation is None:
         return "deterministic", given
-    entry: Aggregation = AGGREGATIONS.load(aggregation)
+    (entry,) = (one for one in all_aggregations() if one.name == aggregation)
     return entry.kind, GroundTruth(**{name: own or getattr(given, name) for name, own in entry.looks_at})
 
 

@@ -6,10 +6,10 @@ without a model.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import AliasChoices, BeforeValidator, Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from bench.config.choices import CHOICES
 from bench.config.parsing import Frozen
@@ -224,8 +224,8 @@ class Failure(Frozen):
         return f"{self.kind}: {self.reason.rstrip('.')}"
 
 
-class Evaluation(Frozen):
-    """The numbers of one experiment, without their cost.
+class Described(Frozen):
+    """Which experiment something is of.
 
     Attributes:
         id: identity of the evaluation (16 hexadecimal digits); names the run.
@@ -233,11 +233,8 @@ class Evaluation(Frozen):
         experiment: the complete, resolved description.
         method, title, preset: key in the registry, name in tables, size.
         variant: what distinguishes it from the plain method, "" for none ("prompt=none").
-        metrics: of every metric of ``values``, what a table needs to print it; ``metric`` also knows those of
-            older records, in which this is empty.
     """
 
-    schema_version: int = SCHEMA_VERSION
     id: str
     training_id: str
     experiment: dict[str, Any]
@@ -245,6 +242,17 @@ class Evaluation(Frozen):
     title: str
     preset: str
     variant: str
+
+
+class Evaluation(Described):
+    """The numbers of one experiment, without their cost.
+
+    Attributes:
+        metrics: of every metric of ``values``, what a table needs to print it; ``metric`` also knows those of
+            older records, in which this is empty.
+    """
+
+    schema_version: int = SCHEMA_VERSION
     data: DataInfo
     conditions: Conditions
     values: tuple[Value, ...]
@@ -338,23 +346,14 @@ def _take_names(record: Record) -> list[tuple[str, str]]:
     return [(take.name, take.action) for take in record.data.takes]
 
 
-class Missing(Frozen):
+class Missing(Described):
     """An experiment without a record, and why: it failed, or a search left it out.
 
     Attributes:
         reason: what a table says in place of its numbers.
         measurement: of its cost, where that was made nevertheless ("price" in files of older versions).
-
-    The other attributes are those of a ``Record``.
     """
 
-    id: str
-    training_id: str
-    experiment: dict[str, Any]
-    method: str
-    title: str
-    preset: str
-    variant: str
     reason: str
     measurement: Measurement | None = Field(default=None, validation_alias=AliasChoices("measurement", "price"))
 
@@ -369,36 +368,3 @@ class Missing(Frozen):
         evaluation, seed = self.experiment["evaluation"], self.experiment["training"]["seed"]
         size = f"H={evaluation['hypotheses']} K={evaluation['steps']} seed {seed}"
         return f"{' '.join(filter(None, (self.title, self.variant)))} ({evaluation['detections']}, {size})"
-
-
-OLD_LAYOUTS = {"priced": "cost", "validation": "tuning", "gaps": "oracle_gap"}
-"""Names of layouts in files of older versions, and what they are called now."""
-
-
-class RunSet(Frozen):
-    """Which runs belong to which table: written by a sweep, read by reports.
-
-    Attributes:
-        tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order, and
-            sentences that are printed under it).
-        missing: id of a run → why it has no record ("absent" in files of older versions).
-        command: what the user typed.
-        store: folder that the records were made in; "" if that is not known.
-    """
-
-    class Table(Frozen):
-        title: str
-        layout: Annotated[str, BeforeValidator(lambda name: OLD_LAYOUTS.get(name, name))]
-        ids: tuple[str, ...]
-        notes: tuple[str, ...] = ()
-
-    tables: dict[str, Table]
-    missing: dict[str, Missing] = Field(default={}, validation_alias=AliasChoices("missing", "absent"))
-    command: str
-    created_at: str
-    store: str = ""
-
-    @property
-    def ids(self) -> list[str]:
-        """Of all runs, each once."""
-        return list(dict.fromkeys(name for table in self.tables.values() for name in table.ids))

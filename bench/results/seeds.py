@@ -58,13 +58,12 @@ def _average(record: Record, values: list[Value]) -> Value:
     averages too.
     """
     first, count = values[0], len(values)
+    numbers = ("action_mean", "frame_mean", "low", "high")
+    averages = {name: sum(getattr(value, name) for value in values) / count for name in numbers}
     mean = first.model_copy(
         update={
-            "action_mean": sum(value.action_mean for value in values) / count,
-            "frame_mean": sum(value.frame_mean for value in values) / count,
-            "low": sum(value.low for value in values) / count,
-            "high": sum(value.high for value in values) / count,
-            "per_action": {k: sum(value.per_action[k] for value in values) / count for k in first.per_action},
+            **averages,
+            "per_action": {k: sum(v.per_action[k] for v in values) / count for k in first.per_action},
             "per_activity": {k: sum(v.per_activity[k] for v in values) / count for k in first.per_activity},
             "per_take": tuple(row for value in values for row in value.per_take),
             "per_joint": tuple(sum(column) / count for column in zip(*(v.per_joint for v in values), strict=True)),

@@ -24,7 +24,6 @@ from bench.results.record import Record
 from models.errors import InputError
 
 EXPERIMENT_NAME = "lifting-bench"
-_FINISHED = "attributes.status = 'FINISHED'"
 
 CURVES = ("P-Agg", "J-Best")
 """Aggregations whose MPJPE is logged at every step. MLflow is slow with many metrics; record.json has all."""
@@ -60,19 +59,17 @@ class Tracker:
             make_database(database)
         self._client = mlflow.MlflowClient(self.uri)
         found = self._client.get_experiment_by_name(EXPERIMENT_NAME)
-        self._experiment = (
-            found.experiment_id
-            if found
-            else self._client.create_experiment(EXPERIMENT_NAME, artifact_location=artifacts)
-        )
+        if found is None:
+            self._experiment = self._client.create_experiment(EXPERIMENT_NAME, artifact_location=artifacts)
+        else:
+            self._experiment = found.experiment_id
 
-    def find(self, ids: Container[str]) -> list[Record]:
-        """The finished records of these evaluations, as far as the store has them."""
-        return self._with_retries(lambda: self._records(lambda name: name in ids))
+    def records(self, ids: Container[str] | None = None) -> list[Record]:
+        """The finished records of these evaluations, as far as the store has them; of all by default.
 
-    def records(self) -> list[Record]:
-        """Every finished record in the store (slow for thousands: the index exists for that)."""
-        return self._with_retries(lambda: self._records(lambda name: True))
+        All of thousands are slow: the index exists for that.
+        """
+        return self._with_retries(lambda: self._records(ids))
 
     def log(self, record: Record, files: Sequence[Path]) -> Record:
         """Log an evaluation, once however often it is tried; its run is marked finished when everything is stored.
@@ -85,9 +82,10 @@ class Tracker:
         """
         return self._with_retries(lambda: self._log(record, files))
 
-    def _records(self, wanted: Callable[[str], bool]) -> list[Record]:
-        runs = self._search(f"{_FINISHED} and tags.`bench.kind` = 'evaluation'")
-        found = [self._read(run.info.run_id) for run in runs if wanted(run.data.tags["bench.id"])]
+    def _records(self, ids: Container[str] | None) -> list[Record]:
+        runs = self._search("attributes.status = 'FINISHED' and tags.`bench.kind` = 'evaluation'")
+        wanted = [run for run in runs if ids is None or run.data.tags["bench.id"] in ids]
+        found = [self._read(run.info.run_id) for run in wanted]
         return [record for record in found if record is not None]
 
     def _log(self, record: Record, files: Sequence[Path]) -> Record:
@@ -102,7 +100,11 @@ class Tracker:
             "bench.id": record.id,
             "bench.training_id": record.training_id,
             "mlflow.parentRunId": self._training_run(record),
-            **_condition_tags(record),
+            "git.commit": record.git_commit,
+            "data.hash": record.data.fingerprint,
+            "data.label": record.data.label,
+            "device": record.environment.device,
+            "conditions": record.conditions.model_dump_json(),
         }
         run = self._client.create_run(self._experiment, tags=tags, run_name=_name(record))
         run_id = run.info.run_id
@@ -232,33 +234,20 @@ def _metrics(record: Record) -> list[tuple[str, int, float]]:
         if last and value.metric == "mpjpe":
             metrics += [(f"{key}/low", value.step, value.low), (f"{key}/high", value.step, value.high)]
     cost = record.cost
-    metrics += [
-        ("cost/parameters", 0, float(cost.parameters)),
-        ("cost/frozen_parameters", 0, float(cost.frozen_parameters)),
-        ("cost/flops_per_window", 0, float(cost.flops_per_window)),
-        ("cost/latency_median_ms", 0, cost.latency.median_ms),
-        ("cost/latency_p95_ms", 0, cost.latency.p95_ms),
-        ("cost/latency_ms_per_frame", 0, cost.latency.ms_per_frame),
-        ("cost/throughput_windows_per_s", 0, cost.latency.throughput_windows_per_s),
-        ("cost/peak_memory_mb", 0, cost.peak_memory_mb),
-    ]
-    known_somewhere = {
+    costs = {
+        "parameters": cost.parameters,
+        "frozen_parameters": cost.frozen_parameters,
+        "flops_per_window": cost.flops_per_window,
+        "latency_median_ms": cost.latency.median_ms,
+        "latency_p95_ms": cost.latency.p95_ms,
+        "latency_ms_per_frame": cost.latency.ms_per_frame,
+        "throughput_windows_per_s": cost.latency.throughput_windows_per_s,
+        "peak_memory_mb": cost.peak_memory_mb,
         "added_memory_mb": cost.added_memory_mb,
         "energy_j": cost.energy_j,
         "percent_of_peak": cost.percent_of_peak,
     }
-    metrics += [(f"cost/{name}", 0, value) for name, value in known_somewhere.items() if value is not None]
-    return metrics
-
-
-def _condition_tags(record: Record) -> dict[str, str]:
-    return {
-        "git.commit": record.git_commit,
-        "data.hash": record.data.fingerprint,
-        "data.label": record.data.label,
-        "device": record.environment.device,
-        "conditions": record.conditions.model_dump_json(),
-    }
+    return metrics + [(f"cost/{name}", 0, float(value)) for name, value in costs.items() if value is not None]
 
 
 def _flat(description: dict[str, Any], prefix: str = "") -> dict[str, str]:

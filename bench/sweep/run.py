@@ -248,7 +248,7 @@ def _add_logged(pending: PendingWork, tracker: Tracker, store: Store) -> None:
     """Take over the records that MLflow holds: the index may be lost, or other stores log to the same place."""
     if store.index.exists() and "MLFLOW_TRACKING_URI" not in os.environ:
         return
-    found = tracker.find({job.id for job in pending.left})
+    found = tracker.records({job.id for job in pending.left})
     for record in found:
         store.add(record)
     pending.add_finished(record.id for record in found)

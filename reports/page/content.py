@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.results.arrays import RunFiles
-from bench.results.record import Record, RunSet, Value
+from bench.results.record import Record, Value
+from bench.results.run_set import RunSet
 from reports.figures.accuracy_cost import pareto_front
 from reports.figures.style import looks_of
 from reports.page.all_results import CHOICES, results

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.results.record import Record, RunSet
+from bench.results.record import Record
+from bench.results.run_set import RunSet
 
 
 def warnings(runset: RunSet, records: Sequence[Record]) -> list[str]:

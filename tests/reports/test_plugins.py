@@ -5,7 +5,8 @@ import re
 import pytest
 
 from bench.config.registry import LAYOUTS
-from bench.results.record import MetricInfo, RunSet
+from bench.results.record import MetricInfo
+from bench.results.run_set import RunSet
 from reports.build import build
 from reports.page.content import content
 from tests import ROOT

@@ -40,3 +40,8 @@ def test_a_plug_in_that_does_not_import_says_which_and_stops_no_other(shapes):
     assert "\n" not in str(told.value)
     with pytest.warns(UserWarning, match="'broken' of shapes"):
         assert [name for name, _ in shapes.available()] == ["own", "inner", "round"]
+
+
+def test_a_thing_of_another_kind_is_left_out_with_a_sentence(shapes):
+    with pytest.warns(UserWarning, match=r"^shape 'inner' of this repository \(.*\) is no type and is left out$"):
+        assert [name for name, _ in shapes.instances(type)] == ["own", "round"]

@@ -220,7 +220,8 @@ def test_an_aggregation_is_shown_what_it_looks_at_and_no_more() -> None:
 
 
 def test_an_aggregation_makes_a_pose_or_picks() -> None:
-    with pytest.raises(InputError, match="neither makes a pose nor picks"):
-        Aggregation("none", GroundTruth(), "nothing")
-    with pytest.raises(InputError, match="must make a pose"):
-        Aggregation("none", GroundTruth(), "nothing", pick=lambda candidates, metric: candidates.nearest_to_fit)
+    for pick in (None, lambda candidates, metric: candidates.nearest_to_fit):
+        with pytest.raises(InputError, match="'none' must make a pose, unless it picks by ground truth"):
+            Aggregation("none", GroundTruth(), "nothing", pick=pick)
+    with pytest.raises(InputError, match="'none' must make a pose"):
+        Aggregation("none", GroundTruth(pose=True), "nothing")

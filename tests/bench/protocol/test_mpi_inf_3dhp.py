@@ -15,12 +15,12 @@ from bench.data.sequence import Sequence
 from bench.data.windows import Windows
 from bench.protocol.evaluate import EvalSetting, evaluate
 from bench.protocol.frame_errors import FrameErrors
-from bench.protocol.metrics import PCK_GROUPS
 from bench.protocol.summary import summarise
 from bench.results.record import Value
 from models.lifter import Batch, Lifter, Sampling
 from models.skeleton import MPI_INF_3DHP
 from tests.bench.data import golden
+from tests.parity.cases.metrics import PCK_GROUPS
 
 FRAMES, INVALID = 4, 5
 
