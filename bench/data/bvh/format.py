@@ -76,13 +76,13 @@ class Hierarchy:
         return lengths
 
     @cached_property
-    def reach(self) -> np.ndarray:
-        """``[N]`` from each node to its farthest descendant, along the bones."""
+    def span(self) -> np.ndarray:
+        """``[N]`` from each node's parent to the node's farthest descendant, along the bones."""
         reach = np.zeros(len(self.names))
         for node in range(len(self.names) - 1, 0, -1):
             parent = self.parents[node]
             reach[parent] = max(reach[parent], self.lengths[node] + reach[node])
-        return reach
+        return self.lengths + reach
 
     def above(self, node: int) -> list[int]:
         """The node, its parent and so on to the root."""
@@ -108,7 +108,7 @@ class Hierarchy:
         """The node, and the way to the descendant that is farthest along the bones."""
         path = [node]
         while self.children[path[-1]]:
-            path.append(max(self.children[path[-1]], key=lambda child: self.lengths[child] + self.reach[child]))
+            path.append(max(self.children[path[-1]], key=lambda child: self.span[child]))
         return path
 
 
@@ -289,16 +289,13 @@ def _values(text: bytes, frames: int, hierarchy: Hierarchy, source: str) -> np.n
     width = sum(map(len, hierarchy.channels))
     if width == 0:
         raise InputError(f"{source}: no joint has channels, so nothing moves: export the file again")
-    found = None
-    if frames * width <= len(text) // 2 + 1:  # a number and a blank: a shorter text cannot hold as many
-        found = _numbers(text)
-        if found is None:
-            raise InputError(f"{source}: {_bad_number(text, width)}: repair or remove the file")
-    if found is None or len(found) != frames * width:
-        has = "fewer" if found is None else f"{len(found) / width:,.4g}"
+    found = _numbers(text)
+    if found is None:
+        raise InputError(f"{source}: {_bad_number(text, width)}: repair or remove the file")
+    if len(found) != frames * width:
         raise InputError(
-            f"{source} declares {frames:,} frames of {width} numbers, but holds {has}: it is cut short or "
-            "'Frames:' is wrong; get it again or correct that line"
+            f"{source} declares {frames:,} frames of {width} numbers, but holds {len(found) / width:,.4g}: it is "
+            "cut short or 'Frames:' is wrong; get it again or correct that line"
         )
     values = found.reshape(frames, width)
     usual = np.abs(values) <= MAX_VALUE  # also false for NaN

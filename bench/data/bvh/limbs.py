@@ -113,7 +113,7 @@ def _pairs(hierarchy: Hierarchy) -> abc.Iterator[Pair]:
     for node, children in enumerate(hierarchy.children):
         sizes = {child: len(hierarchy.below(child)) for child in children[:MAX_CHILDREN]}
         for one, two in combinations(sizes, 2):
-            near, far = sorted(float(hierarchy.lengths[child] + hierarchy.reach[child]) for child in (one, two))
+            near, far = sorted(float(hierarchy.span[child]) for child in (one, two))
             few, many = sorted((sizes[one], sizes[two]))
             if near > (1 - ALIKE) * far and 4 * few >= 3 * many:
                 yield far, node, one, two
@@ -126,7 +126,7 @@ def _overlap(hierarchy: Hierarchy, one: Pair, two: Pair) -> bool:
 def _limbs(hierarchy: Hierarchy, pair: Pair, apart: float) -> list[Limb]:
     """The two limbs of a pair, whose first joints are ``apart`` at least, as a share of their two bones."""
     ways = [
-        [node for node in hierarchy.farthest(branch) if hierarchy.lengths[node] > 0.01 * hierarchy.reach[branch]]
+        [node for node in hierarchy.farthest(branch) if hierarchy.lengths[node] > 0.01 * hierarchy.span[branch]]
         for branch in pair[2:]
     ]
     best: tuple[float, list[Limb]] = (0.0, [])
