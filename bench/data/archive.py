@@ -149,14 +149,6 @@ def _reshaped(unpickler: PlainUnpickler, data: Any, dtype: Any, shape: Any, orde
     return _buffer(unpickler, data, dtype).reshape(shape, order=order)
 
 
-def _plain_complex(unpickler: PlainUnpickler, real: Any, imaginary: Any) -> complex:
-    return complex(real, imaginary)
-
-
-def _plain_bytearray(unpickler: PlainUnpickler, data: Any = b"", encoding: Any = None) -> bytearray:
-    return bytearray(_bytes_of(unpickler, data))
-
-
 # what a pickle may name; each is called with the unpickler and the pickle's arguments
 _NAMES: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): None,
@@ -166,6 +158,4 @@ _NAMES: dict[tuple[str, str], Any] = {
     ("numpy._core.numeric", "_frombuffer"): _reshaped,
     ("collections", "OrderedDict"): lambda unpickler: OrderedDict(),
     ("_codecs", "encode"): lambda unpickler, text, encoding: _bytes_of(unpickler, text),
-    ("builtins", "bytearray"): _plain_bytearray,
-    ("builtins", "complex"): _plain_complex,
 }

@@ -49,8 +49,8 @@ class JointMap:
 def with_chest_bone(hierarchy: Hierarchy) -> Hierarchy | None:
     """The hierarchy with the uppermost bone of the trunk, which conversions of the CMU database by amc2bvh lack.
 
-    There, neck and shoulders begin where that bone begins, and the body is 12 cm short. The bone below it, in CMU's
-    own skeletons as long within 1 %, stands in for it.
+    There, neck and shoulders begin where that bone begins, and the body is 12 cm short. The bone below it stands
+    in for it: in CMU's own skeletons it is as long within 1 %.
 
     Returns:
         None if the hierarchy is no such conversion or has its bone.

@@ -9,7 +9,7 @@ from math import radians
 import numpy as np
 
 from bench.data.synthetic.bodies import STATURE, Body
-from bench.data.synthetic.curves import staircase, wander
+from bench.data.synthetic.curves import change_times, staircase, wander
 from bench.data.synthetic.gait import Base, walk
 from bench.data.synthetic.gestures import Script, hands
 from bench.data.synthetic.kinematics import joints, pose_trunk
@@ -162,8 +162,7 @@ def make_motion(subject: str, action: str, take: int, frames: int, body: Body, s
 
 def _look(rng: np.random.Generator, time: np.ndarray, doing: Action, base: Base) -> np.ndarray:
     """``[T, 3]``: glances here and there, the head kept level when the trunk leans."""
-    gaps = rng.uniform(*doing.glance, size=int(np.ceil((time[-1] + 3) / doing.glance[0])) + 1)
-    begin = -rng.uniform(0, doing.glance[1]) + np.cumsum(gaps) - gaps[0]
+    begin = change_times(rng, time, doing.glance)
     turn, nod = (np.clip(rng.normal(0, 1, len(begin) + 1), -2, 2) * spread for spread in doing.gaze)
     glances = staircase(
         time, begin, rng.uniform(0.35, 0.7, len(begin)), np.stack([turn, nod, 0.15 * turn], axis=-1)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from bench.data.synthetic.bodies import Body
-from bench.data.synthetic.curves import staircase, wander
+from bench.data.synthetic.curves import change_times, staircase, wander
 from bench.data.synthetic.kinematics import SIDES, TrunkPose, apply, shoulders
 
 Frame = Literal["upright", "thorax", "pelvis", "head"]
@@ -104,7 +104,7 @@ def hands(
     Returns:
         Wanted wrists ``[T, 2, 3]`` and directions of the elbows ``[T, 2, 3]``, world.
     """
-    begin = _visits(rng, time, script.stay)
+    begin = change_times(rng, time, script.stay)
     duration = np.clip(rng.uniform(0.45, 0.8, len(begin)) / body.vigour, 0.3, 0.9)
     lead = _draw(rng, script.lead, len(begin) + 1)
     other = _draw(rng, script.other, len(begin) + 1)
@@ -187,11 +187,6 @@ def _swinging(body: Body, swing: np.ndarray) -> np.ndarray:
     forward = upper * np.sin(swing) + fore * np.sin(swing + bend)
     down = upper * np.cos(swing) + fore * np.cos(swing + bend)
     return np.stack([forward, 0.12 - 0.1 * forward, -down], axis=-1)
-
-
-def _visits(rng: np.random.Generator, time: np.ndarray, stay: tuple[float, float]) -> np.ndarray:
-    gaps = rng.uniform(*stay, size=int(np.ceil((time[-1] + 3) / stay[0])) + 1)
-    return time[0] - rng.uniform(0, stay[1]) + np.cumsum(gaps) - gaps[0]
 
 
 def _draw(rng: np.random.Generator, weights: Mapping[str, float], count: int) -> list[str]:

@@ -9,7 +9,7 @@ from math import radians
 import numpy as np
 
 from bench.data.synthetic.bodies import Body
-from bench.data.synthetic.curves import bumps, soft_minimum, staircase, wander
+from bench.data.synthetic.curves import bumps, change_times, soft_minimum, staircase, wander
 from bench.data.synthetic.gait import Base
 from bench.data.synthetic.kinematics import SIDES, TrunkMotion, apply, rotation
 
@@ -138,7 +138,7 @@ def hold(body: Body, rng: np.random.Generator, time: np.ndarray, changes: Stance
         body, rng, time: as in ``gait.walk``.
         changes: which stances, and how often one follows another.
     """
-    begin = _events(rng, time, changes.pause)
+    begin = change_times(rng, time, changes.pause)
     slow_down = 1.0 if changes.stride else 1.35
     duration = rng.uniform(0.8, 1.2, len(begin)) * slow_down
     first = int(rng.integers(len(changes.stances)))
@@ -218,12 +218,6 @@ def _feet(
         path[:, 2] += bumps(time, begin + late, duration / 2, 0.28 * np.minimum(moved, 0.35))
         feet.append(path)
     return np.stack(feet, axis=1)
-
-
-def _events(rng: np.random.Generator, time: np.ndarray, pause: tuple[float, float]) -> np.ndarray:
-    """Times of change from before the first frame to the last."""
-    gaps = rng.uniform(*pause, size=int(np.ceil((time[-1] + 3) / pause[0])) + 1)
-    return time[0] - rng.uniform(0, pause[1]) + np.cumsum(gaps) - gaps[0]
 
 
 def _spots(rng: np.random.Generator, changes: Stances, count: int) -> tuple[np.ndarray, np.ndarray]:
