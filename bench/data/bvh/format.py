@@ -129,11 +129,7 @@ class Motion:
 
 
 def read_file(path: Path, frame_time: float | None = None) -> Motion:
-    """Read and parse a file.
-
-    Args:
-        path: of the file.
-        frame_time: seconds, in place of what the file says.
+    """The hierarchy and the motion in a file; ``frame_time`` as in ``parse``.
 
     Raises:
         InputError: it is not a regular file, too large, or ``parse`` refuses it.
@@ -298,9 +294,9 @@ def _values(text: bytes, frames: int, hierarchy: Hierarchy, source: str) -> np.n
             "cut short or 'Frames:' is wrong; get it again or correct that line"
         )
     values = found.reshape(frames, width)
-    usual = np.abs(values) <= MAX_VALUE  # also false for NaN
-    if not usual.all():
-        frame, column = (int(place[0]) for place in np.nonzero(~usual))
+    strange = np.argwhere(~(np.abs(values) <= MAX_VALUE))  # so that NaN is strange too
+    if len(strange):
+        frame, column = strange[0]
         number = f"{values[frame, column]:g}"
         raise InputError(f"{source}: frame {frame} has {number} in column {column}: repair or remove the file")
     return values
@@ -332,17 +328,16 @@ def _with_whole_translations(motion: Motion) -> Motion:
     whole distances takes the place of the offset.
     """
     offsets = motion.hierarchy.offsets.copy()
-    whole = on_top = 0.0
-    moving = []
-    for node, channels in enumerate(motion.hierarchy.channels[1:], 1):
-        for kind, axis, column in channels:
-            if kind == "position":
-                middle = float(np.median(motion.values[:, column]))
-                whole += abs(middle - offsets[node, axis])
-                on_top += abs(middle)
-                moving.append((node, axis, column, middle))
+    moving = [
+        (node, axis, column, float(np.median(motion.values[:, column])))
+        for node, channels in enumerate(motion.hierarchy.channels[1:], 1)
+        for kind, axis, column in channels
+        if kind == "position"
+    ]
+    if_whole = sum(abs(middle - offsets[node, axis]) for node, axis, _, middle in moving)
+    if_on_top = sum(abs(middle) for *_, middle in moving)
     for node, axis, column, middle in moving:
-        if whole > on_top:
+        if if_whole > if_on_top:
             motion.values[:, column] += offsets[node, axis]
         else:
             offsets[node, axis] = middle

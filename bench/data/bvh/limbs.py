@@ -51,18 +51,14 @@ def limbs_by_name(hierarchy: Hierarchy, plain: abc.Sequence[str]) -> dict[str, i
         hierarchy: of the file.
         plain: ``plain_names`` of its nodes.
     """
-    there: dict[str, int] = {}
-    for node, name in enumerate(plain):
-        if not hierarchy.ends[node]:
-            there.setdefault(name, node)
     found = {}
     for side, words in SIDES.items():
         for joint, bases in NAMES.items():
             for base in bases:
-                spellings = [name for word in words for name in (word + base, base + word)]
-                nodes = [there[name] for name in spellings if name in there]
+                spellings = {name for word in words for name in (word + base, base + word)}
+                nodes = [node for node, name in enumerate(plain) if name in spellings and not hierarchy.ends[node]]
                 if nodes:
-                    found[side + joint] = min(nodes)
+                    found[side + joint] = nodes[0]
                     break
     return found
 
