@@ -36,7 +36,6 @@ ACTIONS = (
     "SittingDown", "Smoking", "Waiting", "WalkDog", "WalkTogether", "Walking",
 )  # fmt: skip
 TAKES = 2  # of each action by each subject
-RENAMED = (("TakingPhoto", "Photo"), ("WalkingDog", "WalkDog"))
 THIGH = (0.2, 0.8)  # metres between which the median distance of hip and knee lies
 FAR_OFF = 50.0  # pixels that the median detection of a take in a camera may lie from the projection
 METADATA = {
@@ -111,14 +110,10 @@ def _files(source: Path, subject: str) -> dict[str, tuple[Path, Callable[[Path],
         for folder, suffix, read in FORMATS:
             files = sorted((root / subject / folder).glob(f"*{suffix}"))
             if files:
-                return {_take_name(path.name.removesuffix(suffix)): (path, read) for path in files}
+                takes = [path.name.removesuffix(suffix) for path in files]
+                takes = [take.replace("TakingPhoto", "Photo").replace("WalkingDog", "WalkDog") for take in takes]
+                return {take: (path, read) for take, path in zip(takes, files, strict=True)}
     return {}
-
-
-def _take_name(stem: str) -> str:
-    for theirs, ours in RENAMED:
-        stem = stem.replace(theirs, ours)
-    return stem
 
 
 def _missing(subject: str, takes: list[str]) -> Iterator[str]:
@@ -127,13 +122,12 @@ def _missing(subject: str, takes: list[str]) -> Iterator[str]:
         return
     classes = [take.split(" ")[0] for take in takes]
     few = [f"{action} ({classes.count(action)})" for action in ACTIONS if classes.count(action) < TAKES]
-    strange = sorted(set(classes) - set(ACTIONS))
     if few:
-        expected = TAKES * len(ACTIONS)
         yield (
-            f"{subject} has {len(takes)} files of {expected}, fewer than {TAKES} takes of {', '.join(few)}: "
-            "results will be labelled as incomplete"
+            f"{subject} has {len(takes)} files of {TAKES * len(ACTIONS)}, fewer than {TAKES} takes of "
+            f"{', '.join(few)}: results will be labelled as incomplete"
         )
+    strange = sorted(set(classes) - set(ACTIONS))
     if strange:
         yield f"{subject} has takes that Human3.6M does not name: {', '.join(strange)}"
 
