@@ -35,7 +35,8 @@ def read_archive(path: Path, key: str) -> object:
     try:
         with zipfile.ZipFile(path) as archive:
             check_archive(archive)
-            member = archive.getinfo(_member(archive, path, key))
+            _check_key(archive, path, key)
+            member = archive.getinfo(f"{key}.npy")
             with archive.open(member) as stream:
                 return _read_array(stream, member.file_size)
     except InputError:
@@ -57,12 +58,11 @@ class _ForeignPickleError(Exception):
     """A pickle named something that is not on the list."""
 
 
-def _member(archive: zipfile.ZipFile, path: Path, key: str) -> str:
+def _check_key(archive: zipfile.ZipFile, path: Path, key: str) -> None:
     keys = [name.removesuffix(".npy") for name in archive.namelist()]
     if key not in keys:
         shown = ", ".join(ascii(name)[1:-1] for name in sorted(keys)[:_SHOWN_KEYS])
         raise InputError(f"{path} has no key '{key}' but {shown or 'none at all'}: check the file")
-    return f"{key}.npy"
 
 
 def _read_array(stream: IO[bytes], size: int) -> object:

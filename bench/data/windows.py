@@ -241,7 +241,9 @@ class _Frames:
             self._rows = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
             self._data = torch.from_numpy(np.concatenate(arrays).astype(np.float32, copy=False))
         else:
-            self._data, self._rows = torch.from_numpy(shared), _offsets(shared, arrays)
+            addresses = np.array([array.ctypes.data for array in arrays], dtype=np.int64)
+            self._rows = (addresses - shared.ctypes.data) // shared.strides[0]
+            self._data = torch.from_numpy(shared)
 
     def gather(self, sequence: np.ndarray, frame: np.ndarray) -> Tensor:
         """``[B, F, ...]`` for sequences ``[B]`` and frames ``[B, F]``."""
@@ -259,11 +261,6 @@ def _shared_base(arrays: list[np.ndarray]) -> np.ndarray | None:
         for array in arrays
     )
     return base if alike and base.flags.writeable else None
-
-
-def _offsets(base: np.ndarray, arrays: list[np.ndarray]) -> np.ndarray:
-    addresses = np.array([array.ctypes.data for array in arrays], dtype=np.int64)
-    return (addresses - base.ctypes.data) // base.strides[0]
 
 
 def _frames_of(sequences: abc.Sequence[Sequence], field: str) -> _Frames | None:

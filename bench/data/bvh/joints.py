@@ -139,7 +139,7 @@ class _Body:
     def rows(self) -> dict[str, np.ndarray]:
         """Weights of all 17 joints."""
         rows = {joint: self.at[node] for joint, node in self.limbs.items()}
-        rows["Hip"] = (self.at[self.limbs["RHip"]] + self.at[self.limbs["LHip"]]) / 2
+        rows["Hip"] = (rows["RHip"] + rows["LHip"]) / 2
         rows["Thorax"], rows["Neck/Nose"] = self.thorax, self.at[self.head]
         rows["Spine"], trunk = self._spine(rows["Hip"])
         rows["Head"] = self._head_top(trunk)
@@ -187,11 +187,9 @@ class _Body:
 
     def _between_shoulders(self) -> np.ndarray:
         """The middle of where the collar bones begin, or of the shoulders where there are none."""
-        begins = []
-        for side in "LR":
-            above = self.hierarchy.above(self.limbs[f"{side}Shoulder"])
-            begins.append(above[above.index(self.chest) - 1])
-        return (self.at[begins[0]] + self.at[begins[1]]) / 2
+        left, right = (self.hierarchy.above(self.limbs[joint]) for joint in ("LShoulder", "RShoulder"))
+        begins = [above[above.index(self.chest) - 1] for above in (left, right)]
+        return self.at[begins].mean(axis=0)
 
     def _spine(self, hip: np.ndarray) -> tuple[np.ndarray, float]:
         """Half way up the trunk, a joint if there is one near, and the trunk's length."""

@@ -137,10 +137,8 @@ def _limbs(hierarchy: Hierarchy, pair: Pair, apart: float) -> list[Limb]:
 
 def _sides_by_name(hierarchy: Hierarchy, limbs: list[Limb]) -> str | None:
     """ "LR" or "RL" where all names of each limb that tell a side tell the same one; else None."""
-    sides = []
-    for limb in limbs:
-        names = " ".join(hierarchy.names[node].lower() for node in limb)
-        sides.append("".join(side for side, (word, _) in SIDES.items() if word in names))
+    names = [" ".join(hierarchy.names[node].lower() for node in limb) for limb in limbs]
+    sides = ["".join(side for side, (word, _) in SIDES.items() if word in name) for name in names]
     return "".join(sides) if sides in (["L", "R"], ["R", "L"]) else None
 
 

@@ -51,7 +51,7 @@ def mean_pose_error(dataset: Dataset) -> float:
 
 
 def _split(name: str, sequences: abc.Sequence[Sequence]) -> str:
-    subjects = list(dict.fromkeys(sequence.subject for sequence in sequences))
+    subjects = dict.fromkeys(sequence.subject for sequence in sequences)
     cameras = {sequence.camera for sequence in sequences}
     actions = {sequence.action_class for sequence in sequences}
     return (
