@@ -64,6 +64,7 @@ def _read(path: Path, folder: Path, settings: Settings) -> Clip | str:
 
 
 def _entry(folder: Path, path: Path, settings: Settings) -> Path:
+    """Where a file's clip is kept."""
     status = path.stat()
     content = [VERSION, str(path.resolve()), status.st_size, status.st_mtime_ns, asdict(settings)]
     return folder / f"{blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()}.npz"

@@ -197,16 +197,14 @@ class _Body:
         top = self.neck if has_neck else self.chest
         above = self.hierarchy.above(top)
         between = above[: above.index(self.hierarchy.meeting(self.pelvis, top))][::-1]
-        points = [hip, *self.at[between], *([] if has_neck else [self.thorax])]
+        points = np.array([hip, *self.at[between], *([] if has_neck else [self.thorax])])
         places = np.array([self._place(point) for point in points])
         along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
         half = along[-1] / 2
         nearest = int(np.abs(along - half).argmin())
         if abs(along[nearest] - half) < 0.15 * along[-1]:
             return points[nearest], float(along[-1])
-        after = int(np.searchsorted(along, half))
-        share = (half - along[after - 1]) / (along[after] - along[after - 1]) if after else 0.0
-        return _mixed(points[max(after - 1, 0)], points[after], share), float(along[-1])
+        return np.array([np.interp(half, along, weights) for weights in points.T]), float(along[-1])
 
     def _head_top(self, trunk: float) -> np.ndarray:
         """The end of the head, or a place beyond its joint on the line from the thorax."""
@@ -219,9 +217,4 @@ class _Body:
                 return self.at[node]
         length = float(np.linalg.norm(neck))
         share = max(HEAD_SHARE * trunk / length, 1.3) if length else 1.0
-        return _mixed(self.thorax, self.at[self.head], share)
-
-
-def _mixed(one: np.ndarray, two: np.ndarray, share: float) -> np.ndarray:
-    """Weights with ``share`` of the second and the rest of the first."""
-    return (1 - share) * one + share * two
+        return (1 - share) * self.thorax + share * self.at[self.head]

@@ -113,10 +113,10 @@ def _notes(
             f"J-Agg reprojects from the root's trajectory times {min(scales):.3f} to {max(scales):.3f}, one "
             "factor for each test sequence, with which poses of universal height meet their 2D"
         )
-    other = [
-        f"{name} {count} ({TEST[name]})" for name, count in _valid_frames(test).items() if count != TEST[name]
-    ]
-    notes += [f"Valid test frames, and in brackets those of the complete set: {', '.join(other)}"] * bool(other)
+    counts = _valid_frames(test)
+    other = [f"{name} {count} ({TEST[name]})" for name, count in counts.items() if count != TEST[name]]
+    if other:
+        notes.append(f"Valid test frames, and in brackets those of the complete set: {', '.join(other)}")
     if any(sequence.activity is None for sequence in test):
         notes.append("No table by activity: the files have no activity labels, and no annotations were named")
     return tuple(notes)
