@@ -77,10 +77,10 @@ def prepare(
     """Build Human3.6M's files from its original downloads (CDF, MAT or HDF5)."""
     from bench.data.human36m.prepare import prepare as build
 
-    prepared = build(source, out, tuple(detections or ()), force)
-    for note in prepared.notes:
+    files, notes = build(source, out, tuple(detections or ()), force)
+    for note in notes:
         typer.echo(f"note: {note}", err=True)
-    for path, new in prepared.files.items():
+    for path, new in files.items():
         typer.echo(f"wrote {path}" if new else f"{path} is there already, with the same content")
 
 

@@ -43,7 +43,8 @@ def pack(recordings: abc.Sequence[Recording], fps: float, root: int = 0) -> tupl
         fps: frames per second.
         root: joint that poses are relative to.
     """
-    frames = sum(len(take.world) * len(take.cameras) for take in recordings)
+    views = [(take, *view) for take in recordings for view in zip(take.cameras, take.pixels, strict=True)]
+    frames = sum(len(take.world) for take, _, _ in views)
     joints = recordings[0].world.shape[1]
     pose_2d = np.empty((frames, joints, 2), dtype=np.float32)
     pose_3d = np.empty((frames, joints, 3), dtype=np.float32)
@@ -53,7 +54,10 @@ def pack(recordings: abc.Sequence[Recording], fps: float, root: int = 0) -> tupl
         parts = [part for take in recordings for part in take.confidence or ()]
         confidence = np.concatenate(parts).astype(np.float32, copy=False)
     found = []
-    for take, camera, pixels, rows in _rows(recordings):
+    begin = 0
+    for take, camera, pixels in views:
+        rows = slice(begin, begin + len(take.world))
+        begin = rows.stop
         seen = camera.from_world(take.world.astype(np.float64))
         pose_2d[rows] = normalise(pixels, camera.width, camera.height)
         pose_3d[rows] = seen - seen[:, root : root + 1]
@@ -70,7 +74,7 @@ def fingerprint(train: abc.Sequence[Sequence], test: abc.Sequence[Sequence], *, 
 
     Args:
         train, test: sequences of both parts.
-        protocol: of the annotation, if the same numbers would mean something else under another one.
+        protocol: as in ``Reader.dataset``.
     """
     digest = blake2b(protocol.encode(), digest_size=8)
     for split, members in (("train", train), ("test", test)):
@@ -84,12 +88,3 @@ def fingerprint(train: abc.Sequence[Sequence], test: abc.Sequence[Sequence], *, 
                 if array is not None:
                     digest.update(field.encode() + np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def _rows(recordings: abc.Sequence[Recording]) -> abc.Iterator[tuple[Recording, Camera, np.ndarray, slice]]:
-    begin = 0
-    for take in recordings:
-        for camera, pixels in zip(take.cameras, take.pixels, strict=True):
-            end = begin + len(take.world)
-            yield take, camera, pixels, slice(begin, end)
-            begin = end

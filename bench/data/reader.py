@@ -85,13 +85,10 @@ class Reader(ABC):
         notes: abc.Iterable[str] = (),
         protocol: str = "",
     ) -> Dataset:
-        """The data set of these sequences.
+        """The data set of these sequences, with this reader's name, skeleton and a fingerprint.
 
         Args:
-            train, test: sequences of both parts.
-            label: what tables call it.
-            detections: source of the 2D poses.
-            notes: sentences on how it was made, what was left out and what was guessed.
+            train, test, label, detections, notes: as in ``Dataset``.
             protocol: by which the same numbers would mean something else; part of the fingerprint.
         """
         seen = fingerprint(train, test, protocol=protocol)

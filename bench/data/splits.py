@@ -23,7 +23,7 @@ def split_validation(
     Raises:
         InputError: no subject has two takes.
     """
-    held = _held_out(sequences, every)
+    held = set(held_out_takes(sequences, every))
     if not held:
         raise InputError(
             "no training subject has two takes, so none can be held out for validation: add takes to the data"
@@ -32,24 +32,22 @@ def split_validation(
     return train, tuple(sequence for sequence in sequences if sequence.take in held)
 
 
-def held_out_takes(sequences: abc.Sequence[Sequence], every: int = 10) -> list[str]:
-    """Names of the takes that ``split_validation`` holds out, sorted."""
-    return sorted(_held_out(sequences, every))
-
-
 def validation_rule(sequences: abc.Sequence[Sequence], every: int = 10) -> str:
     """What ``split_validation`` holds out, in words."""
-    held = _held_out(sequences, every)
+    held = set(held_out_takes(sequences, every))
     subjects = dict.fromkeys(sequence.subject for sequence in sequences if sequence.take in held)
     whole = all(sequence.take in held for sequence in sequences if sequence.subject in subjects)
     return f"all takes of {', '.join(subjects)}" if whole else f"every {every}th take of the training subjects"
 
 
-def _held_out(sequences: abc.Sequence[Sequence], every: int) -> set[str]:
+def held_out_takes(sequences: abc.Sequence[Sequence], every: int = 10) -> list[str]:
+    """Names of the takes that ``split_validation`` holds out, sorted."""
     takes: dict[str, list[str]] = {}
     for subject, take in sorted({(sequence.subject, sequence.take) for sequence in sequences}):
         takes.setdefault(subject, []).append(take)
     if len(takes) > 2 and all(len(of_subject) <= 2 for of_subject in takes.values()):
-        return {take for subject in list(takes)[::-every] for take in takes[subject]}
+        return sorted(take for subject in list(takes)[::-every] for take in takes[subject])
     several = [(rank, names) for rank, names in enumerate(takes.values()) if len(names) > 1]
-    return {name for rank, names in several for name in names[(3 * rank + 1) % min(every, len(names)) :: every]}
+    return sorted(
+        name for rank, names in several for name in names[(3 * rank + 1) % min(every, len(names)) :: every]
+    )

@@ -227,12 +227,7 @@ def training_windows(sequences: abc.Sequence[Sequence], lifter: Lifter, flip: bo
 def evaluation_windows(sequences: abc.Sequence[Sequence], lifter: Lifter) -> Windows:
     """Windows as a method is evaluated on."""
     return Windows(
-        sequences,
-        lifter.skeleton,
-        lifter.frames,
-        lifter.context,
-        mode="eval",
-        random_frames=lifter.random_frames,
+        sequences, lifter.skeleton, lifter.frames, lifter.context, mode="eval", random_frames=lifter.random_frames
     )
 
 
@@ -246,7 +241,9 @@ class _Frames:
             self._rows = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
             self._data = torch.from_numpy(np.concatenate(arrays).astype(np.float32, copy=False))
         else:
-            self._data, self._rows = torch.from_numpy(shared), _offsets(shared, arrays)
+            addresses = np.array([array.ctypes.data for array in arrays], dtype=np.int64)
+            self._rows = (addresses - shared.ctypes.data) // shared.strides[0]
+            self._data = torch.from_numpy(shared)
 
     def gather(self, sequence: np.ndarray, frame: np.ndarray) -> Tensor:
         """``[B, F, ...]`` for sequences ``[B]`` and frames ``[B, F]``."""
@@ -264,11 +261,6 @@ def _shared_base(arrays: list[np.ndarray]) -> np.ndarray | None:
         for array in arrays
     )
     return base if alike and base.flags.writeable else None
-
-
-def _offsets(base: np.ndarray, arrays: list[np.ndarray]) -> np.ndarray:
-    addresses = np.array([array.ctypes.data for array in arrays], dtype=np.int64)
-    return (addresses - base.ctypes.data) // base.strides[0]
 
 
 def _frames_of(sequences: abc.Sequence[Sequence], field: str) -> _Frames | None:
@@ -327,22 +319,16 @@ def _mirrored(batch: Batch, rows: np.ndarray, skeleton: Skeleton) -> Batch:
     return batch
 
 
-def _ranks(values: list[str]) -> tuple[np.ndarray, int]:
-    names = sorted(set(values))
-    rank = {name: number for number, name in enumerate(names)}
-    return np.array([rank[value] for value in values]), len(names)
-
-
 def _spread_order(sequences: abc.Sequence[Sequence], owner: np.ndarray) -> np.ndarray:
     """Windows (each of sequence ``owner[i]``) in an order whose every beginning is a fair sample.
 
     Actions take turns; within an action, takes of different subjects take turns, each time in another camera, and
     windows of one sequence come in golden-section order.
     """
-    action, _ = _ranks([sequence.action_class for sequence in sequences])
-    camera, cameras = _ranks([sequence.camera for sequence in sequences])
+    _, action = np.unique([sequence.action_class for sequence in sequences], return_inverse=True)
+    cameras, camera = np.unique([sequence.camera for sequence in sequences], return_inverse=True)
     take = _take_turns(sequences, action)
-    turn = (camera - take - action) % cameras
+    turn = (camera - take - action) % len(cameras)
     _, position = _numbered(np.bincount(owner, minlength=len(sequences)))
     late = np.argsort(np.lexsort(((position + 1) * 0.6180339887498949 % 1, owner)))
     first = np.cumsum(np.bincount(owner, minlength=len(sequences)))

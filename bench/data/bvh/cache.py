@@ -27,12 +27,10 @@ PARALLEL_BYTES = 64 * 2**20
 def read_clips(paths: abc.Sequence[Path], settings: Settings) -> dict[Path, Clip | str]:
     """Every file as a clip, or what is wrong with it.
 
-    A file is known again by its path, size and time of change. A damaged cache entry is made anew; where nothing
-    can be written, nothing is kept.
+    A file is known again by its path, size and time of change.
 
-    Args:
-        paths: of BVH files.
-        settings: of all of them.
+    Raises:
+        InputError: a process that reads files was killed.
     """
     folder = cache_folder() / "bvh"
     new = [path for path in paths if not _entry(folder, path, settings).is_file()]
@@ -66,6 +64,7 @@ def _read(path: Path, folder: Path, settings: Settings) -> Clip | str:
 
 
 def _entry(folder: Path, path: Path, settings: Settings) -> Path:
+    """Where a file's clip is kept."""
     status = path.stat()
     content = [VERSION, str(path.resolve()), status.st_size, status.st_mtime_ns, asdict(settings)]
     return folder / f"{blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()}.npz"

@@ -65,7 +65,7 @@ class Clip:
 
 
 def read_clip(path: Path, settings: Settings) -> Clip:
-    """Read a file.
+    """The motion of a file, as the settings say.
 
     Raises:
         InputError: the file cannot be read, joints cannot be found, or unit or upward axis are not clear and not
@@ -80,7 +80,7 @@ def read_clip(path: Path, settings: Settings) -> Clip:
     unit = settings.unit or _unit(joints.stature, source)
     seen = joint_positions(motion, joints.weights) * UNITS[unit]
     up = settings.up or _up(seen, source)
-    turned = _z_up(seen, up)
+    turned = seen[..., {"x": [1, 2, 0], "y": [2, 0, 1], "z": [0, 1, 2]}[up]]  # a copy, with z up
     mirrored = _left_handed(turned)
     if mirrored:
         turned[..., 0] *= -1
@@ -95,14 +95,11 @@ def read_clip(path: Path, settings: Settings) -> Clip:
 
 
 def joint_positions(motion: Motion, weights: np.ndarray) -> np.ndarray:
-    """Weighted sums of the places of nodes, in every frame.
+    """``[T, J, 3]`` float64 weighted sums of the places of nodes, in the file's unit and axes.
 
     Args:
         motion: of the file.
         weights: ``[J, N]`` of its nodes; the identity for the nodes themselves.
-
-    Returns:
-        ``[T, J, 3]`` float64 in the file's unit and axes.
     """
     nodes = np.flatnonzero(weights.any(axis=0)).tolist()
     needed = sorted({above for node in nodes for above in motion.hierarchy.above(node)})
@@ -191,12 +188,6 @@ def _up(seen: np.ndarray, source: str) -> str:
             "option up (y or z), or remove the file"
         )
     return "xyz"[axis]
-
-
-def _z_up(seen: np.ndarray, up: str) -> np.ndarray:
-    """The same points turned so that the axis points along z; a copy."""
-    order = {"x": [1, 2, 0], "y": [2, 0, 1], "z": [0, 1, 2]}[up]
-    return seen[..., order].copy()
 
 
 def _left_handed(turned: np.ndarray) -> bool:

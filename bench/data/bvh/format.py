@@ -76,13 +76,13 @@ class Hierarchy:
         return lengths
 
     @cached_property
-    def reach(self) -> np.ndarray:
-        """``[N]`` from each node to its farthest descendant, along the bones."""
+    def span(self) -> np.ndarray:
+        """``[N]`` from each node's parent to the node's farthest descendant, along the bones."""
         reach = np.zeros(len(self.names))
         for node in range(len(self.names) - 1, 0, -1):
             parent = self.parents[node]
             reach[parent] = max(reach[parent], self.lengths[node] + reach[node])
-        return reach
+        return self.lengths + reach
 
     def above(self, node: int) -> list[int]:
         """The node, its parent and so on to the root."""
@@ -108,7 +108,7 @@ class Hierarchy:
         """The node, and the way to the descendant that is farthest along the bones."""
         path = [node]
         while self.children[path[-1]]:
-            path.append(max(self.children[path[-1]], key=lambda child: self.lengths[child] + self.reach[child]))
+            path.append(max(self.children[path[-1]], key=lambda child: self.span[child]))
         return path
 
 
@@ -129,11 +129,7 @@ class Motion:
 
 
 def read_file(path: Path, frame_time: float | None = None) -> Motion:
-    """Read and parse a file.
-
-    Args:
-        path: of the file.
-        frame_time: seconds, in place of what the file says.
+    """The hierarchy and the motion in a file; ``frame_time`` as in ``parse``.
 
     Raises:
         InputError: it is not a regular file, too large, or ``parse`` refuses it.
@@ -289,21 +285,18 @@ def _values(text: bytes, frames: int, hierarchy: Hierarchy, source: str) -> np.n
     width = sum(map(len, hierarchy.channels))
     if width == 0:
         raise InputError(f"{source}: no joint has channels, so nothing moves: export the file again")
-    found = None
-    if frames * width <= len(text) // 2 + 1:  # a number and a blank: a shorter text cannot hold as many
-        found = _numbers(text)
-        if found is None:
-            raise InputError(f"{source}: {_bad_number(text, width)}: repair or remove the file")
-    if found is None or len(found) != frames * width:
-        has = "fewer" if found is None else f"{len(found) / width:,.4g}"
+    found = _numbers(text)
+    if found is None:
+        raise InputError(f"{source}: {_bad_number(text, width)}: repair or remove the file")
+    if len(found) != frames * width:
         raise InputError(
-            f"{source} declares {frames:,} frames of {width} numbers, but holds {has}: it is cut short or "
-            "'Frames:' is wrong; get it again or correct that line"
+            f"{source} declares {frames:,} frames of {width} numbers, but holds {len(found) / width:,.4g}: it is "
+            "cut short or 'Frames:' is wrong; get it again or correct that line"
         )
     values = found.reshape(frames, width)
-    usual = np.abs(values) <= MAX_VALUE  # also false for NaN
-    if not usual.all():
-        frame, column = (int(place[0]) for place in np.nonzero(~usual))
+    strange = np.argwhere(~(np.abs(values) <= MAX_VALUE))  # so that NaN is strange too
+    if len(strange):
+        frame, column = strange[0]
         number = f"{values[frame, column]:g}"
         raise InputError(f"{source}: frame {frame} has {number} in column {column}: repair or remove the file")
     return values
@@ -335,17 +328,16 @@ def _with_whole_translations(motion: Motion) -> Motion:
     whole distances takes the place of the offset.
     """
     offsets = motion.hierarchy.offsets.copy()
-    whole = on_top = 0.0
-    moving = []
-    for node, channels in enumerate(motion.hierarchy.channels[1:], 1):
-        for kind, axis, column in channels:
-            if kind == "position":
-                middle = float(np.median(motion.values[:, column]))
-                whole += abs(middle - offsets[node, axis])
-                on_top += abs(middle)
-                moving.append((node, axis, column, middle))
+    moving = [
+        (node, axis, column, float(np.median(motion.values[:, column])))
+        for node, channels in enumerate(motion.hierarchy.channels[1:], 1)
+        for kind, axis, column in channels
+        if kind == "position"
+    ]
+    if_whole = sum(abs(middle - offsets[node, axis]) for node, axis, _, middle in moving)
+    if_on_top = sum(abs(middle) for *_, middle in moving)
     for node, axis, column, middle in moving:
-        if whole > on_top:
+        if if_whole > if_on_top:
             motion.values[:, column] += offsets[node, axis]
         else:
             offsets[node, axis] = middle

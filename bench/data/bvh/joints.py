@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import abc
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class JointMap:
 
     Attributes:
         weights: ``[17, N]`` of the nodes, or ``[19, N]`` with the left and the right toes as the last rows.
-        stature: of the body in the file's unit, from the lengths of its bones.
+        stature: of the body in the file's unit.
         guessed: joints that were not recognised by name nor given, and what each is taken from: "LHip = joint5".
     """
 
@@ -46,10 +47,10 @@ class JointMap:
 
 
 def with_chest_bone(hierarchy: Hierarchy) -> Hierarchy | None:
-    """The hierarchy with the uppermost bone of the trunk that conversions of the CMU base by amc2bvh lack.
+    """The hierarchy with the uppermost bone of the trunk, which conversions of the CMU database by amc2bvh lack.
 
-    There, neck and shoulders begin where that bone begins, and the body is 12 cm short. The bone below it is as
-    long within 1 % in CMU's own skeletons, so it stands in for it.
+    There, neck and shoulders begin where that bone begins, and the body is 12 cm short. The bone below it stands
+    in for it: in CMU's own skeletons it is as long within 1 %.
 
     Returns:
         None if the hierarchy is no such conversion or has its bone.
@@ -116,27 +117,18 @@ def _given_node(hierarchy: Hierarchy, name: str, joint: str, source: str) -> int
 
 def _in_words(hierarchy: Hierarchy, row: np.ndarray) -> str:
     """The nodes that a joint is taken from."""
-    names = [hierarchy.names[node] for node in np.flatnonzero(row)]
-    if len(names) == 1:
-        return names[0]
     if row.min() < 0:
         return f"beyond {hierarchy.names[row.argmax()]}"
-    return f"between {' and '.join(names)}"
+    names = [hierarchy.names[node] for node in np.flatnonzero(row)]
+    return names[0] if len(names) == 1 else f"between {' and '.join(names)}"
 
 
 class _Body:
-    """The joints between known limbs: spine, thorax, neck and head; each as weights ``[N]`` of the nodes.
-
-    Attributes:
-        at: ``[N, N]``, whose rows are the weights of the nodes themselves.
-        chest, pelvis: nodes at which arms and legs meet.
-        head: node of the head's joint.
-        thorax: weights of the base of the neck.
-    """
+    """The joints between known limbs: spine, thorax, neck and head; each as weights ``[N]`` of the nodes."""
 
     def __init__(self, hierarchy: Hierarchy, plain: list[str], limbs: dict[str, int]) -> None:
         self.hierarchy, self.plain, self.limbs = hierarchy, plain, limbs
-        self.at = np.eye(len(plain))
+        self.at = np.eye(len(plain))  # whose rows are the weights of the nodes themselves
         self.chest = hierarchy.meeting(limbs["LShoulder"], limbs["RShoulder"])
         self.pelvis = hierarchy.meeting(limbs["LHip"], limbs["RHip"])
         chain = self._neck_chain()
@@ -147,7 +139,7 @@ class _Body:
     def rows(self) -> dict[str, np.ndarray]:
         """Weights of all 17 joints."""
         rows = {joint: self.at[node] for joint, node in self.limbs.items()}
-        rows["Hip"] = (self.at[self.limbs["RHip"]] + self.at[self.limbs["LHip"]]) / 2
+        rows["Hip"] = (rows["RHip"] + rows["LHip"]) / 2
         rows["Thorax"], rows["Neck/Nose"] = self.thorax, self.at[self.head]
         rows["Spine"], trunk = self._spine(rows["Hip"])
         rows["Head"] = self._head_top(trunk)
@@ -159,23 +151,19 @@ class _Body:
         return [self.at[toe] for toe in toes if toe is not None] if None not in toes else []
 
     def stature(self, rows: abc.Mapping[str, np.ndarray]) -> float:
-        """From bones whose lengths do not change: shanks and thighs, trunk, neck and head."""
-        legs = [self._path(self.limbs[f"{side}Foot"], self.limbs[f"{side}Hip"]) for side in "LR"]
-        _, trunk = self._spine(rows["Hip"])
-        top, head, neck = (self._place(rows[joint]) for joint in ("Head", "Neck/Nose", "Thorax"))
-        above = float(np.linalg.norm(head - neck) + np.linalg.norm(top - head))
-        return (sum(legs) / 2 + trunk + above) / BODY_SHARE
+        """From the lengths of legs, trunk, neck and head in the rest pose."""
+        places = {joint: self._place(row) for joint, row in rows.items()}
+
+        def length(*joints: str) -> float:
+            return sum(float(np.linalg.norm(places[one] - places[two])) for one, two in pairwise(joints))
+
+        legs = length("LHip", "LKnee", "LFoot") + length("RHip", "RKnee", "RFoot")
+        return (legs / 2 + length("Hip", "Spine", "Thorax", "Neck/Nose", "Head")) / BODY_SHARE
 
     def _place(self, row: np.ndarray) -> np.ndarray:
         """``[3]`` in the rest pose."""
         place: np.ndarray = (row[:, None] * self.hierarchy.rest).sum(axis=0)
         return place
-
-    def _path(self, low: int, high: int) -> float:
-        """Length of the bones from one node up to another above it."""
-        above = self.hierarchy.above(low)
-        nodes = above[: above.index(high)] if high in above else []
-        return float(sum(self.hierarchy.lengths[node] for node in nodes))
 
     def _neck_chain(self) -> list[int]:
         """From the first joint above the arms to the head."""
@@ -191,22 +179,17 @@ class _Body:
                     above = tree.above(heads[0])
                     return above[above.index(child) :: -1]
                 chain = [node for node in tree.farthest(child) if not tree.ends[node]]
-                if chain and (not fallback or self._span(chain[0]) > self._span(fallback[0])):
+                if chain and (not fallback or tree.span[chain[0]] > tree.span[fallback[0]]):
                     fallback = chain
             if ancestor == self.pelvis or (fallback and ancestor == self.chest):
                 break
         return fallback or [self.chest]
 
-    def _span(self, node: int) -> float:
-        return float(self.hierarchy.lengths[node] + self.hierarchy.reach[node])
-
     def _between_shoulders(self) -> np.ndarray:
         """The middle of where the collar bones begin, or of the shoulders where there are none."""
-        begins = []
-        for side in "LR":
-            above = self.hierarchy.above(self.limbs[f"{side}Shoulder"])
-            begins.append(above[above.index(self.chest) - 1])
-        return (self.at[begins[0]] + self.at[begins[1]]) / 2
+        left, right = (self.hierarchy.above(self.limbs[joint]) for joint in ("LShoulder", "RShoulder"))
+        begins = [above[above.index(self.chest) - 1] for above in (left, right)]
+        return self.at[begins].mean(axis=0)
 
     def _spine(self, hip: np.ndarray) -> tuple[np.ndarray, float]:
         """Half way up the trunk, a joint if there is one near, and the trunk's length."""
@@ -214,16 +197,14 @@ class _Body:
         top = self.neck if has_neck else self.chest
         above = self.hierarchy.above(top)
         between = above[: above.index(self.hierarchy.meeting(self.pelvis, top))][::-1]
-        points = [hip, *self.at[between], *([] if has_neck else [self.thorax])]
+        points = np.array([hip, *self.at[between], *([] if has_neck else [self.thorax])])
         places = np.array([self._place(point) for point in points])
         along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
         half = along[-1] / 2
         nearest = int(np.abs(along - half).argmin())
         if abs(along[nearest] - half) < 0.15 * along[-1]:
             return points[nearest], float(along[-1])
-        after = int(np.searchsorted(along, half))
-        share = (half - along[after - 1]) / (along[after] - along[after - 1]) if after else 0.0
-        return _mixed(points[max(after - 1, 0)], points[after], share), float(along[-1])
+        return np.array([np.interp(half, along, weights) for weights in points.T]), float(along[-1])
 
     def _head_top(self, trunk: float) -> np.ndarray:
         """The end of the head, or a place beyond its joint on the line from the thorax."""
@@ -236,9 +217,4 @@ class _Body:
                 return self.at[node]
         length = float(np.linalg.norm(neck))
         share = max(HEAD_SHARE * trunk / length, 1.3) if length else 1.0
-        return _mixed(self.thorax, self.at[self.head], share)
-
-
-def _mixed(one: np.ndarray, two: np.ndarray, share: float) -> np.ndarray:
-    """Weights with ``share`` of the second and the rest of the first."""
-    return (1 - share) * one + share * two
+        return (1 - share) * self.thorax + share * self.at[self.head]

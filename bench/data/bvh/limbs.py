@@ -51,18 +51,14 @@ def limbs_by_name(hierarchy: Hierarchy, plain: abc.Sequence[str]) -> dict[str, i
         hierarchy: of the file.
         plain: ``plain_names`` of its nodes.
     """
-    there: dict[str, int] = {}
-    for node, name in enumerate(plain):
-        if not hierarchy.ends[node]:
-            there.setdefault(name, node)
     found = {}
     for side, words in SIDES.items():
         for joint, bases in NAMES.items():
             for base in bases:
-                spellings = [name for word in words for name in (word + base, base + word)]
-                nodes = [there[name] for name in spellings if name in there]
+                spellings = {name for word in words for name in (word + base, base + word)}
+                nodes = [node for node, name in enumerate(plain) if name in spellings and not hierarchy.ends[node]]
                 if nodes:
-                    found[side + joint] = min(nodes)
+                    found[side + joint] = nodes[0]
                     break
     return found
 
@@ -113,7 +109,7 @@ def _pairs(hierarchy: Hierarchy) -> abc.Iterator[Pair]:
     for node, children in enumerate(hierarchy.children):
         sizes = {child: len(hierarchy.below(child)) for child in children[:MAX_CHILDREN]}
         for one, two in combinations(sizes, 2):
-            near, far = sorted(float(hierarchy.lengths[child] + hierarchy.reach[child]) for child in (one, two))
+            near, far = sorted(float(hierarchy.span[child]) for child in (one, two))
             few, many = sorted((sizes[one], sizes[two]))
             if near > (1 - ALIKE) * far and 4 * few >= 3 * many:
                 yield far, node, one, two
@@ -126,7 +122,7 @@ def _overlap(hierarchy: Hierarchy, one: Pair, two: Pair) -> bool:
 def _limbs(hierarchy: Hierarchy, pair: Pair, apart: float) -> list[Limb]:
     """The two limbs of a pair, whose first joints are ``apart`` at least, as a share of their two bones."""
     ways = [
-        [node for node in hierarchy.farthest(branch) if hierarchy.lengths[node] > 0.01 * hierarchy.reach[branch]]
+        [node for node in hierarchy.farthest(branch) if hierarchy.lengths[node] > 0.01 * hierarchy.span[branch]]
         for branch in pair[2:]
     ]
     best: tuple[float, list[Limb]] = (0.0, [])
@@ -141,10 +137,8 @@ def _limbs(hierarchy: Hierarchy, pair: Pair, apart: float) -> list[Limb]:
 
 def _sides_by_name(hierarchy: Hierarchy, limbs: list[Limb]) -> str | None:
     """ "LR" or "RL" where all names of each limb that tell a side tell the same one; else None."""
-    sides = []
-    for limb in limbs:
-        names = " ".join(hierarchy.names[node].lower() for node in limb)
-        sides.append("".join(side for side, (word, _) in SIDES.items() if word in names))
+    names = [" ".join(hierarchy.names[node].lower() for node in limb) for limb in limbs]
+    sides = ["".join(side for side, (word, _) in SIDES.items() if word in name) for name in names]
     return "".join(sides) if sides in (["L", "R"], ["R", "L"]) else None
 
 

@@ -26,7 +26,7 @@ from models.errors import InputError
 from models.skeleton import HUMAN36M
 
 SHOWN = 3  # files named in a note
-MAX_REACH = 25.0  # metres from the middle of a take
+MAX_REACH = 25.0  # metres from the middle of a take to its farthest joint
 SEEN = {  # by detections
     "gt": "four virtual cameras without lens distortion; 2D poses are exact projections",
     "cpn": "four virtual cameras without lens distortion; 2D poses are projections with made-up detector errors, "
@@ -125,23 +125,20 @@ def _usable_clips(
     for path, clip in read_clips([file.path for file in files], settings).items():
         if isinstance(clip, str):
             wrong.append(clip)
-        elif (reach := _reach(clip)) > MAX_REACH:
+            continue
+        reach = np.linalg.norm(clip.world - clip.world.mean((0, 1)), axis=-1).max()
+        if reach <= MAX_REACH:
+            clips[path] = clip
+        else:
             wrong.append(
                 f"{path}: its motion reaches {reach:,.0f} m far, more than a room: cut or remove the file"
             )
-        else:
-            clips[path] = clip
     if wrong and not skip:
         more = f" ({len(wrong)} files have something wrong; data.options.skip=true leaves them out)"
         raise InputError(wrong[0] + (more if len(files) > 1 else ""))
     if not clips:
         raise InputError(f"{root}: none of its {len(files)} BVH files can be used; the first: {wrong[0]}")
     return clips, [f"{len(wrong)} files left out; the first: {wrong[0]}"] if wrong else []
-
-
-def _reach(clip: Clip) -> float:
-    """Metres from the middle of a take to the joint that goes farthest."""
-    return float(np.linalg.norm(clip.world - clip.world.mean((0, 1)), axis=-1).max())
 
 
 def _sequences(
@@ -165,19 +162,12 @@ def _findings(clips: dict[Path, Clip]) -> list[str]:
     """What was found out of the files, one sentence for all that are alike."""
     alike: dict[str, list[str]] = defaultdict(list)
     for path, clip in clips.items():
-        alike[_finding(clip)].append(path.name)
+        guessed = f"joints guessed: {', '.join(clip.guessed)}" if clip.guessed else "joints known by their names"
+        parts = [f"unit {clip.unit}, {clip.up} up"]
+        parts += ["left-handed coordinates, mirrored"] * clip.mirrored
+        parts += ["the bone of the chest, which the conversion lost, put back"] * clip.completed
+        alike["; ".join([*parts, guessed])].append(path.name)
     return [
         f"{', '.join(names[:SHOWN])}{f' and {len(names) - SHOWN} more files' * (len(names) > SHOWN)}: {finding}"
         for finding, names in alike.items()
     ]
-
-
-def _finding(clip: Clip) -> str:
-    parts = [f"unit {clip.unit}, {clip.up} up"]
-    if clip.mirrored:
-        parts.append("left-handed coordinates, mirrored")
-    if clip.completed:
-        parts.append("the bone of the chest, which the conversion lost, put back")
-    guessed = ", ".join(clip.guessed)
-    parts.append(f"joints guessed: {guessed}" if guessed else "joints known by their names")
-    return "; ".join(parts)

@@ -36,11 +36,7 @@ class NamedFile:
 
 
 def find_files(root: Path) -> list[Path]:
-    """All BVH files below a folder, in sorted order.
-
-    Raises:
-        InputError: it is no folder, or has none.
-    """
+    """All BVH files below a folder, sorted; ``InputError`` if it is no folder, or has none."""
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: name the folder with the BVH files as the data's root")
     files = [

@@ -51,13 +51,10 @@ def check_same_takes(
     """Raise ``InputError`` if a take is in one of the files only."""
     for here, there, has, lacks in ((poses, keypoints, file_3d, file_2d), (keypoints, poses, file_2d, file_3d)):
         for subject, actions in here.items():
-            if subject not in there:
-                raise InputError(f"subject {subject} is in {has} but not in {lacks}: use two files of one origin")
-            missing = sorted(set(actions) - set(there[subject]))
-            if missing:
-                raise InputError(
-                    f"{subject}/{missing[0]} is in {has} but not in {lacks}: use two files of one origin"
-                )
+            missing = sorted(set(actions) - set(there.get(subject, ())))
+            if missing or subject not in there:
+                what = f"{subject}/{missing[0]}" if subject in there else f"subject {subject}"
+                raise InputError(f"{what} is in {has} but not in {lacks}: use two files of one origin")
 
 
 def world_poses(stored: Any, place: str) -> np.ndarray:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from bench.data.human36m import cameras as human36m_cameras
 from bench.data.human36m.files import (
     FILE_3D,
@@ -117,16 +115,13 @@ def _recordings(
             name = f"{subject}/{action}"
             world = world_poses(poses[subject].pop(action), f"{file_3d}, {name}")  # popped: frees the other joints
             views = camera_views(keypoints[subject][action], f"{file_2d}, {name}", len(world))
-            pixels = tuple(view[:, :, :2] for view in views)
-            recordings.append(Recording(subject, action, world, pixels, cameras, _confidence(views)))
+            pixels, confidence = tuple(view[:, :, :2] for view in views), None
+            if views[0].shape[2] == 3:  # peaks of heat maps can be a little beyond 0 and 1
+                confidence = tuple(view[:, :, 2].clip(0, 1) for view in views)
+            recordings.append(Recording(subject, action, world, pixels, cameras, confidence))
     if not recordings:
         raise InputError(f"{file_3d} has no take of {', '.join(subjects)}: add at least one of these subjects")
     return recordings
-
-
-def _confidence(views: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...] | None:
-    """The third column, which peaks of heat maps can carry a little beyond 0 and 1."""
-    return tuple(view[:, :, 2].clip(0, 1) for view in views) if views[0].shape[2] == 3 else None
 
 
 def _check_confidence(path: Path, recordings: list[Recording]) -> None:

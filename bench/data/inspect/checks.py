@@ -41,6 +41,7 @@ class _Facts:
     """Measures of one sequence, over the frames that count, in metres and screen units.
 
     Attributes:
+        sequence: that was measured.
         finite: whether all its numbers are.
         outside: share of joints outside the image.
         misplaced: ``[T * J]`` distance of 2D poses and projections by the image's width.
@@ -52,6 +53,7 @@ class _Facts:
         knees: frames of both legs with a knee that bends forward, frames with a bent one; None without knees.
     """
 
+    sequence: Sequence
     finite: bool
     outside: float
     misplaced: np.ndarray
@@ -76,8 +78,8 @@ def check(dataset: Dataset, complete: tuple[int, int] | None = None) -> Iterator
     yield _frames(dataset, complete)
     yield _subjects(dataset)
     for judge in (_finite, _frame_rates, _images, _projections, _depths, _sides, _knees):
-        yield judge(everything, facts)
-    yield from _bones(dataset.skeleton, everything, facts)
+        yield judge(facts)
+    yield from _bones(dataset.skeleton, facts)
     if any(sequence.confidence is not None for sequence in everything):
         yield _confidence(everything)
 
@@ -100,6 +102,7 @@ def _facts(sequence: Sequence, skeleton: Skeleton) -> _Facts:
     distance = np.linalg.norm(sequence.trajectory[counts], axis=-1)
     parents, children = (list(ends) for ends in zip(*skeleton.bones, strict=True))
     return _Facts(
+        sequence=sequence,
         finite=bool(np.isfinite(whole).all() and np.isfinite(sequence.pose_2d).all()),
         outside=float(outside.mean()),
         misplaced=(np.linalg.norm(pose_2d - exact, axis=-1).ravel() / 2).astype(np.float32),
@@ -178,15 +181,15 @@ def _subjects(dataset: Dataset) -> Line:
     return ("note", f"{text}; who is in both is known from training") if train & test else ("ok", text)
 
 
-def _finite(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
-    bad = [sequence.key for sequence, fact in zip(sequences, facts, strict=True) if not fact.finite]
+def _finite(facts: list[_Facts]) -> Line:
+    bad = [fact.sequence.key for fact in facts if not fact.finite]
     named = f", the first is {bad[0]}" if bad else ""
     return _line(not bad, f"finite: {len(bad)} sequences of {len(facts)} have NaN or infinite coordinates{named}")
 
 
-def _frame_rates(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
-    rates = sorted({sequence.fps for sequence in sequences})
-    fast, key = _worst(sequences, facts, lambda fact: fact.fast)
+def _frame_rates(facts: list[_Facts]) -> Line:
+    rates = sorted({fact.sequence.fps for fact in facts})
+    fast, key = _worst(facts, lambda fact: fact.fast)
     fine = FRAME_RATES[0] <= rates[0] and rates[-1] <= FRAME_RATES[1] and fast < FASTEST
     shown = " and ".join(f"{rate:g}" for rate in rates)
     return _line(
@@ -194,25 +197,25 @@ def _frame_rates(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
     )
 
 
-def _images(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
+def _images(facts: list[_Facts]) -> Line:
     share = float(np.mean([fact.outside for fact in facts]))
-    worst, key = _worst(sequences, facts, lambda fact: fact.outside)
+    worst, key = _worst(facts, lambda fact: fact.outside)
     return _line(share < OUTSIDE, f"images: {share:.2%} of 2D joints outside, at most {worst:.2%} (in {key})")
 
 
-def _projections(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
-    pixels = np.concatenate([f.misplaced * s.width for s, f in zip(sequences, facts, strict=True)])
+def _projections(facts: list[_Facts]) -> Line:
+    pixels = np.concatenate([fact.misplaced * fact.sequence.width for fact in facts])
     middle, most = np.percentile(pixels, [50, 95])
-    worst, key = _worst(sequences, facts, lambda fact: float(np.median(fact.misplaced)))
+    worst, key = _worst(facts, lambda fact: float(np.median(fact.misplaced)))
     return _line(
-        middle < MISPLACED * sequences[0].width and worst < MISPLACED_SEQUENCE,
+        middle < MISPLACED * facts[0].sequence.width and worst < MISPLACED_SEQUENCE,
         f"projection: 2D poses {middle:.2f} px (median), {most:.2f} px (95 %) from the projected 3D poses; "
         f"{worst:.2%} of the image's width in {key}",
     )
 
 
-def _depths(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
-    behind, key = _worst(sequences, facts, lambda fact: -fact.depth)
+def _depths(facts: list[_Facts]) -> Line:
+    behind, key = _worst(facts, lambda fact: -fact.depth)
     least, most = min(fact.distance[0] for fact in facts), max(fact.distance[1] for fact in facts)
     fine = behind < 0 and DISTANCE[0] < least and most < DISTANCE[1]
     return _line(
@@ -220,9 +223,9 @@ def _depths(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
     )
 
 
-def _sides(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
+def _sides(facts: list[_Facts]) -> Line:
     agree, tell = (sum(fact.sides[place] for fact in facts) for place in (0, 1))
-    against, key = _worst(sequences, facts, lambda fact: 1 - _share(fact.sides))
+    against, key = _worst(facts, lambda fact: 1 - _share(fact.sides))
     fine = _share((agree, tell)) > 0.9 and against < 0.5
     return _line(
         fine,
@@ -231,12 +234,12 @@ def _sides(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
     )
 
 
-def _knees(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
+def _knees(facts: list[_Facts]) -> Line:
     """Each subject by itself: sides may be exchanged in the data of one only."""
     by_subject: dict[str, list[tuple[int, int]]] = {}
-    for sequence, fact in zip(sequences, facts, strict=True):
+    for fact in facts:
         if fact.knees is not None:
-            by_subject.setdefault(sequence.subject, []).append(fact.knees)
+            by_subject.setdefault(fact.sequence.subject, []).append(fact.knees)
     if not by_subject:
         return "note", "facing: the skeleton has no joint called knee, so that its sides were not checked"
     shares = {name: _share(tuple(map(sum, zip(*counts, strict=True)))) for name, counts in by_subject.items()}
@@ -248,22 +251,21 @@ def _knees(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
     )
 
 
-def _bones(skeleton: Skeleton, sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Iterator[Line]:
+def _bones(skeleton: Skeleton, facts: list[_Facts]) -> Iterator[Line]:
     """Lengths, their constancy and their symmetry, by subject."""
     names = [f"{skeleton.joints[parent]}-{skeleton.joints[child]}" for parent, child in skeleton.bones]
-    subjects = list(dict.fromkeys(sequence.subject for sequence in sequences))
-    lengths = {
-        name: np.concatenate([f.bones for s, f in zip(sequences, facts, strict=True) if s.subject == name])
-        for name in subjects
-    }
-    mean = np.stack([lengths[name].mean(axis=0, dtype=np.float64) for name in subjects])
+    subjects = list(dict.fromkeys(fact.sequence.subject for fact in facts))
+    lengths = [
+        np.concatenate([fact.bones for fact in facts if fact.sequence.subject == name]) for name in subjects
+    ]
+    mean = np.stack([frames.mean(axis=0, dtype=np.float64) for frames in lengths])
     fine = BONE[0] < mean.min() and mean.max() < BONE[1]
     yield _line(
         fine,
         f"bones: {1000 * mean.min():.0f} mm ({names[mean.argmin() % len(names)]}) to {1000 * mean.max():.0f} mm "
         f"({names[mean.argmax() % len(names)]})",
     )
-    change = np.stack([lengths[name].std(axis=0, dtype=np.float64) for name in subjects]) / np.maximum(mean, 1e-9)
+    change = np.stack([frames.std(axis=0, dtype=np.float64) for frames in lengths]) / np.maximum(mean, 1e-9)
     paired = {*skeleton.left, *skeleton.right}
     limbs = np.array([paired.issuperset(bone) for bone in skeleton.bones])
     most, others = change[:, limbs].max(), change[:, ~limbs].max()
@@ -292,13 +294,11 @@ def _confidence(sequences: tuple[Sequence, ...]) -> Line:
     return _line(fine, f"confidence: {values.min():.2f} to {values.max():.2f}, mean {values.mean():.2f}, {where}")
 
 
-def _worst(
-    sequences: tuple[Sequence, ...], facts: list[_Facts], measure: Callable[[_Facts], float]
-) -> tuple[float, str]:
+def _worst(facts: list[_Facts], measure: Callable[[_Facts], float]) -> tuple[float, str]:
     """Greatest measure of a sequence, and the name of that sequence."""
     values = [measure(fact) for fact in facts]
-    place = int(np.argmax(values))
-    return values[place], sequences[place].key
+    place = int(np.argmax(values))  # which takes NaN for the greatest
+    return values[place], facts[place].sequence.key
 
 
 def _share(counts: tuple[int, ...]) -> float:

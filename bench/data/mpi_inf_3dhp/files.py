@@ -15,6 +15,7 @@ import numpy as np
 from bench.data.archive import read_archive
 from bench.data.mpi_inf_3dhp.cameras import TRAINING_SIZE, published_camera
 from bench.data.stored import check_dict, check_finite, check_names, check_per_frame, check_poses
+from models.checkpoints.restricted_unpickler import one_line
 from models.errors import InputError
 from models.skeleton import MPI_INF_3DHP
 
@@ -28,8 +29,7 @@ TRAIN = {
     "S5 Seq1": (12820, 50), "S5 Seq2": (12312, 50), "S6 Seq1": (6188, 25), "S6 Seq2": (6145, 25),
     "S7 Seq1": (6239, 25), "S7 Seq2": (6320, 25), "S8 Seq1": (6468, 25), "S8 Seq2": (6054, 25),
 }  # fmt: skip
-TEST = {"TS1": 603, "TS2": 540, "TS3": 505, "TS4": 553, "TS5": 276, "TS6": 452}  # valid frames
-TEST_FPS = 25.0
+TEST = {"TS1": 603, "TS2": 540, "TS3": 505, "TS4": 553, "TS5": 276, "TS6": 452}  # valid frames, 25 per second
 ACTIVITIES = (
     "Stand/Walk", "Exercise", "Sit on chair", "Crouch/Reach", "On the floor", "Sports", "Miscellaneous",
 )  # fmt: skip
@@ -120,7 +120,7 @@ def read_test_views(path: Path, annotations: Path | None) -> list[View]:
         activity = _activity(stored, place, annotations and annotations / name / "annot_data.mat", len(pixels))
         camera = published_camera(name)
         size = (camera.width, camera.height)
-        views.append(View(name, name, camera.name, TEST_FPS, size, pixels, millimetres, valid, activity))
+        views.append(View(name, name, camera.name, 25.0, size, pixels, millimetres, valid, activity))
         _check_depth(views[-1])
     if not views:
         raise InputError(f"{path} has no test sequence: get the file again")
@@ -166,7 +166,7 @@ def _poses(stored: Any, place: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _check_depth(view: View) -> None:
     depth = view.millimetres[..., 2].min(axis=1)
-    near = (depth < NEAREST) if view.valid is None else (depth < NEAREST) & view.valid
+    near = depth < NEAREST if view.valid is None else (depth < NEAREST) & view.valid
     if near.any():
         frame = int(np.argmax(near))
         raise InputError(
@@ -199,5 +199,6 @@ def _annotated_activity(path: Path) -> np.ndarray:
         with h5py.File(path) as file:
             return np.asarray(file["activity_annotation"])
     except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).strip("'\"").replace("\n", " ")
-        raise InputError(f"{path}: has no readable activity_annotation ({reason}): get the file again") from None
+        raise InputError(
+            f"{path}: has no readable activity_annotation ({one_line(error)}): get the file again"
+        ) from None

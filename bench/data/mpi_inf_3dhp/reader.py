@@ -6,7 +6,6 @@ their own: errors under one say nothing about the other. The set itself: Mehta e
 
 from __future__ import annotations
 
-from collections import abc
 from pathlib import Path
 
 import numpy as np
@@ -114,10 +113,10 @@ def _notes(
             f"J-Agg reprojects from the root's trajectory times {min(scales):.3f} to {max(scales):.3f}, one "
             "factor for each test sequence, with which poses of universal height meet their 2D"
         )
-    other = [
-        f"{name} {count} ({TEST[name]})" for name, count in _valid_frames(test).items() if count != TEST[name]
-    ]
-    notes += [f"Valid test frames, and in brackets those of the complete set: {', '.join(other)}"] * bool(other)
+    counts = _valid_frames(test)
+    other = [f"{name} {count} ({TEST[name]})" for name, count in counts.items() if count != TEST[name]]
+    if other:
+        notes.append(f"Valid test frames, and in brackets those of the complete set: {', '.join(other)}")
     if any(sequence.activity is None for sequence in test):
         notes.append("No table by activity: the files have no activity labels, and no annotations were named")
     return tuple(notes)
@@ -144,7 +143,10 @@ def _packed(views: list[View], protocol: str) -> tuple[tuple[Sequence, ...], lis
     pose_3d = np.empty((frames, JOINTS, 3), dtype=np.float32)
     trajectory = np.empty((frames, 3), dtype=np.float32)
     found, scales = [], []
-    for view, rows in _emptied(views):
+    while views:
+        view = views.pop()
+        rows = slice(frames - len(view.pixels), frames)
+        frames = rows.start
         seen = view.millimetres / 1000
         pose_2d[rows] = normalise(view.pixels.astype(np.float64), *view.size)
         pose_3d[rows] = seen - seen[:, ROOT : ROOT + 1]
@@ -160,12 +162,3 @@ def _packed(views: list[View], protocol: str) -> tuple[tuple[Sequence, ...], lis
         names = (view.subject, view.action, view.camera, view.fps)
         found.append(Sequence(*names, *arrays, *view.size, valid=view.valid, activity=view.activity))
     return tuple(reversed(found)), scales
-
-
-def _emptied(views: list[View]) -> abc.Iterator[tuple[View, slice]]:
-    """Each view with its rows in the shared arrays, from the last one on; it is removed from the list."""
-    end = sum(len(view.pixels) for view in views)
-    while views:
-        view = views.pop()
-        yield view, slice(end - len(view.pixels), end)
-        end -= len(view.pixels)

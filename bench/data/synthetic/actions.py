@@ -8,8 +8,8 @@ from math import radians
 
 import numpy as np
 
-from bench.data.synthetic.bodies import STATURE, Body
-from bench.data.synthetic.curves import staircase, wander
+from bench.data.synthetic.bodies import STATURE, Actor, Body
+from bench.data.synthetic.curves import change_times, staircase, wander
 from bench.data.synthetic.gait import Base, walk
 from bench.data.synthetic.gestures import Script, hands
 from bench.data.synthetic.kinematics import joints, pose_trunk
@@ -149,21 +149,21 @@ def make_motion(subject: str, action: str, take: int, frames: int, body: Body, s
         ``[T, 17, 3]`` metres, world (z up), rounded to 2^-17 m.
     """
     rng = np.random.default_rng([seed, 2, list(STATURE).index(subject), list(ACTIONS).index(action), take])
-    time = np.arange(frames) / FPS
+    actor = Actor(body, rng, np.arange(frames) / FPS)
     doing = ACTIONS[action]
     legs = doing.legs[take]
-    base = hold(body, rng, time, legs) if isinstance(legs, Stances) else walk(body, rng, time, legs)
-    trunk = replace(base.trunk, look=_look(rng, time, doing, base))
+    base = hold(actor, legs) if isinstance(legs, Stances) else walk(actor, legs)
+    trunk = replace(base.trunk, look=_look(actor, doing, base))
     pose = pose_trunk(body, trunk)
-    wrists, elbows = hands(body, rng, time, pose, base.swing, doing.script)
+    wrists, elbows = hands(actor, pose, base.swing, doing.script)
     world = joints(body, pose, base.ankles, base.knees, wrists, elbows)
     return np.round(world * 2**17) / 2**17
 
 
-def _look(rng: np.random.Generator, time: np.ndarray, doing: Action, base: Base) -> np.ndarray:
+def _look(actor: Actor, doing: Action, base: Base) -> np.ndarray:
     """``[T, 3]``: glances here and there, the head kept level when the trunk leans."""
-    gaps = rng.uniform(*doing.glance, size=int(np.ceil((time[-1] + 3) / doing.glance[0])) + 1)
-    begin = -rng.uniform(0, doing.glance[1]) + np.cumsum(gaps) - gaps[0]
+    rng, time = actor.rng, actor.time
+    begin = change_times(rng, time, doing.glance)
     turn, nod = (np.clip(rng.normal(0, 1, len(begin) + 1), -2, 2) * spread for spread in doing.gaze)
     glances = staircase(
         time, begin, rng.uniform(0.35, 0.7, len(begin)), np.stack([turn, nod, 0.15 * turn], axis=-1)

@@ -45,7 +45,6 @@ class TrunkPose:
     neck: np.ndarray
     head: np.ndarray
     upright_axes: np.ndarray
-    pelvis_axes: np.ndarray
     thorax_axes: np.ndarray
     head_axes: np.ndarray
 
@@ -84,7 +83,6 @@ def pose_trunk(body: Body, trunk: TrunkMotion) -> TrunkPose:
         neck=neck,
         head=neck + apply(head, _along((-0.25, 0, 1), body.head)),
         upright_axes=rotation(trunk.turn * [1, 0, 0]),
-        pelvis_axes=pelvis,
         thorax_axes=thorax,
         head_axes=head,
     )
