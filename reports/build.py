@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+import matplotlib
+
 from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
 from bench.results.record import Record, RunSet
@@ -101,7 +103,8 @@ def _write_all(
     known = _known(runset, records)
     entries = _entries(runset, records)
     tables = _tables(runset, records, entries)
-    drawings = _drawings(runset, records, entries, arrays)
+    with matplotlib.rc_context(STYLE):
+        drawings = _drawings(runset, records, entries, arrays)
     written = []
     for name, table in [*tables.items(), ("register", register(known))]:
         written += [_write(stage, f"tables/{file}", text) for file, text in texts(table, name, forms).items()]
@@ -184,8 +187,6 @@ def _drawings_of(
 
 def save_drawing(drawing: Drawing, stage: Path, command: str) -> list[PurePosixPath]:
     """As PDF and PNG, with a text file of the caption and the command; the names below ``stage``."""
-    import matplotlib
-
     paths = [PurePosixPath(f"figures/{drawing.name}.{end}") for end in ("pdf", "png")]
     (stage / "figures").mkdir(exist_ok=True)
     with matplotlib.rc_context(STYLE):

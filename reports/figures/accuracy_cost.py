@@ -10,18 +10,23 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bench.results.pareto import pareto_front
 from bench.results.record import Record
 from reports.figures.labels import Label, Segment, place_labels
 from reports.figures.style import (
     SMALL_POINTS,
-    STYLE,
     Drawing,
     Point,
     headline_point,
+    legend_above,
     legend_columns,
+    light_grid,
     looks_of,
     ms_per_frame,
     new_figure,
@@ -31,10 +36,6 @@ from reports.figures.style import (
 )
 from reports.rules.comparability import TRIVIAL, grouped
 from reports.rules.names import headlines, sampling_size
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 FRONT = "Pareto front"
 ISO = "Iso-cost"
@@ -114,41 +115,32 @@ def _against(records: Sequence[Record], cost: _Cost) -> list[Drawing]:
 
 
 def _figure(points: list[Point], cost: _Cost) -> Figure:
-    import matplotlib
-    import seaborn
-
-    with matplotlib.rc_context(STYLE):
-        looks = looks_of([point.record.title for point in points])
-        columns = legend_columns([*looks, FRONT, ISO])
-        figure = new_figure(2.0 + 0.14 * math.ceil((len(looks) + 2) / columns))
-        axes = figure.add_subplot()
-        _draw_front(axes, points)
-        for title, members in grouped(points, lambda point: point.record.title).items():
-            _draw_points(axes, members, *looks[title], title)
-        axes.set(xscale="log", xlabel=cost.axis, ylabel="MPJPE (mm)")
-        axes.margins(x=0.12, y=0.08)
-        lines = _draw_iso_costs(axes)
-        plain_log_ticks(axes.xaxis, axes.get_xlim())
-        axes.grid(True, which="major", linewidth=0.3, color="0.88")
-        axes.set_axisbelow(True)
-        seaborn.despine(ax=axes)
-        handles, names = axes.get_legend_handles_labels()
-        order = sorted(range(len(names)), key=lambda index: names[index] in (FRONT, ISO))
-        figure.legend(
-            [handles[index] for index in order], [names[index] for index in order], ncols=columns,
-            loc="outside upper center", frameon=False, columnspacing=1.0, handletextpad=0.3,
-        )  # fmt: skip
-        labels = [
-            Label(point.position, _point_label(point), seaborn.desaturate(looks[point.record.title][0], 0.7))
-            for point in _by_importance(points)
-        ]
-        place_labels(axes, labels, _obstacles(points) + lines, SMALL_POINTS)
+    looks = looks_of([point.record.title for point in points])
+    columns = legend_columns([*looks, FRONT, ISO])
+    figure = new_figure(2.0 + 0.14 * math.ceil((len(looks) + 2) / columns))
+    axes = figure.add_subplot()
+    _draw_front(axes, points)
+    for title, members in grouped(points, lambda point: point.record.title).items():
+        _draw_points(axes, members, *looks[title], title)
+    axes.set(xscale="log", xlabel=cost.axis, ylabel="MPJPE (mm)")
+    axes.margins(x=0.12, y=0.08)
+    lines = _draw_iso_costs(axes)
+    plain_log_ticks(axes.xaxis, axes.get_xlim())
+    light_grid(axes)
+    handles, names = axes.get_legend_handles_labels()
+    order = sorted(range(len(names)), key=lambda index: names[index] in (FRONT, ISO))
+    ordered = {"handles": [handles[index] for index in order], "labels": [names[index] for index in order]}
+    legend_above(figure, ncols=columns, **ordered)
+    labels = [
+        Label(point.position, _point_label(point), seaborn.desaturate(looks[point.record.title][0], 0.7))
+        for point in _by_importance(points)
+    ]
+    place_labels(axes, labels, _obstacles(points) + lines, SMALL_POINTS)
     return figure
 
 
 def _draw_iso_costs(axes: Axes) -> list[Segment]:
     """Lines on which error times cost is the same round number, as far as they cross the figure."""
-    import numpy as np
 
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     errors = np.linspace(max(low, 1e-3), high, 50)

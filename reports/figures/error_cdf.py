@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
 
 from bench.results.arrays import RunFiles
 from bench.results.record import Record
 from reports.figures.style import (
-    STYLE,
     Drawing,
     left_out,
+    legend_above,
     legend_columns,
+    light_grid,
     looks_of,
     new_figure,
     settings,
@@ -19,10 +22,6 @@ from reports.figures.style import (
 )
 from reports.rules.comparability import TRIVIAL, headline
 from reports.rules.names import headlines, method_name
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.figure import Figure
 
 MOST_LINES = 20
 DASHES = ("-", "--", "-.", ":")
@@ -51,29 +50,20 @@ def error_distribution(records: Sequence[Record], files: RunFiles) -> list[Drawi
 
 
 def _figure(errors: list[tuple[Record, np.ndarray]]) -> Figure:
-    import matplotlib
-    import numpy as np
-    import seaborn
-
     shares = np.linspace(0, 1, 201)
-    with matplotlib.rc_context(STYLE):
-        figure = new_figure(2.4)
-        axes = figure.add_subplot()
-        names = [method_name(record) for record, _ in errors]
-        looks = looks_of(names)
-        for number, (name, (_, found)) in enumerate(zip(names, errors, strict=True)):
-            colour, marker = looks[name]
-            values = np.quantile(found, shares)
-            axes.plot(
-                values, 100 * shares, DASHES[number // 10 % len(DASHES)], color=colour, label=name,
-                marker=marker, markersize=3, markevery=[100, 190],
-            )  # fmt: skip
-        axes.set(xlabel="Error of a frame (mm)", ylabel="Frames (%)", ylim=(0, 100))
-        axes.set_xlim(0, max(float(np.quantile(found, 0.99)) for _, found in errors))
-        axes.grid(True, which="major", linewidth=0.3, color="0.88")
-        seaborn.despine(ax=axes)
-        figure.legend(
-            loc="outside upper center", ncols=legend_columns(names), frameon=False, columnspacing=1.0,
-            handlelength=1.6, handletextpad=0.4,
+    figure = new_figure(2.4)
+    axes = figure.add_subplot()
+    names = [method_name(record) for record, _ in errors]
+    looks = looks_of(names)
+    for number, (name, (_, found)) in enumerate(zip(names, errors, strict=True)):
+        colour, marker = looks[name]
+        values = np.quantile(found, shares)
+        axes.plot(
+            values, 100 * shares, DASHES[number // 10 % len(DASHES)], color=colour, label=name,
+            marker=marker, markersize=3, markevery=[100, 190],
         )  # fmt: skip
+    axes.set(xlabel="Error of a frame (mm)", ylabel="Frames (%)", ylim=(0, 100))
+    axes.set_xlim(0, max(float(np.quantile(found, 0.99)) for _, found in errors))
+    light_grid(axes)
+    legend_above(figure, ncols=legend_columns(names), handlelength=1.6)
     return figure

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-    from matplotlib.text import Annotation
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.text import Annotation
 
 OFFSETS = (
     (4, 3),
@@ -50,8 +49,6 @@ def place_labels(axes: Axes, labels: Sequence[Label], lines: Sequence[Segment], 
     Returns:
         The texts that were written.
     """
-    import numpy as np
-
     figure = axes.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()
@@ -73,8 +70,6 @@ def place_labels(axes: Axes, labels: Sequence[Label], lines: Sequence[Segment], 
 
 
 def _box(axes: Axes, first: tuple[float, float], last: tuple[float, float], margin: float) -> np.ndarray:
-    import numpy as np
-
     ends = axes.transData.transform([first, last])
     return np.r_[ends.min(0) - margin, ends.max(0) + margin]
 

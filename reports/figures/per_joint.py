@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
 
 from bench.results.arrays import Examples, RunFiles
 from bench.results.record import Record
 from reports.figures.style import (
     COLUMN_INCHES,
+    PAGE_INCHES,
     SMALL_POINTS,
-    STYLE,
     Drawing,
     left_out,
     new_figure,
@@ -23,11 +26,6 @@ from reports.figures.style import (
 )
 from reports.rules.comparability import TRIVIAL, headline
 from reports.rules.names import headlines, row_names
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.collections import PathCollection
-    from matplotlib.figure import Figure
 
 MOST_PANELS = 16
 ACROSS = 4
@@ -133,32 +131,27 @@ def _errors(record: Record) -> tuple[float, ...]:
 
 
 def _figure(records: list[Record], person: Person) -> Figure:
-    import matplotlib
-
     moving = [joint for joint, parent in enumerate(person.parents.tolist()) if parent >= 0]
     errors = [{joint: _errors(record)[joint] for joint in moving} for record in records]
     finite = [error for panel in errors for error in panel.values() if math.isfinite(error)]
     limits = min(finite, default=0.0), max(finite, default=1.0)
     across = min(len(records), ACROSS)
     down = math.ceil(len(records) / across)
-    with matplotlib.rc_context(STYLE):
-        figure = new_figure(1.9 * down, COLUMN_INCHES * (1 if across <= 2 else 2) + (0.2 if across > 2 else 0))
-        panels = figure.subplots(down, across, squeeze=False).ravel()
-        for axes, name, panel in zip(panels[: len(records)], row_names(records), errors, strict=True):
-            shown = _draw(axes, person, panel, limits)
-            axes.set_title(name.replace("§", ""), pad=2)
-        for axes in panels:
-            axes.set_axis_off()
-            axes.set(xlim=(-1.05, 1.05), ylim=(-1.08, 1.05), aspect="equal")
-        bar = figure.colorbar(shown, ax=panels.tolist(), shrink=0.8, aspect=25, pad=0.02)
-        bar.set_label("Error (mm)")
-        bar.outline.set_visible(False)
+    figure = new_figure(1.9 * down, COLUMN_INCHES if across <= 2 else PAGE_INCHES)
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes, name, panel in zip(panels[: len(records)], row_names(records), errors, strict=True):
+        shown = _draw(axes, person, panel, limits)
+        axes.set_title(name.replace("§", ""), pad=2)
+    for axes in panels:
+        axes.set_axis_off()
+        axes.set(xlim=(-1.05, 1.05), ylim=(-1.08, 1.05), aspect="equal")
+    bar = figure.colorbar(shown, ax=panels.tolist(), shrink=0.8, aspect=25, pad=0.02)
+    bar.set_label("Error (mm)")
+    bar.outline.set_visible(False)
     return figure
 
 
 def _draw(axes: Axes, person: Person, errors: dict[int, float], limits: tuple[float, float]) -> PathCollection:
-    import seaborn
-
     for joint in errors:
         (x, y), (from_x, from_y) = person.places[joint], person.places[person.parents[joint]]
         axes.plot([x, from_x], [y, from_y], color="0.75", linewidth=1.2, zorder=1)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bench.results.record import Record
-from reports.figures.style import STYLE, Drawing, left_out, legend_columns, looks_of, new_figure, plain_log_ticks
+from reports.figures.style import (
+    Drawing,
+    left_out,
+    legend_above,
+    legend_columns,
+    light_grid,
+    looks_of,
+    new_figure,
+    plain_log_ticks,
+)
 from reports.rules.comparability import TRIVIAL, device, grouped, source
 from reports.rules.names import method_name
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 MOST_TRAININGS = 40
 
@@ -48,30 +55,22 @@ def _trained_on(record: Record) -> str:
 
 
 def _training_figure(records: list[Record]) -> Figure:
-    import matplotlib
-    import seaborn
-
-    with matplotlib.rc_context(STYLE):
-        figure = new_figure(1.9)
-        loss, validation = figure.subplots(1, 2)
-        looks = looks_of([method_name(record) for record in records])
-        drawn: set[str] = set()
-        for record in records:
-            name = method_name(record)
-            _draw_training(loss, validation, record, looks[name][0], "" if name in drawn else name)
-            drawn.add(name)
-        loss.set(xlabel="Epoch", ylabel="Training loss", yscale="log")
-        validation.set(xlabel="Epoch", ylabel="Validation MPJPE (mm)")
-        for axes in (loss, validation):
-            axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.grid(True, which="major", linewidth=0.3, color="0.88")
-            seaborn.despine(ax=axes)
-        plain_log_ticks(loss.yaxis, loss.get_ylim())
-        names = list(dict.fromkeys(map(method_name, records)))
-        figure.legend(
-            loc="outside upper center", ncols=legend_columns(names), frameon=False, columnspacing=1.0,
-            handlelength=1.2,
-        )  # fmt: skip
+    figure = new_figure(1.9)
+    loss, validation = figure.subplots(1, 2)
+    looks = looks_of([method_name(record) for record in records])
+    drawn: set[str] = set()
+    for record in records:
+        name = method_name(record)
+        _draw_training(loss, validation, record, looks[name][0], "" if name in drawn else name)
+        drawn.add(name)
+    loss.set(xlabel="Epoch", ylabel="Training loss", yscale="log")
+    validation.set(xlabel="Epoch", ylabel="Validation MPJPE (mm)")
+    for axes in (loss, validation):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        light_grid(axes)
+    plain_log_ticks(loss.yaxis, loss.get_ylim())
+    names = list(dict.fromkeys(map(method_name, records)))
+    legend_above(figure, ncols=legend_columns(names), handlelength=1.2)
     return figure
 
 
