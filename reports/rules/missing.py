@@ -25,7 +25,7 @@ def table_entries(
         if name in records:
             found.append(records[name])
         elif name in missing:
-            found.append(MissingRun(missing[name], _most_similar(missing[name], present)))
+            found.append(MissingRun(**dict(missing[name]), neighbour=_most_similar(missing[name], present)))
     return _pooled(found)
 
 
