@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
 from bench.results.record import Record
+from models.errors import InputError
 from reports.figures.style import Drawing
 from reports.rules.entries import Entry
 from reports.writers.table import Table
@@ -44,3 +46,15 @@ class Layout:
     pictures: tuple[Callable[[Sequence[Record], RunFiles], list[Drawing]], ...] = ()
     companions: tuple[Layout, ...] = ()
     in_overall: bool = True
+
+
+def layout_of(name: str) -> Layout:
+    """The layout of a name.
+
+    Raises:
+        InputError: nothing has this name, it does not import, or it is no ``Layout``.
+    """
+    found = LAYOUTS.load(name)
+    if not isinstance(found, Layout):
+        raise InputError(f"layout {name!r}: {found!r} is no reports.tables.layout.Layout")
+    return found
