@@ -79,17 +79,17 @@ def person_of(examples: Examples) -> Person:
 
     Limbs are drawn straight, so that no joint hides another.
     """
-    right = np.array([name.startswith("R") for name in examples.joints]) & ~examples.left
+    on_a_side = examples.left | examples.right
     poses = examples.target.astype(float)  # [N, J, 3]
-    across = np.stack([_across(pose, examples.left, right) for pose in poses]).mean(axis=0)
+    across = np.stack([_across(pose, examples.left, examples.right) for pose in poses]).mean(axis=0)
     upward = -poses[..., 1].mean(axis=0)
     bones = poses - poses[:, np.maximum(examples.parents, 0)]  # [N, J, 3]
     lengths = np.linalg.norm(bones, axis=-1).mean(axis=0)
-    places = _straightened(np.stack([across, upward], axis=1), examples.parents, examples.left | right, lengths)
+    places = _straightened(np.stack([across, upward], axis=1), examples.parents, on_a_side, lengths)
     low, high = places.min(axis=0), places.max(axis=0)
     extent = np.where(high > low, high - low, 1) / 2
     places = (places - (low + high) / 2) / extent * (HALF_WIDTH, HALF_HEIGHT)
-    return Person(examples.joints, places, examples.parents, ~(examples.left | right))
+    return Person(examples.joints, places, examples.parents, ~on_a_side)
 
 
 def _straightened(

@@ -29,7 +29,7 @@ MOST_METHODS = 12
 TURN = math.radians(55)
 """From the camera's view about the upright axis, so that depth shows."""
 
-TRUTH, LEFT, RIGHT = "0.55", "#0173b2", "#de8f05"
+TRUTH, LEFT, RIGHT, MIDDLE = "0.55", "#0173b2", "#de8f05", "0.15"
 
 
 def example_poses(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
@@ -126,14 +126,9 @@ def _draw_bones(
 ) -> None:
     bones = [(child, parent) for child, parent in enumerate(examples.parents.tolist()) if parent >= 0]
     lines = [[(x[child], y[child]), (x[parent], y[parent])] for child, parent in bones]
-    colours = [colour or _side(examples, child) for child, _ in bones]
+    sides = np.select([examples.left, examples.right], [LEFT, RIGHT], default=MIDDLE)
+    colours = [colour or sides[child] for child, _ in bones]
     axes.add_collection(LineCollection(lines, colors=colours, linewidths=width, alpha=alpha, capstyle="round"))
-
-
-def _side(examples: Examples, joint: int) -> str:
-    if examples.left[joint]:
-        return LEFT
-    return RIGHT if examples.joints[joint].startswith("R") else "0.15"
 
 
 def _seen(pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
