@@ -119,7 +119,9 @@ def _figure(points: list[Point], cost: _Cost) -> Figure:
     columns = legend_columns([*looks, FRONT, ISO])
     figure = new_figure(2.0 + 0.14 * math.ceil((len(looks) + 2) / columns))
     axes = figure.add_subplot()
-    _draw_front(axes, points)
+    front = pareto_front([point.position for point in points])
+    steps = [points[index].position for index in front]
+    _draw_front(axes, steps)
     for title, members in grouped(points, lambda point: point.record.title).items():
         _draw_points(axes, members, *looks[title], title)
     axes.set(xscale="log", xlabel=cost.axis, ylabel="MPJPE (mm)")
@@ -133,9 +135,9 @@ def _figure(points: list[Point], cost: _Cost) -> Figure:
     legend_above(figure, ncols=columns, **ordered)
     labels = [
         Label(point.position, _point_label(point), seaborn.desaturate(looks[point.record.title][0], 0.7))
-        for point in _by_importance(points)
+        for point in [points[index] for index in dict.fromkeys([*sorted(front), *range(len(points))])]
     ]
-    place_labels(axes, labels, _obstacles(points) + lines, SMALL_POINTS)
+    place_labels(axes, labels, _obstacles(points, steps) + lines, SMALL_POINTS)
     return figure
 
 
@@ -171,29 +173,20 @@ def _length(distance: float) -> float:
     return max(distance, 0.0) if math.isfinite(distance) else 0.0
 
 
-def _draw_front(axes: Axes, points: list[Point]) -> None:
-    positions = [point.position for point in points]
-    x, y = zip(*(positions[index] for index in pareto_front(positions)), strict=True)
+def _draw_front(axes: Axes, steps: list[tuple[float, float]]) -> None:
+    x, y = zip(*steps, strict=True)
     axes.step(
         x, y, where="post", color="0.55", linewidth=0.8, linestyle="--", zorder=1, label=FRONT,
         marker="o", markersize=8, markerfacecolor="none", markeredgewidth=0.8,
     )  # fmt: skip
 
 
-def _obstacles(points: list[Point]) -> list[Segment]:
+def _obstacles(points: list[Point], steps: list[tuple[float, float]]) -> list[Segment]:
     """The vertical and horizontal lines that labels must not cross: intervals and steps of the front."""
     lines = [((x, p.value.low), (x, p.value.high)) for p in points for x in [p.position[0]]]
-    positions = [point.position for point in points]
-    front = [positions[index] for index in pareto_front(positions)]
-    for (x, y), (next_x, next_y) in itertools.pairwise(front):
+    for (x, y), (next_x, next_y) in itertools.pairwise(steps):
         lines += [((x, y), (next_x, y)), ((next_x, y), (next_x, next_y))]
     return [line for line in lines if all(map(math.isfinite, itertools.chain(*line)))]
-
-
-def _by_importance(points: list[Point]) -> list[Point]:
-    """Points of the front first, because there may not be room for all labels."""
-    front = set(pareto_front([point.position for point in points]))
-    return [points[i] for i in sorted(range(len(points)), key=lambda i: (i not in front, i))]
 
 
 def _point_label(point: Point) -> str:

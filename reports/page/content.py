@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.results.arrays import RunFiles
+from bench.results.pareto import pareto_front
 from bench.results.record import Record, RunSet, Value
-from reports.figures.accuracy_cost import pareto_front
 from reports.figures.style import looks_of
 from reports.page.all_results import CHOICES, results
 from reports.page.viewer import poses

@@ -66,7 +66,11 @@ Entry = Record | MissingRun
 """A run of a table."""
 
 
+def cost_or_similar(entry: Entry) -> Cost:
+    """What a run costs; where a missing one was not measured, its neighbour's cost, for setup and frames only."""
+    return entry.cost or entry.neighbour.cost if isinstance(entry, MissingRun) else entry.cost
+
+
 def output_frames(entry: Entry) -> int:
     """Output frames of a window."""
-    cost = entry.cost or entry.neighbour.cost if isinstance(entry, MissingRun) else entry.cost
-    return cost.latency.frames
+    return cost_or_similar(entry).latency.frames
