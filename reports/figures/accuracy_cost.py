@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,18 +79,17 @@ MEMORY = _Cost(
 )
 
 
-def latency_accuracy(records: Sequence[Record]) -> list[Drawing]:
+def latency_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE over milliseconds per output frame, headline aggregation only, with the Pareto front."""
     return _against(records, TIME)
 
 
-def memory_accuracy(records: Sequence[Record]) -> list[Drawing]:
+def memory_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE over peak memory, headline aggregation only, with the Pareto front."""
     return _against(records, MEMORY)
 
 
-def _against(records: Sequence[Record], cost: _Cost) -> list[Drawing]:
-    drawings = []
+def _against(records: Sequence[Record], cost: _Cost) -> Iterator[Drawing]:
     for name, group in settings(records):
         points = [point for record in group if (point := headline_point(record, cost.of)) is not None]
         learned = [point for point in points if point.record.method not in TRIVIAL]
@@ -110,8 +109,7 @@ def _against(records: Sequence[Record], cost: _Cost) -> list[Drawing]:
             caption += f" Memory counts: {'; '.join(counted)}."
         caption += f" Trivial predictors, not drawn: {'; '.join(trivial)}." if trivial else ""
         figure = _figure(learned, cost)
-        drawings.append(Drawing(f"{cost.name}{name}", figure, with_conditions(caption, group)))
-    return drawings
+        yield Drawing(f"{cost.name}{name}", figure, with_conditions(caption, group))
 
 
 def _figure(points: list[Point], cost: _Cost) -> Figure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -23,9 +23,8 @@ from reports.rules.comparability import grouped, headline
 from reports.rules.names import headlines, method_name
 
 
-def convergence(records: Sequence[Record]) -> list[Drawing]:
+def convergence(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of the headline after each step, at the largest H; a line per method and K."""
-    drawings = []
     for name, group in settings(records):
         widest = [
             record
@@ -40,8 +39,7 @@ def convergence(records: Sequence[Record]) -> list[Drawing]:
                 f"MPJPE ({shown}, H = {', '.join(map(str, widths))}) after every denoising step; "
                 "one line for each number of steps K, ending in a marker. Intervals stand in the tables."
             )
-            drawings.append(Drawing(f"convergence{name}", _figure(widest), with_conditions(caption, widest)))
-    return drawings
+            yield Drawing(f"convergence{name}", _figure(widest), with_conditions(caption, widest))
 
 
 def _steps(record: Record) -> list[Value]:

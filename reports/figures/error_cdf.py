@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -27,9 +27,8 @@ MOST_LINES = 20
 DASHES = ("-", "--", "-.", ":")
 
 
-def error_distribution(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
+def error_distribution(records: Sequence[Record], files: RunFiles) -> Iterator[Drawing]:
     """Share of frames whose mean error over joints is below x, headline aggregation; a line per learned method."""
-    drawings = []
     for name, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL]
         errors = [
@@ -45,8 +44,7 @@ def error_distribution(records: Sequence[Record], files: RunFiles) -> list[Drawi
                 "median and 95th percentile. The axis ends where 99 % of the frames of the worst method are below."
                 f"{left_out(len(learned), MOST_LINES)}"
             )
-            drawings.append(Drawing(f"distribution{name}", _figure(errors), with_conditions(caption, members)))
-    return drawings
+            yield Drawing(f"distribution{name}", _figure(errors), with_conditions(caption, members))
 
 
 def _figure(errors: list[tuple[Record, np.ndarray]]) -> Figure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import seaborn
@@ -29,9 +29,8 @@ from reports.rules.names import headlines, row_names, sampling_size
 MOST_PANELS = 8
 
 
-def error_heatmap(records: Sequence[Record]) -> list[Drawing]:
+def error_heatmap(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of the headline aggregation over H and K, a panel per method with a common scale."""
-    drawings = []
     for name, group in settings(records):
         grids = [
             grid
@@ -41,8 +40,7 @@ def error_heatmap(records: Sequence[Record]) -> list[Drawing]:
         if grids:
             shown = headlines(group)
             caption = f"MPJPE (mm, {shown}) over hypotheses H and denoising steps K; one scale of colours."
-            drawings.append(Drawing(f"grid{name}", _heat_figure(grids), with_conditions(caption, group)))
-    return drawings
+            yield Drawing(f"grid{name}", _heat_figure(grids), with_conditions(caption, group))
 
 
 def _heat_figure(grids: list[Line]) -> Figure:

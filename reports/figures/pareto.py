@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from matplotlib.figure import Figure
 
@@ -26,9 +26,8 @@ from reports.rules.operating_points import OperatingPoint, on_front, operating_p
 MOST_POINTS = 500
 
 
-def pareto_front_figure(entries: Sequence[Entry]) -> list[Drawing]:
+def pareto_front_figure(entries: Sequence[Entry]) -> Iterator[Drawing]:
     """The front, what was measured beside it, and at the upper edge what was not run but has a measured cost."""
-    drawings = []
     for name, group in settings(entries):
         present = [entry for entry in group if isinstance(entry, Record)]
         costs = [entry.cost for entry in group if isinstance(entry, MissingRun) and entry.cost is not None]
@@ -44,8 +43,7 @@ def pareto_front_figure(entries: Sequence[Entry]) -> list[Drawing]:
             f"{left_out(len(points), MOST_POINTS)}"
         )
         figure = _figure(points[:MOST_POINTS], skipped)
-        drawings.append(Drawing(f"front{name}", figure, with_conditions(caption, present)))
-    return drawings
+        yield Drawing(f"front{name}", figure, with_conditions(caption, present))
 
 
 def _figure(points: Sequence[OperatingPoint], skipped: Sequence[Cost]) -> Figure:

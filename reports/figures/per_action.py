@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,9 +16,8 @@ from reports.rules.names import headlines, row_names
 MOST_ROWS = 30
 
 
-def errors_by_action(records: Sequence[Record]) -> list[Drawing]:
+def errors_by_action(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of the headline by action, a row per method; trivial predictors are left out."""
-    drawings = []
     for name, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL and _by_action(record)]
         if learned:
@@ -29,8 +28,7 @@ def errors_by_action(records: Sequence[Record]) -> list[Drawing]:
             )
             caption += f" Only the first {MOST_ROWS} of {len(learned)} rows." if len(learned) > MOST_ROWS else ""
             chosen = learned[:MOST_ROWS]
-            drawings.append(Drawing(f"by-action{name}", _figure(chosen), with_conditions(caption, chosen)))
-    return drawings
+            yield Drawing(f"by-action{name}", _figure(chosen), with_conditions(caption, chosen))
 
 
 def _by_action(record: Record) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,9 +53,8 @@ class Person:
         return int((self.parents == joint).sum()) > 1
 
 
-def errors_by_joint(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
+def errors_by_joint(records: Sequence[Record], files: RunFiles) -> Iterator[Drawing]:
     """MPJPE of the headline by joint, a person per learned method; drawn like the ground truth of the examples."""
-    drawings = []
     for name, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL and _errors(record)]
         person = next((person_of(found) for record in learned if (found := files.examples(record))), None)
@@ -70,8 +69,7 @@ def errors_by_joint(records: Sequence[Record], files: RunFiles) -> list[Drawing]
             chosen = alike[:MOST_PANELS]
             if chosen:
                 drawing = _figure(chosen, person)
-                drawings.append(Drawing(f"by-joint{name}", drawing, with_conditions(caption, chosen)))
-    return drawings
+                yield Drawing(f"by-joint{name}", drawing, with_conditions(caption, chosen))
 
 
 def person_of(examples: Examples) -> Person:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -32,9 +32,8 @@ TURN = math.radians(55)
 TRUTH, LEFT, RIGHT, MIDDLE = "0.55", "#0173b2", "#de8f05", "0.15"
 
 
-def example_poses(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
+def example_poses(records: Sequence[Record], files: RunFiles) -> Iterator[Drawing]:
     """The middle one of the kept frames of each example sequence: 2D input, ground truth, and every method."""
-    drawings = []
     for name, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL]
         known = {method_name(r): (r, found) for r in learned if (found := files.examples(r)) is not None}
@@ -53,8 +52,7 @@ def example_poses(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
             f"{left_out(len(alike), MOST_METHODS)}"
         )
         members = [record for record, _ in chosen]
-        drawings.append(Drawing(f"poses{name}", _figure(chosen), with_conditions(caption, members)))
-    return drawings
+        yield Drawing(f"poses{name}", _figure(chosen), with_conditions(caption, members))
 
 
 def _same_frames(one: Examples, other: Examples) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -33,9 +33,8 @@ from reports.rules.scaling import (
 )
 
 
-def growth(entries: Sequence[Entry]) -> list[Drawing]:
+def growth(entries: Sequence[Entry]) -> Iterator[Drawing]:
     """Time above, added memory below, over every axis; dots measured, lines fitted; a figure for each device."""
-    drawings = []
     by_device = grouped(entries, device)
     for number, (where, group) in enumerate(by_device.items(), start=1):
         found = [along for its in grouped(group, method_and_arithmetic).values() for along in series_of(its)]
@@ -47,8 +46,7 @@ def growth(entries: Sequence[Entry]) -> list[Drawing]:
             )
             text = " ".join([caption, *cost_conditions(where, group)])
             end = f"-{number}" if len(by_device) > 1 else ""
-            drawings.append(Drawing(f"growth{end}", _figure(found), text))
-    return drawings
+            yield Drawing(f"growth{end}", _figure(found), text)
 
 
 LABELS = {"time": "ms/call", "memory": "Added memory (MB)"}

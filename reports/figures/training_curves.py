@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,18 +18,19 @@ from reports.figures.style import (
     new_figure,
     plain_log_ticks,
 )
-from reports.rules.comparability import TRIVIAL, device, grouped, source
+from reports.rules.comparability import TRIVIAL, device, grouped
 from reports.rules.names import method_name
 
 MOST_TRAININGS = 40
 
 
-def training_curves(records: Sequence[Record]) -> list[Drawing]:
+def training_curves(records: Sequence[Record]) -> Iterator[Drawing]:
     """Training loss and validation MPJPE by epoch, one line per training."""
-    trainings = {record.training_id: record for record in reversed(records) if _was_trained(record)}
-    known = list(trainings.values())[::-1]
-    groups = grouped(known, lambda record: (record.data.label, record.data.train_subjects, _trained_on(record)))
-    drawings = []
+    trained = [record for record in records if record.method not in TRIVIAL and len(record.training.loss) > 1]
+    known = list({record.training_id: record for record in reversed(trained)}.values())[::-1]
+    groups = grouped(
+        known, lambda record: (record.data.label, record.data.train_subjects, record.data.train_detections)
+    )
     for number, ((label, subjects, detections), group) in enumerate(groups.items(), start=1):
         seeds = sorted({seed for record in group for seed in record.conditions.training_seeds})
         caption = (
@@ -42,16 +43,7 @@ def training_curves(records: Sequence[Record]) -> list[Drawing]:
             f"{left_out(len(group), MOST_TRAININGS)}"
         )
         name = f"training-{number}" if len(groups) > 1 else "training"
-        drawings.append(Drawing(name, _training_figure(group[:MOST_TRAININGS]), caption))
-    return drawings
-
-
-def _was_trained(record: Record) -> bool:
-    return record.method not in TRIVIAL and len(record.training.loss) > 1
-
-
-def _trained_on(record: Record) -> str:
-    return source(record).train
+        yield Drawing(name, _training_figure(group[:MOST_TRAININGS]), caption)
 
 
 def _training_figure(records: list[Record]) -> Figure:

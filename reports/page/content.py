@@ -23,7 +23,7 @@ from reports.rules.metrics import in_order, title_with_unit
 from reports.rules.names import aggregation_title, marked_name, sampling_size, seeds_of, untrained
 from reports.rules.warnings import warnings
 from reports.tables.register import environments
-from reports.writers.table import Cell, Row, Table, notes
+from reports.writers.table import Cell, Table, notes
 
 _STATED = ("text", "number", "low", "high", "spread", "rank", "tie", "ahead")
 MLFLOW_SERVER = "http://127.0.0.1:5000"
@@ -70,16 +70,14 @@ def table_content(table: Table) -> dict[str, Any]:
             {
                 "section": block.section,
                 "heading": block.heading,
-                "rows": [_row(row, reasons) for row in block.rows],
+                "rows": [
+                    {"runs": row.runs, "cells": [_cell(cell, reasons) for cell in row.cells]} for row in block.rows
+                ],
             }
             for block in table.blocks
         ],
         "notes": notes(table),
     }
-
-
-def _row(row: Row, reasons: Mapping[str, str]) -> dict[str, Any]:
-    return {"runs": row.runs, "cells": [_cell(cell, reasons) for cell in row.cells]}
 
 
 def _cell(cell: Cell, reasons: Mapping[str, str]) -> str | dict[str, Any]:

@@ -26,12 +26,8 @@ def table_entries(
             found.append(records[name])
         elif name in missing:
             found.append(MissingRun(**dict(missing[name]), neighbour=_most_similar(missing[name], present)))
-    return _pooled(found)
-
-
-def _pooled(entries: Sequence[Entry]) -> list[Entry]:
     pooled: list[Entry] = []
-    for members in grouped(entries, _but_for_seeds).values():
+    for members in grouped(found, _but_for_seeds).values():
         pooled += pool(entry for entry in members if isinstance(entry, Record)) or members[:1]
     return pooled
 

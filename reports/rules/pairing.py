@@ -154,16 +154,12 @@ def _comparable(before: list[Record], after: list[Record]) -> Iterator[Pair]:
 
 def _changed(before: Record, after: Record, mine: dict[str, str], its: dict[str, str]) -> tuple[str, ...]:
     keys = [key for key in dict.fromkeys([*mine, *its]) if mine.get(key) != its.get(key)]
-    found = [f"{key}: {arrow(mine.get(key, '–'), its.get(key, '–'))}" for key in sorted(keys, key=_depth)]
+    keys.sort(key=lambda key: key.count("."))  # settings of a section before those nested more deeply
+    found = [f"{key}: {arrow(mine.get(key, '–'), its.get(key, '–'))}" for key in keys]
     seeds = [record.conditions.training_seeds for record in (before, after)]
     if seeds[0] != seeds[1]:
         found.append(f"training seeds: {arrow(*(', '.join(map(str, numbers)) for numbers in seeds))}")
     return tuple(found)
-
-
-def _depth(key: str) -> int:
-    """For sorting: settings of a section before those nested more deeply."""
-    return key.count(".")
 
 
 def _flat(description: dict[str, Any], above: str = "") -> dict[str, str]:

@@ -6,7 +6,7 @@ entry point of another package.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.config.registry import LAYOUTS
@@ -40,10 +40,10 @@ class Layout:
     name: str
     table: Callable[[Sequence[Entry], str], Table]
     subtitle: str = ""
-    figures: tuple[Callable[[Sequence[Record]], list[Drawing]], ...] = ()
-    figures_of_runs: tuple[Callable[[Sequence[Record]], list[Drawing]], ...] = ()
-    figures_with_missing: tuple[Callable[[Sequence[Entry]], list[Drawing]], ...] = ()
-    pictures: tuple[Callable[[Sequence[Record], RunFiles], list[Drawing]], ...] = ()
+    figures: tuple[Callable[[Sequence[Record]], Iterable[Drawing]], ...] = ()
+    figures_of_runs: tuple[Callable[[Sequence[Record]], Iterable[Drawing]], ...] = ()
+    figures_with_missing: tuple[Callable[[Sequence[Entry]], Iterable[Drawing]], ...] = ()
+    pictures: tuple[Callable[[Sequence[Record], RunFiles], Iterable[Drawing]], ...] = ()
     companions: tuple[Layout, ...] = ()
     in_overall: bool = True
 
