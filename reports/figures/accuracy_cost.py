@@ -141,7 +141,6 @@ def _figure(points: list[Point], cost: _Cost) -> Figure:
 
 def _draw_iso_costs(axes: Axes) -> list[Segment]:
     """Lines on which error times cost is the same round number, as far as they cross the figure."""
-
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     errors = np.linspace(max(low, 1e-3), high, 50)
     least, most = left * errors[0], right * high

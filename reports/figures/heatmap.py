@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import seaborn
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from bench.results.record import Record
@@ -83,24 +82,21 @@ def _draw_heat(
     table: list[list[float]],
     ticks: tuple[list[int], list[int]],
     limits: tuple[float, float],
-) -> QuadMesh:
+) -> None:
     """A panel. Not seaborn's heat map, which computes the layout of the whole figure again for every panel."""
-
     values = np.array(table)
-    mesh = draw_numbers(axes, values, values, limits)
+    draw_numbers(axes, values, values, limits)
     axes.set_xticks([index + 0.5 for index in range(len(ticks[0]))], [str(tick) for tick in ticks[0]])
     axes.set_yticks([index + 0.5 for index in range(len(ticks[1]))], [str(tick) for tick in ticks[1]])
     axes.set(title=name.replace("§", ""), xlabel="Hypotheses H")
-    return mesh
 
 
 def draw_numbers(
     axes: Axes, shades: np.ndarray, numbers: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)
-) -> QuadMesh:
+) -> None:
     """A grid of numbers, the first row on top, each on the colour of its shade; – where there is none."""
-
     colours = seaborn.color_palette("crest", as_cmap=True)
-    mesh = axes.pcolormesh(shades, cmap=colours, vmin=limits[0], vmax=limits[1], edgecolor="white", linewidth=0.5)
+    axes.pcolormesh(shades, cmap=colours, vmin=limits[0], vmax=limits[1], edgecolor="white", linewidth=0.5)
     for (row, column), number in np.ndenumerate(numbers):
         shade = shades[row, column]
         dark = math.isfinite(shade) and shade > limits[0] + 0.3 * (limits[1] - limits[0])
@@ -113,4 +109,3 @@ def draw_numbers(
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    return mesh

@@ -61,7 +61,6 @@ def _same_frames(one: Examples, other: Examples) -> bool:
 
 def _rows(examples: Examples) -> list[tuple[str, int]]:
     """(name of a sequence, index of its middle frame)."""
-
     members = [np.flatnonzero(examples.sequence == number) for number in range(len(examples.keys))]
     return [(key, int(rows[len(rows) // 2])) for key, rows in zip(examples.keys, members, strict=True)]
 
