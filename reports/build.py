@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+import matplotlib
+
 from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
 from bench.results.record import Record
@@ -26,7 +28,7 @@ from reports.rules.entries import Entry
 from reports.rules.missing import table_entries
 from reports.rules.warnings import missing_sentence
 from reports.summary import summary
-from reports.tables.layout import Layout
+from reports.tables.layout import Layout, layout_of
 from reports.tables.register import register
 from reports.writers.forms import DEFAULT_FORMS, texts
 from reports.writers.table import Table
@@ -99,10 +101,11 @@ def compile_pdf(tex: Path) -> Path | None:
 def _write_all(
     runset: RunSet, records: dict[str, Record], stage: Path, arrays: RunFiles | None, forms: Sequence[str]
 ) -> list[PurePosixPath]:
-    known = _known(runset, records)
-    entries = _entries(runset, records)
+    known = [records[identity] for identity in runset.ids if identity in records]
+    entries = {name: table_entries(spec, records, runset.missing) for name, spec in runset.tables.items()}
     tables = _tables(runset, records, entries)
-    drawings = _drawings(runset, records, entries, arrays)
+    with matplotlib.rc_context(STYLE):
+        drawings = _drawings(runset, records, entries, arrays)
     written = []
     for name, table in [*tables.items(), ("register", register(known))]:
         written += [_write(stage, f"tables/{file}", text) for file, text in texts(table, name, forms).items()]
@@ -115,24 +118,14 @@ def _write_all(
     return [_write(stage, "summary.md", summary(runset, known, tables, written)), *written]
 
 
-def _known(runset: RunSet, records: dict[str, Record]) -> list[Record]:
-    ids = dict.fromkeys(identity for spec in runset.tables.values() for identity in spec.ids)
-    return [records[identity] for identity in ids if identity in records]
-
-
-def _entries(runset: RunSet, records: dict[str, Record]) -> dict[str, list[Entry]]:
-    """Name of a table → its runs; those that differ in their seeds only are one entry."""
-    return {name: table_entries(spec, records, runset.missing) for name, spec in runset.tables.items()}
-
-
 def _layout(name: str) -> tuple[Layout, tuple[str, ...]]:
     """A layout, and a note for under its table; a row per run where the layout is not there or does not import."""
     try:
-        return LAYOUTS.load(name), ()
+        return layout_of(name), ()
     except InputError as error:
         known = name in LAYOUTS.names()
         why = f"The layout cannot be used ({error})" if known else f"There is no layout {name!r}"
-        return Layout("runs", LAYOUTS.load("runs").table), (f"{why}: one row per run.",)
+        return Layout("runs", layout_of("runs").table), (f"{why}: one row per run.",)
 
 
 def _tables(runset: RunSet, records: dict[str, Record], entries: dict[str, list[Entry]]) -> dict[str, Table]:
@@ -141,28 +134,25 @@ def _tables(runset: RunSet, records: dict[str, Record], entries: dict[str, list[
     for name, spec in runset.tables.items():
         if not entries[name]:
             continue
-        layout, unknown = _layout(spec.layout)
+        layout, not_usable = _layout(spec.layout)
         missing = [run for run in spec.ids if run not in records and run not in runset.missing]
-        notes = spec.notes + ((missing_sentence(missing, len(spec.ids)),) if missing else ()) + unknown
-        tables[file_name(name)] = _noted(layout.table(entries[name], spec.title), notes)
+        notes = spec.notes + ((missing_sentence(missing, len(spec.ids)),) if missing else ()) + not_usable
+        found = {name: layout.table(entries[name], spec.title)}
         for companion in layout.companions:
             further = companion.table(entries[name], f"{spec.title}: {companion.subtitle}")
             if further.blocks:
-                tables[file_name(f"{name}-{companion.name}")] = _noted(further, notes)
+                found[f"{name}-{companion.name}"] = further
+        tables |= {file_name(key): replace(table, notes=table.notes + notes) for key, table in found.items()}
     return tables
-
-
-def _noted(table: Table, notes: tuple[str, ...]) -> Table:
-    return replace(table, notes=table.notes + notes)
 
 
 def _drawings(
     runset: RunSet, records: dict[str, Record], entries: dict[str, list[Entry]], arrays: RunFiles | None
 ) -> list[Drawing]:
     layouts = {name: _layout(spec.layout)[0] for name, spec in runset.tables.items()}
-    compared = {name: spec for name, spec in runset.tables.items() if layouts[name].in_overall}
-    together = pool(_known(runset.model_copy(update={"tables": compared}), records))
-    drawings = [drawing for draw in (latency_accuracy, memory_accuracy) for drawing in draw(together)]
+    compared = [run for name, spec in runset.tables.items() if layouts[name].in_overall for run in spec.ids]
+    together = pool(records[run] for run in dict.fromkeys(compared) if run in records)
+    drawings = [*latency_accuracy(together), *memory_accuracy(together)]
     for name, layout in layouts.items():
         runs = [records[run] for run in runset.tables[name].ids if run in records]
         if runs:
@@ -185,8 +175,6 @@ def _drawings_of(
 
 def save_drawing(drawing: Drawing, stage: Path, command: str) -> list[PurePosixPath]:
     """As PDF and PNG, with a text file of the caption and the command; the names below ``stage``."""
-    import matplotlib
-
     paths = [PurePosixPath(f"figures/{drawing.name}.{end}") for end in ("pdf", "png")]
     (stage / "figures").mkdir(exist_ok=True)
     with matplotlib.rc_context(STYLE):

@@ -205,7 +205,7 @@ EXECUTORS: Registry[Any] = Registry(
     },
 )
 
-LAYOUTS: Registry[Any] = Registry(
+LAYOUTS: Registry[object] = Registry(
     "layout",
     "lifting_bench.layouts",
     {

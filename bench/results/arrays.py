@@ -51,6 +51,11 @@ class Examples:
     answer: np.ndarray
     hypotheses: np.ndarray
 
+    @property
+    def right(self) -> np.ndarray:
+        """``[J]`` bool, joints of the right side, by their names."""
+        return np.array([name.startswith("R") for name in self.joints]) & ~self.left
+
     def save(self, path: Path) -> None:
         """Write a plain ``.npz``; the file appears whole or not at all."""
         arrays: dict[str, Any] = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bench.results.pareto import pareto_front
 from bench.results.record import Record
 from reports.figures.labels import Label, Segment, place_labels
 from reports.figures.style import (
     SMALL_POINTS,
-    STYLE,
     Drawing,
     Point,
     headline_point,
+    legend_above,
     legend_columns,
+    light_grid,
     looks_of,
     ms_per_frame,
     new_figure,
@@ -31,10 +36,6 @@ from reports.figures.style import (
 )
 from reports.rules.comparability import TRIVIAL, grouped
 from reports.rules.names import headlines, sampling_size
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 FRONT = "Pareto front"
 ISO = "Iso-cost"
@@ -78,18 +79,17 @@ MEMORY = _Cost(
 )
 
 
-def latency_accuracy(records: Sequence[Record]) -> list[Drawing]:
+def latency_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE over milliseconds per output frame, headline aggregation only, with the Pareto front."""
     return _against(records, TIME)
 
 
-def memory_accuracy(records: Sequence[Record]) -> list[Drawing]:
+def memory_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE over peak memory, headline aggregation only, with the Pareto front."""
     return _against(records, MEMORY)
 
 
-def _against(records: Sequence[Record], cost: _Cost) -> list[Drawing]:
-    drawings = []
+def _against(records: Sequence[Record], cost: _Cost) -> Iterator[Drawing]:
     for name, group in settings(records):
         points = [point for record in group if (point := headline_point(record, cost.of)) is not None]
         learned = [point for point in points if point.record.method not in TRIVIAL]
@@ -109,47 +109,38 @@ def _against(records: Sequence[Record], cost: _Cost) -> list[Drawing]:
             caption += f" Memory counts: {'; '.join(counted)}."
         caption += f" Trivial predictors, not drawn: {'; '.join(trivial)}." if trivial else ""
         figure = _figure(learned, cost)
-        drawings.append(Drawing(f"{cost.name}{name}", figure, with_conditions(caption, group)))
-    return drawings
+        yield Drawing(f"{cost.name}{name}", figure, with_conditions(caption, group))
 
 
 def _figure(points: list[Point], cost: _Cost) -> Figure:
-    import matplotlib
-    import seaborn
-
-    with matplotlib.rc_context(STYLE):
-        looks = looks_of([point.record.title for point in points])
-        columns = legend_columns([*looks, FRONT, ISO])
-        figure = new_figure(2.0 + 0.14 * math.ceil((len(looks) + 2) / columns))
-        axes = figure.add_subplot()
-        _draw_front(axes, points)
-        for title, members in grouped(points, lambda point: point.record.title).items():
-            _draw_points(axes, members, *looks[title], title)
-        axes.set(xscale="log", xlabel=cost.axis, ylabel="MPJPE (mm)")
-        axes.margins(x=0.12, y=0.08)
-        lines = _draw_iso_costs(axes)
-        plain_log_ticks(axes.xaxis, axes.get_xlim())
-        axes.grid(True, which="major", linewidth=0.3, color="0.88")
-        axes.set_axisbelow(True)
-        seaborn.despine(ax=axes)
-        handles, names = axes.get_legend_handles_labels()
-        order = sorted(range(len(names)), key=lambda index: names[index] in (FRONT, ISO))
-        figure.legend(
-            [handles[index] for index in order], [names[index] for index in order], ncols=columns,
-            loc="outside upper center", frameon=False, columnspacing=1.0, handletextpad=0.3,
-        )  # fmt: skip
-        labels = [
-            Label(point.position, _point_label(point), seaborn.desaturate(looks[point.record.title][0], 0.7))
-            for point in _by_importance(points)
-        ]
-        place_labels(axes, labels, _obstacles(points) + lines, SMALL_POINTS)
+    looks = looks_of([point.record.title for point in points])
+    columns = legend_columns([*looks, FRONT, ISO])
+    figure = new_figure(2.0 + 0.14 * math.ceil((len(looks) + 2) / columns))
+    axes = figure.add_subplot()
+    front = pareto_front([point.position for point in points])
+    steps = [points[index].position for index in front]
+    _draw_front(axes, steps)
+    for title, members in grouped(points, lambda point: point.record.title).items():
+        _draw_points(axes, members, *looks[title], title)
+    axes.set(xscale="log", xlabel=cost.axis, ylabel="MPJPE (mm)")
+    axes.margins(x=0.12, y=0.08)
+    lines = _draw_iso_costs(axes)
+    plain_log_ticks(axes.xaxis, axes.get_xlim())
+    light_grid(axes)
+    handles, names = axes.get_legend_handles_labels()
+    order = sorted(range(len(names)), key=lambda index: names[index] in (FRONT, ISO))
+    ordered = {"handles": [handles[index] for index in order], "labels": [names[index] for index in order]}
+    legend_above(figure, ncols=columns, **ordered)
+    labels = [
+        Label(point.position, _point_label(point), seaborn.desaturate(looks[point.record.title][0], 0.7))
+        for point in [points[index] for index in dict.fromkeys([*sorted(front), *range(len(points))])]
+    ]
+    place_labels(axes, labels, _obstacles(points, steps) + lines, SMALL_POINTS)
     return figure
 
 
 def _draw_iso_costs(axes: Axes) -> list[Segment]:
     """Lines on which error times cost is the same round number, as far as they cross the figure."""
-    import numpy as np
-
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     errors = np.linspace(max(low, 1e-3), high, 50)
     least, most = left * errors[0], right * high
@@ -179,29 +170,20 @@ def _length(distance: float) -> float:
     return max(distance, 0.0) if math.isfinite(distance) else 0.0
 
 
-def _draw_front(axes: Axes, points: list[Point]) -> None:
-    positions = [point.position for point in points]
-    x, y = zip(*(positions[index] for index in pareto_front(positions)), strict=True)
+def _draw_front(axes: Axes, steps: list[tuple[float, float]]) -> None:
+    x, y = zip(*steps, strict=True)
     axes.step(
         x, y, where="post", color="0.55", linewidth=0.8, linestyle="--", zorder=1, label=FRONT,
         marker="o", markersize=8, markerfacecolor="none", markeredgewidth=0.8,
     )  # fmt: skip
 
 
-def _obstacles(points: list[Point]) -> list[Segment]:
+def _obstacles(points: list[Point], steps: list[tuple[float, float]]) -> list[Segment]:
     """The vertical and horizontal lines that labels must not cross: intervals and steps of the front."""
     lines = [((x, p.value.low), (x, p.value.high)) for p in points for x in [p.position[0]]]
-    positions = [point.position for point in points]
-    front = [positions[index] for index in pareto_front(positions)]
-    for (x, y), (next_x, next_y) in itertools.pairwise(front):
+    for (x, y), (next_x, next_y) in itertools.pairwise(steps):
         lines += [((x, y), (next_x, y)), ((next_x, y), (next_x, next_y))]
     return [line for line in lines if all(map(math.isfinite, itertools.chain(*line)))]
-
-
-def _by_importance(points: list[Point]) -> list[Point]:
-    """Points of the front first, because there may not be room for all labels."""
-    front = set(pareto_front([point.position for point in points]))
-    return [points[i] for i in sorted(range(len(points)), key=lambda i: (i not in front, i))]
 
 
 def _point_label(point: Point) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
 
 from bench.results.arrays import Examples, RunFiles
 from bench.results.record import Record
 from reports.figures.style import (
     COLUMN_INCHES,
+    PAGE_INCHES,
     SMALL_POINTS,
-    STYLE,
     Drawing,
     left_out,
     new_figure,
@@ -23,11 +26,6 @@ from reports.figures.style import (
 )
 from reports.rules.comparability import TRIVIAL, headline
 from reports.rules.names import headlines, row_names
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.collections import PathCollection
-    from matplotlib.figure import Figure
 
 MOST_PANELS = 16
 ACROSS = 4
@@ -55,9 +53,8 @@ class Person:
         return int((self.parents == joint).sum()) > 1
 
 
-def errors_by_joint(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
+def errors_by_joint(records: Sequence[Record], files: RunFiles) -> Iterator[Drawing]:
     """MPJPE of the headline by joint, a person per learned method; drawn like the ground truth of the examples."""
-    drawings = []
     for name, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL and _errors(record)]
         person = next((person_of(found) for record in learned if (found := files.examples(record))), None)
@@ -72,8 +69,7 @@ def errors_by_joint(records: Sequence[Record], files: RunFiles) -> list[Drawing]
             chosen = alike[:MOST_PANELS]
             if chosen:
                 drawing = _figure(chosen, person)
-                drawings.append(Drawing(f"by-joint{name}", drawing, with_conditions(caption, chosen)))
-    return drawings
+                yield Drawing(f"by-joint{name}", drawing, with_conditions(caption, chosen))
 
 
 def person_of(examples: Examples) -> Person:
@@ -81,17 +77,17 @@ def person_of(examples: Examples) -> Person:
 
     Limbs are drawn straight, so that no joint hides another.
     """
-    right = np.array([name.startswith("R") for name in examples.joints]) & ~examples.left
+    on_a_side = examples.left | examples.right
     poses = examples.target.astype(float)  # [N, J, 3]
-    across = np.stack([_across(pose, examples.left, right) for pose in poses]).mean(axis=0)
+    across = np.stack([_across(pose, examples.left, examples.right) for pose in poses]).mean(axis=0)
     upward = -poses[..., 1].mean(axis=0)
     bones = poses - poses[:, np.maximum(examples.parents, 0)]  # [N, J, 3]
     lengths = np.linalg.norm(bones, axis=-1).mean(axis=0)
-    places = _straightened(np.stack([across, upward], axis=1), examples.parents, examples.left | right, lengths)
+    places = _straightened(np.stack([across, upward], axis=1), examples.parents, on_a_side, lengths)
     low, high = places.min(axis=0), places.max(axis=0)
     extent = np.where(high > low, high - low, 1) / 2
     places = (places - (low + high) / 2) / extent * (HALF_WIDTH, HALF_HEIGHT)
-    return Person(examples.joints, places, examples.parents, ~(examples.left | right))
+    return Person(examples.joints, places, examples.parents, ~on_a_side)
 
 
 def _straightened(
@@ -133,32 +129,27 @@ def _errors(record: Record) -> tuple[float, ...]:
 
 
 def _figure(records: list[Record], person: Person) -> Figure:
-    import matplotlib
-
     moving = [joint for joint, parent in enumerate(person.parents.tolist()) if parent >= 0]
     errors = [{joint: _errors(record)[joint] for joint in moving} for record in records]
     finite = [error for panel in errors for error in panel.values() if math.isfinite(error)]
     limits = min(finite, default=0.0), max(finite, default=1.0)
     across = min(len(records), ACROSS)
     down = math.ceil(len(records) / across)
-    with matplotlib.rc_context(STYLE):
-        figure = new_figure(1.9 * down, COLUMN_INCHES * (1 if across <= 2 else 2) + (0.2 if across > 2 else 0))
-        panels = figure.subplots(down, across, squeeze=False).ravel()
-        for axes, name, panel in zip(panels[: len(records)], row_names(records), errors, strict=True):
-            shown = _draw(axes, person, panel, limits)
-            axes.set_title(name.replace("§", ""), pad=2)
-        for axes in panels:
-            axes.set_axis_off()
-            axes.set(xlim=(-1.05, 1.05), ylim=(-1.08, 1.05), aspect="equal")
-        bar = figure.colorbar(shown, ax=panels.tolist(), shrink=0.8, aspect=25, pad=0.02)
-        bar.set_label("Error (mm)")
-        bar.outline.set_visible(False)
+    figure = new_figure(1.9 * down, COLUMN_INCHES if across <= 2 else PAGE_INCHES)
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes, name, panel in zip(panels[: len(records)], row_names(records), errors, strict=True):
+        shown = _draw(axes, person, panel, limits)
+        axes.set_title(name.replace("§", ""), pad=2)
+    for axes in panels:
+        axes.set_axis_off()
+        axes.set(xlim=(-1.05, 1.05), ylim=(-1.08, 1.05), aspect="equal")
+    bar = figure.colorbar(shown, ax=panels.tolist(), shrink=0.8, aspect=25, pad=0.02)
+    bar.set_label("Error (mm)")
+    bar.outline.set_visible(False)
     return figure
 
 
 def _draw(axes: Axes, person: Person, errors: dict[int, float], limits: tuple[float, float]) -> PathCollection:
-    import seaborn
-
     for joint in errors:
         (x, y), (from_x, from_y) = person.places[joint], person.places[person.parents[joint]]
         axes.plot([x, from_x], [y, from_y], color="0.75", linewidth=1.2, zorder=1)

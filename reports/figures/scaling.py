@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from reports.figures.style import COLUMN_INCHES, STYLE, Drawing, looks_of, new_figure, plain_log_ticks
+from reports.figures.style import (
+    PAGE_INCHES,
+    Drawing,
+    legend_above,
+    light_grid,
+    looks_of,
+    new_figure,
+    plain_log_ticks,
+)
 from reports.rules.comparability import device, grouped
 from reports.rules.entries import Entry
 from reports.rules.scaling import (
@@ -22,14 +32,9 @@ from reports.rules.scaling import (
     two_digits,
 )
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-
-def growth(entries: Sequence[Entry]) -> list[Drawing]:
+def growth(entries: Sequence[Entry]) -> Iterator[Drawing]:
     """Time above, added memory below, over every axis; dots measured, lines fitted; a figure for each device."""
-    drawings = []
     by_device = grouped(entries, device)
     for number, (where, group) in enumerate(by_device.items(), start=1):
         found = [along for its in grouped(group, method_and_arithmetic).values() for along in series_of(its)]
@@ -41,37 +46,32 @@ def growth(entries: Sequence[Entry]) -> list[Drawing]:
             )
             text = " ".join([caption, *cost_conditions(where, group)])
             end = f"-{number}" if len(by_device) > 1 else ""
-            drawings.append(Drawing(f"growth{end}", _figure(found), text))
-    return drawings
+            yield Drawing(f"growth{end}", _figure(found), text)
 
 
 LABELS = {"time": "ms/call", "memory": "Added memory (MB)"}
 
 
 def _figure(found: Sequence[Series]) -> Figure:
-    import matplotlib
-    from matplotlib.lines import Line2D
-
     axes = [axis for axis in AXES if any(axis == along.axis for along in found)]
     looks = looks_of([along.entries[0].title for along in found])
-    with matplotlib.rc_context(STYLE):
-        figure = new_figure(3.4, 2 * COLUMN_INCHES + 0.2)
-        panels = figure.subplots(2, len(axes), squeeze=False, sharex="col", sharey="row")
-        for row, (what, quantity) in zip(panels, QUANTITIES.items(), strict=True):
-            for panel, axis in zip(row, axes, strict=True):
-                along_it = [along for along in found if along.axis == axis]
-                for number, along in enumerate(along_it):
-                    _draw(panel, along, quantity, *looks[along.entries[0].title], line=number)
-                _finish(panel, sorted({x for along in along_it for x in along.positions()}))
-            row[0].set_ylabel(LABELS[what])
-            plain_log_ticks(row[0].yaxis, row[0].get_ylim())
-        for panel, axis in zip(panels[1], axes, strict=True):
-            panel.set_xlabel(AXES[axis])
-        handles = [
-            Line2D([], [], color=colour, marker=marker, markersize=3.5, label=title)
-            for title, (colour, marker) in looks.items()
-        ]
-        figure.legend(handles=handles, loc="outside upper center", ncols=len(looks), frameon=False)
+    figure = new_figure(3.4, PAGE_INCHES)
+    panels = figure.subplots(2, len(axes), squeeze=False, sharex="col", sharey="row")
+    for row, (what, quantity) in zip(panels, QUANTITIES.items(), strict=True):
+        for panel, axis in zip(row, axes, strict=True):
+            along_it = [along for along in found if along.axis == axis]
+            for number, along in enumerate(along_it):
+                _draw(panel, along, quantity, *looks[along.entries[0].title], line=number)
+            _finish(panel, sorted({x for along in along_it for x in along.positions()}))
+        row[0].set_ylabel(LABELS[what])
+        plain_log_ticks(row[0].yaxis, row[0].get_ylim())
+    for panel, axis in zip(panels[1], axes, strict=True):
+        panel.set_xlabel(AXES[axis])
+    handles = [
+        Line2D([], [], color=colour, marker=marker, markersize=3.5, label=title)
+        for title, (colour, marker) in looks.items()
+    ]
+    legend_above(figure, handles=handles, ncols=len(looks))
     return figure
 
 
@@ -89,11 +89,8 @@ def _draw(panel: Axes, along: Series, quantity: Quantity, colour: tuple, marker:
 
 
 def _finish(panel: Axes, places: list[int]) -> None:
-    import seaborn
-
     panel.set(xscale="log", yscale="log")
     panel.margins(x=0.08, y=0.12)
     panel.set_xticks(places, list(map(str, places)))
     panel.set_xticks([], minor=True)
-    panel.grid(True, which="major", linewidth=0.3, color="0.88")
-    seaborn.despine(ax=panel)
+    light_grid(panel)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from bench.results.record import Record, Value
 from reports.rules.comparability import AnyEntry, aggregations, groups_of, headline
 from reports.rules.conditions import sentences
 from reports.rules.names import untrained
 
-if TYPE_CHECKING:
-    from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
+COLUMN_INCHES, PAGE_INCHES = 3.4, 7.0
+"""Widths of figures: one column of a page, and both."""
 
-COLUMN_INCHES = 3.4
 FONT_POINTS = 7.0
 SMALL_POINTS = 6.5
 KNOWN_TITLES = ("TCN", "MixSTE", "D3DP", "FinePOSE")
@@ -37,7 +42,7 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "savefig.dpi": 300,
 }
-"""Matplotlib parameters that drawing and saving both need."""
+"""Matplotlib parameters under which ``reports.build`` draws and saves every figure."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,6 @@ def looks_of(titles: Sequence[str]) -> dict[str, tuple[tuple[float, float, float
     The palette is made for the colour-blind. There are more markers than colours: two methods of one colour have
     different markers.
     """
-    import seaborn
 
     palette = seaborn.color_palette("colorblind")
     found = dict.fromkeys(titles)
@@ -107,9 +111,6 @@ def looks_of(titles: Sequence[str]) -> dict[str, tuple[tuple[float, float, float
 
 
 def new_figure(height: float, width: float = COLUMN_INCHES) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -121,9 +122,21 @@ def legend_columns(names: Sequence[str]) -> int:
     return math.ceil(len(names) / math.ceil(len(names) / most))
 
 
+def legend_above(figure: Figure, **options: Any) -> None:
+    """A legend over all panels; ``options``: of matplotlib's own legend."""
+    look = {"loc": "outside upper center", "frameon": False, "columnspacing": 1.0, "handletextpad": 0.3}
+    figure.legend(**look | options)
+
+
+def light_grid(axes: Axes) -> None:
+    """Thin lines behind what is drawn, and no frame above and on the right."""
+    axes.grid(True, which="major", linewidth=0.3, color="0.88")
+    axes.set_axisbelow(True)
+    seaborn.despine(ax=axes)
+
+
 def plain_log_ticks(axis: Axis, limits: tuple[float, float]) -> None:
     """Ticks of a logarithmic axis as plain numbers, few enough for its length."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     span = limits[1] / limits[0]
     axis.set_major_locator(

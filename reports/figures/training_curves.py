@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bench.results.record import Record
-from reports.figures.style import STYLE, Drawing, left_out, legend_columns, looks_of, new_figure, plain_log_ticks
-from reports.rules.comparability import TRIVIAL, device, grouped, source
+from reports.figures.style import (
+    Drawing,
+    left_out,
+    legend_above,
+    legend_columns,
+    light_grid,
+    looks_of,
+    new_figure,
+    plain_log_ticks,
+)
+from reports.rules.comparability import TRIVIAL, device, grouped
 from reports.rules.names import method_name
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 MOST_TRAININGS = 40
 
 
-def training_curves(records: Sequence[Record]) -> list[Drawing]:
+def training_curves(records: Sequence[Record]) -> Iterator[Drawing]:
     """Training loss and validation MPJPE by epoch, one line per training."""
-    trainings = {record.training_id: record for record in reversed(records) if _was_trained(record)}
-    known = list(trainings.values())[::-1]
-    groups = grouped(known, lambda record: (record.data.label, record.data.train_subjects, _trained_on(record)))
-    drawings = []
+    trained = [record for record in records if record.method not in TRIVIAL and len(record.training.loss) > 1]
+    known = list({record.training_id: record for record in reversed(trained)}.values())[::-1]
+    groups = grouped(
+        known, lambda record: (record.data.label, record.data.train_subjects, record.data.train_detections)
+    )
     for number, ((label, subjects, detections), group) in enumerate(groups.items(), start=1):
         seeds = sorted({seed for record in group for seed in record.conditions.training_seeds})
         caption = (
@@ -35,43 +43,26 @@ def training_curves(records: Sequence[Record]) -> list[Drawing]:
             f"{left_out(len(group), MOST_TRAININGS)}"
         )
         name = f"training-{number}" if len(groups) > 1 else "training"
-        drawings.append(Drawing(name, _training_figure(group[:MOST_TRAININGS]), caption))
-    return drawings
-
-
-def _was_trained(record: Record) -> bool:
-    return record.method not in TRIVIAL and len(record.training.loss) > 1
-
-
-def _trained_on(record: Record) -> str:
-    return source(record).train
+        yield Drawing(name, _training_figure(group[:MOST_TRAININGS]), caption)
 
 
 def _training_figure(records: list[Record]) -> Figure:
-    import matplotlib
-    import seaborn
-
-    with matplotlib.rc_context(STYLE):
-        figure = new_figure(1.9)
-        loss, validation = figure.subplots(1, 2)
-        looks = looks_of([method_name(record) for record in records])
-        drawn: set[str] = set()
-        for record in records:
-            name = method_name(record)
-            _draw_training(loss, validation, record, looks[name][0], "" if name in drawn else name)
-            drawn.add(name)
-        loss.set(xlabel="Epoch", ylabel="Training loss", yscale="log")
-        validation.set(xlabel="Epoch", ylabel="Validation MPJPE (mm)")
-        for axes in (loss, validation):
-            axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.grid(True, which="major", linewidth=0.3, color="0.88")
-            seaborn.despine(ax=axes)
-        plain_log_ticks(loss.yaxis, loss.get_ylim())
-        names = list(dict.fromkeys(map(method_name, records)))
-        figure.legend(
-            loc="outside upper center", ncols=legend_columns(names), frameon=False, columnspacing=1.0,
-            handlelength=1.2,
-        )  # fmt: skip
+    figure = new_figure(1.9)
+    loss, validation = figure.subplots(1, 2)
+    looks = looks_of([method_name(record) for record in records])
+    drawn: set[str] = set()
+    for record in records:
+        name = method_name(record)
+        _draw_training(loss, validation, record, looks[name][0], "" if name in drawn else name)
+        drawn.add(name)
+    loss.set(xlabel="Epoch", ylabel="Training loss", yscale="log")
+    validation.set(xlabel="Epoch", ylabel="Validation MPJPE (mm)")
+    for axes in (loss, validation):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        light_grid(axes)
+    plain_log_ticks(loss.yaxis, loss.get_ylim())
+    names = list(dict.fromkeys(map(method_name, records)))
+    legend_above(figure, ncols=legend_columns(names), handlelength=1.2)
     return figure
 
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.results.arrays import RunFiles
+from bench.results.pareto import pareto_front
 from bench.results.record import Record, Value
 from bench.results.run_set import RunSet
-from reports.figures.accuracy_cost import pareto_front
 from reports.figures.style import looks_of
 from reports.page.all_results import CHOICES, results
 from reports.page.viewer import poses
@@ -24,7 +24,7 @@ from reports.rules.metrics import in_order, title_with_unit
 from reports.rules.names import aggregation_title, marked_name, sampling_size, seeds_of, untrained
 from reports.rules.warnings import warnings
 from reports.tables.register import environments
-from reports.writers.table import Cell, Row, Table, notes
+from reports.writers.table import Cell, Table, notes
 
 _STATED = ("text", "number", "low", "high", "spread", "rank", "tie", "ahead")
 MLFLOW_SERVER = "http://127.0.0.1:5000"
@@ -71,16 +71,14 @@ def table_content(table: Table) -> dict[str, Any]:
             {
                 "section": block.section,
                 "heading": block.heading,
-                "rows": [_row(row, reasons) for row in block.rows],
+                "rows": [
+                    {"runs": row.runs, "cells": [_cell(cell, reasons) for cell in row.cells]} for row in block.rows
+                ],
             }
             for block in table.blocks
         ],
         "notes": notes(table),
     }
-
-
-def _row(row: Row, reasons: Mapping[str, str]) -> dict[str, Any]:
-    return {"runs": row.runs, "cells": [_cell(cell, reasons) for cell in row.cells]}
 
 
 def _cell(cell: Cell, reasons: Mapping[str, str]) -> str | dict[str, Any]:

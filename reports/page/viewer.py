@@ -65,7 +65,7 @@ def _scene(members: Sequence[tuple[Record, Examples]], number: int) -> dict[str,
         "frames": len(frames),
         "fps": float(examples.fps[number]) / max(1, every),
         "parents": examples.parents.tolist(),
-        "right": _right(examples),
+        "right": examples.right.tolist(),
         "truth": _stored(examples.target[rows], PER_METRE),
         "input": _stored(examples.pose_2d[rows], PER_SCREEN),
         "methods": [_method(*member, rows) for member in members],
@@ -81,11 +81,6 @@ def _method(record: Record, examples: Examples, rows: np.ndarray) -> dict[str, A
         "answer": _stored(examples.answer[rows], PER_METRE),
         "hypotheses": [_stored(several[:, h], PER_METRE) for h in range(several.shape[1])],
     }
-
-
-def _right(examples: Examples) -> list[bool]:
-    """Joints of the right side."""
-    return [name.startswith("R") and not left for name, left in zip(examples.joints, examples.left, strict=True)]
 
 
 def _stored(array: np.ndarray, unit: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ each assisted or oracle aggregation alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -156,19 +156,14 @@ def sources(entries: Iterable[Entry]) -> dict[Source, str]:
     }
 
 
-def split_by_source(entries: Iterable[AnyEntry], titles: Mapping[Source, str]) -> list[tuple[str, list[AnyEntry]]]:
-    """Entries by source in the order of ``titles``, each with its title."""
-    groups = grouped(entries, source)
-    return [(title, groups[key]) for key, title in titles.items() if key in groups]
-
-
 def groups_of(entries: Sequence[AnyEntry]) -> list[tuple[str, str, list[AnyEntry]]]:
     """(heading of the section, title of the source, entries) of everything that may be compared."""
-    return [
-        (heading, title, group)
-        for heading, members in sections(entries)
-        for title, group in split_by_source(members, sources(entries))
-    ]
+    titles = sources(entries)
+    found = []
+    for heading, members in sections(entries):
+        groups = grouped(members, source)
+        found += [(heading, title, groups[key]) for key, title in titles.items() if key in groups]
+    return found
 
 
 def _source_title(key: Source) -> str:

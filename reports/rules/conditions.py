@@ -52,7 +52,7 @@ def _fields(entries: Sequence[Entry]) -> dict[str, Accessor]:
         "Training subjects": lambda entry: ", ".join(entry.data.train_subjects),
         "Test subjects": lambda entry: ", ".join(entry.data.test_subjects),
         "Detections (training → test)": _detections,
-        "Test part": _test_part,
+        "Test part": test_part,
         first.heading: partial(_choice, first),
         "Hypotheses and steps": _hypotheses,
         "Aggregation": _aggregations,
@@ -84,7 +84,8 @@ def _detections(entry: Entry) -> str:
     return f"{data.train_detections} → {data.test_detections} [content {data.fingerprint}]"
 
 
-def _test_part(entry: Entry) -> str:
+def test_part(entry: Entry) -> str:
+    """The evaluated part of the data, with its size."""
     data = entry.data
     return (
         f"{data.subset}, {data.windows:,} windows, {data.frames:,} frames, "

@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from bench.results.cost import Cost, Environment
 from bench.results.record import Conditions, DataInfo, Missing, Record, Value
 
 
-@dataclass(frozen=True)
-class MissingRun:
+class MissingRun(Missing):
     """A declared run that has no record, in a table beside runs that have one.
 
-    It has what was declared, why there are no numbers, and a place: the section of the most similar run.
-
     Attributes:
-        declared: what was asked for, and the reason.
         neighbour: the most similar run of the same table that has a record. Data, protocol and device are those of
             its section; no number is taken from it.
     """
 
-    declared: Missing
     neighbour: Record
 
     @property
-    def id(self) -> str:
-        return self.declared.id
-
-    @property
-    def training_id(self) -> str:
-        return self.declared.training_id
-
-    @property
     def runs(self) -> tuple[str, ...]:
-        return (self.declared.id,)
-
-    @property
-    def reason(self) -> str:
-        """What the table prints in place of numbers."""
-        return self.declared.reason
-
-    @property
-    def experiment(self) -> dict[str, Any]:
-        return self.declared.experiment
-
-    @property
-    def method(self) -> str:
-        return self.declared.method
-
-    @property
-    def title(self) -> str:
-        return self.declared.title
-
-    @property
-    def preset(self) -> str:
-        return self.declared.preset
-
-    @property
-    def variant(self) -> str:
-        return self.declared.variant
+        return (self.id,)
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -68,7 +27,7 @@ class MissingRun:
     @property
     def cost(self) -> Cost | None:
         """Where it was measured although the run was not made."""
-        return self.declared.measurement.cost if self.declared.measurement else None
+        return self.measurement.cost if self.measurement else None
 
     @property
     def data(self) -> DataInfo:
@@ -107,7 +66,11 @@ Entry = Record | MissingRun
 """A run of a table."""
 
 
+def cost_or_similar(entry: Entry) -> Cost:
+    """What a run costs; where a missing one was not measured, its neighbour's cost, for setup and frames only."""
+    return entry.cost or entry.neighbour.cost if isinstance(entry, MissingRun) else entry.cost
+
+
 def output_frames(entry: Entry) -> int:
     """Output frames of a window."""
-    cost = entry.cost or entry.neighbour.cost if isinstance(entry, MissingRun) else entry.cost
-    return cost.latency.frames
+    return cost_or_similar(entry).latency.frames

@@ -44,16 +44,12 @@ def _of_other_packages(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def arrow(info: MetricInfo) -> str:
-    return "↑" if info.higher_is_better else "↓"
-
-
 def headers(infos: Iterable[MetricInfo]) -> list[str]:
     """Headings of columns; with arrows where it is not lower that is better in all of them."""
     infos = list(infos)
     if not any(info.higher_is_better for info in infos):
         return [info.title for info in infos]
-    return [f"{info.title} {arrow(info)}" for info in infos]
+    return [f"{info.title} {'↑' if info.higher_is_better else '↓'}" for info in infos]
 
 
 def title_with_unit(info: MetricInfo) -> str:

@@ -26,13 +26,9 @@ def table_entries(
         if name in records:
             found.append(records[name])
         elif name in missing:
-            found.append(MissingRun(missing[name], _most_similar(missing[name], present)))
-    return _pooled(found)
-
-
-def _pooled(entries: Sequence[Entry]) -> list[Entry]:
+            found.append(MissingRun(**dict(missing[name]), neighbour=_most_similar(missing[name], present)))
     pooled: list[Entry] = []
-    for members in grouped(entries, _but_for_seeds).values():
+    for members in grouped(found, _but_for_seeds).values():
         pooled += pool(entry for entry in members if isinstance(entry, Record)) or members[:1]
     return pooled
 

@@ -87,25 +87,26 @@ def named(record: Record) -> str:
 
 def obstacles(before: Record, after: Record) -> list[str]:
     """Why the errors of two records may not be compared: what differs in data and protocol, in words."""
-    places = [setting(record).headings() for record in (before, after)]
+    places = [_place(record) for record in (before, after)]
     ignored = {"device", *([SELECTION] if before.method in TRIVIAL else [])}
     pairs = {name: [place.get(name, "–") for place in places] for place in places for name in place}
     found = [
         f"{name}: {arrow(*words)}" for name, words in pairs.items() if name not in ignored and words[0] != words[1]
     ]
-    for name, text in (
-        ("train_detections", "training detections"),
-        ("test_detections", "test detections"),
-        ("fingerprint", "content of the data"),
-    ):
-        one, other = getattr(before.data, name), getattr(after.data, name)
-        found += [f"{text}: {arrow(one, other)}"] * (one != other)
-    given = ["given" if record.conditions.action_label_given else "not given" for record in (before, after)]
-    found += [f"action label: {arrow(*given)}"] * (given[0] != given[1])
     found += ["other takes"] * (before.data.takes != after.data.takes)
     common = before.metric_versions.keys() & after.metric_versions.keys()
     versions = sorted(name for name in common if before.metric_versions[name] != after.metric_versions[name])
     return found + [f"another definition of {', '.join(versions)}"] * bool(versions)
+
+
+def _place(record: Record) -> dict[str, str]:
+    """Data and protocol of a record: heading → words."""
+    return setting(record).headings() | {
+        "training detections": record.data.train_detections,
+        "test detections": record.data.test_detections,
+        "content of the data": record.data.fingerprint,
+        "action label": "given" if record.conditions.action_label_given else "not given",
+    }
 
 
 def arrow(before: Any, after: Any) -> str:
@@ -153,16 +154,12 @@ def _comparable(before: list[Record], after: list[Record]) -> Iterator[Pair]:
 
 def _changed(before: Record, after: Record, mine: dict[str, str], its: dict[str, str]) -> tuple[str, ...]:
     keys = [key for key in dict.fromkeys([*mine, *its]) if mine.get(key) != its.get(key)]
-    found = [f"{key}: {arrow(mine.get(key, '–'), its.get(key, '–'))}" for key in sorted(keys, key=_depth)]
+    keys.sort(key=lambda key: key.count("."))  # settings of a section before those nested more deeply
+    found = [f"{key}: {arrow(mine.get(key, '–'), its.get(key, '–'))}" for key in keys]
     seeds = [record.conditions.training_seeds for record in (before, after)]
     if seeds[0] != seeds[1]:
         found.append(f"training seeds: {arrow(*(', '.join(map(str, numbers)) for numbers in seeds))}")
     return tuple(found)
-
-
-def _depth(key: str) -> int:
-    """For sorting: settings of a section before those nested more deeply."""
-    return key.count(".")
 
 
 def _flat(description: dict[str, Any], above: str = "") -> dict[str, str]:

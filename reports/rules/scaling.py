@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.results.record import Record
-from reports.rules.entries import Entry, MissingRun, output_frames
+from reports.rules.entries import Entry, cost_or_similar, output_frames
 from reports.rules.names import untrained
 
 T_975 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
@@ -60,8 +60,7 @@ class Series(NamedTuple):
 
 
 def place(entry: Entry) -> Place:
-    measured = entry.neighbour if isinstance(entry, MissingRun) and entry.cost is None else entry
-    setup, conditions = measured.cost.setup if measured.cost else None, entry.conditions
+    setup, conditions = cost_or_similar(entry).setup, entry.conditions
     batch, workers = (setup.batch, setup.workers) if setup else (1, 1)
     return Place(output_frames(entry), conditions.hypotheses, conditions.steps, batch, workers)
 
@@ -119,7 +118,7 @@ def method_and_arithmetic(entry: Entry) -> str:
 
 
 def _arithmetic(entry: Entry) -> str:
-    setup = (entry.cost or entry.neighbour.cost).setup if isinstance(entry, MissingRun) else entry.cost.setup
+    setup = cost_or_similar(entry).setup
     return "" if setup is None else f"{setup.precision}{' compiled' * setup.compiled}"
 
 

@@ -11,11 +11,13 @@ from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import SCORES, headers, printed_metrics
 from reports.rules.names import headlines, row_names
-from reports.tables.cells import Matrix, Number, rank_columns, shape, value_number, with_runs
+from reports.tables.cells import Matrix, rank_columns, shape, value_number, with_runs
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Row, Table
 
 Part = Literal["per_action", "per_activity"]
+
+NO_WINDOW = "the evaluated part has no window of this action"
 
 
 def actions(entries: Sequence[Entry], title: str) -> Table:
@@ -33,7 +35,11 @@ def _actions_across(entries: Sequence[Entry], title: str) -> Table:
     blocks = []
     for heading, text, group in groups_of(entries):
         rows: Matrix = [
-            [Cell(label), *_action_cells(entry, names)]
+            [
+                Cell(label),
+                *_part_cells(entry, "mpjpe", "per_action", names, NO_WINDOW),
+                value_number(entry, "mpjpe", headline(entry), ""),
+            ]
             for label, entry in zip(row_names(group), group, strict=True)
         ]
         rows = rank_columns(rows, [0] * len(rows), range(1, len(columns)))
@@ -43,12 +49,6 @@ def _actions_across(entries: Sequence[Entry], title: str) -> Table:
         "Intervals: of the mean only."
     )
     return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), (note,))
-
-
-def _action_cells(entry: Entry, names: Sequence[str]) -> list[Cell | Number]:
-    why_not = "the evaluated part has no window of this action"
-    cells = _part_cells(entry, "mpjpe", "per_action", names, why_not)
-    return [*cells, value_number(entry, "mpjpe", headline(entry), "")]
 
 
 def sequences(entries: Sequence[Entry], title: str) -> Table:

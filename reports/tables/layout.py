@@ -6,11 +6,13 @@ entry point of another package.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
 from bench.results.record import Record
+from models.errors import InputError
 from reports.figures.style import Drawing
 from reports.rules.entries import Entry
 from reports.writers.table import Table
@@ -38,9 +40,21 @@ class Layout:
     name: str
     table: Callable[[Sequence[Entry], str], Table]
     subtitle: str = ""
-    figures: tuple[Callable[[Sequence[Record]], list[Drawing]], ...] = ()
-    figures_of_runs: tuple[Callable[[Sequence[Record]], list[Drawing]], ...] = ()
-    figures_with_missing: tuple[Callable[[Sequence[Entry]], list[Drawing]], ...] = ()
-    pictures: tuple[Callable[[Sequence[Record], RunFiles], list[Drawing]], ...] = ()
+    figures: tuple[Callable[[Sequence[Record]], Iterable[Drawing]], ...] = ()
+    figures_of_runs: tuple[Callable[[Sequence[Record]], Iterable[Drawing]], ...] = ()
+    figures_with_missing: tuple[Callable[[Sequence[Entry]], Iterable[Drawing]], ...] = ()
+    pictures: tuple[Callable[[Sequence[Record], RunFiles], Iterable[Drawing]], ...] = ()
     companions: tuple[Layout, ...] = ()
     in_overall: bool = True
+
+
+def layout_of(name: str) -> Layout:
+    """The layout of a name.
+
+    Raises:
+        InputError: nothing has this name, it does not import, or it is no ``Layout``.
+    """
+    found = LAYOUTS.load(name)
+    if not isinstance(found, Layout):
+        raise InputError(f"layout {name!r}: {found!r} is no reports.tables.layout.Layout")
+    return found

@@ -52,7 +52,7 @@ def _blocks_of_grid(grid: Line, widths: list[int], place: str, section: str) -> 
         cells, runs = _on_grid(grid, widths, number)
         text = f"{place}, {aggregation_title(aggregation, kind)}: MPJPE"
         blocks.append(_block(rank(cells, [0] * len(cells)), runs, text, section))
-    cells, runs = _on_grid(grid, widths, _median_ms)
+    cells, runs = _on_grid(grid, widths, partial(cost_cell, quantity=lambda cost: cost.latency.median_ms))
     return [*blocks, _block(cells, runs, f"{place}: ms/window", section)]
 
 
@@ -67,11 +67,6 @@ def _on_grid(
         cells += [cell(entry) if entry else Cell(reason="this pair of H and K was not run") for entry in found]
         runs[step] = tuple(entry.id for entry in found if entry)
     return cells, runs
-
-
-def _median_ms(entry: Entry) -> Cell:
-    """Of a window."""
-    return cost_cell(entry, lambda cost: cost.latency.median_ms)
 
 
 def _block(cells: list[Cell | Number], runs: dict[int, tuple[str, ...]], text: str, section: str) -> Block:

@@ -7,7 +7,6 @@ straight line through the logarithms: 1 is proportional, 0 is constant.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from reports.figures.scaling import growth
 from reports.rules.comparability import device, grouped
@@ -27,10 +26,6 @@ from reports.rules.scaling import (
 from reports.tables.cells import NOT_MEASURED, significant, with_runs
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Table
-
-if TYPE_CHECKING:
-    pass
-
 
 UNKNOWN = "not known on this system"
 

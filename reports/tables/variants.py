@@ -36,23 +36,23 @@ class _Compared:
 
     Attributes:
         reference: name of the row that the others of its family are compared with.
-        family: what all rows that are compared with each other share, in words.
+        others: parts of a variant's name that all rows of a family share.
     """
 
     header: str
     name: Callable[[Entry], str]
     reference: str
-    family: Callable[[Entry], tuple[str, ...]]
+    others: Callable[[Entry], list[str]]
 
 
 def prompts(entries: Sequence[Entry], title: str) -> Table:
     """Prompt variants with their difference to the same method without a prompt."""
-    return _comparison(entries, title, _Compared("Prompt", _prompt, "none", _prompt_family))
+    return _comparison(entries, title, _Compared("Prompt", _prompt, "none", _without_prompt))
 
 
 def variants(entries: Sequence[Entry], title: str) -> Table:
     """Variants of a method (switched-off parts, changed inputs) with their difference to the method as it is."""
-    return _comparison(entries, title, _Compared("Variant", _variant, COMPLETE, _variant_family))
+    return _comparison(entries, title, _Compared("Variant", _variant, COMPLETE, lambda _: []))
 
 
 def _comparison(entries: Sequence[Entry], title: str, compared: _Compared) -> Table:
@@ -66,19 +66,19 @@ def _comparison(entries: Sequence[Entry], title: str, compared: _Compared) -> Ta
     higher = {2 + 2 * index for index, is_better in enumerate(directions) if is_better}
     blocks = []
     for heading, members in sections(entries):
-        for family in grouped(members, compared.family).values():
-            lines = into_lines(family, lambda entry: same_but(entry, *DETECTIONS), source)
+        for family, its in grouped(members, lambda entry: _family(entry, compared.others(entry))).items():
+            lines = into_lines(its, lambda entry: same_but(entry, *DETECTIONS), source)
             reference = next((line for line in lines if compared.name(line.first) == compared.reference), None)
             rows: Matrix = [_row(line, reference, titles, list(metrics), compared) for line in lines]
             rows = rank_columns(rows, [0] * len(rows), range(2, len(columns), 2), higher)
-            text = ", ".join(compared.family(family[0]))
-            blocks.append(Block(with_runs(rows, [line.runs for line in lines]), text, heading))
+            blocks.append(Block(with_runs(rows, [line.runs for line in lines]), ", ".join(family), heading))
     below = "; below zero is better" if not higher else ""
     notes = (MEAN_OVER_ACTIONS, f"Δ: difference to the row {compared.reference!r}{below}.")
     return Table(title, tuple(columns), tuple(blocks), paragraphs(entries, "headline"), notes)
 
 
 def _family(entry: Entry, others: list[str]) -> tuple[str, ...]:
+    """What all rows that are compared with each other share, in words."""
     width, steps = sampling_size(entry)
     aggregation = aggregation_title(headline(entry))
     return (
@@ -86,17 +86,12 @@ def _family(entry: Entry, others: list[str]) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _prompt_family(entry: Entry) -> tuple[str, ...]:
-    others = [part for part in entry.variant.split(", ") if part and not part.startswith("prompt=")]
-    return _family(entry, others)
+def _without_prompt(entry: Entry) -> list[str]:
+    return [part for part in entry.variant.split(", ") if part and not part.startswith("prompt=")]
 
 
 def _prompt(entry: Entry) -> str:
     return entry.conditions.notes.get("prompt", "not said by the method")
-
-
-def _variant_family(entry: Entry) -> tuple[str, ...]:
-    return _family(entry, [])
 
 
 def _variant(entry: Entry) -> str:

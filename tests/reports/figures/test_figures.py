@@ -16,7 +16,7 @@ from tests.reports.made_up import methods_records, record, sampling_records
 
 
 def test_latency_figure_shows_deployable_numbers_of_one_setting():
-    drawings = latency_accuracy(methods_records())
+    drawings = list(latency_accuracy(methods_records()))
     assert [drawing.name for drawing in drawings] == ["latency-1", "latency-2"]
     first = drawings[0]
     assert "Trivial predictors, not drawn: Mean pose 240.0 mm; Nearest pose 110.0 mm." in first.caption
@@ -41,7 +41,7 @@ def test_the_latency_figure_counts_the_time_of_the_aggregation():
 
 
 def test_no_figure_of_one_point():
-    assert latency_accuracy([record("mixste"), record("tcn", device="NVIDIA H200")]) == []
+    assert list(latency_accuracy([record("mixste"), record("tcn", device="NVIDIA H200")])) == []
 
 
 def test_labels_overlap_nothing():
@@ -85,7 +85,7 @@ def test_many_methods_look_different():
 
 
 def test_memory_figure_has_its_own_axis_and_says_what_is_counted():
-    drawing = memory_accuracy([record("mixste"), record("tcn"), record("d3dp")])[0]
+    drawing = next(memory_accuracy([record("mixste"), record("tcn"), record("d3dp")]))
     (axes,) = drawing.figure.axes
     assert drawing.name == "memory"
     assert axes.get_xlabel() == "Peak memory (MB)"
@@ -108,7 +108,7 @@ def test_convergence_shows_every_step_of_the_widest_runs():
     ends = sorted(line.get_xdata().max() for line in axes.lines if len(line.get_xdata()) > 1)
     assert ends == [3, 3, 5, 5], "K = 1 has nothing to show"
     assert "H = 10" in drawing.caption
-    assert convergence([record("tcn")]) == []
+    assert list(convergence([record("tcn")])) == []
 
 
 def with_joints(method, names, **changes):
@@ -153,7 +153,7 @@ def test_the_drawn_person_is_that_of_the_arrays_with_its_left_on_the_readers_rig
 
 
 def test_no_person_where_no_poses_were_kept(tmp_path):
-    assert errors_by_joint([with_joints("tcn", HUMAN36M.joints)], RunFiles(tmp_path)) == []
+    assert list(errors_by_joint([with_joints("tcn", HUMAN36M.joints)], RunFiles(tmp_path))) == []
 
 
 def test_action_map_has_the_numbers_of_the_table():
@@ -191,7 +191,7 @@ def test_poses_of_the_middle_frames_with_the_error_of_what_is_drawn(tmp_path):
     assert "S9/Walking/a, frame 8; S9/Eating/b, frame 8" in drawing.caption
     assert drawing.figure.axes[2].texts[0].get_text() == "17 mm"
     assert "Seeds (training/noise): 0/0" in drawing.caption
-    assert example_poses(members, RunFiles(tmp_path / "nowhere")) == []
+    assert list(example_poses(members, RunFiles(tmp_path / "nowhere"))) == []
 
 
 def test_distribution_reads_the_errors_of_the_headline(tmp_path):

@@ -79,7 +79,7 @@ def test_the_table_heads_rows_with_exponents():
 def test_devices_stand_apart():
     table = scaling([*grid(), *grid(device="NVIDIA H200")], "T")
     assert {block.section for block in table.blocks} == {"cpu (Made-up CPU, 2 threads)", "NVIDIA H200"}
-    assert len(growth([*grid(), *grid(device="NVIDIA H200")])) == 2
+    assert len(list(growth([*grid(), *grid(device="NVIDIA H200")]))) == 2
 
 
 def test_memory_that_is_not_known_leaves_times():
@@ -90,8 +90,8 @@ def test_memory_that_is_not_known_leaves_times():
 
 
 def test_errors_of_untrained_weights_are_in_no_figure():
-    (drawing,) = latency_accuracy(methods_records())[:1]
-    (with_untrained,) = latency_accuracy([*methods_records(), *grid()])[:1]
+    (drawing,) = list(latency_accuracy(methods_records()))[:1]
+    (with_untrained,) = list(latency_accuracy([*methods_records(), *grid()]))[:1]
     assert len(drawing.figure.axes[0].collections) == len(with_untrained.figure.axes[0].collections)
-    assert latency_accuracy(grid()) == []
+    assert list(latency_accuracy(grid())) == []
     assert plots(grid()) == []
