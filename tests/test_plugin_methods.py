@@ -104,10 +104,13 @@ def test_declared_ablations_keep_a_place_for_plugins(name, installed):
     assert ("mine" in methods) == (name != "sampling"), "one without hypotheses has nothing to sweep"
 
 
-def test_a_plugin_that_cannot_be_imported_does_not_stop_the_others(installed):
-    (points,) = (installed / "site-packages").glob("*/entry_points.txt")
-    points.write_text(points.read_text() + "broken=nowhere:Broken\n")
-    with pytest.warns(UserWarning, match="method 'broken' of my-lifter .*cannot be imported.*No module named"):
+def test_a_plugin_that_cannot_be_imported_does_not_stop_the_others(installed, monkeypatch):
+    metadata = installed / "more-packages" / "gone-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: gone\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[lifting_bench.methods]\nbroken=nowhere:Broken\n")
+    monkeypatch.syspath_prepend(metadata.parent)
+    with pytest.warns(UserWarning, match="method 'broken' of gone .*cannot be imported.*No module named"):
         methods = {experiment.method.name for experiment in read("methods").expand()}
     assert {"mine", "sampler", "tcn"} <= methods
     assert "broken" not in methods
