@@ -190,7 +190,7 @@ AGGREGATIONS: Registry[Any] = Registry(
     },
 )
 
-EXECUTORS: Registry[Any] = Registry(
+EXECUTORS: Registry[object] = Registry(
     "executor",
     "lifting_bench.executors",
     {
