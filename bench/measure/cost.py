@@ -143,11 +143,7 @@ def latency_and_energy(
 ) -> tuple[Samples, float | None, str]:
     """Times of calls, the joules of one call, and how those were measured or why they were not.
 
-    Args:
-        predict: the call.
-        device: that it computes on.
-        budget: seconds that the calls may take, about.
-        gpu: NVML's handle of the device; None for a CPU.
+    ``budget``: seconds that the calls may take, about. ``gpu``: NVML's handle of the device; None for a CPU.
     """
     number = timing.affordable(predict, device, budget)
     before = nvml.energy_j(gpu)
