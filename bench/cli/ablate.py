@@ -27,7 +27,7 @@ def ablate(
 ) -> None:
     """Train, evaluate, measure and report declared ablations."""
     from ablations.declared import read_all
-    from bench.cli.sweep import do
+    from bench.cli.sweep import run_and_report
     from bench.job.data_cache import DataCache
     from bench.job.resolve import resolve
 
@@ -46,4 +46,4 @@ def ablate(
         resolved = {job.id: job for job in (resolve(e, cache) for e in experiments)}
         jobs |= resolved
         tables[name] = tables[name].model_copy(update={"ids": tuple(resolved)})
-    do(list(jobs.values()), tables, searches, request, cache)
+    run_and_report(list(jobs.values()), tables, searches, request, cache)

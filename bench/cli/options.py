@@ -17,7 +17,6 @@ Preset = Annotated[str | None, typer.Option(help="Size of the methods: tiny, bas
 DataName = Annotated[str | None, typer.Option("--data", help=f"Data set: {', '.join(DATASETS.own)}.")]
 DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set's files.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")]
-Seeds = Annotated[str | None, typer.Option(help="Training seeds, separated by commas: 0,1,2.")]
 Out = Annotated[Path, typer.Option(help="Folder for tables, figures and the summary.")]
 StoreFolder = Annotated[
     Path, typer.Option("--store", help="Folder for trainings, run records and MLflow's store.")
@@ -25,20 +24,12 @@ StoreFolder = Annotated[
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", help="Override a key of every experiment: training.epochs=3.")
 ]
-Workers = Annotated[
-    int | None, typer.Option(min=1, help="Tasks at once: one per GPU, or per core of a CPU, by default.")
-]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of each worker (1 where the CPU computes).")]
-ExecutorName = Annotated[
-    str | None, typer.Option("--executor", help=f"Where tasks are done: {', '.join(EXECUTORS.names())}.")
-]
-Share = Annotated[
-    list[str] | None,
-    typer.Option("--share", help="What each worker of ray or slurm gets: num_gpus=1, slurm_partition=long."),
-]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what there is to do and how long it should take.")]
 DEFAULT_OUT, DEFAULT_STORE = Path("results"), Path("bench-store")
+
+EXECUTOR = f"Where tasks are done: {', '.join(EXECUTORS.names())}."
+SHARE = "What each worker of ray or slurm gets: num_gpus=1, slurm_partition=long."
+THREADS = "CPU threads of each worker (1 where the CPU computes)."
+WORKERS = "Tasks at once: one per GPU, or per core of a CPU, by default."
 
 
 @dataclass(frozen=True)
@@ -49,16 +40,18 @@ class SweepRequest:
     data: DataName = None
     data_root: DataRoot = None
     device: Device = "auto"
-    seeds: Seeds = None
+    seeds: Annotated[str | None, typer.Option(help="Training seeds, separated by commas: 0,1,2.")] = None
     out: Out = DEFAULT_OUT
     store: StoreFolder = DEFAULT_STORE
     assignments: Assignments = None
-    workers: Workers = None
-    threads: Threads = None
-    executor: ExecutorName = None
-    share: Share = None
-    retry_failed: RetryFailed = False
-    dry_run: DryRun = False
+    workers: Annotated[int | None, typer.Option(min=1, help=WORKERS)] = None
+    threads: Annotated[int | None, typer.Option(min=1, help=THREADS)] = None
+    executor: Annotated[str | None, typer.Option("--executor", help=EXECUTOR)] = None
+    share: Annotated[list[str] | None, typer.Option("--share", help=SHARE)] = None
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what there is to do and how long it should take.")
+    ] = False
 
     def changes(self) -> list[tuple[str, Any]]:
         """What is changed in every experiment, as pairs of key and value."""

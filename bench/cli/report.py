@@ -57,14 +57,9 @@ def report(
 def write_report(
     runset: RunSet, store: Store, out: Path, pdf: bool = True, forms: Sequence[str] | None = None
 ) -> None:
-    """Write the report of a run set and say which files it has.
+    """Write the report of a run set, whose records the store holds, and say which files it has.
 
-    Args:
-        runset: what is reported.
-        store: holds its records.
-        out: folder of the report.
-        pdf: compile it where a LaTeX is installed.
-        forms: of the tables; None for the usual ones.
+    ``pdf``: compile it where a LaTeX is installed. ``forms``: of the tables; None for the usual ones.
     """
     from reports.build import NO_LATEX, build, compile_pdf
     from reports.writers.forms import DEFAULT_FORMS

@@ -19,7 +19,7 @@ def run(
     method: Annotated[str | None, typer.Option(help="Name of a method; `methods` lists them.")] = None,
 ) -> None:
     """Run one experiment: train it if that was not done, evaluate, measure, log and report."""
-    from bench.cli.sweep import do
+    from bench.cli.sweep import run_and_report
     from bench.config.experiment import parse
     from bench.config.parsing import override, read_yaml
     from bench.job.data_cache import DataCache
@@ -35,4 +35,5 @@ def run(
             changed = override(changed, key, value)
         jobs.append(resolve(parse(changed, str(description or "experiment")), cache))
     ids = tuple(dict.fromkeys(job.id for job in jobs))
-    do(jobs, {"run": RunSet.Table(title="Single runs", layout="runs", ids=ids)}, {}, request, cache)
+    tables = {"run": RunSet.Table(title="Single runs", layout="runs", ids=ids)}
+    run_and_report(jobs, tables, {}, request, cache)

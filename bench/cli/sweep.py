@@ -14,28 +14,27 @@ from bench.cli.options import SweepRequest
 from bench.cli.report import write_report
 from bench.config.parsing import parse_assignment
 from bench.job.data_cache import DataCache
-from bench.job.pending import find_pending
+from bench.job.pending import PendingWork
 from bench.job.resolve import Job
 from bench.job.task import first_process
 from bench.results.files import write_text
-from bench.results.record import Missing
 from bench.results.run_set import RunSet
 from bench.results.store import Store
 from bench.sweep import run as sweep
-from bench.sweep.dry_run import dry_run_lines, search_line
+from bench.sweep.dry_run import dry_run_lines, search_lines
 from bench.sweep.executors import executor_for
 from bench.sweep.executors.base import Executor, Request
-from bench.sweep.search import Space, search
+from bench.sweep.search import Found, Space, search
 
 
-def do(
+def run_and_report(
     jobs: Sequence[Job],
     tables: Mapping[str, RunSet.Table],
     searches: Mapping[str, Space],
     request: SweepRequest,
     cache: DataCache,
 ) -> None:
-    """Run experiments and searches and report them, or say what there is to do.
+    """Run experiments, then searches, which find much of what they try done, and report; or print a dry run.
 
     Args:
         jobs: experiments.
@@ -47,42 +46,35 @@ def do(
     Raises:
         typer.Exit: experiments failed.
     """
-    executor = _executor(request, len(jobs) + 2 * len(searches), cache)
-    if request.dry_run:
-        _tell(jobs, searches, request, executor)
-    else:
-        _run(jobs, tables, searches, request, executor)
-
-
-def _tell(jobs: Sequence[Job], searches: Mapping[str, Space], request: SweepRequest, executor: Executor) -> None:
-    """Say what there is to do."""
-    store = Store(request.store)
-    pending = find_pending(jobs, store, request.device, sweep.place_of(executor, request.device))
-    for line in dry_run_lines(pending, store, executor.slots):
-        typer.echo(line)
-    for name, space in searches.items():
-        typer.echo(search_line(name, space))
-
-
-def _run(
-    jobs: Sequence[Job],
-    tables: Mapping[str, RunSet.Table],
-    searches: Mapping[str, Space],
-    request: SweepRequest,
-    executor: Executor,
-) -> None:
-    """Run experiments, then searches, which find much of what they try done; then report."""
-    store, filled = Store(request.store), dict(tables)
-    with executor:
+    with _executor(request, len(jobs) + 2 * len(searches), cache) as executor:
+        store = Store(request.store)
+        if request.dry_run:
+            place = sweep.place_of(executor, request.device)
+            pending = PendingWork(jobs, store, request.device, place)
+            for line in [*dry_run_lines(pending, store, executor.slots), *search_lines(searches)]:
+                typer.echo(line)
+            return
         outcome = sweep.run(jobs, store, request.device, executor, request.retry_failed)
-        missing = _missing(jobs, outcome)
-        for name, space in searches.items():
-            found = search(space, store, request.device, executor)
-            filled[name] = filled[name].model_copy(update={"ids": found.ids})
-            missing |= found.missing
-    if not first_process():
-        return
-    typer.echo(_counts(outcome))
+        found = {name: search(space, store, request.device, executor) for name, space in searches.items()}
+    if first_process():
+        typer.echo(_counts(outcome))
+        _report(jobs, outcome, tables, found, request, store)
+
+
+def _report(
+    jobs: Sequence[Job],
+    outcome: sweep.Outcome,
+    tables: Mapping[str, RunSet.Table],
+    searched: Mapping[str, Found],
+    request: SweepRequest,
+    store: Store,
+) -> None:
+    """Write what was run, what of it is missing, and the report."""
+    filled, failures = dict(tables), outcome.failures
+    missing = {job.id: job.missing(f"failed: {failures[job.id].sentence}") for job in jobs if job.id in failures}
+    for name, found in searched.items():
+        filled[name] = filled[name].model_copy(update={"ids": found.ids})
+        missing |= found.missing
     runset = RunSet(
         tables=filled,
         command=shlex.join(["python", "-m", "bench", *sys.argv[1:]]),
@@ -96,12 +88,6 @@ def _run(
         raise typer.Exit(1)
 
 
-def _missing(jobs: Sequence[Job], outcome: sweep.Outcome) -> dict[str, Missing]:
-    """Jobs that failed, by id, with the reason."""
-    failures = outcome.failures
-    return {job.id: job.missing(f"failed: {failures[job.id].sentence}") for job in jobs if job.id in failures}
-
-
 def _counts(outcome: sweep.Outcome) -> str:
     failed = f", {len(outcome.failures)} failed" if outcome.failures else ""
     done = f"{outcome.trained} trained, {outcome.evaluated} evaluated now"
@@ -113,6 +99,5 @@ def _executor(request: SweepRequest, experiments: int, cache: DataCache) -> Exec
     share = dict(parse_assignment(text, "--share") for text in request.share or [])
     alone = experiments == 1 and request.workers is None and request.executor is None
     workers = 1 if alone else request.workers
-    return executor_for(
-        request.executor, Request(request.store, request.device, workers, request.threads, share, cache)
-    )
+    asked = Request(request.store, request.device, workers, request.threads, share, cache)
+    return executor_for(request.executor, asked)

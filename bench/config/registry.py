@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pydantic_core import PydanticCustomError
 
@@ -194,7 +194,7 @@ AGGREGATIONS: Registry[object] = Registry(
     },
 )
 
-EXECUTORS: Registry[Any] = Registry(
+EXECUTORS: Registry[object] = Registry(
     "executor",
     "lifting_bench.executors",
     {

@@ -33,11 +33,9 @@ def describe_evaluation(
     """The numbers of a job with everything that they depend on.
 
     Args:
-        job: what was evaluated.
-        lifter: as evaluated.
+        job: what was evaluated, with ``lifter`` as its method.
         info: how its weights came to be.
-        errors: of the job's predictions.
-        subset: of the test windows.
+        errors: of its predictions for this subset of the test windows.
         drawn: H and K of the samples that the errors were read off.
     """
     experiment, values = job.experiment, _values(job, lifter, errors)

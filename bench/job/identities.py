@@ -38,8 +38,7 @@ def trajectory_identity(
     Args:
         method: name.
         lifter, config: class and complete configuration.
-        recipe: of the training.
-        data: training data.
+        recipe, data: of the training.
         held_out: takes that are kept for validation.
         first: identity of the training that it begins from.
         published: SHA-256 of the published file that the weights come from.
@@ -70,13 +69,9 @@ def training_identity(trajectory: str, selection: Selection, selection_data: Dat
 
 
 def evaluation_identity(training: str, experiment: Experiment, test: Dataset, probabilistic: bool) -> str:
-    """Of the numbers of an experiment.
+    """Of the numbers of an experiment with no field left open, after the training of this identity.
 
-    Args:
-        training: identity of the training.
-        experiment: with no field left open.
-        test: test data.
-        probabilistic: whether the method has hypotheses, so that aggregations of other packages count.
+    ``probabilistic``: whether the method has hypotheses, so that aggregations of other packages count.
     """
     evaluation = experiment.evaluation.stored()
     del evaluation["foreign_detections"]
@@ -103,8 +98,7 @@ def cost_identity(
 
     Args:
         lifter, config: class and configuration as evaluated.
-        experiment: with no field left open.
-        test: test data.
+        experiment, test: with no field left open, and its test data.
         training: identity of the training, for a method whose size follows from its training data.
     """
     spec = experiment.evaluation

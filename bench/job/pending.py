@@ -35,7 +35,6 @@ class StoreContents:
     """
 
     def __init__(self, store: Store) -> None:
-        self.store = store
         self.evaluated = store.evaluations.ids()
         self.finished = store.finished()
         self.measured = store.measurements.ids()
@@ -50,10 +49,21 @@ class PendingWork:
         failures: id of a job → why it has no record; it is left alone until ``forget_failures``.
     """
 
-    def __init__(self, jobs: Iterable[Job], contents: StoreContents, device: str, where: str) -> None:
-        """See ``find_pending``; ``contents``: of the store, as far as it is known."""
+    def __init__(
+        self, jobs: Iterable[Job], store: Store, device: str, where: str, contents: StoreContents | None = None
+    ) -> None:
+        """Find out what is left to do; of what is done, only names of files are read.
+
+        Args:
+            jobs: in any order, repeats allowed.
+            store: what is done already.
+            device: "auto", "cpu", "cuda" or "cuda:i".
+            where: name of the device on which costs are measured; a cost of another one does not count.
+            contents: of the store, where they are known; else they are read.
+        """
         self.jobs = {job.id: job for job in jobs}
-        self._contents, self._device = contents, device
+        self._store, self._device = store, device
+        self._contents = contents or StoreContents(store)
         self._cost_ids = {job.id: identity([job.cost_id, where]) for job in self.jobs.values()}
         self._needs = {job.id: _needed_ids(job, self._cost_ids[job.id]) for job in self.jobs.values()}
         self.failures = self._known_failures()
@@ -81,7 +91,7 @@ class PendingWork:
     def tasks(self) -> list[Task]:
         """Trainings and evaluations that are missing; trainings first, each after the one that it begins from."""
         missing = [job for job in self.left if job.id not in self._contents.evaluated]
-        trainings = _training_tasks(missing, self._contents.store, self._device)
+        trainings = _training_tasks(missing, self._store, self._device)
         each_once = {task.name: task for task in trainings.values()}
         return [*each_once.values(), *_evaluation_tasks(missing, trainings, self._device)]
 
@@ -94,11 +104,12 @@ class PendingWork:
     def end_task(self, task: Task, status: TaskStatus) -> None:
         """Note what has become of a task that is done or has failed."""
         for name in task.ids:
-            failure = self._contents.store.failures.get(name) if status == "failed" else None
+            failure = self._store.failures.get(name) if status == "failed" else None
             if failure is not None:
                 self._contents.failed.add(name)
-                for job_id in self._jobs_needing(name):
-                    self.failures.setdefault(job_id, failure)
+                for job_id, needs in self._needs.items():
+                    if name in needs:
+                        self.failures.setdefault(job_id, failure)
             elif task.kind == "evaluate":
                 self._contents.evaluated.add(name)
             elif task.kind == "measure":
@@ -114,37 +125,19 @@ class PendingWork:
         """Forget, also in the store, why jobs failed: they are left to do again."""
         for job_id in self.failures:
             for name in self._needs[job_id]:
-                self._contents.store.failures.remove(name)
+                self._store.failures.remove(name)
                 self._contents.failed.discard(name)
         self.failures = {}
 
-    def _jobs_needing(self, name: str) -> list[str]:
-        return [job_id for job_id, needs in self._needs.items() if name in needs]
-
     def _known_failures(self) -> dict[str, Failure]:
-        known, store = self._contents.failed, self._contents.store
-        found = {}
+        """Id of a job → the first failure among the results that it depends on, in the order they are made."""
+        found: dict[str, Failure] = {}
         for job_id, needs in self._needs.items():
-            failures = (store.failures.get(name) for name in needs if name in known)
-            first = next((failure for failure in failures if failure is not None), None)
-            if first is not None:
-                found[job_id] = first
+            for name in needs:
+                failure = self._store.failures.get(name) if name in self._contents.failed else None
+                if failure is not None:
+                    found.setdefault(job_id, failure)
         return found
-
-
-def find_pending(
-    jobs: Iterable[Job], store: Store, device: str, where: str, contents: StoreContents | None = None
-) -> PendingWork:
-    """Find out what is left to do; of what is done, only names of files are read.
-
-    Args:
-        jobs: in any order, repeats allowed.
-        store: what is done already.
-        device: "auto", "cpu", "cuda" or "cuda:i".
-        where: name of the device on which costs are measured; a cost of another one does not count.
-        contents: of the store, where they are known; else they are read.
-    """
-    return PendingWork(jobs, contents or StoreContents(store), device, where)
 
 
 def grouped(members: Iterable[Member], key: Callable[[Member], str]) -> dict[str, list[Member]]:

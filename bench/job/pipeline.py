@@ -60,12 +60,9 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
     windows = evaluation_windows(first.test.test, lifter)
     subset = _test_subset(windows, spec)
     settings = [_setting(job) for job in jobs]
-    drawn = {
-        pair: host
-        for host, pairs in shared_samples((p.hypotheses, p.steps) for p in settings).items()
-        for pair in pairs
-    }
-    largest = max(hypotheses for hypotheses, _ in drawn.values())
+    sizes = [(setting.hypotheses, setting.steps) for setting in settings]
+    drawn = {pair: host for host, read_off in shared_samples(sizes).items() for pair in read_off}
+    largest = max(hypotheses for hypotheses, _ in sizes)
     sampling = Sampling(flip=spec.flip, seed=spec.seed)
     size = max(1, windows_per_call(largest * lifter.frames, device) >> halvings)
 
@@ -79,10 +76,8 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
 
     errors, size = memory.first_that_fits(in_batches, memory.halving(size))
     shown = predict_examples(lifter, windows, sampling, settings, device, size, spec.actions, spec.precision)
-    for job, setting in zip(jobs, settings, strict=True):
-        evaluation = describe_evaluation(
-            job, lifter, info, errors[setting], subset, drawn[setting.hypotheses, setting.steps]
-        )
+    for job, setting, pair in zip(jobs, settings, sizes, strict=True):
+        evaluation = describe_evaluation(job, lifter, info, errors[setting], subset, drawn[pair])
         errors[setting].save(store.files.errors_path(job.id))
         shown[setting].save(store.files.examples_path(job.id))
         store.evaluations.put(job.id, evaluation)
@@ -134,16 +129,19 @@ def complete(evaluation: Evaluation, measurement: Measurement, store: Store) -> 
 
 
 def _with_weights(job: Job, store: Store, device: torch.device, wait: bool = True) -> tuple[Lifter, TrainingInfo]:
-    """The method on the device, trained as far as it is; ``wait``: trained in any case."""
+    """The method of a job on the device, and how it was trained.
+
+    Without ``wait``, a method that is not trained yet has fresh weights, unless its size follows from its data.
+    """
     lifter, info = job.build(), NOT_TRAINED
     if job.published is None:
         known = load_trained(lifter, store.training(job.training_id))
         if known is None and (wait or job.keeps_data):
-            known, _ = train_or_load(job.training, lifter, job.train, job.test, store, str(device))
+            known = train_or_load(job.training, lifter, job.train, job.test, store, str(device))
         info = known or info
     ready = job.altered(lifter.to(device).eval())
     if job.experiment.evaluation.compile:
-        one_shape = not wait and device.type == "cuda"  # on a CPU, windows go through in parts
+        one_shape = not wait and device.type == "cuda"  # a CPU predicts a batch in parts that may differ in size
         compile_part(ready, dynamic=False if one_shape else None)
     return ready, info
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
+
 from bench.config.experiment import Experiment, Selection
 from bench.config.registry import AGGREGATIONS
 from bench.data.sequence import Dataset, Sequence
@@ -61,8 +63,6 @@ class Training:
 
     def build(self) -> Lifter:
         """The method with freshly drawn weights."""
-        import torch
-
         torch.manual_seed(self.recipe.seed)
         return self.lifter(self.config, self.skeleton)
 
@@ -72,9 +72,8 @@ class Job:
     """An experiment ready to run.
 
     Attributes:
-        requested: the experiment as it was described.
-        portable: an experiment that resolves to the same identities on every machine and in every folder: paths
-            are absolute, and what a configuration leaves to the machine is settled.
+        portable: the experiment as described, but it resolves to the same identities on every machine and in every
+            folder: paths are absolute, and what a configuration leaves to the machine is settled.
         experiment: with no field left open.
         training: of the method.
         published: weights that are evaluated instead of training; None for a training.
@@ -84,7 +83,6 @@ class Job:
         id: identity of the evaluation.
     """
 
-    requested: Experiment
     portable: Experiment
     experiment: Experiment
     training: Training
@@ -99,11 +97,6 @@ class Job:
     def lifter(self) -> type[Lifter]:
         """Class of the method."""
         return self.training.lifter
-
-    @property
-    def config(self) -> Any:
-        """Its configuration in training."""
-        return self.training.config
 
     @property
     def training_id(self) -> str:
@@ -157,7 +150,7 @@ class Job:
 
     def altered(self, trained: Lifter) -> Lifter:
         """The trained method with the options that the evaluation changes."""
-        if self.evaluated_config == self.config:
+        if self.evaluated_config == self.training.config:
             return trained
         lifter = self.lifter(self.evaluated_config, self.train.skeleton).to(next(trained.parameters()).device)
         lifter.load_state_dict(trained.state_dict())
@@ -186,7 +179,6 @@ def resolve(experiment: Experiment, cache: DataCache | None = None) -> Job:
     variant = _variant(experiment, method)
     training = _training(experiment, method, variant, train, test, cache)
     return Job(
-        requested=experiment,
         portable=_portable(experiment, method),
         experiment=complete,
         training=training,
@@ -220,9 +212,8 @@ def _complete(experiment: Experiment, method: ConfiguredMethod) -> Experiment:
 
 def _portable(experiment: Experiment, method: ConfiguredMethod) -> Experiment:
     """See ``Job.portable``."""
-    spec, data, training, evaluation = (
-        experiment.method, experiment.data, experiment.training, experiment.evaluation
-    )  # fmt: skip
+    spec, evaluation = experiment.method, experiment.evaluation
+    data, training = experiment.data, experiment.training
     return experiment.model_copy(
         update={
             "method": spec.model_copy(update={"options": method.options}),
@@ -252,10 +243,12 @@ def _training(
     experiment: Experiment, method: ConfiguredMethod, variant: str, train: Dataset, test: Dataset, cache: DataCache
 ) -> Training:
     """The training of an experiment, with those that it begins from."""
-    spec, lifter = experiment.training, method.lifter
+    spec, lifter, preset = experiment.training, method.lifter, experiment.method.preset
     recipe = fill_in(spec, method.recipe)
     stage = None if method.published is not None else lifter.first_stage(method.config)
     first = None if stage is None else _first_training(stage, experiment, train, cache)
+    title = f"{lifter.title} [{variant}]" if variant else lifter.title
+    seed = f" seed {recipe.seed}" if recipe.seed else ""
     trajectory = trajectory_identity(
         experiment.method.name,
         lifter,
@@ -266,15 +259,13 @@ def _training(
         first=first.id if first else None,
         published=method.published.source_sha256 if method.published else None,
     )
-    title = f"{lifter.title} [{variant}]" if variant else lifter.title
-    seed = f" seed {recipe.seed}" if recipe.seed else ""
     return Training(
         lifter=lifter,
         config=method.config,
         skeleton=train.skeleton,
         recipe=recipe,
         selection=spec.selection,
-        title=f"{title} {experiment.method.preset} {test.detections}{seed}",
+        title=f"{title} {preset} {test.detections}{seed}",
         first=first,
         trajectory_id=trajectory,
         id=training_identity(trajectory, spec.selection, test),

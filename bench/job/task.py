@@ -1,4 +1,4 @@
-"""Tasks: train, evaluate, measure. Whoever comes first does a task that is not done; the others find it done.
+"""Tasks: train, evaluate, measure. The first process that comes to a task does it; others find it done.
 
 A task is described by experiments, so that any process on any machine that sees the store can do it. What it
 makes is kept in the store, and so is the reason why it failed.
@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+import torch
 from filelock import Timeout
 from tqdm import tqdm
 
 from bench.config.experiment import Experiment
 from bench.devices import device_of
+from bench.job import pipeline, weights
 from bench.job.data_cache import DataCache
 from bench.job.resolve import Job, Training, resolve
 from bench.measure import memory
@@ -29,9 +31,6 @@ from bench.results.files import UNWRITABLE
 from bench.results.record import Failure, FailureKind
 from bench.results.store import Seconds, Store
 from models.errors import DivergedError, InputError
-
-if TYPE_CHECKING:
-    import torch
 
 TaskKind = Literal["train", "evaluate", "measure"]
 TaskStatus = Literal["done", "failed", "busy", "crashed"]
@@ -115,11 +114,9 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
         if task.kind == "evaluate":
             failed = _evaluate(jobs, store, device, attempt)
         else:
-            action = (
-                partial(_train, task, jobs, store)
-                if task.kind == "train"
-                else partial(_measure, task, jobs[0], store, device)
-            )
+            train = partial(_train, task, jobs, store)
+            measure = partial(_measure, task, jobs[0], store, device)
+            action = train if task.kind == "train" else measure
             failed = _record_if_it_fails(task.ids, task.title, store, action)
     if failed:
         return "failed"
@@ -139,11 +136,9 @@ def _is_done(task: Task, store: Store) -> bool:
 
 
 def _train(task: Task, jobs: list[Job], store: Store) -> None:
-    from bench.job.weights import train_or_load
-
     wanted = [(_training_of(job, name), job.test) for name, job in zip(task.ids, jobs, strict=True)]
     (training, selection_data), *others = [pair for pair in wanted if not store.is_trained(pair[0].id)]
-    train_or_load(training, training.build(), jobs[0].train, selection_data, store, task.device, others)
+    weights.train_or_load(training, training.build(), jobs[0].train, selection_data, store, task.device, others)
 
 
 def _training_of(job: Job, name: str) -> Training:
@@ -163,9 +158,7 @@ def _training_of(job: Job, name: str) -> Training:
 
 
 def _measure(task: Task, job: Job, store: Store, device: torch.device) -> None:
-    from bench.job.pipeline import measure
-
-    store.measurements.put(task.id, measure(job, store, device))
+    store.measurements.put(task.id, pipeline.measure(job, store, device))
 
 
 def _evaluate(jobs: list[Job], store: Store, device: torch.device, halvings: int) -> bool:
@@ -174,19 +167,17 @@ def _evaluate(jobs: list[Job], store: Store, device: torch.device, halvings: int
     Returns:
         Whether any of them failed.
     """
-    from bench.job.pipeline import evaluate_together
-
     known = store.evaluations.ids() | store.finished()
     missing = [job for job in jobs if job.id not in known]
     if len(missing) > 1:
         try:
-            evaluate_together(missing, store, device, halvings)
+            pipeline.evaluate_together(missing, store, device, halvings)
         except Exception as error:
             if _ends_everything(error):
                 raise
         else:
             return False
-    alone = partial(evaluate_together, store=store, device=device, halvings=halvings)
+    alone = partial(pipeline.evaluate_together, store=store, device=device, halvings=halvings)
     results = [_record_if_it_fails([job.id], job.title, store, partial(alone, [job])) for job in missing]
     return any(results)
 
@@ -207,13 +198,10 @@ def _record_if_it_fails(names: Iterable[str], title: str, store: Store, action: 
 def record_failure(
     store: Store, names: Iterable[str], title: str, kind: FailureKind, reason: str, details: str = ""
 ) -> None:
-    """Keep why a task gave no result.
+    """Keep why a task gave no result, under each of the ids ``names``.
 
     Args:
-        store: where failures are kept.
-        names: ids under which it is kept.
         title: what progress lines call the task.
-        kind: of failure.
         reason: one sentence.
         details: a traceback.
     """

@@ -36,7 +36,7 @@ def train_or_load(
     store: Store,
     device: str,
     siblings: Sequence[tuple[Training, Dataset]] = (),
-) -> tuple[TrainingInfo, bool]:
+) -> TrainingInfo:
     """Give ``lifter`` the weights of a training, which is done now if it was not done before.
 
     A training that this one begins from comes first; it is kept in the store and shared like any other. While one
@@ -53,7 +53,7 @@ def train_or_load(
             the training is done now, their weights are kept too.
 
     Returns:
-        How the weights came to be, and whether they were made now.
+        How the weights came to be.
 
     Raises:
         InputError: the data does not fit the method, or a training diverged.
@@ -63,14 +63,14 @@ def train_or_load(
     with _locked(store, [member for member, _ in together], accelerator):
         info = load_trained(lifter, store.training(training.id))
         if info is not None:
-            return info, False
+            return info
         info = _train(together, lifter, data, store, device, accelerator)
     if accelerator.is_main_process:
         tqdm.write(
             f"trained {training.title}: {info.steps} steps in {info.seconds:.0f} s "
             f"({info.windows_per_s:.0f} windows/s)"
         )
-    return info, True
+    return info
 
 
 def _train(
@@ -105,7 +105,7 @@ def _first_stage(
     """A finished first stage. Every process reads its weights from the store."""
     train_or_load(training, training.build(), data, selection_data, store, device)
     finished = training.build()
-    info, _ = train_or_load(training, finished, data, selection_data, store, device)
+    info = train_or_load(training, finished, data, selection_data, store, device)
     return finished.eval(), info
 
 

@@ -21,7 +21,7 @@ def background_load(work: Callable[[], Iterator[object]], count: int) -> Iterato
 
     Args:
         work: what each process does, picklable: called there, it yields after every piece of work.
-        count: number of processes; with 0 there are none, and this process keeps its threads.
+        count: of processes; with 0, this process keeps its threads.
 
     Raises:
         RuntimeError: one of them ended before its first piece of work was done.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import cycle, islice
@@ -36,20 +36,16 @@ ENERGY_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class _Prediction:
-    """What is measured.
-
-    Attributes:
-        lifter: in evaluation mode, on ``device``.
-        inputs: batches that take turns, without what a prediction may not see.
-        sampling: H, K and flip.
-        budget: seconds that sampling its time may take.
-    """
+    """What is measured: the arguments of ``measure_cost``, with ``inputs``: batches that take turns."""
 
     lifter: Lifter
     inputs: list[Batch]
     sampling: Sampling
     device: torch.device
     budget: float
+    precision: Precision
+    batch: int
+    workers: int
 
     def of(self, batch: Batch) -> torch.Tensor:
         """The prediction for one batch."""
@@ -74,7 +70,7 @@ def measure_cost(
     No setting of the device is changed.
 
     Args:
-        lifter: on ``device``; measured in evaluation mode.
+        lifter: on ``device``, in evaluation mode.
         batches: one window each, taken in rotation; with ``camera``, which J-Fit reads.
         sampling: as evaluated.
         device: of the method.
@@ -85,37 +81,42 @@ def measure_cost(
         workers: processes that predict at this moment, for the throughput of all together.
     """
     device = torch.device(device)
-    measured = _Prediction(lifter, inputs_of(batches, batch, device), sampling, device, budget_seconds)
-    with _evaluating(lifter), autocast(device, precision), nvml.gpu(device) as gpu:
-        _warm_caches(measured)
-        flops = _count_flops(measured)
-        used = memory.peak_memory(lambda: measured.of(measured.inputs[0]), device)
-        process_memory = nvml.process_memory_mb(gpu)
-        inputs = cycle(measured.inputs)
-        samples, energy, energy_source = latency_and_energy(
-            lambda: measured.of(next(inputs)), device, budget_seconds, gpu
-        )
-        state = nvml.state(gpu)
-        stages = _stages(measured, samples)
-        size, together = _throughput(measured, batch, workers, statistics.median(samples.each))
-        aggregations = _aggregations(measured, batches[0].to(device))
+    inputs = inputs_of(batches, batch, device)
+    measured = _Prediction(lifter, inputs, sampling, device, budget_seconds, precision, batch, workers)
+    with torch.inference_mode(), autocast(device, precision), nvml.gpu(device) as gpu:
+        return _measure(measured, batches[0].to(device), gpu)
+
+
+def _measure(measured: _Prediction, window: Batch, gpu: Any) -> Cost:
+    """All that is measured, in this order; ``window``: for aggregations, ``gpu``: NVML's handle or None."""
+    lifter, device, batch = measured.lifter, measured.device, measured.batch
+    _warm_caches(measured)
+    flops = _count_flops(measured)
+    used = memory.peak_memory(lambda: measured.of(measured.inputs[0]), device)
+    process_memory = nvml.process_memory_mb(gpu)
+    inputs = cycle(measured.inputs)
+    samples, energy, energy_source = latency_and_energy(
+        lambda: measured.of(next(inputs)), device, measured.budget, gpu
+    )
+    state = nvml.state(gpu)
+    latency = _latency(measured, samples)
     frozen = lifter.frozen_parameters()
     return Cost(
         parameters=sum(parameter.numel() for parameter in lifter.parameters()) - frozen,
         frozen_parameters=frozen,
         flops_per_window=flops // batch,
-        latency=_latency(measured, samples, stages, batch, (size, 1000 * workers * size / together)),
+        latency=latency,
         peak_memory_mb=used.peak,
         memory_source=used.source,
         nvml_memory_mb=process_memory,
-        aggregation_ms=aggregations,
-        setup=_setup(measured, precision, batch, workers),
+        aggregation_ms=_aggregations(measured, window),
+        setup=_setup(measured),
         weights_mb=memory.weights_mb(lifter),
         added_memory_mb=used.added,
         reserved_memory_mb=used.reserved,
         energy_j=None if energy is None else energy / batch,
         energy_source=energy_source,
-        peak_gflops=product_peak(device, precision) if workers == 1 else None,
+        peak_gflops=product_peak(device, measured.precision) if measured.workers == 1 else None,
         device_state=state,
     )
 
@@ -142,11 +143,7 @@ def latency_and_energy(
 ) -> tuple[Samples, float | None, str]:
     """Times of calls, the joules of one call, and how those were measured or why they were not.
 
-    Args:
-        predict: the call.
-        device: that it computes on.
-        budget: seconds that the calls may take, about.
-        gpu: NVML's handle of the device; None for a CPU.
+    ``budget``: seconds that the calls may take, about. ``gpu``: NVML's handle of the device; None for a CPU.
     """
     number = timing.affordable(predict, device, budget)
     before = nvml.energy_j(gpu)
@@ -158,18 +155,6 @@ def latency_and_energy(
     if samples.host * number < 1000 * ENERGY_SECONDS:
         return samples, None, f"the timed calls took less than {ENERGY_SECONDS} s"
     return samples, (after - before) / number, f"NVML's counter over {number} calls"
-
-
-@contextmanager
-def _evaluating(lifter: Lifter) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards the mode is what it was."""
-    was_training = lifter.training
-    with torch.inference_mode():
-        lifter.eval()
-        try:
-            yield
-        finally:
-            lifter.train(was_training)
 
 
 def _warm_caches(measured: _Prediction) -> None:
@@ -201,29 +186,30 @@ def _stages(measured: _Prediction, samples: Samples) -> dict[str, float]:
     )
 
 
-def _throughput(measured: _Prediction, batch: int, workers: int, median: float) -> tuple[int, float]:
-    """Windows of a call for the throughput, and milliseconds that it takes.
+def _throughput(measured: _Prediction, median: float) -> tuple[int, float]:
+    """Windows of a call for the throughput, and windows per second.
 
     For single windows in one process, as large a batch as the budget and the memory admit; otherwise the calls
-    that were timed already, of which ``median`` is the time.
+    that were timed already, of which ``median`` is the time in milliseconds.
     """
-    if batch > 1 or workers > 1:
-        return batch, median
+    if measured.batch > 1 or measured.workers > 1:
+        return measured.batch, 1000 * measured.workers * measured.batch / median
     lifter = measured.lifter
     affordable = int(1000 * measured.budget / FEWEST_SAMPLES / median)
     hypotheses = measured.sampling.hypotheses if lifter.probabilistic else 1
     largest = windows_per_call(hypotheses * lifter.frames, measured.device)
 
-    def time_of(size: int) -> tuple[int, float]:
+    def at_size(size: int) -> tuple[int, float]:
         if size == 1:
-            return 1, median
+            return 1, 1000 / median
         predict = partial(measured.of, _join(measured.inputs, size))
         if is_compiled(lifter):
             predict()  # what is compiled for this size is made now, before the time of a call is estimated
-        return size, statistics.median(timing.sample(predict, measured.device, measured.budget).each)
+        spent = statistics.median(timing.sample(predict, measured.device, measured.budget).each)
+        return size, 1000 * size / spent
 
     sizes = memory.halving(max(1, min(THROUGHPUT_WINDOWS, affordable, largest)))
-    return memory.first_that_fits(time_of, sizes)
+    return memory.first_that_fits(at_size, sizes)
 
 
 def _aggregations(measured: _Prediction, batch: Batch) -> dict[str, float]:
@@ -241,20 +227,21 @@ def _aggregations(measured: _Prediction, batch: Batch) -> dict[str, float]:
     }
 
 
-def _latency(
-    measured: _Prediction, samples: Samples, stages: dict[str, float], batch: int, throughput: tuple[int, float]
-) -> Latency:
-    """Times per window; ``throughput``: windows of a call, and windows per second."""
+def _latency(measured: _Prediction, samples: Samples) -> Latency:
+    """Times per window, of stages too, and throughput."""
+    batch, median = measured.batch, statistics.median(samples.each)
     p20, p80, p95 = np.percentile(samples.each, [20, 80, 95]).tolist()
+    stages = _stages(measured, samples)
+    size, rate = _throughput(measured, median)
     return Latency(
-        median_ms=statistics.median(samples.each) / batch,
+        median_ms=median / batch,
         p20_ms=p20 / batch,
         p80_ms=p80 / batch,
         p95_ms=p95 / batch,
         samples_ms=tuple(one / batch for one in samples.each),
         frames=measured.lifter.frames,
-        throughput_windows_per_s=throughput[1],
-        throughput_batch=throughput[0],
+        throughput_windows_per_s=rate,
+        throughput_batch=size,
         clock="CUDA events" if measured.device.type == "cuda" else "wall",
         host_ms=samples.host / batch,
         stages_ms={name: spent / batch for name, spent in stages.items()},
@@ -272,15 +259,15 @@ def _join(inputs: list[Batch], size: int) -> Batch:
     return Batch(actions=tuple(action for batch in chosen for action in batch.actions), **joined)
 
 
-def _setup(measured: _Prediction, precision: Precision, batch: int, workers: int) -> Setup:
+def _setup(measured: _Prediction) -> Setup:
     return Setup(
         hypotheses=measured.sampling.hypotheses,
         steps=measured.sampling.steps,
         flip=measured.sampling.flip,
-        precision=precision,
+        precision=measured.precision,
         tf32=tf32(measured.device),
         compiled=is_compiled(measured.lifter),
         threads=torch.get_num_threads(),
-        batch=batch,
-        workers=workers,
+        batch=measured.batch,
+        workers=measured.workers,
     )

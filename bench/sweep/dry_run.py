@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import prod
 
 from bench.job.pending import PendingWork
@@ -19,12 +19,9 @@ KINDS = {"train": "trainings", "evaluate": "evaluations", "measure": "measuremen
 def dry_run_lines(pending: PendingWork, store: Store, workers: int) -> Iterator[str]:
     """Lines of text: experiments, what they share, what is done, and every task with its expected time.
 
-    Args:
-        pending: what is left to do.
-        store: knows how long such tasks took before.
-        workers: that do tasks at the same time.
+    ``store`` knows how long such tasks took before; so many ``workers`` do tasks at the same time.
     """
-    tasks = all_tasks(pending)
+    tasks = [*pending.tasks(), *pending.measurements(pending.left)]
     trainings = len({job.training_id for job in pending.jobs.values() if job.published is None})
     yield (
         f"{len(pending.jobs)} experiments share {trainings} trainings; {len(pending.finished)} are finished, "
@@ -44,18 +41,12 @@ def dry_run_lines(pending: PendingWork, store: Store, workers: int) -> Iterator[
     yield f"expected in all with {workers} worker{'s' * (workers > 1)}: {expected(tasks, store, workers)}"
 
 
-def search_line(name: str, space: Space) -> str:
-    """What a search would try."""
-    combinations, how = prod(space.axes.values()), space.how
-    limit = f", and begin nothing after {space.minutes:g} min" if space.minutes else ""
-    return (
-        f"{name}: would try {min(how.trials, combinations)} of {combinations} combinations ({how.sampler}){limit}"
-    )
-
-
-def all_tasks(pending: PendingWork) -> list[Task]:
-    """Trainings, evaluations and measurements that are left to do."""
-    return [*pending.tasks(), *pending.measurements(pending.left)]
+def search_lines(searches: Mapping[str, Space]) -> Iterator[str]:
+    """What each search would try; by the name of its table."""
+    for name, space in searches.items():
+        of, how = prod(space.axes.values()), space.how
+        limit = f", and begin nothing after {space.minutes:g} min" if space.minutes else ""
+        yield f"{name}: would try {min(how.trials, of)} of {of} combinations ({how.sampler}){limit}"
 
 
 def expected(tasks: list[Task], store: Store, workers: int) -> str:

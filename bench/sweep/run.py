@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from bench.devices import device_of
-from bench.job.pending import PendingWork, StoreContents, find_pending
+from bench.job.pending import PendingWork, StoreContents
 from bench.job.pipeline import complete
 from bench.job.resolve import Job
 from bench.job.task import Task, TaskStatus, first_process, record_failure
@@ -76,7 +76,7 @@ def run(
         OSError: the store cannot be written.
     """
     executor = executor or Local(store.root)
-    pending = find_pending(jobs, store, device, place_of(executor, device), contents)
+    pending = PendingWork(jobs, store, device, place_of(executor, device), contents)
     if retry_failed:
         pending.forget_failures()
     trained = evaluated = 0
@@ -190,7 +190,7 @@ class _Queue:
 
 
 def _record_crash(task: Task, store: Store) -> None:
-    reason = f"its process ended without a word {MOST_TRIES} times (killed, perhaps for want of memory)"
+    reason = f"its process ended without a message {MOST_TRIES} times (killed, perhaps because memory ran out)"
     record_failure(store, task.ids, task.title, "crashed", reason)
 
 
@@ -199,12 +199,9 @@ def measure_costs(
 ) -> dict[str, Measurement]:
     """What the predictions of these jobs cost, by id, whether they are trained or not; without those that fail.
 
-    Args:
-        jobs: to measure.
-        store: where costs are kept.
-        device, executor, contents: as in ``run``.
+    Arguments as of ``run``.
     """
-    pending = find_pending(jobs, store, device, place_of(executor, device), contents)
+    pending = PendingWork(jobs, store, device, place_of(executor, device), contents)
     _measure(pending, pending.left, store, executor)
     found = {name: store.measurements.get(pending.cost_id(job)) for name, job in pending.jobs.items()}
     return {name: measurement for name, measurement in found.items() if measurement is not None}

@@ -21,9 +21,10 @@ from tqdm import tqdm
 from bench.config.experiment import Experiment, identity
 from bench.config.parsing import Frozen
 from bench.job.identities import PROTOCOL_VERSION
-from bench.job.pending import StoreContents, find_pending
+from bench.job.pending import PendingWork, StoreContents
 from bench.job.resolve import Job, resolve
 from bench.results.cost import Measurement
+from bench.results.pareto import dominates
 from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.sweep.executors.base import Executor
@@ -101,17 +102,17 @@ def search(space: Space, store: Store, device: str, executor: Executor) -> Found
 
 
 def best(record: Record) -> tuple[float, float, float]:
-    """MPJPE (mm), milliseconds per frame and peak memory (MB) of the most accurate answer.
+    """MPJPE (mm), milliseconds per frame and peak memory (MB) with the most accurate deployable aggregation.
 
-    Only answers that look at no ground-truth pose or trajectory count; each record has all of their aggregations.
+    Deployable ones look at no ground-truth pose or trajectory; each record has all of them.
     """
     step, frames = record.conditions.steps, record.cost.latency.frames
-    answers = [
+    candidates = [
         (value.action_mean, record.cost.aggregation_ms.get(value.aggregation or "", 0.0))
         for value in record.values
         if (value.metric, value.step) == ("mpjpe", step) and value.kind in ("deterministic", "deployable")
     ]
-    error, aggregation_ms = min(answers)
+    error, aggregation_ms = min(candidates)
     return error, record.cost.latency.ms_per_frame + aggregation_ms / frames, record.cost.peak_memory_mb
 
 
@@ -132,12 +133,7 @@ def dominating(job: Job, measurement: Measurement, known: Mapping[str, Record], 
         measurement.cost.latency.ms_per_frame,
         measurement.cost.peak_memory_mb,
     )
-    return next((record for record in known.values() if _no_worse(best(record), hoped_for)), None)
-
-
-def _no_worse(objectives: Sequence[float], others: Sequence[float]) -> bool:
-    """Whether each objective is at most the other one."""
-    return all(one <= other for one, other in zip(objectives, others, strict=True))
+    return next((record for record in known.values() if dominates(best(record), hoped_for)), None)
 
 
 class _Trials:
@@ -201,6 +197,8 @@ class _Trials:
 
     def run(self, trials: list[Trial]) -> None:
         """Measure costs, leave out what is dominated, run the others, and tell the study."""
+        from optuna.trial import TrialState
+
         jobs = {trial.number: job for trial in trials if (job := self._job(trial)) is not None}
         self._learn_records()
         measured = measure_costs(jobs.values(), self.store, self.device, self.executor, self.contents)
@@ -208,20 +206,25 @@ class _Trials:
         for trial in trials:
             job = jobs.get(trial.number)
             if job is None:
-                self._give_up(trial)
+                self._end(trial, "FAIL", f"no experiment: {self.no_experiments[trial.number]}")
             elif (better := self._better(job, measured)) is not None:
-                self._prune(trial, job, better)
+                reason = self._reason_to_prune(better)
+                self._end(trial, "PRUNED", reason)
+                tqdm.write(f"{job.title} is {reason}")
             else:
                 chosen[trial.number] = job
         outcome = run(chosen.values(), self.store, self.device, self.executor, contents=self.contents)
         for trial in trials:
-            if trial.number in chosen:
-                self._tell(trial, outcome.records.get(chosen[trial.number].id))
+            job = chosen.get(trial.number)
+            if job is not None and job.id in outcome.records:
+                self.study.tell(trial, best(outcome.records[job.id]))
+            elif job is not None:
+                self.study.tell(trial, state=TrialState.FAIL)
 
     def found(self) -> Found:
         """All trials that are over or under way, also of other programs, and why some have no record."""
         tried = {job.id: (trial, job) for trial in self._begun() if (job := self._job(trial)) is not None}
-        pending = find_pending([job for _, job in tried.values()], self.store, self.device, self.where)
+        pending = PendingWork([job for _, job in tried.values()], self.store, self.device, self.where)
         missing = {}
         for name, (trial, job) in tried.items():
             reason = trial.user_attrs.get("reason")
@@ -258,30 +261,19 @@ class _Trials:
             return None
         return dominating(job, measured[job.id], self.records, self.space.how.margin)
 
-    def _give_up(self, trial: Trial) -> None:
+    def _end(self, trial: Trial, state: Literal["FAIL", "PRUNED"], reason: str) -> None:
+        """End a trial that is not run."""
         from optuna.trial import TrialState
 
-        trial.set_user_attr("reason", f"no experiment: {self.no_experiments[trial.number]}")
-        self.study.tell(trial, state=TrialState.FAIL)
+        trial.set_user_attr("reason", reason)
+        self.study.tell(trial, state=TrialState[state])
 
-    def _prune(self, trial: Trial, job: Job, better: Record) -> None:
-        from optuna.trial import TrialState
-
+    def _reason_to_prune(self, better: Record) -> str:
+        """Why a trial is not run, in words: what it hopes for is dominated by this record."""
         size = f"H={better.conditions.hypotheses} K={better.conditions.steps}"
         name = " ".join(filter(None, (better.title, better.variant)))
         share = f"{self.space.how.margin:.0%}"
-        reason = f"pruned: {name} ({size}) is no slower, no larger and {share} better than the best so far"
-        trial.set_user_attr("reason", reason)
-        self.study.tell(trial, state=TrialState.PRUNED)
-        tqdm.write(f"{job.title} is {reason}")
-
-    def _tell(self, trial: Trial, record: Record | None) -> None:
-        from optuna.trial import TrialState
-
-        if record is not None:
-            self.study.tell(trial, best(record))
-        else:
-            self.study.tell(trial, state=TrialState.FAIL)
+        return f"pruned: {name} ({size}) is no slower, no larger and {share} better than the best so far"
 
 
 def _storage(store: Store) -> RDBStorage:

@@ -8,14 +8,9 @@ import numpy as np
 
 
 def step_rows(windows: int, steps: int, seed: int, epoch: int, step: int) -> np.ndarray:
-    """Rows of one step. Every epoch is one permutation of all rows, cut into nearly equal parts.
+    """Rows of one step: an epoch is a permutation of all ``windows`` rows, cut into ``steps`` nearly equal parts.
 
-    Args:
-        windows: number of rows.
-        steps: of an epoch.
-        seed: of the training.
-        epoch: counted from 0.
-        step: within the epoch, counted from 0.
+    ``epoch``, and ``step`` within it, are counted from 0.
     """
     order = _epoch_order(windows, seed, epoch)
     return order[windows * step // steps : windows * (step + 1) // steps]

@@ -22,7 +22,6 @@ from bench.devices import device_of
 from bench.measure import memory
 from bench.results.record import TrainingInfo
 from bench.training import checkpoints
-from bench.training.compat import forget_accelerator
 from bench.training.order import share, step_rows, step_seed
 from bench.training.recipe import TrainingRecipe
 from bench.training.selection import LEAST_CHECKS, CheckpointSelector
@@ -48,6 +47,7 @@ def accelerator_for(device: str, precision: str) -> Accelerator:
         InputError: the device does not exist here.
     """
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
     from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
     place = device_of(device)
@@ -58,7 +58,7 @@ def accelerator_for(device: str, precision: str) -> Accelerator:
         InitProcessGroupKwargs(timeout=timedelta(days=2)),
     ]
     mixed = "no" if precision == "fp32" else precision
-    forget_accelerator()
+    AcceleratorState._reset_state()  # there is no public way to have another precision than before in this process
     return Accelerator(cpu=place.type == "cpu", mixed_precision=mixed, kwargs_handlers=handlers)
 
 
@@ -129,25 +129,24 @@ def train(
     return run.finish(first_stage)
 
 
+@dataclass
 class _Run:
-    """The state of one training: everything that a step reads or changes."""
+    """The state of one training: everything that a step reads or changes. Arguments as of ``train``."""
 
-    def __init__(
-        self,
-        lifter: Lifter,
-        windows: Windows,
-        selectors: Sequence[CheckpointSelector],
-        recipe: TrainingRecipe,
-        folder: Path,
-        accelerator: Accelerator,
-        title: str,
-    ) -> None:
-        self.lifter, self.windows, self.selectors = lifter, windows, selectors
-        self.recipe, self.folder, self.accelerator, self.title = recipe, folder, accelerator, title
-        self.trainable = [parameter for parameter in lifter.parameters() if parameter.requires_grad]
-        self.steps_per_epoch = max(1, round(len(windows) * lifter.train_frames / recipe.batch_frames))
-        least_epochs = -(-recipe.least_steps // self.steps_per_epoch)
-        self.epochs = max(recipe.epochs, least_epochs) if self.trainable else 0
+    lifter: Lifter
+    windows: Windows
+    selectors: Sequence[CheckpointSelector]
+    recipe: TrainingRecipe
+    folder: Path
+    accelerator: Accelerator
+    title: str
+
+    def __post_init__(self) -> None:
+        self.trainable = [parameter for parameter in self.lifter.parameters() if parameter.requires_grad]
+        frames = len(self.windows) * self.lifter.train_frames
+        self.steps_per_epoch = max(1, round(frames / self.recipe.batch_frames))
+        least_epochs = -(-self.recipe.least_steps // self.steps_per_epoch)
+        self.epochs = max(self.recipe.epochs, least_epochs) if self.trainable else 0
         self.steps = self.epochs * self.steps_per_epoch
         self.checks_per_epoch = min(self.steps_per_epoch, -(-LEAST_CHECKS // max(1, self.epochs)))
         self.progress = _Progress()

@@ -199,13 +199,14 @@ def _inferred(
     except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
         reason = f"a shape is not what it should be ({one_line(error)})"
         raise InputError(f"{path} is no checkpoint of {adapter.method}: {reason}") from error
-    chosen = {key: value for key, value in options.items() if key != "skeleton"}
+    told = [key for key, value in options.items() if value == "auto" and key in sizes]  # shapes settle these
+    chosen = {key: value for key, value in options.items() if key not in ("skeleton", *told)}
     names = [field.name for field in fields(adapter.lifter.Config)]
     for option in chosen:
         if option not in names:
             raise InputError(f"{adapter.method} has no option {option!r}: it has {', '.join(names)}")
     try:
-        return adapter.lifter.Config(**sizes | chosen), skeleton
+        return adapter.lifter.resolve_config(adapter.lifter.Config(**sizes | chosen)), skeleton
     except TypeError as error:
         reason = f"{chosen} are no options for {adapter.method} ({one_line(error)}): change them"
         raise InputError(reason) from error

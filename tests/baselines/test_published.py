@@ -83,6 +83,8 @@ def test_finepose_is_imported_with_its_text_tower(tmp_path: Path) -> None:
         state[f"module.pose_estimator.{renamed[ours]}{name.removeprefix(ours)}"] = tensor
     torch.save(state, tmp_path / "finepose.bin")
     imported = import_checkpoint(tmp_path / "finepose.bin", finepose.ADAPTER)
+    left_open = import_checkpoint(tmp_path / "finepose.bin", finepose.ADAPTER, text="auto")
+    assert left_open.config == imported.config, "the shapes tell which text encoder it has"
     assert imported.config.behaviour == "released"
     assert (imported.config.channels, imported.config.text_layers) == (16, 1)
     assert all(torch.equal(imported.state[name], tensor) for name, tensor in lifter.state_dict().items())

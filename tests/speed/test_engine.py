@@ -17,7 +17,7 @@ from bench.config.experiment import Experiment, parse
 from bench.config.registry import LAYOUTS
 from bench.job import pipeline, weights
 from bench.job.data_cache import DataCache
-from bench.job.pending import find_pending
+from bench.job.pending import PendingWork
 from bench.job.resolve import resolve
 from bench.results.seeds import pool
 from bench.results.store import Store
@@ -153,7 +153,7 @@ def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path, 
         (folder / "training.json").touch()
 
     def plan() -> list[str]:
-        return list(dry_run_lines(find_pending(map(resolve, described), store, "cpu", "here"), store, 2))
+        return list(dry_run_lines(PendingWork(map(resolve, described), store, "cpu", "here"), store, 2))
 
     lines = benchmark.pedantic(plan, rounds=1)
     assert lines[0].startswith(f"{number} experiments share {number // 8} trainings")
@@ -192,11 +192,11 @@ def test_two_workers(benchmark: BenchmarkFixture, tmp_path: Path, outcome: Outco
 
     def evaluate(workers: int) -> tuple[float, dict[str, Any]]:
         store = Store(tmp_path / f"with {workers}")
-        tasks = find_pending(jobs, store, "cpu", "here").tasks()
+        tasks = PendingWork(jobs, store, "cpu", "here").tasks()
         with Processes(store.root, workers) as executor:
             sweep.run_tasks([task for task in tasks if task.kind == "train"], executor, store, workers)
             start = time.perf_counter()
-            sweep.run_tasks(find_pending(jobs, store, "cpu", "here").tasks(), executor, store, workers)
+            sweep.run_tasks(PendingWork(jobs, store, "cpu", "here").tasks(), executor, store, workers)
             taken = time.perf_counter() - start
         found = {job.id: store.evaluations.get(job.id) for job in jobs}
         return taken, {name: (result.values, result.conditions) for name, result in found.items() if result}

@@ -25,5 +25,7 @@ def executor_for(name: str | None, request: Request) -> Executor:
         name = "local" if request.workers_here() == 1 else "processes"
     elif name not in EXECUTORS.names():
         raise InputError(f"--executor {name}: is unknown; {suggestion(name, EXECUTORS.names())}")
-    kind: type[Executor] = EXECUTORS.load(name)
+    kind = EXECUTORS.load(name)
+    if not (isinstance(kind, type) and issubclass(kind, Executor)):
+        raise InputError(f"--executor {name}: is {kind!r}, which is no subclass of {Executor.__module__}.Executor")
     return kind.from_request(request)

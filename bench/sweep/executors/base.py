@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from bench.devices import device_of
 from bench.job.data_cache import DataCache
 from bench.job.task import Task, TaskStatus, distributed
@@ -62,16 +64,12 @@ class Request:
         One where the CPU computes: small models gain nothing from more, and a training gives the same bits only
         with the same number of threads. On a GPU, an equal share of what torch takes.
         """
-        import torch
-
         if self.threads is not None:
             return self.threads
         return max(1, torch.get_num_threads() // workers) if self._on_gpu() else 1
 
     def gpus(self) -> list[str]:
         """Names of the GPUs that workers on this machine share; none where one GPU is asked for, or the CPU."""
-        import torch
-
         if not self._on_gpu() or ":" in self.device:
             return []
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -142,11 +140,7 @@ class Executor(ABC):
 
 
 def import_optional(module: str, extra: str) -> Any:
-    """A library that only one executor needs.
-
-    Args:
-        module: name of the library.
-        extra: what installs it, which is also the name of the executor.
+    """A library that only one executor needs; the ``extra`` that installs it has the name of that executor.
 
     Raises:
         InputError: it is not installed.

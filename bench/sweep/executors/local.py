@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from pathlib import Path
 
+import torch
+
 from bench.job.data_cache import DataCache
 from bench.job.task import Task, run_task
 from bench.sweep.executors.base import Ended, Executor, Request
@@ -34,8 +36,6 @@ class Local(Executor):
 
     def collect(self, seconds: float) -> list[Ended]:
         """Do the task that has waited longest, however long it takes."""
-        import torch
-
         task, attempt = self._waiting.popleft()
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)

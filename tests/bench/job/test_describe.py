@@ -2,31 +2,19 @@
 
 import pytest
 
-from bench.config.experiment import parse
-from bench.job import pipeline
-from bench.job.resolve import resolve
 from bench.protocol.aggregation import all_aggregations
 from bench.results.record import Record
-from bench.results.store import Store
 from bench.sweep.run import run
 from tests.bench.toy import Toy
+from tests.bench.toy_jobs import job
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
-    return Store(tmp_path / "store")
+def store(toy_store):
+    return toy_store
 
 
-def job(**changes):
-    description = {"method": {"name": "toy"}, "training": {"epochs": 1}, "evaluation": {"windows": 4}}
-    for key, value in changes.items():
-        description.setdefault(key, {}).update(value)
-    return resolve(parse(description))
-
-
-def test_a_record_carries_its_conditions(toy_suite, store):
+def test_a_record_carries_its_conditions(store):
     wanted = job(evaluation={"hypotheses": 2, "steps": 2, "detections": "gt", "allow_other_detections": True})
     record = run([wanted], store, "cpu").records[wanted.id]
     assert record.data.label == "toy motion"
@@ -48,13 +36,13 @@ def test_a_record_carries_its_conditions(toy_suite, store):
     assert record.metric_versions.keys() == {value.metric for value in record.values}
 
 
-def test_records_survive_their_json(toy_suite, store):
+def test_records_survive_their_json(store):
     wanted = job()
     record = run([wanted], store, "cpu").records[wanted.id]
     assert Record.model_validate_json(record.model_dump_json()) == record
 
 
-def test_counterfactual_labels_share_the_training_and_are_named(toy_suite, store, monkeypatch):
+def test_counterfactual_labels_share_the_training_and_are_named(store, monkeypatch):
     monkeypatch.setattr(Toy, "uses_action", True)
     jobs = [job(), job(evaluation={"actions": "wrong"}), job(evaluation={"options": {"noise": 0.5}})]
     outcome = run(jobs, store, "cpu")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.job.pending import StoreContents, find_pending
+from bench.job.pending import PendingWork, StoreContents
 from bench.job.task import record_failure
 from bench.sweep.executors.local import Local
 from bench.sweep.run import run, run_tasks
@@ -24,7 +24,7 @@ def do(tasks, store, pending):
 
 def test_everything_is_left_of_an_empty_store(store):
     jobs = jobs_of_two_trainings()
-    pending = find_pending([*jobs, *jobs], store, "cpu", "here")
+    pending = PendingWork([*jobs, *jobs], store, "cpu", "here")
     assert list(pending.jobs) == [one.id for one in jobs]
     assert pending.left == jobs
     kinds = [task.kind for task in pending.tasks()]
@@ -35,7 +35,7 @@ def test_everything_is_left_of_an_empty_store(store):
 
 def test_evaluations_wait_for_their_training(store):
     trainings = {}
-    for task in find_pending(jobs_of_two_trainings(), store, "cpu", "here").tasks():
+    for task in PendingWork(jobs_of_two_trainings(), store, "cpu", "here").tasks():
         if task.kind == "train":
             trainings[task.name] = task
         else:
@@ -46,10 +46,10 @@ def test_evaluations_wait_for_their_training(store):
 def test_it_is_what_the_store_says_after_every_task(store):
     """Kept up to date, it tells the same as a store that is read anew."""
     jobs = jobs_of_two_trainings()
-    pending = find_pending(jobs, store, "cpu", "here")
+    pending = PendingWork(jobs, store, "cpu", "here")
     for task in (*pending.tasks(), *pending.measurements(jobs)):
         do([task], store, pending)
-        anew = find_pending(jobs, store, "cpu", "here")
+        anew = PendingWork(jobs, store, "cpu", "here")
         assert pending.evaluated == anew.evaluated
         assert pending.left == anew.left
         assert pending.tasks() == anew.tasks()
@@ -60,14 +60,14 @@ def test_it_is_what_the_store_says_after_every_task(store):
 
 def test_a_failure_concerns_all_that_need_it_until_it_is_forgotten(store):
     jobs = jobs_of_two_trainings()
-    pending = find_pending(jobs, store, "cpu", "here")
+    pending = PendingWork(jobs, store, "cpu", "here")
     first = next(task for task in pending.tasks() if task.kind == "train")
     record_failure(store, first.ids, first.title, "error", "the disk is on fire")
     pending.end_task(first, "failed")
     assert list(pending.failures) == [one.id for one in jobs[:2]]
     assert pending.left == jobs[2:]
     assert first.name not in {task.name for task in pending.tasks()}
-    assert find_pending(jobs, store, "cpu", "here").failures == pending.failures
+    assert PendingWork(jobs, store, "cpu", "here").failures == pending.failures
     pending.forget_failures()
     assert pending.left == jobs
     assert not store.failures.ids()
@@ -76,7 +76,7 @@ def test_a_failure_concerns_all_that_need_it_until_it_is_forgotten(store):
 def test_of_a_task_that_failed_what_was_evaluated_counts(store):
     one, two = (job(evaluation={"hypotheses": h}) for h in (1, 2))
     run([one], store, "cpu")
-    pending = find_pending([one, two], store, "cpu", "here")
+    pending = PendingWork([one, two], store, "cpu", "here")
     assert pending.finished == {one.id}
     (task,) = pending.tasks()
     assert task.ids == (two.id,)
@@ -88,5 +88,5 @@ def test_contents_are_shared_by_those_who_hand_them_on(store, monkeypatch):
     contents = StoreContents(store)
     monkeypatch.setattr(type(store), "finished", lambda self: pytest.fail("the store is read again"))
     wanted = job()
-    find_pending([wanted], store, "cpu", "here", contents).add_finished([wanted.id])
-    assert find_pending([wanted], store, "cpu", "here", contents).left == []
+    PendingWork([wanted], store, "cpu", "here", contents).add_finished([wanted.id])
+    assert PendingWork([wanted], store, "cpu", "here", contents).left == []

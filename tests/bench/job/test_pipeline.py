@@ -1,40 +1,25 @@
 """The way from descriptions to records, with a toy method on toy data."""
 
-import json
-
-import mlflow
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from bench.config.experiment import parse
 from bench.job import pipeline
-from bench.job.pending import find_pending
-from bench.job.resolve import resolve
-from bench.results import tracking
+from bench.job.pending import PendingWork
 from bench.results.store import Store
-from bench.results.tracking import Tracker
 from bench.sweep.run import run
 from bench.training.checkpoints import load_trained
 from models.errors import InputError
+from tests.bench.toy_jobs import job
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
-    return Store(tmp_path / "store")
+def store(toy_store):
+    return toy_store
 
 
-def job(**changes):
-    description = {"method": {"name": "toy"}, "training": {"epochs": 1}, "evaluation": {"windows": 4}}
-    for key, value in changes.items():
-        description.setdefault(key, {}).update(value)
-    return resolve(parse(description))
-
-
-def test_jobs_share_their_training_and_are_done_once(toy_suite, store):
+def test_jobs_share_their_training_and_are_done_once(store):
     jobs = [job(evaluation={"hypotheses": h, "steps": k}) for h in (1, 3) for k in (1, 2)]
     outcome = run(jobs, store, "cpu")
     assert (outcome.trained, outcome.evaluated) == (1, 4)
@@ -44,34 +29,7 @@ def test_jobs_share_their_training_and_are_done_once(toy_suite, store):
     assert again.records == outcome.records
 
 
-def test_a_lost_index_is_found_again_in_mlflow(toy_suite, store):
-    wanted = job()
-    before = run([wanted], store, "cpu").records
-    store.index.unlink()
-    outcome = run([wanted], store, "cpu")
-    assert (outcome.trained, outcome.evaluated) == (0, 0)
-    assert outcome.records == before
-
-
-def test_mlflow_holds_parameters_metrics_tags_and_artifacts(toy_suite, store):
-    wanted = job(evaluation={"steps": 2})
-    record = run([wanted], store, "cpu").records[wanted.id]
-    client = mlflow.MlflowClient(Tracker(store.root).uri)
-    found = client.get_run(record.mlflow_run_id)
-    value = record.value("mpjpe", "P-Agg")
-    assert found.info.status == "FINISHED"
-    assert found.data.metrics["mpjpe/P-Agg"] == value.action_mean
-    assert found.data.params["method.name"] == "toy"
-    assert found.data.tags["data.hash"] == "0000000000000cpn"
-    assert found.data.tags["git.commit"] == record.git_commit
-    assert json.loads(found.data.tags["conditions"])["steps"] == 2
-    names = {artifact.path for artifact in client.list_artifacts(record.mlflow_run_id)}
-    assert names == {"experiment.yaml", "record.json", f"{record.id}.npz", f"{record.id}-examples.npz"}
-    training = client.get_run(found.data.tags["mlflow.parentRunId"])
-    assert training.data.tags["bench.training_id"] == record.training_id
-
-
-def test_an_interruption_keeps_what_is_finished(toy_suite, store, monkeypatch):
+def test_an_interruption_keeps_what_is_finished(store, monkeypatch):
     jobs = [job(), job(training={"seed": 1})]
     with monkeypatch.context() as patch:
         real = pipeline.evaluate_together
@@ -90,33 +48,14 @@ def test_an_interruption_keeps_what_is_finished(toy_suite, store, monkeypatch):
     assert not store.evaluations.ids()
 
 
-def test_a_damaged_index_names_the_way_out(store):
-    store.index.write_bytes(b"not parquet")
-    with pytest.raises(InputError, match=r"index\.parquet: is damaged .* --rebuild-index"):
-        store.records()
-
-
-def test_a_store_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="--store .*: cannot be made"):
-        Store(tmp_path / "file" / "store")
-
-
-def test_an_unreachable_mlflow_store(tmp_path, monkeypatch):
-    monkeypatch.setattr(tracking, "WAITS_SECONDS", (0.0,))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/nowhere/x.db")
-    with pytest.raises(InputError, match="MLflow store sqlite:////proc.*check the disk and MLFLOW_TRACKING_URI"):
-        Tracker(tmp_path)
-
-
-def test_too_short_sequences_are_refused(toy_suite, store):
+def test_too_short_sequences_are_refused(store):
     wanted = job(method={"options": {"frames": 41}})
     failure = run([wanted], store, "cpu").failures[wanted.id]
     assert failure.kind == "bad input"
     assert "longest training sequence has 40 frames, fewer than the window of 41" in failure.reason
 
 
-def test_a_method_that_reads_confidence_refuses_data_without_it_or_says_so(toy_suite, store):
+def test_a_method_that_reads_confidence_refuses_data_without_it_or_says_so(store):
     with pytest.raises(InputError, match=r"'cpn' poses have no confidence, which Confident toy reads"):
         job(method={"name": "confident"})
     wanted = job(method={"name": "confident", "options": {"confidence": "one"}})
@@ -124,7 +63,7 @@ def test_a_method_that_reads_confidence_refuses_data_without_it_or_says_so(toy_s
     assert record.conditions.notes == {"confidence": "1 for every joint (the data has none)"}
 
 
-def test_the_audit_reads_its_numbers_off_one_prediction(toy_suite, store, monkeypatch):
+def test_the_audit_reads_its_numbers_off_one_prediction(store, monkeypatch):
     predictions, costs = [], []
     for name, calls in (("evaluate", predictions), ("measure_cost", costs)):
         real = getattr(pipeline, name)
@@ -138,10 +77,10 @@ def test_the_audit_reads_its_numbers_off_one_prediction(toy_suite, store, monkey
     assert records[jobs[2].id].conditions.best_over == "calls of 8 windows"
 
 
-def test_the_checkpoint_chosen_on_the_test_set_follows_the_same_training(toy_suite, store, tmp_path):
+def test_the_checkpoint_chosen_on_the_test_set_follows_the_same_training(store, tmp_path):
     jobs = [job(training={"selection": selection}) for selection in ("last", "validation", "test")]
     assert len({wanted.training_id for wanted in jobs}) == 3
-    (task,) = [task for task in find_pending(jobs, store, "cpu", "here").tasks() if task.kind == "train"]
+    (task,) = [task for task in PendingWork(jobs, store, "cpu", "here").tasks() if task.kind == "train"]
     assert task.ids == tuple(wanted.training_id for wanted in jobs)
     outcome = run(jobs, store, "cpu")
     assert outcome.trained == 1
@@ -157,7 +96,7 @@ def test_the_checkpoint_chosen_on_the_test_set_follows_the_same_training(toy_sui
     assert {path.name for path in (store.root / "trainings").iterdir()} == {*task.ids}
 
 
-def test_a_checkpoint_that_is_asked_for_later_is_trained_for(toy_suite, store):
+def test_a_checkpoint_that_is_asked_for_later_is_trained_for(store):
     validated, tested = job(), job(training={"selection": "test"})
     first = run([validated], store, "cpu").records[validated.id]
     outcome = run([validated, tested], store, "cpu")
@@ -165,7 +104,7 @@ def test_a_checkpoint_that_is_asked_for_later_is_trained_for(toy_suite, store):
     assert outcome.records[tested.id].training.loss == first.training.loss
 
 
-def test_damaged_weights_are_named(toy_suite, store):
+def test_damaged_weights_are_named(store):
     wanted = job()
     run([wanted], store, "cpu")
     (store.training(wanted.training_id) / "weights.safetensors").write_bytes(b"half a file")
@@ -176,7 +115,7 @@ def test_damaged_weights_are_named(toy_suite, store):
     assert "delete this folder and repeat with --retry-failed" in failure.reason
 
 
-def test_examples_are_the_same_frames_for_every_plan_and_what_the_errors_come_from(toy_suite, store):
+def test_examples_are_the_same_frames_for_every_plan_and_what_the_errors_come_from(store):
     jobs = [job(evaluation={"hypotheses": h, "steps": 2}) for h in (1, 7)]
     records = run(jobs, store, "cpu").records
     few, many = (store.files.examples(records[j.id]) for j in jobs)
@@ -192,14 +131,3 @@ def test_examples_are_the_same_frames_for_every_plan_and_what_the_errors_come_fr
     expected = poses - poses[:, :1]
     assert np.allclose(many.answer, expected, atol=2e-3)
     assert store.files.examples_path(jobs[1].id).stat().st_size < 300_000
-
-
-def test_files_that_are_missing_or_damaged_are_not_there(toy_suite, store):
-    wanted = job()
-    record = run([wanted], store, "cpu").records[wanted.id]
-    errors = store.files.frame_errors(record, "mpjpe", "P-Agg")
-    assert errors.mean() == pytest.approx(record.value("mpjpe", "P-Agg").frame_mean, rel=1e-5)
-    store.files.errors_path(wanted.id).write_bytes(b"not an archive")
-    store.files.examples_path(wanted.id).unlink()
-    assert store.files.frame_errors(record, "mpjpe", "P-Agg") is None
-    assert store.files.examples(record) is None

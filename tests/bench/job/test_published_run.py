@@ -37,7 +37,7 @@ def toy_data(monkeypatch):
 
 def test_it_is_evaluated_and_named(imported, tmp_path, toy_data):
     job = resolve(described(imported))
-    assert (job.config.frames, job.config.channels, job.config.depth) == (9, 32, 3)
+    assert (job.training.config.frames, job.training.config.channels, job.training.config.depth) == (9, 32, 3)
     outcome = run([job], Store(tmp_path / "store"), "cpu")
     record = outcome.records[job.id]
     assert outcome.trained == 0

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bench.job import weights
-from bench.job.pending import find_pending
+from bench.job.pending import PendingWork
 from bench.job.task import run_task
 from tests.bench.toy_jobs import job, out_of_memory
 
@@ -13,7 +13,7 @@ from tests.bench.toy_jobs import job, out_of_memory
 @pytest.fixture
 def tasks(toy_store):
     """Train, evaluate and measure of one job, by kind."""
-    pending = find_pending([job()], toy_store, "cpu", "here")
+    pending = PendingWork([job()], toy_store, "cpu", "here")
     return {task.kind: task for task in (*pending.tasks(), *pending.measurements(pending.left))}
 
 

@@ -4,7 +4,9 @@ import threading
 
 import pytest
 
+from bench.results.store import Store
 from bench.sweep.run import run
+from models.errors import InputError
 from tests.bench.toy_jobs import job
 
 
@@ -48,3 +50,26 @@ def test_a_device_is_used_together_or_alone(store):
     first.join()
     second.join()
     assert order == ["together", "alone", "later"]
+
+
+def test_a_damaged_index_names_the_way_out(store):
+    store.index.write_bytes(b"not parquet")
+    with pytest.raises(InputError, match=r"index\.parquet: is damaged .* --rebuild-index"):
+        store.records()
+
+
+def test_a_store_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="--store .*: cannot be made"):
+        Store(tmp_path / "file" / "store")
+
+
+def test_files_that_are_missing_or_damaged_are_not_there(store):
+    wanted = job()
+    record = run([wanted], store, "cpu").records[wanted.id]
+    errors = store.files.frame_errors(record, "mpjpe", "P-Agg")
+    assert errors.mean() == pytest.approx(record.value("mpjpe", "P-Agg").frame_mean, rel=1e-5)
+    store.files.errors_path(wanted.id).write_bytes(b"not an archive")
+    store.files.examples_path(wanted.id).unlink()
+    assert store.files.frame_errors(record, "mpjpe", "P-Agg") is None
+    assert store.files.examples(record) is None

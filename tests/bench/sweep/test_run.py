@@ -7,7 +7,7 @@ import torch
 from filelock import FileLock
 
 from bench.job import pipeline, weights
-from bench.job.pending import find_pending
+from bench.job.pending import PendingWork
 from bench.results.store import Store
 from bench.sweep import run as sweep
 from bench.sweep.executors.local import Local
@@ -124,7 +124,7 @@ def test_a_process_that_is_always_lost_is_a_failure(store):
 
 def test_what_another_program_is_doing_is_waited_for(store, monkeypatch):
     wanted = job()
-    (training,) = [task for task in find_pending([wanted], store, "cpu", "here").tasks() if task.kind == "train"]
+    (training,) = [task for task in PendingWork([wanted], store, "cpu", "here").tasks() if task.kind == "train"]
     lock = FileLock(store.lock(training.name).lock_file, thread_local=False)
     lock.acquire()
     begun, real = [], weights.train_or_load
@@ -153,7 +153,7 @@ def test_the_store_is_read_once_for_a_whole_run(store, monkeypatch):
     read, real = [], Store.finished
     monkeypatch.setattr(Store, "finished", lambda self: read.append(1) or real(self))
     jobs = [job(training={"seed": seed}, evaluation={"hypotheses": h}) for seed in (0, 1) for h in (1, 2)]
-    pending = find_pending(jobs, store, "cpu", "here")
+    pending = PendingWork(jobs, store, "cpu", "here")
     evaluations = sum(task.kind == "evaluate" for task in pending.tasks())
     read.clear()
     assert len(run(jobs, store, "cpu").records) == 4
