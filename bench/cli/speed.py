@@ -17,7 +17,7 @@ from bench.cli.options import (
     changes_of,
 )
 
-Contender = Annotated[str, typer.Argument(help="A method, with what is changed for it: NAME,KEY=VALUE,…")]
+MethodSpecText = Annotated[str, typer.Argument(help="A method, with what is changed for it: NAME,KEY=VALUE,…")]
 
 
 def peak(device: Device = "auto") -> None:
@@ -30,8 +30,8 @@ def peak(device: Device = "auto") -> None:
 
 
 def compare_speed(
-    a: Contender,
-    b: Contender,
+    a: MethodSpecText,
+    b: MethodSpecText,
     preset: Preset = None,
     data: DataName = None,
     data_root: DataRoot = None,

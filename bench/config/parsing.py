@@ -44,7 +44,7 @@ def read_yaml(path: Path) -> Any:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         place = str(error).replace("\n", " ")
-        raise InputError(f"{path}: is not valid YAML ({place}); mend the file") from None
+        raise InputError(f"{path}: is not valid YAML ({place}); correct the file") from None
 
 
 def override(description: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
