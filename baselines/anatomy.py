@@ -1,7 +1,17 @@
 """Anatomy3D: bone lengths of a person and bone directions of a frame (Chen et al., arXiv:2002.10322, TCSVT 2021).
 
+Where its parts are:
+
+- this file: the networks of lengths and of directions, their combination, the losses, the options.
+- ``baselines.layers.bones``: bones of a skeleton, and people with longer or shorter ones for training.
+- ``baselines.tcn``: ``TCNConfig``, convolutions over time and their residual blocks.
+- ``baselines.layers.norm_momentum``: the schedule of the norms' momentum.
+- ``models.camera``: projection of those people into the camera.
+- ``models.inference``: the detector's confidence as a third coordinate, prediction (mean over mirror images).
+- ``models.losses``: ``mean_joint_distance``, in most terms of the loss.
+
 B batch, L frames of input, T of them the receptive field, F frames of output, R random frames of the same video,
-J joints, N bones, C channels.
+J joints, N bones, P pairs of joints that are no bone, C channels.
 """
 
 from __future__ import annotations
@@ -16,26 +26,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from baselines.layers.bones import Bones
+from baselines.layers.norm_momentum import decay_norm_momentum
 from baselines.tcn import TCNConfig, TimeConvolution, residual_block
 from models.camera import project
-from models.errors import InputError
-from models.inference import ConfidenceConfig, flip_average, root_at_origin, with_confidence
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.config import ConfidenceConfig, check_at_least
+from models.inference import DeterministicLifter
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
-from models.optim import decay_norm_momentum
 from models.skeleton import HUMAN36M, Skeleton
 
 TEMPERATURE = 10.0
 VALUES_AT_ONCE = 2**26
-"""Numbers in one activation (256 MB in float32) that output frames are chunked to stay below."""
+"""Numbers in one activation (256 MB in float32); output frames run in chunks that stay below it."""
 DIRECTION_WEIGHT, SHIFT_WEIGHT, LENGTH_WEIGHT, FIRST_WEIGHT = 0.3, 2.0, 100.0, 0.5
-LARGEST_CHANGE = 0.6
 ROOT, ROOT_SPREAD = (0.0, -0.3, 5.0), 0.5
-"""Where people with other bones stand in the camera's space, in metres."""
-PUBLISHED_BONES = (
-    (16, 15), (15, 14), (13, 12), (12, 11), (10, 9), (9, 8), (8, 7), (8, 11), (8, 14), (7, 0), (3, 2), (2, 1),
-    (6, 5), (5, 4), (1, 0), (4, 0),
-)  # fmt: skip
+"""Where people with other bones are placed in camera space for training, metres."""
 
 
 @dataclass(frozen=True)
@@ -44,72 +50,13 @@ class AnatomyConfig(TCNConfig, ConfidenceConfig):
 
     Attributes:
         random_frames: R, of the same sequence, from which bone lengths are estimated.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     random_frames: int = 50
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.random_frames < 1:
-            raise InputError(f"random_frames is {self.random_frames}, but lengths need at least 1 frame: take 50")
-
-
-class Bones(nn.Module):
-    """What the network knows of a skeleton; a bone is a pair of joints, its vector the first minus the second."""
-
-    def __init__(self, skeleton: Skeleton) -> None:
-        super().__init__()
-        parents, joints = skeleton.parents, range(len(skeleton.joints))
-        pairs = tuple((child, parent) for parent, child in skeleton.bones)
-        pairs = PUBLISHED_BONES if skeleton == HUMAN36M else pairs
-        tied = {frozenset(pair) for pair in pairs}
-        others = [(i, j) for i in joints for j in joints[i:] if frozenset((i, j)) not in tied]
-        chains = torch.zeros(len(joints), len(pairs))
-        for bone, (first, second) in enumerate(pairs):
-            sign, child = (1, first) if parents[first] == second else (-1, second)
-            chains[[joint for joint in joints if child in _chain(joint, parents)], bone] = sign
-        self.register_buffer("pairs", torch.tensor(pairs), persistent=False)
-        self.register_buffer("others", torch.tensor(others), persistent=False)
-        self.register_buffer("chains", chains, persistent=False)  # [J, N]: what leads from the root to a joint
-
-    def __len__(self) -> int:
-        return len(self.get_buffer("pairs"))
-
-    def vectors(self, poses: Tensor) -> Tensor:
-        """``[..., J, 3]`` to ``[..., N, 3]``."""
-        first, second = self.get_buffer("pairs").T
-        return poses[..., first, :] - poses[..., second, :]
-
-    def directions(self, poses: Tensor) -> Tensor:
-        """``[..., J, 3]`` to unit vectors ``[..., N, 3]``."""
-        return functional.normalize(self.vectors(poses), dim=-1)
-
-    def lengths(self, poses: Tensor) -> Tensor:
-        """``[..., J, 3]`` to ``[..., N]``."""
-        return torch.linalg.vector_norm(self.vectors(poses), dim=-1)
-
-    def shifts(self, poses: Tensor) -> Tensor:
-        """From joint i to joint j of all pairs i <= j that are no bone: ``[..., J, 3]`` to ``[..., pairs, 3]``."""
-        first, second = self.get_buffer("others").T
-        return poses[..., second, :] - poses[..., first, :]
-
-    def lengthened(self, poses: Tensor, uniform: Tensor) -> Tensor:
-        """Poses ``[B, R, J, 3]`` of people with other bones; what is further out moves along.
-
-        Args:
-            poses: of one person in each row.
-            uniform: ``[B, N]`` from 0 to 1; 0.5 leaves a bone as it is.
-        """
-        extra = (uniform - 0.5) * LARGEST_CHANGE * self.lengths(poses).mean((0, 1))
-        return poses + self.get_buffer("chains") @ (self.directions(poses) * extra[:, None, :, None])
-
-
-def _chain(joint: int, parents: Sequence[int]) -> list[int]:
-    """A joint and all between it and the root, which is left out."""
-    return [] if parents[joint] < 0 else [joint, *_chain(parents[joint], parents)]
+        check_at_least(self, 1, "random_frames")
 
 
 class BoneLengths(nn.Module):
@@ -129,22 +76,19 @@ class BoneLengths(nn.Module):
 
     def rough(self, pose_2d: Tensor) -> Tensor:
         """``[B, R, J, 2]`` to ``[B, R, J, 3]``."""
-        features = self._layer(0, pose_2d.flatten(2).flatten(0, 1))
+        features = self._layer(0, pose_2d.flatten(2).flatten(0, 1))  # [B, R, J, 2] → [B·R, J·2] → [B·R, C]
         for number in range(1, len(self.norms), 2):
             features = features + self._layer(number + 1, self._layer(number, features))
-        return self.linears[-1](features).view(*pose_2d.shape[:3], 3)
+        return self.linears[-1](features).view(*pose_2d.shape[:3], 3)  # [B·R, J·3] → [B, R, J, 3]
 
     def logits(self, rough: Tensor) -> Tensor:
         """Weight of each frame for each bone before the softmax: ``[B, R, J, 3]`` to ``[B, R, N]``."""
-        flat = rough.detach().flatten(2)
+        flat = rough.detach().flatten(2)  # [B, R, J, 3] → [B, R, J·3]
         return self.attention(torch.cat([flat, flat.abs()], dim=-1))
 
-    def weighted(self, lengths: Tensor, logits: Tensor, count: int) -> Tensor:
-        """Lengths ``[B, R, N]`` of bones in rough poses, averaged over every ``count`` frames in a row.
-
-        Returns:
-            ``[B, R - count + 1, N]``.
-        """
+    def average(self, lengths: Tensor, logits: Tensor, count: int) -> Tensor:
+        """Lengths ``[B, R, N]`` averaged over every ``count`` frames in a row: ``[B, R - count + 1, N]``."""
+        # [B, R, N] → [B, R - count + 1, N, count]
         weights = (TEMPERATURE * logits).unfold(1, count, 1).softmax(dim=-1)
         return (weights * lengths.detach().unfold(1, count, 1)).sum(dim=-1)
 
@@ -153,9 +97,10 @@ class BoneLengths(nn.Module):
 
 
 class BoneDirections(nn.Module):
-    """Directions of the bones, estimated twice: after a pass from fine to coarse, and after a second one.
+    """Directions of the bones, estimated twice: after a first pass of convolutions, and after a second one.
 
-    In the second pass every level meets what the first made of it, detached, beside the first pass's result.
+    The second pass starts from the result of the first and is given the first pass's features of every level too,
+    both detached.
     """
 
     def __init__(self, config: TCNConfig, joints: int, bones: int) -> None:
@@ -173,17 +118,17 @@ class BoneDirections(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def levels(self, pose_2d: Tensor, score: Tensor, strided: bool) -> list[Tensor]:
-        """Features of the first pass after every width, ``[B, C, ·]``.
+        """Features of the first pass after every width, ``[B, C, ·]`` with ever fewer frames.
 
         Args:
             pose_2d: ``[B, L, J, 2]``.
             score: ``[B, L, J]`` visibility.
-            strided: leave out what the one output frame of L = T frames does not need.
+            strided: L = T; compute only what the one output frame needs.
         """
         whole = (1,) * len(self.widths)
         strides = self.widths if strided else whole
         dilations = whole if strided else tuple(accumulate((1, *self.widths[:-1]), mul))
-        pose, seen = (
+        pose, seen = (  # [B, L, J, ·] → [B, L, J·(2 or 1)] → [B, J·(2 or 1), L] → [B, C, L']
             self.dropout(norm(conv(values.flatten(2).transpose(1, 2), strides[0])).relu())
             for conv, norm, values in (
                 (self.expand_conv, self.expand_bn, pose_2d),
@@ -203,15 +148,16 @@ class BoneDirections(nn.Module):
     def second(self, levels: list[Tensor]) -> Tensor:
         """Directions ``[B, 1, N, 3]`` from levels of the strided form."""
         levels = [level.detach() for level in levels]
-        features = levels[-1].expand(-1, -1, levels[0].shape[2])
+        features = levels[-1].expand(-1, -1, levels[0].shape[2])  # [B, C, 1] → [B, C, L']
         for block, (width, level) in enumerate(zip(self.widths[1:], levels[:-1], strict=True)):
             joined = torch.cat([features, level], dim=1)
             features = self._block(self.convs_2, self.norms_2, block, joined, width, 1)
         return _unit(self.shrink_2(features))
 
     def by_frame(self, levels: list[Tensor]) -> list[Tensor]:
-        """Each output frame's part of whole levels, as the strided form has it: views ``[B, F, C, ·]``."""
+        """Each output frame's part of dilated levels, as the strided form has it: views ``[B, F, C, ·]``."""
         steps = list(accumulate(self.widths, mul))
+        # [B, C, L'] → all frames of a level [B, C, F, ·] → every step-th of them → [B, F, C, ·]
         return [
             level.unfold(2, steps[-1] - step + 1, 1)[..., ::step].transpose(1, 2)
             for level, step in zip(levels, steps, strict=True)
@@ -234,12 +180,13 @@ def _blocks(widths: Sequence[int], inputs: Sequence[int], channels: int) -> tupl
 
 
 def _unit(rows: Tensor) -> Tensor:
-    """``[B, 3 * N, F]`` to unit vectors ``[B, F, N, 3]``."""
-    return functional.normalize(rows.transpose(1, 2).unflatten(2, (-1, 3)), dim=-1)
+    """``[B, N·3, F]`` to unit vectors ``[B, F, N, 3]``."""
+    vectors = rows.transpose(1, 2).unflatten(2, (-1, 3))  # [B, N·3, F] → [B, F, N·3] → [B, F, N, 3]
+    return functional.normalize(vectors, dim=-1)
 
 
 class Combination(nn.Module):
-    """Vectors ``[B, F, ·, 3]`` from bone lengths ``[B, F or 1, N]`` and directions ``[B, F, N, 3]``; bilinear."""
+    """Vectors ``[B, F, V, 3]`` from bone lengths ``[B, F or 1, N]`` and directions ``[B, F, N, 3]``; bilinear."""
 
     def __init__(self, bones: int, channels: int, vectors: int) -> None:
         super().__init__()
@@ -248,19 +195,20 @@ class Combination(nn.Module):
         self.shrink = nn.Conv1d(channels, 3 * vectors, 1)
 
     def forward(self, lengths: Tensor, directions: Tensor) -> Tensor:
-        directed = self.directlinear(directions.flatten(2).transpose(1, 2))
-        scaled = self.lengthlinear(lengths.detach()).transpose(1, 2)
-        return self.shrink(directed * scaled).transpose(1, 2).unflatten(2, (-1, 3))
+        rows = directions.flatten(2).transpose(1, 2)  # [B, F, N, 3] → [B, F, N·3] → [B, N·3, F]
+        scales = self.lengthlinear(lengths.detach()).transpose(1, 2)  # [B, F or 1, C] → [B, C, F or 1]
+        vectors = self.shrink(self.directlinear(rows) * scales)  # [B, C, F] → [B, V·3, F]
+        return vectors.transpose(1, 2).unflatten(2, (-1, 3))  # [B, V·3, F] → [B, F, V·3] → [B, F, V, 3]
 
 
 @dataclass(frozen=True)
 class Estimates:
-    """What a training pass estimates: of the centre frame, with both estimates of the directions, and of people.
+    """What a training pass estimates of the centre frame (pose, directions, shifts) and of its person (the rest).
 
     Attributes:
         pose: ``[B, 1, J, 3]``.
         directions: two of ``[B, 1, N, 3]``.
-        shifts: two of ``[B, 1, pairs, 3]``.
+        shifts: two of ``[B, 1, P, 3]``.
         rough: ``[B, R, J, 3]``, poses of the random frames.
         lengths: ``[B, 1, N]``, from them.
     """
@@ -294,7 +242,7 @@ class AnatomyNetwork(nn.Module):
         """
         rough = self.lengths.rough(frames_2d)
         lengths, logits = self.bones.lengths(rough), self.lengths.logits(rough)
-        return rough, self.lengths.weighted(lengths, logits, count or frames_2d.shape[1])
+        return rough, self.lengths.average(lengths, logits, count or frames_2d.shape[1])
 
     def estimate(self, seen: Tensor, random_2d: Tensor) -> Estimates:
         """All that is trained, from windows ``[B, T, J, 3]`` and random frames ``[B, R, J, 2]``."""
@@ -315,6 +263,7 @@ class AnatomyNetwork(nn.Module):
         levels = self.directions.by_frame(levels)
         size = max(1, VALUES_AT_ONCE // (2 * levels[0][:, 0].numel()))
         chunks = zip(*(level.split(size, dim=1) for level in levels), strict=True)
+        # f frames of a chunk: [B, f, C, ·] → [B·f, C, ·] → [B·f, 1, N, 3] → [B, f, N, 3]
         found = [self.directions.second([level.flatten(0, 1) for level in chunk]) for chunk in chunks]
         return torch.cat([part.unflatten(0, (len(seen), -1))[:, :, 0] for part in found], dim=1)
 
@@ -341,13 +290,12 @@ def length_losses(
     )
 
 
-class Anatomy(Lifter):
+class Anatomy(DeterministicLifter):
     """Anatomy3D; trains on single frames and evaluates whole windows, with the context it needs on each side."""
 
     title: ClassVar[str] = "Anatomy3D"
     Config: ClassVar[type] = AnatomyConfig
     needs_confidence: ClassVar[bool] = True
-    compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
             AnatomyConfig(
@@ -383,8 +331,8 @@ class Anatomy(Lifter):
     def training_loss(self, batch: Batch) -> Tensor:
         """Sum of the losses of the frame, and of the lengths of its person and of one with other bones.
 
-        Where no joint has a confidence, the norm of the ones in its place keeps the statistics that it has: a
-        constant has none, and what rounding leaves of it would be blown up and learned.
+        Without confidence, ones stand in its place, and their batch norm keeps its initial statistics: the
+        variance of a constant is rounding error, which the norm would amplify and the network learn.
         """
         assert batch.pose_3d is not None
         assert batch.random_2d is not None
@@ -392,7 +340,7 @@ class Anatomy(Lifter):
         assert batch.camera is not None
         self.network.directions.expand_bnscore.train(batch.confidence is not None)
         bones = self.network.bones
-        estimates = self.network.estimate(with_confidence(batch, self.config.confidence), batch.random_2d)
+        estimates = self.network.estimate(super().seen(batch), batch.random_2d)
         longer = bones.lengthened(batch.random_3d, torch.rand_like(batch.random_3d[:, 0, : len(bones), 0]))
         place = ROOT_SPREAD * torch.randn_like(longer[:, :, :1]) + longer.new_tensor(ROOT)
         rough, lengths = self.network.bone_lengths(project(longer + place, batch.camera))
@@ -405,15 +353,12 @@ class Anatomy(Lifter):
         )
         return torch.stack(losses).sum()
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+    def seen(self, batch: Batch) -> Tensor:
+        """Windows, and after them the random frames with a third coordinate of 0: ``[B, T - 1 + F + R, J, 3]``."""
         assert batch.random_2d is not None
-        seen = with_confidence(batch, self.config.confidence)
-        seen = torch.cat([seen, functional.pad(batch.random_2d, (0, 1))], dim=1)
-        poses = flip_average(self.lift, seen, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]
+        return torch.cat([super().seen(batch), functional.pad(batch.random_2d, (0, 1))], dim=1)
 
-    def lift(self, seen: Tensor) -> Tensor:
+    def lift_windows(self, seen: Tensor) -> Tensor:
         """Windows and, after them, the random frames ``[B, T - 1 + F + R, J, 3]`` to ``[B, F, J, 3]``."""
         window, random_2d = seen[:, : -self.random_frames], seen[:, -self.random_frames :, :, :2]
         if self.config.causal:

@@ -1,10 +1,19 @@
-"""D3DP: diffusion over poses on MixSTE's trunk (Shan et al., arXiv:2303.11579, ICCV 2023)."""
+"""D3DP: diffusion over poses on MixSTE's trunk (Shan et al., arXiv:2303.11579, ICCV 2023).
+
+Where its parts are:
+
+- this file: sizes and schedules alone.
+- ``models.diffusion.denoiser``: the method: loss, sampling, mirroring, hypotheses in chunks, ``DenoiserConfig``.
+- ``models.diffusion.process``: noise schedule, forward process, DDIM steps, noise of each window.
+- ``models.layers.transformer``: the trunk. ``models.losses``: ``mean_joint_distance``, the loss.
+"""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from models.diffusion.denoiser import Denoiser, DenoiserConfig
+from models.layers.transformer import TINY_TRUNK
 from models.lifter import TINY_RECIPE, Preset, Recipe
 
 
@@ -14,10 +23,7 @@ class D3DP(Denoiser):
     title: ClassVar[str] = "D3DP"
     Config: ClassVar[type] = DenoiserConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
-            DenoiserConfig(frames=9, channels=32, depth=2, heads=2, drop_path=0.0, input_gain=5.0, table_std=0.5),
-            TINY_RECIPE,
-        ),
+        "tiny": Preset(DenoiserConfig(**TINY_TRUNK), TINY_RECIPE),
         "base": Preset(
             DenoiserConfig(frames=81, channels=128, depth=4, heads=8),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),

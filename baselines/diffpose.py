@@ -1,9 +1,20 @@
 """DiffPose: an estimator's pose, refined frame by frame by diffusion (Gong et al., arXiv:2211.16940, CVPR 2023).
 
-A joint of a frame is five numbers: u, v on the screen, and x, y, z. Both stages are one graph network.
+A joint of a frame is five numbers: u, v on the screen, and x, y, z. Both stages have the same kind of network.
 
-N frames, J joints, C channels; in sampling B windows (twice that where mirrored ones run along), K steps,
-H hypotheses, F frames of a window. Inner layers keep their published names.
+Where its parts are:
+
+- this file: the graph network, ``PoseEstimator`` (first stage), ``DiffPose`` (second), schedule, sampler, options.
+- ``baselines.layers.annotated_transformer``: attention over joints, residuals, norm.
+- ``baselines.layers.graph``: the skeleton's graph and its Chebyshev polynomials.
+- ``baselines.layers.graph_convolution``: convolutions over these polynomials and over a learned graph.
+- ``models.diffusion.process``: forward process, DDIM step, noise of each window.
+- ``models.diffusion.denoiser``: the embedding of the time.
+- ``models.inference``: averaging with the mirror image.
+- ``models.losses``: ``mean_joint_distance``, the first stage's loss.
+
+N frames, J joints, C channels; in sampling B windows (twice that where plain and mirrored ones run together),
+K steps, H hypotheses, F frames of a window. Inner layers keep their published names.
 """
 
 from __future__ import annotations
@@ -15,19 +26,19 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from baselines.layers.annotated_transformer import Residual, SeparateAttention
 from baselines.layers.graph import chebyshev, neighbours
+from baselines.layers.graph_convolution import ChebyshevConvolution, GraphBlock, GraphFeedForward
+from models.config import WindowConfig, check_at_least, check_heads, check_positive, check_probability
 from models.diffusion.denoiser import VALUES_AT_ONCE, sinusoid
 from models.diffusion.process import ddim_step, q_sample, window_noise
 from models.errors import InputError
-from models.inference import WindowConfig, check_heads, flip_average, root_at_origin
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling, Stage
+from models.inference import flip_average, root_at_origin
+from models.lifter import TINY_RECIPE, Batch, FirstStage, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
-BLOCK_DROPOUT = 0.1
 TIMESTEPS = 51
 FIRST_BETA, LAST_BETA = 1e-4, 1e-3
 BEHAVIOURS = ("described", "released")
@@ -36,7 +47,7 @@ UV, XYZ = slice(0, 2), slice(2, 5)
 TINY: dict[str, Any] = {"channels": 32, "layers": 2, "dropout": 0.0}
 BASE: dict[str, Any] = {"channels": 64, "layers": 3}
 TINY_HALF = replace(TINY_RECIPE, epochs=1, least_steps=1250, decay=TINY_RECIPE.decay**2)
-"""Both stages together have the budget of one training."""
+"""Each stage has half of the budget of one training."""
 BASE_RECIPE = Recipe(40, 1024, learning_rate=1e-3, decay=0.97, weight_decay=0.0, optimizer="adam", clip=1.0)
 PAPER_RECIPE = replace(BASE_RECIPE, epochs=80, decay=0.9, schedule="staircase")
 
@@ -50,9 +61,6 @@ class GraphConfig(WindowConfig):
         layers: pairs of an attention layer and a graph block.
         heads: of every attention.
         dropout: of the attention layers; that of the graph blocks is 0.1.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     channels: int = 96
@@ -63,78 +71,8 @@ class GraphConfig(WindowConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_heads(self.channels, self.heads)
-        if self.layers < 1:
-            raise InputError(f"layers is {self.layers}, but the network needs at least 1")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.25")
-
-
-class ChebyshevConvolution(nn.Module):
-    """A graph convolution of ``[N, J, C]`` with one weight for each Chebyshev polynomial of the graph."""
-
-    def __init__(self, inputs: int, outputs: int, basis: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("basis", basis, persistent=False)
-        self.weight = nn.Parameter(torch.randn(len(basis), 1, inputs, outputs) / (2 * inputs * outputs) ** 0.5)
-        self.bias = nn.Parameter(torch.zeros(1, 1, outputs))
-
-    def forward(self, features: Tensor) -> Tensor:
-        received = self.get_buffer("basis") @ features[:, None]
-        return received.transpose(1, 2).flatten(2) @ self.weight.flatten(0, 2) + self.bias
-
-
-class ActiveConvolution(nn.Module):
-    """A Chebyshev convolution, ReLU and dropout."""
-
-    def __init__(self, channels: int, basis: Tensor) -> None:
-        super().__init__()
-        self.gconv = ChebyshevConvolution(channels, channels, basis)
-        self.dropout = nn.Dropout(BLOCK_DROPOUT)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.dropout(self.gconv(features).relu())
-
-
-class GraphBlock(nn.Module):
-    """Two convolutions and a residual; between them, the embedded time ``[N, 4 * C]`` is added to all joints."""
-
-    def __init__(self, channels: int, basis: Tensor, timed: bool) -> None:
-        super().__init__()
-        self.gconv1 = ActiveConvolution(channels, basis)
-        self.gconv2 = ActiveConvolution(channels, basis)
-        self.temb_proj = nn.Linear(4 * channels, channels) if timed else None
-
-    def forward(self, features: Tensor, time: Tensor | None) -> Tensor:
-        hidden = self.gconv1(features)
-        if self.temb_proj is not None and time is not None:
-            hidden = hidden + self.temb_proj(functional.silu(time))[:, None]
-        return features + self.gconv2(hidden)
-
-
-class GraphFeedForward(nn.Module):
-    """Two linear layers of the joints, mixed by one learned graph ``[J, J]``, which starts as no mixing."""
-
-    def __init__(self, channels: int, joints: int) -> None:
-        super().__init__()
-        self.A_hat = nn.Parameter(torch.eye(joints))
-        self.gconv1 = MixedLinear(channels, 2 * channels)
-        self.gconv2 = MixedLinear(2 * channels, channels)
-
-    def forward(self, features: Tensor) -> Tensor:
-        scale = (self.A_hat.sum(0) + 1e-5) ** -0.5
-        graph = scale[:, None] * self.A_hat * scale
-        return self.gconv2(self.gconv1(features, graph).relu(), graph)
-
-
-class MixedLinear(nn.Module):
-    """A linear layer after mixing joints ``[N, J, C]``."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.fc = nn.Linear(inputs, outputs)
-
-    def forward(self, features: Tensor, graph: Tensor) -> Tensor:
-        return self.fc(graph @ features)
+        check_at_least(self, 1, "layers")
+        check_probability(self, "dropout")
 
 
 class AttentionLayer(nn.Module):
@@ -177,7 +115,7 @@ class GraphNetwork(nn.Module):
 
     def windows(self, joints: Tensor) -> Tensor:
         """Frame by frame: ``[B, F, J, inputs]`` to ``[B, F, J, outputs]``."""
-        return self(joints.flatten(0, 1)).unflatten(0, joints.shape[:2])
+        return self(joints.flatten(0, 1)).unflatten(0, joints.shape[:2])  # [B, F, …] → [B·F, …] → [B, F, …]
 
 
 def linear_betas() -> Tensor:
@@ -191,34 +129,33 @@ def linear_schedule() -> Tensor:
 
 
 def refine(
-    predict_noise: Callable[[Tensor, int], Tensor],
-    start: Tensor,
-    times: list[int],
-    signal: Tensor,
-    noise: Tensor | None = None,
+    predict_noise: Callable[[Tensor, int], Tensor], start: Tensor, times: list[int], signal: Tensor
 ) -> Tensor:
-    """Clean estimates ``[K, *shape]`` of every step from ``start`` ``[*shape]`` on.
+    """Clean estimates ``[K, *shape]`` of every step, to which no noise is added (eta 0).
 
     Args:
         predict_noise: noisy joints and their time to the noise in them.
-        start: joints at the first time.
+        start: joints ``[*shape]`` at the first time.
         times: K times, descending.
         signal: the schedule.
-        noise: ``[K, *shape]``, added after each step (eta 1); without it (eta 0) nothing is added.
     """
     current, estimates = start, []
-    eta, added = (0.0, start.new_zeros(len(times), 1)) if noise is None else (1.0, noise.to(start.device))
-    for number, (now, then) in enumerate(pairwise([*times, -1])):
-        share = float(signal[now])
-        clean = (current - (1 - share) ** 0.5 * predict_noise(current, now)) / share**0.5
+    for now, then in pairwise([*times, -1]):
+        clean = clean_joints(current, predict_noise(current, now), now, signal)
         estimates.append(clean)
         if then >= 0:
-            current = ddim_step(current, clean, added[number], now, then, signal, eta)
-    return torch.stack(estimates)
+            current = ddim_step(current, clean, start.new_zeros(1), now, then, signal, eta=0.0)
+    return torch.stack(estimates)  # K times [*shape] → [K, *shape]
+
+
+def clean_joints(noisy: Tensor, noise: Tensor, time: int, signal: Tensor) -> Tensor:
+    """Joints without the noise that is in them at a time of the schedule ``signal``; any shape."""
+    share = float(signal[time])
+    return (noisy - (1 - share) ** 0.5 * noise) / share**0.5
 
 
 def times_and_mirrors(count: int) -> Tensor:
-    """Random times ``[count]``; the second half mirrors the first, so that early and late ones balance."""
+    """Random times ``[count]``, to every t also 50 - t, so that early and late ones balance."""
     times = torch.randint(0, TIMESTEPS, (-(-count // 2),))
     return torch.cat([times, TIMESTEPS - 1 - times])[:count]
 
@@ -230,11 +167,9 @@ class DiffPoseConfig(GraphConfig):
     Attributes:
         behaviour: ``described``: the chain starts at noisy joints, as the paper says, and hypotheses differ;
             ``released``: it starts at the estimator's answer itself, and all hypotheses are equal.
-        spread: of u and v (screen units) in unit noise. Detectors' heat maps would tell it, joint by joint.
-        earliest: N, sampling starts below this time: the paper's 24 for detections, 12 for ground-truth 2D.
-
-    Raises:
-        InputError: a value out of its range.
+        spread: of u and v (screen units) in noise of variance 1, the same for all joints; the original takes each
+            joint's from the detector's heat map.
+        earliest: sampling starts below this time: the paper's 24 for detections, 12 for ground-truth 2D.
     """
 
     behaviour: str = "described"
@@ -245,8 +180,7 @@ class DiffPoseConfig(GraphConfig):
         super().__post_init__()
         if self.behaviour not in BEHAVIOURS:
             raise InputError(f"behaviour is {self.behaviour!r}: take one of {', '.join(BEHAVIOURS)}")
-        if not self.spread > 0:
-            raise InputError(f"spread is {self.spread}, but it must be positive: take 0.05")
+        check_positive(self, "spread")
         if not 1 <= self.earliest <= TIMESTEPS:
             raise InputError(f"earliest is {self.earliest}, but times are below {TIMESTEPS}: take 24")
 
@@ -275,11 +209,11 @@ class PoseEstimator(Lifter):
     @torch.no_grad()
     def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
         poses = flip_average(self.network.windows, batch.pose_2d, self.skeleton, sampling.flip)
-        return about_root(poses, self.skeleton)[:, None, None]
+        return about_root(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
 
 
 class DiffPose(Lifter):
-    """The denoiser, with the trained and frozen pose estimator that gives it its start."""
+    """The denoiser, and the pose estimator, trained before and frozen, from whose answer it starts."""
 
     title: ClassVar[str] = "DiffPose"
     timed_stages: ClassVar[dict[str, str]] = {"2D": "start", "denoise": "sample"}
@@ -300,9 +234,9 @@ class DiffPose(Lifter):
         self.signal = linear_schedule()
 
     @classmethod
-    def first_stage(cls, config: DiffPoseConfig) -> Stage:
+    def first_stage(cls, config: DiffPoseConfig) -> FirstStage:
         size = GraphConfig(config.frames, config.channels, config.layers, config.heads, config.dropout)
-        return Stage(PoseEstimator, size, selection="validation")
+        return FirstStage(PoseEstimator, size, selection="validation")
 
     def begin_from(self, first: Lifter) -> None:
         self.estimator.load_state_dict(first.get_submodule("network").state_dict())
@@ -317,7 +251,7 @@ class DiffPose(Lifter):
     def training_loss(self, batch: Batch) -> Tensor:
         """Squared error of the noise in true joints, summed over a frame's joints and numbers."""
         assert batch.pose_3d is not None
-        joints = torch.cat([batch.pose_2d, batch.pose_3d], dim=-1).flatten(0, 1)
+        joints = torch.cat([batch.pose_2d, batch.pose_3d], dim=-1).flatten(0, 1)  # [B, F, J, 5] → [N, J, 5]
         times = times_and_mirrors(len(joints))
         noise = self._scaled(torch.randn_like(joints))
         estimate = self.denoiser(q_sample(joints, noise, times, self.signal), times.to(joints.device))
@@ -329,18 +263,20 @@ class DiffPose(Lifter):
         noise = self._noise(batch, sampling)
 
         def lift(pose_2d: Tensor) -> Tensor:
-            joints = self.start(pose_2d)[:, None]
+            joints = self.start(pose_2d)[:, None]  # [B, F, J, 5] → [B, 1, F, J, 5]
             if noise is not None:
-                parts = [noise, self._mirror(noise)][: len(pose_2d) // len(noise)]
-                shape = joints.expand(-1, sampling.hypotheses, -1, -1, -1)
-                joints = q_sample(shape, torch.cat(parts), torch.tensor(times[:1]), self.signal)
+                mirrored = len(pose_2d) > len(noise)
+                drawn = torch.cat([noise, self._mirror(noise)]) if mirrored else noise
+                joints = joints.expand(-1, sampling.hypotheses, -1, -1, -1)  # [B, 1, F, J, 5] → [B, H, F, J, 5]
+                joints = q_sample(joints, drawn, torch.tensor(times[:1]), self.signal)
             return self.sample(joints, times)
 
         poses = flip_average(lift, batch.pose_2d, self.skeleton, sampling.flip)
+        # [B, K, 1 or H, F, J, 3] → [B, K, H, F, J, 3]
         return root_at_origin(poses.expand(-1, -1, sampling.hypotheses, -1, -1, -1), self.skeleton)
 
     def start(self, pose_2d: Tensor) -> Tensor:
-        """Joints ``[B, F, J, 5]`` of windows ``[B, F, J, 2]``, as the pose estimator sees them."""
+        """Joints ``[B, F, J, 5]``: windows ``[B, F, J, 2]`` and what the pose estimator makes of them."""
         pose_3d = about_root(self.estimator.windows(pose_2d), self.skeleton)
         return torch.cat([pose_2d, pose_3d], dim=-1)
 
@@ -352,15 +288,17 @@ class DiffPose(Lifter):
 
         def predict_noise(noisy: Tensor, time: int) -> Tensor:
             at = torch.full((1,), time, device=noisy.device)
-            return self.denoiser(noisy.flatten(0, 2), at).unflatten(0, noisy.shape[:3])
+            frames = self.denoiser(noisy.flatten(0, 2), at)  # [B, H, F, J, 5] → [B·H·F, J, 5]
+            return frames.unflatten(0, noisy.shape[:3])  # [B·H·F, J, 5] → [B, H, F, J, 5]
 
         values = joints[:, 0, ..., 0].numel() * 2 * self.config.channels
         chunks = joints.split(max(1, VALUES_AT_ONCE // values), dim=1)
         refined = torch.cat([refine(predict_noise, chunk, times, self.signal) for chunk in chunks], dim=2)
+        # [K, B, H, F, J, 3] → [B, K, H, F, J, 3]
         return about_root(refined[..., XYZ], self.skeleton).transpose(0, 1)
 
     def _noise(self, batch: Batch, sampling: Sampling) -> Tensor | None:
-        """Of the start, ``[B, H, F, J, 5]``; None where it is released without."""
+        """Noise that is added to the start, ``[B, H, F, J, 5]``; None as released, where none is added."""
         if self.config.behaviour == "released":
             return None
         shape = (self.frames, len(self.skeleton.joints), 5)
@@ -375,7 +313,7 @@ class DiffPose(Lifter):
 
 
 def visited_times(steps: int, earliest: int) -> list[int]:
-    """K times, descending to 0, that part those below ``earliest`` evenly.
+    """K times, descending to 0, evenly spaced below ``earliest``.
 
     Raises:
         InputError: there are fewer than K.

@@ -1,5 +1,14 @@
 """GLA-GCN: adaptive graph convolutions over joints and frames (Yu et al., arXiv:2307.05853, ICCV 2023).
 
+Where its parts are:
+
+- this file: the graph and temporal layers, the network, its options.
+- ``baselines.layers.graph``: the skeleton's three graphs.
+- ``baselines.layers.norm_momentum``: the schedule of the norms' momentum.
+- ``baselines.tcn``: ``FilterConfig``. ``models.optim.ranger``: the optimiser of its published recipe.
+- ``models.inference``: every frame lifted from its own window, prediction (mean over mirror images).
+- ``models.losses``: ``mean_joint_distance``, the loss.
+
 B batch, T frames of input (the product of the filter widths), J joints, C channels, S = 3 subsets of the graph.
 Inner layers keep their published names (``gcn1``, ``conv_a``, ``PA``, …).
 """
@@ -7,7 +16,7 @@ Inner layers keep their published names (``gcn1``, ``conv_a``, ``PA``, …).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -15,26 +24,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.layers.graph import partitions
+from baselines.layers.norm_momentum import decay_norm_momentum
 from baselines.tcn import FilterConfig
 from models.errors import InputError
-from models.inference import centre_frames, flip_average, root_at_origin
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.inference import DeterministicLifter, centre_frames
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
-from models.optim import decay_norm_momentum
 from models.skeleton import HUMAN36M, Skeleton
 
 ALMOST_ZERO = 1e-6
 FRAMES_SEEN = 9
-"""By one temporal layer."""
+"""Width of the convolution of a temporal layer."""
+PAPER_RECIPE = Recipe(80, 512, 1e-2, decay=1e-3, weight_decay=0.0, optimizer="ranger", schedule="cosine")
 
 
 @dataclass(frozen=True)
 class GLAGCNConfig(FilterConfig):
-    """Size of the network: a stage for each width, and channels in multiples of 4.
-
-    Raises:
-        InputError: a value out of its range.
-    """
+    """Size of the network: a stage for each width, and channels in multiples of 4."""
 
     channels: int = 96
     dropout: float = 0.1
@@ -46,7 +52,7 @@ class GLAGCNConfig(FilterConfig):
 
 
 class GraphLayer(nn.Module):
-    """Joints exchange features ``[B, J, T, C]`` over a graph that is given, learned and inferred from them.
+    """Joints exchange features ``[B, J, T, C]`` over a graph that is partly given, learned and inferred from them.
 
     The matrix of each subset is the skeleton's, plus a learned offset ``PA``, plus an affinity of the joints over
     all frames; it says how much each joint (row) gives to each (column).
@@ -73,31 +79,37 @@ class GraphLayer(nn.Module):
         mixed = torch.zeros((), device=features.device)
         for number, layer in enumerate(self.conv_d):
             matrix = self._affinity(features, number) + self.get_buffer("graph")[number] + self.PA[number]
-            received = (matrix.transpose(1, 2) @ features.flatten(2)).view_as(features)
+            received = matrix.transpose(1, 2) @ features.flatten(2)  # [B, J, J] @ [B, J, T·C] → [B, J, T·C]
+            received = received.view_as(features)  # [B, J, T·C] → [B, J, T, C]
             mixed = mixed + convolve(received, layer)
         skipped = over_channels(convolve(features, self.down[0]), self.down[1]) if self.down else features
         return (self.dropout(over_channels(mixed, self.bn)) + skipped).relu()
 
     def _affinity(self, features: Tensor, number: int) -> Tensor:
-        """Of a subset, ``[B, J, J]``, normalised over the giving joints."""
+        """How alike joints are in a subset, ``[B, J, J]``; each column (receiving joint) sums to 1."""
         layers = (self.conv_a[number], self.conv_b[number])
+        # [B, J, T, C] → [B, J, T, c] → [B, J, T·c]
         giving, receiving = (convolve(features, layer).flatten(2) for layer in layers)
-        return (giving @ receiving.transpose(1, 2) / giving.shape[2]).softmax(dim=1)
+        affinity = giving @ receiving.transpose(1, 2)  # [B, J, T·c] @ [B, T·c, J] → [B, J, J]
+        return (affinity / giving.shape[2]).softmax(dim=1)
 
 
 def convolve(features: Tensor, conv: nn.Module) -> Tensor:
-    """A convolution over the frames of ``[B, J, T, C]``, its filters stored ``[C', C, frames, 1]``."""
+    """A convolution over the frames: ``[B, J, T, C]`` → ``[B, J, T', C']``; its filters are ``[C', C, w, 1]``."""
     assert isinstance(conv, nn.Conv2d)
     if conv.kernel_size == (1, 1):
-        return functional.linear(features, conv.weight.flatten(1), conv.bias)
-    filters, stride, padding = conv.weight.transpose(2, 3), (1, conv.stride[0]), (0, conv.kernel_size[0] // 2)
-    out = functional.conv2d(features.permute(0, 3, 1, 2), filters, conv.bias, stride, padding)
-    return out.permute(0, 2, 3, 1)
+        return functional.linear(features, conv.weight.flatten(1), conv.bias)  # weight [C', C, 1, 1] → [C', C]
+    filters = conv.weight.transpose(2, 3)  # [C', C, w, 1] → [C', C, 1, w]
+    stride, padding = (1, conv.stride[0]), (0, conv.kernel_size[0] // 2)
+    channels_first = features.permute(0, 3, 1, 2)  # [B, J, T, C] → [B, C, J, T]
+    out = functional.conv2d(channels_first, filters, conv.bias, stride, padding)
+    return out.permute(0, 2, 3, 1)  # [B, C', J, T'] → [B, J, T', C']
 
 
 def over_channels(features: Tensor, norm: nn.Module) -> Tensor:
-    """The norm of ``[B, J, T, C]``."""
-    return norm(features.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    """A batch norm over the channels of ``[B, J, T, C]``."""
+    channels_first = features.permute(0, 3, 1, 2)  # [B, J, T, C] → [B, C, J, T]
+    return norm(channels_first).permute(0, 2, 3, 1)  # [B, C, J, T] → [B, J, T, C]
 
 
 class TemporalLayer(nn.Module):
@@ -158,17 +170,18 @@ class GraphNetwork(nn.Module):
 
     def joint_features(self, pose_2d: Tensor) -> Tensor:
         """Of the centre frame, ``[B, J, C]``."""
-        rows = self.data_bn(pose_2d.flatten(2).transpose(1, 2))
-        features = self.expand(rows.unflatten(1, pose_2d.shape[2:]).transpose(2, 3))
+        rows = self.data_bn(pose_2d.flatten(2).transpose(1, 2))  # [B, T, J, 2] → [B, T, J·2] → [B, J·2, T]
+        joints = rows.unflatten(1, pose_2d.shape[2:])  # [B, J·2, T] → [B, J, 2, T]
+        features = self.expand(joints.transpose(2, 3))  # [B, J, 2, T] → [B, J, T, 2] → [B, J, T, C]
         for stage, width in enumerate(self.widths):
-            kept = features[:, :, width // 2 :: width]
+            kept = features[:, :, width // 2 :: width]  # [B, J, T, C] → [B, J, T / width, C]
             for unit in self.units[2 * stage : 2 * stage + 2]:
                 features = self.dropout(unit(features))
             features = kept + features
-        return features.mean(2)
+        return features.mean(2)  # [B, J, 1, C] → [B, J, C]
 
 
-class GLAGCN(Lifter):
+class GLAGCN(DeterministicLifter):
     """GLA-GCN; trains on single frames, and evaluates every frame of a window from the frames around it."""
 
     title: ClassVar[str] = "GLA-GCN"
@@ -178,19 +191,10 @@ class GLAGCN(Lifter):
         "tiny": Preset(GLAGCNConfig(frames=9, filter_widths=(5,), channels=16, dropout=0.0), TINY_RECIPE),
         "base": Preset(
             GLAGCNConfig(frames=81, filter_widths=(3, 3, 3), channels=48),
-            Recipe(
-                epochs=40, batch_frames=512, learning_rate=1e-2, decay=1e-3, weight_decay=0.0,
-                optimizer="ranger", schedule="cosine",
-            ),
+            replace(PAPER_RECIPE, epochs=40),
         ),
-        "paper": Preset(
-            GLAGCNConfig(),
-            Recipe(
-                epochs=80, batch_frames=512, learning_rate=1e-2, decay=1e-3, weight_decay=0.0,
-                optimizer="ranger", schedule="cosine",
-            ),
-        ),
-    }  # fmt: skip
+        "paper": Preset(GLAGCNConfig(), PAPER_RECIPE),
+    }
 
     def __init__(self, config: GLAGCNConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
@@ -205,13 +209,8 @@ class GLAGCN(Lifter):
     def training_loss(self, batch: Batch) -> Tensor:
         """Mean joint distance of the one output frame; the root is trained towards 0."""
         assert batch.pose_3d is not None
-        return mean_joint_distance(self.network(batch.pose_2d)[:, None], batch.pose_3d)
+        centre = self.network(batch.pose_2d)[:, None]  # [B, J, 3] → [B, 1, J, 3]
+        return mean_joint_distance(centre, batch.pose_3d)
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]
-
-    def lift(self, pose_2d: Tensor) -> Tensor:
-        """``[B, T - 1 + F, J, 2]`` to ``[B, F, J, 3]``."""
-        return centre_frames(self.network, pose_2d, self.config.receptive_field, self.frames)
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        return centre_frames(self.network, seen, self.config.receptive_field, self.frames)

@@ -1,6 +1,13 @@
 """MHFormer: three pose hypotheses made from a window and merged (Li et al., arXiv:2111.12707, CVPR 2022).
 
-B batch, T frames seen at once, F frames of a window, J joints, C channels of a stream.
+Where its parts are:
+
+- this file: the hypotheses' encoders, the blocks that merge them, the network, its options.
+- ``models.layers.transformer``: ``Block``, ``Attention``, ``Mlp``, stochastic depth.
+- ``models.inference``: every frame lifted from its own window, prediction (mean over mirror images).
+- ``models.losses``: ``mean_joint_distance``, the loss.
+
+B batch, T frames seen at once, F frames of a window, J joints, C channels of a stream, h heads, d = C / h.
 """
 
 from __future__ import annotations
@@ -11,10 +18,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from models.config import CentreConfig, check_at_least, check_probability
 from models.errors import InputError
-from models.inference import CentreConfig, centre_frames, check_stride, flip_average, root_at_origin
-from models.layers.transformer import BLOCK_EPS, Attention, Block, Mlp, StochasticDepth, attend, growing
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.inference import DeterministicLifter, centre_frames
+from models.layers.transformer import BLOCK_EPS, Attention, Block, Mlp, StochasticDepth, attend, drop_path_rates
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -22,15 +30,9 @@ STREAMS = 3
 GENERATOR_HEADS = 9
 HEADS = 8
 SHORT = 27
-"""Windows up to this length are embedded with normalisation, activation and dropout, longer ones linearly."""
+"""Windows up to this length are embedded with a batch norm, an activation and dropout, longer ones linearly."""
 PAPER_RECIPE = Recipe(
-    epochs=19,
-    batch_frames=351 * 128,
-    learning_rate=1e-3,
-    decay=0.95,
-    weight_decay=0.0,
-    optimizer="amsgrad",
-    schedule="halving",
+    19, 351 * 128, learning_rate=1e-3, decay=0.95, weight_decay=0.0, optimizer="amsgrad", schedule="halving"
 )
 
 
@@ -49,9 +51,6 @@ class MHFormerConfig(CentreConfig):
         dropout: after tables, projections and in MLPs.
         embedding_dropout: of the embedded hypotheses, where ``length`` is at most 27.
         drop_path: stochastic depth of the last block of each transformer; it grows linearly from 0 at the first.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     length: int = 351
@@ -68,19 +67,14 @@ class MHFormerConfig(CentreConfig):
         super().__post_init__()
         if self.length % GENERATOR_HEADS:
             raise InputError(f"length is {self.length}, but must be a multiple of 9: take 27, 81, 243 or 351")
-        check_stride(self.stride)
         if self.channels < HEADS or self.channels % HEADS:
             raise InputError(f"channels is {self.channels}, but must be a multiple of {HEADS}: take 512")
-        for name in ("hidden", "generator_layers", "layers"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}, but must be 1 or more")
-        for name in ("dropout", "embedding_dropout", "drop_path"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}, but it is a probability below 1: take 0.1")
+        check_at_least(self, 1, "stride", "hidden", "generator_layers", "layers")
+        check_probability(self, "dropout", "embedding_dropout", "drop_path")
 
 
 class HypothesisEncoder(nn.Module):
-    """A transformer whose tokens are the coordinates and whose channels are the frames: ``[B, 2 J, T]``."""
+    """A transformer whose tokens are the coordinates and whose channels are the frames: ``[B, J·2, T]``."""
 
     def __init__(self, config: MHFormerConfig, coordinates: int) -> None:
         super().__init__()
@@ -90,30 +84,30 @@ class HypothesisEncoder(nn.Module):
         self.blocks = nn.Sequential(
             *(
                 Block(T, GENERATOR_HEADS, 2, rate, config.dropout)
-                for rate in growing(config.drop_path, config.generator_layers)
+                for rate in drop_path_rates(config.drop_path, config.generator_layers)
             )
         )
         self.norm = nn.LayerNorm(T, eps=BLOCK_EPS)
 
     def forward(self, motion: Tensor) -> Tensor:
         tokens = self.dropout(motion + self.table)
-        return self.norm(self.blocks(tokens[:, :, None])[:, :, 0])
+        return self.norm(self.blocks(tokens[:, :, None])[:, :, 0])  # [B, J·2, T] → [B, J·2, 1, T] → [B, J·2, T]
 
 
 class Mixing(nn.Module):
-    """One pre-norm MLP over all streams side by side."""
+    """One pre-norm MLP over the channels of all three streams ``[B, T, 1, C]`` together."""
 
     def __init__(self, config: MHFormerConfig, drop_path: float) -> None:
         super().__init__()
         width = STREAMS * config.channels
         self.norm = nn.LayerNorm(width, eps=BLOCK_EPS)
         self.mlp = Mlp(width, config.hidden, config.dropout)
-        self.sometimes = StochasticDepth(drop_path)
+        self.drop_path = StochasticDepth(drop_path)
 
     def forward(self, streams: list[Tensor]) -> list[Tensor]:
-        joined = torch.cat(streams, dim=-1)
-        joined = joined + self.sometimes(self.mlp(self.norm(joined)))
-        return list(joined.chunk(STREAMS, dim=-1))
+        joined = torch.cat(streams, dim=-1)  # three [B, T, 1, C] → [B, T, 1, 3·C]
+        joined = joined + self.drop_path(self.mlp(self.norm(joined)))
+        return list(joined.chunk(STREAMS, dim=-1))  # [B, T, 1, 3·C] → three [B, T, 1, C]
 
 
 class Refinement(nn.Module):
@@ -125,11 +119,11 @@ class Refinement(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(C, eps=BLOCK_EPS) for _ in range(STREAMS))
         self.attentions = nn.ModuleList(Attention(C, HEADS, config.dropout) for _ in range(STREAMS))
         self.mixing = Mixing(config, drop_path)
-        self.sometimes = StochasticDepth(drop_path)
+        self.drop_path = StochasticDepth(drop_path)
 
     def forward(self, streams: list[Tensor]) -> list[Tensor]:
         layers = zip(streams, self.norms, self.attentions, strict=True)
-        return self.mixing([stream + self.sometimes(attn(norm(stream))) for stream, norm, attn in layers])
+        return self.mixing([stream + self.drop_path(attn(norm(stream))) for stream, norm, attn in layers])
 
 
 class CrossAttention(nn.Module):
@@ -147,29 +141,35 @@ class CrossAttention(nn.Module):
         projected = (
             linear(norm(stream)) for (norm, linear), stream in zip(layers, (queries, keys, values), strict=True)
         )
+        # [B, T, 1, C] → [B, T, C] → [B, T, h, d] → [B, h, T, d]
         mixed = attend(*(part.squeeze(2).unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in projected))
-        return self.dropout(self.proj(mixed.transpose(1, 2).flatten(2)))[:, :, None]
+        mixed = mixed.transpose(1, 2).flatten(2)  # [B, h, T, d] → [B, T, h, d] → [B, T, C]
+        return self.dropout(self.proj(mixed))[:, :, None]  # [B, T, C] → [B, T, 1, C]
 
 
 class Interaction(nn.Module):
-    """Each stream ``[B, T, 1, C]`` reads both others, in turn, then all are mixed (CHI of the paper)."""
+    """Interaction of streams ``[B, T, 1, C]`` (CHI of the paper), one stream after the other.
+
+    A stream is added a weighted sum of its own frames; of the two other streams one gives the queries and one the
+    keys for the weights. Then all three are mixed.
+    """
 
     def __init__(self, config: MHFormerConfig) -> None:
         super().__init__()
         self.attentions = nn.ModuleList(CrossAttention(config.channels, config.dropout) for _ in range(STREAMS))
         self.mixing = Mixing(config, config.drop_path)
-        self.sometimes = StochasticDepth(config.drop_path)
+        self.drop_path = StochasticDepth(config.drop_path)
 
     def forward(self, streams: list[Tensor]) -> list[Tensor]:
         streams = list(streams)
         for number, attention in enumerate(self.attentions):
             queries, keys = (stream for other, stream in enumerate(streams) if other != number)
             read = attention(queries, keys, streams[number])
-            streams[number] = streams[number] + self.sometimes(read)
+            streams[number] = streams[number] + self.drop_path(read)
         return self.mixing(streams)
 
 
-class MHFormer(Lifter):
+class MHFormer(DeterministicLifter):
     """Trains on all frames of a window of T; a frame is evaluated as the centre of its own window of T."""
 
     title: ClassVar[str] = "MHFormer"
@@ -207,7 +207,7 @@ class MHFormer(Lifter):
         self.embeddings = nn.ModuleList(_embedding(config, 2 * J) for _ in range(STREAMS))
         self.frame_tables = nn.ParameterList(torch.zeros(1, T, C) for _ in range(STREAMS))
         self.dropout = nn.Dropout(config.dropout)
-        *rates, _ = growing(config.drop_path, config.layers)
+        *rates, _ = drop_path_rates(config.drop_path, config.layers)
         self.refinements = nn.Sequential(*(Refinement(config, rate) for rate in rates))
         self.interaction = Interaction(config)
         self.norm = nn.LayerNorm(STREAMS * C, eps=BLOCK_EPS)
@@ -215,19 +215,20 @@ class MHFormer(Lifter):
 
     def lift(self, pose_2d: Tensor) -> Tensor:
         """Poses ``[B, T, J, 2]`` to ``[B, T, J, 3]``."""
-        streams = [
+        streams = [  # [B, J·2, T] → [B, C, T] → [B, T, C] → [B, T, 1, C]
             self.dropout(embedding(hypothesis).transpose(1, 2) + table)[:, :, None]
             for embedding, hypothesis, table in zip(
                 self.embeddings, self.hypotheses(pose_2d), self.frame_tables, strict=True
             )
         ]
-        merged = torch.cat(self.interaction(self.refinements(streams)), dim=-1)
-        poses = self.head(self.norm(merged.squeeze(2)).transpose(1, 2))
-        return poses.transpose(1, 2).unflatten(2, (-1, 3))
+        merged = torch.cat(self.interaction(self.refinements(streams)), dim=-1)  # [B, T, 1, 3·C]
+        channels = self.norm(merged.squeeze(2)).transpose(1, 2)  # [B, T, 1, 3·C] → [B, T, 3·C] → [B, 3·C, T]
+        poses = self.head(channels).transpose(1, 2)  # [B, J·3, T] → [B, T, J·3]
+        return poses.unflatten(2, (-1, 3))  # [B, T, J·3] → [B, T, J, 3]
 
     def hypotheses(self, pose_2d: Tensor) -> list[Tensor]:
-        """Three motions ``[B, 2 J, T]``, each the one before with what an encoder adds."""
-        motion = pose_2d.flatten(2).transpose(1, 2)
+        """Three motions ``[B, J·2, T]``, each the one before plus what an encoder makes of it."""
+        motion = pose_2d.flatten(2).transpose(1, 2)  # [B, T, J, 2] → [B, T, J·2] → [B, J·2, T]
         motions = []
         for norm, encoder in zip(self.motion_norms, self.encoders, strict=True):
             motion = motion + encoder(norm(motion))
@@ -240,14 +241,9 @@ class MHFormer(Lifter):
         left, _ = self.context
         return mean_joint_distance(self.lift(batch.pose_2d[:, left : left + self.train_frames]), batch.pose_3d)
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self._lift_centres, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]
-
-    def _lift_centres(self, pose_2d: Tensor) -> Tensor:
+    def lift_windows(self, seen: Tensor) -> Tensor:
         middle = self.config.length // 2
-        return centre_frames(lambda seen: self.lift(seen)[:, middle], pose_2d, self.config.length, self.frames)
+        return centre_frames(lambda some: self.lift(some)[:, middle], seen, self.config.length, self.frames)
 
 
 def _embedding(config: MHFormerConfig, coordinates: int) -> nn.Module:

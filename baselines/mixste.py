@@ -1,16 +1,25 @@
-"""MixSTE: mixed spatio-temporal transformer, sequence to sequence (Zhang et al., arXiv:2203.00859, CVPR 2022)."""
+"""MixSTE: mixed spatio-temporal transformer, sequence to sequence (Zhang et al., arXiv:2203.00859, CVPR 2022).
+
+Where its parts are:
+
+- this file: sizes, schedules, and the loss as a sum of its three terms.
+- ``models.layers.transformer``: the network (embedding, spatial and temporal blocks, head) and ``TrunkConfig``.
+- ``models.losses``: the three terms and the weights of joints.
+- ``models.inference``: prediction (mean over mirror images).
+
+B batch, F frames, J joints.
+"""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from models.errors import InputError
-from models.inference import flip_average, root_at_origin
-from models.layers.transformer import Trunk, TrunkConfig
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.inference import DeterministicLifter
+from models.layers.transformer import TINY_TRUNK, Trunk, TrunkConfig
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import joint_weights, mean_joint_distance, temporal_consistency, velocity
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -18,17 +27,14 @@ CONSISTENCY_WEIGHT = 0.5
 VELOCITY_WEIGHT = 2.0
 
 
-class MixSTE(Lifter):
+class MixSTE(DeterministicLifter):
     """The shared trunk over 2D poses alone."""
 
     title: ClassVar[str] = "MixSTE"
     Config: ClassVar[type] = TrunkConfig
     compiled_part: ClassVar[str] = "trunk.lift"
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
-            TrunkConfig(frames=9, channels=32, depth=2, heads=2, drop_path=0.0, input_gain=5.0, table_std=0.5),
-            TINY_RECIPE,
-        ),
+        "tiny": Preset(TrunkConfig(**TINY_TRUNK), TINY_RECIPE),
         "base": Preset(
             TrunkConfig(frames=81, channels=128, depth=4, heads=8),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),
@@ -48,26 +54,19 @@ class MixSTE(Lifter):
         self.trunk = Trunk(config, inputs=2, joints=len(skeleton.joints))
         self.register_buffer("joint_weights", joint_weights(skeleton), persistent=False)
 
-    def lift(self, pose_2d: Tensor) -> Tensor:
-        """Poses ``[B, F, J, 2]`` to ``[B, F, J, 3]``."""
-        return self.trunk(self.trunk.embed(pose_2d))
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        return self.trunk(self.trunk.embed(seen))  # [B, F, J, 2] → [B, F, J, C] → [B, F, J, 3]
 
     def training_loss(self, batch: Batch) -> Tensor:
+        """``mixste_loss`` of all frames of the windows."""
         assert batch.pose_3d is not None
-        return mixste_loss(self.lift(batch.pose_2d), batch.pose_3d, self.get_buffer("joint_weights"))
-
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]
+        return mixste_loss(self.lift_windows(batch.pose_2d), batch.pose_3d, self.get_buffer("joint_weights"))
 
 
 def mixste_loss(predicted: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """Weighted position, smoothness and velocity of poses ``[..., F, J, 3]`` (section 3.4).
+    """Weighted position, smoothness and velocity of poses ``[..., F, J, 3]`` in metres; joints' weights ``[J]``.
 
-    Args:
-        predicted, target: metres.
-        weights: of each joint, ``[J]``.
+    Section 3.4 of the paper.
     """
     return (
         mean_joint_distance(predicted, target, weights)

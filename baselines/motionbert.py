@@ -1,24 +1,36 @@
-"""MotionBERT's DSTformer: two transformers per stage that attend to joints and frames in either order.
+"""MotionBERT's DSTformer: two transformers side by side, which attend to joints and frames in either order.
 
-Zhu et al., arXiv:2210.06551, ICCV 2023. B batch, F frames, J joints, C channels.
+Zhu et al., arXiv:2210.06551, ICCV 2023. Where its parts are:
+
+- this file: streams and their fusion, the network, its options, the loss as a weighted sum, its terms on limbs.
+- ``models.layers.transformer``: ``Block``, attention, blocks within frames.
+- ``models.inference``: the detector's confidence as a third coordinate, prediction (mean over mirror images).
+- ``models.losses``: the other terms of the loss.
+
+B batch, F frames, J joints, C channels, L limbs (pairs of joints, as ``Skeleton.bones``), P pairs of limbs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from baselines.layers.limbs import limb_losses, meeting_limbs
+from models.config import ConfidenceConfig, check_at_least, check_positive
 from models.errors import InputError
-from models.inference import ConfidenceConfig, check_stride, flip_average, root_at_origin, with_confidence
-from models.layers.transformer import BLOCK_EPS, Block, TrunkConfig, growing, within_frames
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.inference import DeterministicLifter
+from models.layers.transformer import BLOCK_EPS, Block, TrunkConfig, drop_path_rates, within_frames
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance, scaled_joint_distance, velocity
 from models.skeleton import HUMAN36M, Skeleton
 
+Pairs = Sequence[tuple[int, int]]
+COSINE_LIMIT = 1 - 1e-7
 LIMB_LOSSES = ("limb_variance", "limb_length", "angle", "angle_velocity")
 
 
@@ -28,15 +40,12 @@ class MotionBERTConfig(TrunkConfig, ConfidenceConfig):
 
     Attributes:
         stride: frames from one training window to the next; None for ``frames``, without overlap.
-        depth: stages of two streams, each one spatial and one temporal block.
+        depth: pairs of streams, each stream one spatial and one temporal block.
         representation: width of the features before the last layer.
         weight_std: standard deviation of the initial weights of all linear layers.
         scaled, velocity: weights of the losses on scaled poses and on velocity, beside 1 for the position.
-        limb_variance, limb_length, angle, angle_velocity: weights of the losses in
-            ``baselines.layers.limbs``, which every published setting leaves out.
-
-    Raises:
-        InputError: a value out of its range.
+        limb_variance, limb_length, angle, angle_velocity: weights of ``limb_losses``, which every published
+            setting leaves out.
     """
 
     stride: int | None = None
@@ -54,17 +63,11 @@ class MotionBERTConfig(TrunkConfig, ConfidenceConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_stride(self.stride)
         if self.frames < 3:
             raise InputError(f"frames is {self.frames}, but MotionBERT's loss compares frames: take 3 or more")
-        if self.representation < 1 or not self.weight_std > 0:
-            raise InputError(
-                f"representation is {self.representation} and weight_std is {self.weight_std}, but both must be "
-                "positive: take 512 and 0.02"
-            )
-        for name in ("scaled", "velocity", *LIMB_LOSSES):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)}, but the weight of a loss must not be negative")
+        check_at_least(self, 1, "stride", "representation")
+        check_positive(self, "weight_std")
+        check_at_least(self, 0, "scaled", "velocity", *LIMB_LOSSES)
 
 
 class Stream(nn.Module):
@@ -83,8 +86,8 @@ class Stream(nn.Module):
         return within_frames(self.spatial, self.temporal(tokens))
 
 
-class Stage(nn.Module):
-    """Two streams from the same tokens, and for every token a weighted mean of the two."""
+class DualStream(nn.Module):
+    """Two streams of the same tokens ``[B, F, J, C]``, and for every token a weighted mean of the two."""
 
     def __init__(self, config: MotionBERTConfig, drop_path: float) -> None:
         super().__init__()
@@ -94,17 +97,17 @@ class Stage(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         streams = self.spatial_first(tokens), self.temporal_first(tokens)
-        first, second = self.fusion(torch.cat(streams, dim=-1)).softmax(dim=-1).split(1, dim=-1)
+        weights = self.fusion(torch.cat(streams, dim=-1)).softmax(dim=-1)  # [B, F, J, 2·C] → [B, F, J, 2]
+        first, second = weights.split(1, dim=-1)  # [B, F, J, 2] → twice [B, F, J, 1]
         return first * streams[0] + second * streams[1]
 
 
-class MotionBERT(Lifter):
+class MotionBERT(DeterministicLifter):
     """Sequence to sequence, from 2D poses and the detector's confidence."""
 
     title: ClassVar[str] = "MotionBERT"
     Config: ClassVar[type] = MotionBERTConfig
     needs_confidence: ClassVar[bool] = True
-    compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(
             MotionBERTConfig(
@@ -139,7 +142,8 @@ class MotionBERT(Lifter):
         self.embedding = nn.Linear(3, C)
         self.joint_table = nn.Parameter(torch.empty(1, len(skeleton.joints), C))
         self.frame_table = nn.Parameter(torch.empty(1, config.frames, 1, C))
-        self.stages = nn.Sequential(*(Stage(config, rate) for rate in growing(config.drop_path, config.depth)))
+        rates = drop_path_rates(config.drop_path, config.depth)
+        self.stages = nn.Sequential(*(DualStream(config, rate) for rate in rates))
         self.norm = nn.LayerNorm(C, eps=BLOCK_EPS)
         self.represent = nn.Linear(C, config.representation)
         self.head = nn.Linear(config.representation, 3)
@@ -153,28 +157,20 @@ class MotionBERT(Lifter):
         for table in (self.joint_table, self.frame_table):
             nn.init.normal_(table, std=config.table_std)
         for stage in self.modules():
-            if isinstance(stage, Stage):
+            if isinstance(stage, DualStream):
                 nn.init.zeros_(stage.fusion.weight)
                 nn.init.constant_(stage.fusion.bias, 0.5)
         self.embedding.weight.data[:, :2] *= config.input_gain
 
-    def lift(self, pose_2d: Tensor) -> Tensor:
+    def lift_windows(self, seen: Tensor) -> Tensor:
         """Poses with confidence ``[B, L, J, 3]``, L at most F, to ``[B, L, J, 3]``."""
-        tokens = self.embedding(pose_2d) + self.joint_table + self.frame_table[:, : pose_2d.shape[1]]
+        tokens = self.embedding(seen) + self.joint_table + self.frame_table[:, : seen.shape[1]]
         return self.head(self.represent(self.norm(self.stages(tokens))).tanh())
-
-    def _seen(self, batch: Batch) -> Tensor:
-        return with_confidence(batch, self.config.confidence)
 
     def training_loss(self, batch: Batch) -> Tensor:
         """Weighted position, scaled position and velocity, and those losses on limbs that have a weight."""
         assert batch.pose_3d is not None
-        return motionbert_loss(self.lift(self._seen(batch)), batch.pose_3d, self.config, self.skeleton)
-
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self.lift, self._seen(batch), self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]
+        return motionbert_loss(self.lift_windows(self.seen(batch)), batch.pose_3d, self.config, self.skeleton)
 
 
 def motionbert_loss(
@@ -192,3 +188,47 @@ def motionbert_loss(
         found = limb_losses(predicted, target, limbs, meeting_limbs(limbs))
         loss = loss + sum(weight * found[name] for name, weight in weights.items())
     return loss
+
+
+def limb_vectors(poses: Tensor, limbs: Pairs) -> Tensor:
+    """First minus second joint: ``[..., J, 3]`` to ``[..., L, 3]``."""
+    first, second = torch.tensor(limbs, device=poses.device).T  # [L, 2] → [2, L]
+    return poses[..., first, :] - poses[..., second, :]
+
+
+def limb_lengths(poses: Tensor, limbs: Pairs) -> Tensor:
+    """Poses ``[..., J, 3]`` to lengths ``[..., L]``."""
+    return torch.linalg.vector_norm(limb_vectors(poses, limbs), dim=-1)
+
+
+def limb_angles(poses: Tensor, limbs: Pairs, pairs: Pairs) -> Tensor:
+    """Angles (radians) ``[..., P]`` between pairs of limbs, given by their numbers."""
+    vectors = limb_vectors(poses, limbs)
+    first, second = torch.tensor(pairs, device=poses.device).T  # [P, 2] → [2, P]
+    cosine = functional.cosine_similarity(vectors[..., first, :], vectors[..., second, :], dim=-1)
+    return cosine.clamp(-COSINE_LIMIT, COSINE_LIMIT).acos()
+
+
+def meeting_limbs(limbs: Pairs) -> Pairs:
+    """Numbers of all pairs of limbs that share a joint."""
+    numbered = combinations(range(len(limbs)), 2)
+    return [(first, second) for first, second in numbered if set(limbs[first]) & set(limbs[second])]
+
+
+def limb_losses(predicted: Tensor, target: Tensor, limbs: Pairs, pairs: Pairs) -> dict[str, Tensor]:
+    """The optional losses on bodies ``[..., F, J, 3]``.
+
+    Returns:
+        ``limb_variance`` over the frames of the prediction, and the mean absolute difference of ``limb_length``,
+        ``angle`` (radians) and ``angle_velocity`` (per frame).
+    """
+    (lengths, true_lengths), (angles, true_angles) = (
+        [limb_lengths(poses, limbs) for poses in (predicted, target)],
+        [limb_angles(poses, limbs, pairs) for poses in (predicted, target)],
+    )
+    return {
+        "limb_variance": lengths.var(dim=-2).mean(),
+        "limb_length": functional.l1_loss(lengths, true_lengths),
+        "angle": functional.l1_loss(angles, true_angles),
+        "angle_velocity": functional.l1_loss(angles.diff(dim=-2), true_angles.diff(dim=-2)),
+    }

@@ -1,6 +1,14 @@
 """PoseFormerV2: a few frames and frequencies of a long window (Zhao et al., arXiv:2303.17472, CVPR 2023).
 
-B batch, T frames of a window, J joints, c channels of a joint, D = J c channels of a frame, L tokens.
+Where its parts are:
+
+- this file: frequencies, the mixed blocks, the network, its options.
+- ``models.layers.transformer``: ``Block``, ``Mlp``, attention, spatial blocks within frames.
+- ``models.inference``: every frame lifted from its own window, prediction (mean over mirror images).
+- ``models.losses``: ``mean_joint_distance``, the loss.
+
+B batch, T frames of a window, t of them kept, k frequencies, J joints, c channels of a joint, D = J·c channels of
+a frame, L = k + t tokens; M, C any further axes.
 """
 
 from __future__ import annotations
@@ -12,10 +20,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from models.config import CentreConfig
 from models.errors import InputError
-from models.inference import CentreConfig, centre_frames, flip_average, root_at_origin
-from models.layers.transformer import BLOCK_EPS, Block, Mlp, TrunkConfig, growing, within_frames
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.inference import DeterministicLifter, centre_frames
+from models.layers.transformer import BLOCK_EPS, Block, Mlp, TrunkConfig, drop_path_rates, within_frames
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -27,9 +36,6 @@ class PoseFormerV2Config(TrunkConfig, CentreConfig):
     Attributes:
         kept: frames in the middle of ``length`` that become tokens, odd.
         coefficients: lowest frequencies over ``length`` that become tokens.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     channels: int = 32
@@ -62,9 +68,10 @@ def inverse_cosine_table(length: int) -> Tensor:
     return table
 
 
-def transformed(table: Tensor, sequences: Tensor) -> Tensor:
-    """A table ``[out, L]`` applied over L of sequences ``[B, L, M, C]``."""
-    return (table @ sequences.flatten(2)).unflatten(2, sequences.shape[2:])
+def apply_table(table: Tensor, sequences: Tensor) -> Tensor:
+    """A table ``[out, L]`` applied over L of sequences: ``[B, L, M, C]`` → ``[B, out, M, C]``."""
+    rows = table @ sequences.flatten(2)  # [out, L] @ [B, L, M·C] → [B, out, M·C]
+    return rows.unflatten(2, sequences.shape[2:])  # [B, out, M·C] → [B, out, M, C]
 
 
 class FrequencyMlp(Mlp):
@@ -79,7 +86,7 @@ class FrequencyMlp(Mlp):
         self.register_buffer("back", inverse_cosine_table(length).float(), persistent=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return transformed(self.back, super().forward(transformed(self.forth, tokens)))
+        return apply_table(self.back, super().forward(apply_table(self.forth, tokens)))
 
 
 class MixedBlock(Block):
@@ -94,14 +101,14 @@ class MixedBlock(Block):
         self.frequency_mlp = FrequencyMlp(tokens - tokens // 2, channels, int(channels * mlp_ratio))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        tokens = tokens + self.sometimes(self.attn(self.norm1(tokens)))
-        first, rest = tokens.tensor_split([tokens.shape[1] // 2], dim=1)
-        first = first + self.sometimes(self.mlp(self.norm2(first)))
-        rest = rest + self.sometimes(self.frequency_mlp(self.norm3(rest)))
+        tokens = tokens + self.drop_path(self.attn(self.norm1(tokens)))
+        first, rest = tokens.tensor_split([tokens.shape[1] // 2], dim=1)  # [B, L // 2, M, C] and the rest of L
+        first = first + self.drop_path(self.mlp(self.norm2(first)))
+        rest = rest + self.drop_path(self.frequency_mlp(self.norm3(rest)))
         return torch.cat([first, rest], dim=1)
 
 
-class PoseFormerV2(Lifter):
+class PoseFormerV2(DeterministicLifter):
     """The network; trains on single frames and evaluates whole windows, with the context it needs on each side."""
 
     cosines: Tensor
@@ -140,7 +147,7 @@ class PoseFormerV2(Lifter):
         self.frames, self.train_frames, self.context = config.frames, 1, config.context
         J, c, heads, ratio = len(skeleton.joints), config.channels, config.heads, config.mlp_ratio
         D, tokens = J * c, config.coefficients + config.kept
-        rates = growing(config.drop_path, config.depth)
+        rates = drop_path_rates(config.drop_path, config.depth)
         self.joint_embedding = nn.Linear(2, c)
         self.frequency_embedding = nn.Linear(2 * J, D)
         for embedding in (self.joint_embedding, self.frequency_embedding):
@@ -160,39 +167,37 @@ class PoseFormerV2(Lifter):
 
     def lift(self, pose_2d: Tensor) -> Tensor:
         """Poses ``[B, T, J, 2]`` to the pose of the middle frame ``[B, J, 3]``."""
-        tokens = torch.cat([self.frequency_tokens(pose_2d), self.frame_tokens(pose_2d)], dim=1)[:, :, None]
+        tokens = torch.cat([self.frequency_tokens(pose_2d), self.frame_tokens(pose_2d)], dim=1)  # [B, L, D]
+        tokens = tokens[:, :, None]  # [B, L, D] → [B, L, 1, D]
         for block in self.mixed_blocks:
             tokens = block(tokens)
-        frequencies, frames = self.mixed_norm(tokens)[:, :, 0].tensor_split([self.config.coefficients], dim=1)
-        pooled = torch.cat([self.frequency_mean(frequencies), self.frame_mean(frames)], dim=-1)
-        return self.head(pooled[:, 0]).unflatten(1, (-1, 3))
+        tokens = self.mixed_norm(tokens)[:, :, 0]  # [B, L, 1, D] → [B, L, D]
+        frequencies, frames = tokens.tensor_split([self.config.coefficients], dim=1)  # [B, k, D] and [B, t, D]
+        pooled = torch.cat([self.frequency_mean(frequencies), self.frame_mean(frames)], dim=-1)  # [B, 1, 2·D]
+        return self.head(pooled[:, 0]).unflatten(1, (-1, 3))  # [B, 2·D] → [B, J·3] → [B, J, 3]
 
     def frequency_tokens(self, pose_2d: Tensor) -> Tensor:
-        """The lowest frequencies of poses ``[B, T, J, 2]`` as tokens ``[B, coefficients, D]``."""
-        return self.frequency_embedding(self.frequencies(pose_2d).flatten(2)) + self.frequency_table
+        """The lowest frequencies of poses ``[B, T, J, 2]`` as tokens ``[B, k, D]``."""
+        rows = self.frequencies(pose_2d).flatten(2)  # [B, k, J, 2] → [B, k, J·2]
+        return self.frequency_embedding(rows) + self.frequency_table
 
     def frequencies(self, pose_2d: Tensor) -> Tensor:
-        """The lowest coefficients of the DCT along T of ``[B, T, J, 2]``, ``[B, coefficients, J, 2]``."""
-        return transformed(self.cosines, pose_2d)
+        """The lowest coefficients of the DCT along T: ``[B, T, J, 2]`` → ``[B, k, J, 2]``."""
+        return apply_table(self.cosines, pose_2d)
 
     def frame_tokens(self, pose_2d: Tensor) -> Tensor:
-        """The middle frames of poses ``[B, T, J, 2]`` as tokens ``[B, kept, D]``."""
+        """The middle frames of poses ``[B, T, J, 2]`` as tokens ``[B, t, D]``."""
         first = (pose_2d.shape[1] - self.config.kept) // 2
         kept = pose_2d[:, first : first + self.config.kept]
         tokens = self.joint_embedding(kept) + self.joint_table
         for block in self.spatial_blocks:
             tokens = within_frames(block, tokens)
-        return self.spatial_norm(tokens).flatten(2) + self.frame_table
+        return self.spatial_norm(tokens).flatten(2) + self.frame_table  # [B, t, J, c] → [B, t, D]
 
     def training_loss(self, batch: Batch) -> Tensor:
         """Mean joint distance of the one output frame."""
         assert batch.pose_3d is not None
         return mean_joint_distance(self.lift(batch.pose_2d), batch.pose_3d[:, 0])
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self._lift_all, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]
-
-    def _lift_all(self, pose_2d: Tensor) -> Tensor:
-        return centre_frames(self.lift, pose_2d, self.config.length, self.frames)
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        return centre_frames(self.lift, seen, self.config.length, self.frames)

@@ -1,6 +1,14 @@
 """P-STMO: masked pose modelling, then many 2D frames to one pose (Shan et al., arXiv:2203.07628, ECCV 2022).
 
-B batch, T frames seen by the network, V of them visible, J joints, C channels, L frames after some strides.
+Where its parts are:
+
+- this file: ``MaskedPoses`` (first stage), ``PSTMO`` (second stage), their shared and own networks, the options.
+- ``baselines.layers.annotated_transformer``: attention, residuals and norm in the manner of the released code.
+- ``models.inference``: every frame lifted from its own window, prediction (mean over mirror images).
+- ``models.losses``: ``mean_joint_distance``, in the losses of both stages.
+
+B batch, T frames seen by the network, V of them visible, F frames of a window, J joints, C channels, L frames
+after some strides.
 """
 
 from __future__ import annotations
@@ -13,9 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from baselines.layers.annotated_transformer import Residual, SeparateAttention, UnbiasedNorm
+from models.config import WindowConfig, check_at_least, check_probability
 from models.errors import InputError
-from models.inference import WindowConfig, centre_frames, flip_average, root_at_origin
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling, Stage
+from models.inference import DeterministicLifter, centre_frames
+from models.lifter import TINY_RECIPE, Batch, FirstStage, Lifter, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -31,19 +40,16 @@ class PSTMOConfig(WindowConfig):
 
     Attributes:
         strides: of the strided layers; their product T is the number of frames that the network sees.
-        every: it sees every so-manieth frame of the video, so a window spans ``(T - 1) every + 1`` frames.
+        every: it sees one in ``every`` frames of the video, so a window spans ``(T - 1) · every + 1`` frames.
         channels: C, an even multiple of ``heads``.
         hidden: width of the feed-forward layers.
         layers: of the transformer at full length; the decoder of the first stage has one less.
         heads: of every attention.
         dropout: after the activations of the frame encoder and on the residual branches of the transformers.
         stride: frames from one training window to the next.
-        pretrain: begin from masked pose modelling.
-        masked_frames: share of frames hidden in it.
-        masked_joints: joints hidden in every frame of it.
-
-    Raises:
-        InputError: a value out of its range.
+        pretrain: whether there is a first stage, masked pose modelling.
+        masked_frames: share of frames that it hides.
+        masked_joints: joints that it hides in every frame.
     """
 
     strides: tuple[int, ...] = (3, 3, 3, 3, 3)
@@ -62,20 +68,14 @@ class PSTMOConfig(WindowConfig):
         super().__post_init__()
         if not self.strides or any(stride < 1 or stride % 2 == 0 for stride in self.strides):
             raise InputError(f"strides is {self.strides}, but needs odd positive strides: take 3,3,3")
-        if self.every < 1 or self.stride < 1:
-            raise InputError(f"every is {self.every} and stride is {self.stride}: take 1 or more of both")
         if self.channels < 2 or self.heads < 1 or self.channels % (2 * self.heads):
             raise InputError(
                 f"channels is {self.channels} with {self.heads} heads: take an even multiple of heads"
             )
-        if self.hidden < 2 or self.layers < 2:
-            raise InputError(f"hidden is {self.hidden} and layers is {self.layers}: take 2 or more of both")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.1")
-        if not 0 <= self.masked_frames < 1:
-            raise InputError(f"masked_frames is {self.masked_frames}, but some frame must be seen: take 0.8")
-        if self.masked_joints < 0:
-            raise InputError(f"masked_joints is {self.masked_joints}, but is a number of joints: take 2")
+        check_at_least(self, 0, "masked_joints")
+        check_at_least(self, 1, "every", "stride")
+        check_at_least(self, 2, "hidden", "layers")
+        check_probability(self, "dropout", "masked_frames")
 
     @property
     def seen(self) -> int:
@@ -122,11 +122,12 @@ class FrameEncoder(nn.Module):
         self.activate = nn.Sequential(nn.LeakyReLU(LEAK), nn.Dropout(dropout))
 
     def forward(self, pose_2d: Tensor) -> Tensor:
-        wide = self.activate(self.expand_norm(self.expand(pose_2d.flatten(2).transpose(1, 2))))
+        rows = pose_2d.flatten(2).transpose(1, 2)  # [B, T, J, 2] → [B, T, J·2] → [B, J·2, T]
+        wide = self.activate(self.expand_norm(self.expand(rows)))
         features = wide
         for conv, norm in zip(self.convs, self.norms, strict=True):
             features = self.activate(norm(conv(features)))
-        return self.shrink(wide + features).transpose(1, 2)
+        return self.shrink(wide + features).transpose(1, 2)  # [B, 2·C, T] → [B, C, T] → [B, T, C]
 
 
 class FeedForward(nn.Module):
@@ -142,7 +143,7 @@ class FeedForward(nn.Module):
 
 
 class StridedFeedForward(nn.Module):
-    """The same as convolutions, the second over three frames and strided: ``[B, L, C]`` to ``[B, L / s, C]``."""
+    """The same by convolutions, the second over three frames with stride s: ``[B, L, C]`` to ``[B, L / s, C]``."""
 
     def __init__(self, channels: int, hidden: int, stride: int) -> None:
         super().__init__()
@@ -150,7 +151,8 @@ class StridedFeedForward(nn.Module):
         self.w_2 = nn.Conv1d(hidden, channels, 3, stride=stride, padding=1)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return self.w_2(self.w_1(tokens.transpose(1, 2)).relu()).transpose(1, 2)
+        channels = tokens.transpose(1, 2)  # [B, L, C] → [B, C, L]
+        return self.w_2(self.w_1(channels).relu()).transpose(1, 2)  # [B, C, L / s] → [B, L / s, C]
 
 
 class Layer(nn.Module):
@@ -171,7 +173,7 @@ class Layer(nn.Module):
 
 
 class StridedTransformer(nn.Module):
-    """T frames to one, a stride at a time; the first layers add a table of positions of what is left."""
+    """Layers whose strides bring T frames down to one; the first three add a table of positions to their input."""
 
     def __init__(self, config: PSTMOConfig) -> None:
         super().__init__()
@@ -191,7 +193,7 @@ class StridedTransformer(nn.Module):
 
 
 class FrameTransformer(nn.Module):
-    """What both stages have: frames encoded one by one, a table of their positions, attention among them."""
+    """What both stages have: an encoder of single frames, a table of positions, attention between frames."""
 
     def __init__(self, config: PSTMOConfig, joints: int) -> None:
         super().__init__()
@@ -212,8 +214,9 @@ def head(channels: int, values: int) -> nn.Sequential:
 
 
 def poses_of(layers: nn.Module, tokens: Tensor, coordinates: int) -> Tensor:
-    """Tokens ``[B, L, C]`` through a head to poses ``[B, L, J, coordinates]``."""
-    return layers(tokens.transpose(1, 2)).transpose(1, 2).unflatten(2, (-1, coordinates))
+    """Tokens ``[B, L, C]`` through a head to poses of c coordinates, ``[B, L, J, c]``."""
+    values = layers(tokens.transpose(1, 2))  # [B, L, C] → [B, C, L] → [B, J·c, L]
+    return values.transpose(1, 2).unflatten(2, (-1, coordinates))  # [B, J·c, L] → [B, L, J·c] → [B, L, J, c]
 
 
 class MaskedPoses(Lifter):
@@ -256,14 +259,14 @@ class MaskedPoses(Lifter):
         """
         visible, hidden = (~hidden_frames).nonzero()[:, 0], hidden_frames.nonzero()[:, 0]
         order = torch.cat([visible, hidden])
-        shown = torch.where(hidden_joints[:, :, None], self.joint_token, pose_2d)
-        seen = self.narrow(self.norm(self.trunk(shown, visible)))
-        blank = self.frame_token.expand(len(pose_2d), len(hidden), -1)
+        shown = torch.where(hidden_joints[:, :, None], self.joint_token, pose_2d)  # [B, T, J, 2]
+        seen = self.narrow(self.norm(self.trunk(shown, visible)))  # [B, V, C / 2]
+        blank = self.frame_token.expand(len(pose_2d), len(hidden), -1)  # [1, 1, C / 2] → [B, T - V, C / 2]
         tokens = self.decoder(torch.cat([seen, blank], dim=1) + self.decoder_table[:, order])
         return poses_of(self.decoder_head, tokens, 2), pose_2d[:, order]
 
-    def drawn(self) -> tuple[Tensor, Tensor]:
-        """Frames ``[T]`` and joints ``[T, J]`` to hide, as many as the configuration says."""
+    def draw_masks(self) -> tuple[Tensor, Tensor]:
+        """Random frames ``[T]`` and joints ``[T, J]`` to hide, as many as the configuration says."""
         T, J, device = self.config.seen, len(self.skeleton.joints), self.joint_token.device
         frames = torch.rand(T, device=device).argsort() < int(self.config.masked_frames * T)
         order = torch.rand(T, J - NEVER_MASKED, device=device).argsort(dim=1)
@@ -271,10 +274,10 @@ class MaskedPoses(Lifter):
 
     def training_loss(self, batch: Batch) -> Tensor:
         """Mean distance of restored joints over all frames, in screen coordinates."""
-        return mean_joint_distance(*self.restore(batch.pose_2d[:, :: self.config.every], *self.drawn()))
+        return mean_joint_distance(*self.restore(batch.pose_2d[:, :: self.config.every], *self.draw_masks()))
 
 
-class PSTMO(Lifter):
+class PSTMO(DeterministicLifter):
     """The second stage: all frames seen are lifted for the loss, the middle one for the prediction."""
 
     title: ClassVar[str] = "P-STMO"
@@ -295,8 +298,8 @@ class PSTMO(Lifter):
         self.single_head = head(config.channels, 3 * J)
 
     @classmethod
-    def first_stage(cls, config: PSTMOConfig) -> Stage | None:
-        return Stage(MaskedPoses, config) if config.pretrain else None
+    def first_stage(cls, config: PSTMOConfig) -> FirstStage | None:
+        return FirstStage(MaskedPoses, config) if config.pretrain else None
 
     def begin_from(self, first: Lifter) -> None:
         assert isinstance(first, MaskedPoses)
@@ -312,23 +315,22 @@ class PSTMO(Lifter):
         return poses_of(self.sequence_head, tokens, 3), poses_of(self.single_head, self.strided(tokens), 3)
 
     def training_loss(self, batch: Batch) -> Tensor:
+        """Loss of all frames that the network sees, every ``every``-th of the window, and of the middle one."""
         assert batch.pose_3d is not None
         config, (left, _) = self.config, self.context
         within = slice(left, left + config.span, config.every)
         return pstmo_loss(*self.lift_both(batch.pose_2d[:, within]), batch.pose_3d[:, :: config.every])
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self._lift_all, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        """Every frame of ``[B, span - 1 + F, J, 2]`` from the frames that it sees: ``[B, F, J, 3]``.
 
-    def _lift_all(self, pose_2d: Tensor) -> Tensor:
-        """Every frame from the frames that it sees, those of one phase of ``every`` after the other."""
+        Frames that lie a multiple of ``every`` apart see the same subsampled video; they are lifted together.
+        """
         every, F = self.config.every, self.frames
-        poses = pose_2d.new_empty(len(pose_2d), F, len(self.skeleton.joints), 3)
+        poses = seen.new_empty(len(seen), F, len(self.skeleton.joints), 3)
         for phase in range(min(every, F)):
             count = len(range(phase, F, every))
-            poses[:, phase::every] = centre_frames(self.lift, pose_2d[:, phase::every], self.config.seen, count)
+            poses[:, phase::every] = centre_frames(self.lift, seen[:, phase::every], self.config.seen, count)
         return poses
 
 

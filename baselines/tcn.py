@@ -1,5 +1,13 @@
 """TCN: temporal convolutions over 2D poses, known as VideoPose3D (Pavllo et al., arXiv:1811.11742, CVPR 2019).
 
+Where its parts are:
+
+- this file: the network, its options, which frames it trains on and lifts.
+- ``models.inference``: prediction (mean over mirror images).
+- ``models.losses``: ``mean_joint_distance``, the loss.
+
+GLA-GCN takes ``FilterConfig`` from here, Anatomy3D the convolutions and ``residual_block``.
+
 B batch, L frames of input, F frames of output, J joints, C channels.
 """
 
@@ -11,27 +19,24 @@ from itertools import accumulate
 from operator import mul
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
+from models.config import WindowConfig, check_at_least, check_probability
 from models.errors import InputError
-from models.inference import WindowConfig, flip_average, root_at_origin
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.inference import DeterministicLifter
+from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
 
 @dataclass(frozen=True)
 class FilterConfig(WindowConfig):
-    """Size of a network of filters; ``frames`` is the length of evaluated windows, trained ones have one frame.
+    """Size of a network of filters over time; ``frames`` is F of evaluated windows, in training F is 1.
 
     Attributes:
         filter_widths: of the convolutions over time, odd; their product is the receptive field.
         channels: C.
         dropout: after every activation.
-
-    Raises:
-        InputError: a value out of its range.
     """
 
     filter_widths: tuple[int, ...] = (3, 3, 3, 3, 3)
@@ -42,13 +47,12 @@ class FilterConfig(WindowConfig):
         super().__post_init__()
         if not self.filter_widths or any(width < 1 or width % 2 == 0 for width in self.filter_widths):
             raise InputError(f"filter_widths is {self.filter_widths}, but needs odd positive widths: take 3,3,3")
-        if self.channels < 1:
-            raise InputError(f"channels is {self.channels}, but must be positive: take {type(self).channels}")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout is {self.dropout}, but it is a probability below 1: take 0.25")
+        check_at_least(self, 1, "channels")
+        check_probability(self, "dropout")
 
     @property
     def receptive_field(self) -> int:
+        """Input frames that one output frame follows from."""
         return math.prod(self.filter_widths)
 
 
@@ -81,15 +85,17 @@ def residual_block(
     dilation: int = 1,
     causal: bool = False,
 ) -> Tensor:
-    """A wide convolution of ``[B, C', L]`` and one of width 1, added to the first C channels of their input.
+    """A wide convolution and one of width 1, added to the first C of the input's C' channels.
 
-    The input is taken at the middle frame of the wide filter; ``causal``, at its last.
+    ``[B, C', L]`` → ``[B, C, (L - (width - 1) · dilation) / stride]``, rounded up. The input is taken at the
+    middle frame of the wide filter; ``causal``, at its last.
     """
     (wide, point), (wide_norm, point_norm) = convs, norms
     assert isinstance(wide, TimeConvolution)
     hidden = dropout(wide_norm(wide(features, stride, dilation)).relu())
     reach = (wide.kernel_size[0] - 1) * dilation
-    kept = features[:, : wide.out_channels, reach if causal else reach // 2 :: stride]
+    skipped = slice(reach if causal else reach // 2, None, stride)
+    kept = features[:, : wide.out_channels, skipped]  # [B, C', L] → [B, C, L / stride]
     return kept[:, :, : hidden.shape[2]] + dropout(point_norm(point(hidden)).relu())
 
 
@@ -123,15 +129,16 @@ class TemporalConvolutions(nn.Module):
         return self._lift(pose_2d, strides=list(self.widths), dilations=[1] * len(self.widths))
 
     def _lift(self, pose_2d: Tensor, strides: list[int], dilations: list[int]) -> Tensor:
-        features = pose_2d.flatten(2).transpose(1, 2)
+        features = pose_2d.flatten(2).transpose(1, 2)  # [B, L, J, 2] → [B, L, J·2] → [B, J·2, L]
         features = self.dropout(self.expand_norm(self.expand_conv(features, strides[0], dilations[0])).relu())
         for block, (stride, dilation) in enumerate(zip(strides[1:], dilations[1:], strict=True)):
             convs, norms = (layers[2 * block : 2 * block + 2] for layers in (self.convs, self.norms))
             features = residual_block(features, convs, norms, self.dropout, stride, dilation, self.causal)
+        # [B, C, F] → [B, J·3, F] → [B, F, J·3] → [B, F, J, 3]
         return self.shrink(features).transpose(1, 2).unflatten(2, (-1, 3))
 
 
-class TCN(Lifter):
+class TCN(DeterministicLifter):
     """VideoPose3D; trains on single frames and evaluates whole windows, with the context it needs on each side."""
 
     title: ClassVar[str] = "TCN"
@@ -164,7 +171,5 @@ class TCN(Lifter):
         assert batch.pose_3d is not None
         return mean_joint_distance(self.network.strided(batch.pose_2d), batch.pose_3d)
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        poses = flip_average(self.network.dilated, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        return self.network.dilated(seen)

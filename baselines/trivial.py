@@ -1,6 +1,8 @@
-"""Two predictors that learn nothing: what a method must beat before it has understood anything.
+"""Two predictors without weights, which a method must beat to have learned anything.
 
-N stored training poses, F frames, J joints.
+All of both is in this file; ``models.inference`` averages with the mirror image.
+
+B batch, F frames, J joints, N stored training poses, Q = B·F poses to lift.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from models.config import WindowConfig, check_at_least
 from models.errors import InputError
-from models.inference import WindowConfig, flip_average, root_at_origin
-from models.lifter import Batch, Lifter, Preset, Recipe, Sampling
+from models.inference import DeterministicLifter
+from models.lifter import Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -23,55 +26,46 @@ QUERIES_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class NearestPoseConfig(WindowConfig):
-    """``stored``: training poses that are kept at most, evenly spaced over the training set.
-
-    Raises:
-        InputError: a value out of its range.
-    """
+    """``stored``: how many training poses are kept at most, evenly spaced over the training set."""
 
     stored: int = 20_000
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.stored < 1:
-            raise InputError(f"stored is {self.stored}, but at least 1 training pose must be kept")
+        check_at_least(self, 1, "stored")
 
 
-def sized(config: type[WindowConfig]) -> dict[str, Preset]:
-    """The usual presets: they differ in the length of windows only."""
+def window_presets(config: type[WindowConfig]) -> dict[str, Preset]:
+    """The usual presets, which differ only in the length of windows."""
     lengths = {"tiny": 9, "base": 81, "paper": 243}
     return {name: Preset(config(frames=frames), NO_TRAINING) for name, frames in lengths.items()}
 
 
-class TrivialLifter(Lifter):
-    """A lifter without weights; what it saw of the training poses lies in buffers as long as they need."""
-
-    compiled_part: ClassVar[str] = "lift"
+class TrivialLifter(DeterministicLifter):
+    """A lifter without weights; what it keeps of the training poses is in buffers, as long as those need."""
 
     def __init__(self, config: WindowConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
         self.frames = self.train_frames = config.frames
         self.register_buffer("pose_3d", torch.empty(0, len(skeleton.joints), 3))
 
-    def lift(self, pose_2d: Tensor) -> Tensor:
-        """Poses ``[B, F, J, 2]`` to ``[B, F, J, 3]``."""
-        raise NotImplementedError
-
     def training_loss(self, batch: Batch) -> Tensor:
+        """Mean joint distance, which no training lowers."""
         assert batch.pose_3d is not None
-        self._require_fit()
-        return mean_joint_distance(self.lift(batch.pose_2d), batch.pose_3d)
+        return mean_joint_distance(self.lift_windows(batch.pose_2d), batch.pose_3d)
 
-    @torch.no_grad()
-    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
-        self._require_fit()
-        poses = flip_average(self.lift, batch.pose_2d, self.skeleton, sampling.flip)
-        return root_at_origin(poses, self.skeleton)[:, None, None]
+    def kept_poses(self) -> Tensor:
+        """What is kept of the training poses, ``[N, J, 3]``.
 
-    def _require_fit(self) -> None:
-        if not len(self.get_buffer("pose_3d")):
+        Raises:
+            InputError: it has seen none.
+        """
+        kept = self.get_buffer("pose_3d")
+        if not len(kept):
             raise InputError(f"{self.title} has seen no training pose yet: train it before it predicts")
+        return kept
 
+    # Buffers are as long as in the state that is loaded; torch itself would refuse another length.
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
         for name, buffer in self.named_buffers(recurse=False):
             stored = state_dict.get(prefix + name)
@@ -85,13 +79,13 @@ class MeanPose(TrivialLifter):
 
     title: ClassVar[str] = "Mean pose"
     Config: ClassVar[type] = WindowConfig
-    presets: ClassVar[dict[str, Preset]] = sized(WindowConfig)
+    presets: ClassVar[dict[str, Preset]] = window_presets(WindowConfig)
 
     def fit_statistics(self, pose_2d: Tensor, pose_3d: Tensor) -> None:
         self.pose_3d = pose_3d.double().mean(0, keepdim=True).float().to(self.get_buffer("pose_3d").device)
 
-    def lift(self, pose_2d: Tensor) -> Tensor:
-        return self.get_buffer("pose_3d").expand(*pose_2d.shape[:2], -1, -1)
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        return self.kept_poses().expand(*seen.shape[:2], -1, -1)  # [1, J, 3] → [B, F, J, 3]
 
 
 class NearestPose(TrivialLifter):
@@ -99,7 +93,7 @@ class NearestPose(TrivialLifter):
 
     title: ClassVar[str] = "Nearest pose"
     Config: ClassVar[type] = NearestPoseConfig
-    presets: ClassVar[dict[str, Preset]] = sized(NearestPoseConfig)
+    presets: ClassVar[dict[str, Preset]] = window_presets(NearestPoseConfig)
 
     def __init__(self, config: NearestPoseConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
@@ -112,18 +106,19 @@ class NearestPose(TrivialLifter):
         self.pose_3d = pose_3d[kept].float().to(device)
         self.pose_2d = self._normalised(pose_2d[kept].float()).to(device)
 
-    def lift(self, pose_2d: Tensor) -> Tensor:
-        stored = self.get_buffer("pose_2d")
-        queries = self._normalised(pose_2d).flatten(0, 1)
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        kept, stored = self.kept_poses(), self.get_buffer("pose_2d")
+        queries = self._normalised(seen).flatten(0, 1)  # [B, F, 2·J] → [Q, 2·J]
         nearest = [
             torch.cdist(some, stored, compute_mode="use_mm_for_euclid_dist").argmin(dim=1)
             for some in queries.split(QUERIES_AT_ONCE)
         ]
-        return self.get_buffer("pose_3d")[torch.cat(nearest)].unflatten(0, pose_2d.shape[:2])
+        poses = kept[torch.cat(nearest)]  # [N, J, 3] → [Q, J, 3]
+        return poses.unflatten(0, seen.shape[:2])  # [Q, J, 3] → [B, F, J, 3]
 
     def _normalised(self, pose_2d: Tensor) -> Tensor:
-        """``[..., J, 2]`` to ``[..., 2 * J]``, root at 0 and root mean square distance from it 1."""
+        """``[..., J, 2]`` to ``[..., 2·J]``, the root at 0 and the root mean square distance from it 1."""
         root = self.skeleton.root
         centred = pose_2d - pose_2d[..., root : root + 1, :]
         size = centred.square().sum(-1).mean(-1).sqrt().clamp_min(1e-6)
-        return (centred / size[..., None, None]).flatten(-2)
+        return (centred / size[..., None, None]).flatten(-2)  # [..., J, 2] → [..., J·2]

@@ -23,7 +23,7 @@ def device_of(name: str) -> torch.device:
         InputError: the device does not exist here.
     """
     kind, _, index = name.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (index and not index.isdigit()):
+    if kind not in ("auto", "cpu", "cuda") or (index and not (index.isascii() and index.isdecimal())):
         raise InputError(f"--device {name}: is not a device; use auto, cpu, cuda or cuda:i")
     if kind == "cuda" and not torch.cuda.is_available():
         raise InputError(f"--device {name}: torch sees no CUDA device here; use --device cpu")

@@ -14,7 +14,7 @@ def project(points: Array, intrinsics: Array) -> Array:
     """Project camera-space points with the full lens model of the field's Human3.6M code.
 
     With u = (x/z, y/z) clamped to ±1 and r2 = u·u: f (u (1 + k1 r2 + k2 r2² + k3 r2³ + p·u) + p r2) + c. The
-    tangential part differs from OpenCV's. NumPy arrays and torch tensors alike (gradients flow).
+    tangential part differs from OpenCV's. Takes NumPy arrays and torch tensors, through which gradients flow.
 
     Args:
         points: ``[..., 3]`` metres, camera axes.
@@ -36,5 +36,5 @@ def project(points: Array, intrinsics: Array) -> Array:
 def aligned(intrinsics: Array, points: Array) -> Array:
     """``[9]`` or ``[B, 9]`` with axes inserted so that it broadcasts against points ``[B, ..., 3]``."""
     while 1 < intrinsics.ndim < points.ndim:
-        intrinsics = intrinsics[..., None, :]
+        intrinsics = intrinsics[..., None, :]  # [B, 9] → [B, 1, …, 1, 9]
     return intrinsics

@@ -1,108 +1,29 @@
-"""What methods have in common: lengths of windows, the detector's confidence, averaging over mirror images.
+"""How methods lift windows: the detector's confidence, one frame at a time, averaging over mirror images.
 
-B windows, L input frames, F output frames, J joints, C coordinates.
+B windows, L input frames, F output frames, T frames that one output frame is lifted from, N windows of T frames,
+J joints, C coordinates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from models.errors import InputError
-from models.lifter import Batch
+from models.lifter import Batch, Lifter, Sampling
 from models.skeleton import Skeleton
 
 FRAMES_AT_ONCE = 2**15
 """Input frames that go through a network at once where every output frame is lifted on its own."""
 
 
-@dataclass(frozen=True)
-class WindowConfig:
-    """The option that every method has.
-
-    Attributes:
-        frames: F of a window, odd, so that it has a middle.
-
-    Raises:
-        InputError: frames is even or not positive.
-    """
-
-    frames: int = 243
-
-    def __post_init__(self) -> None:
-        _check_odd("frames", self.frames)
-
-
-@dataclass(frozen=True)
-class CentreConfig(WindowConfig):
-    """Options of a method that lifts one frame from the frames around it.
-
-    Attributes:
-        frames: F of an evaluated window; it changes no number, only how much is lifted per call.
-        length: frames that are seen to lift the one in their middle.
-
-    Raises:
-        InputError: frames or length is even or not positive.
-    """
-
-    length: int = 243
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_odd("length", self.length)
-
-    @property
-    def context(self) -> tuple[int, int]:
-        """Input frames that an output frame needs on its left and right."""
-        return self.length // 2, self.length // 2
-
-
-@dataclass(frozen=True)
-class ConfidenceConfig:
-    """Option of a method that reads the 2D detector's confidence.
-
-    Attributes:
-        confidence: "required", or "one": 1 for every joint where the data has none.
-    """
-
-    confidence: Literal["required", "one"] = "required"
-
-
-def check_stride(stride: int | None) -> None:
-    """Complain about the option ``stride`` (frames from one training window to the next) of a method that has it.
-
-    Raises:
-        InputError: it is given and not positive.
-    """
-    if stride is not None and stride < 1:
-        raise InputError(f"stride is {stride}, but must be positive: take 1, or none for windows without overlap")
-
-
-def _check_odd(name: str, value: int) -> None:
-    if value < 1 or value % 2 == 0:
-        raise InputError(f"{name} is {value}, but a window has an odd number of frames: take 27 or 243")
-
-
-def check_heads(channels: int, heads: int) -> None:
-    """Complain about the size of an attention.
-
-    Raises:
-        InputError: channels is odd, less than 4 or no multiple of heads.
-    """
-    if channels < 4 or channels % 2 or heads < 1 or channels % heads:
-        raise InputError(f"channels is {channels} with {heads} heads: take an even multiple of heads, 4 or more")
-
-
-def with_confidence(batch: Batch, missing: Literal["required", "one"] = "required") -> Tensor:
+def with_confidence(batch: Batch, missing: Literal["required", "one"]) -> Tensor:
     """2D poses with their confidence as third coordinate, ``[B, L, J, 3]``; ``Skeleton.mirror`` keeps it as it is.
 
-    Args:
-        batch: windows.
-        missing: what to do where the batch has no confidence: refuse it, or take 1 for every joint.
+    ``missing`` says what to do where the batch has no confidence: refuse it, or take 1 for every joint.
 
     Raises:
         InputError: it has none and needs one.
@@ -112,25 +33,19 @@ def with_confidence(batch: Batch, missing: Literal["required", "one"] = "require
         if missing == "required":
             raise InputError("the 2D poses have no confidence: give it, or set the option confidence to one")
         confidence = torch.ones_like(batch.pose_2d[..., 0])
-    return torch.cat([batch.pose_2d, confidence[..., None]], dim=-1)
+    return torch.cat([batch.pose_2d, confidence[..., None]], dim=-1)  # [B, L, J, 2 + 1]
 
 
 def centre_frames(lift: Callable[[Tensor], Tensor], seen: Tensor, length: int, frames: int) -> Tensor:
-    """Lift every frame from the frames around it, in chunks of bounded memory that do not change the result.
+    """Lift every frame from the frames around it: ``[B, F + T - 1, J, C]`` to ``[B, F, J, 3]``.
 
-    Args:
-        lift: ``[N, length, J, C]`` to the poses of the frames in the middle, ``[N, J, 3]``.
-        seen: ``[B, frames + length - 1, J, C]``.
-        length: frames that one output frame is lifted from.
-        frames: F.
-
-    Returns:
-        ``[B, F, J, 3]``.
+    Frames go through ``lift``, which takes ``[N, T, J, C]`` to the poses of the frames in the middle,
+    ``[N, J, 3]``, in chunks of bounded memory that do not change the result. ``length`` is T, ``frames`` is F.
     """
-    windows = seen.unfold(1, length, 1).movedim(-1, 2)
+    windows = seen.unfold(1, length, 1).movedim(-1, 2)  # [B, F + T - 1, J, C] → [B, F, J, C, T] → [B, F, T, J, C]
     rows = torch.arange(len(seen) * frames, device=seen.device).split(max(1, FRAMES_AT_ONCE // length))
     lifted = [lift(windows[some // frames, some % frames]) for some in rows]
-    return torch.cat(lifted).unflatten(0, (len(seen), frames))
+    return torch.cat(lifted).unflatten(0, (len(seen), frames))  # [B·F, J, 3] → [B, F, J, 3]
 
 
 def flip_average(lift: Callable[[Tensor], Tensor], pose_2d: Tensor, skeleton: Skeleton, flip: bool) -> Tensor:
@@ -140,8 +55,28 @@ def flip_average(lift: Callable[[Tensor], Tensor], pose_2d: Tensor, skeleton: Sk
     """
     if not flip:
         return lift(pose_2d)
-    plain, mirrored = lift(torch.cat([pose_2d, skeleton.mirror(pose_2d)])).chunk(2)
+    both = torch.cat([pose_2d, skeleton.mirror(pose_2d)])  # [B, L, J, C] → [2·B, L, J, C]
+    plain, mirrored = lift(both).chunk(2)  # [2·B, F, J, 3] → twice [B, F, J, 3]
     return (plain + skeleton.mirror(mirrored)) / 2
+
+
+class DeterministicLifter(Lifter):
+    """A method that makes one pose of a frame; a subclass implements ``lift_windows`` in place of ``predict``."""
+
+    compiled_part: ClassVar[str] = "lift_windows"
+
+    def seen(self, batch: Batch) -> Tensor:
+        """What ``lift_windows`` is given: the 2D poses, with their confidence where the method needs it."""
+        return with_confidence(batch, self.config.confidence) if self.needs_confidence else batch.pose_2d
+
+    def lift_windows(self, seen: Tensor) -> Tensor:
+        """Windows ``[B, left + F + right, J, C]`` to poses ``[B, F, J, 3]``; ``context`` is (left, right)."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        poses = flip_average(self.lift_windows, self.seen(batch), self.skeleton, sampling.flip)
+        return root_at_origin(poses, self.skeleton)[:, None, None]  # [B, F, J, 3] → [B, 1, 1, F, J, 3]
 
 
 def root_at_origin(poses: Tensor, skeleton: Skeleton) -> Tensor:

@@ -96,7 +96,7 @@ class Recipe:
         decay: factor on the learning rate per epoch, or as ``schedule`` says; spread over all of them where
             ``least_steps`` adds some.
         weight_decay: of the optimiser; decoupled in AdamW and Ranger.
-        optimizer: AdamW, Adam, Adam with AMSGrad, or ``models.ranger``.
+        optimizer: AdamW, Adam, Adam with AMSGrad, or ``models.optim.ranger``.
         schedule: of the learning rate; see ``models.optim``.
         clip: largest gradient norm; None for no clipping.
     """
@@ -131,14 +131,15 @@ class Preset:
 
 
 @dataclass(frozen=True)
-class Stage:
+class FirstStage:
     """A training that comes before a method's own.
 
     Attributes:
-        lifter: its class, of no registry.
+        lifter: its class, which needs no registry line.
         config: its configuration.
-        recipe: its schedule; None for that of its class's preset with the name of the method's preset.
-        selection: weights of the end, or from where in the training the MPJPE on the validation takes was lowest.
+        recipe: its schedule; None to take it from its class's preset of the same name as the method's preset.
+        selection: "last" for the weights at the end of the training, "validation" for those with the lowest MPJPE
+            on the validation takes.
     """
 
     lifter: type[Lifter]
@@ -160,7 +161,7 @@ class Lifter(nn.Module):
         presets: sizes by name, at least ``tiny``, ``base`` and ``paper``.
         probabilistic: whether H and K mean anything to it.
         needs_confidence: whether it reads ``Batch.confidence``; its ``Config`` is then a
-            ``models.inference.ConfidenceConfig``, and data without confidence is refused before training starts.
+            ``models.config.ConfidenceConfig``, and data without confidence is refused before training starts.
         compiled_part: the method or module that computes most in a prediction ("lift", "network.dilated"), free of
             random numbers and of text; "" for none. ``evaluation.compile`` compiles it.
         timed_stages: name of a part of a prediction → name of the method that does it, for measurements of where
@@ -174,8 +175,7 @@ class Lifter(nn.Module):
         random_frames: N further frames of a window's sequence that the method wants to see
             (``Batch.random_2d``), in place of all of them.
         uses_action: whether ``predict`` reads ``Batch.actions`` (an assumption that tables print).
-        compiled: whether that part is compiled.
-        notes: conditions of its own that belong under a table (for example ``{"text": "tiny"}``).
+        compiled: whether ``compiled_part`` is compiled.
     """
 
     title: ClassVar[str]
@@ -202,10 +202,20 @@ class Lifter(nn.Module):
 
     @property
     def notes(self) -> dict[str, str]:
+        """Conditions of its own that belong under a table, by name; most methods have none."""
         return {}
 
     @classmethod
-    def first_stage(cls, config: Any) -> Stage | None:
+    def resolve_config(cls, config: Any) -> Any:
+        """Settle what a configuration leaves to this machine; most methods leave nothing to it.
+
+        Called when an experiment is resolved, before it is named: its identity follows from the result. Presets
+        and configurations themselves must not look at the machine.
+        """
+        return config
+
+    @classmethod
+    def first_stage(cls, config: Any) -> FirstStage | None:
         """The training whose result this method's own begins from; most methods have none."""
         return None
 
@@ -213,14 +223,12 @@ class Lifter(nn.Module):
         """Take over what the first stage has learned, before this method's own training starts.
 
         Values only: the modules must be there already, because finished weights are loaded without this call.
-
-        Args:
-            first: trained, in evaluation mode, on the CPU.
+        ``first`` is trained, in evaluation mode, on the CPU.
         """
         raise NotImplementedError
 
     def fit_statistics(self, pose_2d: Tensor, pose_3d: Tensor) -> None:
-        """See all training poses once before training, to fill buffers; most methods need nothing.
+        """Fill buffers from all training poses, once, before training; most methods need nothing.
 
         Args:
             pose_2d: ``[N, J, 2]`` normalised screen coordinates.
@@ -228,9 +236,10 @@ class Lifter(nn.Module):
         """
 
     def on_progress(self, done: float) -> None:
-        """Hear before every step what part of the training is done, from 0 to 1; for schedules of its own.
+        """Called before every step, for schedules of a method's own; most methods have none.
 
-        What it sets must follow from ``done`` alone, so that a training that was interrupted goes on exactly.
+        What it sets must follow from ``done`` alone, the part of the training that is done, from 0 to 1, so that
+        an interrupted training continues exactly.
         """
 
     def training_loss(self, batch: Batch) -> Tensor:

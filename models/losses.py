@@ -42,7 +42,7 @@ def scaled_joint_distance(predicted: Tensor, target: Tensor) -> Tensor:
 
 def temporal_consistency(predicted: Tensor, weights: Tensor) -> Tensor:
     """Mean over frames, joints and coordinates of weight times squared frame difference (MixSTE, section 3.4)."""
-    return (weights[:, None] * predicted.diff(dim=-3).square()).mean()
+    return (weights[:, None] * predicted.diff(dim=-3).square()).mean()  # [J, 1] times [..., F - 1, J, 3]
 
 
 def velocity(predicted: Tensor, target: Tensor) -> Tensor:
@@ -51,5 +51,5 @@ def velocity(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def joint_weights(skeleton: Skeleton) -> Tensor:
-    """MixSTE's weight of each joint ``[J]``, larger the farther from the root, by the joint's name."""
+    """MixSTE's weight of each joint ``[J]``, by the joint's name: the farther from the root, the larger."""
     return torch.tensor([LIMB_WEIGHTS.get(name, LIMB_WEIGHTS.get(name[1:], 1.0)) for name in skeleton.joints])

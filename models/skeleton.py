@@ -1,19 +1,30 @@
-"""Joint orders of the field's data sets, and mirroring."""
+"""Joint orders of the field's data sets, and mirroring.
+
+Torch is imported where it is computed with, so that readers of files can take the names of joints without it.
+"""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A joint order: names, parents (-1 for the root) and which joints are left, which right.
+    """The J joints of a data set, in its order. Joints are given by their numbers.
 
-    ``left[i]`` and ``right[i]`` are each other's mirror image.
+    Attributes:
+        name: of the joint order.
+        joints: name of each joint.
+        parents: parent of each joint; -1 for the root.
+        left, right: ``left[i]`` and ``right[i]`` are each other's mirror image.
+        root: the joint that root-relative poses are relative to.
+        pck_joints: those that PCK and AUC count; None for all of them.
     """
 
     name: str
@@ -22,6 +33,7 @@ class Skeleton:
     left: tuple[int, ...]
     right: tuple[int, ...]
     root: int
+    pck_joints: tuple[int, ...] | None = None
 
     @functools.cached_property
     def mirrored_order(self) -> tuple[int, ...]:
@@ -46,14 +58,20 @@ class Skeleton:
             A new tensor of the same shape. Applied twice it is the identity.
         """
         columns = _columns(self.mirrored_order, poses.shape[-1], poses.device)
-        swapped = poses.reshape(-1, len(columns)).index_select(1, columns).view(poses.shape)
+        rows = poses.reshape(-1, len(columns))  # [..., J, C] → [N, J·C]
+        swapped = rows.index_select(1, columns).view(poses.shape)  # [N, J·C] → [..., J, C]
         swapped[..., 0].neg_()
         return swapped
 
 
 @functools.lru_cache(maxsize=64)
 def _columns(order: tuple[int, ...], coordinates: int, device: torch.device) -> Tensor:
-    """Places of the coordinates of joints in this order, ``[J * C]``; made once, for that waits for the device."""
+    """Places of the coordinates of joints in this order, ``[J·C]``.
+
+    Made once for each device: copying them there waits for it.
+    """
+    import torch
+
     with torch.inference_mode(False):
         return torch.tensor(
             [coordinates * joint + c for joint in order for c in range(coordinates)], device=device
@@ -70,6 +88,7 @@ HUMAN36M = Skeleton(
     left=(4, 5, 6, 11, 12, 13),
     right=(1, 2, 3, 14, 15, 16),
     root=0,
+    pck_joints=(1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13, 14, 15, 16),  # the counterparts of MPI-INF-3DHP's 14
 )  # fmt: skip
 
 MPI_INF_3DHP = Skeleton(
@@ -82,4 +101,5 @@ MPI_INF_3DHP = Skeleton(
     left=(5, 6, 7, 11, 12, 13),
     right=(2, 3, 4, 8, 9, 10),
     root=14,
+    pck_joints=tuple(range(14)),  # pelvis, spine and head centre are not evaluated
 )  # fmt: skip

@@ -11,42 +11,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+import matplotlib
+
+from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
-from bench.results.record import Record, RunSet
+from bench.results.record import Record
+from bench.results.run_set import RunSet
 from bench.results.seeds import pool
 from models.errors import InputError
-from reports.figures import FIGURES, OVERALL, PICTURES
+from reports.document import document
+from reports.figures.accuracy_cost import latency_accuracy, memory_accuracy
 from reports.figures.style import STYLE, Drawing
 from reports.page.content import content
 from reports.page.template import page
-from reports.rules.missing import with_missing
-from reports.tables import LAYOUTS
+from reports.rules.entries import Entry
+from reports.rules.missing import table_entries
+from reports.rules.warnings import missing_sentence
+from reports.summary import summary
+from reports.tables.layout import Layout, layout_of
 from reports.tables.register import register
-from reports.writers.document import document
 from reports.writers.forms import DEFAULT_FORMS, texts
-from reports.writers.summary import missing_sentence, summary
 from reports.writers.table import Table
-
-COMPANIONS = {
-    "main": ("cost", "actions", "gaps"),
-    "pck": ("cost", "sequences", "activities"),
-    "priced": ("cost",),
-}
-"""Further layouts that are filled from the runs of a table; one that nothing is known for is left out."""
-
-COMPANION_TITLES = {
-    "cost": "cost",
-    "actions": "MPJPE by action",
-    "gaps": "aggregations without ground truth",
-    "sequences": "by sequence",
-    "activities": "by activity",
-}
-
-SHOW_ABSENT = ("pareto",)
-"""Layouts whose figures show also what has no numbers."""
-
-OF_PROTOCOLS = ("audit",)
-"""Layouts that vary the rules of measuring: their runs are in no figure of all methods."""
 
 NO_LATEX = (
     "report.pdf was not made: neither pdflatex nor tectonic is on PATH; install one "
@@ -116,14 +101,16 @@ def compile_pdf(tex: Path) -> Path | None:
 def _write_all(
     runset: RunSet, records: dict[str, Record], stage: Path, arrays: RunFiles | None, forms: Sequence[str]
 ) -> list[PurePosixPath]:
-    known = _known(runset, records)
-    tables = _tables(runset, records)
-    drawings = _drawings(runset, records, arrays)
+    known = [records[identity] for identity in runset.ids if identity in records]
+    entries = {name: table_entries(spec, records, runset.missing) for name, spec in runset.tables.items()}
+    tables = _tables(runset, records, entries)
+    with matplotlib.rc_context(STYLE):
+        drawings = _drawings(runset, records, entries, arrays)
     written = []
     for name, table in [*tables.items(), ("register", register(known))]:
         written += [_write(stage, f"tables/{file}", text) for file, text in texts(table, name, forms).items()]
     for drawing in drawings:
-        written += _save(drawing, stage, runset.command)
+        written += save_drawing(drawing, stage, runset.command)
     captions = [(drawing.name, drawing.caption) for drawing in drawings]
     if "tex" in forms:
         written.insert(0, _write(stage, "report.tex", document(runset, known, tables, captions)))
@@ -131,53 +118,63 @@ def _write_all(
     return [_write(stage, "summary.md", summary(runset, known, tables, written)), *written]
 
 
-def _known(runset: RunSet, records: dict[str, Record]) -> list[Record]:
-    ids = dict.fromkeys(identity for spec in runset.tables.values() for identity in spec.ids)
-    return [records[identity] for identity in ids if identity in records]
+def _layout(name: str) -> tuple[Layout, tuple[str, ...]]:
+    """A layout, and a note for under its table; a row per run where the layout is not there or does not import."""
+    try:
+        return layout_of(name), ()
+    except InputError as error:
+        known = name in LAYOUTS.names()
+        why = f"The layout cannot be used ({error})" if known else f"There is no layout {name!r}"
+        return Layout("runs", layout_of("runs").table), (f"{why}: one row per run.",)
 
 
-def _tables(runset: RunSet, records: dict[str, Record]) -> dict[str, Table]:
+def _tables(runset: RunSet, records: dict[str, Record], entries: dict[str, list[Entry]]) -> dict[str, Table]:
     """File name → table. A table of which no run has a record is left to the summary's warnings."""
     tables: dict[str, Table] = {}
     for name, spec in runset.tables.items():
-        members = pool(with_missing(spec, records, runset.missing))
-        if not members:
+        if not entries[name]:
             continue
-        missing = [name for name in spec.ids if name not in records and name not in runset.missing]
-        notes: tuple[str, ...] = (missing_sentence(missing, len(spec.ids)),) if missing else ()
-        if spec.layout not in LAYOUTS:
-            notes += (f"There is no layout {spec.layout!r}: one row per run.",)
-        layout = LAYOUTS.get(spec.layout, LAYOUTS["runs"])
-        tables[_file_name(name)] = _noted(layout(members, spec.title), notes)
-        for companion in COMPANIONS.get(spec.layout, ()):
-            title = f"{spec.title}: {COMPANION_TITLES[companion]}"
-            further = LAYOUTS[companion](members, title)
+        layout, not_usable = _layout(spec.layout)
+        missing = [run for run in spec.ids if run not in records and run not in runset.missing]
+        notes = spec.notes + ((missing_sentence(missing, len(spec.ids)),) if missing else ()) + not_usable
+        found = {name: layout.table(entries[name], spec.title)}
+        for companion in layout.companions:
+            further = companion.table(entries[name], f"{spec.title}: {companion.subtitle}")
             if further.blocks:
-                tables[_file_name(f"{name}-{companion}")] = _noted(further, notes)
+                found[f"{name}-{companion.name}"] = further
+        tables |= {file_name(key): replace(table, notes=table.notes + notes) for key, table in found.items()}
     return tables
 
 
-def _noted(table: Table, notes: tuple[str, ...]) -> Table:
-    return replace(table, notes=table.notes + notes)
+def _drawings(
+    runset: RunSet, records: dict[str, Record], entries: dict[str, list[Entry]], arrays: RunFiles | None
+) -> list[Drawing]:
+    layouts = {name: _layout(spec.layout)[0] for name, spec in runset.tables.items()}
+    compared = [run for name, spec in runset.tables.items() if layouts[name].in_overall for run in spec.ids]
+    together = pool(records[run] for run in dict.fromkeys(compared) if run in records)
+    drawings = [*latency_accuracy(together), *memory_accuracy(together)]
+    for name, layout in layouts.items():
+        runs = [records[run] for run in runset.tables[name].ids if run in records]
+        if runs:
+            own = _drawings_of(layout, runs, entries[name], arrays)
+            drawings += [replace(drawing, name=f"{name}-{drawing.name}") for drawing in own]
+    return [replace(drawing, name=file_name(drawing.name)) for drawing in drawings]
 
 
-def _drawings(runset: RunSet, records: dict[str, Record], arrays: RunFiles | None) -> list[Drawing]:
-    compared = {name: spec for name, spec in runset.tables.items() if spec.layout not in OF_PROTOCOLS}
-    together = pool(_known(runset.model_copy(update={"tables": compared}), records))
-    drawings = [drawn for draw in OVERALL for drawn in draw(together)]
-    for name, spec in runset.tables.items():
-        members = with_missing(spec, records, runset.missing if spec.layout in SHOW_ABSENT else {})
-        if members:
-            drawn = [drawn for draw in FIGURES.get(spec.layout, ()) for drawn in draw(members)]
-            if arrays is not None:
-                drawn += [drawing for draw in PICTURES.get(spec.layout, ()) for drawing in draw(members, arrays)]
-            drawings += [replace(drawing, name=f"{name}-{drawing.name}") for drawing in drawn]
-    return [replace(drawing, name=_file_name(drawing.name)) for drawing in drawings]
+def _drawings_of(
+    layout: Layout, runs: Sequence[Record], entries: Sequence[Entry], arrays: RunFiles | None
+) -> list[Drawing]:
+    pooled = [entry for entry in entries if isinstance(entry, Record)]
+    drawn = [drawing for draw in layout.figures_of_runs for drawing in draw(runs)]
+    drawn += [drawing for draw in layout.figures for drawing in draw(pooled)]
+    drawn += [drawing for draw in layout.figures_with_missing for drawing in draw(entries)]
+    if arrays is not None:
+        drawn += [drawing for draw in layout.pictures for drawing in draw(pooled, arrays)]
+    return drawn
 
 
-def _save(drawing: Drawing, stage: Path, command: str) -> list[PurePosixPath]:
-    import matplotlib
-
+def save_drawing(drawing: Drawing, stage: Path, command: str) -> list[PurePosixPath]:
+    """As PDF and PNG, with a text file of the caption and the command; the names below ``stage``."""
     paths = [PurePosixPath(f"figures/{drawing.name}.{end}") for end in ("pdf", "png")]
     (stage / "figures").mkdir(exist_ok=True)
     with matplotlib.rc_context(STYLE):
@@ -193,7 +190,7 @@ def _write(stage: Path, name: str, text: str) -> PurePosixPath:
     return PurePosixPath(name)
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
     """Letters, digits, ``-`` and ``.``: what LaTeX and every file system take; "_" would need care in LaTeX."""
     return re.sub(r"[^A-Za-z0-9-]+", "-", name).strip("-") or "table"
 

@@ -1,7 +1,7 @@
 """Layers in the manner of "The Annotated Transformer" (Rush, NLP-OSS 2018), used by P-STMO and DiffPose.
 
 They differ from torch's own: the norm divides by the unbiased standard deviation, and an attention has four
-separate linear layers. N rows, L attended positions, C channels.
+separate linear layers. N rows, L attended positions, C channels, h heads, d = C / h.
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ class SeparateAttention(nn.Module):
         self.linears = nn.ModuleList(nn.Linear(channels, channels) for _ in range(4))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        query, key, value = (
+        query, key, value = (  # [N, L, C] → [N, L, h, d] → [N, h, L, d]
             linear(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2) for linear in self.linears[:3]
         )
-        return self.linears[3](attend(query, key, value).transpose(1, 2).flatten(2))
+        mixed = attend(query, key, value).transpose(1, 2).flatten(2)  # [N, h, L, d] → [N, L, h, d] → [N, L, C]
+        return self.linears[3](mixed)
 
 
 class Residual(nn.Module):

@@ -9,9 +9,10 @@ from models.skeleton import Skeleton
 
 
 def partitions(skeleton: Skeleton) -> Tensor:
-    """Itself, its parent, and the mean of its children as the source of every joint: ``[3, J, J]``.
+    """Three graphs ``[3, J, J]``, in which a joint receives from itself, its parent, or the mean of its children.
 
-    Indexed [source, destination]: ``x @ A`` for ``x`` ``[..., J]``. A column without a source is 0.
+    Indexed [source, destination], to be used as ``x @ A`` for ``x`` ``[..., J]``. The column of a joint without
+    such a source is 0.
     """
     own = torch.eye(len(skeleton.joints))
     parents, children = (list(ends) for ends in zip(*skeleton.bones, strict=True))

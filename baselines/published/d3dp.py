@@ -1,41 +1,18 @@
-"""D3DP's published names, sizes and golden vectors, with the diffusion process that it shares with FinePOSE."""
+"""D3DP: its published names, and the buffers of the diffusion that it shares with FinePOSE."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor
 
 from baselines.d3dp import D3DP
 from baselines.published import mixste
-from baselines.published.golden import GRADIENTS, Limits, Outputs, Vectors, loss_and_gradients
-from models.diffusion.denoiser import Denoiser, DenoiserConfig, sinusoid
-from models.diffusion.process import (
-    cosine_betas,
-    cosine_schedule,
-    predict_noise_from_start,
-    q_sample,
-    visited_times,
-)
-from models.losses import mean_joint_distance
-from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
+from models.checkpoints.adapter import CheckpointAdapter, State
+from models.diffusion.process import cosine_betas
 
-LIFTER = D3DP
 RENAMES = mixste.RENAMES | {"time_mlp.1.": "time_mlp.0.", "time_mlp.3.": "time_mlp.2."}
-DENOISER_LIMITS: Limits = (GRADIENTS, (r"x_2d_flip", (0, 0)), (r"preds", (1e-4, 0)))
-LIMITS: Limits = (
-    *DENOISER_LIMITS,
-    (r"times_K.*", (0, 0)),
-    (r".*_f64", (0, 1e-10)),
-    (r"q_out|pn_out", (1e-5, 1e-6)),
-    (r".*", (5e-5, 0)),
-)
-
-sizes = mixste.sizes
 
 
-def fixed() -> dict[str, Tensor]:
+def fixed() -> State:
     """The twelve float64 buffers of the diffusion schedule that checkpoints carry."""
     betas = cosine_betas()
     signal = torch.cumprod(1 - betas, dim=0)
@@ -57,59 +34,4 @@ def fixed() -> dict[str, Tensor]:
     }
 
 
-def d3dp(vectors: Vectors) -> Outputs:
-    """The denoiser in training and evaluation form, the training forward pass, the sampler."""
-    size = DenoiserConfig(**mixste.trunk_size(vectors), scale=vectors.config.get("scale", 1.0))
-    lifter = D3DP(size, skeleton_of(vectors.config))
-    lifter.load_state_dict(vectors.weights("d3dp"))
-    return denoiser(vectors, "d3dp", lifter.eval(), actions=())
-
-
-def skeleton_of(config: dict[str, Any]) -> Skeleton:
-    """Whose joints a file is about."""
-    return MPI_INF_3DHP if config.get("joints_left") == list(MPI_INF_3DHP.left) else HUMAN36M
-
-
-def denoiser(vectors: Vectors, method: str, lifter: Denoiser, actions: tuple[str, ...]) -> Outputs:
-    """All cases of a denoiser that the file has."""
-    x_2d = vectors["x_2d"]
-    outputs: Outputs = {"x_2d_flip": lifter.skeleton.mirror(x_2d)}
-    with torch.no_grad():
-        if "t" in vectors:
-            embedded = sinusoid(vectors["t"], lifter.config.channels)
-            outputs |= {"sinusoid": embedded, "time_embed": lifter.time_mlp(embedded)}
-        if "x_3d_h" in vectors:
-            condition = lifter.condition(x_2d, actions)
-            outputs["out_eval"] = lifter.denoise(condition, vectors["x_3d_h"], vectors["t"])
-        outputs |= _diffused(vectors, lifter, actions) if "tf_t" in vectors else {}
-        if "noise" in vectors:
-            outputs["preds"] = lifter.sample(x_2d, actions, vectors["noise"])
-            outputs["preds_mm"] = outputs["preds"] * 1000
-    if "x_3d" in vectors:
-        out = lifter.denoise(lifter.condition(x_2d, actions), vectors["x_3d"][:, None], vectors["t"])[:, 0]
-        outputs["out_train"] = out
-        if "grad_norms" in vectors:
-            outputs |= loss_and_gradients(vectors, method, lifter, mean_joint_distance(out, vectors["target"]))
-    return outputs
-
-
-def _diffused(vectors: Vectors, lifter: Denoiser, actions: tuple[str, ...]) -> Outputs:
-    target = vectors["tf_target_mm"] / 1000 if "tf_target_mm" in vectors else vectors["target"]
-    times, noise = vectors["tf_t"], vectors["tf_noise"]
-    out = lifter.denoise_diffused(vectors["x_2d"], actions, target, times, noise)
-    return {"tf_x_t": lifter.diffuse(target, times, noise), "tf_out": out, "tf_out_mm": out * 1000}
-
-
-def schedule(vectors: Vectors) -> Outputs:
-    """The twelve buffers, the forward process, the noise estimate, the visited times."""
-    signal = cosine_schedule(vectors.config["timesteps"])
-    outputs = {f"{name}_f64": buffer for name, buffer in fixed().items()}
-    outputs["q_out"] = q_sample(vectors["q_x0"], vectors["q_noise"], vectors["q_t"], signal)
-    outputs["pn_out"] = predict_noise_from_start(vectors["pn_x_t"], vectors["pn_x0"], vectors["q_t"], signal)
-    for name in vectors.names:
-        if name.startswith("times_K"):
-            outputs[name] = torch.tensor(visited_times(int(name.removeprefix("times_K"))))
-    return outputs
-
-
-GOLDEN = {"D3DP denoiser": d3dp, "D3DP sampler (flip)": d3dp, "diffusion schedule": schedule}
+ADAPTER = CheckpointAdapter(method="d3dp", lifter=D3DP, renames=RENAMES, sizes=mixste.sizes, fixed=fixed)

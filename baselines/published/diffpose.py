@@ -1,106 +1,23 @@
-"""DiffPose's published names and golden vectors; its checkpoints are two files, which are not imported."""
+"""DiffPose: its published names; its checkpoints are two files, which are not imported."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from baselines.diffpose import (
-    XYZ,
-    DiffPose,
-    GraphConfig,
-    GraphNetwork,
-    about_root,
-    linear_betas,
-    linear_schedule,
-    noise_loss,
-    refine,
-)
-from baselines.layers.graph import chebyshev, neighbours
-from baselines.published.golden import GRADIENTS, Limits, Outputs, Vectors, first_output, loss_and_gradients
-from models.diffusion.denoiser import sinusoid
-from models.diffusion.process import q_sample
+from baselines.diffpose import DiffPose
+from models.checkpoints.adapter import CheckpointAdapter, State
 from models.errors import InputError
-from models.losses import mean_joint_distance
-from models.skeleton import HUMAN36M
 
-LIFTER = DiffPose
 RENAMES = {
     "temb.dense.0.": "denoiser.temb.0.",
     "temb.dense.1.": "denoiser.temb.2.",
     "": "denoiser.",
 }
-LIMITS: Limits = (GRADIENTS, (r"(released|eta1)_.*", (1e-5, 0)), (r".*", (2e-5, 0)))
 
 
-def sizes(state: dict[str, Tensor]) -> dict[str, Any]:
-    """Refuses: one file is half of the method."""
+def sizes(state: State) -> dict[str, Any]:
+    """Refuse: one file is half of the method."""
     raise InputError("a checkpoint of DiffPose holds one of its two networks and is not imported: train both here")
 
 
-def pose(vectors: Vectors) -> Outputs:
-    """The graph and its polynomials, the pose estimator with intermediates and gradients."""
-    network, seen = _network(vectors, timed=False)
-    out = network(vectors["x"])
-    graph = neighbours(HUMAN36M)
-    outputs = seen | {"out": out, "out_root_relative": about_root(out, HUMAN36M)}
-    outputs |= {"adjacency": graph, "chebyshev": chebyshev(graph)}
-    loss = mean_joint_distance(out, vectors["target"])
-    return outputs | loss_and_gradients(vectors, "diffpose", network, loss, "denoiser.")
-
-
-def diffusion(vectors: Vectors) -> Outputs:
-    """The schedule, the forward process, the denoiser with intermediates and gradients, two chains."""
-    network, seen = _network(vectors, timed=True)
-    signal, times = linear_schedule(), vectors["t"]
-    noise = vectors["noise"] * vectors["noise_scale"]
-    noisy = q_sample(vectors["x0"], noise, times, signal)
-    estimate = network(vectors["x_t"], times)
-    outputs = seen | {"x_t": noisy, "out_noise": estimate, "alphas_cumprod": signal, "betas": linear_betas()}
-    outputs["sinusoid"] = sinusoid(times, vectors.config["hid_dim"])
-    assert network.temb is not None
-    outputs["time_embed"] = network.temb(outputs["sinusoid"])
-    outputs |= loss_and_gradients(vectors, "diffpose", network, noise_loss(estimate, noise), "denoiser.")
-    with torch.no_grad():
-        return outputs | _chain(vectors, network, "released") | _chain(vectors, network, "eta1")
-
-
-def _chain(vectors: Vectors, network: GraphNetwork, name: str) -> Outputs:
-    visited: list[Tensor] = []
-
-    def predict_noise(joints: Tensor, time: int) -> Tensor:
-        visited.append(joints)
-        return network(joints, torch.tensor([time]))
-
-    added = vectors["eta1_noise"] if name == "eta1" else None
-    times = vectors.config["measured"][f"{name}_times"]
-    clean = refine(predict_noise, vectors["x0"], times, linear_schedule(), added)
-    return {
-        f"{name}_xs": torch.stack([*visited, clean[-1]]),
-        f"{name}_x0": clean,
-        f"{name}_pose": about_root(clean[-1, ..., XYZ], HUMAN36M),
-    }
-
-
-def _network(vectors: Vectors, timed: bool) -> tuple[GraphNetwork, Outputs]:
-    """A network, and what will hold its intermediate features; a pose estimator's time layers are not used."""
-    config = vectors.config
-    size = GraphConfig(channels=config["hid_dim"], layers=config["layers"], heads=config["heads"], dropout=0)
-    inputs, outputs = config["coords"]
-    network = GraphNetwork(size, HUMAN36M, inputs, outputs, timed)
-    weights = vectors.weights("diffpose", "denoiser.")
-    network.load_state_dict({name: w for name, w in weights.items() if timed or not name.startswith("temb.")})
-    seen: Outputs = {}
-    for module, name in (
-        ("gconv_input", "after_input"),
-        ("atten_layers.0.sublayer.0", "after_attention0"),
-        ("atten_layers.0", "after_attention_layer0"),
-        ("gconv_layers.0", "after_graph_block0"),
-    ):
-        first_output(network.get_submodule(module), seen, name)
-    return network.eval(), seen
-
-
-GOLDEN = {"DiffPose pose estimator": pose, "DiffPose denoiser": diffusion}
+ADAPTER = CheckpointAdapter(method="diffpose", lifter=DiffPose, renames=RENAMES, sizes=sizes)

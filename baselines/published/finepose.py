@@ -1,28 +1,20 @@
-"""FinePOSE's published names, sizes and golden vectors, its text encoder and CLIP's tokens among them."""
+"""FinePOSE: its published names and what their shapes tell, its text encoder's among them."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from baselines.published import d3dp, mixste
-from baselines.published.checkpoint import count
-from baselines.published.golden import Limits, NotInstalledError, Outputs, Vectors
-from models.errors import InputError
-from models.finepose.model import FinePOSE, FinePOSEConfig
+from models.checkpoints.adapter import CheckpointAdapter, State, count_blocks
+from models.finepose.model import FinePOSE
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 from models.text.bpe import clip_tokens
 from models.text.clip import CLIP_HEAD_WIDTH
-from models.text.encoder import CONTEXT
 from models.text.tower import TextTower, TowerSize
 
-LIFTER = FinePOSE
 UNUSED = ("clip_text.visual.", "clip_text.text_projection", "clip_text.logit_scale")
-RENAMES = d3dp.RENAMES | {
+RENAMES = {
+    **d3dp.RENAMES,
     "ctx_": "prompts.rows.",
     "clip_text.": "prompts.encoder.",
     "textTransEncoder.": "prompts.layers.",
@@ -33,115 +25,36 @@ RENAMES = d3dp.RENAMES | {
     "temporal_cross_attn.proj_out.out_layers.2.": "stylization.out.",
     "temporal_cross_attn.": "communication.",
 }
-LIMITS: Limits = (
-    *d3dp.DENOISER_LIMITS,
-    (r".*_mm", (0.1, 0)),
-    (r".*_tokens", (0, 0)),
-    (r"xf_.*", (2e-5, 0)),
-    (r".*", (5e-5, 0)),
-)
-
-fixed = d3dp.fixed
 
 
-def sizes(state: dict[str, Tensor]) -> dict[str, Any]:
+def sizes(state: State) -> dict[str, Any]:
     """Size of the trunk and of the text path."""
-    layers = count(state, "prompts.layers.layers.")
+    layers = count_blocks(state, "prompts.layers.layers.")
     if not layers or "prompts.encoder.token_embedding.weight" not in state:
         raise KeyError("text encoder")
     return mixste.sizes(state) | {"behaviour": "released", "text": "clip", "text_layers": layers}
 
 
-def skeleton(state: dict[str, Tensor]) -> Skeleton:
+def skeleton(state: State) -> Skeleton:
     """Human3.6M's where the prompt has a verb, else MPI-INF-3DHP's."""
     return HUMAN36M if "prompts.rows.verb" in state else MPI_INF_3DHP
 
 
-def blank(config: Any, skeleton: Skeleton, state: dict[str, Tensor]) -> FinePOSE:
+def blank(config: Any, skeleton: Skeleton, state: State) -> FinePOSE:
     """The method with a text tower as large as the one in ``state``."""
     vocabulary, width = state["prompts.encoder.token_embedding.weight"].shape
-    layers = count(state, "prompts.encoder.transformer.resblocks.")
+    layers = count_blocks(state, "prompts.encoder.transformer.resblocks.")
     tower = TextTower("clip", TowerSize(width, layers, width // CLIP_HEAD_WIDTH, vocabulary), clip_tokens)
     return FinePOSE(config, skeleton, tower)
 
 
-def finepose(vectors: Vectors) -> Outputs:
-    """As D3DP, with the text path, the text cross-attention, and windows that are lifted alone."""
-    config = vectors.config
-    lifter = _finepose(vectors)
-    actions = tuple(config["actions"]) if lifter.uses_action else ("",) * config.get("batch", 2)
-    outputs: Outputs = {}
-    assert lifter.prompts is not None
-    assert lifter.pool is not None
-    with torch.no_grad():
-        features, pooled = lifter.prompts(sorted(set(actions)))
-        order = [sorted(set(actions)).index(action) for action in actions]
-        outputs |= {"xf_out": features[order], "xf_proj": lifter.pool(pooled)[order]}
-        outputs["xf_out_every_8th_channel"] = outputs["xf_out"][..., ::8]
-    if "x_2d" not in vectors:
-        return outputs
-    outputs |= _cross_attention(vectors, lifter, actions) if "tca_in" in vectors else {}
-    return outputs | d3dp.denoiser(vectors, "finepose", lifter, actions)
-
-
-def _finepose(vectors: Vectors) -> FinePOSE:
-    config = vectors.config
-    texts = list(config["part_texts"]) + (config["actions"] if "action_tokens" in vectors else [])
-    arrays = ["part_tokens", "action_tokens"] if "action_tokens" in vectors else ["part_tokens"]
-    rows = np.concatenate([vectors.array(name) for name in arrays]).tolist()
-    tokens = dict(zip(texts, rows, strict=True))
-    clip = config["clip_text"]
-    size = TowerSize(clip["width"], clip["layers"], clip["heads"], clip.get("vocab", TowerSize.vocabulary))
-    options = mixste.trunk_size(vectors) | {"behaviour": "released", "scale": config.get("scale", 1.0)}
-    if "text_encoder" in config:
-        options |= {"text_layers": config["text_encoder"]["layers"], "text_heads": config["text_encoder"]["heads"]}
-    tower = TextTower("clip", size, tokens.__getitem__)
-    lifter = FinePOSE(FinePOSEConfig(**options), d3dp.skeleton_of(config), tower)
-    lifter.load_state_dict(vectors.weights("finepose"))
-    return lifter.eval()
-
-
-def _cross_attention(vectors: Vectors, lifter: FinePOSE, actions: tuple[str, ...]) -> Outputs:
-    """Tokens into and out of the text's part, and every window lifted on its own."""
-    assert lifter.stylization is not None
-    x_2d, x_3d, t = vectors["x_2d"], vectors["x_3d"], vectors["t"]
-    step = int(vectors.array("tca_channel_step"))
-    seen: Outputs = {}
-    handle = lifter.stylization.register_forward_hook(
-        lambda module, inputs, output: seen.update(tca_in=inputs[0], tca_out=output)
-    )
-    with torch.no_grad():
-        lifter.denoise(lifter.condition(x_2d, actions), x_3d[:, None], t)
-        handle.remove()
-        conditions = [lifter.condition(x, (action,)) for x, action in zip(x_2d.split(1), actions, strict=True)]
-        windows = zip(conditions, x_3d[:, None].split(1), t.split(1), strict=True)
-        alone = [lifter.denoise(*window) for window in windows]
-    rows = {
-        name: mixste.joint_rows(tokens, len(x_2d), lifter.frames)[..., ::step] for name, tokens in seen.items()
-    }
-    return rows | {"out_train_single": torch.cat(alone)[:, 0]}
-
-
-def tokens(vectors: Vectors) -> Outputs:
-    """CLIP's tokens of action words, part words and awkward texts."""
-    texts = {
-        "action_tokens": vectors.config["actions"],
-        "part_tokens": vectors.config["part_texts"],
-        "extra_tokens": json.loads(str(vectors.array("extra_texts"))),
-    }
-    try:
-        padded = {name: [clip_tokens(text) for text in some] for name, some in texts.items()}
-    except InputError as error:
-        raise NotInstalledError(str(error)) from error
-    return {
-        name: torch.tensor([ids + [0] * (CONTEXT - len(ids)) for ids in rows], dtype=torch.int32)
-        for name, rows in padded.items()
-    }
-
-
-GOLDEN = {
-    "FinePOSE text path": finepose,
-    "FinePOSE denoiser": finepose,
-    "FinePOSE, 3DHP variant": finepose,
-    "CLIP byte-pair tokens": tokens,
-}
+ADAPTER = CheckpointAdapter(
+    method="finepose",
+    lifter=FinePOSE,
+    renames=RENAMES,
+    sizes=sizes,
+    unused=UNUSED,
+    skeleton=skeleton,
+    blank=blank,
+    fixed=d3dp.fixed,
+)

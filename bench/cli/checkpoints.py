@@ -1,23 +1,12 @@
-"""The commands ``parity`` and ``import-checkpoint``: what the published implementations gave and learned."""
+"""The command ``import-checkpoint``: published weights become a file that experiments can name."""
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-
-def parity(
-    files: Annotated[list[Path], typer.Argument(help="Golden files, or folders of them.")],
-) -> None:
-    """Compare our methods with golden vectors of the published ones; exit code 1 when an array differs."""
-    from bench.parity import check_file, golden_files, markdown
-
-    checks = [check for path in golden_files(files) for check in check_file(path)]
-    typer.echo(markdown(checks))
-    if not all(check.good for check in checks):
-        raise typer.Exit(1)
 
 
 def import_checkpoint(
@@ -30,12 +19,30 @@ def import_checkpoint(
     ] = None,
 ) -> None:
     """Read a published checkpoint safely and write it as safetensors."""
-    from importlib import import_module
-
     from bench.config.parsing import parse_assignment
+    from bench.config.registry import CHECKPOINTS
+    from models.checkpoints.importer import import_checkpoint as read_published
+    from models.errors import InputError
 
-    published = import_module("baselines.published.checkpoint")
-    imported = published.import_checkpoint(file, method, **dict(parse_assignment(text) for text in options or []))
+    known = CHECKPOINTS.names()
+    if method not in known:
+        raise InputError(f"{method!r} has no published checkpoints: take one of {', '.join(known)}")
+    assignments = dict(parse_assignment(text) for text in options or [])
+    imported = read_published(file, CHECKPOINTS.load(method), **assignments)
     target = out or file.with_suffix(".safetensors")
-    imported.save(target)
+    try:
+        _write(target, imported.to_bytes())
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror}); name another place with --out"
+        raise InputError(f"{target}: {reason}") from error
     typer.echo(f"wrote {target}: {imported.config}, source SHA-256 {imported.source_sha256}")
+
+
+def _write(target: Path, content: bytes) -> None:
+    """Write a file whole or not at all. Its folder must exist: a missing one is usually a typing error."""
+    from bench.results.files import atomic
+
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"there is no folder {target.parent}")
+    with atomic(target) as file:
+        file.write(content)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 commands = typer.Typer(help="Describe, check and prepare data sets.", no_args_is_help=True)
 
 DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set's files.")]
-Name = Annotated[str, typer.Argument(help=f"Data set: {', '.join(DATASETS.own)}.")]
+Name = Annotated[str, typer.Argument(help=f"Data set: {', '.join(DATASETS.names())}.")]
 Detections = Annotated[str, typer.Option(help="Source of the 2D poses.")]
 Options = Annotated[list[str] | None, typer.Option("--set", help="Option of the reader: NAME=VALUE.")]
 
@@ -31,10 +31,10 @@ def describe(
     ] = None,
 ) -> None:
     """Read a data set and print what is in it."""
-    from bench.data.inspect.describe import summary
+    from bench.data.inspect.describe import describe_dataset
 
     dataset = _load(name, data_root, detections, options)
-    for line in summary(dataset):
+    for line in describe_dataset(dataset):
         typer.echo(line)
     if pictures:
         from bench.data.inspect.pictures import save_pictures
@@ -51,15 +51,17 @@ def check(
     options: Options = None,
 ) -> None:
     """Read a data set and check whether it can be right; exit code 1 when it cannot."""
-    from bench.data.inspect.checks import check as examine
+    from bench.data import find_reader
+    from bench.data.inspect.checks import check as check_dataset
     from bench.data.inspect.checks import checksums
 
-    healthy = True
+    reader = find_reader(name)
     dataset = _load(name, data_root, detections, options)
-    for verdict, line in [*checksums(data_root), *examine(dataset)]:
-        healthy &= verdict != "problem"
+    files = checksums(data_root, reader.suffixes) if data_root else ()
+    lines = [*files, *check_dataset(dataset, reader.complete)]
+    for verdict, line in lines:
         typer.echo(f"{verdict:7} {line}")
-    if not healthy:
+    if any(verdict == "problem" for verdict, _ in lines):
         raise typer.Exit(1)
 
 
@@ -75,10 +77,10 @@ def prepare(
     """Build Human3.6M's files from its original downloads (CDF, MAT or HDF5)."""
     from bench.data.human36m.prepare import prepare as build
 
-    prepared = build(source, out, tuple(detections or ()), force)
-    for note in prepared.notes:
+    files, notes = build(source, out, tuple(detections or ()), force)
+    for note in notes:
         typer.echo(f"note: {note}", err=True)
-    for path, new in prepared.files.items():
+    for path, new in files.items():
         typer.echo(f"wrote {path}" if new else f"{path} is there already, with the same content")
 
 

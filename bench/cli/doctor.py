@@ -1,4 +1,4 @@
-"""What this machine offers, line by line: the answer to "will it run here, and with what"."""
+"""The command ``doctor``: what this machine offers, line by line, and what keeps the suite from running on it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,27 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import typer
+
+from bench.cli.options import DEFAULT_STORE, Device, StoreFolder
 from models.errors import InputError
 
 PACKAGES = ("torch", "numpy", "pandas", "mlflow", "optuna", "seaborn", "accelerate", "pydantic", "nvidia-ml-py")
 LITTLE_DISK_GB = 2.0
 
 
+def doctor(device: Device = "auto", store: StoreFolder = DEFAULT_STORE) -> None:
+    """Say what this machine offers: versions, device, MLflow store, LaTeX, text encoders."""
+    healthy = True
+    for fine, line in examine(device, store):
+        healthy &= fine
+        typer.echo(f"{'ok     ' if fine else 'problem'} {line}")
+    if not healthy:
+        raise typer.Exit(1)
+
+
 def examine(device: str, store: Path) -> Iterator[tuple[bool, str]]:
-    """Yield (healthy, sentence); only what keeps the main job from running is unhealthy."""
+    """Yield (healthy, sentence); unhealthy is only what keeps experiments from running."""
     yield sys.version_info >= (3, 11), f"Python {platform.python_version()} on {platform.platform()}"
     for package in PACKAGES:
         try:

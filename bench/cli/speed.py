@@ -6,10 +6,18 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.data import DataRoot
-from bench.cli.options import DEFAULT_STORE, Assignments, DataName, Device, Preset, StoreFolder, changes_of
+from bench.cli.options import (
+    DEFAULT_STORE,
+    Assignments,
+    DataName,
+    DataRoot,
+    Device,
+    Preset,
+    StoreFolder,
+    changes_of,
+)
 
-Contender = Annotated[str, typer.Argument(help="A method, with what is changed for it: NAME,KEY=VALUE,…")]
+MethodSpecText = Annotated[str, typer.Argument(help="A method, with what is changed for it: NAME,KEY=VALUE,…")]
 
 
 def peak(device: Device = "auto") -> None:
@@ -22,8 +30,8 @@ def peak(device: Device = "auto") -> None:
 
 
 def compare_speed(
-    a: Contender,
-    b: Contender,
+    a: MethodSpecText,
+    b: MethodSpecText,
     preset: Preset = None,
     data: DataName = None,
     data_root: DataRoot = None,
@@ -35,16 +43,20 @@ def compare_speed(
     from bench.config.experiment import parse
     from bench.config.parsing import override
     from bench.devices import device_of
-    from bench.job.compare_speed import compete, lines, parse_contender
+    from bench.job.compare_speed import compare_speed as compare
+    from bench.job.compare_speed import describe_comparison, parse_method_spec
+    from bench.job.data_cache import DataCache
     from bench.job.resolve import Job, resolve
     from bench.results.store import Store
 
-    def job(contender: str) -> Job:
+    cache = DataCache()
+
+    def job(spec: str) -> Job:
         description: dict = {}
-        for key, value in [*changes_of(preset, data, data_root, assignments), *parse_contender(contender)]:
+        for key, value in [*changes_of(preset, data, data_root, assignments), *parse_method_spec(spec)]:
             description = override(description, key, value)
-        return resolve(parse(description, contender))
+        return resolve(parse(description, spec), cache)
 
     jobs, place = (job(a), job(b)), device_of(device)
-    for line in lines(jobs, compete(jobs, Store(store), place), place):
+    for line in describe_comparison(jobs, compare(jobs, Store(store), place), place):
         typer.echo(line)

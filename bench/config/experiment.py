@@ -1,8 +1,8 @@
 """The description of one experiment: typed, validated, YAML in and out, hashable.
 
-Two identities follow from it. The *training* identity is made of what the weights depend on; the *evaluation*
-identity adds what only the numbers depend on (H, K, flip, detections of the test set, the subset of windows). So
-experiments that differ only in evaluation share one training.
+Two identities follow from it (``bench.job.identities``). The *training* identity is made of what the weights
+depend on; the *evaluation* identity adds what only the numbers depend on (H, K, flip, detections of the test set,
+the subset of windows). So experiments that differ only in evaluation share one training.
 """
 
 from __future__ import annotations
@@ -10,22 +10,34 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from bench.config.parsing import Frozen, validated
+from bench.config.parsing import Frozen, note_old_key, validated
+from bench.config.registry import AGGREGATIONS
+from models.errors import InputError
 from models.optim import OptimizerName, Schedule
 
 PresetName = Literal["tiny", "base", "paper"]
-AggregationName = Literal["P-Agg", "P-Median", "J-Fit", "J-Agg", "P-Best", "J-Best"]
-Tail = Literal["dedup", "overlap"]
+AggregationName = Annotated[str, AfterValidator(AGGREGATIONS.checked)]
 Precision = Literal["fp32", "bf16", "fp16"]
 Selection = Literal["last", "validation", "test"]
 ActionLabels = Literal["given", "wrong", "empty", "random"]
-Plain = bool | int | float | str | None | tuple[int, ...]
+OptionValue = bool | int | float | str | None | tuple[int, ...]
+
+FIRST_NAMES = {
+    "allow_other_detections": "foreign_detections",
+    "count_overlap": "tail",
+    "p_best_calls": "call",
+}
+"""Fields of ``EvaluationSpec`` → the names that they had first."""
+
+OVERLAP_WORDS = {False: "dedup", True: "overlap"}
+"""What ``count_overlap`` was under its first name."""
 
 
 class MethodSpec(Frozen):
@@ -33,33 +45,36 @@ class MethodSpec(Frozen):
 
     name: str = "finepose"
     preset: PresetName = "tiny"
-    options: dict[str, Plain] = {}
+    options: dict[str, OptionValue] = {}
 
 
 class DataSpec(Frozen):
     """Which data, and the source of the 2D poses that the method is trained on.
 
-    ``root`` is where the files lie on this machine; it is no part of an identity, their content is; nor are the
-    ``options`` of the reader, because what they change is content.
+    Attributes:
+        name: of the data set.
+        root: folder of its files on this machine. Identities are made of the content of the files instead.
+        detections: source of the 2D poses.
+        options: of the reader. They are no part of an identity either, because they change the content.
     """
 
     name: str = "synthetic"
     root: Path | None = None
     detections: str = "cpn"
-    options: dict[str, Plain] = {}
+    options: dict[str, OptionValue] = {}
 
 
 class TrainingSpec(Frozen):
-    """How weights are made. Fields left out (None) take the value of the preset's recipe.
+    """How weights are to be made. A field left open (None) takes the value of the preset's recipe.
 
     Attributes:
         epochs, least_steps, batch_frames, learning_rate, decay, weight_decay, optimizer, schedule, clip: see
-            ``models.lifter.Recipe``; ``epochs`` given without ``least_steps`` is meant exactly.
-        flip: every window also mirrored.
+            ``models.lifter.Recipe``. ``epochs`` without ``least_steps`` is the exact number of epochs.
+        flip: train on every window also mirrored.
         precision: of the forward pass; fp16 and bf16 are autocast.
         seed: of initial weights, order of windows, and all randomness of training.
-        selection: weights of the end, or from where in the training the MPJPE on the validation takes was lowest;
-            "test" chooses on the test takes, as the field does, for those who want to know what that is worth.
+        selection: which weights are kept: the last ones ("last"), or those with the lowest MPJPE on the validation
+            takes ("validation") or on the test takes ("test", as the field often does; to measure its effect).
         weights: a file of ``import-checkpoint``, evaluated instead of training; its configuration replaces the
             preset's.
         holdout: every n-th take of the training subjects is kept for validation.
@@ -90,35 +105,37 @@ class EvaluationSpec(Frozen):
     """How numbers are made from weights.
 
     Attributes:
-        detections: 2D source of the test set; None for the one that was trained on.
-        foreign_detections: allow another 2D source than the one that was trained on.
+        detections: source of the 2D poses of the test set; None for the one of the training.
+        allow_other_detections: accept another source than the one of the training.
         hypotheses, steps: H and K; a deterministic method has 1 and 1.
         flip: average with the prediction of the mirrored input.
-        aggregations: of the hypotheses; all are cheap beside sampling.
+        aggregations: of the hypotheses, whose values are kept; by default all, those of installed packages too
+            (``bench.protocol.plugins``).
         actions: the action labels a method is given: the true ones, or a counterfactual (see
             ``bench.protocol.counterfactual``).
         options: configuration fields changed after training; the weights must still fit.
-        tail: whether the frames that the last two windows of a sequence share count once ("dedup"), or twice as in
-            the published evaluation ("overlap").
-        call: P-Best chooses one hypothesis for so many successive windows of a sequence at once, as the published
-            code does for each call (its batch size); None for every window.
-        windows: size of the named, evenly spread subset of test windows; None or "all" for every window.
-        sequences: the same in whole sequences, for what depends on the windows of a sequence together.
+        count_overlap: count the frames that the last two windows of a sequence share twice, as the published
+            evaluation does; otherwise every frame counts once.
+        p_best_calls: number of successive windows of a sequence for which P-Best chooses one hypothesis together,
+            as the published code does for each call (its batch size); None: it chooses for every window alone.
+        windows: number of test windows, evenly spread; None or "all" for every window.
+        sequences: number of whole test sequences, evenly spread; for what depends on all windows of a sequence.
         precision: of the predictions; fp16 and bf16 are autocast.
-        compile: what computes most in a prediction goes through ``torch.compile``; described only where asked for.
+        compile: run the part that computes most through ``torch.compile``. Written down only where it is true, so
+            that identities from before this field stay as they are.
         seed: of the sampling noise.
     """
 
     detections: str | None = None
-    foreign_detections: bool = False
+    allow_other_detections: bool = False
     hypotheses: int = Field(default=5, ge=1, le=1000)
     steps: int = Field(default=5, ge=1, le=1000)
     flip: bool = True
     actions: ActionLabels = "given"
-    options: dict[str, Plain] = {}
-    aggregations: tuple[AggregationName, ...] = get_args(AggregationName)
-    tail: Tail = "dedup"
-    call: int | None = Field(default=None, ge=1, le=1_000_000)
+    options: dict[str, OptionValue] = {}
+    aggregations: tuple[AggregationName, ...] = tuple(AGGREGATIONS.own)
+    count_overlap: bool = False
+    p_best_calls: int | None = Field(default=None, ge=1, le=1_000_000)
     windows: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)
     sequences: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)
     precision: Precision = "fp32"
@@ -127,7 +144,7 @@ class EvaluationSpec(Frozen):
 
     @property
     def title(self) -> str:
-        """What differs from the usual prediction, beside its options; "" for nothing."""
+        """How the prediction differs from the usual one, apart from its options; "" where it does not."""
         parts = [f"action label {self.actions}"] * (self.actions != "given")
         parts += [f"predicted in {self.precision}"] * (self.precision != "fp32") + ["compiled"] * self.compile
         return ", ".join(parts)
@@ -137,13 +154,18 @@ class EvaluationSpec(Frozen):
         """Of predictions: "fp32", "bf16 compiled"."""
         return f"{self.precision}{' compiled' * self.compile}"
 
+    def stored(self) -> dict[str, Any]:
+        """What records and identities keep: keys have their first names, so that earlier results are found."""
+        written = self.model_dump(mode="json") | {"count_overlap": OVERLAP_WORDS[self.count_overlap]}
+        return {FIRST_NAMES.get(key, key): value for key, value in written.items()}
+
 
 class MeasurementSpec(Frozen):
-    """How the price of a prediction is measured, where it is not that of one window on an idle machine.
+    """How the cost of a prediction is measured; by default that of one window on an otherwise idle machine.
 
     Attributes:
         batch: windows in every call.
-        workers: processes that predict the same at the same time.
+        workers: processes that make the same predictions at the same time.
     """
 
     batch: int = Field(default=1, ge=1, le=100_000)
@@ -151,13 +173,13 @@ class MeasurementSpec(Frozen):
 
     @property
     def title(self) -> str:
-        """What differs from the usual, "" for nothing."""
+        """How it differs from the usual measurement; "" where it does not."""
         parts = [f"batches of {self.batch}"] * (self.batch > 1) + [f"{self.workers} workers"] * (self.workers > 1)
         return ", ".join(parts)
 
 
 class Experiment(Frozen):
-    """One experiment from data to numbers and their price."""
+    """One experiment, from data to numbers and their cost."""
 
     method: MethodSpec = MethodSpec()
     data: DataSpec = DataSpec()
@@ -166,9 +188,15 @@ class Experiment(Frozen):
     measurement: MeasurementSpec = MeasurementSpec()
 
     def described(self) -> dict[str, Any]:
-        """What records keep; without a ``measurement`` that is the usual one."""
+        """What records keep; a measurement is written down only where it is not the usual one."""
         usual = self.measurement == MeasurementSpec()
-        return self.model_dump(mode="json", exclude={"measurement"} if usual else None)
+        written = self.model_dump(mode="json", exclude={"measurement"} if usual else None)
+        return written | {"evaluation": self.evaluation.stored()}
+
+    @classmethod
+    def from_record(cls, described: Mapping[str, Any]) -> Experiment:
+        """The experiment that a record keeps as ``described``."""
+        return cls.model_validate(_with_current_keys(described))
 
     def to_yaml(self) -> str:
         dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # five times as fast, where PyYAML has it
@@ -176,12 +204,44 @@ class Experiment(Frozen):
 
 
 def parse(description: Any, source: str = "experiment") -> Experiment:
-    """Validate a nested mapping.
+    """Validate a nested mapping. Keys of an evaluation may have their first names; a note on stderr says so.
 
     Raises:
         InputError: one sentence per wrong key: its path, what was found, what is allowed.
     """
-    return validated(Experiment, description, source)
+    try:
+        current = _with_current_keys(description, note_old_key)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    return validated(Experiment, current, source)
+
+
+def _with_current_keys(description: Any, note: Callable[[str, str], object] = lambda old, new: None) -> Any:
+    """A description that is not validated yet, with today's names of the keys of its evaluation.
+
+    ``note`` is called with every old key that was found and its new name.
+    """
+    evaluation = description.get("evaluation") if isinstance(description, Mapping) else None
+    if not isinstance(evaluation, Mapping):
+        return description
+    current = dict(evaluation)
+    for new, old in FIRST_NAMES.items():
+        if old not in evaluation:
+            continue
+        if new in evaluation:
+            raise InputError(f"evaluation.{old} is the former name of evaluation.{new}: write only the latter")
+        note(f"evaluation.{old}", f"evaluation.{new}")
+        current[new] = current.pop(old)
+    if "tail" in evaluation:
+        current["count_overlap"] = _counts_overlap(evaluation["tail"])
+    return {**description, "evaluation": current}
+
+
+def _counts_overlap(tail: Any) -> bool:
+    for counts, word in OVERLAP_WORDS.items():
+        if word == tail:
+            return counts
+    raise InputError(f"key 'evaluation.tail' is {tail!r}, but must be 'dedup' or 'overlap'")
 
 
 def identity(description: Any) -> str:

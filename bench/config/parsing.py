@@ -1,11 +1,13 @@
-"""Descriptions in YAML files and on the command line, and what is wrong with one in plain words."""
+"""Reading descriptions from YAML files and from the command line, and saying in one sentence what is wrong."""
 
 from __future__ import annotations
 
 import difflib
+import functools
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -42,7 +44,7 @@ def read_yaml(path: Path) -> Any:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         place = str(error).replace("\n", " ")
-        raise InputError(f"{path}: is not valid YAML ({place}); mend the file") from None
+        raise InputError(f"{path}: is not valid YAML ({place}); correct the file") from None
 
 
 def override(description: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -99,6 +101,12 @@ def checked_options(
     return checked
 
 
+@functools.cache
+def note_old_key(old: str, new: str) -> None:
+    """Say on stderr that a key was renamed; once in a process for each key."""
+    print(f"note: {old} is now called {new}; the old name is still read", file=sys.stderr)
+
+
 def suggestion(word: str, known: list[str]) -> str:
     """``"did you mean 'x'?"`` with the nearest known words, else the list of all of them."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
@@ -120,7 +128,6 @@ def _sentence(model: type[BaseModel], problem: Any) -> str:
 def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
     for part in location:
         annotation = model.model_fields[str(part)].annotation
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        model = annotation
+        models = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
+        model = next(kind for kind in models if issubclass(kind, BaseModel))  # also of ``Model | None``
     return model

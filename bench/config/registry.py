@@ -6,20 +6,27 @@ table. A plug-in that does not import is left out of ``available`` with one sent
 
 from __future__ import annotations
 
+import functools
 import importlib
+import operator
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pydantic_core import PydanticCustomError
 
 from bench.config.parsing import suggestion
 from models.errors import InputError
 
 if TYPE_CHECKING:
+    from models.checkpoints.adapter import CheckpointAdapter
     from models.lifter import Lifter
 
 Thing = TypeVar("Thing")
+Instance = TypeVar("Instance")
 
 
 @dataclass(frozen=True)
@@ -44,20 +51,35 @@ class Registry(Generic[Thing]):
         """Names from other packages that are installed."""
         return sorted(self._plugins().keys() - self.own.keys())
 
+    def checked(self, name: str) -> str:
+        """The name itself, if there is such a thing.
+
+        Raises:
+            PydanticCustomError: there is not; ``parse`` makes a sentence of it.
+        """
+        if name in self.own or name in self.plugin_names():
+            return name
+        told = f"no {self.kind} has this name: {suggestion(name, self.names())}"
+        raise PydanticCustomError("unknown_name", "{told}", {"told": told})
+
     def load(self, name: str) -> Thing:
         """What a name stands for.
 
         Raises:
             InputError: nothing has this name, or it does not import.
         """
-        plugin = None if name in self.own else self._plugins().get(name)
-        place = self.own.get(name) or (plugin.value if plugin else None)
+        place = self.own.get(name) or self._plugins().get(name)
         if place is None:
             raise InputError(f"unknown {self.kind} {name!r}: {suggestion(name, self.names())}")
+        module, _, path = (place if isinstance(place, str) else place.value).partition(":")
         try:
-            return self._imported(place)
+            found: Thing = operator.attrgetter(path)(importlib.import_module(module))
         except Exception as error:
-            raise InputError(self._told(name, place, plugin, error)) from error
+            reason = str(error).strip().split("\n")[0] or type(error).__name__
+            raise InputError(
+                f"{self._described(name)} cannot be imported: {type(error).__name__}: {reason}"
+            ) from error
+        return found
 
     def available(self) -> Iterator[tuple[str, Thing]]:
         """Every name with what it stands for; a plug-in that does not import is left out with a warning."""
@@ -69,24 +91,28 @@ class Registry(Generic[Thing]):
             except InputError as error:
                 warnings.warn(str(error), stacklevel=2)
 
-    def _plugins(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=self.group)}
+    def instances(self, model: type[Instance]) -> Iterator[tuple[str, Instance]]:
+        """``available``, of things that are instances of ``model``; one that is none is left out as well."""
+        for name, thing in self.available():
+            if isinstance(thing, model):
+                yield name, thing
+            else:
+                warnings.warn(f"{self._described(name)} is no {model.__name__} and is left out", stacklevel=2)
 
-    def _imported(self, place: str) -> Thing:
-        module, _, path = place.partition(":")
-        thing: Any = importlib.import_module(module)
-        for attribute in path.split("."):
-            thing = getattr(thing, attribute)
-        found: Thing = thing
-        return found
-
-    def _told(self, name: str, place: str, plugin: EntryPoint | None, error: Exception) -> str:
+    def _described(self, name: str) -> str:
+        """Kind and name of a thing, its package and its place, for sentences."""
+        plugin = None if name in self.own else self._plugins().get(name)
         package = plugin.dist.name if plugin is not None and plugin.dist is not None else "this repository"
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        return (
-            f"{self.kind} {name!r} of {package} ({self.group}, {place}) cannot be imported: "
-            f"{type(error).__name__}: {reason}"
-        )
+        return f"{self.kind} {name!r} of {package} ({self.group}, {plugin.value if plugin else self.own[name]})"
+
+    def _plugins(self) -> dict[str, EntryPoint]:
+        return _entry_points(self.group, tuple(sys.path))
+
+
+@functools.lru_cache(maxsize=32)
+def _entry_points(group: str, search_path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Those of all packages on the search path, read once for each: it takes 20 ms."""
+    return {point.name: point for point in entry_points(group=group)}
 
 
 METHODS: Registry[type[Lifter]] = Registry(
@@ -109,13 +135,94 @@ METHODS: Registry[type[Lifter]] = Registry(
     },
 )
 
-DATASETS: Registry[Any] = Registry(
+DATASETS: Registry[object] = Registry(
     "data set",
     "lifting_bench.datasets",
     {
-        "synthetic": "bench.data.synthetic.reader:read",
-        "human36m": "bench.data.human36m.reader:read",
-        "bvh": "bench.data.bvh.reader:read",
-        "mpi_inf_3dhp": "bench.data.mpi_inf_3dhp.reader:read",
+        "synthetic": "bench.data.synthetic.reader:Synthetic",
+        "human36m": "bench.data.human36m.reader:Human36M",
+        "bvh": "bench.data.bvh.reader:BVH",
+        "mpi_inf_3dhp": "bench.data.mpi_inf_3dhp.reader:MPIInf3DHP",
+    },
+)
+
+CHECKPOINTS: Registry[CheckpointAdapter] = Registry(
+    "published checkpoint",
+    "lifting_bench.checkpoints",
+    {
+        "anatomy": "baselines.published.anatomy:ADAPTER",
+        "d3dp": "baselines.published.d3dp:ADAPTER",
+        "diffpose": "baselines.published.diffpose:ADAPTER",
+        "finepose": "baselines.published.finepose:ADAPTER",
+        "glagcn": "baselines.published.glagcn:ADAPTER",
+        "mhformer": "baselines.published.mhformer:ADAPTER",
+        "mixste": "baselines.published.mixste:ADAPTER",
+        "motionbert": "baselines.published.motionbert:ADAPTER",
+        "poseformerv2": "baselines.published.poseformerv2:ADAPTER",
+        "pstmo": "baselines.published.pstmo:ADAPTER",
+        "tcn": "baselines.published.tcn:ADAPTER",
+    },
+)
+"""How published weights of a method are read, by the name of the method."""
+
+METRICS: Registry[object] = Registry(
+    "metric",
+    "lifting_bench.metrics",
+    {
+        "mpjpe": "bench.protocol.metrics:MPJPE",
+        "p_mpjpe": "bench.protocol.metrics:P_MPJPE",
+        "n_mpjpe": "bench.protocol.metrics:N_MPJPE",
+        "mpjve": "bench.protocol.metrics:MPJVE",
+        "acceleration": "bench.protocol.metrics:ACCELERATION",
+        "bone_length": "bench.protocol.metrics:BONE_LENGTH",
+        "symmetry": "bench.protocol.metrics:SYMMETRY",
+        "pck": "bench.protocol.metrics:PCK",
+        "auc": "bench.protocol.metrics:AUC",
+    },
+)
+
+AGGREGATIONS: Registry[object] = Registry(
+    "aggregation",
+    "lifting_bench.aggregations",
+    {
+        "P-Agg": "bench.protocol.aggregation:P_AGG",
+        "P-Median": "bench.protocol.aggregation:P_MEDIAN",
+        "J-Fit": "bench.protocol.aggregation:J_FIT",
+        "J-Agg": "bench.protocol.aggregation:J_AGG",
+        "P-Best": "bench.protocol.aggregation:P_BEST",
+        "J-Best": "bench.protocol.aggregation:J_BEST",
+    },
+)
+
+EXECUTORS: Registry[object] = Registry(
+    "executor",
+    "lifting_bench.executors",
+    {
+        "local": "bench.sweep.executors.local:Local",
+        "processes": "bench.sweep.executors.processes:Processes",
+        "ray": "bench.sweep.executors.ray:Ray",
+        "slurm": "bench.sweep.executors.slurm:Slurm",
+    },
+)
+
+LAYOUTS: Registry[object] = Registry(
+    "layout",
+    "lifting_bench.layouts",
+    {
+        "main": "reports.tables.main:LAYOUT",
+        "pck": "reports.tables.main:PCK",
+        "prompts": "reports.tables.variants:PROMPTS",
+        "variants": "reports.tables.variants:LAYOUT",
+        "cost": "reports.tables.cost:LAYOUT",
+        "sampling": "reports.tables.sampling:LAYOUT",
+        "pareto": "reports.tables.pareto:LAYOUT",
+        "oracle_gap": "reports.tables.oracle_gap:LAYOUT",
+        "actions": "reports.tables.breakdown:ACTIONS",
+        "sequences": "reports.tables.breakdown:SEQUENCES",
+        "activities": "reports.tables.breakdown:ACTIVITIES",
+        "audit": "reports.tables.protocol_audit:LAYOUT",
+        "tuning": "reports.tables.tuning:LAYOUT",
+        "scaling": "reports.tables.scaling:LAYOUT",
+        "runs": "reports.tables.runs:LAYOUT",
     },
 )

@@ -1,20 +1,19 @@
-"""Data sets: a reader for each, found by its name in ``bench.config.registry``.
+"""Data sets: sequences of people in motion, seen by cameras, and the windows that methods are given of them.
 
-A reader is a function ``read(root: Path | None, detections: str, *, option: type = default, …) -> Dataset``; its
-keyword arguments are the options of the data set.
+Each data set is a ``Reader``, found by its name in ``bench.config.registry.DATASETS``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
-from bench.config.parsing import checked_options
 from bench.config.registry import DATASETS
+from models.errors import InputError
 
 if TYPE_CHECKING:
+    from bench.data.reader import Reader
     from bench.data.sequence import Dataset
 
 
@@ -25,16 +24,25 @@ def load(
 
     Args:
         name: of the registry.
-        root: folder of its files, for readers that need one.
-        detections: source of the 2D poses: "gt", "cpn" or what else the reader finds.
-        options: keyword arguments of the reader.
+        root: folder of its files, for data sets that have files.
+        detections: source of the 2D poses: "gt", "cpn" or what else the data set has.
+        options: of the data set, by name.
 
     Raises:
-        InputError: no reader has this name, it has no such option, or it cannot use the files.
+        InputError: no data set has this name, it has no such option, or its files cannot be used.
     """
-    read = DATASETS.load(name)
-    hints = get_type_hints(read)
-    keywords = [entry.name for entry in signature(read).parameters.values() if entry.kind is entry.KEYWORD_ONLY]
-    own = {keyword: hints[keyword] for keyword in keywords}
-    dataset: Dataset = read(root, detections, **checked_options(options or {}, own, "data.options", name))
-    return dataset
+    return find_reader(name).load(root, detections, options or {})
+
+
+def find_reader(name: str) -> Reader:
+    """The reader of a data set, of this repository or of another package.
+
+    Raises:
+        InputError: no data set has this name, it does not import, or what it names is no ``Reader``.
+    """
+    from bench.data.reader import Reader  # here, so that processes that only parse files need not load torch
+
+    found = DATASETS.load(name)
+    if not (isinstance(found, type) and issubclass(found, Reader)):
+        raise InputError(f"data set {name!r} is {found!r}, no subclass of bench.data.reader.Reader: make it one")
+    return found()

@@ -35,7 +35,8 @@ def read_archive(path: Path, key: str) -> object:
     try:
         with zipfile.ZipFile(path) as archive:
             check_archive(archive)
-            member = archive.getinfo(_member(archive, path, key))
+            _check_key(archive, path, key)
+            member = archive.getinfo(f"{key}.npy")
             with archive.open(member) as stream:
                 return _read_array(stream, member.file_size)
     except InputError:
@@ -57,12 +58,11 @@ class _ForeignPickleError(Exception):
     """A pickle named something that is not on the list."""
 
 
-def _member(archive: zipfile.ZipFile, path: Path, key: str) -> str:
+def _check_key(archive: zipfile.ZipFile, path: Path, key: str) -> None:
     keys = [name.removesuffix(".npy") for name in archive.namelist()]
     if key not in keys:
         shown = ", ".join(ascii(name)[1:-1] for name in sorted(keys)[:_SHOWN_KEYS])
         raise InputError(f"{path} has no key '{key}' but {shown or 'none at all'}: check the file")
-    return f"{key}.npy"
 
 
 def _read_array(stream: IO[bytes], size: int) -> object:
@@ -149,14 +149,6 @@ def _reshaped(unpickler: PlainUnpickler, data: Any, dtype: Any, shape: Any, orde
     return _buffer(unpickler, data, dtype).reshape(shape, order=order)
 
 
-def _plain_complex(unpickler: PlainUnpickler, real: Any, imaginary: Any) -> complex:
-    return complex(real, imaginary)
-
-
-def _plain_bytearray(unpickler: PlainUnpickler, data: Any = b"", encoding: Any = None) -> bytearray:
-    return bytearray(_bytes_of(unpickler, data))
-
-
 # what a pickle may name; each is called with the unpickler and the pickle's arguments
 _NAMES: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): None,
@@ -166,6 +158,4 @@ _NAMES: dict[tuple[str, str], Any] = {
     ("numpy._core.numeric", "_frombuffer"): _reshaped,
     ("collections", "OrderedDict"): lambda unpickler: OrderedDict(),
     ("_codecs", "encode"): lambda unpickler, text, encoding: _bytes_of(unpickler, text),
-    ("builtins", "bytearray"): _plain_bytearray,
-    ("builtins", "complex"): _plain_complex,
 }

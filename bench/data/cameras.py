@@ -57,28 +57,13 @@ def rotate(quaternion: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     return vectors + 2 * (quaternion[..., :1] * crossed + np.cross(axis, crossed))
 
 
-def inverse(quaternion: np.ndarray) -> np.ndarray:
-    """Inverse of unit quaternions ``[..., 4]`` (w x y z)."""
-    return quaternion * np.array([1, -1, -1, -1], dtype=quaternion.dtype)
-
-
 def world_to_camera(points: np.ndarray, orientation: np.ndarray, position: np.ndarray) -> np.ndarray:
     """World points ``[..., 3]`` in camera axes; ``orientation`` ``[4]`` rotates camera axes to world axes.
 
     The result has the type of ``points``.
     """
-    return ((points - position) @ _matrix(orientation)).astype(points.dtype)
-
-
-def camera_to_world(points: np.ndarray, orientation: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Inverse of ``world_to_camera``."""
-    return (points @ _matrix(orientation).T + position).astype(points.dtype)
-
-
-def project_linear(points: Array, intrinsics: Array) -> Array:
-    """``project`` without lens distortion; same arguments and result."""
-    camera = aligned(intrinsics, points)
-    return camera[..., 0:2] * (points[..., :2] / points[..., 2:]).clip(-1, 1) + camera[..., 2:4]
+    axes = rotate(orientation.astype(np.float64), np.eye(3)).T
+    return ((points - position) @ axes).astype(points.dtype)
 
 
 def viewing_rays(screen: Array, intrinsics: Array) -> Array:
@@ -114,8 +99,3 @@ def normalise(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
 def image_coordinates(screen: np.ndarray, width: int, height: int) -> np.ndarray:
     """Inverse of ``normalise``."""
     return ((screen + np.array([1, height / width])) * (width / 2)).astype(screen.dtype)
-
-
-def _matrix(orientation: np.ndarray) -> np.ndarray:
-    """``[3, 3]`` float64 whose columns are the rotated axes."""
-    return rotate(orientation.astype(np.float64), np.eye(3)).T

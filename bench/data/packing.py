@@ -1,9 +1,11 @@
-"""From takes in world coordinates to sequences in camera coordinates, packed so that windows need no copy."""
+"""Recordings in world coordinates become sequences in camera coordinates.
+
+All sequences are slices of a few shared arrays, which windows then use without a copy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Sequence as Many
+from collections import abc
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -14,12 +16,12 @@ from bench.data.sequence import Sequence
 
 
 @dataclass(frozen=True)
-class Take:
+class Recording:
     """One take of one subject, seen by several cameras.
 
     Attributes:
         subject, action: names, as in ``Sequence``.
-        world: ``[T, J, 3]`` metres, world axes; joint 0 is the root.
+        world: ``[T, J, 3]`` metres, world axes.
         pixels: for each camera ``[T, J, 2]`` pixels.
         cameras: as many.
         confidence: for each camera ``[T, J]``, if the detector gives it.
@@ -33,28 +35,33 @@ class Take:
     confidence: tuple[np.ndarray, ...] | None = None
 
 
-def sequences(takes: Many[Take], fps: float) -> tuple[Sequence, ...]:
-    """One sequence for each camera of each take, all of them slices of shared arrays.
+def pack(recordings: abc.Sequence[Recording], fps: float, root: int = 0) -> tuple[Sequence, ...]:
+    """One sequence for each camera of each recording, all of them slices of shared arrays.
 
     Args:
-        takes: at least one; the joint order of the first holds for all.
+        recordings: at least one; the joint order of the first holds for all.
         fps: frames per second.
+        root: joint that poses are relative to.
     """
-    frames = sum(len(take.world) * len(take.cameras) for take in takes)
-    joints = takes[0].world.shape[1]
+    views = [(take, *view) for take in recordings for view in zip(take.cameras, take.pixels, strict=True)]
+    frames = sum(len(take.world) for take, _, _ in views)
+    joints = recordings[0].world.shape[1]
     pose_2d = np.empty((frames, joints, 2), dtype=np.float32)
     pose_3d = np.empty((frames, joints, 3), dtype=np.float32)
     trajectory = np.empty((frames, 3), dtype=np.float32)
     confidence = None
-    if all(take.confidence is not None for take in takes):
-        parts = [part for take in takes for part in take.confidence or ()]
+    if all(take.confidence is not None for take in recordings):
+        parts = [part for take in recordings for part in take.confidence or ()]
         confidence = np.concatenate(parts).astype(np.float32, copy=False)
     found = []
-    for take, camera, pixels, rows in _rows(takes):
+    begin = 0
+    for take, camera, pixels in views:
+        rows = slice(begin, begin + len(take.world))
+        begin = rows.stop
         seen = camera.from_world(take.world.astype(np.float64))
         pose_2d[rows] = normalise(pixels, camera.width, camera.height)
-        pose_3d[rows] = seen - seen[:, :1]
-        trajectory[rows] = seen[:, 0]
+        pose_3d[rows] = seen - seen[:, root : root + 1]
+        trajectory[rows] = seen[:, root]
         arrays = (pose_2d[rows], pose_3d[rows], trajectory[rows], camera.intrinsics)
         size = (camera.width, camera.height)
         trusted = None if confidence is None else confidence[rows]
@@ -62,10 +69,12 @@ def sequences(takes: Many[Take], fps: float) -> tuple[Sequence, ...]:
     return tuple(found)
 
 
-def fingerprint(train: Many[Sequence], test: Many[Sequence], *, protocol: str = "") -> str:
+def fingerprint(train: abc.Sequence[Sequence], test: abc.Sequence[Sequence], *, protocol: str = "") -> str:
     """Hash of names, order, split and every number of the sequences: 16 hexadecimal digits.
 
-    ``protocol``: by which the same numbers would mean something else.
+    Args:
+        train, test: sequences of both parts.
+        protocol: as in ``Reader.dataset``.
     """
     digest = blake2b(protocol.encode(), digest_size=8)
     for split, members in (("train", train), ("test", test)):
@@ -79,12 +88,3 @@ def fingerprint(train: Many[Sequence], test: Many[Sequence], *, protocol: str = 
                 if array is not None:
                     digest.update(field.encode() + np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def _rows(takes: Many[Take]) -> Iterator[tuple[Take, Camera, np.ndarray, slice]]:
-    begin = 0
-    for take in takes:
-        for camera, pixels in zip(take.cameras, take.pixels, strict=True):
-            end = begin + len(take.world)
-            yield take, camera, pixels, slice(begin, end)
-            begin = end

@@ -6,7 +6,7 @@ both sides); evaluation windows follow Shan et al., P-STMO, ECCV 2022 (the last 
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Many
+from collections import abc
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Literal
@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from torch import Tensor
 
-from bench.data.pool import Pool
 from bench.data.sequence import Sequence
 from models.errors import InputError
 from models.lifter import Batch, Lifter
@@ -72,7 +72,7 @@ class Windows:
 
     def __init__(
         self,
-        sequences: Many[Sequence],
+        sequences: abc.Sequence[Sequence],
         skeleton: Skeleton,
         frames: int,
         context: tuple[int, int] = (0, 0),
@@ -106,10 +106,10 @@ class Windows:
             train_table(self.lengths, frames, flip, stride) if training else eval_table(self.lengths, frames)
         )
         self._actions = np.array([sequence.action_class for sequence in sequences])
-        self._pose_2d = Pool([sequence.pose_2d for sequence in sequences])
-        self._pose_3d = Pool([sequence.pose_3d for sequence in sequences])
-        self._trajectory = Pool([sequence.trajectory for sequence in sequences])
-        self._confidence = _pool_of(self.sequences, "confidence")
+        self._pose_2d = _Frames([sequence.pose_2d for sequence in sequences])
+        self._pose_3d = _Frames([sequence.pose_3d for sequence in sequences])
+        self._trajectory = _Frames([sequence.trajectory for sequence in sequences])
+        self._confidence = _frames_of(self.sequences, "confidence")
         self._valid = _all_valid(self.sequences)
         if self._valid is not None and not training:
             self.table = self.table[self.counts(np.arange(len(self.table)), overlap=True).any(axis=1)]
@@ -211,7 +211,7 @@ class Windows:
         return np.clip(position, 0, self.lengths[sequence][:, None] - 1)
 
 
-def training_windows(sequences: Many[Sequence], lifter: Lifter, flip: bool) -> Windows:
+def training_windows(sequences: abc.Sequence[Sequence], lifter: Lifter, flip: bool) -> Windows:
     """Windows as a method is trained on, mirrored too where ``flip``."""
     return Windows(
         sequences,
@@ -224,72 +224,52 @@ def training_windows(sequences: Many[Sequence], lifter: Lifter, flip: bool) -> W
     )
 
 
-def evaluation_windows(sequences: Many[Sequence], lifter: Lifter) -> Windows:
+def evaluation_windows(sequences: abc.Sequence[Sequence], lifter: Lifter) -> Windows:
     """Windows as a method is evaluated on."""
     return Windows(
-        sequences,
-        lifter.skeleton,
-        lifter.frames,
-        lifter.context,
-        mode="eval",
-        random_frames=lifter.random_frames,
+        sequences, lifter.skeleton, lifter.frames, lifter.context, mode="eval", random_frames=lifter.random_frames
     )
 
 
-def split_validation(
-    sequences: Many[Sequence], every: int = 10
-) -> tuple[tuple[Sequence, ...], tuple[Sequence, ...]]:
-    """Hold out every ``every``-th take of each subject, in all its cameras.
+class _Frames:
+    """Frames of many sequences in one tensor, with the row at which each sequence begins."""
 
-    Takes are counted in sorted order, from a different one for every subject, so that each subject with two takes
-    or more gives at least one, and the held-out actions differ. Where no subject has more than two takes, that
-    would be half of the data: then every ``every``-th subject is held out instead, counted from the last one.
+    def __init__(self, arrays: list[np.ndarray]) -> None:
+        shared = _shared_base(arrays)
+        if shared is None:
+            lengths = [len(array) for array in arrays]
+            self._rows = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+            self._data = torch.from_numpy(np.concatenate(arrays).astype(np.float32, copy=False))
+        else:
+            addresses = np.array([array.ctypes.data for array in arrays], dtype=np.int64)
+            self._rows = (addresses - shared.ctypes.data) // shared.strides[0]
+            self._data = torch.from_numpy(shared)
 
-    Returns:
-        (training sequences, validation sequences), in the order given.
-
-    Raises:
-        InputError: no subject has two takes.
-    """
-    held = _held_out(sequences, every)
-    if not held:
-        raise InputError(
-            "no training subject has two takes, so none can be held out for validation: add takes to the data"
-        )
-    train = tuple(sequence for sequence in sequences if sequence.take not in held)
-    return train, tuple(sequence for sequence in sequences if sequence.take in held)
+    def gather(self, sequence: np.ndarray, frame: np.ndarray) -> Tensor:
+        """``[B, F, ...]`` for sequences ``[B]`` and frames ``[B, F]``."""
+        rows = torch.from_numpy(self._rows[sequence][:, None] + frame)
+        return self._data.index_select(0, rows.flatten()).unflatten(0, rows.shape)
 
 
-def held_out_takes(sequences: Many[Sequence], every: int = 10) -> list[str]:
-    """Names of the takes that ``split_validation`` holds out, sorted."""
-    return sorted(_held_out(sequences, every))
+def _shared_base(arrays: list[np.ndarray]) -> np.ndarray | None:
+    """The array of which all ``arrays`` are runs of rows; None if there is none."""
+    base = arrays[0].base
+    if not isinstance(base, np.ndarray) or base.dtype != np.float32 or not base.flags.c_contiguous:
+        return None
+    alike = all(
+        array.base is base and array.shape[1:] == base.shape[1:] and array.strides == base.strides
+        for array in arrays
+    )
+    return base if alike and base.flags.writeable else None
 
 
-def validation_rule(sequences: Many[Sequence], every: int = 10) -> str:
-    """What ``split_validation`` holds out, in words."""
-    held = _held_out(sequences, every)
-    subjects = dict.fromkeys(sequence.subject for sequence in sequences if sequence.take in held)
-    whole = all(sequence.take in held for sequence in sequences if sequence.subject in subjects)
-    return f"all takes of {', '.join(subjects)}" if whole else f"every {every}th take of the training subjects"
-
-
-def _held_out(sequences: Many[Sequence], every: int) -> set[str]:
-    takes: dict[str, list[str]] = {}
-    for subject, take in sorted({(sequence.subject, sequence.take) for sequence in sequences}):
-        takes.setdefault(subject, []).append(take)
-    if len(takes) > 2 and all(len(of_subject) <= 2 for of_subject in takes.values()):
-        return {take for subject in list(takes)[::-every] for take in takes[subject]}
-    several = [(rank, names) for rank, names in enumerate(takes.values()) if len(names) > 1]
-    return {name for rank, names in several for name in names[(3 * rank + 1) % min(every, len(names)) :: every]}
-
-
-def _pool_of(sequences: Many[Sequence], field: str) -> Pool | None:
+def _frames_of(sequences: abc.Sequence[Sequence], field: str) -> _Frames | None:
     """The frames of an optional field, if every sequence has it."""
     arrays = [getattr(sequence, field) for sequence in sequences]
-    return None if any(array is None for array in arrays) else Pool(arrays)
+    return None if any(array is None for array in arrays) else _Frames(arrays)
 
 
-def _all_valid(sequences: Many[Sequence]) -> np.ndarray | None:
+def _all_valid(sequences: abc.Sequence[Sequence]) -> np.ndarray | None:
     """``valid`` of all sequences, one after the other; None if every frame of each is."""
     if all(sequence.valid is None for sequence in sequences):
         return None
@@ -297,7 +277,7 @@ def _all_valid(sequences: Many[Sequence]) -> np.ndarray | None:
     return np.concatenate(parts)
 
 
-def _check(sequences: Many[Sequence], frames: int) -> None:
+def _check(sequences: abc.Sequence[Sequence], frames: int) -> None:
     if frames < 1:
         raise InputError(f"a window of {frames} frames is empty: choose at least one frame")
     if not sequences:
@@ -313,7 +293,7 @@ def _numbered(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return group, np.arange(len(group)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-def _window_keys(sequences: Many[Sequence], table: np.ndarray) -> np.ndarray:
+def _window_keys(sequences: abc.Sequence[Sequence], table: np.ndarray) -> np.ndarray:
     """63-bit names of windows: blake2b of the sequence's key, mixed with the start by splitmix64."""
     digests = [blake2b(sequence.key.encode(), digest_size=8).digest() for sequence in sequences]
     seeds = np.array([int.from_bytes(digest, "little") for digest in digests], dtype=np.uint64)
@@ -339,22 +319,16 @@ def _mirrored(batch: Batch, rows: np.ndarray, skeleton: Skeleton) -> Batch:
     return batch
 
 
-def _ranks(values: list[str]) -> tuple[np.ndarray, int]:
-    names = sorted(set(values))
-    rank = {name: number for number, name in enumerate(names)}
-    return np.array([rank[value] for value in values]), len(names)
-
-
-def _spread_order(sequences: Many[Sequence], owner: np.ndarray) -> np.ndarray:
+def _spread_order(sequences: abc.Sequence[Sequence], owner: np.ndarray) -> np.ndarray:
     """Windows (each of sequence ``owner[i]``) in an order whose every beginning is a fair sample.
 
     Actions take turns; within an action, takes of different subjects take turns, each time in another camera, and
     windows of one sequence come in golden-section order.
     """
-    action, _ = _ranks([sequence.action_class for sequence in sequences])
-    camera, cameras = _ranks([sequence.camera for sequence in sequences])
+    _, action = np.unique([sequence.action_class for sequence in sequences], return_inverse=True)
+    cameras, camera = np.unique([sequence.camera for sequence in sequences], return_inverse=True)
     take = _take_turns(sequences, action)
-    turn = (camera - take - action) % cameras
+    turn = (camera - take - action) % len(cameras)
     _, position = _numbered(np.bincount(owner, minlength=len(sequences)))
     late = np.argsort(np.lexsort(((position + 1) * 0.6180339887498949 % 1, owner)))
     first = np.cumsum(np.bincount(owner, minlength=len(sequences)))
@@ -364,7 +338,7 @@ def _spread_order(sequences: Many[Sequence], owner: np.ndarray) -> np.ndarray:
     return within[np.lexsort((action[owner][within], rank))]
 
 
-def _take_turns(sequences: Many[Sequence], action: np.ndarray) -> np.ndarray:
+def _take_turns(sequences: abc.Sequence[Sequence], action: np.ndarray) -> np.ndarray:
     """Place of each sequence's take within its action: subjects alternate, every action beginning elsewhere."""
     places = np.zeros(len(sequences), dtype=np.int64)
     for number in range(int(action.max()) + 1):

@@ -1,4 +1,4 @@
-"""Two methods against each other, in turns in one process, so that both meet the same state of the machine."""
+"""Timing two methods in turns in one process, so that both are timed in the same state of the machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BUDGET_SECONDS = 10.0
 FEWEST_PAIRS = 10
 
 
-class Contest(NamedTuple):
+class SpeedComparison(NamedTuple):
     """Milliseconds per output frame, pair by pair, and the ratio of their medians, B over A."""
 
     samples: tuple[list[float], list[float]]
@@ -35,7 +35,7 @@ class Contest(NamedTuple):
     state: DeviceState | None
 
 
-def parse_contender(text: str) -> list[tuple[str, Any]]:
+def parse_method_spec(text: str) -> list[tuple[str, Any]]:
     """``"finepose,evaluation.steps=2"`` → pairs of key and value, the method first.
 
     Raises:
@@ -47,25 +47,27 @@ def parse_contender(text: str) -> list[tuple[str, Any]]:
     return [("method.name", name), *(parse_assignment(part, text) for part in assignments)]
 
 
-def compete(jobs: tuple[Job, Job], store: Store, device: torch.device, budget: float = BUDGET_SECONDS) -> Contest:
+def compare_speed(
+    jobs: tuple[Job, Job], store: Store, device: torch.device, budget: float = BUDGET_SECONDS
+) -> SpeedComparison:
     """Time the predictions of two jobs in turns: A B A B."""
     calls, frames = zip(*(_call(job, store, device) for job in jobs), strict=True)
     with torch.inference_mode(), nvml.gpu(device) as gpu:
         for call in calls:
-            call()  # what is compiled is made now, before it is asked how long a call takes
+            call()  # what is compiled is made now, before the time of a call is estimated
         affordable = [timing.affordable(call, device, budget / 2) for call in calls]
         number = max(FEWEST_PAIRS, min(affordable))
         timed = timing.timed(list(calls), number, device)
         state = nvml.state(gpu)
     first, second = ([ms / its for ms in samples.each] for samples, its in zip(timed, frames, strict=True))
-    return Contest((first, second), frames, timing.ratio(first, second), state)
+    return SpeedComparison((first, second), frames, timing.ratio(first, second), state)
 
 
-def lines(jobs: tuple[Job, Job], contest: Contest, device: torch.device) -> Iterator[str]:
-    """The result in words, with what it holds for."""
-    place = environment(device, contest.state)
+def describe_comparison(jobs: tuple[Job, Job], comparison: SpeedComparison, device: torch.device) -> Iterator[str]:
+    """The result in words, with the conditions of the measurement."""
+    place = environment(device, comparison.state)
     yield f"{device_label(device)}, driver {place.driver or 'none'}, torch {torch.__version__}"
-    for letter, job, samples, frames in zip("AB", jobs, contest.samples, contest.frames, strict=True):
+    for letter, job, samples, frames in zip("AB", jobs, comparison.samples, comparison.frames, strict=True):
         spec = job.experiment.evaluation
         setup = f"H={spec.hypotheses} K={spec.steps} flip={'yes' if spec.flip else 'no'} {spec.arithmetic}"
         low, median, high = np.percentile(samples, [20, 50, 80])
@@ -73,16 +75,17 @@ def lines(jobs: tuple[Job, Job], contest: Contest, device: torch.device) -> Iter
             f"{letter}: {job.name}, {setup}: median {median * frames:.4g} ms/window of {frames} frames "
             f"(p20 {low * frames:.4g}, p80 {high * frames:.4g}), {median:.4g} ms/frame"
         )
-    value, low, high = contest.ratio
+    value, low, high = comparison.ratio
     yield (
         f"B / A: {value:.3f} [{low:.3f}, {high:.3f}] in time per output frame (95 % interval, bootstrap over "
-        f"{len(contest.samples[0])} pairs in turns)"
+        f"{len(comparison.samples[0])} pairs in turns)"
     )
     yield f"batch 1, weights as they are in the store or else untrained, TF32 allowed for: {tf32(device)}"
     yield from (f"warning: {text}" for text in place.warnings)
 
 
 def _call(job: Job, store: Store, device: torch.device) -> tuple[Call, int]:
+    """One prediction of a job, over different inputs in turn, and the frames that it gives."""
     lifter, windows, sampling = ready_to_predict(job, store, device)
     rotation = cycle(inputs_of(windows, 1, device))
 

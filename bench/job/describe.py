@@ -1,4 +1,4 @@
-"""A finished evaluation in words and numbers: values, data, conditions, where the code stood."""
+"""A finished evaluation in words and numbers: values, data, conditions, and the commit of the code."""
 
 from __future__ import annotations
 
@@ -10,76 +10,35 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.data.windows import validation_rule
+from bench.config.choices import conditions_of
+from bench.data.splits import validation_rule
 from bench.job.resolve import Job
-from bench.protocol.summary import METRIC_VERSIONS, summarise
-from bench.results.errors import FrameErrors, takes
-from bench.results.record import Conditions, DataInfo, Evaluation, GroundTruth, Take, TrainingInfo
+from bench.protocol.frame_errors import FrameErrors, takes
+from bench.protocol.plugins import kept_aggregations
+from bench.protocol.summary import metric_infos, summarise
+from bench.results.record import Conditions, DataInfo, Evaluation, GroundTruth, TrainingInfo, Value
 from models.lifter import Lifter
 
 
-class Part(NamedTuple):
+class Subset(NamedTuple):
     """Rows of the test windows that are evaluated, and what tables call them."""
 
     rows: np.ndarray
     name: str
 
 
-def describe(
-    job: Job, lifter: Lifter, info: TrainingInfo, errors: FrameErrors, part: Part, drawn: tuple[int, int]
+def describe_evaluation(
+    job: Job, lifter: Lifter, info: TrainingInfo, errors: FrameErrors, subset: Subset, drawn: tuple[int, int]
 ) -> Evaluation:
     """The numbers of a job with everything that they depend on.
 
     Args:
-        job: what was asked for.
-        lifter: as evaluated.
+        job: what was evaluated, with ``lifter`` as its method.
         info: how its weights came to be.
-        errors: of the plan of this job.
-        part: of the test windows.
+        errors: of its predictions for this subset of the test windows.
         drawn: H and K of the samples that the errors were read off.
     """
-    experiment = job.experiment
-    spec = experiment.evaluation
-    label_given = lifter.uses_action and spec.actions == "given"
-    given = GroundTruth(action_label=label_given, pose_2d=job.test.detections == "gt")
-    values = tuple(
-        value
-        for value in summarise(errors, given)
-        if value.aggregation is None or value.aggregation in spec.aggregations
-    )
-    tested = takes(errors)
-    names = zip(tested.names, tested.actions, tested.frames.astype(int).tolist(), strict=True)
-    data = DataInfo(
-        name=job.test.name,
-        label=job.test.label,
-        fingerprint=job.test.fingerprint,
-        train_detections=job.train.detections,
-        test_detections=job.test.detections,
-        subset=part.name,
-        windows=len(part.rows),
-        frames=int(errors.counts.sum()),
-        sequences=len(errors.keys),
-        takes=tuple(Take(name=name, action=action, frames=frames) for name, action, frames in names),
-        train_subjects=_subjects(sequence.subject for sequence in job.train.train),
-        test_subjects=_subjects(name.split("/")[0] for name in tested.names),
-        joints=job.test.skeleton.joints,
-        notes=job.test.notes,
-    )
-    training = experiment.training
-    conditions = Conditions(
-        flip=spec.flip,
-        hypotheses=spec.hypotheses,
-        steps=spec.steps,
-        action_label_given=label_given,
-        selection=_selection(job, info),
-        validation="unknown" if job.published else validation_rule(job.train.train, training.holdout),
-        training_seeds=(training.seed,),
-        noise_seeds=(spec.seed,),
-        tail="each frame once" if spec.tail == "dedup" else "overlap of the last two windows counted twice",
-        best_over="window" if spec.call is None else f"calls of {spec.call} windows",
-        samples="" if drawn == (spec.hypotheses, spec.steps) else f"drawn with H = {drawn[0]}, K = {drawn[1]}",
-        notes=_notes(job, lifter, info),
-    )
+    experiment, values = job.experiment, _values(job, lifter, errors)
     return Evaluation(
         id=job.id,
         training_id=job.training_id,
@@ -88,16 +47,68 @@ def describe(
         title=job.lifter.title,
         preset=experiment.method.preset,
         variant=job.variant,
-        data=data,
-        conditions=conditions,
+        data=_data(job, errors, subset),
+        conditions=_conditions(job, lifter, info, drawn),
         values=values,
-        metric_versions=METRIC_VERSIONS,
+        metrics=metric_infos(values),
         training=info,
         git_commit=git_commit(),
     )
 
 
+def _values(job: Job, lifter: Lifter, errors: FrameErrors) -> tuple[Value, ...]:
+    """Every metric with every aggregation that is kept."""
+    given = GroundTruth(action_label=_knows_action(job, lifter), pose_2d=job.test.detections == "gt")
+    kept = kept_aggregations(job.experiment.evaluation.aggregations)
+    values = summarise(errors, given)
+    return tuple(value for value in values if value.aggregation is None or value.aggregation in kept)
+
+
+def _data(job: Job, errors: FrameErrors, subset: Subset) -> DataInfo:
+    """What was trained on, and what was evaluated."""
+    tested, _ = takes(errors)
+    return DataInfo(
+        name=job.test.name,
+        label=job.test.label,
+        fingerprint=job.test.fingerprint,
+        train_detections=job.train.detections,
+        test_detections=job.test.detections,
+        subset=subset.name,
+        windows=len(subset.rows),
+        frames=int(errors.counts.sum()),
+        sequences=len(errors.keys),
+        takes=tested,
+        train_subjects=_subjects(sequence.subject for sequence in job.train.train),
+        test_subjects=_subjects(take.name.split("/")[0] for take in tested),
+        joints=job.test.skeleton.joints,
+        notes=job.test.notes,
+    )
+
+
+def _conditions(job: Job, lifter: Lifter, info: TrainingInfo, drawn: tuple[int, int]) -> Conditions:
+    """The conditions that tables print under the numbers."""
+    spec, training = job.experiment.evaluation, job.experiment.training
+    return Conditions(
+        hypotheses=spec.hypotheses,
+        steps=spec.steps,
+        action_label_given=_knows_action(job, lifter),
+        selection=_selection(job, info),
+        validation="unknown" if job.published else validation_rule(job.train.train, training.holdout),
+        training_seeds=(training.seed,),
+        noise_seeds=(spec.seed,),
+        samples="" if drawn == (spec.hypotheses, spec.steps) else f"drawn with H = {drawn[0]}, K = {drawn[1]}",
+        notes=_notes(job, lifter, info),
+        **conditions_of(job.experiment.described()),
+    )
+
+
+def _knows_action(job: Job, lifter: Lifter) -> bool:
+    """Whether the method reads the true action label at test time."""
+    return lifter.uses_action and job.experiment.evaluation.actions == "given"
+
+
 def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
+    """Further conditions: of the method itself, and what is unusual about this evaluation."""
     notes = lifter.notes
     labels = job.experiment.evaluation.actions
     if labels != "given":
@@ -113,6 +124,7 @@ def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
 
 
 def _selection(job: Job, info: TrainingInfo) -> str:
+    """How the checkpoint was selected."""
     if job.published is not None:
         return f"published checkpoint (SHA-256 {job.published.source_sha256[:16]})"
     return job.experiment.training.selection if info.validation_mpjpe else "last"
@@ -133,4 +145,5 @@ def git_commit() -> str:
 
 
 def _subjects(names: Iterable[str]) -> tuple[str, ...]:
+    """Each name once, S1 before S10."""
     return tuple(dict.fromkeys(sorted(names, key=lambda name: (len(name), name))))

@@ -1,15 +1,17 @@
-"""What there is to do for a set of experiments: which trainings, evaluations and prices are missing."""
+"""What is left to do for a set of jobs: which trainings, evaluations and measurements are missing.
+
+The store is read once, when the work is found; from then on what is known of it changes as tasks end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import TypeVar
 
-from bench.config.experiment import Experiment, identity
+from bench.config.experiment import identity
 from bench.job.resolve import Job, Training
-from bench.job.task import Task
+from bench.job.task import Task, TaskStatus
 from bench.protocol.evaluate import shared_samples
 from bench.results.record import Failure
 from bench.results.store import Store
@@ -17,63 +19,125 @@ from bench.results.store import Store
 Member = TypeVar("Member")
 
 MANY_WINDOWS = 10_000
-"""Taken for "all of them" where only the order of work depends on it."""
+"""Taken for "all of them" where only the order of tasks depends on it."""
 
 
-@dataclass(frozen=True)
-class PendingWork:
-    """What there is to do.
+class StoreContents:
+    """Ids of the results in a store, read once; whoever adds a result notes it here.
+
+    Other programs may add results too. A task whose result is there already is found done when it is begun.
 
     Attributes:
-        jobs: every experiment, by id.
-        finished: ids of those with a record.
-        failures: why others failed before, by id; they are left alone.
-        work: trainings and evaluations.
-        prices: what is to be measured.
-        cost_id_of: id of an experiment → id of its price.
+        finished: jobs with a record.
+        evaluated: jobs whose numbers wait for their cost.
+        measured: costs.
+        failed: trainings, evaluations and costs that failed.
     """
 
-    jobs: dict[str, Job]
-    finished: set[str]
-    failures: dict[str, Failure]
-    work: list[Task]
-    prices: list[Task]
-    cost_id_of: dict[str, str]
+    def __init__(self, store: Store) -> None:
+        self.evaluated = store.evaluations.ids()
+        self.finished = store.finished()
+        self.measured = store.measurements.ids()
+        self.failed = store.failures.ids()
+
+
+class PendingWork:
+    """What is left to do for some jobs.
+
+    Attributes:
+        jobs: all of them, by id.
+        failures: id of a job → why it has no record; it is left alone until ``forget_failures``.
+    """
+
+    def __init__(
+        self, jobs: Iterable[Job], store: Store, device: str, where: str, contents: StoreContents | None = None
+    ) -> None:
+        """Find out what is left to do; of what is done, only names of files are read.
+
+        Args:
+            jobs: in any order, repeats allowed.
+            store: what is done already.
+            device: "auto", "cpu", "cuda" or "cuda:i".
+            where: name of the device on which costs are measured; a cost of another one does not count.
+            contents: of the store, where they are known; else they are read.
+        """
+        self.jobs = {job.id: job for job in jobs}
+        self._store, self._device = store, device
+        self._contents = contents or StoreContents(store)
+        self._cost_ids = {job.id: identity([job.cost_id, where]) for job in self.jobs.values()}
+        self._needs = {job.id: _needed_ids(job, self._cost_ids[job.id]) for job in self.jobs.values()}
+        self.failures = self._known_failures()
+
+    @property
+    def finished(self) -> set[str]:
+        """Ids of the jobs that have a record."""
+        return self._contents.finished.intersection(self.jobs)
 
     @property
     def left(self) -> list[Job]:
-        """Experiments that have neither a record nor failed."""
-        return [job for job in self.jobs.values() if job.id not in self.finished and job.id not in self.failures]
+        """Jobs that have neither a record nor failed."""
+        done = self._contents.finished
+        return [job for job in self.jobs.values() if job.id not in done and job.id not in self.failures]
 
+    @property
+    def evaluated(self) -> list[Job]:
+        """Those of them whose numbers are there and wait for their cost."""
+        return [job for job in self.left if job.id in self._contents.evaluated]
 
-def pending_work(jobs: Iterable[Job], store: Store, device: str, where: str) -> PendingWork:
-    """Find out what is to do; of what is done, only names of files are read.
+    def cost_id(self, job: Job) -> str:
+        """Identity of what a job's prediction costs on the device where it is measured."""
+        return self._cost_ids[job.id]
 
-    Args:
-        jobs: in any order, repeats allowed.
-        store: what is done already.
-        device: "auto", "cpu", "cuda" or "cuda:i".
-        where: name of the device on which prices are measured; a price of another one does not count.
-    """
-    wanted = {job.id: job for job in jobs}
-    evaluated = store.evaluations.ids()
-    finished = store.finished().intersection(wanted)
-    cost_id_of = {job.id: identity([job.cost_id, where]) for job in wanted.values()}
-    failures = _failures(wanted.values(), cost_id_of, store)
-    left = [job for job in wanted.values() if job.id not in finished and job.id not in failures]
-    missing = [job for job in left if job.id not in evaluated]
-    trainings = _trainings(missing, store, device)
-    ways = {item.name: item for item in trainings.values()}
-    priced = store.measurements.ids()
-    to_price = grouped([job for job in left if cost_id_of[job.id] not in priced], lambda job: cost_id_of[job.id])
-    return PendingWork(
-        jobs=wanted,
-        finished=finished,
-        failures=failures,
-        work=[*ways.values(), *_evaluations(missing, trainings, device)],
-        prices=[_price(key, members[0], device) for key, members in to_price.items()],
-        cost_id_of=cost_id_of,
-    )
+    def tasks(self) -> list[Task]:
+        """Trainings and evaluations that are missing; trainings first, each after the one that it begins from."""
+        missing = [job for job in self.left if job.id not in self._contents.evaluated]
+        trainings = _training_tasks(missing, self._store, self._device)
+        each_once = {task.name: task for task in trainings.values()}
+        return [*each_once.values(), *_evaluation_tasks(missing, trainings, self._device)]
+
+    def measurements(self, jobs: Iterable[Job]) -> list[Task]:
+        """Measurements of cost that are missing for some of the jobs; one for all that cost the same."""
+        missing = [job for job in jobs if self.cost_id(job) not in self._contents.measured]
+        by_cost = grouped(missing, self.cost_id)
+        return [_measurement_task(cost_id, members[0], self._device) for cost_id, members in by_cost.items()]
+
+    def end_task(self, task: Task, status: TaskStatus) -> None:
+        """Note what has become of a task that is done or has failed."""
+        for name in task.ids:
+            failure = self._store.failures.get(name) if status == "failed" else None
+            if failure is not None:
+                self._contents.failed.add(name)
+                for job_id, needs in self._needs.items():
+                    if name in needs:
+                        self.failures.setdefault(job_id, failure)
+            elif task.kind == "evaluate":
+                self._contents.evaluated.add(name)
+            elif task.kind == "measure":
+                self._contents.measured.add(name)
+
+    def add_finished(self, ids: Iterable[str]) -> None:
+        """Note that jobs have a record now."""
+        for job_id in ids:
+            self._contents.finished.add(job_id)
+            self._contents.evaluated.discard(job_id)
+
+    def forget_failures(self) -> None:
+        """Forget, also in the store, why jobs failed: they are left to do again."""
+        for job_id in self.failures:
+            for name in self._needs[job_id]:
+                self._store.failures.remove(name)
+                self._contents.failed.discard(name)
+        self.failures = {}
+
+    def _known_failures(self) -> dict[str, Failure]:
+        """Id of a job → the first failure among the results that it depends on, in the order they are made."""
+        found: dict[str, Failure] = {}
+        for job_id, needs in self._needs.items():
+            for name in needs:
+                failure = self._store.failures.get(name) if name in self._contents.failed else None
+                if failure is not None:
+                    found.setdefault(job_id, failure)
+        return found
 
 
 def grouped(members: Iterable[Member], key: Callable[[Member], str]) -> dict[str, list[Member]]:
@@ -84,27 +148,15 @@ def grouped(members: Iterable[Member], key: Callable[[Member], str]) -> dict[str
     return groups
 
 
-def _failures(jobs: Iterable[Job], cost_id_of: dict[str, str], store: Store) -> dict[str, Failure]:
-    known = store.failures.ids()
-    found = {}
-    for job in jobs if known else ():
-        for name in needed_ids(job, cost_id_of[job.id]):
-            failure = store.failures.get(name) if name in known else None
-            if failure is not None:
-                found[job.id] = failure
-                break
-    return found
+def _needed_ids(job: Job, cost_id: str) -> tuple[str, ...]:
+    """Ids of all results that a job depends on, in the order in which they are made."""
+    return (*(training.id for training in job.training.chain), job.id, cost_id)
 
 
-def needed_ids(job: Job, price: str) -> tuple[str, ...]:
-    """Ids of all work that a job depends on, in order."""
-    return (*(training.id for training in job.training.chain), job.id, price)
+def _training_tasks(jobs: Iterable[Job], store: Store, device: str) -> dict[str, Task]:
+    """Id of a training that is missing → the task that makes it; each after the one that it begins from.
 
-
-def _trainings(jobs: Iterable[Job], store: Store, device: str) -> dict[str, Task]:
-    """Id → the item in which a training is done that is not; each after the one that it begins from.
-
-    Trainings that only choose another checkpoint of the same way are one item.
+    Trainings that go through the same weights and only choose another checkpoint are one task.
     """
     missing: dict[str, tuple[Training, Job]] = {}
     for job in jobs:
@@ -112,96 +164,81 @@ def _trainings(jobs: Iterable[Job], store: Store, device: str) -> dict[str, Task
             for training in job.training.chain:
                 if not store.is_trained(training.id):
                     missing.setdefault(training.id, (training, job))
-    items: dict[str, Task] = {}
-    for members in grouped(missing.values(), lambda member: member[0].way).values():
-        item = _training(members, items, device)
-        items |= dict.fromkeys(item.ids, item)
-    return items
+    tasks: dict[str, Task] = {}
+    for members in grouped(missing.values(), lambda member: member[0].trajectory_id).values():
+        task = _training_task(members, tasks, device)
+        tasks |= dict.fromkeys(task.ids, task)
+    return tasks
 
 
-def _training(members: list[tuple[Training, Job]], before: dict[str, Task], device: str) -> Task:
+def _training_task(members: list[tuple[Training, Job]], before: dict[str, Task], device: str) -> Task:
     training, job = members[0]
-    spec = training.spec
-    assert spec.epochs is not None
-    assert spec.least_steps is not None
-    assert spec.batch_frames is not None
+    recipe = training.recipe
     frames = sum(map(len, job.train.train))
     earlier = before.get(training.first.id) if training.first else None
-    free = {"seed", "selection", "weights"}
-    shape = [job.train.name, frames, training.lifter.title, asdict(training.config)]
+    settings = {key: value for key, value in asdict(recipe).items() if key != "seed"}
+    like = [job.train.name, frames, training.lifter.title, asdict(training.config)]
     ids = tuple(member.id for member, _ in members)
     return Task(
         kind="train",
         id=ids[0] if len(ids) == 1 else identity(ids),
         ids=ids,
-        experiments=tuple(_portable(wanted.asked) for _, wanted in members),
+        experiments=tuple(wanted.portable for _, wanted in members),
         needs=frozenset({earlier.name} if earlier else ()),
         title=training.title,
-        size=max(spec.epochs * frames, spec.least_steps * spec.batch_frames),
-        shape=identity(["train", *shape, spec.model_dump(mode="json", exclude=free)]),
+        size=max(recipe.epochs * frames, recipe.least_steps * recipe.batch_frames),
+        duration_key=identity(["train", *like, settings]),
         device=device,
     )
 
 
-def _evaluations(jobs: Iterable[Job], trainings: dict[str, Task], device: str) -> list[Task]:
-    """One item for each (H, K) that is drawn."""
-    items = []
+def _evaluation_tasks(jobs: Iterable[Job], trainings: dict[str, Task], device: str) -> list[Task]:
+    """One task for each (H, K) that is drawn: it evaluates all jobs that are read off these samples."""
+    tasks = []
     for together in grouped(jobs, lambda job: job.sampling_id).values():
-        by_size = grouped(together, _size)
-        drawn = shared_samples({_pair(job) for job in together})
-        for (hypotheses, steps), pairs in drawn.items():
-            members = [job for pair in pairs for job in by_size[str(pair)]]
-            items.append(_evaluation(members, hypotheses, steps, trainings, device))
-    return items
+        by_size = grouped(together, lambda job: str(_size(job)))
+        drawn = shared_samples({_size(job) for job in together})
+        for (hypotheses, steps), sizes in drawn.items():
+            members = [job for size in sizes for job in by_size[str(size)]]
+            tasks.append(_evaluation_task(members, hypotheses, steps, trainings, device))
+    return tasks
 
 
-def _evaluation(jobs: list[Job], hypotheses: int, steps: int, trainings: dict[str, Task], device: str) -> Task:
+def _evaluation_task(
+    jobs: list[Job], hypotheses: int, steps: int, trainings: dict[str, Task], device: str
+) -> Task:
     first = jobs[0]
     spec = first.experiment.evaluation
     windows = min(spec.windows or MANY_WINDOWS, spec.sequences or MANY_WINDOWS)
     training = trainings.get(first.training_id)
-    shape = [first.test.name, first.experiment.method.name, asdict(first.evaluated_config), hypotheses, steps]
+    like = [first.test.name, first.experiment.method.name, asdict(first.evaluated_config), hypotheses, steps]
     return Task(
         kind="evaluate",
         id=identity([first.sampling_id, hypotheses, steps]),
         ids=tuple(job.id for job in jobs),
-        experiments=tuple(_portable(job.asked) for job in jobs),
+        experiments=tuple(job.portable for job in jobs),
         needs=frozenset({training.name} if training else ()),
         title=f"{first.name} H={hypotheses} K={steps}" if first.lifter.probabilistic else first.name,
         size=windows * hypotheses * steps * (1 + spec.flip),
-        shape=identity(["evaluate", *shape, spec.flip, spec.arithmetic, spec.windows, spec.sequences]),
+        duration_key=identity(["evaluate", *like, spec.flip, spec.arithmetic, spec.windows, spec.sequences]),
         device=device,
     )
 
 
-def _price(name: str, job: Job, device: str) -> Task:
+def _measurement_task(cost_id: str, job: Job, device: str) -> Task:
     return Task(
         kind="measure",
-        id=name,
-        ids=(name,),
-        experiments=(_portable(job.asked),),
+        id=cost_id,
+        ids=(cost_id,),
+        experiments=(job.portable,),
         needs=frozenset(),
-        title=f"price of {job.title}",
+        title=f"cost of {job.title}",
         size=0,
-        shape=f"price-{name}",
+        duration_key=f"price-{cost_id}",  # as stores of older versions name it
         device=device,
     )
 
 
-def _pair(job: Job) -> tuple[int, int]:
+def _size(job: Job) -> tuple[int, int]:
+    """H and K."""
     return job.experiment.evaluation.hypotheses, job.experiment.evaluation.steps
-
-
-def _size(job: Job) -> str:
-    return str(_pair(job))
-
-
-def _portable(experiment: Experiment) -> Experiment:
-    """The same experiment with paths that mean the same in every working directory."""
-    paths = {"data": ("root", experiment.data.root), "training": ("weights", experiment.training.weights)}
-    changes = {
-        section: getattr(experiment, section).model_copy(update={key: Path(path).absolute()})
-        for section, (key, path) in paths.items()
-        if path is not None
-    }
-    return experiment.model_copy(update=changes)

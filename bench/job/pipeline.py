@@ -1,33 +1,37 @@
-"""The steps of one experiment from data to record: evaluate, price, complete. Training: ``bench.job.weights``.
+"""The steps of one experiment from data to record: evaluate, measure, complete. Training: ``bench.job.weights``.
 
 Every step keeps what it made in the store and needs nothing but the store from the steps before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from itertools import cycle
+from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from bench.config.experiment import EvaluationSpec
+from bench.config.experiment import EvaluationSpec, Experiment
 from bench.data.windows import Windows, evaluation_windows
-from bench.job.describe import Part, describe
-from bench.job.resolve import Job
+from bench.devices import autocast
+from bench.job.describe import Subset, describe_evaluation
+from bench.job.resolve import Job, resolve
 from bench.job.weights import NOT_TRAINED, train_or_load
 from bench.measure import memory
 from bench.measure.background_load import background_load
 from bench.measure.compilation import compile_part
-from bench.measure.cost import measure_cost
+from bench.measure.cost import inputs_of, measure_cost
 from bench.measure.environment import environment
 from bench.protocol.evaluate import EvalSetting, evaluate, shared_samples, windows_per_call
-from bench.protocol.examples import examples
-from bench.results.errors import save_errors
+from bench.protocol.examples import predict_examples
+from bench.protocol.frame_errors import FrameErrors
 from bench.results.record import Evaluation, Measurement, Record, TrainingInfo
 from bench.results.store import Store
-from bench.training.trainer import load_trained
+from bench.training.checkpoints import load_trained
 from models.lifter import Batch, Lifter, Sampling
 
 LATENCY_INPUTS = 4
@@ -54,43 +58,38 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
     spec = first.experiment.evaluation
     lifter, info = _with_weights(first, store, device)
     windows = evaluation_windows(first.test.test, lifter)
-    part = _test_part(windows, spec)
-    plans = [_plan(job) for job in jobs]
-    drawn = {
-        pair: host
-        for host, pairs in shared_samples((p.hypotheses, p.steps) for p in plans).items()
-        for pair in pairs
-    }
-    largest = max(hypotheses for hypotheses, _ in drawn.values())
+    subset = _test_subset(windows, spec)
+    settings = [_setting(job) for job in jobs]
+    sizes = [(setting.hypotheses, setting.steps) for setting in settings]
+    drawn = {pair: host for host, read_off in shared_samples(sizes).items() for pair in read_off}
+    largest = max(hypotheses for hypotheses, _ in sizes)
     sampling = Sampling(flip=spec.flip, seed=spec.seed)
     size = max(1, windows_per_call(largest * lifter.frames, device) >> halvings)
-    while True:
-        try:
-            with tqdm(total=len(part.rows), desc=f"evaluate {first.name}", unit="window", disable=None) as bar:
-                errors = evaluate(
-                    lifter, windows, part.rows, sampling, plans, device,
-                    batch_windows=size, labels=spec.actions, precision=spec.precision, progress=bar.update,
-                )  # fmt: skip
-            break
-        except Exception as error:
-            if size == 1 or not memory.is_out_of_memory(error):
-                raise
-        size //= 2
-        memory.release()
-    shown = examples(lifter, windows, sampling, plans, device, size, spec.actions, spec.precision)
-    for job, plan in zip(jobs, plans, strict=True):
-        evaluation = describe(job, lifter, info, errors[plan], part, drawn[plan.hypotheses, plan.steps])
-        save_errors(store.files.errors_path(job.id), errors[plan])
-        shown[plan].save(store.files.examples_path(job.id))
+
+    def in_batches(size: int) -> tuple[dict[EvalSetting, FrameErrors], int]:
+        with tqdm(total=len(subset.rows), desc=f"evaluate {first.name}", unit="window", disable=None) as bar:
+            found = evaluate(
+                lifter, windows, subset.rows, sampling, settings, device,
+                batch_windows=size, labels=spec.actions, precision=spec.precision, progress=bar.update,
+            )  # fmt: skip
+        return found, size
+
+    errors, size = memory.first_that_fits(in_batches, memory.halving(size))
+    shown = predict_examples(lifter, windows, sampling, settings, device, size, spec.actions, spec.precision)
+    for job, setting, pair in zip(jobs, settings, sizes, strict=True):
+        evaluation = describe_evaluation(job, lifter, info, errors[setting], subset, drawn[pair])
+        errors[setting].save(store.files.errors_path(job.id))
+        shown[setting].save(store.files.examples_path(job.id))
         store.evaluations.put(job.id, evaluation)
 
 
-def price(job: Job, store: Store, device: torch.device) -> Measurement:
+def measure(job: Job, store: Store, device: torch.device) -> Measurement:
     """What a prediction of a job costs; with its weights where they are there already, else with fresh ones."""
     lifter, inputs, sampling = ready_to_predict(job, store, device)
     precision, spec = job.experiment.evaluation.precision, job.experiment.measurement
     seconds = TINY_LATENCY_SECONDS if job.experiment.method.preset == "tiny" else LATENCY_SECONDS
-    with background_load(job.asked, store.root, device, spec.workers - 1):
+    others = partial(predict_again_and_again, job.portable, store.root, device)
+    with background_load(others, spec.workers - 1):
         cost = measure_cost(lifter, inputs, sampling, device, seconds, precision, spec.batch, spec.workers)
     return Measurement(cost=cost, environment=environment(device, cost.device_state))
 
@@ -100,49 +99,64 @@ def ready_to_predict(job: Job, store: Store, device: torch.device) -> tuple[Lift
     spec = job.experiment.evaluation
     lifter, _ = _with_weights(job, store, device, wait=False)
     windows = evaluation_windows(job.test.test, lifter)
-    rows = _test_part(windows, spec).rows
+    rows = _test_subset(windows, spec).rows
     chosen = rows[np.linspace(0, len(rows) - 1, min(LATENCY_INPUTS, len(rows))).astype(int)]
     inputs: list[Batch] = [windows.batch(np.array([row])) for row in chosen]
     sampling = Sampling(hypotheses=spec.hypotheses, steps=spec.steps, flip=spec.flip, seed=spec.seed)
     return lifter, inputs, sampling
 
 
-def complete(evaluation: Evaluation, priced: Measurement, store: Store) -> Record:
-    """A finished record of numbers and their price."""
+def predict_again_and_again(experiment: Experiment, root: Path, device: torch.device) -> Iterator[None]:
+    """Make the predictions that are measured, over and over, and yield after each one; for another process."""
+    job = resolve(experiment)
+    lifter, windows, sampling = ready_to_predict(job, Store(root), device)
+    with torch.inference_mode(), autocast(device, job.experiment.evaluation.precision):
+        for batch in cycle(inputs_of(windows, job.experiment.measurement.batch, device)):
+            lifter.predict(batch, sampling)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            yield
+
+
+def complete(evaluation: Evaluation, measurement: Measurement, store: Store) -> Record:
+    """A finished record: numbers, and what their predictions cost."""
     return Record(
         **dict(evaluation),
-        **dict(priced),
+        **dict(measurement),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         errors_file=store.files.errors_path(evaluation.id).name,
     )
 
 
 def _with_weights(job: Job, store: Store, device: torch.device, wait: bool = True) -> tuple[Lifter, TrainingInfo]:
-    """The method on the device, trained as far as it is; ``wait``: trained in any case."""
+    """The method of a job on the device, and how it was trained.
+
+    Without ``wait``, a method that is not trained yet has fresh weights, unless its size follows from its data.
+    """
     lifter, info = job.build(), NOT_TRAINED
     if job.published is None:
         known = load_trained(lifter, store.training(job.training_id))
         if known is None and (wait or job.keeps_data):
-            known, _ = train_or_load(job.training, lifter, job.train, job.test, store, str(device))
+            known = train_or_load(job.training, lifter, job.train, job.test, store, str(device))
         info = known or info
     ready = job.altered(lifter.to(device).eval())
     if job.experiment.evaluation.compile:
-        one_shape = not wait and device.type == "cuda"  # on a CPU, windows go through in parts
+        one_shape = not wait and device.type == "cuda"  # a CPU predicts a batch in parts that may differ in size
         compile_part(ready, dynamic=False if one_shape else None)
     return ready, info
 
 
-def _test_part(windows: Windows, spec: EvaluationSpec) -> Part:
+def _test_subset(windows: Windows, spec: EvaluationSpec) -> Subset:
     """Rows of the windows to evaluate, and what tables call them."""
     if spec.windows is not None and spec.windows < len(windows):
-        return Part(windows.subset(spec.windows), f"{spec.windows} of {len(windows)} windows, evenly spread")
+        return Subset(windows.subset(spec.windows), f"{spec.windows} of {len(windows)} windows, evenly spread")
     total = len(windows.sequences)
     if spec.sequences is not None and spec.sequences < total:
         rows = windows.whole_sequences(spec.sequences)
-        return Part(rows, f"{spec.sequences} of {total} sequences, evenly spread")
-    return Part(np.arange(len(windows)), "all")
+        return Subset(rows, f"{spec.sequences} of {total} sequences, evenly spread")
+    return Subset(np.arange(len(windows)), "all")
 
 
-def _plan(job: Job) -> EvalSetting:
+def _setting(job: Job) -> EvalSetting:
     spec = job.experiment.evaluation
-    return EvalSetting(spec.hypotheses, spec.steps, spec.tail == "overlap", spec.call)
+    return EvalSetting(spec.hypotheses, spec.steps, spec.count_overlap, spec.p_best_calls)

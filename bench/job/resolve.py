@@ -2,65 +2,68 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from dataclasses import asdict, dataclass
+from typing import Any
 
-import bench.data
-from bench.config.experiment import AggregationName, Experiment, TrainingSpec, identity
-from bench.config.parsing import checked_options
-from bench.config.registry import METHODS
+import torch
+
+from bench.config.experiment import Experiment, Selection
+from bench.config.registry import AGGREGATIONS
 from bench.data.sequence import Dataset, Sequence
-from bench.data.windows import held_out_takes
+from bench.job.data_cache import DataCache
+from bench.job.identities import (
+    cost_identity,
+    evaluation_identity,
+    sampling_identity,
+    training_identity,
+    trajectory_identity,
+)
+from bench.job.method import ConfiguredMethod, find_method
 from bench.results.record import Measurement, Missing
-from bench.training.selection import RULE
+from bench.training.recipe import TrainingRecipe, fill_in, fill_in_first_stage
+from models.checkpoints.importer import ImportedCheckpoint
 from models.errors import InputError
-from models.lifter import Lifter, Recipe, Stage
+from models.lifter import FirstStage, Lifter
 from models.skeleton import Skeleton
 
-PROTOCOL_VERSION = 2
-"""Raise it when a metric, an aggregation, the windows or the noise changes: old numbers then no longer count."""
-
-DETERMINISTIC = {"hypotheses": 1, "steps": 1, "call": None, "aggregations": get_args(AggregationName)}
+DETERMINISTIC = {"hypotheses": 1, "steps": 1, "p_best_calls": None, "aggregations": tuple(AGGREGATIONS.own)}
 """What an evaluation says that means nothing to a deterministic method, brought to one value."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """What weights follow from, beside the data.
+    """What weights follow from, apart from the data.
 
     Attributes:
         lifter, config: class and complete configuration.
         skeleton: of the data.
-        spec: with no field left open.
+        recipe: how it goes.
+        selection: which of the weights that it goes through are kept.
         title: what progress lines call it.
         first: the training that it begins from, if there is one.
-        way: identity of the sequence of weights that it goes through, of which the selection takes one.
-        id: identity.
+        trajectory_id: identity of the sequence of weights that it goes through.
+        id: identity of the weights that are kept.
     """
 
     lifter: type[Lifter]
     config: Any
     skeleton: Skeleton
-    spec: TrainingSpec
+    recipe: TrainingRecipe
+    selection: Selection
     title: str
     first: Training | None
-    way: str
+    trajectory_id: str
     id: str
 
     @property
     def chain(self) -> tuple[Training, ...]:
-        """All that it takes, the first one first."""
+        """The trainings that lead to these weights, in order; the last one is this."""
         return (*(self.first.chain if self.first else ()), self)
 
     def build(self) -> Lifter:
         """The method with freshly drawn weights."""
-        import torch
-
-        torch.manual_seed(self.spec.seed)
+        torch.manual_seed(self.recipe.seed)
         return self.lifter(self.config, self.skeleton)
 
 
@@ -69,7 +72,8 @@ class Job:
     """An experiment ready to run.
 
     Attributes:
-        asked: the experiment as it was described.
+        portable: the experiment as described, but it resolves to the same identities on every machine and in every
+            folder: paths are absolute, and what a configuration leaves to the machine is settled.
         experiment: with no field left open.
         training: of the method.
         published: weights that are evaluated instead of training; None for a training.
@@ -79,10 +83,10 @@ class Job:
         id: identity of the evaluation.
     """
 
-    asked: Experiment
+    portable: Experiment
     experiment: Experiment
     training: Training
-    published: Any
+    published: ImportedCheckpoint | None
     evaluated_config: Any
     variant: str
     train: Dataset
@@ -93,11 +97,6 @@ class Job:
     def lifter(self) -> type[Lifter]:
         """Class of the method."""
         return self.training.lifter
-
-    @property
-    def config(self) -> Any:
-        """Its configuration in training."""
-        return self.training.config
 
     @property
     def training_id(self) -> str:
@@ -118,26 +117,13 @@ class Job:
     @property
     def sampling_id(self) -> str:
         """Identity of what is predicted: equal for jobs that read their numbers off the same samples."""
-        read_off = {"hypotheses", "steps", "tail", "call", "aggregations", "foreign_detections"}
-        predicted = self.experiment.evaluation.model_dump(mode="json", exclude=read_off)
-        return identity([self.training_id, predicted, self.test.fingerprint])
+        return sampling_identity(self.training_id, self.experiment, self.test)
 
     @property
     def cost_id(self) -> str:
-        """Identity of what time and memory depend on: not on the values of weights, nor on the 2D poses.
-
-        A method that keeps something of its training data costs what its training makes of it.
-        """
-        spec = self.experiment.evaluation
-        described: dict[str, Any] = {
-            "method": self.experiment.method.name,
-            "version": self.lifter.version,
-            "config": asdict(self.evaluated_config),
-            "predicted": [spec.hypotheses, spec.steps, spec.flip, spec.arithmetic],
-            "data": [self.test.name, len(self.test.skeleton.joints)],
-        }
-        kept = {"training": self.training_id} if self.keeps_data else {}
-        return identity(described | kept | _unusual(self.experiment))
+        """Identity of what time and memory depend on."""
+        training = self.training_id if self.keeps_data else None
+        return cost_identity(self.lifter, self.evaluated_config, self.experiment, self.test, training)
 
     @property
     def keeps_data(self) -> bool:
@@ -164,189 +150,183 @@ class Job:
 
     def altered(self, trained: Lifter) -> Lifter:
         """The trained method with the options that the evaluation changes."""
-        if self.evaluated_config == self.config:
+        if self.evaluated_config == self.training.config:
             return trained
         lifter = self.lifter(self.evaluated_config, self.train.skeleton).to(next(trained.parameters()).device)
         lifter.load_state_dict(trained.state_dict())
         return lifter.eval()
 
 
-def resolve(experiment: Experiment) -> Job:
+def resolve(experiment: Experiment, cache: DataCache | None = None) -> Job:
     """Fill in what the description leaves open and name the result.
+
+    Args:
+        experiment: as it was described.
+        cache: of loaded data, shared by the experiments of a command or a worker; None for one of its own.
 
     Raises:
         InputError: unknown method, data set or detections, an option that the method does not have or does not
             accept, or data that cannot be read.
     """
-    method = experiment.method
-    lifter = METHODS.load(method.name)
-    preset = lifter.presets.get(method.preset)
-    if preset is None:
-        known = ", ".join(lifter.presets)
-        raise InputError(f"method {method.name!r} has no preset {method.preset!r}; it has {known}")
-    published = _published(experiment)
-    base = preset.config if published is None else published.config
-    config = _configure(lifter, base, method.options, method.name)
-    evaluated_config = _configure(lifter, config, experiment.evaluation.options, method.name)
-    evaluation = experiment.evaluation
-    complete = experiment.model_copy(
-        update={
-            "method": method.model_copy(update={"options": _changed(method.options, config, base)}),
-            "training": _filled(experiment.training, preset.recipe),
-            "evaluation": evaluation.model_copy(
-                update={
-                    "detections": evaluation.detections or experiment.data.detections,
-                    "options": _changed(evaluation.options, evaluated_config, config),
-                }
-                | ({} if lifter.probabilistic else DETERMINISTIC)
-            ),
-        }
-    )
-    data = complete.data
-    assert complete.evaluation.detections is not None
-    _check(complete)
-    options = tuple(sorted(data.options.items()))
-    train = _load(data.name, data.root, data.detections, options)
-    test = _load(data.name, data.root, complete.evaluation.detections, options)
-    if published is not None and published.skeleton != test.skeleton:
-        raise InputError(
-            f"{experiment.training.weights}: lifts joints of {published.skeleton.name}, but the data have those "
-            f"of {test.skeleton.name}; import the checkpoint with --set skeleton={test.skeleton.name}"
-        )
-    if lifter.needs_confidence:
-        _check_confidence(lifter, config, train, train.train if published is None else ())
-        _check_confidence(lifter, evaluated_config, test, test.test)
-    changed = [f"{k}={v}" for k, v in asdict(evaluated_config).items() if v != getattr(base, k)]
-    if evaluation.title:
-        changed.append(evaluation.title)
-    if experiment.measurement.title:
-        changed.append(f"measured with {experiment.measurement.title}")
-    variant = ", ".join(changed)
-    named = f"{lifter.title} [{variant}]" if variant else lifter.title
-    seed = f" seed {complete.training.seed}" if complete.training.seed else ""
-    stage = None if published is not None else lifter.first_stage(config)
-    training = _training(
-        method.name,
-        lifter,
-        config,
-        complete.training,
-        train,
-        f"{named} {method.preset} {complete.evaluation.detections}{seed}",
-        first=None if stage is None else _first_training(stage, experiment, train),
-        judges=test,
-        weights={} if published is None else {"weights": published.source_sha256},
-    )
-    evaluation_id = identity(
-        {
-            "training": training.id,
-            "evaluation": complete.evaluation.model_dump(mode="json", exclude={"foreign_detections"}),
-            "data": [test.name, test.fingerprint],
-            "protocol": PROTOCOL_VERSION,
-        }
-        | _unusual(complete)
-    )
+    cache = cache or DataCache()
+    method = find_method(experiment)
+    complete = _complete(experiment, method)
+    _check_evaluation(complete)
+    spec, tested = complete.data, complete.evaluation.detections or complete.data.detections
+    train = cache.load(spec.name, spec.root, spec.detections, spec.options)
+    test = cache.load(spec.name, spec.root, tested, spec.options)
+    _check_data(experiment, method, train, test)
+    variant = _variant(experiment, method)
+    training = _training(experiment, method, variant, train, test, cache)
     return Job(
-        asked=experiment,
+        portable=_portable(experiment, method),
         experiment=complete,
         training=training,
-        published=published,
-        evaluated_config=evaluated_config,
+        published=method.published,
+        evaluated_config=method.evaluated_config,
         variant=variant,
         train=train,
         test=test,
-        id=evaluation_id,
+        id=evaluation_identity(training.id, complete, test, method.lifter.probabilistic),
     )
 
 
-def _unusual(experiment: Experiment) -> dict[str, Any]:
-    """A measurement that is not the usual one, for identities."""
-    spec = experiment.measurement
-    shared = {"threads": "shared"} if spec.workers > 1 else {}
-    return {"measurement": spec.model_dump() | shared} if spec.title else {}
+def _complete(experiment: Experiment, method: ConfiguredMethod) -> Experiment:
+    """The experiment with no field left open, and without options that change nothing."""
+    spec, training, evaluation = experiment.method, experiment.training, experiment.evaluation
+    changes: dict[str, Any] = {
+        "detections": evaluation.detections or experiment.data.detections,
+        "options": _changed(method.evaluation_options, method.evaluated_config, method.config),
+    }
+    if not method.lifter.probabilistic:
+        changes |= DETERMINISTIC
+    options = _changed(method.options, method.config, method.base)
+    return experiment.model_copy(
+        update={
+            "method": spec.model_copy(update={"options": options}),
+            "training": fill_in(training, method.recipe).as_requested(training),
+            "evaluation": evaluation.model_copy(update=changes),
+        }
+    )
 
 
-def _filled(asked: TrainingSpec, recipe: Recipe) -> TrainingSpec:
-    """A training with what it leaves open taken from a recipe."""
-    left = {key: value for key, value in asdict(recipe).items() if getattr(asked, key) is None}
-    if asked.epochs is not None and "least_steps" in left:
-        left["least_steps"] = 0
-    return asked.model_copy(update=left)
+def _portable(experiment: Experiment, method: ConfiguredMethod) -> Experiment:
+    """See ``Job.portable``."""
+    spec, evaluation = experiment.method, experiment.evaluation
+    data, training = experiment.data, experiment.training
+    return experiment.model_copy(
+        update={
+            "method": spec.model_copy(update={"options": method.options}),
+            "data": data.model_copy(update={"root": data.root and data.root.absolute()}),
+            "training": training.model_copy(update={"weights": training.weights and training.weights.absolute()}),
+            "evaluation": evaluation.model_copy(update={"options": method.evaluation_options}),
+        }
+    )
+
+
+def _changed(options: dict[str, Any], config: Any, base: Any) -> dict[str, Any]:
+    """Those that change ``base``: an option spelled out at its default is no other experiment."""
+    return {key: value for key, value in options.items() if getattr(config, key) != getattr(base, key)}
+
+
+def _variant(experiment: Experiment, method: ConfiguredMethod) -> str:
+    """How an experiment differs from the usual one with its preset, in words."""
+    changed = [f"{k}={v}" for k, v in asdict(method.evaluated_config).items() if v != getattr(method.base, k)]
+    if experiment.evaluation.title:
+        changed.append(experiment.evaluation.title)
+    if experiment.measurement.title:
+        changed.append(f"measured with {experiment.measurement.title}")
+    return ", ".join(changed)
 
 
 def _training(
-    name: str,
-    lifter: type[Lifter],
-    config: Any,
-    spec: TrainingSpec,
-    data: Dataset,
-    title: str,
-    first: Training | None,
-    judges: Dataset,
-    weights: dict[str, str],
+    experiment: Experiment, method: ConfiguredMethod, variant: str, train: Dataset, test: Dataset, cache: DataCache
 ) -> Training:
-    way = identity(
-        {
-            "method": name,
-            "version": lifter.version,
-            "config": asdict(config),
-            "training": spec.model_dump(mode="json", exclude={"weights", "selection"}),
-            "data": [data.name, data.fingerprint],
-            "held out": _held_out(data, spec.holdout),
-        }
-        | ({} if first is None else {"first stage": first.id})
-        | weights
+    """The training of an experiment, with those that it begins from."""
+    spec, lifter, preset = experiment.training, method.lifter, experiment.method.preset
+    recipe = fill_in(spec, method.recipe)
+    stage = None if method.published is not None else lifter.first_stage(method.config)
+    first = None if stage is None else _first_training(stage, experiment, train, cache)
+    title = f"{lifter.title} [{variant}]" if variant else lifter.title
+    seed = f" seed {recipe.seed}" if recipe.seed else ""
+    trajectory = trajectory_identity(
+        experiment.method.name,
+        lifter,
+        method.config,
+        recipe,
+        train,
+        cache.held_out(train, recipe.holdout),
+        first=first.id if first else None,
+        published=method.published.source_sha256 if method.published else None,
     )
-    looks = {} if spec.selection == "last" else RULE
-    on = {"chosen on": judges.fingerprint} if spec.selection == "test" else {}
-    whole = identity({"way": way, "selection": spec.selection, **looks, **on})
-    return Training(lifter, config, data.skeleton, spec, title, first, way, whole)
+    return Training(
+        lifter=lifter,
+        config=method.config,
+        skeleton=train.skeleton,
+        recipe=recipe,
+        selection=spec.selection,
+        title=f"{title} {preset} {test.detections}{seed}",
+        first=first,
+        trajectory_id=trajectory,
+        id=training_identity(trajectory, spec.selection, test),
+    )
 
 
-def _held_out(data: Dataset, every: int) -> list[str]:
-    """Takes that are kept for validation, found once for each data set."""
-    key = data.name, data.fingerprint, every
-    if key not in _HELD_OUT:
-        _HELD_OUT[key] = held_out_takes(data.train, every)
-    return _HELD_OUT[key]
-
-
-_HELD_OUT: dict[tuple[str, str, int], list[str]] = {}
-
-
-def _first_training(stage: Stage, experiment: Experiment, data: Dataset) -> Training:
+def _first_training(stage: FirstStage, experiment: Experiment, data: Dataset, cache: DataCache) -> Training:
     """The training of a first stage: its own recipe, cut short where the experiment asks for a short training."""
-    asked = experiment.training
-    recipe = stage.recipe or stage.lifter.presets[experiment.method.preset].recipe
-    own: dict[str, Any] = asdict(recipe) | {"selection": stage.selection, "weights": None}
-    if asked.epochs is not None:
-        own |= {"epochs": min(asked.epochs, recipe.epochs), "least_steps": 0}
-    if asked.least_steps is not None:
-        own["least_steps"] = min(asked.least_steps, recipe.least_steps)
-    before = stage.lifter.first_stage(stage.config)
-    return _training(
-        f"{stage.lifter.__module__}:{stage.lifter.__qualname__}",
-        stage.lifter,
+    lifter, preset = stage.lifter, experiment.method.preset
+    recipe = fill_in_first_stage(experiment.training, stage.recipe or lifter.presets[preset].recipe)
+    before = lifter.first_stage(stage.config)
+    first = None if before is None else _first_training(before, experiment, data, cache)
+    trajectory = trajectory_identity(
+        f"{lifter.__module__}:{lifter.__qualname__}",
+        lifter,
         stage.config,
-        asked.model_copy(update=own),
+        recipe,
         data,
-        f"{stage.lifter.title} {experiment.method.preset} {data.detections}",
-        first=None if before is None else _first_training(before, experiment, data),
-        judges=data,
-        weights={},
+        cache.held_out(data, recipe.holdout),
+        first=first.id if first else None,
+        published=None,
+    )
+    return Training(
+        lifter=lifter,
+        config=stage.config,
+        skeleton=data.skeleton,
+        recipe=recipe,
+        selection=stage.selection,
+        title=f"{lifter.title} {preset} {data.detections}",
+        first=first,
+        trajectory_id=trajectory,
+        id=training_identity(trajectory, stage.selection, data),
     )
 
 
-def _check(experiment: Experiment) -> None:
+def _check_evaluation(experiment: Experiment) -> None:
+    """Refuse parts of an evaluation that contradict each other."""
     if experiment.evaluation.windows is not None and experiment.evaluation.sequences is not None:
         raise InputError(
             "evaluation.windows and evaluation.sequences both name a part of the test set: set one of them to all"
         )
     trained, tested = experiment.data.detections, experiment.evaluation.detections
-    if tested != trained and not experiment.evaluation.foreign_detections:
+    if tested != trained and not experiment.evaluation.allow_other_detections:
         raise InputError(
             f"evaluation.detections is {tested!r}, but the method is trained on {trained!r}: set data.detections "
-            f"to {tested!r} too, or evaluation.foreign_detections to true if that is what you want to measure"
+            f"to {tested!r} too, or evaluation.allow_other_detections to true if that is what you want to measure"
         )
+
+
+def _check_data(experiment: Experiment, method: ConfiguredMethod, train: Dataset, test: Dataset) -> None:
+    """Refuse data that do not fit the published weights, or lack a confidence that the method reads."""
+    published = method.published
+    if published is not None and published.skeleton != test.skeleton:
+        raise InputError(
+            f"{experiment.training.weights}: lifts joints of {published.skeleton.name}, but the data have those "
+            f"of {test.skeleton.name}; import the checkpoint with --set skeleton={test.skeleton.name}"
+        )
+    if method.lifter.needs_confidence:
+        trained_on = train.train if published is None else ()
+        _check_confidence(method.lifter, method.config, train, trained_on)
+        _check_confidence(method.lifter, method.evaluated_config, test, test.test)
 
 
 def _check_confidence(lifter: type[Lifter], config: Any, data: Dataset, sequences: Iterable[Sequence]) -> None:
@@ -356,33 +336,3 @@ def _check_confidence(lifter: type[Lifter], config: Any, data: Dataset, sequence
             "take other detections, or set method.options.confidence to one (with published "
             "weights: evaluation.options.confidence)"
         )
-
-
-def _configure(lifter: type[Lifter], config: Any, options: dict[str, Any], method: str) -> Any:
-    hints = get_type_hints(lifter.Config)
-    changed = checked_options(options, hints, "method.options", method)
-    return replace(config, **changed)
-
-
-def _changed(options: dict[str, Any], config: Any, base: Any) -> dict[str, Any]:
-    """Those that change ``base``: an option spelled out at its default is no other experiment."""
-    return {key: value for key, value in options.items() if getattr(config, key) != getattr(base, key)}
-
-
-def _published(experiment: Experiment) -> Any:
-    """The published checkpoint that an experiment evaluates, or None."""
-    path = experiment.training.weights
-    if path is None:
-        return None
-    published = importlib.import_module("baselines.published.checkpoint").read_imported(path)
-    named = experiment.method.name
-    if published.method != named:
-        raise InputError(f"{path}: holds weights of {published.method}, but method.name is {named}")
-    if experiment.method.options:
-        raise InputError(f"{path}: has its own configuration; leave method.options out")
-    return published
-
-
-@functools.lru_cache(maxsize=4)
-def _load(name: str, root: Path | None, detections: str, options: tuple[tuple[str, Any], ...]) -> Dataset:
-    return bench.data.load(name, root, detections, dict(options))

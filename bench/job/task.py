@@ -1,12 +1,11 @@
-"""Pieces of work: train, evaluate, price. Whoever comes first does one that is not done; the others find it done.
+"""Tasks: train, evaluate, measure. The first process that comes to a task does it; others find it done.
 
-A piece is described by experiments, so that any process on any machine that sees the store can do it. What it
-makes is kept in the store, and so is why it failed.
+A task is described by experiments, so that any process on any machine that sees the store can do it. What it
+makes is kept in the store, and so is the reason why it failed.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 import traceback
@@ -16,54 +15,53 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+import torch
 from filelock import Timeout
 from tqdm import tqdm
 
 from bench.config.experiment import Experiment
-from bench.job.resolve import Job, resolve
+from bench.devices import device_of
+from bench.job import pipeline, weights
+from bench.job.data_cache import DataCache
+from bench.job.resolve import Job, Training, resolve
 from bench.measure import memory
+from bench.results.files import UNWRITABLE
 from bench.results.record import Failure, FailureKind
 from bench.results.store import Seconds, Store
 from models.errors import DivergedError, InputError
 
-if TYPE_CHECKING:
-    import torch
-
-Kind = Literal["train", "evaluate", "measure"]
+TaskKind = Literal["train", "evaluate", "measure"]
 TaskStatus = Literal["done", "failed", "busy", "crashed"]
-"""How a try ended: busy means that another program is at it, crashed that the process was lost."""
-
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
-"""Errors of the place where results are kept: no experiment's fault, and the end of a sweep."""
+"""How a try ended: busy means that another program is doing the task, crashed that the process was lost."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A piece of work.
+    """One thing to do.
 
     Attributes:
         kind: train makes the weights of a training, evaluate keeps numbers that are read off the same samples,
-            price measures what a prediction costs.
-        id: identity of the training (of several that are one piece of work), the samples or the price.
-        ids: under which a failure is recorded: of the trainings, the experiments or the price.
+            measure finds out what a prediction costs.
+        id: identity of the training (of several that are one task), of the samples, or of the cost.
+        ids: under which a failure is recorded: of the trainings, the evaluations or the cost.
         experiments: for which it is done.
-        needs: names of items that come before.
+        needs: names of tasks that come before.
         title: what progress lines call it.
         size: larger ones begin first.
-        shape: items of one shape take about the same time.
+        duration_key: tasks with the same one take about the same time.
         device: "auto", "cpu", "cuda" or "cuda:i".
     """
 
-    kind: Kind
+    kind: TaskKind
     id: str
     ids: tuple[str, ...]
     experiments: tuple[Experiment, ...]
     needs: frozenset[str]
     title: str
     size: float
-    shape: str
+    duration_key: str
     device: str
 
     @property
@@ -71,23 +69,24 @@ class Task:
         return f"{self.kind}-{self.id}"
 
 
-def run_task(item: Task, root: Path, attempt: int = 0) -> TaskStatus:
-    """Do a piece of work if it is not done.
+def run_task(task: Task, root: Path, attempt: int = 0, cache: DataCache | None = None) -> TaskStatus:
+    """Do a task if it is not done.
 
     Args:
-        item: what to do.
+        task: what to do.
         root: of the store.
-        attempt: how often it was tried before; after a crash, evaluation goes in smaller batches.
+        attempt: how often it was tried before; after a crash, evaluation begins with smaller batches.
+        cache: data sets that this process has loaded already.
 
     Raises:
         OSError: the store cannot be written.
     """
     store = Store(root)
     if distributed():
-        return _run_task(item, store, attempt) if item.kind == "train" or first_process() else "done"
+        return _run_task(task, store, attempt, cache) if task.kind == "train" or first_process() else "done"
     try:
-        with store.lock(item.name).acquire(timeout=0):
-            return _run_task(item, store, attempt)
+        with store.lock(task.name).acquire(timeout=0):
+            return _run_task(task, store, attempt, cache)
     except Timeout:
         return "busy"
 
@@ -98,81 +97,93 @@ def distributed() -> bool:
 
 
 def first_process() -> bool:
-    """Whether this process is the one that evaluates, prices and logs."""
+    """Whether this process is the one that evaluates, measures, logs and reports."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def _run_task(item: Task, store: Store, attempt: int) -> TaskStatus:
-    if _is_done(item, store):
+def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -> TaskStatus:
+    if _is_done(task, store):
         return "done"
-    if all(name in store.failures for name in item.ids):
+    if all(name in store.failures for name in task.ids):
         return "failed"
-    from bench.devices import device_of
-
-    jobs = [resolve(experiment) for experiment in item.experiments]
-    device = device_of(item.device)
+    cache = cache or DataCache()
+    jobs = [resolve(experiment, cache) for experiment in task.experiments]
+    device = device_of(task.device)
     started = time.monotonic()
-    with _used(store, device, item):
-        if item.kind == "train":
-            failed = _caught(item.ids, item.title, store, partial(_train, item, jobs, store))
-        elif item.kind == "measure":
-            failed = _caught(item.ids, item.title, store, partial(_price, item, jobs[0], store, device))
-        else:
+    with _use_of_device(store, device, task):
+        if task.kind == "evaluate":
             failed = _evaluate(jobs, store, device, attempt)
+        else:
+            train = partial(_train, task, jobs, store)
+            measure = partial(_measure, task, jobs[0], store, device)
+            action = train if task.kind == "train" else measure
+            failed = _record_if_it_fails(task.ids, task.title, store, action)
     if failed:
         return "failed"
-    store.times.put(item.shape, Seconds(seconds=time.monotonic() - started))
+    store.times.put(task.duration_key, Seconds(seconds=time.monotonic() - started))
     return "done"
 
 
-def _used(store: Store, device: torch.device, item: Task) -> AbstractContextManager[None]:
-    """The device, alone for a price; processes that train together only wait for each other."""
-    return nullcontext() if distributed() else store.device(str(device), alone=item.kind == "measure")
+def _use_of_device(store: Store, device: torch.device, task: Task) -> AbstractContextManager[None]:
+    """The device, alone while a cost is measured; processes that train together only wait for each other."""
+    return nullcontext() if distributed() else store.device(str(device), alone=task.kind == "measure")
 
 
-def _is_done(item: Task, store: Store) -> bool:
-    if item.kind == "train":
-        return all(map(store.is_trained, item.ids))
-    return item.kind == "measure" and item.id in store.measurements
+def _is_done(task: Task, store: Store) -> bool:
+    if task.kind == "train":
+        return all(map(store.is_trained, task.ids))
+    return task.kind == "measure" and task.id in store.measurements
 
 
-def _train(item: Task, jobs: list[Job], store: Store) -> None:
-    from bench.job.weights import train_or_load
-
-    pairs = zip(item.ids, jobs, strict=True)
-    wanted = [(next(t for t in job.training.chain if t.id == name), job.test) for name, job in pairs]
-    (training, judges), *others = [pair for pair in wanted if not store.is_trained(pair[0].id)]
-    train_or_load(training, training.build(), jobs[0].train, judges, store, item.device, others)
+def _train(task: Task, jobs: list[Job], store: Store) -> None:
+    wanted = [(_training_of(job, name), job.test) for name, job in zip(task.ids, jobs, strict=True)]
+    (training, selection_data), *others = [pair for pair in wanted if not store.is_trained(pair[0].id)]
+    weights.train_or_load(training, training.build(), jobs[0].train, selection_data, store, task.device, others)
 
 
-def _price(item: Task, job: Job, store: Store, device: torch.device) -> None:
-    from bench.job.pipeline import price
+def _training_of(job: Job, name: str) -> Training:
+    """The training with this id among those that a job needs.
 
-    store.measurements.put(item.id, price(job, store, device))
+    Raises:
+        InputError: there is none: the experiment means something else here than where the task was made.
+    """
+    for training in job.training.chain:
+        if training.id == name:
+            return training
+    known = ", ".join(training.id for training in job.training.chain)
+    raise InputError(
+        f"{job.name}: here its trainings are {known}, but {name} was asked for: the code, the data or the text "
+        "encoders of this machine differ from those where the sweep was started"
+    )
+
+
+def _measure(task: Task, job: Job, store: Store, device: torch.device) -> None:
+    store.measurements.put(task.id, pipeline.measure(job, store, device))
 
 
 def _evaluate(jobs: list[Job], store: Store, device: torch.device, halvings: int) -> bool:
-    """Evaluate together; where that fails, each by itself, so that one does not take the others with it."""
-    from bench.job.pipeline import evaluate_together
+    """Evaluate together; where that fails, each job by itself, so that one does not take the others with it.
 
-    known = store.evaluations.ids()
-    known |= store.finished()
+    Returns:
+        Whether any of them failed.
+    """
+    known = store.evaluations.ids() | store.finished()
     missing = [job for job in jobs if job.id not in known]
     if len(missing) > 1:
         try:
-            evaluate_together(missing, store, device, halvings)
+            pipeline.evaluate_together(missing, store, device, halvings)
         except Exception as error:
             if _ends_everything(error):
                 raise
         else:
             return False
-    alone = partial(evaluate_together, store=store, device=device, halvings=halvings)
-    results = [_caught([job.id], job.title, store, partial(alone, [job])) for job in missing]
+    alone = partial(pipeline.evaluate_together, store=store, device=device, halvings=halvings)
+    results = [_record_if_it_fails([job.id], job.title, store, partial(alone, [job])) for job in missing]
     return any(results)
 
 
-def _caught(names: Iterable[str], title: str, store: Store, action: Callable[[], object]) -> bool:
-    """Whether the action failed; why is then kept under each of the names."""
+def _record_if_it_fails(names: Iterable[str], title: str, store: Store, action: Callable[[], object]) -> bool:
+    """Whether the action failed; the reason is then kept under each of the names."""
     try:
         action()
     except Exception as error:
@@ -187,7 +198,13 @@ def _caught(names: Iterable[str], title: str, store: Store, action: Callable[[],
 def record_failure(
     store: Store, names: Iterable[str], title: str, kind: FailureKind, reason: str, details: str = ""
 ) -> None:
-    """Keep why a piece of work gave no result."""
+    """Keep why a task gave no result, under each of the ids ``names``.
+
+    Args:
+        title: what progress lines call the task.
+        reason: one sentence.
+        details: a traceback.
+    """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for name in names:
         failure = Failure(id=name, title=title, kind=kind, reason=reason, details=details, failed_at=now)
@@ -196,7 +213,7 @@ def record_failure(
 
 
 def _ends_everything(error: BaseException | None) -> bool:
-    """Whether the place where results are kept is at fault, not the experiment."""
+    """Whether results cannot be kept, so that the sweep must end; then the experiment is not at fault."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in UNWRITABLE:
             return True

@@ -1,4 +1,4 @@
-"""Trained weights: found in the store, or made there, what they begin from first."""
+"""Trained weights: read from the store, or made there, after the training that they begin from."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from bench.data.sequence import Dataset
-from bench.data.windows import evaluation_windows, split_validation, training_windows
+from bench.data.splits import split_validation
+from bench.data.windows import evaluation_windows, training_windows
 from bench.job.resolve import Training
 from bench.results.record import TrainingInfo
 from bench.results.store import Store
-from bench.training.selection import Choice
-from bench.training.trainer import accelerator_for, load_trained, train
+from bench.training.checkpoints import load_trained
+from bench.training.selection import CheckpointSelector
+from bench.training.trainer import accelerator_for, train
 from models.errors import InputError
 from models.lifter import Lifter
 
@@ -30,77 +32,88 @@ def train_or_load(
     training: Training,
     lifter: Lifter,
     data: Dataset,
-    judges: Dataset,
+    selection_data: Dataset,
     store: Store,
     device: str,
-    others: Sequence[tuple[Training, Dataset]] = (),
-) -> tuple[TrainingInfo, bool]:
+    siblings: Sequence[tuple[Training, Dataset]] = (),
+) -> TrainingInfo:
     """Give ``lifter`` the weights of a training, which is done now if it was not done before.
 
-    The trainings that it begins from are trainings of their own: kept, continued after an interruption, and shared
-    by all that begin from them. Other programs that want the same wait.
+    A training that this one begins from comes first; it is kept in the store and shared like any other. While one
+    program trains, others that need the same training wait.
 
     Args:
         training: what to do.
         lifter: ``training.build()``.
         data: training data.
-        judges: whose test part chooses the checkpoint where ``selection`` is "test".
+        selection_data: its test part selects the checkpoint where ``selection`` is "test".
         store: where trainings are kept.
         device: "auto", "cpu", "cuda" or "cuda:i".
-        others: trainings that go the same way but choose another checkpoint of it, with whose test part chooses
-            theirs; they are kept too where the training is done now.
+        siblings: trainings of the same trajectory that select another checkpoint, each with the data for that. If
+            the training is done now, their weights are kept too.
 
     Returns:
-        How the weights came to be, and whether they were made now.
+        How the weights came to be.
 
     Raises:
         InputError: the data does not fit the method, or a training diverged.
     """
-    accelerator = accelerator_for(device, training.spec.precision)
-    folder = store.training(training.id)
-    with _alone(store, [training, *(other for other, _ in others)], accelerator):
-        info = load_trained(lifter, folder)
+    accelerator = accelerator_for(device, training.recipe.precision)
+    together = [(training, selection_data), *siblings]
+    with _locked(store, [member for member, _ in together], accelerator):
+        info = load_trained(lifter, store.training(training.id))
         if info is not None:
-            return info, False
-        before = None
-        if training.first is not None:
-            first, before = _first(training.first, data, judges, store, device)
-            lifter.begin_from(first)
-        spec = training.spec
-        _check_lengths(data, lifter)
-        fitted, held_out = split_validation(data.train, spec.holdout)
-        choices = []
-        for wanted, judge in ((training, judges), *others):
-            takes = judge.test if wanted.spec.selection == "test" else held_out
-            validation = evaluation_windows(takes, lifter)
-            choices.append(Choice(wanted.spec.selection, validation, store.training(wanted.id)))
-        windows = training_windows(fitted, lifter, spec.flip)
-        unfinished = store.training("+".join(choice.folder.name for choice in choices))
-        info = train(lifter, windows, choices, spec, unfinished, accelerator, training.title, before)
+            return info
+        info = _train(together, lifter, data, store, device, accelerator)
     if accelerator.is_main_process:
         tqdm.write(
             f"trained {training.title}: {info.steps} steps in {info.seconds:.0f} s "
             f"({info.windows_per_s:.0f} windows/s)"
         )
-    return info, True
+    return info
 
 
-def _first(
-    training: Training, data: Dataset, judges: Dataset, store: Store, device: str
+def _train(
+    together: Sequence[tuple[Training, Dataset]],
+    lifter: Lifter,
+    data: Dataset,
+    store: Store,
+    device: str,
+    accelerator: Accelerator,
+) -> TrainingInfo:
+    """Do trainings of one trajectory, the first of which ``lifter`` gets the weights of."""
+    training, selection_data = together[0]
+    first_info = None
+    if training.first is not None:
+        first, first_info = _first_stage(training.first, data, selection_data, store, device)
+        lifter.begin_from(first)
+    _check_lengths(data, lifter)
+    fitted, held_out = split_validation(data.train, training.recipe.holdout)
+    selectors = []
+    for member, test in together:
+        takes = test.test if member.selection == "test" else held_out
+        validation = evaluation_windows(takes, lifter)
+        selectors.append(CheckpointSelector(member.selection, validation, store.training(member.id)))
+    windows = training_windows(fitted, lifter, training.recipe.flip)
+    unfinished = store.training("+".join(member.id for member, _ in together))
+    return train(lifter, windows, selectors, training.recipe, unfinished, accelerator, training.title, first_info)
+
+
+def _first_stage(
+    training: Training, data: Dataset, selection_data: Dataset, store: Store, device: str
 ) -> tuple[Lifter, TrainingInfo]:
-    """A finished first stage, as every process reads it from the store."""
-    train_or_load(training, training.build(), data, judges, store, device)
+    """A finished first stage. Every process reads its weights from the store."""
+    train_or_load(training, training.build(), data, selection_data, store, device)
     finished = training.build()
-    info = load_trained(finished, store.training(training.id))
-    assert info is not None
+    info = train_or_load(training, finished, data, selection_data, store, device)
     return finished.eval(), info
 
 
 @contextmanager
-def _alone(store: Store, trainings: Iterable[Training], accelerator: Accelerator) -> Iterator[None]:
-    """Keep other programs from doing the same work; processes of one program share it."""
+def _locked(store: Store, trainings: Iterable[Training], accelerator: Accelerator) -> Iterator[None]:
+    """Keep other programs from doing the same trainings; processes of one program train together."""
     if accelerator.is_main_process:
-        in_one_order = sorted(training.id for training in trainings)  # so that nobody waits in a ring
+        in_one_order = sorted(training.id for training in trainings)  # so that no two programs wait for each other
         with ExitStack() as stack:
             for name in in_one_order:
                 stack.enter_context(store.lock(f"training-{name}"))
@@ -112,6 +125,7 @@ def _alone(store: Store, trainings: Iterable[Training], accelerator: Accelerator
 
 
 def _check_lengths(data: Dataset, lifter: Lifter) -> None:
+    """Refuse data without a sequence that is as long as a training window."""
     longest = max(len(sequence) for sequence in data.train)
     if longest < lifter.train_frames:
         raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import cycle, islice
 from typing import Any
@@ -16,21 +16,40 @@ import torch
 from bench.config.experiment import Precision
 from bench.devices import autocast
 from bench.measure import memory, nvml, timing
+from bench.measure.compilation import is_compiled
 from bench.measure.environment import tf32
 from bench.measure.flops import count_flops
 from bench.measure.peak_flops import product_peak
 from bench.measure.timing import FEWEST_SAMPLES, Call, Samples
-from bench.protocol.aggregation import DEPLOYABLE
+from bench.protocol.aggregation import deployable_poses
 from bench.protocol.evaluate import windows_per_call
 from bench.results.cost import Cost, Latency, Setup
 from models.lifter import Batch, Lifter, Sampling
 
 THROUGHPUT_WINDOWS = 16
 STAGE_SHARE = 0.1
-"""Of the budget, for calls in which the method's stages are timed."""
+"""Share of the time budget that goes into calls in which the stages of the method are timed."""
 
 ENERGY_SECONDS = 0.5
-"""Shorter than this, the energy counter's steps show."""
+"""The energy counter moves in steps; calls that take less than this together are not measured with it."""
+
+
+@dataclass(frozen=True)
+class _Prediction:
+    """What is measured: the arguments of ``measure_cost``, with ``inputs``: batches that take turns."""
+
+    lifter: Lifter
+    inputs: list[Batch]
+    sampling: Sampling
+    device: torch.device
+    budget: float
+    precision: Precision
+    batch: int
+    workers: int
+
+    def of(self, batch: Batch) -> torch.Tensor:
+        """The prediction for one batch."""
+        return self.lifter.predict(batch, self.sampling)
 
 
 def measure_cost(
@@ -43,15 +62,15 @@ def measure_cost(
     batch: int = 1,
     workers: int = 1,
 ) -> Cost:
-    """Price of one prediction with these H, K and flip, on this device.
+    """What one prediction with these H, K and flip costs on this device.
 
-    What a method remembers between predictions (the text of an action) is there before anything is measured, and
-    so is what is compiled. One call counts operations and one measures memory; further calls warm up until three
-    in a row differ by less than a tenth; then latency is sampled, stages are timed, and throughput at a larger
-    batch. Nothing is changed on the device.
+    What a method keeps between predictions (the text of an action) exists before anything is measured, and so does
+    what is compiled. One call counts operations and one measures memory; further calls warm up until three in a
+    row differ by less than a tenth; then latency is sampled, stages are timed, and throughput at a larger batch.
+    No setting of the device is changed.
 
     Args:
-        lifter: on ``device``; measured in evaluation mode.
+        lifter: on ``device``, in evaluation mode.
         batches: one window each, taken in rotation; with ``camera``, which J-Fit reads.
         sampling: as evaluated.
         device: of the method.
@@ -63,45 +82,25 @@ def measure_cost(
     """
     device = torch.device(device)
     inputs = inputs_of(batches, batch, device)
-    rotation = cycle(inputs)
-    was_training = lifter.training
-    lifter.eval()
-
-    def predict() -> object:
-        return lifter.predict(next(rotation), sampling)
-
+    measured = _Prediction(lifter, inputs, sampling, device, budget_seconds, precision, batch, workers)
     with torch.inference_mode(), autocast(device, precision), nvml.gpu(device) as gpu:
-        first = sampling if _compiled(lifter) else replace(sampling, hypotheses=1, steps=1)
-        for some in inputs:
-            lifter.predict(some, first)
-        with torch.compiler.set_stance("force_eager") if lifter.compiled else nullcontext():
-            flops = count_flops(lambda: lifter.predict(inputs[0], sampling))
-        used = memory.peak_memory(lambda: lifter.predict(inputs[0], sampling), device)
-        process_memory = nvml.process_memory_mb(gpu)
-        samples, energy, energy_source = _latency_and_energy(predict, device, budget_seconds, gpu)
-        state = nvml.state(gpu)
-        stages = _stages(lifter, predict, device, budget_seconds, samples)
-        median = statistics.median(samples.each)
-        size, together = (batch, median) if batch > 1 else (1, median)
-        if batch == workers == 1:
-            size, together = _throughput(lifter, inputs, sampling, device, budget_seconds, median)
-        aggregations = _aggregations(lifter, batches[0].to(device), sampling, device, budget_seconds)
-    lifter.train(was_training)
-    frozen = lifter.frozen_parameters()
-    p20, p80, p95 = np.percentile(samples.each, [20, 80, 95]).tolist()
-    latency = Latency(
-        median_ms=median / batch,
-        p20_ms=p20 / batch,
-        p80_ms=p80 / batch,
-        p95_ms=p95 / batch,
-        samples_ms=tuple(one / batch for one in samples.each),
-        frames=lifter.frames,
-        throughput_windows_per_s=1000 * workers * size / together,
-        throughput_batch=size,
-        clock="CUDA events" if device.type == "cuda" else "wall",
-        host_ms=samples.host / batch,
-        stages_ms={name: spent / batch for name, spent in stages.items()},
+        return _measure(measured, batches[0].to(device), gpu)
+
+
+def _measure(measured: _Prediction, window: Batch, gpu: Any) -> Cost:
+    """All that is measured, in this order; ``window``: for aggregations, ``gpu``: NVML's handle or None."""
+    lifter, device, batch = measured.lifter, measured.device, measured.batch
+    _warm_caches(measured)
+    flops = _count_flops(measured)
+    used = memory.peak_memory(lambda: measured.of(measured.inputs[0]), device)
+    process_memory = nvml.process_memory_mb(gpu)
+    inputs = cycle(measured.inputs)
+    samples, energy, energy_source = latency_and_energy(
+        lambda: measured.of(next(inputs)), device, measured.budget, gpu
     )
+    state = nvml.state(gpu)
+    latency = _latency(measured, samples)
+    frozen = lifter.frozen_parameters()
     return Cost(
         parameters=sum(parameter.numel() for parameter in lifter.parameters()) - frozen,
         frozen_parameters=frozen,
@@ -110,14 +109,14 @@ def measure_cost(
         peak_memory_mb=used.peak,
         memory_source=used.source,
         nvml_memory_mb=process_memory,
-        aggregation_ms=aggregations,
-        setup=_setup(lifter, sampling, device, precision, batch, workers),
+        aggregation_ms=_aggregations(measured, window),
+        setup=_setup(measured),
         weights_mb=memory.weights_mb(lifter),
         added_memory_mb=used.added,
         reserved_memory_mb=used.reserved,
         energy_j=None if energy is None else energy / batch,
         energy_source=energy_source,
-        peak_gflops=product_peak(device, precision) if workers == 1 else None,
+        peak_gflops=product_peak(device, measured.precision) if measured.workers == 1 else None,
         device_state=state,
     )
 
@@ -128,15 +127,24 @@ def blind(batch: Batch) -> Batch:
 
 
 def inputs_of(batches: Sequence[Batch], size: int, device: torch.device) -> list[Batch]:
-    """As many batches of ``size`` windows as there are windows, each begun by another one."""
+    """As many batches of ``size`` windows as there are windows, each beginning with another one.
+
+    Args:
+        batches: one window each.
+        size: windows in each of the new batches; windows are repeated as often as needed.
+        device: where the new batches are.
+    """
     seen = [blind(batch).to(device) for batch in batches]
-    return seen if size == 1 else [_joined(seen[n:] + seen[:n], size) for n in range(len(seen))]
+    return seen if size == 1 else [_join(seen[n:] + seen[:n], size) for n in range(len(seen))]
 
 
-def _latency_and_energy(
+def latency_and_energy(
     predict: Call, device: torch.device, budget: float, gpu: Any
 ) -> tuple[Samples, float | None, str]:
-    """Samples of calls, the joules of one, and how they were measured or why they were not."""
+    """Times of calls, the joules of one call, and how those were measured or why they were not.
+
+    ``budget``: seconds that the calls may take, about. ``gpu``: NVML's handle of the device; None for a CPU.
+    """
     number = timing.affordable(predict, device, budget)
     before = nvml.energy_j(gpu)
     samples = timing.timed([predict], number, device)[0]
@@ -149,51 +157,98 @@ def _latency_and_energy(
     return samples, (after - before) / number, f"NVML's counter over {number} calls"
 
 
-def _stages(
-    lifter: Lifter, predict: Call, device: torch.device, budget: float, samples: Samples
-) -> dict[str, float]:
-    number = int(np.clip(1000 * STAGE_SHARE * budget / samples.host, 1, 100))
-    return timing.stage_times(lifter, predict, device, number)
+def _warm_caches(measured: _Prediction) -> None:
+    """Predict each input once, so that what the method keeps and what is compiled is there before measuring.
+
+    A form that is compiled must be of the measured H and K; otherwise one hypothesis and one step are enough.
+    """
+    smallest = replace(measured.sampling, hypotheses=1, steps=1)
+    sampling = measured.sampling if is_compiled(measured.lifter) else smallest
+    for batch in measured.inputs:
+        measured.lifter.predict(batch, sampling)
 
 
-def _throughput(
-    lifter: Lifter, inputs: list[Batch], sampling: Sampling, device: torch.device, budget: float, median: float
-) -> tuple[int, float]:
-    """As large a batch as the budget and the memory admit, and the time of a call of it (ms)."""
-    affordable = int(1000 * budget / FEWEST_SAMPLES / median)
-    hypotheses = sampling.hypotheses if lifter.probabilistic else 1
-    largest = windows_per_call(hypotheses * lifter.frames, device)
-    size = max(1, min(THROUGHPUT_WINDOWS, affordable, largest))
-    while size > 1:
-        predict = partial(lifter.predict, _joined(inputs, size), sampling)
-        try:
-            if _compiled(lifter):
-                predict()  # what is compiled for this size is made now, before it is asked how long a call takes
-            return size, statistics.median(timing.sample(predict, device, budget).each)
-        except Exception as error:
-            if not memory.is_out_of_memory(error):
-                raise
-        size //= 2
-        memory.release()
-    return 1, median
+def _count_flops(measured: _Prediction) -> int:
+    """Operations of one call, counted in the form of the method that is not compiled."""
+    with torch.compiler.set_stance("force_eager") if measured.lifter.compiled else nullcontext():
+        return count_flops(lambda: measured.of(measured.inputs[0]))
 
 
-def _aggregations(
-    lifter: Lifter, batch: Batch, sampling: Sampling, device: torch.device, budget: float
-) -> dict[str, float]:
-    """Median time (ms) of each deployable aggregation of the last step's hypotheses."""
+def _stages(measured: _Prediction, samples: Samples) -> dict[str, float]:
+    """Mean milliseconds of each stage of a call."""
+    number = int(np.clip(1000 * STAGE_SHARE * measured.budget / samples.host, 1, 100))
+    rotation = cycle(measured.inputs)
+    return timing.stage_times(
+        measured.lifter,
+        lambda lifter: lifter.predict(next(rotation), measured.sampling),
+        measured.device,
+        number,
+    )
+
+
+def _throughput(measured: _Prediction, median: float) -> tuple[int, float]:
+    """Windows of a call for the throughput, and windows per second.
+
+    For single windows in one process, as large a batch as the budget and the memory admit; otherwise the calls
+    that were timed already, of which ``median`` is the time in milliseconds.
+    """
+    if measured.batch > 1 or measured.workers > 1:
+        return measured.batch, 1000 * measured.workers * measured.batch / median
+    lifter = measured.lifter
+    affordable = int(1000 * measured.budget / FEWEST_SAMPLES / median)
+    hypotheses = measured.sampling.hypotheses if lifter.probabilistic else 1
+    largest = windows_per_call(hypotheses * lifter.frames, measured.device)
+
+    def at_size(size: int) -> tuple[int, float]:
+        if size == 1:
+            return 1, 1000 / median
+        predict = partial(measured.of, _join(measured.inputs, size))
+        if is_compiled(lifter):
+            predict()  # what is compiled for this size is made now, before the time of a call is estimated
+        spent = statistics.median(timing.sample(predict, measured.device, measured.budget).each)
+        return size, 1000 * size / spent
+
+    sizes = memory.halving(max(1, min(THROUGHPUT_WINDOWS, affordable, largest)))
+    return memory.first_that_fits(at_size, sizes)
+
+
+def _aggregations(measured: _Prediction, batch: Batch) -> dict[str, float]:
+    """Median time (ms) of each deployable aggregation of the last step's hypotheses of one window."""
+    lifter = measured.lifter
     if not lifter.probabilistic:
         return {}
-    pred = lifter.predict(blind(batch), sampling)[:, -1:]
+    pred = measured.of(blind(batch))[:, -1:]
     left = lifter.context[0]
     seen = replace(blind(batch), pose_2d=batch.pose_2d[:, left : left + lifter.frames], camera=batch.camera)
+    budget = measured.budget / 10
     return {
-        name: statistics.median(timing.sample(partial(aggregate, pred, seen), device, budget / 10).each)
-        for name, aggregate in DEPLOYABLE.items()
+        name: statistics.median(timing.sample(partial(aggregate, pred, seen), measured.device, budget).each)
+        for name, aggregate in deployable_poses().items()
     }
 
 
-def _joined(inputs: list[Batch], size: int) -> Batch:
+def _latency(measured: _Prediction, samples: Samples) -> Latency:
+    """Times per window, of stages too, and throughput."""
+    batch, median = measured.batch, statistics.median(samples.each)
+    p20, p80, p95 = np.percentile(samples.each, [20, 80, 95]).tolist()
+    stages = _stages(measured, samples)
+    size, rate = _throughput(measured, median)
+    return Latency(
+        median_ms=median / batch,
+        p20_ms=p20 / batch,
+        p80_ms=p80 / batch,
+        p95_ms=p95 / batch,
+        samples_ms=tuple(one / batch for one in samples.each),
+        frames=measured.lifter.frames,
+        throughput_windows_per_s=rate,
+        throughput_batch=size,
+        clock="CUDA events" if measured.device.type == "cuda" else "wall",
+        host_ms=samples.host / batch,
+        stages_ms={name: spent / batch for name, spent in stages.items()},
+    )
+
+
+def _join(inputs: list[Batch], size: int) -> Batch:
     """One batch of ``size`` windows, repeating the inputs as often as needed."""
     chosen = list(islice(cycle(inputs), size))
     joined: dict[str, Any] = {
@@ -204,24 +259,15 @@ def _joined(inputs: list[Batch], size: int) -> Batch:
     return Batch(actions=tuple(action for batch in chosen for action in batch.actions), **joined)
 
 
-def _compiled(lifter: Lifter) -> bool:
-    """Whether the part that the method names is compiled, or another one by itself."""
-    return lifter.compiled or any(
-        hasattr(module, "_orig_mod") or module._compiled_call_impl is not None for module in lifter.modules()
-    )
-
-
-def _setup(
-    lifter: Lifter, sampling: Sampling, device: torch.device, precision: Precision, batch: int, workers: int
-) -> Setup:
+def _setup(measured: _Prediction) -> Setup:
     return Setup(
-        hypotheses=sampling.hypotheses,
-        steps=sampling.steps,
-        flip=sampling.flip,
-        precision=precision,
-        tf32=tf32(device),
-        compiled=_compiled(lifter),
+        hypotheses=measured.sampling.hypotheses,
+        steps=measured.sampling.steps,
+        flip=measured.sampling.flip,
+        precision=measured.precision,
+        tf32=tf32(measured.device),
+        compiled=is_compiled(measured.lifter),
         threads=torch.get_num_threads(),
-        batch=batch,
-        workers=workers,
+        batch=measured.batch,
+        workers=measured.workers,
     )

@@ -1,4 +1,4 @@
-"""The machine that numbers are made on: its names, its software, and what speaks against timings made now."""
+"""The machine that numbers are made on: hardware, software, and reasons to distrust timings made now."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIBRARIES = ("torch", "numpy", "accelerate", "transformers")
 
 
 def environment(device: torch.device | str, state: DeviceState | None = None) -> Environment:
-    """The machine, its software, and what speaks against timings made on it.
+    """The machine, its software, and warnings where timings made on it now are not to be trusted.
 
     ``state``: of a GPU while it was timed.
     """
@@ -48,7 +48,7 @@ def device_name(device: torch.device) -> str:
 
 
 def device_label(device: torch.device) -> str:
-    """The device that prices of this process belong to."""
+    """Name of the device as measurements of this process are kept under; the threads belong to it."""
     return f"{device_name(device)}, {torch.get_num_threads()} threads"
 
 

@@ -1,4 +1,4 @@
-"""Memory, of a device or of the machine: what a call needs; telling a lack of it, and giving back what is free."""
+"""Memory of a device or of the machine: how much a call needs, and what to do when there is too little."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import ctypes
 import gc
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import nn
 
 MEGABYTE = 1e6
 RESIDENT = "resident memory of the process, with interpreter, libraries, data and weights"
+
+Result = TypeVar("Result")
 
 
 class Use(NamedTuple):
@@ -35,7 +37,7 @@ class Use(NamedTuple):
 
 
 def peak_memory(call: Callable[[], object], device: torch.device) -> Use:
-    """Memory of one call, which nothing is timed in."""
+    """Memory of one call. The call is not timed: measuring its memory may slow it down."""
     return _on_gpu(call, device) if device.type == "cuda" else _on_cpu(call)
 
 
@@ -46,14 +48,51 @@ def weights_mb(module: nn.Module) -> float:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there was too little memory."""
+    """Whether an error means that there was too little memory, on a GPU or for the CPU."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
+def first_that_fits(call: Callable[[int], Result], sizes: Iterable[int]) -> Result:
+    """What ``call`` returns for the first of the sizes for which there is enough memory.
+
+    Args:
+        call: takes a size.
+        sizes: at least one, in the order in which they are tried: ``halving(64)``.
+
+    Raises:
+        Exception: what the call raises, except a lack of memory at any but the last size.
+    """
+    *larger, last = sizes
+    for size in larger:
+        try:
+            return call(size)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        release()
+    return call(last)
+
+
+def halving(size: int, least: int = 1) -> Iterator[int]:
+    """A size, its half, its quarter, …, down to ``least``; ``size`` alone where that is less."""
+    yield size
+    while size // 2 >= least:
+        size //= 2
+        yield size
+
+
+def doubling(parts: int, most: int) -> Iterator[int]:
+    """A number of parts, twice, four times as many, …, up to the first that is at least ``most``."""
+    yield parts
+    while parts < most:
+        parts *= 2
+        yield parts
+
+
 def release() -> None:
-    """Give back what nothing refers to, also what torch keeps in reserve on a GPU."""
+    """Free what nothing refers to any more, also the memory that torch holds in reserve on a GPU."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

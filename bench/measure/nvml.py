@@ -1,4 +1,4 @@
-"""What NVML tells of a GPU. It is only asked, nothing is ever set; what it does not know is None."""
+"""What NVML reports of a GPU. Settings are never changed; what NVML does not know is None."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ THROTTLING = {
     0x40: "heat (hardware)",
     0x80: "power brake",
 }
-"""Bits of NVML's reasons for lower clocks; being idle and clocks that somebody chose are no throttling."""
+"""Bits of NVML's reasons for lower clocks; idling, and clocks that somebody has set, are not among them."""
 
 
 def driver() -> str | None:
@@ -58,7 +58,7 @@ def process_memory_mb(handle: Any) -> float | None:
 
 
 def state(handle: Any) -> DeviceState | None:
-    """Clocks, power, heat and company of the GPU at this moment."""
+    """Clocks, power, temperature and other processes of the GPU at this moment; None without a handle."""
     if handle is None:
         return None
     power, limit = _of(handle, pynvml.nvmlDeviceGetPowerUsage), _of(handle, pynvml.nvmlDeviceGetEnforcedPowerLimit)

@@ -1,6 +1,7 @@
-"""The most that a device does in plain matrix products, measured: what a method's speed is a share of.
+"""The speed that a device reaches in plain matrix products, measured: its peak.
 
-On a CPU, of the two ways that the methods' linear layers have: the BLAS's products and oneDNN's convolutions.
+Reports give a method's speed as a share of it. On a CPU it is the faster of the two ways in which the methods'
+linear layers compute: the BLAS's products and oneDNN's convolutions.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from bench.measure.timing import affordable, timed
 from models.layers.linear import linear
 
 ROWS = {"cpu": 1024, "cuda": 8192}
-"""Of the square matrices."""
+"""Rows and columns of the square matrices that are multiplied, by type of device."""
 
 FEWEST_ROWS = 512
+"""Smaller matrices would not reach the peak; with these, a lack of memory is an error."""
+
 SECONDS = 0.4
 
 
@@ -29,11 +32,11 @@ def product_peak(device: torch.device, precision: Precision) -> float:
 
     Measured once in a process for each device, precision, state of TF32 and number of threads.
     """
-    return _peak(str(device), precision, torch.get_float32_matmul_precision(), torch.get_num_threads())
+    return measure_peak(str(device), precision, torch.get_float32_matmul_precision(), torch.get_num_threads())
 
 
 def peak_lines(device: torch.device) -> Iterator[str]:
-    """The peaks of a device in every arithmetic that it has, in words."""
+    """Lines of text with the peak of a device in each precision that it has."""
     yield f"{device_label(device)}, torch {torch.__version__}: matrix products, the fastest of those measured"
     before = torch.get_float32_matmul_precision()
     arithmetics: list[tuple[str, Precision, str]] = [("fp32", "fp32", "highest"), ("bf16", "bf16", "highest")]
@@ -49,20 +52,14 @@ def peak_lines(device: torch.device) -> Iterator[str]:
 
 
 @functools.cache
-def _peak(device: str, precision: Precision, tf32: str, threads: int) -> float:
+def measure_peak(device: str, precision: Precision, tf32: str, threads: int) -> float:
+    """As ``product_peak``, by everything that the result depends on; ``tf32`` and ``threads``: as they are now."""
     place = torch.device(device)
-    rows = ROWS[place.type]
-    while True:
-        try:
-            return _measured(place, precision, rows)
-        except Exception as error:
-            if rows <= FEWEST_ROWS or not memory.is_out_of_memory(error):
-                raise
-        rows //= 2
-        memory.release()
+    sizes = memory.halving(ROWS[place.type], least=FEWEST_ROWS)
+    return memory.first_that_fits(lambda rows: _time_products(place, precision, rows), sizes)
 
 
-def _measured(device: torch.device, precision: Precision, rows: int) -> float:
+def _time_products(device: torch.device, precision: Precision, rows: int) -> float:
     left, right = torch.randn(2, rows, rows, device=device).to(TYPES[precision])
     result = torch.empty_like(left)
 

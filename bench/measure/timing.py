@@ -1,11 +1,11 @@
-"""Times of calls: warmed up, sampled, of two calls in turns, and of the stages inside of a call."""
+"""Times of calls: of one call, of several in turns, and of the stages of a prediction."""
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,10 @@ from models.lifter import Lifter
 
 FEWEST_SAMPLES, MOST_SAMPLES = 5, 1000
 STEADY_CALLS, STEADY_WITHIN = 3, 0.1
+"""A call is warm when so many in a row differ by less than this share."""
+
 RESAMPLES = 2000
+"""Of the bootstrap."""
 
 Call = Callable[[], object]
 
@@ -33,7 +36,7 @@ def sample(call: Call, device: torch.device, budget: float) -> Samples:
 
 
 def affordable(call: Call, device: torch.device, budget: float) -> int:
-    """Warm a call up; so many of it take about ``budget`` seconds."""
+    """Warm a call up and return how many of it take about ``budget`` seconds, within the limits above."""
     return int(np.clip(budget / _warm_up(call, device, budget / 2), FEWEST_SAMPLES, MOST_SAMPLES))
 
 
@@ -47,17 +50,17 @@ def timed(calls: Sequence[Call], number: int, device: torch.device) -> list[Samp
     _synchronise(device)
     begin = time.perf_counter()
     for _ in range(number):
-        for call, its in zip(calls, marks, strict=True):
+        for call, of_call in zip(calls, marks, strict=True):
             start = _mark(device)
             call()
-            its.append((start, _mark(device)))
+            of_call.append((start, _mark(device)))
     _synchronise(device)
     host = 1000 * (time.perf_counter() - begin) / number
-    return [Samples([_between(*pair) for pair in its], host) for its in marks]
+    return [Samples([_between(*pair) for pair in of_call], host) for of_call in marks]
 
 
 class Ratio(NamedTuple):
-    """Of two medians, with its 95 % interval."""
+    """A ratio of two medians, with its 95 % interval."""
 
     value: float
     low: float
@@ -73,53 +76,71 @@ def ratio(first: list[float], second: list[float]) -> Ratio:
     return Ratio(float(np.median(second) / np.median(first)), low, high)
 
 
-def stage_times(lifter: Lifter, call: Call, device: torch.device, number: int) -> dict[str, float]:
-    """Mean milliseconds of each of the method's stages in a call; "other" is what no stage takes.
+def stage_times(
+    lifter: Lifter, predict: Callable[[Lifter], object], device: torch.device, number: int
+) -> dict[str, float]:
+    """Mean milliseconds of each of the method's stages in a prediction; "other" is what no stage takes.
 
     A stage that runs inside of another one is not counted there.
+
+    Args:
+        lifter: names its stages in ``timed_stages``; without any, nothing is timed.
+        predict: makes one prediction with the lifter that it is given: a copy that shares all weights with
+            ``lifter`` and whose stages are timed.
+        device: of the method.
+        number: of predictions.
     """
     if not lifter.timed_stages:
         return {}
-    spans: list[tuple[str, str, Any, Any]] = []
+    spans: list[_Span] = []
     running = [""]
 
-    def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def watching(*arguments: Any, **named: Any) -> Any:
+    def timed_as(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
             around = running[-1]
             running.append(name)
             start = _mark(device)
             try:
                 return function(*arguments, **named)
             finally:
-                spans.append((name, around, start, _mark(device)))
+                spans.append(_Span(name, around, start, _mark(device)))
                 running.pop()
 
-        return watching
+        return call
 
-    methods = {method: watched(name, getattr(lifter, method)) for name, method in lifter.timed_stages.items()}
-    with _replaced(lifter, methods):
-        for _ in range(number):
-            watched("other", call)()
+    watched = copy.copy(lifter)
+    for name, method in lifter.timed_stages.items():
+        setattr(watched, method, timed_as(name, getattr(watched, method)))
+    for _ in range(number):
+        timed_as("other", predict)(watched)
     _synchronise(device)
+    spent = _own_times(spans)
+    return {name: spent[name] / number for name in (*lifter.timed_stages, "other")}
+
+
+class _Span(NamedTuple):
+    """One call of a stage.
+
+    Attributes:
+        stage: name of it.
+        around: name of the stage in which it was called; "" for none.
+        start, end: moments, as ``_mark`` gives them.
+    """
+
+    stage: str
+    around: str
+    start: Any
+    end: Any
+
+
+def _own_times(spans: Iterable[_Span]) -> dict[str, float]:
+    """Stage → milliseconds in all, without what stages inside of it took."""
     spent: dict[str, float] = defaultdict(float)
-    for name, around, start, end in spans:
-        took = _between(start, end) / number
-        spent[name] += took
-        spent[around] -= took
-    return {name: spent[name] for name in (*lifter.timed_stages, "other")}
-
-
-@contextmanager
-def _replaced(lifter: Lifter, methods: dict[str, Callable[..., Any]]) -> Iterator[None]:
-    own = {name: value for name, value in vars(lifter).items() if name in methods}
-    for name, method in methods.items():
-        setattr(lifter, name, method)
-    try:
-        yield
-    finally:
-        for name in methods:
-            delattr(lifter, name)
-        vars(lifter).update(own)
+    for span in spans:
+        took = _between(span.start, span.end)
+        spent[span.stage] += took
+        spent[span.around] -= took
+    return spent
 
 
 def _warm_up(call: Call, device: torch.device, budget: float) -> float:

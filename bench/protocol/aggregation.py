@@ -1,73 +1,132 @@
-"""From H hypotheses to one error per joint and frame: the ways of the field, and two that need no ground truth.
+"""From H hypotheses to one error per joint and frame: the aggregations of the field, and two of our own.
 
 Shapes: B windows, K steps, H hypotheses, F frames, J joints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from bench.config.registry import AGGREGATIONS
 from bench.data.cameras import project, viewing_rays
-from bench.protocol.metrics import aligned_joint_errors, joint_errors
-from bench.results.record import GroundTruth, Kind
+from bench.protocol.metrics import MPJPE, P_MPJPE, Metric
+from bench.results.record import GroundTruth, ValueKind
+from models.errors import InputError
 from models.lifter import Batch
 
-METRICS = {"mpjpe": joint_errors, "p_mpjpe": aligned_joint_errors}
-"""Errors per joint of the metrics that hypotheses are aggregated under."""
-
 NamedErrors = dict[tuple[str, str | None], Tensor]
+"""(metric, aggregation) → ``[B, K, F, J]``."""
 
 MEDIAN_ITERATIONS = 16
 
 
 @dataclass(frozen=True)
-class Aggregation:
-    """A way to make one pose (or one error) of H hypotheses.
+class Candidates:
+    """H hypotheses, and what an aggregation picks among them by, as far as it may look at that.
 
     Attributes:
-        name: what tables print.
+        pred: ``[B, K, H, F, J, 3]`` metres, root-relative.
+        truth: 2D input, camera and ground truth.
+        errors: metric → ``[B, K, H, F, J]`` errors of the joints; empty for one that does not look at the pose.
+        window_errors: metric → ``[B, K, H]`` their sums over the counted frames of a window or of a call; empty
+            where ``errors`` is.
+        reprojection: ``[B, K, H, F, J]`` squared distances of the projected joints from the 2D input, with the
+            true root; None for one that does not look at the root.
+    """
+
+    pred: Tensor
+    truth: Batch
+    errors: Mapping[str, Tensor]
+    window_errors: Mapping[str, Tensor]
+    reprojection: Tensor | None
+
+    @cached_property
+    def nearest(self) -> Tensor:
+        """``[B, K, F, J]``: for each joint the hypothesis whose reprojection is nearest to the 2D input."""
+        assert self.reprojection is not None, "looks_at does not name the root trajectory"
+        return self.reprojection.argmin(2)
+
+    @cached_property
+    def nearest_to_fit(self) -> Tensor:
+        """The same with the root where it fits the mean pose best; no ground truth is read."""
+        return _nearest_to_fit(self.pred, self.truth)
+
+    def first(self, h: int) -> Candidates:
+        """The first ``h`` of the hypotheses."""
+        return replace(
+            self,
+            pred=self.pred[:, :, :h],
+            errors={metric: errors[:, :, :h] for metric, errors in self.errors.items()},
+            window_errors={metric: errors[:, :, :h] for metric, errors in self.window_errors.items()},
+            reprojection=None if self.reprojection is None else self.reprojection[:, :, :h],
+        )
+
+    def shown_to(self, looks_at: GroundTruth) -> Candidates:
+        """The same without what follows from ground truth that an aggregation does not look at."""
+        shown = self
+        if not looks_at.pose:
+            shown = replace(shown, truth=replace(shown.truth, pose_3d=None), errors={}, window_errors={})
+        if not looks_at.root_trajectory:
+            shown = replace(shown, truth=replace(shown.truth, trajectory=None), reprojection=None)
+        return shown
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """A way to make one pose (or one error) of H hypotheses, and all that is known of it.
+
+    Attributes:
+        name: what tables print; its key in the registry.
         looks_at: the ground truth that it is given beside the input.
-        rule: one line for the notes under a table.
+        rule: what its error is of, in one line.
+        pose: (pred ``[B, K, H, F, J, 3]``, truth) → the pose ``[B, K, F, J, 3]`` that a user of the method would
+            get. The truth holds the 2D input, the camera, and no more ground truth than ``looks_at`` names.
+        pick: (candidates, metric) → the number of the hypothesis that each joint is taken from, ``[B, K, F, J]``
+            or broadcasting to that; errors are then those of the picked joints. Without it, errors are those of
+            ``pose``. One of the two is needed; without ground truth it is ``pose``, whose time is measured.
+        version: raised when the same hypotheses would give another number.
     """
 
     name: str
     looks_at: GroundTruth
     rule: str
+    pose: Callable[[Tensor, Batch], Tensor] | None = None
+    pick: Callable[[Candidates, str], Tensor] | None = None
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        if self.pose is None and (self.pick is None or self.kind == "deployable"):
+            raise InputError(
+                f"aggregation {self.name!r} must make a pose, unless it picks by ground truth; give it `pose`"
+            )
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ValueKind:
+        """Deployable, assisted or oracle: it follows from what is looked at."""
         if self.looks_at.pose:
             return "oracle"
         return "assisted" if self.looks_at.root_trajectory else "deployable"
 
 
-P_AGG = Aggregation("P-Agg", GroundTruth(), "mean pose of all hypotheses")
-P_MEDIAN = Aggregation("P-Median", GroundTruth(), "per frame, the geometric median of all poses")
-J_FIT = Aggregation(
-    "J-Fit",
-    GroundTruth(),
-    "J-Agg with the root placed by least squares from the 2D input, the mean pose and the intrinsics",
-)
-J_AGG = Aggregation(
-    "J-Agg",
-    GroundTruth(root_trajectory=True),
-    "per joint, the hypothesis whose reprojection is nearest to the 2D input (JPMA)",
-)
-P_BEST = Aggregation("P-Best", GroundTruth(pose=True), "per window, the hypothesis with the smallest error")
-J_BEST = Aggregation(
-    "J-Best", GroundTruth(pose=True), "per joint and frame, the hypothesis with the smallest error"
-)
-AGGREGATIONS = {entry.name: entry for entry in (P_AGG, P_MEDIAN, J_FIT, J_AGG, P_BEST, J_BEST)}
+def all_aggregations() -> tuple[Aggregation, ...]:
+    """The suite's aggregations in the order of tables, then those of other packages."""
+    return tuple(replace(entry, name=name) for name, entry in AGGREGATIONS.instances(Aggregation))
 
 
-def single_errors(pred: Tensor, pose_3d: Tensor) -> NamedErrors:
+def deployable_poses() -> dict[str, Callable[[Tensor, Batch], Tensor]]:
+    """The aggregations that make a pose without ground truth: what a user of the method would run."""
+    return {entry.name: entry.pose for entry in all_aggregations() if entry.pose and entry.kind == "deployable"}
+
+
+def single_errors(pred: Tensor, pose_3d: Tensor, metrics: Iterable[Metric] = (MPJPE, P_MPJPE)) -> NamedErrors:
     """Errors ``[B, K, F, J]`` (mm) of a method without hypotheses, predictions ``[B, K, 1, F, J, 3]``."""
     one, target = pred[:, :, 0], pose_3d[:, None]
-    return {(metric, None): compute(one, target) for metric, compute in METRICS.items()}
+    return {(metric.name, None): metric.compute(one, target) for metric in metrics if metric.level == "joint"}
 
 
 def aggregate_errors(
@@ -76,6 +135,8 @@ def aggregate_errors(
     counts: Tensor | None = None,
     prefixes: Sequence[int] | None = None,
     calls: Tensor | None = None,
+    metrics: Iterable[Metric] = (MPJPE, P_MPJPE),
+    aggregations: Sequence[Aggregation] | None = None,
 ) -> dict[int, NamedErrors]:
     """Errors of every joint under every aggregation, for several numbers of hypotheses at once.
 
@@ -94,20 +155,49 @@ def aggregate_errors(
         prefixes: numbers of hypotheses H' ≤ H; the first H' are used. H itself by default.
         calls: ``[B]`` int64, windows with the same number share P-Best's choice, as those of one call do in the
             published code; every window chooses for itself by default.
+        metrics: those of level "joint" are computed.
+        aggregations: all that there are by default.
 
     Returns:
         H' → (metric, aggregation) → ``[B, K, F, J]`` millimetres.
     """
     assert truth.pose_3d is not None
-    target = truth.pose_3d[:, None, None]
-    errors = {metric: compute(pred, target) for metric, compute in METRICS.items()}
-    scores = {metric: _scores(error, counts, calls) for metric, error in errors.items()}
     assert truth.trajectory is not None
-    nearness = _reprojection_errors(pred, truth.trajectory[:, None], truth)
-    return {
-        h: _prefix_errors(pred[:, :, :h], truth, errors, scores, nearness[:, :, :h].argmin(2))
-        for h in (prefixes or (pred.shape[2],))
+    target = truth.pose_3d[:, None, None]
+    by_joint = {metric.name: metric for metric in metrics if metric.level == "joint"}
+    errors = {name: metric.compute(pred, target) for name, metric in by_joint.items()}
+    candidates = Candidates(
+        pred,
+        truth,
+        errors,
+        {metric: _window_errors(error, counts, calls) for metric, error in errors.items()},
+        _reprojection_errors(pred, truth.trajectory[:, None], truth),
+    )
+    entries = all_aggregations() if aggregations is None else aggregations
+    return {h: _errors(candidates.first(h), by_joint, entries) for h in (prefixes or (pred.shape[2],))}
+
+
+def _errors(
+    candidates: Candidates, metrics: Mapping[str, Metric], aggregations: Sequence[Aggregation]
+) -> NamedErrors:
+    """Errors under every metric and aggregation, in this order."""
+    assert candidates.truth.pose_3d is not None
+    target = candidates.truth.pose_3d[:, None]
+    shown = {entry.name: candidates.shown_to(entry.looks_at) for entry in aggregations}
+    poses = {
+        entry.name: entry.pose(candidates.pred, shown[entry.name].truth)
+        for entry in aggregations
+        if entry.pose is not None and entry.pick is None
     }
+    result: NamedErrors = {}
+    for name, metric in metrics.items():
+        for entry in aggregations:
+            result[name, entry.name] = (
+                metric.compute(poses[entry.name], target)
+                if entry.pick is None
+                else _picked(candidates.errors[name], entry.pick(shown[entry.name], name))
+            )
+    return result
 
 
 def p_agg(pred: Tensor, truth: Batch) -> Tensor:
@@ -156,13 +246,36 @@ def j_fit(pred: Tensor, truth: Batch) -> Tensor:
     Returns:
         ``[B, K, F, J, 3]``.
     """
-    nearest = _nearest_to_fit(pred, truth)
-    index = nearest[:, :, None, ..., None].expand(*pred.shape[:2], 1, *pred.shape[3:])
-    return pred.gather(2, index).squeeze(2)
+    return _picked(pred, _nearest_to_fit(pred, truth)[..., None])
 
 
-DEPLOYABLE = {P_AGG.name: p_agg, P_MEDIAN.name: p_median, J_FIT.name: j_fit}
-"""The aggregations that give a pose without ground truth: what a user of the method would run."""
+P_AGG = Aggregation("P-Agg", GroundTruth(), "mean pose of all hypotheses", pose=p_agg)
+P_MEDIAN = Aggregation("P-Median", GroundTruth(), "per frame, the geometric median of all poses", pose=p_median)
+J_FIT = Aggregation(
+    "J-Fit",
+    GroundTruth(),
+    "J-Agg with the root placed by least squares from the 2D input, the mean pose and the intrinsics",
+    pose=j_fit,
+    pick=lambda candidates, metric: candidates.nearest_to_fit,
+)
+J_AGG = Aggregation(
+    "J-Agg",
+    GroundTruth(root_trajectory=True),
+    "per joint, the hypothesis whose reprojection is nearest to the 2D input (JPMA)",
+    pick=lambda candidates, metric: candidates.nearest,
+)
+P_BEST = Aggregation(
+    "P-Best",
+    GroundTruth(pose=True),
+    "per window, the hypothesis with the smallest error",
+    pick=lambda candidates, metric: candidates.window_errors[metric].argmin(2)[..., None, None],
+)
+J_BEST = Aggregation(
+    "J-Best",
+    GroundTruth(pose=True),
+    "per joint and frame, the hypothesis with the smallest error",
+    pick=lambda candidates, metric: candidates.errors[metric].argmin(2),
+)
 
 
 def fitted_root(pose: Tensor, pose_2d: Tensor, camera: Tensor) -> Tensor:
@@ -188,35 +301,14 @@ def fitted_root(pose: Tensor, pose_2d: Tensor, camera: Tensor) -> Tensor:
     return torch.cat([sideways, depth[..., None]], dim=-1)
 
 
-def _prefix_errors(
-    pred: Tensor, truth: Batch, errors: dict[str, Tensor], scores: dict[str, Tensor], nearest: Tensor
-) -> NamedErrors:
-    """The errors of the hypotheses in ``pred``; ``nearest`` ``[B, K, F, J]`` numbers J-Agg's choice among them."""
-    h = pred.shape[2]
-    assert truth.pose_3d is not None
-    target = truth.pose_3d[:, None]
-    fitted = _nearest_to_fit(pred, truth)
-    mean, median = p_agg(pred, truth), p_median(pred, truth)
-    result: NamedErrors = {}
-    for metric, error in errors.items():
-        best = scores[metric][:, :, :h].argmin(2)
-        result[metric, P_AGG.name] = METRICS[metric](mean, target)
-        result[metric, P_MEDIAN.name] = METRICS[metric](median, target)
-        result[metric, J_FIT.name] = _picked(error, fitted)
-        result[metric, J_AGG.name] = _picked(error, nearest)
-        result[metric, P_BEST.name] = _picked(error, best[..., None, None])
-        result[metric, J_BEST.name] = error[:, :, :h].amin(2)
-    return result
+def _picked(values: Tensor, hypothesis: Tensor) -> Tensor:
+    """``[B, K, F, J, …]`` out of ``[B, K, H, F, J, …]``: those of the numbered hypotheses, which broadcast."""
+    index = hypothesis.unsqueeze(2).expand(*values.shape[:2], 1, *values.shape[3:])
+    return values.gather(2, index).squeeze(2)
 
 
-def _picked(error: Tensor, hypothesis: Tensor) -> Tensor:
-    """``[B, K, F, J]`` out of ``[B, K, H, F, J]``: the errors of the numbered hypotheses, which broadcast."""
-    index = hypothesis.unsqueeze(2).expand(*error.shape[:2], 1, *error.shape[3:])
-    return error.gather(2, index).squeeze(2)
-
-
-def _scores(error: Tensor, counts: Tensor | None, calls: Tensor | None) -> Tensor:
-    """``[B, K, H]``: what P-Best minimises, the sum of errors over the counted frames of a window or of a call."""
+def _window_errors(error: Tensor, counts: Tensor | None, calls: Tensor | None) -> Tensor:
+    """``[B, K, H]``: sum of errors over the counted frames of a window or of a call, which P-Best minimises."""
     per_frame = error.mean(-1)
     weights = torch.ones_like(per_frame[:, 0, 0]) if counts is None else counts.to(per_frame.dtype)
     total = (per_frame * weights[:, None, None]).sum(-1)

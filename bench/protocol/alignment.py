@@ -14,45 +14,29 @@ COINCIDENT = {torch.float32: 1e-12, torch.float64: 1e-20}
 """Joints whose mean squared spread is less than this part of their squared distance from 0 are one point."""
 
 
-def align(pred: Tensor, target: Tensor) -> Tensor:
-    """Move every predicted pose by its best similarity: scale, rotation without reflection, shift.
-
-    Minimises the squared joint distances of each pose on its own, the rotation in float64. Poses for which the
-    best rotation is not unique get one of the best. Joints that all coincide carry neither size nor direction:
-    such a prediction lands on the centroid of its target. A pose with a value that is not finite becomes NaN, and
-    so does one whose target has such a value.
-
-    Source: the minimum is Umeyama (1991), eq. 40-42; the rotation is computed in closed form by Markley's fast
-    optimal attitude matrix (J. Astronaut. Sci. 41, 1993) and, where that is ill-conditioned, by the singular
-    value decomposition.
-
-    Args:
-        pred: ``[..., J, 3]``.
-        target: ``[..., J, 3]`` in the same unit; leading axes broadcast against those of ``pred``.
-
-    Returns:
-        The aligned prediction, ``[..., J, 3]`` with the broadcast leading axes, in the type of ``pred``.
-    """
-    pred, target = torch.broadcast_tensors(pred, target)
-    x, y = (joints_first(poses.reshape(-1, *poses.shape[-2:])) for poses in (pred, target))
-    linear, goal = similarity(x, y)
-    return row_times(x, linear).add_(goal).permute(2, 0, 1).reshape(pred.shape)
-
-
-def joints_first(poses: Tensor, room: Tensor | None = None) -> Tensor:
+def joints_first(poses: Tensor, buffer: Tensor | None = None) -> Tensor:
     """A copy of poses ``[N, J, 3]`` as ``[J, 3, N]``; the long axis last is what makes what follows fast.
 
     Args:
         poses: any strides.
-        room: memory for the copy, at least as many numbers.
+        buffer: memory for the copy, at least as many numbers.
     """
     N, J, _ = poses.shape
-    room = poses.new_empty(poses.numel()) if room is None else room[: poses.numel()]
-    return room.view(3 * J, N).copy_(poses.reshape(N, 3 * J).t()).view(J, 3, N)
+    buffer = poses.new_empty(poses.numel()) if buffer is None else buffer[: poses.numel()]
+    return buffer.view(3 * J, N).copy_(poses.reshape(N, 3 * J).t()).view(J, 3, N)
 
 
 def similarity(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Scaled rotation A ``[3, 3, N]`` that brings x to y, both about their centroids, and the centroid of y.
+
+    It minimises the squared joint distances of each pose on its own: scale and rotation without reflection, the
+    rotation in float64. Poses for which the best rotation is not unique get one of the best. Joints that all
+    coincide carry neither size nor direction: such a prediction lands on the centroid of its target. A pose with a
+    value that is not finite becomes NaN, and so does one whose target has such a value.
+
+    Source: the minimum is Umeyama (1991), eq. 40-42; the rotation is computed in closed form by Markley's fast
+    optimal attitude matrix (J. Astronaut. Sci. 41, 1993) and, where that is ill-conditioned, by the singular
+    value decomposition.
 
     Args:
         x, y: ``[J, 3, N]``; changed in place to be relative to their centroids.
@@ -84,9 +68,9 @@ def _centre(points: Tensor) -> Tensor:
     return mean
 
 
-def row_times(rows: Tensor, matrices: Tensor, room: Tensor | None = None) -> Tensor:
-    """Products ``[R, 3, N]`` of rows ``[R, 3, N]`` and matrices ``[3, 3, N]``, in ``room`` if that is given."""
-    product = torch.mul(rows[:, 0, None], matrices[0], out=room)
+def row_times(rows: Tensor, matrices: Tensor, buffer: Tensor | None = None) -> Tensor:
+    """Products ``[R, 3, N]`` of rows ``[R, 3, N]`` and matrices ``[3, 3, N]``, in ``buffer`` if that is given."""
+    product = torch.mul(rows[:, 0, None], matrices[0], out=buffer)
     return product.addcmul_(rows[:, 1, None], matrices[1]).addcmul_(rows[:, 2, None], matrices[2])
 
 
@@ -113,8 +97,8 @@ def _best_rotation(covariance: Tensor) -> tuple[Tensor, Tensor]:
     # R = ((1 + (t² - 1) / 2) B + t adj(Bᵀ) - B Bᵀ B) / zeta
     rotation = b * ((trace * trace + 1) / 2)
     rotation.addcmul_(cofactor, trace)
-    square = row_times(b, b.transpose(0, 1), room=wrapped[:, :3])
-    rotation.sub_(row_times(square, b, room=cofactor)).div_(zeta)
+    square = row_times(b, b.transpose(0, 1), buffer=wrapped[:, :3])
+    rotation.sub_(row_times(square, b, buffer=cofactor)).div_(zeta)
 
     unreliable = size.isfinite() & ~((zeta > WELL_CONDITIONED) & converged)
     left = unreliable.nonzero().squeeze(1)

@@ -11,7 +11,7 @@ UNRELATED = (
     "Granite", "Violet", "Teapot", "Cloud", "Ledger", "Copper", "Anthem", "Harbour", "Pepper", "Lantern", "Quartz",
     "Meadow", "Sonnet", "Button", "Glacier",
 )  # fmt: skip
-"""Words that name no motion, given in turn to the action classes in alphabetical order."""
+"""Words that name no motion; the action classes get them in alphabetical order, beginning again after the last."""
 
 
 def substitutes(labels: ActionLabels, classes: Iterable[str]) -> dict[str, str]:

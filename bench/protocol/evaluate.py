@@ -1,4 +1,4 @@
-"""Run a method over test windows once, and give the errors of every number of hypotheses and steps asked for.
+"""Errors of a method on test windows, for several numbers of hypotheses and steps from one pass of predictions.
 
 Shapes: B windows, K steps, H hypotheses, F frames, J joints, S sequences, T takes, N counted frames.
 """
@@ -18,10 +18,17 @@ from torch import Tensor
 from bench.config.experiment import ActionLabels, Precision
 from bench.data.windows import Windows
 from bench.devices import autocast
-from bench.protocol.aggregation import P_AGG, aggregate_errors, p_agg, single_errors
+from bench.protocol.aggregation import (
+    P_AGG,
+    Aggregation,
+    aggregate_errors,
+    all_aggregations,
+    p_agg,
+    single_errors,
+)
 from bench.protocol.counterfactual import substitutes
-from bench.protocol.frame_errors import Collector
-from bench.results.errors import FrameErrors
+from bench.protocol.frame_errors import Collector, FrameErrors
+from bench.protocol.metrics import Metric, all_metrics
 from models.errors import DivergedError, InputError
 from models.lifter import Batch, Lifter, Sampling
 
@@ -30,14 +37,11 @@ CPU_BATCH_FRAMES, GPU_BATCH_FRAMES = 1_500, 120_000
 
 
 class EvalSetting(NamedTuple):
-    """What is read off a prediction.
+    """How errors are read off predictions; several settings can share the same predictions.
 
     Attributes:
         hypotheses, steps: H and K.
-        overlap: count the frames that the last two windows of a sequence share twice, as the published evaluation
-            does, instead of every frame once.
-        call: P-Best chooses one hypothesis for so many successive windows of a sequence, as the published code
-            does for each call, instead of one for every window.
+        overlap, call: ``count_overlap`` and ``p_best_calls`` of ``EvaluationSpec``.
     """
 
     hypotheses: int = 1
@@ -51,64 +55,62 @@ def evaluate(
     windows: Windows,
     indices: np.ndarray,
     sampling: Sampling,
-    plans: Iterable[EvalSetting],
+    settings: Iterable[EvalSetting],
     device: torch.device | str,
     batch_windows: int | None = None,
     labels: ActionLabels = "given",
     precision: Precision = "fp32",
     progress: Callable[[int], object] = lambda windows: None,
 ) -> dict[EvalSetting, FrameErrors]:
-    """Errors of every plan from as few predictions as possible.
+    """Errors under every setting, from as few predictions as possible (see ``shared_samples``).
 
-    Fewer hypotheses are the first ones of more, and one step is the first of several; so each K is sampled once,
-    with the largest H that it is asked for, and K = 1 not at all where another K has hypotheses enough. The
-    method is given no ground truth, and action labels only if it says that it reads them.
+    The method is given no ground truth, and action labels only if it declares that it reads them.
 
     Args:
         lifter: on ``device``.
         windows: cut in mode "eval" with the ``frames`` and ``context`` of the method.
         indices: ascending rows of the windows to evaluate.
         sampling: flip and seed; its H and K are not read.
-        plans: what is wanted.
+        settings: under which errors are wanted.
         device: of the method; errors are computed there too.
         batch_windows: windows per call; by default as many as suit the device. No result depends on it.
         labels: the action labels that a method which reads them is given; others get none.
-        precision: of the predictions; errors are computed in full.
+        precision: of the predictions; errors are computed in fp32.
         progress: called with the number of windows just finished.
 
     Returns:
-        The errors of each plan; a deterministic method gives the same whatever H, K and call are.
+        The errors under each setting; a deterministic method has the same whatever H, K and call are.
 
     Raises:
         InputError: a prediction has the wrong shape or values that are not finite.
     """
-    asked = {plan: served_by(plan, lifter) for plan in plans}
-    served = set(asked.values())
-    runs = shared_samples({(plan.hypotheses, plan.steps) for plan in served})
-    most = max(h for h, _ in runs)
+    served = {setting: served_by(setting, lifter) for setting in settings}
+    wanted = set(served.values())
+    runs = shared_samples({(setting.hypotheses, setting.steps) for setting in wanted})
     device = torch.device(device)
-    size = batch_windows or windows_per_call(most * lifter.frames, device)
-    collected = {
-        plan: Collector(windows.skeleton, P_AGG.name if lifter.probabilistic else None) for plan in served
-    }
-    batches = _batches(windows, indices, size, {plan.call for plan in served})
+    size = batch_windows or windows_per_call(max(h for h, _ in runs) * lifter.frames, device)
+    batches = _batches(windows, indices, size, {setting.call for setting in wanted})
+    metrics, aggregations = all_metrics(), all_aggregations()
+    answer = P_AGG.name if lifter.probabilistic else None
+    collectors = {setting: Collector(windows.skeleton, answer, metrics) for setting in wanted}
+    left = lifter.context[0]
     with torch.inference_mode():
-        for rows, truth, pairs, pred in samples(
+        for rows, batch, pairs, pred in predict_batches(
             lifter, windows, batches, runs, sampling, labels, device, precision, progress
         ):
-            _collect(collected, pairs, pred, _without_context(truth, lifter), lifter, windows, rows)
-    results = {
-        plan: collector.result(plan.hypotheses, plan.steps, windows) for plan, collector in collected.items()
-    }
-    return {plan: results[its] for plan, its in asked.items()}
+            truth = replace(batch, pose_2d=batch.pose_2d[:, left : left + lifter.frames])
+            read = {key: one for key, one in collectors.items() if (key.hypotheses, key.steps) in pairs}
+            _collect(read, pred, truth, lifter, windows, rows, metrics, aggregations)
+    results = {setting: collector.result(setting.steps, windows) for setting, collector in collectors.items()}
+    return {setting: results[its] for setting, its in served.items()}
 
 
-def served_by(plan: EvalSetting, lifter: Lifter) -> EvalSetting:
-    """The plan that gives the same numbers: H, K and call mean nothing to a deterministic method."""
-    return plan if lifter.probabilistic else EvalSetting(overlap=plan.overlap)
+def served_by(setting: EvalSetting, lifter: Lifter) -> EvalSetting:
+    """The setting with the same numbers: H, K and call mean nothing to a deterministic method."""
+    return setting if lifter.probabilistic else EvalSetting(overlap=setting.overlap)
 
 
-def samples(
+def predict_batches(
     lifter: Lifter,
     windows: Windows,
     batches: Iterable[np.ndarray],
@@ -119,49 +121,64 @@ def samples(
     precision: Precision,
     progress: Callable[[int], object] = lambda windows: None,
 ) -> Iterator[tuple[np.ndarray, Batch, list[tuple[int, int]], Tensor]]:
-    """Predict batch by batch, in inference mode by the caller.
+    """Predict batch by batch; the caller has switched to inference mode.
+
+    Args:
+        batches: rows of the windows of each batch.
+        runs: which (H, K) to sample, and which to read off each (``shared_samples``).
+
+    The others are those of ``evaluate``.
 
     Yields:
-        Rows of the windows, what is known about them, the (H, K) to read off (from ``runs``, of
-        ``shared_samples``), and the prediction ``[B, K, H, F, J, 3]``.
+        Rows of the windows, the batch with its ground truth, the (H, K) to read off, and the prediction
+        ``[B, K, H, F, J, 3]``.
     """
     classes = {sequence.action_class for sequence in windows.sequences}
     given = substitutes(labels, classes) if lifter.uses_action else dict.fromkeys(classes, "")
     was_training = lifter.training
     lifter.eval()
-    for rows, truth in _assembled(windows, batches, given, device):
+    for rows, truth in assemble_batches(windows, batches, given, device):
         for run, pairs in runs.items():
             drawn = replace(sampling, hypotheses=run[0], steps=run[1])
             with autocast(device, precision):
-                pred = _predicted(lifter, windows, rows, truth, drawn)
+                hidden = replace(truth, pose_3d=None, trajectory=None, camera=None)
+                pred = lifter.predict(hidden, drawn).float()
+            _check(pred, lifter, windows, rows, drawn)
             yield rows, truth, pairs, pred
         progress(len(rows))
     lifter.train(was_training)
 
 
-def _assembled(
+def assemble_batches(
     windows: Windows, batches: Iterable[np.ndarray], given: dict[str, str], device: torch.device
 ) -> Iterator[tuple[np.ndarray, Batch]]:
-    """Batches on the device, each with its rows; the next one is put together while a GPU is at this one.
+    """Batches on the device, each with its rows; a GPU computes while the CPU puts the next one together.
 
-    A CPU would have to do both, and is faster with one after the other.
+    On a CPU both would compete for the same cores; there, a batch is put together when it is needed.
+
+    Args:
+        windows: of the test set.
+        batches: rows of the windows of each batch.
+        given: action class → the label that the method is given.
+        device: of the method.
     """
 
     def assemble(rows: np.ndarray) -> Batch:
-        batch = _labelled(windows.batch(rows), given)
+        batch = windows.batch(rows)
+        batch = replace(batch, actions=tuple(given[action] for action in batch.actions))
         return batch.pinned() if device.type == "cuda" else batch
 
     if device.type == "cpu":
         yield from ((rows, assemble(rows)) for rows in batches)
         return
-    with ThreadPoolExecutor(1) as beside:
-        begun = ((rows, beside.submit(assemble, rows)) for rows in batches)
-        waiting = next(begun, None)
-        while waiting is not None:
+    with ThreadPoolExecutor(1) as thread:
+        begun = ((rows, thread.submit(assemble, rows)) for rows in batches)
+        current = next(begun, None)
+        while current is not None:
             following = next(begun, None)
-            rows, batch = waiting
+            rows, batch = current
             yield rows, batch.result().to(device)
-            waiting = following
+            current = following
 
 
 def windows_per_call(frames: int, device: torch.device) -> int:
@@ -171,19 +188,23 @@ def windows_per_call(frames: int, device: torch.device) -> int:
 
 
 def shared_samples(asked: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[tuple[int, int]]]:
-    """The (H, K) that are drawn → the (H, K) that are read off each of them."""
-    served: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    """The (H, K) to sample → the (H, K) to read off each of them.
+
+    Fewer hypotheses are the first ones of more, so each K is sampled once, with its largest H. One step is the
+    first of several, so K = 1 is not sampled at all where another K has hypotheses enough.
+    """
+    by_steps: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for pair in sorted(set(asked)):
-        served[pair[1]].append(pair)
-    largest = {k: max(h for h, _ in pairs) for k, pairs in served.items()}
-    hosts = [k for k in served if k > 1 and largest[k] >= largest.get(1, 0)]
-    if 1 in served and hosts:
-        served[min(hosts)] += served.pop(1)
-    return {(largest[k], k): pairs for k, pairs in served.items()}
+        by_steps[pair[1]].append(pair)
+    largest = {k: max(h for h, _ in pairs) for k, pairs in by_steps.items()}
+    enough = [k for k in by_steps if k > 1 and largest[k] >= largest.get(1, 0)]
+    if 1 in by_steps and enough:
+        by_steps[min(enough)] += by_steps.pop(1)
+    return {(largest[k], k): pairs for k, pairs in by_steps.items()}
 
 
 def _batches(windows: Windows, indices: np.ndarray, size: int, calls: set[int | None]) -> list[np.ndarray]:
-    """Rows in batches of about ``size``; windows that share a choice of P-Best are never torn apart."""
+    """Rows in batches of about ``size``; windows that share a choice of P-Best stay in one batch."""
     numbers = [_call_numbers(windows, indices, call) for call in calls if call is not None]
     ends = np.ones(len(indices), dtype=bool)
     for number in numbers:
@@ -195,64 +216,48 @@ def _batches(windows: Windows, indices: np.ndarray, size: int, calls: set[int | 
 
 
 def _call_numbers(windows: Windows, rows: np.ndarray, call: int) -> np.ndarray:
-    """``[B]``: which rows fall into one call of ``call`` successive windows of a sequence."""
+    """``[B]``: a number for each row, equal for those in one call of ``call`` successive windows of a sequence."""
     sequence, start = windows.table[rows, 0], windows.table[rows, 1]
     per_sequence = -(-windows.lengths.max() // windows.frames) // call + 1
     return sequence * per_sequence + -(-start // windows.frames) // call
 
 
-def _labelled(batch: Batch, given: dict[str, str]) -> Batch:
-    return replace(batch, actions=tuple(given[action] for action in batch.actions))
-
-
-def _without_context(truth: Batch, lifter: Lifter) -> Batch:
-    left = lifter.context[0]
-    return replace(truth, pose_2d=truth.pose_2d[:, left : left + lifter.frames])
-
-
-def _predicted(lifter: Lifter, windows: Windows, rows: np.ndarray, truth: Batch, sampling: Sampling) -> Tensor:
-    assert truth.pose_3d is not None
-    pred = lifter.predict(replace(truth, pose_3d=None, trajectory=None, camera=None), sampling).float()
-    _check(pred, lifter, windows, rows, truth.pose_3d.shape, sampling)
-    return pred
-
-
 def _collect(
-    collected: dict[EvalSetting, Collector],
-    pairs: list[tuple[int, int]],
+    collectors: Mapping[EvalSetting, Collector],
     pred: Tensor,
     truth: Batch,
     lifter: Lifter,
     windows: Windows,
     rows: np.ndarray,
+    metrics: Sequence[Metric],
+    aggregations: Sequence[Aggregation],
 ) -> None:
-    """Hand the errors of one prediction to the plans that are read off it."""
+    """Hand the errors of one prediction to the collectors of all settings that are read off it."""
     assert truth.pose_3d is not None
-    plans = [plan for plan in collected if (plan.hypotheses, plan.steps) in pairs]
-    for overlap, call in dict.fromkeys((plan.overlap, plan.call) for plan in plans):
-        members = [plan for plan in plans if (plan.overlap, plan.call) == (overlap, call)]
+    for overlap, call in dict.fromkeys((setting.overlap, setting.call) for setting in collectors):
+        members = [setting for setting in collectors if (setting.overlap, setting.call) == (overlap, call)]
         counts = windows.counts(rows, overlap)
         if lifter.probabilistic:
             counted = torch.from_numpy(counts).to(pred.device)
             calls = None if call is None else torch.from_numpy(_call_numbers(windows, rows, call)).to(pred.device)
-            by_prefix = aggregate_errors(pred, truth, counted, sorted({p.hypotheses for p in members}), calls)
+            prefixes = sorted({setting.hypotheses for setting in members})
+            by_prefix = aggregate_errors(pred, truth, counted, prefixes, calls, metrics, aggregations)
         else:
-            by_prefix = {1: single_errors(pred, truth.pose_3d)}
-        for plan in members:
-            errors = {name: error[:, : plan.steps] for name, error in by_prefix[plan.hypotheses].items()}
-            answer = p_agg(pred[:, plan.steps - 1 : plan.steps, : plan.hypotheses], truth)[:, 0]
-            collected[plan].add(errors, answer, truth.pose_3d, counts, *windows.frame_index(rows))
+            by_prefix = {1: single_errors(pred, truth.pose_3d, metrics)}
+        for setting in members:
+            h, k = setting.hypotheses, setting.steps
+            errors = {name: error[:, :k] for name, error in by_prefix[h].items()}
+            answer = p_agg(pred[:, k - 1 : k, :h], truth)[:, 0]
+            collectors[setting].add(errors, answer, truth.pose_3d, counts, *windows.frame_index(rows))
 
 
-def _check(
-    pred: Tensor, lifter: Lifter, windows: Windows, rows: np.ndarray, shape: Sequence[int], sampling: Sampling
-) -> None:
-    steps, hypotheses = (sampling.steps, sampling.hypotheses) if lifter.probabilistic else (1, 1)
-    expected = (shape[0], steps, hypotheses, *shape[1:])
+def _check(pred: Tensor, lifter: Lifter, windows: Windows, rows: np.ndarray, drawn: Sampling) -> None:
+    steps, hypotheses = (drawn.steps, drawn.hypotheses) if lifter.probabilistic else (1, 1)
+    expected = (len(rows), steps, hypotheses, lifter.frames, len(windows.skeleton.joints), 3)
     if pred.shape != expected:
         raise InputError(
             f"{lifter.title}: predict gave a tensor of shape {tuple(pred.shape)}, expected {expected}; "
-            "mend the method"
+            "correct the method"
         )
     finite = pred.isfinite().flatten(1).all(1)
     if not finite.all():

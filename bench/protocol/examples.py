@@ -1,4 +1,4 @@
-"""Predictions of a few frames that are kept to be looked at.
+"""Predictions of a few frames, kept for pictures and the viewer of the page.
 
 Shapes: B windows, H hypotheses, F frames, J joints, N kept frames.
 """
@@ -15,55 +15,54 @@ from torch import Tensor
 
 from bench.config.experiment import ActionLabels, Precision
 from bench.data.windows import Windows
-from bench.protocol.evaluate import EvalSetting, samples, served_by, shared_samples
+from bench.protocol.evaluate import EvalSetting, predict_batches, served_by, shared_samples
 from bench.results.arrays import Examples
 from models.lifter import Lifter, Sampling
 
 SEQUENCES, FRAMES, EVERY = 2, 243, 2
-"""Of so many test sequences, every so many-th of the first frames that count is kept."""
+"""Of the first ``SEQUENCES`` test sequences, every ``EVERY``-th of the first ``FRAMES`` counted frames is kept."""
 
 HYPOTHESES = 5
-"""Kept at most."""
+"""Kept of each frame, at most."""
 
 HALF = np.float16
 
 
-def examples(
+def predict_examples(
     lifter: Lifter,
     windows: Windows,
     sampling: Sampling,
-    plans: Iterable[EvalSetting],
+    settings: Iterable[EvalSetting],
     device: torch.device,
     size: int,
     labels: ActionLabels = "given",
     precision: Precision = "fp32",
 ) -> dict[EvalSetting, Examples]:
-    """What the method says about the frames that are kept, for every plan, drawn as for its errors.
+    """The method's predictions for a few frames under every setting, from the same samples as its errors.
 
     Args:
-        lifter: on ``device``.
         windows: all test windows of the method.
-        sampling: flip and seed.
-        plans: what is wanted.
-        device: of the method.
+        settings: under which examples are wanted; H and K are read.
         size: windows per call.
-        labels: the action labels that a method which reads them is given.
-        precision: of the predictions.
+
+    The others are those of ``evaluate``.
     """
-    asked = {plan: served_by(plan, lifter) for plan in plans}
-    runs = shared_samples({(plan.hypotheses, plan.steps) for plan in asked.values()})
+    served = {setting: served_by(setting, lifter) for setting in settings}
+    runs = shared_samples({(setting.hypotheses, setting.steps) for setting in served.values()})
     rows, kept = _kept(windows)
-    said: dict[tuple[int, int], list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
+    predicted: dict[tuple[int, int], list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
     with torch.inference_mode():
         parts = np.split(rows, np.arange(size, len(rows), size))
-        for part, _, pairs, pred in samples(lifter, windows, parts, runs, sampling, labels, device, precision):
+        for part, _, pairs, pred in predict_batches(
+            lifter, windows, parts, runs, sampling, labels, device, precision
+        ):
             chosen = torch.from_numpy(kept[np.isin(rows, part)]).to(device)
             for h, k in pairs:
                 poses = pred[:, k - 1, :h].transpose(1, 2)[chosen]
                 several = poses[:, : HYPOTHESES if lifter.probabilistic else 0]
-                said[h, k].append((_half(poses.mean(1)), _half(several)))
-    known = _known(windows, rows, kept)
-    return {plan: _joined(known, said[served.hypotheses, served.steps]) for plan, served in asked.items()}
+                predicted[h, k].append((_half(poses.mean(1)), _half(several)))
+    shared = _shared_fields(windows, rows, kept)
+    return {setting: _joined(shared, predicted[its.hypotheses, its.steps]) for setting, its in served.items()}
 
 
 def _kept(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
@@ -79,8 +78,8 @@ def _kept(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
     return rows[some], kept[some]
 
 
-def _known(windows: Windows, rows: np.ndarray, kept: np.ndarray) -> dict[str, Any]:
-    """The fields of ``Examples`` that no method has a say in."""
+def _shared_fields(windows: Windows, rows: np.ndarray, kept: np.ndarray) -> dict[str, Any]:
+    """The fields of ``Examples`` that are the same for every method."""
     owner, frame = windows.frame_index(rows)
     present, sequence = np.unique(np.broadcast_to(owner[:, None], kept.shape)[kept], return_inverse=True)
     shown = [windows.sequences[number] for number in present.tolist()]
@@ -99,9 +98,9 @@ def _known(windows: Windows, rows: np.ndarray, kept: np.ndarray) -> dict[str, An
     }
 
 
-def _joined(known: dict[str, Any], said: list[tuple[np.ndarray, np.ndarray]]) -> Examples:
-    answer, hypotheses = map(np.concatenate, zip(*said, strict=True))
-    return Examples(**known, answer=answer, hypotheses=hypotheses)
+def _joined(shared: dict[str, Any], predicted: list[tuple[np.ndarray, np.ndarray]]) -> Examples:
+    answer, hypotheses = map(np.concatenate, zip(*predicted, strict=True))
+    return Examples(**shared, answer=answer, hypotheses=hypotheses)
 
 
 def _half(poses: Tensor) -> np.ndarray:

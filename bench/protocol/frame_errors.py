@@ -1,14 +1,18 @@
-"""Errors of one evaluated (H, K), batch by batch.
+"""Errors of one evaluated (H, K): collected batch by batch, then averaged frame by frame.
 
 Joint errors become numbers per frame at once. The answer itself (the pose of a deterministic method, the mean of
-the hypotheses) waits until its sequence is complete, because velocities run over the seams of windows.
+the hypotheses) waits until its sequence is complete, because velocities run over the seams of windows, where a
+method that works window by window may jump.
 
-Shapes: B windows, K steps, F frames, J joints, S sequences, n frames that wait.
+Shapes: B windows, K steps, F frames, J joints, S sequences, T takes, N counted frames.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence as Listed
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,28 +21,75 @@ from torch import Tensor
 from bench.data.sequence import Sequence
 from bench.data.windows import Windows
 from bench.protocol.aggregation import NamedErrors
-from bench.protocol.metrics import PCK_GROUPS, auc, pck
-from bench.protocol.sequence_metrics import answer_metrics
-from bench.results.errors import FrameErrors, Name
-from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
-
-PCK_JOINTS = {
-    MPI_INF_3DHP.name: PCK_GROUPS["Total"],
-    HUMAN36M.name: (1, 2, 3, 4, 5, 6, 8, 10, 11, 12, 13, 14, 15, 16),
-}
-"""Joints that PCK and AUC count: the 14 of MPI-INF-3DHP's evaluation, and their counterparts in Human3.6M."""
+from bench.protocol.metrics import MPJPE, Metric
+from bench.results.arrays import Name, save_frame_errors
+from bench.results.record import Take
+from models.skeleton import Skeleton
 
 SETTLE_FRAMES = 50_000
-"""So many waiting frames of complete sequences are turned into errors at once."""
+"""When more frames than this wait, those of complete sequences are turned into errors, to free their memory."""
+
+
+@dataclass(frozen=True)
+class FrameErrors:
+    """Errors of one evaluated (H, K) over counted frames, in millimetres or percent.
+
+    Attributes:
+        steps: K; 1 for a deterministic method.
+        keys, takes, actions: of the S sequences that have counted frames: name, take, action class.
+        sequence, frame: ``[N]`` int32, where each frame comes from, in ascending order; a frame that was counted
+            twice stands there twice.
+        counts: ``[S]`` int64, counted frames of each sequence.
+        sums: name → ``[K', S]`` float64, sum of the errors of each sequence at the last K' steps.
+        frames: name → ``[N]`` float32, error of each frame at the last step.
+        joints: name → ``[S, J]`` float64, sum of the errors of each joint at the last step.
+        activity: ``[N]`` names of what is done in each frame; None where the data do not say.
+    """
+
+    steps: int
+    keys: tuple[str, ...]
+    takes: tuple[str, ...]
+    actions: tuple[str, ...]
+    sequence: np.ndarray
+    frame: np.ndarray
+    counts: np.ndarray
+    sums: dict[Name, np.ndarray]
+    frames: dict[Name, np.ndarray]
+    joints: dict[Name, np.ndarray]
+    activity: np.ndarray | None = None
+
+    def save(self, path: Path) -> None:
+        """Write the error of every frame, and which frame it is; records hold all the rest."""
+        save_frame_errors(path, self.frames, self.keys, self.sequence, self.frame)
+
+
+def takes(errors: FrameErrors) -> tuple[tuple[Take, ...], np.ndarray]:
+    """The test takes, cameras together, and ``[T, S]``: 1 where a sequence belongs to a take.
+
+    They are in sorted order, the same for every evaluation of the same frames, so that two evaluations can be
+    compared take by take.
+    """
+    names, first, owner = np.unique(errors.takes, return_index=True, return_inverse=True)
+    member = (owner == np.arange(len(names))[:, None]).astype(np.float64)
+    actions = np.array(errors.actions)[first].tolist()
+    columns = zip(names.tolist(), actions, (member @ errors.counts).astype(int).tolist(), strict=True)
+    return tuple(Take(name=name, action=action, frames=frames) for name, action, frames in columns), member
 
 
 class Collector:
     """Takes errors and answers of batches in ascending order of windows."""
 
-    def __init__(self, skeleton: Skeleton, answer: str | None) -> None:
-        """``answer``: the aggregation whose pose ``add`` is given; None for a deterministic method."""
-        self.skeleton, self.answer = skeleton, answer
-        self.pck_joints = list(PCK_JOINTS.get(skeleton.name, range(len(skeleton.joints))))
+    def __init__(self, skeleton: Skeleton, answer: str | None, metrics: Listed[Metric]) -> None:
+        """Collect for one (H, K).
+
+        Args:
+            skeleton: of the poses.
+            answer: the aggregation whose pose ``add`` is given; None for a deterministic method.
+            metrics: all that are computed.
+        """
+        self.skeleton, self.answer, self.metrics = skeleton, answer, metrics
+        self.scores = [metric for metric in metrics if metric.level == "score"]
+        self.counted_joints = {metric.name: metric.joints(skeleton) for metric in metrics}
         self.owners: list[np.ndarray] = []
         self.positions: list[np.ndarray] = []
         self.sums: dict[Name, list[np.ndarray]] = defaultdict(list)
@@ -57,7 +108,7 @@ class Collector:
         sequence: np.ndarray,
         frame: np.ndarray,
     ) -> None:
-        """Take one batch.
+        """Take the errors and answers of one batch.
 
         Args:
             errors: ``[B, K, F, J]`` millimetres, on any device.
@@ -68,9 +119,8 @@ class Collector:
         counted = torch.from_numpy(counts).to(answer.device)
         for (metric, aggregation), by_joint in errors.items():
             self._add_joints((metric, aggregation), by_joint, counted)
-            if metric == "mpjpe":
-                self._add_joints(("pck", aggregation), pck(by_joint[..., None]), counted, self.pck_joints)
-                self._add_joints(("auc", aggregation), auc(by_joint[..., None]), counted, self.pck_joints)
+            for score in self.scores if metric == MPJPE.name else ():
+                self._add_joints((score.name, aggregation), score.compute(by_joint), counted)
         owner = np.broadcast_to(sequence[:, None], counts.shape)[counts]
         self.owners.append(owner)
         self.positions.append(frame[counts])
@@ -79,8 +129,8 @@ class Collector:
         if sum(len(owner) for owner, *_ in self.waiting) > SETTLE_FRAMES:
             self._settle(still_open=int(sequence[-1]))
 
-    def result(self, hypotheses: int, steps: int, windows: Windows) -> FrameErrors:
-        """All of it, frames in order of sequence and frame."""
+    def result(self, steps: int, windows: Windows) -> FrameErrors:
+        """The errors of all batches, frames in order of sequence and frame number."""
         self._settle(still_open=None)
         owner, frame = np.concatenate(self.owners), np.concatenate(self.positions)
         present, number = np.unique(owner, return_inverse=True)
@@ -101,7 +151,6 @@ class Collector:
                 sums[name] = np.array([means[key] for key in present.tolist()])[None] * counts
         chosen = [windows.sequences[key] for key in present]
         return FrameErrors(
-            hypotheses=hypotheses,
             steps=steps,
             keys=tuple(sequence.key for sequence in chosen),
             takes=tuple(sequence.take for sequence in chosen),
@@ -115,17 +164,21 @@ class Collector:
             activity=_activity(chosen, number[order], frame[order]),
         )
 
-    def _add_joints(self, name: Name, values: Tensor, counted: Tensor, chosen: list[int] | None = None) -> None:
-        """Store values ``[B, K, F, J]`` by joint, and their mean over the chosen joints by frame and sequence."""
+    def _add_joints(self, name: Name, values: Tensor, counted: Tensor) -> None:
+        """Keep values ``[B, K, F, J]`` by joint, and their mean over the metric's joints by frame and sequence."""
+        chosen = self.counted_joints[name[0]]
         last = torch.where(counted[..., None], values[:, -1], 0).sum(1, dtype=torch.float64)
         self.joints[name].append(last.cpu().numpy())
-        by_frame = values.mean(-1) if chosen is None else values[..., chosen].mean(-1)
+        by_frame = values.mean(-1) if chosen is None else values[..., list(chosen)].mean(-1)
         sums = torch.where(counted[:, None], by_frame, 0).sum(-1, dtype=torch.float64)
         self.sums[name].append(sums.cpu().numpy())
         self.frames[name].append(by_frame[:, -1][counted].float().cpu().numpy())
 
     def _settle(self, still_open: int | None) -> None:
-        """Turn waiting answers into one mean error per metric and sequence, but for the sequence still open."""
+        """Turn waiting answers into one mean error per metric and sequence, except those of ``still_open``.
+
+        Its later windows have not been added yet.
+        """
         if not self.waiting:
             return
         owners, frames, answers, targets = zip(*self.waiting, strict=True)
@@ -138,12 +191,36 @@ class Collector:
         if not len(done):
             return
         number = torch.from_numpy(owner[done])
-        values = answer_metrics(answer[done], target[done], number, torch.from_numpy(frame[done]), self.skeleton)
+        values = _answer_errors(
+            self.metrics, answer[done], target[done], number, torch.from_numpy(frame[done]), self.skeleton
+        )
         for metric, (error, known) in values.items():
             keys, index = number[known].unique(return_inverse=True)
             total = torch.zeros(len(keys), dtype=torch.float64).index_add_(0, index, error[known].double())
             means = total / index.bincount(minlength=len(keys))
             self.means[metric, self.answer] |= dict(zip(keys.tolist(), means.tolist(), strict=True))
+
+
+def _answer_errors(
+    metrics: Listed[Metric], pred: Tensor, target: Tensor, sequence: Tensor, frame: Tensor, skeleton: Skeleton
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Metrics of the answer for frames ``[N, J, 3]`` of several sequences, in order; where each is from ``[N]``.
+
+    Returns:
+        metric → (``[N]`` in its unit, ``[N]`` bool: whether the frames before that it needs are there too).
+    """
+    defined = [torch.ones(len(pred), dtype=torch.bool)]  # defined[n]: the n frames before are there
+    follows = torch.cat([~defined[0][:1], (sequence.diff() == 0) & (frame.diff() == 1)])
+    values = {}
+    for metric in metrics:
+        if metric.level not in ("frame", "sequence"):
+            continue
+        while len(defined) <= metric.frames_before:
+            defined.append(follows & torch.cat([~defined[0][:1], defined[-1][:-1]]))
+        error = metric.compute(pred, target, skeleton)
+        first = error.new_zeros(min(metric.frames_before, len(pred)))
+        values[metric.name] = torch.cat([first, error]), defined[metric.frames_before]
+    return values
 
 
 def _activity(sequences: list[Sequence], number: np.ndarray, frame: np.ndarray) -> np.ndarray | None:

@@ -1,20 +1,76 @@
-"""Pose metrics, each once: metres in, millimetres (or percent) out, on any device, one number per frame.
+"""Pose metrics: metres in, millimetres (or percent) out, on any device, one number per frame.
+
+Each is a function and, below it, a ``Metric`` with all that collectors, records and tables need to know of it.
+``METRICS`` of ``bench.config.registry`` lists them; another package adds one through its entry-point group.
 
 Shapes: F frames, J joints; every other leading axis (batch, steps, hypotheses) broadcasts between prediction
-and target. Averages over frames, sequences and actions are taken later (``bench.protocol.evaluate``), because
+and target. Averages over frames, sequences and actions are taken later (``bench.protocol.summary``), because
 what is averaged first changes the number.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import repeat
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from bench.config.registry import METRICS
 from bench.protocol.alignment import joints_first, row_times, similarity
+from bench.results.metrics import MetricInfo
 from models.skeleton import Skeleton
+
+Level = Literal["joint", "score", "frame", "sequence"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric and all that is known of it.
+
+    A metric of hypotheses ("joint", "score") gets a value under every aggregation. A metric of the answer
+    ("frame", "sequence") is computed once: for the pose of a deterministic method, or the mean of the hypotheses.
+
+    Attributes:
+        name: its key in records and MLflow; that of the registry.
+        title, unit, higher_is_better: for tables.
+        level: what ``compute`` takes and gives:
+
+            - "joint": (pred, target) ``[..., J, 3]`` metres → ``[..., J]``, aggregated over hypotheses;
+            - "score": errors ``[..., J]`` mm of ``MPJPE`` after aggregation → ``[..., J]``;
+            - "frame": (pred, target, skeleton), poses ``[N, J, 3]`` metres → ``[N]``;
+            - "sequence": the same for N successive frames of one sequence → ``[N - frames_before]``.
+        compute: see ``level``.
+        version: raised when the same predictions would give another number.
+        frames_before: of "sequence": how many frames before it the value of a frame needs (1 for a velocity).
+        joints: of "joint" and "score": which joints of a skeleton the mean over joints is of; None for all.
+    """
+
+    name: str
+    title: str
+    unit: str
+    level: Level
+    compute: Callable[..., Tensor]
+    higher_is_better: bool = False
+    version: int = 1
+    frames_before: int = 0
+    joints: Callable[[Skeleton], Sequence[int] | None] = lambda skeleton: None
+
+    @property
+    def info(self) -> MetricInfo:
+        """What records keep of it."""
+        return MetricInfo(
+            title=self.title, unit=self.unit, higher_is_better=self.higher_is_better, version=self.version
+        )
+
+
+def all_metrics() -> tuple[Metric, ...]:
+    """The suite's metrics in the order of tables, then those of other packages."""
+    return tuple(replace(metric, name=name) for name, metric in METRICS.instances(Metric))
+
 
 MILLIMETRES = 1000.0
 PIECE = {"cpu": 1 << 14}
@@ -35,21 +91,18 @@ def joint_errors(pred: Tensor, target: Tensor) -> Tensor:
 
 
 def aligned_joint_errors(pred: Tensor, target: Tensor) -> Tensor:
-    """``joint_errors`` after the Procrustes alignment of every pose (``alignment.align``)."""
-    pred, target = torch.broadcast_tensors(pred, target)
-    return _aligned_errors(pred, target, pred.shape[-2:-1]).view(pred.shape[:-1])
+    """``joint_errors`` after the best similarity of every pose, ``[..., J, 3]`` metres → ``[..., J]`` mm.
 
+    Works through the poses in pieces that use the same memory again, so that it needs little however many there
+    are. On a CPU every thread works on poses of its own: if torch splits each operation between threads instead,
+    two are hardly faster than one, because each needs what lies in the cache of the other.
 
-def _aligned_errors(pred: Tensor, target: Tensor, joints: tuple[int, ...]) -> Tensor:
-    """Errors ``[N, J]`` (mm) of N aligned poses, or their means ``[N]`` where ``joints`` is ().
-
-    Works through the poses in pieces of the same memory, so that it stays small however many there are. On a CPU
-    every thread takes its share of the poses: shared out operation by operation, two threads are hardly faster
-    than one, because each works on what the other has in its cache.
+    Source: Martinez et al., "A simple yet effective baseline" (ICCV 2017), "protocol 2".
     """
+    pred, target = torch.broadcast_tensors(pred, target)
     poses = pred.reshape(-1, *pred.shape[-2:])
     targets = target.reshape(poses.shape)
-    errors = poses.new_empty(len(poses), *joints)
+    errors = poses.new_empty(poses.shape[:-1])
     piece = PIECE.get(pred.device.type, GPU_PIECE)
     threads = torch.get_num_threads()
     shares = min(threads, len(poses) // piece) if pred.device.type == "cpu" else 1
@@ -62,21 +115,20 @@ def _aligned_errors(pred: Tensor, target: Tensor, joints: tuple[int, ...]) -> Te
                 list(pool.map(_align_in_pieces, *parts, repeat(piece)))
         finally:
             torch.set_num_threads(threads)
-    return errors
+    return errors.view(pred.shape[:-1])
 
 
 def _align_in_pieces(poses: Tensor, targets: Tensor, errors: Tensor, piece: int) -> None:
-    """Fill errors ``[N, J]`` or ``[N]`` (mm) of aligned poses ``[N, J, 3]``, ``piece`` poses at a time."""
+    """Fill errors ``[N, J]`` (mm) of aligned poses ``[N, J, 3]``, ``piece`` poses at a time."""
     piece = min(piece, max(1, len(poses)))
-    rooms = poses.new_empty(3, piece * poses[0].numel() if len(poses) else 0)
+    buffers = poses.new_empty(3, piece * poses[0].numel() if len(poses) else 0)
     for out, predicted, true in zip(errors.split(piece), poses.split(piece), targets.split(piece), strict=True):
-        x, y = joints_first(predicted, rooms[0]), joints_first(true, rooms[1])
+        x, y = joints_first(predicted, buffers[0]), joints_first(true, buffers[1])
         linear, _ = similarity(x, y)
-        offset = row_times(x, linear, rooms[2, : x.numel()].view(x.shape)).sub_(y)
+        offset = row_times(x, linear, buffers[2, : x.numel()].view(x.shape)).sub_(y)
         squared = offset.mul_(offset)
         distance = squared[:, 0].add_(squared[:, 1]).add_(squared[:, 2]).sqrt_()
-        distance.mul_(MILLIMETRES)
-        out.copy_(distance.t() if out.dim() == 2 else distance.mean(0))
+        out.copy_(distance.mul_(MILLIMETRES).t())
 
 
 def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
@@ -87,13 +139,10 @@ def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
     return joint_errors(pred, target).mean(-1)
 
 
-def p_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
-    """MPJPE after a similarity alignment of each frame, ``[..., J, 3]`` → ``[...]`` mm ("protocol 2").
+MPJPE = Metric("mpjpe", "MPJPE", "mm", "joint", joint_errors)
 
-    Source: Martinez et al., "A simple yet effective baseline" (ICCV 2017), "protocol 2".
-    """
-    pred, target = torch.broadcast_tensors(pred, target)
-    return _aligned_errors(pred, target, ()).view(pred.shape[:-2])
+
+P_MPJPE = Metric("p_mpjpe", "P-MPJPE", "mm", "joint", aligned_joint_errors)
 
 
 def n_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
@@ -108,14 +157,22 @@ def n_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
     return mpjpe(scale * pred, target)
 
 
+N_MPJPE = Metric("n_mpjpe", "N-MPJPE", "mm", "frame", lambda pred, target, skeleton: n_mpjpe(pred, target))
+
+
 def mpjve(pred: Tensor, target: Tensor) -> Tensor:
     """Mean per-joint velocity error, ``[..., F, J, 3]`` → ``[..., F - 1]`` mm per frame.
-
-    Differences are taken inside a window, never across the seam of two.
 
     Source: Pavllo et al., VideoPose3D (CVPR 2019), "MPJVE".
     """
     return mpjpe(pred.diff(dim=-3), target.diff(dim=-3))
+
+
+MPJVE = Metric(
+    "mpjve", "MPJVE", "mm/frame", "sequence",
+    lambda pred, target, skeleton: mpjve(pred, target), version=2, frames_before=1,
+)  # fmt: skip
+"""Version 2 runs over the seams of windows; version 1 took differences inside of windows only."""
 
 
 def acceleration_error(pred: Tensor, target: Tensor) -> Tensor:
@@ -126,9 +183,18 @@ def acceleration_error(pred: Tensor, target: Tensor) -> Tensor:
     return mpjpe(pred.diff(n=2, dim=-3), target.diff(n=2, dim=-3))
 
 
+ACCELERATION = Metric(
+    "acceleration", "Acceleration error", "mm/frame²", "sequence",
+    lambda pred, target, skeleton: acceleration_error(pred, target), frames_before=2,
+)  # fmt: skip
+
+
 def bone_length_error(pred: Tensor, target: Tensor, skeleton: Skeleton) -> Tensor:
     """Mean over bones of the difference of lengths, ``[..., J, 3]`` → ``[...]`` mm."""
     return (_bone_lengths(pred, skeleton) - _bone_lengths(target, skeleton)).abs().mean(-1) * MILLIMETRES
+
+
+BONE_LENGTH = Metric("bone_length", "Bone length error", "mm", "frame", bone_length_error)
 
 
 def symmetry_error(pred: Tensor, skeleton: Skeleton) -> Tensor:
@@ -144,6 +210,11 @@ def symmetry_error(pred: Tensor, skeleton: Skeleton) -> Tensor:
     return (lengths[..., left] - lengths[..., right]).abs().mean(-1) * MILLIMETRES
 
 
+SYMMETRY = Metric(
+    "symmetry", "Symmetry error", "mm", "frame", lambda pred, target, skeleton: symmetry_error(pred, skeleton)
+)
+
+
 def _bone_lengths(poses: Tensor, skeleton: Skeleton) -> Tensor:
     parent, child = (torch.tensor(ends, device=poses.device) for ends in zip(*skeleton.bones, strict=True))
     return (poses[..., child, :] - poses[..., parent, :]).norm(dim=-1)
@@ -151,24 +222,12 @@ def _bone_lengths(poses: Tensor, skeleton: Skeleton) -> Tensor:
 
 PCK_THRESHOLD = 150.0
 AUC_THRESHOLDS = tuple(range(0, 151, 5))
-PCK_GROUPS: dict[str, tuple[int, ...]] = {
-    "Head": (0,),
-    "Neck": (1,),
-    "Shoulders": (2, 5),
-    "Elbows": (3, 6),
-    "Wrists": (4, 7),
-    "Hips": (8, 11),
-    "Knees": (9, 12),
-    "Ankles": (10, 13),
-    "Total": tuple(range(14)),
-}
-"""Joints of MPI-INF-3DHP that its PCK and AUC count; pelvis, spine and head centre count nowhere."""
 
 
 def pck(errors_mm: Tensor, threshold: float = PCK_THRESHOLD) -> Tensor:
     """Percentage of joints whose error is strictly below the threshold, ``[..., J]`` → ``[...]``.
 
-    Source: Mehta et al., MPI-INF-3DHP (3DV 2017). Give the joints of one of ``PCK_GROUPS``.
+    Source: Mehta et al., MPI-INF-3DHP (3DV 2017).
     """
     return (errors_mm < threshold).double().mean(-1) * 100
 
@@ -178,3 +237,13 @@ def auc(errors_mm: Tensor) -> Tensor:
     thresholds = torch.tensor(AUC_THRESHOLDS, dtype=errors_mm.dtype, device=errors_mm.device)
     not_above = torch.bucketize(errors_mm.contiguous(), thresholds, right=True)
     return 100 - not_above.double().mean(-1) * (100 / len(thresholds))
+
+
+PCK = Metric(
+    "pck", "PCK", "%", "score", lambda errors: pck(errors[..., None]), higher_is_better=True,
+    joints=lambda skeleton: skeleton.pck_joints,
+)  # fmt: skip
+AUC = Metric(
+    "auc", "AUC", "%", "score", lambda errors: auc(errors[..., None]), higher_is_better=True,
+    joints=lambda skeleton: skeleton.pck_joints,
+)  # fmt: skip

@@ -1,46 +1,44 @@
-"""From the errors of an evaluation to the numbers of a record: means, intervals, breakdowns, conditions."""
+"""From the errors of an evaluation to the numbers of a record: means, intervals, parts by action and joint."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from bench.protocol.aggregation import AGGREGATIONS
-from bench.results.errors import FrameErrors, takes
-from bench.results.record import GroundTruth, Kind, Value
+from bench.protocol.aggregation import all_aggregations
+from bench.protocol.frame_errors import FrameErrors, takes
+from bench.protocol.metrics import all_metrics
+from bench.results.metrics import MetricInfo
+from bench.results.record import GroundTruth, Value, ValueKind
 from bench.results.statistics import action_mean, interval
 
-METRIC_VERSIONS = {
-    "mpjpe": 1,
-    "p_mpjpe": 1,
-    "n_mpjpe": 1,
-    "mpjve": 2,
-    "acceleration": 1,
-    "bone_length": 1,
-    "symmetry": 1,
-    "pck": 1,
-    "auc": 1,
-}
-"""Raised when the same predictions would give another number. MPJVE 2 runs over the seams of windows."""
+
+def metric_infos(values: Iterable[Value]) -> dict[str, MetricInfo]:
+    """What a record keeps of the metrics of its values."""
+    there = {value.metric for value in values}
+    return {metric.name: metric.info for metric in all_metrics() if metric.name in there}
 
 
 def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int = 0) -> tuple[Value, ...]:
-    """Every metric under every aggregation at every step, with its conditions and its 95 % interval.
+    """Every metric under every aggregation at every step, with its 95 % interval and what it looks at.
 
     Args:
         errors: of one evaluation.
         given: ground truth that the method itself was given, whatever the aggregation.
-        seed: of the bootstrap; the interval belongs to the same takes and seed, whatever the method.
+        seed: of the bootstrap; with one seed, the same takes are resampled for every method.
     """
-    tested = takes(errors)
-    actions = np.array(tested.actions)
+    tested, member = takes(errors)
+    actions = np.array([take.action for take in tested])
+    counted = np.array([take.frames for take in tested], np.float64)
     names = np.unique(actions)
     members = (actions == names[:, None]).astype(np.float64)
     rows = [(name, row - len(sums)) for name, sums in errors.sums.items() for row in range(len(sums))]
-    sums = np.concatenate(list(errors.sums.values())) @ tested.member.T
-    low, high = interval(sums, tested.frames, actions, seed)
-    mean = action_mean(sums, tested.frames, actions)
-    per_action = sums @ members.T / (members @ tested.frames)
-    seen = {name: _seen(name, given or GroundTruth()) for _, name in errors.sums}
+    sums = np.concatenate(list(errors.sums.values())) @ member.T
+    low, high = interval(sums, counted, actions, seed)
+    mean = action_mean(sums, counted, actions)
+    per_action = sums @ members.T / (members @ counted)
+    seen = {name: _seen(name, given or GroundTruth()) for name in {name for _, name in errors.sums}}
     values = []
     for number, ((metric, aggregation), from_last) in enumerate(rows):
         kind, looks_at = seen[aggregation]
@@ -57,9 +55,9 @@ def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int =
                 action_mean=float(mean[number]),
                 low=float(low[number]),
                 high=float(high[number]),
-                frame_mean=float(sums[number].sum() / tested.frames.sum()),
+                frame_mean=float(sums[number].sum() / counted.sum()),
                 per_action=dict(zip(names.tolist(), per_action[number].tolist(), strict=True)) if last else {},
-                per_take=(_rounded(sums[number] / tested.frames),) if last else (),
+                per_take=(_rounded(sums[number] / counted),) if last else (),
                 per_activity={} if frames is None else _by_activity(errors, frames),
                 per_joint=() if joints is None else _rounded(joints.sum(0) / errors.counts.sum()),
             )
@@ -67,12 +65,12 @@ def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int =
     return tuple(values)
 
 
-def _seen(aggregation: str | None, given: GroundTruth) -> tuple[Kind, GroundTruth]:
-    """What an aggregation is, and the ground truth that it or the method looks at."""
-    record = AGGREGATIONS.get(aggregation or "")
-    if record is None:
+def _seen(aggregation: str | None, given: GroundTruth) -> tuple[ValueKind, GroundTruth]:
+    """The kind of an aggregation's values, and the ground truth that it or the method looks at."""
+    if aggregation is None:
         return "deterministic", given
-    return record.kind, GroundTruth(**{name: own or getattr(given, name) for name, own in record.looks_at})
+    (entry,) = (one for one in all_aggregations() if one.name == aggregation)
+    return entry.kind, GroundTruth(**{name: own or getattr(given, name) for name, own in entry.looks_at})
 
 
 def _by_activity(errors: FrameErrors, frames: np.ndarray) -> dict[str, float]:

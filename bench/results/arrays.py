@@ -1,10 +1,11 @@
-"""The arrays that lie beside the records of runs: errors of every frame, and example poses for pictures.
+"""Arrays kept in files next to the records of runs: errors of every frame, and example poses for pictures.
 
 Shapes: S sequences, N frames, J joints, H hypotheses.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ import numpy as np
 from bench.results.files import atomic
 from bench.results.record import Record
 
+Name = tuple[str, str | None]
+"""(metric, aggregation); no aggregation for a deterministic method."""
+
 
 @dataclass(frozen=True)
 class Examples:
-    """What a method saw and said in a few test sequences, the same ones for every method on the same data.
+    """Input and prediction of a method in a few test sequences, the same ones for every method on the same data.
 
-    Poses are stored in half precision: to be looked at, not to compute errors from.
+    Poses are stored in half precision: good enough for pictures, too coarse to compute errors from.
 
     Attributes:
         keys: names of the S sequences.
@@ -47,11 +51,33 @@ class Examples:
     answer: np.ndarray
     hypotheses: np.ndarray
 
+    @property
+    def right(self) -> np.ndarray:
+        """``[J]`` bool, joints of the right side, by their names."""
+        return np.array([name.startswith("R") for name in self.joints]) & ~self.left
+
     def save(self, path: Path) -> None:
         """Write a plain ``.npz``; the file appears whole or not at all."""
         arrays: dict[str, Any] = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
         with atomic(path) as file:
             np.savez_compressed(file, **arrays)
+
+
+def save_frame_errors(
+    path: Path, frames: Mapping[Name, np.ndarray], keys: Sequence[str], sequence: np.ndarray, frame: np.ndarray
+) -> None:
+    """Write the errors of a run as a plain ``.npz``; the file appears whole or not at all.
+
+    Args:
+        path: of the file.
+        frames: name → ``[N]`` error of each frame; in the file "frames/METRIC/AGGREGATION".
+        keys: names of the S sequences.
+        sequence, frame: ``[N]`` where each frame comes from.
+    """
+    named = {f"frames/{metric}/{aggregation or ''}": array for (metric, aggregation), array in frames.items()}
+    arrays: dict[str, Any] = {"keys": np.array(keys, dtype=np.str_), "sequence": sequence, "frame": frame, **named}
+    with atomic(path) as file:
+        np.savez(file, **arrays)
 
 
 @dataclass(frozen=True)
@@ -71,7 +97,7 @@ class RunFiles:
         return [path for path in (self.errors_path(run), self.examples_path(run)) if path.exists()]
 
     def examples(self, record: Record) -> Examples | None:
-        """Of the first of a record's runs that has some; None where none was kept."""
+        """Examples of the first of a record's runs that has some; None where none were kept."""
         for run in record.runs:
             arrays = _read(self.examples_path(run), [field.name for field in fields(Examples)])
             if arrays is not None:
@@ -81,14 +107,14 @@ class RunFiles:
         return None
 
     def frame_errors(self, record: Record, metric: str, aggregation: str | None) -> np.ndarray | None:
-        """Of every counted frame ``[N]`` (mm) at the last step, run after run; None where none were kept."""
+        """Errors of every counted frame ``[N]`` at the last step, run after run; None where none were kept."""
         name = f"frames/{metric}/{aggregation or ''}"
         found = [arrays[name] for run in record.runs if (arrays := _read(self.errors_path(run), [name]))]
         return np.concatenate(found) if found else None
 
 
 def _read(path: Path, names: list[str]) -> dict[str, np.ndarray] | None:
-    """These arrays of a file, and no others; None where it is missing or damaged."""
+    """The named arrays of a file; None where it is missing or damaged."""
     try:
         with np.load(path) as file:
             return {name: file[name] for name in names}

@@ -1,6 +1,6 @@
 """What a prediction costs and where that was measured, as records keep it.
 
-What older records do not know is None.
+A field that older records lack is None there.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from bench.config.parsing import Frozen
 
 
 class Setup(Frozen):
-    """What a price holds for.
+    """What a cost was measured under.
 
     Attributes:
         hypotheses, steps, flip: of the prediction; H = K = 1 for a deterministic method.
@@ -33,16 +33,16 @@ class Setup(Frozen):
 
 
 class Latency(Frozen):
-    """Milliseconds per window of ``frames`` output frames, all repetitions kept.
+    """Milliseconds per window of ``frames`` output frames; the time of every repetition is kept.
 
-    At batch 1, unless the experiment asks for another one; a call's time is then divided by its windows.
+    A call holds one window unless the experiment asks for more; its time is then divided by their number.
 
     Attributes:
         clock: of the samples: "wall" (a CPU) or "CUDA events".
-        host_ms: mean wall-clock time per window over the same calls, from the first call's begin until the device
-            had finished the last one.
-        stages_ms: stage → mean milliseconds per window, without what stages inside of it take; "other" is the
-            rest. Empty for a method that names no stages.
+        host_ms: mean wall-clock time per window over the same calls, from the beginning of the first call until
+            the device had finished the last one.
+        stages_ms: stage → mean milliseconds per window, without the time of stages inside it; "other" is the rest.
+            Empty for a method that names no stages.
         throughput_windows_per_s: of all workers together.
     """
 
@@ -64,11 +64,11 @@ class Latency(Frozen):
 
 
 class DeviceState(Frozen):
-    """A GPU right after the timed calls, as NVML tells it; None where it does not.
+    """A GPU right after the timed calls, as NVML reports it; None for what it does not report.
 
     Attributes:
-        throttled: why clocks were held back; empty for no reason.
-        other_processes: that computed on it; None where a container hides them.
+        throttled: the reasons why clocks were reduced; empty if they were not.
+        other_processes: number of those that computed on it; None where a container hides them.
     """
 
     clock_mhz: float | None = None
@@ -82,24 +82,24 @@ class DeviceState(Frozen):
 
 
 class Cost(Frozen):
-    """The price of a prediction.
+    """What a prediction costs.
 
     Attributes:
         parameters: trainable parameters of the method.
-        frozen_parameters: never trained (a text encoder), counted apart.
+        frozen_parameters: parameters that are never trained (a text encoder); not part of ``parameters``.
         flops_per_window: 2 × multiply-accumulates of the executed operations, for all K, H and flips.
         peak_memory_mb: of the process on a CPU; allocated by torch on a GPU.
         memory_source: what ``peak_memory_mb`` counts.
         nvml_memory_mb: the process's memory by NVML; None without a GPU.
-        aggregation_ms: deployable aggregation → milliseconds that it takes to make one window's pose of the
+        aggregation_ms: deployable aggregation → milliseconds that it takes to make one window's pose from the
             hypotheses, on top of ``latency``; empty for a deterministic method.
-        setup: what the numbers hold for.
+        setup: what the numbers were measured under.
         weights_mb: of parameters and buffers.
         added_memory_mb: of the peak, what the prediction added to what was there before it.
         reserved_memory_mb: peak that torch's allocator held on a GPU.
-        energy_j: joules per window of the whole device, what it takes when idle included.
+        energy_j: joules per window of the whole device, including what it uses when idle.
         energy_source: how they were measured, or why they were not.
-        peak_gflops: of the device in a plain matrix product of this precision, measured: 10⁹ operations a second.
+        peak_gflops: 10⁹ operations a second of the device, measured in a plain matrix product of this precision.
         device_state: of a GPU.
     """
 
@@ -124,16 +124,20 @@ class Cost(Frozen):
     def flops_per_frame(self) -> float:
         return self.flops_per_window / self.latency.frames
 
+    def ms_per_frame(self, aggregation: str | None = None) -> float:
+        """Median milliseconds per output frame: of the prediction, and of the aggregation where one is named."""
+        return self.latency.ms_per_frame + self.aggregation_ms.get(aggregation or "", 0.0) / self.latency.frames
+
     @property
     def percent_of_peak(self) -> float | None:
-        """What the prediction reached of ``peak_gflops`` in its median time."""
+        """Operations a second of the prediction at its median time, in percent of ``peak_gflops``."""
         if self.peak_gflops is None:
             return None
         return 100 * self.flops_per_window / (self.latency.median_ms * 1e6) / self.peak_gflops
 
 
 class Environment(Frozen):
-    """Where the numbers were made. Rows of different ``device`` are never merged."""
+    """The machine and software of a measurement. Rows of different ``device`` are never merged."""
 
     device: str
     cpu: str
@@ -146,7 +150,7 @@ class Environment(Frozen):
 
 
 class Measurement(Frozen):
-    """What predictions of one configuration cost on one device."""
+    """What predictions of one configuration cost, and the machine that it was measured on."""
 
     cost: Cost
     environment: Environment

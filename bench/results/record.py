@@ -1,30 +1,38 @@
-"""The typed result of one evaluated experiment: what reports read, and all that they read.
+"""The typed result of one evaluated experiment; reports read nothing else but the arrays next to it.
 
-A record is self-contained: every number in it carries its conditions, and together with the stored
-per-sequence errors it lets every table be made again without a model.
+A record is self-contained: every number in it carries its conditions, so that every table can be made again
+without a model.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AliasChoices, Field
+import numpy as np
+from pydantic import AliasChoices, Field, model_validator
 
+from bench.config.choices import CHOICES
 from bench.config.parsing import Frozen
 from bench.results.cost import Cost, Environment, Measurement
-
-if TYPE_CHECKING:
-    from bench.results.statistics import Difference, Sample
+from bench.results.metrics import OLDER_METRICS, MetricInfo
+from bench.results.statistics import (
+    Difference,
+    Mean,
+    Sample,
+    action_minus_frame_mean,
+    paired_difference,
+    pooled_interval,
+)
 
 SCHEMA_VERSION = 3
 
-Kind = Literal["deterministic", "deployable", "assisted", "oracle"]
-Mean = Literal["actions", "frames"]
-"""What an average is over: actions, each weighing the same, or all frames."""
+ValueKind = Literal["deterministic", "deployable", "assisted", "oracle"]
+SYMBOLS = {"assisted": "‡", "oracle": "†"}
+"""What marks values in tables that ground truth helped to make."""
 
 
 class GroundTruth(Frozen):
-    """Which ground truth a number was given at test time.
+    """Which ground truth was used for a number at test time.
 
     Attributes:
         pose: the 3D pose itself, to choose among hypotheses.
@@ -40,6 +48,7 @@ class GroundTruth(Frozen):
 
     @property
     def names(self) -> tuple[str, ...]:
+        """In words, what was given."""
         words = {"pose_2d": "2D pose"}
         return tuple(words.get(name, name.replace("_", " ")) for name, given in self if given)
 
@@ -50,10 +59,10 @@ class Value(Frozen):
     Attributes:
         metric: "mpjpe", "p_mpjpe", … in millimetres; "pck" and "auc" in percent.
         aggregation: "P-Agg", "J-Best", …; None for a deterministic method.
-        kind: deterministic; deployable (no ground truth looked at); assisted (the root trajectory was given);
-            oracle (the ground-truth pose chose the hypothesis).
-        looks_at: ground truth that was given at test time, to the aggregation or to the method.
-        step: 1 … K; the last one is the method's answer.
+        kind: "deterministic": a method without hypotheses; "deployable": the aggregation looks at no ground truth;
+            "assisted": it is given the root trajectory; "oracle": it is given the ground-truth pose.
+        looks_at: ground truth that the aggregation or the method was given at test time.
+        step: 1 … K; step K is the method's answer.
         action_mean: mean over actions of the mean over the action's frames, as papers print it.
         low, high: 95 % interval of ``action_mean`` (bootstrap over test takes, cameras kept together).
         frame_mean: mean over all frames.
@@ -66,7 +75,7 @@ class Value(Frozen):
 
     metric: str
     aggregation: str | None
-    kind: Kind
+    kind: ValueKind
     looks_at: GroundTruth = GroundTruth()
     step: int
     action_mean: float
@@ -77,6 +86,11 @@ class Value(Frozen):
     per_activity: dict[str, float] = {}
     per_take: tuple[tuple[float, ...], ...] = ()
     per_joint: tuple[float, ...] = ()
+
+    @property
+    def symbol(self) -> str:
+        """† for an oracle, ‡ for an assisted value, else ""."""
+        return SYMBOLS.get(self.kind, "")
 
 
 class Take(Frozen):
@@ -91,11 +105,11 @@ class DataInfo(Frozen):
     """What was evaluated on.
 
     Attributes:
-        subset: names the part of the test windows, "all" for every one of them.
-        frames: counted, over all cameras.
-        takes: that have counted frames.
+        subset: name of the part of the test windows; "all" for every one of them.
+        windows, frames, sequences: their numbers; frames are those that count, over all cameras.
+        takes: those with counted frames.
         joints: names, in the order of the data.
-        notes: what the reader said about the data.
+        notes: remarks of the reader about the data.
     """
 
     name: str
@@ -115,12 +129,15 @@ class DataInfo(Frozen):
 
 
 class Conditions(Frozen):
-    """The liberties that every value of a record shares; those of an aggregation stand with its value.
+    """What all values of a record were obtained under; what an aggregation looks at stands with its value.
 
     Attributes:
-        tail: "each frame once", or "overlap counted twice" as in the published evaluation.
-        best_over: what P-Best chooses one hypothesis for.
-        samples: the H and K that the samples were drawn with, where the numbers are read off a part of them.
+        flip, action_label_given, selection, tail, best_over: choices of the protocol (``bench.config.choices``);
+            ``stated`` gives them all.
+        choices: heading → words of the choices that have no field of their own.
+        validation: which takes of the training subjects are kept for validation.
+        samples: the H and K that the samples were drawn with, where those of this record are only a part of them.
+        notes: further remarks of the method, by heading.
     """
 
     flip: bool
@@ -133,19 +150,34 @@ class Conditions(Frozen):
     noise_seeds: tuple[int, ...]
     tail: str = "each frame once"
     best_over: str = "window"
+    choices: dict[str, str] = {}
     samples: str = ""
     notes: dict[str, str] = {}
 
+    @property
+    def stated(self) -> dict[str, str]:
+        """Heading → words of every choice of the protocol, in the order of ``CHOICES``, then those it lacks."""
+        known = {choice.heading: _in_words(getattr(self, choice.field)) for choice in CHOICES if choice.field}
+        return known | self.choices
+
+    def words(self, heading: str) -> str:
+        """Of the choice with this heading; "" where the record does not know it."""
+        return self.stated.get(heading, "")
+
+
+def _in_words(value: str | bool) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
+
 
 class TrainingInfo(Frozen):
-    """How the evaluated weights came to be.
+    """How the evaluated weights were trained.
 
     Attributes:
-        selected_epoch: from where the evaluated weights are; a fraction where epochs are long.
+        selected_epoch: the epoch of the evaluated weights; a fraction where epochs are long.
         loss: mean of every epoch.
-        validation_mpjpe: (epoch, error) on the takes that chose the checkpoint, wherever it was measured.
+        validation_mpjpe: (epoch, error) on the takes that the checkpoint was selected on, whenever measured.
         first_stage: the training that this one began from, if there was one.
-        micro_batches: parts that a step's windows went through the method in, for want of memory.
+        micro_batches: number of parts that the windows of a step were split into, because memory ran out.
     """
 
     epochs: int
@@ -160,7 +192,7 @@ class TrainingInfo(Frozen):
 
     @property
     def total_seconds(self) -> float:
-        """Of this training and those before it."""
+        """Duration of this training and of those that it began from."""
         return self.seconds + (self.first_stage.total_seconds if self.first_stage else 0)
 
 
@@ -173,8 +205,8 @@ class Failure(Frozen):
     Attributes:
         id: of the training or the evaluation.
         title: what it is called.
-        kind: bad input: it does not fit the data; diverged: numbers that are not finite; out of memory: even in
-            the smallest parts; crashed: its process was lost every time it was tried; error: anything else.
+        kind: "bad input": it does not fit the data; "diverged": numbers that are not finite; "out of memory": even
+            in the smallest parts; "crashed": its process died in every attempt; "error": anything else.
         reason: one sentence.
         details: where in the code it happened, if that is known.
     """
@@ -188,11 +220,12 @@ class Failure(Frozen):
 
     @property
     def sentence(self) -> str:
+        """Kind and reason, for tables."""
         return f"{self.kind}: {self.reason.rstrip('.')}"
 
 
-class Evaluation(Frozen):
-    """The numbers of one experiment, without their price.
+class Described(Frozen):
+    """Which experiment something is of.
 
     Attributes:
         id: identity of the evaluation (16 hexadecimal digits); names the run.
@@ -200,10 +233,8 @@ class Evaluation(Frozen):
         experiment: the complete, resolved description.
         method, title, preset: key in the registry, name in tables, size.
         variant: what distinguishes it from the plain method, "" for none ("prompt=none").
-        metric_versions: of every metric, raised when the same predictions would give another number.
     """
 
-    schema_version: int = SCHEMA_VERSION
     id: str
     training_id: str
     experiment: dict[str, Any]
@@ -211,21 +242,56 @@ class Evaluation(Frozen):
     title: str
     preset: str
     variant: str
+
+
+class Evaluation(Described):
+    """The numbers of one experiment, without their cost.
+
+    Attributes:
+        metrics: of every metric of ``values``, what a table needs to print it; ``metric`` also knows those of
+            older records, in which this is empty.
+    """
+
+    schema_version: int = SCHEMA_VERSION
     data: DataInfo
     conditions: Conditions
     values: tuple[Value, ...]
-    metric_versions: dict[str, int] = {}
+    metrics: dict[str, MetricInfo] = {}
     training: TrainingInfo
     git_commit: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_older_versions(cls, content: Any) -> Any:
+        """Older records name the versions of their metrics ("metric_versions") and nothing else of them.
+
+        They also have an empty "absent", which no record has now.
+        """
+        if not isinstance(content, dict) or not {"metric_versions", "absent"} & content.keys():
+            return content
+        described = {
+            name: OLDER_METRICS.get(name, MetricInfo(title=name, unit="")).model_copy(update={"version": version})
+            for name, version in content.get("metric_versions", {}).items()
+        }
+        rest = {key: value for key, value in content.items() if key not in ("metric_versions", "absent")}
+        return rest | {"metrics": described | content.get("metrics", {})}
+
+    @property
+    def metric_versions(self) -> dict[str, int]:
+        """Versions of the metrics, as far as they are known."""
+        return {name: info.version for name, info in self.metrics.items() if info.version is not None}
+
+    def metric(self, name: str) -> MetricInfo:
+        """Title, unit, direction and version of a metric; one that nobody described goes by its name."""
+        return self.metrics.get(name) or OLDER_METRICS.get(name) or MetricInfo(title=name, unit="")
 
 
 class Record(Evaluation):
     """One evaluated and measured experiment.
 
     Attributes:
-        errors_file: per-sequence and per-frame errors, an artifact of the run.
+        errors_file: name of the file of frame errors, an artifact of the run.
         pooled: ids of the runs that this record is the average of (``pool``); empty for a single run.
-        absent: why there are no values, where a report lets this record stand for an experiment that has none.
     """
 
     cost: Cost
@@ -234,7 +300,6 @@ class Record(Evaluation):
     mlflow_run_id: str | None = None
     errors_file: str | None = None
     pooled: tuple[str, ...] = ()
-    absent: str = ""
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -250,11 +315,7 @@ class Record(Evaluation):
         return None
 
     def sample(self, value: Value) -> Sample | None:
-        """The errors behind a value, take by take; None where they were not kept."""
-        import numpy as np
-
-        from bench.results.statistics import Sample
-
+        """The errors behind a value by take; None where they were not kept."""
         if not value.per_take:
             return None
         takes = self.data.takes
@@ -262,16 +323,12 @@ class Record(Evaluation):
         return Sample(np.array(value.per_take), frames, tuple(take.action for take in takes))
 
     def action_minus_frame_mean(self, value: Value) -> Difference | None:
-        """What it changes in a value to average over actions first; None where the takes were not kept."""
-        from bench.results.statistics import action_minus_frame_mean
-
+        """The mean over actions minus that over frames; None where the takes were not kept."""
         sample = self.sample(value)
         return None if sample is None else action_minus_frame_mean(sample)
 
     def frame_interval(self, value: Value) -> tuple[float, float] | None:
         """95 % interval of ``value.frame_mean``; None where the takes were not kept."""
-        from bench.results.statistics import pooled_interval
-
         sample = self.sample(value)
         return None if sample is None else pooled_interval(sample, over="frames")
 
@@ -279,8 +336,6 @@ class Record(Evaluation):
         self, value: Value, other: Record, its: Value, same_trainings: bool = False, over: Mean = "actions"
     ) -> Difference | None:
         """``value`` of this record minus ``its`` of the other, paired by take; None if the takes differ."""
-        from bench.results.statistics import paired_difference
-
         mine, theirs = self.sample(value), other.sample(its)
         if mine is None or theirs is None or _take_names(self) != _take_names(other):
             return None
@@ -291,29 +346,20 @@ def _take_names(record: Record) -> list[tuple[str, str]]:
     return [(take.name, take.action) for take in record.data.takes]
 
 
-class Missing(Frozen):
+class Missing(Described):
     """An experiment without a record, and why: it failed, or a search left it out.
 
     Attributes:
         reason: what a table says in place of its numbers.
         measurement: of its cost, where that was made nevertheless ("price" in files of older versions).
-
-    The other attributes are those of a ``Record``.
     """
 
-    id: str
-    training_id: str
-    experiment: dict[str, Any]
-    method: str
-    title: str
-    preset: str
-    variant: str
     reason: str
     measurement: Measurement | None = Field(default=None, validation_alias=AliasChoices("measurement", "price"))
 
     @property
     def failed(self) -> bool:
-        """Whether it was tried in vain, and not left out on purpose."""
+        """Whether it was tried and failed; else a search left it out."""
         return self.reason.startswith("failed")
 
     @property
@@ -322,30 +368,3 @@ class Missing(Frozen):
         evaluation, seed = self.experiment["evaluation"], self.experiment["training"]["seed"]
         size = f"H={evaluation['hypotheses']} K={evaluation['steps']} seed {seed}"
         return f"{' '.join(filter(None, (self.title, self.variant)))} ({evaluation['detections']}, {size})"
-
-
-class RunSet(Frozen):
-    """Which runs fill which table: written by a sweep, read by reports.
-
-    Attributes:
-        tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order).
-        missing: id of a run → why it has no record ("absent" in files of older versions).
-        command: what the user typed.
-        store: folder that the records were made in; "" if that is not known.
-    """
-
-    class Table(Frozen):
-        title: str
-        layout: str
-        ids: tuple[str, ...]
-
-    tables: dict[str, Table]
-    missing: dict[str, Missing] = Field(default={}, validation_alias=AliasChoices("missing", "absent"))
-    command: str
-    created_at: str
-    store: str = ""
-
-    @property
-    def ids(self) -> list[str]:
-        """Of all runs, each once."""
-        return list(dict.fromkeys(name for table in self.tables.values() for name in table.ids))

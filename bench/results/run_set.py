@@ -1,15 +1,50 @@
-"""Sets of finished runs, as the command line names them."""
+"""Sets of runs: what a sweep declares for reports, and how the command line names those of another time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from bench.results.record import Record, RunSet
-from bench.results.store import Store
+from pydantic import AliasChoices, BeforeValidator, Field
+
+from bench.config.parsing import Frozen
+from bench.results.record import Missing, Record
 from models.errors import InputError
 
 RUNSET = "runset.json"
+
+OLD_LAYOUTS = {"priced": "cost", "validation": "tuning", "gaps": "oracle_gap"}
+"""Names of layouts in files of older versions, and what they are called now."""
+
+
+class RunSet(Frozen):
+    """Which runs belong to which table: written by a sweep, read by reports.
+
+    Attributes:
+        tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order, and
+            sentences that are printed under it).
+        missing: id of a run → why it has no record ("absent" in files of older versions).
+        command: what the user typed.
+        store: folder that the records were made in; "" if that is not known.
+    """
+
+    class Table(Frozen):
+        title: str
+        layout: Annotated[str, BeforeValidator(lambda name: OLD_LAYOUTS.get(name, name))]
+        ids: tuple[str, ...]
+        notes: tuple[str, ...] = ()
+
+    tables: dict[str, Table]
+    missing: dict[str, Missing] = Field(default={}, validation_alias=AliasChoices("missing", "absent"))
+    command: str
+    created_at: str
+    store: str = ""
+
+    @property
+    def ids(self) -> list[str]:
+        """Of all runs, each once."""
+        return list(dict.fromkeys(name for table in self.tables.values() for name in table.ids))
 
 
 @dataclass(frozen=True)
@@ -51,6 +86,8 @@ def finished(name: str, store: Path) -> Finished:
     Raises:
         InputError: it is none of these, or no run of it has a record.
     """
+    from bench.results.store import Store  # loads pandas, which no one else here needs
+
     path, table = Path(name), ""
     if "=" in path.name and not path.exists():
         text, _, table = name.rpartition("=")

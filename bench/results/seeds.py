@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 
 from bench.results.record import Record, Value
+from bench.results.statistics import pooled_interval
 
 
 def pool(records: Iterable[Record]) -> list[Record]:
@@ -18,15 +19,11 @@ def pool(records: Iterable[Record]) -> list[Record]:
     groups: dict[str, dict[str, Record]] = {}
     for record in records:
         groups.setdefault(_but_for_seeds(record), {})[record.id] = record
-    return [_pooled(_present(list(members.values()))) for members in groups.values()]
-
-
-def _present(members: list[Record]) -> list[Record]:
-    """Those that have values, or one that says why none has."""
-    return [member for member in members if not member.absent] or members[:1]
+    return [_pooled(list(members.values())) for members in groups.values()]
 
 
 def _but_for_seeds(record: Record) -> str:
+    """Equal for records that differ in their seeds only."""
     description = json.loads(json.dumps(record.experiment, default=str))
     for section, key in (("training", "seed"), ("evaluation", "seed"), ("data", "root")):
         description.get(section, {}).pop(key, None)
@@ -38,11 +35,8 @@ def _pooled(members: list[Record]) -> Record:
     first = members[0]
     if len(members) == 1:
         return first
-    known = [{_question(value): value for value in member.values} for member in members]
-    values = [
-        _average(first, [its[question] for its in known if question in its])
-        for question in map(_question, first.values)
-    ]
+    by_key = [{_key(value): value for value in member.values} for member in members]
+    values = [_average(first, [found[key] for found in by_key if key in found]) for key in map(_key, first.values)]
     conditions = first.conditions.model_copy(
         update={
             "training_seeds": _all(member.conditions.training_seeds for member in members),
@@ -53,22 +47,23 @@ def _pooled(members: list[Record]) -> Record:
     return first.model_copy(update={"values": tuple(values), "conditions": conditions, "pooled": ids})
 
 
-def _question(value: Value) -> tuple[str, str | None, int]:
+def _key(value: Value) -> tuple[str, str | None, int]:
     return value.metric, value.aggregation, value.step
 
 
 def _average(record: Record, values: list[Value]) -> Value:
-    """One value of several runs; its interval is that of trainings and takes where the takes were kept."""
-    from bench.results.statistics import pooled_interval
+    """The average of one value over several runs.
 
+    Its interval comes from trainings and takes resampled together; where takes were not kept, its ends are
+    averages too.
+    """
     first, count = values[0], len(values)
+    numbers = ("action_mean", "frame_mean", "low", "high")
+    averages = {name: sum(getattr(value, name) for value in values) / count for name in numbers}
     mean = first.model_copy(
         update={
-            "action_mean": sum(value.action_mean for value in values) / count,
-            "frame_mean": sum(value.frame_mean for value in values) / count,
-            "low": sum(value.low for value in values) / count,
-            "high": sum(value.high for value in values) / count,
-            "per_action": {k: sum(value.per_action[k] for value in values) / count for k in first.per_action},
+            **averages,
+            "per_action": {k: sum(v.per_action[k] for v in values) / count for k in first.per_action},
             "per_activity": {k: sum(v.per_activity[k] for v in values) / count for k in first.per_activity},
             "per_take": tuple(row for value in values for row in value.per_take),
             "per_joint": tuple(sum(column) / count for column in zip(*(v.per_joint for v in values), strict=True)),

@@ -1,8 +1,8 @@
-"""How far an average over actions can be trusted: bootstrap over takes, and over seeds where several ran.
+"""Confidence intervals of average errors: a bootstrap over takes, and over seeds where several ran.
 
 Frames of one take, and the cameras that saw it, are not independent; another test set would hold other takes. So
 takes are resampled, with all their frames and cameras, within each action (a stratified cluster bootstrap).
-Another training would give other weights: trainings of several seeds are resampled as a second level.
+Another training would give other weights, so trainings of several seeds are resampled as a second level.
 
 Shapes: T takes, N seeds, R resamples.
 """
@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bench.results.record import Mean
+Mean = Literal["actions", "frames"]
+"""What an average is over: actions, each weighing the same, or all frames."""
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -53,7 +55,7 @@ class Difference:
 
     @property
     def indistinguishable(self) -> bool:
-        """Whether the interval admits that there is no difference."""
+        """Whether zero lies in the interval."""
         return self.low <= 0 <= self.high
 
 
@@ -83,9 +85,9 @@ def interval(
     """95 % percentile interval of ``action_mean``.
 
     From an action with n takes, n - 1 are drawn with replacement, which makes the variance unbiased also for the
-    two or four takes that an action has (Rao and Wu, JASA 83, 1988, section 2). Actions with a single take say
-    nothing about takes; they are resampled among themselves instead, which widens the interval (collapsed
-    strata). With a single such action nothing is known of its spread, and it adds none.
+    two or four takes that an action has (Rao and Wu, JASA 83, 1988, section 2). A single take shows no spread
+    between takes, so actions with one take are resampled among themselves instead, which widens the interval
+    (collapsed strata). A single action of that kind adds nothing to the interval.
 
     Args:
         errors, frames, actions: as for ``action_mean``.
@@ -112,7 +114,7 @@ def pooled_mean(sample: Sample, over: Mean = "actions") -> float:
 
 
 def pooled_interval(sample: Sample, seed: int = 0, over: Mean = "actions") -> tuple[float, float]:
-    """95 % interval of ``pooled_mean``: seeds and takes are resampled together."""
+    """95 % interval of ``pooled_mean``, from seeds and takes resampled together."""
     return _ends(_replicates(sample, seed, 1, over))
 
 
@@ -134,7 +136,7 @@ def paired_difference(
 
 
 def action_minus_frame_mean(sample: Sample, seed: int = 0) -> Difference:
-    """What it changes to average over actions first, as papers do, instead of over all frames."""
+    """Mean over actions, as papers print it, minus the mean over all frames."""
     by_action, by_frame = _resampled(sample.actions, sample.frames, seed)
     difference = pooled_mean(sample) - pooled_mean(sample, "frames")
     return _difference(difference, _over_seeds(sample, by_action - by_frame, seed, 1))
@@ -153,20 +155,20 @@ def _ends(replicates: np.ndarray) -> tuple[float, float]:
 
 
 def _replicates(sample: Sample, seed: int, stream: int, over: Mean) -> np.ndarray:
-    """Means ``[R]`` of resampled takes and trainings; ``stream`` tells apart who draws trainings."""
+    """Means ``[R]`` of resampled takes and trainings; other ``stream``, other random trainings."""
     by_action, by_frame = _resampled(sample.actions, sample.frames, seed)
     return _over_seeds(sample, by_frame if over == "frames" else by_action, seed, stream)
 
 
 def _over_seeds(sample: Sample, weights: np.ndarray, seed: int, stream: int) -> np.ndarray:
-    """Weighted sums ``[R]`` over takes, averaged over resampled trainings; one alone has no spread to show."""
+    """Weighted sums ``[R]`` over takes, averaged over resampled trainings; a single training is not resampled."""
     drawn = _drawn_trainings(len(sample.errors), weights.shape[1], seed, stream)
     return ((sample.errors * sample.frames @ weights) * drawn).sum(0)
 
 
 @functools.lru_cache(maxsize=16)
 def _drawn_trainings(trainings: int, resamples: int, seed: int, stream: int) -> np.ndarray:
-    """``[N, R]``: what each training counts in every resample."""
+    """``[N, R]``: the weight of each training in every resample."""
     if trainings == 1:
         return np.ones((1, resamples))
     rng = np.random.default_rng([seed, stream])
@@ -198,7 +200,7 @@ def _draws(strata: list[np.ndarray], takes: int, resamples: int, rng: np.random.
 
 
 def _action_weights(draws: np.ndarray, strata: list[np.ndarray], frames: np.ndarray) -> np.ndarray:
-    """``[T, R]``: what the sum of errors of each take counts in the action mean of every resample."""
+    """``[T, R]``: the weight of each take's sum of errors in the action mean of every resample."""
     weights = np.empty_like(draws)
     single = sum(len(members) == 1 for members in strata)
     unbiased = single / (single - 1) if single > 1 else 1.0

@@ -1,6 +1,6 @@
-"""Where work is kept between calls: the one truth that all programs and workers on it share.
+"""The store: the folder that keeps results between calls, shared by all programs and workers that use it.
 
-Trainings, evaluations, prices and failures are files named by identity; each appears whole or not at all. Finished
+Trainings, evaluations, costs and failures are files named by identity; each appears whole or not at all. Finished
 records are such files too until ``fold`` moves them into the index, a parquet file with one row per record, for
 reading thousands of runs at once. MLflow holds the same records; ``Tracker.records`` makes the index again from
 there.
@@ -33,7 +33,7 @@ Document = TypeVar("Document", bound=BaseModel)
 
 
 class Shelf(Generic[Document]):
-    """Small typed documents by id, one file each."""
+    """A folder of small typed documents by id, one JSON file each."""
 
     def __init__(self, folder: Path, model: type[Document]) -> None:
         self.folder, self.model = folder, model
@@ -42,6 +42,7 @@ class Shelf(Generic[Document]):
         return self._path(name).exists()
 
     def ids(self) -> set[str]:
+        """Ids of all documents, read from the names of their files."""
         try:
             return {entry.name[:-5] for entry in os.scandir(self.folder) if entry.name.endswith(".json")}
         except FileNotFoundError:
@@ -65,7 +66,7 @@ class Shelf(Generic[Document]):
 
 
 class Seconds(BaseModel):
-    """How long a piece of work of some shape took the last time."""
+    """How long a task took the last time that one like it was done."""
 
     seconds: float
 
@@ -74,10 +75,10 @@ class Store:
     """A folder of finished and unfinished work; several programs may use it at once.
 
     Attributes:
-        evaluations: numbers that wait for their price, by id of the evaluation.
-        prices: by what they depend on.
-        failures: by id of a training or an evaluation.
-        times: by shape of the work.
+        evaluations: numbers that wait for their cost, by id of the evaluation.
+        measurements: of cost, by identity of what it depends on.
+        failures: by id of a training, an evaluation or a cost.
+        times: how long tasks took, by ``Task.duration_key``.
         files: arrays beside the records.
     """
 
@@ -85,7 +86,7 @@ class Store:
         self.root = root
         self.index = root / "index.parquet"
         self.evaluations = Shelf(root / "evaluations", Evaluation)
-        self.measurements = Shelf(root / "prices", Measurement)
+        self.measurements = Shelf(root / "prices", Measurement)  # as stores of older versions name the folder
         self.failures = Shelf(root / "failures", Failure)
         self.times = Shelf(root / "times", Seconds)
         self.files = RunFiles(root)
@@ -113,7 +114,7 @@ class Store:
     def device(self, name: str, alone: bool) -> Iterator[None]:
         """Use a device of this machine: together with others, or alone.
 
-        Who wants it alone waits for those at work to end, and new ones wait behind him.
+        One who wants it alone waits until those who use it are done; whoever comes later waits behind that one.
         """
         place = f"{platform.node()}-{name.replace(':', '-')}"
         mode = fcntl.LOCK_EX if alone else fcntl.LOCK_SH

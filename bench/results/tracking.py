@@ -24,10 +24,9 @@ from bench.results.record import Record
 from models.errors import InputError
 
 EXPERIMENT_NAME = "lifting-bench"
-_FINISHED = "attributes.status = 'FINISHED'"
 
 CURVES = ("P-Agg", "J-Best")
-"""Aggregations whose MPJPE is a metric at every step; MLflow takes its time for each, and record.json has all."""
+"""Aggregations whose MPJPE is logged at every step. MLflow is slow with many metrics; record.json has all."""
 
 WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each further try where the store cannot be reached."""
@@ -36,7 +35,11 @@ Result = TypeVar("Result")
 
 
 class Tracker:
-    """A connection to the MLflow store at ``MLFLOW_TRACKING_URI``, or to a SQLite file in ``folder``."""
+    """A connection to the MLflow store at ``MLFLOW_TRACKING_URI``, or to a SQLite file in ``folder``.
+
+    Attributes:
+        uri: of the store.
+    """
 
     def __init__(self, folder: Path) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -47,28 +50,26 @@ class Tracker:
         self.uri = given or f"sqlite:///{database}"
         artifacts = None if given else (folder.absolute() / "artifacts").as_uri()
         self._training_runs: dict[str, str] = {}
-        self._patiently(lambda: self._open(None if given else database, artifacts))
+        self._with_retries(lambda: self._open(None if given else database, artifacts))
 
     def _open(self, database: Path | None, artifacts: str | None) -> None:
         import mlflow
 
         if database is not None:
-            _make_database(database)
+            make_database(database)
         self._client = mlflow.MlflowClient(self.uri)
         found = self._client.get_experiment_by_name(EXPERIMENT_NAME)
-        self._experiment = (
-            found.experiment_id
-            if found
-            else self._client.create_experiment(EXPERIMENT_NAME, artifact_location=artifacts)
-        )
+        if found is None:
+            self._experiment = self._client.create_experiment(EXPERIMENT_NAME, artifact_location=artifacts)
+        else:
+            self._experiment = found.experiment_id
 
-    def find(self, ids: Container[str]) -> list[Record]:
-        """The finished records of these evaluations, as far as the store has them."""
-        return self._patiently(lambda: self._records(lambda name: name in ids))
+    def records(self, ids: Container[str] | None = None) -> list[Record]:
+        """The finished records of these evaluations, as far as the store has them; of all by default.
 
-    def records(self) -> list[Record]:
-        """Every finished record in the store (slow for thousands: the index exists for that)."""
-        return self._patiently(lambda: self._records(lambda name: True))
+        All of thousands are slow: the index exists for that.
+        """
+        return self._with_retries(lambda: self._records(ids))
 
     def log(self, record: Record, files: Sequence[Path]) -> Record:
         """Log an evaluation, once however often it is tried; its run is marked finished when everything is stored.
@@ -79,11 +80,12 @@ class Tracker:
         Raises:
             InputError: the store cannot be reached or written; the run is then not marked finished.
         """
-        return self._patiently(lambda: self._log(record, files))
+        return self._with_retries(lambda: self._log(record, files))
 
-    def _records(self, wanted: Callable[[str], bool]) -> list[Record]:
-        runs = self._search(f"{_FINISHED} and tags.`bench.kind` = 'evaluation'")
-        found = [self._read(run.info.run_id) for run in runs if wanted(run.data.tags["bench.id"])]
+    def _records(self, ids: Container[str] | None) -> list[Record]:
+        runs = self._search("attributes.status = 'FINISHED' and tags.`bench.kind` = 'evaluation'")
+        wanted = [run for run in runs if ids is None or run.data.tags["bench.id"] in ids]
+        found = [self._read(run.info.run_id) for run in wanted]
         return [record for record in found if record is not None]
 
     def _log(self, record: Record, files: Sequence[Path]) -> Record:
@@ -98,7 +100,11 @@ class Tracker:
             "bench.id": record.id,
             "bench.training_id": record.training_id,
             "mlflow.parentRunId": self._training_run(record),
-            **_condition_tags(record),
+            "git.commit": record.git_commit,
+            "data.hash": record.data.fingerprint,
+            "data.label": record.data.label,
+            "device": record.environment.device,
+            "conditions": record.conditions.model_dump_json(),
         }
         run = self._client.create_run(self._experiment, tags=tags, run_name=_name(record))
         run_id = run.info.run_id
@@ -106,7 +112,7 @@ class Tracker:
         self._log_batch(run_id, _metrics(logged), _flat(logged.experiment))
         with tempfile.TemporaryDirectory() as folder:
             artifacts = Path(folder)
-            (artifacts / "experiment.yaml").write_text(Experiment.model_validate(logged.experiment).to_yaml())
+            (artifacts / "experiment.yaml").write_text(Experiment.from_record(logged.experiment).to_yaml())
             (artifacts / "record.json").write_text(logged.model_dump_json(indent=1))
             for path in files:
                 shutil.copy(path, artifacts)
@@ -139,7 +145,7 @@ class Tracker:
         return run_id
 
     def _finished_run(self, wanted: str) -> str | None:
-        """Id of the finished run that a filter finds; what an interruption has left half-made is deleted."""
+        """Id of the finished run that a filter finds; runs that an interruption left unfinished are deleted."""
         finished = None
         for run in self._search(wanted):
             if run.info.status == "FINISHED" and finished is None:
@@ -148,7 +154,7 @@ class Tracker:
                 self._client.delete_run(run.info.run_id)
         return finished
 
-    def _patiently(self, action: Callable[[], Result]) -> Result:
+    def _with_retries(self, action: Callable[[], Result]) -> Result:
         """Try again for a while where MLflow, its database or its disk fails; then say so in one sentence."""
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
@@ -198,8 +204,11 @@ class Tracker:
         return Record.model_validate_json(text)
 
 
-def _make_database(path: Path) -> None:
-    """Make MLflow's tables under another name first, so that an interruption leaves no half-made database."""
+def make_database(path: Path) -> None:
+    """Make a SQLite file with MLflow's tables, if there is none yet.
+
+    It is made under another name first, so that an interruption leaves no half-made database.
+    """
     import mlflow
 
     with FileLock(path.with_suffix(".lock")):
@@ -225,33 +234,20 @@ def _metrics(record: Record) -> list[tuple[str, int, float]]:
         if last and value.metric == "mpjpe":
             metrics += [(f"{key}/low", value.step, value.low), (f"{key}/high", value.step, value.high)]
     cost = record.cost
-    metrics += [
-        ("cost/parameters", 0, float(cost.parameters)),
-        ("cost/frozen_parameters", 0, float(cost.frozen_parameters)),
-        ("cost/flops_per_window", 0, float(cost.flops_per_window)),
-        ("cost/latency_median_ms", 0, cost.latency.median_ms),
-        ("cost/latency_p95_ms", 0, cost.latency.p95_ms),
-        ("cost/latency_ms_per_frame", 0, cost.latency.ms_per_frame),
-        ("cost/throughput_windows_per_s", 0, cost.latency.throughput_windows_per_s),
-        ("cost/peak_memory_mb", 0, cost.peak_memory_mb),
-    ]
-    known_somewhere = {
+    costs = {
+        "parameters": cost.parameters,
+        "frozen_parameters": cost.frozen_parameters,
+        "flops_per_window": cost.flops_per_window,
+        "latency_median_ms": cost.latency.median_ms,
+        "latency_p95_ms": cost.latency.p95_ms,
+        "latency_ms_per_frame": cost.latency.ms_per_frame,
+        "throughput_windows_per_s": cost.latency.throughput_windows_per_s,
+        "peak_memory_mb": cost.peak_memory_mb,
         "added_memory_mb": cost.added_memory_mb,
         "energy_j": cost.energy_j,
         "percent_of_peak": cost.percent_of_peak,
     }
-    metrics += [(f"cost/{name}", 0, value) for name, value in known_somewhere.items() if value is not None]
-    return metrics
-
-
-def _condition_tags(record: Record) -> dict[str, str]:
-    return {
-        "git.commit": record.git_commit,
-        "data.hash": record.data.fingerprint,
-        "data.label": record.data.label,
-        "device": record.environment.device,
-        "conditions": record.conditions.model_dump_json(),
-    }
+    return metrics + [(f"cost/{name}", 0, float(value)) for name, value in costs.items() if value is not None]
 
 
 def _flat(description: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Many experiments with nothing done twice.
 
-Work goes in phases. First trainings and evaluations, side by side; then prices, one at a time while nothing else
-of this program runs; then records are completed, logged and kept. What a phase made is in the store, so the same
-command goes on from wherever it was stopped.
+A sweep has three phases. First trainings and evaluations, side by side. Then costs are measured, one at a time
+while this program does nothing else. Then records are completed, logged and kept. What a phase made is in the
+store, so the same command goes on from wherever it was stopped.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import heapq
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tqdm import tqdm
 
 from bench.devices import device_of
-from bench.job.pending import PendingWork, needed_ids, pending_work
+from bench.job.pending import PendingWork, StoreContents
 from bench.job.pipeline import complete
 from bench.job.resolve import Job
 from bench.job.task import Task, TaskStatus, first_process, record_failure
@@ -26,14 +26,15 @@ from bench.results.cost import Measurement
 from bench.results.record import Failure, Record
 from bench.results.store import Store
 from bench.results.tracking import Tracker
-from bench.sweep.executors import Executor, Local
+from bench.sweep.executors.base import Executor
+from bench.sweep.executors.local import Local
 from bench.training.trainer import end_together
 
 MOST_TRIES = 3
-"""So often an item is begun whose process is lost each time."""
+"""So often a task is begun whose process is lost each time."""
 
 PATIENCE_SECONDS = 0.5
-"""Between two looks at an item that another program is doing."""
+"""After so long a task that another program is doing is tried again."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Outcome:
     Attributes:
         records: of the experiments asked for, by id.
         failures: why others have none, by id of the experiment.
-        trained, evaluated: trainings and experiments finished by this call.
+        trained, evaluated: numbers of training tasks and of experiments that are finished since this call.
     """
 
     records: dict[str, Record]
@@ -53,7 +54,12 @@ class Outcome:
 
 
 def run(
-    jobs: Iterable[Job], store: Store, device: str, executor: Executor | None = None, retry_failed: bool = False
+    jobs: Iterable[Job],
+    store: Store,
+    device: str,
+    executor: Executor | None = None,
+    retry_failed: bool = False,
+    contents: StoreContents | None = None,
 ) -> Outcome:
     """Bring every job to a finished record or a recorded failure; what is finished already is not repeated.
 
@@ -61,38 +67,33 @@ def run(
         jobs: in any order, repeats allowed.
         store: where trainings and records are kept; other programs may work on it at the same time.
         device: "auto", "cpu", "cuda" or "cuda:i".
-        executor: where work is done; this process by default. It is not closed.
+        executor: where tasks are done; this process by default. It is not closed.
         retry_failed: try again what failed before.
+        contents: of the store, where the caller knows them already; they are kept up to date.
 
     Raises:
         InputError: the device does not exist, or MLflow's store cannot be reached.
         OSError: the store cannot be written.
     """
     executor = executor or Local(store.root)
-    where = place_of(executor, device)
-    wanted = {job.id: job for job in jobs}
-    todo = pending_work(wanted.values(), store, device, where)
-    if retry_failed and todo.failures:
-        _forget(todo, store)
-        todo = pending_work(wanted.values(), store, device, where)
+    pending = PendingWork(jobs, store, device, place_of(executor, device), contents)
+    if retry_failed:
+        pending.forget_failures()
     trained = evaluated = 0
-    if todo.left:
+    if pending.left:
         tracker = Tracker(store.root)
-        todo = _with_logged(todo, tracker, store, device, where)
-        done = work_off(todo.work, executor, store, executor.slots)
-        trained = sum(item.kind == "train" for item in done)
+        _add_logged(pending, tracker, store)
+        done = run_tasks(pending.tasks(), executor, store, executor.slots, pending.end_task)
+        trained = sum(task.kind == "train" for task in done)
         if first_process():
-            evaluated = _price_and_log(
-                pending_work(wanted.values(), store, device, where), tracker, store, executor
-            )
+            evaluated = _measure_and_log(pending, tracker, store, executor)
             store.fold()
     end_together()
-    failures = pending_work(wanted.values(), store, device, where).failures
-    return Outcome(store.records(wanted), failures, trained, evaluated)
+    return Outcome(store.records(pending.jobs), pending.failures, trained, evaluated)
 
 
 def place_of(executor: Executor, device: str) -> str:
-    """Name of the device that prices are measured on.
+    """Name of the device that costs are measured on.
 
     Raises:
         InputError: it does not exist.
@@ -100,68 +101,84 @@ def place_of(executor: Executor, device: str) -> str:
     return f"{device} of {executor.place}" if executor.place else device_label(device_of(device))
 
 
-def work_off(items: Iterable[Task], executor: Executor, store: Store, slots: int) -> list[Task]:
-    """Do items, each after those that it needs; what needs one that fails is left out.
+def run_tasks(
+    tasks: Iterable[Task],
+    executor: Executor,
+    store: Store,
+    slots: int,
+    ended: Callable[[Task, TaskStatus], None] = lambda task, status: None,
+) -> list[Task]:
+    """Do tasks, each after those that it needs; what needs one that fails is left out.
+
+    Args:
+        tasks: to do.
+        executor: where.
+        store: gets a failure where the process of a task is lost again and again.
+        slots: tasks at once.
+        ended: told of every task that is done or has failed.
 
     Returns:
         Those that are done.
     """
-    board = _Board(items)
+    queue = _Queue(tasks)
     tries: Counter[str] = Counter()
-    while board.unfinished:
-        while (item := board.next(slots)) is not None:
-            executor.submit(item, tries[item.name])
-        if not board.running:
+    while queue.unfinished:
+        while (task := queue.next(slots)) is not None:
+            executor.submit(task, tries[task.name])
+        if not queue.running:
             time.sleep(PATIENCE_SECONDS / 5)
             continue
-        for item, report in executor.collect(PATIENCE_SECONDS):
-            tries[item.name] += report == "crashed"
-            if tries[item.name] == MOST_TRIES and report == "crashed":
-                _record_crash(item, store)
-                report = "failed"
-            board.ended(item, report)
-    return board.done
+        for task, status in executor.collect(PATIENCE_SECONDS):
+            tries[task.name] += status == "crashed"
+            if tries[task.name] == MOST_TRIES and status == "crashed":
+                _record_crash(task, store)
+                status = "failed"
+            queue.end(task, status)
+            if status in ("done", "failed"):
+                ended(task, status)
+    return queue.done
 
 
-class _Board:
-    """Which items wait for which, are ready, run, or are done."""
+class _Queue:
+    """Which tasks wait for which, are ready, run, or are done."""
 
-    def __init__(self, items: Iterable[Task]) -> None:
-        self.items = {item.name: item for item in items}
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self.tasks = {task.name: task for task in tasks}
         self.order = {
-            name: (item.kind != "train", -item.size, n) for n, (name, item) in enumerate(self.items.items())
+            name: (task.kind != "train", -task.size, n) for n, (name, task) in enumerate(self.tasks.items())
         }
-        self.missing = {name: set(item.needs) & self.items.keys() for name, item in self.items.items()}
+        self.missing = {name: set(task.needs) & self.tasks.keys() for name, task in self.tasks.items()}
         self.needed_by: dict[str, list[str]] = {}
         for name, needs in self.missing.items():
             for need in needs:
                 self.needed_by.setdefault(need, []).append(name)
         self.ready = [(0.0, self.order[name], name) for name, needs in self.missing.items() if not needs]
         heapq.heapify(self.ready)
-        self.unfinished = set(self.items)
+        self.unfinished = set(self.tasks)
         self.running = 0
         self.done: list[Task] = []
 
     def next(self, slots: int) -> Task | None:
-        """An item to begin now; None where all slots are taken or nothing is ready."""
+        """A task to begin now; None where all slots are taken or nothing is ready."""
         if self.running >= slots or not self.ready or self.ready[0][0] > time.monotonic():
             return None
         self.running += 1
-        return self.items[heapq.heappop(self.ready)[2]]
+        return self.tasks[heapq.heappop(self.ready)[2]]
 
-    def ended(self, item: Task, report: TaskStatus) -> None:
+    def end(self, task: Task, status: TaskStatus) -> None:
+        """Take note of how a try ended; what another program is doing, and what was lost, becomes ready again."""
         self.running -= 1
-        if report == "done":
-            self.done.append(item)
-            self.unfinished.discard(item.name)
-            for name in self.needed_by.get(item.name, ()):
-                self.missing[name].discard(item.name)
+        if status == "done":
+            self.done.append(task)
+            self.unfinished.discard(task.name)
+            for name in self.needed_by.get(task.name, ()):
+                self.missing[name].discard(task.name)
                 if not self.missing[name]:
                     self._make_ready(name)
-        elif report == "failed":
-            self._drop(item.name)
+        elif status == "failed":
+            self._drop(task.name)
         else:
-            self._make_ready(item.name, PATIENCE_SECONDS)
+            self._make_ready(task.name, PATIENCE_SECONDS)
 
     def _make_ready(self, name: str, delay: float = 0.0) -> None:
         heapq.heappush(self.ready, (time.monotonic() + delay if delay else 0.0, self.order[name], name))
@@ -172,62 +189,66 @@ class _Board:
             self._drop(dependent)
 
 
-def _record_crash(item: Task, store: Store) -> None:
-    reason = f"its process ended without a word {MOST_TRIES} times (killed, perhaps for want of memory)"
-    record_failure(store, item.ids, item.title, "crashed", reason)
+def _record_crash(task: Task, store: Store) -> None:
+    reason = f"its process ended without a message {MOST_TRIES} times (killed, perhaps because memory ran out)"
+    record_failure(store, task.ids, task.title, "crashed", reason)
 
 
-def measure_costs(jobs: Iterable[Job], store: Store, device: str, executor: Executor) -> dict[str, Measurement]:
-    """What the predictions of these jobs cost, by id, whether they are trained or not; without those that fail."""
-    todo = pending_work(jobs, store, device, place_of(executor, device))
-    _measure(todo.prices, store, executor)
-    found = {name: store.measurements.get(price) for name, price in todo.cost_id_of.items()}
-    return {name: price for name, price in found.items() if price is not None}
+def measure_costs(
+    jobs: Iterable[Job], store: Store, device: str, executor: Executor, contents: StoreContents | None = None
+) -> dict[str, Measurement]:
+    """What the predictions of these jobs cost, by id, whether they are trained or not; without those that fail.
+
+    Arguments as of ``run``.
+    """
+    pending = PendingWork(jobs, store, device, place_of(executor, device), contents)
+    _measure(pending, pending.left, store, executor)
+    found = {name: store.measurements.get(pending.cost_id(job)) for name, job in pending.jobs.items()}
+    return {name: measurement for name, measurement in found.items() if measurement is not None}
 
 
-def _measure(prices: list[Task], store: Store, executor: Executor) -> None:
-    """One price at a time, where nothing else is done: in this process, unless work is done elsewhere."""
-    work_off(prices, executor if executor.place else Local(store.root), store, slots=1)
+def _measure(pending: PendingWork, jobs: list[Job], store: Store, executor: Executor) -> None:
+    """Measure one cost at a time, while nothing else is done.
+
+    In this process, unless tasks are done on other machines: workers beside it would disturb the measurement.
+    """
+    place = executor if executor.place else Local(store.root, cache=executor.cache)
+    run_tasks(pending.measurements(jobs), place, store, 1, pending.end_task)
 
 
-def _price_and_log(todo: PendingWork, tracker: Tracker, store: Store, executor: Executor) -> int:
-    """Measure what is evaluated, complete its records, log and keep them; the number of those."""
-    waiting = [job for job in todo.left if job.id in store.evaluations]
-    needed = {todo.cost_id_of[job.id] for job in waiting}
-    _measure([item for item in todo.prices if item.id in needed], store, executor)
-    logged = 0
-    for job in waiting:
-        logged += _finish(job, todo.cost_id_of[job.id], tracker, store)
-    return logged
+def _measure_and_log(pending: PendingWork, tracker: Tracker, store: Store, executor: Executor) -> int:
+    """Measure what is evaluated, complete its records, log and keep them.
+
+    Returns:
+        The number of new records.
+    """
+    _measure(pending, pending.evaluated, store, executor)
+    new = [job.id for job in pending.evaluated if _complete_and_log(job, pending.cost_id(job), tracker, store)]
+    pending.add_finished(new)
+    return len(new)
 
 
-def _finish(job: Job, price: str, tracker: Tracker, store: Store) -> bool:
-    """Turn an evaluation and its price into a record that is logged and kept, if nobody else has."""
+def _complete_and_log(job: Job, cost_id: str, tracker: Tracker, store: Store) -> bool:
+    """Turn an evaluation and its cost into a record that is logged and kept, if no other program has."""
     with store.lock("log"):
-        evaluation, priced = store.evaluations.get(job.id), store.measurements.get(price)
-        if evaluation is None or priced is None:
+        evaluation, measurement = store.evaluations.get(job.id), store.measurements.get(cost_id)
+        if evaluation is None or measurement is None:
             return False
-        record = tracker.log(complete(evaluation, priced, store), store.files.of(job.id))
+        record = tracker.log(complete(evaluation, measurement, store), store.files.of(job.id))
         store.add(record)
         store.evaluations.remove(job.id)
     tqdm.write(f"finished {job.title}: {_headline(record)}")
     return True
 
 
-def _with_logged(todo: PendingWork, tracker: Tracker, store: Store, device: str, where: str) -> PendingWork:
-    """The work left without what MLflow holds: the index may be lost, or other stores log to the same place."""
+def _add_logged(pending: PendingWork, tracker: Tracker, store: Store) -> None:
+    """Take over the records that MLflow holds: the index may be lost, or other stores log to the same place."""
     if store.index.exists() and "MLFLOW_TRACKING_URI" not in os.environ:
-        return todo
-    found = tracker.find({job.id for job in todo.left})
+        return
+    found = tracker.records({job.id for job in pending.left})
     for record in found:
         store.add(record)
-    return pending_work(todo.jobs.values(), store, device, where) if found else todo
-
-
-def _forget(todo: PendingWork, store: Store) -> None:
-    for name in todo.failures:
-        for needed in needed_ids(todo.jobs[name], todo.cost_id_of[name]):
-            store.failures.remove(needed)
+    pending.add_finished(record.id for record in found)
 
 
 def _headline(record: Record) -> str:

@@ -1,7 +1,7 @@
 """A multi-objective search: error, time and memory over what a declared ablation spans.
 
 An Optuna study in the store hands out trials, also to several programs at once. A trial is an experiment like any
-other: addressed by its content, so that what was evaluated for another table is not evaluated again. Its price is
+other: addressed by its content, so that what was evaluated for another table is not evaluated again. Its cost is
 measured first, with fresh weights; where that already decides, it is neither trained nor evaluated.
 """
 
@@ -20,23 +20,26 @@ from tqdm import tqdm
 
 from bench.config.experiment import Experiment, identity
 from bench.config.parsing import Frozen
-from bench.job.pending import pending_work
-from bench.job.resolve import PROTOCOL_VERSION, Job, resolve
+from bench.job.identities import PROTOCOL_VERSION
+from bench.job.pending import PendingWork, StoreContents
+from bench.job.resolve import Job, resolve
 from bench.results.cost import Measurement
+from bench.results.pareto import dominates
 from bench.results.record import Missing, Record
 from bench.results.store import Store
-from bench.sweep.executors import Executor
+from bench.sweep.executors.base import Executor
 from bench.sweep.run import measure_costs, place_of, run
 from models.errors import InputError
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.samplers import BaseSampler
+    from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial, Trial
 
 HEARTBEAT_SECONDS = 10
 GRACE_SECONDS = 60
-"""A trial without a sign of life for so long is given to somebody else."""
+"""A trial without a sign of life for so long is tried again, by whichever program asks next."""
 
 
 class Search(Frozen):
@@ -87,190 +90,233 @@ def search(space: Space, store: Store, device: str, executor: Executor) -> Found
     Raises:
         InputError: no choice of the space is an experiment, or what ``run`` raises.
     """
-    study = _study(space, store, device, executor)
+    trials = _Trials(space, store, device, executor)
     ends = time.monotonic() + 60 * space.minutes if space.minutes else float("inf")
     while time.monotonic() < ends:
-        trials = _ask(study, space, executor.slots)
-        if not trials:
+        batch = trials.ask(executor.slots)
+        if not batch:
             break
-        with _heartbeat(study, trials):
-            _try(study, trials, space, store, device, executor)
-    return _found(study, space, store, place_of(executor, device), device)
+        with trials.heartbeat(batch):
+            trials.run(batch)
+    return trials.found()
 
 
 def best(record: Record) -> tuple[float, float, float]:
-    """MPJPE (mm), milliseconds per frame and peak memory (MB) of the most accurate answer.
+    """MPJPE (mm), milliseconds per frame and peak memory (MB) with the most accurate deployable aggregation.
 
-    Only answers that look at no ground-truth pose or trajectory count; each record has all of their aggregations.
+    Deployable ones look at no ground-truth pose or trajectory; each record has all of them.
     """
     step, frames = record.conditions.steps, record.cost.latency.frames
-    answers = [
+    candidates = [
         (value.action_mean, record.cost.aggregation_ms.get(value.aggregation or "", 0.0))
         for value in record.values
         if (value.metric, value.step) == ("mpjpe", step) and value.kind in ("deterministic", "deployable")
     ]
-    error, aggregation_ms = min(answers)
+    error, aggregation_ms = min(candidates)
     return error, record.cost.latency.ms_per_frame + aggregation_ms / frames, record.cost.peak_memory_mb
 
 
-def dominating(job: Job, price: Measurement, known: Mapping[str, Record], margin: float) -> Record | None:
-    """A record that a job beats in no objective, if it is at most ``margin`` better than its kind so far."""
-    kind = [record for record in known.values() if record.method == job.experiment.method.name]
-    if not kind:
+def dominating(job: Job, measurement: Measurement, known: Mapping[str, Record], margin: float) -> Record | None:
+    """A record that a job cannot beat in any objective, however accurate it turns out within ``margin``.
+
+    Args:
+        job: not yet evaluated.
+        measurement: of its cost.
+        known: records by id.
+        margin: the job's error is taken to be lower by this share than that of the best record of its method.
+    """
+    same_method = [record for record in known.values() if record.method == job.experiment.method.name]
+    if not same_method:
         return None
-    hoped_for = min(best(record)[0] for record in kind) * (1 - margin)
-    fastest, memory = price.cost.latency.ms_per_frame, price.cost.peak_memory_mb
-    for record in known.values():
-        error, milliseconds, megabytes = best(record)
-        if error <= hoped_for and milliseconds <= fastest and megabytes <= memory:
-            return record
-    return None
+    hoped_for = (
+        min(best(record)[0] for record in same_method) * (1 - margin),
+        measurement.cost.latency.ms_per_frame,
+        measurement.cost.peak_memory_mb,
+    )
+    return next((record for record in known.values() if dominates(best(record), hoped_for)), None)
 
 
-def _study(space: Space, store: Store, device: str, executor: Executor) -> Study:
+class _Trials:
+    """The trials of a study, the job that each of them tries, and what is known of those jobs.
+
+    Every trial is resolved once, and the store is read once; trials that other programs begin in the meantime join
+    them.
+    """
+
+    def __init__(self, space: Space, store: Store, device: str, executor: Executor) -> None:
+        self.space, self.store, self.device, self.executor = space, store, device, executor
+        self.where = place_of(executor, device)
+        self.storage = _storage(store)
+        self.study = _study(space, self.storage, self.where)
+        self.contents = StoreContents(store)
+        self.jobs: dict[int, Job] = {}
+        self.no_experiments: dict[int, str] = {}
+        self.records: dict[str, Record] = {}
+
+    def ask(self, most: int) -> list[Trial]:
+        """The next trials, as many as may be tried at once; none when all have been."""
+        import optuna
+
+        optuna.storages.fail_stale_trials(self.study)
+        asked: list[Trial] = []
+        while len(asked) < most:
+            states = [trial.state for trial in self.study.get_trials(deepcopy=False)]
+            waiting = optuna.trial.TrialState.WAITING in states
+            begun = sum(state != optuna.trial.TrialState.WAITING for state in states)
+            sampler = self.study.sampler
+            exhausted = isinstance(sampler, optuna.samplers.GridSampler) and sampler.is_exhausted(self.study)
+            if not waiting and (begun >= self.space.how.trials or exhausted):
+                break
+            trial = self.study.ask()
+            for name, values in self.space.axes.items():
+                trial.suggest_categorical(name, list(range(values)))
+            asked.append(trial)
+        return asked
+
+    @contextmanager
+    def heartbeat(self, trials: list[Trial]) -> Iterator[None]:
+        """Signs of life of trials while they run, without which other programs take them over."""
+        over = threading.Event()
+        study = self.storage.get_study_id_from_name(self.study.study_name)
+        ids = [self.storage.get_trial_id_from_study_id_trial_number(study, trial.number) for trial in trials]
+
+        def beat() -> None:
+            while True:
+                for trial_id in ids:
+                    self.storage.record_heartbeat(trial_id)
+                if over.wait(HEARTBEAT_SECONDS):
+                    return
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def run(self, trials: list[Trial]) -> None:
+        """Measure costs, leave out what is dominated, run the others, and tell the study."""
+        from optuna.trial import TrialState
+
+        jobs = {trial.number: job for trial in trials if (job := self._job(trial)) is not None}
+        self._learn_records()
+        measured = measure_costs(jobs.values(), self.store, self.device, self.executor, self.contents)
+        chosen = {}
+        for trial in trials:
+            job = jobs.get(trial.number)
+            if job is None:
+                self._end(trial, "FAIL", f"no experiment: {self.no_experiments[trial.number]}")
+            elif (better := self._better(job, measured)) is not None:
+                reason = self._reason_to_prune(better)
+                self._end(trial, "PRUNED", reason)
+                tqdm.write(f"{job.title} is {reason}")
+            else:
+                chosen[trial.number] = job
+        outcome = run(chosen.values(), self.store, self.device, self.executor, contents=self.contents)
+        for trial in trials:
+            job = chosen.get(trial.number)
+            if job is not None and job.id in outcome.records:
+                self.study.tell(trial, best(outcome.records[job.id]))
+            elif job is not None:
+                self.study.tell(trial, state=TrialState.FAIL)
+
+    def found(self) -> Found:
+        """All trials that are over or under way, also of other programs, and why some have no record."""
+        tried = {job.id: (trial, job) for trial in self._begun() if (job := self._job(trial)) is not None}
+        pending = PendingWork([job for _, job in tried.values()], self.store, self.device, self.where)
+        missing = {}
+        for name, (trial, job) in tried.items():
+            reason = trial.user_attrs.get("reason")
+            if name in pending.finished:
+                continue
+            if name in pending.failures:
+                reason = f"failed: {pending.failures[name].sentence}"
+            if reason:
+                missing[name] = job.missing(reason, self.store.measurements.get(pending.cost_id(job)))
+        return Found(tuple(tried), missing)
+
+    def _begun(self) -> list[FrozenTrial]:
+        trials = self.study.get_trials(deepcopy=False)
+        return [trial for trial in trials if trial.params.keys() == set(self.space.axes)]
+
+    def _job(self, trial: Trial | FrozenTrial) -> Job | None:
+        """What a trial tries; None for a choice that is no experiment."""
+        number = trial.number
+        if number not in self.jobs and number not in self.no_experiments:
+            try:
+                self.jobs[number] = resolve(self.space.experiment(trial.params), self.executor.cache)
+            except InputError as error:
+                self.no_experiments[number] = str(error)
+        return self.jobs.get(number)
+
+    def _learn_records(self) -> None:
+        """Read the records of trials that have been finished since the last time, also by other programs."""
+        ids = {job.id for trial in self._begun() if (job := self._job(trial)) is not None}
+        self.records |= self.store.records(ids - self.records.keys())
+
+    def _better(self, job: Job, measured: Mapping[str, Measurement]) -> Record | None:
+        """A record that speaks against trying a job."""
+        if job.id in self.records or job.id not in measured:
+            return None
+        return dominating(job, measured[job.id], self.records, self.space.how.margin)
+
+    def _end(self, trial: Trial, state: Literal["FAIL", "PRUNED"], reason: str) -> None:
+        """End a trial that is not run."""
+        from optuna.trial import TrialState
+
+        trial.set_user_attr("reason", reason)
+        self.study.tell(trial, state=TrialState[state])
+
+    def _reason_to_prune(self, better: Record) -> str:
+        """Why a trial is not run, in words: what it hopes for is dominated by this record."""
+        size = f"H={better.conditions.hypotheses} K={better.conditions.steps}"
+        name = " ".join(filter(None, (better.title, better.variant)))
+        share = f"{self.space.how.margin:.0%}"
+        return f"pruned: {name} ({size}) is no slower, no larger and {share} better than the best so far"
+
+
+def _storage(store: Store) -> RDBStorage:
     import optuna
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for kind in (optuna.exceptions.ExperimentalWarning, UserWarning):
         warnings.filterwarnings("ignore", category=kind, module="bench.sweep.search|optuna")
-    values = {name: list(range(number)) for name, number in space.axes.items()}
-    samplers = {
-        "grid": lambda: _grid(values),
-        "tpe": lambda: optuna.samplers.TPESampler(seed=0, constant_liar=True),
-        "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=0),
-    }
-    storage = RDBStorage(
+    return RDBStorage(
         f"sqlite:///{store.root.absolute() / 'studies.db'}",
         engine_kwargs={"connect_args": {"timeout": GRACE_SECONDS}},
         heartbeat_interval=HEARTBEAT_SECONDS,
         grace_period=GRACE_SECONDS,
         heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
     )
+
+
+def _study(space: Space, storage: RDBStorage, where: str) -> Study:
+    """The study of a space on a device, made when there is none yet."""
+    import optuna
+
+    values = {name: list(range(number)) for name, number in space.axes.items()}
+    samplers = {
+        "grid": lambda: _grid(values),
+        "tpe": lambda: optuna.samplers.TPESampler(seed=0, constant_liar=True),
+        "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=0),
+    }
     return optuna.create_study(
         storage=storage,
         sampler=samplers[space.how.sampler](),
-        study_name=identity([space.key, space.how.sampler, PROTOCOL_VERSION, place_of(executor, device)]),
+        study_name=identity([space.key, space.how.sampler, PROTOCOL_VERSION, where]),
         directions=["minimize"] * 3,
         load_if_exists=True,
     )
 
 
 def _grid(values: Mapping[str, Sequence[int]]) -> BaseSampler:
-    """Optuna's exhaustive sampler, which would end the loop of a study by itself; here ``_ask`` does."""
+    """Optuna's exhaustive sampler, without its habit of stopping a study: here ``ask`` ends when all was tried."""
     from optuna.samplers import GridSampler
 
-    sampler = GridSampler(values, seed=0)
-    sampler.after_trial = lambda *arguments: None  # type: ignore[method-assign]
-    return sampler
+    class Grid(GridSampler):
+        def after_trial(self, *arguments: object) -> None:
+            """Do nothing; the grid sampler would call ``Study.stop``, which only ``Study.optimize`` allows."""
 
-
-def _ask(study: Study, space: Space, most: int) -> list[Trial]:
-    """The next trials, as many as may be tried at once; none when all have been."""
-    import optuna
-
-    optuna.storages.fail_stale_trials(study)
-    asked: list[Trial] = []
-    while len(asked) < most:
-        states = [trial.state for trial in study.get_trials(deepcopy=False)]
-        waiting = optuna.trial.TrialState.WAITING in states
-        begun = sum(state != optuna.trial.TrialState.WAITING for state in states)
-        sampler = study.sampler
-        exhausted = isinstance(sampler, optuna.samplers.GridSampler) and sampler.is_exhausted(study)
-        if not waiting and (begun >= space.how.trials or exhausted):
-            break
-        trial = study.ask()
-        for name, values in space.axes.items():
-            trial.suggest_categorical(name, list(range(values)))
-        asked.append(trial)
-    return asked
-
-
-@contextmanager
-def _heartbeat(study: Study, trials: list[Trial]) -> Iterator[None]:
-    """Signs of life of trials while they run."""
-    over = threading.Event()
-
-    def beat() -> None:
-        while True:
-            for trial in trials:
-                study._storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]
-            if over.wait(HEARTBEAT_SECONDS):
-                return
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-def _try(study: Study, trials: list[Trial], space: Space, store: Store, device: str, executor: Executor) -> None:
-    """Price, leave out what is dominated, run the others, and tell the study."""
-    from optuna.trial import TrialState
-
-    jobs: dict[int, Job] = {}
-    for trial in trials:
-        try:
-            jobs[trial.number] = resolve(space.experiment(trial.params))
-        except InputError as error:
-            trial.set_user_attr("reason", f"no experiment: {error}")
-            study.tell(trial, state=TrialState.FAIL)
-    known = _measured(study, space, store)
-    prices = measure_costs(jobs.values(), store, device, executor)
-    chosen = {}
-    for trial in trials:
-        job = jobs.get(trial.number)
-        better = None
-        if job is not None and job.id in prices and job.id not in known:
-            better = dominating(job, prices[job.id], known, space.how.margin)
-        if job is not None and better is None:
-            chosen[trial.number] = job
-        elif job is not None and better is not None:
-            trial.set_user_attr("reason", _pruned(better, space.how.margin))
-            study.tell(trial, state=TrialState.PRUNED)
-            tqdm.write(f"{job.title} is {_pruned(better, space.how.margin)}")
-    records = run(chosen.values(), store, device, executor).records
-    for trial in trials:
-        job = chosen.get(trial.number)
-        if job is not None and job.id in records:
-            study.tell(trial, best(records[job.id]))
-        elif job is not None:
-            study.tell(trial, state=TrialState.FAIL)
-
-
-def _pruned(better: Record, margin: float) -> str:
-    size = f"H={better.conditions.hypotheses} K={better.conditions.steps}"
-    name = " ".join(filter(None, (better.title, better.variant)))
-    return f"pruned: {name} ({size}) is no slower, no larger and {margin:.0%} better than the best so far"
-
-
-def _jobs(study: Study, space: Space) -> Iterator[tuple[FrozenTrial, Job]]:
-    """Trials that are over or under way, with what they try."""
-    for trial in study.get_trials(deepcopy=False):
-        if trial.params.keys() == set(space.axes):
-            try:
-                yield trial, resolve(space.experiment(trial.params))
-            except InputError:
-                continue
-
-
-def _measured(study: Study, space: Space, store: Store) -> dict[str, Record]:
-    return store.records(job.id for _, job in _jobs(study, space))
-
-
-def _found(study: Study, space: Space, store: Store, where: str, device: str) -> Found:
-    tried = {job.id: (trial, job) for trial, job in _jobs(study, space)}
-    todo = pending_work([job for _, job in tried.values()], store, device, where)
-    missing = {}
-    for name, (trial, job) in tried.items():
-        reason = trial.user_attrs.get("reason")
-        if name in todo.finished:
-            continue
-        if name in todo.failures:
-            reason = f"failed: {todo.failures[name].sentence}"
-        if reason:
-            missing[name] = job.missing(reason, store.measurements.get(todo.cost_id_of[name]))
-    return Found(tuple(tried), missing)
+    return Grid(values, seed=0)

@@ -1,1 +1,1 @@
-"""Trains a method and chooses its checkpoint."""
+"""Training a method, and selecting the weights that are kept."""

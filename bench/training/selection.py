@@ -1,4 +1,4 @@
-"""Choosing a checkpoint: the error on takes that are not trained on, watched while a training runs."""
+"""Selecting a checkpoint by its error on takes that it is not trained on, while a training runs."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from models.lifter import Lifter, Sampling
 
 VALIDATION_WINDOWS, VALIDATION_BATCH = 64, 32
 LEAST_CHECKS = 10
-"""Validations over a training; more where it has more epochs, each of which ends with one."""
+"""A training validates at least so often, and at the end of every epoch."""
 
 RULE = {"windows": VALIDATION_WINDOWS, "checks": LEAST_CHECKS}
-"""What decides which checkpoint is chosen, beside the takes; part of a training's identity."""
+"""What the selection depends on, apart from the takes; part of a training's identity."""
 
 
 @dataclass
-class Choice:
-    """A checkpoint of a training: by which rule it is chosen, on what, and where its weights are kept.
+class CheckpointSelector:
+    """Decides which weights of a training are kept.
 
     Attributes:
-        selection: the rule.
-        validation: evaluation windows of the takes that choose.
-        folder: of the finished weights.
-        errors: (epoch, MPJPE in mm) of every check so far.
+        selection: "last", or by the error on takes of the training subjects or of the test subjects.
+        validation: evaluation windows of these takes.
+        folder: where the finished weights are kept.
+        errors: (epoch, MPJPE in mm) of every validation so far.
     """
 
     selection: Selection
@@ -39,34 +39,30 @@ class Choice:
     errors: list[tuple[float, float]] = field(default_factory=list)
 
     @property
-    def looks(self) -> bool:
-        """Whether errors decide."""
+    def needs_validation(self) -> bool:
+        """Whether the weights are selected by their error."""
         return self.selection != "last" and len(self.validation) > 0
 
-    def check(self, lifter: Lifter, epoch: float, device: torch.device) -> bool:
-        """Note the error now; whether it is the lowest so far."""
+    def update(self, lifter: Lifter, epoch: float, device: torch.device) -> bool:
+        """Validate the weights as they are now; whether their error is the lowest so far."""
         error = _validation_error(lifter, self.validation, device)
         lowest = all(error < earlier for _, earlier in self.errors)
         self.errors.append((epoch, error))
         return lowest
 
-    def chosen(self, last: float) -> float:
-        """The epoch of the chosen weights; ``last``: of the end."""
+    def selected_epoch(self, last: float) -> float:
+        """The epoch of the selected weights; ``last``, the last one, where no error selects them."""
         return min(self.errors, key=lambda entry: entry[1])[0] if self.errors else last
 
 
 def _validation_error(lifter: Lifter, validation: Windows, device: torch.device) -> float:
-    """MPJPE (mm) over a fixed subset of the validation windows, one hypothesis after one step."""
+    """MPJPE (mm) over a fixed subset of the validation windows, with H = K = 1."""
     rows = validation.subset(min(VALIDATION_WINDOWS, len(validation)))
-    size = VALIDATION_BATCH
-    while True:
-        try:
-            return _mean_error(lifter, validation, np.array_split(rows, -(-len(rows) // size)), device)
-        except Exception as error:
-            if size == 1 or not memory.is_out_of_memory(error):
-                raise
-        size //= 2
-        memory.release()
+
+    def error_in_batches(size: int) -> float:
+        return _mean_error(lifter, validation, np.array_split(rows, -(-len(rows) // size)), device)
+
+    return memory.first_that_fits(error_in_batches, memory.halving(VALIDATION_BATCH))
 
 
 @torch.inference_mode()

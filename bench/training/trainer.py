@@ -1,15 +1,13 @@
-"""Training a lifter, resumable to the identical trajectory.
+"""Training a method, in such a way that an interrupted training ends with the same weights as any other.
 
-All randomness of a step follows from (seed, step, process): nothing has to be restored but weights and optimiser,
-so a killed training continues exactly where its last saved step was.
+All randomness of a step follows from its number (``bench.training.order``). So a training that was interrupted
+needs only the weights and the state of the optimiser to go on from its last saved step.
 """
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,33 +15,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from tqdm import tqdm
 
-from bench.config.experiment import TrainingSpec
 from bench.data.windows import Windows
 from bench.devices import device_of
 from bench.measure import memory
-from bench.results.files import atomic, write_text
 from bench.results.record import TrainingInfo
-from bench.results.store import TRAINED
-from bench.training.selection import LEAST_CHECKS, Choice
-from models.errors import DivergedError, InputError
+from bench.training import checkpoints
+from bench.training.order import share, step_rows, step_seed
+from bench.training.recipe import TrainingRecipe
+from bench.training.selection import LEAST_CHECKS, CheckpointSelector
+from models.errors import DivergedError
 from models.lifter import Lifter
 from models.optim import learning_rate
-from models.ranger import Ranger
+from models.optim.ranger import Ranger
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 SAVE_EVERY_SECONDS = 20.0
-WEIGHTS, STATE, BEST = "weights.safetensors", "state.pt", "best-{}.safetensors"
 
 
 def accelerator_for(device: str, precision: str) -> Accelerator:
-    """Device placement, precision and (under ``accelerate launch`` or ``torchrun``) processes.
+    """What places a training on a device, sets its precision, and knows the processes that train together.
 
     Args:
         device: "auto", "cpu", "cuda" or "cuda:i".
@@ -64,12 +58,12 @@ def accelerator_for(device: str, precision: str) -> Accelerator:
         InitProcessGroupKwargs(timeout=timedelta(days=2)),
     ]
     mixed = "no" if precision == "fp32" else precision
-    AcceleratorState._reset_state()  # what trained before in this process may have had another precision
+    AcceleratorState._reset_state()  # there is no public way to have another precision than before in this process
     return Accelerator(cpu=place.type == "cpu", mixed_precision=mixed, kwargs_handlers=handlers)
 
 
 def end_together() -> None:
-    """Wait for the other processes of a distributed training, if there are any, and part from them."""
+    """End the process group of a distributed training, if there is one, once all its processes are here."""
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
@@ -77,7 +71,7 @@ def end_together() -> None:
 
 @dataclass
 class _Progress:
-    """What a resumed training starts from, beside weights and optimiser."""
+    """How far a training is: what is saved of it, apart from weights and optimiser."""
 
     step: int = 0
     seconds: float = 0.0
@@ -90,118 +84,125 @@ class _Progress:
 def train(
     lifter: Lifter,
     windows: Windows,
-    choices: Sequence[Choice],
-    spec: TrainingSpec,
+    selectors: Sequence[CheckpointSelector],
+    recipe: TrainingRecipe,
     folder: Path,
     accelerator: Accelerator,
     title: str,
     first_stage: TrainingInfo | None = None,
 ) -> TrainingInfo:
-    """Train, or continue a training that was interrupted, and store the chosen weights, each in its folder.
+    """Train, or continue a training that was interrupted, and keep the selected weights.
 
-    How a checkpoint is chosen changes nothing of the way that a training takes, so one is enough for all choices.
+    Selecting a checkpoint does not change the training. So one training serves several selectors.
 
     Args:
-        lifter: freshly built, initial weights already drawn; at the end it has those of the first choice.
-        windows: training windows (with their mirrored rows when ``spec.flip``).
-        choices: at least one.
-        spec: with no field left open; its selection is not read.
-        folder: of what an interrupted training is continued from.
+        lifter: freshly built, initial weights already drawn; at the end it has those of the first selector.
+        windows: training windows (with their mirrored rows when ``recipe.flip``).
+        selectors: at least one; each keeps weights in a folder of its own.
+        recipe: of the training.
+        folder: for what an interrupted training is continued from.
         title: for the progress bar.
         first_stage: the training that ``lifter`` begins from.
 
     Returns:
-        How the weights of the first choice came to be.
+        How the weights of the first selector came to be.
 
     Raises:
         InputError: the loss stopped being a number, or the saved state of an interrupted training is damaged.
     """
-    state = _saved_state(folder)
+    state = checkpoints.load_state(folder)
     if state is None and type(lifter).fit_statistics is not Lifter.fit_statistics:
         lifter.fit_statistics(*_all_poses(windows))
-    run = _Run(lifter, windows, choices, spec, folder, accelerator, title, state)
+    run = _Run(lifter, windows, selectors, recipe, folder, accelerator, title)
+    if run.trainable:
+        run.prepare(state)
     show = None if accelerator.is_main_process else True
     with tqdm(initial=run.progress.step, total=run.steps, desc=f"train {title}", unit="step", disable=show) as bar:
         while run.progress.step < run.steps:
             run.step()
             bar.update()
-            run.check_now_and_then()
+            run.update_selectors()
             if run.progress.step % run.steps_per_epoch == 0:
                 run.end_epoch()
                 bar.set_postfix(epoch=len(run.progress.loss), loss=f"{run.progress.loss[-1]:.4f}")
-            run.save_now_and_then()
+            run.save()
     return run.finish(first_stage)
 
 
+@dataclass
 class _Run:
-    """The state of one training: everything that a step reads or changes."""
+    """The state of one training: everything that a step reads or changes. Arguments as of ``train``."""
 
-    def __init__(
-        self,
-        lifter: Lifter,
-        windows: Windows,
-        choices: Sequence[Choice],
-        spec: TrainingSpec,
-        folder: Path,
-        accelerator: Accelerator,
-        title: str,
-        state: dict[str, Any] | None,
-    ) -> None:
-        self.lifter, self.windows, self.choices = lifter, windows, choices
-        self.spec, self.folder, self.accelerator, self.title = spec, folder, accelerator, title
-        self.trainable = [parameter for parameter in lifter.parameters() if parameter.requires_grad]
-        self.steps_per_epoch = max(1, round(len(windows) * lifter.train_frames / _given(spec.batch_frames)))
-        least_epochs = -(-_given(spec.least_steps) // self.steps_per_epoch)
-        self.epochs = max(_given(spec.epochs), least_epochs) if self.trainable else 0
+    lifter: Lifter
+    windows: Windows
+    selectors: Sequence[CheckpointSelector]
+    recipe: TrainingRecipe
+    folder: Path
+    accelerator: Accelerator
+    title: str
+
+    def __post_init__(self) -> None:
+        self.trainable = [parameter for parameter in self.lifter.parameters() if parameter.requires_grad]
+        frames = len(self.windows) * self.lifter.train_frames
+        self.steps_per_epoch = max(1, round(frames / self.recipe.batch_frames))
+        least_epochs = -(-self.recipe.least_steps // self.steps_per_epoch)
+        self.epochs = max(self.recipe.epochs, least_epochs) if self.trainable else 0
         self.steps = self.epochs * self.steps_per_epoch
         self.checks_per_epoch = min(self.steps_per_epoch, -(-LEAST_CHECKS // max(1, self.epochs)))
         self.progress = _Progress()
-        if not self.trainable:
-            return
-        optimizer = _optimizer(self.trainable, spec)
+
+    def prepare(self, state: dict[str, Any] | None) -> None:
+        """Make the optimiser and place all on the device; continue from ``state``, if there is one."""
+        optimizer = build_optimizer(self.trainable, self.recipe)
         if state is not None:
-            lifter.load_state_dict(state["model"])
+            self.lifter.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])
             self.progress = _Progress(**state["progress"])
-            for choice, errors in zip(choices, self.progress.errors, strict=True):
-                choice.errors = [(epoch, error) for epoch, error in errors]
-        self.model, self.optimizer = accelerator.prepare(lifter, optimizer)
-        if state is not None and accelerator.scaler is not None:
-            accelerator.scaler.load_state_dict(state["scaler"])
+            for selector, errors in zip(self.selectors, self.progress.errors, strict=True):
+                selector.errors = [(epoch, error) for epoch, error in errors]
+        self.model, self.optimizer = self.accelerator.prepare(self.lifter, optimizer)
+        if state is not None and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
         self.started = time.monotonic() - self.progress.seconds
         self.saved = time.monotonic()
-        self.loss_sum = torch.tensor(self.progress.loss_sum, dtype=torch.float64, device=accelerator.device)
+        self.loss_sum = torch.tensor(self.progress.loss_sum, dtype=torch.float64, device=self.accelerator.device)
         self.model.train()
 
     def step(self) -> None:
+        """Do one step of the optimiser."""
         epoch, within = divmod(self.progress.step, self.steps_per_epoch)
         done = self.progress.step / self.steps
         self.lifter.on_progress(done)
-        rate = _learning_rate(self.spec, done)
+        recipe, process = self.recipe, self.accelerator.process_index
+        epochs_done = done * recipe.epochs
+        rate = learning_rate(recipe.schedule, recipe.learning_rate, recipe.decay, epochs_done, recipe.epochs)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        rows = _batch_rows(len(self.windows), self.steps_per_epoch, self.spec.seed, epoch, within)
-        seed = _step_seed(self.spec.seed, self.progress.step, self.accelerator.process_index)
-        loss = self._gradients(_share(rows, self.accelerator), seed)
-        if self.spec.clip is not None:
-            self.accelerator.clip_grad_norm_(self.trainable, self.spec.clip)
+        rows = step_rows(len(self.windows), self.steps_per_epoch, recipe.seed, epoch, within)
+        rows = share(rows, process, self.accelerator.num_processes)
+        loss = self._gradients(rows, step_seed(recipe.seed, self.progress.step, process))
+        if recipe.clip is not None:
+            self.accelerator.clip_grad_norm_(self.trainable, recipe.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.loss_sum += loss
         self.progress.step += 1
 
     def _gradients(self, rows: np.ndarray, seed: int) -> torch.Tensor:
-        """Back-propagate the mean loss of these windows and give it; where memory lacks, from then on in parts."""
-        while True:
-            try:
-                return self._in_parts(np.array_split(rows, self.progress.micro_batches), seed)
-            except Exception as error:
-                alone = self.accelerator.num_processes == 1
-                if not (memory.is_out_of_memory(error) and alone and self.progress.micro_batches < len(rows)):
-                    raise
+        """Back-propagate the mean loss of these windows and return it.
+
+        Where memory runs out, this step and those after it are computed in more and smaller parts. Processes that
+        train together do not do so: each would have to split in the same steps.
+        """
+
+        def in_parts(number: int) -> torch.Tensor:
+            self.progress.micro_batches = number
             self.optimizer.zero_grad(set_to_none=True)
-            self.progress.micro_batches *= 2
-            memory.release()
+            return self._in_parts(np.array_split(rows, number), seed)
+
+        alone = self.accelerator.num_processes == 1
+        most = len(rows) if alone else 1
+        return memory.first_that_fits(in_parts, memory.doubling(self.progress.micro_batches, most))
 
     def _in_parts(self, parts: list[np.ndarray], seed: int) -> torch.Tensor:
         torch.manual_seed(seed)
@@ -215,23 +216,19 @@ class _Run:
             total += loss.detach().double()
         return total
 
-    def check_now_and_then(self) -> None:
-        """Where the error on other takes chooses a checkpoint: note it, and keep the best weights."""
+    def update_selectors(self) -> None:
+        """At some of the steps: let the selectors validate, and save the weights that are best so far."""
         step, per_epoch = self.progress.step, self.steps_per_epoch
         due = step * self.checks_per_epoch // per_epoch > (step - 1) * self.checks_per_epoch // per_epoch
-        if not due or not any(choice.looks for choice in self.choices):
+        if not due or not any(selector.needs_validation for selector in self.selectors):
             return
         if self.accelerator.is_main_process:
-            for number, choice in enumerate(self.choices):
-                epoch = round(step / per_epoch, 4)
-                if choice.looks and choice.check(self.lifter, epoch, self.accelerator.device):
-                    _write_weights(self.lifter, self._best(number))
+            epoch = round(step / per_epoch, 4)
+            for number, selector in enumerate(self.selectors):
+                if selector.needs_validation and selector.update(self.lifter, epoch, self.accelerator.device):
+                    checkpoints.save_weights(self.lifter, checkpoints.best_path(self.folder, number))
             self.model.train()
         self.accelerator.wait_for_everyone()
-
-    def _best(self, number: int) -> Path:
-        """The weights with the lowest error so far, by the choice of this number."""
-        return self.folder / BEST.format(number)
 
     def end_epoch(self) -> None:
         """Note the epoch's mean loss."""
@@ -244,14 +241,14 @@ class _Run:
             )
         self.loss_sum.zero_()
 
-    def save_now_and_then(self) -> None:
-        """Save at the end of an epoch and every ``SAVE_EVERY_SECONDS``."""
+    def save(self) -> None:
+        """Save the state, at the end of an epoch and every ``SAVE_EVERY_SECONDS``."""
         ended = self.progress.step % self.steps_per_epoch == 0
         if not ended and time.monotonic() - self.saved < SAVE_EVERY_SECONDS:
             return
         self.saved = time.monotonic()
         self.progress.seconds, self.progress.loss_sum = self.saved - self.started, self.loss_sum.item()
-        self.progress.errors = [choice.errors for choice in self.choices]
+        self.progress.errors = [selector.errors for selector in self.selectors]
         if not self.accelerator.is_main_process:
             return
         scaler = self.accelerator.scaler
@@ -261,28 +258,26 @@ class _Run:
             "scaler": scaler.state_dict() if scaler is not None else {},
             "progress": asdict(self.progress),
         }
-        with atomic(self.folder / STATE) as file:
-            torch.save(state, file)
+        checkpoints.save_state(self.folder, state)
 
     def finish(self, first_stage: TrainingInfo | None) -> TrainingInfo:
-        """Take the chosen weights, store them, and remove what only an interrupted training needs."""
+        """Keep the selected weights, load the first ones, and remove what only an interrupted training needs."""
         self.accelerator.wait_for_everyone()
-        infos = [self._info(choice, first_stage) for choice in self.choices]
+        infos = [self._info(selector, first_stage) for selector in self.selectors]
         if self.accelerator.is_main_process:
-            for number, choice in enumerate(self.choices):
-                if not choice.errors:
-                    _write_weights(self.lifter, choice.folder / WEIGHTS)
+            for number, selector in enumerate(self.selectors):
+                if selector.errors:
+                    checkpoints.keep_best(checkpoints.best_path(self.folder, number), selector.folder)
                 else:
-                    with atomic(choice.folder / WEIGHTS) as file:
-                        file.write(self._best(number).read_bytes())
-            for choice, info in zip(self.choices, infos, strict=True):
-                write_text(choice.folder / TRAINED, info.model_dump_json(indent=1))
-            self.lifter.load_state_dict(load_file(self.choices[0].folder / WEIGHTS))
-            self._clear()
+                    checkpoints.save_weights(self.lifter, selector.folder / checkpoints.WEIGHTS)
+            for selector, info in zip(self.selectors, infos, strict=True):
+                checkpoints.finish(selector.folder, info)
+            checkpoints.load_trained(self.lifter, self.selectors[0].folder)
+            checkpoints.remove_unfinished(self.folder)
         self.accelerator.wait_for_everyone()
         return infos[0]
 
-    def _info(self, choice: Choice, first_stage: TrainingInfo | None) -> TrainingInfo:
+    def _info(self, selector: CheckpointSelector, first_stage: TrainingInfo | None) -> TrainingInfo:
         progress = self.progress
         windows_seen = self.epochs * len(self.windows)
         return TrainingInfo(
@@ -290,103 +285,27 @@ class _Run:
             steps=progress.step,
             seconds=round(progress.seconds, 3),
             windows_per_s=round(windows_seen / progress.seconds, 1) if progress.seconds else 0.0,
-            selected_epoch=choice.chosen(float(self.epochs)),
+            selected_epoch=selector.selected_epoch(float(self.epochs)),
             loss=tuple(progress.loss),
-            validation_mpjpe=tuple(choice.errors),
+            validation_mpjpe=tuple(selector.errors),
             first_stage=first_stage,
             micro_batches=progress.micro_batches,
         )
 
-    def _clear(self) -> None:
-        for needless in (STATE, BEST.format("*"), f".{STATE}.*", f".{BEST.format('*')}.*"):
-            for path in self.folder.glob(needless):
-                path.unlink()
-        with suppress(OSError):  # not empty where it holds the finished weights too
-            self.folder.rmdir()
 
-
-def load_trained(lifter: Lifter, folder: Path) -> TrainingInfo | None:
-    """Load the finished weights of a training into ``lifter``; None where there is no finished training.
-
-    Raises:
-        InputError: a file of the training is missing or damaged, or its weights are of something else.
-    """
-    if not (folder / TRAINED).exists():
-        return None
-    try:
-        lifter.load_state_dict(load_file(folder / WEIGHTS))
-        return TrainingInfo.model_validate_json((folder / TRAINED).read_bytes())
-    except (OSError, SafetensorError, RuntimeError, ValidationError) as error:
-        if memory.is_out_of_memory(error):
-            raise
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{folder}: its finished training cannot be read ({reason}); "
-            "delete this folder and repeat with --retry-failed"
-        ) from error
-
-
-def _optimizer(parameters: list[torch.nn.Parameter], spec: TrainingSpec) -> torch.optim.Optimizer:
-    rate, weight_decay = _given(spec.learning_rate), _given(spec.weight_decay)
-    if spec.optimizer == "ranger":
+def build_optimizer(parameters: list[torch.nn.Parameter], recipe: TrainingRecipe) -> torch.optim.Optimizer:
+    """The optimiser that a recipe names."""
+    rate, weight_decay = recipe.learning_rate, recipe.weight_decay
+    if recipe.optimizer == "ranger":
         return Ranger(parameters, lr=rate, weight_decay=weight_decay)
-    if spec.optimizer == "adamw":
+    if recipe.optimizer == "adamw":
         return torch.optim.AdamW(parameters, lr=rate, weight_decay=weight_decay, fused=True)
-    amsgrad = _given(spec.optimizer) == "amsgrad"
+    amsgrad = recipe.optimizer == "amsgrad"
     return torch.optim.Adam(parameters, lr=rate, weight_decay=weight_decay, amsgrad=amsgrad, fused=True)
 
 
-def _learning_rate(spec: TrainingSpec, done: float) -> float:
-    epochs = _given(spec.epochs)
-    schedule, first, decay = _given(spec.schedule), _given(spec.learning_rate), _given(spec.decay)
-    return learning_rate(schedule, first, decay, done * epochs, epochs)
-
-
-def _batch_rows(windows: int, steps: int, seed: int, epoch: int, within: int) -> np.ndarray:
-    """Rows of one step: each epoch is one permutation of all rows, cut into equal parts."""
-    order = _epoch_order(windows, seed, epoch)
-    return order[windows * within // steps : windows * (within + 1) // steps]
-
-
-@functools.lru_cache(maxsize=1)
-def _epoch_order(windows: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.default_rng([seed, epoch]).permutation(windows)
-
-
-def _share(indices: np.ndarray, accelerator: Accelerator) -> np.ndarray:
-    """The rows of this process; every process gets equally many."""
-    processes = accelerator.num_processes
-    even = -(-len(indices) // processes) * processes
-    return np.resize(indices, even)[accelerator.process_index :: processes]
-
-
-def _step_seed(seed: int, step: int, process: int) -> int:
-    return int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0])
-
-
-def _write_weights(lifter: Lifter, path: Path) -> None:
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in lifter.state_dict().items()}
-    with atomic(path) as file:
-        file.write(save(tensors))
-
-
-def _saved_state(folder: Path) -> dict[str, Any] | None:
-    path = folder / STATE
-    if not path.exists():
-        return None
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete it to start this training again") from error
-
-
 def _all_poses(windows: Windows) -> tuple[torch.Tensor, torch.Tensor]:
+    """2D and 3D poses of all training frames, ``[N, J, 2]`` and ``[N, J, 3]``."""
     pose_2d = np.concatenate([sequence.pose_2d for sequence in windows.sequences])
     pose_3d = np.concatenate([sequence.pose_3d for sequence in windows.sequences])
     return torch.from_numpy(pose_2d), torch.from_numpy(pose_3d)
-
-
-def _given(value: Any) -> Any:
-    """A field that resolving the experiment has filled in."""
-    assert value is not None
-    return value

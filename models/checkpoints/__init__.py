@@ -1,1 +1,1 @@
-"""Reads weights of other code safely, for every method."""
+"""Weights of other code: read safely, and taken over under our names."""

@@ -1,8 +1,9 @@
-"""Archives and pickles of unknown origin: nothing of them is run, and memory and time stay bounded.
+"""Reading archives and pickles of unknown origin: nothing in them is run, and memory and time stay bounded.
 
-Python's own unpickler calls what a file names; and even where names are refused, one opcode makes its memo reserve
-64 GiB, a deeply nested key ends the process, and an array may claim any size. Here every opcode, name and key is
-on a list, and a file gives no more than a small multiple of what it holds.
+Python's own unpickler calls any function that a file names. Refusing names is not enough: one opcode can make the
+memo reserve 64 GiB, hashing a deeply nested key can crash the process, and an array may claim any size. Here only
+listed opcodes, names and kinds of keys are accepted, and reading a file takes no more memory than a small multiple
+of the file's size.
 """
 
 from __future__ import annotations
@@ -15,18 +16,27 @@ from typing import IO, Any
 
 from models.errors import InputError
 
-EXPANSION = 100  # times its size that an archive may unpack to, beside ROOM; motion shrinks to a third at best
-ROOM = 64 << 20  # bytes
-LARGEST = 16 << 30  # bytes, of an unpacked archive; Human3.6M's largest has 0.3 GiB
-STEPS = 1_000_000  # reads of one pickle; Human3.6M's have some 50,000
+EXPANSION = 100
+"""An archive may unpack to so many times its size, plus ``ROOM``; motion data compresses to a third at best."""
+
+ROOM = 64 << 20
+"""Bytes that every file may take, however small it is."""
+
+LARGEST = 16 << 30
+"""Bytes that an archive may unpack to at most; the largest file of Human3.6M has 0.3 GiB."""
+
+STEPS = 1_000_000
+"""Reads that one pickle may take; those of Human3.6M take some 50,000."""
+
 KEY_LIMIT = 1 << 32
+"""Whole numbers below this may be keys of a dict."""
 
 
 def check_archive(archive: zipfile.ZipFile) -> None:
-    """Refuse an archive that claims to unpack to more than honest ones do, before anything is unpacked.
+    """Refuse an archive that would unpack to far more than its size, before anything is unpacked.
 
     Raises:
-        InputError: it does, or it is packed in a way that neither NumPy nor torch uses.
+        InputError: it would, or it is compressed in a way that neither NumPy nor torch uses.
     """
     path = Path(str(archive.filename))
     unpacked = sum(member.file_size for member in archive.infolist())
@@ -48,43 +58,42 @@ def one_line(error: Exception) -> str:
 
 
 class PlainUnpickler(pickle._Unpickler):
-    """Base of unpicklers that admit names one by one.
+    """Base of unpicklers that accept a list of names and nothing else.
 
-    A subclass gives ``find_class`` (functions made for the purpose, or inert classes) and may extend ``build``.
-    Dicts have strings and small integers for keys, because hashing anything else can be made slow or fatal.
+    A subclass defines ``find_class``, which must return only functions written for this purpose or inert classes,
+    and may extend ``build``. Keys of dicts are strings or small whole numbers: a file can make the hashing of
+    anything else slow, or let it crash the process. Python's own class is the one written in Python, whose table
+    of opcodes can be changed; the faster one in C cannot be restricted.
     """
 
     inert: type | tuple[type, ...] = ()
-    """Classes whose objects swallow items and state."""
+    """Classes whose objects ignore the items and the state that a file gives them."""
 
     def __init__(self, stream: IO[bytes], size: int, encoding: str) -> None:
-        """Prepare to read one pickle.
+        """Prepare to read one pickle from a stream in which ``size`` bytes are left.
 
-        Args:
-            stream: read from where it stands, no further than the pickle's end.
-            size: bytes that the stream can still give.
-            encoding: of text that Python 2 wrote.
+        ``encoding`` is that of text that Python 2 wrote.
         """
         self._room = 4 * size + ROOM
         super().__init__(_Bounded(stream, size), encoding=encoding)
 
     def charge(self, count: int) -> None:
-        """Account for bytes that are about to be made from the file's content.
+        """Count bytes that are about to be allocated for the file's content.
 
         Raises:
-            pickle.UnpicklingError: they are more than a file of this size can need.
+            pickle.UnpicklingError: together they are more than a file of this size can need.
         """
         self._room -= count
         if count < 0 or self._room < 0:
             raise pickle.UnpicklingError("it asks for more memory than its size explains")
 
     def build(self, target: Any, state: Any) -> None:
-        """Give an object its state; of inert ones it is dropped."""
+        """Give an object its state; inert objects ignore it."""
         if not isinstance(target, self.inert):
             raise pickle.UnpicklingError(f"it changes the state of a {type(target).__name__}")
 
     def put(self, target: Any, items: list[Any]) -> None:
-        """Put items, alternately keys and values, in a dict."""
+        """Put items, alternately keys and values, into a dict."""
         if isinstance(target, self.inert):
             return
         keys = items[::2]
@@ -96,7 +105,7 @@ class PlainUnpickler(pickle._Unpickler):
 
 
 class _Bounded:
-    """A stream that gives so many bytes, in so many reads."""
+    """A stream that ends after ``size`` bytes, or with an error after ``STEPS`` reads."""
 
     def __init__(self, stream: IO[bytes], size: int) -> None:
         self._stream, self._left, self._reads = stream, size, 0
@@ -118,7 +127,7 @@ class _Bounded:
 
 
 def _frame(unpickler: Any) -> None:
-    """Frames only group what follows."""
+    """Skip a frame's length: frames only group the opcodes that follow."""
     unpickler.read(8)
 
 
@@ -147,11 +156,12 @@ def _dict(unpickler: Any) -> None:
     unpickler.append(made)
 
 
-_NOT_NEEDED = (
+# Opcodes that build objects by name or that no data file needs; without a handler the unpickler refuses them.
+_REFUSED = (
     pickle.INST, pickle.OBJ, pickle.NEWOBJ_EX, pickle.EXT1, pickle.EXT2, pickle.EXT4, pickle.EMPTY_SET,
     pickle.ADDITEMS, pickle.FROZENSET, pickle.NEXT_BUFFER, pickle.READONLY_BUFFER,
 )  # fmt: skip
-_OURS = {
+_REPLACED = {
     pickle.FRAME: _frame,
     pickle.BYTEARRAY8: _bytearray,
     pickle.BUILD: _build,
@@ -159,6 +169,6 @@ _OURS = {
     pickle.SETITEMS: _set_items,
     pickle.DICT: _dict,
 }
-PlainUnpickler.dispatch = pickle._Unpickler.dispatch | {code[0]: ours for code, ours in _OURS.items()}
-for _code in _NOT_NEEDED:
+PlainUnpickler.dispatch = pickle._Unpickler.dispatch | {code[0]: handler for code, handler in _REPLACED.items()}
+for _code in _REFUSED:
     del PlainUnpickler.dispatch[_code[0]]

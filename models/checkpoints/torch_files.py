@@ -1,7 +1,8 @@
-"""A reader of torch files that runs nothing that is in them.
+"""A reader of torch files of unknown origin that runs nothing in them.
 
-It admits tensors and plain containers. Everything else that a file names (a random state, an optimiser, a
-scripted module) becomes an inert ``Placeholder``: nothing is imported, nothing of the file is called.
+It reads tensors and plain containers. Everything else that a file names (a random state, an optimiser, a scripted
+module) becomes an inert ``Placeholder``: nothing is imported, and no function that the file names is called.
+``torch.load(weights_only=True)`` would refuse such a file as a whole, and the published ones are of this kind.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from models.checkpoints.restricted_unpickler import PlainUnpickler, check_archiv
 from models.errors import InputError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+"""The number that a torch file in the format before 1.6 begins with."""
 
 DTYPES = {
     "DoubleStorage": torch.float64,
@@ -36,12 +38,11 @@ DTYPES = {
 
 
 class Placeholder:
-    """Stands where a file has something that is neither a tensor nor a plain container, and does nothing.
+    """Takes the place of something that is neither a tensor nor a plain container, and does nothing.
 
-    Subclasses are made per name and carry it in ``named``; ``state`` is what the file would set it to.
+    ``state`` is what the file sets it to.
     """
 
-    named = ""
     state: Any = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Placeholder:
@@ -50,12 +51,6 @@ class Placeholder:
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def append(self, item: Any) -> None: ...
     def extend(self, items: Any) -> None: ...
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __repr__(self) -> str:
-        return f"<not loaded: {self.named}>"
 
 
 def read_torch_file(path: Path) -> Any:
@@ -81,7 +76,7 @@ def read_torch_file(path: Path) -> Any:
 
 
 def _read_zip(archive: zipfile.ZipFile) -> Any:
-    """Torch's format since 1.6: one pickle, and one member for each storage."""
+    """Read torch's format since 1.6: an archive of one pickle, and one member for each storage."""
     (pickled,) = (name for name in archive.namelist() if name.endswith("data.pkl"))
     root = pickled.removesuffix("data.pkl")
     if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
@@ -98,7 +93,7 @@ def _read_zip(archive: zipfile.ZipFile) -> Any:
 
 
 def _read_legacy(stream: BinaryIO, size: int) -> Any:
-    """Torch's format before 1.6: pickles of a header and the content, then the storages one after the other."""
+    """Read torch's format before 1.6: pickles of a header and the content, then the storages in a row."""
 
     def unpickler() -> _Unpickler:
         return _Unpickler(stream, size - stream.tell())
@@ -129,10 +124,10 @@ class _Unpickler(PlainUnpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module in ("torch", "torch.storage") and name in DTYPES:
             return DTYPES[name]
-        return _ADMITTED.get((module, name)) or type("Placeholder", (Placeholder,), {"named": f"{module}.{name}"})
+        return _ACCEPTED.get((module, name), Placeholder)
 
     def build(self, target: Any, state: Any) -> None:
-        """Placeholders keep their state; the attributes of a state dict are dropped."""
+        """Give a placeholder its state; the attributes of a state dict are ignored."""
         if isinstance(target, Placeholder):
             target.state = state
         elif not isinstance(target, dict):
@@ -164,7 +159,8 @@ def _rebuild_parameter(data: Tensor, *_: Any) -> Tensor:
     return data
 
 
-_ADMITTED = {
+# What a file may name: each stands for a function written here, or a harmless class.
+_ACCEPTED = {
     ("collections", "OrderedDict"): lambda *items: {},
     ("torch", "Size"): torch.Size,
     ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,

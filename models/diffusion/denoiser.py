@@ -1,5 +1,7 @@
 """A lifter that denoises 3D poses on the condition of 2D poses: all that D3DP is, and the base of FinePOSE.
 
+The trunk is ``models.layers.transformer``, the noise schedule and the sampler are ``models.diffusion.process``.
+
 B batch (twice that where plain and mirrored windows run together), K steps, H hypotheses, F frames, J joints,
 C channels.
 """
@@ -13,46 +15,41 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from models.config import check_positive
 from models.diffusion.process import CLAMP, TIMESTEPS, cosine_schedule, q_sample, sample, window_noise
-from models.errors import InputError
 from models.layers.transformer import CACHED_VALUES, Trunk, TrunkConfig
 from models.lifter import Batch, Lifter, Sampling
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 
 VALUES_AT_ONCE = 2**26
-"""Numbers in one activation (256 MB in float32) that hypotheses are chunked to stay below."""
+"""Numbers in one activation (256 MB in float32); hypotheses run in chunks that stay below it."""
 ACTIVATIONS_AT_ONCE = 16
-"""Activations' worth of memory that a block takes at most."""
+"""Memory that a block takes at most, in activations of that size."""
 
 
 @dataclass(frozen=True)
 class DenoiserConfig(TrunkConfig):
-    """Size of the trunk, and ``scale``: of the poses (metres) against noise of variance 1.
-
-    Raises:
-        InputError: a value out of its range.
-    """
+    """Size of the trunk, and ``scale``: of the poses (metres) against noise of variance 1."""
 
     scale: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.scale > 0:
-            raise InputError(f"scale is {self.scale}, but it must be positive: take 1")
+        check_positive(self, "scale")
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What a window's denoising depends on and its steps do not change: ``pose`` ``[B, F, J, C]``, embedded 2D."""
+    """What the denoiser sees in every step of a window: ``pose``, the embedded 2D ``[B, F, J, C]``."""
 
     pose: Tensor
 
 
 class Denoiser(Lifter):
-    """Diffusion over poses (D3DP, arXiv:2303.11579): MixSTE's trunk over 2D and noisy 3D poses, told the timestep.
+    """Diffusion over poses (D3DP, arXiv:2303.11579): MixSTE's trunk sees 2D poses, noisy 3D poses and time.
 
-    The trunk estimates the clean pose. A subclass changes what the denoiser is conditioned on.
+    It estimates the clean poses. A subclass may give it more to see.
     """
 
     probabilistic: ClassVar[bool] = True
@@ -85,7 +82,7 @@ class Denoiser(Lifter):
         return poses
 
     def condition(self, pose_2d: Tensor, actions: tuple[str, ...], flip: bool = False) -> Condition:
-        """What no step changes of windows ``[B, F, J, 2]``; with ``flip``, their mirror images follow."""
+        """The condition of windows ``[B, F, J, 2]``; with ``flip``, that of their mirror images follows."""
         return Condition(self._embed_2d(pose_2d, flip))
 
     def denoise(
@@ -97,13 +94,15 @@ class Denoiser(Lifter):
             condition: of the B windows.
             poses: ``[B, H, F, J, 3]``.
             times: ``[B]`` or ``[1]`` timesteps.
-            first, hypotheses: number of the first of these hypotheses, and of how many.
+            first: number of the first of these hypotheses.
+            hypotheses: how many there are in all; None for H.
 
         Returns:
             ``[B, H, F, J, 3]``.
         """
         time = self._embed_time(times)
-        return self.trunk(self._tokens(condition, poses, time)).unflatten(0, poses.shape[:2])
+        clean = self.trunk(self._tokens(condition, poses, time))
+        return clean.unflatten(0, poses.shape[:2])  # [B·H, F, J, 3] → [B, H, F, J, 3]
 
     def denoise_diffused(
         self, pose_2d: Tensor, actions: tuple[str, ...], pose_3d: Tensor, times: Tensor, noise: Tensor
@@ -111,7 +110,8 @@ class Denoiser(Lifter):
         """Clean estimates ``[B, F, J, 3]`` of poses diffused to ``times`` ``[B]`` (CPU) with ``noise``."""
         noisy = self.diffuse(pose_3d, times, noise)
         condition = self.condition(pose_2d, actions)
-        return self.denoise(condition, noisy[:, None], times.to(pose_2d.device))[:, 0]
+        clean = self.denoise(condition, noisy[:, None], times.to(pose_2d.device))  # [B, F, J, 3] → [B, 1, F, J, 3]
+        return clean[:, 0]
 
     def diffuse(self, pose_3d: Tensor, times: Tensor, noise: Tensor) -> Tensor:
         """What the denoiser is given: poses at ``times``, clamped and divided by the scale."""
@@ -128,7 +128,7 @@ class Denoiser(Lifter):
         condition = self.condition(pose_2d, actions, flip)
         hypotheses = noise.shape[2]
         size = max(1, _values_at_once(noise.device) // condition.pose.numel())
-        poses = noise.new_empty(noise.transpose(0, 1).shape)
+        poses = noise.new_empty(noise.transpose(0, 1).shape)  # [K, B, H, F, J, 3] → [B, K, H, F, J, 3]
         for first in range(0, hypotheses, size):
             chunk = slice(first, first + size)
             poses[:, :, chunk] = self._sample_chunk(condition, noise[:, :, chunk], first, hypotheses, flip)
@@ -141,7 +141,7 @@ class Denoiser(Lifter):
             times = torch.full((1,), time, device=poses.device)
             if not flip:
                 return self.denoise(condition, poses, times, first, hypotheses)
-            both = torch.cat([poses, self.skeleton.mirror(poses)])
+            both = torch.cat([poses, self.skeleton.mirror(poses)])  # [B, H, F, J, 3] → [2·B, H, F, J, 3]
             plain, mirrored = self.denoise(condition, both, times, first, hypotheses).chunk(2)
             return (plain + self.skeleton.mirror(mirrored)) / 2
 
@@ -154,12 +154,13 @@ class Denoiser(Lifter):
         return self.time_mlp(sinusoid(times, self.config.channels))
 
     def _tokens(self, condition: Condition, poses: Tensor, time: Tensor) -> Tensor:
+        # [B, 1, F, J, C] + [B, H, F, J, C] + [1 or B, 1, 1, 1, C]
         tokens = condition.pose[:, None] + self.trunk.embed_3d(poses) + time[:, None, None, None]
-        return tokens.flatten(0, 1)
+        return tokens.flatten(0, 1)  # [B, H, F, J, C] → [B·H, F, J, C]
 
 
 def _values_at_once(device: torch.device) -> int:
-    """Largest activation, in numbers: what a CPU's caches hold, or what fits into a GPU's free memory."""
+    """Numbers that an activation may have: what a CPU's caches hold, or what fits into a GPU's free memory."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return min(VALUES_AT_ONCE, free // (4 * ACTIVATIONS_AT_ONCE))
@@ -170,5 +171,5 @@ def sinusoid(times: Tensor, channels: int) -> Tensor:
     """Embedding ``[B, channels]`` of times ``[B]``: sines, then cosines (arXiv:1706.03762, section 3.5)."""
     half = channels // 2
     exponents = torch.arange(half, device=times.device) * -(math.log(10000) / (half - 1))
-    angles = times[:, None] * exponents.exp()
+    angles = times[:, None] * exponents.exp()  # [B, 1] · [channels / 2] → [B, channels / 2]
     return torch.cat([angles.sin(), angles.cos()], dim=-1)

@@ -24,38 +24,33 @@ COSINE_OFFSET = 0.008
 CLAMP = 1.1
 
 
-def cosine_betas(timesteps: int = TIMESTEPS) -> Tensor:
-    """Noise variances ``[timesteps]`` of the cosine schedule, float64."""
-    times = torch.linspace(0, timesteps, timesteps + 1, dtype=torch.float64, device="cpu") / timesteps
+def cosine_betas() -> Tensor:
+    """Noise variances ``[TIMESTEPS]`` of the cosine schedule, float64."""
+    times = torch.linspace(0, TIMESTEPS, TIMESTEPS + 1, dtype=torch.float64, device="cpu") / TIMESTEPS
     kept = torch.cos((times + COSINE_OFFSET) / (1 + COSINE_OFFSET) * torch.pi / 2).square()
     return (1 - kept[1:] / kept[:-1]).clamp(0, LARGEST_BETA)
 
 
-def cosine_schedule(timesteps: int = TIMESTEPS) -> Tensor:
-    """Share of signal left at each time, the cumulative product of 1 - beta: ``[timesteps]`` float64, CPU."""
-    return torch.cumprod(1 - cosine_betas(timesteps), dim=0)
+def cosine_schedule() -> Tensor:
+    """Share of signal left at each time, the cumulative product of 1 - beta: ``[TIMESTEPS]`` float64, CPU."""
+    return torch.cumprod(1 - cosine_betas(), dim=0)
 
 
 def q_sample(clean: Tensor, noise: Tensor, times: Tensor, signal: Tensor) -> Tensor:
     """Poses ``[B, ...]`` diffused to ``times`` ``[B]`` (CPU, int64) of the schedule ``signal``."""
-    share = signal[times].view(-1, *[1] * (clean.dim() - 1)).to(clean.device)
+    share = signal[times].view(-1, *[1] * (clean.dim() - 1)).to(clean.device)  # [B] → [B, 1, …, 1]
     return (share.sqrt() * clean + (1 - share).sqrt() * noise).to(clean.dtype)
 
 
-def predict_noise_from_start(current: Tensor, clean: Tensor, times: Tensor, signal: Tensor) -> Tensor:
-    """Noise in ``current`` ``[B, ...]`` at ``times`` (``[B]`` or ``[1]``) if it came from ``clean``; float64."""
-    return _noise_between(current, clean, signal[times].view(-1, *[1] * (current.dim() - 1)).to(current.device))
-
-
-def visited_times(steps: int, timesteps: int = TIMESTEPS) -> list[int]:
-    """Timesteps of K steps, descending from ``timesteps - 1``; the final -1 means stop.
+def visited_times(steps: int) -> list[int]:
+    """Timesteps of K steps, descending from the last one; the final -1 means stop.
 
     Raises:
-        InputError: K is not within 1 … ``timesteps``.
+        InputError: K is not within 1 … ``TIMESTEPS``.
     """
-    if not 1 <= steps <= timesteps:
-        raise InputError(f"steps is {steps}, but the sampler takes 1 to {timesteps} denoising steps")
-    return torch.linspace(-1, timesteps - 1, steps + 1).to(torch.int64).flip(0).tolist()
+    if not 1 <= steps <= TIMESTEPS:
+        raise InputError(f"steps is {steps}, but the sampler takes 1 to {TIMESTEPS} denoising steps")
+    return torch.linspace(-1, TIMESTEPS - 1, steps + 1).to(torch.int64).flip(0).tolist()
 
 
 def ddim_step(
@@ -64,13 +59,9 @@ def ddim_step(
     """From ``current`` at time ``now`` and its clean estimate to time ``then``, with fresh ``noise`` times eta."""
     share, next_share = float(signal[now]), float(signal[then])
     variance = eta**2 * (1 - share / next_share) * (1 - next_share) / (1 - share)
-    direction = _noise_between(current, clean, share)
+    direction = ((1 / share) ** 0.5 * current.double() - clean) / (1 / share - 1) ** 0.5
     mean = next_share**0.5 * clean + (1 - next_share - variance) ** 0.5 * direction
     return (mean + variance**0.5 * noise).to(current.dtype)
-
-
-def _noise_between(current: Tensor, clean: Tensor, share: Tensor | float) -> Tensor:
-    return ((1 / share) ** 0.5 * current.double() - clean) / (1 / share - 1) ** 0.5
 
 
 def sample(denoise: Callable[[Tensor, int], Tensor], noise: Tensor, scale: float, signal: Tensor) -> Tensor:
@@ -79,7 +70,7 @@ def sample(denoise: Callable[[Tensor, int], Tensor], noise: Tensor, scale: float
     Args:
         denoise: noisy poses ``[B, H, F, J, 3]`` (clamped, divided by ``scale``) and their time to clean poses.
         noise: ``[K, B, H, F, J, 3]``; the first is the start, the k-th is added after step k - 1.
-        scale: signal scale of the poses.
+        scale: of the poses (metres) against the noise.
         signal: the schedule.
 
     Returns:
@@ -92,25 +83,21 @@ def sample(denoise: Callable[[Tensor, int], Tensor], noise: Tensor, scale: float
         estimates.append(clean)
         if then >= 0:
             current = ddim_step(current, clean, noise[number], now, then, signal)
-    return torch.stack(estimates, dim=1)
+    return torch.stack(estimates, dim=1)  # K times [B, H, F, J, 3] → [B, K, H, F, J, 3]
 
 
 def window_noise(window_keys: Tensor, seed: int, hypotheses: int, steps: int, shape: tuple[int, ...]) -> Tensor:
-    """Sampling noise ``[K, B, H, *shape]``, float32 on the CPU, that follows from names alone.
+    """Sampling noise ``[K, B, H, *shape]``, float32 on the CPU, that follows from seed, key and hypothesis alone.
 
     One counter-based stream (Philox) for each (seed, window key, hypothesis), drawn step after step: a window's
     noise does not depend on its batch, and fewer hypotheses or steps are a prefix of more.
 
-    Args:
-        window_keys: ``[B]`` int64.
-        seed: of the sampling, not negative.
-        hypotheses: H.
-        steps: K.
-        shape: of one draw, ``(F, J, 3)``.
+    ``window_keys`` are ``[B]`` int64, ``seed`` is not negative, ``shape`` is that of one draw, ``(F, J, 3)``.
     """
     noise = np.empty((len(window_keys), hypotheses, steps, *shape), dtype=np.float32)
     for row, key in zip(noise, window_keys.cpu().numpy().astype(np.uint64), strict=True):
         for hypothesis, draws in enumerate(row):
             stream = np.random.Philox(key=np.array([seed, key], np.uint64), counter=[0, 0, 0, hypothesis])
             np.random.Generator(stream).standard_normal(dtype=np.float32, out=draws)
+    # [B, H, K, *shape] → [K, B, H, *shape]
     return torch.from_numpy(noise).permute(2, 0, 1, *range(3, noise.ndim))

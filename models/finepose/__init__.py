@@ -1,1 +1,1 @@
-"""FinePOSE (Xu et al., arXiv:2405.05216, CVPR 2024), its three blocks a room each."""
+"""FinePOSE (Xu et al., arXiv:2405.05216, CVPR 2024): ``model`` begins with a map of where its parts are."""

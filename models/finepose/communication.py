@@ -1,6 +1,7 @@
 """Fine-grained prompt-pose communication (FPC): pose tokens attend to the rows of a text.
 
-N windows (with their hypotheses), F frames, J joints, C channels; U texts, R rows, W width of the text.
+N rows (a window and a hypothesis each), F frames, J joints, C channels, h heads, d = C / h; U texts, R rows and W
+width of a text.
 """
 
 from __future__ import annotations
@@ -23,23 +24,28 @@ class TextCrossAttention(nn.Module):
         self.key = Linear(text_width, channels)
         self.value = Linear(text_width, channels)
 
-    def read(self, text: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values, ``[U, heads, R, C / heads]``, of text features ``[U, R, W]``."""
+    def keys_values(self, text: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values, ``[U, h, R, d]``, of text features ``[U, R, W]``."""
         text = self.text_norm(text)
-        keys, values = (
-            layer(text).unflatten(-1, (self.heads, -1)).transpose(1, 2) for layer in (self.key, self.value)
-        )
-        return keys, values
+        return self._heads(self.key(text)), self._heads(self.value(text))
+
+    def _heads(self, rows: Tensor) -> Tensor:
+        return rows.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [U, R, C] → [U, R, h, d] → [U, h, R, d]
 
     def forward(self, tokens: Tensor, keys: Tensor, values: Tensor, texts: Tensor) -> Tensor:
-        """Tokens ``[N, F, J, C]`` to what they read, of the same shape.
+        """What tokens ``[N, F, J, C]`` read in their texts, of the same shape.
 
-        ``texts`` is ``[N, 1]``, the number of the text that a window meets, or ``[N, J]``, that each joint meets.
+        Args:
+            keys, values: of the texts, ``[U, h, R, d]``.
+            texts: ``[N, 1]``, the number of the text that a row reads, or ``[N, J]``, that each joint reads.
         """
         N, F, J, C = tokens.shape
-        groups = texts.shape[1]
-        query = self.query(self.norm(tokens)).view(N, F * J // groups, groups * self.heads, C // self.heads)
-        read = functional.scaled_dot_product_attention(
-            query.transpose(1, 2), keys[texts].flatten(1, 2), values[texts].flatten(1, 2)
+        G = texts.shape[1]  # 1 group of all tokens, or J groups: the groups become further heads
+        query = self.query(self.norm(tokens))
+        query = query.view(N, F * J // G, G * self.heads, C // self.heads)  # [N, F, J, C] → [N, F·J/G, G·h, d]
+        mixed = functional.scaled_dot_product_attention(
+            query.transpose(1, 2),  # [N, F·J/G, G·h, d] → [N, G·h, F·J/G, d]
+            keys[texts].flatten(1, 2),  # [N, G, h, R, d] → [N, G·h, R, d]
+            values[texts].flatten(1, 2),
         )
-        return read.transpose(1, 2).reshape(N, F, J, C)
+        return mixed.transpose(1, 2).reshape(N, F, J, C)  # [N, G·h, F·J/G, d] → [N, F·J/G, G·h, d] → [N, F, J, C]

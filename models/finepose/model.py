@@ -1,27 +1,43 @@
 """FinePOSE: D3DP with a denoiser that reads part-aware prompts (Xu et al., arXiv:2405.05216, CVPR 2024).
 
+Where its parts are:
+
+- this file: options, how the text enters the denoiser, which window reads which text.
+- ``models.diffusion.denoiser``: loss, sampling, mirroring, hypotheses in chunks; D3DP's, which this class extends.
+- ``models.diffusion.process``: noise schedule, forward process, DDIM steps, noise of each window.
+- ``models.layers.transformer``: the trunk (embedding, spatial and temporal blocks, head).
+- ``models.finepose.prompt``: FPP, the prompts and the encoders they go through; ``text_cache`` keeps the results.
+- ``models.finepose.communication``: FPC, the cross-attention from poses to text.
+- ``models.finepose.stylization``: PTS, features scaled and shifted by time and text.
+- ``models.text``: the frozen text encoders (CLIP, MiniLM, tiny).
+- ``models.losses``: ``mean_joint_distance``, the training loss.
+
 B windows (twice that where plain and mirrored ones run together), H hypotheses, F frames, J joints, C channels,
-U distinct texts.
+U distinct texts, R rows and W width of a text.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from models.config import check_at_least
 from models.diffusion.denoiser import Condition, Denoiser, DenoiserConfig
 from models.errors import InputError
 from models.finepose.communication import TextCrossAttention
 from models.finepose.prompt import PROMPTS, PromptLearning, names_action, prompt_parts
 from models.finepose.stylization import Stylization
+from models.layers.transformer import TINY_TRUNK
 from models.lifter import TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
-from models.text.encoder import ENCODERS, TextEncoder, pretrained_encoder, text_encoder
+from models.text import ENCODERS, pretrained_encoder, text_encoder
+from models.text.encoder import TextEncoder
 
 BEHAVIOURS = ("described", "released")
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -30,18 +46,17 @@ class FinePOSEConfig(DenoiserConfig):
 
     Attributes:
         prompt: ``none``, ``manual``, ``action``, ``coarse``, ``learnable`` or ``full`` (FinePOSE's own).
-        behaviour: ``described``: as the paper says, learnable rows are trained and windows meet their own texts;
-            ``released``: as the public code does, rows keep their first values and joints meet texts of other
+        behaviour: ``described``: as the paper says, learnable rows are trained and windows read their own texts;
+            ``released``: as the public code does, rows keep their first values and joints read texts of other
             windows of the batch.
         fpp: part-aware prompts; without them the text is the manual sentence.
         fpc: poses attend to the text.
         pts: time and text style the features.
-        shuffle_parts: every part's rows meet the words of the next part; a counterfactual for trained weights.
-        text: name of the frozen text encoder; "auto" becomes "clip" or "minilm", whichever is at hand.
-        text_layers, text_heads: of the trained encoder that follows it.
-
-    Raises:
-        InputError: a value out of its range.
+        shuffle_parts: every part's rows are followed by the words of the next part; a counterfactual for trained
+            weights.
+        text: name of the frozen text encoder; "auto" for the one that this machine has, "clip" or "minilm", which
+            ``FinePOSE.resolve_config`` settles.
+        text_layers, text_heads: size of the trained encoder that follows it.
     """
 
     prompt: str = "full"
@@ -50,23 +65,20 @@ class FinePOSEConfig(DenoiserConfig):
     fpc: bool = True
     pts: bool = True
     shuffle_parts: bool = False
-    text: str = "auto"
+    text: str = AUTO
     text_layers: int = 4
     text_heads: int = 8
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.text == "auto":
-            object.__setattr__(self, "text", pretrained_encoder())
         for field, value, known in (
             ("prompt", self.prompt, PROMPTS),
             ("behaviour", self.behaviour, BEHAVIOURS),
-            ("text", self.text, ENCODERS),
+            ("text", self.text, (*ENCODERS, AUTO)),
         ):
             if value not in known:
                 raise InputError(f"{field} is {value!r}: take one of {', '.join(known)}")
-        if self.text_layers < 1 or self.text_heads < 1:
-            raise InputError("text_layers and text_heads must be positive: take 4 and 8")
+        check_at_least(self, 1, "text_layers", "text_heads")
 
     @property
     def effective_prompt(self) -> str:
@@ -78,17 +90,17 @@ class FinePOSEConfig(DenoiserConfig):
 
 @dataclass(frozen=True)
 class TextCondition(Condition):
-    """A condition with the text's part.
+    """Embedded 2D poses, and what the blocks take from the texts; all None where there is no prompt.
 
     Attributes:
-        texts: number of each window's text, ``[B]`` without mirror images.
+        texts: number of each window's text among the U distinct ones, ``[B]``, mirror images not counted.
         pooled: ``[B, C]``, added to the time embedding; None without stylization.
-        read: keys and values of the texts, ``[U, heads, 77, C / heads]`` each; None without communication.
+        keys_values: of the texts, ``[U, heads, R, C / heads]`` each; None without communication.
     """
 
-    texts: Tensor
-    pooled: Tensor | None
-    read: tuple[Tensor, Tensor] | None
+    texts: Tensor | None = None
+    pooled: Tensor | None = None
+    keys_values: tuple[Tensor, Tensor] | None = None
 
 
 class FinePOSE(Denoiser):
@@ -98,21 +110,7 @@ class FinePOSE(Denoiser):
     timed_stages: ClassVar[dict[str, str]] = {"2D": "_embed_2d", "text": "condition", "denoise": "denoise"}
     Config: ClassVar[type] = FinePOSEConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
-            FinePOSEConfig(
-                frames=9,
-                channels=32,
-                depth=2,
-                heads=2,
-                drop_path=0.0,
-                input_gain=5.0,
-                table_std=0.5,
-                text="tiny",
-                text_layers=1,
-                text_heads=4,
-            ),
-            TINY_RECIPE,
-        ),
+        "tiny": Preset(FinePOSEConfig(**TINY_TRUNK, text="tiny", text_layers=1, text_heads=4), TINY_RECIPE),
         "base": Preset(
             FinePOSEConfig(frames=81, channels=128, depth=4, heads=8, text_layers=2),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),
@@ -127,6 +125,7 @@ class FinePOSE(Denoiser):
         self, config: FinePOSEConfig, skeleton: Skeleton = HUMAN36M, encoder: TextEncoder | None = None
     ) -> None:
         """``encoder`` replaces the one that ``config.text`` names."""
+        config = self.resolve_config(config) if encoder is None else config
         super().__init__(config, skeleton)
         C = config.channels
         variant = config.effective_prompt
@@ -152,6 +151,11 @@ class FinePOSE(Denoiser):
         if self.communication is not None or config.pts:
             self.stylization = Stylization(C, timed=config.pts)
 
+    @classmethod
+    def resolve_config(cls, config: FinePOSEConfig) -> FinePOSEConfig:
+        """The same with "auto" replaced by the name of the text encoder that this machine has."""
+        return replace(config, text=pretrained_encoder()) if config.text == AUTO else config
+
     @property
     def notes(self) -> dict[str, str]:
         config = self.config
@@ -160,53 +164,67 @@ class FinePOSE(Denoiser):
         notes = {"prompt": config.prompt, "text encoder": encoder, "behaviour": config.behaviour}
         return notes | ({"without": ", ".join(off)} if off else {})
 
-    def condition(self, pose_2d: Tensor, actions: tuple[str, ...], flip: bool = False) -> Condition:
+    def condition(self, pose_2d: Tensor, actions: tuple[str, ...], flip: bool = False) -> TextCondition:
+        pose = self._embed_2d(pose_2d, flip)
         if self.prompts is None:
-            return super().condition(pose_2d, actions, flip)
+            return TextCondition(pose)
         named = actions if self.uses_action else ("",) * len(pose_2d)
         distinct = sorted(set(named))
         texts = torch.tensor([distinct.index(action) for action in named], device=pose_2d.device)
-        features, pooled = self.prompts(distinct)
-        windows = texts.repeat(2 if flip else 1)
+        features, pooled = self.prompts(distinct)  # [U, R, W] and [U, W]
+        windows = texts.repeat(2 if flip else 1)  # [B] → [2·B], mirror images after their originals
         return TextCondition(
-            pose=self._embed_2d(pose_2d, flip),
-            texts=texts,
-            pooled=None if self.pool is None else self.pool(pooled)[windows],
-            read=None if self.communication is None else self.communication.read(features),
+            pose,
+            texts,
+            pooled=None if self.pool is None else self.pool(pooled)[windows],  # [U, W] → [U, C] → [2·B, C]
+            keys_values=None if self.communication is None else self.communication.keys_values(features),
         )
 
     def denoise(
         self, condition: Condition, poses: Tensor, times: Tensor, first: int = 0, hypotheses: int | None = None
     ) -> Tensor:
+        assert isinstance(condition, TextCondition)
         B, H = poses.shape[:2]
-        chosen = range(first, first + H)
-        time = self._embed_time(times).expand(B, -1)
-        if isinstance(condition, TextCondition) and condition.pooled is not None:
+        time = self._embed_time(times).expand(B, -1)  # [1 or B, C] → [B, C]
+        if condition.pooled is not None:
             time = time + condition.pooled
-
-        styled_by = time.repeat_interleave(H, dim=0)[:, None, None]
-        read = condition.read if isinstance(condition, TextCondition) else None
-        if read is not None:
-            assert isinstance(condition, TextCondition)
-            texts = self._pairing(condition.texts, chosen, hypotheses or H)
-            texts = texts.repeat(B // len(condition.texts), 1)
+        style = time.repeat_interleave(H, dim=0)[:, None, None]  # [B, C] → [B·H, 1, 1, C]
+        texts = self._texts_of_rows(condition, range(first, first + H), hypotheses or H, B)
 
         def communicate(tokens: Tensor, rows: slice) -> Tensor:
-            features = tokens
-            if self.communication is not None and read is not None:
-                features = self.communication(tokens, *read, texts[rows])
-            return tokens if self.stylization is None else self.stylization(tokens, features, styled_by[rows])
+            features = self._read(tokens, condition.keys_values, None if texts is None else texts[rows])
+            return tokens if self.stylization is None else self.stylization(tokens, features, style[rows])
 
-        return self.trunk(self._tokens(condition, poses, time), communicate).unflatten(0, (B, H))
+        tokens = self._tokens(condition, poses, time)
+        return self.trunk(tokens, communicate).unflatten(0, (B, H))  # [B·H, F, J, 3] → [B, H, F, J, 3]
 
-    def _pairing(self, texts: Tensor, chosen: range, hypotheses: int) -> Tensor:
-        """Text that each window and chosen hypothesis meets, ``[B * H, 1]``; released: each joint, ``[B * H, J]``.
+    def _read(self, tokens: Tensor, keys_values: tuple[Tensor, Tensor] | None, texts: Tensor | None) -> Tensor:
+        """What tokens ``[N, F, J, C]`` read in their texts (FPC); the tokens themselves where that is off."""
+        if self.communication is None or keys_values is None:
+            return tokens
+        return self.communication(tokens, *keys_values, texts)
+
+    def _texts_of_rows(
+        self, condition: TextCondition, chosen: range, hypotheses: int, windows: int
+    ) -> Tensor | None:
+        """Text that each row (window, chosen hypothesis) reads: ``[B·H, 1]``, or ``[B·H, J]`` with one a joint.
 
         The released code numbers rows (window, hypothesis, joint) and gives row r the text of window r modulo B.
+
+        Args:
+            condition: of the windows; None is returned where no text is read.
+            chosen: numbers of the H hypotheses that are denoised.
+            hypotheses: how many there are in all.
+            windows: B, with mirror images, which read what their originals read.
         """
-        B = len(texts)
+        texts = condition.texts
+        if texts is None or condition.keys_values is None:
+            return None
         if self.config.behaviour == "described":
-            return texts.repeat_interleave(len(chosen))[:, None]
-        J = len(self.skeleton.joints)
-        rows = torch.arange(B * hypotheses * J, device=texts.device).view(B, hypotheses, J)
-        return texts[rows[:, chosen.start : chosen.stop].flatten(0, 1) % B]
+            read = texts.repeat_interleave(len(chosen))[:, None]  # [B] → [B·H, 1]
+        else:
+            originals, J = len(texts), len(self.skeleton.joints)
+            numbers = torch.arange(originals * hypotheses * J, device=texts.device)
+            numbers = numbers.view(originals, hypotheses, J)[:, chosen.start : chosen.stop]  # → [B, H, J]
+            read = texts[numbers.flatten(0, 1) % originals]  # [B, H, J] → [B·H, J]
+        return read.repeat(windows // len(texts), 1)  # the same once more for mirror images

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import InputError
-from models.finepose.text_cache import Memory
+from models.finepose.text_cache import TextCache
 from models.skeleton import MPI_INF_3DHP, Skeleton
 from models.text.encoder import CONTEXT, TextEncoder
 
@@ -31,48 +31,38 @@ class Part:
     """
 
     name: str
-    rows: int = 0
+    rows: int
     text: str = ""
-    kept: int = 0
+    kept: int = 4
 
 
-def _part(name: str, rows: int, text: str) -> Part:
-    return Part(name, rows, text, kept=4)
-
-
-_LIMBS = (_part("head", 6, "head"), _part("body", 6, "body"), _part("arm", 10, "arm"), _part("leg", 10, "leg"))
+_LIMBS = (Part("head", 6, "head"), Part("body", 6, "body"), Part("arm", 10, "arm"), Part("leg", 10, "leg"))
 
 PROMPTS: dict[str, tuple[Part, ...]] = {
     "none": (),
-    "manual": (Part("sentence", text="A person is performing the action {action}.", kept=CONTEXT),),
-    "action": (_part("verb", 73, "{action}"),),
+    "manual": (Part("sentence", 0, "A person is performing the action {action}.", kept=CONTEXT),),
+    "action": (Part("verb", 73, "{action}"),),
     "coarse": (
-        _part("subject", 21, "A person"),
-        _part("verb", 22, "{action}"),
-        _part("speed", 22, "speed"),
+        Part("subject", 21, "A person"),
+        Part("verb", 22, "{action}"),
+        Part("speed", 22, "speed"),
     ),
-    "learnable": (Part("free", rows=CONTEXT),),
-    "full": (_part("subject", 3, "A person"), _part("verb", 8, "{action}"), _part("speed", 6, "speed"), *_LIMBS),
+    "learnable": (Part("free", CONTEXT, kept=0),),
+    "full": (Part("subject", 3, "A person"), Part("verb", 8, "{action}"), Part("speed", 6, "speed"), *_LIMBS),
 }
 
 FULL_WITHOUT_ACTION = (
-    _part("subject", 5, "A person"),
-    _part("speed", 8, "speed"),
-    _part("head", 8, "head"),
-    _part("body", 8, "body"),
-    _part("arm", 12, "arm"),
-    _part("leg", 12, "leg"),
+    Part("subject", 5, "A person"),
+    Part("speed", 8, "speed"),
+    Part("head", 8, "head"),
+    Part("body", 8, "body"),
+    Part("arm", 12, "arm"),
+    Part("leg", 12, "leg"),
 )
 
 
 def prompt_parts(variant: str, skeleton: Skeleton) -> tuple[Part, ...]:
-    """Parts of a prompt variant; the full prompt for MPI-INF-3DHP's skeleton is the published one without a verb.
-
-    Raises:
-        InputError: no variant has this name.
-    """
-    if variant not in PROMPTS:
-        raise InputError(f"unknown prompt {variant!r}: take one of {', '.join(PROMPTS)}")
+    """Parts of one of ``PROMPTS``; the full one for MPI-INF-3DHP's skeleton is the published one without verb."""
     if variant == "full" and skeleton.name == MPI_INF_3DHP.name:
         return FULL_WITHOUT_ACTION
     return PROMPTS[variant]
@@ -84,11 +74,11 @@ def names_action(parts: tuple[Part, ...]) -> bool:
 
 
 class PromptLearning(nn.Module):
-    """Prompts of actions, through the frozen encoder and a small trained one.
+    """Prompts of actions, encoded by the frozen text encoder and then by a small trained one.
 
-    With ``learned`` the learnable rows are trained through the frozen encoder, as the paper describes; without,
-    they keep their first values, as in the released code, where the encoder runs without gradient tracking.
-    What cannot change in training is encoded once.
+    With ``learned`` the learnable rows are trained, their gradients passing through the frozen encoder, as the
+    paper describes; without, they keep their first values, as in the released code, where the encoder runs without
+    gradients. What cannot change in training is encoded once.
     """
 
     def __init__(
@@ -100,7 +90,7 @@ class PromptLearning(nn.Module):
         learned: bool,
         shuffled: bool = False,
     ) -> None:
-        """``shuffled``: every part's learnable rows meet the words of the next part, a counterfactual."""
+        """``shuffled``: every part's learnable rows are followed by the next part's words, a counterfactual."""
         super().__init__()
         W = encoder.width
         if W % heads:
@@ -115,38 +105,40 @@ class PromptLearning(nn.Module):
         self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(W)
         self.constant = not learned or not self.rows
-        self.encoded = Memory([*encoder.parameters(), *self.rows.values()])
-        self.refined = Memory(self.parameters())
+        self.encoded = TextCache([*encoder.parameters(), *self.rows.values()])
+        self.refined = TextCache(self.parameters())
 
     def forward(self, actions: list[str]) -> tuple[Tensor, Tensor]:
-        """Text features ``[U, 77, W]`` of distinct actions, and the row ``[U, W]`` of each that stands for it all.
+        """Text features ``[U, R, W]`` of distinct actions, and the row ``[U, W]`` that stands for the whole text.
 
         Without gradients each action is computed once.
         """
-        return self.refine(actions) if torch.is_grad_enabled() else self.refined.recall(actions, self.refine)
+        return self.refine(actions) if torch.is_grad_enabled() else self.refined.get(actions, self.refine)
 
     def refine(self, actions: list[str]) -> tuple[Tensor, Tensor]:
-        """What ``forward`` gives, computed anew."""
+        """What ``forward`` gives, not taken from the cache."""
         if self.constant:
-            encoded, pooling = self.encoded.recall(actions, self.encode)
+            encoded, pooling = self.encoded.get(actions, self.encode)
         else:
             encoded, pooling = self.encode(actions)
         features = self.norm(self.layers(encoded))
         return features, features[torch.arange(len(features), device=features.device), pooling]
 
     def encode(self, actions: list[str]) -> tuple[Tensor, Tensor]:
-        """Rows of the frozen encoder ``[U, 77, W]``, and the number ``[U]`` of the pooled one.
+        """Rows of the frozen encoder ``[U, R, W]``, and the number ``[U]`` of the pooled one.
 
-        That is the row where the action's own token list ends (the published rule), without an action the last.
+        That is the row where the action's own token list ends (the published rule), or the last row where no
+        action is named.
         """
+        # r learnable rows and k tokens of words a part
         pooling = torch.full((len(actions),), CONTEXT - 1, device=self.norm.weight.device)
         rows = []
         for part, words in zip(self.parts, self.words, strict=True):
             if part.rows:
-                rows.append(self.rows[part.name].expand(len(actions), -1, -1))
+                rows.append(self.rows[part.name].expand(len(actions), -1, -1))  # [r, W] → [U, r, W]
             if words.text:
                 tokens = self.encoder.tokenize([words.text.format(action=action) for action in actions])
-                rows.append(self.encoder.embed(tokens)[:, : words.kept])
+                rows.append(self.encoder.embed(tokens)[:, : words.kept])  # [U, R, W] → [U, k, W]
                 if "{action}" in words.text:
                     pooling = self.encoder.pooling_row(tokens)
-        return self.encoder.encode(torch.cat(rows, dim=1)), pooling
+        return self.encoder.encode(torch.cat(rows, dim=1)), pooling  # r + k of all parts: [U, R, W]

@@ -1,6 +1,6 @@
-"""Prompt-driven timestamp stylization (PTS): features scaled and shifted by what time it is and what is done.
+"""Prompt-driven timestamp stylization (PTS): the embedded timestep and prompt scale and shift the features.
 
-B windows, C channels.
+F frames, J joints, C channels.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from models.layers.linear import Linear
 
 
 class Stylization(nn.Module):
-    """The way of features back into the tokens (FinePOSE, arXiv:2405.05216, section 3.4).
+    """Adds features to the tokens that they were computed from (FinePOSE, arXiv:2405.05216, section 3.4).
 
-    With ``timed`` the normalised features are scaled and shifted by the time embedding, which holds the prompt.
-    The last layer starts at zero, so that a new block changes nothing.
+    With ``timed`` the normalised features are scaled and shifted by the time embedding, to which the pooled text
+    was added. The last layer starts at zero, so that an untrained block changes nothing.
     """
 
     def __init__(self, channels: int, timed: bool) -> None:
@@ -28,9 +28,9 @@ class Stylization(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, tokens: Tensor, features: Tensor, time: Tensor) -> Tensor:
-        """Tokens ``[..., F, J, C]`` with features of that shape added, styled by ``time`` ``[..., 1, 1, C]``."""
+        """Tokens ``[..., F, J, C]`` plus features of that shape, styled by ``time`` ``[..., 1, 1, C]``."""
         styled = self.norm(features)
         if self.scale_shift is not None:
-            scale, shift = self.scale_shift(functional.silu(time)).chunk(2, dim=-1)
+            scale, shift = self.scale_shift(functional.silu(time)).chunk(2, dim=-1)  # [..., 2·C] → twice [..., C]
             styled = torch.addcmul(shift, styled, 1 + scale)
         return tokens + self.out(functional.silu(styled))

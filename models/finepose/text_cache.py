@@ -1,4 +1,4 @@
-"""Results that are computed once for each text."""
+"""Tensors that are computed once for each text and then kept."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor, nn
 Results = TypeVar("Results", bound=tuple[Tensor, ...])
 
 
-class Memory:
-    """Tensors by text, forgotten as soon as a parameter that they came from changes or moves."""
+class TextCache:
+    """Tensors by text, dropped as soon as a parameter that they were computed from changes or moves."""
 
     def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
         self._parameters = list(parameters)
         self._state: list[tuple[int, int]] = []
         self._results: dict[str, tuple[Tensor, ...]] = {}
 
-    def recall(self, texts: list[str], compute: Callable[[list[str]], Results]) -> Results:
-        """What ``compute`` gives for texts, one text a row; computed for new ones only, without gradients.
+    def get(self, texts: list[str], compute: Callable[[list[str]], Results]) -> Results:
+        """What ``compute`` gives for texts, one row a text; computed for new ones only, without gradients.
 
-        Full precision whatever the caller's, so that what is remembered does not depend on who asked first.
+        Computed in full precision also under autocast, so that it does not depend on which caller came first.
         """
         state = [(parameter.data_ptr(), parameter._version) for parameter in self._parameters]
         if state != self._state:
@@ -34,4 +34,4 @@ class Memory:
                 results = compute(new)
             self._results |= zip(new, zip(*results, strict=True), strict=True)
         rows = zip(*(self._results[text] for text in texts), strict=True)
-        return cast(Results, tuple(torch.stack(same) for same in rows))
+        return cast(Results, tuple(torch.stack(same) for same in rows))  # U times [...] → [U, ...]

@@ -1,7 +1,9 @@
-"""Linear layers that a CPU computes as convolutions of one point.
+"""Linear layers that some CPUs compute faster as convolutions of one point.
 
-The BLAS that PyTorch is built with, MKL, keeps its fastest kernels for Intel's CPUs. On others oneDNN's
-convolutions reach more of the arithmetic (docs/performance.md); there large products take that way.
+The BLAS that PyTorch is built with, MKL, keeps its fastest kernels for Intel's CPUs. On other CPUs oneDNN's
+convolutions are faster for large products (docs/performance.md), so these are computed as convolutions there.
+
+P points (all axes but the last), I input channels, O output channels.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 LARGE_PRODUCT = 2**27
-"""Multiplications beyond which a convolution's longer way to its first multiplication pays."""
+"""Multiplications in a product beyond which the faster convolution makes up for its longer set-up."""
 
 
 def _convolutions_pay() -> bool:
@@ -31,7 +33,7 @@ CONVOLUTIONS_PAY = _convolutions_pay()
 
 
 class Linear(nn.Linear):
-    """``nn.Linear``, by ``linear``."""
+    """``nn.Linear`` computed by the function ``linear``."""
 
     def forward(self, rows: Tensor) -> Tensor:
         return linear(rows, self.weight, self.bias)
@@ -41,6 +43,7 @@ def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``rows @ weight.T + bias`` of rows ``[..., I]`` and a weight ``[O, I]``: ``[..., O]``, contiguous."""
     if rows.is_cuda or not CONVOLUTIONS_PAY or rows.numel() * len(weight) < LARGE_PRODUCT:
         return functional.linear(rows, weight, bias)
-    points = rows.reshape(1, -1, 1, rows.shape[-1]).permute(0, 3, 1, 2)
-    products = functional.conv2d(points, weight[:, :, None, None], bias)
+    points = rows.reshape(1, -1, 1, rows.shape[-1]).permute(0, 3, 1, 2)  # [..., I] → [1, P, 1, I] → [1, I, P, 1]
+    products = functional.conv2d(points, weight[:, :, None, None], bias)  # [1, O, P, 1]
+    # [1, O, P, 1] → [1, P, 1, O] → [..., O]
     return products.permute(0, 2, 3, 1).reshape(*rows.shape[:-1], len(weight))

@@ -1,9 +1,10 @@
 """The spatio-temporal transformer trunk that MixSTE, D3DP and FinePOSE share.
 
-Tokens keep one layout, ``[B, F, J, C]``, from the first layer to the last: spatial attention sees the frames as
-batch, temporal attention sees the joints as further heads, and neither needs a transposed copy.
+Tokens keep one layout, ``[B, F, J, C]``, from the first layer to the last: spatial attention takes frames as
+further rows, temporal attention takes joints as further heads, and neither needs a transposed copy.
 
-B batch, F frames, J joints, C channels; inside a block N rows, L attended positions, M columns attended apart.
+B batch, F frames, J joints, C channels; inside a block N rows, L attended positions, M columns that are attended
+separately, h heads, d = C / h.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from models.config import WindowConfig, check_at_least, check_heads, check_positive, check_probability
 from models.errors import InputError
-from models.inference import WindowConfig, check_heads
 from models.layers.linear import Linear, linear
 
 BLOCK_EPS = 1e-6
@@ -41,11 +42,8 @@ class TrunkConfig(WindowConfig):
             screen, so with the published 1 short trainings hardly see the pose beside biases and noise.
         table_std: standard deviation of the initial joint and frame tables; the published 0 takes many steps to
             tell joints apart.
-        checkpointing: of activations: training keeps the tokens between blocks only and computes what is inside
-            them again on the way back, to the same gradients, in less memory and more time.
-
-    Raises:
-        InputError: a value out of its range.
+        checkpointing: of activations: training keeps only the tokens between blocks and computes what is inside
+            a block again in the backward pass. Same gradients, less memory, more time.
     """
 
     channels: int = 512
@@ -60,20 +58,22 @@ class TrunkConfig(WindowConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_heads(self.channels, self.heads)
-        if self.depth < 1:
-            raise InputError(f"depth is {self.depth}, but the trunk needs at least 1 pair of blocks")
+        check_at_least(self, 1, "depth")
         if self.mlp_ratio * self.channels < 1:
             raise InputError(f"mlp_ratio is {self.mlp_ratio}, but the hidden layer must not be empty: take 2")
-        if not 0 <= self.drop_path < 1:
-            raise InputError(f"drop_path is {self.drop_path}, but it is a probability below 1: take 0.1")
-        if self.input_gain <= 0 or self.table_std < 0:
-            raise InputError(
-                f"input_gain is {self.input_gain} and table_std is {self.table_std}: take 1 and 0, as published"
-            )
+        check_probability(self, "drop_path")
+        check_positive(self, "input_gain")
+        check_at_least(self, 0, "table_std")
+
+
+TINY_TRUNK: dict[str, Any] = {
+    "frames": 9, "channels": 32, "depth": 2, "heads": 2, "drop_path": 0.0, "input_gain": 5.0, "table_std": 0.5,
+}  # fmt: skip
+"""Size of the trunk at the ``tiny`` preset."""
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention over L of tokens ``[N, L, M, C]``, each of the M columns on its own.
+    """Multi-head self-attention over L of tokens ``[N, L, M, C]``, for each of the M columns separately.
 
     The columns become heads of their own, ``M * heads`` in all, so that q, k and v are views of the projections
     whatever axis is attended, and the result is again ``[N, L, M, C]`` without a copy.
@@ -88,22 +88,23 @@ class Attention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         N, L, M, C = tokens.shape
-        query, key, value = (
+        query, key, value = (  # [N, L, M, C] → [N, L, M·h, d] → [N, M·h, L, d]
             linear(tokens, weight, bias).view(N, L, M * self.heads, C // self.heads).transpose(1, 2)
             for weight, bias in zip(self.qkv.weight.chunk(3), self.qkv.bias.chunk(3), strict=True)
         )
-        mixed = attend(query, key, value)
-        return self.dropout(self.proj(mixed.transpose(1, 2).reshape(N, L, M, C)))
+        mixed = attend(query, key, value).transpose(1, 2).reshape(N, L, M, C)  # [N, M·h, L, d] → [N, L, M, C]
+        return self.dropout(self.proj(mixed))
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Softmax attention over ``[..., heads, L, C / heads]``, by the faster of two equal ways.
+    """Softmax attention of ``[..., h, L, d]``, by the faster of two implementations with the same result.
 
-    The fused kernel pays for long sequences; on a CPU, plain matrix products are as fast or faster for short ones.
+    The fused kernel is faster for long sequences; on a CPU, plain matrix products are as fast or faster for short
+    ones.
     """
     if query.is_cuda or query.shape[-2] > SHORT_SEQUENCE:
         return functional.scaled_dot_product_attention(query, key, value)
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # [..., L, d] @ [..., d, L] → [..., L, L]
     return scores.softmax(dim=-1) @ value
 
 
@@ -132,15 +133,15 @@ class Block(nn.Module):
         self.attn = Attention(channels, heads, dropout)
         self.norm2 = nn.LayerNorm(channels, eps=BLOCK_EPS)
         self.mlp = Mlp(channels, int(channels * mlp_ratio), dropout)
-        self.sometimes = StochasticDepth(drop_path)
+        self.drop_path = StochasticDepth(drop_path)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        tokens = tokens + self.sometimes(self.attn(self.norm1(tokens)))
-        return tokens + self.sometimes(self.mlp(self.norm2(tokens)))
+        tokens = tokens + self.drop_path(self.attn(self.norm1(tokens)))
+        return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
 
 
 class StochasticDepth(nn.Module):
-    """In training, leaves out a branch ``[N, L, M, C]`` at random, each row and column on its own."""
+    """In training, leaves out a branch ``[N, L, M, C]`` at random, drawn for each row and column separately."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -150,17 +151,18 @@ class StochasticDepth(nn.Module):
         if not self.training or self.rate == 0:
             return branch
         keep = 1 - self.rate
-        kept = branch.new_empty(branch.shape[0], 1, branch.shape[2], 1).bernoulli_(keep)
+        kept = branch.new_empty(branch.shape[0], 1, branch.shape[2], 1).bernoulli_(keep)  # [N, 1, M, 1]
         return branch * (kept / keep)
 
 
 def within_frames(block: nn.Module, tokens: Tensor) -> Tensor:
     """Apply a block that attends over L to the joints of every frame of ``[B, F, J, C]``."""
     B, F, J, C = tokens.shape
-    return block(tokens.reshape(B * F, J, 1, C)).view(B, F, J, C)
+    frames = tokens.reshape(B * F, J, 1, C)  # [B, F, J, C] → [B·F, J, 1, C]
+    return block(frames).view(B, F, J, C)  # [B·F, J, 1, C] → [B, F, J, C]
 
 
-def growing(last: float, depth: int) -> list[float]:
+def drop_path_rates(last: float, depth: int) -> list[float]:
     """Rates of stochastic depth: from 0 at the first block linearly to ``last`` at the last."""
     return [last * number / max(1, depth - 1) for number in range(depth)]
 
@@ -176,7 +178,7 @@ class Trunk(nn.Module):
         super().__init__()
         C = config.channels
         self.checkpointing = config.checkpointing
-        rates = growing(config.drop_path, config.depth)
+        rates = drop_path_rates(config.drop_path, config.depth)
         self.embedding = nn.Linear(inputs, C)
         self.embedding.weight.data[:, :2] *= config.input_gain
         self.joint_table = nn.Parameter(torch.randn(1, joints, C) * config.table_std)
@@ -188,25 +190,22 @@ class Trunk(nn.Module):
         self.head = nn.Sequential(nn.LayerNorm(C), nn.Linear(C, 3))
 
     def embed(self, pose_2d: Tensor) -> Tensor:
-        """The part of the tokens that follows from the 2D pose: ``[B, F, J, 2]`` to ``[B, F, J, C]``.
+        """The tokens' part from the 2D pose, with bias and joint table: ``[B, F, J, 2]`` to ``[B, F, J, C]``.
 
-        It holds the bias and the joint table; ``embed_3d`` of a pose is added to it where there is one.
+        A diffusion method adds ``embed_3d`` of the noisy pose to it.
         """
         return functional.linear(pose_2d, self.embedding.weight[:, :2], self.embedding.bias) + self.joint_table
 
     def embed_3d(self, pose_3d: Tensor) -> Tensor:
-        """The part of the tokens that follows from a 3D pose: ``[..., 3]`` to ``[..., C]``."""
+        """The tokens' part from a 3D pose: ``[..., 3]`` to ``[..., C]``."""
         return functional.linear(pose_3d, self.embedding.weight[:, 2:])
 
     def forward(self, tokens: Tensor, communicate: Callable[[Tensor, slice], Tensor] | None = None) -> Tensor:
         """Tokens ``[B, F, J, C]`` to coordinates ``[B, F, J, 3]``.
 
-        On a CPU, windows go through in parts that its caches hold.
-
-        Args:
-            tokens: embedded.
-            communicate: maps tokens of some windows, and which of the B they are, to tokens between the first
-                spatial block and the frame table.
+        On a CPU, windows are computed in parts small enough for its caches. ``communicate`` is called between the
+        first spatial block and the frame table, with the tokens of some windows and the slice of the B that they
+        are; it returns the tokens to go on with.
         """
         B = len(tokens)
         size = B if tokens.is_cuda else max(1, CACHED_VALUES // tokens[0].numel())
@@ -215,16 +214,17 @@ class Trunk(nn.Module):
         return lifted[0] if len(lifted) == 1 else torch.cat(lifted)
 
     def lift(self, tokens: Tensor, part: slice, communicate: Callable[[Tensor, slice], Tensor] | None) -> Tensor:
-        """``forward`` of the windows ``part``, whose tokens these are, at once."""
+        """``forward`` of one part of the windows; ``tokens`` are those of ``part`` alone."""
         for number, (spatial, temporal) in enumerate(zip(self.spatial_blocks, self.temporal_blocks, strict=True)):
             tokens = self.spatial_norm(self._through(within_frames, spatial, tokens))
             if number == 0:
                 tokens = tokens if communicate is None else communicate(tokens, part)
-                tokens = tokens + self.frame_table[:, :, None]
+                tokens = tokens + self.frame_table[:, :, None]  # [1, F, C] → [1, F, 1, C]
             tokens = self.temporal_norm(self._through(temporal, tokens))
         return self.head(tokens)
 
     def _through(self, block: Callable[..., Tensor], *inputs: Any) -> Tensor:
+        """``block(*inputs)``, without keeping its inner activations for the backward pass if so configured."""
         if self.checkpointing and self.training and torch.is_grad_enabled():
             return checkpoint(block, *inputs, use_reentrant=False)
         return block(*inputs)

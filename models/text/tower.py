@@ -1,6 +1,6 @@
 """CLIP's text tower (Radford et al., arXiv:2103.00020, section 2.4), with OpenAI's names of its weights.
 
-N texts, R rows, W width.
+N texts, R rows, W width, h heads, d = W / h.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ class CausalAttention(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         N, R, W = rows.shape
         joint = functional.linear(rows, self.in_proj_weight, self.in_proj_bias)
-        query, key, value = joint.view(N, R, 3, self.heads, W // self.heads).permute(2, 0, 3, 1, 4)
+        parts = joint.view(N, R, 3, self.heads, W // self.heads)  # [N, R, 3·W] → [N, R, 3, h, d]
+        query, key, value = parts.permute(2, 0, 3, 1, 4)  # [N, R, 3, h, d] → [3, N, h, R, d]
         mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return self.out_proj(mixed.transpose(1, 2).reshape(N, R, W))
+        return self.out_proj(mixed.transpose(1, 2).reshape(N, R, W))  # [N, h, R, d] → [N, R, h, d] → [N, R, W]
 
 
 class QuickMlp(nn.Module):
@@ -72,7 +73,7 @@ class ResidualBlock(nn.Module):
 
 
 class TextTower(TextEncoder):
-    """The tower up to its final norm, without pooling or projection. Its weights are unset: fill them.
+    """The tower up to its final norm, without pooling or projection. It is built with weights that are not set.
 
     ``tokenizer`` maps a text to at most 77 ids, of which the end of the text is the largest.
     """
@@ -88,12 +89,8 @@ class TextTower(TextEncoder):
             self.ln_final = nn.LayerNorm(size.width)
         self.to_empty(device="cpu")
 
-    def tokenize(self, texts: list[str]) -> Tensor:
-        tokens = torch.zeros(len(texts), CONTEXT, dtype=torch.int64)
-        for row, text in zip(tokens, texts, strict=True):
-            ids = self.tokenizer(text)
-            row[: len(ids)] = torch.tensor(ids)
-        return tokens.to(self.positional_embedding.device)
+    def token_ids(self, text: str) -> list[int]:
+        return self.tokenizer(text)
 
     def embed(self, tokens: Tensor) -> Tensor:
         return self.token_embedding(tokens)

@@ -8,140 +8,139 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import numpy as np
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.results.pareto import pareto_front
 from bench.results.record import Record
 from reports.figures.labels import Label, Segment, place_labels
 from reports.figures.style import (
     SMALL_POINTS,
-    STYLE,
     Drawing,
     Point,
+    headline_point,
+    legend_above,
     legend_columns,
+    light_grid,
     looks_of,
+    ms_per_frame,
     new_figure,
     plain_log_ticks,
-    point_of,
     settings,
     with_conditions,
 )
-from reports.rules.comparability import TRIVIAL, aggregation_title, grouped, sampling_size
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from reports.rules.comparability import TRIVIAL, grouped
+from reports.rules.names import headlines, sampling_size
 
 FRONT = "Pareto front"
 ISO = "Iso-cost"
 
 
 @dataclass(frozen=True)
-class _Price:
-    """What an error is set against: end of the figure's name, words for the caption, label of the axis."""
+class _Cost:
+    """What an error is set against.
+
+    Attributes:
+        name: of the figure's file.
+        title: at the beginning of the caption.
+        words: in the caption.
+        axis: label of the axis.
+        of: what a record costs.
+    """
 
     name: str
+    title: str
     words: str
     axis: str
     unit: str
     of: Callable[[Record], float]
 
 
-TIME = _Price(
-    "latency", "median time per output frame at batch 1", "Median time per output frame (ms)", "ms",
-    lambda record: record.cost.latency.ms_per_frame,
-)  # fmt: skip
-MEMORY = _Price(
-    "memory", "peak memory of one prediction at batch 1", "Peak memory (MB)", "MB",
-    lambda record: record.cost.peak_memory_mb,
-)  # fmt: skip
+TIME = _Cost(
+    name="latency",
+    title="Accuracy against time",
+    words="median time per output frame at batch 1, aggregation of hypotheses included",
+    axis="Median time per output frame (ms)",
+    unit="ms",
+    of=ms_per_frame,
+)
+MEMORY = _Cost(
+    name="memory",
+    title="Accuracy against memory",
+    words="peak memory of one prediction at batch 1",
+    axis="Peak memory (MB)",
+    unit="MB",
+    of=lambda record: record.cost.peak_memory_mb,
+)
 
 
-def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Indices of the points that no other one beats in one coordinate without losing in the other, by x then y.
-
-    Lower is better in both. Equal points are on the front together.
-    """
-    front: list[int] = []
-    for index in sorted(range(len(points)), key=lambda i: points[i]):
-        if not front or points[index][1] < points[front[-1]][1] or points[index] == points[front[-1]]:
-            front.append(index)
-    return front
-
-
-def latency_accuracy(records: Sequence[Record]) -> list[Drawing]:
+def latency_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE over milliseconds per output frame, headline aggregation only, with the Pareto front."""
     return _against(records, TIME)
 
 
-def memory_accuracy(records: Sequence[Record]) -> list[Drawing]:
+def memory_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE over peak memory, headline aggregation only, with the Pareto front."""
     return _against(records, MEMORY)
 
 
-def _against(records: Sequence[Record], price: _Price) -> list[Drawing]:
-    drawings = []
+def _against(records: Sequence[Record], cost: _Cost) -> Iterator[Drawing]:
     for name, group in settings(records):
-        points = [point for record in group if (point := point_of(record, price.of)) is not None]
+        points = [point for record in group if (point := headline_point(record, cost.of)) is not None]
         learned = [point for point in points if point.record.method not in TRIVIAL]
         if len(learned) < 2:
             continue
         trivial = [f"{p.record.title} {p.value.action_mean:.1f} mm" for p in points if p.record.method in TRIVIAL]
-        shown = dict.fromkeys(aggregation_title(point.value.aggregation, "") for point in learned)
+        shown = headlines(point.record for point in learned)
         caption = (
-            f"Accuracy against {'time' if price is TIME else 'memory'}. "
-            f"MPJPE ({', '.join(shown)}; no ground-truth pose at test time) with its 95 % interval over the "
-            f"{price.words}. Labels: (H, K), where there is room. Rings and dashed line: Pareto front. "
-            f"Dotted (iso-cost): equal MPJPE × {price.unit}. "
+            f"{cost.title}. "
+            f"MPJPE ({shown}; no ground-truth pose at test time) with its 95 % interval over the "
+            f"{cost.words}. Labels: (H, K), where there is room. Rings and dashed line: Pareto front. "
+            f"Dotted (iso-cost): equal MPJPE × {cost.unit}. "
             "Assisted and oracle aggregations are left out."
         )
-        if price is MEMORY:
+        if cost is MEMORY:
             counted = dict.fromkeys(point.record.cost.memory_source for point in learned)
             caption += f" Memory counts: {'; '.join(counted)}."
         caption += f" Trivial predictors, not drawn: {'; '.join(trivial)}." if trivial else ""
-        figure = _figure(learned, price)
-        drawings.append(Drawing(f"{price.name}{name}", figure, with_conditions(caption, group)))
-    return drawings
+        figure = _figure(learned, cost)
+        yield Drawing(f"{cost.name}{name}", figure, with_conditions(caption, group))
 
 
-def _figure(points: list[Point], price: _Price) -> Figure:
-    import matplotlib
-    import seaborn
-
-    with matplotlib.rc_context(STYLE):
-        looks = looks_of([point.record.title for point in points])
-        columns = legend_columns([*looks, FRONT, ISO])
-        figure = new_figure(2.0 + 0.14 * math.ceil((len(looks) + 2) / columns))
-        axes = figure.add_subplot()
-        _draw_front(axes, points)
-        for title, members in grouped(points, lambda point: point.record.title).items():
-            _draw_points(axes, members, *looks[title], title)
-        axes.set(xscale="log", xlabel=price.axis, ylabel="MPJPE (mm)")
-        axes.margins(x=0.12, y=0.08)
-        lines = _draw_iso_costs(axes)
-        plain_log_ticks(axes.xaxis, axes.get_xlim())
-        axes.grid(True, which="major", linewidth=0.3, color="0.88")
-        axes.set_axisbelow(True)
-        seaborn.despine(ax=axes)
-        handles, names = axes.get_legend_handles_labels()
-        order = sorted(range(len(names)), key=lambda index: names[index] in (FRONT, ISO))
-        figure.legend(
-            [handles[index] for index in order], [names[index] for index in order], ncols=columns,
-            loc="outside upper center", frameon=False, columnspacing=1.0, handletextpad=0.3,
-        )  # fmt: skip
-        labels = [
-            Label(point.position, _point_label(point), seaborn.desaturate(looks[point.record.title][0], 0.7))
-            for point in _by_importance(points)
-        ]
-        place_labels(axes, labels, _obstacles(points) + lines, SMALL_POINTS)
+def _figure(points: list[Point], cost: _Cost) -> Figure:
+    looks = looks_of([point.record.title for point in points])
+    columns = legend_columns([*looks, FRONT, ISO])
+    figure = new_figure(2.0 + 0.14 * math.ceil((len(looks) + 2) / columns))
+    axes = figure.add_subplot()
+    front = pareto_front([point.position for point in points])
+    steps = [points[index].position for index in front]
+    _draw_front(axes, steps)
+    for title, members in grouped(points, lambda point: point.record.title).items():
+        _draw_points(axes, members, *looks[title], title)
+    axes.set(xscale="log", xlabel=cost.axis, ylabel="MPJPE (mm)")
+    axes.margins(x=0.12, y=0.08)
+    lines = _draw_iso_costs(axes)
+    plain_log_ticks(axes.xaxis, axes.get_xlim())
+    light_grid(axes)
+    handles, names = axes.get_legend_handles_labels()
+    order = sorted(range(len(names)), key=lambda index: names[index] in (FRONT, ISO))
+    ordered = {"handles": [handles[index] for index in order], "labels": [names[index] for index in order]}
+    legend_above(figure, ncols=columns, **ordered)
+    labels = [
+        Label(point.position, _point_label(point), seaborn.desaturate(looks[point.record.title][0], 0.7))
+        for point in [points[index] for index in dict.fromkeys([*sorted(front), *range(len(points))])]
+    ]
+    place_labels(axes, labels, _obstacles(points, steps) + lines, SMALL_POINTS)
     return figure
 
 
 def _draw_iso_costs(axes: Axes) -> list[Segment]:
-    """Lines on which error times price is the same round number, as far as they cross the figure."""
-    import numpy as np
-
+    """Lines on which error times cost is the same round number, as far as they cross the figure."""
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     errors = np.linspace(max(low, 1e-3), high, 50)
     least, most = left * errors[0], right * high
@@ -171,29 +170,20 @@ def _length(distance: float) -> float:
     return max(distance, 0.0) if math.isfinite(distance) else 0.0
 
 
-def _draw_front(axes: Axes, points: list[Point]) -> None:
-    positions = [point.position for point in points]
-    x, y = zip(*(positions[index] for index in pareto_front(positions)), strict=True)
+def _draw_front(axes: Axes, steps: list[tuple[float, float]]) -> None:
+    x, y = zip(*steps, strict=True)
     axes.step(
         x, y, where="post", color="0.55", linewidth=0.8, linestyle="--", zorder=1, label=FRONT,
         marker="o", markersize=8, markerfacecolor="none", markeredgewidth=0.8,
     )  # fmt: skip
 
 
-def _obstacles(points: list[Point]) -> list[Segment]:
-    """Ends of the upright and level lines that are drawn: intervals and steps of the front."""
+def _obstacles(points: list[Point], steps: list[tuple[float, float]]) -> list[Segment]:
+    """The vertical and horizontal lines that labels must not cross: intervals and steps of the front."""
     lines = [((x, p.value.low), (x, p.value.high)) for p in points for x in [p.position[0]]]
-    positions = [point.position for point in points]
-    front = [positions[index] for index in pareto_front(positions)]
-    for (x, y), (next_x, next_y) in itertools.pairwise(front):
+    for (x, y), (next_x, next_y) in itertools.pairwise(steps):
         lines += [((x, y), (next_x, y)), ((next_x, y), (next_x, next_y))]
     return [line for line in lines if all(map(math.isfinite, itertools.chain(*line)))]
-
-
-def _by_importance(points: list[Point]) -> list[Point]:
-    """Points of the front first: they get their labels before room runs out."""
-    front = set(pareto_front([point.position for point in points]))
-    return [points[i] for i in sorted(range(len(points)), key=lambda i: (i not in front, i))]
 
 
 def _point_label(point: Point) -> str:

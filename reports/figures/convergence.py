@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bench.results.record import Record, Value
-from bench.results.seeds import pool
-from reports.figures.style import STYLE, Drawing, legend_columns, looks_of, new_figure, settings, with_conditions
-from reports.rules.comparability import aggregation_title, grouped, headline, method_name
+from reports.figures.style import (
+    Drawing,
+    legend_above,
+    legend_columns,
+    light_grid,
+    looks_of,
+    new_figure,
+    settings,
+    with_conditions,
+)
+from reports.rules.comparability import grouped, headline
+from reports.rules.names import headlines, method_name
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
-
-def convergence(records: Sequence[Record]) -> list[Drawing]:
+def convergence(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of the headline after each step, at the largest H; a line per method and K."""
-    drawings = []
-    for name, group in settings(pool(records)):
+    for name, group in settings(records):
         widest = [
             record
             for members in grouped(group, lambda record: (method_name(record), record.conditions.steps)).values()
@@ -26,14 +33,13 @@ def convergence(records: Sequence[Record]) -> list[Drawing]:
             if len(_steps(record)) > 1
         ]
         if widest:
-            shown = dict.fromkeys(aggregation_title(headline(record), "") for record in widest)
+            shown = headlines(widest)
             widths = sorted({record.conditions.hypotheses for record in widest})
             caption = (
-                f"MPJPE ({', '.join(shown)}, H = {', '.join(map(str, widths))}) after every denoising step; "
+                f"MPJPE ({shown}, H = {', '.join(map(str, widths))}) after every denoising step; "
                 "one line for each number of steps K, ending in a marker. Intervals stand in the tables."
             )
-            drawings.append(Drawing(f"convergence{name}", _figure(widest), with_conditions(caption, widest)))
-    return drawings
+            yield Drawing(f"convergence{name}", _figure(widest), with_conditions(caption, widest))
 
 
 def _steps(record: Record) -> list[Value]:
@@ -43,30 +49,21 @@ def _steps(record: Record) -> list[Value]:
 
 
 def _figure(records: list[Record]) -> Figure:
-    import matplotlib
-    import seaborn
-    from matplotlib.ticker import MaxNLocator
-
-    with matplotlib.rc_context(STYLE):
-        figure = new_figure(2.1)
-        axes = figure.add_subplot()
-        looks = looks_of([method_name(record) for record in records])
-        drawn: set[str] = set()
-        for record in records:
-            name = method_name(record)
-            colour, marker = looks[name]
-            steps, errors = zip(*((value.step, value.action_mean) for value in _steps(record)), strict=True)
-            axes.plot(steps, errors, color=colour)
-            axes.plot(
-                steps[-1], errors[-1], marker, color=colour, markersize=3.5, label=None if name in drawn else name
-            )
-            drawn.add(name)
-        axes.set(xlabel="Denoising step", ylabel="MPJPE (mm)")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(True, which="major", linewidth=0.3, color="0.88")
-        seaborn.despine(ax=axes)
-        figure.legend(
-            loc="outside upper center", ncols=legend_columns(list(drawn)), frameon=False, columnspacing=1.0,
-            handletextpad=0.3,
-        )  # fmt: skip
+    figure = new_figure(2.1)
+    axes = figure.add_subplot()
+    looks = looks_of([method_name(record) for record in records])
+    drawn: set[str] = set()
+    for record in records:
+        name = method_name(record)
+        colour, marker = looks[name]
+        steps, errors = zip(*((value.step, value.action_mean) for value in _steps(record)), strict=True)
+        axes.plot(steps, errors, color=colour)
+        axes.plot(
+            steps[-1], errors[-1], marker, color=colour, markersize=3.5, label=None if name in drawn else name
+        )
+        drawn.add(name)
+    axes.set(xlabel="Denoising step", ylabel="MPJPE (mm)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    light_grid(axes)
+    legend_above(figure, ncols=legend_columns(list(drawn)))
     return figure

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
 
 from bench.results.arrays import RunFiles
 from bench.results.record import Record
-from bench.results.seeds import pool
 from reports.figures.style import (
-    STYLE,
     Drawing,
     left_out,
+    legend_above,
     legend_columns,
+    light_grid,
     looks_of,
     new_figure,
     settings,
     with_conditions,
 )
-from reports.rules.comparability import TRIVIAL, aggregation_title, headline, method_name
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.figure import Figure
+from reports.rules.comparability import TRIVIAL, headline
+from reports.rules.names import headlines, method_name
 
 MOST_LINES = 20
 DASHES = ("-", "--", "-.", ":")
 
 
-def distribution(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
+def error_distribution(records: Sequence[Record], files: RunFiles) -> Iterator[Drawing]:
     """Share of frames whose mean error over joints is below x, headline aggregation; a line per learned method."""
-    drawings = []
-    for name, group in settings(pool(records)):
+    for name, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL]
         errors = [
             (record, found)
@@ -40,40 +38,30 @@ def distribution(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
         ]
         if errors:
             members = [record for record, _ in errors]
-            shown = dict.fromkeys(aggregation_title(headline(record), "") for record in members)
+            shown = headlines(members)
             caption = (
-                f"Share of test frames whose error (mean over joints, {', '.join(shown)}) is at most x. Markers: "
+                f"Share of test frames whose error (mean over joints, {shown}) is at most x. Markers: "
                 "median and 95th percentile. The axis ends where 99 % of the frames of the worst method are below."
                 f"{left_out(len(learned), MOST_LINES)}"
             )
-            drawings.append(Drawing(f"distribution{name}", _figure(errors), with_conditions(caption, members)))
-    return drawings
+            yield Drawing(f"distribution{name}", _figure(errors), with_conditions(caption, members))
 
 
 def _figure(errors: list[tuple[Record, np.ndarray]]) -> Figure:
-    import matplotlib
-    import numpy as np
-    import seaborn
-
     shares = np.linspace(0, 1, 201)
-    with matplotlib.rc_context(STYLE):
-        figure = new_figure(2.4)
-        axes = figure.add_subplot()
-        names = [method_name(record) for record, _ in errors]
-        looks = looks_of(names)
-        for number, (name, (_, found)) in enumerate(zip(names, errors, strict=True)):
-            colour, marker = looks[name]
-            values = np.quantile(found, shares)
-            axes.plot(
-                values, 100 * shares, DASHES[number // 10 % len(DASHES)], color=colour, label=name,
-                marker=marker, markersize=3, markevery=[100, 190],
-            )  # fmt: skip
-        axes.set(xlabel="Error of a frame (mm)", ylabel="Frames (%)", ylim=(0, 100))
-        axes.set_xlim(0, max(float(np.quantile(found, 0.99)) for _, found in errors))
-        axes.grid(True, which="major", linewidth=0.3, color="0.88")
-        seaborn.despine(ax=axes)
-        figure.legend(
-            loc="outside upper center", ncols=legend_columns(names), frameon=False, columnspacing=1.0,
-            handlelength=1.6, handletextpad=0.4,
+    figure = new_figure(2.4)
+    axes = figure.add_subplot()
+    names = [method_name(record) for record, _ in errors]
+    looks = looks_of(names)
+    for number, (name, (_, found)) in enumerate(zip(names, errors, strict=True)):
+        colour, marker = looks[name]
+        values = np.quantile(found, shares)
+        axes.plot(
+            values, 100 * shares, DASHES[number // 10 % len(DASHES)], color=colour, label=name,
+            marker=marker, markersize=3, markevery=[100, 190],
         )  # fmt: skip
+    axes.set(xlabel="Error of a frame (mm)", ylabel="Frames (%)", ylim=(0, 100))
+    axes.set_xlim(0, max(float(np.quantile(found, 0.99)) for _, found in errors))
+    light_grid(axes)
+    legend_above(figure, ncols=legend_columns(names), handlelength=1.6)
     return figure

@@ -1,64 +1,48 @@
-"""The figure of hypotheses and steps: a panel of coloured numbers per method."""
+"""The figure of errors over hypotheses and steps: a panel of coloured numbers per method."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bench.results.record import Record
-from bench.results.seeds import pool
 from reports.figures.style import (
     COLUMN_INCHES,
+    PAGE_INCHES,
     SMALL_POINTS,
-    STYLE,
     Drawing,
+    headline_point,
+    ms_per_frame,
     new_figure,
-    point_of,
     settings,
     with_conditions,
 )
-from reports.rules.comparability import (
-    SAMPLING,
-    Line,
-    aggregation_title,
-    arranged,
-    headline,
-    row_names,
-    same_but,
-    sampling_size,
-)
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-    from matplotlib.collections import QuadMesh
-    from matplotlib.figure import Figure
+from reports.rules.comparability import SAMPLING, Line, into_lines, same_but
+from reports.rules.names import headlines, row_names, sampling_size
 
 MOST_PANELS = 8
 
 
-def heat_map(records: Sequence[Record]) -> list[Drawing]:
+def error_heatmap(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of the headline aggregation over H and K, a panel per method with a common scale."""
-    drawings = []
-    for name, group in settings(pool(records)):
+    for name, group in settings(records):
         grids = [
             grid
-            for grid in arranged(group, lambda record: same_but(record, *SAMPLING), sampling_size)
+            for grid in into_lines(group, lambda record: same_but(record, *SAMPLING), sampling_size)
             if len(grid.slots) > 1
         ]
         if grids:
-            shown = dict.fromkeys(aggregation_title(headline(record), "") for record in group)
-            caption = (
-                f"MPJPE (mm, {', '.join(shown)}) over hypotheses H and denoising steps K; one scale of colours."
-            )
-            drawings.append(Drawing(f"grid{name}", _heat_figure(grids), with_conditions(caption, group)))
-    return drawings
+            shown = headlines(group)
+            caption = f"MPJPE (mm, {shown}) over hypotheses H and denoising steps K; one scale of colours."
+            yield Drawing(f"grid{name}", _heat_figure(grids), with_conditions(caption, group))
 
 
 def _heat_figure(grids: list[Line]) -> Figure:
-    import matplotlib
-
     names = row_names([grid.first for grid in grids])
     tables = [_grid_values(grid) for grid in grids]
     finite = [value for table in tables for value in table.values()]
@@ -66,26 +50,29 @@ def _heat_figure(grids: list[Line]) -> Figure:
     down = math.ceil(len(grids) / across)
     widths = sorted({h for table in tables for h, _ in table})
     steps = sorted({k for table in tables for _, k in table})
-    with matplotlib.rc_context(STYLE):
-        size = COLUMN_INCHES if across <= 2 else 2 * COLUMN_INCHES + 0.2
-        figure = new_figure(down * max(1.2, 0.28 * len(steps) + 0.75), size)
-        panels = figure.subplots(down, across, squeeze=False).ravel()
-        for axes, name, table in zip(panels[: len(grids)], names, tables, strict=True):
-            _draw_heat(axes, name, [[table.get((h, k), math.nan) for h in widths] for k in steps], (widths, steps),
-                       (min(finite, default=0.0), max(finite, default=1.0)))  # fmt: skip
-        for axes in panels[len(grids) :]:
-            axes.set_axis_off()
-        for index, axes in enumerate(panels[: len(grids)]):
-            axes.set_ylabel("Steps K" if index % across == 0 else "")
-        bar = figure.colorbar(panels[0].collections[0], ax=panels.tolist(), shrink=0.9, aspect=18, pad=0.02)
-        bar.set_label("MPJPE (mm)")
-        bar.outline.set_visible(False)
+    size = COLUMN_INCHES if across <= 2 else PAGE_INCHES
+    figure = new_figure(down * max(1.2, 0.28 * len(steps) + 0.75), size)
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes, name, table in zip(panels[: len(grids)], names, tables, strict=True):
+        _draw_heat(axes, name, [[table.get((h, k), math.nan) for h in widths] for k in steps], (widths, steps),
+                   (min(finite, default=0.0), max(finite, default=1.0)))  # fmt: skip
+    for axes in panels[len(grids) :]:
+        axes.set_axis_off()
+    for index, axes in enumerate(panels[: len(grids)]):
+        axes.set_ylabel("Steps K" if index % across == 0 else "")
+    bar = figure.colorbar(panels[0].collections[0], ax=panels.tolist(), shrink=0.9, aspect=18, pad=0.02)
+    bar.set_label("MPJPE (mm)")
+    bar.outline.set_visible(False)
     return figure
 
 
 def _grid_values(grid: Line) -> dict[tuple[int, int], float]:
     """(H, K) → MPJPE."""
-    points = {sampling_size(record): point_of(record) for record in grid.slots.values()}
+    points = {
+        sampling_size(record): headline_point(record, ms_per_frame)
+        for record in grid.slots.values()
+        if isinstance(record, Record)
+    }
     return {size: point.value.action_mean for size, point in points.items() if point is not None}
 
 
@@ -95,27 +82,21 @@ def _draw_heat(
     table: list[list[float]],
     ticks: tuple[list[int], list[int]],
     limits: tuple[float, float],
-) -> QuadMesh:
-    """seaborn's heat map lays the whole figure out for every panel; this one does not."""
-    import numpy as np
-
+) -> None:
+    """A panel. Not seaborn's heat map, which computes the layout of the whole figure again for every panel."""
     values = np.array(table)
-    mesh = draw_numbers(axes, values, values, limits)
+    draw_numbers(axes, values, values, limits)
     axes.set_xticks([index + 0.5 for index in range(len(ticks[0]))], [str(tick) for tick in ticks[0]])
     axes.set_yticks([index + 0.5 for index in range(len(ticks[1]))], [str(tick) for tick in ticks[1]])
     axes.set(title=name.replace("§", ""), xlabel="Hypotheses H")
-    return mesh
 
 
 def draw_numbers(
     axes: Axes, shades: np.ndarray, numbers: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)
-) -> QuadMesh:
-    """A grid of numbers from above to below, each on the colour of its shade; – where there is none."""
-    import numpy as np
-    import seaborn
-
+) -> None:
+    """A grid of numbers, the first row on top, each on the colour of its shade; – where there is none."""
     colours = seaborn.color_palette("crest", as_cmap=True)
-    mesh = axes.pcolormesh(shades, cmap=colours, vmin=limits[0], vmax=limits[1], edgecolor="white", linewidth=0.5)
+    axes.pcolormesh(shades, cmap=colours, vmin=limits[0], vmax=limits[1], edgecolor="white", linewidth=0.5)
     for (row, column), number in np.ndenumerate(numbers):
         shade = shades[row, column]
         dark = math.isfinite(shade) and shade > limits[0] + 0.3 * (limits[1] - limits[0])
@@ -128,4 +109,3 @@ def draw_numbers(
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    return mesh

@@ -1,14 +1,13 @@
-"""Small labels beside points, set where nothing is overlapped."""
+"""Small labels beside points, placed where they overlap nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-    from matplotlib.text import Annotation
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.text import Annotation
 
 OFFSETS = (
     (4, 3),
@@ -42,16 +41,11 @@ Segment = tuple[tuple[float, float], tuple[float, float]]
 """Both ends of an upright or level line in data coordinates."""
 
 
-def place_labels(axes: Axes, labels: Sequence[Label], lines: Sequence[Segment], size: float) -> list[str]:
+def place_labels(axes: Axes, labels: Sequence[Label], lines: Sequence[Segment], size: float) -> None:
     """Write each text at the first place beside its point that is inside the axes and free.
 
     A label without such a place is left out; earlier ones have precedence. All points and ``lines`` stay clear.
-
-    Returns:
-        The texts that were written.
     """
-    import numpy as np
-
     figure = axes.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()
@@ -59,22 +53,17 @@ def place_labels(axes: Axes, labels: Sequence[Label], lines: Sequence[Segment], 
     taken = [_box(axes, label.position, label.position, 3 * unit) for label in labels]
     taken += [_box(axes, first, last, 0.7 * unit) for first, last in lines]
     inside = np.array(axes.get_window_extent().extents)
-    written = []
     for label in [label for label in labels if label.text][:MOST]:
         for offset in OFFSETS:
             note = _note(axes, label, offset, size)
             box = np.array(note.get_window_extent().extents)
             if _free(box, taken) and _within(box, inside):
                 taken.append(box)
-                written.append(label.text)
                 break
             note.remove()
-    return written
 
 
 def _box(axes: Axes, first: tuple[float, float], last: tuple[float, float], margin: float) -> np.ndarray:
-    import numpy as np
-
     ends = axes.transData.transform([first, last])
     return np.r_[ends.min(0) - margin, ends.max(0) + margin]
 

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
 
 from bench.results.record import Record
-from bench.results.seeds import pool
 from reports.figures.heatmap import draw_numbers
-from reports.figures.style import COLUMN_INCHES, STYLE, Drawing, new_figure, settings, with_conditions
-from reports.rules.comparability import TRIVIAL, aggregation_title, grouped, headline, row_names
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from reports.figures.style import COLUMN_INCHES, PAGE_INCHES, Drawing, new_figure, settings, with_conditions
+from reports.rules.comparability import TRIVIAL, grouped, headline
+from reports.rules.names import headlines, row_names
 
 MOST_ROWS = 30
 
 
-def action_map(records: Sequence[Record]) -> list[Drawing]:
+def errors_by_action(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of the headline by action, a row per method; trivial predictors are left out."""
-    drawings = []
-    for name, group in settings(pool(records)):
+    for name, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL and _by_action(record)]
         if learned:
-            shown = dict.fromkeys(aggregation_title(headline(record), "") for record in learned)
+            shown = headlines(learned)
             caption = (
-                f"MPJPE (mm, {', '.join(shown)}) by action, mean over an action's frames; a scale of colours for "
+                f"MPJPE (mm, {shown}) by action, mean over an action's frames; a scale of colours for "
                 "each action, from its best method (light) to its worst (dark)."
             )
             caption += f" Only the first {MOST_ROWS} of {len(learned)} rows." if len(learned) > MOST_ROWS else ""
             chosen = learned[:MOST_ROWS]
-            drawings.append(Drawing(f"by-action{name}", _figure(chosen), with_conditions(caption, chosen)))
-    return drawings
+            yield Drawing(f"by-action{name}", _figure(chosen), with_conditions(caption, chosen))
 
 
 def _by_action(record: Record) -> dict[str, float]:
@@ -40,21 +37,17 @@ def _by_action(record: Record) -> dict[str, float]:
 
 
 def _figure(records: list[Record]) -> Figure:
-    import matplotlib
-    import numpy as np
-
     names = list(dict.fromkeys(action for record in records for action in _by_action(record)))
     table = np.array([[_by_action(record).get(name, np.nan) for name in names] for record in records])
     low, high = np.nanmin(table, axis=0), np.nanmax(table, axis=0)
     shade = (table - low) / np.where(high > low, high - low, 1)
     wide = len(names) > 5
-    with matplotlib.rc_context(STYLE):
-        figure = new_figure(0.75 + 0.17 * len(records), 2 * COLUMN_INCHES + 0.2 if wide else COLUMN_INCHES)
-        axes = figure.add_subplot()
-        draw_numbers(axes, shade, table)
-        axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=35, ha="right", rotation_mode="anchor")
-        titles = [name.replace("§", "") for name in _titles(records)]
-        axes.set_yticks(np.arange(len(records)) + 0.5, titles)
+    figure = new_figure(0.75 + 0.17 * len(records), PAGE_INCHES if wide else COLUMN_INCHES)
+    axes = figure.add_subplot()
+    draw_numbers(axes, shade, table)
+    axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=35, ha="right", rotation_mode="anchor")
+    titles = [name.replace("§", "") for name in _titles(records)]
+    axes.set_yticks(np.arange(len(records)) + 0.5, titles)
     return figure
 
 

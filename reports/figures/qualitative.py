@@ -1,34 +1,40 @@
-"""The figure of poses: what a method saw, what it says, and what is true."""
+"""The figure of example poses: 2D input, prediction and ground truth."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 
 from bench.results.arrays import Examples, RunFiles
 from bench.results.record import Record
-from bench.results.seeds import pool
-from reports.figures.style import COLUMN_INCHES, STYLE, Drawing, left_out, new_figure, settings, with_conditions
-from reports.rules.comparability import TRIVIAL, method_name
-
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from reports.figures.style import (
+    COLUMN_INCHES,
+    PAGE_INCHES,
+    Drawing,
+    left_out,
+    new_figure,
+    settings,
+    with_conditions,
+)
+from reports.rules.comparability import TRIVIAL
+from reports.rules.names import method_name
 
 ACROSS = 7
 MOST_METHODS = 12
 TURN = math.radians(55)
 """From the camera's view about the upright axis, so that depth shows."""
 
-TRUTH, LEFT, RIGHT = "0.55", "#0173b2", "#de8f05"
+TRUTH, LEFT, RIGHT, MIDDLE = "0.55", "#0173b2", "#de8f05", "0.15"
 
 
-def qualitative(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
+def example_poses(records: Sequence[Record], files: RunFiles) -> Iterator[Drawing]:
     """The middle one of the kept frames of each example sequence: 2D input, ground truth, and every method."""
-    drawings = []
-    for name, group in settings(pool(records)):
+    for name, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL]
         known = {method_name(r): (r, found) for r in learned if (found := files.examples(r)) is not None}
         alike = [pair for pair in known.values() if _same_frames(pair[1], next(iter(known.values()))[1])]
@@ -46,45 +52,37 @@ def qualitative(records: Sequence[Record], files: RunFiles) -> list[Drawing]:
             f"{left_out(len(alike), MOST_METHODS)}"
         )
         members = [record for record, _ in chosen]
-        drawings.append(Drawing(f"poses{name}", _figure(chosen), with_conditions(caption, members)))
-    return drawings
+        yield Drawing(f"poses{name}", _figure(chosen), with_conditions(caption, members))
 
 
 def _same_frames(one: Examples, other: Examples) -> bool:
-    import numpy as np
-
     return one.keys == other.keys and np.array_equal(one.frame, other.frame)
 
 
 def _rows(examples: Examples) -> list[tuple[str, int]]:
     """(name of a sequence, index of its middle frame)."""
-    import numpy as np
-
     members = [np.flatnonzero(examples.sequence == number) for number in range(len(examples.keys))]
     return [(key, int(rows[len(rows) // 2])) for key, rows in zip(examples.keys, members, strict=True)]
 
 
 def _figure(chosen: list[tuple[Record, Examples]]) -> Figure:
-    import matplotlib
-
     first = chosen[0][1]
     across = min(ACROSS, len(chosen) + 2)
     down = math.ceil((len(chosen) + 2) / across)
     rows = _rows(first)
-    with matplotlib.rc_context(STYLE):
-        width = 2 * COLUMN_INCHES + 0.2 if across > 3 else COLUMN_INCHES
-        figure = new_figure(1.35 * down * len(rows), width)
-        panels = figure.subplots(down * len(rows), across, squeeze=False)
-        for axes in panels.ravel():
-            axes.set_axis_off()
-        for number, (_, row) in enumerate(rows):
-            block = panels[number * down : (number + 1) * down].ravel()
-            _draw_input(block[0], first, row)
-            limits = _limits([examples for _, examples in chosen], row)
-            _draw_pose(block[1], first, first.target[row], limits)
-            block[1].set_title("Ground truth", pad=1)
-            for axes, (record, examples) in zip(block[2 : 2 + len(chosen)], chosen, strict=True):
-                _draw_prediction(axes, record, examples, row, limits)
+    width = PAGE_INCHES if across > 3 else COLUMN_INCHES
+    figure = new_figure(1.35 * down * len(rows), width)
+    panels = figure.subplots(down * len(rows), across, squeeze=False)
+    for axes in panels.ravel():
+        axes.set_axis_off()
+    for number, (_, row) in enumerate(rows):
+        block = panels[number * down : (number + 1) * down].ravel()
+        _draw_input(block[0], first, row)
+        limits = _limits([examples for _, examples in chosen], row)
+        _draw_pose(block[1], first, first.target[row], limits)
+        block[1].set_title("Ground truth", pad=1)
+        for axes, (record, examples) in zip(block[2 : 2 + len(chosen)], chosen, strict=True):
+            _draw_prediction(axes, record, examples, row, limits)
     return figure
 
 
@@ -97,8 +95,6 @@ def _draw_input(axes: Axes, examples: Examples, row: int) -> None:
 
 
 def _draw_prediction(axes: Axes, record: Record, examples: Examples, row: int, limits: tuple[float, ...]) -> None:
-    import numpy as np
-
     true_x, true_y = _seen(examples.target[row])
     _draw_bones(axes, examples, true_x, true_y, TRUTH, 1.4)
     for pose in examples.hypotheses[row]:
@@ -125,29 +121,20 @@ def _draw_bones(
     width: float = 1.0,
     alpha: float = 1.0,
 ) -> None:
-    from matplotlib.collections import LineCollection
-
     bones = [(child, parent) for child, parent in enumerate(examples.parents.tolist()) if parent >= 0]
     lines = [[(x[child], y[child]), (x[parent], y[parent])] for child, parent in bones]
-    colours = [colour or _side(examples, child) for child, _ in bones]
+    sides = np.select([examples.left, examples.right], [LEFT, RIGHT], default=MIDDLE)
+    colours = [colour or sides[child] for child, _ in bones]
     axes.add_collection(LineCollection(lines, colors=colours, linewidths=width, alpha=alpha, capstyle="round"))
 
 
-def _side(examples: Examples, joint: int) -> str:
-    if examples.left[joint]:
-        return LEFT
-    return RIGHT if examples.joints[joint].startswith("R") else "0.15"
-
-
 def _seen(pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Across and up, of a pose in camera axes, from the side."""
+    """Horizontal and vertical coordinates of a pose in camera axes, seen from the side."""
     across, down, depth = pose.astype(float).T
     return across * math.cos(TURN) + depth * math.sin(TURN), -down
 
 
 def _limits(all_examples: list[Examples], row: int) -> tuple[float, ...]:
-    import numpy as np
-
     poses = np.concatenate([[examples.target[row], examples.answer[row]] for examples in all_examples])
     x, y = _seen(poses.reshape(-1, 3))
     across, half = 0.5 * np.ptp(x) + 0.05, 0.5 * np.ptp(y) + 0.03

@@ -5,17 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from bench.results.record import Record, Value
-from reports.rules.comparability import aggregations, headline, sections, sources, split_by_source, untrained
+from reports.rules.comparability import AnyEntry, aggregations, groups_of, headline
 from reports.rules.conditions import sentences
+from reports.rules.names import untrained
 
-if TYPE_CHECKING:
-    from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
+COLUMN_INCHES, PAGE_INCHES = 3.4, 7.0
+"""Widths of figures: one column of a page, and both."""
 
-COLUMN_INCHES = 3.4
 FONT_POINTS = 7.0
 SMALL_POINTS = 6.5
 KNOWN_TITLES = ("TCN", "MixSTE", "D3DP", "FinePOSE")
@@ -36,7 +42,7 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "savefig.dpi": 300,
 }
-"""Matplotlib parameters that drawing and saving both need."""
+"""Matplotlib parameters under which ``reports.build`` draws and saves every figure."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +55,16 @@ class Drawing:
 
 
 class Point(NamedTuple):
-    """A headline value, at (price, MPJPE in mm)."""
+    """A headline value, at (cost, MPJPE in mm)."""
 
     record: Record
     value: Value
     position: tuple[float, float]
 
 
-def settings(records: Sequence[Record]) -> Iterator[tuple[str, list[Record]]]:
-    """Records that may share a figure, with the end of its name: nothing for the only one, else -1, -2, …"""
-    titles = sources(records)
-    groups = [group for _, members in sections(records) for _, group in split_by_source(members, titles)]
+def settings(entries: Sequence[AnyEntry]) -> Iterator[tuple[str, list[AnyEntry]]]:
+    """Runs that may share a figure, with the end of its name: nothing for the only one, else -1, -2, …"""
+    groups = [group for _, _, group in groups_of(entries)]
     for number, group in enumerate(groups, start=1):
         yield (f"-{number}" if len(groups) > 1 else ""), group
 
@@ -68,30 +73,32 @@ def with_conditions(caption: str, records: Sequence[Record]) -> str:
     return " ".join([caption, *sentences(records, "headline")])
 
 
+def ms_per_frame(record: Record) -> float:
+    """Of the prediction and the aggregation of its headline."""
+    return record.cost.ms_per_frame(headline(record))
+
+
 def left_out(there_are: int, shown: int) -> str:
     return f" Only the first {shown} of {there_are} are drawn." if there_are > shown else ""
 
 
-def point_of(
-    record: Record, price: Callable[[Record], float] = lambda record: record.cost.latency.ms_per_frame
-) -> Point | None:
+def headline_point(record: Record, cost: Callable[[Record], float]) -> Point | None:
     """The headline of a record, unless it is not finite, looks at ground truth, or is of untrained weights."""
     chosen = headline(record)
     kind = dict(aggregations(record)).get(chosen)
     value = record.value("mpjpe", chosen)
     if value is None or untrained(record) or kind not in ("deterministic", "deployable"):
         return None
-    x, y = price(record), value.action_mean
+    x, y = cost(record), value.action_mean
     return Point(record, value, (x, y)) if math.isfinite(x) and x > 0 and math.isfinite(y) else None
 
 
 def looks_of(titles: Sequence[str]) -> dict[str, tuple[tuple[float, float, float], str]]:
     """Title of a method → colour and marker, for known methods the same in every figure.
 
-    The palette and the markers serve the colour-blind; there are more markers than colours, so that no two methods
-    look the same before both have come round.
+    The palette is made for the colour-blind. There are more markers than colours: two methods of one colour have
+    different markers.
     """
-    import seaborn
 
     palette = seaborn.color_palette("colorblind")
     found = dict.fromkeys(titles)
@@ -104,23 +111,32 @@ def looks_of(titles: Sequence[str]) -> dict[str, tuple[tuple[float, float, float
 
 
 def new_figure(height: float, width: float = COLUMN_INCHES) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def legend_columns(names: Sequence[str]) -> int:
-    """As many as fit one column of a page, rows filled evenly."""
+    """How many entries of a legend fit beside each other in one column of a page, all rows about as full."""
     most = max(1, min(4, 58 // (max(map(len, names)) + 4)))
     return math.ceil(len(names) / math.ceil(len(names) / most))
 
 
+def legend_above(figure: Figure, **options: Any) -> None:
+    """A legend over all panels; ``options``: of matplotlib's own legend."""
+    look = {"loc": "outside upper center", "frameon": False, "columnspacing": 1.0, "handletextpad": 0.3}
+    figure.legend(**look | options)
+
+
+def light_grid(axes: Axes) -> None:
+    """Thin lines behind what is drawn, and no frame above and on the right."""
+    axes.grid(True, which="major", linewidth=0.3, color="0.88")
+    axes.set_axisbelow(True)
+    seaborn.despine(ax=axes)
+
+
 def plain_log_ticks(axis: Axis, limits: tuple[float, float]) -> None:
     """Ticks of a logarithmic axis as plain numbers, few enough for its length."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     span = limits[1] / limits[0]
     axis.set_major_locator(

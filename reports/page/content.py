@@ -12,40 +12,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.results.arrays import RunFiles
-from bench.results.record import Record, RunSet, Value
-from reports.figures.accuracy_cost import pareto_front
+from bench.results.pareto import pareto_front
+from bench.results.record import Record, Value
+from bench.results.run_set import RunSet
 from reports.figures.style import looks_of
 from reports.page.all_results import CHOICES, results
 from reports.page.viewer import poses
-from reports.rules.comparability import (
-    TRIVIAL,
-    aggregation_title,
-    aggregations,
-    headline,
-    method_name,
-    sampling_size,
-    sections,
-    seeds_of,
-    sources,
-    split_by_source,
-    untrained,
-)
+from reports.rules.comparability import TRIVIAL, aggregations, groups_of, headline
 from reports.rules.conditions import sentences
+from reports.rules.metrics import in_order, title_with_unit
+from reports.rules.names import aggregation_title, marked_name, sampling_size, seeds_of, untrained
+from reports.rules.warnings import warnings
 from reports.tables.register import environments
-from reports.writers.summary import warnings
-from reports.writers.table import Cell, Row, Table, notes
+from reports.writers.table import Cell, Table, notes
 
-METRIC_TITLES = {
-    "mpjpe": "MPJPE (mm)",
-    "p_mpjpe": "P-MPJPE (mm)",
-    "n_mpjpe": "N-MPJPE (mm)",
-    "mpjve": "MPJVE (mm/frame)",
-    "acceleration": "Acceleration error (mm/frame²)",
-    "bone_length": "Bone length error (mm)",
-    "symmetry": "Symmetry error (mm)",
-    "pck": "PCK (%) ↑",
-    "auc": "AUC (%) ↑",
-}
 _STATED = ("text", "number", "low", "high", "spread", "rank", "tie", "ahead")
 MLFLOW_SERVER = "http://127.0.0.1:5000"
 """Where `mlflow ui` listens by default."""
@@ -91,7 +71,9 @@ def table_content(table: Table) -> dict[str, Any]:
             {
                 "section": block.section,
                 "heading": block.heading,
-                "rows": [_row(row, reasons) for row in block.rows],
+                "rows": [
+                    {"runs": row.runs, "cells": [_cell(cell, reasons) for cell in row.cells]} for row in block.rows
+                ],
             }
             for block in table.blocks
         ],
@@ -99,36 +81,30 @@ def table_content(table: Table) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, reasons: Mapping[str, str]) -> dict[str, Any]:
-    return {"runs": row.runs, "cells": [_cell(cell, reasons) for cell in row.cells]}
-
-
 def _cell(cell: Cell, reasons: Mapping[str, str]) -> str | dict[str, Any]:
-    """Text alone where a cell is nothing but text; else its fields that are not empty, a reason as its letter."""
+    """The text of a cell that has nothing else; otherwise its fields that are not empty."""
     if cell.reason:
         return {"reason": reasons[cell.reason]}
     stated = {name: _finite(value) for name in _STATED if (value := getattr(cell, name)) not in ("", None, False)}
     if stated.keys() <= {"text"}:
         return cell.text
-    return stated | {"runs": cell.origin[0].runs} if cell.origin else stated
+    return stated | {"runs": cell.runs} if cell.runs else stated
 
 
 def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
     """One plot per set of conditions that numbers may be compared under, the fullest first: error against time."""
-    titles = sources(records)
     found = []
-    for heading, members in sections(records):
-        for place, group in split_by_source(members, titles):
-            points = [point for record in group for value in _answers(record) if (point := _point(record, value))]
-            if points:
-                _mark_front(points)
-                title = "; ".join(filter(None, (place, heading or group[0].data.label)))
-                found.append({"title": title, "points": points, "conditions": sentences(group)})
+    for heading, place, group in groups_of(records):
+        points = [point for record in group for value in _errors(record) if (point := _point(record, value))]
+        if points:
+            _mark_front(points)
+            title = "; ".join(filter(None, (place, heading or group[0].data.label)))
+            found.append({"title": title, "points": points, "conditions": sentences(group)})
     return sorted(found, key=lambda plot: -len(plot["points"]))
 
 
-def _answers(record: Record) -> list[Value]:
-    """Errors of the last step that mean something."""
+def _errors(record: Record) -> list[Value]:
+    """Errors of the last step that are finite; none for untrained weights."""
     if untrained(record):
         return []
     return [
@@ -139,17 +115,14 @@ def _answers(record: Record) -> list[Value]:
 
 
 def _point(record: Record, value: Value) -> dict[str, Any] | None:
-    latency = record.cost.latency
-    milliseconds = latency.ms_per_frame
-    if value.aggregation:
-        milliseconds += record.cost.aggregation_ms.get(value.aggregation, 0.0) / latency.frames
+    milliseconds = record.cost.ms_per_frame(value.aggregation)
     if not (math.isfinite(milliseconds) and milliseconds > 0):
         return None
     hypotheses, steps = sampling_size(record)
     return {
         "run": record.id,
         "method": record.title,
-        "name": method_name(record) + "§" * record.conditions.action_label_given,
+        "name": marked_name(record),
         "aggregation": aggregation_title(value.aggregation, value.kind),
         "kind": value.kind,
         "headline": value.aggregation == headline(record),
@@ -188,11 +161,11 @@ def looks(records: Sequence[Record]) -> dict[str, tuple[str, str]]:
 
 
 def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:
-    """The record of a run: identities, conditions, every number of its last step, its cost and its making."""
+    """The record of a run: identities, conditions, every number of its last step, cost, training, environment."""
     training = record.training
     shown = aggregations(record)
     return {
-        "name": f"{method_name(record)}{'§' * record.conditions.action_label_given}",
+        "name": marked_name(record),
         "mlflow": record.mlflow_run_id,
         "identities": [
             ("Run", record.id),
@@ -218,12 +191,11 @@ def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:
 
 def _values(record: Record, shown: Sequence[str | None]) -> list[tuple[str, list[Any]]]:
     """(metric, [mean over actions, low, high, mean over frames] per aggregation) of every metric there is."""
-    answers = [value for value in record.values if value.step == record.conditions.steps]
-    found = {(value.metric, value.aggregation): _numbers(value) for value in answers}
-    there = dict.fromkeys(value.metric for value in answers)
+    last = [value for value in record.values if value.step == record.conditions.steps]
+    found = {(value.metric, value.aggregation): _numbers(value) for value in last}
     return [
-        (METRIC_TITLES.get(metric, metric), [found.get((metric, name)) for name in shown])
-        for metric in sorted(there, key=lambda metric: list(METRIC_TITLES | there).index(metric))
+        (title_with_unit(record.metric(metric)), [found.get((metric, name)) for name in shown])
+        for metric in in_order(value.metric for value in last)
     ]
 
 
@@ -248,7 +220,7 @@ def _cost(record: Record) -> list[tuple[str, str]]:
 
 
 def _finite(value: Any) -> Any:
-    """None for what JSON has no word for."""
+    """None in place of NaN and infinity, which JSON cannot write."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -56,5 +56,5 @@ def _packed(text: str) -> str:
 
 
 def _hash(script: str) -> str:
-    """As a content security policy names a script."""
+    """The hash of a script as a content security policy writes it."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}'"

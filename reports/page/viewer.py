@@ -1,4 +1,4 @@
-"""Sequences for the pose viewer: ground truth, input, and what each method made of them."""
+"""Sequences for the pose viewer: ground truth, input, and the prediction of each method."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from bench.results.arrays import Examples, RunFiles
 from bench.results.record import Record
-from reports.rules.comparability import grouped, method_name
+from reports.rules.comparability import grouped
+from reports.rules.names import method_name
 
 MOST_METHODS = 24
 """Runs whose poses are shown, in declared order."""
@@ -64,7 +65,7 @@ def _scene(members: Sequence[tuple[Record, Examples]], number: int) -> dict[str,
         "frames": len(frames),
         "fps": float(examples.fps[number]) / max(1, every),
         "parents": examples.parents.tolist(),
-        "right": _right(examples),
+        "right": examples.right.tolist(),
         "truth": _stored(examples.target[rows], PER_METRE),
         "input": _stored(examples.pose_2d[rows], PER_SCREEN),
         "methods": [_method(*member, rows) for member in members],
@@ -82,12 +83,7 @@ def _method(record: Record, examples: Examples, rows: np.ndarray) -> dict[str, A
     }
 
 
-def _right(examples: Examples) -> list[bool]:
-    """Joints of the right side: off the middle, and not left."""
-    return [name.startswith("R") and not left for name, left in zip(examples.joints, examples.left, strict=True)]
-
-
 def _stored(array: np.ndarray, unit: int) -> dict[str, Any]:
-    """Whole numbers, each frame as its difference to the one before; small ones, so that they pack well."""
+    """Whole numbers, each frame as its difference to the one before: small numbers compress well."""
     flat = np.nan_to_num(array.astype(np.float64).reshape(len(array), -1) * unit).round().astype(int)
     return {"size": flat.shape[1], "differences": np.diff(flat, axis=0, prepend=0).ravel().tolist()}

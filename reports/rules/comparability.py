@@ -1,19 +1,22 @@
-"""Which numbers may stand side by side, and which of them is best.
+"""Which numbers may stand side by side.
 
-Two accuracies are compared only where data, subjects, part of the test set, detections, checkpoint selection, flip
-augmentation and device agree, and where they make the same use of ground truth: predictions that look at none
-(deterministic methods and deployable aggregations) among themselves, each assisted or oracle aggregation alone.
+Two accuracies are compared only where data, subjects, part of the test set, detections, device, and the choices of
+the protocol that have a section of their own (``bench.config.choices``) agree, and where they make the same use of
+ground truth: predictions that look at none (deterministic methods and deployable aggregations) among themselves,
+each assisted or oracle aggregation alone.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from bench.results.record import Record
+from bench.config.choices import CHOICES
+from bench.config.registry import AGGREGATIONS
+from bench.results.record import Value, ValueKind
+from reports.rules.entries import Entry, MissingRun
 
 TRIVIAL = ("mean_pose", "nearest_pose")
 """Methods (by registry name) that a learned method has to beat."""
@@ -21,34 +24,49 @@ TRIVIAL = ("mean_pose", "nearest_pose")
 PROPOSED = ("finepose",)
 """Methods whose difference to the best other one is printed in brackets."""
 
-AGGREGATIONS = (None, "P-Agg", "P-Median", "J-Fit", "J-Agg", "P-Best", "J-Best")
-MARKS = {"assisted": "‡", "oracle": "†"}
+HEADLINE = "P-Agg"
+"""The aggregation whose number stands for a method, where it has one."""
+
 DETECTIONS = ("data.detections", "evaluation.detections")
 SAMPLING = ("evaluation.hypotheses", "evaluation.steps")
 SEEDS = ("training.seed", "evaluation.seed")
 """Keys of an experiment, for ``same_but``."""
 
-METRICS = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE"}
-SCORES = {"pck": "PCK ↑", "auc": "AUC ↑", "mpjpe": "MPJPE ↓"}
-"""The columns of MPI-INF-3DHP."""
-
-HIGHER_IS_BETTER = ("pck", "auc")
+KINDS = ("deterministic", "deployable", "assisted", "oracle")
+SELECTION = "selection"
+"""Section of the choice of the checkpoint."""
 
 Item = TypeVar("Item")
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
 
 
 class Setting(NamedTuple):
-    """What must agree before two records stand in one section of a table. Fields are printed as headings."""
+    """What must agree before two runs stand in one section of a table.
+
+    Attributes:
+        choices: (section, words) of the protocol's choices, that of the checkpoint first.
+    """
 
     data: str
     training_subjects: str
     test_subjects: str
     test_part: str
-    selection: str
-    flip: str
-    last_windows: str
-    p_best_for_each: str
+    choices: tuple[tuple[str, str], ...]
     device: str
+
+    def headings(self) -> dict[str, str]:
+        """What a section may be headed with: name → words."""
+        return {
+            "data": self.data,
+            "training subjects": self.training_subjects,
+            "test subjects": self.test_subjects,
+            "test part": self.test_part,
+            **dict(self.choices),
+            "device": self.device,
+        }
+
+    def without_selection(self) -> Setting:
+        return self._replace(choices=tuple(pair for pair in self.choices if pair[0] != SELECTION))
 
 
 class Source(NamedTuple):
@@ -61,34 +79,34 @@ class Source(NamedTuple):
 
 @dataclass
 class Line:
-    """A row in the making: records that differ in their slot only."""
+    """The entries of one row of a table, by the columns (the slot) that they fill."""
 
-    first: Record
-    slots: dict[Hashable, Record] = field(default_factory=dict)
+    first: Entry
+    slots: dict[Hashable, Entry] = field(default_factory=dict)
 
     @property
     def runs(self) -> tuple[str, ...]:
-        return tuple(run for record in self.slots.values() for run in record.runs)
+        return tuple(run for entry in self.slots.values() for run in entry.runs)
 
 
-def setting(record: Record) -> Setting:
-    data, conditions = record.data, record.conditions
+def setting(entry: Entry) -> Setting:
+    data, conditions = entry.data, entry.conditions
+    known = [(choice.section, conditions.words(choice.heading)) for choice in CHOICES if choice.section]
+    listed = {choice.heading for choice in CHOICES}
+    others = [(heading, words) for heading, words in conditions.choices.items() if heading not in listed]
     return Setting(
         data=data.label,
         training_subjects=", ".join(data.train_subjects),
         test_subjects=", ".join(data.test_subjects),
         test_part=data.subset,
-        selection=conditions.selection,
-        flip="yes" if conditions.flip else "no",
-        last_windows=conditions.tail,
-        p_best_for_each=conditions.best_over,
-        device=device(record),
+        choices=tuple(sorted([*known, *others], key=lambda pair: pair[0] != SELECTION)),
+        device=device(entry),
     )
 
 
-def device(record: Record) -> str:
+def device(entry: Entry) -> str:
     """The device as tables name it; a CPU by its model and the number of threads."""
-    environment = record.environment
+    environment = entry.environment
     if environment.device == environment.cpu:
         return f"{environment.cpu}, {environment.threads} thread{'s' * (environment.threads > 1)}"
     if not environment.device.lower().startswith("cpu"):
@@ -96,37 +114,40 @@ def device(record: Record) -> str:
     return f"{environment.device} ({environment.cpu}, {environment.threads} threads)"
 
 
-def sections(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:
-    """Records by setting, in order of first appearance, each with a heading of what distinguishes it.
+def sections(entries: Iterable[AnyEntry]) -> list[tuple[str, list[AnyEntry]]]:
+    """Entries by setting, in order of first appearance, each with a heading of what distinguishes it.
 
     The heading is empty where there is one setting. Trivial predictors have no checkpoint to select: they stand
     with the first section that agrees with them in everything else.
     """
-    records = list(records)
-    learned = dict.fromkeys(setting(record) for record in records if record.method not in TRIVIAL)
+    entries = list(entries)
+    learned = dict.fromkeys(setting(entry) for entry in entries if entry.method not in TRIVIAL)
 
-    def home(record: Record) -> Setting:
-        key = setting(record)
-        if record.method not in TRIVIAL or key in learned:
+    def section(entry: Entry) -> Setting:
+        key = setting(entry)
+        if entry.method not in TRIVIAL or key in learned:
             return key
-        return next((other for other in learned if other._replace(selection=key.selection) == key), key)
+        apart = key.without_selection()
+        return next((other for other in learned if other.without_selection() == apart), key)
 
-    groups = grouped(records, home)
-    differing = [name for name in Setting._fields if len({getattr(key, name) for key in groups}) > 1]
+    groups = grouped(entries, section)
+    stated = [key.headings() for key in groups]
+    names = dict.fromkeys(name for headings in stated for name in headings)
+    differing = [name for name in names if len({headings.get(name) for headings in stated}) > 1]
     return [
-        ("; ".join(f"{name.replace('_', ' ')}: {getattr(key, name)}" for name in differing), members)
+        ("; ".join(f"{name}: {key.headings().get(name, 'not stated')}" for name in differing), members)
         for key, members in groups.items()
     ]
 
 
-def source(record: Record) -> Source:
-    data = record.data
+def source(entry: Entry) -> Source:
+    data = entry.data
     return Source(data.train_detections, data.test_detections, data.fingerprint)
 
 
-def sources(records: Iterable[Record]) -> dict[Source, str]:
+def sources(entries: Iterable[Entry]) -> dict[Source, str]:
     """All sources, detected poses before exact ones, with the headings that distinguish them."""
-    found = sorted(dict.fromkeys(source(record) for record in records), key=lambda key: key.test == "gt")
+    found = sorted(dict.fromkeys(source(entry) for entry in entries), key=lambda key: key.test == "gt")
     titles = {key: _source_title(key) for key in found}
     repeated = [title for title in titles.values() if list(titles.values()).count(title) > 1]
     return {
@@ -135,10 +156,14 @@ def sources(records: Iterable[Record]) -> dict[Source, str]:
     }
 
 
-def split_by_source(records: Iterable[Record], titles: dict[Source, str]) -> list[tuple[str, list[Record]]]:
-    """Records by source in the order of ``titles``, each with its title."""
-    groups = grouped(records, source)
-    return [(title, groups[key]) for key, title in titles.items() if key in groups]
+def groups_of(entries: Sequence[AnyEntry]) -> list[tuple[str, str, list[AnyEntry]]]:
+    """(heading of the section, title of the source, entries) of everything that may be compared."""
+    titles = sources(entries)
+    found = []
+    for heading, members in sections(entries):
+        groups = grouped(members, source)
+        found += [(heading, title, groups[key]) for key, title in titles.items() if key in groups]
+    return found
 
 
 def _source_title(key: Source) -> str:
@@ -146,86 +171,47 @@ def _source_title(key: Source) -> str:
     return title if key.train == key.test else f"{title} (trained on {key.train})"
 
 
-def headline(record: Record) -> str | None:
-    """The aggregation of a record's headline: none, else P-Agg, else the first that looks at no ground truth."""
-    usable = [value.aggregation for value in record.values if value.kind in ("deterministic", "deployable")]
-    return min(usable, key=aggregation_order, default="P-Agg")
+def headline(entry: Entry) -> str | None:
+    """The aggregation of a run's headline: none, else P-Agg, else the first that looks at no ground truth."""
+    usable = [value.aggregation for value in entry.values if value.kind in ("deterministic", "deployable")]
+    return min(usable, key=aggregation_order, default=HEADLINE)
 
 
-def aggregations(record: Record) -> list[tuple[str | None, str]]:
+def aggregations(entry: Entry) -> list[tuple[str | None, ValueKind]]:
     """(aggregation, kind) of the final step, deployable first."""
     found = dict.fromkeys(
-        (value.aggregation, str(value.kind)) for value in record.values if value.step == record.conditions.steps
+        (value.aggregation, value.kind) for value in entry.values if value.step == entry.conditions.steps
     )
-    return sorted(found, key=lambda pair: aggregation_order(pair[0]))
+    return in_table_order(found)
 
 
-def aggregation_title(aggregation: str | None, kind: str) -> str:
-    return ("single" if aggregation is None else aggregation) + MARKS.get(kind, "")
-
-
-def use_of_truth(aggregation: str | None, kind: str) -> str:
-    """Numbers are compared only where this agrees."""
-    return "none" if kind in ("deterministic", "deployable") else f"{kind} {aggregation}"
+def in_table_order(pairs: Iterable[tuple[str | None, ValueKind]]) -> list[tuple[str | None, ValueKind]]:
+    """(aggregation, kind) by kind; within a kind those of the suite first, others in order of appearance."""
+    return sorted(dict.fromkeys(pairs), key=lambda pair: (KINDS.index(pair[1]), aggregation_order(pair[0])))
 
 
 def aggregation_order(aggregation: str | None) -> int:
-    return AGGREGATIONS.index(aggregation) if aggregation in AGGREGATIONS else len(AGGREGATIONS)
+    """Place of an aggregation in tables: none first, then those of the suite in its order, then others."""
+    own = [None, *AGGREGATIONS.own]
+    return own.index(aggregation) if aggregation in own else len(own)
 
 
-def untrained(record: Record) -> bool:
-    """Whether the weights are as they were drawn, so that only the cost means something."""
-    published = record.conditions.selection.startswith("published")
-    return record.training.steps == 0 and record.cost.parameters > 0 and not published
+def use_of_truth(aggregation: str | None, kind: str) -> str:
+    """Key of a group of numbers that make the same use of ground truth: only these are compared."""
+    return "none" if kind in ("deterministic", "deployable") else f"{kind} {aggregation}"
 
 
-def method_name(record: Record) -> str:
-    """Title and variant."""
-    return f"{record.title} {record.variant}".strip()
+def value_of(entry: Entry | None, metric: str, aggregation: str | None) -> Value | None:
+    """The value of a run; None where it has none."""
+    return None if entry is None or isinstance(entry, MissingRun) else entry.value(metric, aggregation)
 
 
-def row_names(records: Sequence[Record]) -> list[str]:
-    """Names of rows: title, variant, § where the action label was given, and what else tells rows apart.
+def same_but(entry: Entry, *ignored: str) -> Hashable:
+    """An identity of a run's experiment that ignores the keys named as dotted paths.
 
-    Rows that differ in none of that are told apart by the beginning of their run's id.
+    Two runs with one identity differ in nothing else that was asked for.
     """
-    presets = {record.preset for record in records}
-    seeds = {seeds_of(record) for record in records}
-    names = [
-        method_name(record)
-        + "§" * record.conditions.action_label_given
-        + f" ({record.preset})" * (len(presets) > 1)
-        + f", seeds {seeds_of(record)}" * (len(seeds) > 1)
-        for record in records
-    ]
-    shapes = [
-        (name, *sampling_size(record), setting(record), source(record))
-        for name, record in zip(names, records, strict=True)
-    ]
-    count = Counter(shapes)
-    return [
-        name if count[shape] == 1 else f"{name} #{record.id[:6]}"
-        for name, shape, record in zip(names, shapes, records, strict=True)
-    ]
-
-
-def seeds_of(record: Record) -> str:
-    """Seeds of training and noise, "0/0"; of a pooled record all of them, "0,1,2/0"."""
-    conditions = record.conditions
-    return "/".join(",".join(map(str, seeds)) for seeds in (conditions.training_seeds, conditions.noise_seeds))
-
-
-def sampling_size(record: Record) -> tuple[int, int]:
-    """(H, K)."""
-    return record.conditions.hypotheses, record.conditions.steps
-
-
-def same_but(record: Record, *ignored: str) -> Hashable:
-    """An identity of a record's experiment that ignores the keys named as dotted paths.
-
-    Two records with one identity differ in nothing else that was asked for.
-    """
-    description = json.loads(json.dumps(record.experiment, default=str))
+    description = json.loads(json.dumps(entry.experiment, default=str))
     for path in (*ignored, "data.root"):
         *above, last = path.split(".")
         level = description
@@ -233,23 +219,23 @@ def same_but(record: Record, *ignored: str) -> Hashable:
             level = level.get(key) or {}
         level.pop(last, None)
     text = json.dumps(description, sort_keys=True)
-    return (record.method, record.title, record.preset, record.variant, text)
+    return (entry.method, entry.title, entry.preset, entry.variant, text)
 
 
-def arranged(
-    records: Iterable[Record], row: Callable[[Record], Hashable], slot: Callable[[Record], Hashable]
+def into_lines(
+    entries: Iterable[Entry], row: Callable[[Entry], Hashable], slot: Callable[[Entry], Hashable]
 ) -> list[Line]:
-    """Records into rows by slot; a record whose slot is taken opens a further row, so that none is lost."""
+    """Entries into rows by slot; one whose slot is taken opens a further row, so that none is lost."""
     lines: dict[Hashable, list[Line]] = {}
     ordered: list[Line] = []
-    for record in records:
-        candidates = lines.setdefault(row(record), [])
-        free = next((line for line in candidates if slot(record) not in line.slots), None)
+    for entry in entries:
+        candidates = lines.setdefault(row(entry), [])
+        free = next((line for line in candidates if slot(entry) not in line.slots), None)
         if free is None:
-            free = Line(record)
+            free = Line(entry)
             candidates.append(free)
             ordered.append(free)
-        free.slots[slot(record)] = record
+        free.slots[slot(entry)] = entry
     return ordered
 
 

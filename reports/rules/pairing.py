@@ -1,4 +1,4 @@
-"""Which runs of two sets answer the same question: pairs that may be compared, and what is said of the others.
+"""Pairs of runs of two sets that may be compared, and why the other runs have no partner.
 
 Two records are comparable if method, data, test part, detections and protocol agree. Of the comparable ones a pair
 are those whose descriptions differ least; where several differ as little, none is chosen.
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bench.results.record import Record
-from reports.rules.comparability import TRIVIAL, grouped, method_name, sampling_size, setting
+from reports.rules.comparability import SELECTION, TRIVIAL, grouped, setting
+from reports.rules.names import method_name, sampling_size
 
 SHOWN_SETTINGS = 4
 """Differing settings that a pair's heading names before it counts the rest."""
@@ -38,7 +39,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Matching:
-    """Two sets of records put side by side.
+    """The pairs of two sets of records, and the records without a partner.
 
     Attributes:
         pairs: in the order of the first set.
@@ -56,7 +57,7 @@ class Matching:
 
 
 def match(before: Sequence[Record], after: Sequence[Record]) -> Matching:
-    """Put two sets of (pooled) records side by side."""
+    """Find the pairs of two sets of records whose seeds are averaged already."""
     known = {record.id: record for record in before}
     same = {record.id for record in after if _same_numbers(record, known.get(record.id))}
     sides = [[record for record in records if record.id not in same] for records in (before, after)]
@@ -79,33 +80,33 @@ def match(before: Sequence[Record], after: Sequence[Record]) -> Matching:
 
 
 def named(record: Record) -> str:
-    """A record in a sentence."""
+    """How a sentence names a record."""
     width, steps = sampling_size(record)
     return f"{method_name(record)} (H = {width}, K = {steps})" if width * steps > 1 else method_name(record)
 
 
 def obstacles(before: Record, after: Record) -> list[str]:
     """Why the errors of two records may not be compared: what differs in data and protocol, in words."""
-    places = [setting(record)._asdict() for record in (before, after)]
-    ignored = {"device", *(["selection"] if before.method in TRIVIAL else [])}
+    places = [_place(record) for record in (before, after)]
+    ignored = {"device", *([SELECTION] if before.method in TRIVIAL else [])}
+    pairs = {name: [place.get(name, "–") for place in places] for place in places for name in place}
     found = [
-        f"{name.replace('_', ' ')}: {arrow(places[0][name], places[1][name])}"
-        for name in places[0]
-        if name not in ignored and places[0][name] != places[1][name]
+        f"{name}: {arrow(*words)}" for name, words in pairs.items() if name not in ignored and words[0] != words[1]
     ]
-    for name, text in (
-        ("train_detections", "training detections"),
-        ("test_detections", "test detections"),
-        ("fingerprint", "content of the data"),
-    ):
-        one, other = getattr(before.data, name), getattr(after.data, name)
-        found += [f"{text}: {arrow(one, other)}"] * (one != other)
-    given = ["given" if record.conditions.action_label_given else "not given" for record in (before, after)]
-    found += [f"action label: {arrow(*given)}"] * (given[0] != given[1])
     found += ["other takes"] * (before.data.takes != after.data.takes)
     common = before.metric_versions.keys() & after.metric_versions.keys()
     versions = sorted(name for name in common if before.metric_versions[name] != after.metric_versions[name])
     return found + [f"another definition of {', '.join(versions)}"] * bool(versions)
+
+
+def _place(record: Record) -> dict[str, str]:
+    """Data and protocol of a record: heading → words."""
+    return setting(record).headings() | {
+        "training detections": record.data.train_detections,
+        "test detections": record.data.test_detections,
+        "content of the data": record.data.fingerprint,
+        "action label": "given" if record.conditions.action_label_given else "not given",
+    }
 
 
 def arrow(before: Any, after: Any) -> str:
@@ -120,7 +121,7 @@ def _same_numbers(record: Record, other: Record | None) -> bool:
 
 
 def _paired(before: list[Record], after: list[Record]) -> tuple[list[Pair], list[Record]]:
-    """Pairs in order of how little they differ, and the records of ``before`` for which that does not decide."""
+    """Pairs, those that differ least first, and the records of ``before`` with several such partners."""
     edges: dict[int, list[Pair]] = {}
     for pair in _comparable(before, after):
         edges.setdefault(len(pair.changed), []).append(pair)
@@ -140,7 +141,7 @@ def _paired(before: list[Record], after: list[Record]) -> tuple[list[Pair], list
 
 
 def _comparable(before: list[Record], after: list[Record]) -> Iterator[Pair]:
-    """All pairs that may be compared; a record whose settings recur in the other set, with that one only."""
+    """All pairs that may be compared; only the partner of equal settings where there is one."""
     flat = {id(record): _flat(record.experiment) for record in [*before, *after]}
     twins = grouped(after, lambda record: tuple(flat[id(record)].items()))
     for record in before:
@@ -153,16 +154,12 @@ def _comparable(before: list[Record], after: list[Record]) -> Iterator[Pair]:
 
 def _changed(before: Record, after: Record, mine: dict[str, str], its: dict[str, str]) -> tuple[str, ...]:
     keys = [key for key in dict.fromkeys([*mine, *its]) if mine.get(key) != its.get(key)]
-    found = [f"{key}: {arrow(mine.get(key, '–'), its.get(key, '–'))}" for key in sorted(keys, key=_depth)]
+    keys.sort(key=lambda key: key.count("."))  # settings of a section before those nested more deeply
+    found = [f"{key}: {arrow(mine.get(key, '–'), its.get(key, '–'))}" for key in keys]
     seeds = [record.conditions.training_seeds for record in (before, after)]
     if seeds[0] != seeds[1]:
         found.append(f"training seeds: {arrow(*(', '.join(map(str, numbers)) for numbers in seeds))}")
     return tuple(found)
-
-
-def _depth(key: str) -> int:
-    """Sizes and recipes before the options that follow from them."""
-    return key.count(".")
 
 
 def _flat(description: dict[str, Any], above: str = "") -> dict[str, str]:
@@ -178,7 +175,7 @@ def _flat(description: dict[str, Any], above: str = "") -> dict[str, str]:
 
 
 def _incomparable(before: Iterable[Record], after: Sequence[Record]) -> dict[str, list[str]]:
-    """Reason → names, for records that only data or protocol keep from being compared."""
+    """Reason → names, for records whose method is in both sets under other data or another protocol."""
     reasons: dict[str, list[str]] = {}
     for record in before:
         its = [obstacles(record, other) for other in after if other.method == record.method]

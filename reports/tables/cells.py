@@ -1,49 +1,78 @@
-"""Cells made from records: values with intervals, costs, and the marks of best, second and tie."""
+"""Numbers of runs: ranked among those that they may be compared with, then printed as cells."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Hashable, Iterable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Container, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from bench.results.record import Mean, Record, Value
-from reports.rules.comparability import METRICS, aggregation_title, grouped
+from bench.results.cost import Cost
+from bench.results.record import Record, Value
+from bench.results.statistics import Difference, Mean
+from reports.rules.comparability import grouped
+from reports.rules.entries import Entry, MissingRun, output_frames
+from reports.rules.names import aggregation_title
 from reports.writers.table import Cell, Row
 
-if TYPE_CHECKING:
-    from bench.results.record import Difference
-
-Matrix = list[list[Cell]]
+NOT_MEASURED = "not measured"
 DIFFERENCES = (
     "Differences are paired by take; those whose 95 % interval holds 0 are in parentheses. ± of a difference: "
     "larger distance from it to an end of its interval."
 )
 
 
-def measured(
-    record: Record | None, metric: str, aggregation: str | None, absent: str, over: Mean = "actions"
-) -> Cell:
-    """The answer of a record as a cell with its interval; a dash with a reason where there is none.
+@dataclass(frozen=True)
+class Number:
+    """A value of a record on its way into a table: ranking compares the errors behind it.
 
-    ``over``: what the number is the mean of.
+    Attributes:
+        cell: what is printed.
+        over: what the number is the mean of.
     """
-    if record is None:
-        return Cell(reason=absent)
-    if record.absent:
-        return Cell(reason=record.absent)
-    value = record.value(metric, aggregation)
+
+    cell: Cell
+    record: Record
+    value: Value
+    over: Mean
+
+    @property
+    def reason(self) -> str:
+        return self.cell.reason
+
+
+Matrix = list[list[Cell | Number]]
+
+
+def value_number(
+    entry: Entry | None, metric: str, aggregation: str | None, why_not: str, over: Mean = "actions"
+) -> Cell | Number:
+    """The value of a run with its interval; a dash with a reason where there is none.
+
+    Args:
+        why_not: the reason where there is no run at all.
+        over: what the number is the mean of.
+    """
+    if entry is None:
+        return Cell(reason=why_not)
+    if isinstance(entry, MissingRun):
+        return Cell(reason=entry.reason)
+    value = entry.value(metric, aggregation)
     if value is None or not math.isfinite(value.action_mean):
-        what = f"{METRICS.get(metric, metric)} under {aggregation_title(aggregation, '')}"
-        return Cell(reason=f"{what} was not obtained in run {record.id}")
+        what = f"{entry.metric(metric).title} under {aggregation_title(aggregation)}"
+        return Cell(reason=f"{what} was not obtained in run {entry.id}")
     if over == "frames":
-        low, high = record.frame_interval(value) or (math.nan, math.nan)
+        low, high = entry.frame_interval(value) or (math.nan, math.nan)
         value = value.model_copy(update={"action_mean": value.frame_mean, "low": low, "high": high})
-    return replace(value_cell(value), origin=(record, value, over))
+    return Number(replace(value_cell(value), runs=entry.runs), entry, value, over)
+
+
+def cell_of(number: Cell | Number) -> Cell:
+    """What is printed."""
+    return number.cell if isinstance(number, Number) else number
 
 
 def value_cell(value: Value) -> Cell:
-    """``45.2 ± 1.3``: the spread is the larger distance to an end of the interval, so that it claims no less."""
+    """``45.2 ± 1.3``: the spread is the larger distance to an end of the interval, so never less than that."""
     if not (math.isfinite(value.low) and math.isfinite(value.high)):
         return Cell(f"{value.action_mean:.1f}", value.action_mean)
     spread = max(value.action_mean - value.low, value.high - value.action_mean, 0.0)
@@ -61,73 +90,82 @@ def difference_cell(difference: Difference | None) -> Cell:
     return Cell(text, difference.difference, difference.low, difference.high, f"{spread:.2f}")
 
 
-def ranked(cells: Sequence[Cell], groups: Sequence[Hashable], higher: bool = False) -> list[Cell]:
-    """The same cells with best, second and ties with the best marked in each group.
+def rank(
+    numbers: Sequence[Cell | Number], groups: Sequence[Hashable], higher: bool = False
+) -> list[Cell | Number]:
+    """The same numbers with best, second and ties with the best marked in each group.
 
-    Cells that print the same number share a rank. A group that prints one number has no best. Group None is not
-    ranked. Lower is better unless ``higher``.
+    Numbers that print the same share a rank. A group that prints one number has no best. Group None is not ranked.
+    Lower is better unless ``higher``.
     """
-    result = list(cells)
-    for group, members in grouped(range(len(cells)), lambda index: groups[index]).items():
-        indices = [index for index in members if cells[index].number is not None]
-        printed = sorted({_printed(cells[index]) for index in indices}, reverse=higher)
+    result = list(numbers)
+    for group, members in grouped(range(len(numbers)), lambda index: groups[index]).items():
+        cells = {index: cell_of(numbers[index]) for index in members}
+        known = {index: cell for index, cell in cells.items() if cell.number is not None}
+        printed = sorted({_printed(cell) for cell in known.values()}, reverse=higher)
         if group is None or len(printed) < 2:
             continue
         choose = max if higher else min
-        best = choose((cells[index] for index in indices), key=lambda cell: cell.number or 0.0)
-        for index in indices:
-            rank = printed.index(_printed(cells[index])) + 1
-            tie = rank > 1 and _tied(cells[index], best)
-            result[index] = replace(cells[index], rank=rank if rank <= 2 else 0, tie=tie)
+        best = choose(known, key=lambda index: known[index].number or 0.0)
+        for index, cell in known.items():
+            place = printed.index(_printed(cell)) + 1
+            tie = place > 1 and _tied(numbers[index], numbers[best])
+            result[index] = _marked(numbers[index], replace(cell, rank=place if place <= 2 else 0, tie=tie))
     return result
 
 
 def rank_columns(
-    rows: Matrix, groups: Sequence[Hashable], columns: Iterable[int], higher: Container[int] = ()
+    rows: Sequence[Sequence[Cell | Number]],
+    groups: Sequence[Hashable],
+    columns: Iterable[int],
+    higher: Container[int] = (),
 ) -> Matrix:
-    """Rows with ``ranked`` applied to the given columns; ``groups`` has one entry per row.
+    """Rows with ``rank`` applied to the given columns; ``groups`` has one entry per row.
 
     ``higher``: the columns in which higher is better.
     """
-    rows = [list(row) for row in rows]
+    ranked: Matrix = [list(row) for row in rows]
     for column in columns:
-        for row, cell in zip(rows, ranked([row[column] for row in rows], groups, column in higher), strict=True):
-            row[column] = cell
-    return rows
+        numbers = rank([row[column] for row in ranked], groups, column in higher)
+        for row, number in zip(ranked, numbers, strict=True):
+            row[column] = number
+    return ranked
 
 
 def with_brackets(
-    rows: Matrix,
+    rows: Sequence[Sequence[Cell | Number]],
     groups: Sequence[Hashable],
     proposed: Sequence[bool],
     columns: Iterable[int],
     higher: Container[int] = (),
 ) -> Matrix:
     """Rows of proposed methods with their difference to the best of the other rows of their group."""
-    rows = [list(row) for row in rows]
+    bracketed: Matrix = [list(row) for row in rows]
     for column in columns:
         best = max if column in higher else min
+        numbers = [cell_of(row[column]).number for row in rows]
         for index in (index for index, is_proposed in enumerate(proposed) if is_proposed):
             others = [
-                other[column].number or 0.0
-                for other, group, own in zip(rows, groups, proposed, strict=True)
-                if group == groups[index] and not own and other[column].number is not None
+                number
+                for number, group, own in zip(numbers, groups, proposed, strict=True)
+                if group == groups[index] and not own and number is not None
             ]
-            number = rows[index][column].number
+            number = numbers[index]
             if number is not None and others:
-                rows[index][column] = replace(rows[index][column], ahead=number - best(others))
-    return rows
+                cell = replace(cell_of(rows[index][column]), ahead=number - best(others))
+                bracketed[index][column] = _marked(rows[index][column], cell)
+    return bracketed
 
 
-def with_runs(rows: Matrix, runs: Iterable[tuple[str, ...]]) -> tuple[Row, ...]:
-    """Rows with the ids of the runs that they come from."""
-    return tuple(Row(tuple(row), ids) for row, ids in zip(rows, runs, strict=True))
+def with_runs(rows: Sequence[Sequence[Cell | Number]], runs: Iterable[tuple[str, ...]]) -> tuple[Row, ...]:
+    """Rows as they are printed, with the ids of the runs that they come from."""
+    return tuple(Row(tuple(map(cell_of, row)), ids) for row, ids in zip(rows, runs, strict=True))
 
 
 def significant(number: float, digits: int = 3) -> Cell:
     """A cost as a cell: ``digits`` significant digits, no exponent."""
     if not math.isfinite(number):
-        return Cell(reason="not measured")
+        return Cell(reason=NOT_MEASURED)
     if number == 0:
         return Cell("0", number)
     rounded = float(f"{number:.{digits - 1}e}")
@@ -135,29 +173,44 @@ def significant(number: float, digits: int = 3) -> Cell:
     return Cell(f"{rounded:,.{max(0, decimals)}f}", number)
 
 
-def shape(record: Record) -> list[Cell]:
+def cost_cell(entry: Entry, quantity: Callable[[Cost], float]) -> Cell:
+    """A quantity of what a run costs; a dash where the cost of a missing run was not measured."""
+    return Cell(reason=NOT_MEASURED) if entry.cost is None else significant(quantity(entry.cost))
+
+
+def shape(entry: Entry) -> list[Cell]:
     """F, H, K."""
-    conditions = record.conditions
-    return [Cell(str(size)) for size in (record.cost.latency.frames, conditions.hypotheses, conditions.steps)]
+    conditions = entry.conditions
+    return [Cell(str(size)) for size in (output_frames(entry), conditions.hypotheses, conditions.steps)]
 
 
-def ms_per_frame(record: Record) -> Cell:
-    return significant(record.cost.latency.ms_per_frame)
+def ms_per_frame(entry: Entry) -> Cell:
+    """Of the prediction, whatever the aggregation."""
+    return cost_cell(entry, lambda cost: cost.ms_per_frame())
+
+
+def millions_of_parameters(entry: Entry) -> Cell:
+    return cost_cell(entry, lambda cost: cost.parameters / 1e6)
+
+
+def _marked(number: Cell | Number, cell: Cell) -> Cell | Number:
+    return replace(number, cell=cell) if isinstance(number, Number) else cell
 
 
 def _printed(cell: Cell) -> float:
     return float(cell.text.replace(",", ""))
 
 
-def _tied(cell: Cell, best: Cell) -> bool:
+def _tied(number: Cell | Number, best: Cell | Number) -> bool:
     """By the interval of the paired difference; by overlap where the takes are not the same or not known."""
-    if cell.origin and best.origin:
-        (record, value, over), (other, its, _) = cell.origin, best.origin
-        same = record.training_id == other.training_id
-        difference = record.difference(value, other, its, same_trainings=same, over=over)
+    if isinstance(number, Number) and isinstance(best, Number):
+        same = number.record.training_id == best.record.training_id
+        difference = number.record.difference(
+            number.value, best.record, best.value, same_trainings=same, over=number.over
+        )
         if difference is not None:
             return difference.indistinguishable
-    return _overlap(cell, best)
+    return _overlap(cell_of(number), cell_of(best))
 
 
 def _overlap(first: Cell, second: Cell) -> bool:

@@ -1,4 +1,4 @@
-"""The layout of costs: parameters, operations, time, memory, energy."""
+"""The table of costs (parameters, operations, time, memory, energy), and the layout that brings it along."""
 
 from __future__ import annotations
 
@@ -6,25 +6,20 @@ from collections.abc import Callable, Sequence
 
 from bench.results.cost import Cost
 from bench.results.record import Record
-from reports.rules.comparability import (
-    DETECTIONS,
-    SEEDS,
-    TRIVIAL,
-    grouped,
-    method_name,
-    row_names,
-    same_but,
-    sections,
-)
+from reports.rules.comparability import DETECTIONS, SEEDS, TRIVIAL, grouped, same_but, sections
 from reports.rules.conditions import paragraphs
-from reports.tables.cells import rank_columns, shape, significant, with_runs
+from reports.rules.entries import Entry
+from reports.rules.names import method_name, row_names
+from reports.tables.cells import NOT_MEASURED, rank_columns, shape, significant, with_runs
+from reports.tables.layout import Layout
+from reports.tables.variants import variants
 from reports.writers.table import Block, Cell, Column, Table
 
 RANKED = ("GFLOPs frame", "Time (ms) frame", "Memory (MB) peak")
 
-Figure = Callable[[Cost], float | None]
+Quantity = Callable[[Cost], float | None]
 
-FIGURES: dict[Column, Figure] = {
+QUANTITIES: dict[Column, Quantity] = {
     Column("own", "Parameters (M)"): lambda cost: cost.parameters / 1e6,
     Column("frozen", "Parameters (M)"): lambda cost: cost.frozen_parameters / 1e6,
     Column("window", "GFLOPs"): lambda cost: cost.flops_per_window / 1e9,
@@ -37,7 +32,7 @@ FIGURES: dict[Column, Figure] = {
     Column("peak", "Memory (MB)"): lambda cost: cost.peak_memory_mb,
     Column("added", "Memory (MB)"): lambda cost: cost.added_memory_mb,
 }
-GPU_FIGURES: dict[Column, Figure] = {
+GPU_QUANTITIES: dict[Column, Quantity] = {
     Column("weights", "Memory (MB)"): lambda cost: cost.weights_mb,
     Column("reserved", "Memory (MB)"): lambda cost: cost.reserved_memory_mb,
     Column("NVML", "Memory (MB)"): lambda cost: cost.nvml_memory_mb,
@@ -47,28 +42,33 @@ GPU_FIGURES: dict[Column, Figure] = {
 """Columns of tables with a GPU in them."""
 
 
-def cost(records: Sequence[Record], title: str) -> Table:
+def cost(entries: Sequence[Entry], title: str) -> Table:
     """What a prediction costs; never across devices. Trivial predictors are shown, but not ranked."""
-    on_gpu = any(record.cost.device_state or record.cost.reserved_memory_mb for record in records)
-    figures = FIGURES | (GPU_FIGURES if on_gpu else {})
-    columns = (Column("Method", align="l"), *(Column(header) for header in ("F", "H", "K")), *figures)
+    costs = [entry.cost for entry in entries if entry.cost is not None]
+    on_gpu = any(cost.device_state or cost.reserved_memory_mb for cost in costs)
+    quantities = QUANTITIES | (GPU_QUANTITIES if on_gpu else {})
+    columns = (Column("Method", align="l"), *(Column(header) for header in ("F", "H", "K")), *quantities)
     ranked = [index for index, column in enumerate(columns) if column.full_name in RANKED]
     blocks = []
-    for heading, members in sections(records):
-        alike = grouped(members, lambda record: same_but(record, *DETECTIONS, *SEEDS))
+    for heading, members in sections(entries):
+        alike = grouped(members, lambda entry: same_but(entry, *DETECTIONS, *SEEDS))
         first = [group[0] for group in alike.values()]
         names = row_names(first)
-        rows = [[Cell(name), *shape(r), *_cells(r, figures)] for name, r in zip(names, first, strict=True)]
-        groups = [None if record.method in TRIVIAL else record.cost.memory_source for record in first]
-        rows = rank_columns(rows, groups, ranked)
-        blocks.append(Block(with_runs(rows, [record.runs for record in first]), "", heading))
-    return Table(title, columns, tuple(blocks), paragraphs(records, "headline"), _notes(records))
+        rows = [[Cell(name), *shape(r), *_cells(r.cost, quantities)] for name, r in zip(names, first, strict=True)]
+        groups = [
+            entry.cost.memory_source if entry.cost and entry.method not in TRIVIAL else None for entry in first
+        ]
+        ranked_rows = rank_columns(rows, groups, ranked)
+        blocks.append(Block(with_runs(ranked_rows, [entry.runs for entry in first]), "", heading))
+    return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), _notes(entries, costs))
 
 
-def _cells(record: Record, figures: dict[Column, Figure]) -> list[Cell]:
-    numbers = {column: figure(record.cost) for column, figure in figures.items()}
+def _cells(cost: Cost | None, quantities: dict[Column, Quantity]) -> list[Cell]:
+    if cost is None:
+        return [Cell(reason=NOT_MEASURED)] * len(quantities)
+    numbers = {column: quantity(cost) for column, quantity in quantities.items()}
     return [
-        Cell(reason=_why_not(record.cost, column)) if number is None else significant(number)
+        Cell(reason=_why_not(cost, column)) if number is None else significant(number)
         for column, number in numbers.items()
     ]
 
@@ -79,8 +79,7 @@ def _why_not(cost: Cost, column: Column) -> str:
     return "measured by an older version" if cost.setup is None else "not known on this device"
 
 
-def _notes(records: Sequence[Record]) -> tuple[str, ...]:
-    costs = [record.cost for record in records]
+def _notes(entries: Sequence[Entry], costs: Sequence[Cost]) -> tuple[str, ...]:
     batches = sorted({cost.latency.throughput_batch for cost in costs})
     counted = "; ".join(dict.fromkeys(cost.memory_source for cost in costs))
     notes = [
@@ -90,7 +89,7 @@ def _notes(records: Sequence[Record]) -> tuple[str, ...]:
         "the prediction.",
         *_peaks(costs),
         *_stated("Arithmetic", [_arithmetic(cost) for cost in costs]),
-        *_stages(records),
+        *_stages(entries),
         *_devices(costs),
         "Runs that differ in detections or seeds only share a row: the first of them.",
         "Trivial predictors are not ranked.",
@@ -115,8 +114,9 @@ def _arithmetic(cost: Cost) -> str:
     return f"{setup.precision}, TF32 allowed for {setup.tf32}{compiled}, {setup.threads} threads"
 
 
-def _stages(records: Sequence[Record]) -> list[str]:
+def _stages(entries: Sequence[Entry]) -> list[str]:
     """Where the time of methods with stages goes, in percent, for the first record of each."""
+    records = [entry for entry in entries if isinstance(entry, Record)]
     first = {method_name(record): record for record in reversed(records) if record.cost.latency.stages_ms}
     shares = []
     for name, record in reversed(first.items()):
@@ -128,7 +128,7 @@ def _stages(records: Sequence[Record]) -> list[str]:
 
 
 def _devices(costs: Sequence[Cost]) -> list[str]:
-    """Clocks, power and heat over all records that know them."""
+    """Clocks, power and temperature, from the lowest to the highest of all records that have them."""
     states = [cost.device_state for cost in costs if cost.device_state is not None]
     stated = []
     for name, unit in (("clock_mhz", "MHz"), ("power_w", "W"), ("temperature_c", "°C")):
@@ -140,3 +140,8 @@ def _devices(costs: Sequence[Cost]) -> list[str]:
 def _stated(what: str, texts: Sequence[str]) -> list[str]:
     known = "; ".join(text for text in dict.fromkeys(texts) if text)
     return [f"{what}: {known}."] if known else []
+
+
+COSTS = Layout("cost", cost, "computational cost")
+LAYOUT = Layout("cost", variants, companions=(COSTS,))
+"""For what changes the cost and hardly the error: variants, and the table of their costs."""

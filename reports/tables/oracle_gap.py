@@ -1,83 +1,83 @@
-"""The layout of gaps: what a deployable aggregation leaves to the oracles, and what it costs."""
+"""What deployable aggregations leave to the oracles, and what they cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.results.record import Record
-from reports.rules.comparability import (
-    aggregation_title,
-    aggregations,
-    row_names,
-    sections,
-    sources,
-    split_by_source,
-    use_of_truth,
-)
+from bench.results.record import Record, ValueKind
+from reports.rules.comparability import aggregations, groups_of, in_table_order, use_of_truth, value_of
 from reports.rules.conditions import paragraphs
+from reports.rules.entries import Entry
+from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, row_names
 from reports.tables.cells import (
     DIFFERENCES,
     Matrix,
+    Number,
+    cost_cell,
     difference_cell,
-    measured,
     rank_columns,
     shape,
     significant,
+    value_number,
     with_runs,
 )
+from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Table
 
-ORACLES = ("P-Best", "J-Best")
-
-NOT_COUNTED = "it needs ground truth, so nobody would run it"
+NOT_COUNTED = "it needs ground truth, so it cannot be deployed"
 
 
-def gaps(records: Sequence[Record], title: str) -> Table:
+def oracle_gap(entries: Sequence[Entry], title: str) -> Table:
     """A row per aggregation that is no oracle: its error, how far the oracles are ahead, and its time."""
+    found = in_table_order(pair for entry in entries for pair in aggregations(entry))
+    oracles = [(name, kind) for name, kind in found if kind == "oracle"]
     columns = (
         *(Column(header, align="l") for header in ("Method", "Aggregation")),
         *(Column(header) for header in ("F", "H", "K", "MPJPE")),
-        *(Column(f"{oracle}†", "MPJPE minus") for oracle in ORACLES),
+        *(Column(aggregation_title(*oracle), "MPJPE minus") for oracle in oracles),
         Column("predict", "ms/window"),
         Column("aggregate", "ms/window"),
     )
     blocks = []
-    for heading, members in sections(records):
-        for text, group in split_by_source(members, sources(records)):
-            rows: Matrix = []
-            groups: list[str] = []
-            runs: list[tuple[str, ...]] = []
-            for record, name in zip(group, row_names(group), strict=True):
-                for aggregation, kind in aggregations(record):
-                    if kind in ("deployable", "assisted"):
-                        rows.append(_row(record, name, aggregation, kind))
-                        groups.append(use_of_truth(aggregation, kind))
-                        runs.append(record.runs)
-            if rows:
-                blocks.append(Block(with_runs(rank_columns(rows, groups, [5]), runs), text, heading))
+    for heading, text, group in groups_of(entries):
+        rows: Matrix = []
+        groups: list[str] = []
+        runs: list[tuple[str, ...]] = []
+        for entry, name in zip(group, row_names(group), strict=True):
+            for aggregation, kind in aggregations(entry):
+                if isinstance(entry, Record) and kind in ("deployable", "assisted"):
+                    rows.append(_row(entry, name, aggregation, kind, [oracle for oracle, _ in oracles]))
+                    groups.append(use_of_truth(aggregation, kind))
+                    runs.append(entry.runs)
+        if rows:
+            blocks.append(Block(with_runs(rank_columns(rows, groups, [5]), runs), text, heading))
+    names = ", ".join(str(oracle) for oracle, _ in oracles)
     notes = (
-        "Errors in mm, mean over actions of the mean over an action's frames.",
-        "MPJPE minus P-Best, J-Best: what choosing with the ground-truth pose would still gain.",
+        MEAN_OVER_ACTIONS,
+        f"MPJPE minus {names}: what choosing with the ground-truth pose would still gain.",
         DIFFERENCES,
         "aggregate: time at batch 1 to make one pose of the H hypotheses of the last step, on top of predict.",
     )
-    return Table(title, columns, tuple(blocks), paragraphs(records), notes)
+    return Table(title, columns, tuple(blocks), paragraphs(entries), notes)
 
 
-def _row(record: Record, name: str, aggregation: str | None, kind: str) -> list[Cell]:
-    row = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(record)]
-    row.append(measured(record, "mpjpe", aggregation, ""))
-    value = record.value("mpjpe", aggregation)
-    for oracle in ORACLES:
-        best = record.value("mpjpe", oracle)
+def _row(
+    record: Record, name: str, aggregation: str | None, kind: ValueKind, oracles: Sequence[str | None]
+) -> list[Cell | Number]:
+    row: list[Cell | Number] = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(record)]
+    row.append(value_number(record, "mpjpe", aggregation, ""))
+    value = value_of(record, "mpjpe", aggregation)
+    for oracle in oracles:
+        best = value_of(record, "mpjpe", oracle)
         if value is None or best is None:
             row.append(Cell(reason="not computed in this run"))
         else:
             row.append(difference_cell(record.difference(value, record, best, same_trainings=True)))
+    row.append(cost_cell(record, lambda cost: cost.latency.median_ms))
     spent = record.cost.aggregation_ms.get(aggregation or "")
-    absent = NOT_COUNTED if kind == "assisted" else "not measured in this run"
-    row += [
-        significant(record.cost.latency.median_ms),
-        Cell(reason=absent) if spent is None else significant(spent),
-    ]
+    why_not = NOT_COUNTED if kind == "assisted" else "not measured in this run"
+    row.append(Cell(reason=why_not) if spent is None else significant(spent))
     return row
+
+
+LAYOUT = Layout("oracle_gap", oracle_gap, "gap to the oracle aggregations")

@@ -1,184 +1,193 @@
-"""The audit: what every liberty of the field's protocols is worth, as differences with their intervals."""
+"""The protocol audit: how much each choice of the field's protocols changes a number, with its interval."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.config.choices import CHOICES, Choice
 from bench.results.record import Record
-from reports.rules.comparability import METRICS, grouped, headline
+from reports.rules.comparability import grouped, headline, value_of
 from reports.rules.conditions import paragraphs
-from reports.tables.cells import DIFFERENCES, difference_cell, measured, with_runs
+from reports.rules.entries import Entry
+from reports.rules.metrics import ERRORS, printed_metrics
+from reports.tables.cells import DIFFERENCES, Number, difference_cell, value_number, with_runs
+from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Table
 
-ANSWER = "answer"
-"""Stands for the headline aggregation of a method: its single pose, or P-Agg."""
+SINGLE_POSE = "single pose"
+"""Stands for the headline aggregation of a method: its one pose, or P-Agg."""
 
-NO_FLIP, NO_LABEL, OVERLAP, CALL, TEST, GT, RELEASED = (
-    "no flip", "no label", "overlap", "P-Best per call", "checkpoint on test", "GT", "released",
-)  # fmt: skip
-"""Ways in which an evaluation departs from the honest one of its method."""
+GT, RELEASED = "data.detections", "method.options.behaviour"
+"""Departures that are no choice of the protocol; those have their key as name."""
+
+TAIL, CALL, SELECTION = "evaluation.tail", "evaluation.call", "training.selection"
+
+Runs = Mapping[frozenset[str], Entry]
+"""A method's runs by what departs from the usual protocol."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A number: the departures of its evaluation, and its aggregation."""
+    """A number: the departures of its evaluation from the usual protocol, and its aggregation."""
 
     departures: frozenset[str] = frozenset()
-    aggregation: str = ANSWER
+    aggregation: str = SINGLE_POSE
 
 
 @dataclass(frozen=True)
-class Liberty:
-    """A row: the number with the liberty, and the one without.
+class AuditedChoice:
+    """A row: the number with the choice, and the one that it is compared with.
 
     Attributes:
         name, instead: what the table prints.
-        absent: why a method has no such number.
+        why_not: why a method has no such number.
     """
 
     name: str
     instead: str
-    taken: Reading
-    honest: Reading = Reading()
-    absent: str = ""
+    chosen: Reading
+    usual: Reading = Reading()
+    why_not: str = ""
 
 
 NO_HYPOTHESES = "a deterministic method has no hypotheses"
-LIBERTIES = (
-    Liberty(
-        "Best joint of the hypotheses (J-Best)†", "P-Agg", Reading(aggregation="J-Best"), absent=NO_HYPOTHESES
+
+
+def _audited(choice: Choice) -> list[AuditedChoice]:
+    """The row of a choice of the protocol, if it has one."""
+    row = choice.audit
+    if row is None:
+        return []
+    aggregation = choice.aggregation or SINGLE_POSE
+    departing, usual = Reading(frozenset({choice.key}), aggregation), Reading(aggregation=aggregation)
+    if row.usual_flatters:
+        departing, usual = usual, departing
+    return [AuditedChoice(row.name, row.instead, departing, usual, row.missing)]
+
+
+AUDITED = (
+    AuditedChoice(
+        "Best joint of the hypotheses (J-Best)†", "P-Agg", Reading(aggregation="J-Best"), why_not=NO_HYPOTHESES
     ),
-    Liberty(
-        "Best pose of the hypotheses (P-Best)†", "P-Agg", Reading(aggregation="P-Best"), absent=NO_HYPOTHESES
+    AuditedChoice(
+        "Best pose of the hypotheses (P-Best)†", "P-Agg", Reading(aggregation="P-Best"), why_not=NO_HYPOTHESES
     ),
-    Liberty(
-        "P-Best for each call of several windows†", "P-Best for each window",
-        Reading(frozenset({CALL}), "P-Best"), Reading(aggregation="P-Best"), NO_HYPOTHESES,
-    ),
-    Liberty(
+    AuditedChoice(
         "Root trajectory given (J-Agg)‡", "root fitted (J-Fit)",
         Reading(aggregation="J-Agg"), Reading(aggregation="J-Fit"), NO_HYPOTHESES,
     ),
-    Liberty(
-        "Action label given§", "empty label", Reading(), Reading(frozenset({NO_LABEL})),
-        "the method does not read action labels",
-    ),
-    Liberty("Flip averaging", "one pass", Reading(), Reading(frozenset({NO_FLIP}))),
-    Liberty("Overlap of the last windows counted twice", "each frame once", Reading(frozenset({OVERLAP}))),
-    Liberty("Checkpoint chosen on the test set", "on validation takes", Reading(frozenset({TEST}))),
-    Liberty("Ground-truth 2D poses (GT)", "detected (DET)", Reading(frozenset({GT}))),
-    Liberty(
+    *(audited for choice in CHOICES for audited in _audited(choice)),
+    AuditedChoice("Ground-truth 2D poses (GT)", "detected (DET)", Reading(frozenset({GT}))),
+    AuditedChoice(
         "FinePOSE as released", "as described", Reading(frozenset({RELEASED})),
-        absent="released and described differ in FinePOSE only",
+        why_not="released and described differ in FinePOSE only",
     ),
 )  # fmt: skip
 TOGETHER = (
-    Liberty(
+    AuditedChoice(
         "J-Best, checkpoint on the test set, overlap†", "none of them",
-        Reading(frozenset({TEST, OVERLAP}), "J-Best"), absent=NO_HYPOTHESES,
+        Reading(frozenset({SELECTION, TAIL}), "J-Best"), why_not=NO_HYPOTHESES,
     ),
-    Liberty("Checkpoint on the test set, overlap", "none of them", Reading(frozenset({TEST, OVERLAP}))),
+    AuditedChoice("Checkpoint on the test set, overlap", "none of them", Reading(frozenset({SELECTION, TAIL}))),
 )  # fmt: skip
 
 
-def departures(record: Record) -> frozenset[str]:
-    """In what the evaluation of a record differs from the honest one."""
-    training, evaluation = record.experiment["training"], record.experiment["evaluation"]
-    found = {
-        NO_FLIP: not record.conditions.flip,
-        NO_LABEL: evaluation.get("actions", "given") != "given",
-        OVERLAP: evaluation.get("tail", "dedup") == "overlap",
-        CALL: evaluation.get("call") is not None,
-        TEST: training.get("selection") == "test",
-        GT: record.data.test_detections == "gt",
-        RELEASED: record.experiment["method"].get("options", {}).get("behaviour") == "released",
-    }
-    return frozenset(name for name, true in found.items() if true)
+def departures(entry: Entry) -> frozenset[str]:
+    """In what the evaluation of a run differs from the usual one."""
+    found = {choice.key for choice in CHOICES if choice.departs(entry.experiment)}
+    if entry.data.test_detections == "gt":
+        found.add(GT)
+    if entry.experiment["method"].get("options", {}).get("behaviour") == "released":
+        found.add(RELEASED)
+    return frozenset(found)
 
 
-def audit(records: Sequence[Record], title: str) -> Table:
-    """A row per liberty, a column per method; each entry the paired difference that it makes."""
-    methods = list(dict.fromkeys(record.title for record in records))
-    columns = [Column("Liberty", align="l"), Column("instead of", align="l"), *map(Column, methods)]
+def protocol_audit(entries: Sequence[Entry], title: str) -> Table:
+    """A row per choice, a column per method; each entry the paired difference that the choice makes."""
+    methods = list(dict.fromkeys(entry.title for entry in entries))
+    columns = [Column("Protocol choice", align="l"), Column("instead of", align="l"), *map(Column, methods)]
     blocks = []
-    for section, members in _by_data(records).items():
-        runs = {title: _by_departures(members, title) for title in methods}
-        for metric, name in METRICS.items():
-            rows = [_honest_row(list(runs.values()), metric)]
-            rows += [_liberty_row(liberty, list(runs.values()), metric) for liberty in LIBERTIES]
-            rows.append(_mean_row(list(runs.values()), metric))
-            rows += [_liberty_row(liberty, list(runs.values()), metric) for liberty in TOGETHER]
-            ids = tuple(run for record in members for run in record.runs)
-            blocks.append(Block(with_runs(rows, [ids] * len(rows)), f"{name} (mm)", section))
-    honest = [record for record in records if not departures(record)]
+    for section, members in _by_data(entries).items():
+        runs = [_by_departures(members, method) for method in methods]
+        for metric, info in printed_metrics(entries, ERRORS).items():
+            rows = [_usual_row(runs, metric)]
+            rows += [_row(audited, runs, metric) for audited in AUDITED]
+            rows.append(_mean_row(runs, metric))
+            rows += [_row(audited, runs, metric) for audited in TOGETHER]
+            ids = tuple(run for entry in members for run in entry.runs)
+            blocks.append(Block(with_runs(rows, [ids] * len(rows)), f"{info.title} ({info.unit})", section))
+    usual = [entry for entry in entries if not departures(entry)]
     notes = (
-        "First row: mean over actions, under the conditions below. Other rows: the difference that the liberty "
+        "First row: mean over actions, under the conditions below. Other rows: the difference that the choice "
         "makes to it, below zero where it flatters.",
         DIFFERENCES,
-        *_sizes_of_calls(records),
+        *_sizes_of_calls(entries),
     )
-    return Table(title, tuple(columns), tuple(blocks), paragraphs(honest or records), notes)
+    return Table(title, tuple(columns), tuple(blocks), paragraphs(usual or entries), notes)
 
 
-def _by_data(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Records by what was evaluated on; the heading is empty where that is one thing."""
-    groups = grouped(records, lambda record: (record.data.label, record.preset, record.data.subset))
+def _by_data(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Runs by what was evaluated on; the heading is empty where that is one thing."""
+    groups = grouped(entries, lambda entry: (entry.data.label, entry.preset, entry.data.subset))
     if len(groups) == 1:
-        return {"": list(records)}
+        return {"": list(entries)}
     return {", ".join(key): members for key, members in groups.items()}
 
 
-def _by_departures(records: Sequence[Record], title: str) -> dict[frozenset[str], Record]:
-    """The first record of a method with each set of departures."""
-    found: dict[frozenset[str], Record] = {}
-    for record in records:
-        if record.title == title:
-            found.setdefault(departures(record), record)
+def _by_departures(entries: Sequence[Entry], title: str) -> Runs:
+    """The first run of a method with each set of departures."""
+    found: dict[frozenset[str], Entry] = {}
+    for entry in entries:
+        if entry.title == title:
+            found.setdefault(departures(entry), entry)
     return found
 
 
-def _honest_row(runs: list[dict[frozenset[str], Record]], metric: str) -> list[Cell]:
+def _usual_row(runs: Sequence[Runs], metric: str) -> list[Cell | Number]:
     cells = []
     for by_departures in runs:
-        record = by_departures.get(frozenset())
-        answer = headline(record) if record else None
-        cells.append(measured(record, metric, answer, "no run without liberties"))
-    return [Cell("None of the liberties below but flip and label"), Cell(""), *cells]
+        entry = by_departures.get(frozenset())
+        aggregation = headline(entry) if entry else None
+        cells.append(value_number(entry, metric, aggregation, "no run under the usual protocol"))
+    return [Cell("None of the choices below but flip and label"), Cell(""), *cells]
 
 
-def _liberty_row(liberty: Liberty, runs: list[dict[frozenset[str], Record]], metric: str) -> list[Cell]:
-    cells = [_difference_cell(liberty, by_departures, metric) for by_departures in runs]
-    return [Cell(liberty.name), Cell(liberty.instead), *cells]
+def _row(audited: AuditedChoice, runs: Sequence[Runs], metric: str) -> list[Cell | Number]:
+    cells = [_difference_cell(audited, by_departures, metric) for by_departures in runs]
+    return [Cell(audited.name), Cell(audited.instead), *cells]
 
 
-def _difference_cell(liberty: Liberty, runs: dict[frozenset[str], Record], metric: str) -> Cell:
-    taken, honest = (runs.get(reading.departures) for reading in (liberty.taken, liberty.honest))
-    if taken is None or honest is None:
-        return Cell(reason=liberty.absent or "not run")
-    value = taken.value(metric, _aggregation(liberty.taken, taken))
-    its = honest.value(metric, _aggregation(liberty.honest, honest))
-    if value is None or its is None:
-        return Cell(reason=liberty.absent or "not obtained in these runs")
-    same = taken.training_id == honest.training_id or TEST in liberty.taken.departures ^ liberty.honest.departures
-    difference = taken.difference(value, honest, its, same_trainings=same)
-    return difference_cell(difference)
+def _difference_cell(audited: AuditedChoice, runs: Runs, metric: str) -> Cell:
+    chosen, usual = (runs.get(reading.departures) for reading in (audited.chosen, audited.usual))
+    if chosen is None or usual is None:
+        return Cell(reason=audited.why_not or "not run")
+    value = value_of(chosen, metric, _aggregation(audited.chosen, chosen))
+    other = value_of(usual, metric, _aggregation(audited.usual, usual))
+    if value is None or other is None or not isinstance(chosen, Record) or not isinstance(usual, Record):
+        return Cell(reason=audited.why_not or "not obtained in these runs")
+    other_checkpoint = SELECTION in audited.chosen.departures ^ audited.usual.departures
+    same = chosen.training_id == usual.training_id or other_checkpoint
+    return difference_cell(chosen.difference(value, usual, other, same_trainings=same))
 
 
-def _aggregation(reading: Reading, record: Record) -> str | None:
-    return headline(record) if reading.aggregation == ANSWER else reading.aggregation
+def _aggregation(reading: Reading, entry: Entry) -> str | None:
+    return headline(entry) if reading.aggregation == SINGLE_POSE else reading.aggregation
 
 
-def _mean_row(runs: list[dict[frozenset[str], Record]], metric: str) -> list[Cell]:
+def _mean_row(runs: Sequence[Runs], metric: str) -> list[Cell | Number]:
     cells = []
     for by_departures in runs:
-        record = by_departures.get(frozenset())
-        value = record.value(metric, headline(record)) if record else None
-        difference = record.action_minus_frame_mean(value) if record and value else None
+        entry = by_departures.get(frozenset())
+        value = value_of(entry, metric, headline(entry)) if entry else None
+        difference = entry.action_minus_frame_mean(value) if isinstance(entry, Record) and value else None
         cells.append(difference_cell(difference) if value else Cell(reason="not run"))
     return [Cell("Mean over actions"), Cell("mean over frames"), *cells]
 
 
-def _sizes_of_calls(records: Sequence[Record]) -> list[str]:
-    sizes = dict.fromkeys(r.conditions.best_over for r in records if CALL in departures(r))
+def _sizes_of_calls(entries: Sequence[Entry]) -> list[str]:
+    sizes = dict.fromkeys(entry.conditions.best_over for entry in entries if CALL in departures(entry))
     return [f"P-Best per call: {', '.join(sizes)} of one sequence."] if sizes else []
+
+
+LAYOUT = Layout("audit", protocol_audit, in_overall=False)

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.config.parsing import Frozen
-from reports.rules.comparability import MARKS, Source
+from bench.results.record import SYMBOLS
+from reports.rules.comparability import Source
 from reports.writers.table import Block, Cell, Row
 
 SECTION = "Reported by the papers on Human3.6M: not measured here, not comparable with the rows above"
-USES = {"": "Reported, one pose", "J-Best": "Reported, oracle†: used the ground-truth pose at test time"}
+REPORTED_USES = {"": "Reported, one pose", "J-Best": "Reported, oracle†: used the ground-truth pose at test time"}
 NOT_TAKEN = "reported rows: only errors were taken from the papers"
 UNKNOWN = "reported rows: not reported, or not known with certainty"
 
@@ -45,7 +46,7 @@ def reported_blocks(titles: dict[Source, str], metrics: Sequence[str]) -> tuple[
     """Rows for the table of methods, in the columns of the first detected and the first exact source."""
     places = _places(titles)
     blocks = []
-    for aggregation, text in USES.items():
+    for aggregation, text in REPORTED_USES.items():
         chosen = [entry for entry in published() if entry.aggregation == aggregation]
         rows = [Row(tuple(_cells(entry, places, titles, metrics))) for entry in chosen]
         blocks.append(Block(tuple(rows), text, SECTION))
@@ -53,7 +54,7 @@ def reported_blocks(titles: dict[Source, str], metrics: Sequence[str]) -> tuple[
 
 
 def sources_of_reported() -> str:
-    """A paragraph: who says so, under which conditions, and how far that was checked."""
+    """A paragraph: the paper of each number, its conditions, and what was checked in a source."""
     return " ".join(
         [
             "Reported numbers (citations in full: reports/tables/published_numbers.toml).",
@@ -73,7 +74,7 @@ def _places(titles: dict[Source, str]) -> dict[Source, str]:
 def _cells(
     entry: Reported, places: dict[Source, str], titles: dict[Source, str], metrics: Sequence[str]
 ) -> list[Cell]:
-    mark = MARKS["oracle"] if entry.aggregation else ""
+    mark = SYMBOLS["oracle"] if entry.aggregation else ""
     cells = [Cell(f"{entry.title} ({entry.detector})"), Cell((entry.aggregation or "single") + mark)]
     cells += [_known(size) for size in (entry.frames, entry.hypotheses, entry.steps)]
     cells += [Cell(reason=NOT_TAKEN)] * 2

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bench.results.record import Environment, Record
-from reports.rules.comparability import device, grouped, method_name, seeds_of, setting
+from reports.rules.comparability import device, grouped, setting
+from reports.rules.conditions import test_part
+from reports.rules.names import method_name, seeds_of
 from reports.writers.table import Block, Cell, Column, Row, Table
 
-HEADERS = (
-    "Run",
-    "Training",
-    "MLflow run",
-    "Commit",
-    "Method",
-    "Size",
-    "Detections",
-    "H",
-    "K",
-    "Seeds",
-    "Label",
-    "Flip",
-)
+COLUMNS: dict[str, Callable[[Record], str]] = {
+    "Run": lambda record: record.id,
+    "Training": lambda record: record.training_id,
+    "MLflow run": lambda record: record.mlflow_run_id or "not logged",
+    "Commit": lambda record: record.git_commit,
+    "Method": method_name,
+    "Size": lambda record: record.preset,
+    "Detections": lambda record: f"{record.data.train_detections} → {record.data.test_detections}",
+    "H": lambda record: str(record.conditions.hypotheses),
+    "K": lambda record: str(record.conditions.steps),
+    "Seeds": seeds_of,
+    "Label": lambda record: "given" if record.conditions.action_label_given else "no",
+    "Flip": lambda record: "yes" if record.conditions.flip else "no",
+}
+IN_COLUMNS = ("Flip augmentation at test time", "Action label given at test time")
+"""Choices of the protocol that have a column of their own."""
 
 
 def register(records: Sequence[Record]) -> Table:
-    """One row per run with its identities; what runs share is spelled out below, under a letter."""
+    """One row per run with its identities; conditions that runs share are written once below, as C1, C2, …"""
     shared = grouped(records, _shared)
     letters = {key: f"C{number}" for number, key in enumerate(shared, start=1)}
-    columns = (*(Column(header, align="l") for header in HEADERS), Column("Conditions", align="l"))
+    columns = (*(Column(header, align="l") for header in COLUMNS), Column("Conditions", align="l"))
     rows = [
-        Row(tuple(map(Cell, (*_identities(record), *_liberties(record), letters[_shared(record)]))), (record.id,))
+        Row((*(Cell(text(record)) for text in COLUMNS.values()), Cell(letters[_shared(record)])), (record.id,))
         for record in records
     ]
     notes = (
@@ -47,34 +51,16 @@ def environments(records: Sequence[Record]) -> list[tuple[str, list[str]]]:
     return [(name, _environment(members[0].environment, members)) for (name, _), members in groups.items()]
 
 
-def _identities(record: Record) -> tuple[str, ...]:
-    return (record.id, record.training_id, record.mlflow_run_id or "not logged", record.git_commit)
-
-
-def _liberties(record: Record) -> tuple[str, ...]:
-    conditions = record.conditions
-    return (
-        method_name(record),
-        record.preset,
-        f"{record.data.train_detections} → {record.data.test_detections}",
-        str(conditions.hypotheses),
-        str(conditions.steps),
-        seeds_of(record),
-        "given" if conditions.action_label_given else "no",
-        "yes" if conditions.flip else "no",
-    )
-
-
 def _shared(record: Record) -> tuple[str, ...]:
     data, place = record.data, setting(record)
     notes = [f"{key.capitalize()}: {text}." for key, text in record.conditions.notes.items()]
+    choices = [f"{name}: {words}." for name, words in record.conditions.stated.items() if name not in IN_COLUMNS]
     return (
         f"Data: {data.label} ({data.name}, content {data.fingerprint}).",
         f"Training subjects: {place.training_subjects}. Test subjects: {place.test_subjects}.",
-        f"Test part: {data.subset}, {data.windows:,} windows, {data.frames:,} frames, "
-        f"{data.sequences:,} sequences, {len(data.takes):,} takes.",
-        f"Frames of the last windows: {record.conditions.tail}. P-Best for each: {record.conditions.best_over}.",
-        f"Checkpoint selection: {place.selection}. Validation: {record.conditions.validation}.",
+        f"Test part: {test_part(record)}.",
+        *choices,
+        f"Validation: {record.conditions.validation}.",
         f"Device: {place.device}.",
         *notes,
         *(f"Warning: {text.rstrip('.')}." for text in record.environment.warnings),

@@ -1,30 +1,21 @@
-"""What changed between two sets of runs: by how much, and whether that is more than noise."""
+"""Two sets of runs compared: what changed, by how much, and whether that is more than noise."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from bench.results.record import Mean, Record
+from bench.results.record import MetricInfo, Record
 from bench.results.seeds import pool
+from bench.results.statistics import Difference, Mean
 from models.errors import InputError
-from reports.rules.comparability import (
-    HIGHER_IS_BETTER,
-    METRICS,
-    SCORES,
-    aggregation_title,
-    device,
-    grouped,
-    headline,
-)
+from reports.rules.comparability import device, grouped, headline
 from reports.rules.conditions import paragraphs
+from reports.rules.metrics import ERRORS, SCORES, printed_metrics
+from reports.rules.names import aggregation_title
 from reports.rules.pairing import Matching, Pair, arrow, match, named
-from reports.tables.cells import difference_cell, measured, significant, with_runs
+from reports.tables.cells import cell_of, difference_cell, significant, value_number, with_runs
 from reports.writers.table import Block, Cell, Column, Table
-
-if TYPE_CHECKING:
-    from bench.results.record import Difference
 
 FALSE_ALARMS = 0.05
 """Share of the changes called so that may be none."""
@@ -45,7 +36,7 @@ SEEDS = (
 
 @dataclass(frozen=True)
 class _Line:
-    """A row in the making; ``difference`` where it is tested over takes, ``better`` where lower or higher is."""
+    """A row without its verdict; ``difference``: of errors, tested over takes; ``higher`` is better."""
 
     cells: tuple[Cell, ...]
     difference: Difference | None = None
@@ -86,25 +77,25 @@ def changes(names: tuple[str, str], before: Sequence[Record], after: Sequence[Re
 
 
 def _lines(pair: Pair) -> list[_Line]:
-    lines = []
     by_frames = pair.after.value("pck", headline(pair.after)) is not None
     over: Mean = "frames" if by_frames else "actions"
-    for metric, title in (SCORES if by_frames else METRICS).items():
-        lines.append(_error_line(pair, metric, title.split()[0], over))
+    metrics = printed_metrics(pair[:2], SCORES if by_frames else ERRORS)
+    lines = [_error_line(pair, metric, info, over) for metric, info in metrics.items()]
     return [*lines, _time_line(pair), *_size_lines(pair)]
 
 
-def _error_line(pair: Pair, metric: str, title: str, over: Mean) -> _Line:
+def _error_line(pair: Pair, metric: str, info: MetricInfo, over: Mean) -> _Line:
     chosen = [headline(record) for record in pair[:2]]
-    cells = [measured(record, metric, name, "", over) for record, name in zip(pair[:2], chosen, strict=True)]
-    aggregation = " → ".join(dict.fromkeys(aggregation_title(name, "") for name in chosen))
-    values = [record.value(metric, name) for record, name in zip(pair[:2], chosen, strict=True)]
+    sides = list(zip(pair[:2], chosen, strict=True))
+    cells = [cell_of(value_number(record, metric, name, "", over)) for record, name in sides]
+    aggregation = " → ".join(dict.fromkeys(aggregation_title(name) for name in chosen))
+    values = [record.value(metric, name) for record, name in sides]
     difference = None
     if values[0] is not None and values[1] is not None and not any(cell.reason for cell in cells):
         same = pair.before.training_id == pair.after.training_id
         difference = pair.after.difference(values[1], pair.before, values[0], same_trainings=same, over=over)
-    row = (*_label(pair, aggregation, title), *cells, difference_cell(difference))
-    return _Line(row, difference, metric in HIGHER_IS_BETTER)
+    row = (*_label(pair, aggregation, info.title), *cells, difference_cell(difference))
+    return _Line(row, difference, info.higher_is_better)
 
 
 def _time_line(pair: Pair) -> _Line:
@@ -151,7 +142,7 @@ def _percent(before: float, after: float) -> Cell:
 def _judged(lines: list[list[_Line]]) -> list[list[_Line]]:
     """The same lines with the verdicts of the tested differences, which depend on how many are tested."""
     tested = [line.difference for found in lines for line in found if line.difference]
-    limit = _largest_p([difference.p_value for difference in tested])
+    limit = largest_p([difference.p_value for difference in tested])
     return [[replace(line, verdict=_verdict(line, limit)) for line in found] for found in lines]
 
 
@@ -166,7 +157,7 @@ def _verdict(line: _Line, limit: float) -> str:
     return "no" if difference.indistinguishable else "not among so many"
 
 
-def _largest_p(values: Iterable[float]) -> float:
+def largest_p(values: Iterable[float]) -> float:
     """The largest p-value that counts as a change (Benjamini and Hochberg, JRSS B 57, 1995); −1 if none does."""
     ordered = sorted(values)
     fine = [p for rank, p in enumerate(ordered, start=1) if p <= FALSE_ALARMS * rank / len(ordered)]

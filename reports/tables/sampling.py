@@ -1,40 +1,37 @@
-"""Layouts that are grids: H by K, and actions by methods."""
+"""MPJPE and time on the grid of hypotheses and steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from bench.results.record import Mean, Record
+from reports.figures.convergence import convergence
+from reports.figures.heatmap import error_heatmap
 from reports.rules.comparability import (
-    HIGHER_IS_BETTER,
     SAMPLING,
-    SCORES,
     Line,
-    aggregation_title,
     aggregations,
-    arranged,
-    headline,
-    row_names,
+    into_lines,
     same_but,
-    sampling_size,
     sections,
     source,
     sources,
-    split_by_source,
 )
 from reports.rules.conditions import paragraphs
-from reports.tables.cells import measured, rank_columns, ranked, shape, significant, with_runs
+from reports.rules.entries import Entry
+from reports.rules.names import aggregation_title, row_names, sampling_size
+from reports.tables.cells import Number, cell_of, cost_cell, rank, value_number
+from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Row, Table
 
 
-def sampling(records: Sequence[Record], title: str) -> Table:
+def sampling(entries: Sequence[Entry], title: str) -> Table:
     """MPJPE on the grid of K (rows) and H (columns) per method and aggregation, then the time it takes."""
-    widths = sorted({record.conditions.hypotheses for record in records})
-    titles = sources(records)
+    widths = sorted({entry.conditions.hypotheses for entry in entries})
+    titles = sources(entries)
     blocks: list[Block] = []
-    for heading, members in sections(records):
-        grids = arranged(members, lambda record: (same_but(record, *SAMPLING), source(record)), sampling_size)
+    for heading, members in sections(entries):
+        grids = into_lines(members, lambda entry: (same_but(entry, *SAMPLING), source(entry)), sampling_size)
         names = row_names([grid.first for grid in grids])
         for grid, name in zip(grids, names, strict=True):
             place = f"{name}, {titles[source(grid.first)]}" if len(titles) > 1 else name
@@ -44,126 +41,41 @@ def sampling(records: Sequence[Record], title: str) -> Table:
         "MPJPE in mm, mean over actions of the mean over an action's frames; best and second are of one grid.",
         "ms/window: median at batch 1, with every hypothesis, step and flip.",
     )
-    return Table(title, columns, tuple(blocks), paragraphs(records), notes)
+    return Table(title, columns, tuple(blocks), paragraphs(entries), notes)
 
 
 def _blocks_of_grid(grid: Line, widths: list[int], place: str, section: str) -> list[Block]:
     blocks = []
-    pairs = dict.fromkeys(pair for record in grid.slots.values() for pair in aggregations(record))
+    pairs = dict.fromkeys(pair for entry in grid.slots.values() for pair in aggregations(entry))
     for aggregation, kind in pairs:
-        cells, runs = _on_grid(grid, widths, partial(measured, metric="mpjpe", aggregation=aggregation, absent=""))
+        number = partial(value_number, metric="mpjpe", aggregation=aggregation, why_not="")
+        cells, runs = _on_grid(grid, widths, number)
         text = f"{place}, {aggregation_title(aggregation, kind)}: MPJPE"
-        blocks.append(_block(ranked(cells, [0] * len(cells)), runs, text, section))
-    cells, runs = _on_grid(grid, widths, lambda record: significant(record.cost.latency.median_ms))
+        blocks.append(_block(rank(cells, [0] * len(cells)), runs, text, section))
+    cells, runs = _on_grid(grid, widths, partial(cost_cell, quantity=lambda cost: cost.latency.median_ms))
     return [*blocks, _block(cells, runs, f"{place}: ms/window", section)]
 
 
 def _on_grid(
-    grid: Line, widths: list[int], cell: Callable[[Record], Cell]
-) -> tuple[list[Cell], dict[int, tuple[str, ...]]]:
+    grid: Line, widths: list[int], cell: Callable[[Entry], Cell | Number]
+) -> tuple[list[Cell | Number], dict[int, tuple[str, ...]]]:
     """Cells row by row, and K → ids of the runs in its row."""
-    cells, runs = [], {}
-    for step in sorted({record.conditions.steps for record in grid.slots.values()}):
+    cells: list[Cell | Number] = []
+    runs = {}
+    for step in sorted({entry.conditions.steps for entry in grid.slots.values()}):
         found = [grid.slots.get((width, step)) for width in widths]
-        cells += [cell(record) if record else Cell(reason="this pair of H and K was not run") for record in found]
-        runs[step] = tuple(record.id for record in found if record)
+        cells += [cell(entry) if entry else Cell(reason="this pair of H and K was not run") for entry in found]
+        runs[step] = tuple(entry.id for entry in found if entry)
     return cells, runs
 
 
-def _block(cells: list[Cell], runs: dict[int, tuple[str, ...]], text: str, section: str) -> Block:
+def _block(cells: list[Cell | Number], runs: dict[int, tuple[str, ...]], text: str, section: str) -> Block:
     width = len(cells) // len(runs)
     rows = [
-        Row((Cell(str(step)), *cells[index * width : (index + 1) * width]), ids)
+        Row((Cell(str(step)), *map(cell_of, cells[index * width : (index + 1) * width])), ids)
         for index, (step, ids) in enumerate(runs.items())
     ]
     return Block(tuple(rows), text, section)
 
 
-def actions(records: Sequence[Record], title: str) -> Table:
-    """MPJPE by action for the headline aggregation; actions run down the page where that is narrower."""
-    across = _actions_across(records, title)
-    if len(sections(records)) > 1:
-        return across
-    down = _transposed(across)
-    return down if down.width() < across.width() else across
-
-
-def _actions_across(records: Sequence[Record], title: str) -> Table:
-    names = dict.fromkeys(action for record in records for value in record.values for action in value.per_action)
-    columns = (Column("Method", align="l"), *map(Column, names), Column("Mean"))
-    blocks = []
-    for heading, members in sections(records):
-        for text, group in split_by_source(members, sources(records)):
-            rows = [[Cell(label)] for label in row_names(group)]
-            for row, record in zip(rows, group, strict=True):
-                row += _action_cells(record, names)
-            rows = rank_columns(rows, [0] * len(rows), range(1, len(columns)))
-            blocks.append(Block(with_runs(rows, [record.runs for record in group]), text, heading))
-    shown = dict.fromkeys(aggregation_title(headline(record), "") for record in records)
-    note = (
-        f"MPJPE in mm, mean over an action's frames; aggregation: {', '.join(shown)}. Intervals: of the mean only."
-    )
-    return Table(title, columns, tuple(blocks), paragraphs(records, "headline"), (note,))
-
-
-def _action_cells(record: Record, names: Iterable[str]) -> list[Cell]:
-    absent = "the evaluated part has no window of this action"
-    cells = _part_cells(record, "mpjpe", "per_action", names, absent)
-    return [*cells, measured(record, "mpjpe", headline(record), "")]
-
-
-def sequences(records: Sequence[Record], title: str) -> Table:
-    """PCK, AUC and MPJPE of the headline by test sequence, their mean, and the mean over all frames."""
-    return _by_part(records, title, "per_action", {"Mean": "actions", "All frames": "frames"})
-
-
-def activities(records: Sequence[Record], title: str) -> Table:
-    """PCK, AUC and MPJPE of the headline by activity, and over all frames; no rows if frames have no labels."""
-    return _by_part(records, title, "per_activity", {"All frames": "frames"})
-
-
-def _by_part(records: Sequence[Record], title: str, part: str, totals: dict[str, Mean]) -> Table:
-    names = dict.fromkeys(name for record in records for value in record.values for name in getattr(value, part))
-    columns = (Column("Method", align="l"), *(Column(header) for header in ("F", *names, *totals)))
-    blocks = []
-    for heading, members in sections(records):
-        for text, group in split_by_source(members, sources(records)):
-            for metric, name in SCORES.items() if names else ():
-                rows = [
-                    [Cell(label), shape(record)[0]] for label, record in zip(row_names(group), group, strict=True)
-                ]
-                for row, record in zip(rows, group, strict=True):
-                    row += _part_cells(record, metric, part, names, "none of its valid frames was evaluated")
-                    row += [measured(record, metric, headline(record), "", over) for over in totals.values()]
-                ranks = range(2, len(columns))
-                rows = rank_columns(rows, [0] * len(rows), ranks, ranks if metric in HIGHER_IS_BETTER else ())
-                blocks.append(
-                    Block(with_runs(rows, [record.runs for record in group]), f"{text}, {name}", heading)
-                )
-    shown = dict.fromkeys(aggregation_title(headline(record), "") for record in records)
-    note = (
-        "PCK and AUC in percent over 14 joints, MPJPE in mm over 17, mean over the frames of each column; "
-        f"aggregation: {', '.join(shown)}. Intervals: of the last columns only."
-    )
-    return Table(title, columns, tuple(blocks), paragraphs(records, "headline"), (note,))
-
-
-def _part_cells(record: Record, metric: str, part: str, names: Iterable[str], absent: str) -> list[Cell]:
-    value = record.value(metric, headline(record))
-    means: dict[str, float] = getattr(value, part) if value else {}
-    return [Cell(f"{means[name]:.1f}", means[name]) if name in means else Cell(reason=absent) for name in names]
-
-
-def _transposed(table: Table) -> Table:
-    """Rows become columns, with the heading of their block above them."""
-    pairs = [(block, row) for block in table.blocks for row in block.rows]
-    columns = [Column("Action", align="l")]
-    columns += [Column(row.cells[0].text, block.heading) for block, row in pairs]
-    runs = tuple(run for _, row in pairs for run in row.runs)
-    rows = [
-        Row((Cell(column.header), *(row.cells[index] for _, row in pairs)), runs)
-        for index, column in enumerate(table.columns)
-        if index > 0
-    ]
-    blocks = (Block(tuple(rows[:-1])), Block(tuple(rows[-1:]), "Over all actions"))
-    return Table(table.title, tuple(columns), blocks, table.conditions, table.notes)
+LAYOUT = Layout("sampling", sampling, figures=(error_heatmap, convergence))

@@ -1,4 +1,4 @@
-"""Plain text made harmless in LaTeX and in Markdown."""
+"""Plain text escaped for LaTeX and for Markdown."""
 
 from __future__ import annotations
 

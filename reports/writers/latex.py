@@ -27,7 +27,7 @@ PLAIN = re.compile(r"−?[\d,]+(\.\d+)?")
 
 
 def is_long(table: Table) -> bool:
-    """Whether it takes more than a page with all that stands under it, and is no float."""
+    """Whether a table with its notes takes more than a page; it is printed over several then, not as a float."""
     lines = sum(1 for _ in walk(table))
     return lines > LONG or lines + sum(map(len, notes(table))) / NOTE_CHARACTERS > PAGE_LINES
 
@@ -102,7 +102,7 @@ def _spans(columns: Sequence[Column]) -> list[tuple[str, int, int]]:
 
 @dataclass(frozen=True)
 class _Look:
-    """What the cells of a column share.
+    """How the cells of a column are printed.
 
     Attributes:
         type: of the column in LaTeX; S with a format where siunitx aligns its numbers.
@@ -179,7 +179,7 @@ def _repeats(table: Table) -> list[int]:
 
 
 def _latex_cell(cell: Cell, look: _Look, reasons: dict[str, str]) -> str:
-    """Digits stay aligned: what stands right of them in other rows of the column is padded with its own width."""
+    """A cell, padded on the right like the widest one of its column, so that digits stay aligned."""
     if cell.reason:
         dash = f"--\\textsuperscript{{{reasons[cell.reason]}}}"
         return dash if look.type == "l" else f"\\multicolumn{{1}}{{c}}{{{dash}}}"

@@ -1,18 +1,14 @@
-"""A table as data, and two of its printed forms, Markdown and CSV (``reports.writers.latex`` has the third).
+"""A table as data. Each printed form of it is a module of this room.
 
-Text in cells is plain Unicode; each form escapes it for itself. A table knows nothing of runs: what stands in it
-and what is comparable is decided in ``reports.tables``.
+Text in cells is plain Unicode; each form escapes it for itself. A table knows nothing of records: what stands in
+it and what is comparable is decided in ``reports.tables``.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-from reports.writers.escaping import markdown
+from typing import Literal
 
 LEGEND = {
     "†": "† oracle: the ground-truth pose chose the hypothesis, not available when deployed",
@@ -38,7 +34,7 @@ class Cell:
         rank: 1 best, 2 second, 0 neither.
         tie: not distinguishable from the best.
         ahead: the number minus that of the best baseline, printed in brackets.
-        origin: what the number was read from, for whoever compares cells.
+        runs: ids of the runs that the number was read from, where they are fewer than those of the row.
     """
 
     text: str = ""
@@ -50,7 +46,7 @@ class Cell:
     tie: bool = False
     ahead: float | None = None
     reason: str = ""
-    origin: Any = field(default=None, compare=False, repr=False)
+    runs: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -129,48 +125,6 @@ class Table:
         return lines
 
 
-def to_markdown(table: Table) -> str:
-    """A heading, the table, and its conditions as a list."""
-    reasons = table.reasons()
-    lines = [f"### {markdown(table.title)}", ""]
-    lines.append("| " + " | ".join(markdown(column.full_name) for column in table.columns) + " |")
-    lines.append("|" + "|".join("---:" if column.align == "r" else ":---" for column in table.columns) + "|")
-    for level, text, row in walk(table):
-        if row is None:
-            emphasis = "**" if level == "section" else "*"
-            cells = [f"{emphasis}{markdown(text)}{emphasis}"] + [""] * (len(table.columns) - 1)
-        else:
-            cells = [_markdown_cell(cell, reasons) for cell in row.cells]
-        lines.append("| " + " | ".join(cells) + " |")
-    lines.append("")
-    lines += [f"- {markdown(note)}" for note in notes(table)]
-    return "\n".join(lines) + "\n"
-
-
-def to_csv(table: Table) -> str:
-    """One line per row: section, group, every column (unrounded, with low and high), notes, ids of the runs."""
-    cells = [table.column(index) for index in range(len(table.columns))]
-    intervals = [any(cell.low is not None for cell in column) for column in cells]
-    brackets = [any(cell.ahead is not None for cell in column) for column in cells]
-    header = ["section", "group"]
-    for column, interval, bracket in zip(table.columns, intervals, brackets, strict=True):
-        header += [column.full_name]
-        header += [f"{column.full_name} low", f"{column.full_name} high"] * interval
-        header += [f"{column.full_name} minus best other"] * bracket
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*header, "missing", "runs"])
-    for block in table.blocks:
-        for row in block.rows:
-            fields = [block.section, block.heading]
-            for cell, interval, bracket in zip(row.cells, intervals, brackets, strict=True):
-                fields += _csv_fields(cell, interval)
-                fields += ["" if cell.ahead is None else f"{cell.ahead:.6g}"] * bracket
-            missing = "; ".join(dict.fromkeys(cell.reason for cell in row.cells if cell.reason))
-            writer.writerow([*fields, missing, " ".join(row.runs)])
-    return stream.getvalue()
-
-
 def walk(table: Table) -> Iterator[tuple[str, str, Row | None]]:
     """Headings and rows in printed order: ("section" | "group", text, None) or ("row", "", row)."""
     section = ""
@@ -187,21 +141,6 @@ def walk(table: Table) -> Iterator[tuple[str, str, Row | None]]:
 def notes(table: Table) -> list[str]:
     missing = [f"({letter}) {reason}" for reason, letter in table.reasons().items()]
     return [*table.legend(), *missing, *table.notes, *table.conditions]
-
-
-def _markdown_cell(cell: Cell, reasons: dict[str, str]) -> str:
-    if cell.reason:
-        return f"– ({reasons[cell.reason]})"
-    text = markdown(cell.text)
-    if cell.rank:
-        text = f"**{text}**" if cell.rank == 1 else f"<u>{text}</u>"
-    return text + f" ± {cell.spread}" * bool(cell.spread) + " ≈" * cell.tie + f" {bracket_of(cell)}".rstrip()
-
-
-def _csv_fields(cell: Cell, interval: bool) -> list[str]:
-    shown = cell.text if cell.number is None else f"{cell.number:.6g}"
-    ends = ["" if end is None else f"{end:.6g}" for end in (cell.low, cell.high)]
-    return [shown, *ends] if interval else [shown]
 
 
 def bracket_of(cell: Cell) -> str:

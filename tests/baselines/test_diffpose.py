@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from baselines.diffpose import (
     times_and_mirrors,
     visited_times,
 )
-from models.diffusion.process import q_sample
+from models.diffusion.process import q_sample, window_noise
 from models.errors import InputError
 from models.lifter import Batch, Sampling
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
@@ -89,11 +90,16 @@ def test_hypotheses_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP], ids=lambda skeleton: skeleton.name)
-def test_the_mirror_image_is_denoised_from_mirrored_noise(skeleton: Skeleton) -> None:
+def test_the_mirror_image_is_denoised_from_mirrored_noise(
+    skeleton: Skeleton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mirrored_noise(*arguments: Any) -> torch.Tensor:
+        noise = window_noise(*arguments)
+        return torch.cat([skeleton.mirror(noise[..., :2]), skeleton.mirror(noise[..., 2:])], dim=-1)
+
     lifter, data = small(skeleton), batch()
     averaged = lifter.predict(data, Sampling(hypotheses=2))
-    noise = lifter._noise(data, Sampling(hypotheses=2))
-    lifter._noise = lambda *_: lifter._mirror(noise)
+    monkeypatch.setattr("baselines.diffpose.window_noise", mirrored_noise)
     mirrored = replace(data, pose_2d=skeleton.mirror(data.pose_2d))
     other = lifter.predict(mirrored, Sampling(hypotheses=2))
     torch.testing.assert_close(skeleton.mirror(other), averaged, atol=1e-5, rtol=0)

@@ -18,8 +18,8 @@ from baselines.tcn import TCN, TCNConfig
 from baselines.trivial import MeanPose, NearestPose, NearestPoseConfig
 from bench.config import registry
 from bench.measure.compilation import compile_part
+from models.config import WindowConfig
 from models.errors import InputError
-from models.inference import WindowConfig
 from models.layers.transformer import TrunkConfig
 from models.lifter import Batch, Lifter, Sampling
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from baselines.mhformer import MHFormer, MHFormerConfig
-from baselines.published.checkpoint import import_checkpoint
-from models import inference as prediction
+from baselines.published.mhformer import ADAPTER
+from models import inference
+from models.checkpoints.importer import import_checkpoint
 from models.errors import InputError
 from models.lifter import Batch, Sampling
 from models.losses import mean_joint_distance
@@ -43,7 +44,7 @@ def test_every_frame_is_the_centre_of_its_own_window(monkeypatch: pytest.MonkeyP
         one_by_one = [lifter.lift(data.pose_2d[:, first : first + 9])[:, 4] for first in range(5)]
     expected = torch.stack(one_by_one, dim=1)
     torch.testing.assert_close(poses[:, :, 1:], expected[:, :, 1:])
-    monkeypatch.setattr(prediction, "FRAMES_AT_ONCE", 20)
+    monkeypatch.setattr(inference, "FRAMES_AT_ONCE", 20)
     torch.testing.assert_close(lifter.predict(data, Sampling(flip=False))[:, 0, 0], poses)
 
 
@@ -95,7 +96,7 @@ def test_options_are_checked(options: dict) -> None:
 @pytest.mark.parametrize("name", ["mhformer_small", "mhformer_w81"])
 def test_a_published_checkpoint_is_imported(name: str, tmp_path: Path) -> None:
     path, vectors = golden_checkpoint(name, tmp_path)
-    imported = import_checkpoint(path, "mhformer")
+    imported = import_checkpoint(path, ADAPTER)
     assert imported.config.length == vectors.config["frames"]
     with torch.no_grad():
         out = imported.build().lift(vectors["x"])

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from baselines.motionbert import MotionBERT, MotionBERTConfig, motionbert_loss
-from baselines.published.checkpoint import import_checkpoint
+from baselines.published.motionbert import ADAPTER
+from models.checkpoints.importer import import_checkpoint
 from models.errors import InputError
 from models.lifter import Batch, Sampling
 from models.losses import mean_joint_distance
@@ -54,7 +55,7 @@ def test_initial_weights_are_as_configured() -> None:
 
 def test_shorter_windows_use_the_first_frames_of_the_table() -> None:
     lifter = MotionBERT(SMALL).eval()
-    assert lifter.lift(torch.rand(1, 3, 17, 3)).shape == (1, 3, 17, 3)
+    assert lifter.lift_windows(torch.rand(1, 3, 17, 3)).shape == (1, 3, 17, 3)
 
 
 def test_confidence_is_read_or_taken_as_one() -> None:
@@ -110,8 +111,8 @@ def test_options_are_checked(options: dict) -> None:
 
 def test_a_published_checkpoint_is_imported(tmp_path: Path) -> None:
     path, vectors = golden_checkpoint("motionbert_small", tmp_path)
-    imported = import_checkpoint(path, "motionbert", heads=4)
+    imported = import_checkpoint(path, ADAPTER, heads=4)
     assert imported.config == MotionBERTConfig(frames=27, channels=32, depth=2, heads=4, representation=64)
     with torch.no_grad():
-        out = imported.build().lift(vectors["x"])
+        out = imported.build().lift_windows(vectors["x"])
     torch.testing.assert_close(out, vectors["out"], atol=5e-6, rtol=0)

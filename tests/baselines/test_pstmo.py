@@ -38,11 +38,11 @@ def test_parameters_at_paper_size(layers: int, fine_tuned: int, pretrained: int)
 
 def test_as_many_frames_and_joints_are_hidden_as_the_configuration_says() -> None:
     stage = MaskedPoses(PSTMOConfig(strides=(3, 9), channels=16, hidden=16, masked_frames=0.6, masked_joints=3))
-    frames, joints = stage.drawn()
+    frames, joints = stage.draw_masks()
     assert frames.sum() == 16
     assert (joints.sum(dim=1) == 3).all()
     assert not joints[:, -1].any()
-    assert not torch.equal(frames, stage.drawn()[0])
+    assert not torch.equal(frames, stage.draw_masks()[0])
 
 
 def test_what_is_hidden_is_not_seen_and_comes_last() -> None:

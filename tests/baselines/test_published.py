@@ -1,107 +1,62 @@
+"""The adapters of published checkpoints: imported weights reproduce what the originals computed with them."""
+
 from __future__ import annotations
 
-import json
-import os
-import pickle
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 
-from baselines.published.checkpoint import import_checkpoint
-from baselines.published.golden import Vectors, weight_from_name
-from models.checkpoints.torch_files import Placeholder, read_torch_file
+from baselines.published import d3dp, diffpose, finepose
+from bench.config.registry import CHECKPOINTS, METHODS
+from models.checkpoints.importer import import_checkpoint
 from models.errors import InputError
 from models.finepose.model import FinePOSE, FinePOSEConfig
 from models.text.tower import TextTower, TowerSize
 from tests import GOLDEN
+from tests.models.checkpoints.checkpoints import golden_checkpoint
+from tests.parity.vectors import Vectors
 
-CHECKPOINTS = GOLDEN / "checkpoints"
+FILES = GOLDEN / "checkpoints"
+
+
+def test_every_adapter_is_of_the_method_that_it_is_registered_for() -> None:
+    for name, adapter in CHECKPOINTS.available():
+        assert adapter.method == name
+        assert adapter.lifter is METHODS.load(name)
 
 
 @pytest.mark.parametrize(("method", "file"), [("tcn", "tcn_small"), ("mixste", "mixste_small")])
 def test_imported_weights_reproduce_the_golden_output(method: str, file: str) -> None:
-    lifter = import_checkpoint(CHECKPOINTS / f"{method}.bin", method).build()
+    lifter = import_checkpoint(FILES / f"{method}.bin", CHECKPOINTS.load(method)).build()
     vectors = Vectors(GOLDEN / f"{file}.npz")
     with torch.no_grad():
-        out = lifter.network.dilated(vectors["x"]) if method == "tcn" else lifter.lift(vectors["x"])
+        out = lifter.lift_windows(vectors["x"])
     torch.testing.assert_close(out, vectors["out_dilated" if method == "tcn" else "out"], atol=1e-5, rtol=0)
 
 
 def test_imported_d3dp_reproduces_the_golden_output() -> None:
-    lifter = import_checkpoint(CHECKPOINTS / "d3dp.bin", "d3dp").build()
+    lifter = import_checkpoint(FILES / "d3dp.bin", d3dp.ADAPTER).build()
     vectors = Vectors(GOLDEN / "d3dp_denoiser_small.npz")
     with torch.no_grad():
         out = lifter.denoise(lifter.condition(vectors["x_2d"], ()), vectors["x_3d_h"], vectors["t"])
     torch.testing.assert_close(out, vectors["out_eval"], atol=5e-5, rtol=0)
 
 
-def made_from_names(path: Path, file: str) -> Path:
-    """A checkpoint with the entries that a file of golden vectors lists."""
-    with np.load(GOLDEN / f"{file}.npz") as arrays:
-        keys = json.loads(str(arrays["keys"]))
-    torch.save({f"module.{name}": torch.as_tensor(weight_from_name(name, shape)) for name, shape in keys}, path)
-    return path
-
-
 @pytest.mark.parametrize(("method", "file"), [("glagcn", "glagcn_small"), ("anatomy", "anatomy3d_small")])
 def test_graph_and_anatomy_checkpoints_are_taken_whole(method: str, file: str, tmp_path: Path) -> None:
-    imported = import_checkpoint(made_from_names(tmp_path / "made.bin", file), method)
+    path, vectors = golden_checkpoint(file, tmp_path)
+    adapter = CHECKPOINTS.load(method)
+    imported = import_checkpoint(path, adapter)
     assert imported.config.filter_widths == (3, 3, 3)
-    expected = Vectors(GOLDEN / f"{file}.npz").weights(method)
+    expected = vectors.weights(adapter)
     assert all(torch.equal(tensor, expected[name]) for name, tensor in imported.build().state_dict().items())
 
 
 def test_half_of_diffpose_is_refused(tmp_path: Path) -> None:
-    path = made_from_names(tmp_path / "made.bin", "diffpose_pose_small")
+    path, _ = golden_checkpoint("diffpose_pose_small", tmp_path)
     with pytest.raises(InputError, match="one of its two networks"):
-        import_checkpoint(path, "diffpose")
-
-
-def test_saved_file_says_where_it_comes_from(tmp_path: Path) -> None:
-    imported = import_checkpoint(CHECKPOINTS / "mixste.bin", "mixste")
-    imported.save(tmp_path / "mixste.safetensors")
-    with safe_open(tmp_path / "mixste.safetensors", "pt") as file:
-        assert file.metadata()["source_sha256"] == imported.source_sha256
-        assert file.metadata()["mapping_version"] == "1"
-        assert set(file.keys()) == imported.state.keys()
-
-
-def edited(path: Path, method: str, change) -> Path:
-    """A copy of a golden checkpoint, its state dict changed."""
-    state = dict(read_torch_file(CHECKPOINTS / f"{method}.bin")["model_pos"])
-    change(state)
-    torch.save({"model_pos": state}, path)
-    return path
-
-
-def test_a_checkpoint_that_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
-    def change(state: dict) -> None:
-        del state["module.head.1.bias"]
-        state["module.surprise"] = torch.zeros(1)
-        state["module.head.0.weight"] = torch.zeros(5)
-
-    with pytest.raises(InputError, match="nothing was loaded") as caught:
-        import_checkpoint(edited(tmp_path / "x.bin", "mixste", change), "mixste")
-    for complaint in ("missing trunk.head.1.bias", "unexpected surprise", r"trunk.head.0.weight is (5,)"):
-        assert complaint in str(caught.value)
-
-
-def test_another_schedule_is_refused(tmp_path: Path) -> None:
-    def move(state: dict) -> None:
-        key = next(name for name in state if name.endswith("betas"))
-        state[key] = state[key] * 1.01
-
-    with pytest.raises(InputError, match="betas is not the method's"):
-        import_checkpoint(edited(tmp_path / "x.bin", "d3dp", move), "d3dp")
-
-
-@pytest.mark.parametrize(("file", "method"), [("d3dp", "tcn"), ("d3dp", "mixste"), ("mixste", "finepose")])
-def test_a_checkpoint_of_another_method_is_refused(file: str, method: str) -> None:
-    with pytest.raises(InputError):
-        import_checkpoint(CHECKPOINTS / f"{file}.bin", method)
+        import_checkpoint(path, diffpose.ADAPTER)
 
 
 def test_finepose_is_imported_with_its_text_tower(tmp_path: Path) -> None:
@@ -127,32 +82,10 @@ def test_finepose_is_imported_with_its_text_tower(tmp_path: Path) -> None:
         ours = next(prefix for prefix in renamed if name.startswith(prefix))
         state[f"module.pose_estimator.{renamed[ours]}{name.removeprefix(ours)}"] = tensor
     torch.save(state, tmp_path / "finepose.bin")
-    imported = import_checkpoint(tmp_path / "finepose.bin", "finepose")
+    imported = import_checkpoint(tmp_path / "finepose.bin", finepose.ADAPTER)
+    left_open = import_checkpoint(tmp_path / "finepose.bin", finepose.ADAPTER, text="auto")
+    assert left_open.config == imported.config, "the shapes tell which text encoder it has"
     assert imported.config.behaviour == "released"
     assert (imported.config.channels, imported.config.text_layers) == (16, 1)
     assert all(torch.equal(imported.state[name], tensor) for name, tensor in lifter.state_dict().items())
     imported.build()
-
-
-class Bomb:
-    def __reduce__(self):
-        return os.mkdir, ("/tmp/this-must-never-exist",)
-
-
-@pytest.mark.parametrize("zipped", [True, False])
-def test_reading_runs_nothing(zipped: bool, tmp_path: Path) -> None:
-    content = {"model_pos": {"w": torch.arange(12.0).view(3, 4)[:, ::2]}, "random_state": Bomb(), "epoch": 3}
-    torch.save(content, tmp_path / "x.bin", _use_new_zipfile_serialization=zipped)
-    read = read_torch_file(tmp_path / "x.bin")
-    assert not Path("/tmp/this-must-never-exist").exists()
-    assert isinstance(read["random_state"], Placeholder)
-    assert read["epoch"] == 3
-    assert torch.equal(read["model_pos"]["w"], content["model_pos"]["w"])
-
-
-@pytest.mark.parametrize("content", [b"", b"hello", pickle.dumps([1, 2])])
-def test_other_files_are_one_sentence(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "x.bin").write_bytes(content)
-    for path in (tmp_path / "x.bin", tmp_path / "absent.bin"):
-        with pytest.raises(InputError):
-            import_checkpoint(path, "tcn")

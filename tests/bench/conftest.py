@@ -6,8 +6,9 @@ import pytest
 import bench.data
 from bench.config.registry import METHODS
 from bench.job import pipeline
-from bench.job import resolve as plan
 from bench.results import tracking
+from bench.results.store import Store
+from bench.sweep import run as sweep
 from tests import ROOT
 from tests.bench import toy
 
@@ -16,7 +17,7 @@ from tests.bench import toy
 def empty_database(tmp_path_factory):
     """MLflow's tables, which take seconds to make, made once."""
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    tracking._make_database(path)
+    tracking.make_database(path)
     return path
 
 
@@ -24,16 +25,13 @@ def empty_database(tmp_path_factory):
 def toy_suite(monkeypatch, empty_database):
     """The registry knows the toy methods, and every data set is the toy one."""
     monkeypatch.setattr(pipeline, "TINY_LATENCY_SECONDS", 0.01)
-    real = tracking._make_database
+    real = tracking.make_database
     monkeypatch.setattr(
-        tracking, "_make_database", lambda path: path.exists() or shutil.copy(empty_database, path) or real(path)
+        tracking, "make_database", lambda path: path.exists() or shutil.copy(empty_database, path) or real(path)
     )
-    plan._load.cache_clear()
     for name in ("toy", "confident", "second"):
         monkeypatch.setitem(METHODS.own, name, f"tests.bench.toy:{name.title()}")
     monkeypatch.setattr(bench.data, "load", toy.dataset)
-    yield
-    plan._load.cache_clear()
 
 
 @pytest.fixture
@@ -48,3 +46,12 @@ def toy_everywhere(tmp_path, monkeypatch):
     paths = [str(package.parent), str(root), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture
+def toy_store(tmp_path, monkeypatch, toy_suite):
+    """An empty store for toy jobs, in which little is measured and nothing is waited for."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
+    monkeypatch.setattr(sweep, "PATIENCE_SECONDS", 0.02)
+    return Store(tmp_path / "store")

@@ -1,10 +1,11 @@
 """Cheap experiments with the toy method on the synthetic data, which every process has."""
 
 from bench.config.experiment import parse
+from bench.job.data_cache import DataCache
 from bench.job.resolve import resolve
 
 
-def job(**changes):
+def job(cache=None, **changes):
     description = {
         "method": {"name": "toy"},
         "training": {"epochs": 1, "batch_frames": 20_000},
@@ -12,13 +13,14 @@ def job(**changes):
     }
     for key, value in changes.items():
         description.setdefault(key, {}).update(value)
-    return resolve(parse(description))
+    return resolve(parse(description), cache)
 
 
 def some(seeds=2, hypotheses=(1, 2), steps=(1, 2), epochs=1):
     """Several trainings, and several evaluations that are read off each."""
+    cache = DataCache()
     return [
-        job(training={"seed": seed, "epochs": epochs}, evaluation={"hypotheses": h, "steps": k})
+        job(cache, training={"seed": seed, "epochs": epochs}, evaluation={"hypotheses": h, "steps": k})
         for seed in range(seeds)
         for h in hypotheses
         for k in steps

@@ -6,13 +6,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.config.experiment import TrainingSpec
 from bench.data.sequence import Dataset, Sequence
-from models.inference import ConfidenceConfig, with_confidence
-from models.lifter import Batch, Lifter, Preset, Recipe, Sampling, Stage
+from bench.training.recipe import TrainingRecipe
+from models.config import ConfidenceConfig
+from models.inference import with_confidence
+from models.lifter import Batch, FirstStage, Lifter, Preset, Recipe, Sampling
 from models.skeleton import HUMAN36M
 
-SPEC = TrainingSpec(
+RECIPE = TrainingRecipe(
     epochs=3,
     least_steps=0,
     batch_frames=90,
@@ -21,8 +22,11 @@ SPEC = TrainingSpec(
     weight_decay=0.0,
     optimizer="adamw",
     schedule="exponential",
+    flip=True,
+    precision="fp32",
+    seed=0,
+    holdout=10,
 )
-"""A training with no field left open."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ class Second(Toy):
 
     @classmethod
     def first_stage(cls, config):
-        return Stage(FirstToy, SecondConfig(frames=config.frames, first_gain=config.first_gain))
+        return FirstStage(FirstToy, SecondConfig(frames=config.frames, first_gain=config.first_gain))
 
     def begin_from(self, first: Lifter):
         self.load_state_dict(first.state_dict())

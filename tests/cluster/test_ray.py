@@ -6,7 +6,7 @@ import time
 import pytest
 
 from bench.results.store import Store
-from bench.sweep.executors.clusters import Ray
+from bench.sweep.executors.ray import Ray
 from bench.sweep.run import run
 from tests.bench.experiments import numbers, some
 
@@ -47,7 +47,7 @@ def test_a_node_that_dies_takes_no_result_with_it(cluster, tmp_path, monkeypatch
 
     threading.Thread(target=kill_in_the_middle_of_the_second_trainings, daemon=True).start()
     attempts, real = [], Ray.submit
-    monkeypatch.setattr(Ray, "submit", lambda self, item, n: attempts.append(n) or real(self, item, n))
+    monkeypatch.setattr(Ray, "submit", lambda self, task, n: attempts.append(n) or real(self, task, n))
     with Ray(store.root, 2, 1, {}) as executor:
         there = run(jobs, store, "cpu", executor)
     assert killed.is_set()

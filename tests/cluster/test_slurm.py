@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from bench.results.store import Store
-from bench.sweep.executors.clusters import Slurm
+from bench.sweep.executors.slurm import Slurm
 from bench.sweep.run import run
 from tests.bench.experiments import job, numbers, some
 from tests.cluster import one_machine
@@ -39,11 +39,11 @@ def test_a_job_that_is_killed_is_begun_again(toy_everywhere, cluster, tmp_path):
         submitted = []
 
         class Watched(Slurm):
-            def submit(self, item, attempt):
-                super().submit(item, attempt)
+            def submit(self, task, attempt):
+                super().submit(task, attempt)
                 submitted.append(attempt)
                 if len(submitted) == 1:
-                    (name,) = self._running
+                    (name,) = self.job_ids()
                     subprocess.run(["scancel", "--signal=KILL", "--full", name], check=False)
                     subprocess.run(["scancel", name], check=True)
 

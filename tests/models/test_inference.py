@@ -3,9 +3,9 @@ import torch
 from torch import Tensor
 
 from bench.measure.flops import count_flops
-from models import inference as prediction
+from models import inference
 from models.errors import InputError
-from models.inference import CentreConfig, centre_frames, with_confidence
+from models.inference import centre_frames, with_confidence
 from models.lifter import Batch
 from models.skeleton import HUMAN36M
 
@@ -22,7 +22,7 @@ def test_centre_frames_lift_every_frame_from_its_surroundings(monkeypatch: pytes
     whole = centre_frames(lift, SEEN, length=5, frames=9)
     expected = [SEEN[:, first + 2] + SEEN[:, first : first + 5].sum(1) for first in range(9)]
     torch.testing.assert_close(whole, torch.stack(expected, 1))
-    monkeypatch.setattr(prediction, "FRAMES_AT_ONCE", 20)
+    monkeypatch.setattr(inference, "FRAMES_AT_ONCE", 20)
     assert torch.equal(centre_frames(lift, SEEN, length=5, frames=9), whole)
     assert sizes == [18, 4, 4, 4, 4, 2]
 
@@ -34,15 +34,9 @@ def test_every_window_of_centre_frames_is_counted_as_work() -> None:
     assert many == 18 * one
 
 
-def test_centre_windows_are_odd_and_name_their_context() -> None:
-    assert CentreConfig(frames=9, length=27).context == (13, 13)
-    with pytest.raises(InputError, match="length is 8, but a window has an odd number"):
-        CentreConfig(length=8)
-
-
 def test_confidence_is_a_third_coordinate_that_mirroring_keeps() -> None:
     batch = Batch(SEEN[..., :2], ("",) * 2, torch.arange(2), confidence=SEEN[..., 2].sigmoid())
-    seen = with_confidence(batch)
+    seen = with_confidence(batch, "required")
     assert torch.equal(seen[..., 2], batch.confidence)
     swapped = batch.confidence[..., list(HUMAN36M.mirrored_order)]
     assert torch.equal(HUMAN36M.mirror(seen)[..., 2], swapped)

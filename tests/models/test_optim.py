@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from models.optim import learning_rate
-from models.ranger import Ranger
+from models.optim.ranger import Ranger
 
 
 def test_exponential_falls_at_every_step() -> None:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from baselines.published.golden import weight_from_name
-from bench.cli import app
-from bench.parity import Limit, _compare, check_file, markdown
-from tests import GOLDEN, SHARED
+from tests import GOLDEN, ROOT, SHARED
+from tests.parity.__main__ import main
+from tests.parity.check import ArrayCheck, check_file, compare, markdown
+from tests.parity.vectors import Limit, weight_from_name
 
 PARITY = SHARED / "parity"
 
 
 def parity(path: Path) -> int:
     """Exit code of the command."""
-    return CliRunner().invoke(app, ["parity", str(path)]).exit_code
+    return main([str(path)])
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.npz")), ids=lambda path: path.stem)
@@ -55,7 +58,8 @@ def test_weights_from_names(name: str, shape: tuple, total: float, first: tuple)
     assert weight.ravel()[:2] == pytest.approx(first, abs=1e-6)
 
 
-def altered(tmp_path: Path, name: str, **changes) -> Path:
+def altered(tmp_path: Path, name: str, **changes: Callable[[Any], Any]) -> Path:
+    """A copy of a golden file with some arrays changed."""
     with np.load(GOLDEN / name) as file:
         arrays = dict(file)
     for key, change in changes.items():
@@ -87,7 +91,7 @@ def test_small_differences_are_found(tmp_path: Path) -> None:
 )
 def test_gradients_that_are_rounding_noise_may_differ_as_noise_does(array: str, ours: float, status: str) -> None:
     stored = np.array([1.0, -1.0, 0.5e-5])
-    assert _compare("", array, np.array([1.0, -1.0, ours]), stored, Limit(1e-7, 1e-4)).status == status
+    assert compare("", array, np.array([1.0, -1.0, ours]), stored, Limit(1e-7, 1e-4)).status == status
 
 
 def test_nan_and_wrong_shapes_are_found(tmp_path: Path) -> None:
@@ -116,13 +120,62 @@ def test_a_case_that_cannot_run_fails_its_arrays(tmp_path: Path) -> None:
     assert set(statuses(path).values()) == {"failed"}
 
 
-def test_a_file_of_another_kind_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "x.npz").write_bytes(b"no archive")
-    for name in ("x.npz", "absent.npz"):
-        result = CliRunner().invoke(app, ["parity", str(tmp_path / name)])
-        assert result.exit_code == 2
-        assert "no file of golden vectors" in result.stderr
-    assert parity(tmp_path.parent / "nothing") == 2
+OTHER_FILES = {
+    "no archive": b"no archive",
+    "empty": b"",
+    "empty archive": b"PK\x05\x06" + bytes(18),
+    "cut archive": b"PK\x03\x04" + bytes(40),
+    "absent": None,
+}
+
+
+@pytest.mark.parametrize("content", OTHER_FILES.values(), ids=OTHER_FILES)
+def test_a_file_of_another_kind_is_one_sentence(
+    content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (tmp_path / "x.npz").write_bytes(content)
+    assert parity(tmp_path / "x.npz") == 2
+    printed = capsys.readouterr()
+    assert "no file of golden vectors" in printed.err
+    assert len(printed.err.splitlines()) == 1
+    assert not printed.out
+
+
+@pytest.mark.parametrize("config", ["{", "[1]", '"text"', "3", '{"model": {}}'])
+def test_a_config_of_another_kind_is_no_traceback(config: str, tmp_path: Path) -> None:
+    assert parity(altered(tmp_path, "losses.npz", config=lambda _: np.array(config))) in (1, 2)
+
+
+def test_an_empty_folder_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parity(tmp_path) == 2
+    assert "holds no .npz file" in capsys.readouterr().err
+
+
+def test_the_command_prints_every_array_of_files_and_folders(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for name in ("losses.npz", "glagcn_ranger.npz"):
+        (tmp_path / "folder" / name).write_bytes((GOLDEN / name).read_bytes())
+    command = [sys.executable, "-m", "tests.parity", str(tmp_path / "folder"), str(GOLDEN / "eval_windows.npz")]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert (run.returncode, run.stderr) == (0, "")
+    lines = run.stdout.splitlines()
+    assert lines[0] == "| file | array | largest difference | limit | |"
+    assert "| eval_windows.npz | frames_2 | 0.0e+00 | equal | ok |" in lines
+    files = [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]]
+    assert list(dict.fromkeys(files)) == ["glagcn_ranger.npz", "losses.npz", "eval_windows.npz"]
+
+
+def test_without_files_the_golden_ones_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+
+    def note(path: Path) -> list[ArrayCheck]:
+        asked.append(path)
+        return []
+
+    monkeypatch.setattr("tests.parity.check.check_file", note)
+    assert main([]) == 0
+    assert asked == sorted(GOLDEN.glob("*.npz"))
 
 
 @pytest.mark.skipif(not PARITY.is_dir(), reason="no shared golden vectors here")

@@ -14,11 +14,11 @@ from bench.results.record import (
     Environment,
     GroundTruth,
     Record,
-    RunSet,
     Take,
     TrainingInfo,
     Value,
 )
+from bench.results.run_set import RunSet
 
 TITLES = {
     "mean_pose": "Mean pose",

@@ -4,14 +4,14 @@ import subprocess
 import numpy as np
 import pytest
 
+from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
 from models.errors import InputError
 from reports import build as building
 from reports.build import build, compile_pdf
-from reports.tables import LAYOUTS
+from reports.document import document
+from reports.summary import trivial_check
 from reports.writers import latex
-from reports.writers.document import document
-from reports.writers.summary import trivial_check
 from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
 
 
@@ -150,7 +150,7 @@ def test_the_report_lists_its_tables_and_figures_and_waits_for_floats_before_a_l
     records = {made.id: made for made in sampling_records()}
     declared = runset(short=("runs", list(records.values())[:2]), grid=("sampling", list(records.values())))
     tables = {
-        name: LAYOUTS[spec.layout]([records[run] for run in spec.ids], "T")
+        name: LAYOUTS.load(spec.layout).table([records[run] for run in spec.ids], "T")
         for name, spec in declared.tables.items()
     }
     captions = [("grid", "MPJPE (mm) over H and K; one scale. Data: x.")]

@@ -23,7 +23,7 @@ HEAD = """\
 Each figure is a ratio within one run: the product against a plain implementation of the same method
 (`tests/speed/reference`: attention matrices stored, copies between spatial and temporal blocks, two passes for
 flipping, text encoded in every call), at the same weights and with equal outputs, the two in turns (A B A B). This
-page is written by `nox -s bench` and then `nox -s performance`.
+page is written by `nox -s speed` and then `nox -s performance`.
 """
 
 NOTES = """\
@@ -53,7 +53,7 @@ def keep(paths: list[Path]) -> Path:
         "device": device,
         "threads": found[0]["extra_info"].get("threads"),
         "versions": machine.versions,
-        "command": f"nox -s bench{' -- --device cuda' if gpus else ''}",
+        "command": f"nox -s speed{' -- --device cuda' if gpus else ''}",
         "rows": list(rows.values()),
         "profiles": kept["profiles"] | profiles,
     }
@@ -70,7 +70,7 @@ def page(kept: list[dict[str, Any]]) -> str:
         parts += [_profiles(results["profiles"])] if results["profiles"] else []
     if not any("cuda" in results["command"] for results in kept):
         parts.append(
-            "## GPU\n\nNot measured: `nox -s bench -- --device cuda` on a machine with one fills this in.\n"
+            "## GPU\n\nNot measured: `nox -s speed -- --device cuda` on a machine with one fills this in.\n"
         )
     return "\n".join([*parts, "## How to read it\n", NOTES])
 

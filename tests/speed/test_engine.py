@@ -1,4 +1,4 @@
-"""What the engine takes beside the work that it hands out; ``pytest tests/speed --benchmark-enable``."""
+"""What the engine takes beside the work that it hands out; ``nox -s speed``."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from ablations.declared import default_names, expand, read
+from ablations.declared import read, read_all
 from bench.config.experiment import Experiment, parse
+from bench.config.registry import LAYOUTS
 from bench.job import pipeline, weights
-from bench.job.pending import pending_work
+from bench.job.data_cache import DataCache
+from bench.job.pending import PendingWork
 from bench.job.resolve import resolve
 from bench.results.seeds import pool
 from bench.results.store import Store
 from bench.sweep import run as sweep
-from bench.sweep.dry_run import plan_lines
-from bench.sweep.executors import Processes
+from bench.sweep.dry_run import dry_run_lines
+from bench.sweep.executors.processes import Processes
 from reports.build import build
-from reports.tables import LAYOUTS
 from reports.writers.latex import to_latex
 from tests.bench import conftest as toys
 from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
@@ -74,14 +75,15 @@ def overhead(number: int, store: Store, monkeypatch: pytest.MonkeyPatch) -> floa
     for module, name in (
         (weights, "train"),
         (pipeline, "evaluate"),
-        (pipeline, "examples"),
+        (pipeline, "predict_examples"),
         (pipeline, "measure_cost"),
     ):
         monkeypatch.setattr(module, name, elsewhere.timed(getattr(module, name)))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)  # with it, MLflow watches every session
     start = time.perf_counter()
-    outcome = sweep.run([resolve(experiment) for experiment in experiments(number)], store, "cpu")
+    cache = DataCache()
+    outcome = sweep.run([resolve(experiment, cache) for experiment in experiments(number)], store, "cpu")
     assert len(outcome.records) == number
     return time.perf_counter() - start - elsewhere.seconds
 
@@ -121,7 +123,7 @@ def test_overhead_of_a_default_run(
     outcome: Outcome,
 ) -> None:
     """Starting, overhead of an experiment times their number, and reports, of what a default run may take."""
-    number = sum(len(expand(read(name))) for name in default_names())
+    number = sum(len(ablation.expand()) for ablation in read_all())
 
     def both() -> float:
         alone, starting = of_each(benchmark, tmp_path / "stores", monkeypatch)
@@ -151,7 +153,7 @@ def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path, 
         (folder / "training.json").touch()
 
     def plan() -> list[str]:
-        return list(plan_lines(pending_work(map(resolve, described), store, "cpu", "here"), store, 2))
+        return list(dry_run_lines(PendingWork(map(resolve, described), store, "cpu", "here"), store, 2))
 
     lines = benchmark.pedantic(plan, rounds=1)
     assert lines[0].startswith(f"{number} experiments share {number // 8} trainings")
@@ -173,7 +175,7 @@ def test_reading_into_a_table(
 
     def read_all() -> int:
         records = list(Store(tmp_path / "store").records().values())
-        to_latex(LAYOUTS["runs"](pool(records), "Runs"), "runs")
+        to_latex(LAYOUTS.load("runs").table(pool(records), "Runs"), "runs")
         return len(records)
 
     assert benchmark.pedantic(read_all, rounds=1) == number
@@ -185,15 +187,16 @@ def test_two_workers(benchmark: BenchmarkFixture, tmp_path: Path, outcome: Outco
     """The evaluations of ``sampling`` with one worker and with two that are there already: the same numbers."""
     windows = 64 if benchmark.enabled else 2
     changes = [("training.epochs", 0), ("evaluation.windows", windows)]
-    jobs = [resolve(experiment) for experiment in expand(read("sampling"), changes)]
+    cache = DataCache()
+    jobs = [resolve(experiment, cache) for experiment in read("sampling").expand(changes)]
 
     def evaluate(workers: int) -> tuple[float, dict[str, Any]]:
         store = Store(tmp_path / f"with {workers}")
-        items = pending_work(jobs, store, "cpu", "here").work
+        tasks = PendingWork(jobs, store, "cpu", "here").tasks()
         with Processes(store.root, workers) as executor:
-            sweep.work_off([item for item in items if item.kind == "train"], executor, store, workers)
+            sweep.run_tasks([task for task in tasks if task.kind == "train"], executor, store, workers)
             start = time.perf_counter()
-            sweep.work_off(pending_work(jobs, store, "cpu", "here").work, executor, store, workers)
+            sweep.run_tasks(PendingWork(jobs, store, "cpu", "here").tasks(), executor, store, workers)
             taken = time.perf_counter() - start
         found = {job.id: store.evaluations.get(job.id) for job in jobs}
         return taken, {name: (result.values, result.conditions) for name, result in found.items() if result}

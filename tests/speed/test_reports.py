@@ -1,4 +1,4 @@
-"""Speed of the reports; ``pytest tests/speed --benchmark-enable`` prints it."""
+"""Speed of the reports; ``nox -s speed`` prints it."""
 
 from __future__ import annotations
 

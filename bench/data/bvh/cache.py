@@ -4,107 +4,67 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from collections.abc import Sequence as Many
+from collections import abc
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import partial
 from hashlib import blake2b
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from platformdirs import user_cache_dir
 from tqdm import tqdm
 
 from bench.data.bvh.clip import Clip, Settings, read_clip
-from bench.results.files import atomic
+from bench.data.cache import cache_folder, load_arrays, store_arrays
 from models.errors import InputError
 
-VERSION = 1  # raise it when the same file would give another clip
+VERSION = 2  # raise it when the same file would give another clip
 PARALLEL_BYTES = 64 * 2**20
 """Less than this is read faster by one process than it takes to start more."""
 
 
-def read_clips(paths: Many[Path], settings: Settings) -> dict[Path, Clip | str]:
+def read_clips(paths: abc.Sequence[Path], settings: Settings) -> dict[Path, Clip | str]:
     """Every file as a clip, or what is wrong with it.
 
-    A file is known again by its path, size and time of change. A damaged cache entry is made anew; where nothing
-    can be written, nothing is kept.
+    A file is known again by its path, size and time of change.
 
-    Args:
-        paths: of BVH files.
-        settings: of all of them.
+    Raises:
+        InputError: a process that reads files was killed.
     """
-    folder = cache_folder()
-    found: dict[Path, Clip | str] = {}
-    for path in paths:
-        kept = _load(_entry(folder, path, settings))
-        if kept is not None:
-            found[path] = kept
-    missing = [path for path in paths if path not in found]
+    folder = cache_folder() / "bvh"
+    new = [path for path in paths if not _entry(folder, path, settings).is_file()]
     read = partial(_read, folder=folder, settings=settings)
-    with tqdm(total=len(missing), desc="read BVH files", unit="file", disable=None if missing else True) as bar:
-        if sum(path.stat().st_size for path in missing) < PARALLEL_BYTES or (os.cpu_count() or 1) < 2:
-            for path in missing:
-                found[path] = read(path)
-                bar.update()
-        else:
-            for path, clip in _read_in_parallel(missing, read):
-                found[path] = clip
-                bar.update()
-    return {path: found[path] for path in paths}
-
-
-def cache_folder() -> Path:
-    """Where clips are kept: in ``$BENCH_CACHE``, or the user's cache folder."""
-    return Path(os.environ.get("BENCH_CACHE") or user_cache_dir("lifting-bench")) / "bvh"
-
-
-def _read_in_parallel(paths: Many[Path], read: Callable[[Path], Clip | str]) -> Iterator[tuple[Path, Clip | str]]:
+    bar = partial(tqdm, total=len(paths), desc="read BVH files", unit="file", disable=None if new else True)
+    if sum(path.stat().st_size for path in new) < PARALLEL_BYTES or (os.cpu_count() or 1) < 2:
+        return dict(zip(paths, bar(map(read, paths)), strict=True))
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         try:
-            yield from zip(paths, pool.map(read, paths, chunksize=4), strict=True)
+            return dict(zip(paths, bar(pool.map(read, paths, chunksize=4)), strict=True))
         except BrokenProcessPool:
             raise InputError(
-                "a process that read BVH files was ended from outside, perhaps for want of memory: run the same "
-                "command again, it goes on with the files that are left"
+                "a process that read BVH files was ended from outside, perhaps because memory ran out: run the "
+                "same command again, it goes on with the files that are left"
             ) from None
 
 
 def _read(path: Path, folder: Path, settings: Settings) -> Clip | str:
+    entry = _entry(folder, path, settings)
+    kept = load_arrays(entry)
+    if kept is not None:
+        found = json.loads(str(kept["found"]))
+        return Clip(kept["world"], **found | {"guessed": tuple(found["guessed"])})
     try:
         clip = read_clip(path, settings)
     except InputError as error:
         return str(error)
-    _store(_entry(folder, path, settings), clip)
+    found = {key: value for key, value in vars(clip).items() if key != "world"}
+    store_arrays(entry, world=clip.world, found=json.dumps(found))
     return clip
 
 
 def _entry(folder: Path, path: Path, settings: Settings) -> Path:
+    """Where a file's clip is kept."""
     status = path.stat()
     content = [VERSION, str(path.resolve()), status.st_size, status.st_mtime_ns, asdict(settings)]
     return folder / f"{blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()}.npz"
-
-
-def _load(path: Path) -> Clip | None:
-    """What ``_store`` wrote; None if it is not there or not whole."""
-    try:
-        with np.load(path) as archive:
-            world, told = archive["world"], json.loads(str(archive["told"]))
-    except Exception:  # a damaged archive can raise almost anything, and is made anew
-        return None
-    listed: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in told.items()}
-    known = {field.name for field in fields(Clip)}
-    return Clip(world=world, **listed) if {"world", *listed} == known else None
-
-
-def _store(path: Path, clip: Clip) -> None:
-    told = {field.name: getattr(clip, field.name) for field in fields(Clip) if field.name != "world"}
-    try:
-        with atomic(path) as file:
-            np.savez(file, world=clip.world, told=np.array(json.dumps(told)))
-    except OSError:
-        return

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.bvh.format import read_file
-from bench.data.bvh.joints import JOINTS, JointMap, map_joints, mended
-from bench.data.bvh.kinematics import joint_positions
+from bench.data.bvh.format import Hierarchy, Motion, read_file
+from bench.data.bvh.joints import JOINTS, map_joints, with_chest_bone
 from models.errors import InputError
 
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}
@@ -22,6 +21,7 @@ STATURES = (1.15, 2.2)  # metres, of bodies whose unit is believed
 UPRIGHT = 0.8  # least share of the body's length along the upward axis
 BACKWARDS = 0.75  # share of frames with feet against the hips' direction from which coordinates are left-handed
 SOLE = 0.08  # metres, from the floor to the ankle
+CHUNK = 2**19  # numbers that are worked on at once, so that they stay in the processor's cache
 JOINT = {name: number for number, name in enumerate(JOINTS)}
 
 
@@ -53,8 +53,7 @@ class Clip:
         unit, up: as used.
         mirrored: coordinates were left-handed and have been mirrored.
         completed: the chest's bone, which conversions of the CMU database by amc2bvh lack, was put back.
-        sources: for each joint of Human3.6M what it was taken from.
-        guessed: joints that no name told.
+        guessed: joints that no name told, and what each is taken from: "LHip = joint5".
     """
 
     world: np.ndarray
@@ -62,12 +61,11 @@ class Clip:
     up: str
     mirrored: bool
     completed: bool
-    sources: tuple[str, ...]
     guessed: tuple[str, ...]
 
 
 def read_clip(path: Path, settings: Settings) -> Clip:
-    """Read a file.
+    """The motion of a file, as the settings say.
 
     Raises:
         InputError: the file cannot be read, joints cannot be found, or unit or upward axis are not clear and not
@@ -75,25 +73,73 @@ def read_clip(path: Path, settings: Settings) -> Clip:
     """
     source = str(path)
     motion = read_file(path, None if settings.source_fps is None else 1 / settings.source_fps)
-    whole = mended(motion.hierarchy)
+    whole = with_chest_bone(motion.hierarchy)
     if whole is not None:
         motion = replace(motion, hierarchy=whole)
     joints = map_joints(motion.hierarchy, source, dict(settings.joints))
-    unit = settings.unit or _unit(joints, source)
-    seen = joint_positions(motion, joints.nodes, joints.weights, slice(None)) * UNITS[unit]
+    unit = settings.unit or _unit(joints.stature, source)
+    seen = joint_positions(motion, joints.weights) * UNITS[unit]
     up = settings.up or _up(seen, source)
-    turned = _z_up(seen, up)
+    turned = seen[..., {"x": [1, 2, 0], "y": [2, 0, 1], "z": [0, 1, 2]}[up]]  # a copy, with z up
     mirrored = _left_handed(turned)
     if mirrored:
         turned[..., 0] *= -1
     body = resample(turned[:, : len(JOINTS)], 1 / motion.frame_time, settings.fps)
     body[..., 2] += SOLE - np.percentile(body[..., 2].min(axis=1), 1)
-    clip = Clip(body.astype(np.float32), unit, up, mirrored, whole is not None, joints.report, joints.guessed)
+    clip = Clip(body.astype(np.float32), unit, up, mirrored, whole is not None, joints.guessed)
     if not np.isfinite(clip.world).all():
         raise InputError(
             f"{source}: its joints are too far away to be a body in a room: repair or remove the file"
         )
     return clip
+
+
+def joint_positions(motion: Motion, weights: np.ndarray) -> np.ndarray:
+    """``[T, J, 3]`` float64 weighted sums of the places of nodes, in the file's unit and axes.
+
+    Args:
+        motion: of the file.
+        weights: ``[J, N]`` of its nodes; the identity for the nodes themselves.
+    """
+    nodes = np.flatnonzero(weights.any(axis=0)).tolist()
+    needed = sorted({above for node in nodes for above in motion.hierarchy.above(node)})
+    result = np.empty((len(motion.values), len(weights), 3))
+    step = max(CHUNK // (12 * len(needed)), 1)
+    for begin in range(0, len(result), step):
+        channels = np.ascontiguousarray(motion.values[begin : begin + step].T)
+        places = _forward_kinematics(motion.hierarchy, needed, channels)
+        stacked = np.stack([places[node] for node in nodes])
+        result[begin : begin + step] = np.einsum("jn,nct->tjc", weights[:, nodes], stacked)
+    return result
+
+
+def _forward_kinematics(hierarchy: Hierarchy, needed: list[int], values: np.ndarray) -> dict[int, np.ndarray]:
+    """Places ``[3, T]`` of the needed nodes for channels ``[C, T]``.
+
+    A joint is turned by the product of its rotation channels in the order of the file, on top of its parent. Its
+    orientation is kept as its three axes ``[3, 3, T]``; turning it about one of them mixes the other two.
+    """
+    frames = values.shape[1]
+    axes = {-1: np.broadcast_to(np.eye(3)[:, :, None], (3, 3, frames))}
+    places = {-1: np.zeros((3, frames))}
+    for node in needed:
+        parent = hierarchy.parents[node]
+        turned, shift = axes[parent], [*hierarchy.offsets[node]]
+        for kind, axis, column in hierarchy.channels[node]:
+            if kind == "position":
+                shift[axis] = values[column]
+        places[node] = places[parent] + turned[0] * shift[0] + turned[1] * shift[1] + turned[2] * shift[2]
+        turned = turned.copy()
+        for kind, axis, column in hierarchy.channels[node]:
+            if kind == "rotation" and values[column].any():
+                angle = np.radians(values[column])
+                cos, sin, one, two = np.cos(angle), np.sin(angle), (axis + 1) % 3, (axis + 2) % 3
+                turned[one], turned[two] = (
+                    cos * turned[one] + sin * turned[two],
+                    cos * turned[two] - sin * turned[one],
+                )
+        axes[node] = turned
+    return places
 
 
 def resample(positions: np.ndarray, source_fps: float, fps: float) -> np.ndarray:
@@ -120,14 +166,13 @@ def resample(positions: np.ndarray, source_fps: float, fps: float) -> np.ndarray
     )
 
 
-def _unit(joints: JointMap, source: str) -> str:
-    """The unit in which the body has a usual size."""
-    likely = min(UNITS, key=lambda unit: abs(np.log(max(joints.stature, 1e-9) * UNITS[unit] / STATURE)))
-    stature = joints.stature * UNITS[likely]
-    if not STATURES[0] <= stature <= STATURES[1]:
+def _unit(body: float, source: str) -> str:
+    """The unit in which a body of this stature has a usual size."""
+    likely = min(UNITS, key=lambda unit: abs(np.log(max(body, 1e-9) * UNITS[unit] / STATURE)))
+    if not STATURES[0] <= body * UNITS[likely] <= STATURES[1]:
         raise InputError(
-            f"{source}: a body of {joints.stature:.4g} units is no person in {', '.join(UNITS)}: give the "
-            "unit as the option unit, or remove the file"
+            f"{source}: a body of {body:.4g} units is no person in {', '.join(UNITS)}: give the unit as the "
+            "option unit, or remove the file"
         )
     return likely
 
@@ -143,12 +188,6 @@ def _up(seen: np.ndarray, source: str) -> str:
             "option up (y or z), or remove the file"
         )
     return "xyz"[axis]
-
-
-def _z_up(seen: np.ndarray, up: str) -> np.ndarray:
-    """The same points turned so that the axis points along z; a copy."""
-    order = {"x": [1, 2, 0], "y": [2, 0, 1], "z": [0, 1, 2]}[up]
-    return seen[..., order].copy()
 
 
 def _left_handed(turned: np.ndarray) -> bool:

@@ -1,7 +1,7 @@
 """One BVH file: its hierarchy of joints and its motion.
 
 The format is described in Meredith and Maddock, "Motion Capture File Formats Explained", University of Sheffield,
-2001. Files come from anywhere: nothing is allocated that their bytes do not bear out, nothing recurses, and
+2001. Files come from anywhere: no memory is taken that the size of a file does not explain, nothing recurses, and
 whatever is wrong is one sentence.
 """
 
@@ -11,8 +11,9 @@ import math
 import re
 import stat
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -25,19 +26,18 @@ MAX_NODES = 1000
 MAX_FRAMES = 1_000_000
 MAX_VALUE = 1e7  # of an offset or a channel
 FRAME_TIME = (1e-4, 1.0)  # seconds, least and greatest
-BLOCK = 2**20  # bytes among which a bad number is looked for
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb"[{}]|[^\s{}]+")
-_SPACE = re.compile(rb"\s")
+_MOTION = re.compile(rb"\bMOTION\s+Frames\s*:\s*([^\s{}]+)\s+Frame\s*Time\s*:\s*([^\s{}]+)", re.IGNORECASE)
 _CHANNELS = {f"{axis}{kind}": (kind, "xyz".index(axis)) for axis in "xyz" for kind in ("position", "rotation")}
 
-Channel = tuple[str, int]  # "position" or "rotation", and the axis
-Tokens = Iterator[tuple[bytes, int]]  # each token, and where it ends
+Channel = tuple[str, int, int]  # "position" or "rotation", the axis, and the column of the motion
 
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """The joints and end sites of a skeleton, every parent before its children.
+    """The joints and end sites of a skeleton as a tree of nodes, each followed by all its descendants.
 
     Attributes:
         names: as in the file; an end site has its parent's name and "/end".
@@ -53,13 +53,63 @@ class Hierarchy:
     channels: tuple[tuple[Channel, ...], ...]
     ends: tuple[bool, ...]
 
+    @cached_property
+    def children(self) -> list[list[int]]:
+        """Of each node."""
+        children: list[list[int]] = [[] for _ in self.names]
+        for node, parent in enumerate(self.parents[1:], 1):
+            children[parent].append(node)
+        return children
+
+    @cached_property
     def rest(self) -> np.ndarray:
         """``[N, 3]`` places in the rest pose, the root at its own offset."""
         places = self.offsets.copy()
-        for node, parent in enumerate(self.parents):
-            if parent >= 0:
-                places[node] += places[parent]
+        for node, parent in enumerate(self.parents[1:], 1):
+            places[node] += places[parent]
         return places
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """``[N]`` from each node's parent to it."""
+        lengths: np.ndarray = np.linalg.norm(self.offsets, axis=1)
+        return lengths
+
+    @cached_property
+    def span(self) -> np.ndarray:
+        """``[N]`` from each node's parent to the node's farthest descendant, along the bones."""
+        reach = np.zeros(len(self.names))
+        for node in range(len(self.names) - 1, 0, -1):
+            parent = self.parents[node]
+            reach[parent] = max(reach[parent], self.lengths[node] + reach[node])
+        return self.lengths + reach
+
+    def above(self, node: int) -> list[int]:
+        """The node, its parent and so on to the root."""
+        path = []
+        while node >= 0:
+            path.append(node)
+            node = self.parents[node]
+        return path
+
+    def below(self, node: int) -> range:
+        """The node and all its descendants."""
+        end = node + 1
+        while end < len(self.parents) and self.parents[end] >= node:
+            end += 1
+        return range(node, end)
+
+    def meeting(self, one: int, two: int) -> int:
+        """The lowest node that both are below, or are."""
+        above = set(self.above(one))
+        return next(node for node in self.above(two) if node in above)
+
+    def farthest(self, node: int) -> list[int]:
+        """The node, and the way to the descendant that is farthest along the bones."""
+        path = [node]
+        while self.children[path[-1]]:
+            path.append(max(self.children[path[-1]], key=lambda child: self.span[child]))
+        return path
 
 
 @dataclass(frozen=True)
@@ -68,23 +118,18 @@ class Motion:
 
     Attributes:
         hierarchy: of the skeleton.
-        values: ``[T, C]`` float64, channels of all nodes in their order, degrees and the file's unit of length.
+        values: ``[T, C]`` float64, channels of all nodes in their order: degrees, and whole distances from the
+            parent in the file's unit of length.
         frame_time: seconds.
-        adds_offsets: translations of joints other than the root come on top of their offsets.
     """
 
     hierarchy: Hierarchy
     values: np.ndarray
     frame_time: float
-    adds_offsets: bool = False
 
 
 def read_file(path: Path, frame_time: float | None = None) -> Motion:
-    """Read and parse a file.
-
-    Args:
-        path: of the file.
-        frame_time: seconds, in place of what the file says.
+    """The hierarchy and the motion in a file; ``frame_time`` as in ``parse``.
 
     Raises:
         InputError: it is not a regular file, too large, or ``parse`` refuses it.
@@ -116,15 +161,15 @@ def parse(data: bytes, source: str, frame_time: float | None = None) -> Motion:
     Raises:
         InputError: it is no BVH file, cut short, inconsistent, or beyond the limits of this module.
     """
-    begin = 3 if data.startswith(b"\xef\xbb\xbf") else 0
-    tokens: Tokens = ((match[0], match.end()) for match in _TOKEN.finditer(data, begin, MAX_HEADER))
-    hierarchy = _hierarchy(tokens, source)
-    if _next(tokens, source)[0].upper() != b"MOTION":
-        raise InputError(f"{source}: no MOTION after the hierarchy, or a second ROOT: keep one person per file")
-    declared, _ = _labelled(tokens, b"frames:", source)
+    found = _MOTION.search(data, 0, MAX_HEADER)
+    if found is None:
+        raise InputError(
+            f"{source} has no MOTION with its 'Frames:' and 'Frame Time:': it is cut short or no BVH file"
+        )
+    hierarchy = _HierarchyText(data[: found.start()].removeprefix(BYTE_ORDER_MARK), source).parse()
+    declared, written = found.groups()
     if not declared.isdigit() or len(declared) > 12 or not 0 < int(declared) <= MAX_FRAMES:
         raise InputError(f"{source}: 'Frames: {shown(declared)}' is not between 1 and {MAX_FRAMES:,}: correct it")
-    written, end = _labelled(tokens, b"frametime:", source)
     seconds = _number(written) if frame_time is None else frame_time
     if not FRAME_TIME[0] <= seconds <= FRAME_TIME[1]:
         least, most = FRAME_TIME
@@ -132,105 +177,100 @@ def parse(data: bytes, source: str, frame_time: float | None = None) -> Motion:
             f"{source}: 'Frame Time: {shown(written)}' is not between {least:g} and {most:g} seconds: correct it, "
             "or give the frame rate as the option source_fps"
         )
-    motion = Motion(hierarchy, _values(data[end:], int(declared), hierarchy, source), seconds)
-    return _with_translations(motion)
+    values = _values(data[found.end() :], int(declared), hierarchy, source)
+    return _with_whole_translations(Motion(hierarchy, values, seconds))
 
 
-def _hierarchy(tokens: Tokens, source: str) -> Hierarchy:
-    if _next(tokens, source)[0].upper() != b"HIERARCHY":
-        raise InputError(f"{source} does not begin with HIERARCHY: it is no BVH file")
-    if _next(tokens, source)[0].upper() != b"ROOT":
-        raise InputError(f"{source}: HIERARCHY is not followed by ROOT: export the file again")
-    names, parents, ends = [_name(tokens, source)], [-1], [False]
-    offsets: list[tuple[float, float, float] | None] = [None]
-    channels: list[tuple[Channel, ...]] = [()]
-    stack = [0]
-    while stack:
-        node, word = stack[-1], _next(tokens, source)[0].upper()
-        if word == b"}":
-            stack.pop()
-        elif word == b"OFFSET":
-            offsets[node] = _offset(tokens, names[node], source)
-        elif word == b"CHANNELS" and not ends[node] and not channels[node]:
-            channels[node] = _channels(tokens, names[node], source)
-        elif word in (b"JOINT", b"END") and not ends[node]:
-            name = _name(tokens, source)
-            if len(names) == MAX_NODES:
-                raise InputError(f"{source} has more than {MAX_NODES} joints: a body has fewer; export it alone")
-            names.append(f"{names[node]}/end" if word == b"END" else name)
-            parents.append(node)
-            ends.append(word == b"END")
-            offsets.append(None)
-            channels.append(())
-            stack.append(len(names) - 1)
-        else:
-            raise InputError(
-                f"{source}: '{shown(word)}' has no place in joint '{names[node]}': export the file again"
-            )
-    bare = next((name for name, offset in zip(names, offsets, strict=True) if offset is None), None)
-    if bare is not None:
-        raise InputError(f"{source}: joint '{bare}' has no OFFSET: export the file again")
-    return Hierarchy(
-        tuple(names), tuple(parents), np.array(offsets, dtype=np.float64), tuple(channels), tuple(ends)
-    )
+@dataclass
+class _Node:
+    """A joint or an end site while its block is read."""
+
+    name: str
+    parent: int
+    is_end: bool = False
+    offset: tuple[float, float, float] | None = None
+    channels: tuple[tuple[str, int], ...] = ()
 
 
-def _next(tokens: Tokens, source: str) -> tuple[bytes, int]:
-    token = next(tokens, None)
-    if token is None:
-        raise InputError(
-            f"{source} is cut short or no BVH file: its hierarchy or its MOTION lines are not complete"
+class _HierarchyText:
+    """The words of a file before its motion, taken one after the other."""
+
+    def __init__(self, text: bytes, source: str) -> None:
+        self.source, self.words = source, iter(_TOKEN.findall(text))
+
+    def parse(self) -> Hierarchy:
+        """The hierarchy, after which no word is left."""
+        if self.word().upper() != b"HIERARCHY":
+            raise self.wrong(" does not begin with HIERARCHY: it is no BVH file")
+        if self.word().upper() != b"ROOT":
+            raise self.wrong(": HIERARCHY is not followed by ROOT: export the file again")
+        nodes = [_Node(self.name(), -1)]
+        open_nodes = [0]
+        while open_nodes:
+            node, word = nodes[open_nodes[-1]], self.word().upper()
+            if word == b"}":
+                open_nodes.pop()
+            elif word == b"OFFSET":
+                node.offset = self.offset(node.name)
+            elif word == b"CHANNELS" and not node.is_end and not node.channels:
+                node.channels = self.channels(node.name)
+            elif word in (b"JOINT", b"END") and not node.is_end:
+                name, is_end = self.name(), word == b"END"
+                if len(nodes) == MAX_NODES:
+                    raise self.wrong(f" has more than {MAX_NODES} joints: a body has fewer; export it alone")
+                nodes.append(_Node(f"{node.name}/end" if is_end else name, open_nodes[-1], is_end))
+                open_nodes.append(len(nodes) - 1)
+            else:
+                raise self.wrong(f": '{shown(word)}' has no place in joint '{node.name}': export the file again")
+        if next(self.words, None) is not None:
+            raise self.wrong(": no MOTION after the hierarchy, or a second ROOT: keep one person per file")
+        bare = next((node.name for node in nodes if node.offset is None), None)
+        if bare is not None:
+            raise self.wrong(f": joint '{bare}' has no OFFSET: export the file again")
+        columns = count()
+        return Hierarchy(
+            names=tuple(node.name for node in nodes),
+            parents=tuple(node.parent for node in nodes),
+            offsets=np.array([node.offset for node in nodes], dtype=np.float64),
+            channels=tuple(tuple((*channel, next(columns)) for channel in node.channels) for node in nodes),
+            ends=tuple(node.is_end for node in nodes),
         )
-    return token
 
+    def wrong(self, complaint: str) -> InputError:
+        return InputError(f"{self.source}{complaint}")
 
-def _name(tokens: Tokens, source: str) -> str:
-    """The words up to the opening brace: some programs put blanks into names."""
-    words: list[bytes] = []
-    while (token := _next(tokens, source)[0]) != b"{":
-        if token in (b"}", b"OFFSET", b"CHANNELS") or len(words) == 16:
-            raise InputError(
-                f"{source}: joint '{shown(b' '.join(words))}' has no opening brace: export the file again"
-            )
-        words.append(token)
-    return shown(b" ".join(words))
+    def word(self) -> bytes:
+        word = next(self.words, None)
+        if word is None:
+            raise self.wrong(" is cut short or no BVH file: its hierarchy is not complete")
+        return word
 
+    def name(self) -> str:
+        """The words up to the opening brace: some programs put blanks into names."""
+        words: list[bytes] = []
+        while (word := self.word()) != b"{":
+            if word in (b"}", b"OFFSET", b"CHANNELS") or len(words) == 16:
+                raise self.wrong(
+                    f": joint '{shown(b' '.join(words))}' has no opening brace: export the file again"
+                )
+            words.append(word)
+        return shown(b" ".join(words))
 
-def _offset(tokens: Tokens, name: str, source: str) -> tuple[float, float, float]:
-    x, y, z = (_number(_next(tokens, source)[0]) for _ in range(3))
-    if not max(abs(x), abs(y), abs(z)) <= MAX_VALUE:  # also false for NaN
-        raise InputError(
-            f"{source}: the OFFSET of joint '{name}' is not three usual numbers: export the file again"
-        )
-    return x, y, z
+    def offset(self, name: str) -> tuple[float, float, float]:
+        x, y, z = (_number(self.word()) for _ in range(3))
+        if not max(abs(x), abs(y), abs(z)) <= MAX_VALUE:  # also false for NaN
+            raise self.wrong(f": the OFFSET of joint '{name}' is not three usual numbers: export the file again")
+        return x, y, z
 
-
-def _channels(tokens: Tokens, name: str, source: str) -> tuple[Channel, ...]:
-    count = _next(tokens, source)[0]
-    if count not in (b"0", b"1", b"2", b"3", b"4", b"5", b"6"):
-        raise InputError(
-            f"{source}: joint '{name}' has '{shown(count)}' channels, not 0 to 6: export the file again"
-        )
-    words = [_next(tokens, source)[0].decode("latin1").lower() for _ in range(int(count))]
-    if len(set(words)) < len(words) or not set(words) <= set(_CHANNELS):
-        raise InputError(
-            f"{source}: joint '{name}' has channels that are no Xposition … Zrotation, or one twice: export again"
-        )
-    return tuple(_CHANNELS[word] for word in words)
-
-
-def _labelled(tokens: Tokens, label: bytes, source: str) -> tuple[bytes, int]:
-    """The value behind a label, which may have blanks inside and none behind its colon."""
-    text = b""
-    while True:
-        token, end = _next(tokens, source)
-        text += token.lower()
-        if text.startswith(label) and len(text) > len(label):
-            return text[len(label) :], end
-        if not label.startswith(text):
-            raise InputError(
-                f"{source}: '{shown(text)}' stands where MOTION needs its 'Frames:' and 'Frame Time:'"
-            )
+    def channels(self, name: str) -> tuple[tuple[str, int], ...]:
+        number = self.word()
+        if number not in (b"0", b"1", b"2", b"3", b"4", b"5", b"6"):
+            raise self.wrong(f": joint '{name}' has '{shown(number)}' channels, not 0 to 6: export the file again")
+        words = [self.word().decode("latin1").lower() for _ in range(int(number))]
+        if len(set(words)) < len(words) or not set(words) <= set(_CHANNELS):
+            problem = "has channels that are no Xposition … Zrotation, or one twice"
+            raise self.wrong(f": joint '{name}' {problem}: export again")
+        return tuple(_CHANNELS[word] for word in words)
 
 
 def _number(token: bytes) -> float:
@@ -241,24 +281,22 @@ def _number(token: bytes) -> float:
 
 
 def _values(text: bytes, frames: int, hierarchy: Hierarchy, source: str) -> np.ndarray:
+    """The numbers of the motion, ``[frames, C]``."""
     width = sum(map(len, hierarchy.channels))
     if width == 0:
         raise InputError(f"{source}: no joint has channels, so nothing moves: export the file again")
-    found = None
-    if frames * width <= len(text) // 2 + 1:  # a number and a blank: no file bears out more
-        found = _numbers(text)
-        if found is None:
-            raise InputError(_bad_number(text, width, source))
-    if found is None or len(found) != frames * width:
-        has = "fewer" if found is None else f"{len(found) / width:,.4g}"
+    found = _numbers(text)
+    if found is None:
+        raise InputError(f"{source}: {_bad_number(text, width)}: repair or remove the file")
+    if len(found) != frames * width:
         raise InputError(
-            f"{source} declares {frames:,} frames of {width} numbers, but holds {has}: it is cut short or "
-            "'Frames:' is wrong; get it again or correct that line"
+            f"{source} declares {frames:,} frames of {width} numbers, but holds {len(found) / width:,.4g}: it is "
+            "cut short or 'Frames:' is wrong; get it again or correct that line"
         )
     values = found.reshape(frames, width)
-    usual = np.abs(values) <= MAX_VALUE  # also false for NaN
-    if not usual.all():
-        frame, column = (int(place[0]) for place in np.nonzero(~usual))
+    strange = np.argwhere(~(np.abs(values) <= MAX_VALUE))  # so that NaN is strange too
+    if len(strange):
+        frame, column = strange[0]
         number = f"{values[frame, column]:g}"
         raise InputError(f"{source}: frame {frame} has {number} in column {column}: repair or remove the file")
     return values
@@ -274,52 +312,36 @@ def _numbers(text: bytes) -> np.ndarray | None:
             return None
 
 
-def _bad_number(text: bytes, width: int, source: str) -> str:
-    """Which number is none: found block by block, so that it takes no longer than reading the file."""
-    place = begin = 0
-    while begin < len(text):
-        space = _SPACE.search(text, begin + BLOCK)
-        end = space.start() if space else len(text)
-        numbers = _numbers(text[begin:end])
-        if numbers is None:
-            break
-        place, begin = place + len(numbers), end
-    for match in _TOKEN.finditer(text, begin):
+def _bad_number(text: bytes, width: int) -> str:
+    """Which word of the motion is no number."""
+    for place, match in enumerate(_TOKEN.finditer(text)):
         if b"_" in match[0] or (math.isnan(_number(match[0])) and match[0].lower() != b"nan"):
-            return (
-                f"{source}: frame {place // width} has '{shown(match[0])}' in column {place % width}, which is no "
-                "number: repair or remove the file"
-            )
-        place += 1
-    return f"{source}: its motion is not made of numbers alone: repair or remove the file"
+            frame, column = divmod(place, width)
+            return f"frame {frame} has '{shown(match[0])}' in column {column}, which is no number"
+    return "its motion is not made of numbers alone"
 
 
-def _with_translations(motion: Motion) -> Motion:
-    """Find out what translations of joints other than the root mean, and take up those that stand for offsets.
+def _with_whole_translations(motion: Motion) -> Motion:
+    """The motion with translations that are the whole distance from the parent, as most programs write them.
 
-    Most programs write the whole distance from the parent, some what comes on top of the offset: the reading with
-    the smaller rest is believed.
+    Some write what comes on top of the offset: the reading that leaves less to explain is believed. The middle of
+    whole distances takes the place of the offset.
     """
     offsets = motion.hierarchy.offsets.copy()
-    whole = on_top = 0.0
-    for node, axis, column in _translations(motion.hierarchy):
-        middle = float(np.median(motion.values[:, column]))
-        whole += abs(middle - offsets[node, axis])
-        on_top += abs(middle)
-        offsets[node, axis] = middle
-    if whole > on_top:
-        return replace(motion, adds_offsets=True)
+    moving = [
+        (node, axis, column, float(np.median(motion.values[:, column])))
+        for node, channels in enumerate(motion.hierarchy.channels[1:], 1)
+        for kind, axis, column in channels
+        if kind == "position"
+    ]
+    if_whole = sum(abs(middle - offsets[node, axis]) for node, axis, _, middle in moving)
+    if_on_top = sum(abs(middle) for *_, middle in moving)
+    for node, axis, column, middle in moving:
+        if if_whole > if_on_top:
+            motion.values[:, column] += offsets[node, axis]
+        else:
+            offsets[node, axis] = middle
     return replace(motion, hierarchy=replace(motion.hierarchy, offsets=offsets))
-
-
-def _translations(hierarchy: Hierarchy) -> Iterator[tuple[int, int, int]]:
-    """Node, axis and column of the position channels of all nodes but the root."""
-    column = 0
-    for node, channels in enumerate(hierarchy.channels):
-        for kind, axis in channels:
-            if kind == "position" and node > 0:
-                yield node, axis, column
-            column += 1
 
 
 def shown(text: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The 17 joints of Human3.6M in a BVH skeleton: recognised by name, else guessed from the hierarchy.
+"""The 17 joints of Human3.6M in the hierarchy of a BVH file.
 
 What the joints mean follows Human3.6M's skeleton: the hip is the middle of both hip joints, the thorax the base of
 the neck, "Neck/Nose" about half way from there to the top of the head, "Head" the top, the spine half way up the
@@ -7,28 +7,28 @@ trunk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import abc
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
 from bench.data.bvh.format import Hierarchy
-from bench.data.bvh.joint_names import ARM, HEAD, HEAD_TOP, LEG, NECK, limb_joints, plain_names
-from bench.data.bvh.limbs import Tree, guess_limbs
+from bench.data.bvh.limbs import LIMBS, are_complete, limbs_by_name, limbs_by_shape, plain_names, toe_of
 from models.errors import InputError
+from models.skeleton import HUMAN36M
 
-# as models.skeleton.HUMAN36M, which processes that read files need not load torch for
-JOINTS = (
-    "Hip", "RHip", "RKnee", "RFoot", "LHip", "LKnee", "LFoot", "Spine", "Thorax", "Neck/Nose", "Head",
-    "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist",
-)  # fmt: skip
-LIMBS = tuple(tuple(side + part for part in limb) for side in "LR" for limb in (LEG, ARM))
+JOINTS = HUMAN36M.joints
+NECK = ("neck", "neck0", "neck1", "neck01", "neckbase", "lowerneck")  # plain names
+HEAD = ("head", "skull")
+HEAD_TOP = ("top", "end", "nub", "tip")  # ends of the name of a joint on top of the head
 HEAD_SHARE = 0.48  # of the trunk's length: from the thorax to the top of the head in Human3.6M
 BODY_SHARE = 0.961  # of the stature: legs from the ankle, trunk, neck and head (Winter's proportions)
-BONELESS = {  # chest joints and their children whose bone amc2bvh loses, beside a sign of that program's skeleton
-    "Spine1": ("LowerBack", ("Neck", "LeftShoulder", "RightShoulder")),
-    "thorax": ("lowerback", ("lowerneck", "lclavicle", "rclavicle")),
-}
+# chest joints, a sign of amc2bvh's skeleton, and the children whose bone that program loses
+BONELESS = (
+    ("Spine1", "LowerBack", ("Neck", "LeftShoulder", "RightShoulder")),
+    ("thorax", "lowerback", ("lowerneck", "lclavicle", "rclavicle")),
+)
 
 
 @dataclass(frozen=True)
@@ -36,30 +36,26 @@ class JointMap:
     """How the joints of Human3.6M follow from the nodes of a hierarchy.
 
     Attributes:
-        nodes: indices of the nodes that are needed.
-        weights: ``[17, len(nodes)]``, or ``[19, …]`` with the left and the right toes as the last rows.
-        stature: of the body in the file's unit, from the lengths of its bones.
-        report: for each of the 17 joints what it is taken from.
-        guessed: joints that were not recognised by name nor given.
+        weights: ``[17, N]`` of the nodes, or ``[19, N]`` with the left and the right toes as the last rows.
+        stature: of the body in the file's unit.
+        guessed: joints that were not recognised by name nor given, and what each is taken from: "LHip = joint5".
     """
 
-    nodes: tuple[int, ...]
     weights: np.ndarray
     stature: float
-    report: tuple[str, ...]
     guessed: tuple[str, ...]
 
 
-def mended(hierarchy: Hierarchy) -> Hierarchy | None:
-    """The hierarchy with the uppermost bone of the trunk that conversions of the CMU base by amc2bvh lack.
+def with_chest_bone(hierarchy: Hierarchy) -> Hierarchy | None:
+    """The hierarchy with the uppermost bone of the trunk, which conversions of the CMU database by amc2bvh lack.
 
-    There, neck and shoulders begin where that bone begins, and the body is 12 cm short. The bone below it is as
-    long within 1 % in CMU's own skeletons, so it stands in for it.
+    There, neck and shoulders begin where that bone begins, and the body is 12 cm short. The bone below it stands
+    in for it: in CMU's own skeletons it is as long within 1 %.
 
     Returns:
         None if the hierarchy is no such conversion or has its bone.
     """
-    for chest, (sign, children) in BONELESS.items():
+    for chest, sign, children in BONELESS:
         if not {chest, sign, *children} <= set(hierarchy.names):
             continue
         above, *below = (hierarchy.names.index(name) for name in (chest, *children))
@@ -71,48 +67,46 @@ def mended(hierarchy: Hierarchy) -> Hierarchy | None:
     return None
 
 
-def map_joints(hierarchy: Hierarchy, source: str, given: Mapping[str, str]) -> JointMap:
+def map_joints(hierarchy: Hierarchy, source: str, given: abc.Mapping[str, str]) -> JointMap:
     """Find the joints of Human3.6M.
 
     Args:
         hierarchy: of the file.
         source: what error messages call the file.
-        given: names of the file's joints for joints of ``JOINTS``, which go before any guess.
+        given: names of the file's joints for joints of ``JOINTS``, which go before any other finding.
 
     Raises:
         InputError: a given joint is not there, or a limb is neither recognised nor clear from the hierarchy.
     """
-    tree, plain = Tree(hierarchy), plain_names(hierarchy.names)
-    fixed = {joint: _named(hierarchy, name, joint, source) for joint, name in given.items()}
-    joints = tuple(node for node, end in enumerate(hierarchy.ends) if not end)
-    named = {joint: joints[place] for joint, place in limb_joints([plain[node] for node in joints]).items()}
-    limbs = {**named, **fixed}
+    plain = plain_names(hierarchy.names)
+    fixed = {joint: _given_node(hierarchy, name, joint, source) for joint, name in given.items()}
+    limbs = limbs_by_name(hierarchy, plain) | fixed
     guessed: tuple[str, ...] = ()
-    if not _complete(limbs, tree):
-        found = guess_limbs(tree, LEG, ARM)
+    if not are_complete(limbs, hierarchy):
+        found = limbs_by_shape(hierarchy)
         if found is None:
             missing = ", ".join(joint for limb in LIMBS for joint in limb if joint not in limbs)
             raise InputError(
                 f"{source}: {missing or 'a limb'} is neither among the known names nor clear from the hierarchy: "
                 "name the joints in the option joints, as 'LHip=thigh_left, LKnee=…'"
             )
-        limbs = {**found, **fixed}
-        guessed = tuple(joint for joint in found if joint not in fixed)
-    body = _Body(hierarchy, tree, plain, limbs)
+        limbs, guessed = found | fixed, tuple(joint for joint in found if joint not in fixed)
+    body = _Body(hierarchy, plain, limbs)
     if body.head == body.chest and "Head" not in fixed:
         raise InputError(
             f"{source}: no joint lies above the arms: name the head in the option joints, as 'Head=…'"
         )
     if plain[body.head] not in HEAD and "Head" not in fixed:
         guessed = (*guessed, "Neck/Nose", "Head")
-    rows = {**body.rows(), **{joint: {node: 1.0} for joint, node in fixed.items()}}
-    toes = body.toes()
-    return _packed(hierarchy, rows, toes, body.stature(rows), guessed)
+    rows = body.rows() | {joint: body.at[node] for joint, node in fixed.items()}
+    return JointMap(
+        weights=np.stack([*(rows[joint] for joint in JOINTS), *body.toes()]),
+        stature=body.stature(rows),
+        guessed=tuple(f"{joint} = {_in_words(hierarchy, rows[joint])}" for joint in guessed),
+    )
 
 
-def _named(hierarchy: Hierarchy, name: str, joint: str, source: str) -> int:
-    if joint not in JOINTS:
-        raise InputError(f"option joints names '{joint}', which is none of {', '.join(JOINTS)}")
+def _given_node(hierarchy: Hierarchy, name: str, joint: str, source: str) -> int:
     lower = [there.lower() for there in hierarchy.names]
     if name.lower() not in lower:
         raise InputError(
@@ -121,156 +115,106 @@ def _named(hierarchy: Hierarchy, name: str, joint: str, source: str) -> int:
     return lower.index(name.lower())
 
 
-def _complete(limbs: Mapping[str, int], tree: Tree) -> bool:
-    """Whether every limb is there and hangs together."""
-    return all(
-        all(joint in limbs for joint in limb)
-        and limbs[limb[0]] in tree.above(limbs[limb[1]])[1:]
-        and limbs[limb[1]] in tree.above(limbs[limb[2]])[1:]
-        for limb in LIMBS
-    )
-
-
-Row = dict[int, float]  # weights of nodes
+def _in_words(hierarchy: Hierarchy, row: np.ndarray) -> str:
+    """The nodes that a joint is taken from."""
+    if row.min() < 0:
+        return f"beyond {hierarchy.names[row.argmax()]}"
+    names = [hierarchy.names[node] for node in np.flatnonzero(row)]
+    return names[0] if len(names) == 1 else f"between {' and '.join(names)}"
 
 
 class _Body:
-    """The joints between known limbs: spine, thorax, neck and head."""
+    """The joints between known limbs: spine, thorax, neck and head; each as weights ``[N]`` of the nodes."""
 
-    def __init__(self, hierarchy: Hierarchy, tree: Tree, plain: list[str], limbs: dict[str, int]) -> None:
-        self.hierarchy, self.tree, self.plain, self.limbs = hierarchy, tree, plain, limbs
-        self.rest = hierarchy.rest()
-        self.chest = tree.meeting(limbs["LShoulder"], limbs["RShoulder"])
-        self.pelvis = tree.meeting(limbs["LHip"], limbs["RHip"])
+    def __init__(self, hierarchy: Hierarchy, plain: list[str], limbs: dict[str, int]) -> None:
+        self.hierarchy, self.plain, self.limbs = hierarchy, plain, limbs
+        self.at = np.eye(len(plain))  # whose rows are the weights of the nodes themselves
+        self.chest = hierarchy.meeting(limbs["LShoulder"], limbs["RShoulder"])
+        self.pelvis = hierarchy.meeting(limbs["LHip"], limbs["RHip"])
         chain = self._neck_chain()
         self.head = chain[-1]
-        neck = next((node for node in chain if plain[node] in NECK), chain[0])
-        self.thorax: Row = {neck: 1.0} if neck != self.head else self._between_shoulders()
+        self.neck = next((node for node in chain if plain[node] in NECK), chain[0])
+        self.thorax = self.at[self.neck] if self.neck != self.head else self._between_shoulders()
 
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, np.ndarray]:
         """Weights of all 17 joints."""
-        rows: dict[str, Row] = {joint: {node: 1.0} for joint, node in self.limbs.items() if joint in JOINTS}
-        rows["Hip"] = {self.limbs["RHip"]: 0.5, self.limbs["LHip"]: 0.5}
-        rows["Thorax"], rows["Neck/Nose"] = self.thorax, {self.head: 1.0}
+        rows = {joint: self.at[node] for joint, node in self.limbs.items()}
+        rows["Hip"] = (rows["RHip"] + rows["LHip"]) / 2
+        rows["Thorax"], rows["Neck/Nose"] = self.thorax, self.at[self.head]
         rows["Spine"], trunk = self._spine(rows["Hip"])
         rows["Head"] = self._head_top(trunk)
-        return {joint: rows[joint] for joint in JOINTS}
+        return rows
 
-    def toes(self) -> list[Row]:
+    def toes(self) -> list[np.ndarray]:
         """Of the left and the right foot, for the direction of the feet; none if a foot has no further joint."""
-        found: list[Row] = []
-        for foot in (self.limbs["LFoot"], self.limbs["RFoot"]):
-            further = [node for node in self.tree.farthest(foot)[1:] if self.tree.lengths[node] > 0]
-            if not further:
-                return []
-            found.append({further[0]: 1.0})
-        return found
+        toes = [toe_of(self.hierarchy, self.limbs[foot]) for foot in ("LFoot", "RFoot")]
+        return [self.at[toe] for toe in toes if toe is not None] if None not in toes else []
 
-    def stature(self, rows: Mapping[str, Row]) -> float:
-        """From bones whose lengths do not change: shanks and thighs, trunk, neck and head."""
-        lengths = self.tree.lengths
+    def stature(self, rows: abc.Mapping[str, np.ndarray]) -> float:
+        """From the lengths of legs, trunk, neck and head in the rest pose."""
+        places = {joint: self._place(row) for joint, row in rows.items()}
 
-        def path(low: int, high: int) -> float:
-            above = self.tree.above(low)
-            return float(sum(lengths[node] for node in above[: above.index(high)])) if high in above else 0.0
+        def length(*joints: str) -> float:
+            return sum(float(np.linalg.norm(places[one] - places[two])) for one, two in pairwise(joints))
 
-        legs = [path(self.limbs[f"{side}Foot"], self.limbs[f"{side}Hip"]) for side in "LR"]
-        _, trunk = self._spine(rows["Hip"])
-        head = np.linalg.norm(self._place(rows["Head"]) - self._place(rows["Neck/Nose"]))
-        neck = np.linalg.norm(self._place(rows["Neck/Nose"]) - self._place(rows["Thorax"]))
-        return (sum(legs) / 2 + trunk + float(neck + head)) / BODY_SHARE
+        legs = length("LHip", "LKnee", "LFoot") + length("RHip", "RKnee", "RFoot")
+        return (legs / 2 + length("Hip", "Spine", "Thorax", "Neck/Nose", "Head")) / BODY_SHARE
 
-    def _place(self, row: Row) -> np.ndarray:
-        place: np.ndarray = sum((weight * self.rest[node] for node, weight in row.items()), np.zeros(3))
+    def _place(self, row: np.ndarray) -> np.ndarray:
+        """``[3]`` in the rest pose."""
+        place: np.ndarray = (row[:, None] * self.hierarchy.rest).sum(axis=0)
         return place
 
     def _neck_chain(self) -> list[int]:
         """From the first joint above the arms to the head."""
-        limbs = set(self.limbs.values())
+        tree, limbs = self.hierarchy, set(self.limbs.values())
         fallback: list[int] = []
-        for ancestor in self.tree.above(self.chest):
-            for child in self.tree.children[ancestor]:
-                branch = self.tree.below(child)
+        for ancestor in tree.above(self.chest):
+            for child in tree.children[ancestor]:
+                branch = tree.below(child)
                 if not limbs.isdisjoint(branch):
                     continue
-                heads = [node for node in branch if self.plain[node] in HEAD and not self.hierarchy.ends[node]]
+                heads = [node for node in branch if self.plain[node] in HEAD and not tree.ends[node]]
                 if heads:
-                    above = self.tree.above(heads[0])
+                    above = tree.above(heads[0])
                     return above[above.index(child) :: -1]
-                chain = [node for node in self.tree.farthest(child) if not self.hierarchy.ends[node]]
-                if chain and (not fallback or self._span(chain) > self._span(fallback)):
+                chain = [node for node in tree.farthest(child) if not tree.ends[node]]
+                if chain and (not fallback or tree.span[chain[0]] > tree.span[fallback[0]]):
                     fallback = chain
             if ancestor == self.pelvis or (fallback and ancestor == self.chest):
                 break
         return fallback or [self.chest]
 
-    def _span(self, chain: list[int]) -> float:
-        return float(self.tree.lengths[chain[0]] + self.tree.reach[chain[0]])
-
-    def _between_shoulders(self) -> Row:
+    def _between_shoulders(self) -> np.ndarray:
         """The middle of where the collar bones begin, or of the shoulders where there are none."""
-        begins = []
-        for side in "LR":
-            above = self.tree.above(self.limbs[f"{side}Shoulder"])
-            begins.append(above[above.index(self.chest) - 1])
-        return {begins[0]: 0.5, begins[1]: 0.5}
+        left, right = (self.hierarchy.above(self.limbs[joint]) for joint in ("LShoulder", "RShoulder"))
+        begins = [above[above.index(self.chest) - 1] for above in (left, right)]
+        return self.at[begins].mean(axis=0)
 
-    def _spine(self, hip: Row) -> tuple[Row, float]:
+    def _spine(self, hip: np.ndarray) -> tuple[np.ndarray, float]:
         """Half way up the trunk, a joint if there is one near, and the trunk's length."""
-        top = next(iter(self.thorax)) if len(self.thorax) == 1 else self.chest
-        meeting = self.tree.meeting(self.pelvis, top)
-        above = self.tree.above(top)
-        points = [hip, *({node: 1.0} for node in above[: above.index(meeting)][::-1])]
-        if len(self.thorax) > 1:
-            points.append(self.thorax)
+        has_neck = self.neck != self.head
+        top = self.neck if has_neck else self.chest
+        above = self.hierarchy.above(top)
+        between = above[: above.index(self.hierarchy.meeting(self.pelvis, top))][::-1]
+        points = np.array([hip, *self.at[between], *([] if has_neck else [self.thorax])])
         places = np.array([self._place(point) for point in points])
         along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
         half = along[-1] / 2
         nearest = int(np.abs(along - half).argmin())
         if abs(along[nearest] - half) < 0.15 * along[-1]:
             return points[nearest], float(along[-1])
-        after = int(np.searchsorted(along, half))
-        share = (half - along[after - 1]) / (along[after] - along[after - 1]) if after else 0.0
-        return _mixed(points[max(after - 1, 0)], points[after], share), float(along[-1])
+        return np.array([np.interp(half, along, weights) for weights in points.T]), float(along[-1])
 
-    def _head_top(self, trunk: float) -> Row:
+    def _head_top(self, trunk: float) -> np.ndarray:
         """The end of the head, or a place beyond its joint on the line from the thorax."""
-        neck = self.rest[self.head] - self._place(self.thorax)
-        children = self.tree.children[self.head]
+        tree, children = self.hierarchy, self.hierarchy.children[self.head]
+        neck = tree.rest[self.head] - self._place(self.thorax)
         named = [node for node in children if self.plain[node].endswith(HEAD_TOP)]
-        for node in [*named, *(node for node in children if self.hierarchy.ends[node])]:
-            bone = self.hierarchy.offsets[node]
+        for node in [*named, *(node for node in children if tree.ends[node])]:
+            bone = tree.offsets[node]
             if bone @ neck > 0.5 * np.linalg.norm(bone) * np.linalg.norm(neck) and bone @ bone > 0.1 * neck @ neck:
-                return {node: 1.0}
+                return self.at[node]
         length = float(np.linalg.norm(neck))
-        return _mixed(self.thorax, {self.head: 1.0}, max(HEAD_SHARE * trunk / length, 1.3) if length else 1.0)
-
-
-def _mixed(one: Row, two: Row, share: float) -> Row:
-    """``share`` of the second and the rest of the first."""
-    row = {node: (1 - share) * weight for node, weight in one.items()}
-    for node, weight in two.items():
-        row[node] = row.get(node, 0.0) + share * weight
-    return row
-
-
-def _packed(
-    hierarchy: Hierarchy, rows: Mapping[str, Row], toes: list[Row], stature: float, guessed: tuple[str, ...]
-) -> JointMap:
-    every = [*rows.values(), *toes]
-    nodes = tuple(sorted({node for row in every for node in row}))
-    weights = np.zeros((len(every), len(nodes)))
-    for place, row in enumerate(every):
-        for node, weight in row.items():
-            weights[place, nodes.index(node)] = weight
-    report = tuple(_told(hierarchy, row) for row in rows.values())
-    return JointMap(nodes, weights, stature, report, guessed)
-
-
-def _told(hierarchy: Hierarchy, row: Row) -> str:
-    names = [hierarchy.names[node] for node in row]
-    if len(names) == 1:
-        return names[0]
-    if min(row.values()) < 0:
-        return f"beyond {names[-1]}"
-    return f"between {' and '.join(names)}"
+        share = max(HEAD_SHARE * trunk / length, 1.3) if length else 1.0
+        return (1 - share) * self.thorax + share * self.at[self.head]

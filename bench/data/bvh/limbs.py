@@ -1,159 +1,163 @@
-"""The hierarchy of a BVH file as a tree, and what its shape and lengths say about arms and legs."""
+"""Arms and legs in the hierarchy of a BVH file: by the names of the joints, else by the shape of the hierarchy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections import Counter, abc
 from itertools import combinations
 
 import numpy as np
 
 from bench.data.bvh.format import Hierarchy
 
+LEG, ARM = ("Hip", "Knee", "Foot"), ("Shoulder", "Elbow", "Wrist")  # from the trunk outwards
+LIMBS = tuple(tuple(side + joint for joint in limb) for side in "LR" for limb in (LEG, ARM))
+# joint of Human3.6M: its names beside a side (left, right, l, r, before or behind); the first that is there counts
+NAMES = {
+    "Hip": ("upleg", "upperleg", "thigh", "thighbend", "femur", "hip"),
+    "Knee": ("knee", "shin", "calf", "lowerleg", "lowleg", "tibia", "leg"),
+    "Foot": ("ankle", "foot"),
+    "Shoulder": ("upperarm", "uparm", "uarm", "arm", "humerus", "shldr", "shldrbend", "shoulder"),
+    "Elbow": ("elbow", "forearm", "forearmbend", "lowerarm", "lowarm", "farm", "radius"),
+    "Wrist": ("wrist", "hand"),
+}
+SIDES = {"L": ("left", "l"), "R": ("right", "r")}
 ALIKE = 0.15  # greatest difference of the lengths of two limbs of a pair, as a share
 APART = 0.35  # least distance of the shoulders, as a share of upper arm and forearm; collar bones begin nearer
 MAX_CHILDREN = 40  # of a joint that may carry a pair of limbs
 
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
-class Tree:
-    """Ways through a hierarchy.
 
-    Attributes:
-        hierarchy: as given.
-        children: of each node.
-        lengths: ``[N]`` from each node's parent to it.
-        reach: ``[N]`` from each node to its farthest descendant, along the bones.
-        sizes: ``[N]`` nodes from each on downwards, itself included.
+def plain_names(names: abc.Sequence[str]) -> list[str]:
+    """Names in small letters and digits, without name space and the words with which nearly all of them begin.
+
+    "mixamorig:LeftUpLeg", "Bip01 L Thigh" and "Character1_LeftHand" become "leftupleg", "lthigh" and "lefthand".
     """
-
-    def __init__(self, hierarchy: Hierarchy) -> None:
-        self.hierarchy = hierarchy
-        self.children: list[list[int]] = [[] for _ in hierarchy.names]
-        self.lengths = np.linalg.norm(hierarchy.offsets, axis=1)
-        self.reach = np.zeros(len(hierarchy.names))
-        self.sizes = np.ones(len(hierarchy.names), dtype=np.int64)
-        for node in range(len(hierarchy.names) - 1, 0, -1):
-            parent = hierarchy.parents[node]
-            self.children[parent].insert(0, node)
-            self.sizes[parent] += self.sizes[node]
-            self.reach[parent] = max(self.reach[parent], self.lengths[node] + self.reach[node])
-
-    def above(self, node: int) -> list[int]:
-        """The node, its parent and so on to the root."""
-        path = []
-        while node >= 0:
-            path.append(node)
-            node = self.hierarchy.parents[node]
-        return path
-
-    def below(self, node: int) -> range:
-        """The node and all its descendants, which follow it."""
-        return range(node, node + int(self.sizes[node]))
-
-    def meeting(self, one: int, two: int) -> int:
-        """The lowest node that both are below, or are."""
-        above = set(self.above(one))
-        return next(node for node in self.above(two) if node in above)
-
-    def farthest(self, node: int) -> list[int]:
-        """The node, and the way to the descendant that is farthest along the bones."""
-        path = [node]
-        while self.children[path[-1]]:
-            path.append(max(self.children[path[-1]], key=lambda child: self.lengths[child] + self.reach[child]))
-        return path
+    words = [[word.lower() for word in _WORD.findall(name.rsplit(":", 1)[-1])] for name in names]
+    for length in (3, 2, 1):
+        beginnings = Counter(tuple(parts[:length]) for parts in words if len(parts) >= length)
+        common, count = beginnings.most_common(1)[0] if beginnings else ((), 0)
+        if count >= 0.8 * len(names) and count > 2 and not {"left", "right", "l", "r"} & set(common):
+            words = [parts[length:] if tuple(parts[:length]) == common else parts for parts in words]
+            break
+    return ["".join(parts) for parts in words]
 
 
-def guess_limbs(tree: Tree, leg: tuple[str, ...], arm: tuple[str, ...]) -> dict[str, int] | None:
-    """Arms and legs from the shape of the hierarchy alone.
-
-    They are the two pairs of branches with the longest reach that are alike in size and length, the legs where the
-    body begins. Within a branch, the two longest bones that follow each other, the first bone left out, are thigh
-    and shank or upper arm and forearm. Left is what names say, else what is left of where the toes point.
+def limbs_by_name(hierarchy: Hierarchy, plain: abc.Sequence[str]) -> dict[str, int]:
+    """Joints of arms and legs that are known by their names, as "LHip" → node; end sites are none.
 
     Args:
-        tree: of the hierarchy.
-        leg, arm: names of the three joints of a leg and of an arm, from the trunk outwards.
-
-    Returns:
-        Nodes by "L" or "R" and the name of a joint; None if there are no such pairs, or the sides stay unknown.
+        hierarchy: of the file.
+        plain: ``plain_names`` of its nodes.
     """
-    pairs = sorted(_pairs(tree), key=lambda pair: -pair[0])
-    if not pairs:
-        return None
-    first = pairs[0]
-    second = next((pair for pair in pairs if not _overlap(tree, first[2:], pair[2:])), None)
-    if second is None:
-        return None
-    legs, arms = sorted((first, second), key=lambda pair: (len(tree.above(pair[1])), -pair[0]))
-    result: dict[str, int] = {}
-    legs_found: list[Limb] = []
-    for joints, pair, apart in ((leg, legs, 0.0), (arm, arms, APART)):
-        limbs = _limbs(tree, pair, apart)
-        legs_found = legs_found or limbs
-        side = limbs and (_side_by_name(tree, limbs) or _side_by_toes(tree, legs_found, limbs, pair[1]))
-        if not side:
-            return None
-        for letter, limb in zip(side, limbs, strict=True):
-            result |= {letter + joint: node for joint, node in zip(joints, limb, strict=True)}
-    return result
+    found = {}
+    for side, words in SIDES.items():
+        for joint, bases in NAMES.items():
+            for base in bases:
+                spellings = {name for word in words for name in (word + base, base + word)}
+                nodes = [node for node, name in enumerate(plain) if name in spellings and not hierarchy.ends[node]]
+                if nodes:
+                    found[side + joint] = nodes[0]
+                    break
+    return found
+
+
+def are_complete(limbs: abc.Mapping[str, int], hierarchy: Hierarchy) -> bool:
+    """Whether every joint of the limbs is there, and each of them hangs below the one before it."""
+    return all(
+        all(joint in limbs for joint in limb)
+        and limbs[limb[0]] in hierarchy.above(limbs[limb[1]])[1:]
+        and limbs[limb[1]] in hierarchy.above(limbs[limb[2]])[1:]
+        for limb in LIMBS
+    )
 
 
 Pair = tuple[float, int, int, int]  # reach, node, and the branches of a possible pair of limbs
 Limb = tuple[int, int, int]
 
 
-def _pairs(tree: Tree) -> Iterator[Pair]:
-    for node, children in enumerate(tree.children):
-        for one, two in combinations(children[:MAX_CHILDREN], 2):
-            near, far = sorted(float(tree.lengths[child] + tree.reach[child]) for child in (one, two))
-            few, many = sorted(int(tree.sizes[child]) for child in (one, two))
+def limbs_by_shape(hierarchy: Hierarchy) -> dict[str, int] | None:
+    """Joints of arms and legs from the shape of the hierarchy alone, as "LHip" → node.
+
+    Arms and legs are the two pairs of branches with the longest reach that are alike in size and length; the legs
+    begin nearer to the root. Within a branch, the two longest bones that follow each other, the first bone left
+    out, are thigh and shank or upper arm and forearm. Left is what names say, else what is left of where the toes
+    point.
+
+    Returns:
+        None if there are no such pairs, or the sides stay unknown.
+    """
+    pairs = sorted(_pairs(hierarchy), key=lambda pair: -pair[0])
+    second = next((pair for pair in pairs if not _overlap(hierarchy, pairs[0], pair)), None)
+    if second is None:
+        return None
+    legs, arms = sorted((pairs[0], second), key=lambda pair: (len(hierarchy.above(pair[1])), -pair[0]))
+    leg_limbs, arm_limbs = _limbs(hierarchy, legs, 0.0), _limbs(hierarchy, arms, APART)
+    result: dict[str, int] = {}
+    for joints, limbs, trunk in ((LEG, leg_limbs, legs[1]), (ARM, arm_limbs, arms[1])):
+        sides = limbs and (_sides_by_name(hierarchy, limbs) or _sides_by_toes(hierarchy, leg_limbs, limbs, trunk))
+        if not sides:
+            return None
+        for side, limb in zip(sides, limbs, strict=True):
+            result |= {side + joint: node for joint, node in zip(joints, limb, strict=True)}
+    return result
+
+
+def _pairs(hierarchy: Hierarchy) -> abc.Iterator[Pair]:
+    """Pairs of branches of one node that are alike in size and length."""
+    for node, children in enumerate(hierarchy.children):
+        sizes = {child: len(hierarchy.below(child)) for child in children[:MAX_CHILDREN]}
+        for one, two in combinations(sizes, 2):
+            near, far = sorted(float(hierarchy.span[child]) for child in (one, two))
+            few, many = sorted((sizes[one], sizes[two]))
             if near > (1 - ALIKE) * far and 4 * few >= 3 * many:
                 yield far, node, one, two
 
 
-def _overlap(tree: Tree, one: tuple[int, ...], two: tuple[int, ...]) -> bool:
-    return any(a in tree.below(b) or b in tree.below(a) for a in one for b in two)
+def _overlap(hierarchy: Hierarchy, one: Pair, two: Pair) -> bool:
+    return any(a in hierarchy.below(b) or b in hierarchy.below(a) for a in one[2:] for b in two[2:])
 
 
-def _limbs(tree: Tree, pair: Pair, apart: float) -> list[Limb]:
+def _limbs(hierarchy: Hierarchy, pair: Pair, apart: float) -> list[Limb]:
     """The two limbs of a pair, whose first joints are ``apart`` at least, as a share of their two bones."""
     ways = [
-        [node for node in tree.farthest(branch) if tree.lengths[node] > 0.01 * tree.reach[branch]]
+        [node for node in hierarchy.farthest(branch) if hierarchy.lengths[node] > 0.01 * hierarchy.span[branch]]
         for branch in pair[2:]
     ]
-    rest = tree.hierarchy.rest()
     best: tuple[float, list[Limb]] = (0.0, [])
     for begin in range(min(map(len, ways)) - 2):
         limbs = [(way[begin], way[begin + 1], way[begin + 2]) for way in ways]
-        bones = float(sum(tree.lengths[node] for limb in limbs for node in limb[1:])) / 2
-        distance = float(np.linalg.norm(rest[limbs[0][0]] - rest[limbs[1][0]]))
+        bones = float(sum(hierarchy.lengths[node] for limb in limbs for node in limb[1:])) / 2
+        distance = float(np.linalg.norm(hierarchy.rest[limbs[0][0]] - hierarchy.rest[limbs[1][0]]))
         if bones > best[0] and distance >= apart * bones:
             best = bones, limbs
     return best[1]
 
 
-def _side_by_name(tree: Tree, limbs: list[Limb]) -> str | None:
-    told = []
-    for limb in limbs:
-        names = [tree.hierarchy.names[node].lower() for node in limb]
-        letters = {
-            letter for letter, word in (("L", "left"), ("R", "right")) if any(word in name for name in names)
-        }
-        told.append("".join(letters))
-    return "".join(told) if told in (["L", "R"], ["R", "L"]) else None
+def _sides_by_name(hierarchy: Hierarchy, limbs: list[Limb]) -> str | None:
+    """ "LR" or "RL" where all names of each limb that tell a side tell the same one; else None."""
+    names = [" ".join(hierarchy.names[node].lower() for node in limb) for limb in limbs]
+    sides = ["".join(side for side, (word, _) in SIDES.items() if word in name) for name in names]
+    return "".join(sides) if sides in (["L", "R"], ["R", "L"]) else None
 
 
-def _side_by_toes(tree: Tree, legs: list[Limb], limbs: list[Limb], trunk: int) -> str | None:
-    """ "LR" if the first limb is on the left of where the feet point, "RL" if on the right."""
-    rest = tree.hierarchy.rest()
-    feet = [leg[2] for leg in legs]
-    toes = [next((node for node in tree.farthest(foot)[1:] if tree.lengths[node] > 0), None) for foot in feet]
+def _sides_by_toes(hierarchy: Hierarchy, legs: list[Limb], limbs: list[Limb], trunk: int) -> str | None:
+    """ "LR" if the first limb is on the left of where the feet point, "RL" if on the right; else None."""
+    rest, feet = hierarchy.rest, [leg[2] for leg in legs]
+    toes = [toe_of(hierarchy, foot) for foot in feet]
     if None in toes:
         return None
     up = rest[trunk] - rest[feet].mean(axis=0)
     forward = np.mean([rest[toe] - rest[foot] for toe, foot in zip(toes, feet, strict=True)], axis=0)
-    one, two = (rest[limb[0]] for limb in limbs)
-    to_first = float(np.cross(up, forward) @ (one - two))
-    scale = float(np.linalg.norm(up) * np.linalg.norm(forward) * np.linalg.norm(one - two))
+    across = rest[limbs[0][0]] - rest[limbs[1][0]]
+    to_first = float(np.cross(up, forward) @ across)
+    scale = float(np.linalg.norm(up) * np.linalg.norm(forward) * np.linalg.norm(across))
     if abs(to_first) < 0.2 * scale or scale == 0:
         return None
     return "LR" if to_first > 0 else "RL"
+
+
+def toe_of(hierarchy: Hierarchy, foot: int) -> int | None:
+    """The first node beyond the ankle that lies elsewhere than it; None if there is none."""
+    return next((node for node in hierarchy.farthest(foot)[1:] if hierarchy.lengths[node] > 0), None)

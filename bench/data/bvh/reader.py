@@ -16,85 +16,94 @@ import numpy as np
 from bench.data.bvh.cache import read_clips
 from bench.data.bvh.clip import Clip, Settings
 from bench.data.bvh.joints import JOINTS
-from bench.data.bvh.labels import Named, find, name, split
-from bench.data.packing import Take, fingerprint, sequences
+from bench.data.bvh.takes import NamedFile, find_files, name_files, split
+from bench.data.packing import Recording, pack
+from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
 from bench.data.synthetic.detector import detect
 from bench.data.virtual_cameras import virtual_cameras
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
-DETECTIONS = ("gt", "cpn")
 SHOWN = 3  # files named in a note
-MAX_REACH = 25.0  # metres from the middle of a take
+MAX_REACH = 25.0  # metres from the middle of a take to its farthest joint
+SEEN = {  # by detections
+    "gt": "four virtual cameras without lens distortion; 2D poses are exact projections",
+    "cpn": "four virtual cameras without lens distortion; 2D poses are projections with made-up detector errors, "
+    "no detector ran",
+}
 
 Unit = Literal["m", "cm", "mm", "inch", "cmu"]
 Axis = Literal["x", "y", "z"]
 
 
-def read(
-    root: Path | None,
-    detections: str,
-    *,
-    test: str | None = None,
-    index: Path | None = None,
-    joints: str | None = None,
-    unit: Unit | None = None,
-    up: Axis | None = None,
-    source_fps: float | None = None,
-    fps: float = 50.0,
-    skip: bool = False,
-) -> Dataset:
-    """Read all BVH files below a folder.
+class BVH(Reader):
+    """A folder of BVH files: one sub-folder for each subject, or files side by side."""
 
-    Args:
-        root: the folder; one sub-folder for each subject, or files side by side.
-        detections: "gt", exact projections, or "cpn", the same with the errors of a detector; none was run.
-        test: test subjects, separated by commas; every fifth if not given, and of a single subject every third
-            take.
-        index: a text file that says what is done in each file (``naming.name``).
-        joints: names of the files' joints where they are not recognised, "LHip=thigh_left, LKnee=…".
-        unit, up: of all files; found for each of them if not given.
-        source_fps: frame rate of the files, in place of what they say.
-        fps: of the data set.
-        skip: leave files that cannot be used out, and say so in the notes.
+    name = "bvh"
+    skeleton = HUMAN36M
+    detections = tuple(SEEN)
+    needs = "the BVH files"
+    suffixes = (".bvh",)
 
-    Raises:
-        InputError: no folder is given or it has no BVH file, a file cannot be used (unless ``skip``), there are no
-            such detections, or an option is out of its range.
-    """
-    if root is None:
-        raise InputError("data set bvh needs the folder of the BVH files: name it as the data's root")
-    if detections not in DETECTIONS:
-        raise InputError(f"data set bvh has no '{detections}' detections: choose one of {', '.join(DETECTIONS)}")
-    settings = Settings(unit, up, _rate("source_fps", source_fps), _rate("fps", fps) or fps, _joints(joints))
-    named, unnamed = name(find(root), index)
-    clips, notes = _usable(root, named, settings, skip)
-    usable = [take for take in named if take.path in clips]
-    train, test_takes, division = split(usable, [part.strip() for part in test.split(",")] if test else [])
-    if unnamed:
-        notes.append(f"{unnamed} files have no line in {index}: their actions are called by the files' names")
-    parts = [_sequences(takes, clips, detections, fps) for takes in (train, test_takes)]
-    subjects, frames = len({take.subject for take in usable}), sum(map(len, parts[1]))
-    return Dataset(
-        name="bvh",
-        label=f"BVH motion capture ({subjects} subject{'s' * (subjects > 1)}, {frames:,} test frames)",
-        detections=detections,
-        skeleton=HUMAN36M,
-        train=parts[0],
-        test=parts[1],
-        fingerprint=fingerprint(*parts),
-        notes=(_seen(detections), division, *_found(clips), *notes),
-    )
+    def read(
+        self,
+        root: Path,
+        detections: str,
+        *,
+        test: str | None = None,
+        index: Path | None = None,
+        joints: str | None = None,
+        unit: Unit | None = None,
+        up: Axis | None = None,
+        source_fps: float | None = None,
+        fps: float = 50.0,
+        skip: bool = False,
+    ) -> Dataset:
+        """Read all BVH files below a folder.
 
+        Args:
+            root: the folder.
+            detections: "gt", exact projections, or "cpn", the same with the errors of a detector; none was run.
+            test: test subjects, separated by commas; every fifth if not given, and of a single subject every third
+                take.
+            index: a text file that says what is done in each file (``takes.name_files``).
+            joints: names of the files' joints where they are not recognised, "LHip=thigh_left, LKnee=…".
+            unit, up: of all files; found for each of them if not given.
+            source_fps: frame rate of the files, in place of what they say.
+            fps: of the data set.
+            skip: leave files that cannot be used out, and say so in the notes.
 
-def _rate(option: str, value: float | None) -> float | None:
-    if value is not None and not 1 <= value <= 10_000:
-        raise InputError(f"option {option} is {value:g}, but a frame rate lies between 1 and 10,000: take 50")
-    return value
+        Raises:
+            InputError: the folder has no BVH file, a file cannot be used (unless ``skip``), or an option is out of
+                its range.
+        """
+        _check_frame_rates(source_fps=source_fps, fps=fps)
+        settings = Settings(unit, up, source_fps, fps, _given_joints(joints))
+        files, unnamed = name_files(find_files(root), index)
+        clips, notes = _usable_clips(root, files, settings, skip)
+        usable = [file for file in files if file.path in clips]
+        train, test_files, division = split(usable, [part.strip() for part in test.split(",")] if test else [])
+        if unnamed:
+            notes.append(f"{unnamed} files have no line in {index}: their actions are called by the files' names")
+        parts = [_sequences(part, clips, detections, fps) for part in (train, test_files)]
+        subjects, frames = len({file.subject for file in usable}), sum(map(len, parts[1]))
+        return self.dataset(
+            *parts,
+            label=f"BVH motion capture ({subjects} subject{'s' * (subjects > 1)}, {frames:,} test frames)",
+            detections=detections,
+            notes=(SEEN[detections], division, *_findings(clips), *notes),
+        )
 
 
-def _joints(text: str | None) -> tuple[tuple[str, str], ...]:
+def _check_frame_rates(**rates: float | None) -> None:
+    for option, value in rates.items():
+        if value is not None and not 1 <= value <= 10_000:
+            raise InputError(f"option {option} is {value:g}, but a frame rate lies between 1 and 10,000: take 50")
+
+
+def _given_joints(text: str | None) -> tuple[tuple[str, str], ...]:
+    """ "LHip=thigh_left, LKnee=…" as pairs of a joint of Human3.6M and a name in the files."""
     pairs = []
     for part in text.split(",") if text else ():
         joint, equals, there = (piece.strip() for piece in part.partition("="))
@@ -107,69 +116,58 @@ def _joints(text: str | None) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _usable(root: Path, named: list[Named], settings: Settings, skip: bool) -> tuple[dict[Path, Clip], list[str]]:
+def _usable_clips(
+    root: Path, files: list[NamedFile], settings: Settings, skip: bool
+) -> tuple[dict[Path, Clip], list[str]]:
     """The clips, and a note on files that were left out."""
-    read = read_clips([take.path for take in named], settings)
-    clips = {path: clip for path, clip in read.items() if isinstance(clip, Clip)}
-    wrong = [clip for clip in read.values() if isinstance(clip, str)]
-    for path, clip in list(clips.items()):
-        reach = float(np.linalg.norm(clip.world - clip.world.mean((0, 1)), axis=-1).max())
-        if reach > MAX_REACH:
+    clips: dict[Path, Clip] = {}
+    wrong = []
+    for path, clip in read_clips([file.path for file in files], settings).items():
+        if isinstance(clip, str):
+            wrong.append(clip)
+            continue
+        reach = np.linalg.norm(clip.world - clip.world.mean((0, 1)), axis=-1).max()
+        if reach <= MAX_REACH:
+            clips[path] = clip
+        else:
             wrong.append(
                 f"{path}: its motion reaches {reach:,.0f} m far, more than a room: cut or remove the file"
             )
-            del clips[path]
     if wrong and not skip:
         more = f" ({len(wrong)} files have something wrong; data.options.skip=true leaves them out)"
-        raise InputError(wrong[0] + (more if len(named) > 1 else ""))
+        raise InputError(wrong[0] + (more if len(files) > 1 else ""))
     if not clips:
-        raise InputError(f"{root}: none of its {len(named)} BVH files can be used; the first: {wrong[0]}")
+        raise InputError(f"{root}: none of its {len(files)} BVH files can be used; the first: {wrong[0]}")
     return clips, [f"{len(wrong)} files left out; the first: {wrong[0]}"] if wrong else []
 
 
-def _sequences(takes: list[Named], clips: dict[Path, Clip], detections: str, fps: float) -> tuple[Sequence, ...]:
-    made = []
-    for take in takes:
-        world = clips[take.path].world
-        cameras = virtual_cameras(world, take.subject)
+def _sequences(
+    files: list[NamedFile], clips: dict[Path, Clip], detections: str, fps: float
+) -> tuple[Sequence, ...]:
+    """What four virtual cameras see of each take."""
+    recordings = []
+    for file in files:
+        world = clips[file.path].world
+        cameras = virtual_cameras(world, file.subject)
         pixels = [camera.pixels(camera.from_world(world.astype(np.float64))) for camera in cameras]
         if detections == "cpn":
-            drawn = blake2b(f"{take.subject}/{take.action}".encode(), digest_size=8).digest()
-            pixels = [detect(np.random.default_rng([*drawn, view]), exact) for view, exact in enumerate(pixels)]
-        single = tuple(seen.astype(np.float32) for seen in pixels)
-        made.append(Take(take.subject, take.action, world, single, cameras))
-    return sequences(made, fps)
+            seed = blake2b(f"{file.subject}/{file.action}".encode(), digest_size=8).digest()
+            pixels = [detect(np.random.default_rng([*seed, view]), exact) for view, exact in enumerate(pixels)]
+        views = tuple(view.astype(np.float32) for view in pixels)
+        recordings.append(Recording(file.subject, file.action, world, views, cameras))
+    return pack(recordings, fps)
 
 
-def _seen(detections: str) -> str:
-    source = (
-        "exact projections" if detections == "gt" else "projections with made-up detector errors, no detector ran"
-    )
-    return f"four virtual cameras without lens distortion; 2D poses are {source}"
-
-
-def _found(clips: dict[Path, Clip]) -> list[str]:
+def _findings(clips: dict[Path, Clip]) -> list[str]:
     """What was found out of the files, one sentence for all that are alike."""
-    groups: dict[str, list[Path]] = defaultdict(list)
+    alike: dict[str, list[str]] = defaultdict(list)
     for path, clip in clips.items():
-        groups[_told(clip)].append(path)
-    return [f"{_files(paths)}: {told}" for told, paths in groups.items()]
-
-
-def _told(clip: Clip) -> str:
-    parts = [f"unit {clip.unit}, {clip.up} up"]
-    if clip.mirrored:
-        parts.append("left-handed coordinates, mirrored")
-    if clip.completed:
-        parts.append("the bone of the chest, which the conversion lost, put back")
-    if clip.guessed:
-        sources = dict(zip(JOINTS, clip.sources, strict=True))
-        parts.append("joints guessed: " + ", ".join(f"{joint} = {sources[joint]}" for joint in clip.guessed))
-    else:
-        parts.append("joints known by their names")
-    return "; ".join(parts)
-
-
-def _files(paths: list[Path]) -> str:
-    names = ", ".join(path.name for path in paths[:SHOWN])
-    return f"{names} and {len(paths) - SHOWN} more files" if len(paths) > SHOWN else names
+        guessed = f"joints guessed: {', '.join(clip.guessed)}" if clip.guessed else "joints known by their names"
+        parts = [f"unit {clip.unit}, {clip.up} up"]
+        parts += ["left-handed coordinates, mirrored"] * clip.mirrored
+        parts += ["the bone of the chest, which the conversion lost, put back"] * clip.completed
+        alike["; ".join([*parts, guessed])].append(path.name)
+    return [
+        f"{', '.join(names[:SHOWN])}{f' and {len(names) - SHOWN} more files' * (len(names) > SHOWN)}: {finding}"
+        for finding, names in alike.items()
+    ]

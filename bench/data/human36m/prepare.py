@@ -6,12 +6,10 @@ accepts: the CDF files of the data set's site, their conversion to MAT files, or
 
 from __future__ import annotations
 
-import importlib
 import io
 import pickle
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,15 @@ import numpy as np
 from tqdm import tqdm
 
 from bench.data.human36m import cameras as human36m_cameras
-from bench.data.human36m.reader import JOINTS, LEFT_OUT, TEST, TRAIN, check_same_takes, subjects_of, views_of
+from bench.data.human36m.files import (
+    FILE_3D,
+    JOINTS,
+    LEFT_OUT,
+    PREFIX_2D,
+    camera_views,
+    check_same_takes,
+    read_subjects,
+)
 from bench.results.files import atomic
 from models.checkpoints.restricted_unpickler import one_line
 from models.errors import InputError
@@ -30,10 +36,8 @@ ACTIONS = (
     "SittingDown", "Smoking", "Waiting", "WalkDog", "WalkTogether", "Walking",
 )  # fmt: skip
 TAKES = 2  # of each action by each subject
-RENAMED = (("TakingPhoto", "Photo"), ("WalkingDog", "WalkDog"))
 THIGH = (0.2, 0.8)  # metres between which the median distance of hip and knee lies
 FAR_OFF = 50.0  # pixels that the median detection of a take in a camera may lie from the projection
-PREFIX_2D = "data_2d_h36m_"
 METADATA = {
     "layout_name": "h36m",
     "num_joints": len(HUMAN36M.joints),
@@ -43,20 +47,9 @@ METADATA = {
 Subjects = dict[str, dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """What ``prepare`` wrote.
-
-    Attributes:
-        files: the files, and whether each was new or had the same content already.
-        notes: sentences on what the source lacks and what was left out.
-    """
-
-    files: dict[Path, bool]
-    notes: tuple[str, ...]
-
-
-def prepare(source: Path, out: Path, detections: tuple[Path, ...] = (), force: bool = False) -> Prepared:
+def prepare(
+    source: Path, out: Path, detections: tuple[Path, ...] = (), force: bool = False
+) -> tuple[dict[Path, bool], tuple[str, ...]]:
     """Build the 3D file and exact 2D poses, and check and copy ready-made detections.
 
     Nothing is written before everything was read and checked, and each file appears as a whole.
@@ -66,6 +59,10 @@ def prepare(source: Path, out: Path, detections: tuple[Path, ...] = (), force: b
         out: folder for the files.
         detections: ``data_2d_h36m_NAME.npz`` files to put beside them, as plain arrays.
         force: replace files of other content.
+
+    Returns:
+        The files, each with whether it was new (else it had the same content already), and sentences on what the
+        source lacks and what was left out.
 
     Raises:
         InputError: there is nothing to read, a package for it is missing, a file is damaged or not what it should
@@ -77,19 +74,19 @@ def prepare(source: Path, out: Path, detections: tuple[Path, ...] = (), force: b
         for subject, actions in poses.items()
     }
     files: dict[Path, dict[str, Any]] = {
-        out / "data_3d_h36m.npz": {"positions_3d": poses},
+        out / FILE_3D: {"positions_3d": poses},
         out / f"{PREFIX_2D}gt.npz": {"positions_2d": exact, "metadata": METADATA},
     }
     for path in detections:
-        keypoints = _checked_detections(path, out / "data_3d_h36m.npz", poses, exact)
+        keypoints = _checked_detections(path, out / FILE_3D, poses, exact)
         files[out / path.name] = {"positions_2d": keypoints, "metadata": METADATA}
     contents = {path: _archive(values) for path, values in files.items()}
-    return Prepared(_written(contents, force), tuple(notes))
+    return _written(contents, force), tuple(notes)
 
 
 def _read_all(source: Path) -> tuple[Subjects, list[str]]:
     """Poses in metres of every take, and notes on what is missing."""
-    found = {subject: _files(source, subject) for subject in TRAIN + TEST}
+    found = {subject: _files(source, subject) for subject in human36m_cameras.SUBJECTS}
     if not any(found.values()):
         places = ", ".join(f"S1/{folder}/*{suffix}" for folder, suffix, _ in FORMATS)
         raise InputError(f"{source} has none of {places}: name the folder of the unpacked download")
@@ -113,14 +110,10 @@ def _files(source: Path, subject: str) -> dict[str, tuple[Path, Callable[[Path],
         for folder, suffix, read in FORMATS:
             files = sorted((root / subject / folder).glob(f"*{suffix}"))
             if files:
-                return {_take_name(path.name.removesuffix(suffix)): (path, read) for path in files}
+                takes = [path.name.removesuffix(suffix) for path in files]
+                takes = [take.replace("TakingPhoto", "Photo").replace("WalkingDog", "WalkDog") for take in takes]
+                return {take: (path, read) for take, path in zip(takes, files, strict=True)}
     return {}
-
-
-def _take_name(stem: str) -> str:
-    for theirs, ours in RENAMED:
-        stem = stem.replace(theirs, ours)
-    return stem
 
 
 def _missing(subject: str, takes: list[str]) -> Iterator[str]:
@@ -129,13 +122,12 @@ def _missing(subject: str, takes: list[str]) -> Iterator[str]:
         return
     classes = [take.split(" ")[0] for take in takes]
     few = [f"{action} ({classes.count(action)})" for action in ACTIONS if classes.count(action) < TAKES]
-    strange = sorted(set(classes) - set(ACTIONS))
     if few:
-        expected = TAKES * len(ACTIONS)
         yield (
-            f"{subject} has {len(takes)} files of {expected}, fewer than {TAKES} takes of {', '.join(few)}: "
-            "results will be labelled as incomplete"
+            f"{subject} has {len(takes)} files of {TAKES * len(ACTIONS)}, fewer than {TAKES} takes of "
+            f"{', '.join(few)}: results will be labelled as incomplete"
         )
+    strange = sorted(set(classes) - set(ACTIONS))
     if strange:
         yield f"{subject} has takes that Human3.6M does not name: {', '.join(strange)}"
 
@@ -144,8 +136,9 @@ def _metres(path: Path, read: Callable[[Path], Any]) -> np.ndarray:
     """Poses of a file, ``[frames, 32, 3]`` float32 metres."""
     try:
         millimetres = read(path)
-    except InputError:
-        raise
+    except ImportError as error:
+        package = str(error.name).split(".")[0]
+        raise InputError(f"reading these files needs {package}: run `pip install {package}`") from error
     except Exception as error:  # three foreign libraries, each with errors of its own
         raise InputError(f"{path} cannot be read ({one_line(error)}): download it again") from error
     if millimetres.ndim != 3 or millimetres.shape[1:] != (32, 3) or not len(millimetres):
@@ -163,19 +156,25 @@ def _metres(path: Path, read: Callable[[Path], Any]) -> np.ndarray:
 
 
 def _read_cdf(path: Path) -> np.ndarray:
-    pose = _package("cdflib").CDF(path).varget("Pose")
+    from cdflib import CDF
+
+    pose = CDF(path).varget("Pose")
     return np.asarray(pose, dtype=np.float64).reshape(-1, 32, 3)
 
 
 def _read_mat(path: Path) -> np.ndarray:
-    data = _package("scipy.io").loadmat(path)["data"]
+    from scipy.io import loadmat
+
+    data = loadmat(path)["data"]
     while data.dtype == object and data.size == 1:
         data = data.item()
     return np.asarray(data, dtype=np.float64).reshape(-1, 32, 3)
 
 
 def _read_hdf5(path: Path) -> np.ndarray:
-    with _package("h5py").File(path, "r") as file:
+    from h5py import File
+
+    with File(path, "r") as file:
         stored = np.asarray(file["3D_positions"], dtype=np.float64)
     if stored.ndim != 2 or len(stored) != 96:
         raise ValueError(f"3D_positions is {list(stored.shape)}, not [96, frames]")
@@ -187,14 +186,6 @@ FORMATS: tuple[tuple[str, str, Callable[[Path], np.ndarray]], ...] = (
     ("MyPoseFeatures/D3_Positions", ".cdf.mat", _read_mat),
     ("MyPoses/3D_positions", ".h5", _read_hdf5),
 )
-
-
-def _package(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = name.split(".")[0]
-        raise InputError(f"reading these files needs {package}: run `pip install {package}`") from error
 
 
 def _projected(subject: str, world: np.ndarray) -> list[np.ndarray]:
@@ -210,13 +201,13 @@ def _checked_detections(path: Path, file_3d: Path, poses: Subjects, exact: Subje
         raise InputError(f"{path}: detections must be called {PREFIX_2D}NAME.npz: rename the file")
     if path.name == f"{PREFIX_2D}gt.npz":
         raise InputError(f"{path}: the gt poses are made here: leave the file out")
-    keypoints = subjects_of(path, "positions_2d")
+    keypoints = read_subjects(path, "positions_2d")
     keypoints.get(LEFT_OUT[0], {}).pop(LEFT_OUT[1], None)
     check_same_takes(file_3d, poses, path, keypoints)
     for subject, actions in keypoints.items():
         for action, stored in actions.items():
             name, truth = f"{subject}/{action}", exact[subject][action]
-            for number, view in enumerate(views_of(path, name, stored, len(truth[0]))):
+            for number, view in enumerate(camera_views(stored, f"{path}, {name}", len(truth[0]))):
                 distance = float(np.median(np.linalg.norm(view[:, :, :2] - truth[number], axis=-1)))
                 if distance > FAR_OFF:
                     raise InputError(

@@ -1,13 +1,12 @@
-"""Whether a data set can be right: what its numbers must keep to, whoever made it.
+"""Checks whether a data set can be right: limits that the numbers of any recording of people keep to.
 
-A check gives one line with the numbers that it rests on. "problem" is what makes results wrong or meaningless;
-"note" is what only limits what they may be called.
+Each check gives one line with the numbers that it judges by. A "problem" makes results wrong or meaningless; a
+"note" only limits what results may be called.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from bench.config.registry import DATASETS
 from bench.data.cameras import project
 from bench.data.sequence import Dataset, Sequence
 from models.skeleton import Skeleton
@@ -24,15 +22,12 @@ from models.skeleton import Skeleton
 Verdict = Literal["ok", "note", "problem"]
 Line = tuple[Verdict, str]
 
-DATA_FILES = (".npz", ".bvh")
 OUTSIDE = 0.1  # share of joints that may lie outside the image
 MISPLACED = 0.03  # of the image's width: median distance of 2D poses and projections
 MISPLACED_SEQUENCE = 0.06  # the same of a single sequence
 BONE = (0.01, 0.8)  # metres
-CHANGING = (
-    0.05,
-    0.2,
-)  # standard deviation of a bone by its length: of the limbs, and where shoulders and spine move
+CHANGING = (0.05, 0.2)
+"""Standard deviation of a bone's length by its mean: of the limbs, and where shoulders and spine move."""
 UNEQUAL = 0.15  # difference of a left and a right bone by their mean
 DISTANCE = (0.5, 30.0)  # metres of the root from the camera
 FASTEST = 25.0  # m/s that one joint in a thousand may exceed
@@ -46,6 +41,7 @@ class _Facts:
     """Measures of one sequence, over the frames that count, in metres and screen units.
 
     Attributes:
+        sequence: that was measured.
         finite: whether all its numbers are.
         outside: share of joints outside the image.
         misplaced: ``[T * J]`` distance of 2D poses and projections by the image's width.
@@ -57,6 +53,7 @@ class _Facts:
         knees: frames of both legs with a knee that bends forward, frames with a bent one; None without knees.
     """
 
+    sequence: Sequence
     finite: bool
     outside: float
     misplaced: np.ndarray
@@ -68,24 +65,28 @@ class _Facts:
     knees: tuple[int, int] | None
 
 
-def check(dataset: Dataset) -> Iterator[Line]:
-    """Verdicts on a data set of any reader, one line a check."""
+def check(dataset: Dataset, complete: tuple[int, int] | None = None) -> Iterator[Line]:
+    """Verdicts on a data set of any reader, one line a check.
+
+    Args:
+        dataset: as read.
+        complete: frames in training and test of the complete set, if it is known (``Reader.complete``).
+    """
     everything = dataset.train + dataset.test
     facts = [_facts(s, dataset.skeleton) for s in tqdm(everything, desc="check", unit="sequence", disable=None)]
     yield from (("note", note) for note in dataset.notes)
-    yield _frames(dataset)
+    yield _frames(dataset, complete)
     yield _subjects(dataset)
     for judge in (_finite, _frame_rates, _images, _projections, _depths, _sides, _knees):
-        yield judge(everything, facts)
-    yield from _bones(dataset.skeleton, everything, facts)
+        yield judge(facts)
+    yield from _bones(dataset.skeleton, facts)
     if any(sequence.confidence is not None for sequence in everything):
         yield _confidence(everything)
 
 
-def checksums(root: Path | None) -> Iterator[Line]:
-    """Size and SHA-256 of the data files that lie in a folder."""
-    files = sorted(root.iterdir()) if root is not None else []
-    for path in (path for path in files if path.suffix in DATA_FILES):
+def checksums(root: Path, suffixes: tuple[str, ...]) -> Iterator[Line]:
+    """Size and SHA-256 of the files in a folder whose names end so (``Reader.suffixes``)."""
+    for path in (path for path in sorted(root.iterdir()) if path.suffix in suffixes):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         yield "ok", f"{path.name}: {path.stat().st_size:,} bytes, SHA-256 {digest}"
@@ -101,6 +102,7 @@ def _facts(sequence: Sequence, skeleton: Skeleton) -> _Facts:
     distance = np.linalg.norm(sequence.trajectory[counts], axis=-1)
     parents, children = (list(ends) for ends in zip(*skeleton.bones, strict=True))
     return _Facts(
+        sequence=sequence,
         finite=bool(np.isfinite(whole).all() and np.isfinite(sequence.pose_2d).all()),
         outside=float(outside.mean()),
         misplaced=(np.linalg.norm(pose_2d - exact, axis=-1).ravel() / 2).astype(np.float32),
@@ -157,13 +159,10 @@ def _line(fine: bool, text: str) -> Line:
     return ("ok" if fine else "problem"), text
 
 
-def _frames(dataset: Dataset) -> Line:
-    """Frame counts beside those of the complete set, which a reader's module may declare as ``COMPLETE``."""
+def _frames(dataset: Dataset, complete: tuple[int, int] | None) -> Line:
+    """Frame counts beside those of the complete set."""
     counts = sum(map(len, dataset.train)), sum(map(len, dataset.test))
     found = f"frames: {counts[0]:,} for training, {counts[1]:,} for testing"
-    place = DATASETS.own.get(dataset.name, "").split(":")[0]
-    reader = importlib.import_module(place) if place else None
-    complete = getattr(reader, "COMPLETE", None)
     if complete is None:
         return "ok", f"{found}, called '{dataset.label}'"
     if counts == complete:
@@ -182,15 +181,15 @@ def _subjects(dataset: Dataset) -> Line:
     return ("note", f"{text}; who is in both is known from training") if train & test else ("ok", text)
 
 
-def _finite(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
-    bad = [sequence.key for sequence, fact in zip(sequences, facts, strict=True) if not fact.finite]
+def _finite(facts: list[_Facts]) -> Line:
+    bad = [fact.sequence.key for fact in facts if not fact.finite]
     named = f", the first is {bad[0]}" if bad else ""
     return _line(not bad, f"finite: {len(bad)} sequences of {len(facts)} have NaN or infinite coordinates{named}")
 
 
-def _frame_rates(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
-    rates = sorted({sequence.fps for sequence in sequences})
-    fast, key = _worst(sequences, facts, lambda fact: fact.fast)
+def _frame_rates(facts: list[_Facts]) -> Line:
+    rates = sorted({fact.sequence.fps for fact in facts})
+    fast, key = _worst(facts, lambda fact: fact.fast)
     fine = FRAME_RATES[0] <= rates[0] and rates[-1] <= FRAME_RATES[1] and fast < FASTEST
     shown = " and ".join(f"{rate:g}" for rate in rates)
     return _line(
@@ -198,25 +197,25 @@ def _frame_rates(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
     )
 
 
-def _images(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
+def _images(facts: list[_Facts]) -> Line:
     share = float(np.mean([fact.outside for fact in facts]))
-    worst, key = _worst(sequences, facts, lambda fact: fact.outside)
+    worst, key = _worst(facts, lambda fact: fact.outside)
     return _line(share < OUTSIDE, f"images: {share:.2%} of 2D joints outside, at most {worst:.2%} (in {key})")
 
 
-def _projections(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
-    pixels = np.concatenate([f.misplaced * s.width for s, f in zip(sequences, facts, strict=True)])
+def _projections(facts: list[_Facts]) -> Line:
+    pixels = np.concatenate([fact.misplaced * fact.sequence.width for fact in facts])
     middle, most = np.percentile(pixels, [50, 95])
-    worst, key = _worst(sequences, facts, lambda fact: float(np.median(fact.misplaced)))
+    worst, key = _worst(facts, lambda fact: float(np.median(fact.misplaced)))
     return _line(
-        middle < MISPLACED * sequences[0].width and worst < MISPLACED_SEQUENCE,
+        middle < MISPLACED * facts[0].sequence.width and worst < MISPLACED_SEQUENCE,
         f"projection: 2D poses {middle:.2f} px (median), {most:.2f} px (95 %) from the projected 3D poses; "
         f"{worst:.2%} of the image's width in {key}",
     )
 
 
-def _depths(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
-    behind, key = _worst(sequences, facts, lambda fact: -fact.depth)
+def _depths(facts: list[_Facts]) -> Line:
+    behind, key = _worst(facts, lambda fact: -fact.depth)
     least, most = min(fact.distance[0] for fact in facts), max(fact.distance[1] for fact in facts)
     fine = behind < 0 and DISTANCE[0] < least and most < DISTANCE[1]
     return _line(
@@ -224,9 +223,9 @@ def _depths(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
     )
 
 
-def _sides(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
+def _sides(facts: list[_Facts]) -> Line:
     agree, tell = (sum(fact.sides[place] for fact in facts) for place in (0, 1))
-    against, key = _worst(sequences, facts, lambda fact: 1 - _share(fact.sides))
+    against, key = _worst(facts, lambda fact: 1 - _share(fact.sides))
     fine = _share((agree, tell)) > 0.9 and against < 0.5
     return _line(
         fine,
@@ -235,12 +234,12 @@ def _sides(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
     )
 
 
-def _knees(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
-    """By subject, so that one whose sides are exchanged shows."""
+def _knees(facts: list[_Facts]) -> Line:
+    """Each subject by itself: sides may be exchanged in the data of one only."""
     by_subject: dict[str, list[tuple[int, int]]] = {}
-    for sequence, fact in zip(sequences, facts, strict=True):
+    for fact in facts:
         if fact.knees is not None:
-            by_subject.setdefault(sequence.subject, []).append(fact.knees)
+            by_subject.setdefault(fact.sequence.subject, []).append(fact.knees)
     if not by_subject:
         return "note", "facing: the skeleton has no joint called knee, so that its sides were not checked"
     shares = {name: _share(tuple(map(sum, zip(*counts, strict=True)))) for name, counts in by_subject.items()}
@@ -252,22 +251,21 @@ def _knees(sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Line:
     )
 
 
-def _bones(skeleton: Skeleton, sequences: tuple[Sequence, ...], facts: list[_Facts]) -> Iterator[Line]:
+def _bones(skeleton: Skeleton, facts: list[_Facts]) -> Iterator[Line]:
     """Lengths, their constancy and their symmetry, by subject."""
     names = [f"{skeleton.joints[parent]}-{skeleton.joints[child]}" for parent, child in skeleton.bones]
-    subjects = list(dict.fromkeys(sequence.subject for sequence in sequences))
-    lengths = {
-        name: np.concatenate([f.bones for s, f in zip(sequences, facts, strict=True) if s.subject == name])
-        for name in subjects
-    }
-    mean = np.stack([lengths[name].mean(axis=0, dtype=np.float64) for name in subjects])
+    subjects = list(dict.fromkeys(fact.sequence.subject for fact in facts))
+    lengths = [
+        np.concatenate([fact.bones for fact in facts if fact.sequence.subject == name]) for name in subjects
+    ]
+    mean = np.stack([frames.mean(axis=0, dtype=np.float64) for frames in lengths])
     fine = BONE[0] < mean.min() and mean.max() < BONE[1]
     yield _line(
         fine,
         f"bones: {1000 * mean.min():.0f} mm ({names[mean.argmin() % len(names)]}) to {1000 * mean.max():.0f} mm "
         f"({names[mean.argmax() % len(names)]})",
     )
-    change = np.stack([lengths[name].std(axis=0, dtype=np.float64) for name in subjects]) / np.maximum(mean, 1e-9)
+    change = np.stack([frames.std(axis=0, dtype=np.float64) for frames in lengths]) / np.maximum(mean, 1e-9)
     paired = {*skeleton.left, *skeleton.right}
     limbs = np.array([paired.issuperset(bone) for bone in skeleton.bones])
     most, others = change[:, limbs].max(), change[:, ~limbs].max()
@@ -296,15 +294,13 @@ def _confidence(sequences: tuple[Sequence, ...]) -> Line:
     return _line(fine, f"confidence: {values.min():.2f} to {values.max():.2f}, mean {values.mean():.2f}, {where}")
 
 
-def _worst(
-    sequences: tuple[Sequence, ...], facts: list[_Facts], measure: Callable[[_Facts], float]
-) -> tuple[float, str]:
+def _worst(facts: list[_Facts], measure: Callable[[_Facts], float]) -> tuple[float, str]:
     """Greatest measure of a sequence, and the name of that sequence."""
     values = [measure(fact) for fact in facts]
-    place = int(np.argmax(values))
-    return values[place], sequences[place].key
+    place = int(np.argmax(values))  # which takes NaN for the greatest
+    return values[place], facts[place].sequence.key
 
 
 def _share(counts: tuple[int, ...]) -> float:
-    """Of (hits, all); 1 where there is nothing to judge."""
+    """Share of hits, of (hits, all); 1 where there is nothing to judge."""
     return counts[0] / counts[1] if counts[1] else 1.0

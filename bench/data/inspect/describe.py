@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Many
+from collections import Counter, abc
 
 import numpy as np
 
@@ -10,23 +10,27 @@ from bench.data.cameras import project
 from bench.data.sequence import Dataset, Sequence
 
 
-def summary(dataset: Dataset) -> list[str]:
+def describe_dataset(dataset: Dataset) -> list[str]:
     """Lines that say what a data set holds: subjects, takes, frames, actions, ranges, errors of its 2D poses."""
     everything = dataset.train + dataset.test
     size = np.concatenate([detection_errors(sequence)[sequence.counted] for sequence in everything])
     depth = [sequence.trajectory[sequence.counted, 2] for sequence in everything]
     lengths = [len(sequence) for sequence in everything]
+    rates = " or ".join(f"{rate:g}" for rate in sorted({sequence.fps for sequence in everything}))
+    frames_by_action: Counter[str] = Counter()
+    for sequence in dataset.test:
+        frames_by_action[sequence.action_class] += len(sequence)
     return [
         f"{dataset.label} ({dataset.name}), {dataset.detections} detections, fingerprint {dataset.fingerprint}",
         _split("train", dataset.train),
         _split("test", dataset.test),
-        f"{len(dataset.skeleton.joints)} joints at {_range({s.fps for s in everything})} frames per second",
+        f"{len(dataset.skeleton.joints)} joints at {rates} frames per second",
         f"sequences of {min(lengths)} to {max(lengths)} frames, median {int(np.median(lengths))}",
         f"distance of the root from the camera {min(map(np.min, depth)):.1f} to {max(map(np.max, depth)):.1f} m",
         f"error of the 2D poses {np.median(size):.1f} px median, {size.mean():.1f} px mean",
         f"mean training pose as a guess for the test set: {mean_pose_error(dataset):.0f} mm MPJPE",
         "test frames by action: "
-        + ", ".join(f"{k} {v:,}" for k, v in sorted(_frames_by_action(dataset.test).items())),
+        + ", ".join(f"{action} {frames:,}" for action, frames in sorted(frames_by_action.items())),
         *dataset.notes,
     ]
 
@@ -46,8 +50,8 @@ def mean_pose_error(dataset: Dataset) -> float:
     return 1000 * float(np.concatenate(errors).mean())
 
 
-def _split(name: str, sequences: Many[Sequence]) -> str:
-    subjects = list(dict.fromkeys(sequence.subject for sequence in sequences))
+def _split(name: str, sequences: abc.Sequence[Sequence]) -> str:
+    subjects = dict.fromkeys(sequence.subject for sequence in sequences)
     cameras = {sequence.camera for sequence in sequences}
     actions = {sequence.action_class for sequence in sequences}
     return (
@@ -55,14 +59,3 @@ def _split(name: str, sequences: Many[Sequence]) -> str:
         f"{len({sequence.take for sequence in sequences})} takes of {len(actions)} actions, "
         f"{len(cameras)} cameras, subjects {' '.join(subjects)}"
     )
-
-
-def _frames_by_action(sequences: Many[Sequence]) -> dict[str, int]:
-    frames: dict[str, int] = {}
-    for sequence in sequences:
-        frames[sequence.action_class] = frames.get(sequence.action_class, 0) + len(sequence)
-    return frames
-
-
-def _range(values: set[float]) -> str:
-    return " or ".join(f"{value:g}" for value in sorted(values))

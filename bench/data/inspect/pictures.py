@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Many
+from collections import abc
 from itertools import pairwise
 from pathlib import Path
 
@@ -109,7 +109,7 @@ def _draw(axes: Axes, pose: np.ndarray, skeleton: Skeleton) -> None:
         axes.plot(*pose[[parent, child]].T, color=COLOURS[side], linewidth=1.6, solid_capstyle="round")
 
 
-def _gait(sequences: Many[Sequence]) -> Figure:
+def _gait(sequences: abc.Sequence[Sequence]) -> Figure:
     """Hip and knee angles over the stride, and the published curves."""
     phase = np.linspace(0, 1, 101)
     strides = [stride for sequence in sequences for stride in _strides(sequence, phase)]
@@ -149,7 +149,7 @@ def _strides(sequence: Sequence, phase: np.ndarray) -> list[tuple[np.ndarray, np
 
 
 def _detections(dataset: Dataset) -> Figure:
-    """Errors of the 2D poses: by joint, in all, and how long they last."""
+    """Errors of the 2D poses: by joint, over all joints, and how long they last."""
     errors = np.concatenate([detection_errors(sequence) for sequence in dataset.test])
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     joints, spread, memory = figure.subplots(1, 3)
@@ -170,7 +170,7 @@ def _detections(dataset: Dataset) -> Figure:
     return figure
 
 
-def _correlation(sequences: Many[Sequence], lag: int) -> float:
+def _correlation(sequences: abc.Sequence[Sequence], lag: int) -> float:
     """Correlation of a coordinate's error with itself ``lag`` frames later; outliers above 20 px left out."""
     products, squares = [], []
     for sequence in sequences:

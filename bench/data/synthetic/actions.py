@@ -1,4 +1,4 @@
-"""The fifteen actions of Human3.6M as plans for legs, hands and gaze, and the motion of one take."""
+"""The fifteen actions of Human3.6M: what legs, hands and gaze do in each, and the motion of one take."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from math import radians
 
 import numpy as np
 
-from bench.data.synthetic.bodies import STATURE, Body
-from bench.data.synthetic.curves import staircase, wander
+from bench.data.synthetic.bodies import STATURE, Actor, Body
+from bench.data.synthetic.curves import change_times, staircase, wander
 from bench.data.synthetic.gait import Base, walk
 from bench.data.synthetic.gestures import Script, hands
 from bench.data.synthetic.kinematics import joints, pose_trunk
-from bench.data.synthetic.posture import Plan, crouch, floor, hold, seat, stand, stoop
+from bench.data.synthetic.posture import Stances, crouch, floor, hold, seat, stand, stoop
 
 FPS = 50
 
@@ -24,25 +24,25 @@ class Action:
 
     Attributes:
         script: of the hands.
-        legs: one entry per take: a plan, or the pace of a walk.
+        legs: one entry per take: changes of stance, or the pace of a walk.
         gaze: turn and nod of the head, standard deviation in radians.
         nod: mean nod, radians; positive looks down.
         glance: seconds between changes of gaze, least and greatest.
     """
 
     script: Script
-    legs: tuple[Plan | float, Plan | float]
+    legs: tuple[Stances | float, Stances | float]
     gaze: tuple[float, float] = (radians(20), radians(8))
     nod: float = radians(4)
     glance: tuple[float, float] = (0.8, 2.2)
 
 
-STANDING = Plan((stand,))
-RESTLESS = Plan((stand,), (1.3, 2.6), 0.24, radians(50))
-SEATED = Plan((seat,), (2.0, 4.5), 0.0, radians(7))
-GROUND = Plan((stand, crouch, floor, crouch), (1.3, 2.4), 0.0, radians(14), rooted=True)
-FLOOR = Plan((floor,), (2.0, 4.0), 0.0, radians(10))
-CHAIR = Plan((stand, seat), (1.6, 3.0), 0.0, radians(10), rooted=True)
+STANDING = Stances((stand,))
+RESTLESS = Stances((stand,), (1.3, 2.6), 0.24, radians(50))
+SEATED = Stances((seat,), (2.0, 4.5), 0.0, radians(7))
+GROUND = Stances((stand, crouch, floor, crouch), (1.3, 2.4), 0.0, radians(14), rooted=True)
+FLOOR = Stances((floor,), (2.0, 4.0), 0.0, radians(10))
+CHAIR = Stances((stand, seat), (1.6, 3.0), 0.0, radians(10), rooted=True)
 
 ACTIONS: Mapping[str, Action] = {
     "Directions": Action(
@@ -65,7 +65,7 @@ ACTIONS: Mapping[str, Action] = {
             {"wave": 4, "shake": 2, "hang": 1, "up": 0.5}, {"hang": 4, "wave": 0.5, "talk": 0.5}, (0.8, 1.6), 0.12,
             ("wave",), (0.0, 0.16, 0.02), 1.8,
         ),
-        (STANDING, Plan((stand, stand, crouch))),
+        (STANDING, Stances((stand, stand, crouch))),
     ),
     "Phoning": Action(
         Script({"ear": 9, "hang": 0.5}, {"hang": 2, "waist": 1.5, "talk": 1.5, "pocket": 1, "fold": 0.7},
@@ -76,7 +76,7 @@ ACTIONS: Mapping[str, Action] = {
     ),
     "Photo": Action(
         Script({"eyes": 5, "low": 1.2}, {"eyes": 2, "low": 1}, (1.2, 2.4), 0.85),
-        (Plan((stand, crouch), (1.4, 3.0)), RESTLESS),
+        (Stances((stand, crouch), (1.4, 3.0)), RESTLESS),
         (radians(9), radians(5)),
     ),
     "Posing": Action(
@@ -84,11 +84,14 @@ ACTIONS: Mapping[str, Action] = {
             {"waist": 3, "up": 1, "wide": 1, "brow": 1, "fold": 1, "chin": 1},
             {"waist": 3, "hang": 1, "back": 1, "fold": 1, "aside": 1}, (0.9, 1.8), 0.3,
         ),
-        (Plan((stand,), (1.4, 2.8), 0.10, radians(45)), Plan((stand, crouch), (1.6, 3.0), 0.10, radians(45))),
+        (
+            Stances((stand,), (1.4, 2.8), 0.10, radians(45)),
+            Stances((stand, crouch), (1.6, 3.0), 0.10, radians(45)),
+        ),
     ),
     "Purchases": Action(
         Script({"pick": 3, "bag": 2, "low": 1, "talk": 0.7}, {"pick": 1.5, "bag": 2, "hang": 1}, (0.8, 1.6), 0.3),
-        (Plan((stand, stoop), (1.3, 2.2), 0.14), Plan((stand, stoop, crouch), (1.3, 2.4), 0.20)),
+        (Stances((stand, stoop), (1.3, 2.2), 0.14), Stances((stand, stoop, crouch), (1.3, 2.4), 0.20)),
         (radians(14), radians(8)),
         radians(14),
     ),
@@ -131,7 +134,7 @@ ACTIONS: Mapping[str, Action] = {
 }  # fmt: skip
 
 
-def perform(subject: str, action: str, take: int, frames: int, body: Body, seed: int) -> np.ndarray:
+def make_motion(subject: str, action: str, take: int, frames: int, body: Body, seed: int) -> np.ndarray:
     """The motion of one take, the same whatever else is generated.
 
     Args:
@@ -146,21 +149,21 @@ def perform(subject: str, action: str, take: int, frames: int, body: Body, seed:
         ``[T, 17, 3]`` metres, world (z up), rounded to 2^-17 m.
     """
     rng = np.random.default_rng([seed, 2, list(STATURE).index(subject), list(ACTIONS).index(action), take])
-    time = np.arange(frames) / FPS
+    actor = Actor(body, rng, np.arange(frames) / FPS)
     doing = ACTIONS[action]
     legs = doing.legs[take]
-    base = hold(body, rng, time, legs) if isinstance(legs, Plan) else walk(body, rng, time, legs)
-    trunk = replace(base.trunk, look=_look(rng, time, doing, base))
+    base = hold(actor, legs) if isinstance(legs, Stances) else walk(actor, legs)
+    trunk = replace(base.trunk, look=_look(actor, doing, base))
     pose = pose_trunk(body, trunk)
-    wrists, elbows = hands(body, rng, time, pose, base.swing, doing.script)
+    wrists, elbows = hands(actor, pose, base.swing, doing.script)
     world = joints(body, pose, base.ankles, base.knees, wrists, elbows)
     return np.round(world * 2**17) / 2**17
 
 
-def _look(rng: np.random.Generator, time: np.ndarray, doing: Action, base: Base) -> np.ndarray:
+def _look(actor: Actor, doing: Action, base: Base) -> np.ndarray:
     """``[T, 3]``: glances here and there, the head kept level when the trunk leans."""
-    gaps = rng.uniform(*doing.glance, size=int(np.ceil((time[-1] + 3) / doing.glance[0])) + 1)
-    begin = -rng.uniform(0, doing.glance[1]) + np.cumsum(gaps) - gaps[0]
+    rng, time = actor.rng, actor.time
+    begin = change_times(rng, time, doing.glance)
     turn, nod = (np.clip(rng.normal(0, 1, len(begin) + 1), -2, 2) * spread for spread in doing.gaze)
     glances = staircase(
         time, begin, rng.uniform(0.35, 0.7, len(begin)), np.stack([turn, nod, 0.15 * turn], axis=-1)

@@ -70,6 +70,21 @@ class Body:
         return 0.996 * self.leg + self.ankle
 
 
+@dataclass(frozen=True)
+class Actor:
+    """Who moves in a take, and when.
+
+    Attributes:
+        body: segment lengths and habits.
+        rng: source of everything that differs between takes.
+        time: ``[T]`` seconds, evenly spaced.
+    """
+
+    body: Body
+    rng: np.random.Generator
+    time: np.ndarray
+
+
 def body(subject: str, seed: int) -> Body:
     """The person called ``subject`` (a key of ``STATURE``) of the population with this seed."""
     rng = np.random.default_rng([seed, 1, int(subject[1:])])

@@ -7,9 +7,9 @@ from math import radians
 
 import numpy as np
 
-from bench.data.synthetic.bodies import Body
+from bench.data.synthetic.bodies import Actor, Body
 from bench.data.synthetic.curves import gait_angles, smooth, wander
-from bench.data.synthetic.kinematics import SIDES, Trunk, apply, rotation
+from bench.data.synthetic.kinematics import SIDES, TrunkMotion, apply, rotation
 
 FLAT = (0.07, 0.57)  # phases of the stride between which the ball of the foot does not move
 
@@ -25,21 +25,20 @@ class Base:
         swing: ``[T, 2]`` forward angle of the swinging arms in radians; 0 where they do not swing.
     """
 
-    trunk: Trunk
+    trunk: TrunkMotion
     ankles: np.ndarray
     knees: np.ndarray
     swing: np.ndarray
 
 
-def walk(body: Body, rng: np.random.Generator, time: np.ndarray, pace: float) -> Base:
+def walk(actor: Actor, pace: float) -> Base:
     """Walk in the capture room.
 
     Args:
-        body: who walks.
-        rng: source of everything that differs between takes.
-        time: ``[T]`` seconds, evenly spaced.
+        actor: who walks.
         pace: 1 for the person's own pace; changes cadence and length of stride.
     """
+    body, rng, time = actor.body, actor.rng, actor.time
     cadence = body.cadence * np.sqrt(pace) * rng.uniform(0.96, 1.04)
     phase = rng.uniform() + cadence * time + 0.015 * wander(rng, time, 1, 2.5)[:, 0]
     phases = phase[:, None] + [0.0, 0.5]
@@ -54,7 +53,7 @@ def walk(body: Body, rng: np.random.Generator, time: np.ndarray, pace: float) ->
     ankles, balls, heels = (centre + apply(axes, points) for points in (ankles, balls, heels))
     ankles = ankles + _planted(phases, balls, heels)
     return Base(
-        trunk=_trunk(body, rng, time, turns, centre[:, 0], heading),
+        trunk=_trunk(actor, turns, centre[:, 0], heading),
         ankles=ankles,
         knees=apply(axes, np.stack([np.ones(2), 0.12 * SIDES, np.zeros(2)], axis=-1)),
         swing=-radians(17) * body.swing * np.stack([np.cos(turns), -np.cos(turns)], axis=-1) - radians(2),
@@ -138,16 +137,9 @@ def _planted(phases: np.ndarray, balls: np.ndarray, heels: np.ndarray) -> np.nda
     return correction
 
 
-def _trunk(
-    body: Body,
-    rng: np.random.Generator,
-    time: np.ndarray,
-    turns: np.ndarray,
-    centre: np.ndarray,
-    heading: np.ndarray,
-) -> Trunk:
+def _trunk(actor: Actor, turns: np.ndarray, centre: np.ndarray, heading: np.ndarray) -> TrunkMotion:
     """Sway, list, rotation and counter-rotation of the trunk (Inman, "Human walking", 1981: the determinants)."""
-    slow = wander(rng, time, 4, 3.0)
+    body, slow = actor.body, wander(actor.rng, actor.time, 4, 3.0)
     side = np.stack([-np.sin(heading), np.cos(heading), 0 * heading], axis=-1)
     sway = 0.022 * body.bounce * np.cos(turns - 0.6 * np.pi)
     yaw = -radians(5) * body.bounce * np.cos(turns)
@@ -161,7 +153,7 @@ def _trunk(
         ],
         axis=-1,
     )
-    return Trunk(
+    return TrunkMotion(
         pelvis=centre + side * sway[:, None],
         turn=np.stack([heading + yaw, pitch, roll], axis=-1),
         bend=bend,

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from bench.data.synthetic.bodies import Body
-from bench.data.synthetic.curves import staircase, wander
+from bench.data.synthetic.bodies import Actor, Body
+from bench.data.synthetic.curves import change_times, staircase, wander
 from bench.data.synthetic.kinematics import SIDES, TrunkPose, apply, shoulders
 
 Frame = Literal["upright", "thorax", "pelvis", "head"]
@@ -90,13 +90,11 @@ class Script:
     tempo: float = 2.0
 
 
-def hands(
-    body: Body, rng: np.random.Generator, time: np.ndarray, pose: TrunkPose, swing: np.ndarray, script: Script
-) -> tuple[np.ndarray, np.ndarray]:
+def hands(actor: Actor, pose: TrunkPose, swing: np.ndarray, script: Script) -> tuple[np.ndarray, np.ndarray]:
     """Follow a script with both hands.
 
     Args:
-        body, rng, time: as in ``gait.walk``.
+        actor: whose hands.
         pose: of the trunk.
         swing: ``[T, 2]`` forward angle of arms that swing.
         script: of the action.
@@ -104,15 +102,16 @@ def hands(
     Returns:
         Wanted wrists ``[T, 2, 3]`` and directions of the elbows ``[T, 2, 3]``, world.
     """
-    begin = _visits(rng, time, script.stay)
-    duration = np.clip(rng.uniform(0.45, 0.8, len(begin)) / body.vigour, 0.3, 0.9)
+    rng = actor.rng
+    begin = change_times(rng, actor.time, script.stay)
+    duration = np.clip(rng.uniform(0.45, 0.8, len(begin)) / actor.body.vigour, 0.3, 0.9)
     lead = _draw(rng, script.lead, len(begin) + 1)
     other = _draw(rng, script.other, len(begin) + 1)
     joined = rng.uniform(size=len(lead)) < script.together
     other = [a if both else b for a, b, both in zip(lead, other, joined, strict=True)]
-    visits = (lead, other) if body.left_handed else (other, lead)
+    visits = (lead, other) if actor.body.left_handed else (other, lead)
     sides = [
-        _hand(body, rng, time, pose, swing[:, side], side, begin + late, duration, names, script)
+        _hand(actor, pose, swing[:, side], side, begin + late, duration, names, script)
         for side, names, late in zip((0, 1), visits, rng.uniform(0, 0.12, 2), strict=True)
     ]
     wrists, elbows = (np.stack(parts, axis=1) for parts in zip(*sides, strict=True))
@@ -120,9 +119,7 @@ def hands(
 
 
 def _hand(
-    body: Body,
-    rng: np.random.Generator,
-    time: np.ndarray,
+    actor: Actor,
     pose: TrunkPose,
     swing: np.ndarray,
     side: int,
@@ -133,13 +130,14 @@ def _hand(
 ) -> tuple[np.ndarray, np.ndarray]:
     """One hand: every kind of spot it visits, blended by how much it is there."""
     used = sorted(set(names))
+    time = actor.time
     present = np.array([[name == visited for name in used] for visited in names], dtype=np.float64)
     weights = staircase(time, begin, duration, present)
     wrist, elbow = np.zeros((len(time), 3)), np.zeros((len(time), 3))
     for column, name in enumerate(used):
-        offset = SPOTS[name].spread * rng.standard_normal((len(names), 3))
+        offset = SPOTS[name].spread * actor.rng.standard_normal((len(names), 3))
         drift = staircase(time, begin, duration, offset)
-        place, pole = _at(body, rng, time, pose, swing, side, name, drift, script)
+        place, pole = _at(actor, pose, swing, side, name, drift, script)
         wrist += weights[:, column, None] * place
         elbow += weights[:, column, None] * pole
     between = 1 - (weights**2).sum(axis=1)
@@ -148,18 +146,10 @@ def _hand(
 
 
 def _at(
-    body: Body,
-    rng: np.random.Generator,
-    time: np.ndarray,
-    pose: TrunkPose,
-    swing: np.ndarray,
-    side: int,
-    name: str,
-    drift: np.ndarray,
-    script: Script,
+    actor: Actor, pose: TrunkPose, swing: np.ndarray, side: int, name: str, drift: np.ndarray, script: Script
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where one spot is over time, ``[T, 3]``, and the elbow's direction for it, ``[T, 3]``, world."""
-    spot = SPOTS[name]
+    spot, body, rng, time = SPOTS[name], actor.body, actor.rng, actor.time
     mirror = np.array([1.0, SIDES[side], 1.0])
     local = np.asarray(spot.place) + drift + spot.stir * body.vigour * wander(rng, time, 3, 0.9)
     if name in script.beats:
@@ -187,11 +177,6 @@ def _swinging(body: Body, swing: np.ndarray) -> np.ndarray:
     forward = upper * np.sin(swing) + fore * np.sin(swing + bend)
     down = upper * np.cos(swing) + fore * np.cos(swing + bend)
     return np.stack([forward, 0.12 - 0.1 * forward, -down], axis=-1)
-
-
-def _visits(rng: np.random.Generator, time: np.ndarray, stay: tuple[float, float]) -> np.ndarray:
-    gaps = rng.uniform(*stay, size=int(np.ceil((time[-1] + 3) / stay[0])) + 1)
-    return time[0] - rng.uniform(0, stay[1]) + np.cumsum(gaps) - gaps[0]
 
 
 def _draw(rng: np.random.Generator, weights: Mapping[str, float], count: int) -> list[str]:

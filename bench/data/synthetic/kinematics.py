@@ -19,7 +19,7 @@ SIDES = np.array([1.0, -1.0])  # left, right: sign of y
 
 
 @dataclass(frozen=True)
-class Trunk:
+class TrunkMotion:
     """Where the trunk is and how it is bent.
 
     Attributes:
@@ -45,7 +45,6 @@ class TrunkPose:
     neck: np.ndarray
     head: np.ndarray
     upright_axes: np.ndarray
-    pelvis_axes: np.ndarray
     thorax_axes: np.ndarray
     head_axes: np.ndarray
 
@@ -66,7 +65,7 @@ def apply(axes: np.ndarray, vectors: np.ndarray | tuple[float, float, float]) ->
     return np.einsum("...ij,...j->...i", axes, np.asarray(vectors, dtype=np.float64))
 
 
-def pose_trunk(body: Body, trunk: Trunk) -> TrunkPose:
+def pose_trunk(body: Body, trunk: TrunkMotion) -> TrunkPose:
     """Forward kinematics from the pelvis to the head."""
     pelvis = rotation(trunk.turn)
     lower = pelvis @ rotation(trunk.bend * 0.35)
@@ -84,7 +83,6 @@ def pose_trunk(body: Body, trunk: Trunk) -> TrunkPose:
         neck=neck,
         head=neck + apply(head, _along((-0.25, 0, 1), body.head)),
         upright_axes=rotation(trunk.turn * [1, 0, 0]),
-        pelvis_axes=pelvis,
         thorax_axes=thorax,
         head_axes=head,
     )

@@ -8,10 +8,10 @@ from math import radians
 
 import numpy as np
 
-from bench.data.synthetic.bodies import Body
-from bench.data.synthetic.curves import bumps, soft_minimum, staircase, wander
+from bench.data.synthetic.bodies import Actor, Body
+from bench.data.synthetic.curves import bumps, change_times, soft_minimum, staircase, wander
 from bench.data.synthetic.gait import Base
-from bench.data.synthetic.kinematics import SIDES, Trunk, apply, rotation
+from bench.data.synthetic.kinematics import SIDES, TrunkMotion, apply, rotation
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def floor(body: Body, rng: np.random.Generator) -> Stance:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Stances:
     """How a person changes between stances.
 
     Attributes:
@@ -131,47 +131,40 @@ class Plan:
     rooted: bool = False
 
 
-def hold(body: Body, rng: np.random.Generator, time: np.ndarray, plan: Plan) -> Base:
-    """Follow a plan: stand, shift weight, step, turn, sit down, get up.
+def hold(actor: Actor, changes: Stances) -> Base:
+    """Change between stances: stand, shift weight, step, turn, sit down, get up.
 
     Args:
-        body, rng, time: as in ``gait.walk``.
-        plan: what to do.
+        actor: who holds them.
+        changes: which stances, and how often one follows another.
     """
-    begin = _events(rng, time, plan.pause)
-    slow_down = 1.0 if plan.stride else 1.35
+    body, rng, time = actor.body, actor.rng, actor.time
+    begin = change_times(rng, time, changes.pause)
+    slow_down = 1.0 if changes.stride else 1.35
     duration = rng.uniform(0.8, 1.2, len(begin)) * slow_down
-    first = int(rng.integers(len(plan.stances)))
-    stances = [plan.stances[(first + i) % len(plan.stances)](body, rng) for i in range(len(begin) + 1)]
-    place, heading = _spots(rng, plan, len(stances))
-    if plan.rooted:
+    first = int(rng.integers(len(changes.stances)))
+    stances = [changes.stances[(first + i) % len(changes.stances)](body, rng) for i in range(len(begin) + 1)]
+    place, heading = _spots(rng, changes, len(stances))
+    if changes.rooted:
         stances = [_centred_on_feet(stance) for stance in stances]
     axes = rotation(np.stack([heading, 0 * heading, 0 * heading], axis=-1))
     origin = np.concatenate([place, np.zeros((len(place), 1))], axis=1)
     pelvis = staircase(time, begin, duration, origin + apply(axes, np.stack([s.pelvis for s in stances])))
-    ankles = _feet(body, rng, time, begin, duration, stances, origin, axes)
+    ankles = _feet(actor, begin, duration, stances, origin, axes)
     knees = staircase(time, begin, duration, apply(axes[:, None], np.stack([s.knees for s in stances])))
     yaw = staircase(time, begin, duration, heading)
     posture = np.array([[stance.tilt, stance.flexion] for stance in stances])
     tilt, flexion = staircase(time, begin, duration, posture).T
     effort = np.abs(np.diff([stance.pelvis[2] for stance in stances]))
     flexion = flexion + bumps(time, begin, duration, 0.9 * effort)
-    return _swaying(body, rng, time, pelvis, np.stack([yaw, tilt, flexion]), ankles, knees)
+    return _swaying(actor, pelvis, np.stack([yaw, tilt, flexion]), ankles, knees)
 
 
-def _swaying(
-    body: Body,
-    rng: np.random.Generator,
-    time: np.ndarray,
-    pelvis: np.ndarray,
-    angles: np.ndarray,
-    ankles: np.ndarray,
-    knees: np.ndarray,
-) -> Base:
+def _swaying(actor: Actor, pelvis: np.ndarray, angles: np.ndarray, ankles: np.ndarray, knees: np.ndarray) -> Base:
     """Add the sway of a living body, and lower the pelvis where the legs are too short for it."""
-    yaw, tilt, flexion = angles
+    body, (yaw, tilt, flexion) = actor.body, angles
     high = np.clip(pelvis[:, 2] / body.standing, 0.2, 1)
-    slow = wander(rng, time, 7, 2.2)
+    slow = wander(actor.rng, actor.time, 7, 2.2)
     shift = slow[:, 0] * 0.022 * high
     side = np.stack([-np.sin(yaw), np.cos(yaw), 0 * yaw], axis=-1)
     pelvis = pelvis + side * shift[:, None]
@@ -182,25 +175,23 @@ def _swaying(
     pelvis[:, 2] = soft_minimum(pelvis[:, 2], soft_minimum(limit[:, 0], limit[:, 1], 0.004), 0.004)
     roll = -shift * 1.2 + radians(1.0) * slow[:, 2]
     return Base(
-        trunk=Trunk(
+        trunk=TrunkMotion(
             pelvis=pelvis,
             turn=np.stack([yaw + radians(3) * slow[:, 3], tilt + radians(1.5) * slow[:, 4], roll], axis=-1),
             bend=np.stack(
                 [radians(6) * slow[:, 5], flexion + radians(2.5) * slow[:, 6], -roll + radians(2.5) * slow[:, 1]],
                 axis=-1,
             ),
-            look=np.zeros((len(time), 3)),
+            look=np.zeros((len(yaw), 3)),
         ),
         ankles=ankles,
         knees=knees,
-        swing=np.zeros((len(time), 2)),
+        swing=np.zeros((len(yaw), 2)),
     )
 
 
 def _feet(
-    body: Body,
-    rng: np.random.Generator,
-    time: np.ndarray,
+    actor: Actor,
     begin: np.ndarray,
     duration: np.ndarray,
     stances: list[Stance],
@@ -209,30 +200,24 @@ def _feet(
 ) -> np.ndarray:
     """``[T, 2, 3]``: one foot steps in the first half of a change, the other in the second."""
     spots = origin[:, None] + apply(axes[:, None], np.stack([stance.ankles for stance in stances]))
-    leads = rng.integers(2, size=len(begin))
+    leads = actor.rng.integers(2, size=len(begin))
     feet = []
     for side in (0, 1):
         late = np.where(leads == side, 0.0, 0.5) * duration
-        path = staircase(time, begin + late, duration / 2, spots[:, side])
+        path = staircase(actor.time, begin + late, duration / 2, spots[:, side])
         moved = np.linalg.norm(np.diff(spots[:, side], axis=0), axis=1)
-        path[:, 2] += bumps(time, begin + late, duration / 2, 0.28 * np.minimum(moved, 0.35))
+        path[:, 2] += bumps(actor.time, begin + late, duration / 2, 0.28 * np.minimum(moved, 0.35))
         feet.append(path)
     return np.stack(feet, axis=1)
 
 
-def _events(rng: np.random.Generator, time: np.ndarray, pause: tuple[float, float]) -> np.ndarray:
-    """Times of change from before the first frame to the last."""
-    gaps = rng.uniform(*pause, size=int(np.ceil((time[-1] + 3) / pause[0])) + 1)
-    return time[0] - rng.uniform(0, pause[1]) + np.cumsum(gaps) - gaps[0]
-
-
-def _spots(rng: np.random.Generator, plan: Plan, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _spots(rng: np.random.Generator, changes: Stances, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Places ``[count, 2]`` near the middle of the room and headings ``[count]``."""
     wide = 0.7
     place = np.clip(
-        rng.normal(0, 0.35, 2) + np.cumsum(rng.normal(0, plan.stride, (count, 2)), axis=0), -wide, wide
+        rng.normal(0, 0.35, 2) + np.cumsum(rng.normal(0, changes.stride, (count, 2)), axis=0), -wide, wide
     )
-    turns = np.clip(rng.normal(0, plan.turning, count), -radians(75), radians(75))
+    turns = np.clip(rng.normal(0, changes.turning, count), -radians(75), radians(75))
     return place, rng.uniform(0, 2 * np.pi) + np.cumsum(turns)
 
 

@@ -1,4 +1,4 @@
-"""The data set that is always there: people in motion, generated on first use and kept in the user's cache.
+"""The synthetic data set, which needs no files: people in motion, generated once and kept in the user's cache.
 
 Nothing is downloaded. Seven subjects with the split of Human3.6M, its fifteen actions, two takes each, 50 Hz, and
 the published calibration of its four cameras. The motion is modelled, not recorded: see docs/synthetic-data.md.
@@ -6,87 +6,78 @@ the published calibration of its four cameras. The motion is modelled, not recor
 
 from __future__ import annotations
 
-import os
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
-from platformdirs import user_cache_dir
 
+from bench.data.cache import cache_folder, load_arrays, store_arrays
 from bench.data.human36m import cameras as human36m_cameras
-from bench.data.packing import Take, fingerprint, sequences
+from bench.data.human36m.reader import Human36M
+from bench.data.packing import Recording, pack
+from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
-from bench.data.synthetic.actions import ACTIONS, FPS, perform
+from bench.data.synthetic.actions import ACTIONS, FPS, make_motion
 from bench.data.synthetic.bodies import STATURE, body
 from bench.data.synthetic.detector import detect
-from bench.results.files import atomic
-from models.errors import InputError
 from models.skeleton import HUMAN36M
 
 VERSION = 2  # raise it when any number changes
 SEED = 0
-TRAIN = ("S1", "S5", "S6", "S7", "S8")
-TEST = ("S9", "S11")
-DETECTIONS = ("gt", "cpn")
 LENGTHS = ((150, 290), (110, 160))  # frames of the first and the second take, least and greatest
 
 Name = tuple[str, str, int]
 
 
-def read(root: Path | None, detections: str) -> Dataset:
-    """The synthetic data set, generated if it is not in the cache.
+class Synthetic(Reader):
+    """Modelled motion of seven people, with the subjects and cameras of Human3.6M."""
 
-    Args:
-        root: not used; there are no files to name.
-        detections: "gt", exact projections, or "cpn", the same with the errors of a detector.
+    name = "synthetic"
+    skeleton = HUMAN36M
+    detections = ("gt", "cpn")
+    train_subjects = Human36M.train_subjects
+    test_subjects = Human36M.test_subjects
 
-    Raises:
-        InputError: there are no such detections.
-    """
-    if detections not in DETECTIONS:
-        raise InputError(
-            f"data set synthetic has no '{detections}' detections: choose one of {', '.join(DETECTIONS)}"
+    def read(self, root: Path, detections: str) -> Dataset:
+        """The data set, generated if it is not in the cache.
+
+        Args:
+            root: not used; there are no files.
+            detections: "gt", exact projections, or "cpn", the same with the errors of a detector.
+        """
+        world, noisy = _takes()
+        train, test = (
+            _sequences(subjects, world, noisy, detections)
+            for subjects in (self.train_subjects, self.test_subjects)
         )
-    world, noisy = _cached()
-    train, test = (_split(subjects, world, noisy, detections) for subjects in (TRAIN, TEST))
-    return Dataset(
-        name="synthetic",
-        label="synthetic",
-        detections=detections,
-        skeleton=HUMAN36M,
-        train=train,
-        test=test,
-        fingerprint=fingerprint(train, test),
-    )
+        return self.dataset(train, test, label="synthetic", detections=detections)
 
 
-def population(subject: str, seed: int = SEED) -> int:
+def population(subject: str) -> int:
     """The seed that a subject, his motion and the errors of his detections are drawn with.
 
     Test subjects have had another one than training subjects since version 2: those of version 1 were looked at
     while sizes and learning rates were chosen.
     """
-    return seed + (subject in TEST)
+    return SEED + (subject in Synthetic.test_subjects)
 
 
 def cache_file() -> Path:
     """Where the generated set is kept: in ``$BENCH_CACHE``, or the user's cache folder."""
-    folder = os.environ.get("BENCH_CACHE") or user_cache_dir("lifting-bench")
-    return Path(folder) / f"synthetic-v{VERSION}-seed{SEED}.npz"
+    return cache_folder() / f"synthetic-v{VERSION}-seed{SEED}.npz"
 
 
-def schedule(seed: int = SEED) -> dict[Name, int]:
+def schedule() -> dict[Name, int]:
     """(subject, action, take) of every take, in order, and its frames."""
     frames = {}
     for number, subject in enumerate(STATURE):
-        rng = np.random.default_rng([population(subject, seed), 4, number])
+        rng = np.random.default_rng([population(subject), 4, number])
         for action in ACTIONS:
             for take, (least, most) in enumerate(LENGTHS):
                 frames[subject, action, take] = int(rng.integers(least, most))
     return frames
 
 
-def generate(name: Name, frames: int, seed: int = SEED) -> tuple[np.ndarray, np.ndarray]:
+def generate(name: Name, frames: int) -> tuple[np.ndarray, np.ndarray]:
     """One take, the same whatever else is generated.
 
     Returns:
@@ -94,8 +85,8 @@ def generate(name: Name, frames: int, seed: int = SEED) -> tuple[np.ndarray, np.
         cameras.
     """
     subject, action, take = name
-    drawn = population(subject, seed)
-    world = perform(subject, action, take, frames, body(subject, drawn), drawn)
+    drawn = population(subject)
+    world = make_motion(subject, action, take, frames, body(subject, drawn), drawn)
     place = [drawn, 3, list(STATURE).index(subject), list(ACTIONS).index(action), take]
     views = [
         detect(np.random.default_rng([*place, number]), camera.pixels(camera.from_world(world)))
@@ -104,7 +95,7 @@ def generate(name: Name, frames: int, seed: int = SEED) -> tuple[np.ndarray, np.
     return world.astype(np.float32), _rounded(np.stack(views, axis=1)).astype(np.float32)
 
 
-def _split(
+def _sequences(
     subjects: tuple[str, ...], world: dict[Name, np.ndarray], noisy: dict[Name, np.ndarray], detections: str
 ) -> tuple[Sequence, ...]:
     takes = []
@@ -116,8 +107,8 @@ def _split(
             pixels = tuple(_rounded(camera.pixels(camera.from_world(poses))) for camera in cameras)
         else:
             pixels = tuple(noisy[name][:, number] for number in range(len(cameras)))
-        takes.append(Take(subject, f"{action} {take}" if take else action, poses, pixels, cameras))
-    return sequences(takes, float(FPS))
+        takes.append(Recording(subject, f"{action} {take}" if take else action, poses, pixels, cameras))
+    return pack(takes, float(FPS))
 
 
 def _rounded(pixels: np.ndarray) -> np.ndarray:
@@ -125,42 +116,16 @@ def _rounded(pixels: np.ndarray) -> np.ndarray:
     return np.round(pixels * 1024) / 1024
 
 
-def _cached() -> tuple[dict[Name, np.ndarray], dict[Name, np.ndarray]]:
+def _takes() -> tuple[dict[Name, np.ndarray], dict[Name, np.ndarray]]:
+    """Joints and detections of every take, as ``generate`` gives them; from the cache where it has them."""
     path, frames = cache_file(), schedule()
-    arrays = _load(path, sum(frames.values()))
-    if arrays is None:
+    kept = load_arrays(path)
+    if kept is not None and all(len(kept.get(part, ())) == sum(frames.values()) for part in ("world", "noisy")):
+        world, noisy = kept["world"], kept["noisy"]
+    else:
         made = [generate(name, count) for name, count in frames.items()]
         world, noisy = (np.concatenate(parts) for parts in zip(*made, strict=True))
-        _store(path, world, noisy)
-    else:
-        world, noisy = arrays
+        store_arrays(path, world=world, noisy=noisy)
     ends = np.cumsum(list(frames.values()))[:-1]
     world_takes, noisy_takes = (np.split(array, ends) for array in (world, noisy))
     return dict(zip(frames, world_takes, strict=True)), dict(zip(frames, noisy_takes, strict=True))
-
-
-def _load(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """What ``_store`` wrote; None if it is not there or not whole."""
-    try:
-        with np.load(path) as archive:
-            world, noisy, digest = archive["world"], archive["noisy"], str(archive["digest"])
-    except Exception:  # a damaged archive can raise almost anything, and is made anew
-        return None
-    whole = len(world) == len(noisy) == frames and digest == _digest(world, noisy)
-    return (world, noisy) if whole else None
-
-
-def _store(path: Path, world: np.ndarray, noisy: np.ndarray) -> None:
-    """Write the cache whole or not at all; that a folder cannot be written is no error, only slow."""
-    try:
-        with atomic(path) as file:
-            np.savez(file, world=world, noisy=noisy, digest=np.array(_digest(world, noisy)))
-    except OSError:
-        return
-
-
-def _digest(*arrays: np.ndarray) -> str:
-    digest = blake2b(digest_size=16)
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()

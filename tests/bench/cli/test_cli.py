@@ -26,6 +26,8 @@ def folders(tmp_path):
         (["run", "--data", "humaneva"], "unknown data set 'humaneva'"),
         (["run", "--data", "human36m"], "needs the folder of data_3d_h36m.npz"),
         (["run", "--seeds", "a"], "is not a list of whole numbers"),
+        (["run", "--seeds", "²"], "is not a list of whole numbers"),
+        (["run", "--device", "cuda:²"], "is not a device"),
         (["run", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["ablate", "nothing"], "unknown ablation 'nothing'"),
         (["report"], "runset.json: is missing"),
@@ -81,3 +83,32 @@ def test_methods_lists_every_method_with_its_presets():
     assert result.exit_code == 0
     for name in ("tcn:", "mixste:", "d3dp:", "finepose:", "mean_pose:", "nearest_pose:", "paper"):
         assert name in result.output
+
+
+def test_a_plug_in_that_does_not_import_is_a_warning_and_others_are_listed(tmp_path, monkeypatch):
+    package = tmp_path / "broken-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    points = "[lifting_bench.methods]\nbroken = no_such_module:Method\ntoy = tests.bench.toy:Toy\n"
+    (package / "entry_points.txt").write_text(points)
+    monkeypatch.syspath_prepend(tmp_path)
+    result = invoke("methods")
+    assert result.exit_code == 0
+    assert "toy: Toy (" in result.stdout
+    assert "broken" not in result.stdout
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("warning: method 'broken' of broken (lifting_bench.methods, no_such_module:Method)")
+
+
+@pytest.mark.parametrize("command", ["ablate", "run"])
+def test_commands_that_run_experiments_have_the_same_options(command):
+    shown = invoke(command, "--help").output
+    for option in ("--preset", "--data-root", "--seeds", "--set", "--workers", "--share", "--dry-run", "--store"):
+        assert option in shown
+
+
+def test_a_dry_run_says_what_there_is_to_do_and_does_nothing(toy_suite, folders, tmp_path):
+    result = invoke("run", "--method", "toy", "--seeds", "0,1", "--dry-run", *folders)
+    assert result.exit_code == 0, result.output + result.stderr
+    assert "2 experiments share 2 trainings; 0 are finished, 0 failed before, 2 are to be done" in result.output
+    assert not (tmp_path / "out").exists()

@@ -1,9 +1,12 @@
+import subprocess
+import sys
+
 import pytest
 import yaml
 
-from bench.config.experiment import identity, parse
-from bench.config.parsing import override, parse_assignment, read_yaml
+from bench.config.experiment import Experiment, identity, parse
 from models.errors import InputError
+from tests import ROOT
 
 
 def test_yaml_round_trip():
@@ -43,25 +46,45 @@ def test_identity_ignores_order_and_sees_content():
         identity({"a": float("nan")})
 
 
-def test_override_leaves_the_original_alone():
-    original = {"training": {"epochs": 1}}
-    assert override(original, "training.seed", 2) == {"training": {"epochs": 1, "seed": 2}}
-    assert override(original, "data.name", "x") == {"training": {"epochs": 1}, "data": {"name": "x"}}
-    assert original == {"training": {"epochs": 1}}
+OLD = {"foreign_detections": True, "tail": "overlap", "call": 3}
+NEW = {"allow_other_detections": True, "count_overlap": True, "p_best_calls": 3}
 
 
-def test_assignments_are_yaml():
-    assert parse_assignment("training.epochs=3") == ("training.epochs", 3)
-    assert parse_assignment("training.clip=null") == ("training.clip", None)
-    for text in ("epochs", "=3", "a=[1"):
-        with pytest.raises(InputError, match="--set"):
-            parse_assignment(text)
+def test_first_names_of_keys_are_still_read():
+    assert parse({"evaluation": OLD}) == parse({"evaluation": NEW})
+    assert parse({"evaluation": {"tail": "dedup"}}) == parse({})
 
 
-def test_unreadable_files(tmp_path):
-    with pytest.raises(InputError, match=r"gone\.yaml: cannot be read"):
-        read_yaml(tmp_path / "gone.yaml")
-    broken = tmp_path / "broken.yaml"
-    broken.write_text("a: [1")
-    with pytest.raises(InputError, match="is not valid YAML"):
-        read_yaml(broken)
+def test_first_names_are_noted_once_on_stderr():
+    code = "from bench.config.experiment import parse\nfor _ in range(2): parse({'evaluation': {'call': 3}})"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    note = "note: evaluation.call is now called evaluation.p_best_calls; the old name is still read\n"
+    assert (ended.stdout, ended.stderr) == ("", note)
+
+
+def test_records_keep_the_first_names_and_are_read_without_a_note(capsys):
+    experiment = parse({"evaluation": NEW})
+    stored = experiment.described()
+    assert stored["evaluation"].keys() >= OLD.keys()
+    assert stored["evaluation"].keys().isdisjoint(NEW)
+    assert {key: stored["evaluation"][key] for key in OLD} == OLD
+    assert parse({}).described()["evaluation"]["tail"] == "dedup"
+    assert Experiment.from_record(stored) == experiment
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "words"),
+    [
+        ({"tail": "twice"}, "'evaluation.tail' is 'twice', but must be 'dedup' or 'overlap'"),
+        (
+            {"tail": "overlap", "count_overlap": False},
+            "evaluation.tail is the former name of",
+        ),
+    ],
+)
+def test_wrong_use_of_a_first_name_is_one_sentence(evaluation, words):
+    with pytest.raises(InputError) as caught:
+        parse({"evaluation": evaluation}, "my.yaml")
+    assert str(caught.value).startswith("my.yaml: ")
+    assert words in str(caught.value)

@@ -13,23 +13,19 @@ GOLDEN = golden("camera.npz")
 
 def test_rotation_matches_golden() -> None:
     np.testing.assert_allclose(cameras.rotate(GOLDEN["qs"], GOLDEN["vs"]), GOLDEN["out_qrot"], atol=1e-5)
-    np.testing.assert_allclose(cameras.inverse(GOLDEN["qs"]), GOLDEN["out_qinverse"], atol=0)
 
 
-def test_world_to_camera_and_back_match_golden() -> None:
+def test_world_to_camera_matches_golden() -> None:
     pose = (GOLDEN["q"], GOLDEN["t"])
     seen = cameras.world_to_camera(GOLDEN["world"], *pose)
     np.testing.assert_allclose(seen, GOLDEN["out_world_to_camera"], atol=1e-5)
-    back = cameras.camera_to_world(GOLDEN["out_world_to_camera"], *pose)
-    np.testing.assert_allclose(back, GOLDEN["out_camera_to_world"], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["project", "project_linear"])
-def test_projection_matches_golden_in_numpy_and_torch(name: str) -> None:
-    function, expected = getattr(cameras, name), GOLDEN[f"out_{name}"]
-    np.testing.assert_allclose(function(GOLDEN["points"], GOLDEN["camera"]), expected, atol=1e-5)
+def test_projection_matches_golden_in_numpy_and_torch() -> None:
+    expected = GOLDEN["out_project"]
+    np.testing.assert_allclose(cameras.project(GOLDEN["points"], GOLDEN["camera"]), expected, atol=1e-5)
     tensors = torch.from_numpy(GOLDEN["points"]), torch.from_numpy(GOLDEN["camera"])
-    np.testing.assert_allclose(function(*tensors).numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(cameras.project(*tensors).numpy(), expected, atol=1e-5)
 
 
 def test_one_camera_serves_any_leading_axes() -> None:

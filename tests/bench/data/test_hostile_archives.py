@@ -17,9 +17,8 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.data.archive import read_archive
 from bench.data.human36m.cameras import SUBJECTS
-from bench.data.human36m.reader import read
 from models.errors import InputError
-from tests.bench.data.human36m.test_reader import Folder
+from tests.bench.data.human36m.test_reader import Folder, read
 from tests.bench.data.test_archive import boxed, write_object
 from tests.hostile import ATTACKS, bombs, check_sentence, little_memory, rezipped
 

@@ -7,38 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from bench.data.sequence import Sequence
-from bench.data.synthetic import reader as synthetic
+from bench.data import load
 from bench.data.windows import (
     Windows,
     eval_table,
     evaluation_windows,
-    split_validation,
     train_table,
     training_windows,
 )
 from models.errors import InputError
 from models.skeleton import HUMAN36M, Skeleton
-from tests.bench.data import golden
+from tests.bench.data import golden, make_sequence
 from tests.bench.toy import Toy, ToyConfig
 
 TRAIN, EVAL = golden("train_windows.npz"), golden("eval_windows.npz")
 CONFIG = json.loads(str(TRAIN["config"]))
 PAIR = Skeleton("pair", ("L", "R"), (-1, 0), (0,), (1,), 0)
-
-
-def make_sequence(
-    length: int, subject: str = "S1", action: str = "Walking", camera: str = "a", joints: int = 17
-) -> Sequence:
-    rng = np.random.default_rng(length)
-    return Sequence(
-        subject, action, camera, 50.0,
-        rng.standard_normal((length, joints, 2)).astype(np.float32),
-        rng.standard_normal((length, joints, 3)).astype(np.float32),
-        rng.standard_normal((length, 3)).astype(np.float32),
-        rng.standard_normal(9).astype(np.float32),
-        1000, 1002,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("flip", "name"), [(False, "noaug"), (True, "aug")])
@@ -234,31 +218,6 @@ def test_subset_is_a_fair_sample() -> None:
     np.testing.assert_array_equal(windows.subset(10**6), np.arange(len(windows)))
 
 
-def test_validation_holds_out_whole_takes_of_every_subject() -> None:
-    takes = [f"A{number:02d}" for number in range(30)]
-    sequences = [
-        make_sequence(2, subject, action, camera)
-        for subject in ("S1", "S5")
-        for action in takes
-        for camera in "ab"
-    ]
-    train, validation = split_validation(sequences)
-    assert len(train) + len(validation) == len(sequences)
-    assert not {sequence.take for sequence in train} & {sequence.take for sequence in validation}
-    held = {sequence.take for sequence in validation}
-    assert len(validation) == 2 * len(held) == 12
-    assert {sequence.subject for sequence in validation} == {"S1", "S5"}
-
-
-def test_validation_of_a_small_set() -> None:
-    sequences = [make_sequence(2, f"S{s}", f"A{a}") for s, takes in enumerate((8, 4, 1)) for a in range(takes)]
-    train, validation = split_validation(sequences)
-    assert [sequence.take for sequence in validation] == ["S0/A1", "S1/A0"]
-    assert {sequence.subject for sequence in train} == {"S0", "S1", "S2"}
-    with pytest.raises(InputError, match="two takes"):
-        split_validation(sequences[-1:])
-
-
 def test_input_errors() -> None:
     with pytest.raises(InputError, match="no sequences"):
         Windows([], HUMAN36M, 5)
@@ -282,7 +241,7 @@ def test_a_large_set_is_indexed() -> None:
 
 
 def test_whole_sequences_are_spread_over_actions_and_complete() -> None:
-    windows = Windows(synthetic.read(None, "gt").test, HUMAN36M, 27, mode="eval")
+    windows = Windows(load("synthetic", None, "gt").test, HUMAN36M, 27, mode="eval")
     rows = windows.whole_sequences(60)
     chosen = np.unique(windows.table[rows, 0])
     assert len(chosen) == 60

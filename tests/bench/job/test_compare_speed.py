@@ -1,4 +1,4 @@
-"""Peaks, contests, and prices of batches and with other processes at work."""
+"""Two methods in turns; the cost of batches, and with other processes at work."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.job import compare_speed as speed
-from bench.job.pipeline import price
+from bench.job.pipeline import measure
 from bench.measure import peak_flops as peak
-from bench.measure import timing
 from bench.results.store import Store
 from models.errors import InputError
 from tests.bench.experiments import job
@@ -26,34 +25,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(peak.ROWS, "cpu", 64)
     monkeypatch.setattr(peak, "SECONDS", 0.01)
     monkeypatch.setattr(speed, "BUDGET_SECONDS", 0.05)
-    peak._peak.cache_clear()
-
-
-def test_a_peak_is_measured_once_for_each_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = []
-    monkeypatch.setattr(peak, "_measured", lambda *arguments: measured.append(arguments) or 100.0)
-    assert [peak.product_peak(CPU, precision) for precision in ("fp32", "fp32", "bf16")] == [100.0] * 3
-    assert [precision for _, precision, _ in measured] == ["fp32", "bf16"]
-
-
-def test_a_peak_counts_two_operations_for_each_product(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peak, "timed", lambda *_: [timing.Samples([3.0, 2.0, 4.0], 3.0)])
-    assert peak._measured(CPU, "fp32", 1000) == pytest.approx(2 * 1000**3 / 2e-3 / 1e9)
-
-
-def test_a_peak_for_which_memory_lacks_is_measured_with_smaller_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried = []
-
-    def measured(device: torch.device, precision: str, rows: int) -> float:
-        tried.append(rows)
-        if rows > 1024:
-            raise torch.OutOfMemoryError
-        return 1.0
-
-    monkeypatch.setitem(peak.ROWS, "cpu", 4096)
-    monkeypatch.setattr(peak, "_measured", measured)
-    assert peak.product_peak(CPU, "fp32") == 1.0
-    assert tried == [4096, 2048, 1024]
 
 
 def test_the_command_prints_every_peak_and_leaves_the_precision(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,19 +46,19 @@ def test_the_command_prints_every_peak_and_leaves_the_precision(monkeypatch: pyt
         ),
     ],
 )
-def test_a_contender_is_a_method_with_changes(text: str, pairs: list) -> None:
-    assert speed.parse_contender(text) == pairs
+def test_a_spec_is_a_method_with_changes(text: str, pairs: list) -> None:
+    assert speed.parse_method_spec(text) == pairs
 
 
 @pytest.mark.parametrize("text", ["", "d3dp,fast", "evaluation.steps=2", ",d3dp"])
-def test_a_contender_without_a_method_is_refused_in_one_sentence(text: str) -> None:
+def test_a_spec_without_a_method_is_refused_in_one_sentence(text: str) -> None:
     with pytest.raises(InputError, match="write finepose,evaluation.steps=2") as caught:
-        speed.parse_contender(text)
+        speed.parse_method_spec(text)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("toy_everywhere")
-def test_plug_ins_compete_by_name(tmp_path: Path) -> None:
+def test_plug_ins_are_compared_by_name(tmp_path: Path) -> None:
     arguments = ["compare-speed", "toy,evaluation.flip=false", "toy,method.options.frames=27", "--device", "cpu"]
     ended = CliRunner().invoke(app, [*arguments, "--store", str(tmp_path)])
     assert ended.exit_code == 0, ended.output
@@ -96,7 +67,7 @@ def test_plug_ins_compete_by_name(tmp_path: Path) -> None:
     assert "95 % interval, bootstrap over" in ended.stdout
 
 
-def test_an_unknown_contender_is_one_sentence(tmp_path: Path) -> None:
+def test_an_unknown_method_is_one_sentence(tmp_path: Path) -> None:
     ended = CliRunner().invoke(app, ["compare-speed", "d3dp", "d4dp", "--store", str(tmp_path)])
     assert ended.exit_code == 2
     assert ended.output.count("\n") == 1
@@ -104,13 +75,13 @@ def test_an_unknown_contender_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("toy_everywhere")
-def test_a_price_of_batches_is_per_window(tmp_path: Path) -> None:
+def test_the_cost_of_batches_is_per_window(tmp_path: Path) -> None:
     usual, batched = job(), job(measurement={"batch": 3})
     assert usual.cost_id != batched.cost_id
     assert usual.id != batched.id
     assert usual.sampling_id == batched.sampling_id
     store = Store(tmp_path)
-    one, three = price(usual, store, CPU).cost, price(batched, store, CPU).cost
+    one, three = measure(usual, store, CPU).cost, measure(batched, store, CPU).cost
     assert one.flops_per_window == three.flops_per_window
     assert (three.setup.batch, three.latency.throughput_batch) == (3, 3)
     assert three.latency.throughput_windows_per_s == pytest.approx(1000 / three.latency.median_ms)
@@ -123,7 +94,7 @@ def test_workers_predict_beside_the_measured_one_and_end_with_it(tmp_path: Path)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        cost = price(made, Store(tmp_path), CPU).cost
+        cost = measure(made, Store(tmp_path), CPU).cost
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

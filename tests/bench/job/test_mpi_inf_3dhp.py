@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ablations.declared import expand, read
+from ablations.declared import read
 from bench.cli import app
 from bench.config.experiment import parse
 from bench.config.registry import METHODS
-from bench.data.mpi_inf_3dhp.reader import TEST
-from bench.job.resolve import _configure, resolve
+from bench.data.mpi_inf_3dhp.files import TEST
+from bench.job.resolve import resolve
 from models.errors import InputError
 from models.skeleton import MPI_INF_3DHP
 from tests.bench.data.mpi_inf_3dhp.mpi_files import contents, write
@@ -23,27 +24,27 @@ def test_the_declared_ablation_has_both_window_lengths_and_the_tiny_presets() ->
     ablation = read("mpi_inf_3dhp")
     assert not ablation.default
     lengths = [
-        (e.method.name, e.method.options.get("frames")) for e in expand(ablation, [("method.preset", "base")])
+        (e.method.name, e.method.options.get("frames")) for e in ablation.expand([("method.preset", "base")])
     ]
     methods = ("tcn", "mixste", "d3dp", "finepose")
     assert lengths[:8] == [(name, frames) for name in methods for frames in (81, 243)]
-    tiny = expand(ablation)
+    tiny = ablation.expand()
     assert [e.method.name for e in tiny] == [*methods, "mean_pose", "nearest_pose"]
     assert all(e.method.options == {} for e in tiny)
-    kept = expand(ablation, [("method.options.frames", 27)])
+    kept = ablation.expand([("method.options.frames", 27)])
     assert all(e.method.options["frames"] == 27 for e in kept)
 
 
 @pytest.mark.parametrize("frames", [81, 243])
 def test_every_method_is_built_with_both_lengths(frames: int) -> None:
     chosen = [
-        e for e in expand(read("mpi_inf_3dhp"), [("method.preset", "base")])
+        e for e in read("mpi_inf_3dhp").expand([("method.preset", "base")])
         if e.method.options.get("frames") == frames
     ]  # fmt: skip
     for experiment in chosen:
         method = METHODS.load(experiment.method.name)
         options = experiment.method.options | ({"text": "tiny"} if experiment.method.name == "finepose" else {})
-        config = _configure(method, method.presets["base"].config, options, experiment.method.name)
+        config = replace(method.presets["base"].config, **options)
         lifter = method(config, MPI_INF_3DHP)
         assert lifter.frames == frames
         assert not lifter.uses_action

@@ -1,94 +1,25 @@
 """The way from descriptions to records, with a toy method on toy data."""
 
-import json
-
-import mlflow
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from bench.config.experiment import parse
 from bench.job import pipeline
-from bench.job import resolve as plan
-from bench.job.pending import pending_work
-from bench.job.resolve import resolve
-from bench.protocol.aggregation import AGGREGATIONS
-from bench.results import tracking
-from bench.results.record import Record
+from bench.job.pending import PendingWork
 from bench.results.store import Store
-from bench.results.tracking import Tracker
 from bench.sweep.run import run
-from bench.training.trainer import load_trained
+from bench.training.checkpoints import load_trained
 from models.errors import InputError
-from tests.bench.toy import Toy
+from tests.bench.toy_jobs import job
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
-    return Store(tmp_path / "store")
+def store(toy_store):
+    return toy_store
 
 
-def job(**changes):
-    description = {"method": {"name": "toy"}, "training": {"epochs": 1}, "evaluation": {"windows": 4}}
-    for key, value in changes.items():
-        description.setdefault(key, {}).update(value)
-    return resolve(parse(description))
-
-
-def test_identities_separate_training_from_evaluation(toy_suite):
-    plain = job()
-    for evaluation in (
-        {"hypotheses": 2},
-        {"steps": 9},
-        {"flip": False},
-        {"aggregations": ["P-Agg"]},
-        {"seed": 3},
-        {"tail": "overlap"},
-        {"call": 3},
-    ):
-        other = job(evaluation=evaluation)
-        assert other.training_id == plain.training_id
-        assert other.id != plain.id
-    for changes in (
-        {"training": {"selection": "test"}},
-        {"training": {"seed": 1}}, {"training": {"epochs": 2}}, {"method": {"options": {"noise": 0.5}}},
-        {"data": {"detections": "gt"}},
-    ):  # fmt: skip
-        assert job(**changes).training_id != plain.training_id
-    assert job(method={"options": {"frames": 9}}).id == plain.id, "a default spelled out is the same experiment"
-    assert job(data={"root": "/elsewhere"}).id == plain.id, "where files lie is no part of the identity"
-
-
-def test_a_new_version_of_a_method_is_a_new_training(toy_suite, monkeypatch):
-    old = job()
-    monkeypatch.setattr(Toy, "version", 2)
-    assert job().training_id != old.training_id
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"evaluation": {"detections": "gt"}}, "trained on 'cpn': set data.detections .*foreign_detections"),
-        ({"method": {"name": "tyo"}}, "unknown method 'tyo': did you mean 'toy'"),
-        (
-            {"method": {"options": {"frame": 3}}},
-            "unknown key 'method.options.frame' for toy: did you mean 'frames'",
-        ),
-        (
-            {"method": {"options": {"frames": "x"}}},
-            "key 'method.options.frames' is 'x', but input should be a valid int",
-        ),
-    ],
-)
-def test_what_a_method_does_not_know(toy_suite, changes, message):
-    with pytest.raises(InputError, match=message):
-        job(**changes)
-
-
-def test_jobs_share_their_training_and_are_done_once(toy_suite, store):
+def test_jobs_share_their_training_and_are_done_once(store):
     jobs = [job(evaluation={"hypotheses": h, "steps": k}) for h in (1, 3) for k in (1, 2)]
     outcome = run(jobs, store, "cpu")
     assert (outcome.trained, outcome.evaluated) == (1, 4)
@@ -98,56 +29,7 @@ def test_jobs_share_their_training_and_are_done_once(toy_suite, store):
     assert again.records == outcome.records
 
 
-def test_a_record_carries_its_conditions(toy_suite, store):
-    wanted = job(evaluation={"hypotheses": 2, "steps": 2, "detections": "gt", "foreign_detections": True})
-    record = run([wanted], store, "cpu").records[wanted.id]
-    assert record.data.label == "toy motion"
-    assert (record.data.train_detections, record.data.test_detections) == ("cpn", "gt")
-    assert record.data.subset == "4 of 40 windows, evenly spread"
-    assert record.data.test_subjects == ("S9",)
-    assert (record.conditions.hypotheses, record.conditions.steps) == (2, 2)
-    assert record.conditions.selection == "validation"
-    kinds = {value.aggregation: value.kind for value in record.values}
-    assert kinds == {name: entry.kind for name, entry in AGGREGATIONS.items()}
-    best = record.value("mpjpe", "J-Best")
-    assert best is not None
-    assert best.low <= best.action_mean <= best.high
-    assert set(best.per_action) == {"Walking", "Eating"}
-    assert best.action_mean == pytest.approx(sum(best.per_action.values()) / 2)
-    assert best.looks_at.names == ("pose", "2D pose")
-    assert (record.conditions.tail, record.conditions.best_over) == ("each frame once", "window")
-    assert [take.name for take in record.data.takes] == ["S9/Eating", "S9/Eating 1", "S9/Walking", "S9/Walking 1"]
-    assert record.metric_versions.keys() == {value.metric for value in record.values}
-
-
-def test_a_lost_index_is_found_again_in_mlflow(toy_suite, store):
-    wanted = job()
-    before = run([wanted], store, "cpu").records
-    store.index.unlink()
-    outcome = run([wanted], store, "cpu")
-    assert (outcome.trained, outcome.evaluated) == (0, 0)
-    assert outcome.records == before
-
-
-def test_mlflow_holds_parameters_metrics_tags_and_artifacts(toy_suite, store):
-    wanted = job(evaluation={"steps": 2})
-    record = run([wanted], store, "cpu").records[wanted.id]
-    client = mlflow.MlflowClient(Tracker(store.root).uri)
-    found = client.get_run(record.mlflow_run_id)
-    value = record.value("mpjpe", "P-Agg")
-    assert found.info.status == "FINISHED"
-    assert found.data.metrics["mpjpe/P-Agg"] == value.action_mean
-    assert found.data.params["method.name"] == "toy"
-    assert found.data.tags["data.hash"] == "0000000000000cpn"
-    assert found.data.tags["git.commit"] == record.git_commit
-    assert json.loads(found.data.tags["conditions"])["steps"] == 2
-    names = {artifact.path for artifact in client.list_artifacts(record.mlflow_run_id)}
-    assert names == {"experiment.yaml", "record.json", f"{record.id}.npz", f"{record.id}-examples.npz"}
-    training = client.get_run(found.data.tags["mlflow.parentRunId"])
-    assert training.data.tags["bench.training_id"] == record.training_id
-
-
-def test_an_interruption_keeps_what_is_finished(toy_suite, store, monkeypatch):
+def test_an_interruption_keeps_what_is_finished(store, monkeypatch):
     jobs = [job(), job(training={"seed": 1})]
     with monkeypatch.context() as patch:
         real = pipeline.evaluate_together
@@ -166,33 +48,14 @@ def test_an_interruption_keeps_what_is_finished(toy_suite, store, monkeypatch):
     assert not store.evaluations.ids()
 
 
-def test_a_damaged_index_names_the_way_out(store):
-    store.index.write_bytes(b"not parquet")
-    with pytest.raises(InputError, match=r"index\.parquet: is damaged .* --rebuild-index"):
-        store.records()
-
-
-def test_a_store_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="--store .*: cannot be made"):
-        Store(tmp_path / "file" / "store")
-
-
-def test_an_unreachable_mlflow_store(tmp_path, monkeypatch):
-    monkeypatch.setattr(tracking, "WAITS_SECONDS", (0.0,))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/nowhere/x.db")
-    with pytest.raises(InputError, match="MLflow store sqlite:////proc.*check the disk and MLFLOW_TRACKING_URI"):
-        Tracker(tmp_path)
-
-
-def test_too_short_sequences_are_refused(toy_suite, store):
+def test_too_short_sequences_are_refused(store):
     wanted = job(method={"options": {"frames": 41}})
     failure = run([wanted], store, "cpu").failures[wanted.id]
     assert failure.kind == "bad input"
     assert "longest training sequence has 40 frames, fewer than the window of 41" in failure.reason
 
 
-def test_a_method_that_reads_confidence_refuses_data_without_it_or_says_so(toy_suite, store):
+def test_a_method_that_reads_confidence_refuses_data_without_it_or_says_so(store):
     with pytest.raises(InputError, match=r"'cpn' poses have no confidence, which Confident toy reads"):
         job(method={"name": "confident"})
     wanted = job(method={"name": "confident", "options": {"confidence": "one"}})
@@ -200,42 +63,25 @@ def test_a_method_that_reads_confidence_refuses_data_without_it_or_says_so(toy_s
     assert record.conditions.notes == {"confidence": "1 for every joint (the data has none)"}
 
 
-def test_records_survive_their_json(toy_suite, store):
-    wanted = job()
-    record = run([wanted], store, "cpu").records[wanted.id]
-    assert Record.model_validate_json(record.model_dump_json()) == record
-
-
-def test_counterfactual_labels_share_the_training_and_are_named(toy_suite, store, monkeypatch):
-    monkeypatch.setattr(Toy, "uses_action", True)
-    jobs = [job(), job(evaluation={"actions": "wrong"}), job(evaluation={"options": {"noise": 0.5}})]
-    outcome = run(jobs, store, "cpu")
-    assert outcome.trained == 1
-    plain, wrong, changed = (outcome.records[j.id] for j in jobs)
-    assert (plain.variant, wrong.variant, changed.variant) == ("", "action label wrong", "noise=0.5")
-    assert (plain.conditions.action_label_given, wrong.conditions.action_label_given) == (True, False)
-    assert wrong.conditions.notes["action labels"] == "wrong"
-
-
-def test_the_audit_reads_its_numbers_off_one_prediction(toy_suite, store, monkeypatch):
+def test_the_audit_reads_its_numbers_off_one_prediction(store, monkeypatch):
     predictions, costs = [], []
     for name, calls in (("evaluate", predictions), ("measure_cost", costs)):
         real = getattr(pipeline, name)
         monkeypatch.setattr(
             pipeline, name, lambda *args, real=real, calls=calls, **more: calls.append(1) or real(*args, **more)
         )
-    jobs = [job(evaluation=liberty) for liberty in ({}, {"tail": "overlap"}, {"call": 8})]
+    jobs = [job(evaluation=choice) for choice in ({}, {"count_overlap": True}, {"p_best_calls": 8})]
     records = run(jobs, store, "cpu").records
     assert (len(records), len(predictions), len(costs)) == (3, 1, 1)
     assert records[jobs[1].id].conditions.tail == "overlap of the last two windows counted twice"
     assert records[jobs[2].id].conditions.best_over == "calls of 8 windows"
 
 
-def test_the_checkpoint_chosen_on_the_test_set_follows_the_same_training(toy_suite, store, tmp_path):
+def test_the_checkpoint_chosen_on_the_test_set_follows_the_same_training(store, tmp_path):
     jobs = [job(training={"selection": selection}) for selection in ("last", "validation", "test")]
     assert len({wanted.training_id for wanted in jobs}) == 3
-    (item,) = [item for item in pending_work(jobs, store, "cpu", "here").work if item.kind == "train"]
-    assert item.ids == tuple(wanted.training_id for wanted in jobs)
+    (task,) = [task for task in PendingWork(jobs, store, "cpu", "here").tasks() if task.kind == "train"]
+    assert task.ids == tuple(wanted.training_id for wanted in jobs)
     outcome = run(jobs, store, "cpu")
     assert outcome.trained == 1
     for wanted in jobs:
@@ -247,18 +93,18 @@ def test_the_checkpoint_chosen_on_the_test_set_follows_the_same_training(toy_sui
         assert record.conditions.selection == wanted.experiment.training.selection
         weights = [load_file(of.training(wanted.training_id) / "weights.safetensors") for of in (store, alone)]
         assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
-    assert {path.name for path in (store.root / "trainings").iterdir()} == {*item.ids}
+    assert {path.name for path in (store.root / "trainings").iterdir()} == {*task.ids}
 
 
-def test_a_checkpoint_that_is_asked_for_later_is_trained_for(toy_suite, store):
-    honest, liberal = job(), job(training={"selection": "test"})
-    first = run([honest], store, "cpu").records[honest.id]
-    outcome = run([honest, liberal], store, "cpu")
+def test_a_checkpoint_that_is_asked_for_later_is_trained_for(store):
+    validated, tested = job(), job(training={"selection": "test"})
+    first = run([validated], store, "cpu").records[validated.id]
+    outcome = run([validated, tested], store, "cpu")
     assert outcome.trained == 1
-    assert outcome.records[liberal.id].training.loss == first.training.loss
+    assert outcome.records[tested.id].training.loss == first.training.loss
 
 
-def test_damaged_weights_are_named(toy_suite, store):
+def test_damaged_weights_are_named(store):
     wanted = job()
     run([wanted], store, "cpu")
     (store.training(wanted.training_id) / "weights.safetensors").write_bytes(b"half a file")
@@ -269,18 +115,7 @@ def test_damaged_weights_are_named(toy_suite, store):
     assert "delete this folder and repeat with --retry-failed" in failure.reason
 
 
-def test_a_training_is_of_its_held_out_takes_and_its_rule(toy_suite, monkeypatch):
-    last = {"training": {"selection": "last"}}
-    before, before_last = job(), job(**last)
-    with monkeypatch.context() as patch:
-        patch.setitem(plan.RULE, "windows", 65)
-        assert job().training_id != before.training_id
-        assert job(**last).training_id == before_last.training_id
-    monkeypatch.setattr(plan, "_held_out", lambda data, every: ["S1/Walking"])
-    assert job(**last).training_id != before_last.training_id
-
-
-def test_examples_are_the_same_frames_for_every_plan_and_what_the_errors_come_from(toy_suite, store):
+def test_examples_are_the_same_frames_for_every_plan_and_what_the_errors_come_from(store):
     jobs = [job(evaluation={"hypotheses": h, "steps": 2}) for h in (1, 7)]
     records = run(jobs, store, "cpu").records
     few, many = (store.files.examples(records[j.id]) for j in jobs)
@@ -296,21 +131,3 @@ def test_examples_are_the_same_frames_for_every_plan_and_what_the_errors_come_fr
     expected = poses - poses[:, :1]
     assert np.allclose(many.answer, expected, atol=2e-3)
     assert store.files.examples_path(jobs[1].id).stat().st_size < 300_000
-
-
-def test_files_that_are_missing_or_damaged_are_not_there(toy_suite, store):
-    wanted = job()
-    record = run([wanted], store, "cpu").records[wanted.id]
-    errors = store.files.frame_errors(record, "mpjpe", "P-Agg")
-    assert errors.mean() == pytest.approx(record.value("mpjpe", "P-Agg").frame_mean, rel=1e-5)
-    store.files.errors_path(wanted.id).write_bytes(b"not an archive")
-    store.files.examples_path(wanted.id).unlink()
-    assert store.files.frame_errors(record, "mpjpe", "P-Agg") is None
-    assert store.files.examples(record) is None
-
-
-def test_a_default_spelled_out_leaves_no_trace_in_the_description(toy_suite):
-    plain = job()
-    spelled = job(method={"options": {"frames": 9}}, evaluation={"options": {"noise": 0.0}})
-    assert spelled.experiment == plain.experiment
-    assert job(method={"options": {"noise": 0.5}}).experiment.method.options == {"noise": 0.5}

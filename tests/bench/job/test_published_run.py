@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 import bench.data
 from bench.cli import app
-from bench.job import resolve as plan
+from bench.config.experiment import parse
 from bench.job.resolve import resolve
 from bench.results.store import Store
 from bench.sweep.run import run
@@ -27,22 +27,17 @@ def imported(tmp_path):
 
 def described(weights, name="d3dp", **method):
     evaluation = {"hypotheses": 2, "steps": 2, "windows": 4}
-    return plan.Experiment.model_validate(
-        {"method": {"name": name, **method}, "training": {"weights": weights}, "evaluation": evaluation}
-    )
+    return parse({"method": {"name": name, **method}, "training": {"weights": weights}, "evaluation": evaluation})
 
 
 @pytest.fixture
 def toy_data(monkeypatch):
-    plan._load.cache_clear()
     monkeypatch.setattr(bench.data, "load", toy.dataset)
-    yield
-    plan._load.cache_clear()
 
 
 def test_it_is_evaluated_and_named(imported, tmp_path, toy_data):
     job = resolve(described(imported))
-    assert (job.config.frames, job.config.channels, job.config.depth) == (9, 32, 3)
+    assert (job.training.config.frames, job.training.config.channels, job.training.config.depth) == (9, 32, 3)
     outcome = run([job], Store(tmp_path / "store"), "cpu")
     record = outcome.records[job.id]
     assert outcome.trained == 0

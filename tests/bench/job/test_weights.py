@@ -9,7 +9,7 @@ from bench.job import pipeline, weights
 from bench.job.resolve import resolve
 from bench.results.store import Store
 from bench.sweep.run import run
-from bench.training import trainer as training
+from bench.training import trainer
 from tests.bench.toy import Second
 from tests.bench.training.test_trainer import Killed, kill_after
 
@@ -54,10 +54,10 @@ def test_another_first_stage_is_another_training(monkeypatch):
 
 
 def test_a_first_stage_keeps_its_recipe_unless_a_short_training_is_asked_for():
-    spec = job(training={"learning_rate": 0.5, "selection": "test"}).training.first.spec
-    assert (spec.epochs, spec.learning_rate, spec.selection) == (2, 0.01, "last")
-    assert job(training={"epochs": 1}).training.first.spec.epochs == 1
-    assert job(training={"epochs": 50}).training.first.spec.epochs == 2
+    first = job(training={"learning_rate": 0.5, "selection": "test"}).training.first
+    assert (first.recipe.epochs, first.recipe.learning_rate, first.selection) == (2, 0.01, "last")
+    assert job(training={"epochs": 1}).training.first.recipe.epochs == 1
+    assert job(training={"epochs": 50}).training.first.recipe.epochs == 2
 
 
 def test_a_first_stage_is_trained_once_for_all_that_begin_from_it(tmp_path, monkeypatch):
@@ -93,7 +93,7 @@ def test_a_training_killed_in_either_stage_ends_with_the_same_weights(tmp_path, 
     wanted = job()
     killed = Store(tmp_path / "killed")
     whole = trained_weights(wanted, Store(tmp_path / "whole"))
-    monkeypatch.setattr(training, "SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "SAVE_EVERY_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         kill_after(patch, steps)
         with pytest.raises(Killed):

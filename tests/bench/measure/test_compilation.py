@@ -1,11 +1,13 @@
 """Predictions through ``torch.compile``: recorded, named in tables, of the same numbers."""
 
 import pytest
+import torch
+from torch import nn
 
 from bench.config.experiment import parse
 from bench.job import pipeline
 from bench.job.resolve import resolve
-from bench.measure.compilation import compiler
+from bench.measure.compilation import compiler, is_compiled
 from bench.results.store import Store
 from bench.sweep.run import run
 from tests.bench.toy import Toy
@@ -44,7 +46,7 @@ def test_what_cannot_be_compiled_fails_alone(toy_suite, tmp_path, monkeypatch, c
 
 
 @pytest.mark.skipif(compiler() is None, reason="torch.compile needs a C++ compiler")
-def test_compiled_predictions_are_evaluated_and_priced(toy_suite, tmp_path, monkeypatch):
+def test_compiled_predictions_are_evaluated_and_measured(toy_suite, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
     jobs = [job(), job(compile=True)]
@@ -55,3 +57,11 @@ def test_compiled_predictions_are_evaluated_and_priced(toy_suite, tmp_path, monk
     assert compiled.cost.flops_per_window == usual.cost.flops_per_window > 0
     for one, other in zip(usual.values, compiled.values, strict=True):
         assert one.action_mean == pytest.approx(other.action_mean, abs=1e-3)
+
+
+def test_what_a_method_compiles_by_itself_is_told():
+    """Fails where a new torch renames what ``is_compiled`` looks at; nothing is compiled before the first call."""
+    plain, called, wrapped = (nn.Sequential(nn.Linear(2, 2)) for _ in range(3))
+    called[0].compile()
+    wrapped[0] = torch.compile(wrapped[0])
+    assert [is_compiled(module) for module in (plain, called, wrapped)] == [False, True, True]

@@ -160,14 +160,14 @@ def test_energy_is_that_of_a_call_or_there_is_a_reason(made_up, monkeypatch: pyt
     made_up()
     pretend(seconds=2.0)
     with nvml.gpu(GPU) as gpu:
-        _, energy, source = measure._latency_and_energy(lambda: None, GPU, 1.0, gpu)
+        _, energy, source = measure.latency_and_energy(lambda: None, GPU, 1.0, gpu)
         assert (energy, source) == (5.0, "NVML's counter over 10 calls")
         pretend(seconds=0.1)
-        assert measure._latency_and_energy(lambda: None, GPU, 1.0, gpu)[1:] == (
+        assert measure.latency_and_energy(lambda: None, GPU, 1.0, gpu)[1:] == (
             None,
             "the timed calls took less than 0.5 s",
         )
     made_up(fails=("nvmlDeviceGetTotalEnergyConsumption",))
     with nvml.gpu(GPU) as gpu:
-        _, energy, source = measure._latency_and_energy(lambda: None, GPU, 1.0, gpu)
+        _, energy, source = measure.latency_and_energy(lambda: None, GPU, 1.0, gpu)
     assert (energy, source) == (None, "NVML gives no energy counter for this device")

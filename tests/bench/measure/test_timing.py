@@ -53,12 +53,12 @@ def test_warm_up_ends_when_three_calls_are_steady(clock: Time) -> None:
     def call() -> None:
         clock.now += next(slow_at_first)
 
-    assert timing._warm_up(call, CPU, budget=100.0) == pytest.approx(1.02)
+    assert timing.affordable(call, CPU, budget=200.0) == int(200 / 1.02)
     assert next(slow_at_first, None) is None
 
 
 def test_warm_up_ends_with_its_budget(clock: Time) -> None:
-    timing._warm_up(clock.call(1.0, 2.0), CPU, budget=5.0)
+    timing.affordable(clock.call(1.0, 2.0), CPU, budget=10.0)
     assert clock.now == 6.0
 
 
@@ -104,11 +104,11 @@ class Staged(Lifter):
 
 def test_stages_are_told_apart_and_the_method_is_left_as_it_was(clock: Time) -> None:
     lifter = Staged(clock)
-    found = timing.stage_times(lifter, lambda: lifter.predict(None, None), CPU, 3)
+    found = timing.stage_times(lifter, lambda watched: watched.predict(None, None), CPU, 3)
     assert found == pytest.approx({"text": 4, "condition": 1, "denoise": 200, "other": 10})
     assert not {"text", "condition", "step"} & vars(lifter).keys()
     with pytest.raises(AttributeError):
-        timing.stage_times(lifter, lambda: lifter.missing, CPU, 1)
+        timing.stage_times(lifter, lambda watched: watched.missing, CPU, 1)
     assert not {"text", "condition", "step"} & vars(lifter).keys()
 
 
@@ -117,7 +117,7 @@ def test_stages_of_methods_exist_and_are_passed_through(method: str) -> None:
     made = job(method={"name": method}, evaluation={"hypotheses": 2, "steps": 2})
     lifter = made.build().eval()
     batch = Batch(torch.randn(2, lifter.frames, 17, 2), ("Walking", "Walking"), torch.arange(2))
-    found = timing.stage_times(lifter, lambda: lifter.predict(batch, Sampling(2, 2)), CPU, 1)
+    found = timing.stage_times(lifter, lambda watched: watched.predict(batch, Sampling(2, 2)), CPU, 1)
     assert list(found) == [*lifter.timed_stages, "other"]
     assert all(spent > 0 for spent in found.values())
     assert found["denoise"] == max(found.values())

@@ -9,17 +9,20 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bench.data.cameras import project
-from bench.protocol import aggregation
 from bench.protocol.aggregation import (
-    AGGREGATIONS,
-    DEPLOYABLE,
+    Aggregation,
+    Candidates,
     aggregate_errors,
+    all_aggregations,
+    deployable_poses,
     fitted_root,
     j_fit,
     p_median,
     single_errors,
 )
-from bench.protocol.metrics import joint_errors
+from bench.protocol.metrics import MPJPE, P_MPJPE, joint_errors
+from bench.results.record import GroundTruth
+from models.errors import InputError
 from models.lifter import Batch
 from tests.bench.protocol import tensors
 
@@ -62,14 +65,13 @@ def test_golden_values(metric: str, prefix: str, name: str) -> None:
 
 
 def test_golden_choice_of_j_agg() -> None:
-    batch = truth()
-    index = aggregation._reprojection_errors(PRED, batch.trajectory[:, None], batch).argmin(2)
-    expected = VECTORS["out_j_agg_index"].long()
-    assert torch.equal(index[..., 1:], expected[..., 1:])
+    errors = joint_errors(PRED, truth().pose_3d[:, None, None])
+    expected = errors.gather(2, VECTORS["out_j_agg_index"].long()[:, :, None])[:, :, 0]
+    assert torch.equal(aggregate_errors(PRED, truth())[4]["mpjpe", "J-Agg"][..., 1:], expected[..., 1:])
 
 
 def test_kinds() -> None:
-    kinds = {name: (entry.kind, entry.looks_at.names) for name, entry in AGGREGATIONS.items()}
+    kinds = {entry.name: (entry.kind, entry.looks_at.names) for entry in all_aggregations()}
     assert kinds == {
         "P-Agg": ("deployable", ()),
         "P-Median": ("deployable", ()),
@@ -78,7 +80,7 @@ def test_kinds() -> None:
         "P-Best": ("oracle", ("pose",)),
         "J-Best": ("oracle", ("pose",)),
     }
-    assert [name for name, (kind, _) in kinds.items() if kind == "deployable"] == list(DEPLOYABLE)
+    assert [name for name, (kind, _) in kinds.items() if kind == "deployable"] == list(deployable_poses())
 
 
 @settings(max_examples=25, deadline=None)
@@ -87,8 +89,9 @@ def test_order_of_aggregations(seed: int, hypotheses: int) -> None:
     pred = random_predictions(seed, hypotheses)
     batch = truth(seed + 1)
     errors = {name: error.mean(-1) for name, error in aggregate_errors(pred, batch)[hypotheses].items()}
-    for metric in ("mpjpe", "p_mpjpe"):
-        mean = aggregation.METRICS[metric](pred, batch.pose_3d[:, None, None]).mean((2, 3, 4))
+    for entry in (MPJPE, P_MPJPE):
+        metric = entry.name
+        mean = entry.compute(pred, batch.pose_3d[:, None, None]).mean((2, 3, 4))
         best, pose = errors[metric, "J-Best"], errors[metric, "P-Best"].mean(-1)
         assert (best.mean(-1) <= pose + 1e-3).all()
         assert (pose <= mean + 1e-3).all()
@@ -189,3 +192,36 @@ def test_the_median_minimises_the_sum_of_distances() -> None:
 def test_the_median_of_equal_poses_is_that_pose() -> None:
     pred = random_predictions(5, 1).expand(-1, -1, 4, -1, -1, -1)
     torch.testing.assert_close(p_median(pred, truth()), pred[:, :, 0])
+
+
+def test_an_aggregation_is_shown_what_it_looks_at_and_no_more() -> None:
+    seen = []
+
+    def first(pred: Tensor, batch: Batch) -> Tensor:
+        seen.append((batch.pose_3d is not None, batch.trajectory is not None))
+        return pred[:, :, 0]
+
+    looks = (GroundTruth(), GroundTruth(root_trajectory=True), GroundTruth(pose=True))
+    entries = [Aggregation(str(number), given, "the first one", pose=first) for number, given in enumerate(looks)]
+    errors = aggregate_errors(PRED, truth(), aggregations=entries)[4]
+    assert seen == [(False, False), (False, True), (True, False)]
+    picked: list[tuple[bool, bool]] = []
+
+    def pick(candidates: Candidates, metric: str) -> Tensor:
+        picked.append((metric in candidates.errors, candidates.reprojection is not None))
+        return torch.zeros(1, 1, 1, 1, dtype=torch.int64)
+
+    pickers = [replace(entry, pick=pick) for entry in entries]
+    again = aggregate_errors(PRED, truth(), metrics=[MPJPE], aggregations=pickers)[4]
+    assert picked == [(False, False), (False, True), (True, False)]
+    torch.testing.assert_close(again["mpjpe", "0"], errors["mpjpe", "0"])
+    assert [entry.kind for entry in entries] == ["deployable", "assisted", "oracle"]
+    torch.testing.assert_close(errors["mpjpe", "0"], joint_errors(PRED[:, :, 0], truth().pose_3d[:, None]))
+
+
+def test_an_aggregation_makes_a_pose_or_picks() -> None:
+    for pick in (None, lambda candidates, metric: candidates.nearest_to_fit):
+        with pytest.raises(InputError, match="'none' must make a pose, unless it picks by ground truth"):
+            Aggregation("none", GroundTruth(), "nothing", pick=pick)
+    with pytest.raises(InputError, match="'none' must make a pose"):
+        Aggregation("none", GroundTruth(pose=True), "nothing")

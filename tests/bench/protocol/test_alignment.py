@@ -7,11 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bench.protocol.alignment import align
-from bench.protocol.metrics import PIECE, aligned_joint_errors, joint_errors, p_mpjpe
+from bench.protocol.alignment import joints_first, row_times, similarity
+from bench.protocol.metrics import PIECE, aligned_joint_errors, joint_errors
 from tests.bench.protocol import tensors
+from tests.parity.cases.metrics import p_mpjpe
 
 VECTORS = tensors("metrics.npz")
+
+
+def align(pred: Tensor, target: Tensor) -> Tensor:
+    """The predictions ``[..., J, 3]``, each moved by its best similarity."""
+    pred, target = torch.broadcast_tensors(pred, target)
+    x, y = (joints_first(poses.reshape(-1, *poses.shape[-2:])) for poses in (pred, target))
+    linear, goal = similarity(x, y)
+    return row_times(x, linear).add_(goal).permute(2, 0, 1).reshape(pred.shape)
 
 
 def by_svd(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -23,7 +32,7 @@ def by_svd(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     return values.sum() / (x**2).sum() * x @ (u @ vh) + target.mean(0)
 
 
-def similarity(seed: int) -> tuple[float, Tensor, Tensor]:
+def random_similarity(seed: int) -> tuple[float, Tensor, Tensor]:
     """A random scale, rotation ``[3, 3]`` and shift ``[3]``."""
     generator = torch.Generator().manual_seed(seed)
     q, _ = torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64))
@@ -54,7 +63,7 @@ def test_equals_the_singular_value_decomposition(spread: tuple[float, ...], nois
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10_000))
 def test_similarity_of_the_prediction_changes_nothing(seed: int) -> None:
-    scale, rotation, shift = similarity(seed)
+    scale, rotation, shift = random_similarity(seed)
     pred, target = poses(seed + 1, 5), poses(seed + 2, 5)
     torch.testing.assert_close(align(scale * pred @ rotation + shift, target), align(pred, target))
 
@@ -62,7 +71,7 @@ def test_similarity_of_the_prediction_changes_nothing(seed: int) -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000))
 def test_similar_poses_coincide_after_alignment(seed: int) -> None:
-    scale, rotation, shift = similarity(seed)
+    scale, rotation, shift = random_similarity(seed)
     pred = poses(seed + 1, 3)
     assert p_mpjpe(pred, scale * pred @ rotation + shift).max() < 1e-6
 

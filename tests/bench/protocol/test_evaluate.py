@@ -14,12 +14,11 @@ from torch import Tensor
 from bench.config.registry import METHODS
 from bench.data.sequence import Sequence
 from bench.data.windows import Windows
-from bench.protocol import evaluate as module
-from bench.protocol.aggregation import AGGREGATIONS
-from bench.protocol.evaluate import EvalSetting, evaluate
-from bench.protocol.metrics import acceleration_error, mpjpe, mpjve
-from bench.protocol.summary import METRIC_VERSIONS, summarise
-from bench.results.errors import FrameErrors, load_errors, save_errors, takes
+from bench.protocol.aggregation import all_aggregations
+from bench.protocol.evaluate import EvalSetting, assemble_batches, evaluate, shared_samples
+from bench.protocol.frame_errors import FrameErrors, takes
+from bench.protocol.metrics import acceleration_error, all_metrics, mpjpe, mpjve
+from bench.protocol.summary import metric_infos, summarise
 from bench.results.record import GroundTruth
 from models.errors import InputError
 from models.lifter import Batch, Lifter, Sampling
@@ -147,8 +146,10 @@ def test_deterministic_methods_have_no_aggregation(windows: Windows) -> None:
     results = run(lifter, windows, [(1, 1), (5, 2)], batch_windows=100)
     assert len(lifter.calls) == 1
     values = summarise(results[5, 2])
-    assert {v.metric for v in values} == set(METRIC_VERSIONS)
+    assert {v.metric for v in values} == {metric.name for metric in all_metrics()}
     assert {(v.aggregation, v.kind, v.step) for v in values} == {(None, "deterministic", 1)}
+    assert metric_infos(values) == {metric.name: metric.info for metric in all_metrics()}
+    assert list(metric_infos(values[:1])) == [values[0].metric]
 
 
 def test_runs_are_shared(windows: Windows) -> None:
@@ -159,12 +160,12 @@ def test_runs_are_shared(windows: Windows) -> None:
     assert set(together) == set(pairs)
     for pair in pairs:
         assert_equal(together[pair], run(Guess(), windows, [pair])[pair])
-        assert (together[pair].hypotheses, together[pair].steps) == pair
+        assert together[pair].steps == pair[1]
 
 
 def test_one_step_is_sampled_when_no_other_run_has_enough_hypotheses(windows: Windows) -> None:
-    assert module.shared_samples({(20, 1), (5, 10), (1, 10)}) == {(5, 10): [(1, 10), (5, 10)], (20, 1): [(20, 1)]}
-    assert module.shared_samples({(5, 1), (5, 10), (9, 2)}) == {(9, 2): [(9, 2), (5, 1)], (5, 10): [(5, 10)]}
+    assert shared_samples({(20, 1), (5, 10), (1, 10)}) == {(5, 10): [(1, 10), (5, 10)], (20, 1): [(20, 1)]}
+    assert shared_samples({(5, 1), (5, 10), (9, 2)}) == {(9, 2): [(9, 2), (5, 1)], (5, 10): [(5, 10)]}
 
 
 def test_batching_changes_nothing(windows: Windows) -> None:
@@ -186,7 +187,7 @@ def test_the_next_batch_is_assembled_while_a_device_is_at_one(
 
     monkeypatch.setattr(windows, "batch", assembled)
     batches, given = np.split(np.arange(len(windows)), len(windows)), {"Walking": "", "Eating": "", "Posing": ""}
-    pairs = module._assembled(windows, batches, given, torch.device("meta"))
+    pairs = assemble_batches(windows, batches, given, torch.device("meta"))
     for number, (rows, batch) in enumerate(pairs):
         assert number + 1 == len(begun) or begun[number + 1].wait(10)
         assert batch.pose_2d.is_meta
@@ -210,7 +211,7 @@ def test_summary(windows: Windows) -> None:
     values = summarise(errors)
     assert len(values) == 4 * 6 * 2 + 5
     kinds = {value.aggregation: value.kind for value in values}
-    assert kinds == {name: entry.kind for name, entry in AGGREGATIONS.items()}
+    assert kinds == {entry.name: entry.kind for entry in all_aggregations()}
     value = next(v for v in values if (v.metric, v.aggregation, v.step) == ("p_mpjpe", "J-Agg", 2))
     frames = errors.frames["p_mpjpe", "J-Agg"]
     actions = np.array(errors.actions)[errors.sequence]
@@ -220,8 +221,8 @@ def test_summary(windows: Windows) -> None:
     assert value.frame_mean == pytest.approx(frames.mean(), rel=1e-5)
     assert value.low < value.action_mean < value.high
     assert summarise(errors) == values
-    tested = takes(errors)
-    means = dict(zip(tested.names, value.per_take[0], strict=True))
+    tested, _ = takes(errors)
+    means = dict(zip((take.name for take in tested), value.per_take[0], strict=True))
     walking = np.array(errors.takes)[errors.sequence] == "S9/Walking"
     assert means["S9/Walking"] == pytest.approx(frames[walking].mean(), rel=1e-5)
     assert np.mean(value.per_joint) == pytest.approx(value.frame_mean, rel=1e-4)
@@ -230,25 +231,21 @@ def test_summary(windows: Windows) -> None:
     assert {v.looks_at.action_label for v in labelled} == {True}
 
 
-def test_errors_survive_a_file(windows: Windows, tmp_path: Path) -> None:
-    errors = run(Guess(), windows, [(3, 2)])[3, 2]
-    save_errors(tmp_path / "new" / "errors.npz", errors)
-    loaded = load_errors(tmp_path / "new" / "errors.npz")
-    assert_equal(loaded, errors)
-    assert summarise(loaded) == summarise(errors)
-    deterministic = run(Exact(), windows, [(1, 1)])[1, 1]
-    save_errors(tmp_path / "errors.npz", deterministic)
-    assert load_errors(tmp_path / "errors.npz").sums.keys() == deterministic.sums.keys()
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not an archive", b"text"])
-def test_damaged_files_are_named(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "errors.npz"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match="errors.npz"):
-        load_errors(path)
-    with pytest.raises(InputError, match="missing.npz"):
-        load_errors(tmp_path / "missing.npz")
+def test_the_file_of_errors_says_which_frame_each_is_of(windows: Windows, tmp_path: Path) -> None:
+    for lifter, aggregation in ((Guess(), "P-Agg"), (Exact(), None)):
+        (errors,) = run(lifter, windows, [(3, 2)]).values()
+        path = tmp_path / "new" / f"{aggregation}.npz"
+        errors.save(path)
+        with np.load(path) as kept:
+            assert set(kept.files) == {"keys", "sequence", "frame"} | {
+                f"frames/{metric}/{name or ''}" for metric, name in errors.frames
+            }
+            assert tuple(kept["keys"].tolist()) == errors.keys
+            np.testing.assert_array_equal(kept["sequence"], errors.sequence)
+            np.testing.assert_array_equal(kept["frame"], errors.frame)
+            np.testing.assert_array_equal(
+                kept[f"frames/mpjpe/{aggregation or ''}"], errors.frames["mpjpe", aggregation]
+            )
 
 
 class Broken(Guess):

@@ -10,15 +10,16 @@ from bench.protocol import metrics
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 from tests.bench.data import golden
 from tests.bench.protocol import tensors
+from tests.parity.cases.metrics import METRICS, PCK_GROUPS, p_mpjpe
 
 VECTORS = tensors("metrics.npz")
 PRED, TARGET = VECTORS["pred"][:, -1, 0], VECTORS["target"]
 PCK = golden("pck_auc.npz")
 
 
-@pytest.mark.parametrize("name", ["mpjpe", "p_mpjpe", "n_mpjpe", "mpjve"])
+@pytest.mark.parametrize("name", METRICS)
 def test_golden_values(name: str) -> None:
-    value = getattr(metrics, name)(PRED, TARGET).mean() / 1000
+    value = METRICS[name](PRED, TARGET).mean() / 1000
     torch.testing.assert_close(value, VECTORS[f"out_{name}"], atol=1e-6, rtol=0)
 
 
@@ -54,7 +55,7 @@ def rows() -> list[tuple[str, int, np.ndarray]]:
 @pytest.mark.parametrize(("kind", "row", "errors"), rows())
 def test_golden_pck_and_auc(kind: str, row: int, errors: np.ndarray) -> None:
     frames = torch.from_numpy(errors)
-    groups = [frames[:, list(joints)] for joints in metrics.PCK_GROUPS.values()]
+    groups = [frames[:, list(joints)] for joints in PCK_GROUPS.values()]
     pck = [metrics.pck(group).mean().item() for group in groups]
     auc = [metrics.auc(group).mean().item() for group in groups]
     np.testing.assert_allclose(pck, PCK[f"{kind}_pck"][row], atol=1e-3)
@@ -77,17 +78,17 @@ def test_pck_grows_with_the_threshold(errors: list[float], one: float, other: fl
 @settings(max_examples=20, deadline=None)
 @given(st.permutations(range(17)))
 def test_order_of_joints_does_not_matter(order: list[int]) -> None:
-    for metric in (metrics.mpjpe, metrics.p_mpjpe, metrics.n_mpjpe, metrics.mpjve):
+    for metric in METRICS.values():
         torch.testing.assert_close(metric(PRED[..., order, :], TARGET[..., order, :]), metric(PRED, TARGET))
 
 
 def test_metrics_broadcast_over_steps_and_hypotheses() -> None:
     pred, target = VECTORS["pred"], TARGET[:, None, None]
-    for metric, frames in ((metrics.mpjpe, 5), (metrics.p_mpjpe, 5), (metrics.n_mpjpe, 5), (metrics.mpjve, 4)):
+    for metric, frames in ((metrics.mpjpe, 5), (p_mpjpe, 5), (metrics.n_mpjpe, 5), (metrics.mpjve, 4)):
         values = metric(pred, target)
         assert values.shape == (2, 3, 4, frames)
         torch.testing.assert_close(values[1, 2, 3], metric(pred[1, 2, 3], TARGET[1]), atol=1e-3, rtol=1e-5)
-    assert metrics.p_mpjpe(pred[0, 0, 0, 0], TARGET[0, 0]).shape == ()
+    assert p_mpjpe(pred[0, 0, 0, 0], TARGET[0, 0]).shape == ()
 
 
 def test_pieces_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +101,6 @@ def test_pieces_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_mirroring_twice_is_nothing_and_mirroring_both_is_no_error(skeleton: Skeleton) -> None:
     assert torch.equal(skeleton.mirror(skeleton.mirror(PRED)), PRED)
     assert not torch.equal(skeleton.mirror(PRED), PRED)
-    for metric in (metrics.mpjpe, metrics.p_mpjpe, metrics.n_mpjpe, metrics.mpjve):
+    for metric in METRICS.values():
         both = metric(skeleton.mirror(PRED), skeleton.mirror(TARGET))
         torch.testing.assert_close(both, metric(PRED, TARGET), atol=1e-3, rtol=0)

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from bench.data.mpi_inf_3dhp.reader import ACTIVITIES
+from bench.data.mpi_inf_3dhp.files import ACTIVITIES
 from bench.data.sequence import Sequence
 from bench.data.windows import Windows
 from bench.protocol.evaluate import EvalSetting, evaluate
-from bench.protocol.metrics import PCK_GROUPS
+from bench.protocol.frame_errors import FrameErrors
 from bench.protocol.summary import summarise
-from bench.results.errors import FrameErrors, load_errors, save_errors
 from bench.results.record import Value
 from models.lifter import Batch, Lifter, Sampling
 from models.skeleton import MPI_INF_3DHP
 from tests.bench.data import golden
+from tests.parity.cases.metrics import PCK_GROUPS
 
 FRAMES, INVALID = 4, 5
 
@@ -109,12 +108,8 @@ def test_joints_and_their_groups_are_those_of_the_field(
     assert json.loads(str(vectors["config"]))["what"] == "3DHP PCK and AUC"
 
 
-def test_activities_survive_a_file_and_older_files_have_none(errors: FrameErrors, tmp_path: Any) -> None:
-    save_errors(tmp_path / "errors.npz", errors)
-    assert summarise(load_errors(tmp_path / "errors.npz")) == summarise(errors)
-    save_errors(tmp_path / "plain.npz", replace(errors, activity=None))
-    plain = load_errors(tmp_path / "plain.npz")
-    assert plain.activity is None
+def test_errors_without_activities_have_none_in_their_summary(errors: FrameErrors) -> None:
+    plain = replace(errors, activity=None)
     assert {tuple(value.per_activity) for value in summarise(plain)} == {()}
 
 

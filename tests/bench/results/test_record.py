@@ -2,7 +2,9 @@
 
 import pytest
 
+from bench.protocol.metrics import all_metrics
 from bench.results.cost import Cost, DeviceState, Latency, Setup
+from bench.results.metrics import MetricInfo
 from bench.results.record import Record
 from bench.results.seeds import pool
 from tests.reports.made_up import ACTIONS, record, values
@@ -74,3 +76,43 @@ def test_records_of_before_are_read_with_what_they_do_not_know_as_none():
     assert new.cost.percent_of_peak == pytest.approx(
         100 * cost.flops_per_window / (cost.latency.median_ms / 1e3) / 100e9
     )
+
+
+def test_a_record_describes_its_metrics():
+    described = {"worst": MetricInfo(title="Worst joint", unit="mm", version=3)}
+    made = Record.model_validate_json(record("d3dp", metrics=described).model_dump_json())
+    assert made.metric("worst") == described["worst"]
+    assert made.metric_versions == {"worst": 3}
+    assert made.metric("unheard of") == MetricInfo(title="unheard of", unit="")
+
+
+def test_older_records_know_the_versions_of_their_metrics_and_are_told_the_rest():
+    old = record("d3dp").model_dump(mode="json")
+    del old["metrics"]
+    read = Record.model_validate(old | {"metric_versions": {"mpjve": 2, "pck": 1}})
+    assert read.metric_versions == {"mpjve": 2, "pck": 1}
+    assert read.metric("mpjve") == MetricInfo(title="MPJVE", unit="mm/frame", version=2)
+    assert read.metric("pck").higher_is_better
+    assert Record.model_validate_json(read.model_dump_json()) == read
+    unsaid = Record.model_validate(old)
+    assert (unsaid.metric_versions, unsaid.metric("auc").unit) == ({}, "%")
+
+
+def test_descriptions_of_older_records_are_those_of_the_metrics():
+    for metric in all_metrics():
+        assert metric.info.model_copy(update={"version": None}) == record("tcn").metric(metric.name)
+
+
+def test_conditions_state_every_choice_of_the_protocol():
+    stated = record("d3dp", flip=False).conditions.stated
+    assert stated == {
+        "Flip augmentation at test time": "no",
+        "Action label given at test time": "no",
+        "Frames of the last windows": "each frame once",
+        "P-Best chosen for each": "window",
+        "Checkpoint selection": "validation",
+    }
+    other = record("d3dp").conditions.model_copy(update={"choices": {"Centred on": "the thorax"}})
+    assert other.words("Centred on") == "the thorax"
+    assert list(other.stated) == [*stated, "Centred on"]
+    assert record("d3dp").conditions.words("Centred on") == ""

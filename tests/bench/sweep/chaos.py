@@ -17,7 +17,7 @@ from bench.job.resolve import resolve
 from bench.results import tracking
 from bench.results.store import Store
 from bench.sweep import run as sweep
-from bench.sweep.executors import Processes
+from bench.sweep.executors.processes import Processes
 from tests.bench import toy
 
 

@@ -12,10 +12,10 @@ import psutil
 import pytest
 
 from bench.results.store import Store
-from bench.results.tracking import Tracker
 from bench.sweep.run import run
 from tests import ROOT
 from tests.bench.experiments import numbers
+from tests.bench.mlflow_runs import search_runs
 from tests.bench.sweep.chaos import jobs
 
 
@@ -54,7 +54,7 @@ def test_every_result_once(undisturbed, tmp_path, monkeypatch, number, kills):
     assert set(disturbance.done) == {"worker", "program", "full disk", "MLflow"}
     assert numbers(store.records()) == expected
     assert len(expected) == number
-    logged = Tracker(store.root)._search("tags.`bench.kind` = 'evaluation'")
+    logged = search_runs(store, "tags.`bench.kind` = 'evaluation'")
     assert sorted(found.data.tags["bench.id"] for found in logged) == sorted(expected)
     assert {found.info.status for found in logged} == {"FINISHED"}
 

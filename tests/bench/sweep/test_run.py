@@ -6,38 +6,20 @@ import pytest
 import torch
 from filelock import FileLock
 
-from bench.config.experiment import parse
 from bench.job import pipeline, weights
-from bench.job.pending import pending_work
-from bench.job.resolve import resolve
-from bench.results import tracking
+from bench.job.pending import PendingWork
 from bench.results.store import Store
-from bench.results.tracking import Tracker
 from bench.sweep import run as sweep
-from bench.sweep.dry_run import plan_lines
-from bench.sweep.executors import Local
+from bench.sweep.executors.local import Local
 from bench.sweep.run import run
 from models.errors import DivergedError, InputError
 from tests.bench.toy import Toy
+from tests.bench.toy_jobs import job, out_of_memory
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch, toy_suite):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
-    monkeypatch.setattr(sweep, "PATIENCE_SECONDS", 0.02)
-    return Store(tmp_path / "store")
-
-
-def job(**changes):
-    description = {"method": {"name": "toy"}, "training": {"epochs": 1}, "evaluation": {"windows": 4}}
-    for key, value in changes.items():
-        description.setdefault(key, {}).update(value)
-    return resolve(parse(description))
-
-
-def out_of_memory(*arguments, **more):
-    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 80.00 GiB")
+def store(toy_store):
+    return toy_store
 
 
 @pytest.mark.parametrize(
@@ -51,7 +33,7 @@ def out_of_memory(*arguments, **more):
 )
 def test_a_failure_is_an_outcome(store, monkeypatch, error, kind, words):
     def fails(training, *rest):
-        if training.spec.seed == 1:
+        if training.recipe.seed == 1:
             raise error
         return real(training, *rest)
 
@@ -123,11 +105,16 @@ def test_a_process_that_is_always_lost_is_a_failure(store):
     class Lossy(Local):
         begun = 0
 
+        def submit(self, task, attempt):
+            self.lost = task if task.kind == "evaluate" else None
+            if self.lost is None:
+                super().submit(task, attempt)
+
         def collect(self, seconds):
-            if self._next[0][0].kind != "evaluate":
+            if self.lost is None:
                 return super().collect(seconds)
             self.begun += 1
-            return [(self._next.popleft()[0], "crashed")]
+            return [(self.lost, "crashed")]
 
     executor, wanted = Lossy(store.root), job()
     outcome = run([wanted], store, "cpu", executor)
@@ -137,7 +124,7 @@ def test_a_process_that_is_always_lost_is_a_failure(store):
 
 def test_what_another_program_is_doing_is_waited_for(store, monkeypatch):
     wanted = job()
-    (training,) = [item for item in pending_work([wanted], store, "cpu", "here").work if item.kind == "train"]
+    (training,) = [task for task in PendingWork([wanted], store, "cpu", "here").tasks() if task.kind == "train"]
     lock = FileLock(store.lock(training.name).lock_file, thread_local=False)
     lock.acquire()
     begun, real = [], weights.train_or_load
@@ -147,7 +134,7 @@ def test_what_another_program_is_doing_is_waited_for(store, monkeypatch):
     assert begun == [False]
 
 
-def test_a_price_is_measured_once_for_all_that_share_it(store, monkeypatch):
+def test_a_cost_is_measured_once_for_all_that_share_it(store, monkeypatch):
     calls, real = [], pipeline.measure_cost
     monkeypatch.setattr(pipeline, "measure_cost", lambda *args, **more: calls.append(1) or real(*args, **more))
     jobs = [job(training={"seed": seed}, evaluation={"seed": noise}) for seed in (0, 1) for noise in (0, 1)]
@@ -162,94 +149,28 @@ def test_numbers_read_off_other_samples_say_so(store):
     assert samples == ["drawn with H = 4, K = 3", "drawn with H = 4, K = 3", "drawn with H = 4, K = 3", ""]
 
 
-def test_an_mlflow_store_that_is_away_for_a_moment(store, monkeypatch):
-    monkeypatch.setattr(tracking, "WAITS_SECONDS", (0.0, 0.0))
-    calls, real = [], Tracker._log
-
-    def flaky(self, record, errors):
-        calls.append(record.id)
-        if len(calls) <= 2:
-            raise OSError("database is locked")
-        return real(self, record, errors)
-
-    monkeypatch.setattr(Tracker, "_log", flaky)
-    wanted = job()
-    assert run([wanted], store, "cpu").records.keys() == {wanted.id}
-    assert len(calls) == 3
+def test_the_store_is_read_once_for_a_whole_run(store, monkeypatch):
+    read, real = [], Store.finished
+    monkeypatch.setattr(Store, "finished", lambda self: read.append(1) or real(self))
+    jobs = [job(training={"seed": seed}, evaluation={"hypotheses": h}) for seed in (0, 1) for h in (1, 2)]
+    pending = PendingWork(jobs, store, "cpu", "here")
+    evaluations = sum(task.kind == "evaluate" for task in pending.tasks())
+    read.clear()
+    assert len(run(jobs, store, "cpu").records) == 4
+    assert len(read) == 1 + evaluations, "once by the sweep, and by each task that evaluates"
 
 
-def test_an_mlflow_store_that_stays_away_loses_nothing(store, monkeypatch):
-    monkeypatch.setattr(tracking, "WAITS_SECONDS", ())
-    wanted = job()
-    with monkeypatch.context() as patch:
-        patch.setattr(Tracker, "_log", lambda *arguments: (_ for _ in ()).throw(OSError("gone")))
-        with pytest.raises(InputError, match="what is finished is kept and logged then"):
-            run([wanted], store, "cpu")
-    outcome = run([wanted], store, "cpu")
-    assert (outcome.trained, outcome.evaluated) == (0, 1)
+def test_what_fails_while_its_cost_is_measured_fails_alone(store, monkeypatch):
+    real = pipeline.measure_cost
 
+    def measure_cost(lifter, batches, sampling, *rest):
+        return out_of_memory() if sampling.hypotheses == 2 else real(lifter, batches, sampling, *rest)
 
-def test_an_interrupted_log_leaves_one_run(store, monkeypatch):
-    wanted = job()
-    with monkeypatch.context() as patch:
-        patch.setattr("mlflow.MlflowClient.set_terminated", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            run([wanted], store, "cpu")
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "add", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            run([wanted], store, "cpu")
-    record = run([wanted], store, "cpu").records[wanted.id]
-    tracker = Tracker(store.root)
-    runs = tracker._search(f"tags.`bench.id` = '{wanted.id}'")
-    assert [(found.info.run_id, found.info.status) for found in runs] == [(record.mlflow_run_id, "FINISHED")]
-
-
-def test_the_index_holds_what_was_added_whenever_it_is_read(store):
-    wanted = [job(training={"seed": seed}) for seed in (0, 1)]
-    records = list(run(wanted, store, "cpu").records.values())
-    assert not list((store.root / "records").glob("*.json"))
-    store.index.unlink()
-    store.add(records[0])
-    store.fold()
-    store.add(records[1])
-    assert store.finished() == {record.id for record in records}
-    assert store.records([records[1].id]) == {records[1].id: records[1]}
-    assert store.records() == {record.id: record for record in records}
-
-
-def test_a_plan_says_what_is_shared_done_and_expected(store):
-    jobs = [job(evaluation={"hypotheses": h, "steps": k}) for h in (1, 2) for k in (1, 2)]
-    before = "\n".join(plan_lines(pending_work(jobs, store, "cpu", "here"), store, 1))
-    assert "4 experiments share 1 trainings; 0 are finished, 0 failed before, 4 are to be done" in before
-    assert "1 evaluations: time unknown" in before
-    assert "(4 experiments)" in before
-    run(jobs, store, "cpu")
-    more = [*jobs, job(training={"seed": 5})]
-    after = "\n".join(plan_lines(pending_work(more, store, "cpu", "here"), store, 2))
-    assert "5 experiments share 2 trainings; 4 are finished, 0 failed before, 1 are to be done" in after
-    assert "Toy tiny cpn seed 5: 0 s" in after
-
-
-def test_a_device_is_used_together_or_alone(store):
-    order, inside = [], threading.Event()
-
-    def measure():
-        with store.device("cpu", alone=True):
-            order.append("alone")
-
-    def work():
-        with store.device("cpu", alone=False):
-            order.append("later")
-
-    with store.device("cpu", alone=False), store.device("cpu", alone=False):
-        first = threading.Thread(target=measure)
-        first.start()
-        inside.wait(0.2)
-        second = threading.Thread(target=work)
-        second.start()
-        inside.wait(0.2)
-        order.append("together")
-    first.join()
-    second.join()
-    assert order == ["together", "alone", "later"]
+    monkeypatch.setattr(pipeline, "measure_cost", measure_cost)
+    one, two = (job(evaluation={"hypotheses": h}) for h in (1, 2))
+    outcome = run([one, two], store, "cpu")
+    assert outcome.records.keys() == {one.id}
+    assert outcome.failures[two.id].kind == "out of memory"
+    monkeypatch.setattr(pipeline, "measure_cost", real)
+    again = run([one, two], store, "cpu", retry_failed=True)
+    assert (again.trained, again.evaluated, again.failures) == (0, 1, {}), "its evaluation is kept"

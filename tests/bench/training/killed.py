@@ -1,21 +1,22 @@
 """Trains the toy method for many steps, saving after each; a test kills this process in the middle."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from bench.data.windows import Windows
-from bench.training import trainer as training
-from bench.training.selection import Choice
-from tests.bench.toy import SPEC, Toy, ToyConfig, dataset
+from bench.training import trainer
+from bench.training.selection import CheckpointSelector
+from tests.bench.toy import RECIPE, Toy, ToyConfig, dataset
 
-training.SAVE_EVERY_SECONDS = 0.0
+trainer.SAVE_EVERY_SECONDS = 0.0
 torch.manual_seed(0)
 data = dataset("toy", None, "gt")
 windows = Windows(data.train, data.skeleton, 9, mode="train")
-spec = SPEC.model_copy(update={"epochs": 40, "learning_rate": 0.01, "decay": 0.9})
-accelerator = training.accelerator_for("cpu", "fp32")
+recipe = replace(RECIPE, epochs=40, learning_rate=0.01, decay=0.9)
+accelerator = trainer.accelerator_for("cpu", "fp32")
 folder = Path(sys.argv[1])
-choices = [Choice("validation", windows, folder)]
-training.train(Toy(ToyConfig()), windows, choices, spec, folder, accelerator, "toy")
+selectors = [CheckpointSelector("validation", windows, folder)]
+trainer.train(Toy(ToyConfig()), windows, selectors, recipe, folder, accelerator, "toy")

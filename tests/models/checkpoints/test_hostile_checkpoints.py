@@ -16,15 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from baselines.published.checkpoint import import_checkpoint, read_imported
+from baselines.published import mixste
 from bench.cli import app
+from bench.config.registry import CHECKPOINTS
+from models.checkpoints.importer import import_checkpoint, read_imported
 from models.checkpoints.torch_files import read_torch_file
 from models.errors import InputError
 from tests import GOLDEN
 from tests.hostile import ATTACKS, bombs, check_sentence, little_memory, rezipped
 
-CHECKPOINTS = GOLDEN / "checkpoints"
-MIXSTE = CHECKPOINTS / "mixste.bin"
+MIXSTE = GOLDEN / "checkpoints" / "mixste.bin"
 
 changes = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6)
 unhurried = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -72,7 +73,7 @@ def test_attacks_are_harmless(attack: str, zipped: bool, tmp_path: Path) -> None
         header = [pickle.dumps(part, protocol=2) for part in (0x1950A86A20F9469CFC6C, 1001, {})]
         path.write_bytes(b"".join(header) + content + pickle.dumps(["0"], protocol=2) + bytes(100))
     with little_memory(), pytest.raises(InputError) as error:
-        import_checkpoint(path, "mixste")
+        import_checkpoint(path, mixste.ADAPTER)
     check_sentence(error.value)
 
 
@@ -105,7 +106,7 @@ def test_damaged_checkpoints_are_read_or_one_sentence(
         begin = data[:20_000] if structure else data  # where an old file has its structure
         (tmp_path / "x.bin").write_bytes(mutated(begin, places) + data[len(begin) :])
     try:
-        import_checkpoint(tmp_path / "x.bin", "mixste")
+        import_checkpoint(tmp_path / "x.bin", mixste.ADAPTER)
         said = ""
     except InputError as error:
         said = str(error)
@@ -137,22 +138,22 @@ def shapes(**changed: torch.Tensor) -> OrderedDict[str, torch.Tensor]:
 def test_strange_contents_are_one_sentence(content: Any, method: str, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "x.bin")
     with pytest.raises(InputError) as error:
-        import_checkpoint(tmp_path / "x.bin", method)
+        import_checkpoint(tmp_path / "x.bin", CHECKPOINTS.load(method))
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 8000
 
 
 def test_an_unknown_option_is_one_sentence() -> None:
     with pytest.raises(InputError, match="mixste has no option 'head': it has frames"):
-        import_checkpoint(MIXSTE, "mixste", head=8)
+        import_checkpoint(MIXSTE, mixste.ADAPTER, head=8)
     with pytest.raises(InputError, match="are no options for mixste"):
-        import_checkpoint(MIXSTE, "mixste", heads="many")
+        import_checkpoint(MIXSTE, mixste.ADAPTER, heads="many")
 
 
 @pytest.fixture(scope="module")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("imported") / "mixste.safetensors"
-    import_checkpoint(MIXSTE, "mixste").save(path)
+    path.write_bytes(import_checkpoint(MIXSTE, mixste.ADAPTER).to_bytes())
     return path
 
 
@@ -188,7 +189,7 @@ def described(source: Path, target: Path, **changed: Any) -> Path:
 def test_changed_descriptions_are_one_sentence(changed: Any, imported: Path, tmp_path: Path) -> None:
     path = described(imported, tmp_path / "x.safetensors", **changed)
     with little_memory(), pytest.raises(InputError, match="does not fit") as error:
-        read_imported(path)
+        read_imported(path, CHECKPOINTS.load)
     check_sentence(error.value)
 
 
@@ -198,7 +199,7 @@ def test_damaged_weights_are_read_or_one_sentence(places: Any, imported: Path, t
     data = imported.read_bytes()
     (tmp_path / "x.safetensors").write_bytes(mutated(data[:3000], places) + data[3000:])
     try:
-        read_imported(tmp_path / "x.safetensors")
+        read_imported(tmp_path / "x.safetensors", CHECKPOINTS.load)
     except InputError as error:
         check_sentence(error)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -184,6 +185,7 @@ def test_prediction_in_inference_mode_leaves_training_possible() -> None:
     with torch.inference_mode():
         lifter.predict(batch(), Sampling())
     lifter.train().training_loss(batch()).backward()
+    assert lifter.trunk.head[1].weight.grad.abs().sum() > 0
 
 
 def test_remembered_text_does_not_depend_on_the_precision_of_the_first_caller() -> None:
@@ -213,3 +215,15 @@ def test_shuffled_parts_change_the_output_of_the_same_weights() -> None:
     shuffled.load_state_dict(lifter.state_dict())
     one, other = (model.predict(batch(), Sampling()) for model in (lifter, shuffled))
     assert not torch.equal(one, other)
+
+
+def test_auto_is_settled_when_it_is_resolved_and_not_by_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    weights = tmp_path / "ViT-B-32.pt"
+    weights.touch()
+    auto = replace(SMALL, text="auto")
+    monkeypatch.setenv("LIFTING_BENCH_CLIP", str(weights))
+    assert FinePOSE.resolve_config(auto).text == "clip"
+    assert auto.text == FinePOSE.presets["paper"].config.text == "auto"
+    assert FinePOSE.resolve_config(SMALL) is SMALL

@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional
 
 from models.errors import InputError
-from models.layers import transformer as spatiotemporal
+from models.layers import transformer
 from models.layers.transformer import Attention, StochasticDepth, Trunk, TrunkConfig
 
 
@@ -15,7 +15,7 @@ def plain_attention(layer: Attention, rows: torch.Tensor) -> torch.Tensor:
     return layer.proj((weights @ v).transpose(1, 2).reshape(N, L, C))
 
 
-@pytest.mark.parametrize("length", [5, spatiotemporal.SHORT_SEQUENCE + 1])
+@pytest.mark.parametrize("length", [5, transformer.SHORT_SEQUENCE + 1])
 def test_columns_are_attended_apart(length: int) -> None:
     torch.manual_seed(0)
     layer, tokens = Attention(16, heads=4), torch.randn(2, length, 3, 16)
@@ -26,7 +26,7 @@ def test_columns_are_attended_apart(length: int) -> None:
 def test_both_ways_of_attention_agree() -> None:
     q, k, v = torch.randn(3, 2, 4, 17, 8)
     torch.testing.assert_close(
-        spatiotemporal.attend(q, k, v), functional.scaled_dot_product_attention(q, k, v), atol=1e-6, rtol=1e-5
+        transformer.attend(q, k, v), functional.scaled_dot_product_attention(q, k, v), atol=1e-6, rtol=1e-5
     )
 
 
@@ -38,18 +38,18 @@ def test_no_layout_copy_after_fused_attention() -> None:
 
 def test_stochastic_depth_drops_rows_and_keeps_the_mean() -> None:
     torch.manual_seed(0)
-    sometimes = StochasticDepth(0.5)
+    drop_path = StochasticDepth(0.5)
     branch = torch.ones(2000, 3, 2, 8)
-    kept = sometimes(branch)
+    kept = drop_path(branch)
     assert set(kept.unique().tolist()) == {0.0, 2.0}
     assert (kept == kept[:, :1, :, :1]).all()
     assert abs(kept.mean().item() - 1) < 0.05
-    assert torch.equal(sometimes.eval()(branch), branch)
+    assert torch.equal(drop_path.eval()(branch), branch)
 
 
 def test_stochastic_depth_grows_linearly() -> None:
     trunk = Trunk(TrunkConfig(frames=3, channels=8, depth=3, heads=2, drop_path=0.2), inputs=2, joints=17)
-    assert [block.sometimes.rate for block in trunk.spatial_blocks] == [0.0, 0.1, 0.2]
+    assert [block.drop_path.rate for block in trunk.spatial_blocks] == [0.0, 0.1, 0.2]
 
 
 def test_embedding_in_two_parts_is_one_linear_layer() -> None:

@@ -8,8 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from models.errors import InputError
-from models.text import bpe, clip
-from models.text.encoder import text_encoder
+from models.text import bpe, clip, text_encoder
 from models.text.tiny import tiny_encoder, tiny_tokens
 from models.text.tower import TextTower, TowerSize
 
@@ -71,7 +70,7 @@ def openai_state(tower: TextTower) -> dict[str, torch.Tensor]:
 def hugging_face_state(tower: TextTower) -> dict[str, torch.Tensor]:
     state = {}
     for name, tensor in openai_state(tower).items():
-        for theirs, ours in clip._HUGGING_FACE.items():
+        for theirs, ours in clip.HUGGING_FACE_NAMES.items():
             name = name.replace(ours, theirs)
         if ".attn.in_proj_" in name:
             for part, piece in zip("qkv", tensor.chunk(3), strict=True):
@@ -127,9 +126,9 @@ def test_absent_clip_weights_are_one_sentence(tmp_path: Path, monkeypatch: pytes
 
 
 def test_absent_vocabulary_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bpe.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="open_clip_torch"):
-        bpe._vocabulary_file()
+        bpe.vocabulary_file()
 
 
 @pytest.mark.skipif(not HAS_VOCABULARY, reason="open_clip_torch is not installed")

@@ -3,38 +3,20 @@ import pytest
 
 from bench.results.arrays import Examples, RunFiles
 from models.skeleton import HUMAN36M, MPI_INF_3DHP
-from reports.figures import training_curves
-from reports.figures.accuracy_cost import latency_accuracy, memory_accuracy, pareto_front
+from reports.figures.accuracy_cost import latency_accuracy, memory_accuracy
 from reports.figures.convergence import convergence
-from reports.figures.error_cdf import distribution
-from reports.figures.heatmap import heat_map
-from reports.figures.per_action import action_map
-from reports.figures.per_joint import joint_errors
-from reports.figures.qualitative import qualitative
+from reports.figures.error_cdf import error_distribution
+from reports.figures.heatmap import error_heatmap
+from reports.figures.per_action import errors_by_action
+from reports.figures.per_joint import errors_by_joint, person_of
+from reports.figures.qualitative import example_poses
 from reports.figures.style import looks_of
+from reports.figures.training_curves import training_curves
 from tests.reports.made_up import methods_records, record, sampling_records
 
 
-def by_brute_force(points):
-    def beaten(one):
-        return any(o[0] <= one[0] and o[1] <= one[1] and o != one for o in points)
-
-    return {index for index, point in enumerate(points) if not beaten(point)}
-
-
-def test_pareto_front_by_brute_force():
-    generator = np.random.default_rng(0)
-    for _ in range(200):
-        points = [
-            tuple(map(float, point)) for point in generator.integers(0, 8, size=(generator.integers(1, 30), 2))
-        ]
-        front = pareto_front(points)
-        assert set(front) == by_brute_force(points)
-        assert [points[i] for i in front] == sorted(points[i] for i in front)
-
-
 def test_latency_figure_shows_deployable_numbers_of_one_setting():
-    drawings = latency_accuracy(methods_records())
+    drawings = list(latency_accuracy(methods_records()))
     assert [drawing.name for drawing in drawings] == ["latency-1", "latency-2"]
     first = drawings[0]
     assert "Trivial predictors, not drawn: Mean pose 240.0 mm; Nearest pose 110.0 mm." in first.caption
@@ -48,8 +30,18 @@ def test_latency_figure_shows_deployable_numbers_of_one_setting():
     assert first.figure.get_size_inches()[0] == pytest.approx(3.4)
 
 
+def test_the_latency_figure_counts_the_time_of_the_aggregation():
+    made = [record("d3dp", hypotheses=4, median=27.0), record("tcn", median=2.7)]
+    cost = made[0].cost.model_copy(update={"aggregation_ms": {"P-Agg": 13.5}})
+    (drawing,) = latency_accuracy([made[0].model_copy(update={"cost": cost}), made[1]])
+    (axes,) = drawing.figure.axes
+    places = {float(x) for line in axes.lines for x in line.get_xdata() if line.get_marker() in "osD^v"}
+    assert sorted(places) == pytest.approx([0.1, 1.5])
+    assert "aggregation of hypotheses included" in drawing.caption
+
+
 def test_no_figure_of_one_point():
-    assert latency_accuracy([record("mixste"), record("tcn", device="NVIDIA H200")]) == []
+    assert list(latency_accuracy([record("mixste"), record("tcn", device="NVIDIA H200")])) == []
 
 
 def test_labels_overlap_nothing():
@@ -63,7 +55,7 @@ def test_labels_overlap_nothing():
 
 
 def test_heat_map_has_a_panel_per_method_and_a_dash_for_what_was_not_run():
-    (drawing,) = heat_map(sampling_records()[1:])
+    (drawing,) = error_heatmap(sampling_records()[1:])
     panels = [axes for axes in drawing.figure.axes if axes.get_title()]
     assert [axes.get_title() for axes in panels] == ["D3DP", "FinePOSE"]
     texts = [text.get_text() for text in panels[0].texts]
@@ -93,7 +85,7 @@ def test_many_methods_look_different():
 
 
 def test_memory_figure_has_its_own_axis_and_says_what_is_counted():
-    drawing = memory_accuracy([record("mixste"), record("tcn"), record("d3dp")])[0]
+    drawing = next(memory_accuracy([record("mixste"), record("tcn"), record("d3dp")]))
     (axes,) = drawing.figure.axes
     assert drawing.name == "memory"
     assert axes.get_xlabel() == "Peak memory (MB)"
@@ -116,7 +108,7 @@ def test_convergence_shows_every_step_of_the_widest_runs():
     ends = sorted(line.get_xdata().max() for line in axes.lines if len(line.get_xdata()) > 1)
     assert ends == [3, 3, 5, 5], "K = 1 has nothing to show"
     assert "H = 10" in drawing.caption
-    assert convergence([record("tcn")]) == []
+    assert list(convergence([record("tcn")])) == []
 
 
 def with_joints(method, names, **changes):
@@ -127,34 +119,59 @@ def with_joints(method, names, **changes):
 
 
 @pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP])
-def test_every_joint_but_the_root_has_its_number_on_the_person(skeleton):
-    (drawing,) = joint_errors([with_joints("tcn", skeleton.joints), record("mean_pose")])
+def test_every_joint_but_the_root_has_its_number_on_the_person(skeleton, tmp_path):
+    files, made = RunFiles(tmp_path), with_joints("tcn", skeleton.joints)
+    kept(made, files, skeleton=skeleton)
+    (drawing,) = errors_by_joint([made, record("mean_pose")], files)
     person = drawing.figure.axes[0]
     assert person.get_title() == "TCN"
     shown = sorted(int(text.get_text()) for text in person.texts)
     assert shown == [number for number in range(17) if number != skeleton.root]
 
 
-def test_no_person_for_joints_without_a_place():
-    assert joint_errors([with_joints("tcn", ("Hip", "Tail"))]) == []
+def test_the_drawn_person_is_that_of_the_arrays_with_its_left_on_the_readers_right(tmp_path):
+    """Of joints that no table knows, turned away from the camera."""
+    poses = np.array([[[0, 0, 0], [-0.2, 1, 0], [0.2, 1, 0], [0, -1, 0.1]]] * 3, dtype=np.float16)
+    arrays = {"sequence": np.zeros(3, int), "frame": np.arange(3), "pose_2d": poses[..., :2], "target": poses}
+    person = person_of(
+        Examples(
+            keys=("a",),
+            fps=np.array([50.0]),
+            joints=("Base", "LTip", "RTip", "Top"),
+            answer=poses,
+            parents=np.array([-1, 0, 0, 0]),
+            left=np.array([False, True, False, False]),
+            hypotheses=poses[:, None][:, :0],
+            **arrays,
+        )
+    )
+    left, right, top = person.places[1:]
+    assert left[0] == pytest.approx(-right[0])
+    assert left[0] > 0
+    assert top[1] > left[1]
+    assert person.middle.tolist() == [True, False, False, True]
+
+
+def test_no_person_where_no_poses_were_kept(tmp_path):
+    assert list(errors_by_joint([with_joints("tcn", HUMAN36M.joints)], RunFiles(tmp_path))) == []
 
 
 def test_action_map_has_the_numbers_of_the_table():
-    (drawing,) = action_map([record("tcn", mean=60.0), record("mixste", mean=50.0), record("mean_pose")])
+    (drawing,) = errors_by_action([record("tcn", mean=60.0), record("mixste", mean=50.0), record("mean_pose")])
     (axes,) = drawing.figure.axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["TCN", "MixSTE"]
     assert axes.texts[0].get_text() == "57.5"
     assert len(axes.texts) == 12
 
 
-def kept(record_, files, seed=0, frames=9):
+def kept(record_, files, seed=0, frames=9, skeleton=HUMAN36M):
     rng = np.random.default_rng(seed)
     Examples(
         keys=("S9/Walking/a", "S9/Eating/b"),
         fps=np.array([50.0, 50.0]),
-        joints=HUMAN36M.joints,
-        parents=np.array(HUMAN36M.parents),
-        left=np.isin(np.arange(17), HUMAN36M.left),
+        joints=skeleton.joints,
+        parents=np.array(skeleton.parents),
+        left=np.isin(np.arange(17), skeleton.left),
         sequence=np.repeat([0, 1], frames),
         frame=np.tile(np.arange(frames) * 2, 2),
         pose_2d=rng.normal(size=(2 * frames, 17, 2)).astype(np.float16),
@@ -168,13 +185,13 @@ def test_poses_of_the_middle_frames_with_the_error_of_what_is_drawn(tmp_path):
     files, members = RunFiles(tmp_path), [record("tcn"), record("d3dp"), record("mean_pose"), record("mixste")]
     for member in members[:3]:
         kept(member, files)
-    (drawing,) = qualitative(members, files)
+    (drawing,) = example_poses(members, files)
     titles = [axes.get_title() for axes in drawing.figure.axes]
     assert titles == ["2D input", "Ground truth", "TCN", "D3DP"] * 2, "one without a file is left out"
     assert "S9/Walking/a, frame 8; S9/Eating/b, frame 8" in drawing.caption
     assert drawing.figure.axes[2].texts[0].get_text() == "17 mm"
     assert "Seeds (training/noise): 0/0" in drawing.caption
-    assert qualitative(members, RunFiles(tmp_path / "nowhere")) == []
+    assert list(example_poses(members, RunFiles(tmp_path / "nowhere"))) == []
 
 
 def test_distribution_reads_the_errors_of_the_headline(tmp_path):
@@ -182,7 +199,7 @@ def test_distribution_reads_the_errors_of_the_headline(tmp_path):
     path = files.errors_path(member.id)
     path.parent.mkdir()
     np.savez(path, **{"frames/mpjpe/P-Agg": np.arange(101.0), "frames/mpjpe/J-Best": np.zeros(101)})
-    (drawing,) = distribution([member, record("tcn")], files)
+    (drawing,) = error_distribution([member, record("tcn")], files)
     (line,) = drawing.figure.axes[0].lines
     assert line.get_xdata()[100] == 50.0
     assert line.get_ydata()[100] == 50.0

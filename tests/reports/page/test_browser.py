@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
+from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
 from reports.page.content import content
 from reports.page.template import page
-from reports.tables import LAYOUTS
 from tests.reports.made_up import examples, methods_records, record, runset, sampling_records
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -37,7 +37,7 @@ def address(records, tmp_path_factory):
             examples(made, 5 if made.method == "d3dp" else 0).save(files.examples_path(made.id))
     methods = methods_records()
     declared = runset(methods=("main", methods), sampling=("sampling", records[len(methods) :]))
-    tables = {"methods": LAYOUTS["main"](methods, f"Methods {EVIL}")}
+    tables = {"methods": LAYOUTS.load("main").table(methods, f"Methods {EVIL}")}
     path = folder / "index.html"
     path.write_text(page(content(declared, records, tables, files)), encoding="utf-8")
     return path.as_uri()

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
+from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
 from reports.page.content import content
 from reports.page.template import page
 from reports.page.viewer import NONE_KEPT
-from reports.tables import LAYOUTS
 from tests.reports.made_up import examples, methods_records, record, runset
 
 TRUTH = "No ground-truth pose or trajectory at test time"
@@ -28,7 +28,7 @@ def cells(table, row):
 @pytest.fixture(scope="module")
 def methods():
     records = methods_records()
-    return records, made(records, tables={"methods": LAYOUTS["main"](records, "Methods")})
+    return records, made(records, tables={"methods": LAYOUTS.load("main").table(records, "Methods")})
 
 
 def test_every_number_of_every_run_is_there(methods):
@@ -92,7 +92,7 @@ def test_the_front_holds_learned_headlines_only(methods):
 
 def test_a_table_of_the_report_links_numbers_to_runs_and_explains_dashes():
     records = [record("tcn"), record("tcn", train="gt", test="gt"), record("mixste")]
-    table = made(records, tables={"methods": LAYOUTS["main"](records, "Methods")})["tables"][0]
+    table = made(records, tables={"methods": LAYOUTS.load("main").table(records, "Methods")})["tables"][0]
     tcn, mixste = (cells(table, row) for row in table["blocks"][0]["rows"])
     assert tcn["DET: cpn MPJPE"]["runs"] == (records[0].id,)
     assert tcn["GT MPJPE"]["runs"] == (records[1].id,)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from bench.results.record import Missing
-from bench.results.seeds import pool
+from bench.config.registry import LAYOUTS
+from bench.results.record import Missing, Record
 from reports.build import build
-from reports.rules.missing import with_missing
-from reports.tables import LAYOUTS
+from reports.rules.missing import table_entries
+from reports.writers.csv import to_csv
 from reports.writers.latex import to_latex
-from reports.writers.table import to_csv, to_markdown
+from reports.writers.markdown import to_markdown
 from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
 
 REASON = "failed: out of memory: 80 GB were not enough"
@@ -21,15 +21,15 @@ def absent(lost, **changes):
 
 def shown(layout, records, lost):
     table = runset(mine=(layout, records)).tables["mine"]
-    return with_missing(table, {r.id: r for r in records if r is not lost}, {lost.id: absent(lost)})
+    return table_entries(table, {r.id: r for r in records if r is not lost}, {lost.id: absent(lost)})
 
 
-@pytest.mark.parametrize("layout", sorted(LAYOUTS.keys() - {"validation"}))
+@pytest.mark.parametrize("layout", sorted({*LAYOUTS.own} - {"tuning"}))
 @pytest.mark.parametrize("records", [methods_records(), sampling_records(), prompt_records()])
 def test_every_layout_shows_the_others(layout, records):
     members = shown(layout, records, records[-1])
     assert [member.id for member in members] == [r.id for r in records]
-    table = LAYOUTS[layout](pool(members), "Mine")
+    table = LAYOUTS.load(layout).table(members, "Mine")
     for form in (to_latex(table, "mine"), to_markdown(table), to_csv(table)):
         assert form
 
@@ -40,21 +40,21 @@ def test_every_layout_shows_the_others(layout, records):
 )
 def test_the_reason_stands_under_the_table(layout, records):
     members = shown(layout, records, records[-1])
-    assert REASON in to_markdown(LAYOUTS[layout](pool(members), "Mine"))
+    assert REASON in to_markdown(LAYOUTS.load(layout).table(members, "Mine"))
 
 
 def test_a_variant_keeps_its_name():
     none, full = prompt_records()
     method = {"name": "finepose", "options": {"prompt": "none"}}
     lost = none.model_copy(update={"experiment": none.experiment | {"method": method}})
-    rows = to_markdown(LAYOUTS["prompts"](pool(shown("prompts", [lost, full], lost)), "Mine"))
+    rows = to_markdown(LAYOUTS.load("prompts").table(shown("prompts", [lost, full], lost), "Mine"))
     assert "| none | " in rows
     assert "| full | " in rows
 
 
 def test_another_seed_fills_the_place():
     first, second = record("tcn", seed=0), record("tcn", seed=1)
-    (pooled,) = pool(shown("main", [first, second], first))
+    (pooled,) = shown("main", [first, second], first)
     assert pooled.values == second.values
 
 
@@ -65,3 +65,31 @@ def test_the_summary_names_it(tmp_path):
     text = (tmp_path / "summary.md").read_text()
     assert "FinePOSE (gt, H=10 K=5 seed 0) has no numbers: failed: out of memory" in text
     assert "have no record and are not shown" not in text
+
+
+def test_records_of_older_stores_that_say_that_nothing_is_absent_are_read():
+    made = record("tcn")
+    assert Record.model_validate(made.model_dump() | {"absent": ""}) == made
+
+
+def test_no_number_of_the_neighbour_is_shown():
+    """A run without a record stands beside the most similar one, and takes neither errors nor costs from it."""
+    members = [record("tcn", mean=61.5, median=3.21), record("mixste", mean=51.5)]
+    for layout in ("main", "cost", "runs", "actions"):
+        layouts = [LAYOUTS.load(layout), *LAYOUTS.load(layout).companions]
+        for table in (one.table(shown(layout, members, members[1]), "Mine") for one in layouts):
+            for row in table.rows():
+                if members[1].id in row.runs and len(row.runs) == 1:
+                    assert not any(cell.number for cell in row.cells)
+
+
+def test_a_measured_cost_is_shown_without_numbers():
+    lost = record("d3dp", hypotheses=8, median=270.0)
+    measured = {"cost": lost.cost, "environment": lost.environment}
+    table = runset(mine=("main", [record("tcn"), lost])).tables["mine"]
+    missing = {lost.id: absent(lost, reason="left out: too slow", measurement=measured)}
+    tcn = record("tcn")
+    text = to_markdown(LAYOUTS.load("main").table(table_entries(table, {tcn.id: tcn}, missing), "Mine"))
+    (row,) = [line for line in text.splitlines() if line.startswith("| D3DP | single")]
+    assert row.split(" | ")[2:7] == ["27", "8", "1", "1.23", "10.0"]
+    assert "left out: too slow" in text

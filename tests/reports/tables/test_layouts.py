@@ -2,11 +2,17 @@ import math
 
 import pytest
 
+from bench.config.registry import LAYOUTS
 from bench.results.cost import DeviceState, Setup
 from reports.rules.comparability import sections, sources
-from reports.tables import LAYOUTS, actions, cost, main, prompts, runs, sampling, variants
-from reports.tables.cells import ranked, significant, value_cell
+from reports.tables.breakdown import actions
+from reports.tables.cells import rank, significant, value_cell
+from reports.tables.cost import cost
+from reports.tables.main import measured_methods as main
 from reports.tables.published_numbers import SECTION
+from reports.tables.runs import runs
+from reports.tables.sampling import sampling
+from reports.tables.variants import prompts, variants
 from reports.writers.table import Cell
 from tests.reports.made_up import methods_records, prompt_records, record, sampling_records, value, values
 
@@ -81,11 +87,13 @@ def test_main_keeps_oracles_apart_and_pairs_detections():
 )
 @pytest.mark.parametrize("layout", ["main", "actions", "runs", "prompts"])
 def test_numbers_of_different_conditions_are_never_ranked_together(layout, change):
-    table = LAYOUTS[layout]([record("mixste", mean=51.0), record("tcn", mean=60.0, **change)], "T")
+    table = LAYOUTS.load(layout).table([record("mixste", mean=51.0), record("tcn", mean=60.0, **change)], "T")
     assert len({block.section for block in table.blocks} - {SECTION}) == 2
     assert all(cell.rank == 0 and not cell.tie for row in table.rows() for cell in row.cells)
     assert sum(text.startswith("Conditions of") for text in table.conditions) == 2
-    together = LAYOUTS[layout]([record("mixste", mean=51.0), record("mixste", mean=60.0, options={"a": 1})], "T")
+    together = LAYOUTS.load(layout).table(
+        [record("mixste", mean=51.0), record("mixste", mean=60.0, options={"a": 1})], "T"
+    )
     assert any(cell.rank for row in together.rows() for cell in row.cells)
 
 
@@ -190,7 +198,7 @@ def test_sampling_is_a_grid_per_method_and_aggregation():
     }
 
 
-def test_costs_of_devices_stand_apart_and_trivial_predictors_are_not_ranked():
+def test_costs_of_devices_stand_apart_and_trivial_predictors_are_not_rank():
     records = [*methods_records(), record("mixste", device="NVIDIA H200", median=1.0)]
     rows = printed(cost(records, "T"))
     here, there = "device: cpu (Made-up CPU, 2 threads)", "device: NVIDIA H200"
@@ -226,13 +234,13 @@ def test_ranking_marks_best_second_and_ties():
     cells = [
         Cell(f"{x:.1f}", x, x - half, x + half) for x, half in ((50, 1), (51, 1), (53, 0.5), (50, 1), (60, 20))
     ]
-    marked = ranked(cells, [0] * 5)
+    marked = rank(cells, [0] * 5)
     assert [cell.rank for cell in marked] == [1, 2, 0, 1, 0]
     assert [cell.tie for cell in marked] == [False, True, False, False, True]
-    assert ranked(cells[:1], [0]) == cells[:1]
-    assert ranked([cells[0], cells[3]], [0, 0]) == [cells[0], cells[3]], "equal numbers have no best"
-    assert ranked(cells, [None] * 5) == cells
-    assert [cell.rank for cell in ranked(cells[:4], ["a", "a", "b", "b"])] == [1, 2, 2, 1]
+    assert rank(cells[:1], [0]) == cells[:1]
+    assert rank([cells[0], cells[3]], [0, 0]) == [cells[0], cells[3]], "equal numbers have no best"
+    assert rank(cells, [None] * 5) == cells
+    assert [cell.rank for cell in rank(cells[:4], ["a", "a", "b", "b"])] == [1, 2, 2, 1]
 
 
 def test_the_spread_claims_no_less_than_the_interval():

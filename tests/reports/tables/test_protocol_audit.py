@@ -1,16 +1,16 @@
-"""The audit of made-up runs: every liberty a paired difference."""
+"""The protocol audit of made-up runs: every choice a paired difference."""
 
 import pytest
 
-from reports.tables.protocol_audit import LIBERTIES, audit
-from reports.writers.table import to_markdown
+from reports.tables.protocol_audit import AUDITED, protocol_audit
+from reports.writers.markdown import to_markdown
 from tests.reports.made_up import ACTIONS, record, values
 
 TAKES = 2 * len(ACTIONS)
 
 
 def evaluated(method, mean, *, evaluation=None, training=None, options=None, **changes):
-    """A record of which every value kept its takes, with these liberties in its description."""
+    """A record of which every value kept its takes, with these choices in its description."""
     made = record(method, mean=mean, hypotheses=5, steps=2, options=options, **changes)
     kept = tuple(
         value.model_copy(update={"per_take": (tuple(value.action_mean + take % 3 for take in range(TAKES)),)})
@@ -23,14 +23,14 @@ def evaluated(method, mean, *, evaluation=None, training=None, options=None, **c
     return made.model_copy(update={"values": kept, "experiment": experiment})
 
 
-def cells(table, liberty, metric="MPJPE (mm)"):
+def cells(table, choice, metric="MPJPE (mm)"):
     (block,) = [block for block in table.blocks if block.heading == metric]
-    (row,) = [row for row in block.rows if row.cells[0].text.startswith(liberty)]
+    (row,) = [row for row in block.rows if row.cells[0].text.startswith(choice)]
     return row.cells[2:]
 
 
-def test_every_liberty_is_a_difference_or_says_why_not():
-    table = audit(
+def test_every_choice_is_a_difference_or_says_why_not():
+    table = protocol_audit(
         [
             evaluated("tcn", 62),
             evaluated("d3dp", 50),
@@ -42,16 +42,16 @@ def test_every_liberty_is_a_difference_or_says_why_not():
         ],
         "Audit",
     )
-    assert [column.header for column in table.columns] == ["Liberty", "instead of", "TCN", "D3DP"]
-    for liberty, difference in [
+    assert [column.header for column in table.columns] == ["Protocol choice", "instead of", "TCN", "D3DP"]
+    for choice, difference in [
         ("Flip averaging", -2),
         ("Overlap", 0.2),
         ("P-Best for each call", -0.5),
         ("Checkpoint chosen", -1),
         ("Ground-truth 2D", -10),
     ]:
-        tcn, d3dp = cells(table, liberty)
-        assert d3dp.number == pytest.approx(difference), liberty
+        tcn, d3dp = cells(table, choice)
+        assert d3dp.number == pytest.approx(difference), choice
         assert (d3dp.low, d3dp.high) == pytest.approx((difference, difference)), "the takes cancel"
         assert tcn.reason
     tcn, d3dp = cells(table, "Best joint")
@@ -60,10 +60,10 @@ def test_every_liberty_is_a_difference_or_says_why_not():
     assert cells(table, "Action label")[1].reason == "the method does not read action labels"
     assert cells(table, "None of")[0].number == pytest.approx(62)
     text = to_markdown(table)
-    assert all(liberty.name in text for liberty in LIBERTIES)
+    assert all(audited.name in text for audited in AUDITED)
 
 
 def test_what_cannot_be_told_from_nothing_is_in_parentheses():
-    table = audit([evaluated("tcn", 62), evaluated("tcn", 62, evaluation={"tail": "overlap"})], "Audit")
+    table = protocol_audit([evaluated("tcn", 62), evaluated("tcn", 62, evaluation={"tail": "overlap"})], "Audit")
     (same,) = cells(table, "Overlap")
     assert same.text == "(+0.00)"

@@ -3,10 +3,12 @@
 import csv
 import io
 
-from reports.tables import main, main_and_reported
+from reports.tables.main import main, measured_methods
 from reports.tables.published_numbers import NOT_TAKEN, SECTION, UNKNOWN, published, reported_blocks
+from reports.writers.csv import to_csv
 from reports.writers.latex import to_latex
-from reports.writers.table import Block, Cell, Column, Row, Table, to_csv, to_markdown
+from reports.writers.markdown import to_markdown
+from reports.writers.table import Block, Cell, Column, Row, Table
 from tests.reports.made_up import methods_records, record
 
 
@@ -24,16 +26,16 @@ def test_the_twelve_methods_of_the_poster_are_there():
 
 
 def test_reported_numbers_are_never_ranked_and_change_no_measured_cell():
-    table = main_and_reported(methods_records(), "T")
+    table = main(methods_records(), "T")
     below = [block for block in table.blocks if block.section == SECTION]
     cells = [cell for block in below for row in block.rows for cell in row.cells]
     assert not any(cell.rank or cell.tie or cell.ahead is not None for cell in cells)
     assert not any(row.runs for block in below for row in block.rows)
-    assert table.blocks[: -len(below)] == main(methods_records(), "T").blocks
+    assert table.blocks[: -len(below)] == measured_methods(methods_records(), "T").blocks
 
 
 def test_reported_numbers_stand_in_the_columns_of_their_detections():
-    table = main_and_reported([record("mixste"), record("mixste", train="gt", test="gt")], "T")
+    table = main([record("mixste"), record("mixste", train="gt", test="gt")], "T")
     headers = [column.full_name for column in table.columns]
     row = next(row for block in table.blocks[1:] for row in block.rows if row.cells[0].text == "MixSTE (CPN)")
     found = dict(zip(headers, (cell.text or cell.reason for cell in row.cells), strict=True))
@@ -45,13 +47,13 @@ def test_reported_numbers_stand_in_the_columns_of_their_detections():
 
 
 def test_columns_of_crossed_detections_get_no_reported_number():
-    table = main_and_reported([record("mixste", train="cpn", test="gt")], "T")
+    table = main([record("mixste", train="cpn", test="gt")], "T")
     cells = [cell for block in table.blocks[1:] for row in block.rows for cell in row.cells[7:]]
     assert all(cell.reason == UNKNOWN for cell in cells)
 
 
 def test_every_form_says_that_they_are_reported():
-    table = main_and_reported([record("mixste"), record("tcn")], "T")
+    table = main([record("mixste"), record("tcn")], "T")
     rows = list(csv.DictReader(io.StringIO(to_csv(table))))
     reported = [row for row in rows if row["section"] == SECTION]
     assert len(reported) == 12
@@ -63,9 +65,7 @@ def test_every_form_says_that_they_are_reported():
 
 
 def test_the_difference_to_the_best_baseline_stands_in_brackets():
-    table = main_and_reported(
-        [record("mixste", mean=51.0), record("tcn", mean=62.0), record("finepose", mean=49.5)], "T"
-    )
+    table = main([record("mixste", mean=51.0), record("tcn", mean=62.0), record("finepose", mean=49.5)], "T")
     first = table.blocks[0]
     assert [row.cells[7].ahead for row in first.rows] == [None, None, -1.5]
     assert "**49.5** ± 1.5 (−1.5)" in to_markdown(table)

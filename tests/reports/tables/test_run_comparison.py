@@ -6,8 +6,9 @@ import pytest
 from bench.results.seeds import pool
 from models.errors import InputError
 from reports.rules.pairing import match, obstacles
-from reports.tables.run_comparison import _largest_p, changes
-from reports.writers.table import to_csv, to_markdown
+from reports.tables.run_comparison import changes, largest_p
+from reports.writers.csv import to_csv
+from reports.writers.markdown import to_markdown
 from tests.reports.made_up import record
 
 NAMES = ("before", "after")
@@ -164,10 +165,10 @@ def test_parameters_are_listed_where_they_changed():
 
 
 def test_what_counts_among_many():
-    assert _largest_p([0.04]) == 0.04, "alone"
-    assert _largest_p([0.04] + [0.5] * 9) == -1, "one of ten"
-    assert _largest_p([0.001, 0.009, 0.014, 0.9]) == 0.014
-    assert _largest_p([]) == -1
+    assert largest_p([0.04]) == 0.04, "alone"
+    assert largest_p([0.04] + [0.5] * 9) == -1, "one of ten"
+    assert largest_p([0.001, 0.009, 0.014, 0.9]) == 0.014
+    assert largest_p([]) == -1
 
 
 def test_chance_alone_seldom_counts_as_a_change():

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from bench.results.cost import Setup
-from reports.figures import latency_accuracy
+from reports.figures.accuracy_cost import latency_accuracy
+from reports.figures.scaling import growth
 from reports.page.content import plots
-from reports.tables.scaling import fitted, growth, scaling, series
+from reports.rules.scaling import fit_power_law, series_of
+from reports.tables.scaling import scaling
 from tests.reports.made_up import latency, methods_records, record
 
 
@@ -38,7 +40,7 @@ def grid(**changes):
 
 
 def test_a_power_law_is_found_exactly():
-    fit = fitted([(x, 3 * x**1.5) for x in (27, 81, 243)])
+    fit = fit_power_law([(x, 3 * x**1.5) for x in (27, 81, 243)])
     assert fit.exponent == pytest.approx(1.5)
     assert fit.factor == pytest.approx(3)
     assert fit.half == pytest.approx(0, abs=1e-6)
@@ -47,15 +49,15 @@ def test_a_power_law_is_found_exactly():
 def test_the_interval_is_students():
     x, y = [1, 2, 4, 8], [1.0, 2.2, 3.8, 8.5]
     slope, covariance = np.polyfit(np.log(x), np.log(y), 1, cov=True)
-    fit = fitted(list(zip(x, y, strict=True)))
+    fit = fit_power_law(list(zip(x, y, strict=True)))
     assert fit.exponent == pytest.approx(slope[0])
     assert fit.half == pytest.approx(4.303 * covariance[0, 0] ** 0.5, rel=1e-3)
-    assert fitted([(1, 1.0), (2, 2.0)]).half is None
-    assert fitted([(2, 1.0), (2, 2.0)]) is None
+    assert fit_power_law([(1, 1.0), (2, 2.0)]).half is None
+    assert fit_power_law([(2, 1.0), (2, 2.0)]) is None
 
 
 def test_rows_are_joined_along_one_axis_at_a_time():
-    found = {along.axis: along.positions() for along in series(grid())}
+    found = {along.axis: along.positions() for along in series_of(grid())}
     assert found == {
         "frames": [27, 45, 81, 243],
         "hypotheses": [1, 2, 5, 10],
@@ -77,7 +79,7 @@ def test_the_table_heads_rows_with_exponents():
 def test_devices_stand_apart():
     table = scaling([*grid(), *grid(device="NVIDIA H200")], "T")
     assert {block.section for block in table.blocks} == {"cpu (Made-up CPU, 2 threads)", "NVIDIA H200"}
-    assert len(growth([*grid(), *grid(device="NVIDIA H200")])) == 2
+    assert len(list(growth([*grid(), *grid(device="NVIDIA H200")]))) == 2
 
 
 def test_memory_that_is_not_known_leaves_times():
@@ -88,8 +90,8 @@ def test_memory_that_is_not_known_leaves_times():
 
 
 def test_errors_of_untrained_weights_are_in_no_figure():
-    (drawing,) = latency_accuracy(methods_records())[:1]
-    (with_untrained,) = latency_accuracy([*methods_records(), *grid()])[:1]
+    (drawing,) = list(latency_accuracy(methods_records()))[:1]
+    (with_untrained,) = list(latency_accuracy([*methods_records(), *grid()]))[:1]
     assert len(drawing.figure.axes[0].collections) == len(with_untrained.figure.axes[0].collections)
-    assert latency_accuracy(grid()) == []
+    assert list(latency_accuracy(grid())) == []
     assert plots(grid()) == []

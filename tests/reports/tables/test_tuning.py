@@ -1,5 +1,5 @@
-from reports.tables.tuning import validation
-from reports.writers.table import to_csv
+from reports.tables.tuning import tuning
+from reports.writers.csv import to_csv
 from tests.reports.made_up import record
 
 
@@ -10,7 +10,7 @@ def test_trainings_are_compared_by_validation_error_alone():
     rated = [r.model_copy(update={"experiment": r.experiment | {"training": RATE}}) for r in records]
     unvalidated = record("tcn", variant="c", selection="last")
     unrated = unvalidated.model_copy(update={"experiment": unvalidated.experiment | {"training": RATE | LAST}})
-    table = validation([*rated, unrated], "Tuning")
+    table = tuning([*rated, unrated], "Tuning")
     best = [row.cells[-1] for row in table.rows()]
     assert [(cell.text, cell.rank) for cell in best] == [("62.0", 2), ("52.0", 1), ("", 0)]
     assert best[2].reason == "not validated"

@@ -1,7 +1,8 @@
 import pytest
 
 from models.errors import InputError
-from reports.writers.forms import forms_of, texts, to_html
+from reports.writers.forms import forms_of, texts
+from reports.writers.html import to_html
 from reports.writers.table import Block, Cell, Column, Row, Table
 
 TABLE = Table(

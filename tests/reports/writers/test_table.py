@@ -3,9 +3,11 @@ import io
 
 import pytest
 
+from reports.writers.csv import to_csv
 from reports.writers.escaping import latex, latex_breakable, markdown
 from reports.writers.latex import LONG, to_latex
-from reports.writers.table import Block, Cell, Column, Row, Table, to_csv, to_markdown
+from reports.writers.markdown import to_markdown
+from reports.writers.table import Block, Cell, Column, Row, Table
 
 COLUMNS = (Column("Method", align="l"), Column("MPJPE", "DET: cpn"), Column("P-MPJPE", "DET: cpn"))
 

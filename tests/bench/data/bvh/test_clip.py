@@ -7,7 +7,7 @@ import pytest
 
 from bench.data.archive import read_archive
 from bench.data.bvh.clip import UNITS, Settings, read_clip, resample
-from bench.data.human36m.reader import JOINTS as STORED
+from bench.data.human36m.files import JOINTS as STORED
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 from tests.bench.data import CMU

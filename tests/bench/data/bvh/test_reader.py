@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.data import load
-from bench.data.bvh import cache as library
-from bench.data.bvh import labels as naming
-from bench.data.bvh.clip import Settings
+from bench.data.bvh import cache as clip_cache
+from bench.data.bvh import takes
+from bench.data.bvh.clip import Clip, Settings, read_clip
 from bench.data.cameras import project
 from bench.data.sequence import Dataset
 from models.errors import InputError
@@ -57,7 +57,7 @@ def test_folders_are_subjects_and_the_index_names_actions(tree: Path) -> None:
 def test_without_an_index_files_name_actions(tmp_path: Path) -> None:
     for name in ("walking", "walking_2", "jump-1", "07_03"):
         write_bvh(tmp_path / "flat" / f"{name}.bvh")
-    named, missing = naming.name(naming.find(tmp_path / "flat"), None)
+    named, missing = takes.name_files(takes.find_files(tmp_path / "flat"), None)
     assert {take.action for take in named} == {"walking", "walking 2", "jump 1", "take 07_03"}
     assert {take.subject for take in named} == {"subject"}
     assert missing == 0
@@ -66,9 +66,9 @@ def test_without_an_index_files_name_actions(tmp_path: Path) -> None:
 def test_numbered_files_side_by_side_have_subjects(tmp_path: Path) -> None:
     for name in ("07_01", "07_02", "08_01", "10_01", "9_01", "11_01"):
         write_bvh(tmp_path / f"{name}.bvh")
-    named, _ = naming.name(naming.find(tmp_path), None)
+    named, _ = takes.name_files(takes.find_files(tmp_path), None)
     assert {take.subject for take in named} == {"07", "08", "9", "10", "11"}
-    train, test, _ = naming.split(named, [])
+    train, test, _ = takes.split(named, [])
     assert {take.subject for take in test} == {"9"}
     assert not {take.subject for take in train} & {take.subject for take in test}
 
@@ -108,8 +108,12 @@ def test_files_are_parsed_once(tree: Path, cache: Path, monkeypatch: pytest.Monk
     first = read(tree)
     assert len(list(cache.iterdir())) == 6
     parsed: list[Path] = []
-    real = library.read_clip
-    monkeypatch.setattr(library, "read_clip", lambda path, settings: parsed.append(path) or real(path, settings))
+
+    def counted(path: Path, settings: Settings) -> Clip:
+        parsed.append(path)
+        return read_clip(path, settings)
+
+    monkeypatch.setattr(clip_cache, "read_clip", counted)
     assert read(tree).fingerprint == first.fingerprint
     assert parsed == []
     changed = tree / "002" / "02_01.bvh"
@@ -125,12 +129,12 @@ def test_files_are_parsed_once(tree: Path, cache: Path, monkeypatch: pytest.Monk
 
 def test_files_are_parsed_in_parallel_alike(tree: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_bvh(tree / "002" / "02_03.bvh").write_text("nothing")
-    alone = library.read_clips(naming.find(tree), Settings())
+    alone = clip_cache.read_clips(takes.find_files(tree), Settings())
     for entry in cache.iterdir():
         entry.unlink()
-    monkeypatch.setattr(library, "PARALLEL_BYTES", 0)
-    monkeypatch.setattr(library.os, "cpu_count", lambda: 2)
-    together = library.read_clips(naming.find(tree), Settings())
+    monkeypatch.setattr(clip_cache, "PARALLEL_BYTES", 0)
+    monkeypatch.setattr(clip_cache.os, "cpu_count", lambda: 2)
+    together = clip_cache.read_clips(takes.find_files(tree), Settings())
     assert list(alone) == list(together)
     for path, clip in alone.items():
         other = together[path]
@@ -147,9 +151,9 @@ def test_a_killed_process_is_one_sentence(tree: Path, monkeypatch: pytest.Monkey
         def map(self, *arguments, **options):
             raise BrokenProcessPool
 
-    monkeypatch.setattr(library, "PARALLEL_BYTES", 0)
-    monkeypatch.setattr(library.os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(library, "ProcessPoolExecutor", lambda workers, context: Killed(workers))
+    monkeypatch.setattr(clip_cache, "PARALLEL_BYTES", 0)
+    monkeypatch.setattr(clip_cache.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(clip_cache, "ProcessPoolExecutor", lambda workers, context: Killed(workers))
     with pytest.raises(InputError, match="run the same command again"):
         read(tree)
 

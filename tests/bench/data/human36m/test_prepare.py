@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.data import load
 from bench.data.archive import read_archive
+from bench.data.human36m.files import JOINTS
 from bench.data.human36m.prepare import METADATA, prepare
-from bench.data.human36m.reader import JOINTS
 from bench.data.synthetic.reader import generate
 from models.errors import InputError
 from tests.bench.data import CMU
@@ -117,9 +117,9 @@ def test_real_motion_comes_back_with_its_projections_and_detections(tmp_path: Pa
             path = tmp_path / subject / "MyPoses/3D_positions" / f"{action}.h5"
             write_hdf5(path, 1000 * world.astype(np.float64))
     cpn = CMU / "data_2d_h36m_cpn_ft_h36m_dbb.npz"
-    prepared = prepare(tmp_path, tmp_path / "out", (cpn,))
-    assert len(prepared.files) == 3
-    assert any("S9 has 7 files of 30, fewer than 2 takes of Directions (0)" in note for note in prepared.notes)
+    files, notes = prepare(tmp_path, tmp_path / "out", (cpn,))
+    assert len(files) == 3
+    assert any("S9 has 7 files of 30, fewer than 2 takes of Directions (0)" in note for note in notes)
     for source, tolerance in (("gt", 3e-6), ("cpn", 1e-6)):
         ours, theirs = load("human36m", tmp_path / "out", source), load("human36m", CMU, source)
         assert {s.key for s in ours.test} == {s.key for s in theirs.test}
@@ -132,19 +132,19 @@ def test_real_motion_comes_back_with_its_projections_and_detections(tmp_path: Pa
 
 def test_running_again_changes_nothing_and_other_content_is_not_replaced(tmp_path: Path) -> None:
     source, out = download(tmp_path, "mat"), tmp_path / "out"
-    first = prepare(source, out)
-    assert all(first.files.values())
-    assert not any(prepare(source, out).files.values())
+    first, _ = prepare(source, out)
+    assert all(first.values())
+    assert not any(prepare(source, out)[0].values())
     write_mat(source / "S9" / D3 / "Sitting.cdf.mat", millimetres("S9", "Sitting"))
     before = {path: path.read_bytes() for path in out.iterdir()}
     with pytest.raises(InputError, match=r"data_3d_h36m\.npz exists with other content: use --force"):
         prepare(source, out)
     assert before == {path: path.read_bytes() for path in out.iterdir()}
-    assert all(prepare(source, out, force=True).files.values())
+    assert all(prepare(source, out, force=True)[0].values())
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    notes = "\n".join(prepare(download(tmp_path, "mat"), tmp_path / "out").notes)
+    notes = "\n".join(prepare(download(tmp_path, "mat"), tmp_path / "out")[1])
     assert "there is no file of S5" in notes
     assert "S1 has 3 files of 30, fewer than 2 takes of Directions (0), Discussion (0), Eating (1)" in notes
     assert "S11 Directions (the first take) is left out" in notes

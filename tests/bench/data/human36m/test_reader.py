@@ -9,8 +9,9 @@ import pytest
 from bench.data import load
 from bench.data.cameras import project
 from bench.data.human36m.cameras import SUBJECTS, cameras
-from bench.data.human36m.reader import COMPLETE, JOINTS, _label, read
-from bench.data.sequence import Sequence
+from bench.data.human36m.files import JOINTS
+from bench.data.human36m.reader import Human36M, label
+from bench.data.sequence import Dataset, Sequence
 from models.errors import InputError
 from tests.bench.data import CMU
 
@@ -26,6 +27,10 @@ def save(path: Path, key: str, value: Any) -> None:
 def _view(rng: np.random.Generator) -> np.ndarray:
     """Seven frames of pixels and confidence; detectors leave 0 to 1 by a little."""
     return np.concatenate([rng.uniform(200, 800, (7, 17, 2)), rng.uniform(-0.1, 1.1, (7, 17, 1))], axis=-1)
+
+
+def read(root: Path | None, detections: str) -> Dataset:
+    return load("human36m", root, detections)
 
 
 class Folder:
@@ -120,9 +125,9 @@ def test_only_complete_counts_are_called_by_the_name() -> None:
         array = np.broadcast_to(np.zeros(1, dtype=np.float32), (count,))
         return (Sequence("S1", "Walking", "a", 50.0, array, array, array, array, 1, 1),)
 
-    assert _label(frames(COMPLETE[0]), frames(COMPLETE[1])) == "Human3.6M"
-    assert "format" in _label(frames(COMPLETE[0]), frames(COMPLETE[1] - 1))
-    assert "format" in _label(frames(COMPLETE[0] - 1), frames(COMPLETE[1]))
+    assert label(frames(Human36M.complete[0]), frames(Human36M.complete[1])) == "Human3.6M"
+    assert "format" in label(frames(Human36M.complete[0]), frames(Human36M.complete[1] - 1))
+    assert "format" in label(frames(Human36M.complete[0] - 1), frames(Human36M.complete[1]))
 
 
 def drop_2d_subject(folder: Folder) -> None:
@@ -203,11 +208,14 @@ def flat_list(folder: Folder) -> None:
         (drop_camera, r"dbb\.npz, S1/Walking: 2D poses must be a list of 4"),
         (nan_3d, r"3d_h36m\.npz, S8/Eating 1: NaN or infinite coordinate in frame 4"),
         (infinite_2d, r"dbb\.npz, S8/Eating 1, camera 2: NaN or infinite coordinate in frame 3"),
-        (selected_joints, r"S1/Walking: 3D poses are \[6, 17, 3\], not \[frames, 32, 3\]"),
-        (few_keypoints, r"S1/Walking, camera 0: 2D poses are \[7, 16, 3\]"),
+        (
+            selected_joints,
+            r"Walking: the array of 3D poses is float32 \[6, 17, 3\], no numbers \[frames, 32, 3\]",
+        ),
+        (few_keypoints, r"S1/Walking, camera 0: the array of 2D poses is float64 \[7, 16, 3\]"),
         (uncertain_camera, r"dbb\.npz, S1/Walking: only some of its cameras have a confidence"),
         (uncertain_take, r"dbb\.npz: other takes have a confidence, but S9/Walking has none"),
-        (texts, r"S1/Walking, camera 0: holds values of type <U8, not numbers"),
+        (texts, r"S1/Walking, camera 0: the array of 2D poses is <U8 \[7, 17, 3\], no numbers"),
         (numbered_subjects, r"key 'positions_3d': expected a dict"),
         (endless_name, r"key 'positions_3d': expected a dict"),
         (empty_take, r"S1/Walking: the take has no frames"),
@@ -262,7 +270,7 @@ def test_reads_simulated_detections() -> None:
 
 
 def test_unknown_data_set_gets_a_hint() -> None:
-    with pytest.raises(InputError, match="no data set 'human3': did you mean 'human36m'"):
+    with pytest.raises(InputError, match="unknown data set 'human3': did you mean 'human36m'"):
         load("human3")
-    with pytest.raises(InputError, match="choose one of synthetic, human36m"):
+    with pytest.raises(InputError, match="allowed: bvh, human36m, mpi_inf_3dhp, synthetic"):
         load("zzz")

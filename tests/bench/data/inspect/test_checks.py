@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.data import load
 from bench.data.human36m.cameras import cameras
+from bench.data.human36m.reader import Human36M
 from bench.data.inspect.checks import check, checksums
-from bench.data.packing import Take, sequences
+from bench.data.packing import Recording, pack
 from bench.data.sequence import Dataset, Sequence
 from bench.data.synthetic.reader import generate
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
@@ -30,8 +31,8 @@ def dataset() -> Dataset:
     for subject in ("S1", "S9"):
         world, pixels = generate((subject, "Walking", 0), FIRST_FRAMES)
         views = tuple(pixels[:, camera] for camera in range(4))
-        take = Take(subject, "Walking", world.astype(np.float64), views, cameras(subject))
-        parts.append(sequences([take], fps=50.0))
+        take = Recording(subject, "Walking", world.astype(np.float64), views, cameras(subject))
+        parts.append(pack([take], fps=50.0))
     return Dataset("made", "made up", "cpn", HUMAN36M, *parts, "0" * 16)
 
 
@@ -166,7 +167,7 @@ def test_any_skeleton(dataset: Dataset) -> None:
 
 
 def test_an_incomplete_set_is_a_note(dataset: Dataset) -> None:
-    verdict, line = next(iter(check(replace(dataset, name="human36m"))))
+    verdict, line = next(iter(check(dataset, Human36M.complete)))
     assert verdict == "note"
     assert line.endswith("the complete set has 1,559,752 and 543,344, so that results are called 'made up'")
     assert verdicts(changed(dataset, lambda s: replace(s, subject="S1", action="Eating")))["subjects"] == "note"
@@ -178,8 +179,7 @@ def test_checksums_of_data_files(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"abc")
     (tmp_path / "film.mp4").write_bytes(b"long")
     digest = hashlib.sha256(b"abc").hexdigest()
-    assert list(checksums(tmp_path)) == [("ok", f"a.npz: 3 bytes, SHA-256 {digest}")]
-    assert not list(checksums(None))
+    assert list(checksums(tmp_path, (".npz", ".bvh"))) == [("ok", f"a.npz: 3 bytes, SHA-256 {digest}")]
 
 
 @pytest.mark.skipif(not CMU.is_dir(), reason=f"no files in {CMU}")

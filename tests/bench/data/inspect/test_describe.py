@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.data.human36m.cameras import cameras
-from bench.data.inspect.describe import detection_errors, mean_pose_error, summary
+from bench.data.inspect.describe import describe_dataset, detection_errors, mean_pose_error
 from bench.data.inspect.pictures import save_pictures
 from bench.data.sequence import Dataset, Sequence
 from bench.data.synthetic.reader import generate
@@ -27,7 +27,7 @@ def make_dataset() -> Dataset:
 
 
 def test_summary_says_what_is_there() -> None:
-    lines = summary(make_dataset())
+    lines = describe_dataset(make_dataset())
     assert lines[0] == "made up (made), cpn detections, fingerprint 0000000000000000"
     assert lines[1] == "train: 160 frames in 1 sequences, 1 takes of 1 actions, 1 cameras, subjects S1"
     assert "sequences of 160 to 160 frames, median 160" in lines

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.data import load
 from bench.data.mpi_inf_3dhp.cameras import published_camera
-from bench.data.mpi_inf_3dhp.reader import SUFFIX, TEST, TRAIN
+from bench.data.mpi_inf_3dhp.files import SUFFIX, TEST, TRAIN
 
 STUDIO_FOCAL, STUDIO_CENTRE = 1500.0, (1030.0, 1010.0)
 UNIVERSAL = {"annot3": 1.0, "univ_annot3": 1.08}

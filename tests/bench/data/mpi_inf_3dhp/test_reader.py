@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from bench.data import load
 from bench.data.cameras import normalise, project
-from bench.data.inspect.describe import summary
-from bench.data.mpi_inf_3dhp import reader
+from bench.data.inspect.describe import describe_dataset
 from bench.data.mpi_inf_3dhp.cameras import fitted_intrinsics, published_camera, trajectory_scale
-from bench.data.mpi_inf_3dhp.reader import ACTIVITIES, CAMERAS, TEST, TRAIN, _label, read
-from bench.data.sequence import Sequence
-from bench.data.windows import Windows, split_validation, validation_rule
+from bench.data.mpi_inf_3dhp.files import ACTIVITIES, CAMERAS, TEST, TRAIN, read_test_views, read_train_views
+from bench.data.mpi_inf_3dhp.reader import label
+from bench.data.sequence import Dataset, Sequence
+from bench.data.splits import split_validation, validation_rule
+from bench.data.windows import Windows
 from models.errors import InputError
 from tests.bench.data.mpi_inf_3dhp.mpi_files import (
     STUDIO_CENTRE,
@@ -28,6 +29,10 @@ from tests.bench.data.mpi_inf_3dhp.mpi_files import (
     write,
     write_annotations,
 )
+
+
+def read(root: Path | None, detections: str = "gt", **options: Any) -> Dataset:
+    return load("mpi_inf_3dhp", root, detections, options)
 
 
 @pytest.fixture
@@ -127,14 +132,14 @@ def made_up(names: dict[str, tuple[int, int]], valid: dict[str, int]) -> tuple[t
 
 
 def test_only_complete_counts_are_called_by_the_name() -> None:
-    assert _label(*made_up(TRAIN, TEST), "univ_annot3") == "MPI-INF-3DHP (univ_annot3)"
+    assert label(*made_up(TRAIN, TEST), "univ_annot3") == "MPI-INF-3DHP (univ_annot3)"
     for train, test in (
         (TRAIN | {"S4 Seq1": (6170, 25)}, TEST),
         (TRAIN | {"S4 Seq1": (6171, 50)}, TEST),
         ({name: size for name, size in TRAIN.items() if name != "S8 Seq2"}, TEST),
         (TRAIN, TEST | {"TS6": 392}),
     ):
-        assert _label(*made_up(train, test), "annot3").startswith("data in MPI-INF-3DHP format (annot3, ")
+        assert label(*made_up(train, test), "annot3").startswith("data in MPI-INF-3DHP format (annot3, ")
 
 
 def test_a_copy_with_other_valid_frames_is_noted(tmp_path: Path, files: Any) -> None:
@@ -281,8 +286,8 @@ def no_test(train: Any, test: Any) -> None:
         (few_joints, r"camera 0: data_3d is float64 \[12, 16, 3\], no numbers \[frames, 17, 3\]"),
         (no_3d, r"TS1: data_3d is NoneType"),
         (words, r"TS1: data_2d is <U1 \[12, 17, 2\]"),
-        (not_a_number, r"S3 Seq1, camera 0: NaN or infinite number in data_3d, frame 7"),
-        (infinite_2d, r"TS5: NaN or infinite number in data_2d, frame 4"),
+        (not_a_number, r"S3 Seq1, camera 0: data_3d: NaN or infinite coordinate in frame 7"),
+        (infinite_2d, r"TS5: data_2d: NaN or infinite coordinate in frame 4"),
         (no_frames, r"S3 Seq1, camera 0: has no frames"),
         (metres, r"S3 Seq1, camera 0: a joint of frame 0 is \d+ mm in front of the camera"),
         (unknown_sequence, r"sequence 'S9 Seq1' is none of S1 Seq1"),
@@ -307,7 +312,7 @@ def test_invalid_frames_may_hold_no_pose(tmp_path: Path, files: Any) -> None:
     for content in files[1].values():
         content["data_3d"][content["valid"] == 0] = 0
     dataset = read(write(tmp_path, "univ_annot3", files), "gt")
-    assert "nan" not in " ".join([*summary(dataset), *dataset.notes])
+    assert "nan" not in " ".join([*describe_dataset(dataset), *dataset.notes])
 
 
 def test_missing_and_foreign_files(tmp_path: Path, files: Any) -> None:
@@ -316,7 +321,7 @@ def test_missing_and_foreign_files(tmp_path: Path, files: Any) -> None:
     with pytest.raises(InputError, match=r"data_test_3dhp\.npz does not exist"):
         read(tmp_path, "gt")
     write(tmp_path, "univ_annot3", files)
-    with pytest.raises(InputError, match="ground-truth 2D poses only, no 'cpn': set the detections to gt"):
+    with pytest.raises(InputError, match="mpi_inf_3dhp has no 'cpn' detections: choose one of gt"):
         read(tmp_path, "cpn")
     with pytest.raises(
         InputError, match=r"3dhp_ori\.npz does not exist, which protocol annot3 needs.*univ_annot3"
@@ -378,7 +383,7 @@ ANYTHING = st.recursive(
 def test_any_content_is_read_or_refused_in_one_sentence(tmp_path: Path, content: Any, split: str) -> None:
     path = tmp_path / f"data_{split}_3dhp.npz"
     save(path, content)
-    views = reader._train_views if split == "train" else lambda path: reader._test_views(path, None)
+    views = read_train_views if split == "train" else lambda path: read_test_views(path, None)
     assert "\n" not in complaint(lambda: views(path))
 
 

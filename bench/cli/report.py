@@ -1,0 +1,94 @@
+"""The command ``report``: tables, figures and summary from run records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.options import DEFAULT_OUT, DEFAULT_STORE, Out, StoreFolder
+
+if TYPE_CHECKING:
+    from bench.results.run_set import RunSet
+    from bench.results.store import Store
+
+
+def report(
+    out: Out = DEFAULT_OUT,
+    store: StoreFolder = DEFAULT_STORE,
+    rebuild_index: Annotated[
+        bool, typer.Option("--rebuild-index", help="First make the index of records again from MLflow.")
+    ] = False,
+    pdf: Annotated[bool, typer.Option(help="Compile report.pdf when pdflatex or tectonic is installed.")] = True,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="A B",
+            help="Say what changed from A to B and whether beyond noise: results, results=TABLE, or stores.",
+        ),
+    ] = None,
+    forms: Annotated[
+        str | None, typer.Option("--format", help="Forms of the tables: tex,csv,md,html (html only if asked for).")
+    ] = None,
+) -> None:
+    """Write the tables, figures and summary of the last sweep in --out again, from run records alone."""
+    from bench.results.run_set import declared
+    from bench.results.store import Store
+    from reports.writers.forms import DEFAULT_FORMS, forms_of
+
+    chosen = forms_of(forms) if forms is not None else DEFAULT_FORMS
+    if compare is not None:
+        _compare(compare, store, out, chosen)
+        return
+    opened = Store(store)
+    if rebuild_index:
+        from bench.results.tracking import Tracker
+
+        opened.index.unlink(missing_ok=True)
+        for record in Tracker(store).records():
+            opened.add(record)
+        opened.fold()
+    write_report(declared(out, f"python -m bench ablate --out {out}"), opened, out, pdf, chosen)
+
+
+def write_report(
+    runset: RunSet, store: Store, out: Path, pdf: bool = True, forms: Sequence[str] | None = None
+) -> None:
+    """Write the report of a run set, whose records the store holds, and say which files it has.
+
+    ``pdf``: compile it where a LaTeX is installed. ``forms``: of the tables; None for the usual ones.
+    """
+    from reports.build import NO_LATEX, build, compile_pdf
+    from reports.writers.forms import DEFAULT_FORMS
+
+    written = build(runset, store.records(runset.ids), out, store.files, forms or DEFAULT_FORMS)
+    for path in written:
+        typer.echo(f"wrote {path}")
+    if pdf and out / "report.tex" in written:
+        compiled = compile_pdf(out / "report.tex")
+        typer.echo(f"wrote {compiled}" if compiled else NO_LATEX)
+
+
+def _compare(names: tuple[str, str], store: Path, out: Path, forms: Sequence[str]) -> None:
+    """Write what changed from one set of runs to another."""
+    from bench.results.files import write_text
+    from bench.results.run_set import finished
+    from reports.tables.run_comparison import changes
+    from reports.writers.forms import texts
+
+    before, after = (finished(name, store) for name in names)
+    table = changes(names, before.records, after.records)
+    missing = [
+        f"{found.missing} declared runs of {found.name} have no record and are left out."
+        for found in (before, after)
+        if found.missing
+    ]
+    table = replace(table, notes=(*table.notes, *missing))
+    for line in table.notes:
+        typer.echo(line)
+    for name, text in texts(table, "comparison", forms).items():
+        write_text(out / name, text)
+        typer.echo(f"wrote {out / name}")

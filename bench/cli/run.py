@@ -1,0 +1,39 @@
+"""The command ``run``: one experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.cli.options import SweepRequest, with_sweep_options
+
+
+@with_sweep_options
+def run(
+    request: SweepRequest,
+    description: Annotated[
+        Path | None, typer.Argument(help="YAML file of an experiment (the default experiment without one).")
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="Name of a method; `methods` lists them.")] = None,
+) -> None:
+    """Run one experiment: train it if that was not done, evaluate, measure, log and report."""
+    from bench.cli.sweep import run_and_report
+    from bench.config.experiment import parse
+    from bench.config.parsing import override, read_yaml
+    from bench.job.data_cache import DataCache
+    from bench.job.resolve import resolve
+    from bench.results.run_set import RunSet
+
+    base: Any = read_yaml(description) if description else {}
+    named = [("method.name", method)] if method else []
+    cache, jobs = DataCache(), []
+    for seed in request.seed_changes():
+        changed = base
+        for key, value in [*named, *request.changes(), *seed]:
+            changed = override(changed, key, value)
+        jobs.append(resolve(parse(changed, str(description or "experiment")), cache))
+    ids = tuple(dict.fromkeys(job.id for job in jobs))
+    tables = {"run": RunSet.Table(title="Single runs", layout="runs", ids=ids)}
+    run_and_report(jobs, tables, {}, request, cache)

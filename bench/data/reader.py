@@ -1,0 +1,95 @@
+"""What a data set is to the harness: one object with all that is known of it, and how it is read."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import abc
+from inspect import signature
+from pathlib import Path
+from typing import Any, ClassVar, get_type_hints
+
+from bench.config.parsing import checked_options
+from bench.data.packing import fingerprint
+from bench.data.sequence import Dataset, Sequence
+from models.errors import InputError
+from models.skeleton import Skeleton
+
+
+class Reader(ABC):
+    """A data set. A new one is a subclass, and one line in the registry or an entry point of its package.
+
+    The keyword-only arguments of ``read``, with their types and defaults, are the options of the data set
+    (``data.options`` in YAML files).
+
+    Attributes:
+        name: by which it is asked for ("human36m").
+        skeleton: joint order of its sequences.
+        detections: sources of 2D poses that it offers.
+        open_detections: other sources are looked for among its files, so that any name may be asked for.
+        needs: what its folder must hold, for the sentence that asks for a folder; "" if it has no files.
+        suffixes: endings of its data files, of which ``data check`` prints size and hash.
+        train_subjects, test_subjects: of its split; empty where the files or the options say it.
+        complete: frames (for training, for testing) in all cameras of the complete set; None if nobody knows.
+    """
+
+    name: ClassVar[str]
+    skeleton: ClassVar[Skeleton]
+    detections: ClassVar[tuple[str, ...]]
+    open_detections: ClassVar[bool] = False
+    needs: ClassVar[str] = ""
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    train_subjects: ClassVar[tuple[str, ...]] = ()
+    test_subjects: ClassVar[tuple[str, ...]] = ()
+    complete: ClassVar[tuple[int, int] | None] = None
+
+    @abstractmethod
+    def read(self, root: Path, detections: str) -> Dataset:
+        """Read the files, or make the data.
+
+        Args:
+            root: folder of the files; the current folder where none is needed and none was given.
+            detections: source of the 2D poses.
+
+        Raises:
+            InputError: files or options are wrong: one sentence with what, where and what to do.
+        """
+
+    def load(self, root: Path | None, detections: str, options: abc.Mapping[str, Any]) -> Dataset:
+        """Check what was asked for, and read it.
+
+        Raises:
+            InputError: there is no such option, the folder is missing, there are no such detections, or ``read``
+                refuses the files.
+        """
+        checked = checked_options(options, self.options(), "data.options", self.name)
+        if root is None and self.needs:
+            raise InputError(f"data set {self.name} needs the folder of {self.needs}: name it as the data's root")
+        if detections not in self.detections and not self.open_detections:
+            choices = ", ".join(self.detections)
+            raise InputError(f"data set {self.name} has no '{detections}' detections: choose one of {choices}")
+        return self.read(root or Path(), detections, **checked)
+
+    def options(self) -> dict[str, Any]:
+        """Name and type of every option."""
+        hints = get_type_hints(self.read)
+        arguments = signature(self.read).parameters.values()
+        return {entry.name: hints[entry.name] for entry in arguments if entry.kind is entry.KEYWORD_ONLY}
+
+    def dataset(
+        self,
+        train: tuple[Sequence, ...],
+        test: tuple[Sequence, ...],
+        *,
+        label: str,
+        detections: str,
+        notes: abc.Iterable[str] = (),
+        protocol: str = "",
+    ) -> Dataset:
+        """The data set of these sequences, with this reader's name, skeleton and a fingerprint.
+
+        Args:
+            train, test, label, detections, notes: as in ``Dataset``.
+            protocol: by which the same numbers would mean something else; part of the fingerprint.
+        """
+        seen = fingerprint(train, test, protocol=protocol)
+        return Dataset(self.name, label, detections, self.skeleton, train, test, seen, tuple(notes))

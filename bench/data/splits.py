@@ -1,0 +1,53 @@
+"""Which takes are held out of training for validation."""
+
+from __future__ import annotations
+
+from collections import abc
+
+from bench.data.sequence import Sequence
+from models.errors import InputError
+
+
+def split_validation(
+    sequences: abc.Sequence[Sequence], every: int = 10
+) -> tuple[tuple[Sequence, ...], tuple[Sequence, ...]]:
+    """Hold out every ``every``-th take of each subject, in all its cameras.
+
+    Takes are counted in sorted order, from a different one for every subject, so that each subject with two takes
+    or more gives at least one, and the held-out actions differ. Where no subject has more than two takes, that
+    would be half of the data: then every ``every``-th subject is held out instead, counted from the last one.
+
+    Returns:
+        (training sequences, validation sequences), in the order given.
+
+    Raises:
+        InputError: no subject has two takes.
+    """
+    held = set(held_out_takes(sequences, every))
+    if not held:
+        raise InputError(
+            "no training subject has two takes, so none can be held out for validation: add takes to the data"
+        )
+    train = tuple(sequence for sequence in sequences if sequence.take not in held)
+    return train, tuple(sequence for sequence in sequences if sequence.take in held)
+
+
+def validation_rule(sequences: abc.Sequence[Sequence], every: int = 10) -> str:
+    """What ``split_validation`` holds out, in words."""
+    held = set(held_out_takes(sequences, every))
+    subjects = dict.fromkeys(sequence.subject for sequence in sequences if sequence.take in held)
+    whole = all(sequence.take in held for sequence in sequences if sequence.subject in subjects)
+    return f"all takes of {', '.join(subjects)}" if whole else f"every {every}th take of the training subjects"
+
+
+def held_out_takes(sequences: abc.Sequence[Sequence], every: int = 10) -> list[str]:
+    """Names of the takes that ``split_validation`` holds out, sorted."""
+    takes: dict[str, list[str]] = {}
+    for subject, take in sorted({(sequence.subject, sequence.take) for sequence in sequences}):
+        takes.setdefault(subject, []).append(take)
+    if len(takes) > 2 and all(len(of_subject) <= 2 for of_subject in takes.values()):
+        return sorted(take for subject in list(takes)[::-every] for take in takes[subject])
+    several = [(rank, names) for rank, names in enumerate(takes.values()) if len(names) > 1]
+    return sorted(
+        name for rank, names in several for name in names[(3 * rank + 1) % min(every, len(names)) :: every]
+    )

@@ -1,0 +1,43 @@
+"""Data sets that a command or a worker has loaded, so that its experiments share them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import bench.data
+from bench.data.sequence import Dataset
+from bench.data.splits import held_out_takes
+
+MOST_DATA_SETS = 4
+"""Data sets kept in memory at the same time; the one that was used least recently goes first."""
+
+
+class DataCache:
+    """Loaded data sets, and which of their takes are held out.
+
+    Make one for each command and for each worker process. Files are taken not to change while it is in use.
+    """
+
+    def __init__(self) -> None:
+        self._loaded: dict[tuple[object, ...], Dataset] = {}
+        self._held_out: dict[tuple[str, str, int], list[str]] = {}
+
+    def load(self, name: str, root: Path | None, detections: str, options: Mapping[str, Any]) -> Dataset:
+        """As ``bench.data.load``, which is asked only once for the same data."""
+        key = (name, root, detections, tuple(sorted(options.items())))
+        dataset = self._loaded.pop(key, None)
+        if dataset is None:
+            dataset = bench.data.load(name, root, detections, dict(options))
+        while len(self._loaded) >= MOST_DATA_SETS:
+            del self._loaded[next(iter(self._loaded))]
+        self._loaded[key] = dataset  # at the end: used last
+        return dataset
+
+    def held_out(self, data: Dataset, every: int) -> list[str]:
+        """As ``bench.data.splits.held_out_takes`` of the training sequences."""
+        key = (data.name, data.fingerprint, every)
+        if key not in self._held_out:
+            self._held_out[key] = held_out_takes(data.train, every)
+        return self._held_out[key]

@@ -1,0 +1,122 @@
+"""The identities of a job: under them its results are kept and found again.
+
+Each one is a hash of a description. Its words, also those that were later renamed in the code, and its values must
+stay as they are: with any change, no earlier result would be found any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from bench.config.experiment import Experiment, Selection, identity
+from bench.data.sequence import Dataset
+from bench.protocol.plugins import cost_plugin_identity, plugin_identity
+from bench.training.recipe import TrainingRecipe
+from bench.training.selection import RULE
+from models.lifter import Lifter
+
+PROTOCOL_VERSION = 2
+"""Raise it when a metric, an aggregation, the windows or the noise changes: old numbers then no longer count."""
+
+READ_OFF = {"hypotheses", "steps", "tail", "call", "aggregations", "foreign_detections"}
+"""What an evaluation says of the numbers that are read off its samples, and not of the samples."""
+
+
+def trajectory_identity(
+    method: str,
+    lifter: type[Lifter],
+    config: Any,
+    recipe: TrainingRecipe,
+    data: Dataset,
+    held_out: list[str],
+    first: str | None,
+    published: str | None,
+) -> str:
+    """Of the sequence of weights that a training goes through.
+
+    Args:
+        method: name.
+        lifter, config: class and complete configuration.
+        recipe, data: of the training.
+        held_out: takes that are kept for validation.
+        first: identity of the training that it begins from.
+        published: SHA-256 of the published file that the weights come from.
+    """
+    described: dict[str, Any] = {
+        "method": method,
+        "version": lifter.version,
+        "config": asdict(config),
+        "training": asdict(recipe),
+        "data": [data.name, data.fingerprint],
+        "held out": held_out,
+    }
+    if first is not None:
+        described["first stage"] = first
+    if published is not None:
+        described["weights"] = published
+    return identity(described)
+
+
+def training_identity(trajectory: str, selection: Selection, selection_data: Dataset) -> str:
+    """Of the weights that the selection takes from a trajectory."""
+    described: dict[str, Any] = {"way": trajectory, "selection": selection}
+    if selection != "last":
+        described |= RULE
+    if selection == "test":
+        described["chosen on"] = selection_data.fingerprint
+    return identity(described)
+
+
+def evaluation_identity(training: str, experiment: Experiment, test: Dataset, probabilistic: bool) -> str:
+    """Of the numbers of an experiment with no field left open, after the training of this identity.
+
+    ``probabilistic``: whether the method has hypotheses, so that aggregations of other packages count.
+    """
+    evaluation = experiment.evaluation.stored()
+    del evaluation["foreign_detections"]
+    described = {
+        "training": training,
+        "evaluation": evaluation,
+        "data": [test.name, test.fingerprint],
+        "protocol": PROTOCOL_VERSION,
+    }
+    plugins = plugin_identity(experiment.evaluation.aggregations if probabilistic else ())
+    return identity(described | _unusual_measurement(experiment) | plugins)
+
+
+def sampling_identity(training: str, experiment: Experiment, test: Dataset) -> str:
+    """Of what is predicted: equal for jobs that read their numbers off the same samples."""
+    predicted = {key: value for key, value in experiment.evaluation.stored().items() if key not in READ_OFF}
+    return identity([training, predicted, test.fingerprint])
+
+
+def cost_identity(
+    lifter: type[Lifter], config: Any, experiment: Experiment, test: Dataset, training: str | None
+) -> str:
+    """Of what time and memory depend on: not on the values of weights, nor on the 2D poses.
+
+    Args:
+        lifter, config: class and configuration as evaluated.
+        experiment, test: with no field left open, and its test data.
+        training: identity of the training, for a method whose size follows from its training data.
+    """
+    spec = experiment.evaluation
+    described: dict[str, Any] = {
+        "method": experiment.method.name,
+        "version": lifter.version,
+        "config": asdict(config),
+        "predicted": [spec.hypotheses, spec.steps, spec.flip, spec.arithmetic],
+        "data": [test.name, len(test.skeleton.joints)],
+    }
+    if training is not None:
+        described["training"] = training
+    described |= cost_plugin_identity(lifter.probabilistic)
+    return identity(described | _unusual_measurement(experiment))
+
+
+def _unusual_measurement(experiment: Experiment) -> dict[str, Any]:
+    """A measurement that is not the usual one; the usual one is in no identity."""
+    spec = experiment.measurement
+    shared = {"threads": "shared"} if spec.workers > 1 else {}
+    return {"measurement": spec.model_dump() | shared} if spec.title else {}

@@ -1,0 +1,92 @@
+"""The method that an experiment asks for: its class, and its configurations in training and in evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, get_type_hints
+
+from bench.config.experiment import Experiment
+from bench.config.parsing import checked_options
+from bench.config.registry import CHECKPOINTS, METHODS
+from models.checkpoints.importer import ImportedCheckpoint, read_imported
+from models.errors import InputError
+from models.lifter import Lifter, Recipe
+
+
+@dataclass(frozen=True)
+class ConfiguredMethod:
+    """What an experiment says of its method.
+
+    Attributes:
+        lifter: its class.
+        published: a checkpoint that is evaluated instead of training, or None.
+        recipe: of the preset.
+        base: configuration before options: of the preset, or of the published checkpoint.
+        config: with the options of the method.
+        evaluated_config: with those of the evaluation too.
+        options, evaluation_options: as requested, but with values in place of what is left to the machine.
+    """
+
+    lifter: type[Lifter]
+    published: ImportedCheckpoint | None
+    recipe: Recipe
+    base: Any
+    config: Any
+    evaluated_config: Any
+    options: dict[str, Any]
+    evaluation_options: dict[str, Any]
+
+
+def find_method(experiment: Experiment) -> ConfiguredMethod:
+    """The method of an experiment with its configurations.
+
+    Raises:
+        InputError: unknown method or preset, an option that the method does not have or does not accept, or
+            published weights that cannot be read or are of another method.
+    """
+    spec, evaluation = experiment.method, experiment.evaluation
+    lifter = METHODS.load(spec.name)
+    preset = lifter.presets.get(spec.preset)
+    if preset is None:
+        known = ", ".join(lifter.presets)
+        raise InputError(f"method {spec.name!r} has no preset {spec.preset!r}; it has {known}")
+    published = _published(experiment)
+    base = preset.config if published is None else published.config
+    config, settled = _configure(lifter, base, spec.options, spec.name)
+    evaluated_config, settled_later = _configure(lifter, config, evaluation.options, spec.name)
+    return ConfiguredMethod(
+        lifter=lifter,
+        published=published,
+        recipe=preset.recipe,
+        base=lifter.resolve_config(base),
+        config=config,
+        evaluated_config=evaluated_config,
+        options=spec.options | settled,
+        evaluation_options=evaluation.options | settled_later,
+    )
+
+
+def _configure(
+    lifter: type[Lifter], config: Any, options: dict[str, Any], method: str
+) -> tuple[Any, dict[str, Any]]:
+    """A configuration with options set, and those of its fields that were settled on this machine."""
+    open_config = replace(
+        config, **checked_options(options, get_type_hints(lifter.Config), "method.options", method)
+    )
+    settled = lifter.resolve_config(open_config)
+    values = {field.name: getattr(settled, field.name) for field in fields(settled)}
+    return settled, {name: value for name, value in values.items() if value != getattr(open_config, name)}
+
+
+def _published(experiment: Experiment) -> ImportedCheckpoint | None:
+    """The published checkpoint that an experiment evaluates, or None."""
+    path = experiment.training.weights
+    if path is None:
+        return None
+    published = read_imported(path, CHECKPOINTS.load)
+    named = experiment.method.name
+    if published.method != named:
+        raise InputError(f"{path}: holds weights of {published.method}, but method.name is {named}")
+    if experiment.method.options:
+        raise InputError(f"{path}: has its own configuration; leave method.options out")
+    return published

@@ -1,0 +1,51 @@
+"""What metrics and aggregations of other packages add to an evaluation, and to its identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bench.config.registry import AGGREGATIONS, METRICS
+from bench.protocol.aggregation import Aggregation, all_aggregations
+from bench.protocol.metrics import all_metrics
+
+
+def kept_aggregations(named: Sequence[str]) -> tuple[str, ...]:
+    """The aggregations whose values a record keeps.
+
+    Args:
+        named: ``EvaluationSpec.aggregations``. Where these are the suite's own, as by default, those of installed
+            packages are kept too.
+    """
+    if tuple(named) != tuple(AGGREGATIONS.own):
+        return tuple(dict.fromkeys(named))
+    return tuple(entry.name for entry in all_aggregations())
+
+
+def plugin_identity(named: Sequence[str]) -> dict[str, Any]:
+    """What the identity of an evaluation says of other packages: names and versions; nothing where there are none.
+
+    An evaluation that was made before a metric was installed lacks it, so it must not be taken for one with it.
+
+    Args:
+        named: ``EvaluationSpec.aggregations``; () for a deterministic method, which has none.
+    """
+    kept = kept_aggregations(named)
+    metrics = {metric.name: metric.version for metric in all_metrics() if metric.name not in METRICS.own}
+    aggregations = {entry.name: entry.version for entry in _from_plugins() if entry.name in kept}
+    found = {"metrics": metrics, "aggregations": aggregations}
+    return {"plug-ins": found} if metrics or aggregations else {}
+
+
+def cost_plugin_identity(probabilistic: bool) -> dict[str, Any]:
+    """What the identity of a measurement says of other packages: the aggregations whose time is measured too.
+
+    Args:
+        probabilistic: whether the method has hypotheses.
+    """
+    timed = [entry for entry in _from_plugins() if probabilistic and entry.kind == "deployable"]
+    return {"plug-ins": {entry.name: entry.version for entry in timed}} if timed else {}
+
+
+def _from_plugins() -> list[Aggregation]:
+    return [entry for entry in all_aggregations() if entry.name not in AGGREGATIONS.own]

@@ -1,0 +1,72 @@
+"""Tasks on a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.job.task import Task, TaskStatus
+from bench.sweep.executors import cluster
+from bench.sweep.executors.base import Ended, Executor, Request, import_optional
+from models.errors import InputError
+
+PASSED_ON = ("BENCH_CACHE", "LIFTING_BENCH_CLIP", "MLFLOW_TRACKING_URI")
+"""Variables of the environment that workers on other machines need too."""
+
+CODE = Path(__file__).parents[3]
+
+
+class Ray(Executor):
+    """Tasks on the Ray cluster at ``RAY_ADDRESS``, or on this machine alone where that is not set.
+
+    What was on a node that dies begins again on another one.
+    """
+
+    place = "a Ray cluster"
+
+    def __init__(self, root: Path, workers: int, threads: int, share: Mapping[str, Any]) -> None:
+        """``share``: of each worker, as ``ray.remote`` takes it: num_cpus, num_gpus, resources, …"""
+        super().__init__(root)
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        self._ray = ray = import_optional("ray", "ray")
+        self.slots, self._threads = workers, threads
+        self._started_here = not ray.is_initialized()
+        if self._started_here:
+            ray.init(logging_level="ERROR")
+        variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(CODE), os.environ.get("PYTHONPATH"))))
+        options = {"num_cpus": threads, **share, "max_retries": 0}
+        try:
+            remote = ray.remote(cluster.run_with_threads)
+            self._remote = remote.options(**options, runtime_env={"env_vars": variables})
+        except (TypeError, ValueError) as error:
+            raise InputError(f"--share: Ray does not take it ({error})") from None
+        self._running: dict[Any, Task] = {}
+
+    @classmethod
+    def from_request(cls, request: Request) -> Ray:
+        return cls(request.root, request.workers or cluster.WORKERS, request.threads or 1, request.share or {})
+
+    def submit(self, task: Task, attempt: int) -> None:
+        self._running[self._remote.remote(task, self.root, attempt, self._threads)] = task
+
+    def collect(self, seconds: float) -> list[Ended]:
+        done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
+        return [(self._running.pop(handle), self._status(handle)) for handle in done]
+
+    def _status(self, handle: Any) -> TaskStatus:
+        try:
+            return self._ray.get(handle)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        except self._ray.exceptions.RayError:
+            return "crashed"
+
+    def close(self) -> None:
+        for handle in self._running:
+            self._ray.cancel(handle, force=True)
+        self._running = {}
+        if self._started_here:
+            self._ray.shutdown()

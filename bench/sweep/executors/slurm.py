@@ -1,0 +1,90 @@
+"""Tasks as jobs of SLURM, through submitit."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.job.task import Task, TaskStatus
+from bench.sweep.executors import cluster
+from bench.sweep.executors.base import Ended, Executor, Request, import_optional
+from models.errors import InputError
+
+POLL_SECONDS = 0.5
+"""Between two questions whether SLURM's jobs have ended."""
+
+RESULT_SECONDS = 15.0
+"""So long the result of a job that has ended is waited for."""
+
+TIMEOUT_MINUTES = 24 * 60
+"""Of a job, unless the share says otherwise."""
+
+
+class Slurm(Executor):
+    """Jobs of SLURM through submitit, one for each task."""
+
+    place = "SLURM"
+
+    def __init__(self, root: Path, workers: int, threads: int, share: Mapping[str, Any]) -> None:
+        """``share``: of each job, as submitit takes it: gpus_per_node, timeout_min, slurm_partition, …
+
+        ``cluster=local`` among them runs the jobs on this machine without SLURM.
+        """
+        super().__init__(root)
+        submitit = import_optional("submitit", "slurm")
+        given = {"cpus_per_task": threads, "timeout_min": TIMEOUT_MINUTES, **share}
+        self.slots, self._threads, self._cluster = workers, threads, given.pop("cluster", "slurm")
+        self._executor = submitit.AutoExecutor(self.root / "slurm", cluster=self._cluster)
+        try:
+            self._executor.update_parameters(**given)
+        except (NameError, TypeError, ValueError) as error:
+            raise InputError(f"--share: submitit does not take it ({error})") from None
+        self._running: dict[str, tuple[Any, Task]] = {}
+
+    @classmethod
+    def from_request(cls, request: Request) -> Slurm:
+        return cls(request.root, request.workers or cluster.WORKERS, request.threads or 1, request.share or {})
+
+    def submit(self, task: Task, attempt: int) -> None:
+        job = self._executor.submit(cluster.run_with_threads, task, self.root, attempt, self._threads)
+        self._running[job.job_id] = job, task
+
+    def collect(self, seconds: float) -> list[Ended]:
+        ends = time.monotonic() + seconds
+        while not (done := [name for name, (job, _) in self._running.items() if self._over(job)]):
+            if time.monotonic() > ends:
+                return []
+            time.sleep(POLL_SECONDS)
+        return [(task, self._status(job)) for job, task in map(self._running.pop, done)]
+
+    def job_ids(self) -> list[str]:
+        """SLURM's numbers of the jobs that have not been collected."""
+        return list(self._running)
+
+    def _over(self, job: Any) -> bool:
+        """Whether a job has ended, also where SLURM keeps no accounts that submitit could ask."""
+        if job.paths.result_pickle.exists():
+            return True
+        if self._cluster != "slurm":
+            return job.done()
+        asked = subprocess.run(
+            ["squeue", "--noheader", "--format=%T", "--jobs", job.job_id], capture_output=True, text=True
+        )
+        return not asked.stdout.strip() and (asked.returncode == 0 or "Invalid job id" in asked.stderr)
+
+    def _status(self, job: Any) -> TaskStatus:
+        """How a job that is over ended. One without a result was killed; on a slow disk the result comes late."""
+        ends = time.monotonic() + RESULT_SECONDS
+        while not job.paths.result_pickle.exists():
+            if time.monotonic() > ends:
+                return "crashed"
+            time.sleep(POLL_SECONDS)
+        return job.result()
+
+    def close(self) -> None:
+        for job, _ in self._running.values():
+            job.cancel()
+        self._running = {}

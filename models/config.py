@@ -1,0 +1,97 @@
+"""Options that methods have in common, and the checks of their values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from models.errors import InputError
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """The option that every method has.
+
+    Attributes:
+        frames: F of a window, odd, so that it has a middle.
+
+    Raises:
+        InputError: frames is even or not positive; in a subclass also: another option is out of its range.
+    """
+
+    frames: int = 243
+
+    def __post_init__(self) -> None:
+        _check_odd("frames", self.frames)
+
+
+@dataclass(frozen=True)
+class CentreConfig(WindowConfig):
+    """Options of a method that lifts one frame from the frames around it.
+
+    Attributes:
+        frames: F of an evaluated window; it changes no number, only how much is lifted per call.
+        length: frames that are seen to lift the one in their middle, odd.
+    """
+
+    length: int = 243
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_odd("length", self.length)
+
+    @property
+    def context(self) -> tuple[int, int]:
+        """Input frames that an output frame needs on its left and right."""
+        return self.length // 2, self.length // 2
+
+
+@dataclass(frozen=True)
+class ConfidenceConfig:
+    """Option of a method that reads the 2D detector's confidence.
+
+    Attributes:
+        confidence: "required", or "one": 1 for every joint where the data has none.
+    """
+
+    confidence: Literal["required", "one"] = "required"
+
+
+def check_at_least(config: object, least: int, *names: str) -> None:
+    """Raises ``InputError`` where one of these options of a configuration is given and below ``least``."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and value < least:
+            raise InputError(f"{name} is {value}, but must be {least} or more")
+
+
+def check_positive(config: object, *names: str) -> None:
+    """Raises ``InputError`` where one of these options of a configuration is not above 0."""
+    for name in names:
+        value = getattr(config, name)
+        if not value > 0:
+            raise InputError(f"{name} is {value}, but must be positive: take {getattr(type(config), name)}")
+
+
+def check_probability(config: object, *names: str) -> None:
+    """Raises ``InputError`` where one of these options of a configuration is not from 0 to below 1."""
+    for name in names:
+        value = getattr(config, name)
+        if not 0 <= value < 1:
+            default = getattr(type(config), name)
+            raise InputError(f"{name} is {value}, but is a probability below 1: take {default}")
+
+
+def _check_odd(name: str, value: int) -> None:
+    if value < 1 or value % 2 == 0:
+        raise InputError(f"{name} is {value}, but a window has an odd number of frames: take 27 or 243")
+
+
+def check_heads(channels: int, heads: int) -> None:
+    """Complain about the size of an attention.
+
+    Raises:
+        InputError: channels is odd, less than 4 or no multiple of heads.
+    """
+    if channels < 4 or channels % 2 or heads < 1 or channels % heads:
+        raise InputError(f"channels is {channels} with {heads} heads: take an even multiple of heads, 4 or more")

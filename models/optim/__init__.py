@@ -1,0 +1,35 @@
+"""Names of optimisers and of learning-rate schedules, as recipes and experiments give them, and the schedules.
+
+Free of torch, so that descriptions of experiments are read without it. ``ranger`` is the one optimiser that torch
+does not have.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+OptimizerName = Literal["adamw", "adam", "amsgrad", "ranger"]
+Schedule = Literal["exponential", "halving", "cosine", "staircase"]
+
+HALVING_EPOCHS = 5
+STAIRCASE_EPOCHS = 60
+
+
+def learning_rate(schedule: Schedule, first: float, decay: float, done: float, epochs: int) -> float:
+    """The learning rate after ``done`` (whole or not) of ``epochs`` epochs, from ``first`` on.
+
+    - "exponential": times ``decay`` per epoch, a little of it at every step.
+    - "halving": times ``decay`` after an epoch, but times 0.5 after every fifth (MHFormer, arXiv:2111.12707).
+    - "cosine": half a cosine from ``first`` to ``decay`` times ``first`` at the end (arXiv:1608.03983).
+    - "staircase": times ``decay`` after every sixtieth epoch (DiffPose, arXiv:2211.16940).
+    """
+    whole = math.floor(done + 1e-9)
+    if schedule == "halving":
+        halvings = whole // HALVING_EPOCHS
+        return first * decay ** (whole - halvings) * 0.5**halvings
+    if schedule == "cosine":
+        return first * (decay + (1 - decay) * (1 + math.cos(math.pi * done / epochs)) / 2)
+    if schedule == "staircase":
+        return first * decay ** (whole // STAIRCASE_EPOCHS)
+    return first * decay**done

@@ -1,0 +1,76 @@
+"""What a table is made of: runs with a record, and runs without one."""
+
+from __future__ import annotations
+
+from bench.results.cost import Cost, Environment
+from bench.results.record import Conditions, DataInfo, Missing, Record, Value
+
+
+class MissingRun(Missing):
+    """A declared run that has no record, in a table beside runs that have one.
+
+    Attributes:
+        neighbour: the most similar run of the same table that has a record. Data, protocol and device are those of
+            its section; no number is taken from it.
+    """
+
+    neighbour: Record
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        return (self.id,)
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        return ()
+
+    @property
+    def cost(self) -> Cost | None:
+        """Where it was measured although the run was not made."""
+        return self.measurement.cost if self.measurement else None
+
+    @property
+    def data(self) -> DataInfo:
+        """Of the section, with the declared detections."""
+        detections = {
+            "train_detections": self.experiment["data"]["detections"],
+            "test_detections": self.experiment["evaluation"]["detections"],
+        }
+        return self.neighbour.data.model_copy(update=detections)
+
+    @property
+    def environment(self) -> Environment:
+        """Of the section."""
+        return self.neighbour.environment
+
+    @property
+    def conditions(self) -> Conditions:
+        """As declared; what the description does not say, of the section."""
+        evaluation, like = self.experiment["evaluation"], self.neighbour.conditions
+        same_method = self.neighbour.method == self.method
+        options = self.experiment["method"]["options"]
+        notes = like.notes if same_method else {}
+        declared = {
+            "hypotheses": evaluation["hypotheses"],
+            "steps": evaluation["steps"],
+            "flip": evaluation["flip"],
+            "training_seeds": (self.experiment["training"]["seed"],),
+            "noise_seeds": (evaluation["seed"],),
+            "action_label_given": like.action_label_given and same_method,
+            "notes": {key: str(options.get(key, text)) for key, text in notes.items()},
+        }
+        return like.model_copy(update=declared)
+
+
+Entry = Record | MissingRun
+"""A run of a table."""
+
+
+def cost_or_similar(entry: Entry) -> Cost:
+    """What a run costs; where a missing one was not measured, its neighbour's cost, for setup and frames only."""
+    return entry.cost or entry.neighbour.cost if isinstance(entry, MissingRun) else entry.cost
+
+
+def output_frames(entry: Entry) -> int:
+    """Output frames of a window."""
+    return cost_or_similar(entry).latency.frames

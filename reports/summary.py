@@ -1,0 +1,89 @@
+"""The summary of a sweep in Markdown: what was run, the main table, what to be wary of, where the files are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from bench.results.record import Record, Value
+from bench.results.run_set import RunSet
+from reports.rules.comparability import TRIVIAL, grouped, headline, setting, source, sources
+from reports.rules.names import method_name, sampling_size
+from reports.rules.warnings import warnings
+from reports.writers.escaping import markdown
+from reports.writers.markdown import to_markdown
+from reports.writers.table import Table
+
+
+def summary(
+    runset: RunSet, records: Sequence[Record], tables: dict[str, Table], files: Sequence[PurePosixPath]
+) -> str:
+    """The text of ``summary.md``. ``tables``: by file name; ``files``: relative to the folder of the summary."""
+    trainings = len({record.training_id for record in records})
+    lines = [
+        "# Results",
+        "",
+        f"`{runset.command.replace('`', '')}`",
+        "",
+        f"{len(records)} runs of {trainings} trained models; declared {runset.created_at}.",
+        "",
+        "| Ablation | Table | Runs | Without a record |",
+        "|:---|:---|---:|---:|",
+    ]
+    known = {record.id for record in records}
+    for name, spec in runset.tables.items():
+        missing = sum(identity not in known for identity in spec.ids)
+        lines.append(f"| {markdown(spec.title)} | {markdown(name)} | {len(spec.ids) - missing} | {missing} |")
+    lines += ["", "## Do the methods beat the trivial predictors?", ""]
+    lines += [f"- {line}" for line in trivial_check(records)]
+    lines += ["", "## Warnings", ""]
+    lines += [f"- {markdown(line)}" for line in warnings(runset, records) or ["None."]]
+    lines += ["", "## Tables", ""]
+    mains = [name for name, spec in runset.tables.items() if spec.layout == "main" and name in tables]
+    for name in mains or list(tables)[:1]:
+        lines += [to_markdown(tables[name])]
+    lines += ["## Files", ""]
+    lines += [f"- [{path}]({path})" for path in files]
+    return "\n".join(lines) + "\n"
+
+
+def trivial_check(records: Sequence[Record]) -> list[str]:
+    """One sentence per data and detections: which learned results beat the best trivial predictor in MPJPE."""
+    titles = sources(records)
+    sentences = []
+    for (place, key), group in grouped(records, lambda record: (_loose(record), source(record))).items():
+        where = markdown(f"{place[0]}, {titles[key]}, {place[3]}")
+        results = [(record, value) for record in group if (value := record.value("mpjpe", headline(record)))]
+        trivial = [pair for pair in results if pair[0].method in TRIVIAL]
+        learned = [pair for pair in results if pair[0].method not in TRIVIAL]
+        if learned and not trivial:
+            sentences.append(f"{where}: not checked, no trivial predictor was run under these conditions.")
+        elif learned:
+            bar = min(trivial, key=lambda pair: pair[1].action_mean)
+            sentences.append(f"{where}: {_verdict(learned, *bar)}")
+    return sentences or ["Not checked: no learned method was run."]
+
+
+def _loose(record: Record) -> tuple[str, ...]:
+    """What a trivial predictor depends on: data, subjects and part of the test set."""
+    return setting(record)[:4]
+
+
+def _verdict(learned: list[tuple[Record, Value]], best: Record, bar: Value) -> str:
+    worse = [pair for pair in learned if not pair[1].action_mean < bar.action_mean]
+    close = [pair for pair in learned if pair[1].action_mean < bar.action_mean and pair[1].high >= bar.low]
+    against = f"the best trivial predictor ({markdown(best.title)}, MPJPE {bar.action_mean:.1f} mm)"
+    if not worse and not close:
+        return f"yes, all {len(learned)} results of learned methods beat {against}."
+    parts = [f"{len(learned) - len(worse)} of {len(learned)} results of learned methods beat {against}."]
+    parts += [f"**Not better: {_listed(worse)}.**"] * bool(worse)
+    parts += [f"Better, but with overlapping intervals: {_listed(close)}."] * bool(close)
+    return " ".join(parts)
+
+
+def _listed(pairs: list[tuple[Record, Value]]) -> str:
+    return ", ".join(
+        markdown(f"{method_name(record)} (H = {h}, K = {k}) {value.action_mean:.1f} mm")
+        for record, value in pairs
+        for h, k in [sampling_size(record)]
+    )

@@ -1,0 +1,163 @@
+"""The tables of methods: a row per aggregation, rows that use ground truth apart from those that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+
+from bench.results.record import MetricInfo, ValueKind
+from bench.results.statistics import Mean
+from reports.figures.convergence import convergence
+from reports.figures.error_cdf import error_distribution
+from reports.figures.per_action import errors_by_action
+from reports.figures.per_joint import errors_by_joint
+from reports.figures.qualitative import example_poses
+from reports.figures.training_curves import training_curves
+from reports.rules.comparability import (
+    DETECTIONS,
+    PROPOSED,
+    Line,
+    Source,
+    aggregation_order,
+    aggregations,
+    into_lines,
+    same_but,
+    sections,
+    source,
+    sources,
+    use_of_truth,
+)
+from reports.rules.conditions import paragraphs
+from reports.rules.entries import Entry
+from reports.rules.metrics import ERRORS, SCORES, headers, printed_metrics
+from reports.rules.names import MEAN_OVER_ACTIONS, USES, aggregation_title, row_names
+from reports.tables.breakdown import ACTIONS, ACTIVITIES, SEQUENCES
+from reports.tables.cells import (
+    Matrix,
+    Number,
+    millions_of_parameters,
+    ms_per_frame,
+    rank_columns,
+    shape,
+    value_number,
+    with_brackets,
+    with_runs,
+)
+from reports.tables.cost import COSTS
+from reports.tables.layout import Layout
+from reports.tables.oracle_gap import LAYOUT as ORACLE_GAP
+from reports.tables.published_numbers import reported_blocks, sources_of_reported
+from reports.writers.table import Block, Cell, Column, Table
+
+MEAN_OVER_FRAMES = (
+    "PCK (within 150 mm) and AUC (0 to 150 mm) in percent over 14 joints, MPJPE in mm over 17, each the mean over "
+    "all valid frames together; the mean over sequences stands in the table by sequence."
+)
+FIRST_METRIC = 7
+"""The column of the first metric."""
+
+
+def main(entries: Sequence[Entry], title: str) -> Table:
+    """MPJPE, P-MPJPE and metrics of other packages; below, in blocks of its own, what the papers report."""
+    table = measured_methods(entries, title)
+    metrics = list(printed_metrics(entries, ERRORS))
+    return replace(
+        table,
+        blocks=table.blocks + reported_blocks(sources(entries), metrics),
+        conditions=(*table.conditions, sources_of_reported()),
+    )
+
+
+def measured_methods(entries: Sequence[Entry], title: str) -> Table:
+    """``main`` without reported numbers."""
+    return _by_use(entries, title, printed_metrics(entries, ERRORS), "actions", MEAN_OVER_ACTIONS)
+
+
+def pck(entries: Sequence[Entry], title: str) -> Table:
+    """The metrics of MPI-INF-3DHP, each a mean over all frames, as in the set's own evaluation."""
+    return _by_use(entries, title, printed_metrics(entries, SCORES), "frames", MEAN_OVER_FRAMES)
+
+
+def _by_use(entries: Sequence[Entry], title: str, metrics: dict[str, MetricInfo], over: Mean, note: str) -> Table:
+    titles = sources(entries)
+    columns = [
+        *(Column(header, align="l") for header in ("Method", "Aggregation")),
+        *(Column(header) for header in ("F", "H", "K", "Params (M)", "ms/frame")),
+        *(Column(header, spanner) for spanner in titles.values() for header in headers(metrics.values())),
+    ]
+    directions = [info.higher_is_better for _ in titles for info in metrics.values()]
+    higher = {FIRST_METRIC + index for index, is_better in enumerate(directions) if is_better}
+    blocks = []
+    for heading, members in sections(entries):
+        blocks += _blocks(members, heading, titles, list(metrics), higher, over)
+    notes = [note, "F: output frames of a window; ms/frame: median at batch 1 per output frame."]
+    crossed = [text for key, text in titles.items() if key.train != key.test]
+    notes += [f"Training and test detections differ in: {'; '.join(crossed)}."] * bool(crossed)
+    return Table(title, tuple(columns), tuple(blocks), paragraphs(entries), tuple(notes))
+
+
+def _blocks(
+    members: Sequence[Entry],
+    section: str,
+    titles: dict[Source, str],
+    metrics: list[str],
+    higher: set[int],
+    over: Mean,
+) -> list[Block]:
+    """A block for each use of ground truth."""
+    rows_of = _rows(into_lines(members, lambda entry: same_but(entry, *DETECTIONS), source))
+    rows: Matrix = [_cells(*row, titles, metrics, over) for row in rows_of]
+    groups: list[Hashable] = [use_of_truth(aggregation, kind) for _, _, aggregation, kind in rows_of]
+    columns = range(FIRST_METRIC, FIRST_METRIC + len(titles) * len(metrics))
+    rows = rank_columns(rows, groups, columns, higher)
+    proposed = [line.first.method in PROPOSED for _, line, _, _ in rows_of]
+    rows = with_brackets(rows, groups, proposed, columns, higher)
+    blocks = []
+    for use, text in USES.items():
+        chosen = [index for index, group in enumerate(groups) if str(group).split()[0] == use]
+        runs_of = [rows_of[index][1].runs for index in chosen]
+        blocks += [Block(with_runs([rows[i] for i in chosen], runs_of), text, section)] * bool(chosen)
+    return blocks
+
+
+def _rows(lines: list[Line]) -> list[tuple[str, Line, str | None, ValueKind]]:
+    """(name, runs, aggregation, kind) of every row; those that look at ground truth by aggregation."""
+    rows: list[tuple[str, Line, str | None, ValueKind]] = []
+    for line, name in zip(lines, row_names([line.first for line in lines]), strict=True):
+        pairs = dict.fromkeys(pair for entry in line.slots.values() for pair in aggregations(entry))
+        rows += [(name, line, *pair) for pair in pairs or [(None, "deterministic")]]
+    return sorted(
+        rows, key=lambda row: 0 if use_of_truth(row[2], row[3]) == "none" else 1 + aggregation_order(row[2])
+    )
+
+
+def _cells(
+    name: str,
+    line: Line,
+    aggregation: str | None,
+    kind: ValueKind,
+    titles: dict[Source, str],
+    metrics: list[str],
+    over: Mean,
+) -> list[Cell | Number]:
+    first = next(line.slots[key] for key in titles if key in line.slots)
+    row: list[Cell | Number] = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(first)]
+    row += [millions_of_parameters(first), ms_per_frame(first)]
+    for key, heading in titles.items():
+        why_not = f"no run with {heading} under the other conditions of the row"
+        row += [value_number(line.slots.get(key), metric, aggregation, why_not, over) for metric in metrics]
+    return row
+
+
+FIGURES = (convergence, errors_by_action)
+PICTURES = (errors_by_joint, error_distribution, example_poses)
+
+LAYOUT = Layout(
+    "main",
+    main,
+    figures=FIGURES,
+    figures_of_runs=(training_curves,),
+    pictures=PICTURES,
+    companions=(COSTS, ACTIONS, ORACLE_GAP),
+)
+PCK = Layout("pck", pck, companions=(COSTS, SEQUENCES, ACTIVITIES))

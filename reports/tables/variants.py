@@ -1,0 +1,127 @@
+"""Variants of a method, and prompts, with their difference to a row that they are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reports.rules.comparability import (
+    DETECTIONS,
+    Line,
+    Source,
+    grouped,
+    headline,
+    into_lines,
+    same_but,
+    sections,
+    source,
+    sources,
+    value_of,
+)
+from reports.rules.conditions import paragraphs
+from reports.rules.entries import Entry
+from reports.rules.metrics import ERRORS, headers, printed_metrics
+from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, sampling_size, seeds_of
+from reports.tables.cells import Matrix, Number, cell_of, rank_columns, value_number, with_runs
+from reports.tables.layout import Layout
+from reports.writers.table import Block, Cell, Column, Table
+
+COMPLETE = "complete"
+"""What a method without changes is called."""
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """What rows are called, which one the others are compared with, and which rows belong together.
+
+    Attributes:
+        reference: name of the row that the others of its family are compared with.
+        others: parts of a variant's name that all rows of a family share.
+    """
+
+    header: str
+    name: Callable[[Entry], str]
+    reference: str
+    others: Callable[[Entry], list[str]]
+
+
+def prompts(entries: Sequence[Entry], title: str) -> Table:
+    """Prompt variants with their difference to the same method without a prompt."""
+    return _comparison(entries, title, _Compared("Prompt", _prompt, "none", _without_prompt))
+
+
+def variants(entries: Sequence[Entry], title: str) -> Table:
+    """Variants of a method (switched-off parts, changed inputs) with their difference to the method as it is."""
+    return _comparison(entries, title, _Compared("Variant", _variant, COMPLETE, lambda _: []))
+
+
+def _comparison(entries: Sequence[Entry], title: str, compared: _Compared) -> Table:
+    titles, metrics = sources(entries), printed_metrics(entries, ERRORS)
+    names = [header for name in headers(metrics.values()) for header in (name, f"Δ {name}")]
+    columns = [
+        *(Column(header, align="l") for header in (compared.header, "Action label")),
+        *(Column(header, spanner) for spanner in titles.values() for header in names),
+    ]
+    directions = [info.higher_is_better for _ in titles for info in metrics.values()]
+    higher = {2 + 2 * index for index, is_better in enumerate(directions) if is_better}
+    blocks = []
+    for heading, members in sections(entries):
+        for family, its in grouped(members, lambda entry: _family(entry, compared.others(entry))).items():
+            lines = into_lines(its, lambda entry: same_but(entry, *DETECTIONS), source)
+            reference = next((line for line in lines if compared.name(line.first) == compared.reference), None)
+            rows: Matrix = [_row(line, reference, titles, list(metrics), compared) for line in lines]
+            rows = rank_columns(rows, [0] * len(rows), range(2, len(columns), 2), higher)
+            blocks.append(Block(with_runs(rows, [line.runs for line in lines]), ", ".join(family), heading))
+    below = "; below zero is better" if not higher else ""
+    notes = (MEAN_OVER_ACTIONS, f"Δ: difference to the row {compared.reference!r}{below}.")
+    return Table(title, tuple(columns), tuple(blocks), paragraphs(entries, "headline"), notes)
+
+
+def _family(entry: Entry, others: list[str]) -> tuple[str, ...]:
+    """What all rows that are compared with each other share, in words."""
+    width, steps = sampling_size(entry)
+    aggregation = aggregation_title(headline(entry))
+    return (
+        entry.title, *others, entry.preset, aggregation, f"H = {width}, K = {steps}", f"seeds {seeds_of(entry)}"
+    )  # fmt: skip
+
+
+def _without_prompt(entry: Entry) -> list[str]:
+    return [part for part in entry.variant.split(", ") if part and not part.startswith("prompt=")]
+
+
+def _prompt(entry: Entry) -> str:
+    return entry.conditions.notes.get("prompt", "not said by the method")
+
+
+def _variant(entry: Entry) -> str:
+    return entry.variant or COMPLETE
+
+
+def _row(
+    line: Line, reference: Line | None, titles: dict[Source, str], metrics: list[str], compared: _Compared
+) -> list[Cell | Number]:
+    label = "given" if line.first.conditions.action_label_given else "not given"
+    row: list[Cell | Number] = [Cell(compared.name(line.first)), Cell(label)]
+    for key, heading in titles.items():
+        entry, other = line.slots.get(key), reference.slots.get(key) if reference else None
+        for metric in metrics:
+            number = value_number(entry, metric, headline(line.first), f"no run with {heading}")
+            row += [number, _difference(cell_of(number), entry, other, metric, compared.reference)]
+    return row
+
+
+def _difference(cell: Cell, entry: Entry | None, other: Entry | None, metric: str, reference: str) -> Cell:
+    if cell.number is None:
+        return Cell(reason=cell.reason)
+    if entry is other:
+        return Cell("reference")
+    base = value_of(other, metric, headline(other)) if other else None
+    if base is None:
+        return Cell(reason=f"no run of {reference!r} under the same conditions")
+    difference = cell.number - base.action_mean
+    return Cell(f"{difference:+.1f}".replace("-", "−"), difference)
+
+
+LAYOUT = Layout("variants", variants)
+PROMPTS = Layout("prompts", prompts)

@@ -1,0 +1,38 @@
+"""A table as CSV, numbers unrounded."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from reports.writers.table import Cell, Table
+
+
+def to_csv(table: Table) -> str:
+    """One line per row: section, group, every column (unrounded, with low and high), notes, ids of the runs."""
+    cells = [table.column(index) for index in range(len(table.columns))]
+    intervals = [any(cell.low is not None for cell in column) for column in cells]
+    brackets = [any(cell.ahead is not None for cell in column) for column in cells]
+    header = ["section", "group"]
+    for column, interval, bracket in zip(table.columns, intervals, brackets, strict=True):
+        header += [column.full_name]
+        header += [f"{column.full_name} low", f"{column.full_name} high"] * interval
+        header += [f"{column.full_name} minus best other"] * bracket
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*header, "missing", "runs"])
+    for block in table.blocks:
+        for row in block.rows:
+            fields = [block.section, block.heading]
+            for cell, interval, bracket in zip(row.cells, intervals, brackets, strict=True):
+                fields += _csv_fields(cell, interval)
+                fields += ["" if cell.ahead is None else f"{cell.ahead:.6g}"] * bracket
+            missing = "; ".join(dict.fromkeys(cell.reason for cell in row.cells if cell.reason))
+            writer.writerow([*fields, missing, " ".join(row.runs)])
+    return stream.getvalue()
+
+
+def _csv_fields(cell: Cell, interval: bool) -> list[str]:
+    shown = cell.text if cell.number is None else f"{cell.number:.6g}"
+    ends = ["" if end is None else f"{end:.6g}" for end in (cell.low, cell.high)]
+    return [shown, *ends] if interval else [shown]

@@ -1,0 +1,41 @@
+from bench import data
+from bench.config.experiment import parse
+from bench.job.data_cache import MOST_DATA_SETS, DataCache
+from bench.job.resolve import resolve
+from tests.bench import toy
+
+
+def count_loads(monkeypatch):
+    loads = []
+    monkeypatch.setattr(data, "load", lambda *asked: loads.append(asked) or toy.dataset(*asked))
+    return loads
+
+
+def test_experiments_of_one_cache_share_their_data(toy_suite, monkeypatch):
+    loads = count_loads(monkeypatch)
+    cache = DataCache()
+    jobs = [resolve(parse({"method": {"name": "toy"}, "training": {"seed": seed}}), cache) for seed in (0, 1)]
+    assert loads == [("synthetic", None, "cpn", {})]
+    assert jobs[0].train is jobs[1].train is jobs[1].test
+    resolve(parse({"method": {"name": "toy"}}))
+    assert len(loads) == 2, "a cache belongs to whoever made it"
+
+
+def test_the_data_set_that_was_used_least_recently_leaves_the_cache(monkeypatch):
+    loads = count_loads(monkeypatch)
+    cache = DataCache()
+    for number in range(MOST_DATA_SETS):
+        cache.load("toy", None, str(number), {})
+    cache.load("toy", None, "0", {})
+    cache.load("toy", None, "another", {})
+    cache.load("toy", None, "0", {})
+    cache.load("toy", None, "1", {})
+    assert [detections for _, _, detections, _ in loads] == ["0", "1", "2", "3", "another", "1"]
+
+
+def test_options_are_part_of_what_is_loaded(monkeypatch):
+    loads = count_loads(monkeypatch)
+    cache = DataCache()
+    for options in ({}, {"protocol": "a"}, {"protocol": "b"}, {"protocol": "a"}):
+        cache.load("toy", None, "gt", options)
+    assert len(loads) == 3

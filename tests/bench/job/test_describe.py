@@ -1,0 +1,53 @@
+"""What a record says of the numbers in it."""
+
+import pytest
+
+from bench.protocol.aggregation import all_aggregations
+from bench.results.record import Record
+from bench.sweep.run import run
+from tests.bench.toy import Toy
+from tests.bench.toy_jobs import job
+
+
+@pytest.fixture
+def store(toy_store):
+    return toy_store
+
+
+def test_a_record_carries_its_conditions(store):
+    wanted = job(evaluation={"hypotheses": 2, "steps": 2, "detections": "gt", "allow_other_detections": True})
+    record = run([wanted], store, "cpu").records[wanted.id]
+    assert record.data.label == "toy motion"
+    assert (record.data.train_detections, record.data.test_detections) == ("cpn", "gt")
+    assert record.data.subset == "4 of 40 windows, evenly spread"
+    assert record.data.test_subjects == ("S9",)
+    assert (record.conditions.hypotheses, record.conditions.steps) == (2, 2)
+    assert record.conditions.selection == "validation"
+    kinds = {value.aggregation: value.kind for value in record.values}
+    assert kinds == {entry.name: entry.kind for entry in all_aggregations()}
+    best = record.value("mpjpe", "J-Best")
+    assert best is not None
+    assert best.low <= best.action_mean <= best.high
+    assert set(best.per_action) == {"Walking", "Eating"}
+    assert best.action_mean == pytest.approx(sum(best.per_action.values()) / 2)
+    assert best.looks_at.names == ("pose", "2D pose")
+    assert (record.conditions.tail, record.conditions.best_over) == ("each frame once", "window")
+    assert [take.name for take in record.data.takes] == ["S9/Eating", "S9/Eating 1", "S9/Walking", "S9/Walking 1"]
+    assert record.metric_versions.keys() == {value.metric for value in record.values}
+
+
+def test_records_survive_their_json(store):
+    wanted = job()
+    record = run([wanted], store, "cpu").records[wanted.id]
+    assert Record.model_validate_json(record.model_dump_json()) == record
+
+
+def test_counterfactual_labels_share_the_training_and_are_named(store, monkeypatch):
+    monkeypatch.setattr(Toy, "uses_action", True)
+    jobs = [job(), job(evaluation={"actions": "wrong"}), job(evaluation={"options": {"noise": 0.5}})]
+    outcome = run(jobs, store, "cpu")
+    assert outcome.trained == 1
+    plain, wrong, changed = (outcome.records[j.id] for j in jobs)
+    assert (plain.variant, wrong.variant, changed.variant) == ("", "action label wrong", "noise=0.5")
+    assert (plain.conditions.action_label_given, wrong.conditions.action_label_given) == (True, False)
+    assert wrong.conditions.notes["action labels"] == "wrong"

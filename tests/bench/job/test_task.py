@@ -1,0 +1,49 @@
+"""One task: done once, by whoever comes first."""
+
+from dataclasses import replace
+
+import pytest
+
+from bench.job import weights
+from bench.job.pending import PendingWork
+from bench.job.task import run_task
+from tests.bench.toy_jobs import job, out_of_memory
+
+
+@pytest.fixture
+def tasks(toy_store):
+    """Train, evaluate and measure of one job, by kind."""
+    pending = PendingWork([job()], toy_store, "cpu", "here")
+    return {task.kind: task for task in (*pending.tasks(), *pending.measurements(pending.left))}
+
+
+def test_a_task_that_is_done_is_found_done(toy_store, tasks, monkeypatch):
+    for kind in ("train", "evaluate", "measure"):
+        assert run_task(tasks[kind], toy_store.root) == "done"
+    took = toy_store.times.ids()
+    assert took == {task.duration_key for task in tasks.values()}
+    monkeypatch.setattr(weights, "train_or_load", out_of_memory)
+    assert run_task(tasks["train"], toy_store.root) == "done"
+
+
+def test_one_that_another_program_is_doing_is_busy(toy_store, tasks):
+    with toy_store.lock(tasks["train"].name):
+        assert run_task(tasks["train"], toy_store.root) == "busy"
+
+
+def test_a_failure_is_kept_and_not_tried_again(toy_store, tasks, monkeypatch):
+    tried = []
+    monkeypatch.setattr(weights, "train_or_load", lambda *_: tried.append(1) or out_of_memory())
+    assert [run_task(tasks["train"], toy_store.root) for _ in range(2)] == ["failed", "failed"]
+    assert len(tried) == 1
+    (name,) = tasks["train"].ids
+    assert toy_store.failures.get(name).kind == "out of memory"
+
+
+def test_a_training_that_means_something_else_here_is_one_sentence(toy_store, tasks):
+    asked = replace(tasks["train"], ids=("0123456789abcdef",))
+    assert run_task(asked, toy_store.root) == "failed"
+    failure = toy_store.failures.get("0123456789abcdef")
+    assert failure.kind == "bad input"
+    assert "but 0123456789abcdef was asked for" in failure.reason
+    assert "\n" not in failure.reason

@@ -1,0 +1,38 @@
+"""A store and a run set that an earlier version wrote are found and reported."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app
+from bench.results.store import Store
+
+OLDER = Path(__file__).parent / "store_of_50aafb7"
+"""Made by `python -m bench ablate old.yaml` at commit 50aafb7, without the weights and MLflow's database."""
+
+
+@pytest.fixture
+def older(tmp_path):
+    return shutil.copytree(OLDER, tmp_path / "older")
+
+
+def test_records_are_found(older):
+    store = Store(older / "store")
+    records = store.records()
+    assert store.finished() == records.keys()
+    assert sorted(record.method for record in records.values()) == ["d3dp", "mean_pose", "tcn"]
+    for record in records.values():
+        assert store.files.examples(record) is not None
+        info = record.metric("mpjpe")
+        assert (info.title, info.unit, info.higher_is_better) == ("MPJPE", "mm", False)
+
+
+def test_a_report_of_it_has_the_numbers_of_then(older):
+    then = (older / "results" / "old.csv").read_text()
+    result = CliRunner().invoke(
+        app, ["report", "--no-pdf", "--store", str(older / "store"), "--out", str(older / "results")]
+    )
+    assert result.exit_code == 0, result.output
+    assert (older / "results" / "tables" / "old.csv").read_text() == then

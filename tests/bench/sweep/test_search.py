@@ -1,0 +1,122 @@
+"""A search over the product of some axes: what is tried, what is left out, what is shared."""
+
+import pytest
+
+from bench.config.experiment import parse
+from bench.sweep import search as module
+from bench.sweep.executors.local import Local
+from bench.sweep.run import run
+from bench.sweep.search import Search, Space, best, dominating, search
+from models.errors import InputError
+from tests.bench.toy import Toy
+from tests.bench.toy_jobs import job
+
+AXES = {"hypotheses": (1, 2, 4), "steps": (1, 2)}
+
+
+@pytest.fixture
+def store(toy_store):
+    return toy_store
+
+
+def space(trials=6, resolved=None, minutes=None, **how):
+    """All pairs of H and K; ``resolved`` gets every choice that is turned into an experiment."""
+
+    def experiment(chosen):
+        values = {name: AXES[name][index] for name, index in chosen.items()}
+        if resolved is not None:
+            resolved.append(tuple(values.values()))
+        described = {"hypotheses": values["hypotheses"], "steps": values["steps"], "windows": 4}
+        return parse({"method": {"name": "toy"}, "training": {"epochs": 1}, "evaluation": described})
+
+    axes = {name: len(values) for name, values in AXES.items()}
+    return Space("key", axes, experiment, Search(trials=trials, **how), minutes)
+
+
+@pytest.mark.parametrize("sampler", ["grid", "tpe", "nsga2"])
+def test_as_many_are_tried_as_asked_for(store, sampler):
+    with Local(store.root) as executor:
+        found = search(space(trials=4, sampler=sampler), store, "cpu", executor)
+        tried = set(found.ids)
+        assert 1 <= len(tried) <= 4
+        assert set(store.records(tried)) | set(found.missing) == tried
+        assert search(space(trials=4, sampler=sampler), store, "cpu", executor) == found, "it goes on where it was"
+
+
+def test_a_grid_ends_when_all_of_it_was_tried(store):
+    with Local(store.root) as executor:
+        found = search(space(trials=50), store, "cpu", executor)
+    assert len(found.ids) == 6
+    assert all("pruned: " in entry.reason for entry in found.missing.values())
+
+
+def test_every_trial_is_resolved_once(store):
+    resolved = []
+    with Local(store.root) as executor:
+        search(space(resolved=resolved), store, "cpu", executor)
+    assert sorted(resolved) == sorted((h, k) for h in AXES["hypotheses"] for k in AXES["steps"])
+
+
+def test_what_was_run_for_another_table_is_not_run_again(store):
+    jobs = [job(evaluation={"hypotheses": h, "steps": k}) for h in AXES["hypotheses"] for k in AXES["steps"]]
+    run(jobs, store, "cpu")
+    before = store.records()
+    with Local(store.root) as executor:
+        found = search(space(), store, "cpu", executor)
+    assert set(found.ids) == {one.id for one in jobs}
+    assert not found.missing
+    assert store.records() == before
+
+
+def test_what_fails_and_what_is_no_experiment_is_an_outcome(store, monkeypatch):
+    usual = space().experiment
+
+    def experiment(chosen):
+        if AXES["steps"][chosen["steps"]] == 2:
+            raise InputError("two steps are not possible")
+        return usual(chosen)
+
+    real = Toy.predict
+
+    def predict(self, batch, sampling):
+        if sampling.hypotheses == 4:
+            raise ZeroDivisionError("division by zero")
+        return real(self, batch, sampling)
+
+    monkeypatch.setattr(Toy, "predict", predict)
+    one_step = space()
+    one_step = Space(one_step.key, one_step.axes, experiment, one_step.how)
+    with Local(store.root) as executor:
+        found = search(one_step, store, "cpu", executor)
+    assert len(found.ids) == 3
+    failed = job(evaluation={"hypotheses": 4, "steps": 1})
+    assert found.missing[failed.id].reason == "failed: error: ZeroDivisionError: division by zero"
+
+
+def test_nothing_begins_after_the_minutes_are_over(store, monkeypatch):
+    moments = iter([0.0, 30.0, 61.0])
+    clock = type("Clock", (), {"monotonic": staticmethod(lambda: next(moments))})
+    monkeypatch.setattr(module, "time", clock)
+    with Local(store.root) as executor:
+        found = search(space(minutes=1), store, "cpu", executor)
+    assert len(found.ids) == 1
+
+
+def test_what_cannot_be_better_is_dominated(store):
+    few, many = (job(evaluation={"hypotheses": h}) for h in (1, 4))
+    records = run([few, many], store, "cpu").records
+    known = {few.id: records[few.id]}
+    error, milliseconds, megabytes = best(records[few.id])
+
+    def measured(time_factor, memory_factor):
+        cost = records[few.id].cost
+        latency = cost.latency.model_copy(update={"median_ms": milliseconds * cost.latency.frames * time_factor})
+        changed = cost.model_copy(update={"latency": latency, "peak_memory_mb": megabytes * memory_factor})
+        return module.Measurement(cost=changed, environment=records[few.id].environment)
+
+    assert error > 0
+    assert dominating(many, measured(2, 2), known, margin=0.0) == records[few.id]
+    assert dominating(many, measured(0.5, 2), known, margin=0.0) is None, "it may be faster"
+    assert dominating(many, measured(2, 0.5), known, margin=0.0) is None, "it may be smaller"
+    assert dominating(many, measured(2, 2), known, margin=0.05) is None, "it may be more accurate"
+    assert dominating(many, measured(2, 2), {}, margin=0.0) is None

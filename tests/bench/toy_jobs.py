@@ -1,0 +1,18 @@
+"""Jobs of the toy method on the toy data that take little time, and what goes wrong with them."""
+
+import torch
+
+from bench.config.experiment import parse
+from bench.job.resolve import resolve
+
+
+def job(**changes):
+    """A job on four test windows; ``changes``: section → keys and values."""
+    description = {"method": {"name": "toy"}, "training": {"epochs": 1}, "evaluation": {"windows": 4}}
+    for key, value in changes.items():
+        description.setdefault(key, {}).update(value)
+    return resolve(parse(description))
+
+
+def out_of_memory(*arguments, **more):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 80.00 GiB")

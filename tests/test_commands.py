@@ -1,0 +1,116 @@
+"""Every command that a page prints is one: its words are understood, and a sweep can say what it would do."""
+
+import ast
+import re
+import shlex
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import bench.data
+from bench.cli import app
+from bench.config.registry import METHODS
+from tests import ROOT
+from tests.bench import conftest as harness
+
+toy_suite, empty_database = harness.toy_suite, harness.empty_database
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands_of(page):
+    """What stands on the lines of a page's code blocks, and in the text between backquotes."""
+    text = page.read_text()
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+    lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    parts = [part.strip().removeprefix(".venv/bin/") for line in [*lines, *spans] for part in line.split("&&")]
+    return {part for part in parts if re.search(r"\bnox -s |python -m |-m bench |^pytest ", part)}
+
+
+COMMANDS = sorted(set().union(*map(commands_of, PAGES)))
+NOX = [command for command in COMMANDS if command.startswith("nox")]
+OTHER = [command for command in COMMANDS if command not in NOX]
+SESSIONS = {
+    node.name
+    for node in ast.parse((ROOT / "noxfile.py").read_text()).body
+    if isinstance(node, ast.FunctionDef) and node.decorator_list
+}
+
+
+def bench_arguments():
+    """Arguments of ``python -m bench`` on all pages, those that sessions of nox hand on included."""
+    found = {text.partition("-m bench ")[2] for text in OTHER if "-m bench " in text}
+    for command in NOX:
+        session, _, arguments = command.removeprefix("nox -s ").partition(" -- ")
+        if session in ("ablate", "report"):
+            found.add(f"{session} {arguments}".strip())
+    return [shlex.split(text) for text in sorted(found)]
+
+
+def test_there_are_commands_to_test():
+    assert len(NOX) > 10
+    assert len(bench_arguments()) > 20
+
+
+@pytest.mark.parametrize("command", NOX)
+def test_sessions_exist(command):
+    sessions, _, arguments = command.removeprefix("nox -s ").partition(" -- ")
+    assert set(sessions.split()) <= SESSIONS
+    if sessions == "tests" and arguments:
+        assert (ROOT / arguments).exists()
+
+
+@pytest.mark.parametrize("command", [text for text in OTHER if "-m bench" not in text])
+def test_modules_and_files_exist(command):
+    words = shlex.split(command)
+    module = words[words.index("-m") + 1] if "-m" in words else ""
+    if module == "venv":
+        return
+    place = ROOT / (module.replace(".", "/") or words[1])
+    assert place.exists() or place.with_suffix(".py").exists()
+
+
+@pytest.mark.parametrize("arguments", bench_arguments(), ids=" ".join)
+def test_arguments_are_understood(arguments):
+    command = typer.main.get_command(app)
+    while arguments and hasattr(command, "commands"):
+        name, *arguments = arguments
+        assert name in command.commands
+        command = command.commands[name]
+    command.make_context("bench", arguments)
+
+
+@pytest.fixture
+def toy_data(toy_suite, monkeypatch):
+    """Every data set is the toy one, with the confidence that some methods read; methods are the suite's."""
+    for name in ("toy", "confident", "second"):
+        monkeypatch.delitem(METHODS.own, name)
+    load = bench.data.load
+
+    def load_confident(*arguments):
+        dataset = load(*arguments)
+        parts = {
+            part: tuple(replace(s, confidence=np.ones_like(s.pose_2d[..., 0])) for s in getattr(dataset, part))
+            for part in ("train", "test")
+        }
+        return replace(dataset, **parts)
+
+    monkeypatch.setattr(bench.data, "load", load_confident)
+
+
+SWEEPS = [arguments for arguments in bench_arguments() if arguments[0] in ("ablate", "run")]
+
+
+@pytest.mark.parametrize("arguments", SWEEPS, ids=" ".join)
+def test_sweeps_can_be_planned(arguments, toy_data, tmp_path):
+    """On the toy data, and on this machine: it may have neither a GPU nor Ray."""
+    here = ["--dry-run", "--store", str(tmp_path), "--device", "cpu", "--executor", "local", "--workers", "1"]
+    known = [{"mine": "tcn"}.get(word, word) for word in arguments if word != "FILE.yaml"]
+    known = [word for word in known if not word.startswith("training.weights=")]
+    result = CliRunner().invoke(app, [*(word for word in known if word != "--set"), *here])
+    assert result.exit_code == 0, result.output + result.stderr
+    assert "experiments" in result.output
