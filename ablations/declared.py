@@ -43,8 +43,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PrivateAttr
 
 from ablations.selections import with_methods_named
-from bench.config.experiment import Experiment, parse
-from bench.config.parsing import Frozen, override, read_yaml, suggestion, validated
+from bench.config.experiment import Experiment, parse, with_changes
+from bench.config.parsing import Frozen, read_yaml, suggestion, validated
 from bench.config.registry import LAYOUTS
 from bench.results.run_set import OLD_LAYOUTS, RunSet
 from bench.sweep.search import Search, Space
@@ -146,7 +146,7 @@ class Ablation(Frozen):
         """The same, or its tiny choice if the experiments are of the tiny preset and ``full`` is not asked for."""
         if self.tiny_choice is None or full:
             return self
-        description = _overridden(self.base, changes)
+        description = with_changes(self.base, changes)
         method = description.get("method")
         preset = method.get("preset") if isinstance(method, dict) else None
         if preset not in (None, "tiny"):
@@ -156,7 +156,7 @@ class Ablation(Frozen):
 
     def _experiment(self, setting: Setting, changes: Setting, full: bool) -> Experiment:
         """The experiment with these pairs set, then changed by the user; the user wins over the tiny overrides."""
-        description = _overridden(self.base, [*setting, *changes])
+        description = with_changes(self.base, [*setting, *changes])
         experiment = parse(description, str(self._path))
         if experiment.method.preset != "tiny" or full or not self.tiny_overrides:
             return experiment
@@ -166,7 +166,7 @@ class Ablation(Frozen):
             for key, value in self.tiny_overrides.items()
             if not any(name.startswith(f"{key}.") for name in changed)
         ]
-        return parse(_overridden(description, overrides), str(self._path))
+        return parse(with_changes(description, overrides), str(self._path))
 
     def _study_key(self, changes: Setting, full: bool) -> str:
         """Names the stored study of a search: with another text, the trials of earlier runs would not be found.
@@ -274,13 +274,6 @@ def _with_new_words(content: Any, path: Path) -> Any:
         words = ", ".join(f"{old!r} is now {new!r}" for old, new in replaced)
         print(f"note: {path}: {words}; the old words are still read", file=sys.stderr)
     return renamed
-
-
-def _overridden(description: Mapping[str, Any], setting: Setting) -> dict[str, Any]:
-    changed = dict(description)
-    for key, value in setting:
-        changed = override(changed, key, value)
-    return changed
 
 
 def _settings(key: str, values: Iterable[Any]) -> list[Setting]:

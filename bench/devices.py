@@ -17,7 +17,7 @@ def device_of(name: str) -> torch.device:
 
     Args:
         name: "auto", "cpu", "cuda" or "cuda:i". Without a number, a process that trains together with others takes
-            the GPU of its own number.
+            the GPU of its own number. ``ACCELERATE_USE_CPU`` keeps all work on the CPU, not only the training.
 
     Raises:
         InputError: the device does not exist here.
@@ -29,9 +29,27 @@ def device_of(name: str) -> torch.device:
         raise InputError(f"--device {name}: torch sees no CUDA device here; use --device cpu")
     if index and int(index) >= torch.cuda.device_count():
         raise InputError(f"--device {name}: there are {torch.cuda.device_count()} CUDA devices, from cuda:0")
-    if kind == "cpu" or not torch.cuda.is_available():
+    if kind == "cpu" or not torch.cuda.is_available() or _stays_on_cpu():
         return torch.device("cpu")
-    return torch.device("cuda", int(index or os.environ.get("LOCAL_RANK") or torch.cuda.current_device()))
+    if index:
+        return torch.device("cuda", int(index))
+    rank = os.environ.get("LOCAL_RANK")  # some launchers show each process its own GPU only, as number 0
+    return torch.device("cuda", int(rank) % torch.cuda.device_count() if rank else torch.cuda.current_device())
+
+
+def _stays_on_cpu() -> bool:
+    return os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "t", "yes", "y", "on")
+
+
+def use_device(name: str) -> torch.device:
+    """``device_of`` a name, which becomes the current GPU of this process if it is one.
+
+    Methods of other packages may make tensors on "cuda" without a number.
+    """
+    device = device_of(name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:

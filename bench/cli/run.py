@@ -20,8 +20,8 @@ def run(
 ) -> None:
     """Run one experiment: train it if that was not done, evaluate, measure, log and report."""
     from bench.cli.sweep import run_and_report
-    from bench.config.experiment import parse
-    from bench.config.parsing import override, read_yaml
+    from bench.config.experiment import parse, with_changes
+    from bench.config.parsing import read_yaml
     from bench.job.data_cache import DataCache
     from bench.job.resolve import resolve
     from bench.results.run_set import RunSet
@@ -30,9 +30,7 @@ def run(
     named = [("method.name", method)] if method else []
     cache, jobs = DataCache(), []
     for seed in request.seed_changes():
-        changed = base
-        for key, value in [*named, *request.changes(), *seed]:
-            changed = override(changed, key, value)
+        changed = with_changes(base, [*named, *request.changes(), *seed])
         jobs.append(resolve(parse(changed, str(description or "experiment")), cache))
     ids = tuple(dict.fromkeys(job.id for job in jobs))
     tables = {"run": RunSet.Table(title="Single runs", layout="runs", ids=ids)}

@@ -22,10 +22,10 @@ MethodSpecText = Annotated[str, typer.Argument(help="A method, with what is chan
 
 def peak(device: Device = "auto") -> None:
     """Measure the most that the device does in plain matrix products."""
-    from bench.devices import device_of
+    from bench.devices import use_device
     from bench.measure.peak_flops import peak_lines
 
-    for line in peak_lines(device_of(device)):
+    for line in peak_lines(use_device(device)):
         typer.echo(line)
 
 
@@ -40,9 +40,8 @@ def compare_speed(
     assignments: Assignments = None,
 ) -> None:
     """Time two methods in turns, A B A B, and say how many times as long B takes, with an interval."""
-    from bench.config.experiment import parse
-    from bench.config.parsing import override
-    from bench.devices import device_of
+    from bench.config.experiment import parse, with_changes
+    from bench.devices import use_device
     from bench.job.compare_speed import compare_speed as compare
     from bench.job.compare_speed import describe_comparison, parse_method_spec
     from bench.job.data_cache import DataCache
@@ -52,11 +51,9 @@ def compare_speed(
     cache = DataCache()
 
     def job(spec: str) -> Job:
-        description: dict = {}
-        for key, value in [*changes_of(preset, data, data_root, assignments), *parse_method_spec(spec)]:
-            description = override(description, key, value)
-        return resolve(parse(description, spec), cache)
+        changes = [*changes_of(preset, data, data_root, assignments), *parse_method_spec(spec)]
+        return resolve(parse(with_changes({}, changes), spec), cache)
 
-    jobs, place = (job(a), job(b)), device_of(device)
+    jobs, place = (job(a), job(b)), use_device(device)
     for line in describe_comparison(jobs, compare(jobs, Store(store), place), place):
         typer.echo(line)

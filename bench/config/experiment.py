@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from bench.config.parsing import Frozen, note_old_key, validated
+from bench.config.parsing import Frozen, note_old_key, override, validated
 from bench.config.registry import AGGREGATIONS
 from models.errors import InputError
 from models.optim import OptimizerName, Schedule
@@ -214,6 +214,26 @@ def parse(description: Any, source: str = "experiment") -> Experiment:
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
     return validated(Experiment, current, source)
+
+
+def with_changes(description: Any, changes: Iterable[tuple[str, Any]]) -> Any:
+    """A description that is not validated yet with (key, value) pairs set, both under today's names of the keys.
+
+    Raises:
+        InputError: the description has an old and a new name of one key, or an old key has a wrong value.
+    """
+    changed = _with_current_keys(description, note_old_key)
+    for key, value in changes:
+        changed = override(changed, *_under_current_key(key, value))
+    return changed
+
+
+def _under_current_key(key: str, value: Any) -> tuple[str, Any]:
+    for new, old in FIRST_NAMES.items():
+        if key == f"evaluation.{old}":
+            note_old_key(key, f"evaluation.{new}")
+            return f"evaluation.{new}", _counts_overlap(value) if old == "tail" else value
+    return key, value
 
 
 def _with_current_keys(description: Any, note: Callable[[str, str], object] = lambda old, new: None) -> Any:

@@ -66,7 +66,9 @@ class Reader(ABC):
             raise InputError(f"data set {self.name} needs the folder of {self.needs}: name it as the data's root")
         if detections not in self.detections and not self.open_detections:
             choices = ", ".join(self.detections)
-            raise InputError(f"data set {self.name} has no '{detections}' detections: choose one of {choices}")
+            raise InputError(
+                f"data set {self.name} has no '{detections}' detections: set them to one of {choices}"
+            )
         return self.read(root or Path(), detections, **checked)
 
     def options(self) -> dict[str, Any]:

@@ -52,8 +52,10 @@ def find_method(experiment: Experiment) -> ConfiguredMethod:
         raise InputError(f"method {spec.name!r} has no preset {spec.preset!r}; it has {known}")
     published = _published(experiment)
     base = preset.config if published is None else published.config
-    config, settled = _configure(lifter, base, spec.options, spec.name)
-    evaluated_config, settled_later = _configure(lifter, config, evaluation.options, spec.name)
+    config, settled = _configure(lifter, base, spec.options, "method.options", spec.name)
+    evaluated_config, settled_later = _configure(
+        lifter, config, evaluation.options, "evaluation.options", spec.name
+    )
     return ConfiguredMethod(
         lifter=lifter,
         published=published,
@@ -67,12 +69,10 @@ def find_method(experiment: Experiment) -> ConfiguredMethod:
 
 
 def _configure(
-    lifter: type[Lifter], config: Any, options: dict[str, Any], method: str
+    lifter: type[Lifter], config: Any, options: dict[str, Any], prefix: str, method: str
 ) -> tuple[Any, dict[str, Any]]:
     """A configuration with options set, and those of its fields that were settled on this machine."""
-    open_config = replace(
-        config, **checked_options(options, get_type_hints(lifter.Config), "method.options", method)
-    )
+    open_config = replace(config, **checked_options(options, get_type_hints(lifter.Config), prefix, method))
     settled = lifter.resolve_config(open_config)
     values = {field.name: getattr(settled, field.name) for field in fields(settled)}
     return settled, {name: value for name, value in values.items() if value != getattr(open_config, name)}

@@ -108,6 +108,8 @@ def ready_to_predict(job: Job, store: Store, device: torch.device) -> tuple[Lift
 
 def predict_again_and_again(experiment: Experiment, root: Path, device: torch.device) -> Iterator[None]:
     """Make the predictions that are measured, over and over, and yield after each one; for another process."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     job = resolve(experiment)
     lifter, windows, sampling = ready_to_predict(job, Store(root), device)
     with torch.inference_mode(), autocast(device, job.experiment.evaluation.precision):

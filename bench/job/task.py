@@ -22,7 +22,7 @@ from filelock import Timeout
 from tqdm import tqdm
 
 from bench.config.experiment import Experiment
-from bench.devices import device_of
+from bench.devices import use_device
 from bench.job import pipeline, weights
 from bench.job.data_cache import DataCache
 from bench.job.resolve import Job, Training, resolve
@@ -108,7 +108,7 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
         return "failed"
     cache = cache or DataCache()
     jobs = [resolve(experiment, cache) for experiment in task.experiments]
-    device = device_of(task.device)
+    device = use_device(task.device)
     started = time.monotonic()
     with _use_of_device(store, device, task):
         if task.kind == "evaluate":
@@ -125,8 +125,11 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
 
 
 def _use_of_device(store: Store, device: torch.device, task: Task) -> AbstractContextManager[None]:
-    """The device, alone while a cost is measured; processes that train together only wait for each other."""
-    return nullcontext() if distributed() else store.device(str(device), alone=task.kind == "measure")
+    """The device, alone while a cost is measured; processes that train together only wait for each other.
+
+    All GPUs of a machine count as one: their numbers depend on which of them a process sees.
+    """
+    return nullcontext() if distributed() else store.device(device.type, alone=task.kind == "measure")
 
 
 def _is_done(task: Task, store: Store) -> bool:

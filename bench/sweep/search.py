@@ -24,7 +24,6 @@ from bench.job.identities import PROTOCOL_VERSION
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.resolve import Job, resolve
 from bench.results.cost import Measurement
-from bench.results.pareto import dominates
 from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.sweep.executors.base import Executor
@@ -133,7 +132,12 @@ def dominating(job: Job, measurement: Measurement, known: Mapping[str, Record], 
         measurement.cost.latency.ms_per_frame,
         measurement.cost.peak_memory_mb,
     )
-    return next((record for record in known.values() if dominates(best(record), hoped_for)), None)
+    return next((record for record in known.values() if _no_worse(best(record), hoped_for)), None)
+
+
+def _no_worse(point: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """In no objective; also where they are equal, as trials of one configuration are in time and memory."""
+    return all(mine <= theirs for mine, theirs in zip(point, other, strict=True))
 
 
 class _Trials:

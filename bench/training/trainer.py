@@ -18,7 +18,7 @@ import torch
 from tqdm import tqdm
 
 from bench.data.windows import Windows
-from bench.devices import device_of
+from bench.devices import use_device
 from bench.measure import memory
 from bench.results.record import TrainingInfo
 from bench.training import checkpoints
@@ -50,9 +50,7 @@ def accelerator_for(device: str, precision: str) -> Accelerator:
     from accelerate.state import AcceleratorState
     from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
-    place = device_of(device)
-    if place.type == "cuda":
-        torch.cuda.set_device(place)
+    place = use_device(device)
     handlers = [
         DistributedDataParallelKwargs(find_unused_parameters=True),
         InitProcessGroupKwargs(timeout=timedelta(days=2)),

@@ -31,7 +31,7 @@ def results(records: Sequence[Record], ablations: Mapping[str, Sequence[str]]) -
     Args:
         ablations: id of a run → names of the ablations that declare it.
     """
-    known = {value.metric for record in records for value in record.values}
+    known = dict.fromkeys(value.metric for record in records for value in record.values)
     named = dict.fromkeys([*ERRORS, *SCORES, *(metric for metric in known if metric not in METRICS.own)])
     metrics = {metric: described(records, metric) for metric in in_order(named) if metric in known}
     columns = (

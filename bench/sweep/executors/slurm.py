@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,8 @@ class Slurm(Executor):
         """How a job that is over ended. One without a result was killed; on a slow disk the result comes late."""
         ends = time.monotonic() + RESULT_SECONDS
         while not job.paths.result_pickle.exists():
+            with suppress(OSError):  # a change of the folder makes NFS look again what is in it
+                job.paths.folder.chmod(job.paths.folder.stat().st_mode)
             if time.monotonic() > ends:
                 return "crashed"
             time.sleep(POLL_SECONDS)

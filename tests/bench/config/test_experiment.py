@@ -4,7 +4,8 @@ import sys
 import pytest
 import yaml
 
-from bench.config.experiment import Experiment, identity, parse
+from ablations.declared import read
+from bench.config.experiment import Experiment, identity, parse, with_changes
 from models.errors import InputError
 from tests import ROOT
 
@@ -88,3 +89,20 @@ def test_wrong_use_of_a_first_name_is_one_sentence(evaluation, words):
         parse({"evaluation": evaluation}, "my.yaml")
     assert str(caught.value).startswith("my.yaml: ")
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("description", "change"),
+    [
+        ({}, ("evaluation.tail", "overlap")),
+        ({"evaluation": {"tail": "dedup"}}, ("evaluation.count_overlap", True)),
+        ({"evaluation": {"count_overlap": False}}, ("evaluation.tail", "overlap")),
+    ],
+)
+def test_a_change_wins_under_either_name(description, change):
+    assert parse(with_changes(description, [change])).evaluation.count_overlap is True
+
+
+def test_a_change_under_an_old_name_reaches_a_declared_ablation():
+    experiments = read("audit=complete").expand([("evaluation.tail", "overlap")])
+    assert {experiment.evaluation.count_overlap for experiment in experiments} == {True}

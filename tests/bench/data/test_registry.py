@@ -102,7 +102,7 @@ def test_it_is_read_by_its_name(installed: Path) -> None:
     ("arguments", "sentence"),
     [
         ({"root": None}, "data set fifteen needs the folder of frames.txt: name it as the data's root"),
-        ({"detections": "cpn"}, "data set fifteen has no 'cpn' detections: choose one of gt"),
+        ({"detections": "cpn"}, "data set fifteen has no 'cpn' detections: set them to one of gt"),
         ({"options": {"sped": 2}}, "unknown key 'data.options.sped' for fifteen: did you mean 'speed'?"),
         ({"options": {"speed": "fast"}}, "key 'data.options.speed' is 'fast', but input should be a valid number"),
         ({"name": "fiften"}, "unknown data set 'fiften': did you mean 'fifteen'?"),

@@ -15,6 +15,7 @@ from bench.data.windows import Windows
 from bench.job.resolve import resolve
 from bench.protocol.aggregation import deployable_poses
 from bench.protocol.evaluate import EvalSetting, evaluate
+from bench.protocol.metrics import Metric, joint_errors
 from bench.protocol.plugins import kept_aggregations, plugin_identity
 from bench.protocol.summary import metric_infos, summarise
 from bench.results.record import Value
@@ -179,3 +180,9 @@ def test_one_that_does_not_import_stops_nothing(tmp_path: Path, monkeypatch: pyt
     with pytest.warns(UserWarning, match="metric 'gone' of my-numbers .* cannot be imported"):
         values = evaluated()
     assert "worst" in {value.metric for value in values}
+
+
+@pytest.mark.parametrize("wrong", [{"higher_is_better": True}, {"joints": lambda skeleton: [0, 1]}])
+def test_a_metric_that_the_best_hypothesis_cannot_be_chosen_by_is_refused(wrong):
+    with pytest.raises(InputError, match="metric 'hits': P-Best and J-Best take the smallest error"):
+        Metric("hits", "Hits", "%", "joint", joint_errors, **wrong)

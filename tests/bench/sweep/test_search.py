@@ -116,6 +116,7 @@ def test_what_cannot_be_better_is_dominated(store):
 
     assert error > 0
     assert dominating(many, measured(2, 2), known, margin=0.0) == records[few.id]
+    assert dominating(many, measured(1, 1), known, margin=0.0) == records[few.id], "equal is no better"
     assert dominating(many, measured(0.5, 2), known, margin=0.0) is None, "it may be faster"
     assert dominating(many, measured(2, 0.5), known, margin=0.0) is None, "it may be smaller"
     assert dominating(many, measured(2, 2), known, margin=0.05) is None, "it may be more accurate"

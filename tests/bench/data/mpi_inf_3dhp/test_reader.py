@@ -321,7 +321,7 @@ def test_missing_and_foreign_files(tmp_path: Path, files: Any) -> None:
     with pytest.raises(InputError, match=r"data_test_3dhp\.npz does not exist"):
         read(tmp_path, "gt")
     write(tmp_path, "univ_annot3", files)
-    with pytest.raises(InputError, match="mpi_inf_3dhp has no 'cpn' detections: choose one of gt"):
+    with pytest.raises(InputError, match="mpi_inf_3dhp has no 'cpn' detections: set them to one of gt"):
         read(tmp_path, "cpn")
     with pytest.raises(
         InputError, match=r"3dhp_ori\.npz does not exist, which protocol annot3 needs.*univ_annot3"

@@ -205,5 +205,5 @@ def test_exchanges_swap_whole_limbs() -> None:
 
 
 def test_unknown_detections() -> None:
-    with pytest.raises(InputError, match="no 'hrnet' detections: choose one of gt, cpn"):
+    with pytest.raises(InputError, match="no 'hrnet' detections: set them to one of gt, cpn"):
         load("synthetic", None, "hrnet")
