@@ -105,16 +105,28 @@ def joint_errors(pred: Tensor, target: Tensor) -> Tensor:
 def aligned_joint_errors(pred: Tensor, target: Tensor) -> Tensor:
     """``joint_errors`` after the best similarity of every pose, ``[..., J, 3]`` metres → ``[..., J]`` mm.
 
-    Works through the poses in pieces that use the same memory again, so that it needs little however many there
-    are. On a CPU every thread works on poses of its own: if torch splits each operation between threads instead,
-    two are hardly faster than one, because each needs what lies in the cache of the other.
-
     Source: Martinez et al., "A simple yet effective baseline" (ICCV 2017), "protocol 2".
     """
     pred, target = torch.broadcast_tensors(pred, target)
+    return _aligned_errors(pred, target, pred.shape[-2:-1]).view(pred.shape[:-1])
+
+
+def p_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
+    """Mean over joints of ``aligned_joint_errors``, ``[..., J, 3]`` metres → ``[...]`` mm; needs less memory."""
+    pred, target = torch.broadcast_tensors(pred, target)
+    return _aligned_errors(pred, target, ()).view(pred.shape[:-2])
+
+
+def _aligned_errors(pred: Tensor, target: Tensor, joints: tuple[int, ...]) -> Tensor:
+    """Errors ``[N, J]`` (mm) of N aligned poses, or their means ``[N]`` where ``joints`` is ().
+
+    Works through the poses in pieces that use the same memory again, so that it needs little however many there
+    are. On a CPU every thread works on poses of its own: if torch splits each operation between threads instead,
+    two are hardly faster than one, because each needs what lies in the cache of the other.
+    """
     poses = pred.reshape(-1, *pred.shape[-2:])
     targets = target.reshape(poses.shape)
-    errors = poses.new_empty(poses.shape[:-1])
+    errors = poses.new_empty(len(poses), *joints)
     piece = PIECE.get(pred.device.type, GPU_PIECE)
     threads = torch.get_num_threads()
     shares = min(threads, len(poses) // piece) if pred.device.type == "cpu" else 1
@@ -127,11 +139,11 @@ def aligned_joint_errors(pred: Tensor, target: Tensor) -> Tensor:
                 list(pool.map(_align_in_pieces, *parts, repeat(piece)))
         finally:
             torch.set_num_threads(threads)
-    return errors.view(pred.shape[:-1])
+    return errors
 
 
 def _align_in_pieces(poses: Tensor, targets: Tensor, errors: Tensor, piece: int) -> None:
-    """Fill errors ``[N, J]`` (mm) of aligned poses ``[N, J, 3]``, ``piece`` poses at a time."""
+    """Fill errors ``[N, J]`` or ``[N]`` (mm) of aligned poses ``[N, J, 3]``, ``piece`` poses at a time."""
     piece = min(piece, max(1, len(poses)))
     buffers = poses.new_empty(3, piece * poses[0].numel() if len(poses) else 0)
     for out, predicted, true in zip(errors.split(piece), poses.split(piece), targets.split(piece), strict=True):
@@ -140,7 +152,8 @@ def _align_in_pieces(poses: Tensor, targets: Tensor, errors: Tensor, piece: int)
         offset = row_times(x, linear, buffers[2, : x.numel()].view(x.shape)).sub_(y)
         squared = offset.mul_(offset)
         distance = squared[:, 0].add_(squared[:, 1]).add_(squared[:, 2]).sqrt_()
-        out.copy_(distance.mul_(MILLIMETRES).t())
+        distance.mul_(MILLIMETRES)
+        out.copy_(distance.t() if out.dim() == 2 else distance.mean(0))
 
 
 def mpjpe(pred: Tensor, target: Tensor) -> Tensor:

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bench.protocol.alignment import joints_first, row_times, similarity
-from bench.protocol.metrics import PIECE, aligned_joint_errors, joint_errors
+from bench.protocol.metrics import PIECE, aligned_joint_errors, joint_errors, p_mpjpe
 from tests.bench.protocol import tensors
-from tests.parity.cases.metrics import p_mpjpe
 
 VECTORS = tensors("metrics.npz")
 

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.protocol import metrics
+from bench.protocol.metrics import p_mpjpe
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 from tests.bench.data import golden
 from tests.bench.protocol import tensors
-from tests.parity.cases.metrics import METRICS, PCK_GROUPS, p_mpjpe
+from tests.parity.cases.metrics import METRICS, PCK_GROUPS
 
 VECTORS = tensors("metrics.npz")
 PRED, TARGET = VECTORS["pred"][:, -1, 0], VECTORS["target"]

@@ -16,12 +16,12 @@ from bench.protocol.metrics import (
     joint_errors,
     mpjpe,
     n_mpjpe,
+    p_mpjpe,
     pck,
     symmetry_error,
 )
 from models.lifter import Batch
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
-from tests.parity.cases.metrics import p_mpjpe
 
 seeds = st.integers(0, 2**31 - 1)
 few = settings(max_examples=30, deadline=None)

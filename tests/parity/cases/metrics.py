@@ -8,7 +8,7 @@ from torch import Tensor
 
 from bench.data import cameras
 from bench.protocol.aggregation import aggregate_errors
-from bench.protocol.metrics import aligned_joint_errors, auc, mpjpe, mpjve, n_mpjpe, pck
+from bench.protocol.metrics import auc, mpjpe, mpjve, n_mpjpe, p_mpjpe, pck
 from models.lifter import Batch
 from tests.parity.vectors import Case, Limit, Outputs, Vectors
 
@@ -24,11 +24,6 @@ PCK_GROUPS: dict[str, tuple[int, ...]] = {
     "Total": tuple(range(14)),
 }
 """Joints of MPI-INF-3DHP that its PCK and AUC count; pelvis, spine and head centre count nowhere."""
-
-
-def p_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
-    """MPJPE after a similarity alignment of each frame, ``[..., J, 3]`` → ``[...]`` mm."""
-    return aligned_joint_errors(pred, target).mean(-1)
 
 
 PUBLISHED_AGGREGATIONS = ("P-Agg", "J-Agg", "P-Best", "J-Best")
