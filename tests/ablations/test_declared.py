@@ -115,7 +115,7 @@ WRONG = {
     "axes: tcn": "key 'axes' is 'tcn', but input should be a valid dictionary",
     "search: {trails: 30}": "unknown key 'search.trails': did you mean 'trials'?",
     "search: grid": "'search' is 'grid', but must be a mapping of the keys sampler, trials, margin",
-    "search: {sampler: tpe}": "key 'search.trials' is {'sampler': 'tpe'}, but field required",
+    "search: {sampler: tpe}": "key 'search.trials' is missing",
     "search: {trials: 0}": "key 'search.trials' is 0, but input should be greater than or equal to 1",
 }
 
