@@ -6,6 +6,7 @@ or stand for far more than they hold (aliases of aliases).
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -101,8 +102,10 @@ class _Loader(yaml.SafeLoader):
         except Exception:
             kind = node.tag.rpartition(":")[2]
             raise _fault(f"{_text(node)} cannot be read as {kind}; quote a text", node.start_mark) from None
-        if isinstance(value, int | float) and not abs(value) < LARGEST_NUMBER:  # nor is NaN
-            raise _fault(f"{_text(node)} is not a finite number of usual size", node.start_mark)
+        if isinstance(value, int) and abs(value) >= LARGEST_NUMBER:
+            raise _fault(f"{_text(node)} is beyond 64 bits", node.start_mark)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise _fault(f"{_text(node)} is not a finite number", node.start_mark)
         return value
 
 
