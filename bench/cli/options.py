@@ -18,7 +18,7 @@ from models.errors import InputError, quoted
 
 LONGEST_ARGUMENT = 1500
 LONGEST_FILE_NAME = 255
-MOST_WORKERS, MOST_THREADS, MOST_SEEDS = 10_000, 1024, 1000
+MOST_WORKERS, MOST_THREADS, MOST_SEEDS = 10_000, 1024, 500
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
