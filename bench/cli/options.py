@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -43,16 +44,17 @@ def check_arguments(arguments: Sequence[str]) -> None:
 
 
 def existing(path: Path | None) -> Path | None:
-    """What an option names, if it is there.
+    """A folder that an option names, if it is there.
 
     Raises:
-        InputError: it is not.
+        InputError: it is not, or is a file.
     """
     try:
-        if path is not None:
-            path.stat()
+        is_folder = path is None or stat.S_ISDIR(path.stat().st_mode)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name a folder that is there") from None
+    if not is_folder:
+        raise InputError(f"{path}: is a file; name a folder")
     return path
 
 

@@ -46,6 +46,7 @@ def folders(tmp_path):
         (["run", "--set", "training.clip=inf"], "'training.clip' is 'inf', but input should be a finite number"),
         (["run", "--set", "evaluation.aggregations=[]"], "'evaluation.aggregations' is []"),
         (["run", "--set", "a" + ".a" * 700 + "=1"], "no key has more than 10 parts"),
+        (["run", "--data", "human36m", "--set", "data.root=" + "r" * 300], "File name too long"),
         (["run", "--data-root", "nowhere"], "nowhere: cannot be read (No such file or directory)"),
         (["run", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["ablate", "nothing"], "unknown ablation 'nothing'"),
@@ -67,6 +68,9 @@ def test_the_root_of_data_must_be_there(command, tmp_path):
         assert result.exit_code == 2
         assert result.stderr.startswith(f"error: {root}: cannot be read (")
         assert len(result.stderr.splitlines()) == 1
+    (tmp_path / "file").touch()
+    result = invoke("data", command, "human36m", "--data-root", tmp_path / "file")
+    assert (result.exit_code, result.stderr) == (2, f"error: {tmp_path / 'file'}: is a file; name a folder\n")
 
 
 @pytest.mark.parametrize("option", ["threads", "workers"])

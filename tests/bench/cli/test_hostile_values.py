@@ -10,7 +10,7 @@ from tests.hostile import LONGEST, SCALARS, path_names, yaml_texts
 
 KEYS = (
     "method.name", "method.options.x", "data.root", "data.detections", "training.epochs", "training.clip",
-    "training", "training.weights", "evaluation.windows", "evaluation.hypotheses", "evaluation.tail", "data.name", "x",
+    "training", "training.weights", "evaluation.windows", "evaluation.hypotheses", "evaluation.tail", "x",
 )  # fmt: skip
 CASES = 150
 
