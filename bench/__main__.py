@@ -17,7 +17,8 @@ def hidden_by(home: Path) -> str | None:
     """
     for package in PACKAGES:
         found = importlib.util.find_spec(package)
-        place = next(iter(found.submodule_search_locations or [found.origin]), None) if found else None
+        folders = list(found.submodule_search_locations or ()) if found else []
+        place = folders[0] if folders else getattr(found, "origin", None)
         if place is None or Path(place).parent.resolve() != home.resolve():
             told = f"{place} hides" if place else "there is no"
             return f"{told} the package {package!r} of {home}: start in another folder, or run lifting-bench"

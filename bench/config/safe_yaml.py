@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-LARGEST = 200_000
+LARGEST = 100_000
 """Bytes of a text; the longest of this repository has 2,000."""
 
 DEEPEST = 50
@@ -77,7 +77,7 @@ class _Loader(yaml.SafeLoader):
         self._sizes[node] = self._written - before
         return node
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Read a mapping; of a key that stands twice, PyYAML would silently keep the last."""
         node = super().compose_mapping_node(anchor)
         seen = set()
@@ -114,7 +114,7 @@ def _characters(node: yaml.Node) -> int:
 
 
 def _text(node: yaml.Node) -> str:
-    return repr(node.value) if isinstance(node, yaml.ScalarNode) else f"a {node.id}"
+    return repr(node.value) if isinstance(node, yaml.ScalarNode) else "a list or mapping"
 
 
 def _fault(problem: str, mark: yaml.Mark) -> yaml.MarkedYAMLError:
