@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -44,14 +45,15 @@ from pydantic import BeforeValidator, Field, PrivateAttr
 
 from ablations.selections import with_methods_named
 from bench.config.experiment import Experiment, parse, with_changes
-from bench.config.parsing import Frozen, read_yaml, suggestion, validated
+from bench.config.parsing import Description, read_yaml, suggestion, validated
 from bench.config.registry import LAYOUTS
 from bench.results.run_set import OLD_LAYOUTS, RunSet
 from bench.sweep.search import Search, Space
-from models.errors import InputError
+from models.errors import InputError, quoted
 
 FOLDER = Path(__file__).parent
 OLD_KEYS = {"quick": "tiny_overrides", "quick_choice": "tiny_choice", "quick_title": "tiny_title"}
+MOST_EXPERIMENTS = 100_000
 
 Setting = Sequence[tuple[str, Any]]
 """(key, value) pairs that are set together."""
@@ -64,7 +66,7 @@ def _listed(value: Any) -> Any:
 Values = Annotated[tuple[Any, ...], BeforeValidator(_listed)]
 
 
-class Ablation(Frozen):
+class Ablation(Description):
     """A declared sweep; the head of this file describes the fields."""
 
     title: str
@@ -104,10 +106,11 @@ class Ablation(Frozen):
             full: leave out what is meant for the tiny preset: ``tiny_overrides`` and ``tiny_choice``.
 
         Raises:
-            InputError: a key or a value that an experiment does not have.
+            InputError: a key or a value that an experiment does not have, or too many experiments.
         """
         changes = list(changes)
         taken = self._taken(changes, full)
+        taken._check_size()
         axes = [_settings(key, values) for key, values in taken.axes.items()]
         settings = [list(itertools.chain(*combination)) for combination in itertools.product(*axes)]
         settings += [list(extra.items()) for extra in taken.also]
@@ -125,6 +128,7 @@ class Ablation(Frozen):
             raise InputError(f"{self._path}: declares no search")
         changes = list(changes)
         taken = self._taken(changes, full)
+        taken._check_size()
         settings = {key: _settings(key, values) for key, values in taken.axes.items()}
         for setting in itertools.chain(*settings.values()):
             taken._experiment(setting, changes, full)
@@ -153,6 +157,15 @@ class Ablation(Frozen):
             return self
         update = {"title": self.tiny_title or self.title, "note": self.tiny_note or self.note}
         return self.choose(self.tiny_choice).model_copy(update=update)
+
+    def _check_size(self) -> None:
+        """Refuse a product that no machine finishes, before it is written out."""
+        size = math.prod(map(len, self.axes.values())) * max(1, len(self.seeds))
+        if size > MOST_EXPERIMENTS:
+            raise InputError(
+                f"{self._path}: the product of its axes has {size:,} experiments, and at most "
+                f"{MOST_EXPERIMENTS:,} are run; leave out some values"
+            )
 
     def _experiment(self, setting: Setting, changes: Setting, full: bool) -> Experiment:
         """The experiment with these pairs set, then changed by the user; the user wins over the tiny overrides."""
@@ -211,10 +224,10 @@ def read(name: str) -> Ablation:
         InputError: no such ablation or choice, or a file that does not describe one.
     """
     name, equals, choice = name.rpartition("=") if "=" in Path(name).name else (name, "", "")
-    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
-    if not path.exists():
+    is_file = name.endswith((".yaml", ".yml"))
+    if not is_file and name not in names():
         raise InputError(f"unknown ablation {name!r}: {suggestion(name, names())}, or give a .yaml file")
-    ablation = _parsed(path)
+    ablation = _parsed(Path(name) if is_file else FOLDER / f"{name}.yaml")
     if not equals:
         return ablation
     if choice not in ablation.choices:
@@ -243,7 +256,8 @@ def _check_keys(content: Any, place: str, path: Path) -> None:
     elif isinstance(content, dict):
         for key, value in content.items():
             if not isinstance(key, str):
-                raise InputError(f"{path}: key {key!r} {f'of {place!r} ' if place else ''}is not a text; quote it")
+                where = f" of {place!r}" if place else ""
+                raise InputError(f"{path}: key {quoted(key)}{where} is not a text; quote it")
             _check_keys(value, f"{place}.{key}" if place else key, path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import torch
 
@@ -23,7 +24,7 @@ def device_of(name: str) -> torch.device:
         InputError: the device does not exist here.
     """
     kind, _, index = name.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (index and not (index.isascii() and index.isdecimal())):
+    if kind not in ("auto", "cpu", "cuda") or (index and not re.fullmatch("[0-9]{1,4}", index)):
         raise InputError(f"--device {name}: is not a device; use auto, cpu, cuda or cuda:i")
     if kind == "cuda" and not torch.cuda.is_available():
         raise InputError(f"--device {name}: torch sees no CUDA device here; use --device cpu")

@@ -1,9 +1,10 @@
-"""Pickles and archives that attack their reader, for the tests of all readers of foreign files."""
+"""Input that attacks its reader, for the tests of all readers: pickles, archives, YAML, values, paths."""
 
 from __future__ import annotations
 
 import io
 import pickle
+import random
 import resource
 import struct
 import zipfile
@@ -45,6 +46,58 @@ ATTACKS = {
     "nothing": b"",
     "only a stop": b".",
 }
+
+SCALARS = (
+    "0", "-1", "1", "0x_", "0b_", "0o9", "1_000", "2001-99-99", "2001-01-01", "12:34:56", "1e400", "1.0e+308",
+    ".inf", "-.INF", ".nan", "inf", "NaN", "9" * 30, "9" * 5000, "0x" + "f" * 300, "1:" * 60 + "1", "²", "٣",
+    "true", "off", "null", "~", "=", "<<", "tcn", "tiny", "cpn", "all", "x" * 300, "日本語", "../..", "/dev/null",
+    "''", '"\\0"', '"\\e[31m"', '"a\\nb"', '"\\ud800"', "!!int x", "!!float ''", "!!bool maybe", "!!binary '='",
+    "!!set {a}", "!!omap [a]", "!!null x", "!!python/none", "!<x> y", "&a 1", "*a", "{}", "[]", "{a: b}", "[1, 2]",
+    "[[1]]", "{1: 2}",
+)  # fmt: skip
+"""What may stand for a value in YAML or on a command line."""
+
+JOINTS = (
+    "\n",
+    " ",
+    ": ",
+    ", ",
+    "\n- ",
+    "\n  ",
+    " [",
+    "]",
+    " {",
+    "}",
+    "? ",
+    " # ",
+    "\n---\n",
+    "|\n ",
+    ">-\n ",
+    "\t%",
+)
+
+
+def yaml_texts(seed: int, number: int, parts: int = 8) -> Iterator[str]:
+    """Texts put together at random from what YAML gives a meaning; half of them are one value alone."""
+    choose = random.Random(seed)
+    for _ in range(number):
+        text = choose.choice(SCALARS)
+        for _ in range(choose.choice((0, choose.randint(1, parts)))):
+            text += choose.choice(JOINTS) + choose.choice(SCALARS)
+        yield text
+
+
+def path_names(seed: int, number: int, folder: Path) -> Iterator[str]:
+    """Paths in and around a folder that holds ``a file``: missing, too long, of other kinds, of odd letters."""
+    choose = random.Random(seed)
+    names = (
+        "x", "a file", "..", ".", "~", "n" * 255, "n" * 256, "é" * 128, "日" * 90, "a b", "'", '"', "$(true)",
+        "%41", "?", "#", "*", "-", "--out", "\n", "\x1b[31m", "\udcff", "\u202e", "con", "mlflow.db", "x.yaml",
+    )  # fmt: skip
+    starts = (str(folder), str(folder / "a file"), "/dev/null", "/proc", "/proc/self/fd", "", str(folder) + "//")
+    for _ in range(number):
+        more = [choose.choice(names) for _ in range(choose.randint(0, 3))]
+        yield "/".join([choose.choice(starts), *more])
 
 
 @contextmanager

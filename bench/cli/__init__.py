@@ -5,33 +5,67 @@ Here are the program, its commands and its exit codes; each group of commands ha
 
 from __future__ import annotations
 
-from typing import Any
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
 
 import typer
 import typer.core
 
 from bench.cli import ablate, checkpoints, data, doctor, methods, report, run, speed
+from bench.cli.options import check_arguments
 from bench.results.files import UNWRITABLE
-from models.errors import InputError
+from models.errors import InputError, shown
 
 
 class _Group(typer.core.TyperGroup):
     """Bad input is one sentence and exit code 2, Ctrl-C is 130; never a traceback for either."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with _sentences():
+            check_arguments(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _sentences():
             return super().invoke(ctx)
-        except InputError as error:
-            _complain(f"error: {error}", 2)
-        except KeyboardInterrupt:
-            _complain("interrupted; what is finished is kept, and the same command goes on from here", 130)
-        except OSError as error:
-            if error.errno not in UNWRITABLE:
-                raise
-            place = error.filename or "an output folder"
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Errors that the user can mend, as sentences on stderr and exit codes."""
+    try:
+        yield
+    except InputError as error:
+        _complain(f"error: {error}", 2)
+    except KeyboardInterrupt:
+        _complain("interrupted; what is finished is kept, and the same command goes on from here", 130)
+    except EOFError as error:  # typer would only say "Aborted."
+        _complain(f"error: a file ends before its content does ({error}); get the named files again", 2)
+    except OSError as error:
+        if error.filename is None and error.errno not in (*UNWRITABLE, errno.EIO):
+            raise
+        place = error.filename or "the store or an output folder"
+        if error.errno in (*UNWRITABLE, errno.EIO):
             _complain(
                 f"error: {place}: cannot be written ({error.strerror}); free space or name another folder", 2
             )
+        _complain(f"error: {place}: cannot be used ({error.strerror}); name another place", 2)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"lifting-bench {version('lifting-bench')}")
+        except PackageNotFoundError:
+            typer.echo("lifting-bench, not installed: it runs from its source")
+        raise typer.Exit
 
 
 app = typer.Typer(
@@ -41,6 +75,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
 app.add_typer(data.commands, name="data")
 app.command()(ablate.ablate)
 app.command()(run.run)
@@ -54,9 +99,13 @@ app.command("import-checkpoint")(checkpoints.import_checkpoint)
 
 def main() -> None:
     """Entry point of the console script."""
+    os.environ["MPLBACKEND"] = "agg"  # no window is opened, and a notebook's own backend may not be installed here
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # not every terminal has every letter
     app()
 
 
-def _complain(sentence: str, status: int) -> None:
-    typer.echo(sentence, err=True)
+def _complain(sentence: str, status: int) -> NoReturn:
+    typer.echo(shown(sentence), err=True)
     raise typer.Exit(status)

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.options import DataRoot, writable_folder
 from bench.config.registry import DATASETS
+from models.errors import shown
 
 if TYPE_CHECKING:
     from bench.data.sequence import Dataset
 
 commands = typer.Typer(help="Describe, check and prepare data sets.", no_args_is_help=True)
 
-DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set's files.")]
 Name = Annotated[str, typer.Argument(help=f"Data set: {', '.join(DATASETS.names())}.")]
 Detections = Annotated[str, typer.Option(help="Source of the 2D poses.")]
 Options = Annotated[list[str] | None, typer.Option("--set", help="Option of the reader: NAME=VALUE.")]
@@ -27,7 +28,8 @@ def describe(
     detections: Detections = "cpn",
     options: Options = None,
     pictures: Annotated[
-        Path | None, typer.Option(help="Also save pictures of poses and projections in this folder.")
+        Path | None,
+        typer.Option(help="Also save pictures of poses and projections in this folder.", callback=writable_folder),
     ] = None,
 ) -> None:
     """Read a data set and print what is in it."""
@@ -35,7 +37,7 @@ def describe(
 
     dataset = _load(name, data_root, detections, options)
     for line in describe_dataset(dataset):
-        typer.echo(line)
+        typer.echo(shown(line))
     if pictures:
         from bench.data.inspect.pictures import save_pictures
 
@@ -60,7 +62,7 @@ def check(
     files = checksums(data_root, reader.suffixes) if data_root else ()
     lines = [*files, *check_dataset(dataset, reader.complete)]
     for verdict, line in lines:
-        typer.echo(f"{verdict:7} {line}")
+        typer.echo(shown(f"{verdict:7} {line}"))
     if any(verdict == "problem" for verdict, _ in lines):
         raise typer.Exit(1)
 
@@ -68,7 +70,9 @@ def check(
 @commands.command()
 def prepare(
     source: Annotated[Path, typer.Argument(help="Folder of Human3.6M's unpacked download, with S1, S5, ….")],
-    out: Annotated[Path, typer.Option(help="Folder for data_3d_h36m.npz and data_2d_h36m_NAME.npz.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for data_3d_h36m.npz and data_2d_h36m_NAME.npz.", callback=writable_folder)
+    ],
     detections: Annotated[
         list[Path] | None, typer.Option(help="A ready-made data_2d_h36m_NAME.npz to check and put beside them.")
     ] = None,
@@ -79,7 +83,7 @@ def prepare(
 
     files, notes = build(source, out, tuple(detections or ()), force)
     for note in notes:
-        typer.echo(f"note: {note}", err=True)
+        typer.echo(shown(f"note: {note}"), err=True)
     for path, new in files.items():
         typer.echo(f"wrote {path}" if new else f"{path} is there already, with the same content")
 

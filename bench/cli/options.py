@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -11,15 +15,91 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from bench.config.registry import DATASETS, EXECUTORS
-from models.errors import InputError
+from models.errors import InputError, quoted
+
+LONGEST_ARGUMENT = 1500
+LONGEST_FILE_NAME = 255
+MOST_WORKERS, MOST_THREADS, MOST_SEEDS = 10_000, 1024, 500
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Refuse what no command can use, whatever it is meant for.
+
+    Raises:
+        InputError: an argument is empty (a variable of the shell that is not set), too long, not text, or has
+            characters that would act on the terminal and on file names in reports.
+    """
+    for number, text in enumerate(arguments, start=1):
+        if not text or re.fullmatch(r"--[\w-]+=", text):
+            raise InputError(f"argument {number} {quoted(text)} is empty: give a value or leave it out")
+        if len(text) > LONGEST_ARGUMENT:
+            raise InputError(
+                f"argument {number} {quoted(text)} has {len(text):,} characters: at most {LONGEST_ARGUMENT:,} are "
+                "read; write long descriptions into a YAML file"
+            )
+        if re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", text):
+            raise InputError(
+                f"argument {number} {quoted(text)} has characters that cannot be shown: write it without them"
+            )
+
+
+def existing(path: Path | None) -> Path | None:
+    """A folder that an option names, if it is there.
+
+    Raises:
+        InputError: it is not, or is a file.
+    """
+    try:
+        is_folder = path is None or stat.S_ISDIR(path.stat().st_mode)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name a folder that is there") from None
+    if not is_folder:
+        raise InputError(f"{path}: is a file; name a folder")
+    return path
+
+
+def folder(path: Path | None) -> Path | None:
+    """A folder that is there, or that can be.
+
+    Raises:
+        InputError: a file is in its place, or there can be no folder of this name.
+    """
+    if path is not None:
+        place = _nearest(path)
+        if not place.is_dir():
+            raise InputError(f"{place}: is a file; name a folder")
+    return path
+
+
+def writable_folder(path: Path | None) -> Path | None:
+    """A folder that can be written, looked at before the work whose result it is to hold; it is not made.
+
+    Raises:
+        InputError: it is a file, or cannot be made or written.
+    """
+    if folder(path) is not None and path is not None:
+        try:
+            with tempfile.TemporaryFile(dir=_nearest(path)):
+                pass
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror}); name another folder") from None
+    return path
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    if any(len(os.fsencode(part)) > LONGEST_FILE_NAME for part in path.parts):
+        raise InputError(f"{quoted(str(path))}: has a name that is too long; name another folder")
+    return next(place for place in (path.absolute(), *path.absolute().parents) if os.path.lexists(place))
+
 
 Preset = Annotated[str | None, typer.Option(help="Size of the methods: tiny, base or paper.")]
 DataName = Annotated[str | None, typer.Option("--data", help=f"Data set: {', '.join(DATASETS.own)}.")]
-DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set's files.")]
+DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set's files.", callback=existing)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")]
-Out = Annotated[Path, typer.Option(help="Folder for tables, figures and the summary.")]
+Out = Annotated[Path, typer.Option(help="Folder for tables, figures and the summary.", callback=writable_folder)]
 StoreFolder = Annotated[
-    Path, typer.Option("--store", help="Folder for trainings, run records and MLflow's store.")
+    Path, typer.Option("--store", help="Folder for trainings, run records and MLflow's store.", callback=folder)
 ]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", help="Override a key of every experiment: training.epochs=3.")
@@ -44,8 +124,8 @@ class SweepRequest:
     out: Out = DEFAULT_OUT
     store: StoreFolder = DEFAULT_STORE
     assignments: Assignments = None
-    workers: Annotated[int | None, typer.Option(min=1, help=WORKERS)] = None
-    threads: Annotated[int | None, typer.Option(min=1, help=THREADS)] = None
+    workers: Annotated[int | None, typer.Option(min=1, max=MOST_WORKERS, help=WORKERS)] = None
+    threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, help=THREADS)] = None
     executor: Annotated[str | None, typer.Option("--executor", help=EXECUTOR)] = None
     share: Annotated[list[str] | None, typer.Option("--share", help=SHARE)] = None
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False
@@ -61,13 +141,15 @@ class SweepRequest:
         """For each training seed what it changes, as pairs of key and value; one without any by default.
 
         Raises:
-            InputError: the seeds are no whole numbers.
+            InputError: the seeds are no whole numbers, or too many.
         """
         if self.seeds is None:
             return [[]]
         parts = [part.strip() for part in self.seeds.split(",")]
-        if not all(part.isascii() and part.isdecimal() for part in parts):
-            raise InputError(f"--seeds {self.seeds}: is not a list of whole numbers, for example 0,1,2")
+        if not all(re.fullmatch("[0-9]{1,10}", part) for part in parts):
+            raise InputError(f"--seeds {self.seeds}: is not a list of whole numbers below 2^31, for example 0,1,2")
+        if len(parts) > MOST_SEEDS:
+            raise InputError(f"--seeds: has {len(parts):,} numbers; at most {MOST_SEEDS:,} are run")
         return [[("training.seed", int(part))] for part in parts]
 
 

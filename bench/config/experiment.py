@@ -11,15 +11,15 @@ import hashlib
 import json
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WrapValidator
+from pydantic_core import PydanticCustomError
 
-from bench.config.parsing import Frozen, note_old_key, override, validated
+from bench.config.parsing import Description, FilePath, Name, note_old_key, override, printable, validated
 from bench.config.registry import AGGREGATIONS
-from models.errors import InputError
+from models.errors import InputError, quoted
 from models.optim import OptimizerName, Schedule
 
 PresetName = Literal["tiny", "base", "paper"]
@@ -27,7 +27,20 @@ AggregationName = Annotated[str, AfterValidator(AGGREGATIONS.checked)]
 Precision = Literal["fp32", "bf16", "fp16"]
 Selection = Literal["last", "validation", "test"]
 ActionLabels = Literal["given", "wrong", "empty", "random"]
-OptionValue = bool | int | float | str | None | tuple[int, ...]
+
+
+def _option(value: Any, validate: Callable[[Any], Any]) -> Any:
+    """One sentence for what pydantic says of each type that an option may have."""
+    try:
+        return validate(value)
+    except ValidationError:
+        told = "must be a finite number, a text, true, false, null or a list of whole numbers"
+        raise PydanticCustomError("option_value", "{told}", {"told": told}) from None
+
+
+OptionText = Annotated[str, AfterValidator(printable)]
+OptionValue = Annotated[bool | int | float | OptionText | tuple[int, ...] | None, WrapValidator(_option)]
+Options = dict[Name, OptionValue]
 
 FIRST_NAMES = {
     "allow_other_detections": "foreign_detections",
@@ -40,15 +53,15 @@ OVERLAP_WORDS = {False: "dedup", True: "overlap"}
 """What ``count_overlap`` was under its first name."""
 
 
-class MethodSpec(Frozen):
+class MethodSpec(Description):
     """Which method, at which size; ``options`` override fields of the preset's configuration."""
 
-    name: str = "finepose"
+    name: Name = "finepose"
     preset: PresetName = "tiny"
-    options: dict[str, OptionValue] = {}
+    options: Options = {}
 
 
-class DataSpec(Frozen):
+class DataSpec(Description):
     """Which data, and the source of the 2D poses that the method is trained on.
 
     Attributes:
@@ -58,13 +71,13 @@ class DataSpec(Frozen):
         options: of the reader. They are no part of an identity either, because they change the content.
     """
 
-    name: str = "synthetic"
-    root: Path | None = None
-    detections: str = "cpn"
-    options: dict[str, OptionValue] = {}
+    name: Name = "synthetic"
+    root: FilePath | None = None
+    detections: Name = "cpn"
+    options: Options = {}
 
 
-class TrainingSpec(Frozen):
+class TrainingSpec(Description):
     """How weights are to be made. A field left open (None) takes the value of the preset's recipe.
 
     Attributes:
@@ -94,14 +107,14 @@ class TrainingSpec(Frozen):
     seed: int = Field(default=0, ge=0, lt=2**31)
     selection: Selection = "validation"
     holdout: int = Field(default=10, ge=2, le=1000)
-    weights: Path | None = None
+    weights: FilePath | None = None
 
 
 def _all_is_none(value: Any) -> Any:
     return None if value == "all" else value
 
 
-class EvaluationSpec(Frozen):
+class EvaluationSpec(Description):
     """How numbers are made from weights.
 
     Attributes:
@@ -126,14 +139,14 @@ class EvaluationSpec(Frozen):
         seed: of the sampling noise.
     """
 
-    detections: str | None = None
+    detections: Name | None = None
     allow_other_detections: bool = False
     hypotheses: int = Field(default=5, ge=1, le=1000)
     steps: int = Field(default=5, ge=1, le=1000)
     flip: bool = True
     actions: ActionLabels = "given"
-    options: dict[str, OptionValue] = {}
-    aggregations: tuple[AggregationName, ...] = tuple(AGGREGATIONS.own)
+    options: Options = {}
+    aggregations: tuple[AggregationName, ...] = Field(default=tuple(AGGREGATIONS.own), min_length=1)
     count_overlap: bool = False
     p_best_calls: int | None = Field(default=None, ge=1, le=1_000_000)
     windows: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)
@@ -160,7 +173,7 @@ class EvaluationSpec(Frozen):
         return {FIRST_NAMES.get(key, key): value for key, value in written.items()}
 
 
-class MeasurementSpec(Frozen):
+class MeasurementSpec(Description):
     """How the cost of a prediction is measured; by default that of one window on an otherwise idle machine.
 
     Attributes:
@@ -178,7 +191,7 @@ class MeasurementSpec(Frozen):
         return ", ".join(parts)
 
 
-class Experiment(Frozen):
+class Experiment(Description):
     """One experiment, from data to numbers and their cost."""
 
     method: MethodSpec = MethodSpec()
@@ -222,6 +235,8 @@ def with_changes(description: Any, changes: Iterable[tuple[str, Any]]) -> Any:
     Raises:
         InputError: the description has an old and a new name of one key, or an old key has a wrong value.
     """
+    if not isinstance(description, Mapping):
+        return description  # ``parse`` says what is wrong with it
     changed = _with_current_keys(description, note_old_key)
     for key, value in changes:
         changed = override(changed, *_under_current_key(key, value))
@@ -261,7 +276,7 @@ def _counts_overlap(tail: Any) -> bool:
     for counts, word in OVERLAP_WORDS.items():
         if word == tail:
             return counts
-    raise InputError(f"key 'evaluation.tail' is {tail!r}, but must be 'dedup' or 'overlap'")
+    raise InputError(f"key 'evaluation.tail' is {quoted(tail)}, but must be 'dedup' or 'overlap'")
 
 
 def identity(description: Any) -> str:

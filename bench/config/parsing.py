@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import difflib
 import functools
+import math
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
-from models.errors import InputError
+from bench.config.safe_yaml import LARGEST, YamlError, load_yaml
+from models.errors import InputError, quoted, shown
 
 Model = TypeVar("Model", bound=BaseModel)
+Written = TypeVar("Written", str, Path)
+
+MOST_SENTENCES = 5
+"""So many faults of a description are told at most."""
+
+DEEPEST_KEY = 10
+"""Parts of a key: ``a.b.c`` has three."""
 
 
 class Frozen(BaseModel):
@@ -23,55 +33,86 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Description(Frozen):
+    """Base of what people write: every number of it is finite."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+def printable(value: Written) -> Written:
+    """The text or path itself, if it has no control characters: those of a name would go to the terminal.
+
+    Raises:
+        PydanticCustomError: it has some, or characters that are no text (of a path that is not UTF-8).
+    """
+    if re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", str(value)):
+        raise PydanticCustomError("unprintable", "must have no control characters: write it without them")
+    return value
+
+
+Name = Annotated[str, Field(max_length=200), AfterValidator(printable)]
+FilePath = Annotated[Path, AfterValidator(printable)]
+
+
 def validated(model: type[Model], description: Any, source: str) -> Model:
     """Build a pydantic model, or say in plain words what is wrong with its description."""
     try:
         return model.model_validate(description)
     except ValidationError as error:
-        sentences = [_sentence(model, problem) for problem in error.errors()]
+        problems = error.errors()
+        sentences = [_sentence(model, problem) for problem in problems[:MOST_SENTENCES]]
+        if len(problems) > MOST_SENTENCES:
+            sentences.append(f"and {len(problems) - MOST_SENTENCES:,} more faults of it")
         raise InputError(f"{source}: " + "; ".join(sentences)) from None
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file.
+    """The content of a YAML file; ``load_yaml`` says what is refused.
 
     Raises:
-        InputError: the file is missing or is not YAML.
+        InputError: the file is missing, cannot be read, or is not such YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        place = str(error).replace("\n", " ")
-        raise InputError(f"{path}: is not valid YAML ({place}); correct the file") from None
+    if len(content) > LARGEST:
+        raise InputError(f"{path}: has more than {LARGEST:,} bytes; give the path of a YAML file")
+    try:
+        return load_yaml(content.decode("utf-8-sig"))
+    except (YamlError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not valid YAML ({error}); correct the file") from None
 
 
 def override(description: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """A copy of a nested mapping with ``a.b.c`` set to ``value``."""
+    """A copy of a nested mapping with ``a.b.c`` set to ``value``; where there is no mapping, nothing is set.
+
+    Raises:
+        InputError: the key has too many parts.
+    """
+    if key.count(".") >= DEEPEST_KEY:
+        raise InputError(f"unknown key {quoted(key)}: no key has more than {DEEPEST_KEY} parts")
     head, _, rest = key.partition(".")
-    changed = dict(description)
-    if not rest:
-        changed[head] = value
-        return changed
-    below = changed.get(head)
-    changed[head] = override(below if isinstance(below, Mapping) else {}, rest, value)
-    return changed
+    below = description.get(head)
+    if rest and below is not None and not isinstance(below, Mapping):
+        return dict(description)  # ``parse`` says what is wrong with it
+    return {**description, head: override(below or {}, rest, value) if rest else value}
 
 
 def parse_assignment(text: str, option: str = "--set") -> tuple[str, Any]:
     """``"training.epochs=3"`` → ``("training.epochs", 3)``; the value is read as YAML.
 
     Raises:
-        InputError: no ``=``, no key, or a value that is not YAML.
+        InputError: no ``=``, no key, or a value that ``load_yaml`` refuses.
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise InputError(f"{option} {text}: is not of the form key=value, for example training.epochs=3")
     try:
-        return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise InputError(f"{option} {text}: the value is not valid YAML; quote it") from None
+        return key.strip(), load_yaml(value)
+    except YamlError as error:
+        raise InputError(f"{option} {shown(text, 500)}: the value is not valid YAML ({error}); quote it") from None
 
 
 def checked_options(
@@ -92,12 +133,15 @@ def checked_options(
     for key, value in options.items():
         if key not in hints:
             told = suggestion(key, list(hints)) if hints else "it has no options"
-            raise InputError(f"unknown key '{prefix}.{key}' for {owner}: {told}")
+            raise InputError(f"unknown key '{prefix}.{shown(key, 200)}' for {owner}: {told}")
         try:
             checked[key] = TypeAdapter(hints[key]).validate_python(value)
         except ValidationError as error:
             allowed = error.errors()[0]["msg"]
-            raise InputError(f"key '{prefix}.{key}' is {value!r}, but {allowed[0].lower()}{allowed[1:]}") from None
+            found = f"key '{prefix}.{key}' is {quoted(value)}"
+            raise InputError(f"{found}, but {allowed[0].lower()}{allowed[1:]}") from None
+        if isinstance(checked[key], float) and not math.isfinite(checked[key]):
+            raise InputError(f"key '{prefix}.{key}' is {quoted(value)}, but must be a finite number")
     return checked
 
 
@@ -114,15 +158,18 @@ def suggestion(word: str, known: list[str]) -> str:
 
 
 def _sentence(model: type[BaseModel], problem: Any) -> str:
-    path = ".".join(str(part) for part in problem["loc"])
+    path = shown(".".join(str(part) for part in problem["loc"]), 200)
     if problem["type"] == "extra_forbidden":
         known = list(_model_at(model, problem["loc"][:-1]).model_fields)
         return f"unknown key {path!r}: {suggestion(str(problem['loc'][-1]), known)}"
     if problem["type"] in ("model_type", "model_attributes_type"):
         keys = ", ".join(_model_at(model, problem["loc"]).model_fields)
-        return f"{path or 'the description'!r} is {problem['input']!r}, but must be a mapping of the keys {keys}"
+        found = f"{path or 'the description'!r} is {quoted(problem['input'])}"
+        return f"{found}, but must be a mapping of the keys {keys}"
+    if problem["type"] == "missing":
+        return f"key {path!r} is missing"
     allowed = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"key {path!r} is {problem['input']!r}, but {allowed}" if path else allowed
+    return f"key {path!r} is {quoted(problem['input'])}, but {allowed}" if path else allowed
 
 
 def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:

@@ -19,7 +19,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from bench.config.experiment import Experiment, identity
-from bench.config.parsing import Frozen
+from bench.config.parsing import Description
 from bench.job.identities import PROTOCOL_VERSION
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.resolve import Job, resolve
@@ -41,7 +41,7 @@ GRACE_SECONDS = 60
 """A trial without a sign of life for so long is tried again, by whichever program asks next."""
 
 
-class Search(Frozen):
+class Search(Description):
     """How a search goes through the product of an ablation's axes.
 
     Attributes:

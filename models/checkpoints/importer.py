@@ -75,7 +75,7 @@ class ImportedCheckpoint:
         return safetensors.torch.save({name: tensor.contiguous() for name, tensor in self.state.items()}, metadata)
 
 
-def import_checkpoint(path: Path, adapter: CheckpointAdapter, **options: Any) -> ImportedCheckpoint:
+def import_checkpoint(path: Path, adapter: CheckpointAdapter, /, **options: Any) -> ImportedCheckpoint:
     """Read a published checkpoint.
 
     Args:

@@ -1,10 +1,13 @@
+import itertools
+
 import pytest
 
-from ablations.declared import names, read, read_all
+from ablations.declared import Ablation, names, read, read_all
 from bench.config.registry import METHODS
 from bench.job.data_cache import DataCache
 from bench.job.resolve import resolve
 from models.errors import InputError
+from tests.hostile import check_sentence, yaml_texts
 
 DEFAULT = {"methods", "prompts", "blocks", "sampling", "counterfactuals", "audit", "pareto"}
 
@@ -103,6 +106,8 @@ WRONG = {
     "layout: mian": "key 'layout' is 'mian', but there is no such layout: did you mean 'main'?",
     "layout: 3": "key 'layout' is 3, but input should be a valid string",
     "choices: {small: {}}\ntiny_choice: smal": "key 'tiny_choice' is 'smal', which is no choice of it: did you",
+    "budget: .inf": "is not valid YAML (line 3, column 9: '.inf' is not a finite number)",
+    "base: {training: {clip: .inf}}": "'.inf' is not a finite number",
     "tiny_choice: small": "key 'tiny_choice' is 'small', which is no choice of it: it has none",
     "choices: {small: {also: [tcn]}}": "key 'choices.small.also' must be a list of mappings of keys to values",
     "choices: {small: tcn}": "key 'choices.small' is 'tcn', but input should be a valid dictionary",
@@ -115,7 +120,7 @@ WRONG = {
     "axes: tcn": "key 'axes' is 'tcn', but input should be a valid dictionary",
     "search: {trails: 30}": "unknown key 'search.trails': did you mean 'trials'?",
     "search: grid": "'search' is 'grid', but must be a mapping of the keys sampler, trials, margin",
-    "search: {sampler: tpe}": "key 'search.trials' is {'sampler': 'tpe'}, but field required",
+    "search: {sampler: tpe}": "key 'search.trials' is missing",
     "search: {trials: 0}": "key 'search.trials' is 0, but input should be greater than or equal to 1",
 }
 
@@ -223,3 +228,39 @@ def test_a_choice_replaces_the_values_of_an_axis(tmp_path):
     complete = {(e.method.name, e.data.detections) for e in read("methods=complete").expand()}
     assert tiny == {pair for pair in complete if pair[1] == "cpn" or pair[0] in core - {"mixste"}}
     assert core == {"mean_pose", "nearest_pose", "tcn", "mixste", "d3dp", "finepose"}
+
+
+def test_a_product_that_no_machine_finishes_is_refused_before_it_is_written_out(tmp_path):
+    path = tmp_path / "mine.yaml"
+    axes = ", ".join(f"a{axis}: [{', '.join(map(str, range(100)))}]" for axis in range(9))
+    path.write_text(f"title: T\nlayout: pareto\naxes: {{{axes}}}\nsearch: {{trials: 3}}\n")
+    for expand in (read(str(path)).expand, read(str(path)).space):
+        with pytest.raises(InputError, match=r"the product of its axes has 1,000,000,000,000,000,000 experiments"):
+            expand()
+
+
+@pytest.mark.parametrize("name", ["", "../methods", "methods=", "x" * 300, "/dev/null", "tests"])
+def test_other_names_are_unknown(name):
+    with pytest.raises(InputError, match="unknown ablation|has no choice"):
+        read(name)
+
+
+@pytest.mark.parametrize("name", ["gone.yaml", "x" * 300 + ".yaml", "gone.yml=core"])
+def test_files_that_cannot_be_read_are_told(name):
+    with pytest.raises(InputError, match=r": cannot be read \(.*\); give the path of a YAML file"):
+        read(name)
+
+
+def test_random_files_are_one_sentence_or_experiments(tmp_path):
+    path = tmp_path / "mine.yaml"
+    keys = list(Ablation.model_fields)
+    refused = 0
+    for text, key in zip(yaml_texts(seed=21, number=300, parts=3), itertools.cycle(keys), strict=False):
+        path.write_text(f"layout: runs\naxes: {{method.name: [tcn]}}\ntitle: T\n{key}: {text}\n", errors="replace")
+        try:
+            ablation = read(str(path))
+            _ = ablation.space() if ablation.search else ablation.expand()
+        except InputError as error:
+            check_sentence(error)
+            refused += 1
+    assert refused > 100

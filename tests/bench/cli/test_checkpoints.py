@@ -38,6 +38,14 @@ def test_a_file_is_written_in_place_of_an_older_one(tmp_path: Path) -> None:
     assert target.stat().st_size > 1000
 
 
+@pytest.mark.parametrize("name", ["path", "adapter", "nothing", "", "a b"])
+def test_an_option_that_there_is_not_is_told(name: str, tmp_path: Path) -> None:
+    command = ["import-checkpoint", str(MIXSTE), "--method", "mixste", "--set", f"{name}=1"]
+    result = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "x")])
+    check_refused(result, "is not of the form" if not name else f"{name!r}")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_method_without_published_checkpoints_is_named(tmp_path: Path) -> None:
     result = import_checkpoint(tmp_path / "x", method="mean_pose")
     check_refused(result, "'mean_pose' has no published checkpoints: take one of anatomy, d3dp, diffpose, ")

@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.sweep import run as sweep
+from models.errors import InputError
 
 
 def invoke(*arguments):
@@ -27,7 +28,26 @@ def folders(tmp_path):
         (["run", "--data", "human36m"], "needs the folder of data_3d_h36m.npz"),
         (["run", "--seeds", "a"], "is not a list of whole numbers"),
         (["run", "--seeds", "²"], "is not a list of whole numbers"),
+        (["run", "--seeds", "9" * 1000], "is not a list of whole numbers below 2^31"),
+        (["run", "--seeds", "0" + ",0" * 700], "--seeds: has 701 numbers; at most 500 are run"),
+        (
+            ["run", "--seeds", "9999999999"],
+            "'training.seed' is 9999999999, but input should be less",
+        ),
         (["run", "--device", "cuda:²"], "is not a device"),
+        (["run", "--device", "cuda:" + "9" * 1400], "is not a device"),
+        (["run", "--method", ""], "argument 3 '' is empty: give a value or leave it out"),
+        (["run", "--data="], "argument 2 '--data=' is empty"),
+        (["run", "--method", "x" * 2000], "has 2,000 characters: at most 1,500 are read"),
+        (["run", "--method", "\x1b[31m\0\n"], "'\\x1b[31m\\x00\\n' has characters that cannot be shown"),
+        (["run", "\udcff.yaml"], "argument 2 '\\udcff.yaml' has characters that cannot be shown"),
+        (["run", "n" * 300 + ".yaml"], ": cannot be read (File name too long)"),
+        (["run", "--set", "training.clip=.inf"], "'.inf' is not a finite number"),
+        (["run", "--set", "training.clip=inf"], "'training.clip' is 'inf', but input should be a finite number"),
+        (["run", "--set", "evaluation.aggregations=[]"], "'evaluation.aggregations' is []"),
+        (["run", "--set", "a" + ".a" * 700 + "=1"], "no key has more than 10 parts"),
+        (["run", "--data", "human36m", "--set", "data.root=" + "r" * 300], "File name too long"),
+        (["run", "--data-root", "nowhere"], "nowhere: cannot be read (No such file or directory)"),
         (["run", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["ablate", "nothing"], "unknown ablation 'nothing'"),
         (["report"], "runset.json: is missing"),
@@ -41,6 +61,60 @@ def test_one_sentence_and_code_2(arguments, words, folders):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("command", ["check", "describe"])
+def test_the_root_of_data_must_be_there(command, tmp_path):
+    for root in (tmp_path / "gone", tmp_path / ("n" * 300)):
+        result = invoke("data", command, "--data-root", root)
+        assert result.exit_code == 2
+        assert result.stderr.startswith(f"error: {root}: cannot be read (")
+        assert len(result.stderr.splitlines()) == 1
+    (tmp_path / "file").touch()
+    result = invoke("data", command, "human36m", "--data-root", tmp_path / "file")
+    assert (result.exit_code, result.stderr) == (2, f"error: {tmp_path / 'file'}: is a file; name a folder\n")
+
+
+@pytest.mark.parametrize("option", ["threads", "workers"])
+@pytest.mark.parametrize("number", ["0", "-1", "99999999999999999999", "9" * 1400, "²", "1e3"])
+def test_numbers_out_of_range_are_refused(option, number, folders):
+    result = invoke("run", f"--{option}", number, *folders)
+    assert result.exit_code == 2
+    assert f"Invalid value for '--{option}'" in result.stderr
+    assert len(result.stderr) < 5000
+
+
+PLACES = {
+    "a file": lambda folder: folder / "file",
+    "below a file": lambda folder: folder / "file" / "x",
+    "a long name": lambda folder: folder / "new" / ("n" * 256),
+    "not of this world": lambda folder: "/proc/new/x",
+}
+
+
+@pytest.mark.parametrize("command", [["run", "--method", "toy"], ["ablate", "sampling"], ["report"]])
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_out_is_looked_at_before_anything_is_done(command, place, tmp_path, monkeypatch, toy_suite):
+    monkeypatch.setattr(sweep, "run", lambda *arguments: pytest.fail("it runs"))
+    (tmp_path / "file").touch()
+    result = invoke(*command, "--store", tmp_path / "store", "--out", place(tmp_path))
+    assert result.exit_code == 2, result.output
+    assert "name a" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_store_that_is_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    for command in (["run"], ["report"], ["doctor"]):
+        result = invoke(*command, "--store", tmp_path / "file")
+        assert (result.exit_code, result.stderr) == (2, f"error: {tmp_path / 'file'}: is a file; name a folder\n")
+
+
+def test_the_version_is_printed():
+    result = invoke("--version")
+    assert result.exit_code == 0
+    assert result.output.startswith("lifting-bench")
+
+
 def test_an_unknown_device(folders, toy_suite):
     result = invoke("run", "--method", "toy", "--device", "gpu0", *folders)
     assert result.exit_code == 2
@@ -52,6 +126,11 @@ def test_an_unknown_device(folders, toy_suite):
     [
         (KeyboardInterrupt(), 130, "what is finished is kept"),
         (OSError(28, "No space left on device", "/some/where"), 2, "/some/where: cannot be written"),
+        (OSError(28, "No space left on device"), 2, "the store or an output folder: cannot be written"),
+        (OSError(5, "Input/output error"), 2, "the store or an output folder: cannot be written"),
+        (OSError(36, "File name too long", "x\ny"), 2, "x\\ny: cannot be used (File name too long)"),
+        (EOFError("too short"), 2, "a file ends before its content does (too short)"),
+        (InputError("\x1b[31m" + "x" * 9000), 2, "error: \\x1b[31mxxx"),
     ],
 )
 def test_interruption_and_a_full_disk(monkeypatch, toy_suite, folders, error, code, words):

@@ -8,6 +8,7 @@ from ablations.declared import read
 from bench.config.experiment import Experiment, identity, parse, with_changes
 from models.errors import InputError
 from tests import ROOT
+from tests.hostile import check_sentence
 
 
 def test_yaml_round_trip():
@@ -38,6 +39,44 @@ def test_wrong_descriptions_are_answered_with_path_finding_and_way_out(descripti
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize(
+    ("description", "words"),
+    [
+        ({"training": {"clip": float("inf")}}, "'training.clip' is inf, but input should be a finite number"),
+        ({"training": {"decay": "nan"}}, "'training.decay' is 'nan', but input should be a finite number"),
+        ({"method": {"options": {"x": float("nan")}}}, "'method.options.x' is nan, but must be a finite number"),
+        (
+            {"method": {"options": {"x": ["a"]}}},
+            "'method.options.x' is ['a'], but must be a finite number",
+        ),
+        ({"data": {"root": "a\0b"}}, "'data.root' is 'a\\x00b', but must have no control characters"),
+        ({"training": {"weights": "a\nb"}}, "'training.weights' is 'a\\nb', but must have no control characters"),
+        ({"data": {"detections": "\x1b[31m"}}, "'data.detections' is '\\x1b[31m', but must have no control"),
+        ({"method": {"options": {"x": "\x1b"}}}, "'method.options.x' is '\\x1b', but must be"),
+        ({"data": {"detections": "d" * 300}}, "but string should have at most 200 characters"),
+        ({"evaluation": {"aggregations": []}}, "'evaluation.aggregations' is [], but"),
+        ({f"key{number}": 1 for number in range(20_000)}, "; and 19,995 more faults of it"),
+    ],
+)
+def test_values_that_mean_nothing_are_one_short_sentence(description, words):
+    with pytest.raises(InputError) as caught:
+        parse(description)
+    assert words in str(caught.value)
+    check_sentence(caught.value)
+
+
+@pytest.mark.parametrize("whole", [None, [], [1], 3, "text"])
+def test_a_description_that_is_no_mapping_is_told_also_with_changes(whole):
+    changed = with_changes(whole, [("method.name", "tcn"), ("evaluation.tail", "dedup")])
+    with pytest.raises(InputError, match=r"^my\.yaml: 'the description' is .* must be a mapping of the keys"):
+        parse(changed, "my.yaml")
+
+
+def test_a_change_below_a_value_does_not_replace_it():
+    with pytest.raises(InputError, match=r"^my\.yaml: 'method' is 'tcn', but must be a mapping of the keys"):
+        parse(with_changes({"method": "tcn"}, [("method.name", "mixste")]), "my.yaml")
 
 
 def test_identity_ignores_order_and_sees_content():

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from bench.config.parsing import checked_options, override, parse_assignment, read_yaml, suggestion
 from models.errors import InputError
+from tests.hostile import check_sentence
 
 
 def test_override_leaves_the_original_alone():
@@ -9,6 +12,13 @@ def test_override_leaves_the_original_alone():
     assert override(original, "training.seed", 2) == {"training": {"epochs": 1, "seed": 2}}
     assert override(original, "data.name", "x") == {"training": {"epochs": 1}, "data": {"name": "x"}}
     assert original == {"training": {"epochs": 1}}
+
+
+def test_nothing_is_set_where_there_is_no_mapping():
+    assert override({"training": 3}, "training.seed", 2) == {"training": 3}
+    assert override({"training": None}, "training.seed", 2) == {"training": {"seed": 2}}
+    with pytest.raises(InputError, match="no key has more than 10 parts"):
+        override({}, "a" + ".a" * 5000, 1)
 
 
 def test_assignments_are_yaml():
@@ -22,6 +32,16 @@ def test_assignments_are_yaml():
 def test_unreadable_files(tmp_path):
     with pytest.raises(InputError, match=r"gone\.yaml: cannot be read"):
         read_yaml(tmp_path / "gone.yaml")
+    for path in (tmp_path, tmp_path / "gone.yaml" / "x", tmp_path / ("n" * 300), Path("/dev/zero")):
+        with pytest.raises(InputError, match="give the path of a YAML file") as told:
+            read_yaml(path)
+        check_sentence(told.value)
+    marked = tmp_path / "marked.yaml"
+    marked.write_bytes(b"\xef\xbb\xbfa: 1")  # as editors on Windows write it
+    assert read_yaml(marked) == {"a": 1}
+    marked.write_bytes("a: 1".encode("utf-16"))
+    with pytest.raises(InputError, match="is not valid YAML .*codec can't decode"):
+        read_yaml(marked)
     broken = tmp_path / "broken.yaml"
     broken.write_text("a: [1")
     with pytest.raises(InputError, match="is not valid YAML"):
@@ -36,6 +56,9 @@ def test_options_are_brought_to_their_declared_types():
         checked_options({"width": 3}, {}, "options", "tcn")
     with pytest.raises(InputError, match=r"key 'options\.widths' is 'x', but input should be a valid integer"):
         checked_options({"widths": "x"}, {"widths": int}, "options", "tcn")
+    for value in (float("inf"), "inf", "nan"):
+        with pytest.raises(InputError, match=r"key 'options\.rate' is .*, but must be a finite number"):
+            checked_options({"rate": value}, {"rate": float}, "options", "tcn")
 
 
 def test_a_suggestion_is_the_nearest_word_or_all_of_them():
