@@ -15,9 +15,6 @@ Found = TypeVar("Found")
 FARTHEST = 1e9
 """Metres, millimetres or pixels: greater coordinates count as infinite, and are long before float32 ends."""
 
-MOST_NAMED = 5
-"""Things of one kind that a sentence names."""
-
 _LONGEST = 60
 
 
@@ -38,9 +35,9 @@ def shown(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def named(names: abc.Collection[str]) -> str:
+def named(names: abc.Collection[str], most: int = 5) -> str:
     """Names, separated by commas; of many the first ones and how many there are beside them."""
-    first = [*names][:MOST_NAMED]
+    first = [*names][:most]
     more = len(names) - len(first)
     return ", ".join(first) + (f" and {more:,} more" if more else "")
 
