@@ -62,7 +62,7 @@ def check_length(value: Any, length: int, place: str, what: str) -> abc.Sequence
     if not listed or len(value) != length:
         found = f"{type(value).__name__} of {len(value)}" if isinstance(value, list | tuple) else in_words(value)
         raise InputError(f"{place}: {what} but {found}: export the file again")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def check_number(value: Any, low: float, high: float, place: str, what: str) -> float:

@@ -94,9 +94,12 @@ def checksums(root: Path, suffixes: tuple[str, ...]) -> Iterator[Line]:
     """
     if not os.path.isdir(root):
         raise InputError(f"{root} is no folder: name the folder that has the files of the data set")
-    for path in (path for path in sorted(root.iterdir()) if path.suffix in suffixes):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    for path in (path for path in sorted(root.iterdir()) if path.suffix in suffixes and path.is_file()):
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}): correct its permissions") from None
         yield "ok", f"{path.name}: {path.stat().st_size:,} bytes, SHA-256 {digest}"
 
 

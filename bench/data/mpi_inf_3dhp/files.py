@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -81,8 +82,11 @@ def find_file(root: Path, split: str, protocol: str) -> Path:
         InputError: only the file of the other protocol is there.
     """
     path = root / f"data_{split}_3dhp{SUFFIX[protocol]}.npz"
-    others = [name for name, suffix in SUFFIX.items() if (root / f"data_{split}_3dhp{suffix}.npz").is_file()]
-    if others and not path.is_file():
+    files = {name: root / f"data_{split}_3dhp{suffix}.npz" for name, suffix in SUFFIX.items()}
+    others = [
+        name for name, file in files.items() if os.path.isfile(file)
+    ]  # False for names that no file can have
+    if others and protocol not in others:
         raise InputError(
             f"{path} does not exist, which protocol {protocol} needs: add it, or set protocol to {others[0]}, "
             "whose file is there"
@@ -212,7 +216,7 @@ def _annotated_activity(path: Path) -> np.ndarray:
         import h5py
     except ImportError:
         raise InputError(f"{path}: is read with h5py, which is not installed: pip install h5py") from None
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"{path} does not exist: name the folder of the test set that has TS1 to TS6")
     try:
         with h5py.File(path) as file:

@@ -217,6 +217,7 @@ def test_bones_may_change_as_the_published_annotation_does(dataset: Dataset) -> 
 def test_checksums_of_data_files(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"abc")
     (tmp_path / "film.mp4").write_bytes(b"long")
+    (tmp_path / "folder.npz").mkdir()
     digest = hashlib.sha256(b"abc").hexdigest()
     assert list(checksums(tmp_path, (".npz", ".bvh"))) == [("ok", f"a.npz: 3 bytes, SHA-256 {digest}")]
     for name in ("nowhere", "a.npz", "a" * 300):
