@@ -30,5 +30,5 @@ def check_at_load(dataset: Dataset, place: str) -> Dataset:
                 f"{place}, {dataset.detections} detections: cannot be right ({finding.text}): correct the files; "
                 "`data check` says more"
             )
-    notes = [f"Doubtful by `data check`: {finding.text}" for finding in found if finding.odd or finding.doubtful]
+    notes = [f"Doubtful, by data check: {finding.text}" for finding in found if finding.odd or finding.doubtful]
     return replace(dataset, notes=(*dataset.notes, *notes)) if notes else dataset

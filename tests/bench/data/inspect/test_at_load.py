@@ -162,7 +162,7 @@ def test_it_says_what_the_check_says(dataset: Dataset) -> None:
 def test_a_take_that_is_wrong_is_named_under_tables(dataset: Dataset, change: Change, words: str) -> None:
     found = check_at_load(changed(dataset, change, take="S9/Greeting"), "here")
     assert found.fingerprint == dataset.fingerprint
-    matching = [note for note in found.notes if note.startswith("Doubtful by `data check`: ")]
+    matching = [note for note in found.notes if note.startswith("Doubtful, by data check: ")]
     (named,) = [note for note in matching if note.split(": ")[1] == words.split(":")[0]]
     assert "S9/Greeting" in named
 

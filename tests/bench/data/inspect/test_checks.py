@@ -191,7 +191,7 @@ def test_lost_detections_are_named_and_do_not_count_elsewhere(dataset: Dataset) 
     lines = {line.split(":")[0]: (verdict, line) for verdict, line in check(changed(dataset, few_lost, only=1))}
     verdict, line = lines.pop("detections")
     assert verdict == "note"
-    assert line.endswith("in 4 frames of 480: S9/Walking/55011271 frames 3, 40-42")
+    assert line.endswith("in 4 frames of 480: S9/Walking frames 3, 40-42 in 1 camera")
     assert {verdict for verdict, _ in lines.values()} == {"ok"}
 
 
