@@ -62,21 +62,7 @@ class Human36M(Reader):
                 wrong, 2D is shorter than 3D, a coordinate is not finite, or a take to skip is not there.
         """
         file_3d, file_2d = root / FILE_3D, _detections_path(root, detections)
-        stored = read_each(
-            {
-                str(file_3d): lambda: read_subjects(file_3d, "positions_3d"),
-                str(file_2d): lambda: _read_2d(file_2d),
-            },
-            "files",
-        )
-        poses, keypoints = (with_usual_names(takes, path) for path, takes in stored.items())
-        notes = notes_on_names(stored[str(file_3d)], poses)
-        del stored  # so that takes can be freed one by one
-        if _remove_left_out(poses) | _remove_left_out(keypoints):
-            notes.append(
-                f"{' '.join(LEFT_OUT)} (the first take) is left out, as in the field: its video is damaged"
-            )
-        check_same_takes(file_3d, poses, file_2d, keypoints)
+        poses, keypoints, notes = _read_both(file_3d, file_2d)
         poses, skipped = without_takes(poses, skip_takes, str(file_3d))
         if skipped:
             notes.append(f"Takes left out by skip_takes: {', '.join(skipped)}")
@@ -103,6 +89,24 @@ def label(train: tuple[Sequence, ...], test: tuple[Sequence, ...]) -> str:
 
 def _detections_path(root: Path, detections: str) -> Path:
     return root / f"{PREFIX_2D}{FILE_NAMES.get(detections, detections)}.npz"
+
+
+def _read_both(file_3d: Path, file_2d: Path) -> tuple[dict[str, Actions], dict[str, Actions], list[str]]:
+    """The takes of both files under their usual names, the same in both, and notes on them."""
+    stored = read_each(
+        {
+            str(file_3d): lambda: read_subjects(file_3d, "positions_3d"),
+            str(file_2d): lambda: _read_2d(file_2d),
+        },
+        "files",
+    )
+    poses, keypoints = (with_usual_names(takes, path) for path, takes in stored.items())
+    notes = notes_on_names(stored[str(file_3d)], poses)
+    del stored  # so that takes can be freed one by one
+    if _remove_left_out(poses) | _remove_left_out(keypoints):
+        notes.append(f"{' '.join(LEFT_OUT)} (the first take) is left out, as in the field: its video is damaged")
+    check_same_takes(file_3d, poses, file_2d, keypoints)
+    return poses, keypoints, notes
 
 
 def _read_2d(path: Path) -> dict[str, Actions]:

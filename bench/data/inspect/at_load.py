@@ -23,7 +23,8 @@ def check_at_load(dataset: Dataset, place: str) -> Dataset:
         InputError: the 3D poses are not before their cameras, the 2D poses are not where these cameras see the 3D
             poses, left and right differ, or many frames have no detections. The sentence is ``data check``'s.
     """
-    found = findings(measure(dataset.train + dataset.test, dataset.skeleton, FRAMES))
+    views = measure(dataset.train + dataset.test, dataset.skeleton, FRAMES)
+    found = findings(views) if views else []
     for finding in found:
         if finding.wrong:  # the first one explains the others
             raise InputError(

@@ -77,11 +77,12 @@ def measure(sequences: abc.Sequence[Sequence], skeleton: Skeleton, frames: int) 
     """Measure sequences at evenly spaced frames that count and have detections: so many of each, or all of one.
 
     Args:
-        sequences: of any lengths; each must have a frame that counts.
+        sequences: of any lengths; those without frames are left out.
         skeleton: of all of them.
         frames: of each sequence; a shorter one has some of them several times.
     """
     views = []
+    sequences = [sequence for sequence in sequences if len(sequence)]
     for begin in range(0, len(sequences), CHUNK):
         part = sequences[begin : begin + CHUNK]
         lost = [lost_frames(sequence) for sequence in part]
@@ -93,6 +94,8 @@ def measure(sequences: abc.Sequence[Sequence], skeleton: Skeleton, frames: int) 
 def lost_frames(sequence: Sequence) -> np.ndarray:
     """``[T]`` bool, frames that count and whose 2D joints are all in one place: nobody was detected."""
     pose = sequence.pose_2d
+    if pose.shape[1] == 1:  # a single point is always in one place
+        return np.zeros(len(pose), dtype=bool)
     lost = (pose[:, 0] == pose[:, -1]).all(axis=-1)  # quick to look at; rarely true
     rows = np.flatnonzero(lost)
     lost[rows] = (pose[rows] == pose[rows, :1]).all(axis=(1, 2))
@@ -100,10 +103,9 @@ def lost_frames(sequence: Sequence) -> np.ndarray:
 
 
 def _rows(sequence: Sequence, lost: np.ndarray, frames: int) -> np.ndarray:
-    counts = ~lost if sequence.valid is None else sequence.valid & ~lost
-    if not counts.any():
-        counts = np.ones(len(sequence), dtype=bool) if sequence.valid is None else sequence.valid
-    rows = np.flatnonzero(counts)
+    every = np.ones(len(sequence), dtype=bool)
+    valid = every if sequence.valid is None else sequence.valid
+    rows = np.flatnonzero(next(choice for choice in (valid & ~lost, valid, every) if choice.any()))
     return rows[np.linspace(0, len(rows) - 1, frames).round().astype(int)]
 
 
@@ -153,6 +155,8 @@ def _slopes(given: np.ndarray, true: np.ndarray) -> np.ndarray:
 def _agreement(given: np.ndarray, true: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
     """``[S]`` frames in which left lies on the same side of right in both, and in which that can be told."""
     left, right = list(skeleton.left), list(skeleton.right)
+    if not left:
+        return np.zeros(len(given), dtype=int), np.zeros(len(given), dtype=int)
     one, other = ((points[:, :, left] - points[:, :, right]).mean(axis=2) for points in (given, true))
     tells = np.linalg.norm(other, axis=-1) > APART
     return (((one * other).sum(-1) > 0) & tells).sum(axis=1), tells.sum(axis=1)
@@ -229,10 +233,10 @@ def _shifts(views: abc.Sequence[View]) -> Finding:
 
 
 def _depths(views: abc.Sequence[View]) -> Finding:
-    nearest = min(views, key=lambda view: view.depth)
+    nearest, farthest = min(views, key=lambda view: view.depth), max(views, key=lambda view: view.distance[1])
     least, most = min(view.distance[0] for view in views), max(view.distance[1] for view in views)
     fine = nearest.depth > 0 and DISTANCE[0] < least and most < DISTANCE[1]
-    unit = "; are the 3D poses in metres?" if most > DISTANCE[1] or least < DISTANCE[0] else ""
+    unit = f"; are the 3D poses of {farthest.sequence.key} in metres?" if most > DISTANCE[1] else ""
     text = (
         f"cameras: root {least:.2f} to {most:.2f} m away, every joint at least {nearest.depth:.2f} m ahead "
         f"({nearest.sequence.key})"

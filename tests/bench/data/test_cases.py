@@ -63,7 +63,7 @@ def test_12_longer_detections_are_cut(made: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("case", "detections", "words"),
     [
-        ("06", "cpn", "are the 3D poses in metres?"),
+        ("06", "cpn", "in metres?"),
         ("07", "cpn", "as large as these: pixels of another image size, or no pixels"),
         ("12 custom", "mine", "subject output.mp4 is none of S1, S5"),
         ("12 raw", "mine", "has no key 'positions_2d' but boxes, keypoints"),

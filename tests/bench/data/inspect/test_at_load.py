@@ -114,7 +114,7 @@ def test_real_motion_passes_unchanged(detections: str) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (in_millimetres, "cameras: root .* are the 3D poses in metres"),
+        (in_millimetres, "cameras: root .* are the 3D poses of .* in metres"),
         (behind_the_camera, "cameras: root .*, every joint at least -"),
         (normalised_twice, r"projection: .* they seem 0\.002 times as large"),
         (of_half_the_size, r"projection: .* they seem 0\.49 times as large"),
@@ -130,6 +130,30 @@ def test_what_cannot_be_right_is_refused(dataset: Dataset, change: Change, words
     with pytest.raises(InputError, match=rf"^data x in y, cpn detections: cannot be right \({words}") as caught:
         check_at_load(changed(dataset, change), "data x in y")
     check_sentence(caught.value)
+
+
+def test_one_take_in_another_unit_is_named(dataset: Dataset) -> None:
+    with pytest.raises(InputError, match="are the 3D poses of S5/Photo 1/.* in metres"):
+        check_at_load(changed(dataset, in_millimetres, take="S5/Photo 1"), "here")
+
+
+def test_odd_data_sets_of_other_packages_are_judged_by_what_they_have(dataset: Dataset) -> None:
+    def without_frames_that_count(s: Sequence) -> Sequence:
+        return replace(s, valid=np.zeros(len(s), dtype=bool))
+
+    def of_one_joint(s: Sequence) -> Sequence:
+        return replace(s, pose_2d=s.pose_2d[:, :1], pose_3d=s.pose_3d[:, :1])
+
+    few = replace(dataset, train=dataset.train[:8], test=dataset.test[:4])
+    empty = replace(few.test[0], pose_2d=few.test[0].pose_2d[:0], pose_3d=few.test[0].pose_3d[:0])
+    one_joint = replace(changed(few, of_one_joint), skeleton=replace(HUMAN36M, left=(), right=()))
+    for odd in (
+        changed(few, without_frames_that_count),
+        replace(few, test=(*few.test, empty)),
+        replace(few, train=(), test=()),
+        one_joint,
+    ):
+        assert check_at_load(odd, "here") is odd
 
 
 def test_exchanged_cameras_are_refused(dataset: Dataset) -> None:
