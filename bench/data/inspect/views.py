@@ -22,6 +22,7 @@ SHIFTED = 0.015  # of the image's width: what all joints of a sequence may have 
 DISTANCE = (0.5, 30.0)  # metres of the root from the camera
 APART = 0.01  # screen units between the means of left and right joints
 AGREEING = 0.9  # share of frames in which left and right of 2D and 3D are the same
+CONFUSED = 0.75  # below this share no detector is that bad: the data are wrong
 TELLING = 6  # frames of a sequence that must tell left from right before it is judged by itself
 LOST = 0.1  # share of frames without detections
 FEW = 0.05  # share of sequences that may be wrong by themselves before the whole set is
@@ -246,14 +247,15 @@ def _depths(views: abc.Sequence[View]) -> Finding:
 
 def _sides(views: abc.Sequence[View]) -> Finding:
     agree, tell = (sum(view.sides[place] for view in views) for place in (0, 1))
+    share = _share((agree, tell))
     shares = [_share(view.sides) if view.sides[1] >= TELLING else 1.0 for view in views]
     place = int(np.argmin(shares))
     against = float(np.mean(np.array(shares) <= 0.5))
     text = (
-        f"sides: left and right of 2D agree with 3D in {_share((agree, tell)):.2%} of the frames that tell, "
+        f"sides: left and right of 2D agree with 3D in {share:.2%} of the frames that tell, "
         f"{shares[place]:.1%} in {views[place].sequence.key}"
     )
-    return Finding(text, wrong=_share((agree, tell)) <= AGREEING or against > FEW, odd=against > 0)
+    return Finding(text, wrong=share <= CONFUSED or against > FEW, odd=share <= AGREEING or against > 0)
 
 
 def _share(counts: tuple[int, int]) -> float:

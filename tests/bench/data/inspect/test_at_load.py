@@ -156,6 +156,15 @@ def test_odd_data_sets_of_other_packages_are_judged_by_what_they_have(dataset: D
         assert check_at_load(odd, "here") is odd
 
 
+def test_a_poor_detector_is_doubtful_and_not_refused(dataset: Dataset) -> None:
+    def often_confused(s: Sequence) -> Sequence:
+        turned = s.pose_2d[:, list(HUMAN36M.mirrored_order)]
+        return replace(s, pose_2d=np.where(np.arange(len(s))[:, None, None] % 6, s.pose_2d, turned))
+
+    (note,) = check_at_load(changed(dataset, often_confused), "here").notes
+    assert note.startswith("Doubtful, by data check: sides: left and right of 2D agree with 3D in 8")
+
+
 def test_exchanged_cameras_are_refused(dataset: Dataset) -> None:
     with pytest.raises(InputError, match="projection: .* other cameras, takes or frames"):
         check_at_load(with_cameras_exchanged(dataset), "here")
