@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 commands = typer.Typer(help="Describe, check and prepare data sets.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help=f"Data set: {', '.join(DATASETS.names())}.")]
-Detections = Annotated[str, typer.Option(help="Source of the 2D poses.")]
+Detections = Annotated[
+    str | None, typer.Option(help="Source of the 2D poses; if not given cpn, or the first that the data set has.")
+]
 Options = Annotated[list[str] | None, typer.Option("--set", help="Option of the reader: NAME=VALUE.")]
 
 
@@ -25,7 +27,7 @@ Options = Annotated[list[str] | None, typer.Option("--set", help="Option of the 
 def describe(
     name: Name = "synthetic",
     data_root: DataRoot = None,
-    detections: Detections = "cpn",
+    detections: Detections = None,
     options: Options = None,
     pictures: Annotated[
         Path | None,
@@ -49,7 +51,7 @@ def describe(
 def check(
     name: Name = "synthetic",
     data_root: DataRoot = None,
-    detections: Detections = "cpn",
+    detections: Detections = None,
     options: Options = None,
 ) -> None:
     """Read a data set and check whether it can be right; exit code 1 when it cannot."""
@@ -60,7 +62,7 @@ def check(
     reader = find_reader(name)
     dataset = _load(name, data_root, detections, options)
     files = checksums(data_root, reader.suffixes) if data_root else ()
-    lines = [*files, *check_dataset(dataset, reader.complete)]
+    lines = [*files, *check_dataset(dataset, reader.complete, reader.changing)]
     for verdict, line in lines:
         typer.echo(shown(f"{verdict:7} {line}"))
     if any(verdict == "problem" for verdict, _ in lines):
@@ -88,8 +90,11 @@ def prepare(
         typer.echo(f"wrote {path}" if new else f"{path} is there already, with the same content")
 
 
-def _load(name: str, root: Path | None, detections: str, options: list[str] | None) -> Dataset:
+def _load(name: str, root: Path | None, detections: str | None, options: list[str] | None) -> Dataset:
     import bench.data
     from bench.config.parsing import parse_assignment
 
+    if detections is None:
+        offered = bench.data.find_reader(name).detections
+        detections = "cpn" if "cpn" in offered else offered[0]
     return bench.data.load(name, root, detections, dict(parse_assignment(text) for text in options or []))

@@ -22,19 +22,25 @@ from models.errors import InputError
 _SHOWN_KEYS = 10
 
 
-def read_archive(path: Path, key: str) -> object:
+def read_archive(path: Path, key: str, optional: bool = False) -> object:
     """The value stored under ``key``: an array, or what a 0-d object array holds (nested dicts of arrays).
+
+    Args:
+        path: of the file.
+        key: in it.
+        optional: None is given where the file has no such key.
 
     Raises:
         InputError: the file is missing, cut short or no ``.npz``; it has no such key; it claims to hold more than
             a file of its size can; or its pickle asks for something other than arrays and plain containers, which
             is then neither imported nor run.
     """
-    if not path.is_file():
-        raise InputError(f"{path} does not exist: put the file there, or name the folder that has it")
+    _check_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             check_archive(archive)
+            if optional and f"{key}.npy" not in archive.namelist():
+                return None
             _check_key(archive, path, key)
             member = archive.getinfo(f"{key}.npy")
             with archive.open(member) as stream:
@@ -47,11 +53,41 @@ def read_archive(path: Path, key: str) -> object:
             "it was not run: get the file from its publisher, or save arrays and dicts only"
         ) from error
     except zipfile.BadZipFile as error:
-        raise InputError(f"{path} is cut short, damaged or not an .npz archive: get it again") from error
+        raise InputError(f"{path} {_what_it_is(path)}") from error
     except Exception as error:  # a damaged pickle can raise almost anything
         raise InputError(
             f"{path} cannot be read at key '{key}' ({one_line(error)}): get the file again"
         ) from error
+
+
+def _check_file(path: Path) -> None:
+    """``InputError`` if there is no such file, or one that may not be read."""
+    try:
+        path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):  # ValueError: NUL in its name
+        raise InputError(f"{path} does not exist: put the file there, or name the folder that has it") from None
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}): correct its name or its permissions"
+        ) from None
+
+
+def _what_it_is(path: Path) -> str:
+    """What a file is that is no archive, and the way out."""
+    with path.open("rb") as file:
+        begin = file.read(200).lstrip().lower()
+    for known, sentence in _OTHER_FILES.items():
+        if begin.startswith(known):
+            return sentence
+    return "is cut short, damaged or not an .npz archive: get it again"
+
+
+_OTHER_FILES = {
+    b"<!doctype": "is a web page, not an .npz archive: the download was refused, get it again in a browser",
+    b"<html": "is a web page, not an .npz archive: the download was refused, get it again in a browser",
+    b"version https://git-lfs": "is a pointer of Git LFS, not the .npz archive itself: run `git lfs pull`",
+    b"\x93numpy": "is a single array (.npy), not an .npz archive: save it with np.savez under its key",
+}
 
 
 class _ForeignPickleError(Exception):
@@ -89,6 +125,11 @@ class _ArrayUnpickler(PlainUnpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         raise _ForeignPickleError("a persistent object")
+
+    def put(self, target: Any, items: list[Any]) -> None:
+        """Put items into a dict; keys that NumPy's whole numbers are become Python's."""
+        keys = [key.item() if type(key) in _WHOLE_NUMBERS else key for key in items[::2]]
+        super().put(target, [part for pair in zip(keys, items[1::2], strict=True) for part in pair])
 
     def build(self, target: Any, state: Any) -> None:
         """Fill an array that ``_reconstruct`` made, or set a data type's byte order."""
@@ -149,13 +190,23 @@ def _reshaped(unpickler: PlainUnpickler, data: Any, dtype: Any, shape: Any, orde
     return _buffer(unpickler, data, dtype).reshape(shape, order=order)
 
 
+def _scalar(unpickler: PlainUnpickler, dtype: Any, data: Any) -> Any:
+    """A NumPy scalar; a text as Python's, which may be a key."""
+    value = _buffer(unpickler, data, dtype)[0]
+    return value.item() if isinstance(value, np.str_) else value
+
+
+_WHOLE_NUMBERS = tuple(np.dtype(code).type for code in np.typecodes["AllInteger"])
 # what a pickle may name; each is called with the unpickler and the pickle's arguments
 _NAMES: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): None,
     ("numpy", "dtype"): lambda unpickler, code, *flags: _DataType(code),
     ("numpy._core.multiarray", "_reconstruct"): lambda unpickler, *unused: np.ndarray((0,), dtype=np.int8),
-    ("numpy._core.multiarray", "scalar"): lambda unpickler, dtype, data: _buffer(unpickler, data, dtype)[0],
+    ("numpy._core.multiarray", "scalar"): _scalar,
     ("numpy._core.numeric", "_frombuffer"): _reshaped,
     ("collections", "OrderedDict"): lambda unpickler: OrderedDict(),
+    ("collections", "defaultdict"): lambda unpickler, *factory: {},
+    ("builtins", "dict"): lambda unpickler: {},
+    ("builtins", "list"): lambda unpickler: [],
     ("_codecs", "encode"): lambda unpickler, text, encoding: _bytes_of(unpickler, text),
 }

@@ -30,6 +30,8 @@ class Reader(ABC):
         suffixes: endings of its data files, of which ``data check`` prints size and hash.
         train_subjects, test_subjects: of its split; empty where the files or the options say it.
         complete: frames (for training, for testing) in all cameras of the complete set; None if nobody knows.
+        changing: standard deviation of a limb bone's length by its mean up to which the published annotation is
+            known to go; 0 where bones are rigid.
     """
 
     name: ClassVar[str]
@@ -41,6 +43,7 @@ class Reader(ABC):
     train_subjects: ClassVar[tuple[str, ...]] = ()
     test_subjects: ClassVar[tuple[str, ...]] = ()
     complete: ClassVar[tuple[int, int] | None] = None
+    changing: ClassVar[float] = 0.0
 
     @abstractmethod
     def read(self, root: Path, detections: str) -> Dataset:

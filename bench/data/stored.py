@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 from collections import abc
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
 from models.errors import InputError
 
-FARTHEST = 1e9  # metres, millimetres or pixels: greater coordinates count as infinite
+Found = TypeVar("Found")
+
+FARTHEST = 1e9
+"""Metres, millimetres or pixels: greater coordinates count as infinite, and are long before float32 ends."""
+
+_LONGEST = 60
 
 
 def in_words(value: object) -> str:
-    """Type and shape of an array ("float32 [9, 17, 2]"); of anything else the name of its type."""
-    return f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else type(value).__name__
+    """What a file holds, in few words: "float32 [9, 17, 2]", "the number 3.5", "dict"; no more of its content."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {list(value.shape)}"
+    if isinstance(value, bool | int | float | np.number) and len(text := shown(value)) < _LONGEST:
+        return f"the number {text}"
+    return type(value).__name__
+
+
+def shown(value: object) -> str:
+    """A name or a number of a foreign file, printable and short."""
+    if isinstance(value, int) and value.bit_length() > 200:  # Python refuses to write out very long numbers
+        return f"a number of {value.bit_length():,} bits"
+    text = ascii(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def named(names: abc.Collection[str], most: int = 5) -> str:
+    """Names, separated by commas; of many the first ones and how many there are beside them."""
+    first = [*names][:most]
+    more = len(names) - len(first)
+    return ", ".join(first) + (f" and {more:,} more" if more else "")
 
 
 def check_dict(value: Any, place: str, content: str) -> dict[Any, Any]:
@@ -25,10 +50,29 @@ def check_dict(value: Any, place: str, content: str) -> dict[Any, Any]:
 
 
 def check_names(names: abc.Iterable[Any], known: abc.Collection[str], place: str, kind: str) -> None:
-    """``InputError`` if one of the names is not known. ``kind``: of what they are names."""
-    for name in names:
-        if name not in known:
-            raise InputError(f"{place}: {kind} {name!r} is none of {', '.join(known)}: remove it")
+    """``InputError`` if some of the names are not known. ``kind``: of what they are names."""
+    strange = [shown(name) for name in names if name not in known]
+    if strange:
+        raise InputError(f"{place}: {kind} {named(strange)} is none of {', '.join(known)}: remove it")
+
+
+def check_length(value: Any, length: int, place: str, what: str) -> abc.Sequence[Any]:
+    """A list, tuple or array with so many entries, or ``InputError``. ``what``: what is wrong with any other."""
+    listed = isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
+    if not listed or len(value) != length:
+        found = f"{type(value).__name__} of {len(value)}" if isinstance(value, list | tuple) else in_words(value)
+        raise InputError(f"{place}: {what} but {found}: export the file again")
+    return value
+
+
+def check_number(value: Any, low: float, high: float, place: str, what: str) -> float:
+    """A number from ``low`` to ``high``, also as an array of one number, or ``InputError``."""
+    if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "fiu":
+        value = value.reshape(()).item()
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not real or not low <= value <= high:
+        raise InputError(f"{place}: {what}: {in_words(value)} is no number from {low:g} to {high:g}")
+    return float(value)
 
 
 def check_poses(value: Any, place: str, joints: int, coordinates: tuple[int, ...]) -> np.ndarray:
@@ -49,18 +93,47 @@ def check_poses(value: Any, place: str, joints: int, coordinates: tuple[int, ...
 
 def check_finite(array: np.ndarray, place: str) -> None:
     """``InputError`` with the first frame ``[frames, …]`` that has NaN or infinity."""
-    fine = np.abs(array) < FARTHEST  # which NaN is not
-    if not fine.all():
-        frame = int(np.argwhere(~fine)[0, 0])
-        raise InputError(f"{place}: NaN or infinite coordinate in frame {frame}: repair or remove the take")
+    if not array.size or (float(array.min()) > -FARTHEST and float(array.max()) < FARTHEST):  # NaN is neither
+        return
+    fine = np.abs(array.astype(np.float64)) < FARTHEST
+    bad = np.flatnonzero(~fine.reshape(len(array), -1).all(axis=1))
+    count = f" ({len(bad):,} frames of {len(array):,} have one)" if len(bad) > 1 else ""
+    raise InputError(f"{place}: NaN or infinite coordinate in frame {bad[0]}{count}: repair or remove the take")
 
 
 def check_per_frame(value: Any, place: str, frames: int, allowed: abc.Collection[int]) -> np.ndarray:
     """One of the allowed numbers for each frame, as ``[frames]``, or ``InputError``."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of unequal lengths
+        array = np.empty(0, dtype=object)
     if array.dtype.kind not in "fiub" or array.size != frames or max(array.shape, default=0) != frames:
         raise InputError(f"{place} is {in_words(value)}, not one number for each of {frames} frames")
     strange = sorted(set(np.unique(array).tolist()) - set(allowed))
     if strange:
         raise InputError(f"{place} holds {strange[0]:g}, none of {min(allowed)} to {max(allowed)}")
     return array.reshape(-1)
+
+
+def read_each(reads: abc.Mapping[str, Callable[[], Found]], kind: str) -> dict[str, Found]:
+    """What every one of several functions gives; the failures of all of them are one sentence.
+
+    Args:
+        reads: by the name of what is read.
+        kind: what the names are names of.
+
+    Raises:
+        InputError: the first failure, and the names of whatever else cannot be used.
+    """
+    found = {}
+    failures: dict[str, InputError] = {}
+    for name, read in reads.items():
+        try:
+            found[name] = read()
+        except InputError as error:
+            failures[name] = error
+    if failures:
+        first, *others = failures
+        more = f"; other {kind} that cannot be used: {named(others)}" if others else ""
+        raise InputError(f"{failures[first]}{more}") from failures[first]
+    return found

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bench.data
+from bench.data.inspect.at_load import check_at_load
 from bench.data.sequence import Dataset
 from bench.data.splits import held_out_takes
 
@@ -25,11 +26,16 @@ class DataCache:
         self._held_out: dict[tuple[str, str, int], list[str]] = {}
 
     def load(self, name: str, root: Path | None, detections: str, options: Mapping[str, Any]) -> Dataset:
-        """As ``bench.data.load``, which is asked only once for the same data."""
+        """As ``bench.data.load``, asked only once for the same data, with the checks of ``check_at_load``.
+
+        Raises:
+            InputError: the data cannot be read, or cannot be right.
+        """
         key = (name, root, detections, tuple(sorted(options.items())))
         dataset = self._loaded.pop(key, None)
         if dataset is None:
             dataset = bench.data.load(name, root, detections, dict(options))
+            dataset = check_at_load(dataset, f"data {name}" + (f" in {root}" if root else ""))
         while len(self._loaded) >= MOST_DATA_SETS:
             del self._loaded[next(iter(self._loaded))]
         self._loaded[key] = dataset  # at the end: used last

@@ -13,16 +13,15 @@ import numpy as np
 
 from bench.data.archive import read_archive
 from bench.data.human36m.cameras import SUBJECTS
-from bench.data.stored import check_finite, check_poses
+from bench.data.human36m.keypoints import Order, in_our_order
+from bench.data.human36m.takes import Actions
+from bench.data.stored import check_finite, check_length, check_poses, named
 from models.errors import InputError
 
 FILE_3D = "data_3d_h36m.npz"
 PREFIX_2D = "data_2d_h36m_"
 JOINTS = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)  # of the 32 that are stored
-LEFT_OUT = ("S11", "Directions")  # its video is damaged; the whole field leaves it out
 LONGEST_NAME = 100
-
-Actions = dict[str, Any]
 
 
 def read_subjects(path: Path, key: str) -> dict[str, Actions]:
@@ -40,7 +39,7 @@ def read_subjects(path: Path, key: str) -> dict[str, Actions]:
     unknown = sorted(set(value) - set(SUBJECTS))
     if unknown:
         raise InputError(
-            f"{path}: subject {unknown[0]} is none of {', '.join(SUBJECTS)}, with known cameras: remove it"
+            f"{path}: subject {named(unknown)} is none of {', '.join(SUBJECTS)}, with known cameras: remove it"
         )
     return {subject: dict(actions) for subject, actions in value.items()}
 
@@ -50,11 +49,14 @@ def check_same_takes(
 ) -> None:
     """Raise ``InputError`` if a take is in one of the files only."""
     for here, there, has, lacks in ((poses, keypoints, file_3d, file_2d), (keypoints, poses, file_2d, file_3d)):
-        for subject, actions in here.items():
-            missing = sorted(set(actions) - set(there.get(subject, ())))
-            if missing or subject not in there:
-                what = f"{subject}/{missing[0]}" if subject in there else f"subject {subject}"
-                raise InputError(f"{what} is in {has} but not in {lacks}: use two files of one origin")
+        missing = [f"subject {subject}" for subject in here if subject not in there]
+        missing += [
+            f"{subject}/{action}"
+            for subject, actions in here.items()
+            for action in sorted(set(actions) - set(there.get(subject, actions)))
+        ]
+        if missing:
+            raise InputError(f"{named(missing)} is in {has} but not in {lacks}: use two files of one origin")
 
 
 def world_poses(stored: Any, place: str) -> np.ndarray:
@@ -71,13 +73,14 @@ def world_poses(stored: Any, place: str) -> np.ndarray:
     return world
 
 
-def camera_views(stored: Any, place: str, frames: int) -> tuple[np.ndarray, ...]:
+def camera_views(stored: Any, place: str, frames: int, order: Order = "h36m") -> tuple[np.ndarray, ...]:
     """The 2D poses of a take in its four cameras, cut to its 3D length.
 
     Args:
         stored: in the file.
         place: file and take, for sentences.
         frames: of the 3D poses.
+        order: of the joints in the file.
 
     Returns:
         Four arrays ``[frames, 17, 2 or 3]``: pixels, and in a third column the confidence.
@@ -86,21 +89,27 @@ def camera_views(stored: Any, place: str, frames: int) -> tuple[np.ndarray, ...]
         InputError: not four cameras, another shape, fewer frames than in 3D, a value that is not finite, or a
             confidence in some of the cameras only.
     """
-    if not isinstance(stored, list | tuple | np.ndarray) or len(stored) != 4:
-        raise InputError(f"{place}: 2D poses must be a list of 4 arrays, one per camera: export them again")
-    views = []
-    for number, view in enumerate(stored):
-        camera = f"{place}, camera {number}"
-        array = check_poses(view, f"{camera}: the array of 2D poses", 17, (2, 3))
-        if len(array) < frames:
-            raise InputError(
-                f"{camera}: {len(array)} frames of 2D for {frames} of 3D: run the detector on the whole take"
-            )
-        check_finite(array[:frames], camera)
-        views.append(array[:frames])
+    stored = check_length(stored, 4, place, "2D poses are not a list of 4 arrays, one per camera,")
+    views = [_view(view, f"{place}, camera {number}", frames) for number, view in enumerate(stored)]
     if len({view.shape[2] for view in views}) > 1:
         raise InputError(f"{place}: only some of its cameras have a confidence: give it to all four or to none")
-    return tuple(views)
+    return tuple(in_our_order(view, order) for view in views)
+
+
+def _view(stored: Any, camera: str, frames: int) -> np.ndarray:
+    """The 2D poses of a take in one camera; ``camera``: its name, for sentences."""
+    if isinstance(stored, np.ndarray) and stored.ndim == 3 and stored.shape[1] == 16:
+        raise InputError(
+            f"{camera}: 16 joints, as stacked hourglass networks give in MPII's order, which has no spine and no "
+            "nose: take detections in Human3.6M's 17 joints, or COCO's with metadata that say so"
+        )
+    array = check_poses(stored, f"{camera}: the array of 2D poses", 17, (2, 3))
+    if len(array) < frames:
+        raise InputError(
+            f"{camera}: {len(array)} frames of 2D for {frames} of 3D: run the detector on the whole take"
+        )
+    check_finite(array[:frames], camera)
+    return array[:frames]
 
 
 def _is_name(name: Any) -> bool:

@@ -20,30 +20,20 @@ from bench.data.human36m import cameras as human36m_cameras
 from bench.data.human36m.files import (
     FILE_3D,
     JOINTS,
-    LEFT_OUT,
     PREFIX_2D,
     camera_views,
     check_same_takes,
     read_subjects,
 )
+from bench.data.human36m.keypoints import METADATA, joint_order
+from bench.data.human36m.takes import ACTIONS, LEFT_OUT, usual_name, with_usual_names
 from bench.results.files import atomic
 from models.checkpoints.restricted_unpickler import one_line
 from models.errors import InputError
-from models.skeleton import HUMAN36M
 
-ACTIONS = (
-    "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases", "Sitting",
-    "SittingDown", "Smoking", "Waiting", "WalkDog", "WalkTogether", "Walking",
-)  # fmt: skip
 TAKES = 2  # of each action by each subject
 THIGH = (0.2, 0.8)  # metres between which the median distance of hip and knee lies
 FAR_OFF = 50.0  # pixels that the median detection of a take in a camera may lie from the projection
-METADATA = {
-    "layout_name": "h36m",
-    "num_joints": len(HUMAN36M.joints),
-    "keypoints_symmetry": [list(HUMAN36M.left), list(HUMAN36M.right)],
-}
-
 Subjects = dict[str, dict[str, Any]]
 
 
@@ -111,8 +101,7 @@ def _files(source: Path, subject: str) -> dict[str, tuple[Path, Callable[[Path],
             files = sorted((root / subject / folder).glob(f"*{suffix}"))
             if files:
                 takes = [path.name.removesuffix(suffix) for path in files]
-                takes = [take.replace("TakingPhoto", "Photo").replace("WalkingDog", "WalkDog") for take in takes]
-                return {take: (path, read) for take, path in zip(takes, files, strict=True)}
+                return {usual_name(take): (path, read) for take, path in zip(takes, files, strict=True)}
     return {}
 
 
@@ -201,7 +190,12 @@ def _checked_detections(path: Path, file_3d: Path, poses: Subjects, exact: Subje
         raise InputError(f"{path}: detections must be called {PREFIX_2D}NAME.npz: rename the file")
     if path.name == f"{PREFIX_2D}gt.npz":
         raise InputError(f"{path}: the gt poses are made here: leave the file out")
-    keypoints = read_subjects(path, "positions_2d")
+    if joint_order(path) != "h36m":
+        raise InputError(
+            f"{path}: its joints are in COCO's order: copy the file beside the prepared ones as it is, since "
+            "reading it converts it and tables say so"
+        )
+    keypoints = with_usual_names(read_subjects(path, "positions_2d"), str(path))
     keypoints.get(LEFT_OUT[0], {}).pop(LEFT_OUT[1], None)
     check_same_takes(file_3d, poses, path, keypoints)
     for subject, actions in keypoints.items():

@@ -5,22 +5,25 @@ Split and joints follow Martinez et al., "A simple yet effective baseline", ICCV
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
 
-from bench.data.human36m import cameras as human36m_cameras
+from bench.data.human36m.cameras import SUBJECTS, cameras
 from bench.data.human36m.files import (
     FILE_3D,
-    LEFT_OUT,
     PREFIX_2D,
-    Actions,
     camera_views,
     check_same_takes,
     read_subjects,
     world_poses,
 )
+from bench.data.human36m.keypoints import CONVERTED, Order, joint_order
+from bench.data.human36m.takes import LEFT_OUT, Actions, notes_on_names, with_usual_names, without_takes
 from bench.data.packing import Recording, pack
 from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
+from bench.data.stored import named, read_each
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
@@ -42,12 +45,13 @@ class Human36M(Reader):
     test_subjects = ("S9", "S11")
     complete = (1_559_752, 543_344)
 
-    def read(self, root: Path, detections: str) -> Dataset:
+    def read(self, root: Path, detections: str, *, skip_takes: str = "") -> Dataset:
         """Read both files, check them against each other, and bring every take into its four cameras.
 
         Args:
             root: folder with the two files.
             detections: one of ``detections``, or the NAME of any ``data_2d_h36m_NAME.npz`` in the folder.
+            skip_takes: takes that are left out, "S9/Greeting, S9/Waiting 1".
 
         Returns:
             Training and test subjects, as far as the files have them. A third column of the 2D poses is the
@@ -55,19 +59,21 @@ class Human36M(Reader):
 
         Raises:
             InputError: a file is missing, damaged or foreign; the files do not fit each other; a shape is
-                wrong, 2D is shorter than 3D, or a coordinate is not finite.
+                wrong, 2D is shorter than 3D, a coordinate is not finite, or a take to skip is not there.
         """
-        file_3d, file_2d = root / FILE_3D, _detections_file(root, detections)
-        poses = read_subjects(file_3d, "positions_3d")
-        keypoints = read_subjects(file_2d, "positions_2d")
-        notes = _remove_left_out(poses) | _remove_left_out(keypoints)
-        check_same_takes(file_3d, poses, file_2d, keypoints)
-        recordings = [
-            _recordings(subjects, file_3d, poses, file_2d, keypoints)
-            for subjects in (self.train_subjects, self.test_subjects)
-        ]
-        _check_confidence(file_2d, recordings[0] + recordings[1])
-        train, test = (pack(part, fps=50.0) for part in recordings)
+        file_3d, file_2d = root / FILE_3D, _detections_path(root, detections)
+        poses, keypoints, notes = _read_both(file_3d, file_2d)
+        poses, skipped = without_takes(poses, skip_takes, str(file_3d))
+        if skipped:
+            notes.append(f"Takes left out by skip_takes: {', '.join(skipped)}")
+        order = joint_order(file_2d)
+        if order == "coco":
+            notes.append(CONVERTED)
+        takes = _recordings(file_3d, poses, file_2d, keypoints, order)
+        _check_confidence(file_2d, takes)
+        train, test = (
+            pack(_of(subjects, takes, file_3d), fps=50.0) for subjects in (self.train_subjects, self.test_subjects)
+        )
         source = SHORT_NAMES.get(detections, detections)
         return self.dataset(train, test, label=label(train, test), detections=source, notes=sorted(notes))
 
@@ -81,47 +87,78 @@ def label(train: tuple[Sequence, ...], test: tuple[Sequence, ...]) -> str:
     return f"data in Human3.6M format ({subjects} subjects, {counts[1]:,} test frames)"
 
 
-def _detections_file(root: Path, detections: str) -> Path:
-    path = root / f"{PREFIX_2D}{FILE_NAMES.get(detections, detections)}.npz"
-    if path.is_file() or not root.is_dir():
-        return path
-    present = sorted(file.stem.removeprefix(PREFIX_2D) for file in root.glob(f"{PREFIX_2D}*.npz"))
-    names = ", ".join(SHORT_NAMES.get(name, name) for name in present) or "none"
-    raise InputError(
-        f"{path} does not exist, so there are no '{detections}' detections: choose one that is there ({names}) "
-        "or add the file"
+def _detections_path(root: Path, detections: str) -> Path:
+    return root / f"{PREFIX_2D}{FILE_NAMES.get(detections, detections)}.npz"
+
+
+def _read_both(file_3d: Path, file_2d: Path) -> tuple[dict[str, Actions], dict[str, Actions], list[str]]:
+    """The takes of both files under their usual names, the same in both, and notes on them."""
+    stored = read_each(
+        {
+            str(file_3d): lambda: read_subjects(file_3d, "positions_3d"),
+            str(file_2d): lambda: _read_2d(file_2d),
+        },
+        "files",
     )
+    poses, keypoints = (with_usual_names(takes, path) for path, takes in stored.items())
+    notes = notes_on_names(stored[str(file_3d)], poses)
+    del stored  # so that takes can be freed one by one
+    if _remove_left_out(poses) | _remove_left_out(keypoints):
+        notes.append(f"{' '.join(LEFT_OUT)} (the first take) is left out, as in the field: its video is damaged")
+    check_same_takes(file_3d, poses, file_2d, keypoints)
+    return poses, keypoints, notes
 
 
-def _remove_left_out(subjects: dict[str, Actions]) -> set[str]:
-    """Remove the take that the field leaves out; a note if it was there."""
+def _read_2d(path: Path) -> dict[str, Actions]:
+    """The 2D poses as stored; where they are not there, the sentence names those that are."""
+    folder = path.parent
+    if not os.path.exists(path) and os.path.isdir(folder):  # both give False for names that no file can have
+        wanted, *present = (
+            SHORT_NAMES.get(name, name)
+            for name in (file.stem.removeprefix(PREFIX_2D) for file in (path, *_detection_files(folder)))
+        )
+        raise InputError(
+            f"{path} does not exist, so there are no '{wanted}' detections: choose one that is there "
+            f"({named(present) or 'none'}) or add the file"
+        )
+    return read_subjects(path, "positions_2d")
+
+
+def _detection_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"{PREFIX_2D}*.npz"))
+
+
+def _remove_left_out(subjects: dict[str, Actions]) -> bool:
+    """Remove the take that the field leaves out; whether it was there."""
     subject, action = LEFT_OUT
-    if subjects.get(subject, {}).pop(action, None) is None:
-        return set()
-    return {f"{subject} {action} (the first take) is left out, as in the field: its video is damaged"}
+    return subjects.get(subject, {}).pop(action, None) is not None
 
 
 def _recordings(
-    subjects: tuple[str, ...],
-    file_3d: Path,
-    poses: dict[str, Actions],
-    file_2d: Path,
-    keypoints: dict[str, Actions],
+    file_3d: Path, poses: dict[str, Actions], file_2d: Path, keypoints: dict[str, Actions], order: Order
 ) -> list[Recording]:
-    recordings = []
-    for subject in (name for name in subjects if name in poses):
-        cameras = human36m_cameras.cameras(subject)
-        for action in list(poses[subject]):
-            name = f"{subject}/{action}"
-            world = world_poses(poses[subject].pop(action), f"{file_3d}, {name}")  # popped: frees the other joints
-            views = camera_views(keypoints[subject][action], f"{file_2d}, {name}", len(world))
-            pixels, confidence = tuple(view[:, :, :2] for view in views), None
-            if views[0].shape[2] == 3:  # peaks of heat maps can be a little beyond 0 and 1
-                confidence = tuple(view[:, :, 2].clip(0, 1) for view in views)
-            recordings.append(Recording(subject, action, world, pixels, cameras, confidence))
-    if not recordings:
+    """All takes; those that cannot be used are named together."""
+
+    def read(subject: str, action: str) -> Recording:
+        place = f"{subject}/{action}"
+        world = world_poses(poses[subject].pop(action), f"{file_3d}, {place}")  # popped: frees the other joints
+        views = camera_views(keypoints[subject][action], f"{file_2d}, {place}", len(world), order)
+        pixels, confidence = tuple(view[:, :, :2] for view in views), None
+        if views[0].shape[2] == 3:  # peaks of heat maps can be a little beyond 0 and 1
+            confidence = tuple(view[:, :, 2].clip(0, 1) for view in views)
+        return Recording(subject, action, world, pixels, cameras(subject), confidence)
+
+    takes = [(subject, action) for subject in SUBJECTS for action in poses.get(subject, ())]
+    reads = {f"{subject}/{action}": partial(read, subject, action) for subject, action in takes}
+    return list(read_each(reads, "takes").values())
+
+
+def _of(subjects: tuple[str, ...], takes: list[Recording], file_3d: Path) -> list[Recording]:
+    """The takes of these subjects, subject by subject."""
+    found = [take for subject in subjects for take in takes if take.subject == subject]
+    if not found:
         raise InputError(f"{file_3d} has no take of {', '.join(subjects)}: add at least one of these subjects")
-    return recordings
+    return found
 
 
 def _check_confidence(path: Path, recordings: list[Recording]) -> None:

@@ -7,6 +7,7 @@ Each check gives one line with the numbers that it judges by. A "problem" makes 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,112 +16,106 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
-from bench.data.cameras import project
+from bench.data.inspect.views import Finding, findings, measure
 from bench.data.sequence import Dataset, Sequence
+from models.errors import InputError
 from models.skeleton import Skeleton
 
 Verdict = Literal["ok", "note", "problem"]
 Line = tuple[Verdict, str]
 
-OUTSIDE = 0.1  # share of joints that may lie outside the image
-MISPLACED = 0.03  # of the image's width: median distance of 2D poses and projections
-MISPLACED_SEQUENCE = 0.06  # the same of a single sequence
 BONE = (0.01, 0.8)  # metres
 CHANGING = (0.05, 0.2)
 """Standard deviation of a bone's length by its mean: of the limbs, and where shoulders and spine move."""
 UNEQUAL = 0.15  # difference of a left and a right bone by their mean
-DISTANCE = (0.5, 30.0)  # metres of the root from the camera
 FASTEST = 25.0  # m/s that one joint in a thousand may exceed
 FRAME_RATES = (5.0, 500.0)
 BENT = 0.03  # metres of a knee off the line from hip to ankle
-APART = 0.01  # screen units between the means of left and right joints
 
 
 @dataclass(frozen=True)
-class _Facts:
-    """Measures of one sequence, over the frames that count, in metres and screen units.
+class _Body:
+    """Measures of one sequence without its cameras, over the frames that count.
 
     Attributes:
         sequence: that was measured.
-        finite: whether all its numbers are.
-        outside: share of joints outside the image.
-        misplaced: ``[T * J]`` distance of 2D poses and projections by the image's width.
-        bones: ``[T, bones]`` lengths.
-        depth: least depth of a joint.
-        distance: least and greatest distance of the root.
+        finite: whether all its numbers are, also of frames that do not count.
+        bones: ``[T, bones]`` lengths in metres.
         fast: speed that one joint in a thousand exceeds, m/s.
-        sides: agreement of 2D and 3D on left and right: frames that agree, frames that tell.
         knees: frames of both legs with a knee that bends forward, frames with a bent one; None without knees.
     """
 
     sequence: Sequence
     finite: bool
-    outside: float
-    misplaced: np.ndarray
     bones: np.ndarray
-    depth: float
-    distance: tuple[float, float]
     fast: float
-    sides: tuple[int, int]
     knees: tuple[int, int] | None
 
 
-def check(dataset: Dataset, complete: tuple[int, int] | None = None) -> Iterator[Line]:
+def check(
+    dataset: Dataset, complete: tuple[int, int] | None = None, changing: float = CHANGING[0]
+) -> Iterator[Line]:
     """Verdicts on a data set of any reader, one line a check.
 
     Args:
         dataset: as read.
         complete: frames in training and test of the complete set, if it is known (``Reader.complete``).
+        changing: how much a limb's bone changes in the published annotation (``Reader.changing``).
     """
-    everything = dataset.train + dataset.test
-    facts = [_facts(s, dataset.skeleton) for s in tqdm(everything, desc="check", unit="sequence", disable=None)]
+    everything, skeleton = dataset.train + dataset.test, dataset.skeleton
+    views, bodies = [], []
+    for sequence in tqdm(everything, desc="check", unit="sequence", disable=None):
+        views += measure([sequence], skeleton, frames=len(sequence))
+        bodies.append(_body(sequence, skeleton))
     yield from (("note", note) for note in dataset.notes)
     yield _frames(dataset, complete)
     yield _subjects(dataset)
-    for judge in (_finite, _frame_rates, _images, _projections, _depths, _sides, _knees):
-        yield judge(facts)
-    yield from _bones(dataset.skeleton, facts)
+    yield _finite(bodies)
+    yield _frame_rates(bodies)
+    for finding in findings(views):
+        yield _verdict(finding), finding.text
+    yield _knees(bodies)
+    yield from _bones(skeleton, bodies, changing)
     if any(sequence.confidence is not None for sequence in everything):
         yield _confidence(everything)
 
 
+def _verdict(finding: Finding) -> Verdict:
+    if finding.wrong or finding.odd:
+        return "problem"
+    return "note" if finding.doubtful else "ok"
+
+
 def checksums(root: Path, suffixes: tuple[str, ...]) -> Iterator[Line]:
-    """Size and SHA-256 of the files in a folder whose names end so (``Reader.suffixes``)."""
-    for path in (path for path in sorted(root.iterdir()) if path.suffix in suffixes):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    """Size and SHA-256 of the files in a folder whose names end so (``Reader.suffixes``).
+
+    Raises:
+        InputError: there is no such folder, or it cannot be read.
+    """
+    if not os.path.isdir(root):
+        raise InputError(f"{root} is no folder: name the folder that has the files of the data set")
+    for path in (path for path in sorted(root.iterdir()) if path.suffix in suffixes and path.is_file()):
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}): correct its permissions") from None
         yield "ok", f"{path.name}: {path.stat().st_size:,} bytes, SHA-256 {digest}"
 
 
-def _facts(sequence: Sequence, skeleton: Skeleton) -> _Facts:
+def _body(sequence: Sequence, skeleton: Skeleton) -> _Body:
     counts = np.ones(len(sequence), dtype=bool) if sequence.valid is None else sequence.valid
     whole = sequence.pose_3d.astype(np.float64) + sequence.trajectory[:, None]
     steps = np.linalg.norm(np.diff(whole, axis=0), axis=-1)[counts[1:] & counts[:-1]] * sequence.fps
-    pose, seen, pose_2d = sequence.pose_3d[counts].astype(np.float64), whole[counts], sequence.pose_2d[counts]
-    exact = project(seen, sequence.intrinsics.astype(np.float64))
-    outside = (np.abs(pose_2d) > [1, sequence.height / sequence.width]).any(axis=-1)
-    distance = np.linalg.norm(sequence.trajectory[counts], axis=-1)
+    pose = sequence.pose_3d[counts].astype(np.float64)
     parents, children = (list(ends) for ends in zip(*skeleton.bones, strict=True))
-    return _Facts(
+    return _Body(
         sequence=sequence,
         finite=bool(np.isfinite(whole).all() and np.isfinite(sequence.pose_2d).all()),
-        outside=float(outside.mean()),
-        misplaced=(np.linalg.norm(pose_2d - exact, axis=-1).ravel() / 2).astype(np.float32),
         bones=np.linalg.norm(pose[:, children] - pose[:, parents], axis=-1).astype(np.float32),
-        depth=float(seen[..., 2].min()),
-        distance=(float(distance.min()), float(distance.max())),
         fast=float(np.percentile(steps, 99.9)) if steps.size else 0.0,
-        sides=_agreement(pose_2d, exact, skeleton),
         knees=_forward_knees(pose, skeleton),
     )
-
-
-def _agreement(pose_2d: np.ndarray, exact: np.ndarray, skeleton: Skeleton) -> tuple[int, int]:
-    """Frames in which left lies on the same side of right in both, and frames in which that can be told."""
-    left, right = list(skeleton.left), list(skeleton.right)
-    given, true = ((points[:, left] - points[:, right]).mean(axis=1) for points in (pose_2d, exact))
-    tells = np.linalg.norm(true, axis=-1) > APART
-    return int(((given * true).sum(-1) > 0)[tells].sum()), int(tells.sum())
 
 
 def _forward_knees(pose: np.ndarray, skeleton: Skeleton) -> tuple[int, int] | None:
@@ -181,15 +176,15 @@ def _subjects(dataset: Dataset) -> Line:
     return ("note", f"{text}; who is in both is known from training") if train & test else ("ok", text)
 
 
-def _finite(facts: list[_Facts]) -> Line:
-    bad = [fact.sequence.key for fact in facts if not fact.finite]
-    named = f", the first is {bad[0]}" if bad else ""
-    return _line(not bad, f"finite: {len(bad)} sequences of {len(facts)} have NaN or infinite coordinates{named}")
+def _finite(bodies: list[_Body]) -> Line:
+    bad = [body.sequence.key for body in bodies if not body.finite]
+    first = f", the first is {bad[0]}" if bad else ""
+    return _line(not bad, f"finite: {len(bad)} sequences of {len(bodies)} have NaN or infinite coordinates{first}")
 
 
-def _frame_rates(facts: list[_Facts]) -> Line:
-    rates = sorted({fact.sequence.fps for fact in facts})
-    fast, key = _worst(facts, lambda fact: fact.fast)
+def _frame_rates(bodies: list[_Body]) -> Line:
+    rates = sorted({body.sequence.fps for body in bodies})
+    fast, key = _worst(bodies, lambda body: body.fast)
     fine = FRAME_RATES[0] <= rates[0] and rates[-1] <= FRAME_RATES[1] and fast < FASTEST
     shown = " and ".join(f"{rate:g}" for rate in rates)
     return _line(
@@ -197,49 +192,12 @@ def _frame_rates(facts: list[_Facts]) -> Line:
     )
 
 
-def _images(facts: list[_Facts]) -> Line:
-    share = float(np.mean([fact.outside for fact in facts]))
-    worst, key = _worst(facts, lambda fact: fact.outside)
-    return _line(share < OUTSIDE, f"images: {share:.2%} of 2D joints outside, at most {worst:.2%} (in {key})")
-
-
-def _projections(facts: list[_Facts]) -> Line:
-    pixels = np.concatenate([fact.misplaced * fact.sequence.width for fact in facts])
-    middle, most = np.percentile(pixels, [50, 95])
-    worst, key = _worst(facts, lambda fact: float(np.median(fact.misplaced)))
-    return _line(
-        middle < MISPLACED * facts[0].sequence.width and worst < MISPLACED_SEQUENCE,
-        f"projection: 2D poses {middle:.2f} px (median), {most:.2f} px (95 %) from the projected 3D poses; "
-        f"{worst:.2%} of the image's width in {key}",
-    )
-
-
-def _depths(facts: list[_Facts]) -> Line:
-    behind, key = _worst(facts, lambda fact: -fact.depth)
-    least, most = min(fact.distance[0] for fact in facts), max(fact.distance[1] for fact in facts)
-    fine = behind < 0 and DISTANCE[0] < least and most < DISTANCE[1]
-    return _line(
-        fine, f"cameras: root {least:.2f} to {most:.2f} m away, every joint at least {-behind:.2f} m ahead ({key})"
-    )
-
-
-def _sides(facts: list[_Facts]) -> Line:
-    agree, tell = (sum(fact.sides[place] for fact in facts) for place in (0, 1))
-    against, key = _worst(facts, lambda fact: 1 - _share(fact.sides))
-    fine = _share((agree, tell)) > 0.9 and against < 0.5
-    return _line(
-        fine,
-        f"sides: left and right of 2D agree with 3D in {_share((agree, tell)):.2%} of the frames that tell, "
-        f"{1 - against:.1%} in {key}",
-    )
-
-
-def _knees(facts: list[_Facts]) -> Line:
+def _knees(bodies: list[_Body]) -> Line:
     """Each subject by itself: sides may be exchanged in the data of one only."""
     by_subject: dict[str, list[tuple[int, int]]] = {}
-    for fact in facts:
-        if fact.knees is not None:
-            by_subject.setdefault(fact.sequence.subject, []).append(fact.knees)
+    for body in bodies:
+        if body.knees is not None:
+            by_subject.setdefault(body.sequence.subject, []).append(body.knees)
     if not by_subject:
         return "note", "facing: the skeleton has no joint called knee, so that its sides were not checked"
     shares = {name: _share(tuple(map(sum, zip(*counts, strict=True)))) for name, counts in by_subject.items()}
@@ -251,12 +209,12 @@ def _knees(facts: list[_Facts]) -> Line:
     )
 
 
-def _bones(skeleton: Skeleton, facts: list[_Facts]) -> Iterator[Line]:
-    """Lengths, their constancy and their symmetry, by subject."""
+def _bones(skeleton: Skeleton, bodies: list[_Body], changing: float) -> Iterator[Line]:
+    """Lengths, their constancy and their symmetry, by subject; ``changing`` as in ``check``."""
     names = [f"{skeleton.joints[parent]}-{skeleton.joints[child]}" for parent, child in skeleton.bones]
-    subjects = list(dict.fromkeys(fact.sequence.subject for fact in facts))
+    subjects = list(dict.fromkeys(body.sequence.subject for body in bodies))
     lengths = [
-        np.concatenate([fact.bones for fact in facts if fact.sequence.subject == name]) for name in subjects
+        np.concatenate([body.bones for body in bodies if body.sequence.subject == name]) for name in subjects
     ]
     mean = np.stack([frames.mean(axis=0, dtype=np.float64) for frames in lengths])
     fine = BONE[0] < mean.min() and mean.max() < BONE[1]
@@ -270,11 +228,13 @@ def _bones(skeleton: Skeleton, facts: list[_Facts]) -> Iterator[Line]:
     limbs = np.array([paired.issuperset(bone) for bone in skeleton.bones])
     most, others = change[:, limbs].max(), change[:, ~limbs].max()
     subject, bone = np.argwhere(change[:, limbs] == most)[0]
-    yield _line(
-        most < CHANGING[0] and others < CHANGING[1],
+    verdict, text = _line(
+        most < max(changing, CHANGING[0]) and others < CHANGING[1],
         f"rigid: bones of a limb change by {most:.2%} at most ({names[np.flatnonzero(limbs)[bone]]} of "
         f"{subjects[subject]}), others by {others:.2%}",
     )
+    known = verdict == "ok" and most >= CHANGING[0]
+    yield ("note", f"{text}; the published annotation of this data set does so too") if known else (verdict, text)
     child_at = {child: place for place, (_, child) in enumerate(skeleton.bones)}
     left, right = ([child_at[joint] for joint in side] for side in (skeleton.left, skeleton.right))
     unequal = 2 * np.abs(mean[:, left] - mean[:, right]) / np.maximum(mean[:, left] + mean[:, right], 1e-9)
@@ -294,11 +254,11 @@ def _confidence(sequences: tuple[Sequence, ...]) -> Line:
     return _line(fine, f"confidence: {values.min():.2f} to {values.max():.2f}, mean {values.mean():.2f}, {where}")
 
 
-def _worst(facts: list[_Facts], measure: Callable[[_Facts], float]) -> tuple[float, str]:
+def _worst(bodies: list[_Body], weigh: Callable[[_Body], float]) -> tuple[float, str]:
     """Greatest measure of a sequence, and the name of that sequence."""
-    values = [measure(fact) for fact in facts]
+    values = [weigh(body) for body in bodies]
     place = int(np.argmax(values))  # which takes NaN for the greatest
-    return values[place], facts[place].sequence.key
+    return values[place], bodies[place].sequence.key
 
 
 def _share(counts: tuple[int, ...]) -> float:

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +17,16 @@ import numpy as np
 
 from bench.data.archive import read_archive
 from bench.data.mpi_inf_3dhp.cameras import TRAINING_SIZE, published_camera
-from bench.data.stored import check_dict, check_finite, check_names, check_per_frame, check_poses
+from bench.data.stored import (
+    check_dict,
+    check_finite,
+    check_length,
+    check_names,
+    check_number,
+    check_per_frame,
+    check_poses,
+    read_each,
+)
 from models.checkpoints.restricted_unpickler import one_line
 from models.errors import InputError
 from models.skeleton import MPI_INF_3DHP
@@ -33,6 +45,7 @@ TEST = {"TS1": 603, "TS2": 540, "TS3": 505, "TS4": 553, "TS5": 276, "TS6": 452} 
 ACTIVITIES = (
     "Stand/Walk", "Exercise", "Sit on chair", "Crouch/Reach", "On the floor", "Sports", "Miscellaneous",
 )  # fmt: skip
+FRAME_RATES = (1, 1000)
 NEAREST = 100.0
 """Millimetres in front of the camera that every joint must be: less is another unit, or no camera space."""
 
@@ -69,8 +82,11 @@ def find_file(root: Path, split: str, protocol: str) -> Path:
         InputError: only the file of the other protocol is there.
     """
     path = root / f"data_{split}_3dhp{SUFFIX[protocol]}.npz"
-    others = [name for name, suffix in SUFFIX.items() if (root / f"data_{split}_3dhp{suffix}.npz").is_file()]
-    if others and not path.is_file():
+    files = {name: root / f"data_{split}_3dhp{suffix}.npz" for name, suffix in SUFFIX.items()}
+    others = [
+        name for name, file in files.items() if os.path.isfile(file)
+    ]  # False for names that no file can have
+    if others and protocol not in others:
         raise InputError(
             f"{path} does not exist, which protocol {protocol} needs: add it, or set protocol to {others[0]}, "
             "whose file is there"
@@ -84,15 +100,7 @@ def read_train_views(path: Path) -> list[View]:
     Raises:
         InputError: the file is missing, damaged or holds something else.
     """
-    views = []
-    for name, stored in _sequences(path, TRAIN).items():
-        place = f"{path}, {name}"
-        cameras, fps = _cameras_and_fps(stored, place)
-        subject, action = name.split(" ")
-        for camera, content in cameras.items():
-            poses = _poses(content, f"{place}, camera {camera}")
-            views.append(View(subject, action, camera, fps, TRAINING_SIZE, *poses))
-            _check_depth(views[-1])
+    views = _each(path, TRAIN, _train_views)
     if not views:
         raise InputError(f"{path} has no sequence in any camera: get the file again")
     return views
@@ -108,42 +116,57 @@ def read_test_views(path: Path, annotations: Path | None) -> list[View]:
     Raises:
         InputError: the file is missing, damaged or holds something else, or the activities cannot be read.
     """
-    views = []
-    for name, stored in _sequences(path, TEST).items():
-        place = f"{path}, {name}"
-        pixels, millimetres = _poses(stored, place)
-        valid = check_per_frame(stored.get("valid"), f"{place}: valid", len(pixels), (0, 1)).astype(bool)
-        if not valid.any():
-            raise InputError(
-                f"{place}: no frame is valid, so it cannot be tested on: remove it or export it again"
-            )
-        activity = _activity(stored, place, annotations and annotations / name / "annot_data.mat", len(pixels))
-        camera = published_camera(name)
-        size = (camera.width, camera.height)
-        views.append(View(name, name, camera.name, 25.0, size, pixels, millimetres, valid, activity))
-        _check_depth(views[-1])
+
+    def read(path: Path, name: str, stored: Any) -> list[View]:
+        return [_test_view(path, name, stored, annotations)]
+
+    views = _each(path, TEST, read)
     if not views:
         raise InputError(f"{path} has no test sequence: get the file again")
     return views
 
 
-def _sequences(path: Path, known: dict[str, Any]) -> dict[str, Any]:
-    """The stored sequences in the set's own order."""
+def _each(path: Path, known: dict[str, Any], read: Callable[[Path, str, Any], list[View]]) -> list[View]:
+    """What every stored sequence gives, in the set's own order; those that cannot be used are named together."""
     value = check_dict(read_archive(path, "data"), f"{path}, key 'data'", "sequences")
     check_names(value, known, str(path), "sequence")
-    return {name: value[name] for name in known if name in value}
+    reads = {name: partial(read, path, name, value[name]) for name in known if name in value}
+    return [view for views in read_each(reads, "sequences").values() for view in views]
+
+
+def _train_views(path: Path, name: str, stored: Any) -> list[View]:
+    """A training sequence in its cameras."""
+    place = f"{path}, {name}"
+    cameras, fps = _cameras_and_fps(stored, place)
+    subject, action = name.split(" ")
+    views = []
+    for camera, content in cameras.items():
+        poses = _poses(content, f"{place}, camera {camera}")
+        views.append(View(subject, action, camera, fps, TRAINING_SIZE, *poses))
+        _check_depth(views[-1])
+    return views
+
+
+def _test_view(path: Path, name: str, stored: Any, annotations: Path | None) -> View:
+    """A test sequence in its camera."""
+    place = f"{path}, {name}"
+    pixels, millimetres = _poses(stored, place)
+    valid = check_per_frame(stored.get("valid"), f"{place}: valid", len(pixels), (0, 1)).astype(bool)
+    if not valid.any():
+        raise InputError(f"{place}: no frame is valid, so it cannot be tested on: remove it or export it again")
+    activity = _activity(stored, place, annotations and annotations / name / "annot_data.mat", len(pixels))
+    camera = published_camera(name)
+    size = (camera.width, camera.height)
+    view = View(name, name, camera.name, 25.0, size, pixels, millimetres, valid, activity)
+    _check_depth(view)
+    return view
 
 
 def _cameras_and_fps(stored: Any, place: str) -> tuple[dict[str, Any], float]:
     """What a training sequence holds: cameras by name, and frames per second."""
-    pair = isinstance(stored, list | tuple | np.ndarray) and len(stored) == 2
-    if not pair or not isinstance(stored[0], dict):
-        raise InputError(f"{place}: is not [dict of cameras, frames per second]: get the file again")
-    cameras, fps = stored
-    if not isinstance(fps, int | float | np.number) or not 1 <= fps <= 1000:
-        raise InputError(f"{place}: the frames per second are {fps!r}, no number from 1 to 1000")
-    check_names(cameras, CAMERAS, place, "camera")
-    return cameras, float(fps)
+    cameras, fps = check_length(stored, 2, place, "is not [dict of cameras, frames per second]")
+    check_names(check_dict(cameras, place, "cameras"), CAMERAS, place, "camera")
+    return cameras, check_number(fps, *FRAME_RATES, place, "the frames per second")
 
 
 def _poses(stored: Any, place: str) -> tuple[np.ndarray, np.ndarray]:
@@ -193,7 +216,7 @@ def _annotated_activity(path: Path) -> np.ndarray:
         import h5py
     except ImportError:
         raise InputError(f"{path}: is read with h5py, which is not installed: pip install h5py") from None
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"{path} does not exist: name the folder of the test set that has TS1 to TS6")
     try:
         with h5py.File(path) as file:

@@ -4,7 +4,7 @@ import io
 import os
 import pickle
 import zipfile
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,45 @@ def test_reads_what_numpy_saves(tmp_path: Path) -> None:
     np.savez_compressed(path, plain=plain, nested=boxed(VALUE))
     assert_same(read_archive(path, "nested"), VALUE)
     assert_same(read_archive(path, "plain"), plain)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_harmless_containers_and_keys_become_plain_ones(tmp_path: Path, protocol: int) -> None:
+    inner = defaultdict(list, {np.str_("Walking 1"): [np.ones(3)], np.int16(7): 2})
+    data = pickle.dumps(boxed(defaultdict(dict, {np.str_("S1"): inner})), protocol=protocol)
+    found = read_archive(write_object(tmp_path / "a.npz", data), "value")
+    assert_same(found, {"S1": {"Walking 1": [np.ones(3)], 7: 2}})
+    assert [type(key) for key in found["S1"]] == [str, int]  # type: ignore[index]
+
+
+def test_an_optional_key(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", value=np.zeros(3))
+    assert read_archive(tmp_path / "a.npz", "metadata", optional=True) is None
+    assert_same(read_archive(tmp_path / "a.npz", "value", optional=True), np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\n<!DOCTYPE html><html>Google Drive - Quota exceeded", "is a web page"),
+        (b"<HTML><body>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "pointer of Git LFS"),
+        (b"\x93NUMPY\x01\x00v", r"a single array \(\.npy\)"),
+        (b"PK\x03\x04", "cut short, damaged or not an"),
+    ],
+)
+def test_a_foreign_file_is_called_what_it_is(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "a.npz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"a\.npz .*{words}"):
+        read_archive(path, "value")
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "folder", "missing"])
+def test_names_that_no_file_has(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(InputError, match="does not exist|cannot be read"):
+        read_archive(tmp_path / name, "value")
 
 
 def test_fields_of_objects_do_not_slip_through_an_array(tmp_path: Path) -> None:

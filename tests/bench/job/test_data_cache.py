@@ -1,7 +1,14 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
 from bench import data
 from bench.config.experiment import parse
+from bench.job import data_cache
 from bench.job.data_cache import MOST_DATA_SETS, DataCache
 from bench.job.resolve import resolve
+from models.errors import InputError
 from tests.bench import toy
 
 
@@ -39,3 +46,24 @@ def test_options_are_part_of_what_is_loaded(monkeypatch):
     for options in ({}, {"protocol": "a"}, {"protocol": "b"}, {"protocol": "a"}):
         cache.load("toy", None, "gt", options)
     assert len(loads) == 3
+
+
+def test_data_are_checked_once_and_refused_when_they_cannot_be_right(monkeypatch):
+    checked = []
+    monkeypatch.setattr(data_cache, "check_at_load", lambda dataset, place: checked.append(place) or dataset)
+    count_loads(monkeypatch)
+    cache = DataCache()
+    for _ in range(2):
+        cache.load("toy", Path("folder"), "gt", {})
+        cache.load("toy", None, "gt", {})
+    assert checked == ["data toy in folder", "data toy"]
+    monkeypatch.undo()
+
+    def upside_down(*asked):
+        dataset = toy.dataset(*asked)
+        train = tuple(replace(sequence, pose_2d=-sequence.pose_2d) for sequence in dataset.train)
+        return replace(dataset, train=train)
+
+    monkeypatch.setattr(data, "load", upside_down)
+    with pytest.raises(InputError, match="data synthetic, cpn detections: cannot be right"):
+        resolve(parse({"method": {"name": "mean_pose"}}))

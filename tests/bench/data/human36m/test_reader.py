@@ -14,6 +14,7 @@ from bench.data.human36m.reader import Human36M, label
 from bench.data.sequence import Dataset, Sequence
 from models.errors import InputError
 from tests.bench.data import CMU
+from tests.bench.data.test_archive import boxed
 
 needs_cmu = pytest.mark.skipif(not CMU.is_dir(), reason=f"no files in {CMU}")
 
@@ -205,14 +206,14 @@ def flat_list(folder: Folder) -> None:
         (drop_2d_subject, r"subject S9 is in .*3d_h36m\.npz but not in .*dbb\.npz"),
         (drop_3d_action, r"S6/Walking is in .*dbb\.npz but not in .*3d_h36m\.npz"),
         (shorten_2d, r"dbb\.npz, S1/Walking, camera 1: 5 frames of 2D for 6 of 3D"),
-        (drop_camera, r"dbb\.npz, S1/Walking: 2D poses must be a list of 4"),
+        (drop_camera, r"dbb\.npz, S1/Walking: 2D poses are not a list of 4 arrays, one per camera, but list of 3"),
         (nan_3d, r"3d_h36m\.npz, S8/Eating 1: NaN or infinite coordinate in frame 4"),
         (infinite_2d, r"dbb\.npz, S8/Eating 1, camera 2: NaN or infinite coordinate in frame 3"),
         (
             selected_joints,
             r"Walking: the array of 3D poses is float32 \[6, 17, 3\], no numbers \[frames, 32, 3\]",
         ),
-        (few_keypoints, r"S1/Walking, camera 0: the array of 2D poses is float64 \[7, 16, 3\]"),
+        (few_keypoints, r"S1/Walking, camera 0: 16 joints, as stacked hourglass .* in MPII's order"),
         (uncertain_camera, r"dbb\.npz, S1/Walking: only some of its cameras have a confidence"),
         (uncertain_take, r"dbb\.npz: other takes have a confidence, but S9/Walking has none"),
         (texts, r"S1/Walking, camera 0: the array of 2D poses is <U8 \[7, 17, 3\], no numbers"),
@@ -243,6 +244,84 @@ def test_missing_things(folder: Folder) -> None:
     save(folder.root / "data_3d_h36m.npz", "poses", folder.poses)
     with pytest.raises(InputError, match="has no key 'positions_3d' but poses"):
         read(folder.root, "cpn")
+
+
+def number_for_a_camera(folder: Folder) -> None:
+    folder.keypoints["S1"]["Walking"][0] = np.array(3.0)
+
+
+def number_for_all_cameras(folder: Folder) -> None:
+    folder.keypoints["S1"]["Walking"] = np.array(3.0)
+
+
+def ragged_poses(folder: Folder) -> None:
+    folder.poses["S1"]["Walking"] = [[[1.0, 2.0]], [[3.0]]]
+
+
+def least_number(folder: Folder) -> None:
+    folder.poses["S1"]["Walking"] = np.full((6, 32, 3), np.iinfo(np.int64).min)
+
+
+def beyond_float32(folder: Folder) -> None:
+    folder.keypoints["S1"]["Walking"][3] = np.full((7, 17, 3), 1e300)
+
+
+def take_in_two_spellings(folder: Folder) -> None:
+    folder.poses["S1"]["walking"] = folder.poses["S1"]["Walking"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (number_for_a_camera, r"S1/Walking, camera 0: the array of 2D poses is float64 \[\], no numbers"),
+        (number_for_all_cameras, r"S1/Walking: 2D poses are not a list of 4 arrays.* but float64 \[\]"),
+        (ragged_poses, r"S1/Walking: the array of 3D poses is list, no numbers"),
+        (least_number, r"S1/Walking: NaN or infinite coordinate in frame 0 \(6 frames of 6"),
+        (beyond_float32, r"S1/Walking, camera 3: NaN or infinite coordinate in frame 0"),
+        (take_in_two_spellings, r"3d_h36m\.npz: S1 has Walking, walking, which are names of one take"),
+    ],
+)
+def test_odd_values_are_one_sentence(folder: Folder, spoil: Any, sentence: str) -> None:
+    spoil(folder)
+    with pytest.raises(InputError, match=sentence):
+        folder.read()
+
+
+def test_everything_that_cannot_be_used_is_named(folder: Folder) -> None:
+    nan_3d(folder)
+    shorten_2d(folder)
+    with pytest.raises(InputError, match=r"S1/Walking, camera 1: .*; other takes .*: S8/Eating 1$"):
+        folder.read()
+    for path in folder.root.iterdir():
+        path.write_text("<!DOCTYPE html><html>Quota exceeded</html>")
+    with pytest.raises(InputError, match=r"3d_h36m\.npz is a web page.*; other files.*: .*cpn_ft_h36m_dbb\.npz$"):
+        read(folder.root, "cpn")
+
+
+def test_names_and_metadata_are_understood(folder: Folder) -> None:
+    right = folder.read()
+    for takes in (*folder.poses.values(), *folder.keypoints.values()):
+        for name in list(takes):
+            takes[name.lower().replace(" ", "-")] = takes.pop(name)
+    renamed = folder.read()
+    assert renamed.fingerprint == right.fingerprint
+    assert any(note.startswith("Takes have their usual names: ") for note in renamed.notes)
+    path = folder.root / "data_2d_h36m_cpn_ft_h36m_dbb.npz"
+    boxes = {"positions_2d": folder.keypoints, "metadata": {"layout_name": "coco"}}
+    np.savez(path, **{key: boxed(value) for key, value in boxes.items()})
+    converted = read(folder.root, "cpn")
+    assert any("COCO's order were converted" in note for note in converted.notes)
+    for ours, theirs in ((1, 12), (6, 15), (9, 0), (16, 10)):
+        np.testing.assert_array_equal(converted.test[0].pose_2d[:, ours], right.test[0].pose_2d[:, theirs])
+
+
+def test_takes_can_be_left_out(folder: Folder) -> None:
+    folder.read()
+    found = load("human36m", folder.root, "cpn", {"skip_takes": "S9/Walking"})
+    assert {sequence.take for sequence in found.test} == {"S9/Eating 1", "S11/Directions 1"}
+    assert "Takes left out by skip_takes: S9/Walking" in found.notes
+    with pytest.raises(InputError, match="has no take of S9, S11"):
+        load("human36m", folder.root, "cpn", {"skip_takes": "S9/Walking, S9/Eating 1, S11/Directions 1"})
 
 
 @needs_cmu

@@ -14,9 +14,11 @@ from bench.data import load
 from bench.data.human36m.cameras import cameras
 from bench.data.human36m.reader import Human36M
 from bench.data.inspect.checks import check, checksums
+from bench.data.mpi_inf_3dhp.reader import MPIInf3DHP
 from bench.data.packing import Recording, pack
 from bench.data.sequence import Dataset, Sequence
 from bench.data.synthetic.reader import generate
+from models.errors import InputError
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 from tests.bench.data import CMU
 
@@ -48,7 +50,11 @@ def changed(dataset: Dataset, change: Callable[[Sequence], Sequence], only: int 
 
 def test_a_good_set_has_no_problem(dataset: Dataset) -> None:
     assert set(verdicts(dataset).values()) == {"ok"}
-    assert len(verdicts(dataset)) == 12
+    assert len(verdicts(dataset)) == 14
+
+
+def half_lost(s: Sequence) -> Sequence:
+    return replace(s, pose_2d=np.where(np.arange(len(s))[:, None, None] % 2, s.pose_2d, np.float32(-1)))
 
 
 def in_millimetres(s: Sequence) -> Sequence:
@@ -117,6 +123,8 @@ def a_training_take(s: Sequence) -> Sequence:
     ("change", "word"),
     [
         (in_millimetres, "bones"),
+        (in_millimetres, "cameras"),
+        (half_lost, "detections"),
         (with_sides_exchanged, "facing"),
         (in_a_mirror, "facing"),
         (with_2d_sides_exchanged, "sides"),
@@ -175,11 +183,46 @@ def test_an_incomplete_set_is_a_note(dataset: Dataset) -> None:
     assert next(iter(check(noted))) == ("note", "one is missing")
 
 
+def test_lost_detections_are_named_and_do_not_count_elsewhere(dataset: Dataset) -> None:
+    def few_lost(s: Sequence) -> Sequence:
+        lost = np.isin(np.arange(len(s)), [3, 40, 41, 42])
+        return replace(s, pose_2d=np.where(lost[:, None, None], np.float32(-1), s.pose_2d))
+
+    lines = {line.split(":")[0]: (verdict, line) for verdict, line in check(changed(dataset, few_lost, only=1))}
+    verdict, line = lines.pop("detections")
+    assert verdict == "note"
+    assert line.endswith("in 4 frames of 480: S9/Walking frames 3, 40-42 in 1 camera")
+    assert {verdict for verdict, _ in lines.values()} == {"ok"}
+
+
+def test_a_shifted_take_is_named(dataset: Dataset) -> None:
+    def shifted(s: Sequence) -> Sequence:
+        return replace(s, trajectory=s.trajectory + np.float32([0.1, 0.1, 0]))
+
+    found = {line.split(":")[0]: (verdict, line) for verdict, line in check(changed(dataset, shifted))}
+    assert found["projection"][0] == "ok"
+    verdict, line = found["shift"]
+    assert verdict == "note"
+    assert "1.5% or more in takes S9/Walking: " in line
+
+
+def test_bones_may_change_as_the_published_annotation_does(dataset: Dataset) -> None:
+    spoiled = changed(dataset, growing)
+    for limit, expected in ((0.0, "problem"), (0.05, "problem"), (0.2, "note")):
+        (verdict, line) = next(line for line in check(spoiled, changing=limit) if line[1].startswith("rigid"))
+        assert verdict == expected, line
+    assert MPIInf3DHP.changing > 41 / 411
+
+
 def test_checksums_of_data_files(tmp_path: Path) -> None:
     (tmp_path / "a.npz").write_bytes(b"abc")
     (tmp_path / "film.mp4").write_bytes(b"long")
+    (tmp_path / "folder.npz").mkdir()
     digest = hashlib.sha256(b"abc").hexdigest()
     assert list(checksums(tmp_path, (".npz", ".bvh"))) == [("ok", f"a.npz: 3 bytes, SHA-256 {digest}")]
+    for name in ("nowhere", "a.npz", "a" * 300):
+        with pytest.raises(InputError, match="is no folder"):
+            list(checksums(tmp_path / name, (".npz",)))
 
 
 @pytest.mark.skipif(not CMU.is_dir(), reason=f"no files in {CMU}")
@@ -202,6 +245,17 @@ def test_at_the_command_line(monkeypatch: pytest.MonkeyPatch, dataset: Dataset) 
     assert described.output.startswith("made up (made), cpn detections")
 
 
+@pytest.mark.parametrize(("name", "detections"), [("synthetic", "cpn"), ("mpi_inf_3dhp", "gt")])
+def test_detections_are_those_that_the_data_set_has(
+    monkeypatch: pytest.MonkeyPatch, dataset: Dataset, name: str, detections: str
+) -> None:
+    asked = []
+    monkeypatch.setattr("bench.data.load", lambda *arguments: asked.append(arguments) or dataset)
+    for command in ("check", "describe"):
+        assert CliRunner().invoke(app, ["data", command, name]).exit_code == 0
+    assert [arguments[2] for arguments in asked] == [detections] * 2
+
+
 @pytest.mark.parametrize("command", ["describe", "check"])
 def test_bad_input_at_the_command_line(command: str) -> None:
     for arguments, words in (
@@ -209,6 +263,7 @@ def test_bad_input_at_the_command_line(command: str) -> None:
         (["synthetic", "--set", "speed=2"], "unknown key 'data.options.speed'"),
         (["synthetic", "--set", "speed"], "is not of the form key=value"),
         (["synthetic", "--detections", "sh"], "has no 'sh' detections"),
+        (["human36m", "--data-root", "nowhere"], "nowhere"),
     ):
         result = CliRunner().invoke(app, ["data", command, *arguments])
         assert result.exit_code == 2

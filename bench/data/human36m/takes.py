@@ -1,0 +1,102 @@
+"""Names of Human3.6M's takes: the fifteen actions, and the other spellings that are about."""
+
+from __future__ import annotations
+
+import re
+from collections import abc
+from typing import Any
+
+from bench.data.stored import named
+from models.errors import InputError
+
+ACTIONS = (
+    "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases", "Sitting",
+    "SittingDown", "Smoking", "Waiting", "WalkDog", "WalkTogether", "Walking",
+)  # fmt: skip
+OTHER_NAMES = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog", "WalkingTogether": "WalkTogether"}
+LEFT_OUT = ("S11", "Directions")  # its video is damaged; the whole field leaves it out
+
+Actions = dict[str, Any]
+
+_KNOWN = {name.lower(): name for name in ACTIONS} | {old.lower(): new for old, new in OTHER_NAMES.items()}
+
+
+def usual_name(take: str) -> str:
+    """A take's name as the field's files have it: "TakingPhoto-2" and "photo_2" are "Photo 2"."""
+    match = re.fullmatch(r"(.+?)(?:[-_ ](\d{1,3}))?", take)
+    if match is None:
+        return take
+    action, number = match.groups()
+    action = _KNOWN.get(action.lower(), action)
+    return f"{action} {number}" if number else action
+
+
+def with_usual_names(subjects: dict[str, Actions], place: str) -> dict[str, Actions]:
+    """The same takes under their usual names, in the same order.
+
+    Raises:
+        InputError: two takes of a subject would have one name. ``place``: the file, for the sentence.
+    """
+    renamed = {}
+    for subject, actions in subjects.items():
+        renamed[subject] = {usual_name(take): stored for take, stored in actions.items()}
+        if len(renamed[subject]) < len(actions):
+            names = [usual_name(take) for take in actions]
+            twice = [take for take in actions if names.count(usual_name(take)) > 1]
+            raise InputError(
+                f"{place}: {subject} has {named(twice)}, which are names of one take: rename or remove one of them"
+            )
+    return renamed
+
+
+def notes_on_names(before: abc.Mapping[str, Actions], after: abc.Mapping[str, Actions]) -> list[str]:
+    """Sentences on what takes are called, for tables: other spellings, actions that Human3.6M does not have.
+
+    Args:
+        before, after: takes of the subjects as stored, and with their usual names.
+    """
+    notes = []
+    changed = {old: usual_name(old) for actions in before.values() for old in actions if usual_name(old) != old}
+    if changed:
+        pairs = [f"{old} is {new}" for old, new in sorted(changed.items())]
+        notes.append(f"Takes have their usual names: {named(pairs)}")
+    classes = {take.split(" ")[0] for actions in after.values() for take in actions}
+    strange = sorted(classes - set(ACTIONS))
+    if strange:
+        notes.append(f"Actions that are none of Human3.6M's fifteen, each a class of its own: {named(strange)}")
+    subject, action = LEFT_OUT
+    if action not in after.get(subject, ()) and f"{action} 2" in after.get(subject, ()):
+        notes.append(
+            f"{subject} has {action} 1 and {action} 2: which of them the field leaves out cannot be told, and "
+            "both are kept"
+        )
+    return notes
+
+
+def without_takes(subjects: dict[str, Actions], left_out: str, place: str) -> tuple[dict[str, Actions], list[str]]:
+    """Leave takes out.
+
+    Args:
+        subjects: as read.
+        left_out: "S9/Greeting, S9/Waiting 1", with slashes or blanks; "" for none.
+        place: the file, for the sentence.
+
+    Returns:
+        The others, and their names as they were understood.
+
+    Raises:
+        InputError: there is no such take.
+    """
+    kept = {subject: dict(actions) for subject, actions in subjects.items()}
+    names = []
+    for part in filter(None, (piece.strip() for piece in left_out.split(","))):
+        subject, _, take = part.replace("/", " ", 1).partition(" ")
+        take = usual_name(take.strip())
+        if kept.get(subject, {}).pop(take, None) is None:
+            there = ", ".join(subjects.get(subject, ())) or f"no {subject} but {', '.join(subjects)}"
+            raise InputError(
+                f"data.options.skip_takes: {part!r:.80} is no take of {place}, which has {there:.300}: write "
+                "S9/Greeting, or several with commas"
+            )
+        names.append(f"{subject}/{take}")
+    return {subject: actions for subject, actions in kept.items() if actions}, names
