@@ -41,6 +41,7 @@ STYLE: dict[Any, Any] = {
     "ps.fonttype": 42,
     "svg.fonttype": "none",
     "savefig.dpi": 300,
+    "text.parse_math": False,  # names are text, whatever they contain
 }
 """Matplotlib parameters under which ``reports.build`` draws and saves every figure."""
 
