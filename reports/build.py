@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -27,6 +26,7 @@ from reports.page.template import page
 from reports.rules.entries import Entry
 from reports.rules.missing import table_entries
 from reports.rules.warnings import missing_sentence
+from reports.staging import LATEX, REPORT, staging
 from reports.summary import summary
 from reports.tables.layout import Layout, layout_of
 from reports.tables.register import register
@@ -61,15 +61,21 @@ def build(
 
     Returns:
         The files written, the summary first.
+
+    Raises:
+        InputError: something that is not of a report is where a file or folder of it has to be.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".report-") as folder:
-        stage = Path(folder)
-        names = _write_all(runset, records, stage, files, forms)
-        for name in names:
-            target = out / name
-            target.parent.mkdir(exist_ok=True)
-            os.replace(stage / name, target)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with staging(out, REPORT) as stage:
+            names = _write_all(runset, records, stage, files, forms)
+            for name in names:
+                target = out / name
+                target.parent.mkdir(exist_ok=True)
+                os.replace(stage / name, target)
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        place = error.filename2 or error.filename
+        raise InputError(f"--out {out}: {place} is in the way; move it, or name another folder") from None
     return [out / name for name in names]
 
 
@@ -85,16 +91,16 @@ def compile_pdf(tex: Path) -> Path | None:
     pdflatex, tectonic = shutil.which("pdflatex"), shutil.which("tectonic")
     if not (pdflatex or tectonic):
         return None
-    with tempfile.TemporaryDirectory(dir=tex.parent.absolute(), prefix=".latex-") as folder:
-        options = ["-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "-output-directory", folder]
+    with staging(tex.parent.absolute(), LATEX) as folder:
         if pdflatex:
-            command = [pdflatex, *options, tex.name]
+            options = ["-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape"]
+            command = [pdflatex, *options, "-output-directory", str(folder), tex.name]
         else:
-            command = [str(tectonic), "--untrusted", "--outdir", folder, tex.name]
+            command = [str(tectonic), "--untrusted", "--outdir", str(folder), tex.name]
         for _ in range(3 if pdflatex else 1):
             _run_latex(command, tex)
         pdf = tex.with_suffix(".pdf")
-        os.replace(Path(folder) / pdf.name, pdf)
+        os.replace(folder / pdf.name, pdf)
     return pdf
 
 
