@@ -32,7 +32,11 @@ MLFLOW_SERVER = "http://127.0.0.1:5000"
 
 
 def content(
-    runset: RunSet, records: Sequence[Record], tables: Mapping[str, Table], files: RunFiles | None = None
+    runset: RunSet,
+    records: Sequence[Record],
+    tables: Mapping[str, Table],
+    files: RunFiles | None = None,
+    remarks: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the page's scripts read.
 
@@ -40,6 +44,7 @@ def content(
         records: the runs to show, as they were logged.
         tables: the tables of the report by file name, to be shown beneath the table of all results.
         files: where the example poses of the runs lie.
+        remarks: on what could not be made, for the warnings.
     """
     ablations: dict[str, list[str]] = {}
     for name, spec in runset.tables.items():
@@ -49,7 +54,7 @@ def content(
     return {
         "command": runset.command,
         "created": runset.created_at,
-        "warnings": warnings(runset, records),
+        "warnings": warnings(runset, records, remarks),
         "trainings": len({record.training_id for record in records}),
         "mlflow": server.rstrip("/") if server.startswith(("http://", "https://")) else MLFLOW_SERVER,
         "results": {**table_content(results(records, ablations)), "choices": CHOICES},

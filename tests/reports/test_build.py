@@ -50,7 +50,9 @@ def test_build_writes_every_file_and_nothing_else(built):
 def test_missing_runs_are_named_where_the_table_is_read(built):
     declared, _, out, _ = built
     lost = declared.tables["prompts"].ids[-1]
-    sentence = f"1 of 3 declared runs have no record and are not shown: {lost}."
+    sentence = (
+        f"1 of 3 declared runs have no record and no reason, and are not shown: {lost}; run the command again."
+    )
     assert sentence in (out / "tables/prompts.md").read_text()
     assert sentence in (out / "tables/prompts.tex").read_text()
     assert sentence in (out / "summary.md").read_text()
@@ -92,6 +94,20 @@ def test_an_error_leaves_the_old_files(built, tmp_path, monkeypatch):
         build(declared, records, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["summary.md"]
     assert (tmp_path / "summary.md").read_text() == "old"
+
+
+def test_names_that_make_the_same_file_name_keep_a_file_each(tmp_path):
+    made = record("tcn")
+    names = ["日本", "本日", "register", "a_b", "a-b", "x" * 300]
+    declared = runset(**{name: ("main", [made]) for name in names})
+    build(declared, {made.id: made}, tmp_path)
+    files = sorted(path.stem for path in (tmp_path / "tables").glob("*.md"))
+    assert {"table", "table-2", "register", "register-2", "a-b", "a-b-2"} <= set(files)
+    assert files[-1].startswith("x" * 100)
+    text = (tmp_path / "summary.md").read_text()
+    assert [text.count(f"### Table {name.replace('_', chr(92) + '_')}\n") for name in names] == [1] * len(names)
+    figures = {path.name for path in (tmp_path / "figures").glob("*.pdf")}
+    assert {"table-training.pdf", "table-training-2.pdf"} <= figures
 
 
 def test_build_of_nothing(tmp_path):
