@@ -59,7 +59,8 @@ def value_number(
     value = entry.value(metric, aggregation)
     if value is None or not math.isfinite(value.action_mean):
         what = f"{entry.metric(metric).title} under {aggregation_title(aggregation)}"
-        return Cell(reason=f"{what} was not obtained in run {entry.id}")
+        how = "was not obtained" if value is None else f"is {value.action_mean}"
+        return Cell(reason=f"{what} {how} in run {entry.id}")
     if over == "frames":
         low, high = entry.frame_interval(value) or (math.nan, math.nan)
         value = value.model_copy(update={"action_mean": value.frame_mean, "low": low, "high": high})
