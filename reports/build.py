@@ -30,7 +30,7 @@ from reports.page.content import content
 from reports.page.template import page
 from reports.rules.entries import Entry
 from reports.rules.missing import table_entries
-from reports.rules.warnings import missing_sentence, unexplained
+from reports.rules.warnings import lost_files, missing_sentence, unexplained
 from reports.staging import LATEX, REPORT, staging
 from reports.summary import summary
 from reports.tables.layout import Layout, layout_of
@@ -142,6 +142,7 @@ def _write_all(
     if "tex" in forms:
         written.insert(0, _write(stage, "report.tex", document(runset, known, tables, captions)))
     written.append(_write(stage, "index.html", page(content(runset, known, tables, arrays, remarks))))
+    remarks += lost_files(known, arrays)
     text = summary(runset, known, [tables[name] for name in mains], written, remarks)
     return [_write(stage, "summary.md", text), *written], remarks
 

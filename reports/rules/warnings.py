@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
+from bench.results.arrays import RunFiles
 from bench.results.record import Record
 from bench.results.run_set import RunSet
+from reports.rules.names import method_name
+
+MOST_NAMED = 8
+"""Runs that are named in a sentence."""
 
 
 def warnings(runset: RunSet, records: Sequence[Record], remarks: Sequence[str] = ()) -> list[str]:
@@ -32,6 +37,28 @@ def warnings(runset: RunSet, records: Sequence[Record], remarks: Sequence[str] =
     return found
 
 
+def lost_files(records: Sequence[Record], files: RunFiles | None) -> list[str]:
+    """Which runs lack arrays that they had, and the way out.
+
+    Damage is found by what reads the arrays: ask after that. Runs of older versions do not say which files they
+    had: of these, only errors of frames are missed.
+    """
+    found: dict[bool, list[str]] = {}
+    for record in records:
+        lost = files.missing(record) if files and (record.files or record.errors_file) else []
+        if lost:
+            found.setdefault(bool(record.files), []).append(f"{method_name(record)} ({', '.join(lost)})")
+    ways = {
+        True: "run the same command again: they are evaluated again",
+        False: "older versions made these runs, which are not evaluated again",
+    }
+    return [
+        f"Files of {len(runs)} runs are missing or damaged, and figures lack what was in them: {_first(runs)}; "
+        f"{ways[new]}"
+        for new, runs in found.items()
+    ]
+
+
 def unexplained(runset: RunSet, spec: RunSet.Table, known: Container[str]) -> list[str]:
     """Runs of a table, each once, that have neither a record nor a reason for having none."""
     return [run for run in dict.fromkeys(spec.ids) if run not in known and run not in runset.missing]
@@ -39,8 +66,11 @@ def unexplained(runset: RunSet, spec: RunSet.Table, known: Container[str]) -> li
 
 def missing_sentence(missing: Sequence[str], declared: int) -> str:
     """Says which of the declared runs have neither a record nor a reason, and the way out."""
-    named = ", ".join(missing[:8]) + (", …" if len(missing) > 8 else "")
     return (
-        f"{len(missing)} of {declared} declared runs have no record and no reason, and are not shown: {named}; "
-        "run the command again."
+        f"{len(missing)} of {declared} declared runs have no record and no reason, and are not shown: "
+        f"{_first(missing)}; run the command again."
     )
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
