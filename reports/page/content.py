@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.results.addresses import without_password
 from bench.results.arrays import RunFiles
 from bench.results.pareto import pareto_front
 from bench.results.record import Record, Value
@@ -51,7 +52,7 @@ def content(
         for identity in dict.fromkeys(spec.ids):
             ablations.setdefault(identity, []).append(name)
     shown_poses = poses(records, files)
-    server = os.environ.get("MLFLOW_TRACKING_URI", "")
+    server = without_password(os.environ.get("MLFLOW_TRACKING_URI", ""))
     return {
         "command": runset.command,
         "created": runset.created_at,
