@@ -31,11 +31,11 @@ from reports.page.template import page
 from reports.rules.entries import Entry
 from reports.rules.missing import table_entries
 from reports.rules.warnings import lost_files, missing_sentence, unexplained
-from reports.staging import LATEX, REPORT, staging
 from reports.summary import summary
 from reports.tables.layout import Layout, layout_of
 from reports.tables.register import register
 from reports.writers.forms import DEFAULT_FORMS, texts
+from reports.writers.staging import LATEX, REPORT, staging
 from reports.writers.table import Table
 
 NO_LATEX = (

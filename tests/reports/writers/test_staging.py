@@ -10,14 +10,14 @@ import pytest
 
 from models.errors import InputError
 from reports.build import build
-from reports.staging import LATEX, OLD_SECONDS, REPORT, staging
+from reports.writers.staging import LATEX, OLD_SECONDS, REPORT, staging
 from tests import ROOT
 from tests.reports.made_up import runset
 
 AT_WORK = """
 import sys, time
 from pathlib import Path
-from reports.staging import staging
+from reports.writers.staging import staging
 
 with staging(Path(sys.argv[1]), sys.argv[2]) as folder:
     (folder / "half").write_text("x")
