@@ -27,7 +27,7 @@ from reports.rules.warnings import lost_files, warnings
 from reports.tables.register import environments
 from reports.writers.table import Cell, Table, notes
 
-_STATED = ("text", "number", "low", "high", "spread", "rank", "tie", "ahead")
+_STATED = ("text", "number", "low", "high", "spread", "rank", "tie", "ahead", "disturbed")
 MLFLOW_SERVER = "http://127.0.0.1:5000"
 """Where `mlflow ui` listens by default."""
 

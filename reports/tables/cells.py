@@ -179,6 +179,18 @@ def cost_cell(entry: Entry, quantity: Callable[[Cost], float]) -> Cell:
     return Cell(reason=NOT_MEASURED) if entry.cost is None else significant(quantity(entry.cost))
 
 
+def time_cell(entry: Entry, quantity: Callable[[Cost], float]) -> Cell:
+    """``cost_cell`` of a time, marked where something disturbed the measurement."""
+    return timed(entry, cost_cell(entry, quantity))
+
+
+def timed(entry: Entry, cell: Cell) -> Cell:
+    """A time of a run, marked where something else used the machine while it was measured."""
+    measured = entry.measurement if isinstance(entry, MissingRun) else entry
+    disturbed = measured is not None and bool(measured.environment.warnings)
+    return replace(cell, disturbed=disturbed and not cell.reason)
+
+
 def shape(entry: Entry) -> list[Cell]:
     """F, H, K."""
     conditions = entry.conditions
@@ -187,7 +199,7 @@ def shape(entry: Entry) -> list[Cell]:
 
 def ms_per_frame(entry: Entry) -> Cell:
     """Of the prediction, whatever the aggregation."""
-    return cost_cell(entry, lambda cost: cost.ms_per_frame())
+    return time_cell(entry, lambda cost: cost.ms_per_frame())
 
 
 def millions_of_parameters(entry: Entry) -> Cell:
