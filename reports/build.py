@@ -30,6 +30,7 @@ from reports.page.content import content
 from reports.page.template import page
 from reports.rules.entries import Entry
 from reports.rules.missing import table_entries
+from reports.rules.names import named_for_figures
 from reports.rules.warnings import lost_files, missing_sentence, unexplained
 from reports.summary import summary
 from reports.tables.layout import Layout, layout_of
@@ -214,6 +215,8 @@ def _drawings(
     remarks: list[str],
 ) -> list[Drawing]:
     """All figures, each with a name of its own; ``remarks`` gets a sentence for those that cannot be made."""
+    records = {name: named_for_figures(record) for name, record in records.items()}
+    entries = {name: [named_for_figures(entry) for entry in its] for name, its in entries.items()}
     layouts = {name: _layout(spec.layout)[0] for name, spec in runset.tables.items()}
     compared = [run for name, spec in runset.tables.items() if layouts[name].in_overall for run in spec.ids]
     together = pool(records[run] for run in dict.fromkeys(compared) if run in records)
@@ -253,13 +256,14 @@ def _drawers(
 ) -> list[Callable[[], Iterable[Drawing]]]:
     """What draws the figures of a layout."""
     pooled = [entry for entry in entries if isinstance(entry, Record)]
-    pictures = layout.pictures if arrays is not None else ()
-    return [
+    drawers: list[Callable[[], Iterable[Drawing]]] = [
         *(partial(draw, runs) for draw in layout.figures_of_runs),
         *(partial(draw, pooled) for draw in layout.figures),
         *(partial(draw, entries) for draw in layout.figures_with_missing),
-        *(partial(draw, pooled, arrays) for draw in pictures),
     ]
+    if arrays is not None:
+        drawers += [partial(draw, pooled, arrays) for draw in layout.pictures]
+    return drawers
 
 
 def save_drawing(drawing: Drawing, stage: Path, command: str) -> list[PurePosixPath]:

@@ -21,6 +21,14 @@ RUNSET = "runset.json"
 OLD_LAYOUTS = {"priced": "cost", "validation": "tuning", "gaps": "oracle_gap"}
 """Names of layouts in files of older versions, and what they are called now."""
 
+_DESCRIBED: dict[str, tuple[str, ...]] = {
+    "data": ("detections",),
+    "training": ("seed",),
+    "method": ("options",),
+    "evaluation": ("detections", "hypotheses", "steps", "flip", "seed"),
+}
+"""What tables show of the description of a run without a record."""
+
 
 def _printable(text: str) -> str:
     """A text that any file can hold: names of files may have bytes that are no letters."""
@@ -29,9 +37,7 @@ def _printable(text: str) -> str:
 
 def _complete(missing: Missing) -> Missing:
     """A run without a record, if its description has what tables show of it."""
-    needed = {"data": ("detections",), "training": ("seed",), "method": ("options",)}
-    needed["evaluation"] = ("detections", "hypotheses", "steps", "flip", "seed")
-    for part, keys in needed.items():
+    for part, keys in _DESCRIBED.items():
         described = missing.experiment.get(part)
         if not isinstance(described, dict) or not described.keys() >= set(keys):
             raise ValueError(f"its description needs {part} with {', '.join(keys)}")

@@ -10,7 +10,9 @@ from models.errors import InputError
 from reports import build as building
 from reports.build import build, compile_pdf
 from reports.document import document
+from reports.figures.accuracy_cost import latency_accuracy
 from reports.page.content import content
+from reports.rules.names import named_for_figures
 from reports.summary import trivial_check
 from reports.writers import latex
 from tests.reports.made_up import examples, methods_records, prompt_records, record, runset, sampling_records
@@ -247,3 +249,14 @@ def test_nothing_is_said_of_arrays_that_are_there(tmp_path, capsys):
     build(runset(methods=("runs", members)), {member.id: member for member in members}, tmp_path / "out", files)
     assert "missing or damaged" not in (tmp_path / "out" / "summary.md").read_text()
     assert not capsys.readouterr().err
+
+
+def test_names_in_figures_are_text_whatever_they_contain(tmp_path):
+    names = ("_hidden", r"$\frac{$", "x" * 300)
+    members = [record("tcn", title=name, mean=50.0 + number) for number, name in enumerate(names)]
+    written = build(runset(mine=("main", members)), {member.id: member for member in members}, tmp_path)
+    assert tmp_path / "figures" / "latency.pdf" in written
+    assert "cannot be drawn" not in (tmp_path / "summary.md").read_text()
+    (drawing,) = latency_accuracy([named_for_figures(member) for member in members])
+    legend = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
+    assert legend[:3] == ["\u200b_hidden", r"$\frac{$", f"{'x' * 20}…{'x' * 20}"]
