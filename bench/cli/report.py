@@ -61,10 +61,13 @@ def write_report(
 
     ``pdf``: compile it where a LaTeX is installed. ``forms``: of the tables; None for the usual ones.
     """
+    from bench.results.run_set import refuse_to_lose
     from reports.build import NO_LATEX, build, compile_pdf
     from reports.writers.forms import DEFAULT_FORMS
 
-    written = build(runset, store.records(runset.ids), out, store.files, forms or DEFAULT_FORMS)
+    records = store.records(runset.ids)
+    refuse_to_lose(runset, records, store.root)
+    written = build(runset, records, out, store.files, forms or DEFAULT_FORMS)
     for path in written:
         typer.echo(f"wrote {path}")
     if pdf and out / "report.tex" in written:

@@ -17,6 +17,7 @@ from bench.job.data_cache import DataCache
 from bench.job.pending import PendingWork
 from bench.job.resolve import Job
 from bench.job.task import first_process
+from bench.results.documents import seal
 from bench.results.files import write_text
 from bench.results.run_set import RunSet
 from bench.results.store import Store
@@ -82,7 +83,7 @@ def _report(
         missing=missing,
         store=str(Path(request.store).absolute()),
     )
-    write_text(request.out / "runset.json", runset.model_dump_json(indent=1))
+    write_text(request.out / "runset.json", seal(runset))
     write_report(runset, store, request.out)
     if any(entry.failed for entry in missing.values()):
         raise typer.Exit(1)

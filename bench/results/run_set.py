@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, BeforeValidator, Field
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
 from bench.config.parsing import Frozen
+from bench.results.addresses import without_password
+from bench.results.documents import UnreadableError, unseal
+from bench.results.files import read_bytes
 from bench.results.record import Missing, Record
 from models.errors import InputError
 
@@ -16,6 +20,28 @@ RUNSET = "runset.json"
 
 OLD_LAYOUTS = {"priced": "cost", "validation": "tuning", "gaps": "oracle_gap"}
 """Names of layouts in files of older versions, and what they are called now."""
+
+_DESCRIBED: dict[str, tuple[str, ...]] = {
+    "data": ("detections",),
+    "training": ("seed",),
+    "method": ("options",),
+    "evaluation": ("detections", "hypotheses", "steps", "flip", "seed"),
+}
+"""What tables show of the description of a run without a record."""
+
+
+def _printable(text: str) -> str:
+    """A text that any file can hold: names of files may have bytes that are no letters."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _complete(missing: Missing) -> Missing:
+    """A run without a record, if its description has what tables show of it."""
+    for part, keys in _DESCRIBED.items():
+        described = missing.experiment.get(part)
+        if not isinstance(described, dict) or not described.keys() >= set(keys):
+            raise ValueError(f"its description needs {part} with {', '.join(keys)}")
+    return missing
 
 
 class RunSet(Frozen):
@@ -25,7 +51,7 @@ class RunSet(Frozen):
         tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order, and
             sentences that are printed under it).
         missing: id of a run → why it has no record ("absent" in files of older versions).
-        command: what the user typed.
+        command: what the user typed, without passwords.
         store: folder that the records were made in; "" if that is not known.
     """
 
@@ -36,10 +62,12 @@ class RunSet(Frozen):
         notes: tuple[str, ...] = ()
 
     tables: dict[str, Table]
-    missing: dict[str, Missing] = Field(default={}, validation_alias=AliasChoices("missing", "absent"))
-    command: str
+    missing: dict[str, Annotated[Missing, AfterValidator(_complete)]] = Field(
+        default={}, validation_alias=AliasChoices("missing", "absent")
+    )
+    command: Annotated[str, BeforeValidator(_printable), AfterValidator(without_password)]
     created_at: str
-    store: str = ""
+    store: Annotated[str, BeforeValidator(_printable)] = ""
 
     @property
     def ids(self) -> list[str]:
@@ -63,15 +91,34 @@ def declared(path: Path, again: str) -> RunSet:
         again: the command that writes it.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: there is none, it may not be read, it is damaged, or a newer version of the suite wrote it.
     """
     file = path / RUNSET if path.is_dir() or path.suffix != ".json" else path
     try:
-        return RunSet.model_validate_json(file.read_bytes())
+        return unseal(read_bytes(file), RunSet)
     except FileNotFoundError:
         raise InputError(f"{file}: is missing; run `{again}` first") from None
-    except (ValueError, OSError):
-        raise InputError(f"{file}: is damaged; run `{again}` again") from None
+    except UnreadableError as error:
+        raise InputError(f"{file}: cannot be read ({error}); run `{again}` again") from None
+
+
+def refuse_to_lose(runset: RunSet, records: Container[str], store: Path) -> None:
+    """Refuse a report without any run, which would replace one with runs, unless all have a reason to be missing.
+
+    Args:
+        records: ids of the runs that have a record.
+        store: where they were looked for.
+
+    Raises:
+        InputError: no declared run has a record, and some have no reason either.
+    """
+    ids = runset.ids
+    if any(name in records for name in ids) or all(name in runset.missing for name in ids):
+        return
+    made_in = Path(runset.store) if runset.store else store
+    elsewhere = made_in.is_dir() and made_in.absolute() != store.absolute()
+    way = f"they were made in {made_in}: give --store {made_in}" if elsewhere else f"run `{runset.command}` again"
+    raise InputError(f"--store {store}: has a record of none of the {len(ids)} declared runs; {way}")
 
 
 def finished(name: str, store: Path) -> Finished:

@@ -33,6 +33,7 @@ function cellElement(cell, column, runs, first, content) {
     parts.push(style ? element("span", { class: style }, textOf(cell)) : textOf(cell));
     if (cell.spread) parts.push(element("span", { class: "spread" }, ` ± ${cell.spread}`));
     if (cell.tie) parts.push(" ≈");
+    if (cell.disturbed) parts.push(" *");
     if (cell.ahead !== undefined) parts.push(` (${cell.ahead > 0 ? "+" : ""}${cell.ahead.toFixed(1).replace("-", "−")})`);
   }
   if (!known.length || cell.reason || !(first || typeof cell.number === "number")) {

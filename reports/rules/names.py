@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from bench.results.record import SYMBOLS, Record
-from reports.rules.comparability import headline, setting, source
+from reports.rules.comparability import AnyEntry, headline, setting, source
 from reports.rules.entries import Entry
 
 USES = {
@@ -15,6 +15,9 @@ USES = {
     "oracle": "Oracle†: uses the ground-truth pose at test time",
 }
 """Headings of rows by the use that they make of ground truth."""
+
+MOST_CHARACTERS = 40
+"""Of a name in a figure."""
 
 MEAN_OVER_ACTIONS = "Errors in mm, mean over actions of the mean over an action's frames."
 
@@ -40,6 +43,18 @@ def untrained(entry: Entry) -> bool:
 def method_name(entry: Entry) -> str:
     """Title and variant."""
     return f"{entry.title} {entry.variant}".strip()
+
+
+def named_for_figures(entry: AnyEntry) -> AnyEntry:
+    """The entry under names that a figure has room for: the middle of long ones is left out."""
+    names = {name: _short(getattr(entry, name)) for name in ("title", "variant")}
+    return entry.model_copy(update=names)
+
+
+def _short(name: str) -> str:
+    half = MOST_CHARACTERS // 2
+    short = name if len(name) <= MOST_CHARACTERS else f"{name[:half]}…{name[-half:]}"
+    return f"\u200b{short}" if short.startswith("_") else short  # Matplotlib hides names that begin with "_"
 
 
 def marked_name(entry: Entry) -> str:

@@ -10,11 +10,12 @@ from reports.rules.comparability import DETECTIONS, SEEDS, TRIVIAL, grouped, sam
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.names import method_name, row_names
-from reports.tables.cells import NOT_MEASURED, rank_columns, shape, significant, with_runs
+from reports.tables.cells import NOT_MEASURED, rank_columns, shape, significant, timed, with_runs
 from reports.tables.layout import Layout
 from reports.tables.variants import variants
 from reports.writers.table import Block, Cell, Column, Table
 
+TIMED = ("Time (ms)", "% peak", "Windows/s", "Host ms", "J/window")
 RANKED = ("GFLOPs frame", "Time (ms) frame", "Memory (MB) peak")
 
 Quantity = Callable[[Cost], float | None]
@@ -54,7 +55,7 @@ def cost(entries: Sequence[Entry], title: str) -> Table:
         alike = grouped(members, lambda entry: same_but(entry, *DETECTIONS, *SEEDS))
         first = [group[0] for group in alike.values()]
         names = row_names(first)
-        rows = [[Cell(name), *shape(r), *_cells(r.cost, quantities)] for name, r in zip(names, first, strict=True)]
+        rows = [[Cell(name), *shape(r), *_cells(r, quantities)] for name, r in zip(names, first, strict=True)]
         groups = [
             entry.cost.memory_source if entry.cost and entry.method not in TRIVIAL else None for entry in first
         ]
@@ -63,14 +64,16 @@ def cost(entries: Sequence[Entry], title: str) -> Table:
     return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), _notes(entries, costs))
 
 
-def _cells(cost: Cost | None, quantities: dict[Column, Quantity]) -> list[Cell]:
+def _cells(entry: Entry, quantities: dict[Column, Quantity]) -> list[Cell]:
+    cost = entry.cost
     if cost is None:
         return [Cell(reason=NOT_MEASURED)] * len(quantities)
-    numbers = {column: quantity(cost) for column, quantity in quantities.items()}
-    return [
-        Cell(reason=_why_not(cost, column)) if number is None else significant(number)
-        for column, number in numbers.items()
-    ]
+    cells = []
+    for column, quantity in quantities.items():
+        number = quantity(cost)
+        cell = Cell(reason=_why_not(cost, column)) if number is None else significant(number)
+        cells.append(timed(entry, cell) if column.full_name.startswith(TIMED) else cell)
+    return cells
 
 
 def _why_not(cost: Cost, column: Column) -> str:
@@ -117,7 +120,9 @@ def _arithmetic(cost: Cost) -> str:
 def _stages(entries: Sequence[Entry]) -> list[str]:
     """Where the time of methods with stages goes, in percent, for the first record of each."""
     records = [entry for entry in entries if isinstance(entry, Record)]
-    first = {method_name(record): record for record in reversed(records) if record.cost.latency.stages_ms}
+    first = {
+        method_name(record): record for record in reversed(records) if any(record.cost.latency.stages_ms.values())
+    }
     shares = []
     for name, record in reversed(first.items()):
         stages = record.cost.latency.stages_ms

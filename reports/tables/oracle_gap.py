@@ -13,11 +13,12 @@ from reports.tables.cells import (
     DIFFERENCES,
     Matrix,
     Number,
-    cost_cell,
     difference_cell,
     rank_columns,
     shape,
     significant,
+    time_cell,
+    timed,
     value_number,
     with_runs,
 )
@@ -73,10 +74,10 @@ def _row(
             row.append(Cell(reason="not computed in this run"))
         else:
             row.append(difference_cell(record.difference(value, record, best, same_trainings=True)))
-    row.append(cost_cell(record, lambda cost: cost.latency.median_ms))
+    row.append(time_cell(record, lambda cost: cost.latency.median_ms))
     spent = record.cost.aggregation_ms.get(aggregation or "")
     why_not = NOT_COUNTED if kind == "assisted" else "not measured in this run"
-    row.append(Cell(reason=why_not) if spent is None else significant(spent))
+    row.append(Cell(reason=why_not) if spent is None else timed(record, significant(spent)))
     return row
 
 

@@ -22,6 +22,7 @@ from reports.tables.cells import (
     rank_columns,
     shape,
     significant,
+    timed,
     value_number,
     with_runs,
 )
@@ -61,7 +62,8 @@ def _rows(entries: Sequence[Entry]) -> dict[str, Rows]:
     for index, point in enumerate(points):
         record, aggregation = point.record, point.value.aggregation
         cells: list[Cell | Number] = [Cell(names[record.id]), Cell(aggregation_title(aggregation)), *shape(record)]
-        cells += [value_number(record, "mpjpe", aggregation, ""), *map(significant, point.place[1:])]
+        time, memory = map(significant, point.place[1:])
+        cells += [value_number(record, "mpjpe", aggregation, ""), timed(record, time), memory]
         rows["front" if index in best else "measured"].append((cells, record.runs))
     for entry in entries:
         if isinstance(entry, MissingRun):

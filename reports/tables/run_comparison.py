@@ -14,7 +14,7 @@ from reports.rules.conditions import paragraphs
 from reports.rules.metrics import ERRORS, SCORES, printed_metrics
 from reports.rules.names import aggregation_title
 from reports.rules.pairing import Matching, Pair, arrow, match, named
-from reports.tables.cells import cell_of, difference_cell, significant, value_number, with_runs
+from reports.tables.cells import cell_of, difference_cell, significant, timed, value_number, with_runs
 from reports.writers.table import Block, Cell, Column, Table
 
 FALSE_ALARMS = 0.05
@@ -100,7 +100,7 @@ def _error_line(pair: Pair, metric: str, info: MetricInfo, over: Mean) -> _Line:
 
 def _time_line(pair: Pair) -> _Line:
     before, after = (record.cost.latency for record in pair[:2])
-    cells = [significant(latency.ms_per_frame) for latency in (before, after)]
+    cells = [timed(record, significant(record.cost.latency.ms_per_frame)) for record in pair[:2]]
     label = _label(pair, "", "ms/frame")
     if device(pair.before) != device(pair.after):
         reason = f"times of different devices are not compared: {arrow(device(pair.before), device(pair.after))}"

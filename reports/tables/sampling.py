@@ -20,7 +20,7 @@ from reports.rules.comparability import (
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.names import aggregation_title, row_names, sampling_size
-from reports.tables.cells import Number, cell_of, cost_cell, rank, value_number
+from reports.tables.cells import Number, cell_of, rank, time_cell, value_number
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Row, Table
 
@@ -52,7 +52,7 @@ def _blocks_of_grid(grid: Line, widths: list[int], place: str, section: str) -> 
         cells, runs = _on_grid(grid, widths, number)
         text = f"{place}, {aggregation_title(aggregation, kind)}: MPJPE"
         blocks.append(_block(rank(cells, [0] * len(cells)), runs, text, section))
-    cells, runs = _on_grid(grid, widths, partial(cost_cell, quantity=lambda cost: cost.latency.median_ms))
+    cells, runs = _on_grid(grid, widths, partial(time_cell, quantity=lambda cost: cost.latency.median_ms))
     return [*blocks, _block(cells, runs, f"{place}: ms/window", section)]
 
 

@@ -23,7 +23,7 @@ from reports.rules.scaling import (
     series_of,
     two_digits,
 )
-from reports.tables.cells import NOT_MEASURED, significant, with_runs
+from reports.tables.cells import NOT_MEASURED, significant, timed, with_runs
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Table
 
@@ -58,10 +58,10 @@ def scaling(entries: Sequence[Entry], title: str) -> Table:
 def _row(entry: Entry) -> list[Cell]:
     at, call = place(entry), milliseconds(entry)
     cells = [Cell(entry.title), *(Cell(str(value)) for value in at)]
-    if entry.cost is None or call is None:
+    if entry.cost is None or not call:
         return [*cells, *[Cell(reason=NOT_MEASURED)] * 3, Cell(reason=UNKNOWN), Cell(reason=NOT_MEASURED)]
-    cells += [significant(entry.cost.flops_per_window * at.batch / 1e9), significant(call)]
-    cells.append(significant(1000 * at.batch / call))
+    cells += [significant(entry.cost.flops_per_window * at.batch / 1e9), timed(entry, significant(call))]
+    cells.append(timed(entry, significant(1000 * at.batch / call)))
     added = entry.cost.added_memory_mb
     cells.append(Cell(reason=UNKNOWN) if added is None else significant(added))
     return [*cells, significant(entry.cost.peak_memory_mb)]

@@ -63,4 +63,4 @@ def _cell(cell: Cell, reasons: dict[str, str]) -> str:
     if cell.rank:
         text = f"<strong>{text}</strong>" if cell.rank == 1 else f"<u>{text}</u>"
     spread = f" <small>± {html.escape(cell.spread)}</small>" if cell.spread else ""
-    return text + spread + " ≈" * cell.tie + f" {bracket_of(cell)}".rstrip()
+    return text + spread + " ≈" * cell.tie + " *" * cell.disturbed + f" {bracket_of(cell)}".rstrip()

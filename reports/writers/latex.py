@@ -22,7 +22,7 @@ PAGE_CHARACTERS = 105
 COLUMN_CHARACTERS = 58
 """Characters that fit one column of a two-column page at ``footnotesize``."""
 
-PLAIN = re.compile(r"−?[\d,]+(\.\d+)?")
+PLAIN = re.compile(r"−?[0-9,]+(\.[0-9]+)?")
 """A number that siunitx can align."""
 
 
@@ -42,7 +42,7 @@ def to_latex(table: Table, label: str) -> str:
     body = _latex_body(table, looks)
     specification = "".join(look.type for look in looks)
     head = [
-        f"\\caption{{{latex(table.title)}}}",
+        f"\\caption{{{latex_breakable(table.title)}}}",
         f"\\label{{tab:{label}}}",
     ]
     if is_long(table):
@@ -107,13 +107,14 @@ class _Look:
     Attributes:
         type: of the column in LaTeX; S with a format where siunitx aligns its numbers.
         spread: digits of the longest ±.
-        tie: whether a cell has the mark of a tie.
+        tie, disturbed: whether a cell has the mark of a tie, or that of a disturbed time.
         bracket: the longest difference in brackets.
     """
 
     type: str
     spread: int
     tie: bool
+    disturbed: bool
     bracket: str
 
     @property
@@ -122,11 +123,14 @@ class _Look:
 
 
 def _look(column: Column, cells: Sequence[Cell]) -> _Look:
-    marked = any(cell.spread or cell.rank or cell.tie or cell.ahead is not None for cell in cells)
+    marked = any(
+        cell.spread or cell.rank or cell.tie or cell.disturbed or cell.ahead is not None for cell in cells
+    )
     return _Look(
         type=column.align if marked or column.align == "l" else _decimals(cells) or column.align,
         spread=max((len(cell.spread) for cell in cells), default=0),
         tie=any(cell.tie for cell in cells),
+        disturbed=any(cell.disturbed for cell in cells),
         bracket=max(map(bracket_of, cells), key=len, default=""),
     )
 
@@ -197,6 +201,8 @@ def _latex_cell(cell: Cell, look: _Look, reasons: dict[str, str]) -> str:
         text += "$^{\\approx}$"
     elif look.tie and cell.text:
         text += "\\hphantom{$^{\\approx}$}"
+    if look.disturbed and cell.text:
+        text += "$^{*}$" if cell.disturbed else "\\hphantom{$^{*}$}"
     if look.bracket and cell.text:
         shown = f"{{\\scriptsize\\,{latex(bracket_of(cell) or look.bracket)}}}"
         text += shown if cell.ahead is not None else f"\\hphantom{{{shown}}}"
@@ -232,8 +238,8 @@ def _latex_long(table: Table, head: list[str], specification: str, body: list[st
 def _latex_notes(table: Table) -> Iterable[str]:
     """Marks, missing cells and notes as one paragraph, then a paragraph for each set of conditions."""
     first = "; ".join(latex(line) for line in table.legend())
-    missing = [f"\\textsuperscript{{{letter}}}{latex(why)}." for why, letter in table.reasons().items()]
-    opening = " ".join([f"{first}."] * bool(first) + missing + [latex(note) for note in table.notes])
+    missing = [f"\\textsuperscript{{{letter}}}{latex_breakable(why)}." for why, letter in table.reasons().items()]
+    opening = " ".join([f"{first}."] * bool(first) + missing + [latex_breakable(note) for note in table.notes])
     paragraphs = [opening] if opening else []
     paragraphs += [latex_breakable(paragraph) for paragraph in table.conditions]
     return [f"{paragraph}\\par" for paragraph in paragraphs]

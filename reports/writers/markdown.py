@@ -30,4 +30,5 @@ def _markdown_cell(cell: Cell, reasons: dict[str, str]) -> str:
     text = markdown(cell.text)
     if cell.rank:
         text = f"**{text}**" if cell.rank == 1 else f"<u>{text}</u>"
-    return text + f" ± {cell.spread}" * bool(cell.spread) + " ≈" * cell.tie + f" {bracket_of(cell)}".rstrip()
+    marks = " ≈" * cell.tie + r" \*" * cell.disturbed
+    return text + f" ± {cell.spread}" * bool(cell.spread) + marks + f" {bracket_of(cell)}".rstrip()

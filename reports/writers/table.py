@@ -22,6 +22,12 @@ SPREAD = (
     "±: larger distance from the value to an end of its 95 % interval (bootstrap over takes, and over seeds where "
     "several were run)"
 )
+DISTURBED = (
+    "* timed while other processes used the machine or its clocks were held back, so probably too slow (the "
+    "conditions have the warning): "
+)
+MOST_NAMED = 12
+"""Rows that are named behind it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class Cell:
         rank: 1 best, 2 second, 0 neither.
         tie: not distinguishable from the best.
         ahead: the number minus that of the best baseline, printed in brackets.
+        disturbed: a time that was measured while something else used the machine; marked by "*".
         runs: ids of the runs that the number was read from, where they are fewer than those of the row.
     """
 
@@ -45,6 +52,7 @@ class Cell:
     rank: int = 0
     tie: bool = False
     ahead: float | None = None
+    disturbed: bool = False
     reason: str = ""
     runs: tuple[str, ...] = field(default=(), compare=False)
 
@@ -122,7 +130,17 @@ class Table:
         lines += [BOLD] * any(cell.rank for cell in cells)
         lines += [TIE] * any(cell.tie for cell in cells)
         lines += [AHEAD] * any(cell.ahead is not None for cell in cells)
-        return lines
+        return lines + [DISTURBED + self._disturbed()] * any(cell.disturbed for cell in cells)
+
+    def _disturbed(self) -> str:
+        """Names of the rows with disturbed times; with their heading where names are numbers."""
+        named = dict.fromkeys(
+            f"{block.heading} {row.cells[0].text}" if self.columns[0].align == "r" else row.cells[0].text
+            for block in self.blocks
+            for row in block.rows
+            if any(cell.disturbed for cell in row.cells)
+        )
+        return ", ".join(list(named)[:MOST_NAMED]) + ", …" * (len(named) > MOST_NAMED)
 
 
 def walk(table: Table) -> Iterator[tuple[str, str, Row | None]]:
@@ -148,7 +166,8 @@ def bracket_of(cell: Cell) -> str:
 
 
 def _length(cell: Cell) -> int:
-    return len(cell.text) + (len(cell.spread) + 1 if cell.spread else 0) + cell.tie + len(bracket_of(cell))
+    marks = (len(cell.spread) + 1 if cell.spread else 0) + cell.tie + cell.disturbed
+    return len(cell.text) + marks + len(bracket_of(cell))
 
 
 def _letter(index: int) -> str:

@@ -168,3 +168,10 @@ def test_the_file_holds_everything_and_nothing_as_markup():
     assert not re.search(r"(src|href)=\"(?!#)", text), "nothing is fetched"
     packed = re.search(r'id="content">([^<]*)<', text).group(1)
     assert json.loads(gzip.decompress(base64.b64decode(packed))) == json.loads(json.dumps(shown))
+
+
+def test_the_address_of_mlflow_has_no_password(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@host:5000/path/")
+    text = json.dumps(made([record("tcn")]))
+    assert "https://host:5000/path" in text
+    assert "secret" not in text
