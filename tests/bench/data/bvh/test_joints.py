@@ -5,7 +5,7 @@ import pytest
 
 from bench.data.bvh.clip import joint_positions
 from bench.data.bvh.format import Hierarchy, parse
-from bench.data.bvh.joints import JOINTS, JointMap, map_joints, with_chest_bone
+from bench.data.bvh.joints import JOINTS, JointMap, map_joints
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 from tests.bench.data.bvh import BODY, bvh_text
@@ -99,13 +99,22 @@ def test_a_limb_that_cannot_be_found_is_one_sentence() -> None:
         map_joints(hierarchy, "odd.bvh", {"LFoot": "foot"})
 
 
-def test_the_bone_that_amc2bvh_loses_is_put_back() -> None:
-    names = {"spine": "Spine1", "lshoulder": "LeftShoulder", "rshoulder": "RightShoulder", "hips": "LowerBack"}
-    text = bvh_text(frames=2, names=names)
-    assert with_chest_bone(parse(text.encode(), "whole.bvh").hierarchy) is None
+LOST = {"lshoulder": "LeftShoulder", "rshoulder": "RightShoulder"}
+
+
+def without_chest_bone(text: str) -> str:
+    """The neck and both shoulders begin where the chest does."""
     for part in ("neck", "lshoulder", "rshoulder"):
         x, y, z = BODY[part][1]
         text = text.replace(f"OFFSET {x:.6f} {y:.6f} {z:.6f}", "OFFSET 0 0 0", 1)
-    whole = with_chest_bone(parse(text.encode(), "lost.bvh").hierarchy)
-    assert whole is not None
-    np.testing.assert_array_equal(whole.offsets[whole.names.index("Neck")], BODY["spine"][1])
+    return text
+
+
+@pytest.mark.parametrize("names", [{"hips": "LowerBack"}, {"hips": "lowerback", "spine": "Chest2"}, {}])
+def test_the_bone_that_amc2bvh_loses_is_put_back(names: dict[str, str]) -> None:
+    text = bvh_text(frames=2, names=LOST | names)
+    assert not map_joints(parse(text.encode(), "whole.bvh").hierarchy, "", {}).completed
+    joints = map_joints(parse(without_chest_bone(text).encode(), "lost.bvh").hierarchy, "", {})
+    assert joints.completed
+    tree = joints.hierarchy
+    np.testing.assert_array_equal(tree.offsets[tree.names.index("Neck")], BODY["spine"][1])

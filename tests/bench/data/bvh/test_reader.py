@@ -57,10 +57,10 @@ def test_folders_are_subjects_and_the_index_names_actions(tree: Path) -> None:
 def test_without_an_index_files_name_actions(tmp_path: Path) -> None:
     for name in ("walking", "walking_2", "jump-1", "07_03"):
         write_bvh(tmp_path / "flat" / f"{name}.bvh")
-    named, missing = takes.name_files(takes.find_files(tmp_path / "flat"), None)
+    named, notes = takes.name_files(takes.find_files(tmp_path / "flat"), None)
     assert {take.action for take in named} == {"walking", "walking 2", "jump 1", "take 07_03"}
     assert {take.subject for take in named} == {"subject"}
-    assert missing == 0
+    assert notes == []
 
 
 def test_numbered_files_side_by_side_have_subjects(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_what_was_found_out_is_reported(tmp_path: Path) -> None:
     write_bvh(tmp_path / "a" / "walk_2.bvh")
     write_bvh(tmp_path / "b" / "jump.bvh", scale=10, names={"lelbow": "thing", "relbow": "thong"})
     notes = read(tmp_path).notes
-    assert "walk.bvh, walk_2.bvh: unit cm, y up; joints known by their names" in notes
+    assert "walk.bvh, walk_2.bvh: unit cm, y up; joints known by their names; a body of 1.69 m" in notes
     (odd,) = [note for note in notes if note.startswith("jump.bvh")]
     assert "unit mm, y up; joints guessed" in odd
     assert "LElbow = thing" in odd
