@@ -175,6 +175,10 @@ def _sequences(
     for file in files:
         whole = clips[file.path].world
         world = whole[slice(*(round(share * len(whole)) for share in file.part))]
+        if not len(world):
+            raise InputError(
+                f"{file.path}: one frame is no motion to train on and test on: give longer files, or more"
+            )
         cameras = virtual_cameras(world, file.subject)
         pixels = [camera.pixels(camera.from_world(world.astype(np.float64))) for camera in cameras]
         if detections == "cpn":

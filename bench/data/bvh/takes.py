@@ -89,7 +89,7 @@ def name_files(
     for path, place, names in zip(paths, places, found, strict=True):
         in_folder = len(place) > 1 and kind not in LAYOUTS and "subject" not in names
         subject = place[0] if in_folder else names.get("subject", UNKNOWN)
-        take = _plain("-".join(place[1:] if in_folder else place))
+        take = _plain("-".join(place[1:] if in_folder else place[-1:] if kind in LAYOUTS else place))
         action = names.get("action") or ACTIONS.get(kind or "")
         file = NamedFile(path, _plain(subject), _action(described.get(path.stem), action, take))
         other = named.setdefault((file.subject, file.action), file)

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bench.data.cameras import project
+from bench.data.inspect.stature import judge_stature
 from bench.data.sequence import Dataset, Sequence
 from models.skeleton import Skeleton
 
@@ -86,7 +87,9 @@ def check(dataset: Dataset, complete: tuple[int, int] | None = None) -> Iterator
 
 def checksums(root: Path, suffixes: tuple[str, ...]) -> Iterator[Line]:
     """Size and SHA-256 of the files in a folder whose names end so (``Reader.suffixes``)."""
-    for path in (path for path in sorted(root.iterdir()) if path.suffix in suffixes):
+    for path in (
+        path for path in ([root] if root.is_file() else sorted(root.iterdir())) if path.suffix in suffixes
+    ):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         yield "ok", f"{path.name}: {path.stat().st_size:,} bytes, SHA-256 {digest}"
@@ -265,6 +268,7 @@ def _bones(skeleton: Skeleton, facts: list[_Facts]) -> Iterator[Line]:
         f"bones: {1000 * mean.min():.0f} mm ({names[mean.argmin() % len(names)]}) to {1000 * mean.max():.0f} mm "
         f"({names[mean.argmax() % len(names)]})",
     )
+    yield judge_stature(skeleton, subjects, mean)
     change = np.stack([frames.std(axis=0, dtype=np.float64) for frames in lengths]) / np.maximum(mean, 1e-9)
     paired = {*skeleton.left, *skeleton.right}
     limbs = np.array([paired.issuperset(bone) for bone in skeleton.bones])
