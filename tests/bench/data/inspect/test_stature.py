@@ -21,7 +21,7 @@ def test_people_are_as_tall_as_people(skeleton: Skeleton) -> None:
     assert judge_stature(skeleton, ["a", "b"], np.stack([body, 0.5 * body]))[0] == "ok"
     verdict, line = judge_stature(skeleton, ["a", "b"], np.stack([body, body]))
     assert (verdict, line.split(";")[0]) == ("ok", "stature: 1.64 m (a) to 1.64 m (a)")
-    for scale in (0.01, 0.4, 2.0, 1000.0):
+    for scale in (0.01, 0.4, 2.0):
         verdict, line = judge_stature(skeleton, ["a", "b"], np.stack([body, scale * body]))
         assert verdict == "problem"
         assert f"{1.6441 * scale:.2f} m (b)" in line
