@@ -43,7 +43,11 @@ def same_unit(read: Read, settings: Settings) -> Read:
         ]
         again = read_clips(odd, replace(settings, unit=unit)) if odd else {}
         for path, clip in again.items():
-            if isinstance(clip, Clip) and units.get(clip.rig) == unit and _is_person(clip):
+            if (
+                isinstance(clip, Clip)
+                and units.get(clip.rig) == unit
+                and STATURES[0] <= clip.stature <= STATURES[1]
+            ):
                 remark = "the unit is that of the other files with these joints"
                 result[path] = replace(clip, remarks=(*clip.remarks, remark))
     return result
@@ -56,29 +60,24 @@ def _common_unit(clips: list[Clip]) -> str:
     return max(counts, key=lambda unit: (counts[unit], -abs(np.log(statures[unit] / STATURE))))
 
 
-def _is_person(clip: Clip) -> bool:
-    return STATURES[0] <= clip.stature <= STATURES[1]
-
-
 def differing_bodies(subjects: abc.Mapping[Path, str], clips: abc.Mapping[Path, Clip]) -> list[str]:
     """A note if files of one subject have bodies of different sizes, for they may be several people."""
-    doubtful: dict[str, str] = {}
     by_subject: dict[str, list[Path]] = defaultdict(list)
     for path, subject in subjects.items():
         by_subject[subject].append(path)
+    doubts = []
     for subject, paths in by_subject.items():
         limbs = np.array([_limb_lengths(clips[path]) for path in paths])
         apart = limbs.max(axis=0) / np.maximum(limbs.min(axis=0), 1e-9) - 1
         bone = int(apart.argmax())
         if apart[bone] > SAME_BODY:
-            longest, shortest = (paths[int(place)] for place in (limbs[:, bone].argmax(), limbs[:, bone].argmin()))
-            doubtful[subject] = f"{apart[bone]:.0%} apart in {longest.name} and {shortest.name} of {subject}"
-    if not doubtful:
+            one, two = (paths[int(place)].name for place in (limbs[:, bone].argmax(), limbs[:, bone].argmin()))
+            doubts.append(f"{apart[bone]:.0%} apart in {one} and {two} of {subject}")
+    if not doubts:
         return []
-    subject = next(iter(doubtful))
     return [
-        f"files of {len(doubtful)} subject{'s' * (len(doubtful) > 1)} have bodies of different sizes, limbs "
-        f"{doubtful[subject]}: if they are several people, give each a folder, or name them with the option layout"
+        f"files of {len(doubts)} subject{'s' * (len(doubts) > 1)} have bodies of different sizes, limbs "
+        f"{doubts[0]}: if they are several people, give each a folder, or name them with the option layout"
     ]
 
 

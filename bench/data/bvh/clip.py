@@ -278,7 +278,7 @@ def _first_frame(seen: np.ndarray, motion: Motion) -> tuple[int, list[str]]:
     if first > REST_STEP * max(next_ones) and not motion.values[0, turns].any():
         return 1, ["the first frame, a rest pose, left out"]
     if first > max(JUMP_STEP * max(next_ones), JUMP):
-        return 1, [f"the first frame, {first:.2f} m from the next, left out"]
+        return 1, ["the first frame, far from the next, left out"]
     return 0, []
 
 

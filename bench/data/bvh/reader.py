@@ -35,6 +35,7 @@ SEEN = {  # by detections
     "no detector ran",
 }
 
+RANGES = {"unit": (1e-6, 1e3), "stature": (0.3, 3.0), "source_fps": (1.0, 1e4), "fps": (1.0, 1e4)}  # of options
 Axis = Literal["x", "y", "z"]
 
 
@@ -83,8 +84,7 @@ class BVH(Reader):
             InputError: the folder has no BVH file, a file cannot be used (unless ``skip``), or an option is out of
                 its range.
         """
-        _check_frame_rates(source_fps=source_fps, fps=fps)
-        _check_sizes(unit, stature)
+        _check_options(unit=unit, stature=stature, source_fps=source_fps, fps=fps)
         settings = Settings(unit, stature, up, source_fps, fps, _given_joints(joints))
         files, notes = name_files(find_files(root), index, layout)
         clips, left_out = _usable_clips(root, files, settings, skip)
@@ -101,25 +101,19 @@ class BVH(Reader):
         )
 
 
-def _check_frame_rates(**rates: float | None) -> None:
-    for option, value in rates.items():
-        if value is not None and not 1 <= value <= 10_000:
-            raise InputError(f"option {option} is {value:g}, but a frame rate lies between 1 and 10,000: take 50")
-
-
-def _check_sizes(unit: float | str | None, stature: float | None) -> None:
+def _check_options(unit: float | str | None, stature: float | None, **rates: float | None) -> None:
+    if unit is not None and stature is not None:
+        raise InputError("options unit and stature both say how large bodies are: leave one out")
     if isinstance(unit, str) and unit not in UNITS:
         raise InputError(
             f"data.options.unit is '{unit[:80]}': take one of {', '.join(UNITS)}, or metres as a number"
         )
-    if isinstance(unit, float) and not 0 < unit < 1000:
-        raise InputError(f"data.options.unit is {unit:g}: give the metres of a unit, 0.1 for decimetres")
-    if stature is not None and not 0.3 <= stature <= 3:
-        raise InputError(
-            f"data.options.stature is {stature:g}: give the metres that bodies are tall, 1.7 for example"
-        )
-    if unit is not None and stature is not None:
-        raise InputError("data.options.unit and data.options.stature both say how large bodies are: leave one out")
+    for option, value in {"unit": unit, "stature": stature, **rates}.items():
+        least, most = RANGES[option]
+        if isinstance(value, float) and not least <= value <= most:
+            raise InputError(
+                f"option {option} is {value:g}, but it lies between {least:g} and {most:g}: correct it"
+            )
 
 
 def _given_joints(text: str | None) -> tuple[tuple[str, str], ...]:

@@ -23,8 +23,8 @@ LAYOUTS = {  # how the files of well-known collections are called, all of them, 
     "BEAT": r"\d+/\d+_(?P<subject>[^_/]+)_\d+_\d+_\d+",
 }
 ACTIONS = {"BEAT": "speech"}  # of all files
-BLANKS = {"subject": "[^/]+", "action": "[^/]+", "any": "[^/]*"}  # of the option layout
-MAX_BLANKS = 4
+BLANKS = {"subject": "(?P<subject>[^/]+)", "action": "(?P<action>[^/]+)", "any": "[^/]*"}  # of the option layout
+MAX_LAYOUT, MAX_BLANKS = 200, 4
 UNKNOWN = "subject"  # name of whoever moves, where nothing tells
 _LINE = re.compile(r"\s*\"?([^\s,;\"]+)\"?\s*[\s,;]\s*\"?(.+?)\"?\s*")
 _CLASS = re.compile(r"[^,;:()\[\]/.\"]+?(?=\s+-\s|[,;:()\[\]/.\"]|$)")
@@ -128,21 +128,15 @@ def _pattern(layout: str) -> str:
     """The expression of a layout such as "{subject}/{action}_{any}"."""
     parts = re.split(r"\{(\w*)\}", layout)
     blanks = parts[1::2]
-    told = [blank for blank in blanks if blank != "any"]
-    if (
-        len(layout) > 200
-        or not told
-        or len({*told}) < len(told)
-        or not set(blanks) <= set(BLANKS)
-        or len(blanks) > MAX_BLANKS
-    ):
+    told = sorted(blank for blank in blanks if blank != "any")
+    known = told in (["action"], ["subject"], ["action", "subject"])
+    if not known or len(blanks) > MAX_BLANKS or len(layout) > MAX_LAYOUT:
         raise InputError(
-            f"option layout is '{layout[:200]}', but it has to name {{subject}} or {{action}} or both, once each, "
-            "and {any} for what does not count, as '{action}_{subject}' or '{subject}/{action}_{any}'"
+            f"option layout is '{layout[:MAX_LAYOUT]}', but it has to name {{subject}} or {{action}} or both, "
+            "once each, and {any} for what does not count, as '{action}_{subject}' or '{subject}/{action}_{any}'"
         )
-    written = [re.escape(part) for part in parts]
-    written[1::2] = [f"(?P<{blank}>{BLANKS[blank]})" if blank != "any" else BLANKS[blank] for blank in blanks]
-    return "".join(written)
+    literal = [re.escape(part) for part in parts[::2]]
+    return literal[0] + "".join(BLANKS[blank] + text for blank, text in zip(blanks, literal[1:], strict=True))
 
 
 def split(files: abc.Sequence[NamedFile], test: abc.Sequence[str]) -> tuple[list[NamedFile], list[NamedFile], str]:
@@ -159,11 +153,8 @@ def split(files: abc.Sequence[NamedFile], test: abc.Sequence[str]) -> tuple[list
         (file,) = files
         blank = "-" if " " in file.action else " "
         parts = [replace(file, action=f"{file.action}{blank}{name}", part=part) for name, part in ONE_TAKE.items()]
-        return (
-            parts[:1],
-            parts[1:],
-            "one take only: its last third tests, so person and motion are known from training",
-        )
+        sentence = "one take only: its last third tests, so person and motion are known from training"
+        return parts[:1], parts[1:], sentence
     subjects = sorted({file.subject for file in files}, key=_natural)
     unknown = sorted(set(test) - set(subjects))
     if unknown:

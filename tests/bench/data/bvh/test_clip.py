@@ -118,7 +118,7 @@ def elsewhere_first(rows: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("change", "word"), [(rest_pose_first, "a rest pose"), (elsewhere_first, "m from the next")]
+    ("change", "word"), [(rest_pose_first, "a rest pose"), (elsewhere_first, "far from the next")]
 )
 def test_a_first_frame_that_is_no_motion_is_left_out(tmp_path: Path, change, word: str) -> None:
     plain = read_clip(write_bvh(tmp_path / "a.bvh"), Settings())
