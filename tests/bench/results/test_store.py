@@ -61,7 +61,18 @@ def test_a_damaged_index_names_the_way_out(store):
 def test_a_store_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="--store .*: cannot be made"):
-        Store(tmp_path / "file" / "store")
+        Store(tmp_path / "file" / "store").make()
+
+
+def test_a_store_is_made_by_the_first_that_is_written(tmp_path):
+    store = Store(tmp_path / "store")
+    assert not store.finished()
+    assert not store.records()
+    assert not store.evaluated()
+    assert not store.is_trained("0123")
+    assert not store.root.exists()
+    with store.lock("index"):
+        assert store.root.exists()
 
 
 def test_files_that_are_missing_or_damaged_are_not_there(store):
