@@ -96,7 +96,7 @@ def read_clip(path: Path, settings: Settings) -> Clip:
     motion = replace(motion, hierarchy=joints.hierarchy)
     unit, metres = _unit(joints.stature, settings, source)
     seen = joint_positions(motion, joints.weights) * metres
-    remarks = [*motion.remarks, *_remarks_on_body(seen, motion, joints, joints.stature * metres)]
+    remarks = [*motion.remarks, *_doubts(motion, joints)]
     if joints.neck_share is not None:
         remarks += _put_head_on_neck(seen, joints.neck_share)
     first, found = _first_frame(seen, motion)
@@ -240,20 +240,15 @@ def _up(seen: np.ndarray, source: str) -> str:
     return "xyz"[axis]
 
 
-def _remarks_on_body(seen: np.ndarray, motion: Motion, joints: JointMap, stature: float) -> list[str]:
+def _doubts(motion: Motion, joints: JointMap) -> list[str]:
     """What may be wrong although the file can be read."""
     remarks = ["the bone of the chest, which the conversion lost, put back"] * joints.completed
     if 1 / motion.frame_time < SLOW:
         remarks.append(f"{1 / motion.frame_time:.3g} frames per second only: check its Frame Time")
-    legs = _length(seen[0], "LHip", "LKnee", "LFoot") + _length(seen[0], "RHip", "RKnee", "RFoot")
-    if not LEGS[0] <= legs / 2 / stature <= LEGS[1]:
-        remarks.append(f"legs are {legs / 2 / stature:.0%} of the body's length: it may be no person")
+    share = joints.legs / max(joints.stature, 1e-9)
+    if not LEGS[0] <= share <= LEGS[1]:
+        remarks.append(f"legs are {share:.0%} of the body's length: it may be no person")
     return remarks
-
-
-def _length(pose: np.ndarray, *joints: str) -> float:
-    """Along the joints of one pose."""
-    return float(np.linalg.norm(np.diff(pose[[JOINT[joint] for joint in joints]], axis=0), axis=-1).sum())
 
 
 def _put_head_on_neck(seen: np.ndarray, share: float) -> list[str]:

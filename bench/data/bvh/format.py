@@ -308,9 +308,8 @@ def _values(text: bytes, frames: int, hierarchy: Hierarchy, source: str) -> tupl
             "cut short or 'Frames:' is wrong; get it again or correct that line"
         )
     values = found[: frames * width].reshape(frames, width)
-    strange = np.argwhere(~(np.abs(values) <= MAX_VALUE))  # so that NaN is strange too
-    if len(strange):
-        frame, column = strange[0]
+    if not (values.min() >= -MAX_VALUE and values.max() <= MAX_VALUE):  # also true for NaN
+        frame, column = np.argwhere(~(np.abs(values) <= MAX_VALUE))[0]
         number = f"{values[frame, column]:g}"
         raise InputError(f"{source}: frame {frame} has {number} in column {column}: repair or remove the file")
     return values, more

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from bench.data.bvh.format import Hierarchy
-from bench.data.bvh.limbs import LEG, LIMBS, are_complete, limbs_by_name, limbs_by_shape, plain_names, toe_of
+from bench.data.bvh.limbs import LIMBS, are_complete, limbs_by_name, limbs_by_shape, plain_names, toe_of
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
@@ -36,7 +36,7 @@ class JointMap:
         hierarchy: of the file, with what it lacks: the uppermost bone of the trunk, the top of the head.
         weights: ``[17, N]`` of its nodes, or ``[19, N]`` with the tips of the left and the right foot as the last
             rows.
-        stature: of the body in the file's unit.
+        stature, legs: of the body in the file's unit.
         guessed: joints that were not recognised by name nor given, and what each is taken from: "LHip = joint5".
         completed: the bone of the trunk was put back.
         neck_share: length from the thorax to the top of the head by that of the neck, to be used where the top
@@ -46,6 +46,7 @@ class JointMap:
     hierarchy: Hierarchy
     weights: np.ndarray
     stature: float
+    legs: float
     guessed: tuple[str, ...]
     completed: bool
     neck_share: float | None
@@ -87,10 +88,13 @@ def map_joints(hierarchy: Hierarchy, source: str, given: abc.Mapping[str, str]) 
         guessed = (*guessed, "Neck/Nose", "Head")
     tree, rows, neck_share = body.joints()
     rows |= {joint: np.eye(len(tree.names))[node] for joint, node in fixed.items()}
+    places = {joint: _place(tree, row) for joint, row in rows.items()}
+    legs = _legs(places)
     return JointMap(
         hierarchy=tree,
         weights=np.stack([*(rows[joint] for joint in JOINTS), *body.toes(len(tree.names))]),
-        stature=_stature({joint: _place(tree, row) for joint, row in rows.items()}),
+        stature=(legs + _length(places, "Hip", "Spine", "Thorax", "Neck/Nose", "Head")) / BODY_SHARE,
+        legs=legs,
         guessed=tuple(f"{joint} = {_in_words(tree, rows[joint])}" for joint in guessed),
         completed=whole is not None,
         neck_share=None if "Head" in fixed else neck_share,
@@ -118,14 +122,13 @@ def _place(hierarchy: Hierarchy, row: np.ndarray) -> np.ndarray:
     return place
 
 
-def _stature(places: abc.Mapping[str, np.ndarray]) -> float:
-    """From the lengths of legs, trunk, neck and head in the rest pose."""
+def _length(places: abc.Mapping[str, np.ndarray], *joints: str) -> float:
+    return sum(float(np.linalg.norm(places[one] - places[two])) for one, two in pairwise(joints))
 
-    def length(*joints: str) -> float:
-        return sum(float(np.linalg.norm(places[one] - places[two])) for one, two in pairwise(joints))
 
-    legs = length("LHip", "LKnee", "LFoot") + length("RHip", "RKnee", "RFoot")
-    return (legs / 2 + length("Hip", "Spine", "Thorax", "Neck/Nose", "Head")) / BODY_SHARE
+def _legs(places: abc.Mapping[str, np.ndarray]) -> float:
+    """From the hip to the ankle, the mean of both."""
+    return (_length(places, "LHip", "LKnee", "LFoot") + _length(places, "RHip", "RKnee", "RFoot")) / 2
 
 
 class _Body:
@@ -155,11 +158,9 @@ class _Body:
         begins = [way[way.index(chest) - 1] for way in above if chest in way[1:]]
         if len(begins) < len(above) or tree.offsets[begins].any() or not tree.offsets[chest].any():
             return None
-        rows = {joint: _place(tree, self.at[node]) for joint, node in self.limbs.items()}
-        bones = [(side + one, side + two) for side in "LR" for one, two in pairwise(LEG)]
-        legs = sum(float(np.linalg.norm(rows[one] - rows[two])) for one, two in bones)
-        trunk = np.linalg.norm(tree.rest[chest] - (rows["LHip"] + rows["RHip"]) / 2)
-        if LOST_BONE not in self.plain and trunk > SHORT_TRUNK * legs / 2:
+        places = {joint: _place(tree, self.at[node]) for joint, node in self.limbs.items()}
+        trunk = np.linalg.norm(tree.rest[chest] - (places["LHip"] + places["RHip"]) / 2)
+        if LOST_BONE not in self.plain and trunk > SHORT_TRUNK * _legs(places):
             return None
         offsets = tree.offsets.copy()
         offsets[begins] = offsets[chest]
