@@ -270,7 +270,7 @@ def _first_frame(seen: np.ndarray, motion: Motion) -> tuple[int, list[str]]:
     turns = [
         column for channels in motion.hierarchy.channels[1:] for kind, _, column in channels if kind == "rotation"
     ]
-    if first > REST_STEP * max(next_ones) and not motion.values[0, turns].any():
+    if turns and first > REST_STEP * max(next_ones) and not motion.values[0, turns].any():
         return 1, ["the first frame, a rest pose, left out"]
     if first > max(JUMP_STEP * max(next_ones), JUMP):
         return 1, ["the first frame, far from the next, left out"]

@@ -26,6 +26,7 @@ from bench.data.virtual_cameras import virtual_cameras
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
+FINDINGS = 12  # notes on what was found in files
 SHOWN = 3  # files named in a note, and files whose faults are told
 NAMED = 40  # further files that are named
 MAX_REACH = 25.0  # metres from the middle of a take to its farthest joint
@@ -190,10 +191,12 @@ def _findings(clips: dict[Path, Clip]) -> list[str]:
         guessed = f"joints guessed: {', '.join(clip.guessed)}" if clip.guessed else "joints known by their names"
         parts = [f"unit {clip.unit}, {clip.up} up", *["left-handed coordinates, mirrored"] * clip.mirrored]
         alike["; ".join([*parts, *clip.remarks, guessed])].append(path)
-    return [
+    notes = [
         f"{_listed(paths)}: {finding}; {_statures([clips[path].stature for path in paths])}"
         for finding, paths in alike.items()
     ]
+    more = len(notes) - FINDINGS
+    return notes[:FINDINGS] + [f"{more} more kinds of files, of which the like was found"] * (more > 0)
 
 
 def _listed(paths: list[Path]) -> str:
