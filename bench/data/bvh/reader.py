@@ -172,7 +172,7 @@ def _sequences(
         world = whole[slice(*(round(share * len(whole)) for share in file.part))]
         if not len(world):
             raise InputError(
-                f"{file.path}: one frame is no motion to train on and test on: give longer files, or more"
+                f"{file.path}: {len(whole)} frames are too few to train on and to test on: give more files"
             )
         cameras = virtual_cameras(world, file.subject)
         pixels = [camera.pixels(camera.from_world(world.astype(np.float64))) for camera in cameras]

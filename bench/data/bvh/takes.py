@@ -13,7 +13,8 @@ from models.errors import InputError
 MAX_INDEX_BYTES = 16 * 2**20
 TEST_SUBJECTS, TEST_TAKES = 5, 3
 """Every fifth subject is a test subject; of a single subject every third take tests."""
-ONE_TAKE = {"begin": (0.0, 2 / 3), "end": (2 / 3, 1.0)}  # names and shares of its training and its test part
+ONE_TAKE = {"begin": (0.0, 1 / 3), "middle": (1 / 3, 2 / 3), "end": (2 / 3, 1.0)}
+"""Parts of a single take, as shares of it: the last tests; two train, so that one can be held out for validation."""
 
 NUMBERED = r"(?P<subject>\d+)_\d+"  # files side by side, as the CMU database calls them
 LAYOUTS = {  # how the files of well-known collections are called, all of them, behind any folders
@@ -154,7 +155,7 @@ def split(files: abc.Sequence[NamedFile], test: abc.Sequence[str]) -> tuple[list
         blank = "-" if " " in file.action else " "
         parts = [replace(file, action=f"{file.action}{blank}{name}", part=part) for name, part in ONE_TAKE.items()]
         sentence = "one take only: its last third tests, so person and motion are known from training"
-        return parts[:1], parts[1:], sentence
+        return parts[:2], parts[2:], sentence
     subjects = sorted({file.subject for file in files}, key=_natural)
     unknown = sorted(set(test) - set(subjects))
     if unknown:

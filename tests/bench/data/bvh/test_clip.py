@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -252,3 +254,29 @@ def test_what_is_not_clear_is_asked_for(tmp_path: Path, how: dict, given: dict, 
         return
     with pytest.raises(InputError, match=sentence):
         read_clip(path, Settings(**given))
+
+
+NUMBERS = ("0", "-5", "180", "1e6", "1e-9", "33")
+
+
+def test_altered_rigs_are_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
+    plain, names = bvh_text(frames=8), [name for _, _, name in BODY.values()]
+    draw, read = random.Random(0), 0
+    for _ in range(150):
+        text = plain
+        for _ in range(draw.randint(1, 3)):
+            number = draw.choice(list(re.finditer(r"-?\d+\.\d+", text)))
+            text = text[: number.start()] + draw.choice(NUMBERS) + text[number.end() :]
+        if draw.random() < 0.4:
+            text = text.replace(draw.choice(names), draw.choice(["x", "LeftLeg", "Head"]))
+        path = tmp_path / "altered.bvh"
+        path.write_text(text)
+        try:
+            clip = read_clip(path, Settings(unit=draw.choice([None, 1e-6, 1e3, "cm"])))
+        except InputError as error:
+            assert "\n" not in str(error)
+            assert len(str(error)) < 800
+        else:
+            read += 1
+            assert np.isfinite(clip.world).all()
+    assert read > 30
