@@ -14,7 +14,7 @@ MAX_INDEX_BYTES = 16 * 2**20
 TEST_SUBJECTS, TEST_TAKES = 5, 3
 """Every fifth subject is a test subject; of a single subject every third take tests."""
 ONE_TAKE = {"begin": (0.0, 1 / 3), "middle": (1 / 3, 2 / 3), "end": (2 / 3, 1.0)}
-"""Parts of a single take, as shares of it: the last tests; two train, so that one can be held out for validation."""
+"""Parts of a single take, as shares: the last tests; two train, so that one can be held out for validation."""
 
 NUMBERED = r"(?P<subject>\d+)_\d+"  # files side by side, as the CMU database calls them
 LAYOUTS = {  # how the files of well-known collections are called, all of them, behind any folders

@@ -262,7 +262,8 @@ NUMBERS = ("0", "-5", "180", "1e6", "1e-9", "33")
 def test_altered_rigs_are_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
     plain, names = bvh_text(frames=8), [name for _, _, name in BODY.values()]
     draw, read = random.Random(0), 0
-    for _ in range(150):
+    complaints = []
+    for _ in range(100):
         text = plain
         for _ in range(draw.randint(1, 3)):
             number = draw.choice(list(re.finditer(r"-?\d+\.\d+", text)))
@@ -274,9 +275,9 @@ def test_altered_rigs_are_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
         try:
             clip = read_clip(path, Settings(unit=draw.choice([None, 1e-6, 1e3, "cm"])))
         except InputError as error:
-            assert "\n" not in str(error)
-            assert len(str(error)) < 800
+            complaints.append(str(error))
         else:
             read += 1
             assert np.isfinite(clip.world).all()
-    assert read > 30
+    assert min(read, len(complaints)) > 10
+    assert not [complaint for complaint in complaints if "\n" in complaint or len(complaint) > 800]
