@@ -273,11 +273,12 @@ def test_altered_rigs_are_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
         path = tmp_path / "altered.bvh"
         path.write_text(text)
         try:
-            clip = read_clip(path, Settings(unit=draw.choice([None, 1e-6, 1e3, "cm"])))
+            clip = read_clip(path, Settings(unit=draw.choice([None, None, 1e-6, 1e3])))
         except InputError as error:
             complaints.append(str(error))
         else:
             read += 1
             assert np.isfinite(clip.world).all()
-    assert min(read, len(complaints)) > 10
+    assert read > 30
+    assert complaints
     assert not [complaint for complaint in complaints if "\n" in complaint or len(complaint) > 800]
