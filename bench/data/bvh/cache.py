@@ -19,7 +19,7 @@ from bench.data.bvh.clip import Clip, Settings, read_clip
 from bench.data.cache import cache_folder, load_arrays, store_arrays
 from models.errors import InputError
 
-VERSION = 2  # raise it when the same file would give another clip
+VERSION = 3  # raise it when the same file would give another clip
 PARALLEL_BYTES = 64 * 2**20
 """Less than this is read faster by one process than it takes to start more."""
 
@@ -53,7 +53,7 @@ def _read(path: Path, folder: Path, settings: Settings) -> Clip | str:
     kept = load_arrays(entry)
     if kept is not None:
         found = json.loads(str(kept["found"]))
-        return Clip(kept["world"], **found | {"guessed": tuple(found["guessed"])})
+        return Clip(kept["world"], **found | {key: tuple(found[key]) for key in ("guessed", "remarks")})
     try:
         clip = read_clip(path, settings)
     except InputError as error:

@@ -25,7 +25,7 @@ MAX_HEADER = 2**20  # bytes before the first number of the motion
 MAX_NODES = 1000
 MAX_FRAMES = 1_000_000
 MAX_VALUE = 1e7  # of an offset or a channel
-FRAME_TIME = (1e-4, 1.0)  # seconds, least and greatest
+FRAME_TIME = (1e-4, 0.2)  # seconds, least and greatest that a file is believed
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TOKEN = re.compile(rb"[{}]|[^\s{}]+")
@@ -84,6 +84,16 @@ class Hierarchy:
             reach[parent] = max(reach[parent], self.lengths[node] + reach[node])
         return self.lengths + reach
 
+    def with_end(self, node: int, name: str, offset: np.ndarray) -> Hierarchy:
+        """The same with one more end site of a node, as the last of all nodes."""
+        return Hierarchy(
+            names=(*self.names, name),
+            parents=(*self.parents, node),
+            offsets=np.vstack([self.offsets, offset]),
+            channels=(*self.channels, ()),
+            ends=(*self.ends, True),
+        )
+
     def above(self, node: int) -> list[int]:
         """The node, its parent and so on to the root."""
         path = []
@@ -121,11 +131,13 @@ class Motion:
         values: ``[T, C]`` float64, channels of all nodes in their order: degrees, and whole distances from the
             parent in the file's unit of length.
         frame_time: seconds.
+        remarks: what the reader was lenient about.
     """
 
     hierarchy: Hierarchy
     values: np.ndarray
     frame_time: float
+    remarks: tuple[str, ...] = ()
 
 
 def read_file(path: Path, frame_time: float | None = None) -> Motion:
@@ -156,7 +168,7 @@ def parse(data: bytes, source: str, frame_time: float | None = None) -> Motion:
     Args:
         data: the file.
         source: what error messages call it.
-        frame_time: seconds, in place of what the file says.
+        frame_time: seconds, in place of what the file says, whatever it is.
 
     Raises:
         InputError: it is no BVH file, cut short, inconsistent, or beyond the limits of this module.
@@ -171,14 +183,15 @@ def parse(data: bytes, source: str, frame_time: float | None = None) -> Motion:
     if not declared.isdigit() or len(declared) > 12 or not 0 < int(declared) <= MAX_FRAMES:
         raise InputError(f"{source}: 'Frames: {shown(declared)}' is not between 1 and {MAX_FRAMES:,}: correct it")
     seconds = _number(written) if frame_time is None else frame_time
-    if not FRAME_TIME[0] <= seconds <= FRAME_TIME[1]:
+    if frame_time is None and not FRAME_TIME[0] <= seconds <= FRAME_TIME[1]:
         least, most = FRAME_TIME
         raise InputError(
-            f"{source}: 'Frame Time: {shown(written)}' is not between {least:g} and {most:g} seconds: correct it, "
-            "or give the frame rate as the option source_fps"
+            f"{source}: 'Frame Time: {shown(written)}' is not between {least:g} and {most:g} seconds, so it is no "
+            "usual frame rate: correct it, or give the true frames per second as the option source_fps"
         )
-    values = _values(data[found.end() :], int(declared), hierarchy, source)
-    return _with_whole_translations(Motion(hierarchy, values, seconds))
+    values, more = _values(data[found.end() :], int(declared), hierarchy, source)
+    remarks = ("one row more than 'Frames:' declares, left out",) * more
+    return _with_whole_translations(Motion(hierarchy, values, seconds, remarks))
 
 
 @dataclass
@@ -280,26 +293,26 @@ def _number(token: bytes) -> float:
         return math.nan
 
 
-def _values(text: bytes, frames: int, hierarchy: Hierarchy, source: str) -> np.ndarray:
-    """The numbers of the motion, ``[frames, C]``."""
+def _values(text: bytes, frames: int, hierarchy: Hierarchy, source: str) -> tuple[np.ndarray, bool]:
+    """The numbers of the motion, ``[frames, C]``, and whether one row more follows, which every viewer ignores."""
     width = sum(map(len, hierarchy.channels))
     if width == 0:
         raise InputError(f"{source}: no joint has channels, so nothing moves: export the file again")
     found = _numbers(text)
     if found is None:
         raise InputError(f"{source}: {_bad_number(text, width)}: repair or remove the file")
-    if len(found) != frames * width:
+    more = len(found) == (frames + 1) * width
+    if len(found) != frames * width and not more:
         raise InputError(
             f"{source} declares {frames:,} frames of {width} numbers, but holds {len(found) / width:,.4g}: it is "
             "cut short or 'Frames:' is wrong; get it again or correct that line"
         )
-    values = found.reshape(frames, width)
-    strange = np.argwhere(~(np.abs(values) <= MAX_VALUE))  # so that NaN is strange too
-    if len(strange):
-        frame, column = strange[0]
+    values = found[: frames * width].reshape(frames, width)
+    if not (values.min() >= -MAX_VALUE and values.max() <= MAX_VALUE):  # also true for NaN
+        frame, column = np.argwhere(~(np.abs(values) <= MAX_VALUE))[0]
         number = f"{values[frame, column]:g}"
         raise InputError(f"{source}: frame {frame} has {number} in column {column}: repair or remove the file")
-    return values
+    return values, more
 
 
 def _numbers(text: bytes) -> np.ndarray | None:

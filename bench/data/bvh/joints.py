@@ -19,16 +19,13 @@ from models.errors import InputError
 from models.skeleton import HUMAN36M
 
 JOINTS = HUMAN36M.joints
-NECK = ("neck", "neck0", "neck1", "neck01", "neckbase", "lowerneck")  # plain names
-HEAD = ("head", "skull")
+NECK = ("neck", "neck0", "neck1", "neck01", "neckbase", "lowerneck", "neckx", "cneck")  # plain names
+HEAD = ("head", "skull", "headx", "chead")
 HEAD_TOP = ("top", "end", "nub", "tip")  # ends of the name of a joint on top of the head
 HEAD_SHARE = 0.48  # of the trunk's length: from the thorax to the top of the head in Human3.6M
 BODY_SHARE = 0.961  # of the stature: legs from the ankle, trunk, neck and head (Winter's proportions)
-# chest joints, a sign of amc2bvh's skeleton, and the children whose bone that program loses
-BONELESS = (
-    ("Spine1", "LowerBack", ("Neck", "LeftShoulder", "RightShoulder")),
-    ("thorax", "lowerback", ("lowerneck", "lclavicle", "rclavicle")),
-)
+LOST_BONE = "lowerback"  # a plain name of the CMU database's skeleton, whose conversion by amc2bvh loses a bone
+SHORT_TRUNK = 0.45  # of the length of the legs; less than that is no whole trunk, which has 0.5 and more
 
 
 @dataclass(frozen=True)
@@ -36,35 +33,23 @@ class JointMap:
     """How the joints of Human3.6M follow from the nodes of a hierarchy.
 
     Attributes:
-        weights: ``[17, N]`` of the nodes, or ``[19, N]`` with the left and the right toes as the last rows.
-        stature: of the body in the file's unit.
+        hierarchy: of the file, with what it lacks: the uppermost bone of the trunk, the top of the head.
+        weights: ``[17, N]`` of its nodes, or ``[19, N]`` with the tips of the left and the right foot as the last
+            rows.
+        stature, legs: of the body in the file's unit.
         guessed: joints that were not recognised by name nor given, and what each is taken from: "LHip = joint5".
+        completed: the bone of the trunk was put back.
+        neck_share: length from the thorax to the top of the head by that of the neck, to be used where the top
+            turns out to lie elsewhere; None if the top was given.
     """
 
+    hierarchy: Hierarchy
     weights: np.ndarray
     stature: float
+    legs: float
     guessed: tuple[str, ...]
-
-
-def with_chest_bone(hierarchy: Hierarchy) -> Hierarchy | None:
-    """The hierarchy with the uppermost bone of the trunk, which conversions of the CMU database by amc2bvh lack.
-
-    There, neck and shoulders begin where that bone begins, and the body is 12 cm short. The bone below it stands
-    in for it: in CMU's own skeletons it is as long within 1 %.
-
-    Returns:
-        None if the hierarchy is no such conversion or has its bone.
-    """
-    for chest, sign, children in BONELESS:
-        if not {chest, sign, *children} <= set(hierarchy.names):
-            continue
-        above, *below = (hierarchy.names.index(name) for name in (chest, *children))
-        attached = all(hierarchy.parents[node] == above for node in below)
-        if attached and not hierarchy.offsets[below].any() and hierarchy.offsets[above].any():
-            offsets = hierarchy.offsets.copy()
-            offsets[below] = offsets[above]
-            return replace(hierarchy, offsets=offsets)
-    return None
+    completed: bool
+    neck_share: float | None
 
 
 def map_joints(hierarchy: Hierarchy, source: str, given: abc.Mapping[str, str]) -> JointMap:
@@ -92,17 +77,27 @@ def map_joints(hierarchy: Hierarchy, source: str, given: abc.Mapping[str, str]) 
             )
         limbs, guessed = found | fixed, tuple(joint for joint in found if joint not in fixed)
     body = _Body(hierarchy, plain, limbs)
+    whole = body.with_chest_bone()
+    if whole is not None:
+        body = _Body(whole, plain, limbs)
     if body.head == body.chest and "Head" not in fixed:
         raise InputError(
             f"{source}: no joint lies above the arms: name the head in the option joints, as 'Head=…'"
         )
     if plain[body.head] not in HEAD and "Head" not in fixed:
         guessed = (*guessed, "Neck/Nose", "Head")
-    rows = body.rows() | {joint: body.at[node] for joint, node in fixed.items()}
+    tree, rows, neck_share = body.joints()
+    rows |= {joint: np.eye(len(tree.names))[node] for joint, node in fixed.items()}
+    places = {joint: _place(tree, row) for joint, row in rows.items()}
+    legs = _legs(places)
     return JointMap(
-        weights=np.stack([*(rows[joint] for joint in JOINTS), *body.toes()]),
-        stature=body.stature(rows),
-        guessed=tuple(f"{joint} = {_in_words(hierarchy, rows[joint])}" for joint in guessed),
+        hierarchy=tree,
+        weights=np.stack([*(rows[joint] for joint in JOINTS), *body.toes(len(tree.names))]),
+        stature=(legs + _length(places, "Hip", "Spine", "Thorax", "Neck/Nose", "Head")) / BODY_SHARE,
+        legs=legs,
+        guessed=tuple(f"{joint} = {_in_words(tree, rows[joint])}" for joint in guessed),
+        completed=whole is not None,
+        neck_share=None if "Head" in fixed else neck_share,
     )
 
 
@@ -117,10 +112,23 @@ def _given_node(hierarchy: Hierarchy, name: str, joint: str, source: str) -> int
 
 def _in_words(hierarchy: Hierarchy, row: np.ndarray) -> str:
     """The nodes that a joint is taken from."""
-    if row.min() < 0:
-        return f"beyond {hierarchy.names[row.argmax()]}"
     names = [hierarchy.names[node] for node in np.flatnonzero(row)]
     return names[0] if len(names) == 1 else f"between {' and '.join(names)}"
+
+
+def _place(hierarchy: Hierarchy, row: np.ndarray) -> np.ndarray:
+    """``[3]`` in the rest pose, of weights ``[N]``."""
+    place: np.ndarray = (row[:, None] * hierarchy.rest).sum(axis=0)
+    return place
+
+
+def _length(places: abc.Mapping[str, np.ndarray], *joints: str) -> float:
+    return sum(float(np.linalg.norm(places[one] - places[two])) for one, two in pairwise(joints))
+
+
+def _legs(places: abc.Mapping[str, np.ndarray]) -> float:
+    """From the hip to the ankle, the mean of both."""
+    return (_length(places, "LHip", "LKnee", "LFoot") + _length(places, "RHip", "RKnee", "RFoot")) / 2
 
 
 class _Body:
@@ -136,34 +144,52 @@ class _Body:
         self.neck = next((node for node in chain if plain[node] in NECK), chain[0])
         self.thorax = self.at[self.neck] if self.neck != self.head else self._between_shoulders()
 
-    def rows(self) -> dict[str, np.ndarray]:
-        """Weights of all 17 joints."""
+    def with_chest_bone(self) -> Hierarchy | None:
+        """The hierarchy with the uppermost bone of the trunk, which conversions by amc2bvh lack.
+
+        There, neck and collar bones begin where that bone begins, and the body is 12 cm short. The bone below it
+        stands in for it: in CMU's own skeletons it is as long within 1 %.
+
+        Returns:
+            None if the bone is there.
+        """
+        tree, chest = self.hierarchy, self.chest
+        above = [tree.above(self.limbs["LShoulder"]), tree.above(self.limbs["RShoulder"]), tree.above(self.head)]
+        begins = [way[way.index(chest) - 1] for way in above if chest in way[1:]]
+        if len(begins) < len(above) or tree.offsets[begins].any() or not tree.offsets[chest].any():
+            return None
+        places = {joint: _place(tree, self.at[node]) for joint, node in self.limbs.items()}
+        trunk = np.linalg.norm(tree.rest[chest] - (places["LHip"] + places["RHip"]) / 2)
+        if LOST_BONE not in self.plain and trunk > SHORT_TRUNK * _legs(places):
+            return None
+        offsets = tree.offsets.copy()
+        offsets[begins] = offsets[chest]
+        return replace(tree, offsets=offsets)
+
+    def joints(self) -> tuple[Hierarchy, dict[str, np.ndarray], float]:
+        """The hierarchy with the top of the head, weights of all 17 joints, and ``JointMap.neck_share``."""
         rows = {joint: self.at[node] for joint, node in self.limbs.items()}
         rows["Hip"] = (rows["RHip"] + rows["LHip"]) / 2
         rows["Thorax"], rows["Neck/Nose"] = self.thorax, self.at[self.head]
         rows["Spine"], trunk = self._spine(rows["Hip"])
-        rows["Head"] = self._head_top(trunk)
-        return rows
+        tree, thorax = self.hierarchy, _place(self.hierarchy, self.thorax)
+        neck = tree.rest[self.head] - thorax
+        length = float(np.linalg.norm(neck))
+        share = max(HEAD_SHARE * trunk / length, 1.3) if length else 1.0
+        end = self._head_end(neck)
+        if end is None:  # above the head, as the trunk stands at rest; it turns with the head
+            up = thorax - _place(tree, rows["Hip"])
+            up /= max(float(np.linalg.norm(up)), 1e-9)
+            up *= max(HEAD_SHARE * trunk - float(neck @ up), 0.3 * length)
+            tree = tree.with_end(self.head, f"above {tree.names[self.head]}", up)
+            rows = {joint: np.append(row, 0.0) for joint, row in rows.items()}
+            end = len(tree.names) - 1
+        return tree, rows | {"Head": np.eye(len(tree.names))[end]}, share
 
-    def toes(self) -> list[np.ndarray]:
-        """Of the left and the right foot, for the direction of the feet; none if a foot has no further joint."""
+    def toes(self, nodes: int) -> list[np.ndarray]:
+        """The tips of the left and the right foot, for their direction; none if a foot has none."""
         toes = [toe_of(self.hierarchy, self.limbs[foot]) for foot in ("LFoot", "RFoot")]
-        return [self.at[toe] for toe in toes if toe is not None] if None not in toes else []
-
-    def stature(self, rows: abc.Mapping[str, np.ndarray]) -> float:
-        """From the lengths of legs, trunk, neck and head in the rest pose."""
-        places = {joint: self._place(row) for joint, row in rows.items()}
-
-        def length(*joints: str) -> float:
-            return sum(float(np.linalg.norm(places[one] - places[two])) for one, two in pairwise(joints))
-
-        legs = length("LHip", "LKnee", "LFoot") + length("RHip", "RKnee", "RFoot")
-        return (legs / 2 + length("Hip", "Spine", "Thorax", "Neck/Nose", "Head")) / BODY_SHARE
-
-    def _place(self, row: np.ndarray) -> np.ndarray:
-        """``[3]`` in the rest pose."""
-        place: np.ndarray = (row[:, None] * self.hierarchy.rest).sum(axis=0)
-        return place
+        return [np.eye(nodes)[toe] for toe in toes if toe is not None] if None not in toes else []
 
     def _neck_chain(self) -> list[int]:
         """From the first joint above the arms to the head."""
@@ -198,7 +224,7 @@ class _Body:
         above = self.hierarchy.above(top)
         between = above[: above.index(self.hierarchy.meeting(self.pelvis, top))][::-1]
         points = np.array([hip, *self.at[between], *([] if has_neck else [self.thorax])])
-        places = np.array([self._place(point) for point in points])
+        places = np.array([_place(self.hierarchy, point) for point in points])
         along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
         half = along[-1] / 2
         nearest = int(np.abs(along - half).argmin())
@@ -206,15 +232,12 @@ class _Body:
             return points[nearest], float(along[-1])
         return np.array([np.interp(half, along, weights) for weights in points.T]), float(along[-1])
 
-    def _head_top(self, trunk: float) -> np.ndarray:
-        """The end of the head, or a place beyond its joint on the line from the thorax."""
+    def _head_end(self, neck: np.ndarray) -> int | None:
+        """The node at the top of the head: one that continues the neck at rest and is far enough; else None."""
         tree, children = self.hierarchy, self.hierarchy.children[self.head]
-        neck = tree.rest[self.head] - self._place(self.thorax)
         named = [node for node in children if self.plain[node].endswith(HEAD_TOP)]
         for node in [*named, *(node for node in children if tree.ends[node])]:
             bone = tree.offsets[node]
             if bone @ neck > 0.5 * np.linalg.norm(bone) * np.linalg.norm(neck) and bone @ bone > 0.1 * neck @ neck:
-                return self.at[node]
-        length = float(np.linalg.norm(neck))
-        share = max(HEAD_SHARE * trunk / length, 1.3) if length else 1.0
-        return (1 - share) * self.thorax + share * self.at[self.head]
+                return node
+        return None

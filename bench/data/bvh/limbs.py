@@ -15,12 +15,13 @@ LIMBS = tuple(tuple(side + joint for joint in limb) for side in "LR" for limb in
 # joint of Human3.6M: its names beside a side (left, right, l, r, before or behind); the first that is there counts
 NAMES = {
     "Hip": ("upleg", "upperleg", "thigh", "thighbend", "femur", "hip"),
-    "Knee": ("knee", "shin", "calf", "lowerleg", "lowleg", "tibia", "leg"),
+    "Knee": ("knee", "shin", "calf", "lowerleg", "lowleg", "tibia", "shank", "leg"),
     "Foot": ("ankle", "foot"),
     "Shoulder": ("upperarm", "uparm", "uarm", "arm", "humerus", "shldr", "shldrbend", "shoulder"),
     "Elbow": ("elbow", "forearm", "forearmbend", "lowerarm", "lowarm", "farm", "radius"),
     "Wrist": ("wrist", "hand"),
 }
+PARTS = ("01", "stretch")  # behind a name that has none of its own: the first of several parts of a bone
 SIDES = {"L": ("left", "l"), "R": ("right", "r")}
 ALIKE = 0.15  # greatest difference of the lengths of two limbs of a pair, as a share
 APART = 0.35  # least distance of the shoulders, as a share of upper arm and forearm; collar bones begin nearer
@@ -30,18 +31,25 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 def plain_names(names: abc.Sequence[str]) -> list[str]:
-    """Names in small letters and digits, without name space and the words with which nearly all of them begin.
+    """Names in small letters and digits, without name space and the words that nearly all begin or end with.
 
-    "mixamorig:LeftUpLeg", "Bip01 L Thigh" and "Character1_LeftHand" become "leftupleg", "lthigh" and "lefthand".
+    "mixamorig:LeftUpLeg", "Bip01 L Thigh" and "left_hand_joint" become "leftupleg", "lthigh" and "lefthand".
     """
     words = [[word.lower() for word in _WORD.findall(name.rsplit(":", 1)[-1])] for name in names]
+    words = _without_common_beginning(words)
+    ends = [name.endswith("/end") for name in names]  # of end sites, whose joints' names are looked at
+    reverse = [parts[::-1][end:] for parts, end in zip(words, ends, strict=True)]
+    words = [parts[::-1] for parts in _without_common_beginning(reverse)]
+    return ["".join(parts) + "end" * end for parts, end in zip(words, ends, strict=True)]
+
+
+def _without_common_beginning(names: list[list[str]]) -> list[list[str]]:
     for length in (3, 2, 1):
-        beginnings = Counter(tuple(parts[:length]) for parts in words if len(parts) >= length)
+        beginnings = Counter(tuple(parts[:length]) for parts in names if len(parts) >= length)
         common, count = beginnings.most_common(1)[0] if beginnings else ((), 0)
         if count >= 0.8 * len(names) and count > 2 and not {"left", "right", "l", "r"} & set(common):
-            words = [parts[length:] if tuple(parts[:length]) == common else parts for parts in words]
-            break
-    return ["".join(parts) for parts in words]
+            return [parts[length:] if tuple(parts[:length]) == common else parts for parts in names]
+    return names
 
 
 def limbs_by_name(hierarchy: Hierarchy, plain: abc.Sequence[str]) -> dict[str, int]:
@@ -54,7 +62,7 @@ def limbs_by_name(hierarchy: Hierarchy, plain: abc.Sequence[str]) -> dict[str, i
     found = {}
     for side, words in SIDES.items():
         for joint, bases in NAMES.items():
-            for base in bases:
+            for base in (*bases, *(base + part for part in PARTS for base in bases)):
                 spellings = {name for word in words for name in (word + base, base + word)}
                 nodes = [node for node, name in enumerate(plain) if name in spellings and not hierarchy.ends[node]]
                 if nodes:
@@ -159,5 +167,6 @@ def _sides_by_toes(hierarchy: Hierarchy, legs: list[Limb], limbs: list[Limb], tr
 
 
 def toe_of(hierarchy: Hierarchy, foot: int) -> int | None:
-    """The first node beyond the ankle that lies elsewhere than it; None if there is none."""
-    return next((node for node in hierarchy.farthest(foot)[1:] if hierarchy.lengths[node] > 0), None)
+    """The tip of the foot, beyond heel and ball; None if nothing of it lies elsewhere than the ankle."""
+    tip = hierarchy.farthest(foot)[-1]
+    return tip if (hierarchy.rest[tip] != hierarchy.rest[foot]).any() else None

@@ -13,8 +13,9 @@ from typing import Literal
 
 import numpy as np
 
+from bench.data.bvh.bodies import differing_bodies, same_unit
 from bench.data.bvh.cache import read_clips
-from bench.data.bvh.clip import Clip, Settings
+from bench.data.bvh.clip import UNITS, Clip, Settings
 from bench.data.bvh.joints import JOINTS
 from bench.data.bvh.takes import NamedFile, find_files, name_files, split
 from bench.data.packing import Recording, pack
@@ -25,7 +26,9 @@ from bench.data.virtual_cameras import virtual_cameras
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
-SHOWN = 3  # files named in a note
+FINDINGS = 12  # notes on what was found in files
+SHOWN = 3  # files named in a note, and files whose faults are told
+NAMED = 40  # further files that are named
 MAX_REACH = 25.0  # metres from the middle of a take to its farthest joint
 SEEN = {  # by detections
     "gt": "four virtual cameras without lens distortion; 2D poses are exact projections",
@@ -33,7 +36,7 @@ SEEN = {  # by detections
     "no detector ran",
 }
 
-Unit = Literal["m", "cm", "mm", "inch", "cmu"]
+RANGES = {"unit": (1e-6, 1e3), "stature": (0.3, 3.0), "source_fps": (1.0, 1e4), "fps": (1.0, 1e4)}  # of options
 Axis = Literal["x", "y", "z"]
 
 
@@ -53,8 +56,10 @@ class BVH(Reader):
         *,
         test: str | None = None,
         index: Path | None = None,
+        layout: str | None = None,
         joints: str | None = None,
-        unit: Unit | None = None,
+        unit: float | str | None = None,
+        stature: float | None = None,
         up: Axis | None = None,
         source_fps: float | None = None,
         fps: float = 50.0,
@@ -63,13 +68,15 @@ class BVH(Reader):
         """Read all BVH files below a folder.
 
         Args:
-            root: the folder.
+            root: the folder, or a single file, of which the last third tests.
             detections: "gt", exact projections, or "cpn", the same with the errors of a detector; none was run.
             test: test subjects, separated by commas; every fifth if not given, and of a single subject every third
                 take.
             index: a text file that says what is done in each file (``takes.name_files``).
+            layout: how the files are called, "{action}_{subject}" or "{subject}/{action}_{any}" (``takes``).
             joints: names of the files' joints where they are not recognised, "LHip=thigh_left, LKnee=…".
-            unit, up: of all files; found for each of them if not given.
+            unit, up: of all files; found if not given. The unit is a key of ``clip.UNITS``, or metres.
+            stature: metres that every body is tall, in place of a unit.
             source_fps: frame rate of the files, in place of what they say.
             fps: of the data set.
             skip: leave files that cannot be used out, and say so in the notes.
@@ -78,14 +85,13 @@ class BVH(Reader):
             InputError: the folder has no BVH file, a file cannot be used (unless ``skip``), or an option is out of
                 its range.
         """
-        _check_frame_rates(source_fps=source_fps, fps=fps)
-        settings = Settings(unit, up, source_fps, fps, _given_joints(joints))
-        files, unnamed = name_files(find_files(root), index)
-        clips, notes = _usable_clips(root, files, settings, skip)
+        _check_options(unit=unit, stature=stature, source_fps=source_fps, fps=fps)
+        settings = Settings(unit, stature, up, source_fps, fps, _given_joints(joints))
+        files, notes = name_files(find_files(root), index, layout)
+        clips, left_out = _usable_clips(root, files, settings, skip)
         usable = [file for file in files if file.path in clips]
         train, test_files, division = split(usable, [part.strip() for part in test.split(",")] if test else [])
-        if unnamed:
-            notes.append(f"{unnamed} files have no line in {index}: their actions are called by the files' names")
+        notes = [*notes, *differing_bodies({file.path: file.subject for file in usable}, clips), *left_out]
         parts = [_sequences(part, clips, detections, fps) for part in (train, test_files)]
         subjects, frames = len({file.subject for file in usable}), sum(map(len, parts[1]))
         return self.dataset(
@@ -96,10 +102,19 @@ class BVH(Reader):
         )
 
 
-def _check_frame_rates(**rates: float | None) -> None:
-    for option, value in rates.items():
-        if value is not None and not 1 <= value <= 10_000:
-            raise InputError(f"option {option} is {value:g}, but a frame rate lies between 1 and 10,000: take 50")
+def _check_options(unit: float | str | None, stature: float | None, **rates: float | None) -> None:
+    if unit is not None and stature is not None:
+        raise InputError("options unit and stature both say how large bodies are: leave one out")
+    if isinstance(unit, str) and unit not in UNITS:
+        raise InputError(
+            f"data.options.unit is '{unit[:80]}': take one of {', '.join(UNITS)}, or metres as a number"
+        )
+    for option, value in {"unit": unit, "stature": stature, **rates}.items():
+        least, most = RANGES[option]
+        if isinstance(value, float) and not least <= value <= most:
+            raise InputError(
+                f"option {option} is {value:g}, but it lies between {least:g} and {most:g}: correct it"
+            )
 
 
 def _given_joints(text: str | None) -> tuple[tuple[str, str], ...]:
@@ -121,24 +136,30 @@ def _usable_clips(
 ) -> tuple[dict[Path, Clip], list[str]]:
     """The clips, and a note on files that were left out."""
     clips: dict[Path, Clip] = {}
-    wrong = []
-    for path, clip in read_clips([file.path for file in files], settings).items():
+    wrong: dict[Path, str] = {}
+    read = read_clips([file.path for file in files], settings)
+    for path, clip in same_unit(read, settings).items():
         if isinstance(clip, str):
-            wrong.append(clip)
+            wrong[path] = clip
             continue
         reach = np.linalg.norm(clip.world - clip.world.mean((0, 1)), axis=-1).max()
         if reach <= MAX_REACH:
             clips[path] = clip
         else:
-            wrong.append(
+            wrong[path] = (
                 f"{path}: its motion reaches {reach:,.0f} m far, more than a room: cut or remove the file"
             )
-    if wrong and not skip:
-        more = f" ({len(wrong)} files have something wrong; data.options.skip=true leaves them out)"
-        raise InputError(wrong[0] + (more if len(files) > 1 else ""))
-    if not clips:
-        raise InputError(f"{root}: none of its {len(files)} BVH files can be used; the first: {wrong[0]}")
-    return clips, [f"{len(wrong)} files left out; the first: {wrong[0]}"] if wrong else []
+    if not wrong:
+        return clips, []
+    told, named = list(wrong.values())[:SHOWN], [path.name for path in wrong][SHOWN : SHOWN + NAMED]
+    more = len(wrong) - len(told) - len(named)
+    sentence = "; ".join(told) + "; and also " * bool(named) + ", ".join(named) + f" and {more} more" * bool(more)
+    if not clips and len(files) > 1:
+        raise InputError(f"{root}: none of its {len(files)} BVH files can be used: {sentence}")
+    if not clips or not skip:
+        hint = f" ({len(wrong)} files have something wrong; data.options.skip=true leaves them out)"
+        raise InputError(sentence + hint * (len(files) > 1))
+    return clips, [f"{len(wrong)} files left out: {sentence}"]
 
 
 def _sequences(
@@ -147,7 +168,12 @@ def _sequences(
     """What four virtual cameras see of each take."""
     recordings = []
     for file in files:
-        world = clips[file.path].world
+        whole = clips[file.path].world
+        world = whole[slice(*(round(share * len(whole)) for share in file.part))]
+        if not len(world):
+            raise InputError(
+                f"{file.path}: {len(whole)} frames are too few to train on and to test on: give more files"
+            )
         cameras = virtual_cameras(world, file.subject)
         pixels = [camera.pixels(camera.from_world(world.astype(np.float64))) for camera in cameras]
         if detections == "cpn":
@@ -160,14 +186,25 @@ def _sequences(
 
 def _findings(clips: dict[Path, Clip]) -> list[str]:
     """What was found out of the files, one sentence for all that are alike."""
-    alike: dict[str, list[str]] = defaultdict(list)
+    alike: dict[str, list[Path]] = defaultdict(list)
     for path, clip in clips.items():
         guessed = f"joints guessed: {', '.join(clip.guessed)}" if clip.guessed else "joints known by their names"
-        parts = [f"unit {clip.unit}, {clip.up} up"]
-        parts += ["left-handed coordinates, mirrored"] * clip.mirrored
-        parts += ["the bone of the chest, which the conversion lost, put back"] * clip.completed
-        alike["; ".join([*parts, guessed])].append(path.name)
-    return [
-        f"{', '.join(names[:SHOWN])}{f' and {len(names) - SHOWN} more files' * (len(names) > SHOWN)}: {finding}"
-        for finding, names in alike.items()
+        parts = [f"unit {clip.unit}, {clip.up} up", *["left-handed coordinates, mirrored"] * clip.mirrored]
+        alike["; ".join([*parts, *clip.remarks, guessed])].append(path)
+    notes = [
+        f"{_listed(paths)}: {finding}; {_statures([clips[path].stature for path in paths])}"
+        for finding, paths in alike.items()
     ]
+    more = len(notes) - FINDINGS
+    return notes[:FINDINGS] + [f"{more} more kinds of files, of which the like was found"] * (more > 0)
+
+
+def _listed(paths: list[Path]) -> str:
+    more = len(paths) - SHOWN
+    return ", ".join(path.name for path in paths[:SHOWN]) + f" and {more} more files" * (more > 0)
+
+
+def _statures(statures: list[float]) -> str:
+    """In words, so that a wrong unit is seen."""
+    least, most = f"{min(statures):.2f}", f"{max(statures):.2f}"
+    return f"a body of {least} m" if least == most else f"bodies of {least} to {most} m"

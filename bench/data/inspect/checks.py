@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from tqdm import tqdm
 
+from bench.data.inspect.stature import judge_stature
 from bench.data.inspect.views import Finding, findings, measure
 from bench.data.sequence import Dataset, Sequence
 from models.errors import InputError
@@ -87,14 +88,15 @@ def _verdict(finding: Finding) -> Verdict:
 
 
 def checksums(root: Path, suffixes: tuple[str, ...]) -> Iterator[Line]:
-    """Size and SHA-256 of the files in a folder whose names end so (``Reader.suffixes``).
+    """Size and SHA-256 of a file, or of the files in a folder, whose names end so (``Reader.suffixes``).
 
     Raises:
-        InputError: there is no such folder, or it cannot be read.
+        InputError: there is no such file or folder, or it cannot be read.
     """
-    if not os.path.isdir(root):
-        raise InputError(f"{root} is no folder: name the folder that has the files of the data set")
-    for path in (path for path in sorted(root.iterdir()) if path.suffix in suffixes and path.is_file()):
+    if not root.exists():
+        raise InputError(f"{root} is not there: name the folder that has the files of the data set")
+    files = [root] if root.is_file() else sorted(root.iterdir())
+    for path in (path for path in files if path.suffix in suffixes and path.is_file()):
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -223,6 +225,7 @@ def _bones(skeleton: Skeleton, bodies: list[_Body], changing: float) -> Iterator
         f"bones: {1000 * mean.min():.0f} mm ({names[mean.argmin() % len(names)]}) to {1000 * mean.max():.0f} mm "
         f"({names[mean.argmax() % len(names)]})",
     )
+    yield judge_stature(skeleton, subjects, mean)
     change = np.stack([frames.std(axis=0, dtype=np.float64) for frames in lengths]) / np.maximum(mean, 1e-9)
     paired = {*skeleton.left, *skeleton.right}
     limbs = np.array([paired.issuperset(bone) for bone in skeleton.bones])

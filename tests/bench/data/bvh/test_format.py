@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bench.data.bvh.clip import joint_positions
 from bench.data.bvh.format import parse
 from models.errors import InputError
-from tests.bench.data.bvh import bvh_text
+from tests.bench.data.bvh import bvh_text, with_rate
 
 
 def rotation(axis: str, degrees: float) -> np.ndarray:
@@ -72,6 +72,25 @@ def test_rows_broken_anywhere_and_either_line_end() -> None:
     plain = parse(text.encode(), "plain")
     for other in (broken, "\ufeff" + text, text.replace("\t", "  "), text.replace("Frames:", "Frames:\t")):
         np.testing.assert_array_equal(parse(other.encode(), "other").values, plain.values)
+
+
+def test_one_row_more_than_declared_is_left_out_and_said() -> None:
+    plain = parse(bvh_text(frames=5).encode(), "plain.bvh")
+    assert plain.remarks == ()
+    more = parse(bvh_text(frames=5).replace("Frames: 5", "Frames: 4").encode(), "more.bvh")
+    np.testing.assert_array_equal(more.values, plain.values[:4])
+    (remark,) = more.remarks
+    assert "one row more" in remark
+    with pytest.raises(InputError, match=r"declares 3 frames .* holds 5"):
+        parse(bvh_text(frames=5).replace("Frames: 5", "Frames: 3").encode(), "more.bvh")
+
+
+def test_a_rate_below_five_frames_per_second_is_not_believed() -> None:
+    slow = with_rate(bvh_text(frames=5), "1.0").encode()
+    with pytest.raises(InputError, match=r"slow\.bvh: 'Frame Time: 1\.0' .*option source_fps"):
+        parse(slow, "slow.bvh")
+    assert parse(slow, "slow.bvh", 0.01).frame_time == 0.01
+    assert parse(with_rate(bvh_text(frames=5), "0.2").encode(), "5.bvh").frame_time == 0.2
 
 
 def test_translations_of_joints_stand_for_offsets_or_come_on_top() -> None:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from bench.data.bvh.clip import joint_positions
 from bench.data.bvh.format import Hierarchy, parse
-from bench.data.bvh.joints import JOINTS, JointMap, map_joints, with_chest_bone
+from bench.data.bvh.joints import JOINTS, JointMap, map_joints
 from models.errors import InputError
 from models.skeleton import HUMAN36M
-from tests.bench.data.bvh import BODY, bvh_text
+from tests.bench.data.bvh import BODY, ENDS, bvh_text
 
 PARTS = tuple(BODY)
 NAMED = {
@@ -27,6 +29,19 @@ NAMED = {
         rForeArm rHand""",
     "plain": """Hips LeftHip LeftKnee LeftAnkle LeftToe RightHip RightKnee RightAnkle RightToe Chest Neck Head
         LeftShoulder LeftElbow LeftWrist RightShoulder RightElbow RightWrist""",
+    "joints of maya": """root_JNT l_upleg_JNT l_leg_JNT l_foot_JNT l_toe_JNT r_upleg_JNT r_leg_JNT r_foot_JNT
+        r_toe_JNT spine_JNT neck_JNT head_JNT l_uparm_JNT l_lowarm_JNT l_hand_JNT r_uparm_JNT r_lowarm_JNT
+        r_hand_JNT""",
+    "with a common end": """hips_joint left_upLeg_joint left_leg_joint left_foot_joint left_toes_joint
+        right_upLeg_joint right_leg_joint right_foot_joint right_toes_joint spine_joint neck_joint head_joint
+        left_arm_joint left_forearm_joint left_hand_joint right_arm_joint right_forearm_joint right_hand_joint""",
+    "makehuman": """root upperleg01.L lowerleg01.L foot.L toe1-1.L upperleg01.R lowerleg01.R foot.R toe1-1.R
+        spine03 neck01 head upperarm01.L lowerarm01.L wrist.L upperarm01.R lowerarm01.R wrist.R""",
+    "auto-rig pro": """root.x thigh_stretch.l leg_stretch.l foot.l toes_01.l thigh_stretch.r leg_stretch.r foot.r
+        toes_01.r spine_01.x neck.x head.x arm_stretch.l forearm_stretch.l hand.l arm_stretch.r forearm_stretch.r
+        hand.r""",
+    "shanks": """pelvis l_thigh l_shank l_foot l_toes r_thigh r_shank r_foot r_toes spine neck head l_upperarm
+        l_forearm l_hand r_upperarm r_forearm r_hand""",
 }
 ABSTRACT = {part: f"joint{number}" for number, part in enumerate(PARTS)}
 TAKEN = {
@@ -99,13 +114,53 @@ def test_a_limb_that_cannot_be_found_is_one_sentence() -> None:
         map_joints(hierarchy, "odd.bvh", {"LFoot": "foot"})
 
 
-def test_the_bone_that_amc2bvh_loses_is_put_back() -> None:
-    names = {"spine": "Spine1", "lshoulder": "LeftShoulder", "rshoulder": "RightShoulder", "hips": "LowerBack"}
-    text = bvh_text(frames=2, names=names)
-    assert with_chest_bone(parse(text.encode(), "whole.bvh").hierarchy) is None
+LOST = {"lshoulder": "LeftShoulder", "rshoulder": "RightShoulder"}
+
+
+def without_chest_bone(text: str) -> str:
+    """The neck and both shoulders begin where the chest does."""
     for part in ("neck", "lshoulder", "rshoulder"):
         x, y, z = BODY[part][1]
         text = text.replace(f"OFFSET {x:.6f} {y:.6f} {z:.6f}", "OFFSET 0 0 0", 1)
-    whole = with_chest_bone(parse(text.encode(), "lost.bvh").hierarchy)
-    assert whole is not None
-    np.testing.assert_array_equal(whole.offsets[whole.names.index("Neck")], BODY["spine"][1])
+    return text
+
+
+@pytest.mark.parametrize("names", [{"hips": "LowerBack"}, {"hips": "lowerback", "spine": "Chest2"}, {}])
+def test_the_bone_that_amc2bvh_loses_is_put_back(names: dict[str, str]) -> None:
+    text = bvh_text(frames=2, names=LOST | names)
+    assert not map_joints(parse(text.encode(), "whole.bvh").hierarchy, "", {}).completed
+    joints = map_joints(parse(without_chest_bone(text).encode(), "lost.bvh").hierarchy, "", {})
+    assert joints.completed
+    tree = joints.hierarchy
+    np.testing.assert_array_equal(tree.offsets[tree.names.index("Neck")], BODY["spine"][1])
+
+
+def test_the_tip_of_the_foot_lies_beyond_heel_and_ball() -> None:
+    body = dict(BODY)
+    for side in "lr":
+        body |= {f"{side}heel": (f"{side}foot", (0, -5, -5), f"{side}_heel")}
+        body |= {f"{side}toe": (f"{side}heel", (0, -1, 19), BODY[f"{side}toe"][2])}
+    hierarchy = parse(bvh_text(frames=2, body=body).encode(), "heel.bvh").hierarchy
+    joints = map_joints(hierarchy, "heel.bvh", {})
+    tips = [hierarchy.names[int(row.argmax())] for row in joints.weights[len(JOINTS) :]]
+    assert tips == ["LeftToeBase/end", "RightToeBase/end"]
+
+
+def test_a_head_without_an_end_has_its_top_above_it_and_turns_with_it() -> None:
+    body = BODY | {"head": ("neck", (0, 7, 6), "Head")}  # ahead of the neck, as SMPL's
+
+    def upright_then_nodding(rows: np.ndarray) -> np.ndarray:
+        rows = np.zeros_like(rows[:2])
+        rows[1, 3 + 3 * list(body).index("head") + 1] = 90  # about x, forward
+        return rows
+
+    for end in ({}, {"head": (0.0, 0.0, 0.0)}):
+        ends = {part: offset for part, offset in ENDS.items() if part != "head"} | end
+        text = bvh_text(body=body, ends=ends, change=upright_then_nodding)
+        motion = parse(text.encode(), "smpl.bvh")
+        joints = map_joints(motion.hierarchy, "smpl.bvh", {})
+        places = joint_positions(dataclasses.replace(motion, hierarchy=joints.hierarchy), joints.weights)
+        top = places[:, JOINTS.index("Head")] - places[:, JOINTS.index("Neck/Nose")]
+        length = float(np.linalg.norm(top[0]))
+        assert 10 < length < 25
+        np.testing.assert_allclose(top, [[0, length, 0], [0, 0, length]], atol=0.05 * length)

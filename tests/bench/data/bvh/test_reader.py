@@ -54,23 +54,20 @@ def test_folders_are_subjects_and_the_index_names_actions(tree: Path) -> None:
     assert "split by subject: test subjects 010" in dataset.notes
 
 
-def test_without_an_index_files_name_actions(tmp_path: Path) -> None:
-    for name in ("walking", "walking_2", "jump-1", "07_03"):
-        write_bvh(tmp_path / "flat" / f"{name}.bvh")
-    named, missing = takes.name_files(takes.find_files(tmp_path / "flat"), None)
-    assert {take.action for take in named} == {"walking", "walking 2", "jump 1", "take 07_03"}
-    assert {take.subject for take in named} == {"subject"}
-    assert missing == 0
-
-
-def test_numbered_files_side_by_side_have_subjects(tmp_path: Path) -> None:
-    for name in ("07_01", "07_02", "08_01", "10_01", "9_01", "11_01"):
-        write_bvh(tmp_path / f"{name}.bvh")
-    named, _ = takes.name_files(takes.find_files(tmp_path), None)
-    assert {take.subject for take in named} == {"07", "08", "9", "10", "11"}
-    train, test, _ = takes.split(named, [])
-    assert {take.subject for take in test} == {"9"}
-    assert not {take.subject for take in train} & {take.subject for take in test}
+def test_one_file_is_trained_on_and_tested(tmp_path: Path) -> None:
+    path = write_bvh(tmp_path / "base" / "walk.bvh", frames=120)
+    for root in (path, path.parent):
+        dataset = read(root)
+        takes = [*dataset.train[::4], *dataset.test[::4]]
+        assert [take.key for take in takes] == [f"subject/walk {part}/V1" for part in ("begin", "middle", "end")]
+        assert ([len(take) for take in takes], len(dataset.test)) == ([20, 20, 20], 4)
+        assert any(note.startswith("one take only: its last third tests") for note in dataset.notes)
+        for command in ("check", "describe"):
+            result = CliRunner().invoke(app, ["data", command, "bvh", "--data-root", str(root)])
+            assert result.exit_code == 0, result.output
+    single = write_bvh(tmp_path / "one frame.bvh", frames=1)
+    with pytest.raises(InputError, match="1 frames are too few"):
+        read(single)
 
 
 def test_one_subject_is_split_by_take_and_says_so(tmp_path: Path) -> None:
@@ -170,7 +167,7 @@ def test_what_was_found_out_is_reported(tmp_path: Path) -> None:
     write_bvh(tmp_path / "a" / "walk_2.bvh")
     write_bvh(tmp_path / "b" / "jump.bvh", scale=10, names={"lelbow": "thing", "relbow": "thong"})
     notes = read(tmp_path).notes
-    assert "walk.bvh, walk_2.bvh: unit cm, y up; joints known by their names" in notes
+    assert "walk.bvh, walk_2.bvh: unit cm, y up; joints known by their names; a body of 1.69 m" in notes
     (odd,) = [note for note in notes if note.startswith("jump.bvh")]
     assert "unit mm, y up; joints guessed" in odd
     assert "LElbow = thing" in odd
@@ -186,12 +183,44 @@ def test_files_that_cannot_be_used_are_refused_or_left_out(tree: Path) -> None:
     assert any(note.startswith("1 files left out") and "02_03.bvh" in note for note in dataset.notes)
 
 
+def test_every_unusable_file_is_named_in_a_bounded_sentence(tree: Path) -> None:
+    for number in range(60):
+        (tree / "002" / f"broken_{number}.bvh").write_text("nothing")
+    with pytest.raises(InputError) as raised:
+        read(tree)
+    sentence = str(raised.value)
+    assert sentence.count("no BVH file") == 3
+    assert all(f"broken_{number}.bvh" in sentence for number in range(43))
+    assert "and 17 more (60 files have something wrong; data.options.skip=true leaves them out)" in sentence
+    assert len(sentence) < 3000
+    (note,) = [note for note in read(tree, skip=True).notes if note.startswith("60 files left out")]
+    assert len(note) < 3000
+    with pytest.raises(InputError, match=r"none of its 1 BVH files|no BVH file"):
+        read(tree / "002" / "broken_1.bvh")
+
+
+def test_a_layout_says_who_moves_and_what_is_done(tmp_path: Path) -> None:
+    for name in ("anna_wave_1", "anna_jump_1", "ben_wave_1", "ben_jump_2"):
+        write_bvh(tmp_path / f"{name}.bvh")
+    dataset = read(tmp_path, layout="{subject}_{action}_{any}", test="ben")
+    assert [sequence.key for sequence in dataset.test[::4]] == ["ben/jump ben_jump_2/V1", "ben/wave ben_wave_1/V1"]
+    assert {sequence.subject for sequence in dataset.train} == {"anna"}
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         ({"test": "003"}, "names subject '003'"),
         ({"test": "001,002,010"}, "leave nothing to train on"),
-        ({"unit": "feet"}, "data.options.unit"),
+        ({"unit": "feet"}, "data.options.unit is 'feet'.*metres as a number"),
+        ({"unit": 0}, "option unit is 0"),
+        ({"unit": float("nan")}, "option unit is nan"),
+        ({"stature": 17}, "option stature is 17"),
+        ({"stature": 1.7, "unit": "cm"}, "leave one out"),
+        ({"layout": "{action}_{subject}_{any}"}, "option layout .* are not called so"),
+        ({"layout": "walk"}, "has to name {subject} or {action}"),
+        ({"layout": "{person}_{take}"}, "has to name {subject} or {action}"),
+        ({"layout": "{action}{action}"}, "once each"),
         ({"fps": 0}, "option fps is 0"),
         ({"source_fps": 1e9}, "option source_fps"),
         ({"joints": "Tail=spine"}, "option joints has 'Tail=spine'"),

@@ -1,0 +1,89 @@
+"""What the bodies of several BVH files say together: one unit for one rig, and who cannot be the same person."""
+
+from __future__ import annotations
+
+from collections import Counter, abc, defaultdict
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from bench.data.bvh.cache import read_clips
+from bench.data.bvh.clip import JOINT, STATURE, Clip, Settings
+from bench.data.bvh.limbs import LIMBS
+
+STATURES = (0.8, 2.3)  # metres, of bodies whose unit other files of their rig give
+SAME_BODY = 0.05  # greatest difference of a limb's bone among files of one person, as a share
+
+Read = dict[Path, Clip | str]
+
+
+def same_unit(read: Read, settings: Settings) -> Read:
+    """The files, those of one rig in one unit: the one that most of them have.
+
+    A child in inches is as long as an adult in another unit, or as nobody in any. Where a file's body is that of a
+    person in the unit of the others, the file is read again in that unit.
+
+    Args:
+        read: each file as a clip, or what is wrong with it.
+        settings: with which they were read.
+    """
+    if settings.unit is not None or settings.stature is not None:
+        return read
+    rigs: dict[str, list[Clip]] = defaultdict(list)
+    for clip in read.values():
+        if isinstance(clip, Clip):
+            rigs[clip.rig].append(clip)
+    units = {rig: _common_unit(clips) for rig, clips in rigs.items()}
+    result = dict(read)
+    for unit in dict.fromkeys(units.values()):
+        odd = [
+            path for path, clip in read.items() if isinstance(clip, str) or clip.unit != unit == units[clip.rig]
+        ]
+        again = read_clips(odd, replace(settings, unit=unit)) if odd else {}
+        for path, clip in again.items():
+            if (
+                isinstance(clip, Clip)
+                and units.get(clip.rig) == unit
+                and STATURES[0] <= clip.stature <= STATURES[1]
+            ):
+                remark = "the unit is that of the other files with these joints"
+                result[path] = replace(clip, remarks=(*clip.remarks, remark))
+    return result
+
+
+def _common_unit(clips: list[Clip]) -> str:
+    """That of most files; of two that are as frequent, the one with bodies nearer to the usual stature."""
+    counts = Counter(clip.unit for clip in clips)
+    statures = {unit: np.median([clip.stature for clip in clips if clip.unit == unit]) for unit in counts}
+    return max(counts, key=lambda unit: (counts[unit], -abs(np.log(statures[unit] / STATURE))))
+
+
+def differing_bodies(subjects: abc.Mapping[Path, str], clips: abc.Mapping[Path, Clip]) -> list[str]:
+    """A note if files of one subject have bodies of different sizes, for they may be several people."""
+    by_subject: dict[str, list[Path]] = defaultdict(list)
+    for path, subject in subjects.items():
+        by_subject[subject].append(path)
+    doubts = []
+    for subject, paths in by_subject.items():
+        limbs = np.array([_limb_lengths(clips[path]) for path in paths])
+        apart = limbs.max(axis=0) / np.maximum(limbs.min(axis=0), 1e-9) - 1
+        bone = int(apart.argmax())
+        if apart[bone] > SAME_BODY:
+            one, two = (paths[int(place)].name for place in (limbs[:, bone].argmax(), limbs[:, bone].argmin()))
+            doubts.append(f"{apart[bone]:.0%} apart in {one} and {two} of {subject}")
+    if not doubts:
+        return []
+    return [
+        f"files of {len(doubts)} subject{'s' * (len(doubts) > 1)} have bodies of different sizes, limbs "
+        f"{doubts[0]}: if they are several people, give each a folder, or name them with the option layout"
+    ]
+
+
+def _limb_lengths(clip: Clip) -> np.ndarray:
+    """``[8]`` of the upper and the lower bones of arms and legs, metres."""
+    first = clip.world[0].astype(np.float64)
+    bones = [(JOINT[one], JOINT[two]) for limb in LIMBS for one, two in pairwise(limb)]
+    lengths: np.ndarray = np.linalg.norm(np.array([first[one] - first[two] for one, two in bones]), axis=-1)
+    return lengths

@@ -1,0 +1,53 @@
+"""Whether the bodies of a data set are as tall as people: a wrong unit is seen there first."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from models.skeleton import Skeleton
+
+STATURES = (0.8, 2.3)  # metres, children included
+SHARE = 0.961  # of the stature: legs from the ankle, trunk, neck and head (Winter's proportions)
+
+
+def judge_stature(
+    skeleton: Skeleton, subjects: list[str], lengths: np.ndarray
+) -> tuple[Literal["ok", "note", "problem"], str]:
+    """One line with the least and the greatest stature of a subject.
+
+    Args:
+        skeleton: of the data set.
+        subjects: their names.
+        lengths: ``[subjects, bones]`` mean lengths in metres, in the order of ``skeleton.bones``.
+    """
+    names = [name.lower() for name in skeleton.joints]
+    ends = [joint for joint in range(len(names)) if joint not in skeleton.parents]
+    heads = [joint for joint in ends if "head" in names[joint]]
+    feet = [joint for joint in ends if names[joint].endswith(("foot", "ankle"))]
+    if len(heads) != 1 or len(feet) != 2:
+        return "note", "stature: the skeleton does not end in a head and two feet, so that it was not checked"
+    paired = {*skeleton.left, *skeleton.right}
+    weights = np.zeros(len(skeleton.bones))
+    for place, (parent, child) in enumerate(skeleton.bones):
+        if child not in paired:
+            weights[place] = child in _way(skeleton, heads[0])
+        elif parent in paired:  # from the hip downwards; the bone to the hip is across
+            weights[place] = any(child in _way(skeleton, foot) for foot in feet) / 2
+    statures = lengths @ weights / SHARE
+    least, most = int(statures.argmin()), int(statures.argmax())
+    fine = STATURES[0] <= statures[least] and statures[most] <= STATURES[1]
+    return (
+        "ok" if fine else "problem",
+        f"stature: {statures[least]:.2f} m ({subjects[least]}) to {statures[most]:.2f} m ({subjects[most]}); "
+        "another unit would make giants or dwarfs",
+    )
+
+
+def _way(skeleton: Skeleton, joint: int) -> list[int]:
+    """The joint, its parent and so on to the root."""
+    way = [joint]
+    while skeleton.parents[way[-1]] >= 0:
+        way.append(skeleton.parents[way[-1]])
+    return way
