@@ -8,21 +8,19 @@ there.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import platform
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import pandas as pd
-from filelock import FileLock
 from pydantic import BaseModel, ValidationError
 
 from bench.results.arrays import RunFiles
 from bench.results.cost import Measurement
 from bench.results.files import atomic, write_text
+from bench.results.locks import Lock, use_device
 from bench.results.record import SCHEMA_VERSION, Evaluation, Failure, Record
 from models.errors import InputError
 
@@ -104,23 +102,13 @@ class Store:
         """Whether a training is finished."""
         return (self.training(training_id) / TRAINED).exists()
 
-    def lock(self, name: str) -> FileLock:
-        """A lock that other programs on this store respect and that a killed one gives up."""
-        folder = self.root / "locks"
-        folder.mkdir(exist_ok=True)
-        return FileLock(folder / f"{name}.lock")
+    def lock(self, name: str) -> Lock:
+        """A lock that other programs on this store respect (``bench.results.locks``)."""
+        return Lock(self.root / "locks", name, passes_over=name != "index")
 
-    @contextmanager
-    def device(self, name: str, alone: bool) -> Iterator[None]:
-        """Use a device of this machine: together with others, or alone.
-
-        One who wants it alone waits until those who use it are done; whoever comes later waits behind that one.
-        """
-        place = f"{platform.node()}-{name.replace(':', '-')}"
-        mode = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
-        with self._flock(f"queue-{place}", fcntl.LOCK_EX) as queue, self._flock(f"device-{place}", mode):
-            fcntl.flock(queue, fcntl.LOCK_UN)
-            yield
+    def device(self, name: str, alone: bool) -> AbstractContextManager[None]:
+        """Use a device of this machine: together with others, or alone."""
+        return use_device(self.root / "locks", name, alone)
 
     def finished(self) -> set[str]:
         """Ids of all finished records."""
@@ -161,14 +149,6 @@ class Store:
                     rows.to_parquet(file, index=False)
             for name in names:
                 self._fresh.remove(name)
-
-    @contextmanager
-    def _flock(self, name: str, mode: int) -> Iterator[int]:
-        folder = self.root / "locks"
-        folder.mkdir(exist_ok=True)
-        with (folder / f"{name}.lock").open("a") as file:
-            fcntl.flock(file, mode)
-            yield file.fileno()
 
     def _rows(self, columns: list[str], ids: list[str] | None = None) -> pd.DataFrame:
         if not self.index.exists() or ids == []:
