@@ -42,6 +42,8 @@ LOOK_SECONDS = 1.0
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
+_MODE = 0o666 & ~_UMASK
+"""Of a lock's file. What ``FileLock`` takes by itself shuts out others of the user's group."""
 
 
 class Holder(Frozen):
@@ -84,14 +86,14 @@ class Lock:
         """
         self.name, self._passes_over = name, passes_over
         self.lock_file, self.holder_file = folder / f"{name}.lock", folder / f"{name}.holder"
-        self._file = FileLock(self.lock_file, mode=_mode(), thread_local=False)
+        self._file = FileLock(self.lock_file, mode=_MODE, thread_local=False)
         self._token = ""
 
     def acquire(self, timeout: float | None = None) -> Self:
         """Take the lock; release it by ``release`` or at the end of a ``with`` block.
 
         Args:
-            timeout: seconds to wait; by default as long as the holder gives signs of life. Who waits says for whom.
+            timeout: seconds to wait; by default as long as the holder gives signs of life. It is said who that is.
 
         Raises:
             Timeout: another one holds it.
@@ -140,7 +142,7 @@ class Lock:
                 f"{_words(SILENT_SECONDS)}; end that process or let it go on, then run the same command again: "
                 "what is finished is kept"
             )
-        one_at_a_time = FileLock(self.lock_file.with_suffix(".passing"), timeout=LOOK_SECONDS, mode=_mode())
+        one_at_a_time = FileLock(self.lock_file.with_suffix(".passing"), timeout=LOOK_SECONDS, mode=_MODE)
         with suppress(OSError), one_at_a_time:
             if self.sign() == seen:
                 self.lock_file.unlink(missing_ok=True)
@@ -291,11 +293,6 @@ def _remove(lock: Lock) -> None:
     for file in (lock.lock_file, lock.holder_file):
         with suppress(OSError):
             file.unlink()
-
-
-def _mode() -> int:
-    """Of a new file, as the umask has it; ``FileLock`` alone would deny it to the user's group."""
-    return 0o666 & ~_UMASK
 
 
 def _tell(sentence: str) -> None:
