@@ -101,13 +101,13 @@ class Lock:
             OSError: the folder cannot be written.
         """
         ends = float("inf") if timeout is None else time.monotonic() + timeout
-        watch = None
+        watch, patience = None, Patience()
         while not self._try(min(LOOK_SECONDS, max(0.0, ends - time.monotonic()))):
             if time.monotonic() >= ends:
                 raise Timeout(str(self.lock_file))
             watch = watch or Watch(self, self.name)
             watch.look()
-            watch.say()
+            patience.tell(watch)
         return self
 
     def release(self) -> None:
@@ -194,7 +194,6 @@ class Watch:
         """``title``: what the user is told is waited for."""
         self.lock, self.title = lock, title
         self.began = self._looked = time.monotonic()
-        self._said = self.began + SAY_SECONDS - SAY_AGAIN_SECONDS
         self._silent = 0.0
         self.last = lock.sign()
 
@@ -211,15 +210,25 @@ class Watch:
         if sign is not None and self._silent >= SILENT_SECONDS:
             self.lock.pass_over(sign)
 
-    def say(self, more: str = "") -> None:
-        """Say who is waited for: after a while, and then every few minutes. ``more``: what else is waited for."""
-        now = time.monotonic()
-        if now - self._said < SAY_AGAIN_SECONDS:
-            return
-        self._said = now
+    def sentence(self, more: str = "") -> str:
+        """Who is waited for, and for how long. ``more``: what else is waited for."""
         holder = self.last.holder if self.last else "another process"
         silent = f", without a sign of life for {_words(self._silent)}" if self._silent > 4 * BEAT_SECONDS else ""
-        _tell(f"waiting for {self.title}{more}, held by {holder}{silent} ({_words(now - self.began)} so far)")
+        so_far = _words(time.monotonic() - self.began)
+        return f"waiting for {self.title}{more}, held by {holder}{silent} ({so_far} so far)"
+
+
+class Patience:
+    """When to tell the user what is waited for: after a while, and then every few minutes."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + SAY_SECONDS
+
+    def tell(self, watch: Watch, more: str = "") -> None:
+        """Say who is waited for, if it is time for that."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + SAY_AGAIN_SECONDS
+            _tell(watch.sentence(more))
 
 
 @contextmanager
