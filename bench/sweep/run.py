@@ -263,10 +263,8 @@ def _fold(store: Store) -> None:
         return
     try:
         store.fold()
-    except (InputError, PermissionError) as error:
-        tqdm.write(
-            f"warning: new records wait for the next call to be moved into the index: {error}", file=sys.stderr
-        )
+    except (InputError, OSError) as error:
+        tqdm.write(f"warning: new records are kept, but not in the index yet: {error}", file=sys.stderr)
 
 
 def _add_logged(pending: PendingWork, tracker: Tracker, store: Store) -> None:

@@ -14,8 +14,8 @@ from bench.sweep.executors.base import Status
 class Waiting:
     """Says who is waited for when nothing else goes on, and passes over those without a sign of life.
 
-    The process that tries a task finds it busy and leaves it at that: only the sweep sees over a longer time whether
-    its holder gives signs of life.
+    The process that tries a task finds it busy and leaves it at that: only the sweep sees over a longer time
+    whether its holder gives signs of life.
     """
 
     def __init__(self, store: Store) -> None:
