@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import entry_points
+from importlib.metadata import distributions
 from pathlib import Path
 
 PACKAGES = ("models", "baselines", "bench", "ablations", "reports")
@@ -21,7 +21,8 @@ def place_of(details: str) -> str:
     Returns:
         "FILE:LINE", the file as it is called within its package; "" where there is none.
     """
-    plugins = {point.module.split(".")[0] for point in entry_points() if point.group.startswith("lifting_bench.")}
+    points = (point for package in distributions() for point in package.entry_points)
+    plugins = {point.module.split(".")[0] for point in points if point.group.startswith("lifting_bench.")}
     for file, line in reversed(_FRAME.findall(details)):
         path = Path(file)
         if path.is_relative_to(_ROOT) and path.relative_to(_ROOT).parts[0] in PACKAGES:
