@@ -85,6 +85,7 @@ def run(
         pending.forget_failures()
     trained = evaluated = 0
     if pending.left:
+        store.make()
         if first_process():
             remove_leftovers(store.root)
         tracker = Tracker(store.root)
