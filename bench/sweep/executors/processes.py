@@ -85,9 +85,10 @@ class Processes(Executor):
         worker = self._workers[number]
         task = worker.task
         assert task is not None
-        try:
+        result: Status | Exception | None = None
+        with suppress(EOFError, OSError):
             result = worker.pipe.recv()
-        except (EOFError, OSError):
+        if result is None:
             self._workers.pop(number).end()
             worker.refuse_unguarded_script()
             return task, "crashed"
@@ -127,7 +128,7 @@ class _Worker:
         try:
             self.process.start()
         except RuntimeError as error:
-            if multiprocessing.parent_process() is None or "bootstrapping" not in str(error):
+            if "bootstrapping" not in str(error):
                 raise
             sys.exit(1)  # the process that wants a worker says why it got none
 
