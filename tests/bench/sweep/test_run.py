@@ -194,6 +194,11 @@ def test_what_a_killed_call_left_is_moved_into_the_index(store, capsys, monkeypa
     assert not list((store.root / "records").glob("*.json"))
 
 
+def test_a_record_names_the_machine_that_trained_it(store):
+    (record,) = run([job()], store, "cpu", Local(store.root, threads=1)).records.values()
+    assert (record.training.threads, record.training.cpu) == (1, record.environment.cpu)
+
+
 class Immediately(Executor):
     """Says of every task that it is done."""
 
