@@ -21,9 +21,11 @@ from bench.cli.options import check_arguments
 from bench.results.files import UNWRITABLE
 from models.errors import InputError, shown
 
+INTERRUPTED = "interrupted; what is finished is kept, and the same command goes on from here"
+
 
 class _Group(typer.core.TyperGroup):
-    """Bad input is one sentence and exit code 2, Ctrl-C is 130; never a traceback for either."""
+    """Bad input is one sentence and exit code 2, Ctrl-C is 130 (SIGTERM: 143); never a traceback for either."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         with _sentences():
@@ -42,8 +44,8 @@ def _sentences() -> Iterator[None]:
         yield
     except InputError as error:
         _complain(f"error: {error}", 2)
-    except KeyboardInterrupt:
-        _complain("interrupted; what is finished is kept, and the same command goes on from here", 130)
+    except KeyboardInterrupt as interrupt:
+        _complain(INTERRUPTED, getattr(interrupt, "status", 130))
     except EOFError as error:  # typer would only say "Aborted."
         _complain(f"error: a file ends before its content does ({error}); get the named files again", 2)
     except OSError as error:

@@ -32,7 +32,7 @@ def environment(device: torch.device | str, state: DeviceState | None = None) ->
         versions |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
     return Environment(
         device=device_name(device),
-        cpu=_cpu_name(),
+        cpu=cpu_name(),
         threads=torch.get_num_threads(),
         platform=platform.platform(),
         python=platform.python_version(),
@@ -44,7 +44,7 @@ def environment(device: torch.device | str, state: DeviceState | None = None) ->
 
 def device_name(device: torch.device) -> str:
     """The GPU's name, or the CPU's."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
 
 
 def device_label(device: torch.device) -> str:
@@ -63,7 +63,8 @@ def tf32(device: torch.device) -> str:
     return " and ".join(name for name, is_allowed in allowed.items() if is_allowed) or "nothing"
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The model of the CPU, as the system calls it."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -182,6 +182,8 @@ class TrainingInfo(Frozen):
         validation_mpjpe: (epoch, error) on the takes that the checkpoint was selected on, whenever measured.
         first_stage: the training that this one began from, if there was one.
         micro_batches: number of parts that the windows of a step were split into, because memory ran out.
+        threads, cpu: of the machine that trained last, where that is known: the last bits of weights that a CPU
+            trained depend on both.
     """
 
     epochs: int
@@ -193,6 +195,8 @@ class TrainingInfo(Frozen):
     validation_mpjpe: tuple[tuple[float, float], ...]
     first_stage: TrainingInfo | None = None
     micro_batches: int = 1
+    threads: int | None = None
+    cpu: str = ""
 
     @property
     def total_seconds(self) -> float:

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from bench.data.windows import Windows
 from bench.devices import use_device
 from bench.measure import memory
+from bench.measure.environment import cpu_name
 from bench.results.record import TrainingInfo
 from bench.training import checkpoints
 from bench.training.order import share, step_rows, step_seed
@@ -285,6 +286,8 @@ class _Run:
             validation_mpjpe=tuple(selector.errors),
             first_stage=first_stage,
             micro_batches=progress.micro_batches,
+            threads=torch.get_num_threads(),
+            cpu=cpu_name(),
         )
 
 

@@ -7,7 +7,6 @@ Each check gives one line with the numbers that it judges by. A "problem" makes 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.job.task import Task, TaskStatus
+from bench.job.task import Task
 from bench.sweep.executors import cluster
-from bench.sweep.executors.base import Ended, Executor, Request, import_optional
+from bench.sweep.executors.base import Ended, Executor, Request, Status, import_optional
 from models.errors import InputError
 
 PASSED_ON = ("BENCH_CACHE", "LIFTING_BENCH_CLIP", "MLFLOW_TRACKING_URI")
@@ -34,7 +34,7 @@ class Ray(Executor):
         self.slots, self._threads = workers, threads
         self._started_here = not ray.is_initialized()
         if self._started_here:
-            ray.init(logging_level="ERROR")
+            _connect(ray)
         variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(CODE), os.environ.get("PYTHONPATH"))))
         options = {"num_cpus": threads, **share, "max_retries": 0}
@@ -56,7 +56,7 @@ class Ray(Executor):
         done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
         return [(self._running.pop(handle), self._status(handle)) for handle in done]
 
-    def _status(self, handle: Any) -> TaskStatus:
+    def _status(self, handle: Any) -> Status:
         try:
             return self._ray.get(handle)
         except self._ray.exceptions.RayTaskError as error:
@@ -70,3 +70,19 @@ class Ray(Executor):
         self._running = {}
         if self._started_here:
             self._ray.shutdown()
+
+
+def _connect(ray: Any) -> None:
+    """Connect to the cluster, or start one on this machine.
+
+    Raises:
+        InputError: it does not answer.
+    """
+    try:
+        ray.init(logging_level="ERROR")
+    except (OSError, RuntimeError, ValueError) as error:
+        place = os.environ.get("RAY_ADDRESS", "on this machine")
+        reason = str(error).strip().split("\n")[0][:200]
+        raise InputError(
+            f"--executor ray: the cluster {place} cannot be reached ({reason}); check RAY_ADDRESS and `ray status`"
+        ) from None

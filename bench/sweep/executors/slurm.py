@@ -7,11 +7,12 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.job.task import Task, TaskStatus
+from bench.job.task import Task
 from bench.sweep.executors import cluster
-from bench.sweep.executors.base import Ended, Executor, Request, import_optional
+from bench.sweep.executors.base import Ended, Executor, Request, Status, import_optional
 from models.errors import InputError
 
 POLL_SECONDS = 0.5
@@ -35,21 +36,40 @@ class Slurm(Executor):
         ``cluster=local`` among them runs the jobs on this machine without SLURM.
         """
         super().__init__(root)
-        submitit = import_optional("submitit", "slurm")
-        given = {"cpus_per_task": threads, "timeout_min": TIMEOUT_MINUTES, **share}
-        self.slots, self._threads, self._cluster = workers, threads, given.pop("cluster", "slurm")
-        self._executor = submitit.AutoExecutor(self.root / "slurm", cluster=self._cluster)
-        try:
-            self._executor.update_parameters(**given)
-        except (NameError, TypeError, ValueError) as error:
-            raise InputError(f"--share: submitit does not take it ({error})") from None
+        self._given = {"cpus_per_task": threads, "timeout_min": TIMEOUT_MINUTES, **share}
+        self.slots, self._threads, self._cluster = workers, threads, self._given.pop("cluster", "slurm")
+        self._executor: Any = None
+        with TemporaryDirectory() as folder:  # complains early, and makes nothing in the store
+            self._connected(Path(folder))
         self._running: dict[str, tuple[Any, Task]] = {}
+
+    def _connected(self, folder: Path) -> Any:
+        """submitit's executor with the share; it makes its folder at once.
+
+        Raises:
+            InputError: there is no such cluster here, or the share is not taken.
+        """
+        submitit = import_optional("submitit", "slurm")
+        try:
+            executor = submitit.AutoExecutor(folder, cluster=self._cluster)
+        except (RuntimeError, ValueError) as error:
+            raise InputError(
+                f"--executor slurm: {_first_line(error)}; start it on a machine of the cluster, or try it with "
+                "--share cluster=local"
+            ) from None
+        try:
+            executor.update_parameters(**self._given)
+        except (NameError, TypeError, ValueError) as error:
+            raise InputError(f"--share: submitit does not take it ({_first_line(error)})") from None
+        return executor
 
     @classmethod
     def from_request(cls, request: Request) -> Slurm:
         return cls(request.root, request.workers or cluster.WORKERS, request.threads or 1, request.share or {})
 
     def submit(self, task: Task, attempt: int) -> None:
+        if self._executor is None:
+            self._executor = self._connected(self.root / "slurm")
         job = self._executor.submit(cluster.run_with_threads, task, self.root, attempt, self._threads)
         self._running[job.job_id] = job, task
 
@@ -76,7 +96,7 @@ class Slurm(Executor):
         )
         return not asked.stdout.strip() and (asked.returncode == 0 or "Invalid job id" in asked.stderr)
 
-    def _status(self, job: Any) -> TaskStatus:
+    def _status(self, job: Any) -> Status:
         """How a job that is over ended. One without a result was killed; on a slow disk the result comes late."""
         ends = time.monotonic() + RESULT_SECONDS
         while not job.paths.result_pickle.exists():
@@ -91,3 +111,7 @@ class Slurm(Executor):
         for job, _ in self._running.values():
             job.cancel()
         self._running = {}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200]

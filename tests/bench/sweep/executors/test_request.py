@@ -1,6 +1,9 @@
 """Which executor the command line gets."""
 
 import os
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -28,6 +31,22 @@ from tests.bench.toy_jobs import job
 def test_what_cannot_be_had(tmp_path, arguments, words):
     with pytest.raises(InputError, match=words):
         executor_for(arguments.pop("name"), Request(tmp_path, "cpu", **arguments))
+
+
+def test_a_cluster_that_is_not_there_is_one_sentence_and_makes_nothing(tmp_path, monkeypatch):
+    def init(**options):
+        raise ConnectionError("nobody answers\nat all")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False, init=init))
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    request = Request(tmp_path / "store", "cpu")
+    with pytest.raises(InputError, match=r"the cluster 127.0.0.1:9 cannot be reached \(nobody answers\); check"):
+        executor_for("ray", request)
+    with pytest.raises(InputError, match="--executor slurm: .*srun.*; start it on a machine of the cluster"):
+        executor_for("slurm", request)
+    executor_for("slurm", replace(request, share={"cluster": "local"}))
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_default_is_a_worker_per_core(tmp_path, monkeypatch):
