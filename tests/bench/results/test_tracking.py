@@ -5,7 +5,7 @@ import json
 import mlflow
 import pytest
 
-from bench.results import tracking
+from bench.results import connection
 from bench.results.store import Store
 from bench.results.tracking import Tracker
 from bench.sweep.run import run
@@ -20,7 +20,7 @@ def store(toy_store):
 
 
 def test_an_mlflow_store_that_is_away_for_a_moment(store, monkeypatch):
-    monkeypatch.setattr(tracking, "WAITS_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(connection, "WAITS_SECONDS", (0.0,))
     calls, real = [], mlflow.MlflowClient.log_batch
 
     def flaky(self, run_id, **logged):
@@ -37,7 +37,7 @@ def test_an_mlflow_store_that_is_away_for_a_moment(store, monkeypatch):
 
 
 def test_an_mlflow_store_that_stays_away_loses_nothing(store, monkeypatch):
-    monkeypatch.setattr(tracking, "WAITS_SECONDS", ())
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.0)
     wanted = job()
     with monkeypatch.context() as patch:
         patch.setattr(mlflow.MlflowClient, "create_run", lambda *_, **more: (_ for _ in ()).throw(OSError("gone")))
@@ -89,7 +89,7 @@ def test_mlflow_holds_parameters_metrics_tags_and_artifacts(store):
 
 
 def test_an_unreachable_mlflow_store(tmp_path, monkeypatch):
-    monkeypatch.setattr(tracking, "WAITS_SECONDS", (0.0,))
+    monkeypatch.setattr(connection, "OPENING_SECONDS", 0.0)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/nowhere/x.db")
     with pytest.raises(InputError, match="MLflow store sqlite:////proc.*check the disk and MLFLOW_TRACKING_URI"):
         Tracker(tmp_path)
