@@ -1,4 +1,4 @@
-"""Reaching a database or a server: one quick look, then patience with an end, and one sentence where that is over."""
+"""Reaching a database or a server: one quick look, then patience with an end, then one sentence."""
 
 from __future__ import annotations
 
@@ -33,7 +33,12 @@ MOST_CHARACTERS = 300
 DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 """Module of a database's driver → the package that brings it, where the names differ."""
 
-REFUSALS = ("out-of-date database schema", "no longer compatible with the table schema", "file is not a database")
+REFUSALS = (
+    "out-of-date database schema",
+    "no longer compatible with the table schema",
+    "file is not a database",
+    "is malformed",
+)
 """What MLflow, Optuna and SQLite say where waiting does not help."""
 
 Result = TypeVar("Result")
@@ -100,8 +105,9 @@ class Service:
                     raise InputError(f"{self.shown}: {reason}; check it and {self.setting}") from error
                 if waited >= bound:
                     raise InputError(
-                        f"{self.shown}: {reason}; given up after {waited:.0f} s: check the disk and {self.setting}, "
-                        "then run the same command again: what is finished is kept and logged then"
+                        f"{self.shown}: {reason}; given up after {waited:.0f} s: check the disk "
+                        f"and {self.setting}, then run the same command again: what is finished is kept and "
+                        "logged then"
                     ) from error
                 say(f"waiting for {self.shown} ({waited:.0f} s, gives up after {bound:.0f} s): {reason}")
                 time.sleep(min(WAITS_SECONDS[min(tries, len(WAITS_SECONDS) - 1)], bound - waited))
@@ -123,8 +129,8 @@ def warn_of_network(service: Service) -> None:
     """Say so where a SQLite file lies on a network file system: its locks are not reliable there."""
     if (kind := network_kind(service.address)) is not None:
         say(
-            f"warning: {service.shown} is a SQLite file on a network file system ({kind}), whose locks may fail when "
-            f"programs on several machines write at once; name a server or PostgreSQL by {service.setting}"
+            f"warning: {service.shown} is a SQLite file on a network file system ({kind}), whose locks may fail "
+            f"when programs on several machines write at once; name a server or PostgreSQL by {service.setting}"
         )
 
 
@@ -157,7 +163,7 @@ def _look_at_server(address: str) -> None:
         request = urllib.request.Request(f"{address.rstrip('/')}/health")
         urllib.request.urlopen(request, timeout=LOOK_SECONDS).close()
     except http.client.InvalidURL as error:
-        raise _Refusal(str(error)) from None
+        raise RefusedError(str(error)) from None
     except urllib.error.HTTPError as error:
         if error.code in (502, 503, 504):  # of a proxy before a server that is away
             raise
@@ -177,11 +183,11 @@ def _look_at_database(address: str) -> None:
         with engine.connect():
             return
     if path.is_dir():
-        raise _Refusal(f"{path} is a folder, not a database")
+        raise RefusedError(f"{path} is a folder, not a database")
     if path.exists():
         with path.open("rb") as file:  # the driver would only say "unable to open database file"
             if file.read(16) not in (b"", b"SQLite format 3\0"):
-                raise _Refusal(f"{path}: file is not a database")
+                raise RefusedError(f"{path}: file is not a database")
 
 
 def reason_of(error: Exception) -> str:
@@ -199,12 +205,12 @@ def _missing(error: ImportError) -> str:
     return f"{name} is not installed, which it needs: pip install '{package}'"
 
 
-class _Refusal(OSError):
+class RefusedError(OSError):
     """An address at which nothing can ever be."""
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """Errors of networks, databases and disks; those of libraries that are not imported cannot have been raised."""
+    """Errors of networks, databases and disks; what is not imported has not raised any."""
     named = [
         ("mlflow.exceptions", "MlflowException"),
         ("optuna.exceptions", "StorageInternalError"),
@@ -218,7 +224,7 @@ def _is_refusal(error: Exception) -> bool:
     """Whether trying again cannot help: an address, a schema or a file that is not accepted."""
     if any(words in str(error) for words in REFUSALS):
         return True
-    if isinstance(error, _Refusal | IsADirectoryError | PermissionError):
+    if isinstance(error, RefusedError | IsADirectoryError | PermissionError):
         return True
     names = {kind.__name__ for kind in type(error).__mro__}
     return bool(names & {"ArgumentError", "InvalidUrlException"}) or (

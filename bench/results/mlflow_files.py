@@ -61,10 +61,8 @@ def follow_store(database: Path, artifacts: Path) -> None:
         with FileLock(database.with_suffix(".lock")):
             connection.execute("BEGIN IMMEDIATE")
             inside = (len(old) + 1, f"{old}/")
-            moved = "FROM runs WHERE substr(artifact_uri, 1, ?) = ?"
-            _copy_missing(
-                old, artifacts, [run for (run,) in connection.execute(f"SELECT run_uuid {moved}", inside)]
-            )
+            wanted = "SELECT run_uuid FROM runs WHERE substr(artifact_uri, 1, ?) = ?"
+            _copy_missing(old, artifacts, [run for (run,) in connection.execute(wanted, inside)])
             connection.execute(
                 "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) WHERE substr(artifact_uri, 1, ?) = ?",
                 (place, len(old) + 1, *inside),

@@ -14,7 +14,7 @@ MOST_NAMED = 5
 
 
 def rebuild_index(store: Store) -> str:
-    """Make the index of records again from MLflow and from what can be read of the old one, and log what MLflow lacks.
+    """Make the index again from MLflow and from what can be read of the old one, and log what MLflow lacks.
 
     Nothing is removed before everything is read.
 
@@ -49,8 +49,8 @@ def log_again(tracker: Tracker, store: Store, known: Container[str] = ()) -> Non
     records = store.records()
     lacking = [record for name, record in records.items() if name not in known]
     if lacking:
-        say(f"{tracker.service.shown} lacks {len(lacking)} of the {len(records)} records of {store.index}: they are "
-            "logged again")  # fmt: skip
+        of = f"{len(lacking)} of the {len(records)} records of {store.index}"
+        say(f"{tracker.service.shown} lacks {of}: they are logged again")
     for record in lacking:
         with store.lock("log"):
             store.add(tracker.log(record, store.files.of(record.id)))

@@ -49,7 +49,7 @@ POLL_SECONDS = 1.0
 """Between looks at a run that another store is logging."""
 
 LOGGED_BY, CHECKSUM, NEW = "bench.logged_by", "bench.record_sha256", "bench.new"
-"""Tags: which store logs a run, the checksum of its record.json, and whether an experiment is still to be filled."""
+"""Tags: which store logs a run, the checksum of its record.json, whether an experiment is to be filled yet."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Tracker:
         if self._own:
             remove_misread_folder(self._folder / "mlflow.db")
         if found is None:
-            # A server has a place of its own for artifacts; for a database MLflow would take the working directory.
+            # A server has its own place for artifacts; for a database MLflow would take the working directory.
             place = self._artifacts.as_uri() if is_database(self.uri) else None
             self._experiment = self._client.create_experiment(EXPERIMENT_NAME, place, tags={NEW: "yes"})
             return True
@@ -157,8 +157,8 @@ class Tracker:
             return
         if self._client.search_runs([self._experiment], "tags.`bench.kind` = 'evaluation'", max_results=1):
             raise InputError(
-                f"{self.service.shown}: its artifacts lie in {place}, which this machine does not have; mount that "
-                "folder here, or log to another store by MLFLOW_TRACKING_URI"
+                f"{self.service.shown}: its artifacts lie in {place}, which this machine does not have; mount "
+                "that folder here, or log to another store by MLFLOW_TRACKING_URI"
             )
 
     def _records(self, ids: Container[str] | None) -> Logged:
@@ -251,7 +251,7 @@ class Tracker:
         return time.monotonic() - seen[run.info.run_id] > DEAD_SECONDS
 
     def _leads(self, run: Run, wanted: str, counts: Callable[[Run], bool]) -> bool:
-        """Whether a run is the one to be kept: it is still there, none is finished, and none that runs is older."""
+        """Whether a run is the one to be kept: it is there, none is finished, and none that runs is older."""
         runs = sorted(self._search(wanted), key=_age)
         if any(other.info.status == "FINISHED" and counts(other) for other in runs):
             return False
