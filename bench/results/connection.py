@@ -90,6 +90,21 @@ class Service:
         """
         return self._patiently(action, PATIENCE_SECONDS, opening=False)
 
+    def try_once(self, action: Callable[[], Result]) -> Result:
+        """Do what looks at it, after a quick look, without waiting.
+
+        Raises:
+            InputError: it is not there, or refuses.
+        """
+        bound_patience()
+        try:
+            look(self.address)
+            return action()
+        except ImportError as error:
+            raise InputError(f"{self.shown}: {_missing(error)}") from error
+        except _failures() as error:
+            raise InputError(f"{self.shown}: {reason_of(error)}; check it and {self.setting}") from error
+
     def _patiently(self, action: Callable[[], Result], bound: float, opening: bool) -> Result:
         began, tries = time.monotonic(), 0
         while True:

@@ -147,8 +147,8 @@ class _Trials:
     def __init__(self, space: Space, store: Store, device: str, executor: Executor) -> None:
         self.space, self.store, self.device, self.executor = space, store, device, executor
         self.where = place_of(executor, device)
-        self.service = studies_service(store)
-        self.storage = open_studies(store)
+        self.service = studies_service(store.root)
+        self.storage = open_studies(store.root)
         self.study = self.service.patiently(lambda: _study(space, self.storage, self.where))
         self.contents = StoreContents(store)
         self.jobs: dict[int, Job] = {}

@@ -1,7 +1,7 @@
 """Optuna's studies: where they are kept, how they are opened, and the signs of life of trials under way.
 
-They lie in ``studies.db`` in the store, or in the database that ``LIFTING_BENCH_STUDIES`` names. On PostgreSQL that
-may be the database of MLflow: the studies have a schema of their own there, as both keep a table of the same name.
+They lie in ``studies.db`` in the store, or in the database that ``LIFTING_BENCH_STUDIES`` names. On PostgreSQL
+that may be MLflow's database: the studies have a schema of their own there, as both keep a table of the same name.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.results.addresses import is_database, sqlite_address
-from bench.results.connection import RefusedError, Service, look, reason_of, say, warn_of_network
-from bench.results.store import Store
+from bench.results.addresses import is_database, sqlite_address, sqlite_path
+from bench.results.connection import RefusedError, Service, network_kind, reason_of, say, warn_of_network
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -34,14 +34,14 @@ SCHEMA = "lifting_bench_studies"
 """Of PostgreSQL, in which the studies lie."""
 
 
-def studies_service(store: Store) -> Service:
-    """The database of a store's studies."""
-    address = os.environ.get(SETTING) or sqlite_address(store.root / "studies.db")
+def studies_service(root: Path) -> Service:
+    """The database of the studies of the store in this folder."""
+    address = os.environ.get(SETTING) or sqlite_address(root / "studies.db")
     return Service("database of studies", address, SETTING)
 
 
-def open_studies(store: Store) -> RDBStorage:
-    """The studies of a store; their database is made when there is none.
+def open_studies(root: Path) -> RDBStorage:
+    """The studies of the store in this folder; their database is made when there is none.
 
     Raises:
         InputError: the database cannot be reached, is damaged, or is of another version of Optuna or of MLflow.
@@ -52,14 +52,13 @@ def open_studies(store: Store) -> RDBStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for kind in (optuna.exceptions.ExperimentalWarning, UserWarning):
         warnings.filterwarnings("ignore", category=kind, module=r"bench\.sweep\.|optuna")
-    service = studies_service(store)
+    service = studies_service(root)
 
     def action() -> RDBStorage:
-        if not is_database(service.address):
-            raise RefusedError("is no address of a database, as postgresql+psycopg://host/name is one")
+        _refuse_other_addresses(service)
         backend = sqlalchemy.make_url(service.address).get_backend_name()
         if backend == "sqlite":
-            store.root.mkdir(parents=True, exist_ok=True)
+            root.mkdir(parents=True, exist_ok=True)
         elif backend == "postgresql":
             _make_schema(sqlalchemy.create_engine(service.address, poolclass=sqlalchemy.NullPool))
         arguments = _engine_arguments(backend)
@@ -71,25 +70,36 @@ def open_studies(store: Store) -> RDBStorage:
     return storage
 
 
-def examine_studies(store: Store) -> str:
-    """What a store's database of studies is, in words; nothing is made or changed.
+def examine_studies(root: Path) -> str:
+    """What the database of studies of the store in this folder is, in words; nothing is made or changed.
 
     Raises:
-        OSError, sqlalchemy.exc.SQLAlchemyError, ImportError: it cannot be used.
+        InputError: it cannot be reached or used.
     """
+    service = studies_service(root)
+    return service.try_once(lambda: f"{service.shown}: {_found(service)}")
+
+
+def _found(service: Service) -> str:
     import sqlalchemy
 
-    service = studies_service(store)
-    look(service.address)
-    if SETTING not in os.environ and not (store.root / "studies.db").exists():
-        return f"{service.shown}: none yet, a search makes it"
+    _refuse_other_addresses(service)
+    path = sqlite_path(service.address)
+    if path is not None and not path.exists():
+        return "none yet, a search makes it"
     arguments = _engine_arguments(sqlalchemy.make_url(service.address).get_backend_name())
     engine = sqlalchemy.create_engine(service.address, **arguments)
     _refuse_tables_of_mlflow(engine)
     if not sqlalchemy.inspect(engine).has_table("studies"):
-        return f"{service.shown}: empty, a search fills it"
+        return "empty, a search fills it"
     storage = _storage(service.address, arguments, skip_table_creation=True)
-    return f"{service.shown}: {len(storage.get_all_studies())} studies"
+    network = f", on a network file system ({kind})" if (kind := network_kind(service.address)) else ""
+    return f"{len(storage.get_all_studies())} studies{network}"
+
+
+def _refuse_other_addresses(service: Service) -> None:
+    if not is_database(service.address):
+        raise RefusedError("is no address of a database, as postgresql+psycopg://host/name is one")
 
 
 @contextmanager
@@ -166,5 +176,6 @@ def _refuse_tables_of_mlflow(engine: Engine) -> None:
 
     if inspect(engine).has_table("experiments"):
         raise RefusedError(
-            "holds MLflow's tables, one of which has the name of one of Optuna's (alembic_version): name another database"
+            "holds MLflow's tables, one of which (alembic_version) has the name of one of Optuna's: name another "
+            "database"
         )
