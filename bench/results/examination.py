@@ -80,6 +80,6 @@ def _refuse_other_schema(connection: Connection) -> None:
     here = MigrationContext.configure(connection).get_current_revision()
     if here != (expected := ScriptDirectory(str(migrations)).get_current_head()):
         raise RefusedError(
-            f"out-of-date database schema ({here}, MLflow {mlflow.__version__} expects {expected}): make a backup, "
+            f"out-of-date database schema ({here}, MLflow {mlflow.__version__} expects {expected}): back it up, "
             "then run `mlflow db upgrade` with its address, or install the version of MLflow that wrote it"
         )

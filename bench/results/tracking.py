@@ -48,6 +48,17 @@ DEAD_SECONDS = 150.0
 POLL_SECONDS = 1.0
 """Between looks at a run that another store is logging."""
 
+TOLD_SECONDS = 5
+"""After so long it is said what is waited for, and once more after ten times as long."""
+
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""Settings of MLflow, unless the user has made them: nothing is sent, and nothing but results is printed."""
+
 LOGGED_BY, CHECKSUM, NEW = "bench.logged_by", "bench.record_sha256", "bench.new"
 """Tags: which store logs a run, the checksum of its record.json, whether an experiment is to be filled yet."""
 
@@ -71,8 +82,8 @@ class UnreadableError(OSError):
 
 def tracking_service(folder: Path) -> Service:
     """MLflow's store at ``MLFLOW_TRACKING_URI``, or as a SQLite file in ``folder``."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it says is said here
     given = os.environ.get("MLFLOW_TRACKING_URI")
     return Service("MLflow store", given or sqlite_address(folder / "mlflow.db"), "MLFLOW_TRACKING_URI")
@@ -232,11 +243,10 @@ class Tracker:
                 if run.info.status == "FINISHED" and counts(run):
                     return run
             unfinished = [run for run in runs if run.info.status != "FINISHED"]
-            for run in unfinished:
-                if self._is_left(run, seen):
-                    self._delete(run)
-            living = [run for run in unfinished if not self._is_left(run, seen)]
-            if not living:
+            left = [run for run in unfinished if self._is_left(run, seen)]
+            for run in left:
+                self._delete(run)
+            if len(left) == len(unfinished):
                 return None
             time.sleep(POLL_SECONDS)
 
@@ -245,10 +255,13 @@ class Tracker:
         by = run.data.tags.get(LOGGED_BY)
         if run.info.status != "RUNNING" or by == self._logs or (by is None and self._own):
             return True
-        if run.info.run_id not in seen:
-            seen[run.info.run_id] = time.monotonic()
-            say(f"waiting for {by or 'another store'}, which logs the same evaluation to {self.service.shown}")
-        return time.monotonic() - seen[run.info.run_id] > DEAD_SECONDS
+        waited = time.monotonic() - seen.setdefault(run.info.run_id, time.monotonic())
+        if int(waited) in (TOLD_SECONDS, 10 * TOLD_SECONDS):
+            say(
+                f"waiting for {by or 'another store'} ({waited:.0f} s, passed over after {DEAD_SECONDS:.0f} s), "
+                f"which logs the same to {self.service.shown}"
+            )
+        return waited > DEAD_SECONDS
 
     def _leads(self, run: Run, wanted: str, counts: Callable[[Run], bool]) -> bool:
         """Whether a run is the one to be kept: it is there, none is finished, and none that runs is older."""
