@@ -38,6 +38,7 @@ REFUSALS = (
     "no longer compatible with the table schema",
     "file is not a database",
     "is malformed",
+    "readonly database",
 )
 """What MLflow, Optuna and SQLite say where waiting does not help."""
 
@@ -172,8 +173,11 @@ def _look_at_server(address: str) -> None:
     import http.client
     import ssl
     import urllib.error
+    import urllib.parse
     import urllib.request
 
+    if not urllib.parse.urlsplit(address).netloc:
+        raise RefusedError("the address names no host")
     try:
         request = urllib.request.Request(f"{address.rstrip('/')}/health")
         urllib.request.urlopen(request, timeout=LOOK_SECONDS).close()
@@ -184,7 +188,7 @@ def _look_at_server(address: str) -> None:
             raise
     except urllib.error.URLError as error:
         if not isinstance(error.reason, ssl.SSLError):  # whom to trust is MLflow's to decide
-            raise
+            raise OSError(str(error.reason)) from None
     except http.client.HTTPException as error:
         raise OSError(f"no answer of a web server ({type(error).__name__})") from None
 
@@ -207,8 +211,9 @@ def _look_at_database(address: str) -> None:
 
 def reason_of(error: Exception) -> str:
     """The first line of what is wrong, of bounded length and without a password."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    text = without_password(lines[0].strip())
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    told = [line for line in lines if not line.startswith("(raised as a result of")]  # what SQLAlchemy says first
+    text = without_password((told or lines)[0])
     return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
 
 
