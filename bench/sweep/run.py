@@ -82,6 +82,7 @@ def run(
         pending.forget_failures()
     trained = evaluated = 0
     if pending.left:
+        store.make()
         tracker = Tracker(store.root)
         if tracker.is_new and first_process():
             log_again(tracker, store)
