@@ -176,11 +176,13 @@ def _look_at_server(address: str) -> None:
     import urllib.parse
     import urllib.request
 
-    if not urllib.parse.urlsplit(address).netloc:
+    parts = urllib.parse.urlsplit(address)
+    host = parts.netloc.rpartition("@")[2]
+    if not host:
         raise RefusedError("the address names no host")
+    place = f"{parts.scheme}://{host}{parts.path.rstrip('/')}/health"
     try:
-        request = urllib.request.Request(f"{address.rstrip('/')}/health")
-        urllib.request.urlopen(request, timeout=LOOK_SECONDS).close()
+        urllib.request.urlopen(urllib.request.Request(place), timeout=LOOK_SECONDS).close()
     except http.client.InvalidURL as error:
         raise RefusedError(str(error)) from None
     except urllib.error.HTTPError as error:

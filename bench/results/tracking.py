@@ -22,11 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from bench.config.experiment import Experiment
 from bench.results.addresses import folder_of, is_database, sqlite_address
 from bench.results.connection import Service, say, warn_of_network
+from bench.results.documents import UnreadableError, unseal
 from bench.results.mlflow_files import EXPERIMENT_NAME, follow_store, make_database, remove_misread_folder
 from bench.results.record import Record
 from bench.results.run_content import (
@@ -74,10 +73,6 @@ class Logged:
 
     records: list[Record]
     unreadable: Mapping[str, str]
-
-
-class UnreadableError(OSError):
-    """The record of a finished run is missing or damaged, or another version of the suite wrote it."""
 
 
 def tracking_service(folder: Path) -> Service:
@@ -198,7 +193,10 @@ class Tracker:
             self._log_files(run, {"experiment.yaml": described, "record.json": text}, files)
 
         run = self._once(f"tags.`bench.id` = '{record.id}'", tags, run_name(record), fill, self._is_readable)
-        return self._read(run)
+        try:
+            return self._read(run)
+        except UnreadableError as error:
+            raise OSError(f"run {run.info.run_id}: {error}") from None  # damaged meanwhile: it is logged again
 
     def _training_run(self, record: Record) -> str:
         """Id of the run of a record's training, made when there is none yet."""
@@ -340,13 +338,7 @@ class Tracker:
         checksum = run.data.tags.get(CHECKSUM)
         if checksum is not None and hashlib.sha256(text).hexdigest() != checksum:
             raise UnreadableError("its record.json is damaged: the checksum differs")
-        try:
-            return Record.model_validate_json(text)
-        except ValidationError as error:
-            count = error.error_count()
-            raise UnreadableError(
-                f"its record.json is damaged or of another version of the suite ({count} fields differ)"
-            ) from None
+        return unseal(text, Record)
 
     def _record_text(self, run: Run) -> bytes:
         from mlflow.exceptions import MlflowException

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.results.addresses import is_database, sqlite_address, sqlite_path
 from bench.results.connection import RefusedError, Service, network_kind, reason_of, say, warn_of_network
+from models.errors import InputError
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -35,9 +36,18 @@ SCHEMA = "lifting_bench_studies"
 
 
 def studies_service(root: Path) -> Service:
-    """The database of the studies of the store in this folder."""
+    """The database of the studies of the store in this folder.
+
+    Raises:
+        InputError: ``LIFTING_BENCH_STUDIES`` is no address of a database.
+    """
     address = os.environ.get(SETTING) or sqlite_address(root / "studies.db")
-    return Service("database of studies", address, SETTING)
+    service = Service("database of studies", address, SETTING)
+    if not is_database(address):
+        raise InputError(
+            f"{service.shown}: is no address of a database; {SETTING}=postgresql+psycopg://HOST/NAME is"
+        )
+    return service
 
 
 def open_studies(root: Path) -> RDBStorage:
@@ -55,7 +65,6 @@ def open_studies(root: Path) -> RDBStorage:
     service = studies_service(root)
 
     def action() -> RDBStorage:
-        _refuse_other_addresses(service)
         backend = sqlalchemy.make_url(service.address).get_backend_name()
         if backend == "sqlite":
             root.mkdir(parents=True, exist_ok=True)
@@ -83,7 +92,6 @@ def examine_studies(root: Path) -> str:
 def _found(service: Service) -> str:
     import sqlalchemy
 
-    _refuse_other_addresses(service)
     path = sqlite_path(service.address)
     if path is not None and not path.exists():
         return "none yet, a search makes it"
@@ -95,11 +103,6 @@ def _found(service: Service) -> str:
     storage = _storage(service.address, arguments, skip_table_creation=True)
     network = f", on a network file system ({kind})" if (kind := network_kind(service.address)) else ""
     return f"{len(storage.get_all_studies())} studies{network}"
-
-
-def _refuse_other_addresses(service: Service) -> None:
-    if not is_database(service.address):
-        raise RefusedError("is no address of a database, as postgresql+psycopg://host/name is one")
 
 
 @contextmanager
