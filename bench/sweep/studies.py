@@ -44,9 +44,7 @@ def studies_service(root: Path) -> Service:
     address = os.environ.get(SETTING) or sqlite_address(root / "studies.db")
     service = Service("database of studies", address, SETTING)
     if not is_database(address):
-        raise InputError(
-            f"{service.shown}: is no address of a database; {SETTING}=postgresql+psycopg://HOST/NAME is"
-        )
+        raise InputError(f"{service.shown}: is no address of a database, as postgresql+psycopg://HOST/NAME is")
     return service
 
 
