@@ -213,6 +213,8 @@ def _look_at_database(address: str) -> None:
 
 def reason_of(error: Exception) -> str:
     """The first line of what is wrong, of bounded length and without a password."""
+    if type(error).__name__ == "StorageInternalError" and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # Optuna's own words name no cause
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     told = [line for line in lines if not line.startswith("(raised as a result of")]  # what SQLAlchemy says first
     text = without_password((told or lines)[0])

@@ -28,7 +28,7 @@ from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.sweep.executors.base import Executor
 from bench.sweep.run import measure_costs, place_of, run
-from bench.sweep.studies import GRACE_SECONDS, heartbeat, open_studies, studies_service
+from bench.sweep.studies import GRACE_SECONDS, heartbeat, open_studies, store_name, studies_service
 from models.errors import InputError
 
 if TYPE_CHECKING:
@@ -149,7 +149,9 @@ class _Trials:
         self.where = place_of(executor, device)
         self.service = studies_service(store.root)
         self.storage = open_studies(store.root)
-        self.study = self.service.patiently(lambda: _study(space, self.storage, self.where))
+        self.study = self.service.patiently(
+            lambda: _study(space, self.storage, self.where, store_name(store.root))
+        )
         self.contents = StoreContents(store)
         self.jobs: dict[int, Job] = {}
         self.no_experiments: dict[int, str] = {}
@@ -280,8 +282,8 @@ class _Trials:
         return f"pruned: {name} ({size}) is no slower, no larger and {share} better than the best so far"
 
 
-def _study(space: Space, storage: RDBStorage, where: str) -> Study:
-    """The study of a space on a device, made when there is none yet."""
+def _study(space: Space, storage: RDBStorage, where: str, name: str | None) -> Study:
+    """The study of a space on a device, made when there is none yet; ``name``: of the store, where several share."""
     import optuna
 
     values = {name: list(range(number)) for name, number in space.axes.items()}
@@ -293,7 +295,7 @@ def _study(space: Space, storage: RDBStorage, where: str) -> Study:
     return optuna.create_study(
         storage=storage,
         sampler=samplers[space.how.sampler](),
-        study_name=identity([space.key, space.how.sampler, PROTOCOL_VERSION, where]),
+        study_name=identity([space.key, space.how.sampler, PROTOCOL_VERSION, where, *([name] if name else [])]),
         directions=["minimize"] * 3,
         load_if_exists=True,
     )

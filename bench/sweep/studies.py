@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import threading
+import uuid
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from bench.results.addresses import is_database, sqlite_address, sqlite_path
 from bench.results.connection import RefusedError, Service, network_kind, reason_of, say, warn_of_network
+from bench.results.files import write_text
 from models.errors import InputError
 
 if TYPE_CHECKING:
@@ -101,6 +105,17 @@ def _found(service: Service) -> str:
     storage = _storage(service.address, arguments, skip_table_creation=True)
     network = f", on a network file system ({kind})" if (kind := network_kind(service.address)) else ""
     return f"{len(storage.get_all_studies())} studies{network}"
+
+
+def store_name(root: Path) -> str | None:
+    """What tells the studies of a store from those of others in a database that is given; None in its own."""
+    if not os.environ.get(SETTING):
+        return None
+    path = root / "studies.id"
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            write_text(path, uuid.uuid4().hex)
+        return path.read_text().strip()
 
 
 @contextmanager

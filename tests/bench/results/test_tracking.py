@@ -282,7 +282,7 @@ def test_a_record_of_another_version_is_told(record, tmp_path):
     changed = json.dumps({**json.loads(logged.model_dump_json()), "new_field": 1})
     (tmp_path / "a" / "artifacts" / logged.mlflow_run_id / "artifacts" / "record.json").write_text(changed)
     mlflow.MlflowClient(tracker.uri).delete_tag(logged.mlflow_run_id, "bench.record_sha256")
-    assert "another version of the suite" in tracker.records().unreadable[record.id]
+    assert "new_field: Extra inputs" in tracker.records().unreadable[record.id]
 
 
 def without_mlflow(store):

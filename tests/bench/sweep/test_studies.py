@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 
 from bench.results import connection
 from bench.results.addresses import sqlite_address
+from bench.results.store import Store
 from bench.sweep import search as module
 from bench.sweep import studies
 from bench.sweep.executors.local import Local
@@ -66,6 +67,18 @@ def test_another_place_for_studies(toy_store, tmp_path, monkeypatch):
         search(space(trials=1), toy_store, "cpu", executor)
     assert not (toy_store.root / "studies.db").exists()
     assert "1 studies" in examine_studies(toy_store.root)
+
+
+def test_stores_that_share_a_database_have_studies_of_their_own(toy_store, tmp_path, monkeypatch):
+    monkeypatch.setenv("LIFTING_BENCH_STUDIES", sqlite_address(tmp_path / "shared.db"))
+    other = Store(tmp_path / "other")
+    for store in (toy_store, other, toy_store):
+        other.root.mkdir(exist_ok=True)
+        with Local(store.root) as executor:
+            found = search(space(trials=1), store, "cpu", executor)
+        assert store.records(found.ids).keys() | found.missing.keys() == set(found.ids)
+        assert len(found.ids) == 1
+    assert "2 studies" in examine_studies(other.root)
 
 
 def test_looking_makes_nothing(tmp_path):
