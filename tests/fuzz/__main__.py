@@ -1,0 +1,180 @@
+"""``python -m tests.fuzz --seconds 300 --seed 0``: give damaged inputs to every reader, and print what came of it.
+
+Without ``--seconds`` only the input of ``--seed`` is tried, to repeat a finding: ``--reader bvh --seed 17``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import multiprocessing
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.fuzz.worker import Outcome, serve
+
+PATIENCE, PREPARATION = 20.0, 300.0
+"""Seconds that one input may take, and that a process may take to make its good inputs."""
+
+INPUTS_OF_A_PROCESS = 3000
+"""So many inputs, then a new process: what libraries keep of each adds up."""
+
+READERS = (
+    "human36m", "mpi_inf_3dhp", "bvh", "run file", "ablation file", "command line", "checkpoint",
+    "imported weights",
+    "trained weights", "training state", "documents", "index", "run set", "arrays", "MLflow record",
+)  # fmt: skip
+
+
+class Process:
+    """A worker process that is replaced when it hangs or dies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._number = folder, itertools.count()
+        self._start()
+
+    def run(self, reader: str, seed: int) -> Outcome:
+        """Give a reader an input; a hang and a crash are findings."""
+        if self._runs >= INPUTS_OF_A_PROCESS:
+            self._replace()
+        self._runs += 1
+        if reader not in self._ready:
+            failed = self._ask(PREPARATION, "prepare", reader)
+            if failed is not None:
+                return failed
+            self._ready.add(reader)
+        return self._ask(PATIENCE, "run", reader, seed)
+
+    def keep(self, reader: str, target: Path) -> None:
+        self._ask(PREPARATION, "keep", reader, target)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+    def _ask(self, patience: float, *what: Any) -> Any:
+        try:
+            self._connection.send(what)
+            if self._connection.poll(patience):
+                return self._connection.recv()
+            fault = f"no answer within {patience:.0f} s"
+        except (EOFError, OSError):
+            self._process.join(5)
+            fault = f"the process died with exit code {self._process.exitcode}"
+        self._replace()
+        return Outcome("finding", fault)
+
+    def _replace(self) -> None:
+        self.close()
+        self._start()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        folder = self._folder / f"process-{next(self._number)}"
+        self._process = context.Process(target=serve, args=(theirs, folder), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._runs, self._ready = 0, set[str]()
+
+
+def fuzz(
+    readers: list[str], seeds: Iterator[int], until: float, kept: Path | None, processes: int = 1
+) -> tuple[Counter[tuple[str, str]], list[str]]:
+    """Try inputs, reader by reader in turns, until a moment of ``time.monotonic`` or the end of the seeds.
+
+    Args:
+        kept: folder for findings: the input as it was read, and what was wrong; None keeps none.
+
+    Returns:
+        How often a reader came to which outcome, and one line for each finding.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    lines: list[str] = []
+    cases = ((reader, seed) for seed in seeds for reader in readers)
+    lock = threading.Lock()
+
+    def work(folder: Path) -> None:
+        process = Process(folder)
+        try:
+            while time.monotonic() < until:
+                with lock:
+                    case = next(cases, None)
+                if case is None:
+                    break
+                outcome = process.run(*case)
+                with lock:
+                    counts[case[0], outcome.kind] += 1
+                    if outcome.kind == "finding":
+                        lines.append(_report(*case, outcome, kept, process))
+        finally:
+            process.close()
+
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        threads = [threading.Thread(target=work, args=(Path(folder, str(number)),)) for number in range(processes)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return counts, lines
+
+
+def table(counts: Counter[tuple[str, str]]) -> str:
+    """Reader by reader: inputs, refused, accepted, findings; as Markdown."""
+    lines = ["| reader | inputs | refused | accepted | findings |", "| --- | ---: | ---: | ---: | ---: |"]
+    readers = [reader for reader in READERS if any(name == reader for name, _ in counts)]
+    for reader in (*readers, "all"):
+        of = [sum(n for (name, k), n in counts.items() if reader in (name, "all") and k == kind) for kind in KINDS]
+        lines.append(f"| {reader} | {sum(of):,} | {of[0]:,} | {of[1]:,} | {of[2]:,} |")
+    return "\n".join(lines)
+
+
+KINDS = ("refused", "accepted", "finding")
+
+
+def _report(reader: str, seed: int, outcome: Outcome, kept: Path | None, process: Process) -> str:
+    last = outcome.words.strip().splitlines()[-1] if outcome.words.strip() else ""
+    line = f"finding: --reader '{reader}' --seed {seed}: {outcome.words.splitlines()[0][:60]} … {last[:200]}"
+    print(line, flush=True)
+    if kept is not None:
+        folder = kept / f"{reader.replace(' ', '-')}-{seed}"
+        if not outcome.words.startswith(("no answer", "the process died")):
+            process.keep(reader, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "finding.txt").write_text(
+            f"python -m tests.fuzz --reader '{reader}' --seed {seed}\n\n{outcome.words}\n"
+        )
+    return line
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--reader", action="append", choices=READERS, help="only this one; may be repeated")
+    parser.add_argument("--seed", type=int, default=0, help="of the first input")
+    parser.add_argument("--seconds", type=float, help="for how long; without it, one input for each reader")
+    parser.add_argument("--inputs", type=int, default=1, help="how many for each reader, without --seconds")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--kept", type=Path, default=Path("fuzz-findings"), help="folder for findings")
+    asked = parser.parse_args()
+    seeds = (
+        iter(range(asked.seed, asked.seed + asked.inputs))
+        if asked.seconds is None
+        else itertools.count(asked.seed)
+    )
+    until = time.monotonic() + (asked.seconds if asked.seconds is not None else 1e9)
+    counts, lines = fuzz(asked.reader or list(READERS), seeds, until, asked.kept, asked.processes)
+    if asked.seconds is None and asked.inputs == 1:
+        for reader, kind in counts:
+            print(f"{reader}: {kind}")
+    print(table(counts))
+    sys.exit(1 if lines else 0)
+
+
+if __name__ == "__main__":
+    main()
