@@ -17,10 +17,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.fuzz.worker import Outcome, serve
 
 PATIENCE, PREPARATION = 20.0, 300.0
 """Seconds that one input may take, and that a process may take to make its good inputs."""
+
+SHARE = 0.2
+"""Share of a core that a process has at least: on a busier machine it gets more time than ``PATIENCE``."""
 
 INPUTS_OF_A_PROCESS = 3000
 """So many inputs, then a new process: what libraries keep of each adds up."""
@@ -61,14 +66,26 @@ class Process:
     def _ask(self, patience: float, *what: Any) -> Any:
         try:
             self._connection.send(what)
-            if self._connection.poll(patience):
+            if self._answers_within(patience):
                 return self._connection.recv()
             fault = f"no answer within {patience:.0f} s"
-        except (EOFError, OSError):
+        except (EOFError, OSError, psutil.NoSuchProcess):
             self._process.join(5)
             fault = f"the process died with exit code {self._process.exitcode}"
         self._replace()
         return Outcome("finding", fault)
+
+    def _answers_within(self, seconds: float) -> bool:
+        """Whether an answer comes before so much time of a processor is used, or several times as much has passed."""
+        begin, used = time.monotonic(), self._processor_seconds()
+        while not self._connection.poll(1.0):
+            if self._processor_seconds() - used > seconds or time.monotonic() - begin > seconds / SHARE:
+                return self._connection.poll(0.0)
+        return True
+
+    def _processor_seconds(self) -> float:
+        times = psutil.Process(self._process.pid).cpu_times()
+        return times.user + times.system
 
     def _replace(self) -> None:
         self.close()

@@ -49,7 +49,7 @@ def _damage_archive(folder: Path, rng: Random) -> None:
     if rng.random() < 0.05:
         key = rng.choice(("data", "positions_3d", "positions_2d", "", "a/b", "é"))
     try:
-        save(path, damaged_value(value, rng, odd_array), key)
+        save(path, key, damaged_value(value, rng, odd_array))
     except (UnicodeEncodeError, ValueError):  # what NumPy itself does not write
         path.write_bytes(hostile_pickle(rng))
 
