@@ -76,7 +76,7 @@ class Process:
         return Outcome("finding", fault)
 
     def _answers_within(self, seconds: float) -> bool:
-        """Whether an answer comes before so much time of a processor is used, or several times as much has passed."""
+        """Whether an answer comes before so much time of a processor is used, or much more has passed."""
         begin, used = time.monotonic(), self._processor_seconds()
         while not self._connection.poll(1.0):
             if self._processor_seconds() - used > seconds or time.monotonic() - begin > seconds / SHARE:
