@@ -83,7 +83,8 @@ class ImportedCheckpoint:
             "source_sha256": self.source_sha256,
             "mapping_version": str(MAPPING_VERSION),
         }
-        return safetensors.torch.save({name: tensor.contiguous() for name, tensor in self.state.items()}, metadata)
+        alone = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in self.state.items()}
+        return safetensors.torch.save(alone, metadata)  # which takes no tensors that share memory
 
 
 def import_checkpoint(path: Path, adapter: CheckpointAdapter, **options: Any) -> ImportedCheckpoint:

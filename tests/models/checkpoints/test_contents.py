@@ -60,7 +60,7 @@ def test_the_state_dict_is_found_in_its_wrapper(content: Any, tmp_path: Path) ->
 POSITIONS = "Spatial_pos_embed"
 REFUSED: dict[str, tuple[Any, str]] = {
     "two": (
-        [BARE, {"state": {}}, with_prefix("module.")],
+        [BARE, {}, with_prefix("module.")],
         r"2 state dicts, under 0, 2: .*torch\.load\(FILE\)\[0\]",
     ),
     "none": (
