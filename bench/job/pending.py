@@ -35,7 +35,7 @@ class StoreContents:
     """
 
     def __init__(self, store: Store) -> None:
-        self.evaluated = store.evaluations.ids()
+        self.evaluated = store.evaluated()
         self.finished = store.finished()
         self.measured = store.measurements.ids()
         self.failed = store.failures.ids()
@@ -52,7 +52,7 @@ class PendingWork:
     def __init__(
         self, jobs: Iterable[Job], store: Store, device: str, where: str, contents: StoreContents | None = None
     ) -> None:
-        """Find out what is left to do; of what is done, only names of files are read.
+        """Find out what is left to do. What cannot be read counts as not done.
 
         Args:
             jobs: in any order, repeats allowed.

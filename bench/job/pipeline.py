@@ -80,7 +80,8 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
         evaluation = describe_evaluation(job, lifter, info, errors[setting], subset, drawn[pair])
         errors[setting].save(store.files.errors_path(job.id))
         shown[setting].save(store.files.examples_path(job.id))
-        store.evaluations.put(job.id, evaluation)
+        files = store.files.checksums(job.id)
+        store.evaluations.put(job.id, evaluation.model_copy(update={"files": files}))
 
 
 def measure(job: Job, store: Store, device: torch.device) -> Measurement:

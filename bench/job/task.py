@@ -170,8 +170,7 @@ def _evaluate(jobs: list[Job], store: Store, device: torch.device, halvings: int
     Returns:
         Whether any of them failed.
     """
-    known = store.evaluations.ids() | store.finished()
-    missing = [job for job in jobs if job.id not in known]
+    missing = [job for job in jobs if not store.is_evaluated(job.id)]
     if len(missing) > 1:
         try:
             pipeline.evaluate_together(missing, store, device, halvings)

@@ -5,15 +5,16 @@ Shapes: S sequences, N frames, J joints, H hypotheses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from bench.results.files import atomic
+from bench.results.documents import set_aside
+from bench.results.files import atomic, read_bytes, sha256
 from bench.results.record import Record
 
 Name = tuple[str, str | None]
@@ -96,11 +97,29 @@ class RunFiles:
         """Every file of a run."""
         return [path for path in (self.errors_path(run), self.examples_path(run)) if path.exists()]
 
+    def checksums(self, run: str) -> dict[str, str]:
+        """Path in the store → SHA-256 of every file of a run."""
+        return {str(path.relative_to(self.root)): sha256(read_bytes(path)) for path in self.of(run)}
+
+    def lost(self, files: Iterable[str]) -> list[str]:
+        """Those of the paths in the store that are not there."""
+        return [name for name in files if not (self.root / name).exists()]
+
+    def missing(self, record: Record) -> list[str]:
+        """Paths of the arrays that a record had and that are lost, or were damaged and moved aside."""
+        written = record.files or [str(self.errors_path(run).relative_to(self.root)) for run in record.runs]
+        return self.lost(written)
+
+    def runs(self) -> set[str]:
+        """Ids of all runs whose errors are kept."""
+        return {path.stem for path in self.root.glob("errors/*.npz") if not path.name.startswith(".")}
+
     def examples(self, record: Record) -> Examples | None:
         """Examples of the first of a record's runs that has some; None where none were kept."""
         for run in record.runs:
-            arrays = _read(self.examples_path(run), [field.name for field in fields(Examples)])
-            if arrays is not None:
+            wanted = [field.name for field in fields(Examples)]
+            arrays = self._read(self.examples_path(run), wanted, record)
+            if arrays is not None and arrays.keys() == set(wanted):
                 names = {name: tuple(arrays[name].tolist()) for name in ("keys", "joints")}
                 content: dict[str, Any] = {**arrays, **names}
                 return Examples(**content)
@@ -109,14 +128,27 @@ class RunFiles:
     def frame_errors(self, record: Record, metric: str, aggregation: str | None) -> np.ndarray | None:
         """Errors of every counted frame ``[N]`` at the last step, run after run; None where none were kept."""
         name = f"frames/{metric}/{aggregation or ''}"
-        found = [arrays[name] for run in record.runs if (arrays := _read(self.errors_path(run), [name]))]
-        return np.concatenate(found) if found else None
+        found = [self._read(self.errors_path(run), [name], record) for run in record.runs]
+        kept = [arrays[name] for arrays in found if arrays is not None and name in arrays]
+        return np.concatenate(kept) if kept else None
 
-
-def _read(path: Path, names: list[str]) -> dict[str, np.ndarray] | None:
-    """The named arrays of a file; None where it is missing or damaged."""
-    try:
-        with np.load(path) as file:
-            return {name: file[name] for name in names}
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+    def _read(self, path: Path, names: list[str], record: Record) -> dict[str, np.ndarray] | None:
+        """The named arrays of a file, as far as it has them; None where it is missing or damaged."""
+        if not path.exists():
+            return None
+        reason = "its content does not have its checksum"
+        expected = record.files.get(str(path.relative_to(self.root)))
+        if expected is None or _has_checksum(path, expected, path.stat().st_mtime_ns):
+            try:
+                with np.load(path) as file:
+                    return {name: file[name] for name in names if name in file}
+            except Exception as error:  # a damaged archive can raise almost anything
+                reason = f"{type(error).__name__}: {error}"[:200]
+        set_aside(path, self.root, reason)
         return None
+
+
+@functools.cache
+def _has_checksum(path: Path, expected: str, modified: int) -> bool:
+    """Whether a file, last ``modified`` then, has this content; found out once."""
+    return sha256(read_bytes(path)) == expected

@@ -6,7 +6,7 @@ without a model.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import AliasChoices, Field, model_validator
@@ -24,7 +24,11 @@ from bench.results.statistics import (
     pooled_interval,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+"""Of evaluations and records; 4 brought ``files``."""
+
+READABLE_VERSIONS = (3, 4)
+"""Schemas of records that this version reads; results of others count as absent."""
 
 ValueKind = Literal["deterministic", "deployable", "assisted", "oracle"]
 SYMBOLS = {"assisted": "‡", "oracle": "†"}
@@ -250,7 +254,10 @@ class Evaluation(Described):
     Attributes:
         metrics: of every metric of ``values``, what a table needs to print it; ``metric`` also knows those of
             older records, in which this is empty.
+        files: of the arrays beside it, path in the store → SHA-256; empty in records of schema 3.
     """
+
+    SCHEMA: ClassVar[int] = SCHEMA_VERSION
 
     schema_version: int = SCHEMA_VERSION
     data: DataInfo
@@ -259,6 +266,7 @@ class Evaluation(Described):
     metrics: dict[str, MetricInfo] = {}
     training: TrainingInfo
     git_commit: str
+    files: dict[str, str] = {}
 
     @model_validator(mode="before")
     @classmethod

@@ -44,7 +44,9 @@ def _pooled(members: list[Record]) -> Record:
         }
     )
     ids = tuple(member.id for member in members)
-    return first.model_copy(update={"values": tuple(values), "conditions": conditions, "pooled": ids})
+    files = {name: checksum for member in members for name, checksum in member.files.items()}
+    changes = {"values": tuple(values), "conditions": conditions, "pooled": ids, "files": files}
+    return first.model_copy(update=changes)
 
 
 def _key(value: Value) -> tuple[str, str | None, int]:

@@ -1,68 +1,35 @@
 """The store: the folder that keeps results between calls, shared by all programs and workers that use it.
 
-Trainings, evaluations, costs and failures are files named by identity; each appears whole or not at all. Finished
-records are such files too until ``fold`` moves them into the index, a parquet file with one row per record, for
-reading thousands of runs at once. MLflow holds the same records; ``Tracker.records`` makes the index again from
+Trainings, evaluations, costs and failures are sealed files named by identity (``bench.results.documents``); each
+appears whole or not at all. Finished records are such files too until ``fold`` moves them into the index, for
+reading thousands of runs at once. MLflow holds the same records; ``Store.rebuild`` makes the index again from
 there.
 """
 
 from __future__ import annotations
 
 import fcntl
-import os
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any
 
-import pandas as pd
 from filelock import FileLock
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, model_validator
 
 from bench.results.arrays import RunFiles
 from bench.results.cost import Measurement
-from bench.results.files import atomic, write_text
-from bench.results.record import SCHEMA_VERSION, Evaluation, Failure, Record
+from bench.results.documents import Shelf, keep_copy, read_document
+from bench.results.index import Index
+from bench.results.record import Evaluation, Failure, Record, TrainingInfo
 from models.errors import InputError
 
-TRAINED = "training.json"
-"""The file that a training writes last."""
+TRAINED, WEIGHTS = "training.json", "weights.safetensors"
+"""Files of a finished training; the first is written last."""
 
-Document = TypeVar("Document", bound=BaseModel)
-
-
-class Shelf(Generic[Document]):
-    """A folder of small typed documents by id, one JSON file each."""
-
-    def __init__(self, folder: Path, model: type[Document]) -> None:
-        self.folder, self.model = folder, model
-
-    def __contains__(self, name: str) -> bool:
-        return self._path(name).exists()
-
-    def ids(self) -> set[str]:
-        """Ids of all documents, read from the names of their files."""
-        try:
-            return {entry.name[:-5] for entry in os.scandir(self.folder) if entry.name.endswith(".json")}
-        except FileNotFoundError:
-            return set()
-
-    def get(self, name: str) -> Document | None:
-        """The document; None where there is none, or one that an older version of the suite wrote."""
-        try:
-            return self.model.model_validate_json(self._path(name).read_bytes())
-        except (FileNotFoundError, ValidationError):
-            return None
-
-    def put(self, name: str, document: Document) -> None:
-        write_text(self._path(name), document.model_dump_json())
-
-    def remove(self, name: str) -> None:
-        self._path(name).unlink(missing_ok=True)
-
-    def _path(self, name: str) -> Path:
-        return self.folder / f"{name}.json"
+MOST_NAMED = 8
+"""So many records at most are named in a sentence."""
 
 
 class Seconds(BaseModel):
@@ -71,8 +38,37 @@ class Seconds(BaseModel):
     seconds: float
 
 
+class Trained(BaseModel):
+    """A finished training.
+
+    Attributes:
+        info: how the weights came to be.
+        weights_sha256: of the file of weights; None where an older version of the suite made it.
+    """
+
+    info: TrainingInfo
+    weights_sha256: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_older_versions(cls, content: Any) -> Any:
+        """Older versions wrote the information alone."""
+        return {"info": content} if isinstance(content, dict) and "info" not in content else content
+
+
+def read_trained(folder: Path) -> Trained | None:
+    """The finished training in a folder of a store; None where there is none, or none with weights.
+
+    Whether the weights are those that were written is found out by whoever reads them.
+    """
+    trained = read_document(folder / TRAINED, Trained, folder.parents[1])
+    return trained if trained is not None and (folder / WEIGHTS).exists() else None
+
+
 class Store:
     """A folder of finished and unfinished work; several programs may use it at once.
+
+    The folder is made by the first that is written to it.
 
     Attributes:
         evaluations: numbers that wait for their cost, by id of the evaluation.
@@ -91,10 +87,20 @@ class Store:
         self.times = Shelf(root / "times", Seconds)
         self.files = RunFiles(root)
         self._fresh = Shelf(root / "records", Record)
+        self._index = Index(self.index)
+
+    def make(self) -> None:
+        """Make the folder, if there is none yet.
+
+        Raises:
+            InputError: it cannot be made.
+        """
         try:
-            root.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"--store {root}: cannot be made ({error.strerror}); name another folder") from None
+            raise InputError(
+                f"--store {self.root}: cannot be made ({error.strerror}); name another folder"
+            ) from None
 
     def training(self, training_id: str) -> Path:
         """Folder of one training."""
@@ -102,12 +108,13 @@ class Store:
 
     def is_trained(self, training_id: str) -> bool:
         """Whether a training is finished."""
-        return (self.training(training_id) / TRAINED).exists()
+        return read_trained(self.training(training_id)) is not None
 
     def lock(self, name: str) -> FileLock:
         """A lock that other programs on this store respect and that a killed one gives up."""
+        self.make()
         folder = self.root / "locks"
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / f"{name}.lock")
 
     @contextmanager
@@ -122,69 +129,87 @@ class Store:
             fcntl.flock(queue, fcntl.LOCK_UN)
             yield
 
+    def evaluated(self) -> set[str]:
+        """Ids of all evaluations that wait for their cost and whose arrays are there."""
+        return {name for name, found in self.evaluations.all().items() if not self.files.lost(found.files)}
+
+    def is_evaluated(self, name: str) -> bool:
+        """Whether there is an evaluation that waits for its cost, or a finished record, with its arrays."""
+        waiting = self.evaluations.get(name) or self._fresh.get(name)
+        files = waiting.files if waiting is not None else self._index.files([name]).get(name)
+        return files is not None and not self.files.lost(files)
+
     def finished(self) -> set[str]:
-        """Ids of all finished records."""
-        fresh = self._fresh.ids()
-        rows = self._rows(["id", "schema_version"])
-        return fresh.union(rows["id"][rows["schema_version"] == SCHEMA_VERSION])
+        """Ids of all finished records whose arrays are there."""
+        fresh = {name: record.files for name, record in self._fresh.all().items()}
+        return {name for name, files in (self._index.files() | fresh).items() if not self.files.lost(files)}
 
     def records(self, ids: Iterable[str] | None = None) -> dict[str, Record]:
-        """Finished records of the current schema, by id: all, or those of ``ids`` that there are.
+        """Finished records by id: all, or those of ``ids`` that there are.
 
         Raises:
             InputError: the index is damaged.
         """
-        wanted = None if ids is None else list(dict.fromkeys(ids))
-        names = self._fresh.ids() if wanted is None else self._fresh.ids().intersection(wanted)
-        fresh = {name: record for name in sorted(names) if (record := self._fresh.get(name))}
-        rows = self._rows(_COLUMNS, wanted)
-        current = rows[rows["schema_version"] == SCHEMA_VERSION]
-        found = {
-            str(name): Record.model_validate_json(text)
-            for name, text in zip(current["id"], current["record"], strict=True)
-            if name not in fresh
-        }
-        return found | fresh
+        if ids is None:
+            return self._index.records() | self._fresh.all()
+        wanted = list(dict.fromkeys(ids))
+        fresh = {name: record for name in wanted if (record := self._fresh.get(name)) is not None}
+        return self._index.records([name for name in wanted if name not in fresh]) | fresh
 
     def add(self, record: Record) -> None:
         """Keep a finished record; one with a known id replaces the older one."""
         self._fresh.put(record.id, record)
 
     def fold(self) -> None:
-        """Move the records added since the last time into the index."""
+        """Move the records added since the last time into the index.
+
+        Raises:
+            InputError: the index is damaged; the records stay where they are.
+        """
         with self.lock("index"):
-            names = sorted(self._fresh.ids())
-            new = pd.DataFrame([_row(record) for name in names if (record := self._fresh.get(name))])
-            if not new.empty:
-                rows = pd.concat([self._rows(_COLUMNS), new]).drop_duplicates("id", keep="last")
-                with atomic(self.index) as file:
-                    rows.to_parquet(file, index=False)
-            for name in names:
+            fresh = self._fresh.all()
+            if fresh:
+                self._index.add(fresh.values())
+            for name in fresh:
+                self._fresh.remove(name)
+
+    def rebuild(self, logged: Iterable[Record], unreadable: Mapping[str, str]) -> None:
+        """Make the index again from what can still be read of it, records that are not in it yet, and others.
+
+        Args:
+            logged: records from elsewhere: from MLflow.
+            unreadable: id of a record that is there but cannot be read → why.
+
+        Raises:
+            InputError: the new index would lack records that the old one has; then nothing is changed.
+        """
+        with self.lock("index"):
+            surviving, known = self._index.salvage()
+            if self.index.exists() and not known:  # nothing tells what it held but the arrays of its records
+                known = self.files.runs() - self.evaluations.ids()
+            fresh = self._fresh.all()
+            found = {record.id: record for record in logged} | surviving | fresh
+            lost = sorted(known - found.keys())
+            if lost:
+                named = [
+                    f"{name} ({unreadable.get(name, 'MLflow does not have it')})" for name in lost[:MOST_NAMED]
+                ]
+                more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
+                raise InputError(
+                    f"{self.index}: a new index would lack {len(lost)} of its records: {', '.join(named)}{more}; "
+                    "nothing was changed. Check MLFLOW_TRACKING_URI and the store's artifacts; to go on without "
+                    "these records, move this file away and repeat the command"
+                )
+            if self.index.exists() and len(surviving) < len(known):
+                keep_copy(self.index, self.root)
+            self._index.replace(found.values())
+            for name in fresh:
                 self._fresh.remove(name)
 
     @contextmanager
     def _flock(self, name: str, mode: int) -> Iterator[int]:
         folder = self.root / "locks"
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"{name}.lock").open("a") as file:
             fcntl.flock(file, mode)
             yield file.fileno()
-
-    def _rows(self, columns: list[str], ids: list[str] | None = None) -> pd.DataFrame:
-        if not self.index.exists() or ids == []:
-            return pd.DataFrame(columns=columns)
-        try:
-            chosen = None if ids is None else [("id", "in", ids)]
-            return pd.read_parquet(self.index, columns=columns, filters=chosen)
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(
-                f"{self.index}: is damaged ({error}); delete it and run `python -m bench report --rebuild-index`"
-            ) from None
-
-
-_COLUMNS = ["id", "training_id", "schema_version", "method", "preset", "variant", "finished_at", "record"]
-
-
-def _row(record: Record) -> dict[str, object]:
-    values: dict[str, object] = {column: getattr(record, column) for column in _COLUMNS[:-1]}
-    return {**values, "record": record.model_dump_json()}

@@ -81,6 +81,7 @@ def run(
         pending.forget_failures()
     trained = evaluated = 0
     if pending.left:
+        store.make()
         tracker = Tracker(store.root)
         _add_logged(pending, tracker, store)
         done = run_tasks(pending.tasks(), executor, store, executor.slots, pending.end_task)

@@ -2,93 +2,166 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 
 from bench.measure import memory
-from bench.results.files import atomic, write_text
+from bench.results.documents import UnreadableError, read_sealed, set_aside, write_document, write_sealed
+from bench.results.files import atomic, read_bytes, sha256
 from bench.results.record import TrainingInfo
-from bench.results.store import TRAINED
+from bench.results.store import TRAINED, WEIGHTS, Trained, read_trained
 from models.errors import InputError
 from models.lifter import Lifter
 
-WEIGHTS, STATE, BEST = "weights.safetensors", "state.pt", "best-{}.safetensors"
+STATE, EARLIER_STATE, BEST = "state.pt", "state-before.pt", "best-{}.safetensors"
+"""The state that was saved last, the one before it, and the weights that a selector likes best so far."""
 
 
 def load_trained(lifter: Lifter, folder: Path) -> TrainingInfo | None:
-    """Load the finished weights of a training into ``lifter``; None where there is no finished training.
+    """Load the finished weights of a training into ``lifter``.
+
+    Returns:
+        How the weights came to be; None where there is no finished training, or none that can be read.
 
     Raises:
-        InputError: a file of the training is missing or damaged, or its weights are of something else.
+        InputError: its weights are of something else.
     """
-    if not (folder / TRAINED).exists():
+    trained = read_trained(folder)
+    if trained is None:
         return None
     try:
-        lifter.load_state_dict(load_file(folder / WEIGHTS))
-        return TrainingInfo.model_validate_json((folder / TRAINED).read_bytes())
-    except (OSError, SafetensorError, RuntimeError, ValidationError) as error:
+        content = read_bytes(folder / WEIGHTS)
+        tensors = _tensors(content, trained.weights_sha256)
+    except UnreadableError as error:
+        set_aside(folder / WEIGHTS, folder.parents[1], str(error))
+        return None
+    try:
+        lifter.load_state_dict(tensors)
+    except RuntimeError as error:
         if memory.is_out_of_memory(error):
             raise
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{folder}: its finished training cannot be read ({reason}); "
-            "delete this folder and repeat with --retry-failed"
+            f"{folder}: its weights are of another model ({reason}); delete this folder and repeat with "
+            "--retry-failed"
         ) from error
+    return trained.info
 
 
-def finish(folder: Path, info: TrainingInfo) -> None:
-    """Mark the weights in a folder as those of a finished training."""
-    write_text(folder / TRAINED, info.model_dump_json(indent=1))
+def _tensors(content: bytes, checksum: str | None) -> dict[str, torch.Tensor]:
+    """The weights in a file.
+
+    Raises:
+        UnreadableError: they are not what was written.
+    """
+    if checksum is not None and sha256(content) != checksum:
+        raise UnreadableError("its content does not have its checksum")
+    try:
+        return load(content)
+    except Exception as error:  # of an older version, without a checksum: damage can raise almost anything
+        if memory.is_out_of_memory(error):
+            raise
+        raise UnreadableError(f"{type(error).__name__}: {error}"[:200]) from None
 
 
-def keep_best(best: Path, folder: Path) -> None:
-    """Take the weights in the file ``best`` as those of the training in ``folder``."""
+def finish(folder: Path, info: TrainingInfo, weights: bytes) -> None:
+    """Keep the weights, as a safetensors file, and how they came to be: a finished training."""
     with atomic(folder / WEIGHTS) as file:
-        file.write(best.read_bytes())
+        file.write(weights)
+    write_document(folder / TRAINED, Trained(info=info, weights_sha256=sha256(weights)))
 
 
-def save_weights(lifter: Lifter, path: Path) -> None:
-    """Write the weights of a method to a file."""
+def weights_of(lifter: Lifter) -> bytes:
+    """The weights of a method as the content of a safetensors file."""
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in lifter.state_dict().items()}
-    with atomic(path) as file:
-        file.write(save(tensors))
+    return save(tensors)
 
 
-def best_path(folder: Path, number: int) -> Path:
-    """File of the weights that the selector of this number likes best so far."""
-    return folder / BEST.format(number)
+def save_best(lifter: Lifter, folder: Path, number: int) -> None:
+    """Keep the weights that the selector of this number likes best so far."""
+    write_sealed(folder / BEST.format(number), weights_of(lifter))
+
+
+def load_best(folder: Path, number: int) -> bytes:
+    """What ``save_best`` kept.
+
+    Raises:
+        InputError: it is lost or damaged.
+    """
+    path = folder / BEST.format(number)
+    try:
+        return bytes(read_sealed(path))
+    except (FileNotFoundError, UnreadableError) as error:
+        _start_again(folder)
+        raise InputError(
+            f"{path}: the best weights so far cannot be read ({error}); repeat with --retry-failed to train again"
+        ) from None
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
-    """Keep what an interrupted training is continued from."""
-    with atomic(folder / STATE) as file:
-        torch.save(state, file)
+    """Keep what an interrupted training is continued from, and what was kept before."""
+    content = io.BytesIO()
+    torch.save(state, content)
+    with suppress(FileNotFoundError):
+        (folder / STATE).replace(folder / EARLIER_STATE)
+    write_sealed(folder / STATE, content.getbuffer())
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:
-    """What an interrupted training is continued from; None where there is none.
+    """What an interrupted training is continued from: the last state that can be read; None where there is none.
 
-    Raises:
-        InputError: the file is damaged.
+    Without the best weights so far, which a state counts on, there is none either.
     """
-    path = folder / STATE
-    if not path.exists():
-        return None
+    for name in (STATE, EARLIER_STATE):
+        state = _load_state(folder / name)
+        if state is not None:
+            return state if _best_are_there(folder, state) else None
+    return None
+
+
+def _load_state(path: Path) -> dict[str, Any] | None:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise InputError(f"{path}: cannot be read ({error}); delete it to start this training again") from error
+        content = read_sealed(path)
+        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        return None
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file of an older version can raise almost anything
+        if memory.is_out_of_memory(error):
+            raise
+        set_aside(path, path.parents[2], f"{type(error).__name__}: {error}"[:200])
+        return None
+
+
+def _best_are_there(folder: Path, state: dict[str, Any]) -> bool:
+    """Whether the best weights so far of every selector that has some can be read; if not, all begins anew."""
+    for number, errors in enumerate(state["progress"]["errors"]):
+        path = folder / BEST.format(number)
+        try:
+            if errors:
+                read_sealed(path)
+        except (FileNotFoundError, UnreadableError) as error:
+            set_aside(path, folder.parents[1], str(error))
+            _start_again(folder)
+            return False
+    return True
+
+
+def _start_again(folder: Path) -> None:
+    """Remove the states of an interrupted training."""
+    for name in (STATE, EARLIER_STATE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def remove_unfinished(folder: Path) -> None:
     """Remove what only an interrupted training needs, and the folder where nothing else is in it."""
-    for pattern in (STATE, BEST.format("*"), f".{STATE}.*", f".{BEST.format('*')}.*"):
+    for pattern in (STATE, EARLIER_STATE, BEST.format("*"), ".*"):
         for path in folder.glob(pattern):
             path.unlink()
     with suppress(OSError):  # not empty: the finished weights are in it too

@@ -106,7 +106,7 @@ def train(
         How the weights of the first selector came to be.
 
     Raises:
-        InputError: the loss stopped being a number, or the saved state of an interrupted training is damaged.
+        InputError: the loss stopped being a number, or the best weights so far were damaged meanwhile.
     """
     state = checkpoints.load_state(folder)
     if state is None and type(lifter).fit_statistics is not Lifter.fit_statistics:
@@ -224,7 +224,7 @@ class _Run:
             epoch = round(step / per_epoch, 4)
             for number, selector in enumerate(self.selectors):
                 if selector.needs_validation and selector.update(self.lifter, epoch, self.accelerator.device):
-                    checkpoints.save_weights(self.lifter, checkpoints.best_path(self.folder, number))
+                    checkpoints.save_best(self.lifter, self.folder, number)
             self.model.train()
         self.accelerator.wait_for_everyone()
 
@@ -263,13 +263,10 @@ class _Run:
         self.accelerator.wait_for_everyone()
         infos = [self._info(selector, first_stage) for selector in self.selectors]
         if self.accelerator.is_main_process:
-            for number, selector in enumerate(self.selectors):
-                if selector.errors:
-                    checkpoints.keep_best(checkpoints.best_path(self.folder, number), selector.folder)
-                else:
-                    checkpoints.save_weights(self.lifter, selector.folder / checkpoints.WEIGHTS)
-            for selector, info in zip(self.selectors, infos, strict=True):
-                checkpoints.finish(selector.folder, info)
+            last = checkpoints.weights_of(self.lifter)
+            for number, (selector, info) in enumerate(zip(self.selectors, infos, strict=True)):
+                weights = checkpoints.load_best(self.folder, number) if selector.errors else last
+                checkpoints.finish(selector.folder, info, weights)
             checkpoints.load_trained(self.lifter, self.selectors[0].folder)
             checkpoints.remove_unfinished(self.folder)
         self.accelerator.wait_for_everyone()

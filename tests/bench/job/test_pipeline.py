@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from bench.job import pipeline
 from bench.job.pending import PendingWork
-from bench.results.store import Store
+from bench.results.store import Store, read_trained
 from bench.sweep.run import run
 from bench.training.checkpoints import load_trained
 from models.errors import InputError
@@ -104,15 +104,58 @@ def test_a_checkpoint_that_is_asked_for_later_is_trained_for(store):
     assert outcome.records[tested.id].training.loss == first.training.loss
 
 
-def test_damaged_weights_are_named(store):
+def test_damaged_weights_are_named_and_made_again(store, capsys):
     wanted = job()
     run([wanted], store, "cpu")
-    (store.training(wanted.training_id) / "weights.safetensors").write_bytes(b"half a file")
-    more = job(evaluation={"windows": 5})
-    failure = run([more], store, "cpu").failures[more.id]
-    assert failure.kind == "bad input"
-    assert f"trainings/{wanted.training_id}: its finished training cannot be read" in failure.reason
-    assert "delete this folder and repeat with --retry-failed" in failure.reason
+    path = store.training(wanted.training_id) / "weights.safetensors"
+    content = path.read_bytes()
+    for windows, damaged in ((5, b"half a file"), (6, content[:-1] + bytes([content[-1] ^ 1]))):
+        path.write_bytes(damaged)
+        assert load_trained(wanted.build(), path.parent) is None
+        assert f"trainings/{wanted.training_id}/weights.safetensors: cannot be read" in capsys.readouterr().err
+        assert not run([job(evaluation={"windows": windows})], store, "cpu").failures
+        assert path.read_bytes() == content
+
+
+def test_weights_without_a_checksum_are_of_an_older_version(store):
+    wanted = job()
+    run([wanted], store, "cpu")
+    folder = store.training(wanted.training_id)
+    trained = read_trained(folder)
+    (folder / "training.json").write_text(trained.info.model_dump_json())
+    assert load_trained(wanted.build(), folder) == trained.info
+
+
+def test_an_evaluation_or_a_cost_that_cannot_be_read_is_made_again(store):
+    wanted = job()
+    record = run([wanted], store, "cpu").records[wanted.id]
+    store.index.unlink()
+    (store.root / "mlflow.db").unlink()
+    for folder, name in (("evaluations", wanted.id), ("prices", next(iter(store.measurements.ids())))):
+        (store.root / folder).mkdir(exist_ok=True)
+        (store.root / folder / f"{name}.json").write_text("{}")
+    outcome = run([wanted], store, "cpu")
+    assert outcome.records[wanted.id].values == record.values
+    assert not outcome.failures
+    assert len(list((store.root / "unreadable").iterdir())) == 2
+
+
+@pytest.mark.parametrize("path_of", ["errors_path", "examples_path"])
+def test_arrays_that_are_lost_or_damaged_are_made_again(store, path_of):
+    wanted = job()
+    record = run([wanted], store, "cpu").records[wanted.id]
+    path = getattr(store.files, path_of)(wanted.id)
+    content = path.read_bytes()
+    assert str(path.relative_to(store.root)) in record.files
+    path.unlink()
+    assert store.files.missing(record) == [str(path.relative_to(store.root))]
+    assert not store.finished()
+    assert run([wanted], store, "cpu").records[wanted.id].values == record.values
+    path.write_bytes(content[:100] + b"!" + content[101:])
+    assert store.files.frame_errors(record, "mpjpe", "P-Agg") is None or store.files.examples(record) is None
+    assert not store.finished()
+    run([wanted], store, "cpu")
+    assert store.finished() == {wanted.id}
 
 
 def test_examples_are_the_same_frames_for_every_plan_and_what_the_errors_come_from(store):

@@ -53,6 +53,7 @@ def test_a_device_is_used_together_or_alone(store):
 
 
 def test_a_damaged_index_names_the_way_out(store):
+    store.make()
     store.index.write_bytes(b"not parquet")
     with pytest.raises(InputError, match=r"index\.parquet: is damaged .* --rebuild-index"):
         store.records()
@@ -61,7 +62,18 @@ def test_a_damaged_index_names_the_way_out(store):
 def test_a_store_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="--store .*: cannot be made"):
-        Store(tmp_path / "file" / "store")
+        Store(tmp_path / "file" / "store").make()
+
+
+def test_a_store_is_made_by_the_first_that_is_written(tmp_path):
+    store = Store(tmp_path / "store")
+    assert not store.finished()
+    assert not store.records()
+    assert not store.evaluated()
+    assert not store.is_trained("0123")
+    assert not store.root.exists()
+    with store.lock("index"):
+        assert store.root.exists()
 
 
 def test_files_that_are_missing_or_damaged_are_not_there(store):

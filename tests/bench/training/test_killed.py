@@ -5,7 +5,7 @@ import time
 import torch
 from safetensors.torch import load_file
 
-from bench.results.record import TrainingInfo
+from bench.results.store import read_trained
 from tests import ROOT
 
 
@@ -14,10 +14,9 @@ def start(folder):
 
 
 def result(folder):
-    info = TrainingInfo.model_validate_json((folder / "training.json").read_text())
-    return info.model_copy(update={"seconds": 0.0, "windows_per_s": 0.0}), load_file(
-        folder / "weights.safetensors"
-    )
+    info = read_trained(folder).info
+    weights = load_file(folder / "weights.safetensors")
+    return info.model_copy(update={"seconds": 0.0, "windows_per_s": 0.0}), weights
 
 
 def test_kill_9_in_the_middle_of_a_training(tmp_path):

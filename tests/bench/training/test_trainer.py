@@ -110,10 +110,39 @@ def test_divergence_is_one_sentence(tmp_path, monkeypatch):
     assert not (tmp_path / "training.json").exists()
 
 
-def test_a_damaged_state_names_the_file(tmp_path):
-    (tmp_path / "state.pt").write_bytes(b"half a file")
-    with pytest.raises(InputError, match=r"state\.pt: cannot be read .* delete it"):
-        run(tmp_path)
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "steps_again"),
+    [
+        (["state.pt"], 36 - 7),
+        (["state.pt", "state-before.pt"], 36),
+        (["best-0.safetensors"], 36),
+    ],
+)
+def test_a_damaged_state_starts_from_the_last_good_one(tmp_path, monkeypatch, capsys, damaged, steps_again):
+    run(tmp_path / "store" / "trainings" / "whole")
+    monkeypatch.setattr(trainer, "SAVE_EVERY_SECONDS", 0.0)
+    folder = tmp_path / "store" / "trainings" / "killed"
+    with monkeypatch.context() as patch:
+        kill_after(patch, 8)
+        with pytest.raises(Killed):
+            run(folder)
+    for name in damaged:
+        flip_a_bit(folder / name)
+    begun = []
+    monkeypatch.setattr(Toy, "on_progress", lambda self, done: begun.append(done))
+    run(folder)
+    assert len(begun) == steps_again
+    weights = [(folder.parent / name / "weights.safetensors").read_bytes() for name in ("whole", "killed")]
+    assert weights[0] == weights[1]
+    assert len(list((tmp_path / "store" / "unreadable").iterdir())) == len(damaged)
+    assert capsys.readouterr().err.count("counts as absent") == len(damaged)
+    assert {path.name for path in folder.iterdir()} == {"training.json", "weights.safetensors"}
 
 
 def test_one_process_trains_at_one_precision_after_another():
