@@ -172,7 +172,7 @@ def _refuse_misfits(
         reason = f"no {adapter.method} can be built with {config} ({one_line(error)})"
         raise InputError(f"{path} does not fit, so nothing was loaded: {reason}") from error
     misfits = list(wrong or [])
-    misfits += [f"unexpected {name}" for name in state if name not in expected]
+    misfits += [f"unexpected {ascii(name)[1:-1]}" for name in state if name not in expected]
     misfits += [f"missing {name}" for name in expected if name not in state]
     misfits += [
         f"{name} is {tuple(tensor.shape)} and should be {tuple(expected[name].shape)}"

@@ -38,10 +38,14 @@ READERS = (
 
 
 class Process:
-    """A worker process that is replaced when it hangs or dies."""
+    """A worker process that is replaced when it hangs or dies.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._number = folder, itertools.count()
+    ``readers``: the module that has the readers; ``patience``: seconds of a processor that one input may take.
+    """
+
+    def __init__(self, folder: Path, readers: str = "tests.fuzz.readers", patience: float = PATIENCE) -> None:
+        self._folder, self._readers, self._patience = folder, readers, patience
+        self._number = itertools.count()
         self._start()
 
     def run(self, reader: str, seed: int) -> Outcome:
@@ -54,7 +58,7 @@ class Process:
             if failed is not None:
                 return failed
             self._ready.add(reader)
-        return self._ask(PATIENCE, "run", reader, seed)
+        return self._ask(self._patience, "run", reader, seed)
 
     def keep(self, reader: str, target: Path) -> None:
         self._ask(PREPARATION, "keep", reader, target)
@@ -95,7 +99,7 @@ class Process:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         folder = self._folder / f"process-{next(self._number)}"
-        self._process = context.Process(target=serve, args=(theirs, folder), daemon=True)
+        self._process = context.Process(target=serve, args=(theirs, folder, self._readers), daemon=True)
         self._process.start()
         theirs.close()
         self._runs, self._ready = 0, set[str]()

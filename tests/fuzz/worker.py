@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -152,7 +153,7 @@ def command(*arguments: str | Path) -> None:
     raw = {letter for letter in result.output if not letter.isprintable()} - {"\n", "\t", "\r"}
     assert not raw, f"raw characters {sorted(raw)} on the terminal: {result.output[:1000]!r}"
     if result.exit_code == 2:
-        lines = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
+        lines = [line for line in result.stderr.splitlines() if not line.startswith(("note: ", "warning: "))]
         usage = bool(lines) and lines[0].startswith("Usage: ")  # the command line's own words, in several lines
         raise InputError(" ".join(lines) if usage else "\n".join(lines).removeprefix("error: "))
     assert len(result.stderr) < 20 * LONGEST, f"{len(result.stderr):,} characters on stderr"
@@ -202,16 +203,17 @@ def _writes(arguments: tuple[Any, ...]) -> bool:
     return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC))
 
 
-def serve(connection: Connection, folder: Path) -> None:
-    """Do what the other end of a connection asks a ``Worker`` for: ("run", name, seed)."""
+def serve(connection: Connection, folder: Path, readers: str) -> None:
+    """Do what the other end of a connection asks a ``Worker`` for: ("run", name, seed).
+
+    ``readers``: the module that has them as ``READERS``.
+    """
     os.environ["OMP_NUM_THREADS"] = "1"
     sys.dont_write_bytecode = True
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
-    from tests.fuzz.readers import READERS
-
-    worker = Worker(READERS, folder)
+    worker = Worker(importlib.import_module(readers).READERS, folder)
     while True:
         try:
             asked, *arguments = connection.recv()

@@ -9,6 +9,7 @@ from random import Random
 import pandas as pd
 import yaml
 
+from bench.results.files import sha256
 from bench.results.record import Evaluation, Failure, Record
 from bench.results.store import Store
 from bench.results.tracking import Tracker
@@ -40,11 +41,18 @@ def _make_store(folder: Path) -> None:
     (folder / "right.json").write_text(record.model_dump_json())
 
 
-def _damage_json(path: Path, rng: Random) -> None:
+def damage_json(path: Path, rng: Random) -> None:
+    """Spoil a document: its bytes, or a value of it, with the seal of before, with one that fits, or with none."""
     if rng.random() < 0.3:
         path.write_bytes(damaged_bytes(path.read_bytes(), rng))
         return
-    text = as_json(damaged_value(json.loads(path.read_text()), rng))
+    content, action = json.loads(path.read_text()), rng.randrange(4)
+    if action == 0 or "document" not in content:
+        text = as_json(damaged_value(content, rng))
+    else:
+        body, schema = as_json(damaged_value(content["document"], rng)), content["schema"]
+        checksum = content["sha256"] if action == 1 else sha256(f"{schema} ".encode(), body.encode())
+        text = f'{{"schema":{schema},"sha256":"{checksum}","document":{body}}}\n' if action < 3 else body
     if rng.random() < 0.1:
         text = "[" * 100_000 if rng.random() < 0.5 else f'{{"a": {"9" * 10_000}}}'
     path.write_text(text, "utf-8", "surrogatepass")
@@ -55,7 +63,7 @@ def _damage_documents(folder: Path, rng: Random) -> None:
     if rng.random() < 0.2:
         store = Store(folder / "store")
         store.add(next(iter(store.records().values())))
-    _damage_json(
+    damage_json(
         rng.choice(sorted(path for kind in kinds for path in (folder / "store" / kind).glob("*.json"))), rng
     )
 
@@ -107,7 +115,7 @@ def _read_index(folder: Path) -> None:
 
 
 def _damage_run_set(folder: Path, rng: Random) -> None:
-    _damage_json(folder / "results" / "runset.json", rng)
+    damage_json(folder / "results" / "runset.json", rng)
 
 
 def _compare(folder: Path) -> None:
@@ -130,7 +138,7 @@ def _read_arrays(folder: Path) -> None:
 
 
 def _damage_tracked(folder: Path, rng: Random) -> None:
-    _damage_json(rng.choice(sorted((folder / "store").rglob("record.json"))), rng)
+    damage_json(rng.choice(sorted((folder / "store").rglob("record.json"))), rng)
 
 
 def _read_tracked(folder: Path) -> None:

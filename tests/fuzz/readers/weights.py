@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from bench.job.weights import train_or_load
+from bench.results.documents import write_sealed
 from bench.results.store import Store
 from bench.training import trainer
 from models.checkpoints.torch_files import read_torch_file
@@ -29,6 +30,7 @@ from tests.fuzz.mutations import (
     hostile_pickle,
     odd_value,
 )
+from tests.fuzz.readers.stores import damage_json
 from tests.fuzz.readers.toys import know_the_toys, toy_job
 from tests.fuzz.worker import Reader, as_json, command
 
@@ -210,29 +212,36 @@ def _make_interrupted(folder: Path) -> None:
 
 
 def _damage_state(folder: Path, rng: Random) -> None:
+    """Spoil the saved state under its seal; or its content, which then has a seal that fits, or none."""
     (path,) = (folder / "store").rglob("state.pt")
-    action = rng.randrange(4)
-    if action == 0 or not _is_zip(path):
+    seal, _, content = path.read_bytes().partition(b"\n")
+    assert seal.startswith(b"lifting-bench"), "a state has a seal"
+    action = rng.randrange(6)
+    if action < 2:
         path.write_bytes(damaged_bytes(path.read_bytes(), rng))
-    elif action == 1:
-        path.write_bytes(damaged_archive(path.read_bytes(), rng))
-    elif action == 2:
+        return
+    path.write_bytes(content)
+    if action == 2:
+        path.write_bytes(damaged_archive(content, rng))
+    elif action == 3:
         _with_a_hostile_pickle(path, rng)
     else:
-        content = damaged_value(torch.load(path, weights_only=True), rng, odd_tensor)
         try:
-            torch.save(content, path)
+            torch.save(damaged_value(torch.load(path, weights_only=True), rng, odd_tensor), path)
         except Exception:
             path.write_bytes(hostile_pickle(rng))
+    if rng.random() < 0.3:
+        path.write_bytes(seal + b"\n" + path.read_bytes())
+        return
+    (folder / "nothing tells that it is damaged").touch()
+    if rng.random() < 0.5:
+        write_sealed(path, path.read_bytes())
 
 
 def _damage_trained(folder: Path, rng: Random) -> None:
     (place,) = (folder / "store").rglob("training.json")
-    if rng.random() < 0.3:
-        place.write_bytes(damaged_bytes(place.read_bytes(), rng))
-    elif rng.random() < 0.3:
-        text = as_json(damaged_value(json.loads(place.read_text()), rng))
-        place.write_text(text, "utf-8", "surrogatepass")
+    if rng.random() < 0.5:
+        damage_json(place, rng)
     else:
         damage_safetensors(place.with_name("weights.safetensors"), rng)
 
@@ -241,6 +250,8 @@ def _train(folder: Path) -> None:
     """Whatever is damaged: refused, or the same weights as those of an undisturbed training."""
     found = load_file(_finished(folder / "store") / "weights.safetensors")
     right = load_file(folder / "right.safetensors")
+    if (folder / "nothing tells that it is damaged").exists():
+        return
     same = found.keys() == right.keys() and all(torch.equal(found[name], right[name]) for name in right)
     assert same, "other weights than those of an undisturbed training, without a word"
 
