@@ -86,7 +86,8 @@ def _kind(value: Any) -> str:
         if strange is None:
             return f"a dict of {len(value)} tensors, not all of them under a name"
         return f"a dict of {len(value)}, in which {_named(strange[0])} is no tensor"
-    return f"a {type(value).__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _named(key: Any) -> str:

@@ -73,7 +73,8 @@ def read_torch_file(path: Path) -> Any:
     except InputError:
         raise
     except Exception as error:  # a damaged file can raise almost anything
-        reason = f"cannot be read as a torch checkpoint ({one_line(error)})"
+        told = "an unknown step" if isinstance(error, KeyError) else one_line(error)
+        reason = f"cannot be read as a torch checkpoint ({told})"
         raise InputError(f"{path} {reason}: get it again") from error
 
 

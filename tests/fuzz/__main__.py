@@ -1,13 +1,16 @@
 """``python -m tests.fuzz --seconds 300 --seed 0``: give damaged inputs to every reader, and print what came of it.
 
-Without ``--seconds`` only the input of ``--seed`` is tried, to repeat a finding: ``--reader bvh --seed 17``.
+Without ``--seconds`` only the input of ``--seed`` is tried, and what came of it is printed, to repeat a finding:
+``--reader bvh --seed 17``.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import multiprocessing
+import shutil
 import sys
 import tempfile
 import threading
@@ -40,12 +43,14 @@ READERS = (
 class Process:
     """A worker process that is replaced when it hangs or dies.
 
-    ``readers``: the module that has the readers; ``patience``: seconds of a processor that one input may take.
+    Attributes:
+        last: folder of the input that was read last.
     """
 
     def __init__(self, folder: Path, readers: str = "tests.fuzz.readers", patience: float = PATIENCE) -> None:
+        """``readers``: the module that has them; ``patience``: seconds of a processor that one input may take."""
         self._folder, self._readers, self._patience = folder, readers, patience
-        self._number = itertools.count()
+        self._number, self.last = itertools.count(), folder
         self._start()
 
     def run(self, reader: str, seed: int) -> Outcome:
@@ -58,12 +63,13 @@ class Process:
             if failed is not None:
                 return failed
             self._ready.add(reader)
+        self.last = self._place / "case" / reader
         return self._ask(self._patience, "run", reader, seed)
 
-    def keep(self, reader: str, target: Path) -> None:
-        self._ask(PREPARATION, "keep", reader, target)
-
     def close(self) -> None:
+        """End the process; it ends by itself if it is not at work."""
+        self._connection.close()
+        self._process.join(0.0 if self._hangs else 10.0)
         self._process.kill()
         self._process.join()
 
@@ -72,6 +78,7 @@ class Process:
             self._connection.send(what)
             if self._answers_within(patience):
                 return self._connection.recv()
+            self._hangs = True
             fault = f"no answer within {patience:.0f} s"
         except (EOFError, OSError, psutil.NoSuchProcess):
             self._process.join(5)
@@ -98,20 +105,21 @@ class Process:
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        folder = self._folder / f"process-{next(self._number)}"
-        self._process = context.Process(target=serve, args=(theirs, folder, self._readers), daemon=True)
+        self._place = self._folder / f"process-{next(self._number)}"
+        self._process = context.Process(target=serve, args=(theirs, self._place, self._readers), daemon=True)
         self._process.start()
         theirs.close()
-        self._runs, self._ready = 0, set[str]()
+        self._runs, self._ready, self._hangs = 0, set[str](), False
 
 
 def fuzz(
-    readers: list[str], seeds: Iterator[int], until: float, kept: Path | None, processes: int = 1
+    readers: list[str], seeds: Iterator[int], until: float, kept: Path, processes: int = 1, tell: bool = False
 ) -> tuple[Counter[tuple[str, str]], list[str]]:
     """Try inputs, reader by reader in turns, until a moment of ``time.monotonic`` or the end of the seeds.
 
     Args:
-        kept: folder for findings: the input as it was read, and what was wrong; None keeps none.
+        kept: folder for findings: the input as it was read, and what was wrong.
+        tell: print what came of every input.
 
     Returns:
         How often a reader came to which outcome, and one line for each finding.
@@ -133,7 +141,9 @@ def fuzz(
                 with lock:
                     counts[case[0], outcome.kind] += 1
                     if outcome.kind == "finding":
-                        lines.append(_report(*case, outcome, kept, process))
+                        lines.append(_report(*case, outcome, kept, process.last))
+                    elif tell:
+                        print(*case, outcome.kind, outcome.words, flush=True)
         finally:
             process.close()
 
@@ -159,18 +169,17 @@ def table(counts: Counter[tuple[str, str]]) -> str:
 KINDS = ("refused", "accepted", "finding")
 
 
-def _report(reader: str, seed: int, outcome: Outcome, kept: Path | None, process: Process) -> str:
+def _report(reader: str, seed: int, outcome: Outcome, kept: Path, case: Path) -> str:
+    """Print a finding and keep it with its input."""
     last = outcome.words.strip().splitlines()[-1] if outcome.words.strip() else ""
     line = f"finding: --reader '{reader}' --seed {seed}: {outcome.words.splitlines()[0][:60]} … {last[:200]}"
     print(line, flush=True)
-    if kept is not None:
-        folder = kept / f"{reader.replace(' ', '-')}-{seed}"
-        if not outcome.words.startswith(("no answer", "the process died")):
-            process.keep(reader, folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "finding.txt").write_text(
-            f"python -m tests.fuzz --reader '{reader}' --seed {seed}\n\n{outcome.words}\n"
-        )
+    folder = kept / f"{reader.replace(' ', '-')}-{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if case.exists():
+        shutil.copytree(case, folder / "input", dirs_exist_ok=True)
+    words = f"python -m tests.fuzz --reader '{reader}' --seed {seed}\n\n{outcome.words}\n"
+    (folder / "finding.txt").write_text(words, errors="backslashreplace")
     return line
 
 
@@ -183,16 +192,11 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--kept", type=Path, default=Path("fuzz-findings"), help="folder for findings")
     asked = parser.parse_args()
-    seeds = (
-        iter(range(asked.seed, asked.seed + asked.inputs))
-        if asked.seconds is None
-        else itertools.count(asked.seed)
-    )
-    until = time.monotonic() + (asked.seconds if asked.seconds is not None else 1e9)
-    counts, lines = fuzz(asked.reader or list(READERS), seeds, until, asked.kept, asked.processes)
-    if asked.seconds is None and asked.inputs == 1:
-        for reader, kind in counts:
-            print(f"{reader}: {kind}")
+    endless = asked.seconds is not None
+    seeds = itertools.count(asked.seed) if endless else iter(range(asked.seed, asked.seed + asked.inputs))
+    until = time.monotonic() + asked.seconds if endless else math.inf
+    readers = asked.reader or list(READERS)
+    counts, lines = fuzz(readers, seeds, until, asked.kept, asked.processes, tell=not endless)
     print(table(counts))
     sys.exit(1 if lines else 0)
 

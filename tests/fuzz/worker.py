@@ -100,11 +100,6 @@ class Worker:
         sung = [str(path) for path in (Path(CANARY), case / CANARY) if path.exists()]
         return Outcome("finding", f"code was run: {seen + sung}"[:3000]) if seen or sung else outcome
 
-    def keep(self, name: str, target: Path) -> None:
-        """Keep the last input of a reader, as it is now."""
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(self.folder / "case" / name, target, dirs_exist_ok=True)
-
     def _copy(self, name: str) -> Path:
         case = self.folder / "case" / name
         shutil.rmtree(case, ignore_errors=True)

@@ -65,7 +65,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "none": (
         {"epoch": 3, "optimizer": {"lr": 0.1}},
-        r"no state dict, but a dict of 'epoch' \(a int\), 'optimizer'",
+        r"no state dict, but a dict of 'epoch' \(an int\), 'optimizer'",
     ),
     "empty": ({"model_pos": OrderedDict()}, r"'model_pos' \(an empty dict\)"),
     "arrays": ({"model_pos": {k: v.numpy() for k, v in BARE.items()}}, f"'{POSITIONS}' is no tensor"),
