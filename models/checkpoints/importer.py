@@ -78,7 +78,7 @@ class ImportedCheckpoint:
         """The content of a safetensors file that says where its weights come from; ``read_imported`` reads it."""
         metadata = {
             "method": self.method,
-            "config": json.dumps(asdict(self.config)),
+            "config": _as_json(self.config),
             "skeleton": self.skeleton.name,
             "source_sha256": self.source_sha256,
             "mapping_version": str(MAPPING_VERSION),
@@ -147,6 +147,7 @@ def read_imported(path: Path, adapter_of: Callable[[str], CheckpointAdapter]) ->
         stored = {key: tuple(v) if isinstance(v, list) else v for key, v in json.loads(metadata["config"]).items()}
         skeleton, source = SKELETONS[metadata["skeleton"]], metadata["source_sha256"]
         config, sizes = adapter.lifter.Config(**stored), adapter.sizes(state)
+        _as_json(config)
         if {key: value for key, value in asdict(config).items() if key in sizes} != sizes:
             raise ValueError("the shapes tell of other sizes")
     except Exception as error:  # a description that somebody changed can raise anything
@@ -278,7 +279,20 @@ def _inferred(
         if option not in names:
             raise InputError(f"{adapter.method} has no option {option!r}: it has {', '.join(names)}")
     try:
-        return adapter.lifter.resolve_config(adapter.lifter.Config(**sizes | chosen)), skeleton
-    except TypeError as error:
+        config = adapter.lifter.resolve_config(adapter.lifter.Config(**sizes | chosen))
+        _as_json(config)
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
         reason = f"{chosen} are no options for {adapter.method} ({one_line(error)}): change them"
         raise InputError(reason) from error
+    return config, skeleton
+
+
+def _as_json(config: Any) -> str:
+    """A configuration as text.
+
+    Raises:
+        TypeError, ValueError: it has something that JSON has not, such as NaN.
+    """
+    return json.dumps(asdict(config), allow_nan=False)
