@@ -1,9 +1,10 @@
 """Sessions: `nox -s ablate`, `report`, `tests`, `lint`, `types`, `speed`, `performance`, `docs`, `cluster`,
-`slurm`, `chaos`, `parity`.
+`slurm`, `chaos`, `fuzz`, `parity`.
 
 Arguments behind `--` are passed on.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,11 @@ def chaos(session: nox.Session) -> None:
     """Run 200 experiments while workers and the program are killed, the disk is full, and MLflow is away."""
     install(session, "test")
     session.run("pytest", "-m", "chaos", "tests/bench/sweep/test_chaos.py", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Give damaged inputs to every reader; `-- --seconds 300 --seed 0`, `-- --reader bvh --seed 17`."""
+    install(session, "test")
+    arguments = session.posargs or ["--seconds", "300", "--processes", str(os.cpu_count() or 1)]
+    session.run("python", "-m", "tests.fuzz", *arguments, env={"OMP_NUM_THREADS": "1"})

@@ -7,11 +7,12 @@ B batch, F frames, J joints, N stored training poses, Q = B·F poses to lift.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.config import WindowConfig, check_at_least
 from models.errors import InputError
@@ -48,6 +49,7 @@ class TrivialLifter(DeterministicLifter):
         super().__init__(config, skeleton)
         self.frames = self.train_frames = config.frames
         self.register_buffer("pose_3d", torch.empty(0, len(skeleton.joints), 3))
+        self.register_load_state_dict_pre_hook(_make_room)
 
     def training_loss(self, batch: Batch) -> Tensor:
         """Mean joint distance, which no training lowers."""
@@ -65,13 +67,13 @@ class TrivialLifter(DeterministicLifter):
             raise InputError(f"{self.title} has seen no training pose yet: train it before it predicts")
         return kept
 
-    # Buffers are as long as in the state that is loaded; torch itself would refuse another length.
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        for name, buffer in self.named_buffers(recurse=False):
-            stored = state_dict.get(prefix + name)
-            if stored is not None and stored.shape[1:] == buffer.shape[1:]:
-                setattr(self, name, buffer.new_empty(stored.shape))
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+def _make_room(lifter: nn.Module, state: Mapping[str, Tensor], prefix: str, *unused: Any) -> None:
+    """Make the buffers as long as in a state to be loaded; torch itself would refuse another length."""
+    for name, buffer in lifter.named_buffers(recurse=False):
+        stored = state.get(prefix + name)
+        if stored is not None and stored.shape[1:] == buffer.shape[1:]:
+            setattr(lifter, name, buffer.new_empty(stored.shape))
 
 
 class MeanPose(TrivialLifter):

@@ -15,9 +15,12 @@ RENAMES = {
 }
 
 
+REFUSAL = "a checkpoint of DiffPose holds one of its two networks and is not imported: train both here"
+
+
 def sizes(state: State) -> dict[str, Any]:
     """Refuse: one file is half of the method."""
-    raise InputError("a checkpoint of DiffPose holds one of its two networks and is not imported: train both here")
+    raise InputError(REFUSAL)
 
 
-ADAPTER = CheckpointAdapter(method="diffpose", lifter=DiffPose, renames=RENAMES, sizes=sizes)
+ADAPTER = CheckpointAdapter(method="diffpose", lifter=DiffPose, renames=RENAMES, sizes=sizes, refusal=REFUSAL)

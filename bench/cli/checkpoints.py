@@ -28,7 +28,13 @@ def import_checkpoint(
     if method not in known:
         raise InputError(f"{method!r} has no published checkpoints: take one of {', '.join(known)}")
     assignments = dict(parse_assignment(text) for text in options or [])
-    imported = read_published(file, CHECKPOINTS.load(method), **assignments)
+    try:
+        imported = read_published(file, CHECKPOINTS.load(method), **assignments)
+    except InputError as error:
+        other = _other_method(file, method)
+        if other is None:
+            raise
+        raise InputError(f"{error}; it looks like a checkpoint of {other}: give --method {other}") from error
     target = out or file.with_suffix(".safetensors")
     try:
         _write(target, imported.to_bytes())
@@ -36,6 +42,19 @@ def import_checkpoint(
         reason = f"cannot be written ({error.strerror}); name another place with --out"
         raise InputError(f"{target}: {reason}") from error
     typer.echo(f"wrote {target}: {imported.config}, source SHA-256 {imported.source_sha256}")
+
+
+def _other_method(file: Path, method: str) -> str | None:
+    """The method whose checkpoint a file looks like, if that is another one than was named."""
+    from bench.config.registry import CHECKPOINTS
+    from models.checkpoints.importer import resembled
+    from models.errors import InputError
+
+    try:
+        found = resembled(file, (adapter for _, adapter in CHECKPOINTS.available()))
+    except InputError:  # no state dict, which the user is told already
+        return None
+    return None if found == method else found
 
 
 def _write(target: Path, content: bytes) -> None:

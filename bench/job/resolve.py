@@ -321,7 +321,8 @@ def _check_data(experiment: Experiment, method: ConfiguredMethod, train: Dataset
     if published is not None and published.skeleton != test.skeleton:
         raise InputError(
             f"{experiment.training.weights}: lifts joints of {published.skeleton.name}, but the data have those "
-            f"of {test.skeleton.name}; import the checkpoint with --set skeleton={test.skeleton.name}"
+            f"of {test.skeleton.name}: evaluate it on data of {published.skeleton.name}; only if it was trained "
+            f"on the joints of {test.skeleton.name}, import it again with --set skeleton={test.skeleton.name}"
         )
     if method.lifter.needs_confidence:
         trained_on = train.train if published is None else ()

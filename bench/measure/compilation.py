@@ -61,7 +61,7 @@ def is_compiled(module: nn.Module) -> bool:
     """Whether ``compile_part`` compiled a part of a method, or the method itself compiled one of its modules.
 
     torch has no public question for the latter: ``module.compile()`` sets ``_compiled_call_impl``, and what
-    ``torch.compile(module)`` returns has ``_orig_mod``. A test fails when a new version of torch renames them.
+    ``torch.compile(module)`` returns has ``_orig_mod``. ``tests/test_private_names.py`` looks whether they exist.
     """
     return getattr(module, "compiled", False) or any(
         hasattr(part, "_orig_mod") or part._compiled_call_impl is not None for part in module.modules()

@@ -40,6 +40,7 @@ class CheckpointAdapter:
             ``lifter(config, skeleton)``.
         fixed: makes the entries that a checkpoint carries although they follow from the method alone (the
             schedule of a diffusion). Entries of these names must be equal to them.
+        refusal: why published checkpoints of this method cannot be imported, and what to do; "" where they can.
     """
 
     method: str
@@ -50,6 +51,7 @@ class CheckpointAdapter:
     skeleton: Callable[[State], Skeleton] | None = None
     blank: Callable[[Any, Skeleton, State], Lifter] | None = None
     fixed: Callable[[], State] = dict
+    refusal: str = ""
 
     def our_name(self, published: str) -> str | None:
         """Our name of a published entry; None for one that ``renames`` does not know."""

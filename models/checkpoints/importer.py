@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from typing import Any
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
-from models.checkpoints.adapter import CheckpointAdapter, State, without_wrappers
+from models.checkpoints.adapter import WRAPPERS, CheckpointAdapter, State, without_wrappers
+from models.checkpoints.contents import find_state
 from models.checkpoints.restricted_unpickler import one_line
 from models.checkpoints.torch_files import read_torch_file
 from models.errors import InputError
@@ -28,8 +28,14 @@ from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 MAPPING_VERSION = 1
 """Version of the stored form; a file of another version has to be imported again."""
 
-MOST_LISTED = 40
+MOST_LISTED = 20
 """Misfits that one error names; the others are counted."""
+
+MOST_NAMES = 5
+"""Entries of a file that does not fit at all that its error names."""
+
+ALIKE = 0.9
+"""Share of entries that fit in name and shape from which on a checkpoint looks like one of a method."""
 
 SKELETONS = {known.name: known for known in (HUMAN36M, MPI_INF_3DHP)}
 
@@ -57,6 +63,11 @@ class ImportedCheckpoint:
         """Name of its method in the registry."""
         return self.adapter.method
 
+    @property
+    def joints_were_declared(self) -> bool:
+        """Whether a person said that it lifts other joints than Human3.6M's: its shapes do not tell."""
+        return self.adapter.skeleton is None and self.skeleton != HUMAN36M
+
     def build(self) -> Lifter:
         """The method with these weights, in evaluation mode."""
         lifter = self.adapter.build(self.config, self.skeleton, self.state)
@@ -67,34 +78,49 @@ class ImportedCheckpoint:
         """The content of a safetensors file that says where its weights come from; ``read_imported`` reads it."""
         metadata = {
             "method": self.method,
-            "config": json.dumps(asdict(self.config)),
+            "config": _as_json(self.config),
             "skeleton": self.skeleton.name,
             "source_sha256": self.source_sha256,
             "mapping_version": str(MAPPING_VERSION),
         }
-        return safetensors.torch.save({name: tensor.contiguous() for name, tensor in self.state.items()}, metadata)
+        alone = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in self.state.items()}
+        return safetensors.torch.save(alone, metadata)  # which takes no tensors that share memory
 
 
 def import_checkpoint(path: Path, adapter: CheckpointAdapter, /, **options: Any) -> ImportedCheckpoint:
     """Read a published checkpoint.
 
     Args:
-        path: a ``.bin``, ``.pth`` or ``.pt`` file: a state dict, or a training state with one under ``model_pos``.
+        path: a ``.bin``, ``.pth`` or ``.pt`` file: a state dict, or a dict or list with one (``find_state``).
         adapter: of the method whose weights it holds.
         options: fields of the configuration that shapes do not tell (``heads``, ``causal``, ``frames`` of a TCN),
             and ``skeleton`` ("human36m" or "mpi_inf_3dhp"), which few methods' shapes tell.
 
     Raises:
-        InputError: the file is not a checkpoint of this method; every entry that is missing, unexpected or of
-            another shape is named, and nothing is loaded.
+        InputError: the file is not a checkpoint of this method; every entry that is missing, unexpected, of
+            another shape or not finite is named, and nothing is loaded.
     """
+    if adapter.refusal:
+        raise InputError(f"{path}: {adapter.refusal}")
     fixed = adapter.fixed()
-    entries = _entries(path, adapter)
+    entries = _entries(path, adapter, find_state(read_torch_file(path), path))
     wrong = _wrong_constants({name: entries.pop(name) for name in fixed if name in entries}, fixed)
-    state = {adapter.our_name(name) or name: tensor for name, tensor in entries.items()}
+    state = _in_our_names(path, adapter, entries)
     config, skeleton = _inferred(path, adapter, state, options)
     _refuse_misfits(path, adapter, config, skeleton, state, wrong)
     return ImportedCheckpoint(adapter, config, skeleton, state, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def resembled(path: Path, adapters: Iterable[CheckpointAdapter]) -> str | None:
+    """Name of the method that a checkpoint looks like, by names and shapes of its entries; None for none of them.
+
+    Raises:
+        InputError: the file holds no state dict.
+    """
+    content = find_state(read_torch_file(path), path)
+    likeness = {adapter.method: _likeness(path, adapter, content) for adapter in adapters if not adapter.refusal}
+    best = max(likeness, key=lambda method: likeness[method], default=None)
+    return best if best is not None and likeness[best] >= ALIKE else None
 
 
 def read_imported(path: Path, adapter_of: Callable[[str], CheckpointAdapter]) -> ImportedCheckpoint:
@@ -121,6 +147,7 @@ def read_imported(path: Path, adapter_of: Callable[[str], CheckpointAdapter]) ->
         stored = {key: tuple(v) if isinstance(v, list) else v for key, v in json.loads(metadata["config"]).items()}
         skeleton, source = SKELETONS[metadata["skeleton"]], metadata["source_sha256"]
         config, sizes = adapter.lifter.Config(**stored), adapter.sizes(state)
+        _as_json(config)
         if {key: value for key, value in asdict(config).items() if key in sizes} != sizes:
             raise ValueError("the shapes tell of other sizes")
     except Exception as error:  # a description that somebody changed can raise anything
@@ -146,30 +173,69 @@ def _refuse_misfits(
         reason = f"no {adapter.method} can be built with {config} ({one_line(error)})"
         raise InputError(f"{path} does not fit, so nothing was loaded: {reason}") from error
     misfits = list(wrong or [])
-    misfits += [f"unexpected {name}" for name in state if name not in expected]
+    misfits += [f"unexpected {ascii(name)[1:-1]}" for name in state if name not in expected]
     misfits += [f"missing {name}" for name in expected if name not in state]
     misfits += [
         f"{name} is {tuple(tensor.shape)} and should be {tuple(expected[name].shape)}"
         for name, tensor in state.items()
         if name in expected and tensor.shape != expected[name].shape
     ]
+    misfits += [
+        f"{name} is {tensor.dtype} and should be {expected[name].dtype}"
+        for name, tensor in state.items()
+        if name in expected and expected[name].is_floating_point() and not tensor.is_floating_point()
+    ]
     if misfits:
         more = [f"and {len(misfits) - MOST_LISTED} more"] if len(misfits) > MOST_LISTED else []
         listed = "; ".join(misfits[:MOST_LISTED] + more)
         raise InputError(f"{path} does not fit {config}, so nothing was loaded: {listed}")
+    spoiled = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
+    if spoiled:
+        more = [f"{len(spoiled) - MOST_NAMES} more"] if len(spoiled) > MOST_NAMES else []
+        raise InputError(
+            f"{path} has weights that are NaN or infinite, in {', '.join(spoiled[:MOST_NAMES] + more)}: its "
+            "training diverged or the file is damaged, take another one"
+        )
 
 
-def _entries(path: Path, adapter: CheckpointAdapter) -> State:
+def _entries(path: Path, adapter: CheckpointAdapter, content: State) -> State:
     """Entries of the state dict in a file, without wrappers around their names and without unused ones."""
-    content = read_torch_file(path)
-    if isinstance(content, dict) and isinstance(content.get("model_pos"), dict):
-        content = content["model_pos"]
-    if not isinstance(content, dict) or not all(
-        isinstance(name, str) and name.isprintable() and isinstance(tensor, Tensor)
-        for name, tensor in content.items()
-    ):
-        raise InputError(f"{path} has no state dict, neither as a whole nor under 'model_pos': give a checkpoint")
-    return {without_wrappers(name): t for name, t in content.items() if not adapter.is_unused(name)}
+    bare = {name: without_wrappers(name) for name in content if not adapter.is_unused(name)}
+    prefix = _common_prefix(bare.values(), adapter)
+    entries = {short.removeprefix(prefix): content[name] for name, short in bare.items()}
+    if len(entries) < len(bare):
+        raise InputError(f"{path} has entries with and without the prefix {WRAPPERS[0]!r}: save one set of them")
+    return {name: tensor for name, tensor in entries.items() if not adapter.is_unused(name)}
+
+
+def _common_prefix(names: Iterable[str], adapter: CheckpointAdapter) -> str:
+    """The word before every name that a training framework added ("model."); "" where the adapter knows a name."""
+    words = {name.partition(".")[0] for name in names}
+    if len(words) != 1 or any(adapter.our_name(name) for name in names):
+        return ""
+    return f"{words.pop()}."
+
+
+def _in_our_names(path: Path, adapter: CheckpointAdapter, entries: State) -> State:
+    state = {adapter.our_name(name) or name: tensor for name, tensor in entries.items()}
+    if len(state) < len(entries):
+        raise InputError(f"{path} has several entries for one of {adapter.method}: give a checkpoint as published")
+    return state
+
+
+def _likeness(path: Path, adapter: CheckpointAdapter, content: State) -> float:
+    """Share of entries that fit the method in name and shape, of all that it or the file has."""
+    try:
+        fixed = adapter.fixed()
+        entries = _entries(path, adapter, content)
+        state = _in_our_names(path, adapter, {name: entries[name] for name in entries if name not in fixed})
+        config, skeleton = _inferred(path, adapter, state, {})
+        with torch.device("meta"):
+            expected = adapter.build(config, skeleton, state).state_dict()
+    except Exception:  # the shapes of another method can raise anything
+        return 0.0
+    fitting = sum(name in expected and expected[name].shape == tensor.shape for name, tensor in state.items())
+    return fitting / len(state.keys() | expected.keys())
 
 
 def _wrong_constants(published: State, ours: State) -> list[str]:
@@ -180,6 +246,11 @@ def _wrong_constants(published: State, ours: State) -> list[str]:
         if tensor.shape != ours[name].shape
         or not torch.allclose(tensor.double(), ours[name], rtol=1e-10 if tensor.dtype == torch.float64 else 1e-4)
     ]
+
+
+def _some_names(state: State) -> str:
+    more = [f"{len(state) - MOST_NAMES} more"] if len(state) > MOST_NAMES else []
+    return ", ".join([*list(state)[:MOST_NAMES], *more])
 
 
 def _inferred(
@@ -195,10 +266,12 @@ def _inferred(
         if adapter.skeleton is not None:
             skeleton = adapter.skeleton(state)
     except KeyError as error:
-        raise InputError(f"{path} is no checkpoint of {adapter.method}: it has no {error.args[0]}") from error
+        raise InputError(
+            f"{path} is no checkpoint of {adapter.method}: it has no {error.args[0]}, but {_some_names(state)}"
+        ) from error
     except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
         reason = f"a shape is not what it should be ({one_line(error)})"
-        raise InputError(f"{path} is no checkpoint of {adapter.method}: {reason}") from error
+        raise InputError(f"{path} is no checkpoint of {adapter.method}: {reason}; give one of it") from error
     told = [key for key, value in options.items() if value == "auto" and key in sizes]  # shapes settle these
     chosen = {key: value for key, value in options.items() if key not in ("skeleton", *told)}
     names = [field.name for field in fields(adapter.lifter.Config)]
@@ -206,7 +279,20 @@ def _inferred(
         if option not in names:
             raise InputError(f"{adapter.method} has no option {option!r}: it has {', '.join(names)}")
     try:
-        return adapter.lifter.resolve_config(adapter.lifter.Config(**sizes | chosen)), skeleton
-    except TypeError as error:
+        config = adapter.lifter.resolve_config(adapter.lifter.Config(**sizes | chosen))
+        _as_json(config)
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
         reason = f"{chosen} are no options for {adapter.method} ({one_line(error)}): change them"
         raise InputError(reason) from error
+    return config, skeleton
+
+
+def _as_json(config: Any) -> str:
+    """A configuration as text.
+
+    Raises:
+        TypeError, ValueError: it has something that JSON has not, such as NaN.
+    """
+    return json.dumps(asdict(config), allow_nan=False)

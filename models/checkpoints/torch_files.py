@@ -57,27 +57,58 @@ def read_torch_file(path: Path) -> Any:
     """The content of a ``.bin``, ``.pth`` or ``.pt`` file, tensors on the CPU.
 
     Raises:
-        InputError: there is no such file, or it is not a torch file.
+        InputError: there is no such file, or it is not a torch file; what it is instead is said where it is known.
     """
-    if not path.is_file():
-        raise InputError(f"there is no file {path}: give the path of a checkpoint")
+    _refuse_other_files(path)
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 check_archive(archive)
                 return _read_zip(archive)
         with path.open("rb") as stream:
+            if stream.read(2) == b"PK":
+                raise InputError(f"{path} is cut short: get it again")
+            stream.seek(0)
             return _read_legacy(stream, path.stat().st_size)
     except InputError:
         raise
     except Exception as error:  # a damaged file can raise almost anything
-        reason = f"cannot be read as a torch checkpoint ({one_line(error)})"
+        told = "an unknown step" if isinstance(error, KeyError) else one_line(error)
+        reason = f"cannot be read as a torch checkpoint ({told})"
         raise InputError(f"{path} {reason}: get it again") from error
+
+
+def _refuse_other_files(path: Path) -> None:
+    """``InputError`` for what is no file, or one of another kind that is often given by mistake."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(512)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):  # NUL in its name
+        raise InputError(f"there is no file {path}: give the path of a checkpoint") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): correct its name or permissions") from None
+    text = begin.lstrip().lower()
+    if text.startswith((b"<!doctype", b"<html")):
+        raise InputError(f"{path} is a web page, no checkpoint: the download was refused, get it in a browser")
+    if text.startswith(b"version https://git-lfs"):
+        raise InputError(f"{path} is a pointer of Git LFS, not the checkpoint itself: run `git lfs pull`")
+    if begin[8:9] == b"{" and int.from_bytes(begin[:8], "little") < path.stat().st_size:
+        raise InputError(
+            f"{path} is a safetensors file: if import-checkpoint made it, give it to `run` as training.weights; "
+            "else save its tensors with torch.save"
+        )
+    if begin.startswith((b"\x1f\x8b", b"7z", b"Rar!")) or begin[257:262] == b"ustar":
+        raise InputError(f"{path} is a packed archive: unpack it and give the checkpoint that is in it")
 
 
 def _read_zip(archive: zipfile.ZipFile) -> Any:
     """Read torch's format since 1.6: an archive of one pickle, and one member for each storage."""
-    (pickled,) = (name for name in archive.namelist() if name.endswith("data.pkl"))
+    pickles = [name for name in archive.namelist() if name.endswith("data.pkl")]
+    if len(pickles) != 1:
+        raise InputError(
+            f"{archive.filename} is a zip archive, but not torch's: unpack it if a checkpoint is in it"
+        )
+    (pickled,) = pickles
     root = pickled.removesuffix("data.pkl")
     if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
         raise InputError(f"{archive.filename} was written on a big-endian machine: save it again on a usual one")

@@ -1,15 +1,20 @@
 """A published checkpoint through the harness: imported, evaluated, and named in the conditions."""
 
+from dataclasses import replace
+
 import pytest
 from typer.testing import CliRunner
 
 import bench.data
 from bench.cli import app
 from bench.config.experiment import parse
+from bench.config.registry import CHECKPOINTS as ADAPTERS
 from bench.job.resolve import resolve
 from bench.results.store import Store
 from bench.sweep.run import run
+from models.checkpoints.importer import import_checkpoint, read_imported
 from models.errors import InputError
+from models.skeleton import MPI_INF_3DHP
 from tests import GOLDEN
 from tests.bench import toy
 
@@ -57,13 +62,21 @@ def test_what_does_not_fit_is_refused(imported, tmp_path, toy_data):
         resolve(described(tmp_path / "x.safetensors"))
 
 
-def test_a_checkpoint_for_another_skeleton_is_refused(toy_data, tmp_path):
+def test_a_checkpoint_for_another_skeleton_is_refused(toy_data, tmp_path, monkeypatch):
     target = tmp_path / "d3dp.safetensors"
     arguments = [str(CHECKPOINTS / "d3dp.bin"), "--method", "d3dp", "--set", "heads=8", "--out", str(target)]
     other = CliRunner().invoke(app, ["import-checkpoint", *arguments, "--set", "skeleton=mpi_inf_3dhp"])
     assert other.exit_code == 0, other.output
-    with pytest.raises(InputError, match=r"lifts joints of mpi_inf_3dhp, .* --set skeleton=human36m"):
+    words = r"lifts joints of mpi_inf_3dhp, .*: evaluate it on data of mpi_inf_3dhp; only if it was trained"
+    with pytest.raises(InputError, match=rf"{words} .* --set skeleton=human36m"):
         resolve(described(target))
+    assert import_checkpoint(CHECKPOINTS / "d3dp.bin", ADAPTERS.load("d3dp")).joints_were_declared is False
+    assert read_imported(target, ADAPTERS.load).joints_were_declared
+    monkeypatch.setattr(bench.data, "load", lambda *given: replace(toy.dataset(*given), skeleton=MPI_INF_3DHP))
+    job = resolve(described(target))
+    record = run([job], Store(tmp_path / "store"), "cpu").records[job.id]
+    words = "declared at its import as mpi_inf_3dhp's"
+    assert record.conditions.notes["joints of the checkpoint"] == words
     unknown = CliRunner().invoke(app, ["import-checkpoint", *arguments, "--set", "skeleton=coco"])
     assert unknown.exit_code == 2
     assert "skeleton is 'coco': take human36m or mpi_inf_3dhp" in unknown.stderr

@@ -148,6 +148,8 @@ def test_an_unknown_option_is_one_sentence() -> None:
         import_checkpoint(MIXSTE, mixste.ADAPTER, head=8)
     with pytest.raises(InputError, match="are no options for mixste"):
         import_checkpoint(MIXSTE, mixste.ADAPTER, heads="many")
+    with pytest.raises(InputError, match="are no options for mixste .*JSON"):
+        import_checkpoint(MIXSTE, mixste.ADAPTER, table_std=float("nan"))
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +183,8 @@ def described(source: Path, target: Path, **changed: Any) -> Path:
         {"config": '{"channels": 1000000000}'},
         {"config": '{"frames": "many"}'},
         {"config": '{"surprise": 1}'},
+        {"config": '{"frames": 9, "channels": 32, "depth": 3, "heads": 8, "mlp_ratio": 2.0, "table_std": NaN}'},
+        {"config": '{"frames": 9, "channels": 32, "depth": 3, "heads": 8, "mlp_ratio": 2.0, "table_std": 1e999}'},
         {"config": "[" * 100_000},
         {"skeleton": "dog"},
         {"source_sha256": None},

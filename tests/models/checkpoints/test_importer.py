@@ -73,3 +73,14 @@ def test_other_files_are_one_sentence(content: bytes, tmp_path: Path) -> None:
     for path in (tmp_path / "x.bin", tmp_path / "absent.bin"):
         with pytest.raises(InputError):
             import_checkpoint(path, tcn.ADAPTER)
+
+
+def test_tensors_that_share_memory_are_saved_apart(tmp_path: Path) -> None:
+    def share(state: dict) -> None:
+        names = [name for name in state if name.endswith("norm1.weight")]
+        state[names[1]] = state[names[0]]
+
+    imported = import_checkpoint(edited(tmp_path / "x.bin", "mixste", share), mixste.ADAPTER)
+    (tmp_path / "x.safetensors").write_bytes(imported.to_bytes())
+    again = read_imported(tmp_path / "x.safetensors", CHECKPOINTS.load)
+    assert all(torch.equal(again.state[name], tensor) for name, tensor in imported.state.items())
