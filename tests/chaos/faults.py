@@ -24,9 +24,9 @@ KINDS = ("kill", "torn", "full", "broken")
 """What happens at the operation.
 
 kill: the process is killed before it. (Nothing changes on the disk between two operations, so a kill after one
-is a kill before the next.) torn: the process is killed in the middle of writing the file that is opened here. full: it
-fails with ENOSPC, as every later one that needs room; a flush fails after half of the content. broken: it fails
-once with EIO.
+is a kill before the next.) torn: the process is killed in the middle of writing the file that is opened here.
+full: it fails with ENOSPC, as every later one that needs room; a flush fails after half of the content. broken: it
+fails once with EIO.
 """
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
