@@ -153,10 +153,11 @@ def _try(place: Place, name: str, case: Fault, expected: Any, tally: Tally) -> I
     operation = first.operations[case.number] if case.number < len(first.operations) else None
     tally.struck[name, case.kind] += operation is not None
     tally.outcomes[name, case.kind, first.status] += 1
+    silent = differences(contents(place.store), expected) if first.status == 0 else []
     _age(place)
     again = place.run(place.command(*words), watched=False)
     said = f"{first.said}\n--- again ---\n{again.said}"
-    for wrong in _wrong(place, case, first, again, expected):
+    for wrong in [*(f"exit 0, but {told}" for told in silent), *_wrong(place, case, first, again, expected)]:
         yield Finding(name, case, operation, wrong, said)
 
 

@@ -44,6 +44,9 @@ PATHS = {
 }
 """Audit events (https://docs.python.org/3/library/audit_events.html) → what the operation is called here."""
 
+READS = ("open to read", "list", "connect")
+"""A kill before one of them leaves the same files as a kill before the next operation."""
+
 NEEDS_ROOM = ("open to write", "mkdir", "fsync", "commit", "link")
 
 
@@ -71,7 +74,9 @@ class Operation:
         """Whether this kind of fault makes a difference here."""
         if kind == "torn":
             return self.name == "open to write" and not self.path.endswith((".lock", ".db"))
-        return self.name in NEEDS_ROOM if kind == "full" else kind in KINDS
+        if kind == "full":
+            return self.name in NEEDS_ROOM
+        return kind == "broken" or self.name not in READS
 
 
 @dataclass(frozen=True)
