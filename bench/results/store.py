@@ -171,6 +171,7 @@ class Store:
             if fresh:
                 self._index.add(fresh.values())
             for name in fresh:
+                self.evaluations.remove(name)  # where a kill left it
                 self._fresh.remove(name)
 
     def rebuild(self, logged: Iterable[Record], unreadable: Mapping[str, str]) -> None:
@@ -203,6 +204,8 @@ class Store:
             if self.index.exists() and len(surviving) < len(known):
                 keep_copy(self.index, self.root)
             self._index.replace(found.values())
+            for name in self.evaluations.ids() & found.keys():
+                self.evaluations.remove(name)  # where a kill left it
             for name in fresh:
                 self._fresh.remove(name)
 

@@ -186,8 +186,8 @@ def _wrong(place: Place, case: Fault, first: Ended, again: Ended, expected: Any)
 
 
 def _age(place: Place) -> None:
-    """Make the files that a killed process was writing two days old: fresh ones may be another program's."""
+    """Make all files two days old: of the files of unfinished work, fresh ones may be another program's."""
     then = time.time() - TWO_DAYS
     for folder in (place.store, place.out):
-        for path in folder.rglob(".*"):
+        for path in folder.rglob("*"):
             os.utime(path, (then, then))
