@@ -7,6 +7,7 @@ command line are the real ones. Only the drawing of figures is left out, which t
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import gc
 import os
 import shutil
@@ -166,6 +167,7 @@ def prepare() -> Place:
     for module, name, value in changes:
         assert hasattr(module, name), f"{module.__name__}.{name} has another name by now"
         setattr(module, name, value)
+    tqdm.monitor_interval = 0  # its thread could hold a lock while this process is forked
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=memory if os.access(memory, os.W_OK) else None))
     tracking.make_database(folder / "mlflow.db")
@@ -212,6 +214,7 @@ def _act_and_exit(act: Callable[[], None], output: Path) -> None:
         os.dup2(terminal, 1)
         os.dup2(terminal, 2)
         sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+        faulthandler.dump_traceback_later(0.9 * STUCK_SECONDS, file=sys.stderr)  # where a stuck one is
         act()
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
