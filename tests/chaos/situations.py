@@ -19,7 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import bench.cli.sweep
+from tqdm import tqdm
+
 import bench.data
 import reports.build
 from bench.cli import app
