@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -169,6 +170,7 @@ def prepare() -> Place:
         assert hasattr(module, name), f"{module.__name__}.{name} has another name by now"
         setattr(module, name, value)
     tqdm.monitor_interval = 0  # its thread could hold a lock while this process is forked
+    tqdm.set_lock(threading.RLock())  # its own one is shared by forks: one that is killed would keep it for ever
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=memory if os.access(memory, os.W_OK) else None))
     tracking.make_database(folder / "mlflow.db")
