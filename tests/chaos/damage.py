@@ -52,6 +52,8 @@ class Half:
     needs: dict[str, tuple[str, ...]]
 
 
+READ_BY_PICTURES = ("store/errors", "store/examples")
+
 SWEEP, MORE, REBUILD = ("ablate", "small"), ("ablate", "more"), ("report", "--rebuild-index")
 STORES = {
     "finished": Half(
@@ -145,12 +147,13 @@ def _files(place: Place, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _damage(place: Place, file: str, kind: str, words: tuple[str, ...], chance: random.Random) -> Ended:
     path = place.store.parent / file
-    content = DAMAGES[kind](path.read_bytes(), chance)
-    if content is None:
-        path.unlink()
-    else:
-        path.write_bytes(content)
-    drawn = file.startswith(("store/errors", "store/examples"))  # only pictures read them
+    drawn = file.startswith(READ_BY_PICTURES)
+    for each in sorted(path.parent.glob("*")) if drawn else [path]:  # not every picture reads every file
+        content = DAMAGES[kind](each.read_bytes(), chance)
+        if content is None:
+            each.unlink()
+        else:
+            each.write_bytes(content)
     return place.run(place.command(*words), watched=False, drawn=drawn)
 
 
@@ -159,7 +162,9 @@ def _wrong(
 ) -> Iterator[str]:
     """What is not as it must be: other numbers, or something missing that nothing was said of."""
     said = ended.status not in (0, None) and "error: " in ended.said
-    named = Path(file).name in ended.said or Path(file).parent.name in ended.said
+    known_as = [Path(file).name] if Path(file).parts[1] != "trainings" else [Path(file).parent.name]
+    known_as += [f"{folder}/" for folder in READ_BY_PICTURES if file.startswith(folder)]
+    named = any(name in ended.said for name in known_as)
     if ended.status is None:
         yield "was stuck"
     elif "Traceback" in ended.said or ended.status not in (0, 1, 2):
