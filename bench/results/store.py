@@ -130,8 +130,8 @@ class Store:
             yield
 
     def evaluated(self) -> set[str]:
-        """Ids of all evaluations that wait for their cost and whose arrays are there."""
-        return {name for name, found in self.evaluations.all().items() if not self.files.lost(found.files)}
+        """Ids of all evaluations that wait for their cost and whose arrays are there as they were written."""
+        return {name for name, found in self.evaluations.all().items() if self.files.whole(found.files)}
 
     def is_evaluated(self, name: str) -> bool:
         """Whether there is an evaluation that waits for its cost, or a finished record, with its arrays."""

@@ -46,6 +46,20 @@ def test_an_evaluation_that_a_kill_left_beside_its_record_goes_with_it(store, go
     assert store.records() == {record.id: record}
 
 
+def test_an_evaluation_with_damaged_arrays_is_made_again(store, capsys):
+    wanted = job()
+    records = run([wanted], store, "cpu").records
+    evaluation = {key: getattr(records[wanted.id], key) for key in Evaluation.model_fields}
+    store.index.unlink()
+    store.evaluations.put(wanted.id, Evaluation(**evaluation))
+    assert store.evaluated() == {wanted.id}
+    path = store.files.errors_path(wanted.id)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not store.evaluated()
+    assert not store.is_evaluated(wanted.id)
+    assert f"{path}: cannot be read" in capsys.readouterr().err
+
+
 def test_a_device_is_used_together_or_alone(store):
     order, inside = [], threading.Event()
 
