@@ -78,8 +78,7 @@ def _logged(root: Path, names: dict[str | None, str]) -> dict[str, Any]:
         if kind == "evaluation":
             folder = root / "artifacts" / run / "artifacts"
             arrays = {file: code for file, code in _hashes(folder).items() if file.endswith(".npz")}
-            text = (folder / "record.json").read_text() if (folder / "record.json").exists() else "{}"
-            record = json.loads(text)
+            record = _parsed(folder / "record.json")
             values = record.get("document", record).get("values")
             found[f"artifacts {name}"] = (arrays, hashlib.sha256(json.dumps(values).encode()).hexdigest())
             found[f"known {name}"] = names.get(run) == name
@@ -93,10 +92,19 @@ def _named(tags: dict[str, str]) -> tuple[str, str]:
 
 def _timeless(path: Path) -> str:
     """How a training went, without what the clock says and without seals."""
-    content = json.loads(path.read_text())
+    content = _parsed(path)
     content = content.get("document", content)
     content = {key: value for key, value in content.get("info", content).items() if key not in OF_THE_CLOCK}
     return json.dumps(content, sort_keys=True)
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; an empty one where there is none, or a damaged one."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _hashes(folder: Path) -> dict[str, str]:
