@@ -114,9 +114,11 @@ def slurm(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Run 200 experiments while workers and the program are killed, the disk is full, and MLflow is away."""
+    """A fault at every file operation, damage to every file, 200 experiments with kills; `-- --long`: 10,000."""
     install(session, "test")
-    session.run("pytest", "-m", "chaos", "tests/bench/sweep/test_chaos.py", *session.posargs)
+    given = [word for word in session.posargs if word != "--long"]
+    asked = {"CHAOS_LONG": "10000,100"} if "--long" in session.posargs else {}
+    session.run("pytest", "-s", "-m", "chaos", "tests/chaos", *given, env=asked)
 
 
 @nox.session

@@ -17,6 +17,8 @@ from bench.results.documents import set_aside
 from bench.results.files import atomic, read_bytes, sha256
 from bench.results.record import Record
 
+DAMAGED = "its content does not have its checksum"
+
 Name = tuple[str, str | None]
 """(metric, aggregation); no aggregation for a deterministic method."""
 
@@ -105,6 +107,18 @@ class RunFiles:
         """Those of the paths in the store that are not there."""
         return [name for name in files if not (self.root / name).exists()]
 
+    def whole(self, files: Mapping[str, str]) -> bool:
+        """Whether all of these files are there as they were written; a damaged one is moved aside.
+
+        Args:
+            files: path in the store → SHA-256.
+        """
+        for name, expected in files.items():
+            path = self.root / name
+            if path.exists() and not _has_checksum(path, expected, path.stat().st_mtime_ns):
+                set_aside(path, self.root, DAMAGED)
+        return not self.lost(files)
+
     def missing(self, record: Record) -> list[str]:
         """Paths of the arrays that a record had and that are lost, or were damaged and moved aside."""
         written = record.files or [str(self.errors_path(run).relative_to(self.root)) for run in record.runs]
@@ -136,7 +150,7 @@ class RunFiles:
         """The named arrays of a file, as far as it has them; None where it is missing or damaged."""
         if not path.exists():
             return None
-        reason = "its content does not have its checksum"
+        reason = DAMAGED
         expected = record.files.get(str(path.relative_to(self.root)))
         if expected is None or _has_checksum(path, expected, path.stat().st_mtime_ns):
             try:

@@ -118,8 +118,8 @@ class Store:
         return use_device(self.root / "locks", name, alone)
 
     def evaluated(self) -> set[str]:
-        """Ids of all evaluations that wait for their cost and whose arrays are there."""
-        return {name for name, found in self.evaluations.all().items() if not self.files.lost(found.files)}
+        """Ids of all evaluations that wait for their cost and whose arrays are there as they were written."""
+        return {name for name, found in self.evaluations.all().items() if self.files.whole(found.files)}
 
     def is_evaluated(self, name: str) -> bool:
         """Whether there is an evaluation that waits for its cost, or a finished record, with its arrays."""
@@ -159,6 +159,7 @@ class Store:
             if fresh:
                 self._index.add(fresh.values())
             for name in fresh:
+                self.evaluations.remove(name)  # where a kill left it
                 self._fresh.remove(name)
 
     def rebuild(self, logged: Iterable[Record], unreadable: Mapping[str, str]) -> None:
@@ -191,5 +192,7 @@ class Store:
             if self.index.exists() and len(surviving) < len(known):
                 keep_copy(self.index, self.root)
             self._index.replace(found.values())
+            for name in self.evaluations.ids() & found.keys():
+                self.evaluations.remove(name)  # where a kill left it
             for name in fresh:
                 self._fresh.remove(name)

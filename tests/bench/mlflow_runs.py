@@ -9,7 +9,7 @@ def search_runs(store, wanted):
     """The runs in a store's MLflow that a filter finds."""
     client = mlflow.MlflowClient(Tracker(store.root).uri)
     experiment = client.get_experiment_by_name(EXPERIMENT_NAME)
-    return client.search_runs([experiment.experiment_id], wanted, max_results=1000)
+    return client.search_runs([experiment.experiment_id], wanted, max_results=50_000)
 
 
 def logged_runs(store, wanted):

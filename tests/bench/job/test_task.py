@@ -1,5 +1,6 @@
 """One task: done once, by whoever comes first."""
 
+import errno
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from bench.job import weights
 from bench.job.pending import PendingWork
 from bench.job.task import run_task
+from models.errors import InputError
 from tests.bench.toy_jobs import job, out_of_memory
 
 
@@ -38,6 +40,20 @@ def test_a_failure_is_kept_and_not_tried_again(toy_store, tasks, monkeypatch):
     assert len(tried) == 1
     (name,) = tasks["train"].ids
     assert toy_store.failures.get(name).kind == "out of memory"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_disk_that_is_full_or_broken_is_no_failure_of_the_experiment(toy_store, tasks, monkeypatch, number):
+    def fail(*arguments):
+        try:
+            raise OSError(number, "of the disk")
+        except OSError as error:
+            raise InputError("a sentence about it") from error
+
+    monkeypatch.setattr(weights, "train_or_load", fail)
+    with pytest.raises(InputError, match="a sentence about it"):
+        run_task(tasks["train"], toy_store.root)
+    assert toy_store.failures.ids() == set()
 
 
 def test_a_training_that_means_something_else_here_is_one_sentence(toy_store, tasks):

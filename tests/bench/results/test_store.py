@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from bench.results.record import Evaluation
 from bench.results.store import Store
 from bench.sweep.run import run
 from models.errors import InputError
@@ -26,6 +27,37 @@ def test_the_index_holds_what_was_added_whenever_it_is_read(store):
     assert store.finished() == {record.id for record in records}
     assert store.records([records[1].id]) == {records[1].id: records[1]}
     assert store.records() == {record.id: record for record in records}
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_evaluation_that_a_kill_left_beside_its_record_goes_with_it(store, gone):
+    wanted = job()
+    record = run([wanted], store, "cpu").records[wanted.id]
+    store.evaluations.put(
+        record.id, Evaluation(**{name: getattr(record, name) for name in Evaluation.model_fields})
+    )
+    if gone:  # killed before there was a record: MLflow has it
+        store.index.unlink()
+        store.rebuild([record], {})
+    else:
+        store.add(record)
+        store.fold()
+    assert store.evaluations.ids() == set()
+    assert store.records() == {record.id: record}
+
+
+def test_an_evaluation_with_damaged_arrays_is_made_again(store, capsys):
+    wanted = job()
+    records = run([wanted], store, "cpu").records
+    evaluation = {key: getattr(records[wanted.id], key) for key in Evaluation.model_fields}
+    store.index.unlink()
+    store.evaluations.put(wanted.id, Evaluation(**evaluation))
+    assert store.evaluated() == {wanted.id}
+    path = store.files.errors_path(wanted.id)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not store.evaluated()
+    assert not store.is_evaluated(wanted.id)
+    assert f"{path}: cannot be read" in capsys.readouterr().err
 
 
 def test_a_device_is_used_together_or_alone(store):

@@ -1,4 +1,4 @@
-"""A sweep of cheap experiments that is disturbed: ``python -m tests.bench.sweep.chaos STORE EXPERIMENTS``.
+"""A sweep of cheap experiments that is disturbed: ``python -m tests.chaos.disturbed STORE EXPERIMENTS``.
 
 Two workers do what the toy method on toy data asks for. While the file ``$CHAOS_FULL`` is there, nothing can be
 written, as on a full disk.

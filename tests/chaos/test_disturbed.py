@@ -1,12 +1,14 @@
 """Whatever is killed, full or away in the meantime: every result once, and equal to the undisturbed one."""
 
 import contextlib
+import os
 import random
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 
 import psutil
 import pytest
@@ -16,7 +18,7 @@ from bench.sweep.run import run
 from tests import ROOT
 from tests.bench.experiments import numbers
 from tests.bench.mlflow_runs import search_runs
-from tests.bench.sweep.chaos import jobs
+from tests.chaos.disturbed import jobs
 
 
 @pytest.fixture
@@ -29,28 +31,41 @@ def undisturbed(toy_suite, tmp_path, monkeypatch):
     return calculate
 
 
+LONG = os.environ.get("CHAOS_LONG", "")
+"""Experiments and kills of the long mode: "10000,100" where `nox -s chaos -- --long` is asked for."""
+
+
 @pytest.mark.parametrize(
     ("number", "kills"),
-    [(16, 2), pytest.param(200, 24, marks=pytest.mark.chaos)],
+    [
+        (16, 2),
+        pytest.param(200, 24, marks=pytest.mark.chaos),
+        pytest.param(
+            *(map(int, LONG.split(",")) if LONG else (10_000, 100)),
+            marks=[pytest.mark.chaos, pytest.mark.skipif(not LONG, reason="takes hours: nox -s chaos -- --long")],
+        ),
+    ],
 )
 def test_every_result_once(undisturbed, tmp_path, monkeypatch, number, kills):
     expected = undisturbed(number)
     store = Store(tmp_path / "disturbed")
     monkeypatch.setenv("CHAOS_FULL", str(tmp_path / "full"))
     disturbance = _Disturbance(store.root, tmp_path / "full", kills)
-    starts = 0
+    starts, began = 0, time.monotonic()
     while True:
         starts += 1
-        assert starts < 60
+        assert starts < 30 + 2 * kills
         log = (tmp_path / f"program-{starts}.txt").open("w")
         program = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.sweep.chaos", str(store.root), str(number)],
+            [sys.executable, "-m", "tests.chaos.disturbed", str(store.root), str(number)],
             cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
         disturbance.of(program)
-        if program.wait(timeout=600) == 0:
+        if program.wait(timeout=600 + 5 * number) == 0:
             break
-    print(f"{starts} starts; {disturbance.done}")
+    print(
+        f"{number} experiments, {starts} starts in {time.monotonic() - began:.0f} s; {Counter(disturbance.done)}"
+    )
     assert set(disturbance.done) == {"worker", "program", "full disk", "MLflow"}
     assert numbers(store.records()) == expected
     assert len(expected) == number

@@ -1,0 +1,193 @@
+"""A command with a fault at its n-th file operation, for all n or some, and then the same command again."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.contents import contents, differences, left_over, temporaries
+from tests.chaos.faults import Fault, Operation
+from tests.chaos.points import Point
+from tests.chaos.situations import OLDER, Ended, Place
+
+Choice = Callable[[tuple[Operation, ...]], list[Fault]]
+Teller = Callable[[str], None]
+
+TWO_DAYS = 2 * 24 * 3600.0
+"""Older than anything that the suite takes for the file of a program that is still at work."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A command, and the store that it is given.
+
+    Attributes:
+        prepare: makes that store.
+        words: of the command that a fault strikes, and that must make everything good when it is given again.
+    """
+
+    prepare: Callable[[Place], None]
+    words: tuple[str, ...]
+
+
+def _finished(place: Place) -> None:
+    place.clear()
+    ended = place.run(place.command("ablate", "small"), watched=False)
+    assert ended.status == 0, ended.said
+
+
+def _older(place: Place) -> None:
+    place.clear()
+    shutil.copytree(OLDER, place.store, dirs_exist_ok=True)
+
+
+SITUATIONS = {
+    "sweep": Situation(Place.clear, ("ablate", "small")),
+    "rebuild": Situation(_finished, ("report", "--rebuild-index")),
+    "older store": Situation(_older, ("ablate", "one")),
+}
+"""Name → situation. "older store": one of an earlier version, whose index gets another record."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was not as it must be.
+
+    Attributes:
+        situation, fault, operation: where; no operation where the command ended before it.
+        wrong: one sentence.
+        said: by the commands.
+    """
+
+    situation: str
+    fault: Fault
+    operation: Operation | None
+    wrong: str
+    said: str
+
+    def __str__(self) -> str:
+        where = self.operation.label if self.operation else "?"
+        return f"{self.situation}, {self.fault.kind} at operation {self.fault.number} ({where}): {self.wrong}"
+
+
+@dataclass
+class Tally:
+    """What was tried, and what went wrong.
+
+    Attributes:
+        operations: number of operations of each situation, undisturbed.
+        struck: (situation, kind) → number of faults.
+        outcomes: (situation, kind, exit code) → how often; a negative code is that of the signal.
+    """
+
+    operations: dict[str, int] = field(default_factory=dict)
+    struck: Counter[tuple[str, str]] = field(default_factory=Counter)
+    outcomes: Counter[tuple[str, str, int | None]] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def go_through(place: Place, name: str, choose: Choice, tally: Tally, tell: Teller = print) -> None:
+    """Let a situation's command meet some faults, one at a time, and keep what was tried and found in ``tally``.
+
+    Args:
+        place: for the stores.
+        name: of the situation.
+        choose: the faults, from the operations of the undisturbed command.
+        tally: gets what comes out.
+        tell: is told what is found.
+    """
+    situation, started = SITUATIONS[name], time.monotonic()
+    situation.prepare(place)
+    place.keep("start")
+    undisturbed = place.run(place.command(*situation.words))
+    assert undisturbed.status == 0, undisturbed.said
+    expected = contents(place.store)
+    cases = choose(undisturbed.operations)
+    tally.operations[name] = len(undisturbed.operations)
+    tell(f"{name}: {len(undisturbed.operations)} operations, {len(cases)} faults")
+    for case in cases:
+        place.restore("start")
+        for finding in _try(place, name, case, expected, tally):
+            tally.findings.append(finding)
+            tell(f"  {finding}")
+    place.forget("start")
+    tally.seconds += time.monotonic() - started
+
+
+def every_fault(kinds: Sequence[str]) -> Choice:
+    """Every operation with every kind of fault that it can meet."""
+    return lambda operations: [
+        Fault(n, kind) for kind in kinds for n, operation in enumerate(operations) if operation.can(kind)
+    ]
+
+
+def some_faults(kinds: Sequence[str], number: int, seed: int) -> Choice:
+    """So many of them; every kind of operation is as likely as any other, however often it is done."""
+
+    def choose(operations: tuple[Operation, ...]) -> list[Fault]:
+        alike: dict[tuple[str, str], list[Fault]] = {}
+        for fault in every_fault(kinds)(operations):
+            alike.setdefault((operations[fault.number].label, fault.kind), []).append(fault)
+        chance = random.Random(seed)
+        return [chance.choice(group) for group in chance.sample(list(alike.values()), min(number, len(alike)))]
+
+    return choose
+
+
+def at_points(points: Sequence[Point]) -> Choice:
+    """A kill at each of these points."""
+    return lambda operations: [Fault(point.number(operations), "kill") for point in points]
+
+
+def _try(place: Place, name: str, case: Fault, expected: Any, tally: Tally) -> Iterator[Finding]:
+    """One fault, the same command again, and what is wrong then."""
+    words = SITUATIONS[name].words
+    first = place.run(place.command(*words), case)
+    operation = first.operations[case.number] if case.number < len(first.operations) else None
+    tally.struck[name, case.kind] += operation is not None
+    tally.outcomes[name, case.kind, first.status] += 1
+    silent = differences(contents(place.store), expected) if first.status == 0 else []
+    _age(place)
+    again = place.run(place.command(*words), watched=False)
+    said = f"{first.said}\n--- again ---\n{again.said}"
+    for wrong in [*(f"exit 0, but {told}" for told in silent), *_wrong(place, case, first, again, expected)]:
+        yield Finding(name, case, operation, wrong, said)
+
+
+def _wrong(place: Place, case: Fault, first: Ended, again: Ended, expected: Any) -> Iterator[str]:
+    """What is not as it must be after a fault and the same command again."""
+    if case.kind in ("kill", "torn"):
+        if first.status != -9:
+            yield f"was not killed: {first.status}"
+    elif first.status is None:
+        yield "was stuck"
+    elif "Traceback" in first.said:
+        yield f"a traceback, exit {first.status}"
+    elif first.status not in (0, 2):
+        yield f"exit {first.status}"
+    elif first.status == 2 and "error: " not in first.said:
+        yield "exit 2 without a sentence"
+    if again.status != 0 or "Traceback" in again.said:
+        yield f"the same command again: exit {again.status}"
+        return
+    yield from (f"after the same command again, {told}" for told in differences(contents(place.store), expected))
+    for path in left_over(place.store):
+        yield f"left over: {path}"
+    for folder in (place.store, place.out):
+        for path in temporaries(folder):
+            yield f"left over: {folder.name}/{path}"
+
+
+def _age(place: Place) -> None:
+    """Make all files two days old: of the files of unfinished work, fresh ones may be another program's."""
+    then = time.time() - TWO_DAYS
+    for folder in (place.store, place.out):
+        for path in folder.rglob("*"):
+            os.utime(path, (then, then))
