@@ -65,7 +65,7 @@ def check(
     everything, skeleton = dataset.train + dataset.test, dataset.skeleton
     views, bodies = [], []
     for sequence in tqdm(everything, desc="check", unit="sequence", disable=None):
-        views += measure([sequence], skeleton, frames=len(sequence))
+        views += measure([sequence], skeleton)
         bodies.append(_body(sequence, skeleton))
     yield from (("note", note) for note in dataset.notes)
     yield _frames(dataset, complete)

@@ -74,18 +74,19 @@ class Finding:
     doubtful: bool = False
 
 
-def measure(sequences: abc.Sequence[Sequence], skeleton: Skeleton, frames: int) -> list[View]:
-    """Measure sequences at evenly spaced frames that count and have detections: so many of each, or all of one.
+def measure(sequences: abc.Sequence[Sequence], skeleton: Skeleton, frames: int | None = None) -> list[View]:
+    """Measure sequences at frames that count and have detections.
 
     Args:
         sequences: of any lengths; those without frames are left out.
         skeleton: of all of them.
-        frames: of each sequence; a shorter one has some of them several times.
+        frames: of each sequence, evenly spaced; a shorter one has some of them several times. None for all.
     """
     views = []
     sequences = [sequence for sequence in sequences if len(sequence)]
-    for begin in range(0, len(sequences), CHUNK):
-        part = sequences[begin : begin + CHUNK]
+    together = 1 if frames is None else CHUNK
+    for begin in range(0, len(sequences), together):
+        part = sequences[begin : begin + together]
         lost = [lost_frames(sequence) for sequence in part]
         rows = [_rows(sequence, absent, frames) for sequence, absent in zip(part, lost, strict=True)]
         views += _measured(part, rows, [int(absent.sum()) for absent in lost], skeleton)
@@ -103,11 +104,11 @@ def lost_frames(sequence: Sequence) -> np.ndarray:
     return lost if sequence.valid is None else lost & sequence.valid
 
 
-def _rows(sequence: Sequence, lost: np.ndarray, frames: int) -> np.ndarray:
+def _rows(sequence: Sequence, lost: np.ndarray, frames: int | None) -> np.ndarray:
     every = np.ones(len(sequence), dtype=bool)
     valid = every if sequence.valid is None else sequence.valid
     rows = np.flatnonzero(next(choice for choice in (valid & ~lost, valid, every) if choice.any()))
-    return rows[np.linspace(0, len(rows) - 1, frames).round().astype(int)]
+    return rows if frames is None else rows[np.linspace(0, len(rows) - 1, frames).round().astype(int)]
 
 
 def _measured(
