@@ -52,7 +52,7 @@ class Index:
             InputError: the file is damaged.
         """
         rows = self._read([*DESCRIBED, "record", *CHECKED], ids)
-        return {row["id"]: self._record(row) for row in rows.to_dict("records")}
+        return {row["id"]: self._record(row) for row in _dicts(rows)}
 
     def add(self, records: Iterable[Record]) -> None:
         """Add records; one with a known id replaces the older one.
@@ -80,7 +80,7 @@ class Index:
     def salvage(self) -> tuple[dict[str, Record], set[str]]:
         """What can still be read: the records, and the ids of all that there were, as far as they are known."""
         try:
-            rows = self._read([*DESCRIBED, "record", *CHECKED], every_schema=True).to_dict("records")
+            rows = _dicts(self._read([*DESCRIBED, "record", *CHECKED], every_schema=True))
         except InputError:
             return {}, set()
         found = {}
@@ -157,8 +157,12 @@ def _parse(source: BinaryIO, columns: list[str], ids: list[str] | None) -> pd.Da
 
 def _with_checksums(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of an older version get what they lack."""
-    made = pd.Series([_checksum(row) for row in rows.to_dict("records")], index=rows.index)
+    made = pd.Series([_checksum(row) for row in _dicts(rows)], index=rows.index)
     return rows.assign(sha256=rows["sha256"].fillna(made))
+
+
+def _dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -29,6 +29,17 @@ def test_records_are_found(older):
         assert (info.title, info.unit, info.higher_is_better) == ("MPJPE", "mm", False)
 
 
+def test_what_is_added_to_it_stands_beside_what_it_has(older):
+    store = Store(older / "store")
+    before = store.records()
+    added = next(iter(before.values())).model_copy(update={"id": "0" * 16})
+    store.add(added)
+    store.fold()
+    assert store.records() == {**before, added.id: added}
+    assert store.measurements.ids() == {path.stem for path in (store.root / "prices").iterdir()}
+    assert not (store.root / "unreadable").exists()
+
+
 def test_a_report_of_it_has_the_numbers_of_then(older):
     then = (older / "results" / "old.csv").read_text()
     result = CliRunner().invoke(

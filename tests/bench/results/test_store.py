@@ -53,6 +53,7 @@ def test_a_device_is_used_together_or_alone(store):
 
 
 def test_a_damaged_index_names_the_way_out(store):
+    store.make()
     store.index.write_bytes(b"not parquet")
     with pytest.raises(InputError, match=r"index\.parquet: is damaged .* --rebuild-index"):
         store.records()
