@@ -36,6 +36,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -54,6 +55,12 @@ from models.errors import InputError, quoted
 FOLDER = Path(__file__).parent
 OLD_KEYS = {"quick": "tiny_overrides", "quick_choice": "tiny_choice", "quick_title": "tiny_title"}
 MOST_EXPERIMENTS = 100_000
+
+FILE_NAME = re.compile(r"[\w .,+@()-]{1,100}")
+"""Of a declared ablation, without its ending: names of tables stand in LaTeX and in names of files."""
+
+RESERVED = ("register",)
+"""Tables that every report has."""
 
 Setting = Sequence[tuple[str, Any]]
 """(key, value) pairs that are set together."""
@@ -210,10 +217,16 @@ def read_all(asked: Sequence[str] = ()) -> list[Ablation]:
     """The ablations with these names, or those that run when none is named.
 
     Raises:
-        InputError: as ``read``.
+        InputError: as ``read``, or two of them would be one table.
     """
     if asked:
-        return [read(name) for name in asked]
+        found = [read(name) for name in dict.fromkeys(asked)]
+        tables = [ablation.name for ablation in found]
+        for twice in (name for name in tables if tables.count(name) > 1):
+            raise InputError(
+                f"two of the ablations are the table {twice!r}: give each a command with an --out of its own"
+            )
+        return found
     return [ablation for ablation in map(read, names()) if ablation.default]
 
 
@@ -221,13 +234,19 @@ def read(name: str) -> Ablation:
     """A declared ablation by name, or any file of the same form by path; with ``=CHOICE``, one of its choices.
 
     Raises:
-        InputError: no such ablation or choice, or a file that does not describe one.
+        InputError: no such ablation or choice, a file that does not describe one, or one that no table can be
+            named after.
     """
     name, equals, choice = name.rpartition("=") if "=" in Path(name).name else (name, "", "")
     is_file = name.endswith((".yaml", ".yml"))
     if not is_file and name not in names():
         raise InputError(f"unknown ablation {name!r}: {suggestion(name, names())}, or give a .yaml file")
-    ablation = _parsed(Path(name) if is_file else FOLDER / f"{name}.yaml")
+    path = Path(name) if is_file else FOLDER / f"{name}.yaml"
+    ablation = _parsed(path)
+    if not FILE_NAME.fullmatch(path.stem) or path.stem in RESERVED:
+        raise InputError(
+            f"{path}: its table would be {path.stem!r}: name the file with up to 100 letters and digits"
+        )
     if not equals:
         return ablation
     if choice not in ablation.choices:
