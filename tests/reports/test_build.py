@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from reports import build as building
 from reports.build import build, compile_pdf
 from reports.document import document
 from reports.figures.accuracy_cost import latency_accuracy
+from reports.figures.style import STYLE
 from reports.page.content import content
 from reports.rules.names import named_for_figures
 from reports.summary import trivial_check
@@ -257,6 +259,7 @@ def test_names_in_figures_are_text_whatever_they_contain(tmp_path):
     written = build(runset(mine=("main", members)), {member.id: member for member in members}, tmp_path)
     assert tmp_path / "figures" / "latency.pdf" in written
     assert "cannot be drawn" not in (tmp_path / "summary.md").read_text()
-    (drawing,) = latency_accuracy([named_for_figures(member) for member in members])
+    with matplotlib.rc_context(STYLE):
+        (drawing,) = latency_accuracy([named_for_figures(member) for member in members])
     legend = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
     assert legend[:3] == ["\u200b_hidden", r"$\frac{$", f"{'x' * 20}…{'x' * 20}"]
