@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
-from bench.results.record import SYMBOLS, Record
-from reports.rules.comparability import AnyEntry, headline, setting, source
+from bench.results.record import SYMBOLS, Described, Record
+from reports.rules.comparability import headline, setting, source
 from reports.rules.entries import Entry
+
+Named = TypeVar("Named", bound=Described)
 
 USES = {
     "none": "No ground-truth pose or trajectory at test time",
@@ -45,7 +48,7 @@ def method_name(entry: Entry) -> str:
     return f"{entry.title} {entry.variant}".strip()
 
 
-def named_for_figures(entry: AnyEntry) -> AnyEntry:
+def named_for_figures(entry: Named) -> Named:
     """The entry under names that a figure has room for: the middle of long ones is left out."""
     names = {name: _short(getattr(entry, name)) for name in ("title", "variant")}
     return entry.model_copy(update=names)

@@ -27,7 +27,11 @@ def warnings(runset: RunSet, records: Sequence[Record], remarks: Sequence[str] =
     failed = any(missing.failed for missing in runset.missing.values())
     found += ["What failed is tried again by the same command with --retry-failed"] * failed
     found += remarks
-    found += dict.fromkeys(text for record in records for text in record.environment.warnings)
+    disturbed: dict[str, list[str]] = {}
+    for record in records:
+        for text in record.environment.warnings:
+            disturbed.setdefault(text, []).append(method_name(record))
+    found += [f"{_first(list(dict.fromkeys(names)))}: {text}" for text, names in disturbed.items()]
     changed = sorted({record.git_commit for record in records if record.git_commit.endswith("+changes")})
     found += [f"Made from a working tree with uncommitted changes: {', '.join(changed)}"] * bool(changed)
     unknown = sum(record.git_commit == "unknown" for record in records)

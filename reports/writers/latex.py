@@ -22,6 +22,9 @@ PAGE_CHARACTERS = 105
 COLUMN_CHARACTERS = 58
 """Characters that fit one column of a two-column page at ``footnotesize``."""
 
+CELL_CHARACTERS = 80
+"""Characters of a cell; columns of text do not break lines."""
+
 PLAIN = re.compile(r"−?[0-9,]+(\.[0-9]+)?")
 """A number that siunitx can align."""
 
@@ -156,7 +159,9 @@ def _latex_body(table: Table, looks: Sequence[_Look]) -> list[str]:
             if lines and previous == "row":
                 lines.append("\\midrule" if level == "section" else "\\addlinespace")
             font = "\\textbf" if level == "section" else "\\textit"
-            lines.append(f"\\multicolumn{{{len(looks)}}}{{@{{}}l}}{{{font}{{{latex(text)}}}}} \\\\")
+            kind = "l" if len(text) <= PAGE_CHARACTERS else "p{\\linewidth}"  # which breaks lines
+            shown = f"{font}{{{latex_breakable(text)}}}"
+            lines.append(f"\\multicolumn{{{len(looks)}}}{{@{{}}{kind}}}{{{shown}}} \\\\")
         else:
             cells = [_latex_cell(cell, look, reasons) for cell, look in zip(row.cells, looks, strict=True)]
             times = next(repeats)
@@ -190,7 +195,7 @@ def _latex_cell(cell: Cell, look: _Look, reasons: dict[str, str]) -> str:
     if look.aligned:
         plain = PLAIN.fullmatch(cell.text)
         return cell.text.replace(",", "").replace("−", "-") if plain else f"{{{latex(cell.text)}}}"
-    text = latex(cell.text)
+    text = latex(_shortened(cell.text))
     if cell.rank:
         text = f"\\textbf{{{text}}}" if cell.rank == 1 else f"\\underline{{{text}}}"
     if cell.spread:
@@ -207,6 +212,12 @@ def _latex_cell(cell: Cell, look: _Look, reasons: dict[str, str]) -> str:
         shown = f"{{\\scriptsize\\,{latex(bracket_of(cell) or look.bracket)}}}"
         text += shown if cell.ahead is not None else f"\\hphantom{{{shown}}}"
     return text
+
+
+def _shortened(text: str) -> str:
+    """A text that a cell has room for: the middle of a long one is left out. The other forms have all of it."""
+    half = CELL_CHARACTERS // 2
+    return text if len(text) <= CELL_CHARACTERS else f"{text[:half]}…{text[-half:]}"
 
 
 def _latex_long(table: Table, head: list[str], specification: str, body: list[str]) -> str:

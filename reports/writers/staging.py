@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -18,7 +19,10 @@ LOCK = ".in-use"
 """A file in each of them that its program holds a lock on."""
 
 OLD_SECONDS = 3600
-"""Age from which a folder without that file is no longer one that another program is just making."""
+"""Age from which what has no such file is no longer something that another program is just making."""
+
+HALF_WRITTEN = re.compile(r"\.(runset\.json|comparison\.\w+)\.[0-9a-f]{8}")
+"""What ``bench.results.files.atomic`` leaves of a killed program."""
 
 
 @contextlib.contextmanager
@@ -29,6 +33,10 @@ def staging(out: Path, prefix: str) -> Iterator[Path]:
     """
     for left in [*out.glob(f"{REPORT}*"), *out.glob(f"{LATEX}*")]:
         _remove_if_left(left)
+    for left in out.glob(".*"):
+        with contextlib.suppress(OSError):
+            if HALF_WRITTEN.fullmatch(left.name) and _age(left) > OLD_SECONDS:
+                left.unlink()
     folder, handle = _make(out, prefix)
     try:
         yield folder
@@ -54,7 +62,7 @@ def _remove_if_left(folder: Path) -> None:
         try:
             handle = os.open(folder / LOCK, os.O_RDWR)
         except FileNotFoundError:
-            if time.time() - folder.stat().st_mtime > OLD_SECONDS:
+            if _age(folder) > OLD_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
             return
         try:
@@ -62,3 +70,8 @@ def _remove_if_left(folder: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
         finally:
             os.close(handle)
+
+
+def _age(path: Path) -> float:
+    """Seconds since it was changed."""
+    return time.time() - path.stat().st_mtime

@@ -1,20 +1,24 @@
 import shutil
 import subprocess
 
+import matplotlib
 import numpy as np
 import pytest
 
 from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
+from bench.results.store import Store
 from models.errors import InputError
 from reports import build as building
 from reports.build import build, compile_pdf
 from reports.document import document
 from reports.figures.accuracy_cost import latency_accuracy
+from reports.figures.style import STYLE
 from reports.page.content import content
 from reports.rules.names import named_for_figures
 from reports.summary import trivial_check
 from reports.writers import latex
+from tests import ROOT
 from tests.reports.made_up import examples, methods_records, prompt_records, record, runset, sampling_records
 
 
@@ -257,6 +261,18 @@ def test_names_in_figures_are_text_whatever_they_contain(tmp_path):
     written = build(runset(mine=("main", members)), {member.id: member for member in members}, tmp_path)
     assert tmp_path / "figures" / "latency.pdf" in written
     assert "cannot be drawn" not in (tmp_path / "summary.md").read_text()
-    (drawing,) = latency_accuracy([named_for_figures(member) for member in members])
+    with matplotlib.rc_context(STYLE):
+        (drawing,) = latency_accuracy([named_for_figures(member) for member in members])
     legend = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
     assert legend[:3] == ["\u200b_hidden", r"$\frac{$", f"{'x' * 20}…{'x' * 20}"]
+
+
+def test_records_of_older_schemas_stand_beside_new_ones(tmp_path):
+    older = RunFiles(ROOT / "tests" / "bench" / "results" / "store_of_50aafb7" / "store")
+    former = Store(older.root).records()
+    assert {made.schema_version for made in former.values()} == {3}
+    records = former | {made.id: made for made in (record("tcn"), record("mixste", warnings=("it was busy",)))}
+    build(runset(mixed=("runs", list(records.values()))), records, tmp_path, older)
+    table = (tmp_path / "tables" / "mixed.csv").read_text()
+    assert all(name in table for name in records)
+    assert "- MixSTE: it was busy\n" in (tmp_path / "summary.md").read_text()

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -49,13 +50,18 @@ def test_what_a_killed_report_left_is_removed_by_the_next_one(tmp_path, prefix):
         assert not list(tmp_path.glob(".*"))
 
 
-def test_what_an_older_version_left_is_removed_once_it_is_old(tmp_path):
-    for name in ("young", "old"):
-        (tmp_path / f"{REPORT}{name}").mkdir()
-    os.utime(tmp_path / f"{REPORT}old", (0, (tmp_path / f"{REPORT}old").stat().st_mtime - OLD_SECONDS - 60))
-    with staging(tmp_path, LATEX):
-        assert not (tmp_path / f"{REPORT}old").exists()
-    assert [path.name for path in tmp_path.iterdir()] == [f"{REPORT}young"]
+def test_what_tells_not_whether_it_is_in_use_is_removed_once_it_is_old(tmp_path):
+    for age in ("young", "old"):
+        (tmp_path / f"{REPORT}{age}").mkdir()
+    for name in ("12345678", "abcdef01"):
+        (tmp_path / f".runset.json.{name}").write_text("{")
+    (tmp_path / ".mine").write_text("x")
+    for name in (f"{REPORT}old", ".runset.json.abcdef01", ".mine"):
+        os.utime(tmp_path / name, (0, time.time() - OLD_SECONDS - 60))
+    with staging(tmp_path, LATEX) as folder:
+        assert {path.name for path in tmp_path.iterdir()} == {
+            f"{REPORT}young", ".runset.json.12345678", ".mine", folder.name,
+        }  # fmt: skip
 
 
 def test_a_folder_goes_with_an_error_too(tmp_path):

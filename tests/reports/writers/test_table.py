@@ -169,6 +169,16 @@ def test_hostile_names_are_escaped_in_every_place(tmp_path):
     assert compile_pdf(tmp_path / "report.tex") is not None
 
 
+def test_a_long_name_is_shortened_in_latex_only_and_a_long_heading_breaks():
+    name, heading = "a" * 60 + "b" * 60, "section: " + "c " * 100
+    table = Table("T", COLUMNS, (Block((Row((Cell(name), Cell("1"), Cell("2"))),), "", heading),))
+    text = to_latex(table, "t")
+    assert f"{'a' * 40}\\dots{{}}{'b' * 40} & 1" in text
+    assert r"\multicolumn{3}{@{}p{\linewidth}}{\textbf{section: c" in text
+    assert name in to_markdown(table)
+    assert name in to_csv(table)
+
+
 def test_captions_of_figures_are_their_first_sentence():
     text = document(
         runset(), [], {}, [("a", "Loss (own; of each. One): by epoch; dots: kept. Data: [x."), ("b", "[(")]
