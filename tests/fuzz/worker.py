@@ -147,11 +147,11 @@ def command(*arguments: str | Path) -> None:
     assert "Aborted" not in result.output, result.output[:500]
     raw = {letter for letter in result.output if not letter.isprintable()} - {"\n", "\t", "\r"}
     assert not raw, f"raw characters {sorted(raw)} on the terminal: {result.output[:1000]!r}"
-    if result.exit_code == 2:
-        lines = [line for line in result.stderr.splitlines() if not line.startswith(("note: ", "warning: "))]
-        usage = bool(lines) and lines[0].startswith("Usage: ")  # the command line's own words, in several lines
-        raise InputError(" ".join(lines) if usage else "\n".join(lines).removeprefix("error: "))
     assert len(result.stderr) < 20 * LONGEST, f"{len(result.stderr):,} characters on stderr"
+    if result.exit_code == 2:
+        _, _, sentence = result.stderr.rpartition("error: ")
+        usage = result.stderr.startswith("Usage: ")  # the command line's own words, in several lines
+        raise InputError(" ".join(result.stderr.split()) if usage else sentence.removesuffix("\n"))
 
 
 def _limit_memory() -> None:
