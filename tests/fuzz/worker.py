@@ -52,12 +52,14 @@ class Reader:
         make: writes good input into an empty folder; called once in a process.
         damage: spoils the input in a copy of that folder.
         read: reads the folder as a user would; it raises ``InputError`` for what it refuses.
+        own_folders: every input gets a folder of another name, because a library keeps databases open by name.
     """
 
     name: str
     make: Callable[[Path], None]
     damage: Callable[[Path, Random], None]
     read: Callable[[Path], None]
+    own_folders: bool = False
 
 
 class Worker:
@@ -67,6 +69,7 @@ class Worker:
         self.readers, self.folder = readers, folder
         self._watch = _Watch(folder)
         self._ready: set[str] = set()
+        self._cases = 0
         (folder / "work").mkdir(parents=True)
         os.chdir(folder / "work")
         for name in ("TMPDIR", "BENCH_CACHE", "MPLCONFIGDIR", "XDG_CACHE_HOME", "HOME"):
@@ -101,8 +104,9 @@ class Worker:
         return Outcome("finding", f"code was run: {seen + sung}"[:3000]) if seen or sung else outcome
 
     def _copy(self, name: str) -> Path:
-        case = self.folder / "case" / name
-        shutil.rmtree(case, ignore_errors=True)
+        shutil.rmtree(self.folder / "case", ignore_errors=True)
+        self._cases += 1
+        case = self.folder / "case" / (f"{name} {self._cases}" if self.readers[name].own_folders else name)
         shutil.copytree(self.folder / "good" / name, case)
         return case
 
