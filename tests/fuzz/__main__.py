@@ -63,7 +63,7 @@ class Process:
             if failed is not None:
                 return failed
             self._ready.add(reader)
-        self.last = self._place / "case" / reader
+        self.last = self._place / "case"
         return self._ask(self._patience, "run", reader, seed)
 
     def close(self) -> None:

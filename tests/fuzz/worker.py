@@ -52,12 +52,14 @@ class Reader:
         make: writes good input into an empty folder; called once in a process.
         damage: spoils the input in a copy of that folder.
         read: reads the folder as a user would; it raises ``InputError`` for what it refuses.
+        own_folders: every input gets a folder of another name, because a library keeps databases open by name.
     """
 
     name: str
     make: Callable[[Path], None]
     damage: Callable[[Path, Random], None]
     read: Callable[[Path], None]
+    own_folders: bool = False
 
 
 class Worker:
@@ -67,6 +69,7 @@ class Worker:
         self.readers, self.folder = readers, folder
         self._watch = _Watch(folder)
         self._ready: set[str] = set()
+        self._cases = 0
         (folder / "work").mkdir(parents=True)
         os.chdir(folder / "work")
         for name in ("TMPDIR", "BENCH_CACHE", "MPLCONFIGDIR", "XDG_CACHE_HOME", "HOME"):
@@ -101,8 +104,9 @@ class Worker:
         return Outcome("finding", f"code was run: {seen + sung}"[:3000]) if seen or sung else outcome
 
     def _copy(self, name: str) -> Path:
-        case = self.folder / "case" / name
-        shutil.rmtree(case, ignore_errors=True)
+        shutil.rmtree(self.folder / "case", ignore_errors=True)
+        self._cases += 1
+        case = self.folder / "case" / (f"{name} {self._cases}" if self.readers[name].own_folders else name)
         shutil.copytree(self.folder / "good" / name, case)
         return case
 
@@ -147,11 +151,11 @@ def command(*arguments: str | Path) -> None:
     assert "Aborted" not in result.output, result.output[:500]
     raw = {letter for letter in result.output if not letter.isprintable()} - {"\n", "\t", "\r"}
     assert not raw, f"raw characters {sorted(raw)} on the terminal: {result.output[:1000]!r}"
-    if result.exit_code == 2:
-        lines = [line for line in result.stderr.splitlines() if not line.startswith(("note: ", "warning: "))]
-        usage = bool(lines) and lines[0].startswith("Usage: ")  # the command line's own words, in several lines
-        raise InputError(" ".join(lines) if usage else "\n".join(lines).removeprefix("error: "))
     assert len(result.stderr) < 20 * LONGEST, f"{len(result.stderr):,} characters on stderr"
+    if result.exit_code == 2:
+        _, _, sentence = result.stderr.rpartition("error: ")
+        usage = result.stderr.startswith("Usage: ")  # the command line's own words, in several lines
+        raise InputError(" ".join(result.stderr.split()) if usage else sentence.removesuffix("\n"))
 
 
 def _limit_memory() -> None:

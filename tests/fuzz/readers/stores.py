@@ -168,5 +168,5 @@ READERS = (
     Reader("index", _make_small_store, _damage_index, _read_index),
     Reader("run set", _make_small_store, _damage_run_set, _compare),
     Reader("arrays", _make_small_store, _damage_arrays, _read_arrays),
-    Reader("MLflow record", _make_store, _damage_tracked, _rebuild_index),
+    Reader("MLflow record", _make_store, _damage_tracked, _rebuild_index, own_folders=True),
 )
