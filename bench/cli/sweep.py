@@ -25,6 +25,7 @@ from bench.sweep.dry_run import dry_run_lines, search_lines
 from bench.sweep.executors import executor_for
 from bench.sweep.executors.base import Executor, Request
 from bench.sweep.search import Found, Space, search
+from bench.sweep.studies import open_studies
 
 
 def run_and_report(
@@ -54,6 +55,8 @@ def run_and_report(
             for line in [*dry_run_lines(pending, store, executor.slots), *search_lines(searches)]:
                 typer.echo(line)
             return
+        if searches:
+            open_studies(store.root)  # what is wrong with their database is said before anything is computed
         outcome = sweep.run(jobs, store, request.device, executor, request.retry_failed)
         found = {name: search(space, store, request.device, executor) for name, space in searches.items()}
     if first_process():

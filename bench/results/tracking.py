@@ -3,35 +3,90 @@
 A record becomes parameters (what is not set is left out), metrics (one per metric and aggregation at the last
 denoising step; MPJPE with its interval, and its mean and its bound at every step, as MLflow's step), tags, and
 artifacts (``experiment.yaml``, ``record.json``, the arrays that lie beside it).
+
+Where several stores log to one MLflow, no lock is theirs in common. A run is therefore claimed: it is made, and
+kept only if no older one of the same evaluation is there, when it was made and again before it is finished.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 import logging
 import os
+import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING
 
-from filelock import FileLock
+from pydantic import ValidationError
 
 from bench.config.experiment import Experiment
+from bench.results.addresses import folder_of, is_database, sqlite_address
+from bench.results.connection import Service, say, warn_of_network
+from bench.results.mlflow_files import EXPERIMENT_NAME, follow_store, make_database, remove_misread_folder
 from bench.results.record import Record
+from bench.results.run_content import (
+    evaluation_metrics,
+    evaluation_tags,
+    parameters,
+    run_name,
+    training_metrics,
+    training_tags,
+)
 from models.errors import InputError
 
-EXPERIMENT_NAME = "lifting-bench"
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
-CURVES = ("P-Agg", "J-Best")
-"""Aggregations whose MPJPE is logged at every step. MLflow is slow with many metrics; record.json has all."""
+DEAD_SECONDS = 150.0
+"""After so long a run that another store began is taken for left behind; longer than anyone waits for MLflow."""
 
-WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Before each further try where the store cannot be reached."""
+POLL_SECONDS = 1.0
+"""Between looks at a run that another store is logging."""
 
-Result = TypeVar("Result")
+TOLD_SECONDS = 5
+"""After so long it is said what is waited for, and once more after ten times as long."""
+
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""Settings of MLflow, unless the user has made them: nothing is sent, and nothing but results is printed."""
+
+LOGGED_BY, CHECKSUM, NEW = "bench.logged_by", "bench.record_sha256", "bench.new"
+"""Tags: which store logs a run, the checksum of its record.json, whether an experiment is to be filled yet."""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What MLflow holds.
+
+    Attributes:
+        records: that could be read.
+        unreadable: why others could not, by id of the record.
+    """
+
+    records: list[Record]
+    unreadable: Mapping[str, str]
+
+
+class UnreadableError(OSError):
+    """The record of a finished run is missing or damaged, or another version of the suite wrote it."""
+
+
+def tracking_service(folder: Path) -> Service:
+    """MLflow's store at ``MLFLOW_TRACKING_URI``, or as a SQLite file in ``folder``."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it says is said here
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    return Service("MLflow store", given or sqlite_address(folder / "mlflow.db"), "MLFLOW_TRACKING_URI")
 
 
 class Tracker:
@@ -39,40 +94,42 @@ class Tracker:
 
     Attributes:
         uri: of the store.
+        service: the same, as it is shown to the user.
+        is_new: whether the store has not been given yet what was finished before it was made.
+
+    Raises:
+        InputError: the store cannot be reached or is refused.
     """
 
     def __init__(self, folder: Path) -> None:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("DO_NOT_TRACK", "true")
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        database = folder.absolute() / "mlflow.db"
-        given = os.environ.get("MLFLOW_TRACKING_URI")
-        self.uri = given or f"sqlite:///{database}"
-        artifacts = None if given else (folder.absolute() / "artifacts").as_uri()
+        self.service = tracking_service(folder)
+        self.uri = self.service.address
+        self._folder = folder.absolute()
+        self._own = not os.environ.get("MLFLOW_TRACKING_URI")
+        self._logs = f"{platform.node()}:{self._folder}"
         self._training_runs: dict[str, str] = {}
-        self._with_retries(lambda: self._open(None if given else database, artifacts))
+        self.is_new = self.service.open(self._open)
+        warn_of_network(self.service)
 
-    def _open(self, database: Path | None, artifacts: str | None) -> None:
-        import mlflow
+    def end_new(self) -> None:
+        """Keep in mind that the store has been given what was finished before it was made."""
+        self.service.patiently(lambda: self._client.set_experiment_tag(self._experiment, NEW, "no"))
+        self.is_new = False
 
-        if database is not None:
-            make_database(database)
-        self._client = mlflow.MlflowClient(self.uri)
-        found = self._client.get_experiment_by_name(EXPERIMENT_NAME)
-        if found is None:
-            self._experiment = self._client.create_experiment(EXPERIMENT_NAME, artifact_location=artifacts)
-        else:
-            self._experiment = found.experiment_id
-
-    def records(self, ids: Container[str] | None = None) -> list[Record]:
+    def records(self, ids: Container[str] | None = None) -> Logged:
         """The finished records of these evaluations, as far as the store has them; of all by default.
 
         All of thousands are slow: the index exists for that.
+
+        Raises:
+            InputError: the store cannot be reached.
         """
-        return self._with_retries(lambda: self._records(ids))
+        return self.service.patiently(lambda: self._records(ids))
 
     def log(self, record: Record, files: Sequence[Path]) -> Record:
         """Log an evaluation, once however often it is tried; its run is marked finished when everything is stored.
+
+        The caller holds the lock "log" of the store: unfinished runs of this store are taken for left behind.
 
         Returns:
             The record with the id of its run.
@@ -80,110 +137,184 @@ class Tracker:
         Raises:
             InputError: the store cannot be reached or written; the run is then not marked finished.
         """
-        return self._with_retries(lambda: self._log(record, files))
+        return self.service.patiently(lambda: self._log(record, files))
 
-    def _records(self, ids: Container[str] | None) -> list[Record]:
+    def _open(self) -> bool:
+        import mlflow
+
+        if self._own:
+            make_database(self._folder / "mlflow.db")
+            follow_store(self._folder / "mlflow.db", self._artifacts)
+        self._client = mlflow.MlflowClient(self.uri)
+        found = self._client.get_experiment_by_name(EXPERIMENT_NAME)
+        if self._own:
+            remove_misread_folder(self._folder / "mlflow.db")
+        if found is None:
+            # A server has its own place for artifacts; for a database MLflow would take the working directory.
+            place = self._artifacts.as_uri() if is_database(self.uri) else None
+            self._experiment = self._client.create_experiment(EXPERIMENT_NAME, place, tags={NEW: "yes"})
+            return True
+        self._experiment = found.experiment_id
+        self._refuse_lost_artifacts(folder_of(found.artifact_location))
+        return found.tags.get(NEW) == "yes"
+
+    @property
+    def _artifacts(self) -> Path:
+        return self._folder / "artifacts"
+
+    def _refuse_lost_artifacts(self, place: Path | None) -> None:
+        """Refuse to go on where artifacts lie in a folder that this machine does not have."""
+        if self._own or place is None or place.is_dir():
+            return
+        if self._client.search_runs([self._experiment], "tags.`bench.kind` = 'evaluation'", max_results=1):
+            raise InputError(
+                f"{self.service.shown}: its artifacts lie in {place}, which this machine does not have; mount "
+                "that folder here, or log to another store by MLFLOW_TRACKING_URI"
+            )
+
+    def _records(self, ids: Container[str] | None) -> Logged:
         runs = self._search("attributes.status = 'FINISHED' and tags.`bench.kind` = 'evaluation'")
-        wanted = [run for run in runs if ids is None or run.data.tags["bench.id"] in ids]
-        found = [self._read(run.info.run_id) for run in wanted]
-        return [record for record in found if record is not None]
+        found: dict[str, Record] = {}
+        unreadable: dict[str, str] = {}
+        for run in sorted(runs, key=_age):
+            name = run.data.tags.get("bench.id", f"run {run.info.run_id}")
+            if name in found or (ids is not None and name not in ids):
+                continue
+            try:
+                found[name] = self._read(run)
+            except UnreadableError as error:
+                unreadable[name] = f"run {run.info.run_id}: {error}"
+        return Logged(list(found.values()), {name: why for name, why in unreadable.items() if name not in found})
 
     def _log(self, record: Record, files: Sequence[Path]) -> Record:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+        tags = {**evaluation_tags(record), "mlflow.parentRunId": self._training_run(record)}
 
-        done = self._finished_run(f"tags.`bench.id` = '{record.id}'")
-        known = self._read(done) if done else None
-        if known is not None:
-            return known
-        tags = {
-            "bench.kind": "evaluation",
-            "bench.id": record.id,
-            "bench.training_id": record.training_id,
-            "mlflow.parentRunId": self._training_run(record),
-            "git.commit": record.git_commit,
-            "data.hash": record.data.fingerprint,
-            "data.label": record.data.label,
-            "device": record.environment.device,
-            "conditions": record.conditions.model_dump_json(),
-        }
-        run = self._client.create_run(self._experiment, tags=tags, run_name=_name(record))
-        run_id = run.info.run_id
-        logged = record.model_copy(update={"mlflow_run_id": run_id})
-        self._log_batch(run_id, _metrics(logged), _flat(logged.experiment))
-        with tempfile.TemporaryDirectory() as folder:
-            artifacts = Path(folder)
-            (artifacts / "experiment.yaml").write_text(Experiment.from_record(logged.experiment).to_yaml())
-            (artifacts / "record.json").write_text(logged.model_dump_json(indent=1))
-            for path in files:
-                shutil.copy(path, artifacts)
-            get_artifact_repository(run.info.artifact_uri, self.uri).log_artifacts(folder)
-        self._client.set_terminated(run_id)
-        return logged
+        def fill(run: Run) -> None:
+            logged = record.model_copy(update={"mlflow_run_id": run.info.run_id})
+            text = logged.model_dump_json(indent=1)
+            checksum = hashlib.sha256(text.encode()).hexdigest()
+            self._log_batch(run, evaluation_metrics(logged), parameters(logged.experiment), {CHECKSUM: checksum})
+            described = Experiment.from_record(logged.experiment).to_yaml()
+            self._log_files(run, {"experiment.yaml": described, "record.json": text}, files)
+
+        run = self._once(f"tags.`bench.id` = '{record.id}'", tags, run_name(record), fill, self._is_readable)
+        return self._read(run)
 
     def _training_run(self, record: Record) -> str:
         """Id of the run of a record's training, made when there is none yet."""
-        if record.training_id not in self._training_runs:
-            wanted = f"tags.`bench.kind` = 'training' and tags.`bench.training_id` = '{record.training_id}'"
-            self._training_runs[record.training_id] = self._finished_run(wanted) or self._log_training(record)
-        return self._training_runs[record.training_id]
-
-    def _log_training(self, record: Record) -> str:
-        tags = {"bench.kind": "training", "bench.training_id": record.training_id, "git.commit": record.git_commit}
-        name = f"train {_name(record)}"
-        run = self._client.create_run(self._experiment, tags=tags, run_name=name)
-        run_id = run.info.run_id
-        training = record.training
-        curve = [("train.loss", epoch, loss) for epoch, loss in enumerate(training.loss, 1)]
-        curve += [
-            ("validation.mpjpe", round(epoch * training.steps / training.epochs), value)
-            for epoch, value in training.validation_mpjpe
-        ]
-        curve += [("train.seconds", 0, record.training.total_seconds)]
         described = {key: record.experiment[key] for key in ("method", "data", "training")}
-        self._log_batch(run_id, curve, _flat(described))
-        self._client.set_terminated(run_id)
-        return run_id
 
-    def _finished_run(self, wanted: str) -> str | None:
-        """Id of the finished run that a filter finds; runs that an interruption left unfinished are deleted."""
-        finished = None
-        for run in self._search(wanted):
-            if run.info.status == "FINISHED" and finished is None:
-                finished = run.info.run_id
-            elif run.info.status != "FINISHED":
-                self._client.delete_run(run.info.run_id)
-        return finished
+        def fill(run: Run) -> None:
+            self._log_batch(run, training_metrics(record), parameters(described))
 
-    def _with_retries(self, action: Callable[[], Result]) -> Result:
-        """Try again for a while where MLflow, its database or its disk fails; then say so in one sentence."""
+        name = record.training_id
+        if name not in self._training_runs:
+            wanted = f"tags.`bench.kind` = 'training' and tags.`bench.training_id` = '{name}'"
+            run = self._once(wanted, training_tags(record), f"train {run_name(record)}", fill)
+            self._training_runs[name] = run.info.run_id
+        return self._training_runs[name]
+
+    def _once(
+        self,
+        wanted: str,
+        tags: Mapping[str, str],
+        name: str,
+        fill: Callable[[Run], None],
+        counts: Callable[[Run], bool] = lambda run: True,
+    ) -> Run:
+        """The one finished run that a filter finds and that counts; made and filled where there is none."""
+        while True:
+            if (finished := self._finished(wanted, counts)) is not None:
+                return finished
+            run = self._client.create_run(self._experiment, tags={**tags, LOGGED_BY: self._logs}, run_name=name)
+            if self._leads(run, wanted, counts):
+                fill(run)
+                if self._leads(run, wanted, counts):
+                    self._client.set_terminated(run.info.run_id)
+                    return self._client.get_run(run.info.run_id)
+            self._delete(run)
+
+    def _finished(self, wanted: str, counts: Callable[[Run], bool]) -> Run | None:
+        """The finished run that a filter finds; others that live are waited for, those left behind are deleted."""
+        seen: dict[str, float] = {}
+        while True:
+            runs = sorted(self._search(wanted), key=_age)
+            for run in runs:
+                if run.info.status == "FINISHED" and counts(run):
+                    return run
+            unfinished = [run for run in runs if run.info.status != "FINISHED"]
+            left = [run for run in unfinished if self._is_left(run, seen)]
+            for run in left:
+                self._delete(run)
+            if len(left) == len(unfinished):
+                return None
+            time.sleep(POLL_SECONDS)
+
+    def _is_left(self, run: Run, seen: dict[str, float]) -> bool:
+        """Whether nobody logs an unfinished run any more; ``seen``: when this program first saw each."""
+        by = run.data.tags.get(LOGGED_BY)
+        if run.info.status != "RUNNING" or by == self._logs or (by is None and self._own):
+            return True
+        waited = time.monotonic() - seen.setdefault(run.info.run_id, time.monotonic())
+        if int(waited) in (TOLD_SECONDS, 10 * TOLD_SECONDS):
+            say(
+                f"waiting for {by or 'another store'} ({waited:.0f} s, passed over after {DEAD_SECONDS:.0f} s), "
+                f"which logs the same to {self.service.shown}"
+            )
+        return waited > DEAD_SECONDS
+
+    def _leads(self, run: Run, wanted: str, counts: Callable[[Run], bool]) -> bool:
+        """Whether a run is the one to be kept: it is there, none is finished, and none that runs is older."""
+        runs = sorted(self._search(wanted), key=_age)
+        if any(other.info.status == "FINISHED" and counts(other) for other in runs):
+            return False
+        running = [other.info.run_id for other in runs if other.info.status == "RUNNING"]
+        return bool(running) and running[0] == run.info.run_id
+
+    def _delete(self, run: Run) -> None:
+        """Delete a run; another program may have done so."""
         from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
 
-        for wait in (*WAITS_SECONDS, None):
-            try:
-                return action()
-            except (MlflowException, SQLAlchemyError, OSError) as error:
-                if wait is None:
-                    reason = str(error).split("\n")[0]
-                    raise InputError(
-                        f"MLflow store {self.uri}: {reason}; check the disk and MLFLOW_TRACKING_URI, then run the "
-                        "same command again: what is finished is kept and logged then"
-                    ) from error
-                time.sleep(wait)
-        raise AssertionError
+        try:
+            self._client.delete_run(run.info.run_id)
+        except MlflowException:
+            if self._client.get_run(run.info.run_id).info.lifecycle_stage != "deleted":
+                raise
 
-    def _log_batch(self, run_id: str, metrics: list[tuple[str, int, float]], params: dict[str, str]) -> None:
-        from mlflow.entities import Metric, Param
+    def _log_batch(
+        self,
+        run: Run,
+        metrics: list[tuple[str, int, float]],
+        params: dict[str, str],
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        from mlflow.entities import Metric, Param, RunTag
 
         now = int(time.time() * 1000)
         self._client.log_batch(
-            run_id,
+            run.info.run_id,
             metrics=[Metric(key, value, now, step) for key, step, value in metrics],
             params=[Param(key, value) for key, value in params.items()],
+            tags=[RunTag(key, value) for key, value in (tags or {}).items()],
         )
 
-    def _search(self, wanted: str) -> list[Any]:
-        found: list[Any] = []
+    def _log_files(self, run: Run, texts: Mapping[str, str], files: Sequence[Path]) -> None:
+        """Keep files as artifacts; of the store's own MLflow beside it, wherever the store has been moved to."""
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = self._artifacts_of(run) if self._own else Path(temporary)
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, text in texts.items():
+                (folder / name).write_text(text, encoding="utf-8")
+            for path in files:
+                shutil.copyfile(path, folder / path.name)
+            if not self._own:
+                self._client.log_artifacts(run.info.run_id, str(folder))
+
+    def _artifacts_of(self, run: Run) -> Path:
+        return self._artifacts / run.info.run_id / "artifacts"
+
+    def _search(self, wanted: str) -> list[Run]:
+        found: list[Run] = []
         token = None
         while True:
             page = self._client.search_runs([self._experiment], wanted, max_results=1000, page_token=token)
@@ -192,69 +323,51 @@ class Tracker:
             if not token:
                 return found
 
-    def _read(self, run_id: str) -> Record | None:
-        import mlflow
+    def _is_readable(self, run: Run) -> bool:
+        try:
+            self._read(run)
+        except UnreadableError:
+            return False
+        return True
+
+    def _read(self, run: Run) -> Record:
+        """The record of a finished run.
+
+        Raises:
+            UnreadableError: it has none that this version can read.
+        """
+        text = self._record_text(run)
+        checksum = run.data.tags.get(CHECKSUM)
+        if checksum is not None and hashlib.sha256(text).hexdigest() != checksum:
+            raise UnreadableError("its record.json is damaged: the checksum differs")
+        try:
+            return Record.model_validate_json(text)
+        except ValidationError as error:
+            count = error.error_count()
+            raise UnreadableError(
+                f"its record.json is damaged or of another version of the suite ({count} fields differ)"
+            ) from None
+
+    def _record_text(self, run: Run) -> bytes:
         from mlflow.exceptions import MlflowException
 
-        uri = self._client.get_run(run_id).info.artifact_uri
+        if self._own:
+            try:
+                return (self._artifacts_of(run) / "record.json").read_bytes()
+            except FileNotFoundError as error:
+                raise UnreadableError(f"{error.filename} is missing") from None
         try:
-            text = mlflow.artifacts.load_text(f"{uri}/record.json")
+            with tempfile.TemporaryDirectory() as temporary:
+                return Path(
+                    self._client.download_artifacts(run.info.run_id, "record.json", temporary)
+                ).read_bytes()
         except (MlflowException, OSError):
-            return None
-        return Record.model_validate_json(text)
+            names = {artifact.path for artifact in self._client.list_artifacts(run.info.run_id)}
+            if "record.json" in names:
+                raise
+            raise UnreadableError(f"{run.info.artifact_uri}/record.json is missing") from None
 
 
-def make_database(path: Path) -> None:
-    """Make a SQLite file with MLflow's tables, if there is none yet.
-
-    It is made under another name first, so that an interruption leaves no half-made database.
-    """
-    import mlflow
-
-    with FileLock(path.with_suffix(".lock")):
-        if path.exists():
-            return
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.unlink(missing_ok=True)
-        mlflow.MlflowClient(f"sqlite:///{unfinished}").get_experiment_by_name(EXPERIMENT_NAME)
-        os.replace(unfinished, path)
-
-
-def _name(record: Record) -> str:
-    variant = f" {record.variant}" if record.variant else ""
-    return f"{record.title}{variant} {record.preset} {record.data.name}/{record.data.test_detections}"
-
-
-def _metrics(record: Record) -> list[tuple[str, int, float]]:
-    metrics = []
-    for value in record.values:
-        key, last = f"{value.metric}/{value.aggregation or 'deterministic'}", value.step == record.conditions.steps
-        if last or (value.metric == "mpjpe" and value.aggregation in CURVES):
-            metrics.append((key, value.step, value.action_mean))
-        if last and value.metric == "mpjpe":
-            metrics += [(f"{key}/low", value.step, value.low), (f"{key}/high", value.step, value.high)]
-    cost = record.cost
-    costs = {
-        "parameters": cost.parameters,
-        "frozen_parameters": cost.frozen_parameters,
-        "flops_per_window": cost.flops_per_window,
-        "latency_median_ms": cost.latency.median_ms,
-        "latency_p95_ms": cost.latency.p95_ms,
-        "latency_ms_per_frame": cost.latency.ms_per_frame,
-        "throughput_windows_per_s": cost.latency.throughput_windows_per_s,
-        "peak_memory_mb": cost.peak_memory_mb,
-        "added_memory_mb": cost.added_memory_mb,
-        "energy_j": cost.energy_j,
-        "percent_of_peak": cost.percent_of_peak,
-    }
-    return metrics + [(f"cost/{name}", 0, float(value)) for name, value in costs.items() if value is not None]
-
-
-def _flat(description: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, value in description.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        elif value is not None:
-            flat[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value)
-    return flat
+def _age(run: Run) -> tuple[int, str]:
+    """Sorts runs from the oldest to the newest, alike for all programs."""
+    return run.info.start_time, run.info.run_id

@@ -24,6 +24,7 @@ from bench.job.task import Task, TaskStatus, first_process, record_failure
 from bench.measure.environment import device_label
 from bench.results.cost import Measurement
 from bench.results.record import Failure, Record
+from bench.results.recovery import log_again, warn_of_unreadable
 from bench.results.store import Store
 from bench.results.tracking import Tracker
 from bench.sweep.executors.base import Executor
@@ -83,6 +84,8 @@ def run(
     if pending.left:
         store.make()
         tracker = Tracker(store.root)
+        if tracker.is_new and first_process():
+            log_again(tracker, store)
         _add_logged(pending, tracker, store)
         done = run_tasks(pending.tasks(), executor, store, executor.slots, pending.end_task)
         trained = sum(task.kind == "train" for task in done)
@@ -247,9 +250,10 @@ def _add_logged(pending: PendingWork, tracker: Tracker, store: Store) -> None:
     if store.index.exists() and "MLFLOW_TRACKING_URI" not in os.environ:
         return
     found = tracker.records({job.id for job in pending.left})
-    for record in found:
+    warn_of_unreadable(tracker, found)
+    for record in found.records:
         store.add(record)
-    pending.add_finished(record.id for record in found)
+    pending.add_finished(record.id for record in found.records)
 
 
 def _headline(record: Record) -> str:

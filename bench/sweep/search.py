@@ -7,12 +7,11 @@ measured first, with fresh weights; where that already decides, it is neither tr
 
 from __future__ import annotations
 
-import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -23,11 +22,13 @@ from bench.config.parsing import Frozen
 from bench.job.identities import PROTOCOL_VERSION
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.resolve import Job, resolve
+from bench.results.connection import say
 from bench.results.cost import Measurement
 from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.sweep.executors.base import Executor
 from bench.sweep.run import measure_costs, place_of, run
+from bench.sweep.studies import GRACE_SECONDS, heartbeat, open_studies, studies_service
 from models.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial, Trial
-
-HEARTBEAT_SECONDS = 10
-GRACE_SECONDS = 60
-"""A trial without a sign of life for so long is tried again, by whichever program asks next."""
 
 
 class Search(Frozen):
@@ -95,7 +92,7 @@ def search(space: Space, store: Store, device: str, executor: Executor) -> Found
         batch = trials.ask(executor.slots)
         if not batch:
             break
-        with trials.heartbeat(batch):
+        with heartbeat(trials.storage, trials.study, batch):
             trials.run(batch)
     return trials.found()
 
@@ -150,8 +147,9 @@ class _Trials:
     def __init__(self, space: Space, store: Store, device: str, executor: Executor) -> None:
         self.space, self.store, self.device, self.executor = space, store, device, executor
         self.where = place_of(executor, device)
-        self.storage = _storage(store)
-        self.study = _study(space, self.storage, self.where)
+        self.service = studies_service(store.root)
+        self.storage = open_studies(store.root)
+        self.study = self.service.patiently(lambda: _study(space, self.storage, self.where))
         self.contents = StoreContents(store)
         self.jobs: dict[int, Job] = {}
         self.no_experiments: dict[int, str] = {}
@@ -161,48 +159,30 @@ class _Trials:
         """The next trials, as many as may be tried at once; none when all have been."""
         import optuna
 
-        optuna.storages.fail_stale_trials(self.study)
+        self.service.patiently(lambda: optuna.storages.fail_stale_trials(self.study))
         asked: list[Trial] = []
         while len(asked) < most:
-            states = [trial.state for trial in self.study.get_trials(deepcopy=False)]
+            states = [trial.state for trial in self._all()]
             waiting = optuna.trial.TrialState.WAITING in states
             begun = sum(state != optuna.trial.TrialState.WAITING for state in states)
             sampler = self.study.sampler
             exhausted = isinstance(sampler, optuna.samplers.GridSampler) and sampler.is_exhausted(self.study)
             if not waiting and (begun >= self.space.how.trials or exhausted):
                 break
-            trial = self.study.ask()
-            for name, values in self.space.axes.items():
-                trial.suggest_categorical(name, list(range(values)))
+            trial = self.service.patiently(self.study.ask)
+            self.service.patiently(partial(self._choose, trial))
             asked.append(trial)
         return asked
 
-    @contextmanager
-    def heartbeat(self, trials: list[Trial]) -> Iterator[None]:
-        """Signs of life of trials while they run, without which other programs take them over."""
-        over = threading.Event()
-        study = self.storage.get_study_id_from_name(self.study.study_name)
-        ids = [self.storage.get_trial_id_from_study_id_trial_number(study, trial.number) for trial in trials]
+    def _choose(self, trial: Trial) -> None:
+        for name, values in self.space.axes.items():
+            trial.suggest_categorical(name, list(range(values)))
 
-        def beat() -> None:
-            while True:
-                for trial_id in ids:
-                    self.storage.record_heartbeat(trial_id)
-                if over.wait(HEARTBEAT_SECONDS):
-                    return
-
-        thread = threading.Thread(target=beat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+    def _all(self) -> list[FrozenTrial]:
+        return self.service.patiently(lambda: self.study.get_trials(deepcopy=False))
 
     def run(self, trials: list[Trial]) -> None:
         """Measure costs, leave out what is dominated, run the others, and tell the study."""
-        from optuna.trial import TrialState
-
         jobs = {trial.number: job for trial in trials if (job := self._job(trial)) is not None}
         self._learn_records()
         measured = measure_costs(jobs.values(), self.store, self.device, self.executor, self.contents)
@@ -221,9 +201,9 @@ class _Trials:
         for trial in trials:
             job = chosen.get(trial.number)
             if job is not None and job.id in outcome.records:
-                self.study.tell(trial, best(outcome.records[job.id]))
+                self._tell(trial, "COMPLETE", best(outcome.records[job.id]))
             elif job is not None:
-                self.study.tell(trial, state=TrialState.FAIL)
+                self._tell(trial, "FAIL")
 
     def found(self) -> Found:
         """All trials that are over or under way, also of other programs, and why some have no record."""
@@ -241,8 +221,7 @@ class _Trials:
         return Found(tuple(tried), missing)
 
     def _begun(self) -> list[FrozenTrial]:
-        trials = self.study.get_trials(deepcopy=False)
-        return [trial for trial in trials if trial.params.keys() == set(self.space.axes)]
+        return [trial for trial in self._all() if trial.params.keys() == set(self.space.axes)]
 
     def _job(self, trial: Trial | FrozenTrial) -> Job | None:
         """What a trial tries; None for a choice that is no experiment."""
@@ -267,10 +246,31 @@ class _Trials:
 
     def _end(self, trial: Trial, state: Literal["FAIL", "PRUNED"], reason: str) -> None:
         """End a trial that is not run."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        with suppress(UpdateFinishedTrialError):
+            self.service.patiently(lambda: trial.set_user_attr("reason", reason))
+        self._tell(trial, state)
+
+    def _tell(
+        self, trial: Trial, state: Literal["COMPLETE", "FAIL", "PRUNED"], values: Sequence[float] | None = None
+    ) -> None:
+        """Tell the study how a trial ended, unless another program that took this one for dead has ended it."""
+        from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
-        trial.set_user_attr("reason", reason)
-        self.study.tell(trial, state=TrialState[state])
+        def tell() -> TrialState:
+            return self.study.tell(trial, values, state=TrialState[state], skip_if_finished=True).state
+
+        try:
+            ended = self.service.patiently(tell)
+        except UpdateFinishedTrialError:
+            ended = TrialState.FAIL
+        if ended != TrialState[state]:
+            say(
+                f"trial {trial.number} was taken over by another program, as it gave no sign of life for "
+                f"{GRACE_SECONDS} s; its results are kept"
+            )
 
     def _reason_to_prune(self, better: Record) -> str:
         """Why a trial is not run, in words: what it hopes for is dominated by this record."""
@@ -278,22 +278,6 @@ class _Trials:
         name = " ".join(filter(None, (better.title, better.variant)))
         share = f"{self.space.how.margin:.0%}"
         return f"pruned: {name} ({size}) is no slower, no larger and {share} better than the best so far"
-
-
-def _storage(store: Store) -> RDBStorage:
-    import optuna
-    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    for kind in (optuna.exceptions.ExperimentalWarning, UserWarning):
-        warnings.filterwarnings("ignore", category=kind, module="bench.sweep.search|optuna")
-    return RDBStorage(
-        f"sqlite:///{store.root.absolute() / 'studies.db'}",
-        engine_kwargs={"connect_args": {"timeout": GRACE_SECONDS}},
-        heartbeat_interval=HEARTBEAT_SECONDS,
-        grace_period=GRACE_SECONDS,
-        heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
-    )
 
 
 def _study(space: Space, storage: RDBStorage, where: str) -> Study:

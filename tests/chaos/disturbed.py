@@ -14,7 +14,7 @@ from bench.config.experiment import parse
 from bench.config.registry import METHODS
 from bench.job import pipeline
 from bench.job.resolve import resolve
-from bench.results import tracking
+from bench.results import connection
 from bench.results.store import Store
 from bench.sweep import run as sweep
 from bench.sweep.executors.processes import Processes
@@ -45,7 +45,7 @@ if __name__ in ("__main__", "__mp_main__"):  # the program, and its workers
     METHODS.own["toy"] = "tests.bench.toy:Toy"
     bench.data.load = toy.dataset
     pipeline.TINY_LATENCY_SECONDS = 0.001
-    tracking.WAITS_SECONDS = (0.5, 1.0, 2.0)
+    connection.PATIENCE_SECONDS = 10.0
     sweep.MOST_TRIES = 50
     os.fsync = fsync
 

@@ -1,26 +1,32 @@
 """MLflow holds every record once, also when it is away for a while or when logging is interrupted."""
 
 import json
+import shutil
+import threading
 
 import mlflow
 import pytest
 
-from bench.results import tracking
+from bench.results import connection, tracking
+from bench.results.addresses import folder_of, sqlite_address
+from bench.results.mlflow_files import EXPERIMENT_NAME
 from bench.results.store import Store
 from bench.results.tracking import Tracker
 from bench.sweep.run import run
 from models.errors import InputError
-from tests.bench.mlflow_runs import logged_runs
+from tests.bench.mlflow_runs import logged_runs, search_runs
 from tests.bench.toy_jobs import job
 
 
 @pytest.fixture
-def store(toy_store):
+def store(toy_store, monkeypatch):
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 5.0)
+    monkeypatch.setattr(connection, "OPENING_SECONDS", 5.0)
     return toy_store
 
 
 def test_an_mlflow_store_that_is_away_for_a_moment(store, monkeypatch):
-    monkeypatch.setattr(tracking, "WAITS_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(connection, "WAITS_SECONDS", (0.0,))
     calls, real = [], mlflow.MlflowClient.log_batch
 
     def flaky(self, run_id, **logged):
@@ -37,7 +43,7 @@ def test_an_mlflow_store_that_is_away_for_a_moment(store, monkeypatch):
 
 
 def test_an_mlflow_store_that_stays_away_loses_nothing(store, monkeypatch):
-    monkeypatch.setattr(tracking, "WAITS_SECONDS", ())
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.0)
     wanted = job()
     with monkeypatch.context() as patch:
         patch.setattr(mlflow.MlflowClient, "create_run", lambda *_, **more: (_ for _ in ()).throw(OSError("gone")))
@@ -89,7 +95,224 @@ def test_mlflow_holds_parameters_metrics_tags_and_artifacts(store):
 
 
 def test_an_unreachable_mlflow_store(tmp_path, monkeypatch):
-    monkeypatch.setattr(tracking, "WAITS_SECONDS", (0.0,))
+    monkeypatch.setattr(connection, "OPENING_SECONDS", 0.0)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/nowhere/x.db")
     with pytest.raises(InputError, match="MLflow store sqlite:////proc.*check the disk and MLFLOW_TRACKING_URI"):
         Tracker(tmp_path)
+
+
+def test_a_moved_store_goes_on_with_its_artifacts(store, tmp_path):
+    """Nothing goes to the old place, and MLflow itself finds everything at the new one."""
+    first, second = job(training={"seed": 0}), job(training={"seed": 1})
+    run([first], store, "cpu")
+    moved = Store(tmp_path / "new place" / "100%20?")
+    moved.root.parent.mkdir()
+    store.root.rename(moved.root)
+    run([second], moved, "cpu")
+    assert not store.root.exists()
+    assert moved.records().keys() == {first.id, second.id}
+    tracker = Tracker(moved.root)
+    logged = tracker.records()
+    assert {record.id for record in logged.records} == {first.id, second.id}
+    assert not logged.unreadable
+    client = mlflow.MlflowClient(tracker.uri)
+    assert len(search_runs(moved, "")) == 4
+    for found in search_runs(moved, "tags.`bench.kind` = 'evaluation'"):
+        assert folder_of(found.info.artifact_uri) == moved.root / "artifacts" / found.info.run_id / "artifacts"
+    (experiment,) = (each for each in client.search_experiments() if each.name == EXPERIMENT_NAME)
+    assert folder_of(experiment.artifact_location) == moved.root / "artifacts"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "plugin") == ["new place"]
+
+
+def test_a_copied_store_leaves_the_first_one_alone(store, tmp_path):
+    run([job(training={"seed": 0})], store, "cpu")
+    before = {path: path.read_bytes() for path in (store.root / "artifacts").rglob("*") if path.is_file()}
+    copy = Store(tmp_path / "copy")
+    shutil.copytree(store.root, copy.root, dirs_exist_ok=True)
+    run([job(training={"seed": 1})], copy, "cpu")
+    assert len(Tracker(copy.root).records().records) == 2
+    assert {path: path.read_bytes() for path in (store.root / "artifacts").rglob("*") if path.is_file()} == before
+    assert len(Tracker(store.root).records().records) == 1
+
+
+def test_artifacts_that_an_older_version_wrote_to_the_old_place_are_taken_along(store, tmp_path):
+    wanted = job()
+    record = run([wanted], store, "cpu").records[wanted.id]
+    old = store.root / "artifacts"
+    moved = tmp_path / "moved"
+    store.root.rename(moved)
+    old.mkdir(parents=True)
+    (moved / "artifacts" / record.mlflow_run_id).rename(old / record.mlflow_run_id)
+    assert Tracker(moved).records().records == [record]
+
+
+def test_a_link_to_a_store_is_the_same_store(store, tmp_path):
+    run([job()], store, "cpu")
+    before = (store.root / "mlflow.db").read_bytes()
+    (tmp_path / "link").symlink_to(store.root)
+    assert len(Tracker(tmp_path / "link").records().records) == 1
+    assert (store.root / "mlflow.db").read_bytes() == before
+
+
+@pytest.fixture
+def shared(tmp_path, empty_database, monkeypatch):
+    """A database that several stores log to."""
+    shutil.copy(empty_database, tmp_path / "shared.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", sqlite_address(tmp_path / "shared.db"))
+    monkeypatch.setattr(tracking, "POLL_SECONDS", 0.05)
+
+
+@pytest.fixture
+def record(store):
+    wanted = job()
+    return run([wanted], store, "cpu").records[wanted.id]
+
+
+def interrupt(*arguments, **more):
+    raise KeyboardInterrupt
+
+
+def statuses(tracker, wanted="tags.`bench.kind` = 'evaluation'"):
+    client = mlflow.MlflowClient(tracker.uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT_NAME)
+    return [found.info.status for found in client.search_runs([experiment.experiment_id], wanted)]
+
+
+def test_two_stores_that_log_the_same_at_once_log_it_once(record, shared, tmp_path):
+    trackers = [Tracker(tmp_path / name) for name in "ab"]
+    start, logged = threading.Barrier(2), []
+
+    def log(tracker):
+        start.wait()
+        logged.append(tracker.log(record, []))
+
+    threads = [threading.Thread(target=log, args=(tracker,)) for tracker in trackers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert logged[0] == logged[1]
+    assert statuses(trackers[0], "") == ["FINISHED"] * 2, "an evaluation and its training"
+
+
+def test_a_run_that_another_store_logs_is_waited_for_and_taken(record, shared, tmp_path, monkeypatch):
+    """The first one is stopped just before it marks its run finished."""
+    first, second = Tracker(tmp_path / "a"), Tracker(tmp_path / "b")
+    go_on, reached, logged = threading.Event(), threading.Event(), {}
+    real = mlflow.MlflowClient.set_terminated
+
+    def stop(client, run_id):
+        if threading.current_thread().name == "first" and "bench.id" in client.get_run(run_id).data.tags:
+            reached.set()
+            go_on.wait(60)
+        real(client, run_id)
+
+    monkeypatch.setattr(mlflow.MlflowClient, "set_terminated", stop)
+    one = threading.Thread(target=lambda: logged.update(first=first.log(record, [])), name="first")
+    other = threading.Thread(target=lambda: logged.update(second=second.log(record, [])))
+    one.start()
+    assert reached.wait(60)
+    other.start()
+    other.join(1.0)
+    assert other.is_alive(), "it waits"
+    assert statuses(first) == ["RUNNING"], "and leaves the other one's run alone"
+    go_on.set()
+    one.join(60)
+    other.join(60)
+    assert logged["first"] == logged["second"]
+    assert statuses(first) == ["FINISHED"]
+
+
+def test_what_a_dead_store_left_is_passed_over_after_a_while(record, shared, tmp_path, monkeypatch):
+    dead, alive = Tracker(tmp_path / "a"), Tracker(tmp_path / "b")
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, "log_batch", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            dead.log(record, [])
+    assert statuses(alive, "") == ["RUNNING"]
+    monkeypatch.setattr(tracking, "DEAD_SECONDS", 0.2)
+    alive.log(record, [])
+    assert statuses(alive, "") == ["FINISHED"] * 2
+
+
+def test_a_database_that_is_given_gets_the_artifacts_of_the_first_store(record, shared, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Tracker(tmp_path / "a").log(record, [])
+    other = Tracker(tmp_path / "b")
+    assert [found.id for found in other.records().records] == [record.id]
+    assert list((tmp_path / "a" / "artifacts").glob("*/artifacts/record.json"))
+    assert not (tmp_path / "mlruns").exists()
+    (tmp_path / "a").rename(tmp_path / "away")
+    with pytest.raises(InputError, match=f"its artifacts lie in {tmp_path}/a/artifacts, which this machine"):
+        Tracker(tmp_path / "b")
+
+
+@pytest.mark.parametrize("shares", [False, True])
+def test_what_cannot_be_read_is_told_and_logged_again(record, store, tmp_path, request, shares):
+    if shares:
+        request.getfixturevalue("shared")
+    (tmp_path / "a").mkdir()
+    tracker = Tracker(tmp_path / "a")
+    run_id = tracker.log(record, []).mlflow_run_id
+    path = tmp_path / "a" / "artifacts" / run_id / "artifacts" / "record.json"
+    text = path.read_text()
+    damages = {
+        "the checksum differs": text.replace('"id"', '"di"', 1),
+        "record.json is missing": None,
+    }
+    for words, damage in damages.items():
+        path.unlink()
+        if damage is not None:
+            path.write_text(damage)
+        logged = tracker.records()
+        assert logged.records == []
+        assert list(logged.unreadable) == [record.id]
+        assert words in logged.unreadable[record.id]
+        assert run_id in logged.unreadable[record.id]
+    again = tracker.log(record, [])
+    assert again.mlflow_run_id != run_id
+    assert tracker.records().records == [again]
+    assert not tracker.records().unreadable
+
+
+def test_a_record_of_another_version_is_told(record, tmp_path):
+    (tmp_path / "a").mkdir()
+    tracker = Tracker(tmp_path / "a")
+    logged = tracker.log(record, [])
+    changed = json.dumps({**json.loads(logged.model_dump_json()), "new_field": 1})
+    (tmp_path / "a" / "artifacts" / logged.mlflow_run_id / "artifacts" / "record.json").write_text(changed)
+    mlflow.MlflowClient(tracker.uri).delete_tag(logged.mlflow_run_id, "bench.record_sha256")
+    assert "another version of the suite" in tracker.records().unreadable[record.id]
+
+
+def without_mlflow(store):
+    """The store at another place, without its MLflow; this process still has the lost database open."""
+    lost = Store(store.root.with_name("lost"))
+    store.root.rename(lost.root)
+    (lost.root / "mlflow.db").unlink()
+    shutil.rmtree(lost.root / "artifacts")
+    return lost
+
+
+def test_a_lost_mlflow_gets_the_records_of_the_index_again(store, capfd):
+    first, second = job(training={"seed": 0}), job(training={"seed": 1})
+    before = run([first], store, "cpu").records[first.id]
+    store = without_mlflow(store)
+    run([second], store, "cpu")
+    assert "lacks 1 of the 1 records of" in capfd.readouterr().err
+    after = store.records()
+    assert {record.id: record for record in Tracker(store.root).records().records} == after
+    assert after[first.id].values == before.values
+    assert len(logged_runs(store, f"tags.`bench.id` = '{first.id}'")) == 1
+
+
+def test_logging_again_goes_on_where_it_was_interrupted(store, monkeypatch):
+    first, second = job(training={"seed": 0}), job(training={"seed": 1})
+    run([first], store, "cpu")
+    store = without_mlflow(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, "log_batch", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run([second], store, "cpu")
+    run([second], store, "cpu")
+    assert {record.id for record in Tracker(store.root).records().records} == {first.id, second.id}

@@ -1,0 +1,181 @@
+"""Optuna's studies: where they are kept, how they are opened, and the signs of life of trials under way.
+
+They lie in ``studies.db`` in the store, or in the database that ``LIFTING_BENCH_STUDIES`` names. On PostgreSQL
+that may be MLflow's database: the studies have a schema of their own there, as both keep a table of the same name.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.results.addresses import is_database, sqlite_address, sqlite_path
+from bench.results.connection import RefusedError, Service, network_kind, reason_of, say, warn_of_network
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.storages import RDBStorage
+    from optuna.trial import Trial
+    from sqlalchemy import Engine
+
+HEARTBEAT_SECONDS = 10
+GRACE_SECONDS = 60
+"""A trial without a sign of life for so long is tried again, by whichever program asks next."""
+
+SETTING = "LIFTING_BENCH_STUDIES"
+"""Environment variable with the address of a database for studies."""
+
+SCHEMA = "lifting_bench_studies"
+"""Of PostgreSQL, in which the studies lie."""
+
+
+def studies_service(root: Path) -> Service:
+    """The database of the studies of the store in this folder."""
+    address = os.environ.get(SETTING) or sqlite_address(root / "studies.db")
+    return Service("database of studies", address, SETTING)
+
+
+def open_studies(root: Path) -> RDBStorage:
+    """The studies of the store in this folder; their database is made when there is none.
+
+    Raises:
+        InputError: the database cannot be reached, is damaged, or is of another version of Optuna or of MLflow.
+    """
+    import optuna
+    import sqlalchemy
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    for kind in (optuna.exceptions.ExperimentalWarning, UserWarning):
+        warnings.filterwarnings("ignore", category=kind, module=r"bench\.sweep\.|optuna")
+    service = studies_service(root)
+
+    def action() -> RDBStorage:
+        _refuse_other_addresses(service)
+        backend = sqlalchemy.make_url(service.address).get_backend_name()
+        if backend == "sqlite":
+            root.mkdir(parents=True, exist_ok=True)
+        elif backend == "postgresql":
+            _make_schema(sqlalchemy.create_engine(service.address, poolclass=sqlalchemy.NullPool))
+        arguments = _engine_arguments(backend)
+        _refuse_tables_of_mlflow(sqlalchemy.create_engine(service.address, **arguments))
+        return _storage(service.address, arguments)
+
+    storage = service.open(action)
+    warn_of_network(service)
+    return storage
+
+
+def examine_studies(root: Path) -> str:
+    """What the database of studies of the store in this folder is, in words; nothing is made or changed.
+
+    Raises:
+        InputError: it cannot be reached or used.
+    """
+    service = studies_service(root)
+    return service.try_once(lambda: f"{service.shown}: {_found(service)}")
+
+
+def _found(service: Service) -> str:
+    import sqlalchemy
+
+    _refuse_other_addresses(service)
+    path = sqlite_path(service.address)
+    if path is not None and not path.exists():
+        return "none yet, a search makes it"
+    arguments = _engine_arguments(sqlalchemy.make_url(service.address).get_backend_name())
+    engine = sqlalchemy.create_engine(service.address, **arguments)
+    _refuse_tables_of_mlflow(engine)
+    if not sqlalchemy.inspect(engine).has_table("studies"):
+        return "empty, a search fills it"
+    storage = _storage(service.address, arguments, skip_table_creation=True)
+    network = f", on a network file system ({kind})" if (kind := network_kind(service.address)) else ""
+    return f"{len(storage.get_all_studies())} studies{network}"
+
+
+def _refuse_other_addresses(service: Service) -> None:
+    if not is_database(service.address):
+        raise RefusedError("is no address of a database, as postgresql+psycopg://host/name is one")
+
+
+@contextmanager
+def heartbeat(storage: RDBStorage, study: Study, trials: Sequence[Trial]) -> Iterator[None]:
+    """Signs of life of trials while they run, without which other programs take them over."""
+    over = threading.Event()
+    number = storage.get_study_id_from_name(study.study_name)
+    ids = [storage.get_trial_id_from_study_id_trial_number(number, trial.number) for trial in trials]
+    thread = threading.Thread(target=_beat, args=(storage, ids, over), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(HEARTBEAT_SECONDS)
+
+
+def _beat(storage: RDBStorage, ids: Sequence[int], over: threading.Event) -> None:
+    """Record signs of life until it is over, also after the database was away, locked or full for a while."""
+    told = False
+    while True:
+        try:
+            for trial in ids:
+                storage.record_heartbeat(trial)
+            told = False
+        except Exception as error:  # whatever it is, the next sign of life may succeed
+            if not told:
+                say(
+                    f"warning: the database of studies cannot be written ({reason_of(error)}); trials that run "
+                    f"here may be tried by another program as well after {GRACE_SECONDS} s"
+                )
+            told = True
+        if over.wait(HEARTBEAT_SECONDS):
+            return
+
+
+def _storage(address: str, arguments: dict[str, Any], skip_table_creation: bool = False) -> RDBStorage:
+    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+
+    try:
+        return RDBStorage(
+            address,
+            engine_kwargs=arguments,
+            heartbeat_interval=HEARTBEAT_SECONDS,
+            grace_period=GRACE_SECONDS,
+            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
+            skip_table_creation=skip_table_creation,
+        )
+    except (RuntimeError, AssertionError) as error:  # RuntimeError: Optuna names the command that upgrades it
+        raise RefusedError(reason_of(error)) from error
+
+
+def _engine_arguments(backend: str) -> dict[str, Any]:
+    """How SQLAlchemy connects; a server that was restarted is noticed before a connection is used."""
+    arguments: dict[str, Any] = {"pool_pre_ping": True}
+    if backend == "sqlite":
+        arguments["connect_args"] = {"timeout": GRACE_SECONDS}
+    elif backend == "postgresql":
+        arguments["connect_args"] = {"options": f"-csearch_path={SCHEMA}"}
+    return arguments
+
+
+def _make_schema(engine: Engine) -> None:
+    from sqlalchemy import text
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    # Errors: another program makes it now, or this user may not make it.
+    with suppress(IntegrityError, ProgrammingError), engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+
+
+def _refuse_tables_of_mlflow(engine: Engine) -> None:
+    from sqlalchemy import inspect
+
+    if inspect(engine).has_table("experiments"):
+        raise RefusedError(
+            "holds MLflow's tables, one of which (alembic_version) has the name of one of Optuna's: name another "
+            "database"
+        )
