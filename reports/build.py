@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import itertools
 import os
 import re
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import matplotlib
@@ -26,7 +30,8 @@ from reports.page.content import content
 from reports.page.template import page
 from reports.rules.entries import Entry
 from reports.rules.missing import table_entries
-from reports.rules.warnings import missing_sentence
+from reports.rules.warnings import lost_files, missing_sentence, unexplained
+from reports.staging import LATEX, REPORT, staging
 from reports.summary import summary
 from reports.tables.layout import Layout, layout_of
 from reports.tables.register import register
@@ -40,6 +45,15 @@ NO_LATEX = (
 )
 
 LATEX_SECONDS = 300
+REGISTER = "register"
+"""The file of the table of all runs."""
+
+Caught = type[Exception] | tuple[type[Exception], ...]
+NUMBERS: Caught = (ArithmeticError, ValueError)
+"""What Matplotlib raises of numbers that are too large to be drawn."""
+
+LONGEST_NAME, MOST_WORDS = 120, 300
+"""Characters of a file's name, and of what an exception says."""
 
 
 def build(
@@ -51,6 +65,7 @@ def build(
 ) -> list[Path]:
     """Write every table, figure, ``report.tex``, ``index.html`` and ``summary.md`` below ``out``.
 
+    What could not be made of the records is said in the summary, on the page and on standard error.
     All files are made first and then moved into place one by one, so that an error changes nothing and a reader
     never sees half a file. Files of earlier builds that this one does not write are left alone.
 
@@ -61,15 +76,23 @@ def build(
 
     Returns:
         The files written, the summary first.
+
+    Raises:
+        InputError: something that is not of a report is where a file or folder of it has to be.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".report-") as folder:
-        stage = Path(folder)
-        names = _write_all(runset, records, stage, files, forms)
-        for name in names:
-            target = out / name
-            target.parent.mkdir(exist_ok=True)
-            os.replace(stage / name, target)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with staging(out, REPORT) as stage:
+            names, remarks = _write_all(runset, records, stage, files, forms)
+            for name in names:
+                target = out / name
+                target.parent.mkdir(exist_ok=True)
+                os.replace(stage / name, target)
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        place = error.filename2 or error.filename
+        raise InputError(f"--out {out}: {place} is in the way; move it, or name another folder") from None
+    for remark in remarks:
+        print(f"warning: {remark}", file=sys.stderr)
     return [out / name for name in names]
 
 
@@ -85,37 +108,43 @@ def compile_pdf(tex: Path) -> Path | None:
     pdflatex, tectonic = shutil.which("pdflatex"), shutil.which("tectonic")
     if not (pdflatex or tectonic):
         return None
-    with tempfile.TemporaryDirectory(dir=tex.parent.absolute(), prefix=".latex-") as folder:
-        options = ["-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "-output-directory", folder]
+    with staging(tex.parent.absolute(), LATEX) as folder:
         if pdflatex:
-            command = [pdflatex, *options, tex.name]
+            options = ["-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape"]
+            command = [pdflatex, *options, "-output-directory", str(folder), tex.name]
         else:
-            command = [str(tectonic), "--untrusted", "--outdir", folder, tex.name]
+            command = [str(tectonic), "--untrusted", "--outdir", str(folder), tex.name]
         for _ in range(3 if pdflatex else 1):
             _run_latex(command, tex)
         pdf = tex.with_suffix(".pdf")
-        os.replace(Path(folder) / pdf.name, pdf)
+        os.replace(folder / pdf.name, pdf)
     return pdf
 
 
 def _write_all(
     runset: RunSet, records: dict[str, Record], stage: Path, arrays: RunFiles | None, forms: Sequence[str]
-) -> list[PurePosixPath]:
+) -> tuple[list[PurePosixPath], list[str]]:
+    """The names of all files, and remarks on what could not be made."""
     known = [records[identity] for identity in runset.ids if identity in records]
     entries = {name: table_entries(spec, records, runset.missing) for name, spec in runset.tables.items()}
-    tables = _tables(runset, records, entries)
+    remarks: list[str] = []
+    tables, mains = _tables(runset, records, entries)
     with matplotlib.rc_context(STYLE):
-        drawings = _drawings(runset, records, entries, arrays)
+        drawings = _drawings(runset, records, entries, arrays, remarks)
     written = []
-    for name, table in [*tables.items(), ("register", register(known))]:
+    for name, table in [*tables.items(), (REGISTER, register(known))]:
         written += [_write(stage, f"tables/{file}", text) for file, text in texts(table, name, forms).items()]
+    captions = []
     for drawing in drawings:
-        written += save_drawing(drawing, stage, runset.command)
-    captions = [(drawing.name, drawing.caption) for drawing in drawings]
+        with _remarked(remarks, f"the figure {drawing.name} cannot be drawn"):
+            written += save_drawing(drawing, stage, runset.command)
+            captions.append((drawing.name, drawing.caption))
     if "tex" in forms:
         written.insert(0, _write(stage, "report.tex", document(runset, known, tables, captions)))
-    written.append(_write(stage, "index.html", page(content(runset, known, tables, arrays))))
-    return [_write(stage, "summary.md", summary(runset, known, tables, written)), *written]
+    written.append(_write(stage, "index.html", page(content(runset, known, tables, arrays, remarks))))
+    remarks += lost_files(known, arrays)
+    text = summary(runset, known, [tables[name] for name in mains], written, remarks)
+    return [_write(stage, "summary.md", text), *written], remarks
 
 
 def _layout(name: str) -> tuple[Layout, tuple[str, ...]]:
@@ -125,52 +154,112 @@ def _layout(name: str) -> tuple[Layout, tuple[str, ...]]:
     except InputError as error:
         known = name in LAYOUTS.names()
         why = f"The layout cannot be used ({error})" if known else f"There is no layout {name!r}"
-        return Layout("runs", layout_of("runs").table), (f"{why}: one row per run.",)
+        return _row_per_run(why)
 
 
-def _tables(runset: RunSet, records: dict[str, Record], entries: dict[str, list[Entry]]) -> dict[str, Table]:
-    """File name → table. A table of which no run has a record is left to the summary's warnings."""
+def _row_per_run(why: str) -> tuple[Layout, tuple[str, ...]]:
+    return Layout("runs", layout_of("runs").table), (f"{why}: one row per run.",)
+
+
+def _tables(
+    runset: RunSet, records: dict[str, Record], entries: dict[str, list[Entry]]
+) -> tuple[dict[str, Table], list[str]]:
+    """Tables by name of their file, and the names of those that the summary shows: of methods, or the first one.
+
+    A table of which no run has a record is left to the summary's warnings.
+    """
     tables: dict[str, Table] = {}
+    mains = []
     for name, spec in runset.tables.items():
         if not entries[name]:
             continue
-        layout, not_usable = _layout(spec.layout)
-        missing = [run for run in spec.ids if run not in records and run not in runset.missing]
-        notes = spec.notes + ((missing_sentence(missing, len(spec.ids)),) if missing else ()) + not_usable
-        found = {name: layout.table(entries[name], spec.title)}
-        for companion in layout.companions:
-            further = companion.table(entries[name], f"{spec.title}: {companion.subtitle}")
-            if further.blocks:
-                found[f"{name}-{companion.name}"] = further
-        tables |= {file_name(key): replace(table, notes=table.notes + notes) for key, table in found.items()}
-    return tables
+        found, failed = _tables_of(spec, entries[name])
+        lost = unexplained(runset, spec, records)
+        notes = spec.notes + (missing_sentence(lost, len(set(spec.ids))),) * bool(lost) + failed
+        mains += [free_name(name, tables)] * (spec.layout == "main")
+        for end, table in found.items():
+            tables[free_name(name + end, tables)] = replace(table, notes=table.notes + notes)
+    return tables, mains or list(tables)[:1]
+
+
+def _tables_of(spec: RunSet.Table, entries: list[Entry]) -> tuple[dict[str, Table], tuple[str, ...]]:
+    """End of the name → a table of the layout, and a note for under it if the layout cannot be used."""
+    layout, notes = _layout(spec.layout)
+    try:
+        return _with_companions(layout, entries, spec.title), notes
+    except Exception as error:  # whatever another package does wrong: the runs are shown nevertheless
+        if spec.layout in LAYOUTS.own:
+            raise
+        layout, notes = _row_per_run(f"The layout {spec.layout!r} failed ({_in_words(error)})")
+        return _with_companions(layout, entries, spec.title), notes
+
+
+def _with_companions(layout: Layout, entries: list[Entry], title: str) -> dict[str, Table]:
+    found = {"": layout.table(entries, title)}
+    for companion in layout.companions:
+        further = companion.table(entries, f"{title}: {companion.subtitle}")
+        if further.blocks:
+            found[f"-{companion.name}"] = further
+    for table in found.values():
+        if not isinstance(table, Table):
+            raise TypeError(f"a {type(table).__name__} is no reports.writers.table.Table")
+    return found
 
 
 def _drawings(
-    runset: RunSet, records: dict[str, Record], entries: dict[str, list[Entry]], arrays: RunFiles | None
+    runset: RunSet,
+    records: dict[str, Record],
+    entries: dict[str, list[Entry]],
+    arrays: RunFiles | None,
+    remarks: list[str],
 ) -> list[Drawing]:
+    """All figures, each with a name of its own; ``remarks`` gets a sentence for those that cannot be made."""
     layouts = {name: _layout(spec.layout)[0] for name, spec in runset.tables.items()}
     compared = [run for name, spec in runset.tables.items() if layouts[name].in_overall for run in spec.ids]
     together = pool(records[run] for run in dict.fromkeys(compared) if run in records)
-    drawings = [*latency_accuracy(together), *memory_accuracy(together)]
+    drawings: list[Drawing] = []
+    for draw_overall in (latency_accuracy, memory_accuracy):
+        with _remarked(remarks, "a figure of all runs cannot be drawn"):
+            drawings += draw_overall(together)
     for name, layout in layouts.items():
-        runs = [records[run] for run in runset.tables[name].ids if run in records]
-        if runs:
-            own = _drawings_of(layout, runs, entries[name], arrays)
-            drawings += [replace(drawing, name=f"{name}-{drawing.name}") for drawing in own]
-    return [replace(drawing, name=file_name(drawing.name)) for drawing in drawings]
+        runs = [records[run] for run in dict.fromkeys(runset.tables[name].ids) if run in records]
+        caught = NUMBERS if runset.tables[name].layout in LAYOUTS.own else Exception
+        for draw in _drawers(layout, runs, entries[name], arrays) if runs else []:
+            with _remarked(remarks, f"{name}: a figure cannot be drawn", caught):
+                own = list(draw())
+                drawings += [replace(drawing, name=f"{free_name(name, ())}-{drawing.name}") for drawing in own]
+    named: dict[str, Drawing] = {}
+    for drawing in drawings:
+        name = free_name(drawing.name, named)
+        named[name] = replace(drawing, name=name)
+    return list(named.values())
 
 
-def _drawings_of(
+@contextlib.contextmanager
+def _remarked(remarks: list[str], what: str, caught: Caught = NUMBERS) -> Iterator[None]:
+    """Go on after an error of the block, with a remark: a report is written although a part of it cannot be."""
+    try:
+        yield
+    except caught as error:
+        remarks.append(f"{what} ({_in_words(error)})")
+
+
+def _in_words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:MOST_WORDS]
+
+
+def _drawers(
     layout: Layout, runs: Sequence[Record], entries: Sequence[Entry], arrays: RunFiles | None
-) -> list[Drawing]:
+) -> list[Callable[[], Iterable[Drawing]]]:
+    """What draws the figures of a layout."""
     pooled = [entry for entry in entries if isinstance(entry, Record)]
-    drawn = [drawing for draw in layout.figures_of_runs for drawing in draw(runs)]
-    drawn += [drawing for draw in layout.figures for drawing in draw(pooled)]
-    drawn += [drawing for draw in layout.figures_with_missing for drawing in draw(entries)]
-    if arrays is not None:
-        drawn += [drawing for draw in layout.pictures for drawing in draw(pooled, arrays)]
-    return drawn
+    pictures = layout.pictures if arrays is not None else ()
+    return [
+        *(partial(draw, runs) for draw in layout.figures_of_runs),
+        *(partial(draw, pooled) for draw in layout.figures),
+        *(partial(draw, entries) for draw in layout.figures_with_missing),
+        *(partial(draw, pooled, arrays) for draw in pictures),
+    ]
 
 
 def save_drawing(drawing: Drawing, stage: Path, command: str) -> list[PurePosixPath]:
@@ -190,9 +279,17 @@ def _write(stage: Path, name: str, text: str) -> PurePosixPath:
     return PurePosixPath(name)
 
 
-def file_name(name: str) -> str:
-    """Letters, digits, ``-`` and ``.``: what LaTeX and every file system take; "_" would need care in LaTeX."""
-    return re.sub(r"[^A-Za-z0-9-]+", "-", name).strip("-") or "table"
+def free_name(name: str, taken: Container[str]) -> str:
+    """A name for a file of a report, with a number behind it where it is taken.
+
+    Letters, digits and "-" only: what LaTeX and every file system take; "_" would need care in LaTeX. What is too
+    long for a file system is cut.
+    """
+    plain = re.sub(r"[^A-Za-z0-9-]+", "-", name).strip("-") or "table"
+    if len(plain) > LONGEST_NAME:
+        plain = f"{plain[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    names = itertools.chain([plain], (f"{plain}-{number}" for number in itertools.count(2)))
+    return next(found for found in names if found not in taken and found != REGISTER)
 
 
 def _run_latex(command: Sequence[str], tex: Path) -> None:

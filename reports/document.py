@@ -91,7 +91,7 @@ def _figure(name: str, caption: str) -> str:
             r"\centering",
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\includegraphics{{figures/{name}.pdf}}}}",
-            rf"\caption{{{latex(_in_short(name, caption))}}}",
+            rf"\caption{{{latex_breakable(_in_short(name, caption))}}}",
             rf"\label{{fig:{name}}}",
             rf"{{\scriptsize\raggedright {latex_breakable(caption)}\par}}",
             r"\end{figure}",
@@ -100,8 +100,16 @@ def _figure(name: str, caption: str) -> str:
 
 
 def _in_short(name: str, caption: str) -> str:
-    """The short caption of a figure: its name and the first sentence. LaTeX cannot list all conditions."""
-    return f"{name}: {re.split(r'[.;:] ', caption, maxsplit=1)[0].rstrip('.')}"
+    """The short caption of a figure: its name and the first sentence. LaTeX cannot list all conditions.
+
+    A stop inside brackets does not end it.
+    """
+    depth = 0
+    for place, character in enumerate(caption):
+        depth += (character in "([") - (character in ")]")
+        if depth <= 0 and re.match(r"[.;]( |$)", caption[place:]):
+            return f"{name}: {caption[:place]}"
+    return f"{name}: {caption}"
 
 
 def _environments(records: Sequence[Record]) -> list[str]:

@@ -16,14 +16,24 @@ from reports.writers.table import Table
 
 
 def summary(
-    runset: RunSet, records: Sequence[Record], tables: dict[str, Table], files: Sequence[PurePosixPath]
+    runset: RunSet,
+    records: Sequence[Record],
+    tables: Sequence[Table],
+    files: Sequence[PurePosixPath],
+    remarks: Sequence[str] = (),
 ) -> str:
-    """The text of ``summary.md``. ``tables``: by file name; ``files``: relative to the folder of the summary."""
+    """The text of ``summary.md``.
+
+    Args:
+        tables: those that it shows.
+        files: all of the report, relative to the folder of the summary.
+        remarks: on what could not be made, for its warnings.
+    """
     trainings = len({record.training_id for record in records})
     lines = [
         "# Results",
         "",
-        f"`{runset.command.replace('`', '')}`",
+        f"`{' '.join(runset.command.replace('`', '').split())}`",
         "",
         f"{len(records)} runs of {trainings} trained models; declared {runset.created_at}.",
         "",
@@ -37,11 +47,9 @@ def summary(
     lines += ["", "## Do the methods beat the trivial predictors?", ""]
     lines += [f"- {line}" for line in trivial_check(records)]
     lines += ["", "## Warnings", ""]
-    lines += [f"- {markdown(line)}" for line in warnings(runset, records) or ["None."]]
+    lines += [f"- {markdown(line)}" for line in warnings(runset, records, remarks) or ["None."]]
     lines += ["", "## Tables", ""]
-    mains = [name for name, spec in runset.tables.items() if spec.layout == "main" and name in tables]
-    for name in mains or list(tables)[:1]:
-        lines += [to_markdown(tables[name])]
+    lines += map(to_markdown, tables)
     lines += ["## Files", ""]
     lines += [f"- [{path}]({path})" for path in files]
     return "\n".join(lines) + "\n"

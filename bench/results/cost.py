@@ -131,7 +131,7 @@ class Cost(Frozen):
     @property
     def percent_of_peak(self) -> float | None:
         """Operations a second of the prediction at its median time, in percent of ``peak_gflops``."""
-        if self.peak_gflops is None:
+        if not (self.peak_gflops and self.latency.median_ms):
             return None
         return 100 * self.flops_per_window / (self.latency.median_ms * 1e6) / self.peak_gflops
 

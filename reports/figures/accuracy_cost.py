@@ -144,6 +144,8 @@ def _draw_iso_costs(axes: Axes) -> list[Segment]:
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     errors = np.linspace(max(low, 1e-3), high, 50)
     least, most = left * errors[0], right * high
+    if not 0 < least < most < math.inf:
+        return []
     steps = (1,) if most > 100 * least else (1, 2, 5)
     powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
     levels = [level for power in powers for step in steps if least < (level := step * 10.0**power) < most]

@@ -17,6 +17,7 @@ from reports.figures.style import (
     light_grid,
     looks_of,
     new_figure,
+    not_there,
     settings,
     with_conditions,
 )
@@ -39,10 +40,13 @@ def error_distribution(records: Sequence[Record], files: RunFiles) -> Iterator[D
         if errors:
             members = [record for record, _ in errors]
             shown = headlines(members)
+            drawn = {record.id for record in members}
+            missed = [method_name(record) for record in learned[:MOST_LINES] if record.id not in drawn]
             caption = (
                 f"Share of test frames whose error (mean over joints, {shown}) is at most x. Markers: "
                 "median and 95th percentile. The axis ends where 99 % of the frames of the worst method are below."
                 f"{left_out(len(learned), MOST_LINES)}"
+                f"{not_there('their errors', missed)}"
             )
             yield Drawing(f"distribution{name}", _figure(errors), with_conditions(caption, members))
 

@@ -18,6 +18,7 @@ from reports.figures.style import (
     Drawing,
     left_out,
     new_figure,
+    not_there,
     settings,
     with_conditions,
 )
@@ -42,6 +43,8 @@ def example_poses(records: Sequence[Record], files: RunFiles) -> Iterator[Drawin
         if not chosen:
             continue
         examples = chosen[0][1]
+        there = {method_name(record) for record, _ in alike}
+        missed = [method_name(record) for record in learned if method_name(record) not in there]
         places = [f"{key}, frame {examples.frame[row]}" for key, row in _rows(examples)]
         caption = (
             f"Examples: {'; '.join(places)}, the middle frames of what every run keeps, whatever the errors. 2D "
@@ -50,6 +53,7 @@ def example_poses(records: Sequence[Record], files: RunFiles) -> Iterator[Drawin
             "hypotheses where there are several); thin: up to five of them. "
             "Below: error of this pose, from poses kept in half precision."
             f"{left_out(len(alike), MOST_METHODS)}"
+            f"{not_there('their poses of these frames', missed)}"
         )
         members = [record for record, _ in chosen]
         yield Drawing(f"poses{name}", _figure(chosen), with_conditions(caption, members))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -41,6 +41,7 @@ STYLE: dict[Any, Any] = {
     "ps.fonttype": 42,
     "svg.fonttype": "none",
     "savefig.dpi": 300,
+    "text.parse_math": False,  # names are text, whatever they contain
 }
 """Matplotlib parameters under which ``reports.build`` draws and saves every figure."""
 
@@ -80,6 +81,12 @@ def ms_per_frame(record: Record) -> float:
 
 def left_out(there_are: int, shown: int) -> str:
     return f" Only the first {shown} of {there_are} are drawn." if there_are > shown else ""
+
+
+def not_there(what: str, names: Iterable[str]) -> str:
+    """Says under a figure whose arrays it lacks; ``names``: of methods."""
+    missed = ", ".join(dict.fromkeys(names))
+    return f" Not drawn, as {what} are not there: {missed}." if missed else ""
 
 
 def headline_point(record: Record, cost: Callable[[Record], float]) -> Point | None:

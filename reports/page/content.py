@@ -22,7 +22,7 @@ from reports.rules.comparability import TRIVIAL, aggregations, groups_of, headli
 from reports.rules.conditions import sentences
 from reports.rules.metrics import in_order, title_with_unit
 from reports.rules.names import aggregation_title, marked_name, sampling_size, seeds_of, untrained
-from reports.rules.warnings import warnings
+from reports.rules.warnings import lost_files, warnings
 from reports.tables.register import environments
 from reports.writers.table import Cell, Table, notes
 
@@ -32,7 +32,11 @@ MLFLOW_SERVER = "http://127.0.0.1:5000"
 
 
 def content(
-    runset: RunSet, records: Sequence[Record], tables: Mapping[str, Table], files: RunFiles | None = None
+    runset: RunSet,
+    records: Sequence[Record],
+    tables: Mapping[str, Table],
+    files: RunFiles | None = None,
+    remarks: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the page's scripts read.
 
@@ -40,22 +44,24 @@ def content(
         records: the runs to show, as they were logged.
         tables: the tables of the report by file name, to be shown beneath the table of all results.
         files: where the example poses of the runs lie.
+        remarks: on what could not be made, for the warnings.
     """
     ablations: dict[str, list[str]] = {}
     for name, spec in runset.tables.items():
         for identity in dict.fromkeys(spec.ids):
             ablations.setdefault(identity, []).append(name)
+    shown_poses = poses(records, files)
     server = os.environ.get("MLFLOW_TRACKING_URI", "")
     return {
         "command": runset.command,
         "created": runset.created_at,
-        "warnings": warnings(runset, records),
+        "warnings": warnings(runset, records, [*remarks, *lost_files(records, files)]),
         "trainings": len({record.training_id for record in records}),
         "mlflow": server.rstrip("/") if server.startswith(("http://", "https://")) else MLFLOW_SERVER,
         "results": {**table_content(results(records, ablations)), "choices": CHOICES},
         "tables": [{"name": name, **table_content(table)} for name, table in tables.items()],
         "plots": plots(records),
-        "poses": poses(records, files),
+        "poses": shown_poses,
         "looks": looks(records),
         "runs": {record.id: run_content(record, ablations.get(record.id, [])) for record in records},
     }

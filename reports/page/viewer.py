@@ -21,12 +21,15 @@ PER_SCREEN = 10_000
 
 NONE_KEPT = "No run of this report kept example poses; runs that an older version evaluated have none."
 
+LOST = "Files with poses of {} are missing or damaged: run the same command again, and they are evaluated again."
+
 
 def poses(records: Sequence[Record], files: RunFiles | None) -> dict[str, Any]:
     """Scenes, one per sequence and input, each with one run of every method; a sentence says what is left out."""
     shown = list(_chosen(records, files)) if files else []
+    lost = _lost(records, files) if files else ""
     if not shown:
-        return {"note": NONE_KEPT, "scenes": []}
+        return {"note": lost or NONE_KEPT, "scenes": []}
     scenes = [
         _scene([(record, examples) for record, examples in members], number)
         for members in grouped(shown, lambda pair: _scenery(*pair)).values()
@@ -36,7 +39,17 @@ def poses(records: Sequence[Record], files: RunFiles | None) -> dict[str, Any]:
     note = (
         f"The first run of every method and variant; {left_out:,} further runs are not shown." if left_out else ""
     )
-    return {"note": note, "scenes": scenes}
+    return {"note": " ".join(filter(None, (note, lost))), "scenes": scenes}
+
+
+def _lost(records: Sequence[Record], files: RunFiles) -> str:
+    """Says which methods have runs whose poses were kept and are not there; "" for none."""
+    names = [
+        method_name(record)
+        for record in records
+        if str(files.examples_path(record.id).relative_to(files.root)) in files.missing(record)
+    ]
+    return LOST.format(", ".join(dict.fromkeys(names))) if names else ""
 
 
 def _chosen(records: Sequence[Record], files: RunFiles) -> Iterator[tuple[Record, Examples]]:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
+from bench.results.arrays import RunFiles
 from bench.results.record import Record
 from bench.results.run_set import RunSet
+from reports.rules.names import method_name
+
+MOST_NAMED = 8
+"""Runs that are named in a sentence."""
 
 
-def warnings(runset: RunSet, records: Sequence[Record]) -> list[str]:
-    """What a reader of the numbers has to know: missing runs, warnings of the machine, uncommitted code."""
+def warnings(runset: RunSet, records: Sequence[Record], remarks: Sequence[str] = ()) -> list[str]:
+    """What a reader of the numbers has to know: missing runs, warnings of the machine, uncommitted code.
+
+    ``remarks``: on what could not be made of the records.
+    """
     known = {record.id for record in records}
     found = []
     for name, spec in runset.tables.items():
-        missing = [run for run in spec.ids if run not in known and run not in runset.missing]
-        if missing:
-            found.append(f"{name}: {missing_sentence(missing, len(spec.ids))}")
+        lost = unexplained(runset, spec, known)
+        found += [f"{name}: {missing_sentence(lost, len(set(spec.ids)))}"] * bool(lost)
     found += [f"{missing.named} has no numbers: {missing.reason}" for missing in runset.missing.values()]
+    failed = any(missing.failed for missing in runset.missing.values())
+    found += ["What failed is tried again by the same command with --retry-failed"] * failed
+    found += remarks
     found += dict.fromkeys(text for record in records for text in record.environment.warnings)
     changed = sorted({record.git_commit for record in records if record.git_commit.endswith("+changes")})
     found += [f"Made from a working tree with uncommitted changes: {', '.join(changed)}"] * bool(changed)
@@ -27,7 +37,40 @@ def warnings(runset: RunSet, records: Sequence[Record]) -> list[str]:
     return found
 
 
+def lost_files(records: Sequence[Record], files: RunFiles | None) -> list[str]:
+    """Which runs lack arrays that they had, and the way out.
+
+    Damage is found by what reads the arrays: ask after that. Runs of older versions do not say which files they
+    had: of these, only errors of frames are missed.
+    """
+    found: dict[bool, list[str]] = {}
+    for record in records:
+        lost = files.missing(record) if files and (record.files or record.errors_file) else []
+        if lost:
+            found.setdefault(bool(record.files), []).append(f"{method_name(record)} ({', '.join(lost)})")
+    ways = {
+        True: "run the same command again: they are evaluated again",
+        False: "older versions made these runs, which are not evaluated again",
+    }
+    return [
+        f"Files of {len(runs)} runs are missing or damaged, and figures lack what was in them: {_first(runs)}; "
+        f"{ways[new]}"
+        for new, runs in found.items()
+    ]
+
+
+def unexplained(runset: RunSet, spec: RunSet.Table, known: Container[str]) -> list[str]:
+    """Runs of a table, each once, that have neither a record nor a reason for having none."""
+    return [run for run in dict.fromkeys(spec.ids) if run not in known and run not in runset.missing]
+
+
 def missing_sentence(missing: Sequence[str], declared: int) -> str:
-    """Says which of the declared runs have no record."""
-    named = ", ".join(missing[:8]) + (", …" if len(missing) > 8 else "")
-    return f"{len(missing)} of {declared} declared runs have no record and are not shown: {named}."
+    """Says which of the declared runs have neither a record nor a reason, and the way out."""
+    return (
+        f"{len(missing)} of {declared} declared runs have no record and no reason, and are not shown: "
+        f"{_first(missing)}; run the command again."
+    )
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")

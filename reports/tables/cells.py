@@ -59,7 +59,8 @@ def value_number(
     value = entry.value(metric, aggregation)
     if value is None or not math.isfinite(value.action_mean):
         what = f"{entry.metric(metric).title} under {aggregation_title(aggregation)}"
-        return Cell(reason=f"{what} was not obtained in run {entry.id}")
+        how = "was not obtained" if value is None else f"is {value.action_mean}"
+        return Cell(reason=f"{what} {how} in run {entry.id}")
     if over == "frames":
         low, high = entry.frame_interval(value) or (math.nan, math.nan)
         value = value.model_copy(update={"action_mean": value.frame_mean, "low": low, "high": high})
@@ -96,17 +97,17 @@ def rank(
     """The same numbers with best, second and ties with the best marked in each group.
 
     Numbers that print the same share a rank. A group that prints one number has no best. Group None is not ranked.
-    Lower is better unless ``higher``.
+    Numbers that are not finite have no rank. Lower is better unless ``higher``.
     """
     result = list(numbers)
     for group, members in grouped(range(len(numbers)), lambda index: groups[index]).items():
         cells = {index: cell_of(numbers[index]) for index in members}
-        known = {index: cell for index, cell in cells.items() if cell.number is not None}
+        known = {index: cell for index, cell in cells.items() if math.isfinite(_number(cell))}
         printed = sorted({_printed(cell) for cell in known.values()}, reverse=higher)
         if group is None or len(printed) < 2:
             continue
         choose = max if higher else min
-        best = choose(known, key=lambda index: known[index].number or 0.0)
+        best = choose(known, key=lambda index: _number(known[index]))
         for index, cell in known.items():
             place = printed.index(_printed(cell)) + 1
             tie = place > 1 and _tied(numbers[index], numbers[best])
@@ -143,15 +144,15 @@ def with_brackets(
     bracketed: Matrix = [list(row) for row in rows]
     for column in columns:
         best = max if column in higher else min
-        numbers = [cell_of(row[column]).number for row in rows]
+        numbers = [_number(cell_of(row[column])) for row in rows]
         for index in (index for index, is_proposed in enumerate(proposed) if is_proposed):
             others = [
                 number
                 for number, group, own in zip(numbers, groups, proposed, strict=True)
-                if group == groups[index] and not own and number is not None
+                if group == groups[index] and not own and math.isfinite(number)
             ]
             number = numbers[index]
-            if number is not None and others:
+            if math.isfinite(number) and others:
                 cell = replace(cell_of(rows[index][column]), ahead=number - best(others))
                 bracketed[index][column] = _marked(rows[index][column], cell)
     return bracketed
@@ -195,6 +196,10 @@ def millions_of_parameters(entry: Entry) -> Cell:
 
 def _marked(number: Cell | Number, cell: Cell) -> Cell | Number:
     return replace(number, cell=cell) if isinstance(number, Number) else cell
+
+
+def _number(cell: Cell) -> float:
+    return math.nan if cell.number is None else cell.number
 
 
 def _printed(cell: Cell) -> float:

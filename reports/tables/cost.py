@@ -117,7 +117,9 @@ def _arithmetic(cost: Cost) -> str:
 def _stages(entries: Sequence[Entry]) -> list[str]:
     """Where the time of methods with stages goes, in percent, for the first record of each."""
     records = [entry for entry in entries if isinstance(entry, Record)]
-    first = {method_name(record): record for record in reversed(records) if record.cost.latency.stages_ms}
+    first = {
+        method_name(record): record for record in reversed(records) if any(record.cost.latency.stages_ms.values())
+    }
     shares = []
     for name, record in reversed(first.items()):
         stages = record.cost.latency.stages_ms

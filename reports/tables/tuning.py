@@ -29,10 +29,11 @@ def tuning(entries: Sequence[Entry], title: str) -> Table:
 
 def _row(entry: Entry) -> list[Cell]:
     training = entry.experiment["training"]
+    rate = training.get("learning_rate")
     cells = [
         Cell(entry.title),
         Cell(entry.variant),
-        Cell(f"{training['learning_rate']:g}"),
+        Cell("not stated" if rate is None else f"{rate:g}"),
         Cell(str(training["seed"])),
     ]
     if isinstance(entry, MissingRun):

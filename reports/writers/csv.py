@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 from reports.writers.table import Cell, Table
 
+_FORMULA = re.compile(r"\s*[=+@＝＋＠－-]|[\t\r\n]")
+"""The beginning of a text that a spreadsheet takes for a formula and runs."""
+
 
 def to_csv(table: Table) -> str:
-    """One line per row: section, group, every column (unrounded, with low and high), notes, ids of the runs."""
+    """One line per row: section, group, every column (unrounded, with low and high), notes, ids of the runs.
+
+    A text that a spreadsheet would run as a formula begins with an apostrophe, which makes it a text there.
+    """
     cells = [table.column(index) for index in range(len(table.columns))]
     intervals = [any(cell.low is not None for cell in column) for column in cells]
     brackets = [any(cell.ahead is not None for cell in column) for column in cells]
@@ -20,7 +27,7 @@ def to_csv(table: Table) -> str:
         header += [f"{column.full_name} minus best other"] * bracket
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*header, "missing", "runs"])
+    writer.writerow(map(_harmless, [*header, "missing", "runs"]))
     for block in table.blocks:
         for row in block.rows:
             fields = [block.section, block.heading]
@@ -28,7 +35,7 @@ def to_csv(table: Table) -> str:
                 fields += _csv_fields(cell, interval)
                 fields += ["" if cell.ahead is None else f"{cell.ahead:.6g}"] * bracket
             missing = "; ".join(dict.fromkeys(cell.reason for cell in row.cells if cell.reason))
-            writer.writerow([*fields, missing, " ".join(row.runs)])
+            writer.writerow(map(_harmless, [*fields, missing, " ".join(row.runs)]))
     return stream.getvalue()
 
 
@@ -36,3 +43,15 @@ def _csv_fields(cell: Cell, interval: bool) -> list[str]:
     shown = cell.text if cell.number is None else f"{cell.number:.6g}"
     ends = ["" if end is None else f"{end:.6g}" for end in (cell.low, cell.high)]
     return [shown, *ends] if interval else [shown]
+
+
+def _harmless(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _LATEX = {
+    "[": "{[}",
+    "*": "{*}",
     "\\": r"\textbackslash{}",
     "{": r"\{",
     "}": r"\}",
@@ -27,28 +30,45 @@ _LATEX = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "−": r"$-$",
-    "Δ": r"$\Delta$",
     "≤": r"$\leq$",
     "≥": r"$\geq$",
     "µ": r"\textmu{}",
-    "μ": r"\textmu{}",
     "–": "--",
     "—": "---",
     "…": r"\dots{}",
+    "∞": r"$\infty$",
+    "≠": r"$\neq$",
     "\u00a0": "~",
+    "\u00ad": r"\-",
 }
+_NOT_IN_T1 = frozenset("ĦħĸĿŀŉŦŧſ")
+"""Letters of Latin Extended-A that pdfLaTeX refuses; it sets all others, and all of Latin-1."""
+
+_GREEK = "αβγδεζηθικλμνξπρςστυφχψωΓΔΘΛΞΠΣΥΦΨΩ"
+_COMMANDS = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho varsigma sigma tau upsilon "
+    "phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+)
+_LATEX |= {letter: rf"$\{command}$" for letter, command in zip(_GREEK, _COMMANDS.split(), strict=True)}
+_LATEX |= dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo", strict=True))  # LaTeX has no commands for these
+
 _LIGATURES = re.compile(r"([-<>,`'!?])(?=\1)")
 
 
 def latex(text: str) -> str:
-    """Escape for T1-encoded pdfLaTeX. Characters that it has no glyph for become ``[U+XXXX]``."""
+    """Escape for T1-encoded pdfLaTeX, such that every text compiles, in a cell of a table too.
+
+    Letters that its fonts lack lose their accents, Greek ones are set as in formulas, and of all other characters
+    the number is printed, as ``[U+XXXX]``. "[" and "*" are in braces: LaTeX takes them for its own behind the end
+    of a row.
+    """
     separated = _LIGATURES.sub("\\1\0", text)
     return "".join("{}" if character == "\0" else _latex_character(character) for character in separated)
 
 
 def latex_breakable(text: str) -> str:
     """As ``latex``, with line breaks allowed inside long words (paths, identifiers, versions)."""
-    return " ".join(_with_breaks(word) if len(word) > 20 else latex(word) for word in text.split(" "))
+    return " ".join(_with_breaks(word) if len(word) > 20 else latex(word) for word in text.split())
 
 
 def markdown(text: str) -> str:
@@ -67,8 +87,9 @@ def _latex_character(character: str) -> str:
         return _LATEX[character]
     if character.isspace():
         return " "
-    if ord(character) < 32 or ord(character) == 127:
-        return ""
-    if ord(character) < 127 or (0xC0 <= ord(character) <= 0xFF):
+    if unicodedata.category(character) in ("Cc", "Cf", "Mn"):
+        return ""  # nothing to see of controls, marks of direction and single accents
+    if ord(character) < 0x180 and character not in _NOT_IN_T1:
         return character
-    return f"[U+{ord(character):04X}]"
+    parts = unicodedata.normalize("NFKD", character)
+    return latex(parts) if parts != character else f"{{[}}U+{ord(character):04X}]"

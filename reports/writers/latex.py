@@ -22,7 +22,7 @@ PAGE_CHARACTERS = 105
 COLUMN_CHARACTERS = 58
 """Characters that fit one column of a two-column page at ``footnotesize``."""
 
-PLAIN = re.compile(r"−?[\d,]+(\.\d+)?")
+PLAIN = re.compile(r"−?[0-9,]+(\.[0-9]+)?")
 """A number that siunitx can align."""
 
 
@@ -42,7 +42,7 @@ def to_latex(table: Table, label: str) -> str:
     body = _latex_body(table, looks)
     specification = "".join(look.type for look in looks)
     head = [
-        f"\\caption{{{latex(table.title)}}}",
+        f"\\caption{{{latex_breakable(table.title)}}}",
         f"\\label{{tab:{label}}}",
     ]
     if is_long(table):
@@ -232,8 +232,8 @@ def _latex_long(table: Table, head: list[str], specification: str, body: list[st
 def _latex_notes(table: Table) -> Iterable[str]:
     """Marks, missing cells and notes as one paragraph, then a paragraph for each set of conditions."""
     first = "; ".join(latex(line) for line in table.legend())
-    missing = [f"\\textsuperscript{{{letter}}}{latex(why)}." for why, letter in table.reasons().items()]
-    opening = " ".join([f"{first}."] * bool(first) + missing + [latex(note) for note in table.notes])
+    missing = [f"\\textsuperscript{{{letter}}}{latex_breakable(why)}." for why, letter in table.reasons().items()]
+    opening = " ".join([f"{first}."] * bool(first) + missing + [latex_breakable(note) for note in table.notes])
     paragraphs = [opening] if opening else []
     paragraphs += [latex_breakable(paragraph) for paragraph in table.conditions]
     return [f"{paragraph}\\par" for paragraph in paragraphs]

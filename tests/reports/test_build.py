@@ -10,9 +10,10 @@ from models.errors import InputError
 from reports import build as building
 from reports.build import build, compile_pdf
 from reports.document import document
+from reports.page.content import content
 from reports.summary import trivial_check
 from reports.writers import latex
-from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records
+from tests.reports.made_up import examples, methods_records, prompt_records, record, runset, sampling_records
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,9 @@ def test_build_writes_every_file_and_nothing_else(built):
 def test_missing_runs_are_named_where_the_table_is_read(built):
     declared, _, out, _ = built
     lost = declared.tables["prompts"].ids[-1]
-    sentence = f"1 of 3 declared runs have no record and are not shown: {lost}."
+    sentence = (
+        f"1 of 3 declared runs have no record and no reason, and are not shown: {lost}; run the command again."
+    )
     assert sentence in (out / "tables/prompts.md").read_text()
     assert sentence in (out / "tables/prompts.tex").read_text()
     assert sentence in (out / "summary.md").read_text()
@@ -92,6 +95,20 @@ def test_an_error_leaves_the_old_files(built, tmp_path, monkeypatch):
         build(declared, records, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["summary.md"]
     assert (tmp_path / "summary.md").read_text() == "old"
+
+
+def test_names_that_make_the_same_file_name_keep_a_file_each(tmp_path):
+    made = record("tcn")
+    names = ["日本", "本日", "register", "a_b", "a-b", "x" * 300]
+    declared = runset(**{name: ("main", [made]) for name in names})
+    build(declared, {made.id: made}, tmp_path)
+    files = sorted(path.stem for path in (tmp_path / "tables").glob("*.md"))
+    assert {"table", "table-2", "register", "register-2", "a-b", "a-b-2"} <= set(files)
+    assert files[-1].startswith("x" * 100)
+    text = (tmp_path / "summary.md").read_text()
+    assert [text.count(f"### Table {name.replace('_', chr(92) + '_')}\n") for name in names] == [1] * len(names)
+    figures = {path.name for path in (tmp_path / "figures").glob("*.pdf")}
+    assert {"table-training.pdf", "table-training-2.pdf"} <= figures
 
 
 def test_build_of_nothing(tmp_path):
@@ -175,3 +192,58 @@ def test_figures_from_files_are_made_where_the_files_are(tmp_path):
     names = {path.name for path in build(declared, known, tmp_path / "out", files)}
     assert "methods-distribution.pdf" in names
     assert "methods-distribution.pdf" not in {path.name for path in build(declared, known, tmp_path / "without")}
+
+
+def kept(member, files):
+    """A record whose arrays lie in a store, and are sealed in it."""
+    path = files.errors_path(member.id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **dict.fromkeys(("frames/mpjpe/", "frames/mpjpe/P-Agg"), np.arange(10.0)))
+    examples(member).save(files.examples_path(member.id))
+    return member.model_copy(update={"files": files.checksums(member.id)})
+
+
+def flip_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_arrays_that_are_missing_or_damaged_are_said_wherever_they_are_missed(tmp_path, capsys):
+    files = RunFiles(tmp_path / "store")
+    methods = ("tcn", "mixste", "d3dp", "finepose")
+    whole, removed, damaged, both = [kept(record(method), files) for method in methods]
+    older = record("tcn", title="Older", errors_file="errors.npz")
+    files.errors_path(removed.id).unlink()
+    flip_bit(files.examples_path(damaged.id))
+    flip_bit(files.errors_path(both.id))
+    files.examples_path(both.id).unlink()
+    members = [whole, removed, damaged, both, older]
+    out = tmp_path / "out"
+    build(runset(methods=("main", members)), {member.id: member for member in members}, out, files)
+    again = (
+        "Files of 3 runs are missing or damaged, and figures lack what was in them: "
+        f"MixSTE (errors/{removed.id}.npz), D3DP (examples/{damaged.id}-examples.npz), "
+        f"FinePOSE (errors/{both.id}.npz, examples/{both.id}-examples.npz); "
+        "run the same command again: they are evaluated again"
+    )
+    former = f"Older (errors/{older.id}.npz); older versions made these runs, which are not evaluated again"
+    text = (out / "summary.md").read_text().replace("\\", "")
+    assert f"- {again}\n" in text
+    assert former in text
+    assert f"warning: {again}\n" in capsys.readouterr().err
+    shown = content(runset(methods=("main", members)), members, {}, files)
+    assert again in shown["warnings"]
+    assert "Files with poses of D3DP, FinePOSE are missing or damaged" in shown["poses"]["note"]
+    distribution = (out / "figures/methods-distribution.txt").read_text()
+    assert "Not drawn, as their errors are not there: MixSTE, FinePOSE, Older." in distribution
+    poses = (out / "figures/methods-poses.txt").read_text()
+    assert "Not drawn, as their poses of these frames are not there: D3DP, FinePOSE, Older." in poses
+
+
+def test_nothing_is_said_of_arrays_that_are_there(tmp_path, capsys):
+    files = RunFiles(tmp_path / "store")
+    members = [kept(record("tcn"), files), record("mixste")]
+    build(runset(methods=("runs", members)), {member.id: member for member in members}, tmp_path / "out", files)
+    assert "missing or damaged" not in (tmp_path / "out" / "summary.md").read_text()
+    assert not capsys.readouterr().err

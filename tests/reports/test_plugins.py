@@ -30,21 +30,24 @@ def dots(records):
 
 FURTHER = Layout("further", sizes, "once more")
 SIZES = Layout("sizes", sizes, figures=(dots,), companions=(FURTHER,), in_overall=False)
+FAILS = Layout("fails", lambda entries, title: 1 / 0, figures=(lambda records: 1 / 0,))
+NO_TABLE = Layout("no_table", lambda entries, title: "text")
 """
 
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """A package as pip would install it, with two layouts, of which one does not import."""
+    """A package as pip would install it, with a layout that works, one that does not import, and two that fail."""
     site = tmp_path / "site-packages"
     metadata = site / "my_tables-1.0.dist-info"
     metadata.mkdir(parents=True)
     (site / "my_tables.py").write_text(LAYOUT)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-tables\nVersion: 1.0\n")
     points = "sizes=my_tables:SIZES\nbroken=my_tables:NOT_THERE\n"
+    points += "fails=my_tables:FAILS\nno_table=my_tables:NO_TABLE\n"
     (metadata / "entry_points.txt").write_text(f"[lifting_bench.layouts]\n{points}")
     monkeypatch.syspath_prepend(site)
-    assert LAYOUTS.plugin_names() == ["broken", "sizes"]
+    assert LAYOUTS.plugin_names() == ["broken", "fails", "no_table", "sizes"]
 
 
 def built(out, layout, members):
@@ -69,6 +72,18 @@ def test_a_layout_that_does_not_import_is_a_row_per_run_that_says_why(installed,
     assert "layout 'broken' of my-tables" in text
     assert "one row per run" in text
     assert "| TCN |" in text
+
+
+def test_a_layout_that_fails_is_a_row_per_run_that_says_why(installed, tmp_path, capsys):
+    out = built(tmp_path / "out", "fails", [record("tcn")])
+    text = (out / "tables/mine.md").read_text()
+    assert "The layout 'fails' failed (ZeroDivisionError: division by zero): one row per run." in text
+    assert "| TCN |" in text
+    sentence = "mine: a figure cannot be drawn (ZeroDivisionError: division by zero)"
+    assert f"- {sentence}\n" in (out / "summary.md").read_text()
+    assert capsys.readouterr().err == f"warning: {sentence}\n"
+    text = (built(tmp_path / "other", "no_table", [record("tcn")]) / "tables/mine.md").read_text()
+    assert "TypeError: a str is no reports.writers.table.Table" in text.replace("\\_", "_")
 
 
 def with_smoothness(method, smoothness, aggregations=(None,), **changes):

@@ -64,7 +64,8 @@ def test_the_summary_names_it(tmp_path):
     build(declared, {r.id: r for r in kept}, tmp_path)
     text = (tmp_path / "summary.md").read_text()
     assert "FinePOSE (gt, H=10 K=5 seed 0) has no numbers: failed: out of memory" in text
-    assert "have no record and are not shown" not in text
+    assert "are not shown" not in text
+    assert "What failed is tried again by the same command with --retry-failed" in text
 
 
 def test_records_of_older_stores_that_say_that_nothing_is_absent_are_read():

@@ -1,13 +1,17 @@
 import csv
 import io
+import shutil
 
 import pytest
 
+from reports.build import compile_pdf
+from reports.document import document
 from reports.writers.csv import to_csv
 from reports.writers.escaping import latex, latex_breakable, markdown
 from reports.writers.latex import LONG, to_latex
 from reports.writers.markdown import to_markdown
 from reports.writers.table import Block, Cell, Column, Row, Table
+from tests.reports.made_up import runset
 
 COLUMNS = (Column("Method", align="l"), Column("MPJPE", "DET: cpn"), Column("P-MPJPE", "DET: cpn"))
 
@@ -121,7 +125,10 @@ def test_a_table_wider_than_a_column_spans_the_page():
         ("<<>>``''", "<{}<>{}>`{}`'{}'"),
         ("†‡§", r"\textsuperscript{\textdagger}\textsuperscript{\textdaggerdbl}\textsuperscript{\S}"),
         ("≈±→−", r"$\approx$$\pm$$\to$$-$"),
-        ("é 日\n\x07", "é [U+65E5] "),
+        ("é 日\n\x07", "é {[}U+65E5] "),
+        ("[ours] *", "{[}ours] {*}"),
+        ("αΩΑ ώ", r"$\alpha$$\Omega$A $\omega$"),
+        ("Żółć ǎ ﬁＡ① ħ \u202e", "Żółć a fiA1 {[}U+0127] "),
     ],
 )
 def test_latex_escaping(text, expected):
@@ -134,6 +141,69 @@ def test_long_words_may_break():
 
 def test_markdown_escaping():
     assert markdown("a|b *c* _d_ `e` <f> [g]\nh") == r"a\|b \*c\* \_d\_ \`e\` &lt;f&gt; \[g\] h"
+
+
+HOSTILE = (
+    "[ours]", "*ours", "αNet", "日本語", "100%", "a_b&c", "ﬁＡ① ħ\u202e", "$\\frac{$", "#1{}~^\\", "a\nb\tc",
+    "🎉", "<<>> -- ``", "x" * 300, "\\input{/etc/passwd}",
+)  # fmt: skip
+"""What a method may be called."""
+
+
+def test_hostile_names_are_escaped_in_every_place(tmp_path):
+    rows = tuple(Row((Cell(name), Cell(name), Cell("1.5"), Cell(reason=name))) for name in HOSTILE)
+    blocks = [Block((row,), row.cells[0].text, row.cells[0].text) for row in rows]
+    title = " ".join(HOSTILE)
+    table = Table(title, (*COLUMNS, Column(title, title)), (Block(rows), *blocks), (title,), (title,))
+    assert "\n[" not in to_latex(table, "t")
+    assert "\n*" not in to_latex(table, "t")
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed")
+    many = Table(title, table.columns, tuple(blocks) * 2, (title,), (title,))
+    (tmp_path / "tables").mkdir()
+    for name, one in {"short": table, "long": many, "register": small_table()}.items():
+        (tmp_path / "tables" / f"{name}.tex").write_text(to_latex(one, name), encoding="utf-8")
+    declared = runset().model_copy(update={"command": title})
+    text = document(declared, [], {"short": table, "long": many}, [])
+    (tmp_path / "report.tex").write_text(text, encoding="utf-8")
+    assert compile_pdf(tmp_path / "report.tex") is not None
+
+
+def test_captions_of_figures_are_their_first_sentence():
+    text = document(
+        runset(), [], {}, [("a", "Loss (own; of each. One): by epoch; dots: kept. Data: [x."), ("b", "[(")]
+    )
+    assert r"\caption{a: Loss (own; of each. One): by epoch}" in text
+    assert r"\caption{b: {[}(}" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("=1+1", "'=1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("+1+cmd|' /C calc'!A0", "'+1+cmd|' /C calc'!A0"),
+        ("-2+3", "'-2+3"),
+        ("\t=1", "'\t=1"),
+        (" =1", "' =1"),
+        ("＝1", "'＝1"),
+        ("-1.5", "-1.5"),
+        ("+2e-3", "+2e-3"),
+        ("−1.5", "−1.5"),
+        ("a=b", "a=b"),
+    ],
+)
+def test_csv_is_harmless_in_a_spreadsheet(text, expected):
+    table = Table(text, (Column("=1"),), (Block((Row((Cell(text),)), Row((Cell(reason=text),))), text, text),))
+    header, first, second = csv.reader(io.StringIO(to_csv(table)))
+    assert header[2] == "'=1"
+    assert first[:3] == [expected] * 3
+    assert second[3] == expected
+
+
+def test_csv_keeps_negative_numbers():
+    table = Table("T", (Column("A"),), (Block((Row((Cell("−2.0", -2.0, -3.5, -1.0),)),)),))
+    assert list(csv.reader(io.StringIO(to_csv(table))))[1][2:5] == ["-2", "-3.5", "-1"]
 
 
 def test_csv_survives_commas_and_quotes():
