@@ -14,17 +14,19 @@ from bench.cli import ablate, checkpoints, data, doctor, methods, report, run, s
 from bench.results.files import UNWRITABLE
 from models.errors import InputError
 
+INTERRUPTED = "interrupted; what is finished is kept, and the same command goes on from here"
+
 
 class _Group(typer.core.TyperGroup):
-    """Bad input is one sentence and exit code 2, Ctrl-C is 130; never a traceback for either."""
+    """Bad input is one sentence and exit code 2, Ctrl-C is 130 (SIGTERM: 143); never a traceback for either."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except InputError as error:
             _complain(f"error: {error}", 2)
-        except KeyboardInterrupt:
-            _complain("interrupted; what is finished is kept, and the same command goes on from here", 130)
+        except KeyboardInterrupt as interrupt:
+            _complain(INTERRUPTED, getattr(interrupt, "status", 130))
         except OSError as error:
             if error.errno not in UNWRITABLE:
                 raise

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,10 +17,12 @@ from bench.cli.options import SweepRequest
 from bench.cli.report import write_report
 from bench.config.parsing import parse_assignment
 from bench.job.data_cache import DataCache
+from bench.job.failures import place_of
 from bench.job.pending import PendingWork
 from bench.job.resolve import Job
 from bench.job.task import first_process
 from bench.results.files import write_text
+from bench.results.record import Failure, Missing
 from bench.results.run_set import RunSet
 from bench.results.store import Store
 from bench.sweep import run as sweep
@@ -26,6 +31,11 @@ from bench.sweep.executors import executor_for
 from bench.sweep.executors.base import Executor, Request
 from bench.sweep.search import Found, Space, search
 from bench.sweep.studies import open_studies
+
+LOST = "failed: neither a record nor a reason was found in the store; run the same command again"
+
+MOST_LINES, MOST_CHARACTERS = 10, 400
+"""Of failures that are named at the end of a sweep, and of each sentence."""
 
 
 def run_and_report(
@@ -45,11 +55,13 @@ def run_and_report(
         cache: data sets that are loaded already.
 
     Raises:
-        typer.Exit: experiments failed.
+        typer.Exit: experiments failed, or have neither a record nor a recorded reason.
     """
-    with _executor(request, len(jobs) + 2 * len(searches), cache) as executor:
+    with _ended_by_signal(), _executor(request, len(jobs) + 2 * len(searches), cache) as executor:
         store = Store(request.store)
         if request.dry_run:
+            if not store.root.exists():
+                typer.echo(f"--store {store.root}: is new, nothing is done in it")
             place = sweep.place_of(executor, request.device)
             pending = PendingWork(jobs, store, request.device, place)
             for line in [*dry_run_lines(pending, store, executor.slots), *search_lines(searches)]:
@@ -61,6 +73,8 @@ def run_and_report(
         found = {name: search(space, store, request.device, executor) for name, space in searches.items()}
     if first_process():
         typer.echo(_counts(outcome))
+        for line in failure_lines(outcome.failures.values(), store):
+            typer.echo(line)
         _report(jobs, outcome, tables, found, request, store)
 
 
@@ -78,6 +92,11 @@ def _report(
     for name, found in searched.items():
         filled[name] = filled[name].model_copy(update={"ids": found.ids})
         missing |= found.missing
+    lost = [name for table in filled.values() for name in table.ids if name not in missing]
+    lost = sorted(set(lost) - store.records(lost).keys())
+    missing |= {job.id: job.missing(LOST) for job in jobs if job.id in lost}
+    if lost:
+        typer.echo(_lost(lost, missing), err=True)
     runset = RunSet(
         tables=filled,
         command=shlex.join(["python", "-m", "bench", *sys.argv[1:]]),
@@ -87,8 +106,56 @@ def _report(
     )
     write_text(request.out / "runset.json", runset.model_dump_json(indent=1))
     write_report(runset, store, request.out)
-    if any(entry.failed for entry in missing.values()):
+    if lost or any(entry.failed for entry in missing.values()):
         raise typer.Exit(1)
+
+
+def failure_lines(failures: Iterable[Failure], store: Store) -> Iterator[str]:
+    """A line for each failure, with its place in the code if it is an error of the code, and what to do."""
+    each_once = list({failure.id: failure for failure in failures}.values())
+    for failure in each_once[:MOST_LINES]:
+        place = place_of(failure.details) if failure.kind == "error" else ""
+        kept = f"; traceback in {store.failures.folder / failure.id}.json" if failure.details else ""
+        where = f" ({f'at {place}' if place else 'outside of the suite'}{kept})" if failure.kind == "error" else ""
+        yield f"failed {failure.title}: {failure.sentence[:MOST_CHARACTERS]}{where}"
+    if len(each_once) > MOST_LINES:
+        yield f"and {len(each_once) - MOST_LINES} more failures; the summary names all of them"
+    if each_once:
+        yield "what failed is not tried again by itself: add --retry-failed to the same command"
+
+
+def _lost(names: Sequence[str], missing: Mapping[str, Missing]) -> str:
+    """Which declared runs have neither a record nor a recorded reason, and what to do."""
+    shown = [missing[name].named if name in missing else name for name in names[:MOST_LINES]]
+    more = f" and {len(names) - MOST_LINES} more" if len(names) > MOST_LINES else ""
+    several = "s have" if len(names) > 1 else " has"
+    return (
+        f"error: {len(names)} declared run{several} neither a record nor a recorded reason: "
+        f"{', '.join(shown)}{more}; run the same command again"
+    )
+
+
+class Terminated(KeyboardInterrupt):
+    """The system asks this program to end (SIGTERM), as clusters do some time before they kill it."""
+
+    status = 143
+
+
+@contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """Take SIGTERM for Ctrl-C, with its own exit code: workers are ended, and what is finished is kept."""
+
+    def end(*signal_and_frame: object) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():  # only that one may say what a signal does
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _counts(outcome: sweep.Outcome) -> str:

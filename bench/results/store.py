@@ -8,20 +8,18 @@ there.
 
 from __future__ import annotations
 
-import fcntl
-import platform
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from pydantic import BaseModel, model_validator
 
 from bench.results.arrays import RunFiles
 from bench.results.cost import Measurement
 from bench.results.documents import Shelf, keep_copy, read_document
 from bench.results.index import Index
+from bench.results.locks import Lock, use_device
 from bench.results.record import Evaluation, Failure, Record, TrainingInfo
 from models.errors import InputError
 
@@ -110,24 +108,14 @@ class Store:
         """Whether a training is finished."""
         return read_trained(self.training(training_id)) is not None
 
-    def lock(self, name: str) -> FileLock:
-        """A lock that other programs on this store respect and that a killed one gives up."""
+    def lock(self, name: str) -> Lock:
+        """A lock that other programs on this store respect (``bench.results.locks``)."""
         self.make()
-        folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{name}.lock")
+        return Lock(self.root / "locks", name, passes_over=name != "index")
 
-    @contextmanager
-    def device(self, name: str, alone: bool) -> Iterator[None]:
-        """Use a device of this machine: together with others, or alone.
-
-        One who wants it alone waits until those who use it are done; whoever comes later waits behind that one.
-        """
-        place = f"{platform.node()}-{name.replace(':', '-')}"
-        mode = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
-        with self._flock(f"queue-{place}", fcntl.LOCK_EX) as queue, self._flock(f"device-{place}", mode):
-            fcntl.flock(queue, fcntl.LOCK_UN)
-            yield
+    def device(self, name: str, alone: bool) -> AbstractContextManager[None]:
+        """Use a device of this machine: together with others, or alone."""
+        return use_device(self.root / "locks", name, alone)
 
     def evaluated(self) -> set[str]:
         """Ids of all evaluations that wait for their cost and whose arrays are there as they were written."""
@@ -208,11 +196,3 @@ class Store:
                 self.evaluations.remove(name)  # where a kill left it
             for name in fresh:
                 self._fresh.remove(name)
-
-    @contextmanager
-    def _flock(self, name: str, mode: int) -> Iterator[int]:
-        folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{name}.lock").open("a") as file:
-            fcntl.flock(file, mode)
-            yield file.fileno()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -23,13 +24,16 @@ from bench.job.resolve import Job
 from bench.job.task import Task, TaskStatus, first_process, record_failure
 from bench.measure.environment import device_label
 from bench.results.cost import Measurement
+from bench.results.leftovers import remove_leftovers
 from bench.results.record import Failure, Record
 from bench.results.recovery import log_again, warn_of_unreadable
 from bench.results.store import Store
 from bench.results.tracking import Tracker
 from bench.sweep.executors.base import Executor
 from bench.sweep.executors.local import Local
+from bench.sweep.waiting import Waiting
 from bench.training.trainer import end_together
+from models.errors import InputError
 
 MOST_TRIES = 3
 """So often a task is begun whose process is lost each time."""
@@ -45,7 +49,7 @@ class Outcome:
     Attributes:
         records: of the experiments asked for, by id.
         failures: why others have none, by id of the experiment.
-        trained, evaluated: numbers of training tasks and of experiments that are finished since this call.
+        trained, evaluated: numbers of training tasks that this call did, and of experiments that it finished.
     """
 
     records: dict[str, Record]
@@ -83,6 +87,8 @@ def run(
     trained = evaluated = 0
     if pending.left:
         store.make()
+        if first_process():
+            remove_leftovers(store.root)
         tracker = Tracker(store.root)
         if tracker.is_new and first_process():
             log_again(tracker, store)
@@ -91,7 +97,8 @@ def run(
         trained = sum(task.kind == "train" for task in done)
         if first_process():
             evaluated = _measure_and_log(pending, tracker, store, executor)
-            store.fold()
+    if first_process():
+        _fold(store)
     end_together()
     return Outcome(store.records(pending.jobs), pending.failures, trained, evaluated)
 
@@ -122,9 +129,13 @@ def run_tasks(
         ended: told of every task that is done or has failed.
 
     Returns:
-        Those that are done.
+        Those that were done here, without trainings that were found done.
+
+    Raises:
+        InputError: workers cannot be started.
     """
-    queue = _Queue(tasks)
+    queue, waiting = _Queue(tasks), Waiting(store)
+    done: list[Task] = []
     tries: Counter[str] = Counter()
     while queue.unfinished:
         while (task := queue.next(slots)) is not None:
@@ -133,6 +144,10 @@ def run_tasks(
             time.sleep(PATIENCE_SECONDS / 5)
             continue
         for task, status in executor.collect(PATIENCE_SECONDS):
+            waiting.note(task, status)
+            if status == "done":
+                done.append(task)
+            status = "done" if status == "found" else status
             tries[task.name] += status == "crashed"
             if tries[task.name] == MOST_TRIES and status == "crashed":
                 _record_crash(task, store)
@@ -140,7 +155,7 @@ def run_tasks(
             queue.end(task, status)
             if status in ("done", "failed"):
                 ended(task, status)
-    return queue.done
+    return done
 
 
 class _Queue:
@@ -160,7 +175,6 @@ class _Queue:
         heapq.heapify(self.ready)
         self.unfinished = set(self.tasks)
         self.running = 0
-        self.done: list[Task] = []
 
     def next(self, slots: int) -> Task | None:
         """A task to begin now; None where all slots are taken or nothing is ready."""
@@ -173,7 +187,6 @@ class _Queue:
         """Take note of how a try ended; what another program is doing, and what was lost, becomes ready again."""
         self.running -= 1
         if status == "done":
-            self.done.append(task)
             self.unfinished.discard(task.name)
             for name in self.needed_by.get(task.name, ()):
                 self.missing[name].discard(task.name)
@@ -243,6 +256,19 @@ def _complete_and_log(job: Job, cost_id: str, tracker: Tracker, store: Store) ->
         store.evaluations.remove(job.id)
     tqdm.write(f"finished {job.title}: {_headline(record)}")
     return True
+
+
+def _fold(store: Store) -> None:
+    """Move records into the index where some wait for that, also from a call that was killed.
+
+    That they wait is no loss: they are read where they are. So what keeps them from the index is only told.
+    """
+    if not any((store.root / "records").glob("*.json")):
+        return
+    try:
+        store.fold()
+    except (InputError, OSError) as error:
+        tqdm.write(f"warning: new records are kept, but not in the index yet: {error}", file=sys.stderr)
 
 
 def _add_logged(pending: PendingWork, tracker: Tracker, store: Store) -> None:

@@ -12,16 +12,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from bench.devices import device_of
 from bench.job.data_cache import DataCache
-from bench.job.task import Task, TaskStatus, distributed
+from bench.job.task import Task, TaskStatus, distributed, run_task
+from bench.results.store import Store
 from models.errors import InputError
 
-Ended = tuple[Task, TaskStatus]
+Status = TaskStatus | Literal["found"]
+"""How a try of a task ended; "found" is a training that was there already, made by another program or earlier."""
+
+Ended = tuple[Task, Status]
 
 MOST_CORES = 8
 """So many workers at most are started on a CPU unless another number is asked for."""
@@ -137,6 +141,12 @@ class Executor(ABC):
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def do_task(task: Task, root: Path, attempt: int, cache: DataCache) -> Status:
+    """Do a task, in whatever process; arguments and errors as of ``run_task``."""
+    found = task.kind == "train" and all(map(Store(root).is_trained, task.ids))
+    return "found" if found else run_task(task, root, attempt, cache)
 
 
 def import_optional(module: str, extra: str) -> Any:

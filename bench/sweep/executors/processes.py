@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +14,15 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from bench.job.data_cache import DataCache
-from bench.job.task import Task, TaskStatus, run_task
-from bench.sweep.executors.base import Ended, Executor, Request
+from bench.job.task import Task
+from bench.sweep.executors.base import Ended, Executor, Request, Status, do_task
 from models.errors import InputError
 
 LEAVE_SECONDS = 5.0
 """An idle worker that has not left by then is killed."""
+
+READY = "ready"
+"""What a worker says first."""
 
 
 class Processes(Executor):
@@ -60,7 +64,8 @@ class Processes(Executor):
     def collect(self, seconds: float) -> list[Ended]:
         pipes = {number: self._workers[number].pipe for number in self._busy()}
         ready = wait(list(pipes.values()), timeout=seconds)
-        return [self._ended(number) for number, pipe in pipes.items() if pipe in ready]
+        found = [self._ended(number) for number, pipe in pipes.items() if pipe in ready]
+        return [ended for ended in found if ended is not None]
 
     def environment_of(self, number: int) -> dict[str, str]:
         """Variables that are set in the process of the worker of this number."""
@@ -71,15 +76,25 @@ class Processes(Executor):
     def _busy(self) -> list[int]:
         return [number for number, worker in self._workers.items() if worker.task]
 
-    def _ended(self, number: int) -> Ended:
+    def _ended(self, number: int) -> Ended | None:
+        """What a worker has to say of its task; None if only that it is ready.
+
+        Raises:
+            InputError: workers cannot be started from this script.
+        """
         worker = self._workers[number]
         task = worker.task
         assert task is not None
-        try:
+        result: Status | Exception | None = None
+        with suppress(EOFError, OSError):
             result = worker.pipe.recv()
-        except (EOFError, OSError):
+        if result is None:
             self._workers.pop(number).end()
+            worker.refuse_unguarded_script()
             return task, "crashed"
+        if result == READY:
+            worker.is_ready = True
+            return None
         worker.task = None
         if isinstance(result, Exception):
             raise result
@@ -97,16 +112,44 @@ class _Worker:
     def __init__(self, root: Path, changes: Mapping[str, str]) -> None:
         context = multiprocessing.get_context("spawn")
         self.task: Task | None = None
+        self.is_ready = False
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, root), daemon=True)
         with _changed_environment(changes):
-            self.process.start()
+            self._start()
         theirs.close()
+
+    def _start(self) -> None:
+        """Start the process.
+
+        Raises:
+            SystemExit: this process is a worker itself and still reads the script that started it.
+        """
+        try:
+            self.process.start()
+        except RuntimeError as error:
+            if "bootstrapping" not in str(error):
+                raise
+            sys.exit(1)  # the process that wants a worker says why it got none
 
     def begin(self, task: Task, attempt: int) -> None:
         self.task = task
         with suppress(OSError):  # the worker has died; ``collect`` finds out
             self.pipe.send((task, attempt))
+
+    def refuse_unguarded_script(self) -> None:
+        """Complain about a worker that has ended by itself before it was ready: its script cannot be imported.
+
+        Raises:
+            InputError: it has.
+        """
+        main = sys.modules["__main__"]
+        is_script = getattr(main, "__spec__", None) is None  # else `python -m`, which workers do not import
+        if is_script and not self.is_ready and (self.process.exitcode or 0) > 0:
+            raise InputError(
+                f"{getattr(main, '__file__', 'this script')}: workers import it again, and ended while they did; "
+                'put what it runs under `if __name__ == "__main__":`, or ask for one worker'
+            )
 
     def end(self) -> None:
         """An idle worker leaves by itself when its pipe is closed; another one is killed."""
@@ -131,6 +174,7 @@ def _changed_environment(changes: Mapping[str, str]) -> Iterator[None]:
 
 def _serve(pipe: Connection, root: Path) -> None:
     """Do tasks in a worker process, until its pipe is closed or the process that started it is gone."""
+    pipe.send(READY)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     cache = DataCache()
@@ -139,9 +183,9 @@ def _serve(pipe: Connection, root: Path) -> None:
             task, attempt = pipe.recv()
         except (EOFError, OSError):
             return
-        result: TaskStatus | Exception
+        result: Status | Exception
         try:
-            result = run_task(task, root, attempt, cache)
+            result = do_task(task, root, attempt, cache)
         except (OSError, InputError) as error:
             result = error
         except Exception:

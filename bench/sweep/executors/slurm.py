@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bench.job.task import Task, TaskStatus
+from bench.job.task import Task
 from bench.sweep.executors import cluster
-from bench.sweep.executors.base import Ended, Executor, Request, import_optional
+from bench.sweep.executors.base import Ended, Executor, Request, Status, import_optional
 from models.errors import InputError
 
 POLL_SECONDS = 0.5
@@ -76,7 +76,7 @@ class Slurm(Executor):
         )
         return not asked.stdout.strip() and (asked.returncode == 0 or "Invalid job id" in asked.stderr)
 
-    def _status(self, job: Any) -> TaskStatus:
+    def _status(self, job: Any) -> Status:
         """How a job that is over ended. One without a result was killed; on a slow disk the result comes late."""
         ends = time.monotonic() + RESULT_SECONDS
         while not job.paths.result_pickle.exists():

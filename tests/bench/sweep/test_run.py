@@ -1,5 +1,7 @@
 """Sweeps: what is done, what is shared, what fails, and how it goes on."""
 
+import itertools
+import sys
 import threading
 
 import pytest
@@ -8,8 +10,12 @@ from filelock import FileLock
 
 from bench.job import pipeline, weights
 from bench.job.pending import PendingWork
+from bench.job.task import Task, run_task
+from bench.results import locks
+from bench.results.locks import Holder
 from bench.results.store import Store
 from bench.sweep import run as sweep
+from bench.sweep.executors.base import Executor
 from bench.sweep.executors.local import Local
 from bench.sweep.run import run
 from models.errors import DivergedError, InputError
@@ -122,16 +128,109 @@ def test_a_process_that_is_always_lost_is_a_failure(store):
     assert outcome.failures[wanted.id].kind == "crashed"
 
 
-def test_what_another_program_is_doing_is_waited_for(store, monkeypatch):
+@pytest.fixture
+def busy(store):
+    """A job whose training another program is doing, and the lock of that."""
     wanted = job()
     (training,) = [task for task in PendingWork([wanted], store, "cpu", "here").tasks() if task.kind == "train"]
-    lock = FileLock(store.lock(training.name).lock_file, thread_local=False)
+    return wanted, store.lock(training.name)
+
+
+def test_what_another_program_is_doing_is_waited_for(store, busy, monkeypatch, capsys):
+    monkeypatch.setattr(locks, "SAY_SECONDS", 0.1)
+    (wanted, lock), begun, real = busy, [], weights.train_or_load
     lock.acquire()
-    begun, real = [], weights.train_or_load
-    monkeypatch.setattr(weights, "train_or_load", lambda *args: begun.append(lock.is_locked) or real(*args))
-    threading.Timer(0.3, lock.release).start()
+    holder = lock.holder()
+    monkeypatch.setattr(
+        weights, "train_or_load", lambda *args: begun.append(lock.holder() == holder) or real(*args)
+    )
+    threading.Timer(0.6, lock.release).start()
     assert run([wanted], store, "cpu").records
     assert begun == [False]
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("waiting for ")]
+    assert f"{wanted.training.title}, held by process {holder.pid} on {holder.host} since" in line
+
+
+def test_a_program_without_a_sign_of_life_is_passed_over(store, busy, monkeypatch, capsys):
+    monkeypatch.setattr(locks, "SILENT_SECONDS", 0.3)
+    wanted, lock = busy
+    lock.lock_file.parent.mkdir(parents=True)
+    stopped = FileLock(lock.lock_file, thread_local=False)
+    stopped.acquire()
+    holder = Holder(pid=123, host="elsewhere", since="2026-11-28T10:00:00Z", token="0")
+    lock.holder_file.write_text(holder.model_dump_json())
+    assert run([wanted], store, "cpu").trained == 1
+    told = capsys.readouterr().err
+    assert "process 123 on elsewhere since" in told
+    assert "has given no sign of life" in told
+    stopped.release()
+
+
+def test_what_another_program_has_trained_meanwhile_is_not_counted(store):
+    class Late(Local):
+        def submit(self, task, attempt):
+            run_task(task, store.root)  # by another program
+            super().submit(task, attempt)
+
+    outcome = run([job()], store, "cpu", Late(store.root))
+    assert (outcome.trained, outcome.evaluated) == (0, 1)
+
+
+def test_what_a_killed_call_left_is_moved_into_the_index(store, capsys, monkeypatch):
+    wanted = job()
+    (record,) = run([wanted], store, "cpu").records.values()
+    store.index.unlink()
+    store.add(record)
+
+    def fold(self):
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "fold", fold)
+        assert run([wanted], store, "cpu").records == {wanted.id: record}
+    assert "new records are kept, but not in the index yet" in capsys.readouterr().err
+    assert run([wanted], store, "cpu").records == {wanted.id: record}
+    assert store.index.exists()
+    assert not list((store.root / "records").glob("*.json"))
+
+
+class Immediately(Executor):
+    """Says of every task that it is done."""
+
+    slots = 2
+
+    @classmethod
+    def from_request(cls, request):
+        raise NotImplementedError
+
+    def submit(self, task, attempt):
+        self.waiting = [*getattr(self, "waiting", []), task]
+
+    def collect(self, seconds):
+        done, self.waiting = self.waiting, []
+        return [(task, "done") for task in done]
+
+    def close(self):
+        pass
+
+
+def test_ten_times_the_tasks_are_ten_times_the_work(store):
+    def calls(number):
+        tasks = [
+            Task("train", str(n), (str(n),), (), frozenset(), "", 0.0, "", "cpu") for n in range(number // 2)
+        ] + [
+            Task("evaluate", str(n), (str(n),), (), frozenset({f"train-{n}"}), "", 0.0, "", "cpu")
+            for n in range(number // 2)
+        ]
+        count = itertools.count()
+        sys.setprofile(lambda *event: next(count))
+        try:
+            assert len(sweep.run_tasks(tasks, Immediately(store.root), store, slots=2)) == number
+        finally:
+            sys.setprofile(None)
+        return next(count)
+
+    assert calls(2000) < 11 * calls(200)
 
 
 def test_a_cost_is_measured_once_for_all_that_share_it(store, monkeypatch):
@@ -153,11 +252,8 @@ def test_the_store_is_read_once_for_a_whole_run(store, monkeypatch):
     read, real = [], Store.finished
     monkeypatch.setattr(Store, "finished", lambda self: read.append(1) or real(self))
     jobs = [job(training={"seed": seed}, evaluation={"hypotheses": h}) for seed in (0, 1) for h in (1, 2)]
-    pending = PendingWork(jobs, store, "cpu", "here")
-    evaluations = sum(task.kind == "evaluate" for task in pending.tasks())
-    read.clear()
     assert len(run(jobs, store, "cpu").records) == 4
-    assert len(read) == 1 + evaluations, "once by the sweep, and by each task that evaluates"
+    assert len(read) == 1
 
 
 def test_what_fails_while_its_cost_is_measured_fails_alone(store, monkeypatch):

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -10,6 +12,7 @@ import psutil
 from bench.results.store import Store
 from bench.sweep.executors.processes import Processes
 from bench.sweep.run import run
+from tests import ROOT
 from tests.bench.experiments import numbers, some
 
 
@@ -39,6 +42,31 @@ def test_killed_workers(toy_everywhere, expected, tmp_path):
     assert len(killed) == 2
     assert not outcome.failures
     assert numbers(outcome.records) == expected
+
+
+UNGUARDED = """
+import sys
+from pathlib import Path
+from bench.job.task import Task
+from bench.sweep.executors.processes import Processes
+with Processes(Path(sys.argv[1]), workers=2) as executor:
+    executor.submit(Task("train", "0", ("0",), (), frozenset(), "nothing", 0, "", "cpu"), 0)
+    while True:
+        executor.collect(10)
+"""
+
+
+def test_a_script_without_a_main_guard_is_one_sentence(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    done = subprocess.run(
+        [sys.executable, script, tmp_path], env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True,
+        text=True, timeout=120,
+    )  # fmt: skip
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"models.errors.InputError: {script}: workers import it again")
+    assert 'put what it runs under `if __name__ == "__main__":`' in last
+    assert done.stderr.count("Traceback") == 1
 
 
 def test_workers_share_the_gpus(tmp_path):

@@ -1,5 +1,7 @@
 """Jobs of submitit on this machine, without SLURM; ``tests/cluster`` has a real one."""
 
+import submitit
+
 from bench.results.store import Store
 from bench.sweep.executors.slurm import Slurm
 from bench.sweep.run import run
@@ -14,3 +16,12 @@ def test_jobs_of_submitit(toy_everywhere, expected, tmp_path):
     assert not outcome.failures
     for record in outcome.records.values():
         assert record.values == expected[record.id][0]
+
+
+def test_names_of_submitit_that_the_executor_relies_on(tmp_path):
+    job = submitit.AutoExecutor(tmp_path, cluster="debug").submit(int)
+    assert job.result() == 0
+    assert job.done() is True
+    assert isinstance(job.job_id, str)
+    assert callable(job.cancel)
+    assert job.paths.result_pickle.parent == job.paths.folder == tmp_path

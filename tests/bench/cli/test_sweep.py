@@ -1,0 +1,91 @@
+"""What the commands that run experiments say and how they exit."""
+
+import os
+import signal
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app
+from bench.cli.sweep import failure_lines
+from bench.results.record import Failure
+from bench.results.run_set import RunSet
+from bench.results.store import Store
+from bench.sweep import run as sweep
+from tests.bench.toy import Toy
+
+
+@pytest.fixture
+def invoke(toy_store, tmp_path):
+    """Run one cheap experiment, with more options."""
+
+    def run(*more, store=toy_store.root):
+        few = ["--method", "toy", "--set", "training.epochs=1", "--set", "evaluation.windows=4"]
+        places = ["--store", str(store), "--out", str(tmp_path / "out")]
+        return CliRunner().invoke(app, ["run", *few, *places, *more])
+
+    return run
+
+
+def test_a_failure_is_told_each_time(invoke, toy_store, toy_everywhere, monkeypatch):
+    def predict(self, batch, sampling):
+        raise ZeroDivisionError("division by zero")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Toy, "predict", predict)
+        results = [invoke() for _ in range(2)]
+    (kept,) = toy_store.root.glob("failures/*.json")
+    for result in results:
+        assert result.exit_code == 1
+        told = [line for line in result.stdout.splitlines() if line.startswith("failed Toy")]
+        assert "error: ZeroDivisionError: division by zero (at tests/bench/cli/test_sweep.py:" in told[-1]
+        assert told[-1].endswith(f"; traceback in {kept})")
+        assert "add --retry-failed to the same command" in result.stdout
+    assert invoke("--retry-failed").exit_code == 0
+
+
+def test_many_long_failures_are_told_in_bounded_length(toy_store):
+    failures = [Failure(id=str(n), title="Toy", kind="bad input", reason="x" * 10_000) for n in range(100)]
+    lines = list(failure_lines(failures, toy_store))
+    assert len(lines) == 12
+    assert max(map(len, lines)) < 500
+    assert lines[-2] == "and 90 more failures; the summary names all of them"
+
+
+def test_a_run_with_neither_record_nor_reason_is_an_error(invoke, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "run", lambda *arguments: sweep.Outcome({}, {}, 0, 0))
+    result = invoke()
+    assert result.exit_code == 1
+    assert "error: 1 declared run has neither a record nor a recorded reason: Toy (" in result.stderr
+    runset = RunSet.model_validate_json((tmp_path / "out" / "runset.json").read_bytes())
+    (missing,) = runset.missing.values()
+    assert missing.failed
+    assert "neither a record nor a reason" in (tmp_path / "out" / "summary.md").read_text()
+
+
+def test_sigterm_is_taken_for_ctrl_c(invoke, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(sweep, "run", lambda *arguments: os.kill(os.getpid(), signal.SIGTERM))
+    result = invoke()
+    assert result.exit_code == 143
+    assert result.stderr.startswith("interrupted; what is finished is kept")
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_dry_run_makes_no_store_and_says_that_it_is_new(invoke, tmp_path):
+    mistyped = tmp_path / "sotre"
+    result = invoke("--dry-run", store=mistyped)
+    assert result.exit_code == 0
+    assert f"--store {mistyped}: is new" in result.stdout
+    assert not mistyped.exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_writes_nothing_into_a_store(invoke, toy_store):
+    assert invoke().exit_code == 0
+    before = {path: path.stat().st_mtime_ns for path in toy_store.root.rglob("*")}
+    result = invoke("--dry-run", "--seeds", "0,1")
+    assert "2 experiments share 2 trainings; 1 are finished" in result.stdout
+    assert "is new" not in result.stdout
+    assert {path: path.stat().st_mtime_ns for path in toy_store.root.rglob("*")} == before
+    assert isinstance(Store(toy_store.root).records(), dict)

@@ -1,0 +1,30 @@
+"""What killed programs leave in a store."""
+
+import os
+import time
+
+from bench.results.files import atomic
+from bench.results.leftovers import OLD_SECONDS, remove_leftovers
+
+
+def test_old_temporaries_are_removed_and_nothing_else(tmp_path):
+    temporaries = []
+    for name in ("index.parquet", "records/0123456789abcdef.json", "trainings/0123456789abcdef/state.pt"):
+        with atomic(tmp_path / name) as file:  # its temporary is what a kill would leave now
+            (temporary,) = [path for path in (tmp_path / name).parent.iterdir() if path.is_file()]
+            os.link(temporary, kept := tmp_path / "kept")
+            file.write(b"whole")
+        os.replace(kept, temporary)
+        temporaries.append(temporary)
+    (tmp_path / "records" / ".hidden").write_text("")
+    everything = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert remove_leftovers(tmp_path) == 0, "somebody may be writing them"
+    old = time.time() - OLD_SECONDS - 60
+    for path in everything:
+        os.utime(path, (old, old))
+    assert remove_leftovers(tmp_path) == 3
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(everything) - set(temporaries)
+
+
+def test_a_store_that_is_not_there(tmp_path):
+    assert remove_leftovers(tmp_path / "nowhere") == 0
