@@ -22,6 +22,7 @@ from bench.job.pending import PendingWork
 from bench.job.resolve import Job
 from bench.job.task import first_process
 from bench.results.files import write_text
+from bench.results.leftovers import remove_leftovers
 from bench.results.record import Failure, Missing
 from bench.results.run_set import RunSet
 from bench.results.store import Store
@@ -104,6 +105,7 @@ def _report(
         missing=missing,
         store=str(Path(request.store).absolute()),
     )
+    remove_leftovers(request.out)
     write_text(request.out / "runset.json", runset.model_dump_json(indent=1))
     write_report(runset, store, request.out)
     if lost or any(entry.failed for entry in missing.values()):

