@@ -66,9 +66,8 @@ def _tell(line: str) -> None:
 
 
 def _summary(tally: Tally) -> str:
-    lines = [
-        f"{tally.seconds:.0f} s, {sum(tally.struck.values())} faults, {tally.left_out} left out, {len(tally.findings)} findings"
-    ]
+    tried, found = sum(tally.struck.values()), len(tally.findings)
+    lines = [f"{tally.seconds:.0f} s, {tried} faults, {tally.left_out} left out, {found} findings"]
     for (situation, kind, status), number in sorted(tally.outcomes.items(), key=str):
         lines.append(f"  {situation}, {kind}: {number} ended with {status}")
     return "\n".join(lines)
