@@ -43,7 +43,8 @@ def main() -> int:
 
 def _go_through(given: argparse.Namespace, place: situations.Place, tally: Tally) -> None:
     if given.points is not None:
-        chosen = _chosen(list(POINTS.values()), given.points, given.seed)
+        known = [point for point in POINTS.values() if point.situation in given.situations]
+        chosen = _chosen(known, given.points, given.seed)
         for name in given.situations:
             here = [point for point in chosen if point.situation == name]
             if here:
