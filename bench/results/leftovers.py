@@ -1,4 +1,4 @@
-"""What a killed program leaves in a store besides results: temporaries of files that it was writing."""
+"""What a killed program leaves besides results: temporaries of files, states of trainings that are finished."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from bench.results.store import TRAINED, WEIGHTS
+
 OLD_SECONDS = 24 * 3600.0
 """Nobody writes one file for so long."""
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-z_]{8}")
 """".NAME.XXXXXXXX", as ``bench.results.files.atomic`` names them."""
 
+STATE = re.compile(r"state(-before)?\.pt|best-\d+\.safetensors")
+"""Files that only an unfinished training needs."""
+
 FOLDERS = ("", "evaluations", "prices", "failures", "times", "records", "errors", "examples", "unreadable")
 
 
 def remove_leftovers(root: Path) -> int:
-    """Remove temporaries that were not touched for a day from a store.
+    """Remove temporaries, and what finished trainings no longer need, where they were not touched for a day.
+
+    Args:
+        root: of a store, or another folder that files are written to.
 
     Returns:
         How many were removed. What cannot be removed stays.
@@ -29,12 +37,22 @@ def remove_leftovers(root: Path) -> int:
         folders += [Path(entry.path) for entry in os.scandir(trainings) if entry.is_dir()]
     removed = 0
     for folder in folders:
+        finished = folder.parent == trainings and _is_finished(folder)
         with suppress(OSError):
             for entry in os.scandir(folder):
-                if TEMPORARY.fullmatch(entry.name) and _is_old(entry):
+                left = TEMPORARY.fullmatch(entry.name) or (finished and STATE.fullmatch(entry.name))
+                if left and _is_old(entry):
                     os.unlink(entry.path)
                     removed += 1
+            if finished and "+" in folder.name:
+                folder.rmdir()
     return removed
+
+
+def _is_finished(folder: Path) -> bool:
+    """Whether the training in a folder is finished, or those of one trajectory that it is named after."""
+    members = [folder.parent / name for name in folder.name.split("+")]
+    return all((member / file).exists() for member in members for file in (TRAINED, WEIGHTS))
 
 
 def _is_old(entry: os.DirEntry[str]) -> bool:

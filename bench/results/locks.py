@@ -182,7 +182,7 @@ class Lock:
         """Say who holds the lock now, and go on saying it."""
         token = uuid.uuid4().hex
         holder = Holder(pid=os.getpid(), host=platform.node(), since=datetime.now(UTC), token=token)
-        self.holder_file.write_text(holder.model_dump_json())
+        self.holder_file.write_bytes(holder.model_dump_json().encode())
         self._token = token
         _HEART.add(self)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import sys
+import time
 from pathlib import Path
 
 from tests.chaos import situations
@@ -24,9 +26,11 @@ def main() -> int:
     parser.add_argument("--points", type=int, help="kills at so many named points, chosen by --seed; 0 for all")
     parser.add_argument("--damages", type=int, help="so many damaged files, chosen by --seed; 0 for all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="what is not tried by then is left out")
     parser.add_argument("--json", type=Path, help="file for the figures")
     given = parser.parse_args()
-    place, tally = situations.prepare(), Tally()
+    tally = Tally(ends=time.monotonic() + 60 * given.minutes)
+    place = situations.prepare()
     try:
         _go_through(given, place, tally)
     finally:
@@ -39,7 +43,8 @@ def main() -> int:
 
 def _go_through(given: argparse.Namespace, place: situations.Place, tally: Tally) -> None:
     if given.points is not None:
-        chosen = _chosen(list(POINTS.values()), given.points, given.seed)
+        known = [point for point in POINTS.values() if point.situation in given.situations]
+        chosen = _chosen(known, given.points, given.seed)
         for name in given.situations:
             here = [point for point in chosen if point.situation == name]
             if here:
@@ -62,7 +67,8 @@ def _tell(line: str) -> None:
 
 
 def _summary(tally: Tally) -> str:
-    lines = [f"{tally.seconds:.0f} s, {sum(tally.struck.values())} faults, {len(tally.findings)} findings"]
+    tried, found = sum(tally.struck.values()), len(tally.findings)
+    lines = [f"{tally.seconds:.0f} s, {tried} faults, {tally.left_out} left out, {found} findings"]
     for (situation, kind, status), number in sorted(tally.outcomes.items(), key=str):
         lines.append(f"  {situation}, {kind}: {number} ended with {status}")
     return "\n".join(lines)
@@ -71,6 +77,7 @@ def _summary(tally: Tally) -> str:
 def _figures(tally: Tally) -> dict[str, object]:
     return {
         "seconds": round(tally.seconds),
+        "left out": tally.left_out,
         "operations": tally.operations,
         "struck": {f"{situation}, {kind}": number for (situation, kind), number in tally.struck.items()},
         "outcomes": {", ".join(map(str, key)): number for key, number in tally.outcomes.items()},

@@ -13,6 +13,7 @@ import re
 import signal
 import sqlite3
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,8 +113,8 @@ class Watch:
         self._meet(name, arguments[1] if event in ("os.rename", "os.link") else arguments[0])
 
     def _meet(self, name: str, place: object, descriptor: int | None = None) -> None:
-        """One operation is about to be done."""
-        if self.inside or not isinstance(place, str | bytes | os.PathLike):
+        """One operation is about to be done; those of threads that give signs of life come when they like."""
+        if self.inside or threading.current_thread().daemon or not isinstance(place, str | bytes | os.PathLike):
             return
         path = os.path.abspath(os.fsdecode(place))
         below = next((path[len(folder) :] for folder in self.folders if path.startswith(folder)), None)
@@ -133,7 +134,7 @@ class Watch:
             return
         kind, here = self.fault.kind, self.number == self.fault.number
         self.struck |= here
-        if here and kind in ("kill", "torn"):
+        if here and (kind == "kill" or (kind == "torn" and operation.can(kind))):
             if kind == "torn":
                 Path(path).write_bytes(b'{"half of a fi')
             os.kill(os.getpid(), signal.SIGKILL)

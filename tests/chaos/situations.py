@@ -27,7 +27,7 @@ import reports.build
 from bench.cli import app
 from bench.config.registry import METHODS
 from bench.job import pipeline
-from bench.results import tracking
+from bench.results import connection, tracking
 from bench.sweep import run as sweep
 from tests import ROOT
 from tests.bench import toy
@@ -79,7 +79,7 @@ axes:
 }
 """Name → a declared ablation."""
 
-STUCK_SECONDS = 120.0
+STUCK_SECONDS = 300.0
 DRAWINGS = reports.build._drawings
 
 
@@ -161,7 +161,9 @@ def prepare() -> Place:
         (bench.data, "load", toy.dataset),
         (pipeline, "TINY_LATENCY_SECONDS", 0.001),
         (pipeline, "LATENCY_INPUTS", 1),
-        (tracking, "WAITS_SECONDS", (0.01, 0.01)),
+        (connection, "WAITS_SECONDS", (0.01,)),
+        (connection, "OPENING_SECONDS", 0.05),
+        (connection, "PATIENCE_SECONDS", 0.05),
         (sweep, "PATIENCE_SECONDS", 0.02),
         (reports.build, "_drawings", lambda *arguments: []),
         (reports.build, "compile_pdf", lambda tex: None),

@@ -26,5 +26,25 @@ def test_old_temporaries_are_removed_and_nothing_else(tmp_path):
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(everything) - set(temporaries)
 
 
+def test_states_of_finished_trainings_are_removed(tmp_path):
+    files = ("state.pt", "state-before.pt", "best-0.safetensors")
+    for name, kept in {
+        "a": ("training.json", "weights.safetensors"),
+        "b": ("training.json", "weights.safetensors"),
+        "c": ("training.json",),  # its weights are made again
+        "a+b": (),
+        "a+c": (),
+    }.items():
+        folder = tmp_path / "trainings" / name
+        folder.mkdir(parents=True)
+        for file in (*files, *kept):
+            (folder / file).write_text("")
+            os.utime(folder / file, (0, 0))
+    assert remove_leftovers(tmp_path) == 9
+    left = {folder.name: {path.name for path in folder.iterdir()} for folder in tmp_path.glob("trainings/*")}
+    whole = {"training.json", "weights.safetensors"}
+    assert left == {"a": whole, "b": whole, "c": {"training.json", *files}, "a+c": set(files)}
+
+
 def test_a_store_that_is_not_there(tmp_path):
     assert remove_leftovers(tmp_path / "nowhere") == 0
