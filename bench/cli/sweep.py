@@ -69,6 +69,7 @@ def run_and_report(
                 typer.echo(line)
             return
         if searches:
+            store.make()
             open_studies(store.root)  # what is wrong with their database is said before anything is computed
         outcome = sweep.run(jobs, store, request.device, executor, request.retry_failed)
         found = {name: search(space, store, request.device, executor) for name, space in searches.items()}

@@ -4,8 +4,8 @@ A record becomes parameters (what is not set is left out), metrics (one per metr
 denoising step; MPJPE with its interval, and its mean and its bound at every step, as MLflow's step), tags, and
 artifacts (``experiment.yaml``, ``record.json``, the arrays that lie beside it).
 
-Where several stores log to one MLflow, no lock is theirs in common. A run is therefore claimed: it is made, and
-kept only if no older one of the same evaluation is there, when it was made and again before it is finished.
+Where several stores log to one MLflow, no lock is theirs in common. A run is therefore a claim: it is marked
+finished only if none of the same evaluation is finished by then and no older one is under way.
 """
 
 from __future__ import annotations
@@ -225,11 +225,10 @@ class Tracker:
             if (finished := self._finished(wanted, counts)) is not None:
                 return finished
             run = self._client.create_run(self._experiment, tags={**tags, LOGGED_BY: self._logs}, run_name=name)
+            fill(run)
             if self._leads(run, wanted, counts):
-                fill(run)
-                if self._leads(run, wanted, counts):
-                    self._client.set_terminated(run.info.run_id)
-                    return self._client.get_run(run.info.run_id)
+                self._client.set_terminated(run.info.run_id)
+                return run
             self._delete(run)
 
     def _finished(self, wanted: str, counts: Callable[[Run], bool]) -> Run | None:

@@ -147,6 +147,7 @@ class _Trials:
     def __init__(self, space: Space, store: Store, device: str, executor: Executor) -> None:
         self.space, self.store, self.device, self.executor = space, store, device, executor
         self.where = place_of(executor, device)
+        store.make()
         self.service = studies_service(store.root)
         self.storage = open_studies(store.root)
         self.study = self.service.patiently(
@@ -283,7 +284,7 @@ class _Trials:
 
 
 def _study(space: Space, storage: RDBStorage, where: str, name: str | None) -> Study:
-    """The study of a space on a device, made when there is none yet; ``name``: of the store, where several share."""
+    """The study of a space on a device, made when there is none yet; ``name``: of one of several stores."""
     import optuna
 
     values = {name: list(range(number)) for name, number in space.axes.items()}

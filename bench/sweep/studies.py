@@ -53,7 +53,7 @@ def studies_service(root: Path) -> Service:
 
 
 def open_studies(root: Path) -> RDBStorage:
-    """The studies of the store in this folder; their database is made when there is none.
+    """The studies of the store in this folder, which is there; their database is made when there is none.
 
     Raises:
         InputError: the database cannot be reached, is damaged, or is of another version of Optuna or of MLflow.
@@ -68,9 +68,7 @@ def open_studies(root: Path) -> RDBStorage:
 
     def action() -> RDBStorage:
         backend = sqlalchemy.make_url(service.address).get_backend_name()
-        if backend == "sqlite":
-            root.mkdir(parents=True, exist_ok=True)
-        elif backend == "postgresql":
+        if backend == "postgresql":
             _make_schema(sqlalchemy.create_engine(service.address, poolclass=sqlalchemy.NullPool))
         arguments = _engine_arguments(backend)
         _refuse_tables_of_mlflow(sqlalchemy.create_engine(service.address, **arguments))
