@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from tqdm import tqdm
+
 from bench.job.data_cache import DataCache
 from bench.job.task import Task
 from bench.sweep.executors.base import Ended, Executor, Request, Status, do_task
@@ -175,6 +177,7 @@ def _changed_environment(changes: Mapping[str, str]) -> Iterator[None]:
 def _serve(pipe: Connection, root: Path) -> None:
     """Do tasks in a worker process, until its pipe is closed or the process that started it is gone."""
     pipe.send(READY)
+    tqdm.set_lock(threading.RLock())  # its own lock is one of the system, which a killed worker would leave behind
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     cache = DataCache()

@@ -4,14 +4,19 @@ import os
 import signal
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from bench.cli import app
+from bench.cli import sweep as module
+from bench.cli.options import SweepRequest
 from bench.cli.sweep import failure_lines
+from bench.job.data_cache import DataCache
 from bench.results.record import Failure
 from bench.results.run_set import RunSet
 from bench.results.store import Store
 from bench.sweep import run as sweep
+from bench.sweep.search import Found
 from tests.bench.toy import Toy
 
 
@@ -61,6 +66,18 @@ def test_a_run_with_neither_record_nor_reason_is_an_error(invoke, tmp_path, monk
     (missing,) = runset.missing.values()
     assert missing.failed
     assert "neither a record nor a reason" in (tmp_path / "out" / "summary.md").read_text()
+
+
+def test_a_trial_of_a_search_with_neither_is_an_error(toy_store, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "search", lambda *arguments: Found(("0123456789abcdef",), {}))
+    tables = {"pareto": RunSet.Table(title="Search", layout="runs", ids=())}
+    request = SweepRequest(store=toy_store.root, out=tmp_path / "out", executor="local")
+    with pytest.raises(typer.Exit) as ended:
+        module.run_and_report([], tables, {"pareto": None}, request, DataCache())
+    assert ended.value.exit_code == 1
+    assert (
+        "1 declared run has neither a record nor a recorded reason: 0123456789abcdef;" in capsys.readouterr().err
+    )
 
 
 def test_sigterm_is_taken_for_ctrl_c(invoke, monkeypatch):

@@ -1,5 +1,7 @@
 """What a sweep would do, in words."""
 
+import re
+
 import pytest
 
 from bench.job.pending import PendingWork
@@ -24,7 +26,7 @@ def test_it_says_what_is_shared_done_and_expected(store):
     more = [*jobs, job(training={"seed": 5})]
     after = "\n".join(dry_run_lines(PendingWork(more, store, "cpu", "here"), store, 2))
     assert "5 experiments share 2 trainings; 4 are finished, 0 failed before, 1 are to be done" in after
-    assert "Toy tiny cpn seed 5: 0 s" in after
+    assert re.search(r"Toy tiny cpn seed 5: \d+ s", after), "as long as the other one took"
 
 
 def test_costs_are_measured_one_at_a_time_whatever_the_number_of_workers(store):
