@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import secrets
 import sys
 import time
 from contextlib import suppress
@@ -157,7 +158,7 @@ def keep_copy(path: Path, root: Path) -> None:
 
 def _place_aside(path: Path, root: Path) -> Path:
     name = f"{path.parent.name}-{path.name}"[-180:]
-    return root / UNREADABLE / f"{name}.{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+    return root / UNREADABLE / f"{name}.{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(2)}"
 
 
 class Shelf(Generic[Document]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -112,16 +113,32 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
     write_sealed(folder / STATE, content.getbuffer())
 
 
-def load_state(folder: Path) -> dict[str, Any] | None:
+def load_state(folder: Path, lifter: Lifter, progress: Set[str]) -> dict[str, Any] | None:
     """What an interrupted training is continued from: the last state that can be read; None where there is none.
 
     Without the best weights so far, which a state counts on, there is none either.
+
+    Args:
+        folder: of the training.
+        lifter: a state of other weights is of another version, and moved aside like a damaged one.
+        progress: keys of the state's progress; the same holds for other ones.
     """
     for name in (STATE, EARLIER_STATE):
         state = _load_state(folder / name)
-        if state is not None:
+        if state is not None and _fits(state, lifter, progress):
             return state if _best_are_there(folder, state) else None
+        if state is not None:
+            set_aside(folder / name, folder.parents[1], "another version of the suite wrote it")
     return None
+
+
+def _fits(state: Any, lifter: Lifter, progress: Set[str]) -> bool:
+    """Whether a state has the parts and the weights of this training."""
+    if not isinstance(state, dict) or state.keys() != {"model", "optimizer", "scaler", "progress"}:
+        return False
+    mine = {name: tensor.shape for name, tensor in lifter.state_dict().items()}
+    saved = {name: getattr(tensor, "shape", None) for name, tensor in state["model"].items()}
+    return mine == saved and state["progress"].keys() == progress
 
 
 def _load_state(path: Path) -> dict[str, Any] | None:

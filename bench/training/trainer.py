@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,7 +109,7 @@ def train(
     Raises:
         InputError: the loss stopped being a number, or the best weights so far were damaged meanwhile.
     """
-    state = checkpoints.load_state(folder)
+    state = checkpoints.load_state(folder, lifter, {entry.name for entry in fields(_Progress)})
     if state is None and type(lifter).fit_statistics is not Lifter.fit_statistics:
         lifter.fit_statistics(*_all_poses(windows))
     run = _Run(lifter, windows, selectors, recipe, folder, accelerator, title)

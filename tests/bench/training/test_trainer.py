@@ -145,6 +145,22 @@ def test_a_damaged_state_starts_from_the_last_good_one(tmp_path, monkeypatch, ca
     assert {path.name for path in folder.iterdir()} == {"training.json", "weights.safetensors"}
 
 
+def test_a_state_of_another_version_is_moved_aside(tmp_path, monkeypatch):
+    folder = tmp_path / "store" / "trainings" / "killed"
+    undisturbed = run(tmp_path / "store" / "trainings" / "whole")
+    parts = {"model", "optimizer", "scaler", "progress"}
+    others = [
+        {"weights": {}},
+        dict.fromkeys(parts, {}),
+        {**dict.fromkeys(parts, {}), "model": Toy(ToyConfig()).state_dict()},
+    ]
+    for number, state in enumerate(others):
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(state, folder / "state.pt")
+        assert run(folder).loss == undisturbed.loss
+        assert len(list((tmp_path / "store" / "unreadable").iterdir())) == number + 1
+
+
 def test_one_process_trains_at_one_precision_after_another():
     for precision in ("fp32", "bf16", "fp32"):
         expected = "no" if precision == "fp32" else precision
