@@ -48,22 +48,34 @@ def report(
         from bench.results.recovery import rebuild_index as rebuild
 
         typer.echo(rebuild(opened))
-    write_report(declared(out, f"python -m bench ablate --out {out}"), opened, out, pdf, chosen)
+    write_report(declared(out, f"python -m bench ablate --out {out}"), opened, out, pdf, chosen, again=True)
 
 
 def write_report(
-    runset: RunSet, store: Store, out: Path, pdf: bool = True, forms: Sequence[str] | None = None
+    runset: RunSet,
+    store: Store,
+    out: Path,
+    pdf: bool = True,
+    forms: Sequence[str] | None = None,
+    again: bool = False,
 ) -> None:
     """Write the report of a run set, whose records the store holds, and say which files it has.
 
-    ``pdf``: compile it where a LaTeX is installed. ``forms``: of the tables; None for the usual ones.
+    Args:
+        pdf: compile it where a LaTeX is installed.
+        forms: of the tables; None for the usual ones.
+        again: there may be an older report, which one without any run does not replace.
+
+    Raises:
+        InputError: ``again``, and no run has a record here.
     """
     from bench.results.run_set import refuse_to_lose
     from reports.build import NO_LATEX, build, compile_pdf
     from reports.writers.forms import DEFAULT_FORMS
 
     records = store.records(runset.ids)
-    refuse_to_lose(runset, records, store.root)
+    if again:
+        refuse_to_lose(runset, records, store.root)
     written = build(runset, records, out, store.files, forms or DEFAULT_FORMS)
     for path in written:
         typer.echo(f"wrote {path}")

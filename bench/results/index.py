@@ -144,7 +144,7 @@ def _parse(source: BinaryIO, columns: list[str], ids: list[str] | None) -> pd.Da
     chosen = None if ids is None else [("id", "in", ids)]
     present = [column for column in columns if column in there]
     table = pq.read_table(source, columns=present, filters=chosen, page_checksum_verification=True)
-    rows = table.to_pandas()
+    rows = table.to_pandas(ignore_metadata=True)
     missing = [column for column in columns if column not in there]
     if set(missing) - set(CHECKED):
         raise ValueError(f"it has no column {missing[0]}")

@@ -13,7 +13,7 @@ from bench.cli.options import SweepRequest
 from bench.cli.sweep import failure_lines
 from bench.job.data_cache import DataCache
 from bench.results.record import Failure
-from bench.results.run_set import RunSet
+from bench.results.run_set import RunSet, declared
 from bench.results.store import Store
 from bench.sweep import run as sweep
 from bench.sweep.search import Found
@@ -62,7 +62,7 @@ def test_a_run_with_neither_record_nor_reason_is_an_error(invoke, tmp_path, monk
     result = invoke()
     assert result.exit_code == 1
     assert "error: 1 declared run has neither a record nor a recorded reason: Toy (" in result.stderr
-    runset = RunSet.model_validate_json((tmp_path / "out" / "runset.json").read_bytes())
+    runset = declared(tmp_path / "out", "ablate")
     (missing,) = runset.missing.values()
     assert missing.failed
     assert "neither a record nor a reason" in (tmp_path / "out" / "summary.md").read_text()

@@ -148,12 +148,8 @@ def test_a_damaged_state_starts_from_the_last_good_one(tmp_path, monkeypatch, ca
 def test_a_state_of_another_version_is_moved_aside(tmp_path, monkeypatch):
     folder = tmp_path / "store" / "trainings" / "killed"
     undisturbed = run(tmp_path / "store" / "trainings" / "whole")
-    parts = {"model", "optimizer", "scaler", "progress"}
-    others = [
-        {"weights": {}},
-        dict.fromkeys(parts, {}),
-        {**dict.fromkeys(parts, {}), "model": Toy(ToyConfig()).state_dict()},
-    ]
+    empty: dict[str, dict] = {"model": {}, "optimizer": {}, "scaler": {}, "progress": {}}
+    others = [{"weights": {}}, empty, {**empty, "model": Toy(ToyConfig()).state_dict()}]
     for number, state in enumerate(others):
         folder.mkdir(parents=True, exist_ok=True)
         torch.save(state, folder / "state.pt")
