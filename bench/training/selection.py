@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,14 @@ class CheckpointSelector:
         validation: evaluation windows of these takes.
         folder: where the finished weights are kept.
         errors: (epoch, MPJPE in mm) of every validation so far.
+        batch: windows at once; less than at first where memory ran out.
     """
 
     selection: Selection
     validation: Windows
     folder: Path
     errors: list[tuple[float, float]] = field(default_factory=list)
+    batch: int = VALIDATION_BATCH
 
     @property
     def needs_validation(self) -> bool:
@@ -45,24 +48,20 @@ class CheckpointSelector:
 
     def update(self, lifter: Lifter, epoch: float, device: torch.device) -> bool:
         """Validate the weights as they are now; whether their error is the lowest so far."""
-        error = _validation_error(lifter, self.validation, device)
+        error = memory.first_that_fits(partial(self._error, lifter, device), memory.halving(self.batch))
         lowest = all(error < earlier for _, earlier in self.errors)
         self.errors.append((epoch, error))
         return lowest
 
+    def _error(self, lifter: Lifter, device: torch.device, batch: int) -> float:
+        """MPJPE (mm) over a fixed subset of the validation windows, with H = K = 1."""
+        self.batch = batch
+        rows = self.validation.subset(min(VALIDATION_WINDOWS, len(self.validation)))
+        return _mean_error(lifter, self.validation, np.array_split(rows, -(-len(rows) // batch)), device)
+
     def selected_epoch(self, last: float) -> float:
         """The epoch of the selected weights; ``last``, the last one, where no error selects them."""
         return min(self.errors, key=lambda entry: entry[1])[0] if self.errors else last
-
-
-def _validation_error(lifter: Lifter, validation: Windows, device: torch.device) -> float:
-    """MPJPE (mm) over a fixed subset of the validation windows, with H = K = 1."""
-    rows = validation.subset(min(VALIDATION_WINDOWS, len(validation)))
-
-    def error_in_batches(size: int) -> float:
-        return _mean_error(lifter, validation, np.array_split(rows, -(-len(rows) // size)), device)
-
-    return memory.first_that_fits(error_in_batches, memory.halving(VALIDATION_BATCH))
 
 
 @torch.inference_mode()

@@ -38,7 +38,7 @@ LONG = os.environ.get("CHAOS_LONG", "")
 @pytest.mark.parametrize(
     ("number", "kills"),
     [
-        (16, 2),
+        pytest.param(16, 2, marks=pytest.mark.chaos),
         pytest.param(200, 24, marks=pytest.mark.chaos),
         pytest.param(
             *(map(int, LONG.split(",")) if LONG else (10_000, 100)),
