@@ -95,7 +95,7 @@ Preset = Annotated[str | None, typer.Option(help="Size of the methods: tiny, bas
 DataName = Annotated[str | None, typer.Option("--data", help=f"Data set: {', '.join(DATASETS.own)}.")]
 DataRoot = Annotated[
     Path | None,
-    typer.Option(help="Folder that holds the data set's files, or a single BVH file.", callback=existing),
+    typer.Option(help="Folder of the data set's files, or a single BVH file.", callback=existing),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")]
 Out = Annotated[Path, typer.Option(help="Folder for tables, figures and the summary.", callback=writable_folder)]

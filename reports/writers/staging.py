@@ -50,9 +50,7 @@ def _make(out: Path, prefix: str) -> tuple[Path, FileLock]:
     while True:
         folder = Path(tempfile.mkdtemp(dir=out, prefix=prefix))
         lock = FileLock(folder / LOCK)
-        with contextlib.suppress(
-            OSError, NotImplementedError
-        ):  # a file system without locks, or the folder is gone
+        with contextlib.suppress(OSError, NotImplementedError):  # a file system without locks, or it is gone
             lock.acquire()
         if folder.exists():
             return folder, lock

@@ -7,6 +7,7 @@ Each check gives one line with the numbers that it judges by. A "problem" makes 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def checksums(root: Path, suffixes: tuple[str, ...]) -> Iterator[Line]:
     Raises:
         InputError: there is no such file or folder, or it cannot be read.
     """
-    if not root.exists():
+    if not os.path.exists(root):  # False for names that no file can have
         raise InputError(f"{root} is not there: name the folder that has the files of the data set")
     files = [root] if root.is_file() else sorted(root.iterdir())
     for path in (path for path in files if path.suffix in suffixes and path.is_file()):

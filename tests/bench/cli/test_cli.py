@@ -78,7 +78,7 @@ def test_the_root_of_data_must_be_there(command, tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["data", "check"], ["data", "describe"], ["run", "--dry-run"], ["compare-speed", "tcn", "mixste"]],
+    [["data", "check"], ["data", "describe"], ["run", "--dry-run"], ["compare-speed", "tcn", "tcn"]],
 )
 def test_a_root_without_its_data_set_is_refused(arguments, tmp_path):
     result = invoke(*arguments, "--data-root", tmp_path)
