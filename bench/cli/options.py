@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from bench.config.registry import DATASETS, EXECUTORS
-from models.errors import InputError, quoted
+from models.errors import CONTROL_CHARACTERS, InputError, quoted
 
 LONGEST_ARGUMENT = 6000  # more than the longest path or list of seeds
 LONGEST_FILE_NAME = 255
@@ -36,7 +36,7 @@ def check_arguments(arguments: Sequence[str]) -> None:
                 f"argument {number} {quoted(text)} has {len(text):,} characters: at most {LONGEST_ARGUMENT:,} are "
                 "read; write long descriptions into a YAML file"
             )
-        if re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", text):
+        if CONTROL_CHARACTERS.search(text):
             raise InputError(
                 f"argument {number} {quoted(text)} has characters that cannot be shown: write it without them"
             )

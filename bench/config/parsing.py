@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from pydantic_core import PydanticCustomError
 
 from bench.config.safe_yaml import LARGEST, YamlError, load_yaml
-from models.errors import InputError, quoted, shown
+from models.errors import CONTROL_CHARACTERS, InputError, quoted, shown
 
 Model = TypeVar("Model", bound=BaseModel)
 Written = TypeVar("Written", str, Path)
@@ -45,7 +45,7 @@ def printable(value: Written) -> Written:
     Raises:
         PydanticCustomError: it has some, or characters that are no text (of a path that is not UTF-8).
     """
-    if re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", str(value)):
+    if CONTROL_CHARACTERS.search(str(value)):
         raise PydanticCustomError("unprintable", "must have no control characters: write it without them")
     return value
 
