@@ -36,7 +36,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -55,12 +54,6 @@ from models.errors import InputError, quoted
 FOLDER = Path(__file__).parent
 OLD_KEYS = {"quick": "tiny_overrides", "quick_choice": "tiny_choice", "quick_title": "tiny_title"}
 MOST_EXPERIMENTS = 100_000
-
-FILE_NAME = re.compile(r"[\w .,+@()-]{1,100}")
-"""Of a declared ablation, without its ending: names of tables stand in LaTeX and in names of files."""
-
-RESERVED = ("register",)
-"""Tables that every report has."""
 
 Setting = Sequence[tuple[str, Any]]
 """(key, value) pairs that are set together."""
@@ -234,8 +227,7 @@ def read(name: str) -> Ablation:
     """A declared ablation by name, or any file of the same form by path; with ``=CHOICE``, one of its choices.
 
     Raises:
-        InputError: no such ablation or choice, a file that does not describe one, or one that no table can be
-            named after.
+        InputError: no such ablation or choice, or a file that does not describe one.
     """
     name, equals, choice = name.rpartition("=") if "=" in Path(name).name else (name, "", "")
     is_file = name.endswith((".yaml", ".yml"))
@@ -243,10 +235,6 @@ def read(name: str) -> Ablation:
         raise InputError(f"unknown ablation {name!r}: {suggestion(name, names())}, or give a .yaml file")
     path = Path(name) if is_file else FOLDER / f"{name}.yaml"
     ablation = _parsed(path)
-    if not FILE_NAME.fullmatch(path.stem) or path.stem in RESERVED:
-        raise InputError(
-            f"{path}: its table would be {path.stem!r}: name the file with up to 100 letters and digits"
-        )
     if not equals:
         return ablation
     if choice not in ablation.choices:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 LONGEST_SENTENCE = 2000
 LONGEST_VALUE = 200
+
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What no name and no argument may have; halves of characters too, which stand for bytes that are not UTF-8."""
 
 
 class InputError(ValueError):

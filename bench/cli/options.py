@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import re
-import stat
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -15,9 +14,9 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from bench.config.registry import DATASETS, EXECUTORS
-from models.errors import InputError, quoted
+from models.errors import CONTROL_CHARACTERS, InputError, quoted
 
-LONGEST_ARGUMENT = 1500
+LONGEST_ARGUMENT = 6000  # more than the longest path or list of seeds
 LONGEST_FILE_NAME = 255
 MOST_WORKERS, MOST_THREADS, MOST_SEEDS = 10_000, 1024, 500
 
@@ -37,24 +36,23 @@ def check_arguments(arguments: Sequence[str]) -> None:
                 f"argument {number} {quoted(text)} has {len(text):,} characters: at most {LONGEST_ARGUMENT:,} are "
                 "read; write long descriptions into a YAML file"
             )
-        if re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", text):
+        if CONTROL_CHARACTERS.search(text):
             raise InputError(
                 f"argument {number} {quoted(text)} has characters that cannot be shown: write it without them"
             )
 
 
 def existing(path: Path | None) -> Path | None:
-    """A folder that an option names, if it is there.
+    """A folder or file that an option names, if it is there; what a data set needs, its reader says.
 
     Raises:
-        InputError: it is not, or is a file.
+        InputError: it is not.
     """
     try:
-        is_folder = path is None or stat.S_ISDIR(path.stat().st_mode)
+        if path is not None:
+            path.stat()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name a folder that is there") from None
-    if not is_folder:
-        raise InputError(f"{path}: is a file; name a folder")
     return path
 
 
@@ -95,7 +93,10 @@ def _nearest(path: Path) -> Path:
 
 Preset = Annotated[str | None, typer.Option(help="Size of the methods: tiny, base or paper.")]
 DataName = Annotated[str | None, typer.Option("--data", help=f"Data set: {', '.join(DATASETS.own)}.")]
-DataRoot = Annotated[Path | None, typer.Option(help="Folder that holds the data set's files.", callback=existing)]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the data set's files, or a single BVH file.", callback=existing),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")]
 Out = Annotated[Path, typer.Option(help="Folder for tables, figures and the summary.", callback=writable_folder)]
 StoreFolder = Annotated[

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from pydantic_core import PydanticCustomError
 
 from bench.config.safe_yaml import LARGEST, YamlError, load_yaml
-from models.errors import InputError, quoted, shown
+from models.errors import CONTROL_CHARACTERS, InputError, quoted, shown
 
 Model = TypeVar("Model", bound=BaseModel)
 Written = TypeVar("Written", str, Path)
@@ -45,7 +45,7 @@ def printable(value: Written) -> Written:
     Raises:
         PydanticCustomError: it has some, or characters that are no text (of a path that is not UTF-8).
     """
-    if re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", str(value)):
+    if CONTROL_CHARACTERS.search(str(value)):
         raise PydanticCustomError("unprintable", "must have no control characters: write it without them")
     return value
 
@@ -86,7 +86,9 @@ def read_yaml(path: Path) -> Any:
 
 
 def override(description: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """A copy of a nested mapping with ``a.b.c`` set to ``value``; where there is no mapping, nothing is set.
+    """A copy of a nested mapping with ``a.b.c`` set to ``value``.
+
+    Where ``a.b`` is no mapping it stays, and the copy has a key "b.c" beside it: ``parse`` refuses both.
 
     Raises:
         InputError: the key has too many parts.
@@ -96,12 +98,14 @@ def override(description: Mapping[str, Any], key: str, value: Any) -> dict[str, 
     head, _, rest = key.partition(".")
     below = description.get(head)
     if rest and below is not None and not isinstance(below, Mapping):
-        return dict(description)  # ``parse`` says what is wrong with it
+        return {**description, key: value}
     return {**description, head: override(below or {}, rest, value) if rest else value}
 
 
 def parse_assignment(text: str, option: str = "--set") -> tuple[str, Any]:
     """``"training.epochs=3"`` → ``("training.epochs", 3)``; the value is read as YAML.
+
+    A value such as ``{action}_{subject}`` is a text: as YAML it would be a mapping, cut short.
 
     Raises:
         InputError: no ``=``, no key, or a value that ``load_yaml`` refuses.
@@ -109,6 +113,8 @@ def parse_assignment(text: str, option: str = "--set") -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise InputError(f"{option} {text}: is not of the form key=value, for example training.epochs=3")
+    if re.match(r"\s*\{\w+\}", value):
+        return key.strip(), value.strip()
     try:
         return key.strip(), load_yaml(value)
     except YamlError as error:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from models.errors import InputError
+from models.errors import InputError, quoted
 
 Found = TypeVar("Found")
 
@@ -22,17 +22,9 @@ def in_words(value: object) -> str:
     """What a file holds, in few words: "float32 [9, 17, 2]", "the number 3.5", "dict"; no more of its content."""
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {list(value.shape)}"
-    if isinstance(value, bool | int | float | np.number) and len(text := shown(value)) < _LONGEST:
-        return f"the number {text}"
+    if isinstance(value, float | np.number) or (isinstance(value, int) and abs(value) < 2**63):
+        return f"the number {value}"
     return type(value).__name__
-
-
-def shown(value: object) -> str:
-    """A name or a number of a foreign file, printable and short."""
-    if isinstance(value, int) and value.bit_length() > 200:  # Python refuses to write out very long numbers
-        return f"a number of {value.bit_length():,} bits"
-    text = ascii(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def named(names: abc.Collection[str], most: int = 5) -> str:
@@ -51,7 +43,7 @@ def check_dict(value: Any, place: str, content: str) -> dict[Any, Any]:
 
 def check_names(names: abc.Iterable[Any], known: abc.Collection[str], place: str, kind: str) -> None:
     """``InputError`` if some of the names are not known. ``kind``: of what they are names."""
-    strange = [shown(name) for name in names if name not in known]
+    strange = [quoted(name, _LONGEST) for name in names if name not in known]
     if strange:
         raise InputError(f"{place}: {kind} {named(strange)} is none of {', '.join(known)}: remove it")
 

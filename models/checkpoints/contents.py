@@ -9,13 +9,16 @@ from torch import Tensor
 
 from models.checkpoints.adapter import State
 from models.checkpoints.torch_files import Placeholder
-from models.errors import InputError
+from models.errors import InputError, quoted
 
 USUAL = "model_pos"
 """The entry under which most published code keeps the state dict; it counts where several entries are one."""
 
 MOST_ENTRIES = 8
 """Entries that a sentence names; the others are counted."""
+
+LONGEST_KEY = 60
+"""Characters of a key in a sentence."""
 
 
 def find_state(content: Any, path: Path) -> State:
@@ -68,7 +71,7 @@ def _in_words(content: Any) -> str:
     entries = _entries(content)
     if not entries:
         return _kind(content)
-    named = [f"{_named(key)} ({_kind(value)})" for key, value in list(entries.items())[:MOST_ENTRIES]]
+    named = [f"{quoted(key, LONGEST_KEY)} ({_kind(value)})" for key, value in list(entries.items())[:MOST_ENTRIES]]
     more = [f"{len(entries) - MOST_ENTRIES} more"] if len(entries) > MOST_ENTRIES else []
     return f"a {type(content).__name__} of {', '.join(named + more)}"
 
@@ -85,12 +88,6 @@ def _kind(value: Any) -> str:
         strange = next(((key, entry) for key, entry in value.items() if not isinstance(entry, Tensor)), None)
         if strange is None:
             return f"a dict of {len(value)} tensors, not all of them under a name"
-        return f"a dict of {len(value)}, in which {_named(strange[0])} is no tensor"
+        return f"a dict of {len(value)}, in which {quoted(strange[0], LONGEST_KEY)} is no tensor"
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
-
-
-def _named(key: Any) -> str:
-    """A key as Python writes it, short and on one line."""
-    text = repr(key)  # keys are texts or small numbers: the reader takes no others
-    return text if len(text) <= 60 else f"{text[:60]}…"

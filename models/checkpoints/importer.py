@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -191,9 +191,8 @@ def _refuse_misfits(
         raise InputError(f"{path} does not fit {config}, so nothing was loaded: {listed}")
     spoiled = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
     if spoiled:
-        more = [f"{len(spoiled) - MOST_NAMES} more"] if len(spoiled) > MOST_NAMES else []
         raise InputError(
-            f"{path} has weights that are NaN or infinite, in {', '.join(spoiled[:MOST_NAMES] + more)}: its "
+            f"{path} has weights that are NaN or infinite, in {_some(spoiled)}: its "
             "training diverged or the file is damaged, take another one"
         )
 
@@ -248,9 +247,9 @@ def _wrong_constants(published: State, ours: State) -> list[str]:
     ]
 
 
-def _some_names(state: State) -> str:
-    more = [f"{len(state) - MOST_NAMES} more"] if len(state) > MOST_NAMES else []
-    return ", ".join([*list(state)[:MOST_NAMES], *more])
+def _some(names: Collection[str]) -> str:
+    more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+    return ", ".join([*list(names)[:MOST_NAMES], *more])
 
 
 def _inferred(
@@ -267,7 +266,7 @@ def _inferred(
             skeleton = adapter.skeleton(state)
     except KeyError as error:
         raise InputError(
-            f"{path} is no checkpoint of {adapter.method}: it has no {error.args[0]}, but {_some_names(state)}"
+            f"{path} is no checkpoint of {adapter.method}: it has no {error.args[0]}, but {_some(state)}"
         ) from error
     except (ValueError, IndexError, TypeError, ZeroDivisionError) as error:
         reason = f"a shape is not what it should be ({one_line(error)})"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import re
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from filelock import FileLock
 
 REPORT, LATEX = ".report-", ".latex-"
 """How names of the folders begin: of the files of a report, and of a LaTeX run."""
@@ -37,39 +37,33 @@ def staging(out: Path, prefix: str) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             if HALF_WRITTEN.fullmatch(left.name) and _age(left) > OLD_SECONDS:
                 left.unlink()
-    folder, handle = _make(out, prefix)
+    folder, lock = _make(out, prefix)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(handle)
+        lock.release()
 
 
-def _make(out: Path, prefix: str) -> tuple[Path, int]:
-    """The folder, and its lock file: open until the folder is given up."""
+def _make(out: Path, prefix: str) -> tuple[Path, FileLock]:
+    """The folder, and the lock on the file in it, held until the folder is given up."""
     while True:
         folder = Path(tempfile.mkdtemp(dir=out, prefix=prefix))
-        handle = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR)
-        with contextlib.suppress(OSError):  # a file system without locks: nobody will take it for left
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        if (folder / LOCK).exists():
-            return folder, handle
-        os.close(handle)  # another program took it for left, before it was locked
+        lock = FileLock(folder / LOCK)
+        with contextlib.suppress(OSError, NotImplementedError):  # a file system without locks, or it is gone
+            lock.acquire()
+        if folder.exists():
+            return folder, lock
+        lock.release()  # another program took it for left, before it was locked
 
 
 def _remove_if_left(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # gone by now, of another user, or in use
-        try:
-            handle = os.open(folder / LOCK, os.O_RDWR)
-        except FileNotFoundError:
-            if _age(folder) > OLD_SECONDS:
+    with contextlib.suppress(OSError, NotImplementedError):  # gone by now, of another user, or in use
+        if (folder / LOCK).exists():
+            with FileLock(folder / LOCK, blocking=False):
                 shutil.rmtree(folder, ignore_errors=True)
-            return
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        elif _age(folder) > OLD_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            os.close(handle)
 
 
 def _age(path: Path) -> float:

@@ -275,13 +275,3 @@ def test_two_ablations_of_one_name_are_refused(tmp_path):
     for asked in (map(str, paths), ["methods=core", "methods=complete"]):
         with pytest.raises(InputError, match="two of the ablations are the table '(mine|methods)'"):
             read_all(list(asked))
-
-
-@pytest.mark.parametrize("name", ["register", "50%", "a#b", "a$b", "{a}", "n" * 101])
-def test_a_file_that_no_table_can_be_named_after_is_refused(name, tmp_path):
-    path = tmp_path / f"{name}.yaml"
-    path.write_text("title: T\nlayout: runs\n")
-    with pytest.raises(InputError, match="name the file with up to 100 letters and digits"):
-        read(str(path))
-    fine = path.rename(tmp_path / "été (2) mine_v1.0.yaml")
-    assert read(str(fine)).name == "été (2) mine_v1.0"

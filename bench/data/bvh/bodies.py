@@ -12,8 +12,8 @@ import numpy as np
 from bench.data.bvh.cache import read_clips
 from bench.data.bvh.clip import JOINT, STATURE, Clip, Settings
 from bench.data.bvh.limbs import LIMBS
+from bench.data.inspect.stature import STATURES
 
-STATURES = (0.8, 2.3)  # metres, of bodies whose unit other files of their rig give
 SAME_BODY = 0.05  # greatest difference of a limb's bone among files of one person, as a share
 
 Read = dict[Path, Clip | str]

@@ -15,6 +15,7 @@ import numpy as np
 
 from bench.data.bvh.format import Hierarchy
 from bench.data.bvh.limbs import LIMBS, are_complete, limbs_by_name, limbs_by_shape, plain_names, toe_of
+from bench.data.inspect.stature import SHARE
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
@@ -23,7 +24,6 @@ NECK = ("neck", "neck0", "neck1", "neck01", "neckbase", "lowerneck", "neckx", "c
 HEAD = ("head", "skull", "headx", "chead")
 HEAD_TOP = ("top", "end", "nub", "tip")  # ends of the name of a joint on top of the head
 HEAD_SHARE = 0.48  # of the trunk's length: from the thorax to the top of the head in Human3.6M
-BODY_SHARE = 0.961  # of the stature: legs from the ankle, trunk, neck and head (Winter's proportions)
 LOST_BONE = "lowerback"  # a plain name of the CMU database's skeleton, whose conversion by amc2bvh loses a bone
 SHORT_TRUNK = 0.45  # of the length of the legs; less than that is no whole trunk, which has 0.5 and more
 
@@ -93,7 +93,7 @@ def map_joints(hierarchy: Hierarchy, source: str, given: abc.Mapping[str, str]) 
     return JointMap(
         hierarchy=tree,
         weights=np.stack([*(rows[joint] for joint in JOINTS), *body.toes(len(tree.names))]),
-        stature=(legs + _length(places, "Hip", "Spine", "Thorax", "Neck/Nose", "Head")) / BODY_SHARE,
+        stature=(legs + _length(places, "Hip", "Spine", "Thorax", "Neck/Nose", "Head")) / SHARE,
         legs=legs,
         guessed=tuple(f"{joint} = {_in_words(tree, rows[joint])}" for joint in guessed),
         completed=whole is not None,

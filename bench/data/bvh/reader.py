@@ -21,6 +21,7 @@ from bench.data.bvh.takes import NamedFile, find_files, name_files, split
 from bench.data.packing import Recording, pack
 from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
+from bench.data.stored import named
 from bench.data.synthetic.detector import detect
 from bench.data.virtual_cameras import virtual_cameras
 from models.errors import InputError
@@ -151,9 +152,8 @@ def _usable_clips(
             )
     if not wrong:
         return clips, []
-    told, named = list(wrong.values())[:SHOWN], [path.name for path in wrong][SHOWN : SHOWN + NAMED]
-    more = len(wrong) - len(told) - len(named)
-    sentence = "; ".join(told) + "; and also " * bool(named) + ", ".join(named) + f" and {more} more" * bool(more)
+    others = [path.name for path in wrong][SHOWN:]
+    sentence = "; ".join([*list(wrong.values())[:SHOWN], *[f"and also {named(others, NAMED)}"] * bool(others)])
     if not clips and len(files) > 1:
         raise InputError(f"{root}: none of its {len(files)} BVH files can be used: {sentence}")
     if not clips or not skip:
@@ -192,19 +192,14 @@ def _findings(clips: dict[Path, Clip]) -> list[str]:
         parts = [f"unit {clip.unit}, {clip.up} up", *["left-handed coordinates, mirrored"] * clip.mirrored]
         alike["; ".join([*parts, *clip.remarks, guessed])].append(path)
     notes = [
-        f"{_listed(paths)}: {finding}; {_statures([clips[path].stature for path in paths])}"
+        f"{named([path.name for path in paths], SHOWN)}: {finding}; {_statures([clips[path] for path in paths])}"
         for finding, paths in alike.items()
     ]
     more = len(notes) - FINDINGS
     return notes[:FINDINGS] + [f"{more} more kinds of files, of which the like was found"] * (more > 0)
 
 
-def _listed(paths: list[Path]) -> str:
-    more = len(paths) - SHOWN
-    return ", ".join(path.name for path in paths[:SHOWN]) + f" and {more} more files" * (more > 0)
-
-
-def _statures(statures: list[float]) -> str:
+def _statures(clips: list[Clip]) -> str:
     """In words, so that a wrong unit is seen."""
-    least, most = f"{min(statures):.2f}", f"{max(statures):.2f}"
+    least, most = (f"{end(clip.stature for clip in clips):.2f}" for end in (min, max))
     return f"a body of {least} m" if least == most else f"bodies of {least} to {most} m"

@@ -8,6 +8,7 @@ from collections import abc
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.data.stored import named
 from models.errors import InputError
 
 MAX_INDEX_BYTES = 16 * 2**20
@@ -26,6 +27,7 @@ LAYOUTS = {  # how the files of well-known collections are called, all of them, 
 ACTIONS = {"BEAT": "speech"}  # of all files
 BLANKS = {"subject": "(?P<subject>[^/]+)", "action": "(?P<action>[^/]+)", "any": "[^/]*"}  # of the option layout
 MAX_LAYOUT, MAX_BLANKS = 200, 4
+SHOWN = 12  # subjects that a sentence names
 UNKNOWN = "subject"  # name of whoever moves, where nothing tells
 _LINE = re.compile(r"\s*\"?([^\s,;\"]+)\"?\s*[\s,;]\s*\"?(.+?)\"?\s*")
 _CLASS = re.compile(r"[^,;:()\[\]/.\"]+?(?=\s+-\s|[,;:()\[\]/.\"]|$)")
@@ -86,14 +88,14 @@ def name_files(
     if kind is None and all(len(place) == 1 and re.fullmatch(NUMBERED, place[0]) for place in places):
         found = [{"subject": place[0].split("_")[0]} for place in places]
     described = {} if index is None else _read_index(index, {path.stem for path in paths})
-    named: dict[tuple[str, str], NamedFile] = {}
+    found_files: dict[tuple[str, str], NamedFile] = {}
     for path, place, names in zip(paths, places, found, strict=True):
         in_folder = len(place) > 1 and kind not in LAYOUTS and "subject" not in names
         subject = place[0] if in_folder else names.get("subject", UNKNOWN)
         take = _plain("-".join(place[1:] if in_folder else place[-1:] if kind in LAYOUTS else place))
         action = names.get("action") or ACTIONS.get(kind or "")
         file = NamedFile(path, _plain(subject), _action(described.get(path.stem), action, take))
-        other = named.setdefault((file.subject, file.action), file)
+        other = found_files.setdefault((file.subject, file.action), file)
         if other is not file:
             raise InputError(
                 f"{other.path} and {path} would be the same take of {file.subject}: rename one of them"
@@ -106,7 +108,7 @@ def name_files(
         notes.append(f"files are called as those of {kind}, and read so (the option layout says it otherwise)")
     elif any(len(place) > 1 for place in places) and not any(found):
         notes.append("each folder is taken for one subject (the option layout says it otherwise)")
-    return list(named.values()), notes
+    return list(found_files.values()), notes
 
 
 def _laid_out(names: list[str], layout: str | None) -> tuple[str | None, list[dict[str, str]]]:
@@ -119,8 +121,8 @@ def _laid_out(names: list[str], layout: str | None) -> tuple[str | None, list[di
         if layout is not None:
             odd = names[matches.index(None)]
             raise InputError(
-                f"option layout is '{layout}', but {odd[-200:]}.bvh and {matches.count(None) - 1} more of "
-                f"{len(names)} files are not called so: correct it, or move those files away"
+                f"option layout is '{layout}', but {matches.count(None)} of {len(names)} files are not called "
+                f"so, such as {odd[-200:]}.bvh: correct it, or move those files away"
             )
     return None, [{} for _ in names]
 
@@ -159,11 +161,11 @@ def split(files: abc.Sequence[NamedFile], test: abc.Sequence[str]) -> tuple[list
     subjects = sorted({file.subject for file in files}, key=_natural)
     unknown = sorted(set(test) - set(subjects))
     if unknown:
-        raise InputError(f"option test names subject '{unknown[0][:80]}', but there are {_listed(subjects)}")
+        raise InputError(f"option test names subject '{unknown[0][:80]}', but there are {named(subjects, SHOWN)}")
     if len(subjects) > 1:
         chosen = set(test) or set(subjects[TEST_SUBJECTS // 2 :: TEST_SUBJECTS] or subjects[-1:])
         tested = {file for file in files if file.subject in chosen}
-        sentence = f"split by subject: test subjects {_listed(sorted(chosen, key=_natural))}"
+        sentence = f"split by subject: test subjects {named(sorted(chosen, key=_natural), SHOWN)}"
     else:
         tested = set() if test else {*files[TEST_TAKES // 2 :: TEST_TAKES]}
         who, known = ("nothing says who moves", "may be") if subjects == [UNKNOWN] else ("one subject only", "is")
@@ -198,12 +200,12 @@ def _read_index(path: Path, stems: set[str]) -> dict[str, str]:
     return described
 
 
-def _action(description: str | None, named: str | None, take: str) -> str:
+def _action(description: str | None, laid_out: str | None, take: str) -> str:
     """Class and take: what the index says up to the first punctuation, else the layout, or the file's name."""
     if description is None:
-        words = re.sub(r"[\d_-]+$", "", named or take) or named or "take"
-        rest = take if named else take.removeprefix(words).strip("-_")
-        return f"{_plain(words)[:40] if named else words} {rest}".rstrip()
+        words = re.sub(r"[\d_-]+$", "", laid_out or take) or laid_out or "take"
+        rest = take if laid_out else take.removeprefix(words).strip("-_")
+        return f"{_plain(words)[:40] if laid_out else words} {rest}".rstrip()
     first = _CLASS.match(description.strip())
     return f"{_plain(first[0].strip().lower() if first else description)[:40]} {take}"
 
@@ -216,7 +218,3 @@ def _plain(text: str) -> str:
 def _natural(text: str) -> tuple[tuple[int, str], ...]:
     """Sorts "2" before "10"."""
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text))
-
-
-def _listed(words: abc.Sequence[str], most: int = 12) -> str:
-    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.data.archive import read_archive
-from bench.data.stored import check_dict, shown
-from models.errors import InputError
+from bench.data.stored import check_dict
+from models.errors import InputError, quoted
 from models.skeleton import HUMAN36M
 
 Order = Literal["h36m", "coco"]
@@ -64,12 +64,12 @@ def joint_order(path: Path) -> Order:
     order = (_ORDERS.get(layout.lower()) if isinstance(layout, str) else None) or by_pairs
     if order is None:
         raise InputError(
-            f"{path}: its metadata say that its joints are in the order {shown(layout)}; only Human3.6M's (h36m) "
+            f"{path}: its metadata say that its joints are in the order {quoted(layout)}; only Human3.6M's (h36m) "
             "and COCO's 17 (coco) can be read: convert them"
         )
     if symmetry is not None and by_pairs != order:
         raise InputError(
-            f"{path}: its metadata say {shown(layout)}, but keypoints_symmetry pairs other joints: correct the "
+            f"{path}: its metadata say {quoted(layout)}, but keypoints_symmetry pairs other joints: correct the "
             "one that is wrong"
         )
     return order

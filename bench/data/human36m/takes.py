@@ -22,12 +22,11 @@ _KNOWN = {name.lower(): name for name in ACTIONS} | {old.lower(): new for old, n
 
 
 def usual_name(take: str) -> str:
-    """A take's name as the field's files have it: "TakingPhoto-2" and "photo_2" are "Photo 2"."""
+    """A take's name as the field's files have it: "TakingPhoto-2" and "photo_2" are "Photo 2"; others stay."""
     match = re.fullmatch(r"(.+?)(?:[-_ ](\d{1,3}))?", take)
-    if match is None:
+    if match is None or match[1].lower() not in _KNOWN:
         return take
-    action, number = match.groups()
-    action = _KNOWN.get(action.lower(), action)
+    action, number = _KNOWN[match[1].lower()], match[2]
     return f"{action} {number}" if number else action
 
 

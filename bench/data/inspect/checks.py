@@ -93,10 +93,10 @@ def checksums(root: Path, suffixes: tuple[str, ...]) -> Iterator[Line]:
     Raises:
         InputError: there is no such file or folder, or it cannot be read.
     """
-    if not os.path.exists(root):
+    if not os.path.exists(root):  # False for names that no file can have
         raise InputError(f"{root} is not there: name the folder that has the files of the data set")
     files = [root] if root.is_file() else sorted(root.iterdir())
-    for path in (path for path in files if path.suffix in suffixes and path.is_file()):
+    for path in (path for path in files if path.suffix.lower() in suffixes and path.is_file()):
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()

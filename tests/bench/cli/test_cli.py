@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.sweep import run as sweep
 from models.errors import InputError
+from tests.bench.data.bvh import bvh_text
 
 
 def invoke(*arguments):
@@ -38,7 +39,7 @@ def folders(tmp_path):
         (["run", "--device", "cuda:" + "9" * 1400], "is not a device"),
         (["run", "--method", ""], "argument 3 '' is empty: give a value or leave it out"),
         (["run", "--data="], "argument 2 '--data=' is empty"),
-        (["run", "--method", "x" * 2000], "has 2,000 characters: at most 1,500 are read"),
+        (["run", "--method", "x" * 7000], "has 7,000 characters: at most 6,000 are read"),
         (["run", "--method", "\x1b[31m\0\n"], "'\\x1b[31m\\x00\\n' has characters that cannot be shown"),
         (["run", "\udcff.yaml"], "argument 2 '\\udcff.yaml' has characters that cannot be shown"),
         (["run", "n" * 300 + ".yaml"], ": cannot be read (File name too long)"),
@@ -47,6 +48,7 @@ def folders(tmp_path):
         (["run", "--set", "evaluation.aggregations=[]"], "'evaluation.aggregations' is []"),
         (["run", "--set", "a" + ".a" * 700 + "=1"], "no key has more than 10 parts"),
         (["run", "--data", "human36m", "--set", "data.root=" + "r" * 300], "File name too long"),
+        (["run", "--set", "training.seed.x=1"], "key 'training.seed' is {'x': 1}"),
         (["run", "--data-root", "nowhere"], "nowhere: cannot be read (No such file or directory)"),
         (["run", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
         (["ablate", "nothing"], "unknown ablation 'nothing'"),
@@ -70,7 +72,28 @@ def test_the_root_of_data_must_be_there(command, tmp_path):
         assert len(result.stderr.splitlines()) == 1
     (tmp_path / "file").touch()
     result = invoke("data", command, "human36m", "--data-root", tmp_path / "file")
-    assert (result.exit_code, result.stderr) == (2, f"error: {tmp_path / 'file'}: is a file; name a folder\n")
+    assert result.exit_code == 2
+    assert "data_3d_h36m.npz does not exist: put the file there, or name the folder that has it" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["data", "check"], ["data", "describe"], ["run", "--dry-run"], ["compare-speed", "tcn", "tcn"]],
+)
+def test_a_root_without_its_data_set_is_refused(arguments, tmp_path):
+    result = invoke(*arguments, "--data-root", tmp_path)
+    assert result.exit_code == 2
+    assert "data set synthetic reads no files" in result.stderr
+    assert "name the data set of these files too" in result.stderr
+
+
+def test_a_single_bvh_file_is_a_root_for_every_command(tmp_path, folders):
+    file = tmp_path / "walk.bvh"
+    file.write_text(bvh_text(frames=300))
+    for command in (["data", "describe", "bvh"], ["data", "check", "bvh"], ["run", "--dry-run", "--data", "bvh"]):
+        result = invoke(*command, "--data-root", file, *(folders if command[0] == "run" else ()))
+        assert (result.exit_code in (0, 1), result.stderr) == (True, ""), result.output
+        assert "one take only: its last third tests" in result.output or "nothing is done in it" in result.output
 
 
 @pytest.mark.parametrize("option", ["threads", "workers"])

@@ -77,6 +77,8 @@ def test_a_description_that_is_no_mapping_is_told_also_with_changes(whole):
 def test_a_change_below_a_value_does_not_replace_it():
     with pytest.raises(InputError, match=r"^my\.yaml: 'method' is 'tcn', but must be a mapping of the keys"):
         parse(with_changes({"method": "tcn"}, [("method.name", "mixste")]), "my.yaml")
+    with pytest.raises(InputError, match=r"^my\.yaml: unknown key 'training\.seed\.x'"):
+        parse(with_changes({"training": {"seed": 3}}, [("training.seed.x", 1)]), "my.yaml")
 
 
 def test_identity_ignores_order_and_sees_content():

@@ -14,8 +14,8 @@ def test_override_leaves_the_original_alone():
     assert original == {"training": {"epochs": 1}}
 
 
-def test_nothing_is_set_where_there_is_no_mapping():
-    assert override({"training": 3}, "training.seed", 2) == {"training": 3}
+def test_where_there_is_no_mapping_both_stay_to_be_refused():
+    assert override({"training": 3}, "training.seed", 2) == {"training": 3, "training.seed": 2}
     assert override({"training": None}, "training.seed", 2) == {"training": {"seed": 2}}
     with pytest.raises(InputError, match="no key has more than 10 parts"):
         override({}, "a" + ".a" * 5000, 1)
@@ -24,6 +24,9 @@ def test_nothing_is_set_where_there_is_no_mapping():
 def test_assignments_are_yaml():
     assert parse_assignment("training.epochs=3") == ("training.epochs", 3)
     assert parse_assignment("training.clip=null") == ("training.clip", None)
+    assert parse_assignment("method.options={}") == ("method.options", {})
+    assert parse_assignment("layout={action}_{subject}") == ("layout", "{action}_{subject}")
+    assert parse_assignment("layout='{action}_{subject}'") == ("layout", "{action}_{subject}")
     for text in ("epochs", "=3", "a=[1"):
         with pytest.raises(InputError, match="--set"):
             parse_assignment(text)

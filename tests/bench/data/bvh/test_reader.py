@@ -16,6 +16,7 @@ from bench.data.bvh import cache as clip_cache
 from bench.data.bvh import takes
 from bench.data.bvh.clip import Clip, Settings, read_clip
 from bench.data.cameras import project
+from bench.data.inspect.at_load import check_at_load
 from bench.data.sequence import Dataset
 from models.errors import InputError
 from tests.bench.data.bvh import CMU_BVH, bvh_text, write_bvh
@@ -214,7 +215,7 @@ def test_a_layout_says_who_moves_and_what_is_done(tmp_path: Path) -> None:
         ({"test": "001,002,010"}, "leave nothing to train on"),
         ({"unit": "feet"}, "data.options.unit is 'feet'.*metres as a number"),
         ({"unit": 0}, "option unit is 0"),
-        ({"unit": float("nan")}, "unit.*is nan"),
+        ({"unit": float("nan")}, "'data.options.unit' is nan, but must be a finite number"),
         ({"stature": 17}, "option stature is 17"),
         ({"stature": 1.7, "unit": "cm"}, "leave one out"),
         ({"layout": "{action}_{subject}_{any}"}, "option layout .* are not called so"),
@@ -293,3 +294,15 @@ def test_a_broken_file_is_exit_code_2(tree: Path, tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
+
+
+def test_long_ways_are_checked_at_load_and_not_refused(tmp_path: Path) -> None:
+    def walk(rows: np.ndarray) -> np.ndarray:
+        rows[:, 2] = np.linspace(0, 4800, len(rows))  # centimetres: nearly as far as the reader takes
+        return rows
+
+    for take in range(2):
+        (tmp_path / f"walk_{take}.bvh").write_text(bvh_text(frames=2000, seed=take, change=walk))
+    data = read(tmp_path)
+    assert max(np.linalg.norm(part.trajectory, axis=-1).max() for part in data.test) > 60
+    assert not any("Doubtful" in note for note in check_at_load(data, "here").notes)

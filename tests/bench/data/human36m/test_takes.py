@@ -20,7 +20,8 @@ def test_other_spellings_are_the_same_fifteen_classes(mark: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*ACTIONS, "Walking 1", "BasketballSignal", "Soccer 2", "take_2021", "a-b", "-", "x 1 2"]
+    "name",
+    [*ACTIONS, "Walking 1", "BasketballSignal", "Soccer 2", "take_2021", "01-02", "a-b", "-", "x 1 2"],
 )
 def test_usual_names_stay(name: str) -> None:
     assert usual_name(name) == name
