@@ -10,14 +10,13 @@ finished only if none of the same evaluation is finished by then and no older on
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from bench.config.experiment import Experiment
 from bench.results.addresses import folder_of, is_database, sqlite_address
 from bench.results.connection import Service, say, warn_of_network
 from bench.results.documents import UnreadableError, unseal
+from bench.results.files import atomic, read_bytes, sha256
 from bench.results.mlflow_files import EXPERIMENT_NAME, follow_store, make_database, remove_misread_folder
 from bench.results.record import Record
 from bench.results.run_content import (
@@ -126,13 +126,32 @@ class Tracker:
 
         The caller holds the lock "log" of the store: unfinished runs of this store are taken for left behind.
 
+        Args:
+            record: of the evaluation.
+            files: arrays beside it. Where the evaluation was logged before, they become those of then.
+
         Returns:
-            The record with the id of its run.
+            The record with the id of its run; the one of then, where its arrays are there.
 
         Raises:
             InputError: the store cannot be reached or written; the run is then not marked finished.
         """
         return self.service.patiently(lambda: self._log(record, files))
+
+    def give_back(self, record: Record, files: Iterable[Path]) -> bool:
+        """Replace arrays that are missing or are not those of a record by what was logged with it.
+
+        Args:
+            record: as it was logged.
+            files: where its arrays belong; those that the record does not know are left alone.
+
+        Returns:
+            Whether all of them are now as they were written.
+
+        Raises:
+            InputError: the store cannot be reached, or a file cannot be written.
+        """
+        return self.service.patiently(lambda: self._give_back(record, files))
 
     def _open(self) -> bool:
         import mlflow
@@ -171,7 +190,7 @@ class Tracker:
         runs = self._search("attributes.status = 'FINISHED' and tags.`bench.kind` = 'evaluation'")
         found: dict[str, Record] = {}
         unreadable: dict[str, str] = {}
-        for run in sorted(runs, key=_age):
+        for run in sorted(runs, key=_age, reverse=True):  # the arrays of an older one were lost
             name = run.data.tags.get("bench.id", f"run {run.info.run_id}")
             if name in found or (ids is not None and name not in ids):
                 continue
@@ -187,12 +206,18 @@ class Tracker:
         def fill(run: Run) -> None:
             logged = record.model_copy(update={"mlflow_run_id": run.info.run_id})
             text = logged.model_dump_json(indent=1)
-            checksum = hashlib.sha256(text.encode()).hexdigest()
-            self._log_batch(run, evaluation_metrics(logged), parameters(logged.experiment), {CHECKSUM: checksum})
+            tags = {CHECKSUM: sha256(text.encode())}
+            self._log_batch(run, evaluation_metrics(logged), parameters(logged.experiment), tags)
             described = Experiment.from_record(logged.experiment).to_yaml()
             self._log_files(run, {"experiment.yaml": described, "record.json": text}, files)
 
-        run = self._once(f"tags.`bench.id` = '{record.id}'", tags, run_name(record), fill, self._is_readable)
+        def counts(run: Run) -> bool:
+            try:
+                return self._give_back(self._read(run), files)
+            except UnreadableError:
+                return False
+
+        run = self._once(f"tags.`bench.id` = '{record.id}'", tags, run_name(record), fill, counts)
         try:
             return self._read(run)
         except UnreadableError as error:
@@ -298,7 +323,7 @@ class Tracker:
     def _log_files(self, run: Run, texts: Mapping[str, str], files: Sequence[Path]) -> None:
         """Keep files as artifacts; of the store's own MLflow beside it, wherever the store has been moved to."""
         with tempfile.TemporaryDirectory() as temporary:
-            folder = self._artifacts_of(run) if self._own else Path(temporary)
+            folder = self._artifacts_of(run.info.run_id) if self._own else Path(temporary)
             folder.mkdir(parents=True, exist_ok=True)
             for name, text in texts.items():
                 (folder / name).write_text(text, encoding="utf-8")
@@ -307,8 +332,8 @@ class Tracker:
             if not self._own:
                 self._client.log_artifacts(run.info.run_id, str(folder))
 
-    def _artifacts_of(self, run: Run) -> Path:
-        return self._artifacts / run.info.run_id / "artifacts"
+    def _artifacts_of(self, run_id: str) -> Path:
+        return self._artifacts / run_id / "artifacts"
 
     def _search(self, wanted: str) -> list[Run]:
         found: list[Run] = []
@@ -320,11 +345,20 @@ class Tracker:
             if not token:
                 return found
 
-    def _is_readable(self, run: Run) -> bool:
-        try:
-            self._read(run)
-        except UnreadableError:
-            return False
+    def _give_back(self, record: Record, files: Iterable[Path]) -> bool:
+        written = {Path(name).name: checksum for name, checksum in record.files.items()}
+        for path in files:
+            expected = written.get(path.name)
+            if expected is None or (path.exists() and sha256(read_bytes(path)) == expected):
+                continue
+            try:
+                content = self._artifact(str(record.mlflow_run_id), path.name)
+            except UnreadableError:
+                return False
+            if sha256(content) != expected:
+                return False
+            with atomic(path) as file:
+                file.write(content)
         return True
 
     def _read(self, run: Run) -> Record:
@@ -333,30 +367,32 @@ class Tracker:
         Raises:
             UnreadableError: it has none that this version can read.
         """
-        text = self._record_text(run)
+        text = self._artifact(run.info.run_id, "record.json")
         checksum = run.data.tags.get(CHECKSUM)
-        if checksum is not None and hashlib.sha256(text).hexdigest() != checksum:
+        if checksum is not None and sha256(text) != checksum:
             raise UnreadableError("its record.json is damaged: the checksum differs")
         return unseal(text, Record)
 
-    def _record_text(self, run: Run) -> bytes:
+    def _artifact(self, run_id: str, name: str) -> bytes:
+        """The content of a file that was logged.
+
+        Raises:
+            UnreadableError: it is not there.
+        """
         from mlflow.exceptions import MlflowException
 
         if self._own:
             try:
-                return (self._artifacts_of(run) / "record.json").read_bytes()
+                return (self._artifacts_of(run_id) / name).read_bytes()
             except FileNotFoundError as error:
                 raise UnreadableError(f"{error.filename} is missing") from None
         try:
             with tempfile.TemporaryDirectory() as temporary:
-                return Path(
-                    self._client.download_artifacts(run.info.run_id, "record.json", temporary)
-                ).read_bytes()
+                return Path(self._client.download_artifacts(run_id, name, temporary)).read_bytes()
         except (MlflowException, OSError):
-            names = {artifact.path for artifact in self._client.list_artifacts(run.info.run_id)}
-            if "record.json" in names:
+            if name in {artifact.path for artifact in self._client.list_artifacts(run_id)}:
                 raise
-            raise UnreadableError(f"{run.info.artifact_uri}/record.json is missing") from None
+            raise UnreadableError(f"its {name} is missing among its artifacts") from None
 
 
 def _age(run: Run) -> tuple[int, str]:

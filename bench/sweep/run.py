@@ -272,14 +272,15 @@ def _fold(store: Store) -> None:
 
 
 def _add_logged(pending: PendingWork, tracker: Tracker, store: Store) -> None:
-    """Take over the records that MLflow holds: the index may be lost, or other stores log to the same place."""
+    """Take over records and arrays that MLflow holds: the index may be lost, or other stores log to the same place."""
     if store.index.exists() and "MLFLOW_TRACKING_URI" not in os.environ:
         return
     found = tracker.records({job.id for job in pending.left})
     warn_of_unreadable(tracker, found)
     for record in found.records:
-        store.add(record)
-    pending.add_finished(record.id for record in found.records)
+        if tracker.give_back(record, [store.root / name for name in record.files]):
+            store.add(record)
+            pending.add_finished([record.id])
 
 
 def _headline(record: Record) -> str:
