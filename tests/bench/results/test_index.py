@@ -48,6 +48,15 @@ def test_300_damages_give_a_sentence_or_the_same_records(store):
     assert len(refused) > 100
 
 
+def test_damage_to_what_pandas_notes_beside_the_columns_renames_none(store):
+    content, expected = store.index.read_bytes(), store.records()
+    damaged = content.replace(b'"name": "training_id"', b'"name": "trainingXid"')
+    damaged = damaged.replace(b'"field_name": "training_id"', b'"field_name": "trainingXid"')
+    assert damaged != content
+    store.index.write_bytes(damaged)
+    assert store.records() == expected
+
+
 def test_an_index_of_an_older_version_gets_checksums_when_it_is_next_written(store):
     rows = pd.read_parquet(store.index)
     older = rows[[*DESCRIBED, "record"]]

@@ -151,8 +151,8 @@ def test_a_state_of_another_version_is_moved_aside(tmp_path, monkeypatch):
     parts = {"model", "optimizer", "scaler", "progress"}
     others = [
         {"weights": {}},
-        dict.fromkeys(parts, {}),
-        {**dict.fromkeys(parts, {}), "model": Toy(ToyConfig()).state_dict()},
+        {part: {} for part in parts},
+        {**{part: {} for part in parts}, "model": Toy(ToyConfig()).state_dict()},
     ]
     for number, state in enumerate(others):
         folder.mkdir(parents=True, exist_ok=True)
