@@ -4,6 +4,7 @@ import random
 import re
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from bench.results.index import DESCRIBED
@@ -49,11 +50,11 @@ def test_300_damages_give_a_sentence_or_the_same_records(store):
 
 
 def test_damage_to_what_pandas_notes_beside_the_columns_renames_none(store):
-    content, expected = store.index.read_bytes(), store.records()
-    damaged = content.replace(b'"name": "training_id"', b'"name": "trainingXid"')
-    damaged = damaged.replace(b'"field_name": "training_id"', b'"field_name": "trainingXid"')
-    assert damaged != content
-    store.index.write_bytes(damaged)
+    table, expected = pq.read_table(store.index), store.records()
+    notes = table.schema.metadata[b"pandas"]
+    damaged = notes.replace(b'"name": "training_id"', b'"name": "trainingXid"')
+    assert damaged != notes
+    pq.write_table(table.replace_schema_metadata({b"pandas": damaged}), store.index)
     assert store.records() == expected
 
 
