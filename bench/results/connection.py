@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sqlite3
 import sys
@@ -141,8 +142,9 @@ def say(line: str) -> None:
     tqdm.write(line, file=sys.stderr)
 
 
+@functools.cache
 def warn_of_network(service: Service) -> None:
-    """Say so where a SQLite file lies on a network file system: its locks are not reliable there."""
+    """Say so, once, where a SQLite file lies on a network file system: its locks are not reliable there."""
     if (kind := network_kind(service.address)) is not None:
         say(
             f"warning: {service.shown} is a SQLite file on a network file system ({kind}), whose locks may fail "

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.results.addresses import folder_of, is_database, sqlite_path, without_password
 from bench.results.connection import RefusedError, Service, network_kind
-from bench.results.mlflow_files import EXPERIMENT_NAME
-from bench.results.tracking import tracking_service
+from bench.results.mlflow_files import EXPERIMENT_NAME, tracking_service
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

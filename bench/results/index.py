@@ -144,7 +144,7 @@ def _parse(source: BinaryIO, columns: list[str], ids: list[str] | None) -> pd.Da
     chosen = None if ids is None else [("id", "in", ids)]
     present = [column for column in columns if column in there]
     table = pq.read_table(source, columns=present, filters=chosen, page_checksum_verification=True)
-    rows = table.to_pandas(ignore_metadata=True)
+    rows = table.to_pandas(ignore_metadata=True)  # damage to it could rename columns
     missing = [column for column in columns if column not in there]
     if set(missing) - set(CHECKED):
         raise ValueError(f"it has no column {missing[0]}")
@@ -157,8 +157,9 @@ def _parse(source: BinaryIO, columns: list[str], ids: list[str] | None) -> pd.Da
 
 def _with_checksums(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of an older version get what they lack."""
-    made = pd.Series([_checksum(row) for row in _dicts(rows)], index=rows.index)
-    return rows.assign(sha256=rows["sha256"].fillna(made))
+    lacking = rows["sha256"].isna()
+    made = [_checksum(row) for row in _dicts(rows[lacking])]
+    return rows.assign(sha256=rows["sha256"].astype(object).mask(lacking, pd.Series(made, rows.index[lacking])))
 
 
 def _dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -224,10 +224,16 @@ class Patience:
     def __init__(self) -> None:
         self._next = time.monotonic() + SAY_SECONDS
 
+    def is_over(self) -> bool:
+        """Whether it is time to say what is waited for; then it begins anew."""
+        over = time.monotonic() >= self._next
+        if over:
+            self._next = time.monotonic() + SAY_AGAIN_SECONDS
+        return over
+
     def tell(self, watch: Watch, more: str = "") -> None:
         """Say who is waited for, if it is time for that."""
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + SAY_AGAIN_SECONDS
+        if self.is_over():
             _tell(watch.sentence(more))
 
 

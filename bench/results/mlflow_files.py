@@ -1,21 +1,42 @@
-"""MLflow's files in a store: a SQLite database and a folder of artifacts, which move with it."""
+"""Where MLflow's store is: by default a database and a folder of artifacts in the store, which move with it."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 from filelock import FileLock
 
 from bench.results.addresses import folder_of, sqlite_address
+from bench.results.connection import Service
 
 EXPERIMENT_NAME = "lifting-bench"
 
 LOCKED_SECONDS = 20.0
 """So long SQLite waits for a lock of its file in one try."""
+
+
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""Settings of MLflow, unless the user has made them: nothing is sent, and nothing but results is printed."""
+
+
+def tracking_service(folder: Path) -> Service:
+    """MLflow's store at ``MLFLOW_TRACKING_URI``, or as a SQLite file in ``folder``."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it says is said here
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    return Service("MLflow store", given or sqlite_address(folder / "mlflow.db"), "MLFLOW_TRACKING_URI")
 
 
 def make_database(path: Path) -> None:
@@ -73,6 +94,18 @@ def follow_store(database: Path, artifacts: Path) -> None:
             connection.execute("COMMIT")
 
 
+def count_runs(database: Path, tags: Mapping[str, str]) -> int:
+    """How many runs that are not deleted have these tags.
+
+    Raises:
+        sqlite3.Error: the database cannot be read.
+    """
+    having = " AND run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)" * len(tags)
+    wanted = f"SELECT count(*) FROM runs WHERE lifecycle_stage = 'active'{having}"
+    with contextlib.closing(sqlite3.connect(database, timeout=LOCKED_SECONDS)) as connection:
+        return int(connection.execute(wanted, [text for tag in tags.items() for text in tag]).fetchone()[0])
+
+
 def _location(connection: sqlite3.Connection) -> str | None:
     """Where the experiment's artifacts lie; None where there is no experiment."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
@@ -96,4 +129,6 @@ def _copy_missing(old: str, artifacts: Path, runs: list[str]) -> None:
     for run in runs if before is not None else []:
         source, target = Path(str(before), run), artifacts / run
         if source.is_dir() and not target.exists():
-            shutil.copytree(source, target)
+            unfinished = artifacts / f".{run}"  # a kill in the middle of a copy leaves only this
+            shutil.copytree(source, unfinished, dirs_exist_ok=True)
+            unfinished.rename(target)

@@ -10,23 +10,30 @@ finished only if none of the same evaluation is finished by then and no older on
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import os
 import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.config.experiment import Experiment
-from bench.results.addresses import folder_of, is_database, sqlite_address
-from bench.results.connection import Service, say, warn_of_network
+from bench.results.addresses import folder_of, is_database
+from bench.results.connection import say, warn_of_network
 from bench.results.documents import UnreadableError, unseal
-from bench.results.mlflow_files import EXPERIMENT_NAME, follow_store, make_database, remove_misread_folder
+from bench.results.files import atomic, read_bytes, sha256
+from bench.results.locks import Patience
+from bench.results.mlflow_files import (
+    EXPERIMENT_NAME,
+    count_runs,
+    follow_store,
+    make_database,
+    remove_misread_folder,
+    tracking_service,
+)
 from bench.results.record import Record
 from bench.results.run_content import (
     evaluation_metrics,
@@ -47,17 +54,6 @@ DEAD_SECONDS = 150.0
 POLL_SECONDS = 1.0
 """Between looks at a run that another store is logging."""
 
-TOLD_SECONDS = 5
-"""After so long it is said what is waited for, and once more after ten times as long."""
-
-_QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
-"""Settings of MLflow, unless the user has made them: nothing is sent, and nothing but results is printed."""
-
 LOGGED_BY, CHECKSUM, NEW = "bench.logged_by", "bench.record_sha256", "bench.new"
 """Tags: which store logs a run, the checksum of its record.json, whether an experiment is to be filled yet."""
 
@@ -73,15 +69,6 @@ class Logged:
 
     records: list[Record]
     unreadable: Mapping[str, str]
-
-
-def tracking_service(folder: Path) -> Service:
-    """MLflow's store at ``MLFLOW_TRACKING_URI``, or as a SQLite file in ``folder``."""
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it says is said here
-    given = os.environ.get("MLFLOW_TRACKING_URI")
-    return Service("MLflow store", given or sqlite_address(folder / "mlflow.db"), "MLFLOW_TRACKING_URI")
 
 
 class Tracker:
@@ -126,13 +113,25 @@ class Tracker:
 
         The caller holds the lock "log" of the store: unfinished runs of this store are taken for left behind.
 
+        Args:
+            record: of the evaluation.
+            files: arrays beside it. Where the evaluation was logged before, they become those of then.
+
         Returns:
-            The record with the id of its run.
+            The record with the id of its run; the one of then, where its arrays are there.
 
         Raises:
             InputError: the store cannot be reached or written; the run is then not marked finished.
         """
         return self.service.patiently(lambda: self._log(record, files))
+
+    def give_back(self, record: Record, files: Iterable[Path]) -> bool:
+        """Replace files that are missing, or are not the arrays of a logged record, by what was logged with it.
+
+        Returns:
+            Whether all of them are now as the record says.
+        """
+        return self.service.patiently(lambda: self._give_back(record, files))
 
     def _open(self) -> bool:
         import mlflow
@@ -168,10 +167,10 @@ class Tracker:
             )
 
     def _records(self, ids: Container[str] | None) -> Logged:
-        runs = self._search("attributes.status = 'FINISHED' and tags.`bench.kind` = 'evaluation'")
+        runs = self._search(f"attributes.status = 'FINISHED' and {_filter({'bench.kind': 'evaluation'})}")
         found: dict[str, Record] = {}
         unreadable: dict[str, str] = {}
-        for run in sorted(runs, key=_age):
+        for run in sorted(runs, key=_age, reverse=True):  # the arrays of an older one were lost
             name = run.data.tags.get("bench.id", f"run {run.info.run_id}")
             if name in found or (ids is not None and name not in ids):
                 continue
@@ -187,12 +186,18 @@ class Tracker:
         def fill(run: Run) -> None:
             logged = record.model_copy(update={"mlflow_run_id": run.info.run_id})
             text = logged.model_dump_json(indent=1)
-            checksum = hashlib.sha256(text.encode()).hexdigest()
-            self._log_batch(run, evaluation_metrics(logged), parameters(logged.experiment), {CHECKSUM: checksum})
+            tags = {CHECKSUM: sha256(text.encode())}
+            self._log_batch(run, evaluation_metrics(logged), parameters(logged.experiment), tags)
             described = Experiment.from_record(logged.experiment).to_yaml()
             self._log_files(run, {"experiment.yaml": described, "record.json": text}, files)
 
-        run = self._once(f"tags.`bench.id` = '{record.id}'", tags, run_name(record), fill, self._is_readable)
+        def counts(run: Run) -> bool:
+            try:
+                return self._give_back(self._read(run), files)
+            except UnreadableError:
+                return False
+
+        run = self._once({"bench.id": record.id}, tags, run_name(record), fill, counts)
         try:
             return self._read(run)
         except UnreadableError as error:
@@ -207,20 +212,20 @@ class Tracker:
 
         name = record.training_id
         if name not in self._training_runs:
-            wanted = f"tags.`bench.kind` = 'training' and tags.`bench.training_id` = '{name}'"
+            wanted = {"bench.kind": "training", "bench.training_id": name}
             run = self._once(wanted, training_tags(record), f"train {run_name(record)}", fill)
             self._training_runs[name] = run.info.run_id
         return self._training_runs[name]
 
     def _once(
         self,
-        wanted: str,
+        wanted: Mapping[str, str],
         tags: Mapping[str, str],
         name: str,
         fill: Callable[[Run], None],
         counts: Callable[[Run], bool] = lambda run: True,
     ) -> Run:
-        """The one finished run that a filter finds and that counts; made and filled where there is none."""
+        """The one finished run with the wanted tags that counts; made and filled where there is none."""
         while True:
             if (finished := self._finished(wanted, counts)) is not None:
                 return finished
@@ -231,42 +236,54 @@ class Tracker:
                 return run
             self._delete(run)
 
-    def _finished(self, wanted: str, counts: Callable[[Run], bool]) -> Run | None:
-        """The finished run that a filter finds; others that live are waited for, those left behind are deleted."""
+    def _finished(self, wanted: Mapping[str, str], counts: Callable[[Run], bool]) -> Run | None:
+        """The finished run with these tags; others that live are waited for, those left behind are deleted."""
+        if self._has_at_most(0, wanted):
+            return None
         seen: dict[str, float] = {}
+        patience = Patience()
         while True:
-            runs = sorted(self._search(wanted), key=_age)
+            runs = sorted(self._search(_filter(wanted)), key=_age)
             for run in runs:
                 if run.info.status == "FINISHED" and counts(run):
                     return run
             unfinished = [run for run in runs if run.info.status != "FINISHED"]
-            left = [run for run in unfinished if self._is_left(run, seen)]
+            left = [run for run in unfinished if self._is_left(run, seen, patience)]
             for run in left:
                 self._delete(run)
             if len(left) == len(unfinished):
                 return None
             time.sleep(POLL_SECONDS)
 
-    def _is_left(self, run: Run, seen: dict[str, float]) -> bool:
+    def _is_left(self, run: Run, seen: dict[str, float], patience: Patience) -> bool:
         """Whether nobody logs an unfinished run any more; ``seen``: when this program first saw each."""
         by = run.data.tags.get(LOGGED_BY)
         if run.info.status != "RUNNING" or by == self._logs or (by is None and self._own):
             return True
         waited = time.monotonic() - seen.setdefault(run.info.run_id, time.monotonic())
-        if int(waited) in (TOLD_SECONDS, 10 * TOLD_SECONDS):
+        if patience.is_over():
             say(
                 f"waiting for {by or 'another store'} ({waited:.0f} s, passed over after {DEAD_SECONDS:.0f} s), "
                 f"which logs the same to {self.service.shown}"
             )
         return waited > DEAD_SECONDS
 
-    def _leads(self, run: Run, wanted: str, counts: Callable[[Run], bool]) -> bool:
+    def _leads(self, run: Run, wanted: Mapping[str, str], counts: Callable[[Run], bool]) -> bool:
         """Whether a run is the one to be kept: it is there, none is finished, and none that runs is older."""
-        runs = sorted(self._search(wanted), key=_age)
+        if self._has_at_most(1, wanted):
+            return True
+        runs = sorted(self._search(_filter(wanted)), key=_age)
         if any(other.info.status == "FINISHED" and counts(other) for other in runs):
             return False
         running = [other.info.run_id for other in runs if other.info.status == "RUNNING"]
         return bool(running) and running[0] == run.info.run_id
+
+    def _has_at_most(self, number: int, wanted: Mapping[str, str]) -> bool:
+        """Whether there surely are no more runs with these tags; known only of the store's own database.
+
+        MLflow's search takes several times as long, and longer with every run.
+        """
+        return self._own and count_runs(self._folder / "mlflow.db", wanted) <= number
 
     def _delete(self, run: Run) -> None:
         """Delete a run; another program may have done so."""
@@ -298,7 +315,7 @@ class Tracker:
     def _log_files(self, run: Run, texts: Mapping[str, str], files: Sequence[Path]) -> None:
         """Keep files as artifacts; of the store's own MLflow beside it, wherever the store has been moved to."""
         with tempfile.TemporaryDirectory() as temporary:
-            folder = self._artifacts_of(run) if self._own else Path(temporary)
+            folder = self._artifacts_of(run.info.run_id) if self._own else Path(temporary)
             folder.mkdir(parents=True, exist_ok=True)
             for name, text in texts.items():
                 (folder / name).write_text(text, encoding="utf-8")
@@ -307,8 +324,8 @@ class Tracker:
             if not self._own:
                 self._client.log_artifacts(run.info.run_id, str(folder))
 
-    def _artifacts_of(self, run: Run) -> Path:
-        return self._artifacts / run.info.run_id / "artifacts"
+    def _artifacts_of(self, run_id: str) -> Path:
+        return self._artifacts / run_id / "artifacts"
 
     def _search(self, wanted: str) -> list[Run]:
         found: list[Run] = []
@@ -320,11 +337,20 @@ class Tracker:
             if not token:
                 return found
 
-    def _is_readable(self, run: Run) -> bool:
-        try:
-            self._read(run)
-        except UnreadableError:
-            return False
+    def _give_back(self, record: Record, files: Iterable[Path]) -> bool:
+        written = {Path(name).name: checksum for name, checksum in record.files.items()}
+        for path in files:
+            expected = written.get(path.name)
+            if expected is None or (path.exists() and sha256(read_bytes(path)) == expected):
+                continue
+            try:
+                content = self._artifact(str(record.mlflow_run_id), path.name)
+            except UnreadableError:
+                return False
+            if sha256(content) != expected:
+                return False
+            with atomic(path) as file:
+                file.write(content)
         return True
 
     def _read(self, run: Run) -> Record:
@@ -333,30 +359,36 @@ class Tracker:
         Raises:
             UnreadableError: it has none that this version can read.
         """
-        text = self._record_text(run)
+        text = self._artifact(run.info.run_id, "record.json")
         checksum = run.data.tags.get(CHECKSUM)
-        if checksum is not None and hashlib.sha256(text).hexdigest() != checksum:
+        if checksum is not None and sha256(text) != checksum:
             raise UnreadableError("its record.json is damaged: the checksum differs")
         return unseal(text, Record)
 
-    def _record_text(self, run: Run) -> bytes:
+    def _artifact(self, run_id: str, name: str) -> bytes:
+        """The content of a file that was logged.
+
+        Raises:
+            UnreadableError: it is not there.
+        """
         from mlflow.exceptions import MlflowException
 
         if self._own:
             try:
-                return (self._artifacts_of(run) / "record.json").read_bytes()
+                return (self._artifacts_of(run_id) / name).read_bytes()
             except FileNotFoundError as error:
                 raise UnreadableError(f"{error.filename} is missing") from None
         try:
             with tempfile.TemporaryDirectory() as temporary:
-                return Path(
-                    self._client.download_artifacts(run.info.run_id, "record.json", temporary)
-                ).read_bytes()
+                return Path(self._client.download_artifacts(run_id, name, temporary)).read_bytes()
         except (MlflowException, OSError):
-            names = {artifact.path for artifact in self._client.list_artifacts(run.info.run_id)}
-            if "record.json" in names:
+            if name in {artifact.path for artifact in self._client.list_artifacts(run_id)}:
                 raise
-            raise UnreadableError(f"{run.info.artifact_uri}/record.json is missing") from None
+            raise UnreadableError(f"its {name} is missing among its artifacts") from None
+
+
+def _filter(tags: Mapping[str, str]) -> str:
+    return " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
 
 
 def _age(run: Run) -> tuple[int, str]:

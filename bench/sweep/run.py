@@ -87,7 +87,7 @@ def run(
     trained = evaluated = 0
     if pending.left:
         store.make()
-        if first_process():
+        if first_process() and contents is None:  # else the caller looks once for all its calls
             remove_leftovers(store.root)
         tracker = Tracker(store.root)
         if tracker.is_new and first_process():
@@ -272,14 +272,15 @@ def _fold(store: Store) -> None:
 
 
 def _add_logged(pending: PendingWork, tracker: Tracker, store: Store) -> None:
-    """Take over the records that MLflow holds: the index may be lost, or other stores log to the same place."""
+    """Take over what MLflow holds: the index or arrays may be lost, or other stores log to the same place."""
     if store.index.exists() and "MLFLOW_TRACKING_URI" not in os.environ:
         return
     found = tracker.records({job.id for job in pending.left})
     warn_of_unreadable(tracker, found)
     for record in found.records:
-        store.add(record)
-    pending.add_finished(record.id for record in found.records)
+        if tracker.give_back(record, [store.root / name for name in record.files]):
+            store.add(record)
+            pending.add_finished([record.id])
 
 
 def _headline(record: Record) -> str:

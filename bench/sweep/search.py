@@ -24,6 +24,7 @@ from bench.job.pending import PendingWork, StoreContents
 from bench.job.resolve import Job, resolve
 from bench.results.connection import say
 from bench.results.cost import Measurement
+from bench.results.leftovers import remove_leftovers
 from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.sweep.executors.base import Executor
@@ -92,7 +93,8 @@ def search(space: Space, store: Store, device: str, executor: Executor) -> Found
         batch = trials.ask(executor.slots)
         if not batch:
             break
-        with heartbeat(trials.storage, trials.study, batch):
+        ids = trials.ids_in_storage(batch)
+        with heartbeat(trials.storage, ids):
             trials.run(batch)
     return trials.found()
 
@@ -148,6 +150,7 @@ class _Trials:
         self.space, self.store, self.device, self.executor = space, store, device, executor
         self.where = place_of(executor, device)
         store.make()
+        remove_leftovers(store.root)
         self.service = studies_service(store.root)
         self.storage = open_studies(store.root)
         self.study = self.service.patiently(
@@ -169,13 +172,24 @@ class _Trials:
             waiting = optuna.trial.TrialState.WAITING in states
             begun = sum(state != optuna.trial.TrialState.WAITING for state in states)
             sampler = self.study.sampler
-            exhausted = isinstance(sampler, optuna.samplers.GridSampler) and sampler.is_exhausted(self.study)
+            exhausted = isinstance(sampler, optuna.samplers.GridSampler) and self.service.patiently(
+                partial(sampler.is_exhausted, self.study)
+            )
             if not waiting and (begun >= self.space.how.trials or exhausted):
                 break
             trial = self.service.patiently(self.study.ask)
             self.service.patiently(partial(self._choose, trial))
             asked.append(trial)
         return asked
+
+    def ids_in_storage(self, trials: Sequence[Trial]) -> list[int]:
+        """By what the storage calls trials, whose numbers are those of their study."""
+
+        def find() -> list[int]:
+            study = self.storage.get_study_id_from_name(self.study.study_name)
+            return [self.storage.get_trial_id_from_study_id_trial_number(study, trial.number) for trial in trials]
+
+        return self.service.patiently(find)
 
     def _choose(self, trial: Trial) -> None:
         for name, values in self.space.axes.items():

@@ -23,9 +23,7 @@ from bench.results.files import write_text
 from models.errors import InputError
 
 if TYPE_CHECKING:
-    from optuna import Study
     from optuna.storages import RDBStorage
-    from optuna.trial import Trial
     from sqlalchemy import Engine
 
 HEARTBEAT_SECONDS = 10
@@ -117,11 +115,14 @@ def store_name(root: Path) -> str | None:
 
 
 @contextmanager
-def heartbeat(storage: RDBStorage, study: Study, trials: Sequence[Trial]) -> Iterator[None]:
-    """Signs of life of trials while they run, without which other programs take them over."""
+def heartbeat(storage: RDBStorage, ids: Sequence[int]) -> Iterator[None]:
+    """Signs of life of trials while they run, without which other programs take them over.
+
+    Args:
+        storage: of their study.
+        ids: of the trials in the storage.
+    """
     over = threading.Event()
-    number = storage.get_study_id_from_name(study.study_name)
-    ids = [storage.get_trial_id_from_study_id_trial_number(number, trial.number) for trial in trials]
     thread = threading.Thread(target=_beat, args=(storage, ids, over), daemon=True)
     thread.start()
     try:

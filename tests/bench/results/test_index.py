@@ -4,6 +4,7 @@ import random
 import re
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from bench.results.index import DESCRIBED
@@ -46,6 +47,15 @@ def test_300_damages_give_a_sentence_or_the_same_records(store):
     pattern = re.compile(r".*index\.parquet: is damaged .* --rebuild-index.*")
     assert all(pattern.match(sentence) and len(sentence) < 600 for sentence in refused)
     assert len(refused) > 100
+
+
+def test_damage_to_what_pandas_notes_beside_the_columns_renames_none(store):
+    table, expected = pq.read_table(store.index), store.records()
+    notes = table.schema.metadata[b"pandas"]
+    damaged = notes.replace(b'"name": "training_id"', b'"name": "trainingXid"')
+    assert damaged != notes
+    pq.write_table(table.replace_schema_metadata({b"pandas": damaged}), store.index)
+    assert store.records() == expected
 
 
 def test_an_index_of_an_older_version_gets_checksums_when_it_is_next_written(store):

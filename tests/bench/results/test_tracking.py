@@ -6,6 +6,7 @@ import threading
 
 import mlflow
 import pytest
+import torch
 
 from bench.results import connection, tracking
 from bench.results.addresses import folder_of, sqlite_address
@@ -15,6 +16,7 @@ from bench.results.tracking import Tracker
 from bench.sweep.run import run
 from models.errors import InputError
 from tests.bench.mlflow_runs import logged_runs, search_runs
+from tests.bench.toy import Toy
 from tests.bench.toy_jobs import job
 
 
@@ -74,6 +76,30 @@ def test_a_lost_index_is_found_again_in_mlflow(store):
     outcome = run([wanted], store, "cpu")
     assert (outcome.trained, outcome.evaluated) == (0, 0)
     assert outcome.records == before
+
+
+@pytest.mark.parametrize("shares", [False, True])
+@pytest.mark.parametrize("logged", [False, True])
+def test_lost_arrays_fit_their_record_again(store, shares, logged, monkeypatch, request):
+    """On another machine they come out otherwise: those of then are taken, or a new record with them."""
+    if shares:
+        request.getfixturevalue("shared")
+    wanted = job()
+    before = run([wanted], store, "cpu").records[wanted.id]
+    path = store.files.errors_path(wanted.id)
+    path.unlink()
+    if not logged:
+        (store.root / "artifacts" / before.mlflow_run_id / "artifacts" / path.name).unlink()
+    real = Toy.predict
+    with monkeypatch.context() as patch:
+        patch.setattr(Toy, "predict", lambda *inputs: real(*inputs) + torch.arange(17)[:, None])
+        after = run([wanted], store, "cpu").records[wanted.id]
+    assert (after == before) == logged
+    assert store.files.whole(after.files)
+    assert store.records() == {wanted.id: after}
+    assert store.finished() == {wanted.id}
+    store.index.unlink()
+    assert run([wanted], store, "cpu").records == {wanted.id: after}
 
 
 def test_mlflow_holds_parameters_metrics_tags_and_artifacts(store):

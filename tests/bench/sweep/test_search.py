@@ -1,8 +1,13 @@
 """A search over the product of some axes: what is tried, what is left out, what is shared."""
 
 import pytest
+from optuna import Study
+from optuna.exceptions import StorageInternalError
+from optuna.samplers import GridSampler
+from optuna.storages import RDBStorage
 
 from bench.config.experiment import parse
+from bench.results import connection
 from bench.sweep import search as module
 from bench.sweep.executors.local import Local
 from bench.sweep.run import run
@@ -91,6 +96,27 @@ def test_what_fails_and_what_is_no_experiment_is_an_outcome(store, monkeypatch):
     assert len(found.ids) == 3
     failed = job(evaluation={"hypotheses": 4, "steps": 1})
     assert found.missing[failed.id].reason == "failed: error: ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(RDBStorage, "get_trial_id_from_study_id_trial_number"), (GridSampler, "is_exhausted"), (Study, "tell")],
+)
+def test_a_database_that_is_away_for_a_moment_is_waited_for(store, owner, name, monkeypatch):
+    """At whichever call: each of them fails every second time."""
+    monkeypatch.setattr(connection, "WAITS_SECONDS", (0.0,))
+    real, calls = getattr(owner, name), []
+
+    def flaky(self, *arguments, **more):
+        calls.append(name)
+        if len(calls) % 2:
+            raise StorageInternalError("database is locked")
+        return real(self, *arguments, **more)
+
+    monkeypatch.setattr(owner, name, flaky)
+    with Local(store.root) as executor:
+        assert len(search(space(trials=2), store, "cpu", executor).ids) == 2
+    assert calls
 
 
 def test_nothing_begins_after_the_minutes_are_over(store, monkeypatch):

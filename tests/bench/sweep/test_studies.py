@@ -100,7 +100,7 @@ def test_signs_of_life_go_on_after_a_failure_which_is_said_once(tmp_path, monkey
         alive.set()
 
     monkeypatch.setattr(storage, "record_heartbeat", record)
-    with heartbeat(storage, study, [trial]):
+    with heartbeat(storage, [trial._trial_id]):
         assert alive.wait(10)
     assert capfd.readouterr().err.count("database of studies cannot be written (database is locked)") == 1
 
