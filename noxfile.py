@@ -118,7 +118,7 @@ def chaos(session: nox.Session) -> None:
     install(session, "test")
     given = [word for word in session.posargs if word != "--long"]
     asked = {"CHAOS_LONG": "10000,100"} if "--long" in session.posargs else {}
-    places = ["tests/chaos", "tests/bench/results/test_mlflow_server.py"]
+    places = ["tests/chaos", "tests/bench/results/tracking/test_mlflow_server.py"]
     session.run("pytest", "-s", "-m", "chaos", *places, *given, env=asked)
 
 

@@ -68,7 +68,7 @@ def _disk(store: Path) -> tuple[bool, str]:
 
 def _databases(store: Path) -> Iterator[tuple[bool, str]]:
     """MLflow's store and Optuna's, each opened as it is; neither is made."""
-    from bench.results.examination import examine_tracking
+    from bench.results.tracking.examination import examine_tracking
     from bench.sweep.studies import examine_studies
 
     for examine_one in (examine_tracking, examine_studies):

@@ -45,7 +45,7 @@ def report(
         return
     opened = Store(store)
     if rebuild_index:
-        from bench.results.recovery import rebuild_index as rebuild
+        from bench.results.tracking.recovery import rebuild_index as rebuild
 
         typer.echo(rebuild(opened))
     write_report(declared(out, f"python -m bench ablate --out {out}"), opened, out, pdf, chosen, again=True)

@@ -10,10 +10,10 @@ from typing import Annotated
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
 from bench.config.parsing import Frozen
-from bench.results.addresses import without_password
 from bench.results.documents import UnreadableError, unseal
 from bench.results.files import read_bytes
 from bench.results.record import Missing, Record
+from bench.results.tracking.addresses import without_password
 from models.errors import InputError
 
 RUNSET = "runset.json"

@@ -26,9 +26,9 @@ from bench.measure.environment import device_label
 from bench.results.cost import Measurement
 from bench.results.leftovers import remove_leftovers
 from bench.results.record import Failure, Record
-from bench.results.recovery import log_again, warn_of_unreadable
 from bench.results.store import Store
-from bench.results.tracking import Tracker
+from bench.results.tracking.recovery import log_again, warn_of_unreadable
+from bench.results.tracking.tracker import Tracker
 from bench.sweep.executors.base import Executor
 from bench.sweep.executors.local import Local
 from bench.sweep.waiting import Waiting

@@ -22,11 +22,11 @@ from bench.config.parsing import Description
 from bench.job.identities import PROTOCOL_VERSION
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.resolve import Job, resolve
-from bench.results.connection import say
 from bench.results.cost import Measurement
 from bench.results.leftovers import remove_leftovers
 from bench.results.record import Missing, Record
 from bench.results.store import Store
+from bench.results.tracking.connection import say
 from bench.sweep.executors.base import Executor
 from bench.sweep.run import measure_costs, place_of, run
 from bench.sweep.studies import GRACE_SECONDS, heartbeat, open_studies, store_name, studies_service

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from bench.results.addresses import is_database, sqlite_address, sqlite_path
-from bench.results.connection import RefusedError, Service, network_kind, reason_of, say, warn_of_network
 from bench.results.files import write_text
+from bench.results.tracking.addresses import is_database, sqlite_address, sqlite_path
+from bench.results.tracking.connection import RefusedError, Service, network_kind, reason_of, say, warn_of_network
 from models.errors import InputError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import pytest
 import bench.data
 from bench.config.registry import METHODS
 from bench.job import pipeline
-from bench.results import tracking
 from bench.results.store import Store
+from bench.results.tracking import tracker
 from bench.sweep import run as sweep
 from tests import ROOT
 from tests.bench import toy
@@ -17,7 +17,7 @@ from tests.bench import toy
 def empty_database(tmp_path_factory):
     """MLflow's tables, which take seconds to make, made once."""
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    tracking.make_database(path)
+    tracker.make_database(path)
     return path
 
 
@@ -25,9 +25,9 @@ def empty_database(tmp_path_factory):
 def toy_suite(monkeypatch, empty_database):
     """The registry knows the toy methods, and every data set is the toy one."""
     monkeypatch.setattr(pipeline, "TINY_LATENCY_SECONDS", 0.01)
-    real = tracking.make_database
+    real = tracker.make_database
     monkeypatch.setattr(
-        tracking, "make_database", lambda path: path.exists() or shutil.copy(empty_database, path) or real(path)
+        tracker, "make_database", lambda path: path.exists() or shutil.copy(empty_database, path) or real(path)
     )
     for name in ("toy", "confident", "second"):
         monkeypatch.setitem(METHODS.own, name, f"tests.bench.toy:{name.title()}")

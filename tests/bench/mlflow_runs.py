@@ -2,7 +2,7 @@
 
 import mlflow
 
-from bench.results.tracking import EXPERIMENT_NAME, Tracker
+from bench.results.tracking.tracker import EXPERIMENT_NAME, Tracker
 
 
 def search_runs(store, wanted):

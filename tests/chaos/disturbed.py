@@ -14,8 +14,8 @@ from bench.config.experiment import parse
 from bench.config.registry import METHODS
 from bench.job import pipeline
 from bench.job.resolve import resolve
-from bench.results import connection
 from bench.results.store import Store
+from bench.results.tracking import connection
 from bench.sweep import run as sweep
 from bench.sweep.executors.processes import Processes
 from tests.bench import toy

@@ -27,7 +27,7 @@ import reports.build
 from bench.cli import app
 from bench.config.registry import METHODS
 from bench.job import pipeline
-from bench.results import connection, tracking
+from bench.results.tracking import connection, tracker
 from bench.sweep import run as sweep
 from tests import ROOT
 from tests.bench import toy
@@ -175,7 +175,7 @@ def prepare() -> Place:
     tqdm.set_lock(threading.RLock())  # its own one is shared by forks: one that is killed would keep it for ever
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=memory if os.access(memory, os.W_OK) else None))
-    tracking.make_database(folder / "mlflow.db")
+    tracker.make_database(folder / "mlflow.db")
     warm, place = (
         Place(folder, "warm"),
         Place(folder, "case"),

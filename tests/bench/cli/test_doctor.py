@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from bench.cli.doctor import examine
-from bench.results.addresses import sqlite_address
+from bench.results.tracking.addresses import sqlite_address
 from bench.sweep.run import run
 from tests.bench.toy_jobs import job
 

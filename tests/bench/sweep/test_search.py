@@ -7,7 +7,7 @@ from optuna.samplers import GridSampler
 from optuna.storages import RDBStorage
 
 from bench.config.experiment import parse
-from bench.results import connection
+from bench.results.tracking import connection
 from bench.sweep import search as module
 from bench.sweep.executors.local import Local
 from bench.sweep.run import run

@@ -7,9 +7,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from bench.results import connection
-from bench.results.addresses import sqlite_address
 from bench.results.store import Store
+from bench.results.tracking import connection
+from bench.results.tracking.addresses import sqlite_address
 from bench.sweep import search as module
 from bench.sweep import studies
 from bench.sweep.executors.local import Local

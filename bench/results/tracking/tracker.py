@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.config.experiment import Experiment
-from bench.results.addresses import folder_of, is_database
-from bench.results.connection import say, warn_of_network
 from bench.results.documents import UnreadableError, unseal
 from bench.results.files import atomic, read_bytes, sha256
 from bench.results.locks import Patience
-from bench.results.mlflow_files import (
+from bench.results.record import Record
+from bench.results.tracking.addresses import folder_of, is_database
+from bench.results.tracking.connection import say, warn_of_network
+from bench.results.tracking.mlflow_files import (
     EXPERIMENT_NAME,
     count_runs,
     follow_store,
@@ -34,8 +35,7 @@ from bench.results.mlflow_files import (
     remove_misread_folder,
     tracking_service,
 )
-from bench.results.record import Record
-from bench.results.run_content import (
+from bench.results.tracking.run_content import (
     evaluation_metrics,
     evaluation_tags,
     parameters,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from bench.results.connection import say
 from bench.results.store import Store
-from bench.results.tracking import Logged, Tracker
+from bench.results.tracking.connection import say
+from bench.results.tracking.tracker import Logged, Tracker
 from models.errors import InputError
 
 MOST_NAMED = 5

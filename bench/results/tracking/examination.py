@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.results.addresses import folder_of, is_database, sqlite_path, without_password
-from bench.results.connection import RefusedError, Service, network_kind
-from bench.results.mlflow_files import EXPERIMENT_NAME, tracking_service
+from bench.results.tracking.addresses import folder_of, is_database, sqlite_path, without_password
+from bench.results.tracking.connection import RefusedError, Service, network_kind
+from bench.results.tracking.mlflow_files import EXPERIMENT_NAME, tracking_service
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

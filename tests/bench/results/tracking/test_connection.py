@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from bench.results import connection
-from bench.results.connection import Service, network_kind, warn_of_network
-from bench.results.tracking import Tracker
+from bench.results.tracking import connection
+from bench.results.tracking.connection import Service, network_kind, warn_of_network
+from bench.results.tracking.tracker import Tracker
 from models.errors import InputError
 
 

@@ -5,7 +5,13 @@ from collections import namedtuple
 import psutil
 import pytest
 
-from bench.results.addresses import folder_of, network_file_system, sqlite_address, sqlite_path, without_password
+from bench.results.tracking.addresses import (
+    folder_of,
+    network_file_system,
+    sqlite_address,
+    sqlite_path,
+    without_password,
+)
 
 
 @pytest.mark.parametrize(

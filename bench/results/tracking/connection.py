@@ -13,7 +13,13 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from bench.results.addresses import is_database, is_server, network_file_system, sqlite_path, without_password
+from bench.results.tracking.addresses import (
+    is_database,
+    is_server,
+    network_file_system,
+    sqlite_path,
+    without_password,
+)
 from models.errors import InputError
 
 LOOK_SECONDS = 5

@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 
-from bench.results import connection
-from bench.results.addresses import sqlite_address
-from bench.results.recovery import rebuild_index
 from bench.results.store import Store
-from bench.results.tracking import Tracker
+from bench.results.tracking import connection
+from bench.results.tracking.addresses import sqlite_address
+from bench.results.tracking.recovery import rebuild_index
+from bench.results.tracking.tracker import Tracker
 from bench.sweep.run import run
 from models.errors import InputError
 from tests.bench.toy_jobs import job

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from bench.results.addresses import folder_of, sqlite_address
-from bench.results.connection import Service
+from bench.results.tracking.addresses import folder_of, sqlite_address
+from bench.results.tracking.connection import Service
 
 EXPERIMENT_NAME = "lifting-bench"
 

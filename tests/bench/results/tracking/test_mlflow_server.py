@@ -12,8 +12,8 @@ import zlib
 
 import pytest
 
-from bench.results import tracking
-from bench.results.tracking import Tracker
+from bench.results.tracking import tracker
+from bench.results.tracking.tracker import Tracker
 from bench.sweep.run import run
 from tests.bench.toy_jobs import job
 
@@ -72,7 +72,7 @@ def record(toy_store, server, monkeypatch, request):
     wanted = job(training={"seed": zlib.crc32(request.node.name.encode()) % 10_000})
     record = run([wanted], toy_store, "cpu").records[wanted.id]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
-    monkeypatch.setattr(tracking, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(tracker, "POLL_SECONDS", 0.1)
     return record
 
 

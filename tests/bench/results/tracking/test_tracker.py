@@ -8,11 +8,11 @@ import mlflow
 import pytest
 import torch
 
-from bench.results import connection, tracking
-from bench.results.addresses import folder_of, sqlite_address
-from bench.results.mlflow_files import EXPERIMENT_NAME
 from bench.results.store import Store
-from bench.results.tracking import Tracker
+from bench.results.tracking import connection, tracker
+from bench.results.tracking.addresses import folder_of, sqlite_address
+from bench.results.tracking.mlflow_files import EXPERIMENT_NAME
+from bench.results.tracking.tracker import Tracker
 from bench.sweep.run import run
 from models.errors import InputError
 from tests.bench.mlflow_runs import logged_runs, search_runs
@@ -185,7 +185,7 @@ def shared(tmp_path, empty_database, monkeypatch):
     """A database that several stores log to."""
     shutil.copy(empty_database, tmp_path / "shared.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", sqlite_address(tmp_path / "shared.db"))
-    monkeypatch.setattr(tracking, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(tracker, "POLL_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -256,7 +256,7 @@ def test_what_a_dead_store_left_is_passed_over_after_a_while(record, shared, tmp
         with pytest.raises(KeyboardInterrupt):
             dead.log(record, [])
     assert statuses(alive, "") == ["RUNNING"]
-    monkeypatch.setattr(tracking, "DEAD_SECONDS", 0.2)
+    monkeypatch.setattr(tracker, "DEAD_SECONDS", 0.2)
     alive.log(record, [])
     assert statuses(alive, "") == ["FINISHED"] * 2
 
