@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from bench.results.documents import set_aside
-from bench.results.files import atomic, read_bytes, sha256
+from bench.results.files import atomic, open_to_read, read_bytes, sha256
 from bench.results.record import Record
+from models.errors import InputError
 
 DAMAGED = "its content does not have its checksum"
 
@@ -147,15 +148,21 @@ class RunFiles:
         return np.concatenate(kept) if kept else None
 
     def _read(self, path: Path, names: list[str], record: Record) -> dict[str, np.ndarray] | None:
-        """The named arrays of a file, as far as it has them; None where it is missing or damaged."""
+        """The named arrays of a file, as far as it has them; None where it is missing or damaged.
+
+        Raises:
+            InputError: it may not be read, or the disk fails.
+        """
         if not path.exists():
             return None
         reason = DAMAGED
         expected = record.files.get(str(path.relative_to(self.root)))
         if expected is None or _has_checksum(path, expected, path.stat().st_mtime_ns):
             try:
-                with np.load(path) as file:
+                with open_to_read(path) as source, np.load(source) as file:
                     return {name: file[name] for name in names if name in file}
+            except InputError:  # the disk fails: that is not damage
+                raise
             except Exception as error:  # a damaged archive can raise almost anything
                 reason = f"{type(error).__name__}: {error}"[:200]
         set_aside(path, self.root, reason)

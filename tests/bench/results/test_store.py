@@ -1,7 +1,9 @@
 """The folder that keeps results, and that several programs use at once."""
 
+import errno
 import threading
 
+import numpy as np
 import pytest
 
 from bench.results.record import Evaluation
@@ -117,3 +119,19 @@ def test_files_that_are_missing_or_damaged_are_not_there(store):
     store.files.examples_path(wanted.id).unlink()
     assert store.files.frame_errors(record, "mpjpe", "P-Agg") is None
     assert store.files.examples(record) is None
+
+
+def test_arrays_on_a_disk_that_fails_are_not_damaged(store, monkeypatch):
+    wanted = job()
+    record = run([wanted], store, "cpu").records[wanted.id]
+
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "load", fail)
+        with pytest.raises(
+            InputError, match=r"errors/.*\.npz: cannot be read \(Input/output error\); check its disk"
+        ):
+            store.files.frame_errors(record, "mpjpe", "P-Agg")
+    assert store.files.frame_errors(record, "mpjpe", "P-Agg") is not None
