@@ -26,10 +26,11 @@ def main() -> int:
     parser.add_argument("--points", type=int, help="kills at so many named points, chosen by --seed; 0 for all")
     parser.add_argument("--damages", type=int, help="so many damaged files, chosen by --seed; 0 for all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--skip", type=int, default=0, help="so many faults of each situation were tried before")
     parser.add_argument("--minutes", type=float, default=math.inf, help="what is not tried by then is left out")
     parser.add_argument("--json", type=Path, help="file for the figures")
     given = parser.parse_args()
-    tally = Tally(ends=time.monotonic() + 60 * given.minutes)
+    tally = Tally(ends=time.monotonic() + 60 * given.minutes, skip=given.skip)
     place = situations.prepare()
     try:
         _go_through(given, place, tally)
