@@ -23,6 +23,10 @@ CHECKED = ["files", "rows", "sha256"]
 """What indexes of older versions lack."""
 
 
+class DamagedError(InputError):
+    """The index is not what was written; that it cannot be read now is something else."""
+
+
 class Index:
     """A parquet file of records, replaced as a whole."""
 
@@ -71,17 +75,21 @@ class Index:
         """Write an index of these records, and of the rows of schemas that only other versions read."""
         try:
             old = self._read([*DESCRIBED, "record", *CHECKED], every_schema=True)
-        except InputError:
+        except DamagedError:
             old = pd.DataFrame(columns=[*DESCRIBED, "record", *CHECKED])
         others = old[~old["schema_version"].isin(READABLE_VERSIONS)]
         new = pd.DataFrame([_row(record) for record in records], columns=old.columns)
         self._write(new if others.empty else pd.concat([others, new]))
 
     def salvage(self) -> tuple[dict[str, Record], set[str]]:
-        """What can still be read: the records, and the ids of all that there were, as far as they are known."""
+        """What can still be read: the records, and the ids of all that there were, as far as they are known.
+
+        Raises:
+            InputError: the file may not be read, or the disk fails.
+        """
         try:
             rows = _dicts(self._read([*DESCRIBED, "record", *CHECKED], every_schema=True))
-        except InputError:
+        except DamagedError:
             return {}, set()
         found = {}
         for row in rows:
@@ -89,7 +97,7 @@ class Index:
                 continue
             try:
                 record = self._record(row)
-            except InputError:
+            except DamagedError:
                 continue
             found[record.id] = record
         return found, {str(row["id"]) for row in rows if row["schema_version"] in READABLE_VERSIONS}
@@ -129,8 +137,8 @@ class Index:
             raise self._damage(f"record {row['id']} has the id {record.id}")
         return record
 
-    def _damage(self, reason: str) -> InputError:
-        return InputError(
+    def _damage(self, reason: str) -> DamagedError:
+        return DamagedError(
             f"{self.path}: is damaged ({reason}); run `python -m bench report --rebuild-index`, which makes it "
             "again from MLflow"
         )

@@ -1,5 +1,6 @@
 """The index: what was written comes back, or a sentence says that it is damaged; never other records."""
 
+import errno
 import random
 import re
 
@@ -136,3 +137,17 @@ def test_where_the_index_tells_nothing_the_arrays_tell_what_it_held(store):
     with pytest.raises(InputError, match=rf"lack 1 of its records: {'d' * 16} \(MLflow does not have it\)"):
         store.rebuild([record()], {})
     assert store.index.read_bytes() == b"not parquet"
+
+
+def test_an_index_on_a_disk_that_fails_is_not_damaged(store, monkeypatch):
+    before = store.index.read_bytes()
+
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pyarrow.parquet.read_schema", fail)
+        with pytest.raises(InputError, match=r"index\.parquet: cannot be read \(Input/output error\)"):
+            store.rebuild([record()], {})
+    assert store.index.read_bytes() == before
+    assert not (store.root / "unreadable").exists()
