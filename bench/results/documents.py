@@ -34,8 +34,11 @@ Document = TypeVar("Document", bound=BaseModel)
 
 _SEAL = re.compile(rb'\{"schema":(\d{1,6}),"sha256":"([0-9a-f]{64})","document":')
 _BINARY_SEAL = re.compile(rb"lifting-bench schema=(\d{1,6}) sha256=([0-9a-f]{64})\n")
-_MARKS = (b'"sha256"', b"lifting-bench schema")
-"""What the head of a sealed file still shows where its seal itself is damaged."""
+_MARKS, _BINARY_MARKS = (b'"sha256"', b'"document"'), (b"lifting-bench", b"sha256=")
+"""Of which the head of a sealed file still shows one where its seal itself is damaged."""
+
+_HEAD = 120
+"""Bytes that hold a seal."""
 
 
 class UnreadableError(Exception):
@@ -56,7 +59,7 @@ def unseal(content: bytes, model: type[Document]) -> Document:
     """
     match = _SEAL.match(content)
     if match is None:
-        if _MARKS[0] in content[:120]:
+        if any(mark in content[:_HEAD] for mark in _MARKS):
             raise UnreadableError("its seal is damaged")
         body = content
     else:
@@ -116,7 +119,7 @@ def read_sealed(path: Path) -> memoryview:
     content = read_bytes(path)
     match = _BINARY_SEAL.match(content)
     if match is None:
-        if _MARKS[1][:6] in content[:40]:
+        if any(mark in content[:_HEAD] for mark in _BINARY_MARKS):
             raise UnreadableError("its seal is damaged")
         return memoryview(content)
     body = memoryview(content)[match.end() :]

@@ -26,7 +26,7 @@ from bench.training import checkpoints
 from bench.training.order import share, step_rows, step_seed
 from bench.training.recipe import TrainingRecipe
 from bench.training.selection import LEAST_CHECKS, CheckpointSelector
-from models.errors import DivergedError
+from models.errors import DivergedError, InputError
 from models.lifter import Lifter
 from models.optim import learning_rate
 from models.optim.ranger import Ranger
@@ -268,7 +268,8 @@ class _Run:
             for number, (selector, info) in enumerate(zip(self.selectors, infos, strict=True)):
                 weights = checkpoints.load_best(self.folder, number) if selector.errors else last
                 checkpoints.finish(selector.folder, info, weights)
-            checkpoints.load_trained(self.lifter, self.selectors[0].folder)
+            if checkpoints.load_trained(self.lifter, self.selectors[0].folder) is None:
+                raise InputError(f"training of {self.title}: its weights were damaged on the disk; train it again")
             checkpoints.remove_unfinished(self.folder)
         self.accelerator.wait_for_everyone()
         return infos[0]
