@@ -14,6 +14,7 @@ from bench.data.sequence import Dataset
 from bench.protocol.plugins import cost_plugin_identity, plugin_identity
 from bench.training.recipe import TrainingRecipe
 from bench.training.selection import RULE
+from models.config import identifying
 from models.lifter import Lifter
 
 PROTOCOL_VERSION = 2
@@ -46,7 +47,7 @@ def trajectory_identity(
     described: dict[str, Any] = {
         "method": method,
         "version": lifter.version,
-        "config": asdict(config),
+        "config": identifying(config),
         "training": asdict(recipe),
         "data": [data.name, data.fingerprint],
         "held out": held_out,
@@ -105,7 +106,7 @@ def cost_identity(
     described: dict[str, Any] = {
         "method": experiment.method.name,
         "version": lifter.version,
-        "config": asdict(config),
+        "config": identifying(config),
         "predicted": [spec.hypotheses, spec.steps, spec.flip, spec.arithmetic],
         "data": [test.name, len(test.skeleton.joints)],
     }
