@@ -6,7 +6,6 @@ stay as they are: with any change, no earlier result would be found any more.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from bench.config.experiment import Experiment, Selection, identity
@@ -48,7 +47,7 @@ def trajectory_identity(
         "method": method,
         "version": lifter.version,
         "config": identifying(config),
-        "training": asdict(recipe),
+        "training": recipe.described(),
         "data": [data.name, data.fingerprint],
         "held out": held_out,
     }
