@@ -19,7 +19,7 @@ K steps, H hypotheses, F frames of a window. Inner layers keep their published n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -58,6 +58,7 @@ TINY_HALF = replace(TINY_RECIPE, epochs=1, least_steps=1250, decay=TINY_RECIPE.d
 """Each stage has half of the budget of one training."""
 BASE_RECIPE = Recipe(40, 1024, learning_rate=1e-3, decay=0.97, weight_decay=0.0, optimizer="adam", clip=1.0)
 PAPER_RECIPE = replace(BASE_RECIPE, epochs=80, decay=0.9, schedule="staircase")
+PUBLISHED: Mapping[str, Any] = {"rate_per": "epoch", "batches": "full", "mirrored": "none"}
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,7 @@ class PoseEstimator(Lifter):
         "base": Preset(GraphConfig(frames=81, **BASE), BASE_RECIPE),
         "paper": Preset(GraphConfig(**PAPER), PAPER_RECIPE),
     }
+    published: ClassVar[Mapping[str, Any]] = PUBLISHED
 
     def __init__(self, config: GraphConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
@@ -233,8 +235,9 @@ class DiffPose(Lifter):
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(DiffPoseConfig(frames=9, **TINY), TINY_HALF),
         "base": Preset(DiffPoseConfig(frames=81, **BASE), BASE_RECIPE),
-        "paper": Preset(DiffPoseConfig(**PAPER), PAPER_RECIPE),
+        "paper": Preset(DiffPoseConfig(**PAPER), PAPER_RECIPE, config_on_gt={"earliest": 12}),
     }
+    published: ClassVar[Mapping[str, Any]] = PUBLISHED
 
     def __init__(self, config: DiffPoseConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

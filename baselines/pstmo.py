@@ -14,8 +14,9 @@ after some strides.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +52,8 @@ class PSTMOConfig(WindowConfig):
         masked_frames: share of frames that it hides.
         masked_joints: joints that it hides in every frame.
         inner_dropout: of attention weights and inside the feed-forward layers; published: 0.1.
+        padded: train on a window around every frame, end frames repeated, as released; else on those that lie
+            within the sequence.
     """
 
     strides: tuple[int, ...] = (3, 3, 3, 3, 3)
@@ -65,6 +68,7 @@ class PSTMOConfig(WindowConfig):
     masked_frames: float = 0.8
     masked_joints: int = 2
     inner_dropout: float = added_option(0.0)
+    padded: bool = added_option(False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,6 +93,11 @@ class PSTMOConfig(WindowConfig):
         """Frames of the video from the first to the last that is seen."""
         return (self.seen - 1) * self.every + 1
 
+    @property
+    def beyond(self) -> int:
+        """Repeated end frames that training windows cover."""
+        return self.span // 2 if self.padded else 0
+
 
 SIZES: dict[str, tuple[PSTMOConfig, Recipe, Recipe]] = {
     "tiny": (
@@ -102,12 +111,15 @@ SIZES: dict[str, tuple[PSTMOConfig, Recipe, Recipe]] = {
         Recipe(40, 160 * 161, 7e-4, 0.95, 0.0, optimizer="amsgrad"),
     ),
     "paper": (
-        PSTMOConfig(inner_dropout=0.1),
+        PSTMOConfig(inner_dropout=0.1, padded=True),
         Recipe(79, 160 * 485, 1e-4, 0.97, 0.0, optimizer="amsgrad"),
         Recipe(79, 160 * 485, 7e-4, 0.97, 0.0, optimizer="amsgrad"),
     ),
 }
 """Configuration, schedule of the first stage, schedule of the second; "paper" is the smaller published one (S)."""
+ON_GT: dict[str, Any] = {"paper": {"on_gt": {"learning_rate": 1e-3}, "config_on_gt": {"masked_joints": 7}}}
+"""Other published values on ground-truth 2D."""
+PUBLISHED: Mapping[str, Any] = {"rate_per": "epoch", "batches": "full"}
 
 
 class FrameEncoder(nn.Module):
@@ -234,6 +246,7 @@ class MaskedPoses(Lifter):
     presets: ClassVar[dict[str, Preset]] = {
         name: Preset(config, recipe) for name, (config, recipe, _) in SIZES.items()
     }
+    published: ClassVar[Mapping[str, Any]] = PUBLISHED
 
     def __init__(self, config: PSTMOConfig, skeleton: Skeleton = HUMAN36M) -> None:
         """Raises ``InputError`` where ``masked_joints`` are more than may be hidden."""
@@ -244,6 +257,7 @@ class MaskedPoses(Lifter):
                 f"masked_joints is {config.masked_joints}, but at most {J - NEVER_MASKED} can be hidden"
             )
         self.frames, self.train_frames, self.train_stride = config.frames, config.span, config.stride
+        self.train_beyond = config.beyond
         self.trunk = FrameTransformer(config, J)
         self.joint_token = nn.Parameter(torch.randn(1, 1, 2))
         self.frame_token = nn.Parameter(torch.randn(1, 1, half))
@@ -291,13 +305,15 @@ class PSTMO(DeterministicLifter):
     Config: ClassVar[type] = PSTMOConfig
     compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
-        name: Preset(config, recipe) for name, (config, _, recipe) in SIZES.items()
+        name: Preset(config, recipe, **ON_GT.get(name, {})) for name, (config, _, recipe) in SIZES.items()
     }
+    published: ClassVar[Mapping[str, Any]] = PUBLISHED
 
     def __init__(self, config: PSTMOConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
         J = len(skeleton.joints)
         self.frames, self.train_frames, self.train_stride = config.frames, config.span, config.stride
+        self.train_beyond = config.beyond
         self.context = (config.span // 2, config.span // 2)
         self.trunk = FrameTransformer(config, J)
         self.strided = StridedTransformer(config)

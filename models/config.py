@@ -57,7 +57,7 @@ class ConfidenceConfig:
     confidence: Literal["required", "one"] = "required"
 
 
-def added_option(default: float) -> Any:
+def added_option(default: Any) -> Any:
     """A field that a configuration was given later; its default is what was computed before."""
     return field(default=default, metadata={"added": True})
 

@@ -22,8 +22,7 @@ def learning_rate(schedule: Schedule, first: float, decay: float, done: float, e
     - "exponential": times ``decay`` per epoch, a little of it at every step.
     - "halving": times ``decay`` after an epoch, but times 0.5 after every fifth (MHFormer, arXiv:2111.12707).
     - "cosine": half a cosine from ``first`` to ``decay`` times ``first`` at the end (arXiv:1608.03983).
-    - "staircase": times ``decay`` after the epochs of index 60, 120, … from 0 (DiffPose, arXiv:2211.16940): 61 epochs
-      at the first rate, then 60 at each.
+    - "staircase": times ``decay`` after 61, 121, … epochs (DiffPose, arXiv:2211.16940).
     """
     whole = math.floor(done + 1e-9)
     if schedule == "halving":
