@@ -16,6 +16,7 @@ from bench.training.recipe import fill_in, named_recipe
 from bench.training.selection import CheckpointSelector
 from bench.training.trainer import accelerator_for, train
 from models.lifter import Lifter
+from models.optim.norm_momentum import batch_norms
 from tests.bench.data import make_sequence
 
 TRAINED = {name: METHODS.load(name) for name in METHODS.own if METHODS.load(name).published is not None}
@@ -38,6 +39,8 @@ def test_a_method_trains_by_its_published_recipe(lifter: type[Lifter], tmp_path:
     steps = -(-one_each * ROWS[settings.mirrored] // 7)
     assert (settings.batches, info.steps) == ("full", 2 * steps)
     assert np.isfinite(info.loss).all()
+    if settings.norm_momentum == "falling":
+        assert [*{norm.momentum for norm in batch_norms(method)}] == [pytest.approx(0.1 * 0.01**0.5)]
     after = [parameter for parameter in method.parameters() if parameter.requires_grad]
     assert any(not torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
