@@ -20,3 +20,13 @@ class Grown(WindowConfig):
 def test_an_added_option_names_a_configuration_where_it_is_set() -> None:
     assert identifying(Grown()) == identifying(WindowConfig()) == {"frames": 243}
     assert identifying(replace(Grown(), later=0.1)) == {"frames": 243, "later": 0.1}
+
+
+@pytest.mark.parametrize("frames", [1, 2, 243])
+def test_a_window_has_any_number_of_frames(frames: int) -> None:
+    assert WindowConfig(frames=frames).frames == frames
+
+
+def test_a_window_is_not_empty() -> None:
+    with pytest.raises(InputError, match="frames is 0, but must be 1 or more"):
+        WindowConfig(frames=0)
