@@ -1,5 +1,5 @@
 """Sessions: `nox -s ablate`, `report`, `tests`, `lint`, `types`, `speed`, `performance`, `docs`, `cluster`,
-`slurm`, `chaos`, `fuzz`, `parity`.
+`slurm`, `chaos`, `fuzz`, `parity`, `fidelity`.
 
 Arguments behind `--` are passed on.
 """
@@ -57,6 +57,14 @@ def parity(session: nox.Session) -> None:
     files = [str(Path(session.invoked_from, place)) for place in session.posargs]
     command = [str(Path(session.bin, "python")), "-m", "tests.parity", *files]
     sys.exit(subprocess.run(command, check=False).returncode)  # nox would make 1 of the exit code 2 of bad input
+
+
+@nox.session
+def fidelity(session: nox.Session) -> None:
+    """Write the tables of docs/fidelity.md from the golden vectors and the published recipes."""
+    install(session, "text")
+    session.install("--no-deps", "-c", "constraints.txt", *TEXT_DATA)
+    session.run("python", "-m", "tests.parity.fidelity")
 
 
 @nox.session

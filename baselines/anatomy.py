@@ -5,7 +5,7 @@ Where its parts are:
 - this file: the networks of lengths and of directions, their combination, the losses, the options.
 - ``baselines.layers.bones``: bones of a skeleton, and people with longer or shorter ones for training.
 - ``baselines.tcn``: ``TCNConfig``, convolutions over time and their residual blocks.
-- ``baselines.layers.norm_momentum``: the schedule of the norms' momentum.
+- ``models.optim.norm_momentum``: the schedule of the norms' momentum.
 - ``models.camera``: projection of those people into the camera.
 - ``models.inference``: the detector's confidence as a third coordinate, prediction (mean over mirror images).
 - ``models.losses``: ``mean_joint_distance``, in most terms of the loss.
@@ -16,11 +16,11 @@ J joints, N bones, P pairs of joints that are no bone, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -312,6 +312,7 @@ class Anatomy(DeterministicLifter):
             Recipe(60, 1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0, optimizer="amsgrad"),
         ),
     }
+    published: ClassVar[Mapping[str, Any]] = {"rate_per": "epoch", "batches": "full", "norm_momentum": "falling"}
 
     def __init__(self, config: AnatomyConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

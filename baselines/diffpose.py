@@ -19,8 +19,8 @@ K steps, H hypotheses, F frames of a window. Inner layers keep their published n
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -30,7 +30,14 @@ from torch import Tensor, nn
 from baselines.layers.annotated_transformer import Residual, SeparateAttention
 from baselines.layers.graph import chebyshev, neighbours
 from baselines.layers.graph_convolution import ChebyshevConvolution, GraphBlock, GraphFeedForward
-from models.config import WindowConfig, check_at_least, check_heads, check_positive, check_probability
+from models.config import (
+    WindowConfig,
+    added_option,
+    check_at_least,
+    check_heads,
+    check_positive,
+    check_probability,
+)
 from models.diffusion.denoiser import VALUES_AT_ONCE, sinusoid
 from models.diffusion.process import ddim_step, q_sample, window_noise
 from models.errors import InputError
@@ -46,10 +53,12 @@ UV, XYZ = slice(0, 2), slice(2, 5)
 
 TINY: dict[str, Any] = {"channels": 32, "layers": 2, "dropout": 0.0}
 BASE: dict[str, Any] = {"channels": 64, "layers": 3}
+PAPER: dict[str, Any] = {"attention_dropout": 0.1}
 TINY_HALF = replace(TINY_RECIPE, epochs=1, least_steps=1250, decay=TINY_RECIPE.decay**2)
 """Each stage has half of the budget of one training."""
 BASE_RECIPE = Recipe(40, 1024, learning_rate=1e-3, decay=0.97, weight_decay=0.0, optimizer="adam", clip=1.0)
 PAPER_RECIPE = replace(BASE_RECIPE, epochs=80, decay=0.9, schedule="staircase")
+PUBLISHED: Mapping[str, Any] = {"rate_per": "epoch", "batches": "full", "mirrored": "none"}
 
 
 @dataclass(frozen=True)
@@ -61,18 +70,20 @@ class GraphConfig(WindowConfig):
         layers: pairs of an attention layer and a graph block.
         heads: of every attention.
         dropout: of the attention layers; that of the graph blocks is 0.1.
+        attention_dropout: of the attention weights; published: 0.1.
     """
 
     channels: int = 96
     layers: int = 5
     heads: int = 4
     dropout: float = 0.25
+    attention_dropout: float = added_option(0.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_heads(self.channels, self.heads)
         check_at_least(self, 1, "layers")
-        check_probability(self, "dropout")
+        check_probability(self, "dropout", "attention_dropout")
 
 
 class AttentionLayer(nn.Module):
@@ -80,7 +91,7 @@ class AttentionLayer(nn.Module):
 
     def __init__(self, config: GraphConfig, joints: int) -> None:
         super().__init__()
-        self.self_attn = SeparateAttention(config.channels, config.heads)
+        self.self_attn = SeparateAttention(config.channels, config.heads, config.attention_dropout)
         self.feed_forward = GraphFeedForward(config.channels, joints)
         self.sublayer = nn.ModuleList(Residual(config.channels, config.dropout) for _ in range(2))
 
@@ -193,8 +204,9 @@ class PoseEstimator(Lifter):
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(GraphConfig(frames=9, **TINY), TINY_HALF),
         "base": Preset(GraphConfig(frames=81, **BASE), BASE_RECIPE),
-        "paper": Preset(GraphConfig(), PAPER_RECIPE),
+        "paper": Preset(GraphConfig(**PAPER), PAPER_RECIPE),
     }
+    published: ClassVar[Mapping[str, Any]] = PUBLISHED
 
     def __init__(self, config: GraphConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
@@ -223,8 +235,9 @@ class DiffPose(Lifter):
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(DiffPoseConfig(frames=9, **TINY), TINY_HALF),
         "base": Preset(DiffPoseConfig(frames=81, **BASE), BASE_RECIPE),
-        "paper": Preset(DiffPoseConfig(), PAPER_RECIPE),
+        "paper": Preset(DiffPoseConfig(**PAPER), PAPER_RECIPE, config_on_gt={"earliest": 12}),
     }
+    published: ClassVar[Mapping[str, Any]] = PUBLISHED
 
     def __init__(self, config: DiffPoseConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
@@ -235,8 +248,8 @@ class DiffPose(Lifter):
 
     @classmethod
     def first_stage(cls, config: DiffPoseConfig) -> FirstStage:
-        size = GraphConfig(config.frames, config.channels, config.layers, config.heads, config.dropout)
-        return FirstStage(PoseEstimator, size, selection="validation")
+        shared = {entry.name: getattr(config, entry.name) for entry in fields(GraphConfig)}
+        return FirstStage(PoseEstimator, GraphConfig(**shared), selection="validation")
 
     def begin_from(self, first: Lifter) -> None:
         self.estimator.load_state_dict(first.get_submodule("network").state_dict())

@@ -4,7 +4,7 @@ Where its parts are:
 
 - this file: the graph and temporal layers, the network, its options.
 - ``baselines.layers.graph``: the skeleton's three graphs.
-- ``baselines.layers.norm_momentum``: the schedule of the norms' momentum.
+- ``models.optim.norm_momentum``: the schedule of the norms' momentum.
 - ``baselines.tcn``: ``FilterConfig``. ``models.optim.ranger``: the optimiser of its published recipe.
 - ``models.inference``: every frame lifted from its own window, prediction (mean over mirror images).
 - ``models.losses``: ``mean_joint_distance``, the loss.
@@ -16,8 +16,9 @@ Inner layers keep their published names (``gcn1``, ``conv_a``, ``PA``, …).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -195,6 +196,7 @@ class GLAGCN(DeterministicLifter):
         ),
         "paper": Preset(GLAGCNConfig(), PAPER_RECIPE),
     }
+    published: ClassVar[Mapping[str, Any]] = {"rate_per": "epoch", "batches": "full", "norm_momentum": "falling"}
 
     def __init__(self, config: GLAGCNConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

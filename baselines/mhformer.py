@@ -12,13 +12,14 @@ B batch, T frames seen at once, F frames of a window, J joints, C channels of a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from models.config import CentreConfig, check_at_least, check_probability
+from models.config import CentreConfig, added_option, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
 from models.layers.transformer import BLOCK_EPS, Attention, Block, Mlp, StochasticDepth, attend, drop_path_rates
@@ -51,6 +52,8 @@ class MHFormerConfig(CentreConfig):
         dropout: after tables, projections and in MLPs.
         embedding_dropout: of the embedded hypotheses, where ``length`` is at most 27.
         drop_path: stochastic depth of the last block of each transformer; it grows linearly from 0 at the first.
+        padded: train on a window around every frame, end frames repeated, as released; else on those that lie
+            within the sequence.
     """
 
     length: int = 351
@@ -62,6 +65,7 @@ class MHFormerConfig(CentreConfig):
     dropout: float = 0.1
     embedding_dropout: float = 0.25
     drop_path: float = 0.2
+    padded: bool = added_option(False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -194,13 +198,15 @@ class MHFormer(DeterministicLifter):
             MHFormerConfig(frames=81, length=81, stride=9, channels=128, hidden=256),
             replace(PAPER_RECIPE, batch_frames=81 * 256),
         ),
-        "paper": Preset(MHFormerConfig(stride=1), PAPER_RECIPE),
+        "paper": Preset(MHFormerConfig(stride=1, padded=True), PAPER_RECIPE),
     }
+    published: ClassVar[Mapping[str, Any]] = {"rate_per": "epoch", "batches": "full"}
 
     def __init__(self, config: MHFormerConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
         self.frames, self.train_frames = config.frames, config.length
         self.context, self.train_stride = config.context, config.stride
+        self.train_beyond = config.length // 2 if config.padded else 0
         T, C, J = config.length, config.channels, len(skeleton.joints)
         self.motion_norms = nn.ModuleList(nn.LayerNorm(T) for _ in range(STREAMS))
         self.encoders = nn.ModuleList(HypothesisEncoder(config, 2 * J) for _ in range(STREAMS))

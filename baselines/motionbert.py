@@ -12,10 +12,10 @@ B batch, F frames, J joints, C channels, L limbs (pairs of joints, as ``Skeleton
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -133,6 +133,7 @@ class MotionBERT(DeterministicLifter):
             Recipe(epochs=120, batch_frames=32 * 243, learning_rate=2e-4, decay=0.99, weight_decay=0.01),
         ),
     }
+    published: ClassVar[Mapping[str, Any]] = {"rate_per": "epoch", "batches": "full", "mirrored": "half"}
 
     def __init__(self, config: MotionBERTConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

@@ -14,8 +14,9 @@ a frame, L = k + t tokens; M, C any further axes.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -141,6 +142,7 @@ class PoseFormerV2(DeterministicLifter):
             Recipe(epochs=200, batch_frames=1024, learning_rate=1e-4, decay=0.99, weight_decay=0.1),
         ),
     }
+    published: ClassVar[Mapping[str, Any]] = {"rate_per": "epoch", "batches": "full"}
 
     def __init__(self, config: PoseFormerV2Config, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

@@ -14,14 +14,15 @@ after some strides.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from baselines.layers.annotated_transformer import Residual, SeparateAttention, UnbiasedNorm
-from models.config import WindowConfig, check_at_least, check_probability
+from models.config import WindowConfig, added_option, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
 from models.lifter import TINY_RECIPE, Batch, FirstStage, Lifter, Preset, Recipe
@@ -50,6 +51,9 @@ class PSTMOConfig(WindowConfig):
         pretrain: whether there is a first stage, masked pose modelling.
         masked_frames: share of frames that it hides.
         masked_joints: joints that it hides in every frame.
+        inner_dropout: of attention weights and inside the feed-forward layers; published: 0.1.
+        padded: train on a window around every frame, end frames repeated, as released; else on those that lie
+            within the sequence.
     """
 
     strides: tuple[int, ...] = (3, 3, 3, 3, 3)
@@ -63,6 +67,8 @@ class PSTMOConfig(WindowConfig):
     pretrain: bool = True
     masked_frames: float = 0.8
     masked_joints: int = 2
+    inner_dropout: float = added_option(0.0)
+    padded: bool = added_option(False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,7 +81,7 @@ class PSTMOConfig(WindowConfig):
         check_at_least(self, 0, "masked_joints")
         check_at_least(self, 1, "every", "stride")
         check_at_least(self, 2, "hidden", "layers")
-        check_probability(self, "dropout", "masked_frames")
+        check_probability(self, "dropout", "masked_frames", "inner_dropout")
 
     @property
     def seen(self) -> int:
@@ -86,6 +92,11 @@ class PSTMOConfig(WindowConfig):
     def span(self) -> int:
         """Frames of the video from the first to the last that is seen."""
         return (self.seen - 1) * self.every + 1
+
+    @property
+    def beyond(self) -> int:
+        """Repeated end frames that training windows cover."""
+        return self.span // 2 if self.padded else 0
 
 
 SIZES: dict[str, tuple[PSTMOConfig, Recipe, Recipe]] = {
@@ -100,12 +111,15 @@ SIZES: dict[str, tuple[PSTMOConfig, Recipe, Recipe]] = {
         Recipe(40, 160 * 161, 7e-4, 0.95, 0.0, optimizer="amsgrad"),
     ),
     "paper": (
-        PSTMOConfig(),
+        PSTMOConfig(inner_dropout=0.1, padded=True),
         Recipe(79, 160 * 485, 1e-4, 0.97, 0.0, optimizer="amsgrad"),
         Recipe(79, 160 * 485, 7e-4, 0.97, 0.0, optimizer="amsgrad"),
     ),
 }
 """Configuration, schedule of the first stage, schedule of the second; "paper" is the smaller published one (S)."""
+ON_GT: dict[str, Any] = {"paper": {"on_gt": {"learning_rate": 1e-3}, "config_on_gt": {"masked_joints": 7}}}
+"""Other published values on ground-truth 2D."""
+PUBLISHED: Mapping[str, Any] = {"rate_per": "epoch", "batches": "full"}
 
 
 class FrameEncoder(nn.Module):
@@ -133,26 +147,28 @@ class FrameEncoder(nn.Module):
 class FeedForward(nn.Module):
     """Two linear layers over ``[B, L, C]`` with a ReLU between them."""
 
-    def __init__(self, channels: int, hidden: int) -> None:
+    def __init__(self, channels: int, hidden: int, dropout: float) -> None:
         super().__init__()
         self.w_1 = nn.Linear(channels, hidden)
         self.w_2 = nn.Linear(hidden, channels)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return self.w_2(self.w_1(tokens).relu())
+        return self.w_2(self.dropout(self.w_1(tokens).relu()))
 
 
 class StridedFeedForward(nn.Module):
     """The same by convolutions, the second over three frames with stride s: ``[B, L, C]`` to ``[B, L / s, C]``."""
 
-    def __init__(self, channels: int, hidden: int, stride: int) -> None:
+    def __init__(self, channels: int, hidden: int, dropout: float, stride: int) -> None:
         super().__init__()
         self.w_1 = nn.Conv1d(channels, hidden, 1)
         self.w_2 = nn.Conv1d(hidden, channels, 3, stride=stride, padding=1)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
         channels = tokens.transpose(1, 2)  # [B, L, C] → [B, C, L]
-        return self.w_2(self.w_1(channels).relu()).transpose(1, 2)  # [B, C, L / s] → [B, L / s, C]
+        return self.w_2(self.dropout(self.w_1(channels).relu())).transpose(1, 2)  # [B, C, L / s] → [B, L / s, C]
 
 
 class Layer(nn.Module):
@@ -161,9 +177,12 @@ class Layer(nn.Module):
     def __init__(self, config: PSTMOConfig, channels: int, hidden: int, stride: int | None = None) -> None:
         super().__init__()
         self.stride = stride or 1
-        self.self_attn = SeparateAttention(channels, config.heads)
+        inner = config.inner_dropout
+        self.self_attn = SeparateAttention(channels, config.heads, inner)
         self.feed_forward = (
-            FeedForward(channels, hidden) if stride is None else StridedFeedForward(channels, hidden, stride)
+            FeedForward(channels, hidden, inner)
+            if stride is None
+            else StridedFeedForward(channels, hidden, inner, stride)
         )
         self.sublayer = nn.ModuleList(Residual(channels, config.dropout) for _ in range(2))
 
@@ -227,6 +246,7 @@ class MaskedPoses(Lifter):
     presets: ClassVar[dict[str, Preset]] = {
         name: Preset(config, recipe) for name, (config, recipe, _) in SIZES.items()
     }
+    published: ClassVar[Mapping[str, Any]] = PUBLISHED
 
     def __init__(self, config: PSTMOConfig, skeleton: Skeleton = HUMAN36M) -> None:
         """Raises ``InputError`` where ``masked_joints`` are more than may be hidden."""
@@ -237,6 +257,7 @@ class MaskedPoses(Lifter):
                 f"masked_joints is {config.masked_joints}, but at most {J - NEVER_MASKED} can be hidden"
             )
         self.frames, self.train_frames, self.train_stride = config.frames, config.span, config.stride
+        self.train_beyond = config.beyond
         self.trunk = FrameTransformer(config, J)
         self.joint_token = nn.Parameter(torch.randn(1, 1, 2))
         self.frame_token = nn.Parameter(torch.randn(1, 1, half))
@@ -284,13 +305,15 @@ class PSTMO(DeterministicLifter):
     Config: ClassVar[type] = PSTMOConfig
     compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
-        name: Preset(config, recipe) for name, (config, _, recipe) in SIZES.items()
+        name: Preset(config, recipe, **ON_GT.get(name, {})) for name, (config, _, recipe) in SIZES.items()
     }
+    published: ClassVar[Mapping[str, Any]] = PUBLISHED
 
     def __init__(self, config: PSTMOConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
         J = len(skeleton.joints)
         self.frames, self.train_frames, self.train_stride = config.frames, config.span, config.stride
+        self.train_beyond = config.beyond
         self.context = (config.span // 2, config.span // 2)
         self.trunk = FrameTransformer(config, J)
         self.strided = StridedTransformer(config)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
 
 from models.errors import InputError
 
@@ -55,6 +55,21 @@ class ConfidenceConfig:
     """
 
     confidence: Literal["required", "one"] = "required"
+
+
+def added_option(default: Any) -> Any:
+    """A field that a configuration was given later; its default is what was computed before."""
+    return field(default=default, metadata={"added": True})
+
+
+def identifying(config: Any) -> dict[str, Any]:
+    """The fields of a configuration that name it: all but added options at their default, so that names stay."""
+    unchanged = {
+        entry.name
+        for entry in fields(config)
+        if entry.metadata.get("added") and getattr(config, entry.name) == entry.default
+    }
+    return {name: value for name, value in asdict(config).items() if name not in unchanged}
 
 
 def check_at_least(config: object, least: int, *names: str) -> None:

@@ -141,15 +141,21 @@ class Preset:
 
     Attributes:
         on_gt: fields of the schedule that are other ones where the 2D poses of the training are "gt".
+        config_on_gt: the same of the configuration.
     """
 
     config: Any
     recipe: Recipe
     on_gt: Mapping[str, Any] = field(default_factory=dict)
+    config_on_gt: Mapping[str, Any] = field(default_factory=dict)
 
     def recipe_on(self, detections: str) -> Recipe:
         """The schedule for 2D poses from this source."""
         return replace(self.recipe, **self.on_gt) if detections == "gt" else self.recipe
+
+    def config_on(self, detections: str) -> Any:
+        """The configuration for 2D poses from this source."""
+        return replace(self.config, **self.config_on_gt) if detections == "gt" else self.config
 
 
 @dataclass(frozen=True)
@@ -195,6 +201,8 @@ class Lifter(nn.Module):
         frames: F, output frames of a window in evaluation.
         train_frames: output frames of a window in training; equal to ``frames`` unless the method says otherwise.
         train_stride: frames from one training window to the next; None for ``train_frames``, without overlap.
+        train_beyond: repeated end frames that training windows cover at each end of a sequence; half a window, to
+            train on one around every frame.
         context: (left, right) input frames beyond the output frames.
         random_frames: N further frames of a window's sequence that the method wants to see
             (``Batch.random_2d``), in place of all of them.
@@ -215,6 +223,7 @@ class Lifter(nn.Module):
     frames: int
     train_frames: int
     train_stride: int | None = None
+    train_beyond: int = 0
     context: tuple[int, int] = (0, 0)
     random_frames: int = 0
     uses_action: bool = False

@@ -30,18 +30,22 @@ class UnbiasedNorm(nn.Module):
 
 
 class SeparateAttention(nn.Module):
-    """Multi-head self-attention over L of ``[N, L, C]``; ``linears`` are query, key, value and output."""
+    """Multi-head self-attention over L of ``[N, L, C]``; ``linears`` are query, key, value and output.
 
-    def __init__(self, channels: int, heads: int) -> None:
+    ``dropout`` is that of the attention weights.
+    """
+
+    def __init__(self, channels: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.dropout = heads, dropout
         self.linears = nn.ModuleList(nn.Linear(channels, channels) for _ in range(4))
 
     def forward(self, tokens: Tensor) -> Tensor:
         query, key, value = (  # [N, L, C] → [N, L, h, d] → [N, h, L, d]
             linear(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2) for linear in self.linears[:3]
         )
-        mixed = attend(query, key, value).transpose(1, 2).flatten(2)  # [N, h, L, d] → [N, L, h, d] → [N, L, C]
+        mixed = attend(query, key, value, self.dropout if self.training else 0.0)
+        mixed = mixed.transpose(1, 2).flatten(2)  # [N, h, L, d] → [N, L, h, d] → [N, L, C]
         return self.linears[3](mixed)
 
 

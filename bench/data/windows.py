@@ -24,23 +24,25 @@ from models.skeleton import Skeleton
 Mode = Literal["train", "eval"]
 
 
-def train_table(lengths: ArrayLike, chunk: int, flip: bool, stride: int | None = None) -> np.ndarray:
+def train_table(
+    lengths: ArrayLike, chunk: int, flip: bool, stride: int | None = None, beyond: int = 0
+) -> np.ndarray:
     """Windows that cover every frame once, or overlap where ``stride`` is less than ``chunk``.
 
     A sequence of length L gives as few windows as cover it, n = ceil((L - chunk) / stride) + 1, as far beyond its
-    first frame as beyond its last; frames there repeat the end frames.
+    first frame as beyond its last; frames there repeat the end frames. L has ``beyond`` such frames at each end.
 
     Returns:
         ``[n, 4]`` int64: sequence, start, end (exclusive), flip. With ``flip`` a sequence's plain rows are
         followed by its mirrored rows.
     """
-    length = np.asarray(lengths, dtype=np.int64)
+    length = np.asarray(lengths, dtype=np.int64) + 2 * beyond
     stride = stride or chunk
     counts = np.maximum(-((chunk - length) // stride) + 1, 1)
     first = -(((counts - 1) * stride + chunk - length) // 2)
     sequence, rank = _numbered(counts * (2 if flip else 1))
     mirrored = rank >= counts[sequence]
-    start = first[sequence] + (rank - mirrored * counts[sequence]) * stride
+    start = first[sequence] + (rank - mirrored * counts[sequence]) * stride - beyond
     return np.stack([sequence, start, start + chunk, mirrored], axis=1)
 
 
@@ -80,6 +82,7 @@ class Windows:
         flip: bool = False,
         stride: int | None = None,
         random_frames: int = 0,
+        beyond: int = 0,
     ) -> None:
         """Index the windows.
 
@@ -92,6 +95,7 @@ class Windows:
             flip: add the mirrored copy of every window; for training only.
             stride: from window to window in training; None for ``frames``.
             random_frames: N further frames of a window's sequence in every batch.
+            beyond: repeated end frames that training windows cover at each end of a sequence.
 
         Raises:
             InputError: there is no sequence, one is empty, or ``frames`` is below 1.
@@ -103,7 +107,9 @@ class Windows:
         training = mode == "train"
         self.random_frames = random_frames
         self.table = (
-            train_table(self.lengths, frames, flip, stride) if training else eval_table(self.lengths, frames)
+            train_table(self.lengths, frames, flip, stride, beyond)
+            if training
+            else eval_table(self.lengths, frames)
         )
         self._actions = np.array([sequence.action_class for sequence in sequences])
         self._pose_2d = _Frames([sequence.pose_2d for sequence in sequences])
@@ -221,6 +227,7 @@ def training_windows(sequences: abc.Sequence[Sequence], lifter: Lifter, flip: bo
         flip=flip,
         stride=lifter.train_stride,
         random_frames=lifter.random_frames,
+        beyond=lifter.train_beyond,
     )
 
 

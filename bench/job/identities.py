@@ -6,7 +6,6 @@ stay as they are: with any change, no earlier result would be found any more.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from bench.config.experiment import Experiment, Selection, identity
@@ -14,6 +13,7 @@ from bench.data.sequence import Dataset
 from bench.protocol.plugins import cost_plugin_identity, plugin_identity
 from bench.training.recipe import TrainingRecipe
 from bench.training.selection import RULE
+from models.config import identifying
 from models.lifter import Lifter
 
 PROTOCOL_VERSION = 2
@@ -46,7 +46,7 @@ def trajectory_identity(
     described: dict[str, Any] = {
         "method": method,
         "version": lifter.version,
-        "config": asdict(config),
+        "config": identifying(config),
         "training": recipe.described(),
         "data": [data.name, data.fingerprint],
         "held out": held_out,
@@ -114,7 +114,7 @@ def cost_identity(
     described: dict[str, Any] = {
         "method": experiment.method.name,
         "version": lifter.version,
-        "config": asdict(config),
+        "config": identifying(config),
         "predicted": [spec.hypotheses, spec.steps, spec.flip, spec.arithmetic],
         "data": [test.name, len(test.skeleton.joints)],
     }

@@ -57,7 +57,7 @@ def find_method(experiment: Experiment) -> ConfiguredMethod:
         raise InputError(f"method {spec.name!r} has no preset {spec.preset!r}; it has {known}")
     published = _published(experiment)
     name, unusual = _recipe_name(experiment, lifter)
-    base = preset.config if published is None else published.config
+    base = preset.config_on(experiment.data.detections) if published is None else published.config
     config, settled = _configure(lifter, base, spec.options, "method.options", spec.name)
     evaluated_config, settled_later = _configure(
         lifter, config, evaluation.options, "evaluation.options", spec.name

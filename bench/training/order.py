@@ -22,9 +22,9 @@ def epoch_rows(flips: np.ndarray, half: bool, seed: int, epoch: int) -> np.ndarr
 
 
 def step_rows(rows: np.ndarray, steps: int, step: int, size: int | None = None) -> np.ndarray:
-    """Rows of one of the ``steps`` of an epoch, counted from 0: nearly equal parts, or ``size`` rows each."""
+    """Rows of one of the ``steps`` of an epoch, from 0: nearly equal parts, or ``size`` rows each and the rest."""
     if size is not None:
-        return rows[size * step : size * (step + 1)]
+        return rows[size * step : None if step == steps - 1 else size * (step + 1)]
     return rows[len(rows) * step // steps : len(rows) * (step + 1) // steps]
 
 

@@ -96,16 +96,16 @@ class Attention(nn.Module):
         return self.dropout(self.proj(mixed))
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0) -> Tensor:
     """Softmax attention of ``[..., h, L, d]``, by the faster of two implementations with the same result.
 
     The fused kernel is faster for long sequences; on a CPU, plain matrix products are as fast or faster for short
-    ones.
+    ones. ``dropout`` is the part of the weights that is left out at random.
     """
     if query.is_cuda or query.shape[-2] > SHORT_SEQUENCE:
-        return functional.scaled_dot_product_attention(query, key, value)
+        return functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # [..., L, d] @ [..., d, L] → [..., L, L]
-    return scores.softmax(dim=-1) @ value
+    return functional.dropout(scores.softmax(dim=-1), dropout) @ value
 
 
 class Mlp(nn.Module):

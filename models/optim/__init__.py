@@ -22,7 +22,7 @@ def learning_rate(schedule: Schedule, first: float, decay: float, done: float, e
     - "exponential": times ``decay`` per epoch, a little of it at every step.
     - "halving": times ``decay`` after an epoch, but times 0.5 after every fifth (MHFormer, arXiv:2111.12707).
     - "cosine": half a cosine from ``first`` to ``decay`` times ``first`` at the end (arXiv:1608.03983).
-    - "staircase": times ``decay`` after every sixtieth epoch (DiffPose, arXiv:2211.16940).
+    - "staircase": times ``decay`` after 61, 121, … epochs (DiffPose, arXiv:2211.16940).
     """
     whole = math.floor(done + 1e-9)
     if schedule == "halving":
@@ -31,5 +31,5 @@ def learning_rate(schedule: Schedule, first: float, decay: float, done: float, e
     if schedule == "cosine":
         return first * (decay + (1 - decay) * (1 + math.cos(math.pi * done / epochs)) / 2)
     if schedule == "staircase":
-        return first * decay ** (whole // STAIRCASE_EPOCHS)
+        return first * decay ** (max(0, whole - 1) // STAIRCASE_EPOCHS)
     return first * decay**done

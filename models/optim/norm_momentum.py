@@ -6,6 +6,13 @@ from torch import nn
 
 FIRST_MOMENTUM, LAST_MOMENTUM = 0.1, 0.001
 
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
+
+
+def batch_norms(module: nn.Module) -> list[BatchNorm]:
+    """The batch norms in a module. In training they cannot take a single value per channel."""
+    return [layer for layer in module.modules() if isinstance(layer, BatchNorm)]
+
 
 def decay_norm_momentum(module: nn.Module, done: float) -> None:
     """Let the batch norms in a module average over ever more steps, exponentially (VideoPose3D, arXiv:1811.11742).
@@ -13,6 +20,5 @@ def decay_norm_momentum(module: nn.Module, done: float) -> None:
     ``done`` is the part of the training that is done, from 0 to 1.
     """
     momentum = FIRST_MOMENTUM * (LAST_MOMENTUM / FIRST_MOMENTUM) ** done
-    for layer in module.modules():
-        if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)):
-            layer.momentum = momentum
+    for layer in batch_norms(module):
+        layer.momentum = momentum

@@ -112,6 +112,18 @@ def test_only_the_denoiser_is_trained() -> None:
     assert all(parameter.grad is not None for parameter in lifter.denoiser.parameters())
 
 
+def test_attention_dropout_is_of_both_networks_in_training() -> None:
+    """Graph blocks have a dropout of their own, so the attention is looked at alone."""
+    config = replace(SMALL, attention_dropout=0.5, dropout=0.0)
+    stage = DiffPose.first_stage(config)
+    torch.manual_seed(0)
+    for network in (DiffPose(config).denoiser, stage.lifter(stage.config).network):
+        attention = network.get_submodule("atten_layers.0.self_attn")
+        features = torch.randn(2, 17, 8)
+        assert not torch.equal(attention.train()(features), attention(features))
+        assert torch.equal(attention.eval()(features), attention(features))
+
+
 @pytest.mark.parametrize(
     "options",
     [{"behaviour": "x"}, {"spread": 0}, {"earliest": 52}, {"layers": 0}, {"channels": 6}, {"dropout": 1.0}],

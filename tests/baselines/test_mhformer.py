@@ -3,16 +3,19 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from baselines.mhformer import MHFormer, MHFormerConfig
 from baselines.published.mhformer import ADAPTER
+from bench.data.windows import training_windows
 from models import inference
 from models.checkpoints.importer import import_checkpoint
 from models.errors import InputError
 from models.lifter import Batch, Sampling
 from models.losses import mean_joint_distance
+from tests.bench.data import make_sequence
 from tests.models.checkpoints.checkpoints import golden_checkpoint
 
 SMALL = MHFormerConfig(frames=5, length=9, channels=16, hidden=24, generator_layers=1, layers=2)
@@ -58,6 +61,17 @@ def test_training_supervises_all_frames_and_sees_no_other() -> None:
     changed[:, :4] += 1
     changed[:, 13:] += 1
     assert torch.equal(lifter.training_loss(replace(data, pose_2d=changed)), loss)
+
+
+def test_windows_stand_around_every_frame_where_they_are_padded() -> None:
+    sequence = make_sequence(30)
+    within, padded = (
+        training_windows([sequence], MHFormer(replace(SMALL, stride=1, padded=flag)), flip=False)
+        for flag in (False, True)
+    )
+    assert (len(within), len(padded)) == (22, 30)
+    first = padded.batch(np.array([0]))
+    assert torch.equal(first.pose_3d[0, :5], first.pose_3d[0, :1].expand(5, -1, -1))
 
 
 def test_streams_interact_one_after_the_other() -> None:

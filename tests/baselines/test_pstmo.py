@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,20 @@ def test_options_are_checked(options: dict) -> None:
 def test_hiding_more_joints_than_there_are_is_refused() -> None:
     with pytest.raises(InputError, match="masked_joints"):
         MaskedPoses(PSTMOConfig(strides=(3, 3), channels=16, hidden=16, masked_joints=17))
+
+
+def test_inner_dropout_acts_in_training_alone_and_draws_nothing_at_0() -> None:
+    def losses(lifter: PSTMO) -> list[torch.Tensor]:
+        torch.manual_seed(3)
+        return [lifter(batch(lifter)).detach() for _ in range(2)]
+
+    torch.manual_seed(0)
+    plain = PSTMO(SMALL).train()
+    dropping = PSTMO(replace(SMALL, inner_dropout=0.5)).train()
+    dropping.load_state_dict(plain.state_dict())
+    once, twice = losses(dropping)
+    assert once != twice
+    assert torch.equal(*losses(plain))
+    dropping.load_state_dict(plain.state_dict())
+    pose_2d = windows(SMALL.seen)
+    torch.testing.assert_close(dropping.eval().lift(pose_2d), plain.eval().lift(pose_2d))

@@ -25,9 +25,9 @@ def test_cosine_ends_at_its_floor() -> None:
     assert learning_rate("cosine", 0.01, 1e-3, 40, 80) == pytest.approx((0.01 + 1e-5) / 2)
 
 
-def test_staircase_moves_every_sixty_epochs() -> None:
-    rates = [learning_rate("staircase", 1e-3, 0.9, epoch, 200) for epoch in (0, 59.9, 60, 119, 120)]
-    assert rates == pytest.approx([1e-3, 1e-3, 9e-4, 9e-4, 8.1e-4])
+def test_staircase_moves_after_the_epochs_of_index_60_and_120() -> None:
+    rates = [learning_rate("staircase", 1e-3, 0.9, epoch, 200) for epoch in (0, 59.9, 60.9, 61, 120.9, 121)]
+    assert rates == pytest.approx([1e-3, 1e-3, 1e-3, 9e-4, 9e-4, 8.1e-4])
 
 
 def test_ranger_goes_on_from_its_saved_state() -> None:

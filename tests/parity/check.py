@@ -38,6 +38,7 @@ class ArrayCheck:
         difference: largest absolute difference.
         limit: that it was held to; None when nothing was compared.
         note: the reason of a status.
+        share: the largest difference in parts of what is allowed where it is; 1 lies at the limit.
     """
 
     file: str
@@ -46,6 +47,7 @@ class ArrayCheck:
     difference: float = math.nan
     limit: Limit | None = None
     note: str = ""
+    share: float = math.nan
 
     @property
     def good(self) -> bool:
@@ -138,7 +140,9 @@ def compare(
         noise = ROUNDING * theirs.max(initial=0)
         allowed[(theirs >= 0) & (theirs < noise)] += noise
     status: Status = "ok" if bool((difference <= allowed).all()) else "too different"
-    return ArrayCheck(file, array, status, float(difference.max(initial=0)), limit)
+    share = np.divide(difference, allowed, out=np.where(difference > 0, np.inf, 0.0), where=allowed > 0)
+    largest, nearest = (float(values.max(initial=0)) for values in (difference, share))
+    return ArrayCheck(file, array, status, largest, limit, share=nearest)
 
 
 def markdown(checks: list[ArrayCheck]) -> str:

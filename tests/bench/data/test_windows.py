@@ -70,6 +70,15 @@ def test_windows_with_a_stride_overlap_and_cover_every_frame(length: int, starts
     assert (rows[:, 2] - rows[:, 1] == 9).all()
 
 
+@pytest.mark.parametrize("length", [1, 5, 30])
+def test_windows_beyond_the_ends_stand_around_every_frame(length: int) -> None:
+    table = train_table([3, length], 9, True, stride=1, beyond=4)
+    for flip in (0, 1):
+        rows = table[(table[:, 0] == 1) & (table[:, 3] == flip)]
+        assert ((rows[:, 1] + rows[:, 2] - 1) // 2).tolist() == list(range(length))
+        assert (rows[:, 2] - rows[:, 1] == 9).all()
+
+
 def test_a_method_says_how_its_windows_are_cut() -> None:
     lifter = Toy(ToyConfig(frames=9))
     lifter.train_frames, lifter.train_stride, lifter.context, lifter.random_frames = 5, 2, (3, 1), 4
@@ -79,6 +88,8 @@ def test_a_method_says_how_its_windows_are_cut() -> None:
     )
     assert set(np.diff(fitted.table[:, 1])) == {2}
     assert set(np.diff(judged.table[:-1, 1])) == {9}
+    lifter.train_beyond = 2
+    assert len(training_windows([make_sequence(41)], lifter, flip=False)) == len(fitted) + 2
     seen, tested = fitted.batch(np.arange(2)), judged.batch(np.arange(2))
     assert (seen.pose_2d.shape[1], seen.pose_3d.shape[1], seen.random_3d.shape[1]) == (9, 5, 4)
     assert (tested.pose_2d.shape[1], tested.pose_3d.shape[1], tested.random_2d.shape[1]) == (13, 9, 4)
