@@ -92,5 +92,5 @@ def test_a_measured_cost_is_shown_without_numbers():
     tcn = record("tcn")
     text = to_markdown(LAYOUTS.load("main").table(table_entries(table, {tcn.id: tcn}, missing), "Mine"))
     (row,) = [line for line in text.splitlines() if line.startswith("| D3DP | single")]
-    assert row.split(" | ")[2:7] == ["27", "8", "1", "1.23", "10.0"]
+    assert row.split(" | ")[3:8] == ["27", "8", "1", "1.23", "10.0"]
     assert "left out: too slow" in text
