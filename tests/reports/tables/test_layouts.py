@@ -6,7 +6,7 @@ from bench.config.registry import LAYOUTS
 from bench.results.cost import DeviceState, Setup
 from reports.rules.comparability import sections, sources
 from reports.tables.breakdown import actions
-from reports.tables.cells import rank, significant, value_cell
+from reports.tables.cells import NOT_KEPT, rank, significant, value_cell
 from reports.tables.cost import cost
 from reports.tables.main import measured_methods as main
 from reports.tables.published_numbers import SECTIONS
@@ -112,6 +112,26 @@ def test_other_content_under_the_same_label_has_columns_of_its_own():
     assert all(cell.rank == 0 for row in main([first, second], "T").rows() for cell in row.cells)
 
 
+@pytest.mark.parametrize(
+    "layout", ["main", "pck", "cost", "runs", "oracle_gap", "pareto", "scaling", "sequences", "activities"]
+)
+def test_input_and_output_frames_stand_in_every_table_that_shows_frames(layout):
+    made = [record("d3dp", hypotheses=hypotheses) for hypotheses in (1, 2)]
+    labelled = [value.model_copy(update={"per_activity": {"Sports": 50.0}}) for value in made[0].values]
+    made[0] = made[0].model_copy(update={"values": tuple(labelled), "input_frames": 81})
+    made[1] = made[1].model_copy(update={"values": tuple(labelled), "input_frames": None})
+    found = LAYOUTS.load(layout)
+    tables = [one.table(made, "T") for one in (found, *found.companions)]
+    shown = [table for table in tables if any(column.full_name == "Frames in" for column in table.columns)]
+    assert shown
+    for table in shown:
+        assert any("Frames: in, input frames that a pose is computed from" in note for note in table.notes)
+        at = [column.full_name for column in table.columns].index("Frames in")
+        assert table.columns[at + 1].full_name == "Frames out"
+        pairs = {tuple(c.text or c.reason for c in row.cells[at : at + 2]) for row in table.rows() if row.runs}
+        assert pairs == {("81", "27"), (NOT_KEPT, "27")}
+
+
 def test_no_record_is_lost_when_only_options_differ():
     table = main([record("mixste", mean=50.0), record("mixste", mean=52.0, options={"depth": 2})], "T")
     names = [row.cells[0].text for row in table.rows()]
@@ -185,6 +205,7 @@ def test_sampling_is_a_grid_per_method_and_aggregation():
     del records[4]
     table = sampling(records, "T")
     assert [column.header for column in table.columns] == ["K", "H = 1", "H = 5", "H = 10"]
+    assert table.notes[-1].endswith("D3DP 27 in, 27 out; FinePOSE 27 in, 27 out.")
     rows = printed(table)
     assert rows["", "D3DP, P-Agg: MPJPE", "3"][1] == "-this pair of H and K was not run"
     assert rows["", "D3DP: ms/window", "5"] == ["20.0", "100", "200"]
