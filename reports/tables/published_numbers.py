@@ -59,6 +59,11 @@ class Reported(Frozen):
         target = f"target {self.target}" if self.target == "not known" else self.target
         return f"{self.paper}{'§' * self.label} ({', '.join(filter(None, (self.detector, target, self.row)))})"
 
+    @property
+    def full_name(self) -> str:
+        """With the aggregation, which its row has in a column of its own."""
+        return f"{self.name} {self.aggregation}".rstrip()
+
 
 @functools.cache
 def _file() -> dict[str, Any]:
@@ -144,9 +149,11 @@ def _groups(data: Data) -> list[dict[str, Any]]:
 
 
 def _by(rows: Iterable[Reported], field: Literal["source", "conditions"]) -> list[str]:
-    """Each text of a field, with the rows that it is of."""
+    """Each text of a field with the rows that it is of; the text of most rows comes last, without their names."""
     groups = grouped(rows, lambda row: getattr(row, field))
-    return [f"{text} [{', '.join(dict.fromkeys(row.name for row in its))}]" for text, its in groups.items()]
+    *fewer, (most, _) = sorted(groups.items(), key=lambda group: len(group[1]))
+    named = [f"{text} [{', '.join(dict.fromkeys(row.full_name for row in its))}]" for text, its in fewer]
+    return [*named, f"{most} [all others]"]
 
 
 def _cited(paper: str) -> str:

@@ -52,16 +52,20 @@ def test_every_number_has_a_source_and_conditions(row):
 @pytest.mark.parametrize("data", DATA[:2])
 def test_the_table_prints_source_and_conditions_of_every_row(data):
     printed = sources_of_reported(data)
+    stated = re.search("Sources: (.*) Conditions: (.*) Further: ", printed)
+    assert stated
     for row in published(data):
-        for text in (row.source, row.conditions):
-            assert any(row.name in names for names in re.findall(rf"{re.escape(text)} \[(.*?)\]", printed))
+        for part, text in zip(stated.groups(), (row.source, row.conditions), strict=True):
+            found = dict(re.findall(r"([^\[\]]+) \[(.*?)\]", part))
+            names = found[next(key for key in found if key.removeprefix("; ") == text)]
+            assert row.full_name in names or (names == "all others" and row.full_name not in part)
         assert f"{row.paper}: {papers()[row.paper].split(', ')[0]} et al." in printed
     assert all(text in printed for text in others(data))
 
 
 @pytest.mark.parametrize("data", DATA)
 def test_rows_of_two_sources_have_two_names(data):
-    names = [(row.name, row.frames, row.aggregation) for row in published(data)]
+    names = [(row.full_name, row.frames) for row in published(data)]
     assert len(set(names)) == len(names)
 
 
