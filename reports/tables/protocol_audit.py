@@ -52,9 +52,9 @@ class AuditedChoice:
 
 
 RELEASED_CHECKPOINT = (
-    "FinePOSE's released checkpoint was chosen on the test set: its training code keeps the first epoch from 70 on "
-    "whose test MPJPE with one hypothesis and one step lies between 41.10 and 41.25 mm (exact 2D poses: 21.20 and "
-    "21.35)."
+    "FinePOSE's released checkpoint was chosen on the test set: its training code keeps the first epoch from 70 "
+    "on whose test MPJPE with one hypothesis and one step lies between 41.10 and 41.25 mm (exact 2D poses: 21.20 "
+    "and 21.35)."
 )
 NO_HYPOTHESES = "a deterministic method has no hypotheses"
 
