@@ -246,6 +246,10 @@ class DiffPose(Lifter):
         self.denoiser = GraphNetwork(config, skeleton, inputs=5, outputs=5, timed=True)
         self.signal = linear_schedule()
 
+    @property
+    def input_frames(self) -> int:
+        return 1
+
     @classmethod
     def first_stage(cls, config: DiffPoseConfig) -> FirstStage:
         shared = {entry.name: getattr(config, entry.name) for entry in fields(GraphConfig)}

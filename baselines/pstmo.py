@@ -320,6 +320,10 @@ class PSTMO(DeterministicLifter):
         self.sequence_head = head(config.channels, 3 * J)
         self.single_head = head(config.channels, 3 * J)
 
+    @property
+    def input_frames(self) -> int:
+        return self.config.seen
+
     @classmethod
     def first_stage(cls, config: PSTMOConfig) -> FirstStage | None:
         return FirstStage(MaskedPoses, config) if config.pretrain else None

@@ -83,6 +83,10 @@ class MeanPose(TrivialLifter):
     Config: ClassVar[type] = WindowConfig
     presets: ClassVar[dict[str, Preset]] = window_presets(WindowConfig)
 
+    @property
+    def input_frames(self) -> int:
+        return 0
+
     def fit_statistics(self, pose_2d: Tensor, pose_3d: Tensor) -> None:
         self.pose_3d = pose_3d.double().mean(0, keepdim=True).float().to(self.get_buffer("pose_3d").device)
 
@@ -100,6 +104,10 @@ class NearestPose(TrivialLifter):
     def __init__(self, config: NearestPoseConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
         self.register_buffer("pose_2d", torch.empty(0, 2 * len(skeleton.joints)))
+
+    @property
+    def input_frames(self) -> int:
+        return 1
 
     def fit_statistics(self, pose_2d: Tensor, pose_3d: Tensor) -> None:
         count = min(self.config.stored, len(pose_3d))

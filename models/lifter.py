@@ -298,6 +298,15 @@ class Lifter(nn.Module):
         """
         raise NotImplementedError
 
+    @property
+    def input_frames(self) -> int:
+        """Input frames that a pose is computed from: its own with ``context``, or the whole window without.
+
+        Methods that look at fewer of them say so. ``random_frames`` do not count.
+        """
+        left, right = self.context
+        return left + 1 + right if left + right else self.frames
+
     def forward(self, batch: Batch) -> Tensor:
         """``training_loss``, under the name by which wrappers (distributed training) call a module."""
         return self.training_loss(batch)

@@ -53,6 +53,7 @@ def describe_evaluation(
         metrics=metric_infos(values),
         training=info,
         git_commit=git_commit(),
+        input_frames=lifter.input_frames,
     )
 
 

@@ -259,6 +259,7 @@ class Evaluation(Described):
         metrics: of every metric of ``values``, what a table needs to print it; ``metric`` also knows those of
             older records, in which this is empty.
         files: of the arrays beside it, path in the store → SHA-256; empty in records of schema 3.
+        input_frames: that the method computes a pose from; None in records of older versions.
     """
 
     SCHEMA: ClassVar[int] = SCHEMA_VERSION
@@ -271,6 +272,7 @@ class Evaluation(Described):
     training: TrainingInfo
     git_commit: str
     files: dict[str, str] = {}
+    input_frames: int | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -11,6 +11,8 @@ from reports.rules.conditions import paragraphs
 from reports.rules.metrics import ERRORS, SCORES, described, in_order
 from reports.rules.names import MEAN_OVER_ACTIONS, USES, aggregation_title, marked_name, seeds_of
 from reports.tables.cells import (
+    ABOUT_FRAMES,
+    SHAPE,
     Number,
     millions_of_parameters,
     ms_per_frame,
@@ -36,7 +38,7 @@ def results(records: Sequence[Record], ablations: Mapping[str, Sequence[str]]) -
     metrics = {metric: described(records, metric) for metric in in_order(named) if metric in known}
     columns = (
         *(Column(header, align="l") for header in ("Method", "Aggregation", "Detections")),
-        *(Column(header) for header in ("F", "H", "K")),
+        *SHAPE,
         *(Column(f"{info.title} ↑" if info.higher_is_better else info.title) for info in metrics.values()),
         *(Column(header) for header in ("ms/frame", "Memory (MB)", "Params (M)", "GFLOPs/frame")),
         *(Column(header, align="l") for header in ("Size", "Seeds", "Ablation", "MLflow run")),
@@ -48,7 +50,7 @@ def results(records: Sequence[Record], ablations: Mapping[str, Sequence[str]]) -
     ]
     notes = (
         MEAN_OVER_ACTIONS,
-        "ms/frame: median at batch 1 per output frame. Seeds: of training / of sampling noise.",
+        f"{ABOUT_FRAMES} ms/frame: median at batch 1 per output frame. Seeds: of training / of sampling noise.",
         "Sorting stays within a group: only its numbers were obtained under equal conditions.",
     )
     return Table("All results", columns, tuple(blocks), paragraphs(records), notes)

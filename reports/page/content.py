@@ -214,6 +214,7 @@ def _cost(record: Record) -> list[tuple[str, str]]:
     cost = record.cost
     return [
         ("Time per window", f"{cost.latency.median_ms:.4g} ms (median; 95 % below {cost.latency.p95_ms:.4g} ms)"),
+        ("Input frames of a pose", "not kept" if record.input_frames is None else f"{record.input_frames}"),
         ("Output frames of a window", f"{cost.latency.frames}"),
         (
             "Throughput",

@@ -71,6 +71,18 @@ def cost_or_similar(entry: Entry) -> Cost:
     return entry.cost or entry.neighbour.cost if isinstance(entry, MissingRun) else entry.cost
 
 
+def input_frames(entry: Entry) -> int | None:
+    """Input frames that a pose is computed from; None where that is not known.
+
+    A missing run has those of its neighbour where that is the same method under the same options.
+    """
+    if not isinstance(entry, MissingRun):
+        return entry.input_frames
+    like = entry.neighbour
+    options = [(run.experiment["method"], run.experiment["evaluation"].get("options")) for run in (entry, like)]
+    return like.input_frames if options[0] == options[1] else None
+
+
 def output_frames(entry: Entry) -> int:
     """Output frames of a window."""
     return cost_or_similar(entry).latency.frames

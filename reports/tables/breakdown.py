@@ -11,7 +11,7 @@ from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import SCORES, headers, printed_metrics
 from reports.rules.names import headlines, row_names
-from reports.tables.cells import Matrix, rank_columns, shape, value_number, with_runs
+from reports.tables.cells import ABOUT_FRAMES, FRAMES, Matrix, frames, rank_columns, value_number, with_runs
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Row, Table
 
@@ -64,8 +64,8 @@ def activities(entries: Sequence[Entry], title: str) -> Table:
 def _by_part(entries: Sequence[Entry], title: str, part: Part, totals: dict[str, Mean]) -> Table:
     names = _names(entries, part)
     infos = printed_metrics(entries, SCORES)
-    columns = (Column("Method", align="l"), *(Column(header) for header in ("F", *names, *totals)))
-    ranks = range(2, len(columns))
+    columns = (Column("Method", align="l"), *FRAMES, *(Column(header) for header in (*names, *totals)))
+    ranks = range(3, len(columns))
     blocks = []
     for heading, text, group in groups_of(entries) if names else ():
         labels = row_names(group)
@@ -73,7 +73,7 @@ def _by_part(entries: Sequence[Entry], title: str, part: Part, totals: dict[str,
             rows: Matrix = [
                 [
                     Cell(label),
-                    shape(entry)[0],
+                    *frames(entry),
                     *_part_cells(entry, metric, part, names, "none of its valid frames was evaluated"),
                     *(value_number(entry, metric, headline(entry), "", over) for over in totals.values()),
                 ]
@@ -84,7 +84,7 @@ def _by_part(entries: Sequence[Entry], title: str, part: Part, totals: dict[str,
             blocks.append(Block(with_runs(rows, [entry.runs for entry in group]), f"{text}, {header}", heading))
     note = (
         "PCK and AUC in percent over 14 joints, MPJPE in mm over 17, mean over the frames of each column; "
-        f"aggregation: {headlines(entries)}. Intervals: of the last columns only."
+        f"aggregation: {headlines(entries)}. Intervals: of the last columns only. {ABOUT_FRAMES}"
     )
     return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), (note,))
 

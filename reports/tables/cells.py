@@ -10,11 +10,18 @@ from bench.results.cost import Cost
 from bench.results.record import Record, Value
 from bench.results.statistics import Difference, Mean
 from reports.rules.comparability import grouped
-from reports.rules.entries import Entry, MissingRun, output_frames
+from reports.rules.entries import Entry, MissingRun, input_frames, output_frames
 from reports.rules.names import aggregation_title
-from reports.writers.table import Cell, Row
+from reports.writers.table import Cell, Column, Row
 
 NOT_MEASURED = "not measured"
+NOT_KEPT = "input frames: not kept by the older version that made this run"
+NOT_RUN = "input frames: known of finished runs only"
+FRAMES = (Column("in", "Frames"), Column("out", "Frames"))
+SHAPE = (*FRAMES, Column("H"), Column("K"))
+"""The columns of ``frames`` and of ``shape``."""
+
+ABOUT_FRAMES = "Frames: in, input frames that a pose is computed from; out, output frames of a window."
 DIFFERENCES = (
     "Differences are paired by take; those whose 95 % interval holds 0 are in parentheses. ± of a difference: "
     "larger distance from it to an end of its interval."
@@ -191,10 +198,17 @@ def timed(entry: Entry, cell: Cell) -> Cell:
     return replace(cell, disturbed=disturbed and not cell.reason)
 
 
+def frames(entry: Entry) -> list[Cell]:
+    """Input frames of a pose and output frames of a window."""
+    seen = input_frames(entry)
+    why_not = NOT_RUN if isinstance(entry, MissingRun) else NOT_KEPT
+    return [Cell(reason=why_not) if seen is None else Cell(str(seen)), Cell(str(output_frames(entry)))]
+
+
 def shape(entry: Entry) -> list[Cell]:
-    """F, H, K."""
+    """``frames``, H and K."""
     conditions = entry.conditions
-    return [Cell(str(size)) for size in (output_frames(entry), conditions.hypotheses, conditions.steps)]
+    return [*frames(entry), Cell(str(conditions.hypotheses)), Cell(str(conditions.steps))]
 
 
 def ms_per_frame(entry: Entry) -> Cell:

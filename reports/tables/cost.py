@@ -10,7 +10,16 @@ from reports.rules.comparability import DETECTIONS, SEEDS, TRIVIAL, grouped, sam
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.names import method_name, row_names
-from reports.tables.cells import NOT_MEASURED, rank_columns, shape, significant, timed, with_runs
+from reports.tables.cells import (
+    ABOUT_FRAMES,
+    NOT_MEASURED,
+    SHAPE,
+    rank_columns,
+    shape,
+    significant,
+    timed,
+    with_runs,
+)
 from reports.tables.layout import Layout
 from reports.tables.variants import variants
 from reports.writers.table import Block, Cell, Column, Table
@@ -48,7 +57,7 @@ def cost(entries: Sequence[Entry], title: str) -> Table:
     costs = [entry.cost for entry in entries if entry.cost is not None]
     on_gpu = any(cost.device_state or cost.reserved_memory_mb for cost in costs)
     quantities = QUANTITIES | (GPU_QUANTITIES if on_gpu else {})
-    columns = (Column("Method", align="l"), *(Column(header) for header in ("F", "H", "K")), *quantities)
+    columns = (Column("Method", align="l"), *SHAPE, *quantities)
     ranked = [index for index, column in enumerate(columns) if column.full_name in RANKED]
     blocks = []
     for heading, members in sections(entries):
@@ -86,7 +95,7 @@ def _notes(entries: Sequence[Entry], costs: Sequence[Cost]) -> tuple[str, ...]:
     batches = sorted({cost.latency.throughput_batch for cost in costs})
     counted = "; ".join(dict.fromkeys(cost.memory_source for cost in costs))
     notes = [
-        "F: output frames of a window. GFLOPs: 2 × multiply-accumulates, with every hypothesis, step and flip.",
+        f"{ABOUT_FRAMES} GFLOPs: 2 × multiply-accumulates, with every hypothesis, step and flip.",
         "Time: median and p95 of a window at batch 1, median by output frame; windows/s at batch "
         f"{', '.join(map(str, batches))}. Memory counts: {counted}; added: of the peak, what was not there before "
         "the prediction.",

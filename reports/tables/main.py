@@ -33,6 +33,8 @@ from reports.rules.metrics import ERRORS, SCORES, headers, printed_metrics
 from reports.rules.names import MEAN_OVER_ACTIONS, USES, aggregation_title, row_names
 from reports.tables.breakdown import ACTIONS, ACTIVITIES, SEQUENCES
 from reports.tables.cells import (
+    ABOUT_FRAMES,
+    SHAPE,
     Matrix,
     Number,
     millions_of_parameters,
@@ -46,26 +48,20 @@ from reports.tables.cells import (
 from reports.tables.cost import COSTS
 from reports.tables.layout import Layout
 from reports.tables.oracle_gap import LAYOUT as ORACLE_GAP
-from reports.tables.published_numbers import reported_blocks, sources_of_reported
+from reports.tables.published_numbers import Data, reported_blocks, sources_of_reported
 from reports.writers.table import Block, Cell, Column, Table
 
 MEAN_OVER_FRAMES = (
     "PCK (within 150 mm) and AUC (0 to 150 mm) in percent over 14 joints, MPJPE in mm over 17, each the mean over "
     "all valid frames together; the mean over sequences stands in the table by sequence."
 )
-FIRST_METRIC = 7
+FIRST_METRIC = 8
 """The column of the first metric."""
 
 
 def main(entries: Sequence[Entry], title: str) -> Table:
     """MPJPE, P-MPJPE and metrics of other packages; below, in blocks of its own, what the papers report."""
-    table = measured_methods(entries, title)
-    metrics = list(printed_metrics(entries, ERRORS))
-    return replace(
-        table,
-        blocks=table.blocks + reported_blocks(sources(entries), metrics),
-        conditions=(*table.conditions, sources_of_reported()),
-    )
+    return _with_reported(measured_methods(entries, title), "human36m", entries, ERRORS)
 
 
 def measured_methods(entries: Sequence[Entry], title: str) -> Table:
@@ -74,15 +70,28 @@ def measured_methods(entries: Sequence[Entry], title: str) -> Table:
 
 
 def pck(entries: Sequence[Entry], title: str) -> Table:
+    """``measured_pck``; below, in blocks of its own, what the papers report."""
+    return _with_reported(measured_pck(entries, title), "mpi_inf_3dhp", entries, SCORES)
+
+
+def measured_pck(entries: Sequence[Entry], title: str) -> Table:
     """The metrics of MPI-INF-3DHP, each a mean over all frames, as in the set's own evaluation."""
     return _by_use(entries, title, printed_metrics(entries, SCORES), "frames", MEAN_OVER_FRAMES)
+
+
+def _with_reported(table: Table, data: Data, entries: Sequence[Entry], metrics: Sequence[str]) -> Table:
+    """The table with the rows that papers report on a data set, in its columns."""
+    blocks = reported_blocks(data, sources(entries), list(printed_metrics(entries, metrics)))
+    conditions = (*table.conditions, sources_of_reported(data))
+    return replace(table, blocks=table.blocks + blocks, conditions=conditions)
 
 
 def _by_use(entries: Sequence[Entry], title: str, metrics: dict[str, MetricInfo], over: Mean, note: str) -> Table:
     titles = sources(entries)
     columns = [
         *(Column(header, align="l") for header in ("Method", "Aggregation")),
-        *(Column(header) for header in ("F", "H", "K", "Params (M)", "ms/frame")),
+        *SHAPE,
+        *(Column(header) for header in ("Params (M)", "ms/frame")),
         *(Column(header, spanner) for spanner in titles.values() for header in headers(metrics.values())),
     ]
     directions = [info.higher_is_better for _ in titles for info in metrics.values()]
@@ -90,7 +99,7 @@ def _by_use(entries: Sequence[Entry], title: str, metrics: dict[str, MetricInfo]
     blocks = []
     for heading, members in sections(entries):
         blocks += _blocks(members, heading, titles, list(metrics), higher, over)
-    notes = [note, "F: output frames of a window; ms/frame: median at batch 1 per output frame."]
+    notes = [note, f"{ABOUT_FRAMES} ms/frame: median at batch 1 per output frame."]
     crossed = [text for key, text in titles.items() if key.train != key.test]
     notes += [f"Training and test detections differ in: {'; '.join(crossed)}."] * bool(crossed)
     return Table(title, tuple(columns), tuple(blocks), paragraphs(entries), tuple(notes))

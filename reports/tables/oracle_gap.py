@@ -10,7 +10,9 @@ from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, row_names
 from reports.tables.cells import (
+    ABOUT_FRAMES,
     DIFFERENCES,
+    SHAPE,
     Matrix,
     Number,
     difference_cell,
@@ -34,7 +36,8 @@ def oracle_gap(entries: Sequence[Entry], title: str) -> Table:
     oracles = [(name, kind) for name, kind in found if kind == "oracle"]
     columns = (
         *(Column(header, align="l") for header in ("Method", "Aggregation")),
-        *(Column(header) for header in ("F", "H", "K", "MPJPE")),
+        *SHAPE,
+        Column("MPJPE"),
         *(Column(aggregation_title(*oracle), "MPJPE minus") for oracle in oracles),
         Column("predict", "ms/window"),
         Column("aggregate", "ms/window"),
@@ -51,10 +54,11 @@ def oracle_gap(entries: Sequence[Entry], title: str) -> Table:
                     groups.append(use_of_truth(aggregation, kind))
                     runs.append(entry.runs)
         if rows:
-            blocks.append(Block(with_runs(rank_columns(rows, groups, [5]), runs), text, heading))
+            blocks.append(Block(with_runs(rank_columns(rows, groups, [6]), runs), text, heading))
     names = ", ".join(str(oracle) for oracle, _ in oracles)
     notes = (
         MEAN_OVER_ACTIONS,
+        ABOUT_FRAMES,
         f"MPJPE minus {names}: what choosing with the ground-truth pose would still gain.",
         DIFFERENCES,
         "aggregate: time at batch 1 to make one pose of the H hypotheses of the last step, on top of predict.",

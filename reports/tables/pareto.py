@@ -16,6 +16,8 @@ from reports.rules.entries import Entry, MissingRun
 from reports.rules.names import aggregation_title, row_names
 from reports.rules.operating_points import on_front, operating_points
 from reports.tables.cells import (
+    ABOUT_FRAMES,
+    SHAPE,
     Number,
     cost_cell,
     ms_per_frame,
@@ -36,15 +38,17 @@ def pareto(entries: Sequence[Entry], title: str) -> Table:
     """A row per point of the front, then the measured points that it dominates, then what was not run, and why."""
     columns = (
         *(Column(header, align="l") for header in ("Method", "Aggregation")),
-        *(Column(header) for header in ("F", "H", "K", "MPJPE", "ms/frame", "MB")),
+        *SHAPE,
+        *(Column(header) for header in ("MPJPE", "ms/frame", "MB")),
     )
     blocks = []
     for heading, text, group in groups_of(entries):
         for name, rows in _rows(group).items():
-            cells = rank_columns([cells for cells, _ in rows], [0] * len(rows), [5, 6, 7])
+            cells = rank_columns([cells for cells, _ in rows], [0] * len(rows), [6, 7, 8])
             block = with_runs(cells, [runs for _, runs in rows])
             blocks += [Block(block, f"{text}: {name}" if text else name, heading)] * bool(rows)
     notes = (
+        ABOUT_FRAMES,
         "MPJPE in mm, mean over actions of the mean over an action's frames; ms/frame: median at batch 1, with "
         "what the aggregation takes, but for what was not run; MB: peak memory of one prediction.",
         "Front: no other measured point is at least as good in all three and better in one; exact over what was "

@@ -4,63 +4,161 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 from bench.config.parsing import Frozen
 from bench.results.record import SYMBOLS
-from reports.rules.comparability import Source
-from reports.writers.table import Block, Cell, Row
+from reports.rules.comparability import Source, grouped
+from reports.writers.table import Block, Cell, Column, Row, Table
 
-SECTION = "Reported by the papers on Human3.6M: not measured here, not comparable with the rows above"
-REPORTED_USES = {"": "Reported, one pose", "J-Best": "Reported, oracle†: used the ground-truth pose at test time"}
-NOT_TAKEN = "reported rows: only errors were taken from the papers"
+FILE = Path(__file__).with_name("published_numbers.toml")
+
+Data = Literal["human36m", "mpi_inf_3dhp", "prompts"]
+
+APART = "not measured here, not comparable with the rows above"
+SECTIONS = {
+    "human36m": f"Reported by the papers on Human3.6M: {APART}",
+    "mpi_inf_3dhp": f"Reported by the papers on MPI-INF-3DHP, for two targets: {APART}",
+}
+REPORTED_USES = {
+    "none": "Reported, one pose",
+    "assisted": "Reported, assisted‡: used the ground-truth root trajectory at test time",
+    "oracle": "Reported, oracle†: used the ground-truth pose at test time",
+}
+NOT_TAKEN = "reported rows: only errors and input frames were taken from the papers"
+PROMPT_METRICS = {"mpjpe": "MPJPE", "p_mpjpe": "P-MPJPE"}
 UNKNOWN = "reported rows: not reported, or not known with certainty"
 
 
 class Reported(Frozen):
-    """What a paper says about its method; the attributes are those of ``published_numbers.toml``."""
+    """A row that a source prints; the attributes are those of ``published_numbers.toml``."""
 
-    title: str
-    citation: str
-    table: str = ""
-    frames: int
-    detector: str
+    data: Data
+    source: str
+    conditions: str
     hypotheses: int = 1
     steps: int = 1
     aggregation: str = ""
+    use: Literal["none", "assisted", "oracle"] = "none"
+    paper: str
+    row: str = ""
+    printed: str = ""
+    label: bool = False
+    detector: str = ""
+    target: str = ""
+    frames: int
     det: dict[str, float] = {}
     gt: dict[str, float] = {}
-    conditions: str = ""
-    checked: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of its row, with § where the action label was given."""
+        target = f"target {self.target}" if self.target == "not known" else self.target
+        return f"{self.paper}{'§' * self.label} ({', '.join(filter(None, (self.detector, target, self.row)))})"
+
+    @property
+    def full_name(self) -> str:
+        """With the aggregation, which its row has in a column of its own."""
+        return f"{self.name} {self.aggregation}".rstrip()
 
 
 @functools.cache
-def published() -> tuple[Reported, ...]:
-    """All rows of ``published_numbers.toml``, in its order."""
-    text = Path(__file__).with_name("published_numbers.toml").read_text(encoding="utf-8")
-    return tuple(Reported.model_validate(entry) for entry in tomllib.loads(text)["method"])
+def _file() -> dict[str, Any]:
+    return tomllib.loads(FILE.read_text(encoding="utf-8"))
 
 
-def reported_blocks(titles: dict[Source, str], metrics: Sequence[str]) -> tuple[Block, ...]:
+@functools.cache
+def papers() -> dict[str, str]:
+    """Name of a method → its citation: authors, title, place and year."""
+    return dict(_file()["papers"])
+
+
+@functools.cache
+def published(data: Data) -> tuple[Reported, ...]:
+    """All rows on a data set, those of a paper together, in the order of the file."""
+    rows: list[Reported] = []
+    for group in _groups(data):
+        shared = {key: value for key, value in group.items() if key not in ("rows", "others")}
+        rows += [Reported.model_validate(shared | row) for row in group["rows"]]
+    return tuple(sorted(rows, key=lambda row: list(papers()).index(row.paper)))
+
+
+def others(data: Data) -> list[str]:
+    """What further sources print, and how a row is to be read."""
+    return [text for group in _groups(data) for text in group.get("others", ())]
+
+
+def reported_blocks(data: Data, titles: dict[Source, str], metrics: Sequence[str]) -> tuple[Block, ...]:
     """Rows for the table of methods, in the columns of the first detected and the first exact source."""
     places = _places(titles)
     blocks = []
-    for aggregation, text in REPORTED_USES.items():
-        chosen = [entry for entry in published() if entry.aggregation == aggregation]
-        rows = [Row(tuple(_cells(entry, places, titles, metrics))) for entry in chosen]
-        blocks.append(Block(tuple(rows), text, SECTION))
+    for use, text in REPORTED_USES.items():
+        rows = [Row(tuple(_cells(row, places, titles, metrics))) for row in published(data) if row.use == use]
+        blocks += [Block(tuple(rows), text, SECTIONS[data])] * bool(rows)
     return tuple(blocks)
 
 
-def sources_of_reported() -> str:
-    """A paragraph: the paper of each number, its conditions, and what was checked in a source."""
-    return " ".join(
-        [
-            "Reported numbers (citations in full: reports/tables/published_numbers.toml).",
-            *(_source(entry) for entry in published()),
-        ]
-    )
+def beside_reported_prompts(table: Table, runs: Container[str]) -> Table:
+    """The table of prompts with columns of what FinePOSE's poster prints, in rows of the same prompt.
+
+    Args:
+        runs: ids of FinePOSE's runs; rows of other methods have none of these numbers.
+    """
+    reported = {row.row: row for row in published("prompts")}
+    if not any(run in runs for row in table.rows() for run in row.runs):
+        return table
+
+    def beside(row: Row) -> Row:
+        found = reported.get(row.cells[0].text) if any(run in runs for run in row.runs) else None
+        numbers = [reported_cell(found.det.get(metric) if found else None) for metric in PROMPT_METRICS]
+        return replace(row, cells=(*row.cells, *numbers))
+
+    first = next(iter(reported.values()))
+    spanner = f"Reported: {first.detector}, {first.aggregation}{SYMBOLS[first.use]}"
+    blocks = tuple(replace(block, rows=tuple(map(beside, block.rows))) for block in table.blocks)
+    columns = (*table.columns, *(Column(header, spanner) for header in PROMPT_METRICS.values()))
+    return replace(table, columns=columns, blocks=blocks, conditions=(*table.conditions, _about_prompts()))
+
+
+def _about_prompts() -> str:
+    """A paragraph: all that is reported of prompts, in the words of the poster, with source and conditions."""
+    rows = published("prompts")
+    numbers = [f"{row.printed} ({row.row}) {' / '.join(map(str, row.det.values()))}" for row in rows]
+    stated = [f"Source: {rows[0].source}", f"Conditions: {rows[0].conditions}", *others("prompts")]
+    return f"Reported for FinePOSE on Human3.6M, not comparable: {', '.join(numbers)}. {'. '.join(stated)}."
+
+
+def sources_of_reported(data: Data) -> str:
+    """A paragraph: the paper of each row, its source and its conditions, and what further sources print."""
+    rows = published(data)
+    parts = {
+        "Papers": [f"{name}: {_cited(name)}" for name in dict.fromkeys(row.paper for row in rows)],
+        "Sources": _by(rows, "source"),
+        "Conditions": _by(rows, "conditions"),
+        "Further": others(data),
+    }
+    stated = " ".join(f"{what}: {'; '.join(texts)}." for what, texts in parts.items() if texts)
+    return f"Reported numbers (reports/tables/published_numbers.toml). {stated}"
+
+
+def _groups(data: Data) -> list[dict[str, Any]]:
+    return [group for group in _file()["numbers"] if group["data"] == data]
+
+
+def _by(rows: Iterable[Reported], field: Literal["source", "conditions"]) -> list[str]:
+    """Each text of a field with the rows that it is of; the text of most rows comes last, without their names."""
+    groups = grouped(rows, lambda row: getattr(row, field))
+    *fewer, (most, _) = sorted(groups.items(), key=lambda group: len(group[1]))
+    named = [f"{text} [{', '.join(dict.fromkeys(row.full_name for row in its))}]" for text, its in fewer]
+    return [*named, f"{most} [all others]"]
+
+
+def _cited(paper: str) -> str:
+    first, *_, place = papers()[paper].split(", ")
+    return f"{first} et al., {place}"
 
 
 def _places(titles: dict[Source, str]) -> dict[Source, str]:
@@ -72,15 +170,14 @@ def _places(titles: dict[Source, str]) -> dict[Source, str]:
 
 
 def _cells(
-    entry: Reported, places: dict[Source, str], titles: dict[Source, str], metrics: Sequence[str]
+    row: Reported, places: dict[Source, str], titles: dict[Source, str], metrics: Sequence[str]
 ) -> list[Cell]:
-    mark = SYMBOLS["oracle"] if entry.aggregation else ""
-    cells = [Cell(f"{entry.title} ({entry.detector})"), Cell((entry.aggregation or "single") + mark)]
-    cells += [_known(size) for size in (entry.frames, entry.hypotheses, entry.steps)]
+    cells = [Cell(row.name), Cell((row.aggregation or "single") + SYMBOLS.get(row.use, ""))]
+    cells += [_known(row.frames), Cell(reason=NOT_TAKEN), _known(row.hypotheses), _known(row.steps)]
     cells += [Cell(reason=NOT_TAKEN)] * 2
     for key in titles:
-        numbers = getattr(entry, places[key]) if key in places else {}
-        cells += [_error(numbers.get(metric)) for metric in metrics]
+        numbers = getattr(row, places[key]) if key in places else {}
+        cells += [reported_cell(numbers.get(metric)) for metric in metrics]
     return cells
 
 
@@ -88,12 +185,6 @@ def _known(size: int) -> Cell:
     return Cell(str(size)) if size else Cell(reason=UNKNOWN)
 
 
-def _error(number: float | None) -> Cell:
+def reported_cell(number: float | None) -> Cell:
+    """A number of a source, to one decimal as measured ones."""
     return Cell(reason=UNKNOWN) if number is None else Cell(f"{number:.1f}", number)
-
-
-def _source(entry: Reported) -> str:
-    authors, *_, place = entry.citation.split(", ")
-    parts = [f"{entry.title}: {authors} et al., {place}", entry.table or "table not known", entry.conditions]
-    parts.append(f"checked: {entry.checked}" if entry.checked else "not checked against a source")
-    return "; ".join(filter(None, parts)) + "."

@@ -11,12 +11,22 @@ from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, headers, printed_metrics
 from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, row_names
-from reports.tables.cells import Matrix, Number, ms_per_frame, rank_columns, shape, value_number, with_runs
+from reports.tables.cells import (
+    ABOUT_FRAMES,
+    SHAPE,
+    Matrix,
+    Number,
+    ms_per_frame,
+    rank_columns,
+    shape,
+    value_number,
+    with_runs,
+)
 from reports.tables.layout import Layout
 from reports.tables.main import FIGURES, PICTURES
 from reports.writers.table import Block, Cell, Column, Table
 
-FIRST_METRIC = 7
+FIRST_METRIC = 8
 """The column of the first metric."""
 
 Pairs = list[tuple[str | None, ValueKind]]
@@ -30,7 +40,8 @@ def runs(entries: Sequence[Entry], title: str) -> Table:
     )
     columns = [
         *(Column(header, align="l") for header in ("Run", "Method", "Aggregation")),
-        *(Column(header) for header in ("F", "H", "K", "ms/frame")),
+        *SHAPE,
+        Column("ms/frame"),
         *(Column(name, "Headline") for name in headers(metrics.values())),
         *(Column(aggregation_title(*pair), "MPJPE") for pair in others),
     ]
@@ -41,7 +52,7 @@ def runs(entries: Sequence[Entry], title: str) -> Table:
         rows: Matrix = [_row(entry, name, list(metrics), others) for name, entry in names]
         rows = rank_columns(rows, [0] * len(rows), range(FIRST_METRIC, len(columns)), higher)
         blocks.append(Block(with_runs(rows, [entry.runs for entry in group]), text, heading))
-    return Table(title, tuple(columns), tuple(blocks), paragraphs(entries), (MEAN_OVER_ACTIONS,))
+    return Table(title, tuple(columns), tuple(blocks), paragraphs(entries), (MEAN_OVER_ACTIONS, ABOUT_FRAMES))
 
 
 def _row(entry: Entry, name: str, metrics: list[str], others: Pairs) -> list[Cell | Number]:

@@ -11,6 +11,7 @@ from reports.rules.comparability import (
     SAMPLING,
     Line,
     aggregations,
+    grouped,
     into_lines,
     same_but,
     sections,
@@ -19,8 +20,8 @@ from reports.rules.comparability import (
 )
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
-from reports.rules.names import aggregation_title, row_names, sampling_size
-from reports.tables.cells import Number, cell_of, rank, time_cell, value_number
+from reports.rules.names import aggregation_title, method_name, row_names, sampling_size
+from reports.tables.cells import ABOUT_FRAMES, Number, cell_of, frames, rank, time_cell, value_number
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Row, Table
 
@@ -40,8 +41,15 @@ def sampling(entries: Sequence[Entry], title: str) -> Table:
     notes = (
         "MPJPE in mm, mean over actions of the mean over an action's frames; best and second are of one grid.",
         "ms/window: median at batch 1, with every hypothesis, step and flip.",
+        f"{ABOUT_FRAMES} {_frames(entries)}.",
     )
     return Table(title, columns, tuple(blocks), paragraphs(entries), notes)
+
+
+def _frames(entries: Sequence[Entry]) -> str:
+    """Of every method, "D3DP 27 in, 27 out"; a grid has no columns for them."""
+    found = grouped(entries, lambda entry: (method_name(entry), *(cell.text or "–" for cell in frames(entry))))
+    return "; ".join(f"{name} {seen} in, {given} out" for name, seen, given in found)
 
 
 def _blocks_of_grid(grid: Line, widths: list[int], place: str, section: str) -> list[Block]:

@@ -23,7 +23,7 @@ from reports.rules.scaling import (
     series_of,
     two_digits,
 )
-from reports.tables.cells import NOT_MEASURED, significant, timed, with_runs
+from reports.tables.cells import ABOUT_FRAMES, NOT_MEASURED, SHAPE, shape, significant, timed, with_runs
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Table
 
@@ -34,7 +34,8 @@ def scaling(entries: Sequence[Entry], title: str) -> Table:
     """A row per measured place, under the exponents of its method and axis; devices stand apart."""
     columns = (
         Column("Method", align="l"),
-        *(Column(header) for header in ("F", "H", "K", "Batch", "Workers", "GFLOPs", "ms/call", "Windows/s")),
+        *SHAPE,
+        *(Column(header) for header in ("Batch", "Workers", "GFLOPs", "ms/call", "Windows/s")),
         *(Column(header, "Memory (MB)") for header in ("added", "peak")),
     )
     blocks = []
@@ -46,6 +47,7 @@ def scaling(entries: Sequence[Entry], title: str) -> Table:
                 rows = with_runs([_row(entry) for entry in along.entries], [r.runs for r in along.entries])
                 blocks.append(Block(rows, _exponents(name, along), heading))
     notes = (
+        ABOUT_FRAMES,
         "Exponent: slope of log time or log added memory over the log of the axis, least squares, with its 95 % "
         "interval; everything else is as in the other rows of its method.",
         "ms/call: median of a call of the whole batch, divided by the workers that predict at the same time. "
@@ -57,7 +59,7 @@ def scaling(entries: Sequence[Entry], title: str) -> Table:
 
 def _row(entry: Entry) -> list[Cell]:
     at, call = place(entry), milliseconds(entry)
-    cells = [Cell(entry.title), *(Cell(str(value)) for value in at)]
+    cells = [Cell(entry.title), *shape(entry), Cell(str(at.batch)), Cell(str(at.workers))]
     if entry.cost is None or not call:
         return [*cells, *[Cell(reason=NOT_MEASURED)] * 3, Cell(reason=UNKNOWN), Cell(reason=NOT_MEASURED)]
     cells += [significant(entry.cost.flops_per_window * at.batch / 1e9), timed(entry, significant(call))]

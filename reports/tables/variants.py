@@ -24,6 +24,7 @@ from reports.rules.metrics import ERRORS, headers, printed_metrics
 from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, sampling_size, seeds_of
 from reports.tables.cells import Matrix, Number, cell_of, rank_columns, value_number, with_runs
 from reports.tables.layout import Layout
+from reports.tables.published_numbers import beside_reported_prompts
 from reports.writers.table import Block, Cell, Column, Table
 
 COMPLETE = "complete"
@@ -46,8 +47,9 @@ class _Compared:
 
 
 def prompts(entries: Sequence[Entry], title: str) -> Table:
-    """Prompt variants with their difference to the same method without a prompt."""
-    return _comparison(entries, title, _Compared("Prompt", _prompt, "none", _without_prompt))
+    """Prompt variants with their difference to the same method without a prompt; beside them its poster's."""
+    table = _comparison(entries, title, _Compared("Prompt", _prompt, "none", _without_prompt))
+    return beside_reported_prompts(table, [run for e in entries if e.method == "finepose" for run in e.runs])
 
 
 def variants(entries: Sequence[Entry], title: str) -> Table:

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from baselines.mixste import MixSTE
+from baselines.pstmo import PSTMO, PSTMOConfig
 from baselines.tcn import TCN, TCNConfig
 from baselines.trivial import MeanPose, NearestPose, NearestPoseConfig
 from bench.config import registry
@@ -133,6 +134,49 @@ def test_prediction(cls: type[Lifter], skeleton: Skeleton) -> None:
     assert (poses[..., skeleton.root, :] == 0).all()
     assert torch.equal(poses, lifter.predict(data, sampling))
     assert torch.equal(poses, lifter.predict(part(data, 0), sampling))
+
+
+def looked_at(lifter: Lifter) -> int:
+    """Number of input frames of which the pose in the middle of a window changes when they do.
+
+    Noise on the weights stands for a training: some methods hardly look at other frames before it.
+    """
+    torch.manual_seed(0)
+    for parameter in lifter.parameters():
+        parameter.detach().add_(0.1 * torch.randn_like(parameter))
+    plain = batch(lifter, lifter.frames, windows=1).pose_2d  # [1, T, J, 2]
+    changed = plain.repeat(1 + plain.shape[1], 1, 1, 1)  # the plain window, then one for each changed frame
+    for frame in range(plain.shape[1]):
+        changed[1 + frame, frame] = 3 * torch.randn(plain.shape[2:])
+    data = replace(batch(lifter, lifter.frames, windows=1), pose_3d=None, random_3d=None, camera=None)
+    copies = {
+        field.name: value.expand(len(changed), *value.shape[1:])
+        for field in fields(data)
+        if isinstance(value := getattr(data, field.name), torch.Tensor)
+    }
+    data = Batch(actions=data.actions * len(changed), **copies | {"pose_2d": changed})
+    with torch.inference_mode():
+        poses = lifter.eval().predict(data, Sampling())[:, -1, 0, lifter.frames // 2]  # [1 + T, J, 3]
+    assert poses.isfinite().all()
+    return int(((poses[1:] - poses[:1]).abs().amax((1, 2)) > 1e-3 * poses.abs().max()).sum())
+
+
+@pytest.mark.parametrize("cls", METHODS)
+def test_a_pose_is_computed_from_as_many_frames_as_the_method_says(cls: type[Lifter]) -> None:
+    assert looked_at(tiny(cls)) == tiny(cls).input_frames
+
+
+@pytest.mark.parametrize(
+    ("config", "frames"),
+    [
+        (TCNConfig(9, (3, 3, 3), channels=16), 27),
+        (TCNConfig(9, (3, 3), channels=16, causal=True), 9),
+        (PSTMOConfig(9, (3, 3), every=3, channels=32, hidden=64, layers=2, heads=2), 9),
+    ],
+)
+def test_a_longer_look_than_the_window_and_a_coarser_one(config: Any, frames: int) -> None:
+    lifter = (TCN if isinstance(config, TCNConfig) else PSTMO)(config)
+    assert looked_at(lifter) == lifter.input_frames == frames
 
 
 @pytest.mark.parametrize("cls", METHODS)

@@ -190,6 +190,7 @@ def record(
         "git_commit": "0123456789ab",
         "finished_at": "2026-01-01T00:00:00+00:00",
         "mlflow_run_id": identity[32:64],
+        "input_frames": 81 if method == "tcn" else 27,
     }
     return Record(**(fields | changes))
 

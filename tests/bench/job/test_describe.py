@@ -23,6 +23,7 @@ def test_a_record_carries_its_conditions(store):
     assert record.data.test_subjects == ("S9",)
     assert (record.conditions.hypotheses, record.conditions.steps) == (2, 2)
     assert record.conditions.selection == "validation"
+    assert record.input_frames == wanted.build().input_frames
     kinds = {value.aggregation: value.kind for value in record.values}
     assert kinds == {entry.name: entry.kind for entry in all_aggregations()}
     best = record.value("mpjpe", "J-Best")

@@ -84,6 +84,14 @@ def test_no_number_of_the_neighbour_is_shown():
                     assert not any(cell.number for cell in row.cells)
 
 
+@pytest.mark.parametrize(("options", "shown_frames"), [({}, "81"), ({"frames": 9}, "– (")])
+def test_input_frames_are_those_of_the_same_method_under_the_same_options_only(options, shown_frames):
+    first, second = record("tcn", seed=0), record("tcn", seed=1, mean=60.0, selection="last", options=options)
+    text = to_markdown(LAYOUTS.load("runs").table(shown("runs", [first, second], second), "Mine"))
+    (row,) = [line for line in text.splitlines() if line.startswith(f"| {second.id}")]
+    assert row.split(" | ")[3].startswith(shown_frames)
+
+
 def test_a_measured_cost_is_shown_without_numbers():
     lost = record("d3dp", hypotheses=8, median=270.0)
     measured = {"cost": lost.cost, "environment": lost.environment}
@@ -92,5 +100,5 @@ def test_a_measured_cost_is_shown_without_numbers():
     tcn = record("tcn")
     text = to_markdown(LAYOUTS.load("main").table(table_entries(table, {tcn.id: tcn}, missing), "Mine"))
     (row,) = [line for line in text.splitlines() if line.startswith("| D3DP | single")]
-    assert row.split(" | ")[2:7] == ["27", "8", "1", "1.23", "10.0"]
+    assert row.split(" | ")[3:8] == ["27", "8", "1", "1.23", "10.0"]
     assert "left out: too slow" in text

@@ -48,7 +48,7 @@ def test_the_mark_stands_in_every_form_with_notes_with_the_names_of_the_rows(mem
     assert r"$^{*}$" in to_latex(table, "t")
     assert r" \* |" in to_markdown(table)
     assert " *</td>" in to_html(table)
-    first, second = (row["cells"][8] for row in table_content(table)["blocks"][0]["rows"])
+    first, second = (row["cells"][9] for row in table_content(table)["blocks"][0]["rows"])
     assert "disturbed" not in first
     assert second["disturbed"] is True
 

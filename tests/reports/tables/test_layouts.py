@@ -6,10 +6,10 @@ from bench.config.registry import LAYOUTS
 from bench.results.cost import DeviceState, Setup
 from reports.rules.comparability import sections, sources
 from reports.tables.breakdown import actions
-from reports.tables.cells import rank, significant, value_cell
+from reports.tables.cells import NOT_KEPT, rank, significant, value_cell
 from reports.tables.cost import cost
 from reports.tables.main import measured_methods as main
-from reports.tables.published_numbers import SECTION
+from reports.tables.published_numbers import SECTIONS
 from reports.tables.runs import runs
 from reports.tables.sampling import sampling
 from reports.tables.variants import prompts, variants
@@ -47,7 +47,7 @@ def test_main_keeps_oracles_apart_and_pairs_detections():
         ],
         "T",
     )
-    assert [column.full_name for column in table.columns[7:]] == [
+    assert [column.full_name for column in table.columns[8:]] == [
         "DET: cpn MPJPE",
         "DET: cpn P-MPJPE",
         "GT MPJPE",
@@ -58,6 +58,7 @@ def test_main_keeps_oracles_apart_and_pairs_detections():
     assert rows["", NO_TRUTH, "MixSTE"][-4:] == ["51.0_", "40.8_", "40.0", "32.0"]
     assert rows["", NO_TRUTH, "D3DP"] == [
         "P-Agg",
+        "27",
         "27",
         "4",
         "2",
@@ -88,7 +89,7 @@ def test_main_keeps_oracles_apart_and_pairs_detections():
 @pytest.mark.parametrize("layout", ["main", "actions", "runs", "prompts"])
 def test_numbers_of_different_conditions_are_never_ranked_together(layout, change):
     table = LAYOUTS.load(layout).table([record("mixste", mean=51.0), record("tcn", mean=60.0, **change)], "T")
-    assert len({block.section for block in table.blocks} - {SECTION}) == 2
+    assert len({block.section for block in table.blocks} - {*SECTIONS.values()}) == 2
     assert all(cell.rank == 0 and not cell.tie for row in table.rows() for cell in row.cells)
     assert sum(text.startswith("Conditions of") for text in table.conditions) == 2
     together = LAYOUTS.load(layout).table(
@@ -100,7 +101,7 @@ def test_numbers_of_different_conditions_are_never_ranked_together(layout, chang
 def test_training_on_other_detections_has_columns_of_its_own():
     records = [record("mixste", train="gt", test="gt"), record("mixste", train="cpn", test="gt")]
     table = main(records, "T")
-    assert {column.spanner for column in table.columns[7:]} == {"GT", "GT (trained on cpn)"}
+    assert {column.spanner for column in table.columns[8:]} == {"GT", "GT (trained on cpn)"}
     assert "Training and test detections differ in: GT (trained on cpn)." in table.notes
 
 
@@ -109,6 +110,26 @@ def test_other_content_under_the_same_label_has_columns_of_its_own():
     second = record("mixste", data=first.data.model_copy(update={"fingerprint": "f" * 16}))
     assert len(sources([first, second])) == 2
     assert all(cell.rank == 0 for row in main([first, second], "T").rows() for cell in row.cells)
+
+
+@pytest.mark.parametrize(
+    "layout", ["main", "pck", "cost", "runs", "oracle_gap", "pareto", "scaling", "sequences", "activities"]
+)
+def test_input_and_output_frames_stand_in_every_table_that_shows_frames(layout):
+    made = [record("d3dp", hypotheses=hypotheses) for hypotheses in (1, 2)]
+    labelled = [value.model_copy(update={"per_activity": {"Sports": 50.0}}) for value in made[0].values]
+    made[0] = made[0].model_copy(update={"values": tuple(labelled), "input_frames": 81})
+    made[1] = made[1].model_copy(update={"values": tuple(labelled), "input_frames": None})
+    found = LAYOUTS.load(layout)
+    tables = [one.table(made, "T") for one in (found, *found.companions)]
+    shown = [table for table in tables if any(column.full_name == "Frames in" for column in table.columns)]
+    assert shown
+    for table in shown:
+        assert any("Frames: in, input frames that a pose is computed from" in note for note in table.notes)
+        at = [column.full_name for column in table.columns].index("Frames in")
+        assert table.columns[at + 1].full_name == "Frames out"
+        pairs = {tuple(c.text or c.reason for c in row.cells[at : at + 2]) for row in table.rows() if row.runs}
+        assert pairs == {("81", "27"), (NOT_KEPT, "27")}
 
 
 def test_no_record_is_lost_when_only_options_differ():
@@ -160,14 +181,14 @@ def test_a_value_that_was_not_obtained_is_a_dash_with_its_reason():
     rows = printed(main([broken, record("mixste")], "T"))
     assert rows["", NO_TRUTH, "TCN"][-1] == f"-P-MPJPE under single was not obtained in run {broken.id}"
     not_finite = record("tcn", values_=(value("mpjpe", None, math.nan),))
-    assert "-MPJPE under" in printed(runs([not_finite], "T"))["", "DET: cpn", not_finite.id][6]
+    assert "-MPJPE under" in printed(runs([not_finite], "T"))["", "DET: cpn", not_finite.id][7]
 
 
 def test_prompts_show_the_difference_to_no_prompt():
     rows = printed(prompts(prompt_records(), "T"))
     heading = "FinePOSE, tiny, P-Agg, H = 10, K = 5, seeds 0/0"
-    assert rows["", heading, "none"] == ["not given", "52.0_≈", "reference", "41.6_≈", "reference"]
-    assert rows["", heading, "full"] == ["given", "49.5*", "−2.5", "39.6*", "−2.0"]
+    assert rows["", heading, "none"][:5] == ["not given", "52.0_≈", "reference", "41.6_≈", "reference"]
+    assert rows["", heading, "full"][:5] == ["given", "49.5*", "−2.5", "39.6*", "−2.0"]
 
 
 def test_prompts_of_other_sampling_are_not_subtracted():
@@ -184,6 +205,7 @@ def test_sampling_is_a_grid_per_method_and_aggregation():
     del records[4]
     table = sampling(records, "T")
     assert [column.header for column in table.columns] == ["K", "H = 1", "H = 5", "H = 10"]
+    assert table.notes[-1].endswith("D3DP 27 in, 27 out; FinePOSE 27 in, 27 out.")
     rows = printed(table)
     assert rows["", "D3DP, P-Agg: MPJPE", "3"][1] == "-this pair of H and K was not run"
     assert rows["", "D3DP: ms/window", "5"] == ["20.0", "100", "200"]
@@ -202,10 +224,10 @@ def test_costs_of_devices_stand_apart_and_trivial_predictors_are_not_rank():
     records = [*methods_records(), record("mixste", device="NVIDIA H200", median=1.0)]
     rows = printed(cost(records, "T"))
     here, there = "device: cpu (Made-up CPU, 2 threads)", "device: NVIDIA H200"
-    assert rows[here, "", "TCN"][9] == "0.100*"
-    assert rows[here, "", "MixSTE"][9] == "0.444_"
-    assert rows[here, "", "Mean pose"][9] == "0.00185"
-    assert rows[there, "", "MixSTE"][9] == "0.0370"
+    assert rows[here, "", "TCN"][10] == "0.100*"
+    assert rows[here, "", "MixSTE"][10] == "0.444_"
+    assert rows[here, "", "Mean pose"][10] == "0.00185"
+    assert rows[there, "", "MixSTE"][10] == "0.0370"
     assert "Memory counts: resident memory of the process;" in cost(records, "T").notes[1]
 
 
@@ -227,7 +249,7 @@ def test_runs_takes_anything_and_prints_one_row_per_record():
 
 def test_intermediate_steps_are_not_answers():
     made = record("d3dp", steps=3, values_=values(50.0, steps=3, probabilistic=True))
-    assert printed(runs([made], "T"))["", "DET: cpn", made.id][6] == "50.0"
+    assert printed(runs([made], "T"))["", "DET: cpn", made.id][7] == "50.0"
 
 
 def test_ranking_marks_best_second_and_ties():

@@ -29,6 +29,12 @@ def cells(table, choice, metric="MPJPE (mm)"):
     return row.cells[2:]
 
 
+def test_how_the_released_checkpoint_was_chosen_stands_under_the_audit_of_its_method():
+    said = "FinePOSE's released checkpoint was chosen on the test set"
+    assert said in to_markdown(protocol_audit([evaluated("finepose", 50)], "Audit"))
+    assert said not in to_markdown(protocol_audit([evaluated("tcn", 62)], "Audit"))
+
+
 def test_every_choice_is_a_difference_or_says_why_not():
     table = protocol_audit(
         [
