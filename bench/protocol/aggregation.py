@@ -171,7 +171,7 @@ def aggregate_errors(
         truth,
         errors,
         {metric: _window_errors(error, counts, calls) for metric, error in errors.items()},
-        _reprojection_errors(pred, truth.trajectory[:, None], truth),
+        reprojection_errors(pred, truth.trajectory[:, None], truth),
     )
     entries = all_aggregations() if aggregations is None else aggregations
     return {h: _errors(candidates.first(h), by_joint, entries) for h in (prefixes or (pred.shape[2],))}
@@ -322,10 +322,10 @@ def _nearest_to_fit(pred: Tensor, truth: Batch) -> Tensor:
     """``[B, K, F, J]``: J-Fit's choice among the hypotheses."""
     assert truth.camera is not None
     root = fitted_root(p_agg(pred, truth), truth.pose_2d, truth.camera)
-    return _reprojection_errors(pred, root, truth).argmin(2)
+    return reprojection_errors(pred, root, truth).argmin(2)
 
 
-def _reprojection_errors(pred: Tensor, root: Tensor, truth: Batch) -> Tensor:
+def reprojection_errors(pred: Tensor, root: Tensor, truth: Batch) -> Tensor:
     """``[B, K, H, F, J]``: squared distance of projected joints from the 2D input; root ``[B, 1 or K, F, 3]``."""
     assert truth.camera is not None
     in_camera = pred + root[:, :, None, :, None]

@@ -1,0 +1,77 @@
+"""Golden cases of KTPFormer."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from baselines.ktpformer import KTPFormer
+from baselines.mixste import mixste_loss
+from baselines.published.ktpformer import ADAPTER
+from models.layers.transformer import TrunkConfig
+from tests.parity.cases.mixste import joint_rows, trunk_size
+from tests.parity.vectors import (
+    GRADIENTS,
+    Case,
+    Limit,
+    Limits,
+    Outputs,
+    Vectors,
+    first_input,
+    first_output,
+    loss_and_gradients,
+)
+
+LIMITS: Limits = (GRADIENTS, (r".*", Limit(5e-6)))
+
+
+def ktpformer(vectors: Vectors) -> Outputs:
+    """Graphs, prior blocks, the network and its gradients, and one training pass with batch statistics."""
+    lifter, x, seen = _lifter(vectors), vectors["x"], Outputs()
+    trunk, units = lifter.trunk, [lifter.spatial_prior, *lifter.temporal_prior]
+    first_output(lifter.spatial_prior, seen, "after_kpa")
+    first_output(trunk.spatial_blocks[0], seen, "after_kp_block")
+    first_output(trunk.spatial_norm, seen, "after_kp_norm")
+    first_input(trunk.temporal_blocks[0], seen, "after_tpa")
+    first_output(trunk.temporal_blocks[0], seen, "after_tp_block")
+    first_output(trunk.temporal_norm, seen, "after_tp_norm")
+    out = lifter.lift_windows(x)
+    seen["after_tpa"] = seen["after_tpa"] - trunk.frame_table[:, :, None]
+    outputs = {name: _first_sample(tokens, lifter.frames, name) for name, tokens in seen.items()}
+    outputs |= {"adjacency": units[0].get_buffer("links"), "adjacency_time": units[1].get_buffer("links")}
+    outputs |= {"out": out, "out_flip_averaged": _averaged(lifter, x)}
+    return outputs | loss_and_gradients(vectors, ADAPTER, lifter, _loss(lifter, vectors, out)) | _trained(vectors)
+
+
+def _first_sample(tokens: Tensor, frames: int, name: str) -> Tensor:
+    """Rows of the first window: its frames ``[F, J, C]`` of a spatial layer, its joints ``[J, F, C]`` else."""
+    rows = joint_rows(tokens, tokens.numel() // (frames * 17 * tokens.shape[-1]), frames)[:17]  # [J, F, C]
+    return rows.transpose(0, 1) if "_kp" in name else rows
+
+
+def _averaged(lifter: KTPFormer, x: Tensor) -> Tensor:
+    mirrored = lifter.lift_windows(lifter.skeleton.mirror(x))
+    return (lifter.lift_windows(x) + lifter.skeleton.mirror(mirrored)) / 2
+
+
+def _trained(vectors: Vectors) -> Outputs:
+    lifter = _lifter(vectors).train()
+    out = lifter.lift_windows(vectors["x"])
+    stepped = loss_and_gradients(vectors, ADAPTER, lifter, _loss(lifter, vectors, out)) | {"out": out}
+    for name, unit in (("kpa", lifter.spatial_prior), ("tpa_gconv2", lifter.temporal_prior[1])):
+        stepped[f"running_mean_{name}_bn"] = unit.bn.running_mean
+        stepped[f"running_var_{name}_bn"] = unit.bn.running_var
+    return {f"train_{name}": value for name, value in stepped.items()}
+
+
+def _loss(lifter: KTPFormer, vectors: Vectors, out: Tensor) -> Tensor:
+    return mixste_loss(out, vectors["target"], lifter.get_buffer("joint_weights"))
+
+
+def _lifter(vectors: Vectors) -> KTPFormer:
+    size = trunk_size(vectors)
+    lifter = KTPFormer(TrunkConfig(**size | {"depth": size["depth"] + 1, "drop_path": 0.0}))
+    lifter.load_state_dict(vectors.weights(ADAPTER))
+    return lifter.eval()
+
+
+CASES = {"KTPFormer": Case(ktpformer, LIMITS)}
