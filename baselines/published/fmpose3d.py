@@ -31,7 +31,7 @@ def sizes(state: State) -> dict[str, Any]:
 
 def fixed() -> State:
     """The graphs, which a checkpoint carries."""
-    return {"A": graphs(HUMAN36M)}
+    return {"A": graphs(HUMAN36M).double()}
 
 
 ADAPTER = CheckpointAdapter(

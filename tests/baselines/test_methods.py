@@ -64,7 +64,9 @@ def part(data: Batch, first: int) -> Batch:
         for field in fields(data)
         if isinstance(value := getattr(data, field.name), torch.Tensor)
     }
-    return replace(Batch(actions=data.actions[first:], **kept), pose_3d=None, trajectory=None, random_3d=None, camera=None)
+    return replace(
+        Batch(actions=data.actions[first:], **kept), pose_3d=None, trajectory=None, random_3d=None, camera=None
+    )
 
 
 @pytest.mark.parametrize("cls", METHODS)
