@@ -111,7 +111,7 @@ def cost_identity(
     }
     if training is not None:
         described["training"] = training
-    described |= cost_plugin_identity(lifter.probabilistic)
+    described |= cost_plugin_identity(spec.aggregations if lifter.probabilistic else ())
     return identity(described | _unusual_measurement(experiment))
 
 

@@ -118,9 +118,16 @@ def all_aggregations() -> tuple[Aggregation, ...]:
     return tuple(replace(entry, name=name) for name, entry in AGGREGATIONS.instances(Aggregation))
 
 
-def deployable_poses() -> dict[str, Callable[[Tensor, Batch], Tensor]]:
-    """The aggregations that make a pose without ground truth: what a user of the method would run."""
-    return {entry.name: entry.pose for entry in all_aggregations() if entry.pose and entry.kind == "deployable"}
+def computed_aggregations(named: Iterable[str] = ()) -> tuple[Aggregation, ...]:
+    """All aggregations but those that are computed on request only and are not ``named``."""
+    unnamed = set(AGGREGATIONS.on_request).difference(named)
+    return tuple(entry for entry in all_aggregations() if entry.name not in unnamed)
+
+
+def deployable_poses(named: Iterable[str] = ()) -> dict[str, Callable[[Tensor, Batch], Tensor]]:
+    """Of ``computed_aggregations``, those that make a pose without ground truth: what a user would run."""
+    computed = computed_aggregations(named)
+    return {entry.name: entry.pose for entry in computed if entry.pose and entry.kind == "deployable"}
 
 
 def single_errors(pred: Tensor, pose_3d: Tensor, metrics: Iterable[Metric] = (MPJPE, P_MPJPE)) -> NamedErrors:

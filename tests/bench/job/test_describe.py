@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.protocol.aggregation import all_aggregations
+from bench.protocol.aggregation import computed_aggregations
 from bench.results.record import Record
 from bench.sweep.run import run
 from tests.bench.toy import Toy
@@ -24,7 +24,7 @@ def test_a_record_carries_its_conditions(store):
     assert (record.conditions.hypotheses, record.conditions.steps) == (2, 2)
     assert record.conditions.selection == "validation"
     kinds = {value.aggregation: value.kind for value in record.values}
-    assert kinds == {entry.name: entry.kind for entry in all_aggregations()}
+    assert kinds == {entry.name: entry.kind for entry in computed_aggregations()}
     best = record.value("mpjpe", "J-Best")
     assert best is not None
     assert best.low <= best.action_mean <= best.high
