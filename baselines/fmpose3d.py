@@ -13,7 +13,7 @@ Inner layers keep their published names.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -205,6 +205,7 @@ class FMPose3D(Lifter):
         "base": Preset(FMPose3DConfig(frames=81, channels=128, layers=3, hidden=256), PAPER_RECIPE),
         "paper": Preset(FMPose3DConfig(), PAPER_RECIPE),
     }
+    published: ClassVar[Mapping[str, Any]] = {"rate_per": "epoch", "batches": "full"}
 
     def __init__(self, config: FMPose3DConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
