@@ -205,7 +205,12 @@ class FMPose3D(Lifter):
         "base": Preset(FMPose3DConfig(frames=81, channels=128, layers=3, hidden=256), PAPER_RECIPE),
         "paper": Preset(FMPose3DConfig(), PAPER_RECIPE),
     }
-    published: ClassVar[Mapping[str, Any]] = {"rate_per": "epoch", "batches": "full"}
+    published: ClassVar[Mapping[str, Any]] = {
+        "optimizer": "amsgrad",
+        "schedule": "fifths",
+        "rate_per": "epoch",
+        "batches": "full",
+    }
 
     def __init__(self, config: FMPose3DConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
@@ -219,7 +224,12 @@ class FMPose3D(Lifter):
     def training_loss(self, batch: Batch) -> Tensor:
         """``flow_loss`` at random times."""
         target = self.target(batch)
-        return self.flow_loss(batch.pose_2d, target, torch.randn_like(target), torch.rand(len(batch)))
+        times, noise = self.draw(target)
+        return self.flow_loss(batch.pose_2d, target, noise, times)
+
+    def draw(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        """The time of every window ``[B]`` (on the CPU), and noise like poses ``[B, F, J, 3]``."""
+        return torch.rand(len(target)), torch.randn_like(target)
 
     def target(self, batch: Batch) -> Tensor:
         """Poses ``[B, F, J, 3]`` whose root's row holds its position in camera space, as released."""

@@ -65,7 +65,8 @@ class Case:
             otherwise.
         reason: why these are not compared.
         update_limits: regular expression for a parameter's whole published name, and the limit of its entry in
-            ``update_norms*``, where that is another one; None for entries that are rounding noise.
+            ``update_norms*``, where that is another one; None for entries that are rounding noise, which say
+            nothing in ``param_norms*`` either.
     """
 
     compute: Callable[[Vectors], Outputs]
@@ -80,15 +81,11 @@ class Case:
 
     def limits_of_entries(self, array: str, config: dict[str, Any]) -> dict[int, Limit | None]:
         """Place of an entry → its limit, where that is not the array's."""
-        if not array.startswith("update_norms"):
+        if not array.startswith(("update_norms", "param_norms")):
             return {}
+        limits = [pair for pair in self.update_limits if array.startswith("update_norms") or pair[1] is None]
         places = enumerate(config.get("grad_param_names", []))
-        found = [
-            (place, limit)
-            for place, name in places
-            for key, limit in self.update_limits
-            if re.fullmatch(key, name)
-        ]
+        found = [(place, limit) for place, name in places for key, limit in limits if re.fullmatch(key, name)]
         return dict(reversed(found))
 
 
