@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -282,7 +283,7 @@ class FMPose3D(Lifter):
         values = VALUES_AT_ONCE if noise.is_cuda else CACHED_VALUES
         size = max(1, values // (GRAPHS * self.config.channels * noise.shape[-2]))
         estimates = [
-            flow(lambda poses, time, some=some: self._velocity(some, poses, time), start, steps)
+            flow(partial(self._velocity, some), start, steps)
             for some, start in zip(seen.split(size), noise.flatten(0, 2).split(size), strict=True)
         ]
         # K times [N, J, 3] → [K, B, H, F, J, 3] → [B, K, H, F, J, 3]

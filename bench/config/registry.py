@@ -139,6 +139,7 @@ METHODS: Registry[type[Lifter]] = Registry(
         "ktpformer": "baselines.ktpformer:KTPFormer",
         "diffpose": "baselines.diffpose:DiffPose",
         "d3dp": "baselines.d3dp:D3DP",
+        "ktpformer_diffusion": "baselines.ktpformer:KTPFormerDiffusion",
         "fmpose3d": "baselines.fmpose3d:FMPose3D",
         "finepose": "models.finepose.model:FinePOSE",
     },

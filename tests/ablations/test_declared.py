@@ -173,7 +173,8 @@ def test_a_word_stands_for_methods_of_the_registry(tmp_path):
         return list(read(str(path)).axes["method.name"])
 
     assert methods("every") == METHODS.names()
-    assert methods("[tcn, every with hypotheses]") == ["tcn", "diffpose", "d3dp", "fmpose3d", "finepose"]
+    drawing = ["diffpose", "d3dp", "ktpformer_diffusion", "fmpose3d", "finepose"]
+    assert methods("[tcn, every with hypotheses]") == ["tcn", *drawing]
     assert methods("core") == ["tcn", "mixste", "d3dp", "finepose"]
     assert methods("core with hypotheses") == ["d3dp", "finepose"]
     assert methods("plugins") == methods("sampling plugins") == []

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from baselines.ktpformer import KTPFormer, linked
+from baselines.ktpformer import KTPFormer, KTPFormerDiffusion, linked
 from baselines.published.ktpformer import ADAPTER
 from models.checkpoints.importer import import_checkpoint
+from models.diffusion.denoiser import DenoiserConfig
 from models.errors import InputError
 from models.layers import transformer
 from models.layers.transformer import TrunkConfig
@@ -54,8 +55,29 @@ def test_checkpointing_changes_no_gradient_and_no_statistics() -> None:
         torch.manual_seed(0)
         lifter = KTPFormer(replace(SMALL, drop_path=0.0, checkpointing=checkpointing)).train()
         lifter.lift_windows(torch.randn(2, 5, 17, 2)).square().mean().backward()
-        found.append([lifter.spatial_prior.W.grad, lifter.temporal_prior[1].bn.running_mean])
+        found.append([lifter.trunk.spatial_prior.W.grad, lifter.trunk.temporal_prior[1].bn.running_mean])
     torch.testing.assert_close(found[0], found[1])
+
+
+def test_the_diffusion_form_sees_both_poses_through_one_graph_unit() -> None:
+    torch.manual_seed(0)
+    lifter = KTPFormerDiffusion(DenoiserConfig(frames=5, channels=16, depth=2, heads=2)).eval()
+    pose_2d, poses = torch.randn(2, 5, 17, 2), torch.randn(2, 3, 5, 17, 3)
+    condition, time = lifter.condition(pose_2d, ()), torch.randn(1, 16)
+    both = torch.cat([pose_2d[:, None].expand(-1, 3, -1, -1, -1), poses], dim=-1).flatten(0, 2)
+    seen = lifter.trunk.spatial_prior(both[:, :, None])[:, :, 0].unflatten(0, (6, 5))
+    tokens = lifter._tokens(condition, poses, time)
+    torch.testing.assert_close(tokens, seen + lifter.trunk.joint_table + time[:, None, None])
+
+
+def test_the_diffusion_form_has_the_depth_of_the_deterministic_one() -> None:
+    with torch.device("meta"):
+        lifter = KTPFormerDiffusion(KTPFormerDiffusion.presets["paper"].config)
+        deterministic = KTPFormer(KTPFormer.presets["paper"].config)
+    added = sum(parameter.numel() for parameter in lifter.parameters())
+    added -= sum(parameter.numel() for parameter in deterministic.parameters())
+    time = sum(parameter.numel() for parameter in lifter.time_mlp.parameters())
+    assert added == time + 2 * 3 * 512
 
 
 def test_an_input_gain_is_refused() -> None:

@@ -30,8 +30,8 @@ LIMITS: Limits = (GRADIENTS, (r".*", Limit(5e-6)))
 def ktpformer(vectors: Vectors) -> Outputs:
     """Graphs, prior blocks, the network and its gradients, and one training pass with batch statistics."""
     lifter, x, seen = _lifter(vectors), vectors["x"], Outputs()
-    trunk, units = lifter.trunk, [lifter.spatial_prior, *lifter.temporal_prior]
-    first_output(lifter.spatial_prior, seen, "after_kpa")
+    trunk = lifter.trunk
+    seen["after_kpa"] = trunk.embed(x) - trunk.joint_table
     first_output(trunk.spatial_blocks[0], seen, "after_kp_block")
     first_output(trunk.spatial_norm, seen, "after_kp_norm")
     first_input(trunk.temporal_blocks[0], seen, "after_tpa")
@@ -40,7 +40,7 @@ def ktpformer(vectors: Vectors) -> Outputs:
     out = lifter.lift_windows(x)
     seen["after_tpa"] = seen["after_tpa"] - trunk.frame_table[:, :, None]
     outputs = {name: _first_sample(tokens, lifter.frames, name) for name, tokens in seen.items()}
-    outputs |= {"adjacency": units[0].get_buffer("links"), "adjacency_time": units[1].get_buffer("links")}
+    outputs |= {"adjacency": trunk.spatial_prior.links, "adjacency_time": trunk.temporal_prior[0].links}
     outputs |= {"out": out, "out_flip_averaged": _averaged(lifter, x)}
     return outputs | loss_and_gradients(vectors, ADAPTER, lifter, _loss(lifter, vectors, out)) | _trained(vectors)
 
@@ -60,7 +60,7 @@ def _trained(vectors: Vectors) -> Outputs:
     lifter = _lifter(vectors).train()
     out = lifter.lift_windows(vectors["x"])
     stepped = loss_and_gradients(vectors, ADAPTER, lifter, _loss(lifter, vectors, out)) | {"out": out}
-    for name, unit in (("kpa", lifter.spatial_prior), ("tpa_gconv2", lifter.temporal_prior[1])):
+    for name, unit in (("kpa", lifter.trunk.spatial_prior), ("tpa_gconv2", lifter.trunk.temporal_prior[1])):
         stepped[f"running_mean_{name}_bn"] = unit.bn.running_mean
         stepped[f"running_var_{name}_bn"] = unit.bn.running_var
     return {f"train_{name}": value for name, value in stepped.items()}
