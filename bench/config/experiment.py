@@ -131,7 +131,7 @@ class EvaluationSpec(Description):
         allow_other_detections: accept another source than the one of the training.
         hypotheses, steps: H and K; a deterministic method has 1 and 1.
         flip: average with the prediction of the mirrored input.
-        aggregations: of the hypotheses, whose values are kept; by default all, those of installed packages too
+        aggregations: of the hypotheses, whose values are kept; by default the usual ones and those of packages
             (``bench.protocol.plugins``).
         actions: the action labels a method is given: the true ones, or a counterfactual (see
             ``bench.protocol.counterfactual``).
@@ -155,7 +155,7 @@ class EvaluationSpec(Description):
     flip: bool = True
     actions: ActionLabels = "given"
     options: Options = {}
-    aggregations: tuple[AggregationName, ...] = Field(default=tuple(AGGREGATIONS.own), min_length=1)
+    aggregations: tuple[AggregationName, ...] = Field(default=AGGREGATIONS.usual, min_length=1)
     count_overlap: bool = False
     p_best_calls: int | None = Field(default=None, ge=1, le=1_000_000)
     windows: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)

@@ -37,11 +37,18 @@ class Registry(Generic[Thing]):
         kind: what a thing is called in sentences ("method").
         group: entry-point group in which other packages name theirs.
         own: name → "module:attribute" of those in this repository, in the order of tables.
+        on_request: names among them that are used only where an experiment names them.
     """
 
     kind: str
     group: str
     own: dict[str, str]
+    on_request: tuple[str, ...] = ()
+
+    @property
+    def usual(self) -> tuple[str, ...]:
+        """Names of the suite's own that are used where nothing is named."""
+        return tuple(name for name in self.own if name not in self.on_request)
 
     def names(self) -> list[str]:
         """All known names, the suite's own first."""
@@ -129,8 +136,11 @@ METHODS: Registry[type[Lifter]] = Registry(
         "mhformer": "baselines.mhformer:MHFormer",
         "glagcn": "baselines.glagcn:GLAGCN",
         "motionbert": "baselines.motionbert:MotionBERT",
+        "ktpformer": "baselines.ktpformer:KTPFormer",
         "diffpose": "baselines.diffpose:DiffPose",
         "d3dp": "baselines.d3dp:D3DP",
+        "ktpformer_diffusion": "baselines.ktpformer:KTPFormerDiffusion",
+        "fmpose3d": "baselines.fmpose3d:FMPose3D",
         "finepose": "models.finepose.model:FinePOSE",
     },
 )
@@ -154,7 +164,9 @@ CHECKPOINTS: Registry[CheckpointAdapter] = Registry(
         "d3dp": "baselines.published.d3dp:ADAPTER",
         "diffpose": "baselines.published.diffpose:ADAPTER",
         "finepose": "baselines.published.finepose:ADAPTER",
+        "fmpose3d": "baselines.published.fmpose3d:ADAPTER",
         "glagcn": "baselines.published.glagcn:ADAPTER",
+        "ktpformer": "baselines.published.ktpformer:ADAPTER",
         "mhformer": "baselines.published.mhformer:ADAPTER",
         "mixste": "baselines.published.mixste:ADAPTER",
         "motionbert": "baselines.published.motionbert:ADAPTER",
@@ -188,10 +200,13 @@ AGGREGATIONS: Registry[object] = Registry(
         "P-Agg": "bench.protocol.aggregation:P_AGG",
         "P-Median": "bench.protocol.aggregation:P_MEDIAN",
         "J-Fit": "bench.protocol.aggregation:J_FIT",
+        "RPEA-Fit": "bench.protocol.rpea:RPEA_FIT",
         "J-Agg": "bench.protocol.aggregation:J_AGG",
+        "RPEA": "bench.protocol.rpea:RPEA",
         "P-Best": "bench.protocol.aggregation:P_BEST",
         "J-Best": "bench.protocol.aggregation:J_BEST",
     },
+    on_request=("RPEA-Fit", "RPEA"),
 )
 
 EXECUTORS: Registry[object] = Registry(

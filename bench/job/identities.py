@@ -120,7 +120,8 @@ def cost_identity(
     }
     if training is not None:
         described["training"] = training
-    described |= cost_plugin_identity(lifter.probabilistic) | _prediction(lifter, config)
+    described |= cost_plugin_identity(spec.aggregations if lifter.probabilistic else ())
+    described |= _prediction(lifter, config)
     return identity(described | _unusual_measurement(experiment))
 
 

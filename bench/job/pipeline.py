@@ -16,6 +16,7 @@ import torch
 from tqdm import tqdm
 
 from bench.config.experiment import EvaluationSpec, Experiment
+from bench.config.registry import AGGREGATIONS
 from bench.data.windows import Windows, evaluation_windows
 from bench.devices import autocast
 from bench.job.describe import Subset, describe_evaluation
@@ -87,11 +88,14 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
 def measure(job: Job, store: Store, device: torch.device) -> Measurement:
     """What a prediction of a job costs; with its weights where they are there already, else with fresh ones."""
     lifter, inputs, sampling = ready_to_predict(job, store, device)
-    precision, spec = job.experiment.evaluation.precision, job.experiment.measurement
+    evaluation, spec = job.experiment.evaluation, job.experiment.measurement
     seconds = TINY_LATENCY_SECONDS if job.experiment.method.preset == "tiny" else LATENCY_SECONDS
     others = partial(predict_again_and_again, job.portable, store.root, device)
     with background_load(others, spec.workers - 1):
-        cost = measure_cost(lifter, inputs, sampling, device, seconds, precision, spec.batch, spec.workers)
+        cost = measure_cost(
+            lifter, inputs, sampling, device, seconds, evaluation.precision, spec.batch, spec.workers,
+            _on_request(evaluation),
+        )  # fmt: skip
     return Measurement(cost=cost, environment=environment(device, cost.device_state))
 
 
@@ -162,4 +166,9 @@ def _test_subset(windows: Windows, spec: EvaluationSpec) -> Subset:
 
 def _setting(job: Job) -> EvalSetting:
     spec = job.experiment.evaluation
-    return EvalSetting(spec.hypotheses, spec.steps, spec.count_overlap, spec.p_best_calls)
+    return EvalSetting(spec.hypotheses, spec.steps, spec.count_overlap, spec.p_best_calls, _on_request(spec))
+
+
+def _on_request(spec: EvaluationSpec) -> tuple[str, ...]:
+    """The aggregations that are computed because they are named."""
+    return tuple(name for name in AGGREGATIONS.on_request if name in spec.aggregations)

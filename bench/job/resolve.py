@@ -27,7 +27,7 @@ from models.errors import InputError
 from models.lifter import FirstStage, Lifter
 from models.skeleton import Skeleton
 
-DETERMINISTIC = {"hypotheses": 1, "steps": 1, "p_best_calls": None, "aggregations": tuple(AGGREGATIONS.own)}
+DETERMINISTIC = {"hypotheses": 1, "steps": 1, "p_best_calls": None, "aggregations": AGGREGATIONS.usual}
 """What an evaluation says that means nothing to a deterministic method, brought to one value."""
 
 

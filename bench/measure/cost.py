@@ -46,6 +46,7 @@ class _Prediction:
     precision: Precision
     batch: int
     workers: int
+    named: Sequence[str]
 
     def of(self, batch: Batch) -> torch.Tensor:
         """The prediction for one batch."""
@@ -61,6 +62,7 @@ def measure_cost(
     precision: Precision = "fp32",
     batch: int = 1,
     workers: int = 1,
+    named: Sequence[str] = (),
 ) -> Cost:
     """What one prediction with these H, K and flip costs on this device.
 
@@ -71,7 +73,7 @@ def measure_cost(
 
     Args:
         lifter: on ``device``, in evaluation mode.
-        batches: one window each, taken in rotation; with ``camera``, which J-Fit reads.
+        batches: one window each, taken in rotation; with ``camera``, which some aggregations read.
         sampling: as evaluated.
         device: of the method.
         budget_seconds: about what sampling of latency and of throughput may take each. Latency has at least five
@@ -79,10 +81,11 @@ def measure_cost(
         precision: of the prediction.
         batch: windows in every call; with more than one, throughput is that of these calls.
         workers: processes that predict at this moment, for the throughput of all together.
+        named: aggregations that are timed on request only.
     """
     device = torch.device(device)
     inputs = inputs_of(batches, batch, device)
-    measured = _Prediction(lifter, inputs, sampling, device, budget_seconds, precision, batch, workers)
+    measured = _Prediction(lifter, inputs, sampling, device, budget_seconds, precision, batch, workers, named)
     with torch.inference_mode(), autocast(device, precision), nvml.gpu(device) as gpu:
         return _measure(measured, batches[0].to(device), gpu)
 
@@ -223,7 +226,7 @@ def _aggregations(measured: _Prediction, batch: Batch) -> dict[str, float]:
     budget = measured.budget / 10
     return {
         name: statistics.median(timing.sample(partial(aggregate, pred, seen), measured.device, budget).each)
-        for name, aggregate in deployable_poses().items()
+        for name, aggregate in deployable_poses(measured.named).items()
     }
 
 

@@ -118,9 +118,16 @@ def all_aggregations() -> tuple[Aggregation, ...]:
     return tuple(replace(entry, name=name) for name, entry in AGGREGATIONS.instances(Aggregation))
 
 
-def deployable_poses() -> dict[str, Callable[[Tensor, Batch], Tensor]]:
-    """The aggregations that make a pose without ground truth: what a user of the method would run."""
-    return {entry.name: entry.pose for entry in all_aggregations() if entry.pose and entry.kind == "deployable"}
+def computed_aggregations(named: Iterable[str] = ()) -> tuple[Aggregation, ...]:
+    """All aggregations but those that are computed on request only and are not ``named``."""
+    unnamed = set(AGGREGATIONS.on_request).difference(named)
+    return tuple(entry for entry in all_aggregations() if entry.name not in unnamed)
+
+
+def deployable_poses(named: Iterable[str] = ()) -> dict[str, Callable[[Tensor, Batch], Tensor]]:
+    """Of ``computed_aggregations``, those that make a pose without ground truth: what a user would run."""
+    computed = computed_aggregations(named)
+    return {entry.name: entry.pose for entry in computed if entry.pose and entry.kind == "deployable"}
 
 
 def single_errors(pred: Tensor, pose_3d: Tensor, metrics: Iterable[Metric] = (MPJPE, P_MPJPE)) -> NamedErrors:
@@ -171,7 +178,7 @@ def aggregate_errors(
         truth,
         errors,
         {metric: _window_errors(error, counts, calls) for metric, error in errors.items()},
-        _reprojection_errors(pred, truth.trajectory[:, None], truth),
+        reprojection_errors(pred, truth.trajectory[:, None], truth),
     )
     entries = all_aggregations() if aggregations is None else aggregations
     return {h: _errors(candidates.first(h), by_joint, entries) for h in (prefixes or (pred.shape[2],))}
@@ -322,10 +329,10 @@ def _nearest_to_fit(pred: Tensor, truth: Batch) -> Tensor:
     """``[B, K, F, J]``: J-Fit's choice among the hypotheses."""
     assert truth.camera is not None
     root = fitted_root(p_agg(pred, truth), truth.pose_2d, truth.camera)
-    return _reprojection_errors(pred, root, truth).argmin(2)
+    return reprojection_errors(pred, root, truth).argmin(2)
 
 
-def _reprojection_errors(pred: Tensor, root: Tensor, truth: Batch) -> Tensor:
+def reprojection_errors(pred: Tensor, root: Tensor, truth: Batch) -> Tensor:
     """``[B, K, H, F, J]``: squared distance of projected joints from the 2D input; root ``[B, 1 or K, F, 3]``."""
     assert truth.camera is not None
     in_camera = pred + root[:, :, None, :, None]

@@ -20,9 +20,8 @@ from bench.data.windows import Windows
 from bench.devices import autocast
 from bench.protocol.aggregation import (
     P_AGG,
-    Aggregation,
     aggregate_errors,
-    all_aggregations,
+    computed_aggregations,
     p_agg,
     single_errors,
 )
@@ -42,12 +41,14 @@ class EvalSetting(NamedTuple):
     Attributes:
         hypotheses, steps: H and K.
         overlap, call: ``count_overlap`` and ``p_best_calls`` of ``EvaluationSpec``.
+        named: aggregations that are computed on request only.
     """
 
     hypotheses: int = 1
     steps: int = 1
     overlap: bool = False
     call: int | None = None
+    named: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -90,7 +91,7 @@ def evaluate(
     device = torch.device(device)
     size = batch_windows or windows_per_call(max(h for h, _ in runs) * lifter.frames, device)
     batches = _batches(windows, indices, size, {setting.call for setting in wanted})
-    metrics, aggregations = all_metrics(), all_aggregations()
+    metrics = all_metrics()
     answer = P_AGG.name if lifter.probabilistic else None
     collectors = {setting: Collector(windows.skeleton, answer, metrics) for setting in wanted}
     left = lifter.context[0]
@@ -100,7 +101,7 @@ def evaluate(
         ):
             truth = replace(batch, pose_2d=batch.pose_2d[:, left : left + lifter.frames])
             read = {key: one for key, one in collectors.items() if (key.hypotheses, key.steps) in pairs}
-            _collect(read, pred, truth, lifter, windows, rows, metrics, aggregations)
+            _collect(read, pred, truth, lifter, windows, rows, metrics)
     results = {setting: collector.result(setting.steps, windows) for setting, collector in collectors.items()}
     return {setting: results[its] for setting, its in served.items()}
 
@@ -230,17 +231,17 @@ def _collect(
     windows: Windows,
     rows: np.ndarray,
     metrics: Sequence[Metric],
-    aggregations: Sequence[Aggregation],
 ) -> None:
     """Hand the errors of one prediction to the collectors of all settings that are read off it."""
     assert truth.pose_3d is not None
-    for overlap, call in dict.fromkeys((setting.overlap, setting.call) for setting in collectors):
-        members = [setting for setting in collectors if (setting.overlap, setting.call) == (overlap, call)]
+    for overlap, call, named in dict.fromkeys(setting[2:] for setting in collectors):
+        members = [setting for setting in collectors if setting[2:] == (overlap, call, named)]
         counts = windows.counts(rows, overlap)
         if lifter.probabilistic:
             counted = torch.from_numpy(counts).to(pred.device)
             calls = None if call is None else torch.from_numpy(_call_numbers(windows, rows, call)).to(pred.device)
             prefixes = sorted({setting.hypotheses for setting in members})
+            aggregations = computed_aggregations(named)
             by_prefix = aggregate_errors(pred, truth, counted, prefixes, calls, metrics, aggregations)
         else:
             by_prefix = {1: single_errors(pred, truth.pose_3d, metrics)}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.config.registry import AGGREGATIONS, METRICS
-from bench.protocol.aggregation import Aggregation, all_aggregations
+from bench.protocol.aggregation import Aggregation, all_aggregations, computed_aggregations
 from bench.protocol.metrics import all_metrics
 
 
@@ -14,12 +14,12 @@ def kept_aggregations(named: Sequence[str]) -> tuple[str, ...]:
     """The aggregations whose values a record keeps.
 
     Args:
-        named: ``EvaluationSpec.aggregations``. Where these are the suite's own, as by default, those of installed
-            packages are kept too.
+        named: ``EvaluationSpec.aggregations``. Where these are the suite's usual ones, as by default, those of
+            installed packages are kept too.
     """
-    if tuple(named) != tuple(AGGREGATIONS.own):
+    if tuple(named) != AGGREGATIONS.usual:
         return tuple(dict.fromkeys(named))
-    return tuple(entry.name for entry in all_aggregations())
+    return tuple(entry.name for entry in computed_aggregations())
 
 
 def plugin_identity(named: Sequence[str]) -> dict[str, Any]:
@@ -37,13 +37,16 @@ def plugin_identity(named: Sequence[str]) -> dict[str, Any]:
     return {"plug-ins": found} if metrics or aggregations else {}
 
 
-def cost_plugin_identity(probabilistic: bool) -> dict[str, Any]:
-    """What the identity of a measurement says of other packages: the aggregations whose time is measured too.
+def cost_plugin_identity(named: Sequence[str]) -> dict[str, Any]:
+    """What the identity of a measurement says of aggregations whose time is measured too: all but the usual ones.
 
     Args:
-        probabilistic: whether the method has hypotheses.
+        named: ``EvaluationSpec.aggregations``; () for a deterministic method, which has none.
     """
-    timed = [entry for entry in _from_plugins() if probabilistic and entry.kind == "deployable"]
+    if not named:
+        return {}
+    further = [entry for entry in computed_aggregations(named) if entry.name in AGGREGATIONS.on_request]
+    timed = [entry for entry in [*_from_plugins(), *further] if entry.kind == "deployable"]
     return {"plug-ins": {entry.name: entry.version for entry in timed}} if timed else {}
 
 

@@ -22,7 +22,7 @@ def test_every_declared_file_expands():
 
 def test_sampling_is_the_full_grid():
     grid = {(e.method.name, e.evaluation.hypotheses, e.evaluation.steps) for e in read("sampling").expand()}
-    assert grid == {(m, h, k) for m in ("d3dp", "finepose") for h in (1, 5, 10) for k in (1, 3, 5)}
+    assert grid == {(m, h, k) for m in ("d3dp", "finepose", "fmpose3d") for h in (1, 5, 10) for k in (1, 3, 5)}
 
 
 def test_tiny_overrides_hold_at_tiny_only_and_yield_to_the_user():
@@ -173,7 +173,8 @@ def test_a_word_stands_for_methods_of_the_registry(tmp_path):
         return list(read(str(path)).axes["method.name"])
 
     assert methods("every") == METHODS.names()
-    assert methods("[tcn, every with hypotheses]") == ["tcn", "diffpose", "d3dp", "finepose"]
+    drawing = ["diffpose", "d3dp", "ktpformer_diffusion", "fmpose3d", "finepose"]
+    assert methods("[tcn, every with hypotheses]") == ["tcn", *drawing]
     assert methods("core") == ["tcn", "mixste", "d3dp", "finepose"]
     assert methods("core with hypotheses") == ["d3dp", "finepose"]
     assert methods("plugins") == methods("sampling plugins") == []

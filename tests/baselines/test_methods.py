@@ -48,6 +48,7 @@ def batch(lifter: Lifter, frames: int, windows: int = 3) -> Batch:
         ("Walking", "Eating", "Walking")[:windows],
         torch.arange(windows),
         pose_3d,
+        trajectory=torch.tensor([0.1, -0.2, 4.5]).expand(windows, frames, 3),
         camera=torch.tensor([[2.3, 2.3, 0, 0, 0, 0, 0, 0, 0]]).expand(windows, -1),
         confidence=confidence,
     )
@@ -64,7 +65,9 @@ def part(data: Batch, first: int) -> Batch:
         for field in fields(data)
         if isinstance(value := getattr(data, field.name), torch.Tensor)
     }
-    return replace(Batch(actions=data.actions[first:], **kept), pose_3d=None, random_3d=None, camera=None)
+    return replace(
+        Batch(actions=data.actions[first:], **kept), pose_3d=None, trajectory=None, random_3d=None, camera=None
+    )
 
 
 @pytest.mark.parametrize("cls", METHODS)

@@ -19,6 +19,12 @@ def test_halving_replaces_every_fifth_decay() -> None:
     assert learning_rate("halving", 1.0, 0.95, 95 / 361 * 19, 19) == rates[5], "rounding does not lose an epoch"
 
 
+def test_fifths_replaces_every_fifth_decay_by_a_smaller_one() -> None:
+    rates = [learning_rate("fifths", 1e-3, 0.98, epoch, 79) for epoch in range(12)]
+    factors = [after / before for before, after in pairwise(rates)]
+    assert factors == pytest.approx([0.98] * 4 + [0.8] + [0.98] * 4 + [0.8] + [0.98])
+
+
 def test_cosine_ends_at_its_floor() -> None:
     assert learning_rate("cosine", 0.01, 1e-3, 0, 80) == pytest.approx(0.01)
     assert learning_rate("cosine", 0.01, 1e-3, 80, 80) == pytest.approx(1e-5)

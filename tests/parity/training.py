@@ -166,17 +166,23 @@ def training_case(compute: Callable[[Vectors], Outputs]) -> Case:
     return Case(compute, LIMITS, update_limits=UPDATE_LIMITS)
 
 
-def recorded_training(vectors: Vectors, adapter: CheckpointAdapter, lifter: Lifter, probe: Probe) -> Outputs:
+def recorded_training(
+    vectors: Vectors,
+    adapter: CheckpointAdapter,
+    lifter: Lifter,
+    probe: Probe,
+    data: tuple[Windows, np.ndarray] | None = None,
+) -> Outputs:
     """The recorded steps, done by the suite's trainer.
 
     Args:
         vectors: of the file.
         adapter, lifter: of the method; ``lifter`` gets the weights that follow from the file's names.
         probe: what ``lifter`` predicts of the file's probe.
+        data: windows, and their rows in the order of training; None where the file states its sequences.
     """
     lifter.load_state_dict(vectors.weights(adapter))
-    windows = training_windows(sequences(vectors, lifter.skeleton.root), lifter, flip=True)
-    rows = _rows(windows, vectors.array("windows"))
+    windows, rows = data or _stated(vectors, lifter)
     of_epoch = int(vectors.array("batch_sizes")[: vectors.config["steps_per_epoch"]].sum())
     epochs = [rows[first : first + of_epoch] for first in range(0, len(rows), of_epoch)]
     recipe = fill_in(TrainingSpec(), published_recipe(vectors, lifter, len(epochs)))
@@ -192,12 +198,18 @@ def recorded_training(vectors: Vectors, adapter: CheckpointAdapter, lifter: Lift
     return recorder.run(training)
 
 
+def _stated(vectors: Vectors, lifter: Lifter) -> tuple[Windows, np.ndarray]:
+    """The windows of the sequences that the file states, and their rows in the order of training."""
+    windows = training_windows(sequences(vectors, lifter.skeleton.root), lifter, flip=True)
+    return windows, _rows(windows, vectors.array("windows"))
+
+
 def published_recipe(vectors: Vectors, lifter: Lifter, epochs: int) -> Recipe:
     """The method's published recipe, with the numbers that the file states."""
     config, stated = vectors.config, vectors.config["optimizer"]
     plain = Recipe(
         epochs=config.get("epochs", epochs),
-        batch_frames=config["batch"] * lifter.train_frames,
+        batch_frames=int(vectors.array("batch_sizes").max()) * lifter.train_frames,
         learning_rate=stated["lr"],
         decay=stated["lr_decay"],
         weight_decay=stated["weight_decay"],
@@ -210,12 +222,13 @@ def sequences(vectors: Vectors, root: int) -> list[Sequence]:
     ends = np.cumsum(vectors.array("sequence_lengths"))[:-1]
     all_2d, all_3d = (np.split(vectors.array(f"sequences_{of}"), ends) for of in ("2d", "3d"))
     return [
-        _sequence(pose_2d, pose_3d, root, f"{_action(vectors, number)} {number}")
+        sequence_of(pose_2d, pose_3d, root, f"{_action(vectors, number)} {number}")
         for number, (pose_2d, pose_3d) in enumerate(zip(all_2d, all_3d, strict=True))
     ]
 
 
-def _sequence(pose_2d: np.ndarray, pose_3d: np.ndarray, root: int, action: str) -> Sequence:
+def sequence_of(pose_2d: np.ndarray, pose_3d: np.ndarray, root: int, action: str) -> Sequence:
+    """A sequence of poses whose row of the root holds its path in camera space."""
     relative = pose_3d.copy()
     relative[:, root] = 0
     camera = np.array([2, 2, 0, 0, 0, 0, 0, 0, 0], dtype=np.float32)

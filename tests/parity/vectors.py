@@ -65,7 +65,8 @@ class Case:
             otherwise.
         reason: why these are not compared.
         update_limits: regular expression for a parameter's whole published name, and the limit of its entry in
-            ``update_norms*``, where that is another one; None for entries that are rounding noise.
+            ``update_norms*``, where that is another one; None for entries that are rounding noise, which say
+            nothing in ``param_norms*`` either.
     """
 
     compute: Callable[[Vectors], Outputs]
@@ -80,15 +81,11 @@ class Case:
 
     def limits_of_entries(self, array: str, config: dict[str, Any]) -> dict[int, Limit | None]:
         """Place of an entry → its limit, where that is not the array's."""
-        if not array.startswith("update_norms"):
+        if not array.startswith(("update_norms", "param_norms")):
             return {}
+        limits = [pair for pair in self.update_limits if array.startswith("update_norms") or pair[1] is None]
         places = enumerate(config.get("grad_param_names", []))
-        found = [
-            (place, limit)
-            for place, name in places
-            for key, limit in self.update_limits
-            if re.fullmatch(key, name)
-        ]
+        found = [(place, limit) for place, name in places for key, limit in limits if re.fullmatch(key, name)]
         return dict(reversed(found))
 
 
@@ -181,6 +178,12 @@ def first_input(module: nn.Module, seen: Outputs, name: str) -> None:
     module.register_forward_pre_hook(keep)
 
 
+FIRST_VALUES = {"M": 1, "layer_scale_1": 0.5, "layer_scale_2": 0.5}
+"""Last word of a name → mean of its weights, where it is not 0: factors of nodes and of residuals."""
+GAINS = {"PA": 5, "adj2": 5, "B": 50}
+"""Last word of a name → factor on its weights: learned parts of graphs, random frequencies."""
+
+
 def weight_from_name(name: str, shape: list[int]) -> np.ndarray:
     """The golden vectors' recipe: a weight drawn from its name, float32 (int64 0 for a batch counter)."""
     last = name.split(".")[-1]
@@ -188,6 +191,8 @@ def weight_from_name(name: str, shape: list[int]) -> np.ndarray:
         return np.zeros(shape, np.int64)
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     drawn = rng.standard_normal(tuple(shape)).astype(np.float32) * np.float32(0.02)
+    if last in FIRST_VALUES:
+        return np.float32(FIRST_VALUES[last]) + drawn
     if last == "A_hat":
         return np.eye(shape[0], dtype=np.float32) + drawn
     if last == "a_2" or (len(shape) == 1 and name.endswith(".weight")):
@@ -199,8 +204,10 @@ def weight_from_name(name: str, shape: list[int]) -> np.ndarray:
 
 def _gain(name: str, last: str, shape: tuple[int, ...]) -> float:
     """Factor on a weight of standard deviation 0.02."""
-    if last == "PA":
-        return 5
+    if last in GAINS:
+        return GAINS[last]
+    if last == "W" and len(shape) == 3:
+        return 1 / (0.02 * np.sqrt(shape[1]))
     if len(shape) == 1 or (last == "bias" and shape[:2] == (1, 1)):
         return 1
     if not name.endswith("weight") or name.endswith("token_embedding.weight"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.protocol.aggregation import all_aggregations
+from bench.protocol.aggregation import computed_aggregations
 from bench.results.record import Record
 from bench.sweep.run import run
 from tests.bench.toy import Toy
@@ -25,7 +25,7 @@ def test_a_record_carries_its_conditions(store):
     assert record.conditions.selection == "validation"
     assert record.input_frames == wanted.build().input_frames
     kinds = {value.aggregation: value.kind for value in record.values}
-    assert kinds == {entry.name: entry.kind for entry in all_aggregations()}
+    assert kinds == {entry.name: entry.kind for entry in computed_aggregations()}
     best = record.value("mpjpe", "J-Best")
     assert best is not None
     assert best.low <= best.action_mean <= best.high

@@ -76,11 +76,15 @@ def test_kinds() -> None:
         "P-Agg": ("deployable", ()),
         "P-Median": ("deployable", ()),
         "J-Fit": ("deployable", ()),
+        "RPEA-Fit": ("deployable", ()),
         "J-Agg": ("assisted", ("root trajectory",)),
+        "RPEA": ("assisted", ("root trajectory",)),
         "P-Best": ("oracle", ("pose",)),
         "J-Best": ("oracle", ("pose",)),
     }
-    assert [name for name, (kind, _) in kinds.items() if kind == "deployable"] == list(deployable_poses())
+    deployable = [name for name, (kind, _) in kinds.items() if kind == "deployable"]
+    assert deployable == list(deployable_poses(["RPEA-Fit"]))
+    assert list(deployable_poses()) == ["P-Agg", "P-Median", "J-Fit"], "RPEA-Fit is timed where it is named"
 
 
 @settings(max_examples=25, deadline=None)

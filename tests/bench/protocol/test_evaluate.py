@@ -14,7 +14,7 @@ from torch import Tensor
 from bench.config.registry import METHODS
 from bench.data.sequence import Sequence
 from bench.data.windows import Windows, evaluation_windows, training_windows
-from bench.protocol.aggregation import all_aggregations
+from bench.protocol.aggregation import computed_aggregations
 from bench.protocol.evaluate import EvalSetting, assemble_batches, evaluate, shared_samples
 from bench.protocol.frame_errors import FrameErrors, takes
 from bench.protocol.metrics import acceleration_error, all_metrics, mpjpe, mpjve
@@ -207,12 +207,21 @@ def test_some_windows(windows: Windows) -> None:
         np.testing.assert_allclose(frames, whole.frames[name][chosen], rtol=1e-4)
 
 
+def test_aggregations_on_request_are_computed_where_they_are_named(windows: Windows) -> None:
+    usual, named = EvalSetting(3, 2), EvalSetting(3, 2, named=("RPEA",))
+    found = evaluate(Guess(), windows, np.arange(len(windows)), SAMPLING, [usual, named], "cpu")
+    further = found[named].frames.keys() - found[usual].frames.keys()
+    assert further == {(metric, "RPEA") for metric, name in found[usual].frames if name == "P-Agg"}
+    (value,) = (v for v in summarise(found[named]) if (v.metric, v.aggregation, v.step) == ("mpjpe", "RPEA", 2))
+    assert (value.kind, value.looks_at.names) == ("assisted", ("root trajectory",))
+
+
 def test_summary(windows: Windows) -> None:
     errors = run(Guess(), windows, [(3, 2)])[3, 2]
     values = summarise(errors)
     assert len(values) == 4 * 6 * 2 + 5
     kinds = {value.aggregation: value.kind for value in values}
-    assert kinds == {entry.name: entry.kind for entry in all_aggregations()}
+    assert kinds == {entry.name: entry.kind for entry in computed_aggregations()}
     value = next(v for v in values if (v.metric, v.aggregation, v.step) == ("p_mpjpe", "J-Agg", 2))
     frames = errors.frames["p_mpjpe", "J-Agg"]
     actions = np.array(errors.actions)[errors.sequence]

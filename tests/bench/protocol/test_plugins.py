@@ -117,14 +117,14 @@ def test_they_are_computed_for_every_evaluation(installed: None) -> None:
     infos = metric_infos(values)
     assert (infos["worst"].title, infos["worst"].unit, infos["worst"].version) == ("Worst joint", "mm", 3)
     assert infos["within"].higher_is_better
-    assert list(dict.fromkeys(value.aggregation for value in values)) == [*AGGREGATIONS.own, "First", "J-Worst"]
+    assert list(dict.fromkeys(value.aggregation for value in values)) == [*AGGREGATIONS.usual, "First", "J-Worst"]
 
 
 def test_records_hold_and_describe_them(
     installed: None, toy_suite: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    store, wanted = Store(tmp_path / "store"), job(evaluation={"aggregations": list(AGGREGATIONS.own)})
+    store, wanted = Store(tmp_path / "store"), job(evaluation={"aggregations": list(AGGREGATIONS.usual)})
     outcome = run([wanted], store, "cpu", Local(store.root, threads=1))
     record = Store(store.root).records()[wanted.id]
     assert not outcome.failures
@@ -146,7 +146,7 @@ def test_identities_tell_evaluations_with_them_from_those_without(
     asked = parse({"method": {"name": "toy"}, "data": {"name": "toy", "detections": "gt"}})
     before = resolve(asked)
     cost_before = before.cost_id
-    assert plugin_identity(tuple(AGGREGATIONS.own)) == {}
+    assert plugin_identity(AGGREGATIONS.usual) == {}
     install(tmp_path / "one", monkeypatch, METRIC_POINTS, {})
     assert plugin_identity(()) == {
         "plug-ins": {"metrics": {"flat": 1, "jerk": 1, "within": 1, "worst": 3}, "aggregations": {}}
@@ -163,7 +163,7 @@ def test_identities_tell_evaluations_with_them_from_those_without(
 
 
 def test_aggregations_are_kept_where_all_are_or_where_they_are_named(installed: None) -> None:
-    assert kept_aggregations(tuple(AGGREGATIONS.own)) == (*AGGREGATIONS.own, "First", "J-Worst")
+    assert kept_aggregations(AGGREGATIONS.usual) == (*AGGREGATIONS.usual, "First", "J-Worst")
     assert kept_aggregations(("P-Agg",)) == ("P-Agg",)
     named = parse({"evaluation": {"aggregations": ["P-Agg", "First"]}}).evaluation.aggregations
     assert kept_aggregations(named) == ("P-Agg", "First")
