@@ -163,6 +163,10 @@ def weight_from_name(name: str, shape: list[int]) -> np.ndarray:
         return np.zeros(shape, np.int64)
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     drawn = rng.standard_normal(tuple(shape)).astype(np.float32) * np.float32(0.02)
+    if last == "M":
+        return np.float32(1) + drawn
+    if last.startswith("layer_scale_"):
+        return np.float32(0.5) + drawn
     if last == "A_hat":
         return np.eye(shape[0], dtype=np.float32) + drawn
     if last == "a_2" or (len(shape) == 1 and name.endswith(".weight")):
@@ -174,8 +178,12 @@ def weight_from_name(name: str, shape: list[int]) -> np.ndarray:
 
 def _gain(name: str, last: str, shape: tuple[int, ...]) -> float:
     """Factor on a weight of standard deviation 0.02."""
-    if last == "PA":
+    if last in ("PA", "adj2"):
         return 5
+    if last == "B":
+        return 50
+    if last == "W" and len(shape) == 3:
+        return 1 / (0.02 * np.sqrt(shape[1]))
     if len(shape) == 1 or (last == "bias" and shape[:2] == (1, 1)):
         return 1
     if not name.endswith("weight") or name.endswith("token_embedding.weight"):

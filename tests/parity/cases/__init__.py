@@ -15,11 +15,13 @@ from tests.parity.cases import (
     metrics,
     mhformer,
     mixste,
+    motionagformer,
     motionbert,
     poseformerv2,
     pstmo,
     ranger,
     tcn,
+    tcpformer,
     windows,
 )
 from tests.parity.vectors import Case
@@ -34,11 +36,13 @@ SUBJECTS = (
     metrics,
     mhformer,
     mixste,
+    motionagformer,
     motionbert,
     poseformerv2,
     pstmo,
     ranger,
     tcn,
+    tcpformer,
     windows,
 )
 CASES: dict[str, Case] = {name: case for module in SUBJECTS for name, case in module.CASES.items()}
