@@ -6,8 +6,9 @@ separately, as in ``models.layers.transformer``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -144,6 +145,7 @@ class StreamsLifter(DeterministicLifter):
     """
 
     needs_confidence: ClassVar[bool] = True
+    published: ClassVar[Mapping[str, Any]] = {"rate_per": "epoch", "batches": "full", "mirrored": "half"}
 
     def __init__(self, config: StreamsConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
