@@ -67,10 +67,13 @@ class Denoiser(Lifter):
     def training_loss(self, batch: Batch) -> Tensor:
         """Mean joint distance between the clean pose and its estimate from a random timestep."""
         assert batch.pose_3d is not None
-        times = torch.randint(0, TIMESTEPS, (len(batch),))
-        noise = torch.randn_like(batch.pose_3d)
+        times, noise = self.draw(batch.pose_3d)
         estimate = self.denoise_diffused(batch.pose_2d, batch.actions, batch.pose_3d, times, noise)
         return mean_joint_distance(estimate, batch.pose_3d)
+
+    def draw(self, pose_3d: Tensor) -> tuple[Tensor, Tensor]:
+        """The timestep of every window ``[B]`` (on the CPU), and noise like poses ``[B, F, J, 3]``."""
+        return torch.randint(0, TIMESTEPS, (len(pose_3d),)), torch.randn_like(pose_3d)
 
     @torch.no_grad()
     def predict(self, batch: Batch, sampling: Sampling) -> Tensor:

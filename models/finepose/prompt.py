@@ -115,6 +115,11 @@ class PromptLearning(nn.Module):
         """
         return self.refine(actions) if torch.is_grad_enabled() else self.refined.get(actions, self.refine)
 
+    def train(self, mode: bool = True) -> PromptLearning:
+        """Switch between training and evaluation; before that, an optimiser may have changed the parameters."""
+        self.refined.clear()
+        return super().train(mode)
+
     def refine(self, actions: list[str]) -> tuple[Tensor, Tensor]:
         """What ``forward`` gives, not taken from the cache."""
         if self.constant:

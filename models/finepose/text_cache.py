@@ -12,12 +12,19 @@ Results = TypeVar("Results", bound=tuple[Tensor, ...])
 
 
 class TextCache:
-    """Tensors by text, dropped as soon as a parameter that they were computed from changes or moves."""
+    """Tensors by text, dropped as soon as a parameter that they were computed from changes or moves.
+
+    A fused optimiser changes parameters unnoticed; after its steps, ``clear`` has to be called.
+    """
 
     def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
         self._parameters = list(parameters)
         self._state: list[tuple[int, int]] = []
         self._results: dict[str, tuple[Tensor, ...]] = {}
+
+    def clear(self) -> None:
+        """Drop all of them."""
+        self._results = {}
 
     def get(self, texts: list[str], compute: Callable[[list[str]], Results]) -> Results:
         """What ``compute`` gives for texts, one row a text; computed for new ones only, without gradients.

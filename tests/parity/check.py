@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from models.errors import InputError
 from tests.parity.cases import CASES
-from tests.parity.vectors import Case, Limit, Limits, NotInstalledError, Outputs, Vectors
+from tests.parity.vectors import Case, Limit, NotInstalledError, Outputs, Vectors
 
 Status = Literal["ok", "too different", "failed", "unknown", "skipped", "not ours"]
 
@@ -106,7 +106,8 @@ def _checks(vectors: Vectors, case: Case, outputs: Outputs, missing: ArrayCheck)
         if name in outputs:
             output = outputs[name]
             ours = np.asarray(output.detach() if isinstance(output, Tensor) else output)
-            checks.append(compare(missing.file, name, ours, vectors.stored(name), _limit(case.limits, name)))
+            limit, others = case.limit_of(name), case.limits_of_entries(name, vectors.config)
+            checks.append(compare(missing.file, name, ours, vectors.stored(name), limit, others))
         elif re.fullmatch(case.not_ours, name):
             checks.append(replace(missing, array=name, status="not ours", note=case.reason))
         elif name not in vectors.read:
@@ -114,17 +115,26 @@ def _checks(vectors: Vectors, case: Case, outputs: Outputs, missing: ArrayCheck)
     return checks
 
 
-def _limit(limits: Limits, array: str) -> Limit:
-    return next((limit for pattern, limit in limits if re.fullmatch(pattern, array)), Limit(0))
+def compare(
+    file: str,
+    array: str,
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    limit: Limit,
+    others: Mapping[int, Limit | None] | None = None,
+) -> ArrayCheck:
+    """Hold our array to the stored one: equal shape, and differences within the limit.
 
-
-def compare(file: str, array: str, ours: np.ndarray, theirs: np.ndarray, limit: Limit) -> ArrayCheck:
-    """Hold our array to the stored one: equal shape, and differences within the limit."""
+    ``others`` has the limits of entries with another one, by their place; None for an entry that says nothing.
+    """
     if ours.shape != theirs.shape:
         return ArrayCheck(file, array, "too different", math.inf, limit, f"shape {ours.shape}, not {theirs.shape}")
     difference = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
-    allowed = limit.absolute + limit.relative * np.abs(theirs.astype(np.float64))
-    if array.endswith("grad_norms"):
+    allowed = limit.of(theirs)
+    for place, other in (others or {}).items():
+        allowed[place] = other.of(theirs[place]) if other else 0
+        difference[place] *= other is not None
+    if re.fullmatch(r".*grad_norms(_step\d+)?", array):
         noise = ROUNDING * theirs.max(initial=0)
         allowed[(theirs >= 0) & (theirs < noise)] += noise
     status: Status = "ok" if bool((difference <= allowed).all()) else "too different"

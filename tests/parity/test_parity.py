@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from baselines.mixste import MixSTE
 from tests import GOLDEN, ROOT, SHARED
 from tests.parity.__main__ import main
 from tests.parity.check import ArrayCheck, check_file, compare, markdown
-from tests.parity.vectors import Limit, weight_from_name
+from tests.parity.vectors import Case, Limit, weight_from_name
 
 PARITY = SHARED / "parity"
 
@@ -112,6 +113,24 @@ def test_nan_and_wrong_shapes_are_found(tmp_path: Path) -> None:
     found = statuses(path)
     assert found["out_total"] == found["out_grad"] == "too different"
     assert found["out_velocity"] == "ok"
+
+
+def test_steps_of_another_recipe_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MixSTE, "published", {**MixSTE.published, "gradient": "plain"})
+    found = statuses(GOLDEN / "train_mixste.npz")
+    different = {array for array, status in found.items() if status == "too different"}
+    assert {"gradient_factor", "grad_norm", "loss", "update_norms_step12", "probe_out_step12"} <= different
+    assert found["x_2d"] == found["lr"] == found["probe_out_start"] == "ok"
+
+
+def test_a_parameter_may_have_a_limit_of_its_own() -> None:
+    case = Case(lambda vectors: {}, update_limits=((r"a\.key", None), (r"a\..*", Limit(0.5))))
+    others = case.limits_of_entries("update_norms_step6", {"grad_param_names": ["a.key", "a.value", "b.key"]})
+    assert others == {0: None, 1: Limit(0.5)}
+    assert case.limits_of_entries("grad_norms_step6", {"grad_param_names": ["a.key"]}) == {}
+    stored, ours = np.ones(3), np.array([9.0, 1.4, 1.0])
+    assert compare("", "update_norms_step6", ours, stored, Limit(0), others).status == "ok"
+    assert compare("", "update_norms_step6", ours[::-1], stored, Limit(0), others).status == "too different"
 
 
 def test_unknown_arrays_and_files_are_reported(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ file's size, whatever that is, and returns its own outputs under the names of th
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +37,10 @@ class Limit:
     absolute: float
     relative: float = 0.0
 
+    def of(self, stored: np.ndarray) -> np.ndarray:
+        """The allowed difference of every value."""
+        return self.absolute + self.relative * np.abs(stored.astype(np.float64))
+
     def __str__(self) -> str:
         parts = [f"{self.absolute:.0e}"] if self.absolute else []
         parts += [f"{self.relative:.0e} relative"] if self.relative else []
@@ -59,12 +64,32 @@ class Case:
         not_ours: regular expression for the whole name of arrays that describe something that this suite does
             otherwise.
         reason: why these are not compared.
+        update_limits: regular expression for a parameter's whole published name, and the limit of its entry in
+            ``update_norms*``, where that is another one; None for entries that are rounding noise.
     """
 
     compute: Callable[[Vectors], Outputs]
     limits: Limits = ()
     not_ours: str = ""
     reason: str = ""
+    update_limits: tuple[tuple[str, Limit | None], ...] = ()
+
+    def limit_of(self, array: str) -> Limit:
+        """The limit of an array."""
+        return next((limit for pattern, limit in self.limits if re.fullmatch(pattern, array)), Limit(0))
+
+    def limits_of_entries(self, array: str, config: dict[str, Any]) -> dict[int, Limit | None]:
+        """Place of an entry → its limit, where that is not the array's."""
+        if not array.startswith("update_norms"):
+            return {}
+        places = enumerate(config.get("grad_param_names", []))
+        found = [
+            (place, limit)
+            for place, name in places
+            for key, limit in self.update_limits
+            if re.fullmatch(key, name)
+        ]
+        return dict(reversed(found))
 
 
 class Vectors:

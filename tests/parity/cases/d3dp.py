@@ -15,6 +15,7 @@ from models.diffusion.process import cosine_schedule, q_sample, visited_times
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 from tests.parity.cases import mixste
+from tests.parity.training import RecordedDraws, recorded_training, training_case
 from tests.parity.vectors import GRADIENTS, Case, Limit, Limits, Outputs, Vectors, loss_and_gradients
 
 DENOISER_LIMITS: Limits = (GRADIENTS, (r"x_2d_flip", Limit(0)), (r"preds", Limit(1e-4)))
@@ -88,8 +89,33 @@ def _noise_between(current: Tensor, clean: Tensor, share: Tensor) -> Tensor:
     return ((1 / share) ** 0.5 * current.double() - clean) / (1 / share - 1) ** 0.5
 
 
+class RecordedD3DP(RecordedDraws, D3DP):
+    """D3DP with recorded draws."""
+
+
+def training(vectors: Vectors) -> Outputs:
+    """The recorded optimiser steps."""
+    size = DenoiserConfig(**mixste.trunk_size(vectors), scale=vectors.config.get("scale", 1.0), drop_path=0)
+    lifter = RecordedD3DP(size, skeleton_of(vectors.config))
+    return denoiser_training(vectors, ADAPTER, lifter, actions=())
+
+
+def denoiser_training(
+    vectors: Vectors, adapter: CheckpointAdapter, lifter: RecordedDraws, actions: tuple[str, ...]
+) -> Outputs:
+    """The recorded optimiser steps of a denoiser, with the action words of the probe's windows."""
+    lifter.recorded_times, lifter.recorded_noise = vectors["t"], vectors["noise"]
+    probed = [vectors[name] for name in ("probe_2d", "probe_3d", "probe_t")]
+
+    def probe() -> Tensor:
+        return lifter.denoise(lifter.condition(probed[0], actions), probed[1][:, None], probed[2])[:, 0]
+
+    return recorded_training(vectors, adapter, lifter, probe)
+
+
 CASES = {
     "D3DP denoiser": Case(d3dp, LIMITS),
     "D3DP sampler (flip)": Case(d3dp, LIMITS),
+    "D3DP training": training_case(training),
     "diffusion schedule": Case(schedule, LIMITS),
 }

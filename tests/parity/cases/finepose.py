@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +15,10 @@ from models.text.bpe import clip_tokens
 from models.text.encoder import CONTEXT
 from models.text.tower import TextTower, TowerSize
 from tests.parity.cases import d3dp, mixste
+from tests.parity.training import RecordedDraws, training_case
 from tests.parity.vectors import Case, Limit, Limits, NotInstalledError, Outputs, Vectors
+
+SomeFinePOSE = TypeVar("SomeFinePOSE", bound=FinePOSE)
 
 LIMITS: Limits = (
     *d3dp.DENOISER_LIMITS,
@@ -28,7 +32,7 @@ LIMITS: Limits = (
 def finepose(vectors: Vectors) -> Outputs:
     """As D3DP, with the text path, the text cross-attention, and windows that are lifted alone."""
     config = vectors.config
-    lifter = _finepose(vectors)
+    lifter = _finepose(vectors, FinePOSE).eval()
     actions = tuple(config["actions"]) if lifter.uses_action else ("",) * config.get("batch", 2)
     outputs: Outputs = {}
     assert lifter.prompts is not None
@@ -44,7 +48,17 @@ def finepose(vectors: Vectors) -> Outputs:
     return outputs | d3dp.denoiser(vectors, ADAPTER, lifter, actions)
 
 
-def _finepose(vectors: Vectors) -> FinePOSE:
+class RecordedFinePOSE(RecordedDraws, FinePOSE):
+    """FinePOSE with recorded draws."""
+
+
+def training(vectors: Vectors) -> Outputs:
+    """The recorded optimiser steps."""
+    lifter = _finepose(vectors, RecordedFinePOSE)
+    return d3dp.denoiser_training(vectors, ADAPTER, lifter, tuple(vectors.config["probe_actions"]))
+
+
+def _finepose(vectors: Vectors, method: type[SomeFinePOSE]) -> SomeFinePOSE:
     config = vectors.config
     texts = list(config["part_texts"]) + (config["actions"] if "action_tokens" in vectors else [])
     arrays = ["part_tokens", "action_tokens"] if "action_tokens" in vectors else ["part_tokens"]
@@ -53,12 +67,13 @@ def _finepose(vectors: Vectors) -> FinePOSE:
     clip = config["clip_text"]
     size = TowerSize(clip["width"], clip["layers"], clip["heads"], clip.get("vocab", TowerSize.vocabulary))
     options = mixste.trunk_size(vectors) | {"behaviour": "released", "scale": config.get("scale", 1.0)}
+    options["drop_path"] = 0
     if "text_encoder" in config:
         options |= {"text_layers": config["text_encoder"]["layers"], "text_heads": config["text_encoder"]["heads"]}
     tower = TextTower("clip", size, tokens.__getitem__)
-    lifter = FinePOSE(FinePOSEConfig(**options), d3dp.skeleton_of(config), tower)
+    lifter = method(FinePOSEConfig(**options), d3dp.skeleton_of(config), tower)
     lifter.load_state_dict(vectors.weights(ADAPTER))
-    return lifter.eval()
+    return lifter
 
 
 def _cross_attention(vectors: Vectors, lifter: FinePOSE, actions: tuple[str, ...]) -> Outputs:
@@ -102,6 +117,7 @@ def tokens(vectors: Vectors) -> Outputs:
 CASES = {
     "FinePOSE text path": Case(finepose, LIMITS),
     "FinePOSE denoiser": Case(finepose, LIMITS),
+    "FinePOSE training": training_case(training),
     "FinePOSE, 3DHP variant": Case(finepose, LIMITS),
     "CLIP byte-pair tokens": Case(tokens, LIMITS),
 }

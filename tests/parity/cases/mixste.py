@@ -11,6 +11,7 @@ from baselines.mixste import MixSTE, mixste_loss
 from baselines.published.mixste import ADAPTER
 from models.layers.transformer import TrunkConfig
 from models.losses import mean_joint_distance, temporal_consistency, velocity
+from tests.parity.training import recorded_training, training_case
 from tests.parity.vectors import GRADIENTS, Case, Limit, Limits, Outputs, Vectors, first_output, loss_and_gradients
 
 LIMITS: Limits = (GRADIENTS, (r"out_.*", Limit(1e-6)), (r".*", Limit(1e-5)))
@@ -68,4 +69,14 @@ def losses(vectors: Vectors) -> Outputs:
     }
 
 
-CASES = {"MixSTE": Case(mixste, LIMITS), "training losses": Case(losses, LIMITS)}
+def training(vectors: Vectors) -> Outputs:
+    """The recorded optimiser steps."""
+    lifter = MixSTE(TrunkConfig(**trunk_size(vectors), drop_path=0))
+    return recorded_training(vectors, ADAPTER, lifter, lambda: lifter.lift_windows(vectors["probe_2d"]))
+
+
+CASES = {
+    "MixSTE": Case(mixste, LIMITS),
+    "training losses": Case(losses, LIMITS),
+    "MixSTE training": training_case(training),
+}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from baselines.published.tcn import ADAPTER
-from baselines.tcn import TCNConfig, TemporalConvolutions
+from baselines.tcn import TCN, TCNConfig, TemporalConvolutions
 from models.losses import mean_joint_distance
+from tests.parity.training import recorded_training, training_case
 from tests.parity.vectors import GRADIENTS, Case, Limit, Limits, Outputs, Vectors
 
 LIMITS: Limits = (GRADIENTS, (r".*", Limit(1e-5)))
@@ -43,4 +44,12 @@ def _convolutions(vectors: Vectors, causal: bool) -> TemporalConvolutions:
     return network.eval()
 
 
-CASES = {"TCN": Case(tcn, LIMITS)}
+def training(vectors: Vectors) -> Outputs:
+    """The recorded optimiser steps."""
+    config = vectors.config
+    size = TCNConfig(filter_widths=tuple(config["filter_widths"]), channels=config["channels"], dropout=0)
+    lifter = TCN(size)
+    return recorded_training(vectors, ADAPTER, lifter, lambda: lifter.network.strided(vectors["probe_2d"]))
+
+
+CASES = {"TCN": Case(tcn, LIMITS), "TCN training": training_case(training)}
