@@ -166,17 +166,25 @@ def training_case(compute: Callable[[Vectors], Outputs]) -> Case:
     return Case(compute, LIMITS, update_limits=UPDATE_LIMITS)
 
 
-def recorded_training(vectors: Vectors, adapter: CheckpointAdapter, lifter: Lifter, probe: Probe) -> Outputs:
+def recorded_training(
+    vectors: Vectors,
+    adapter: CheckpointAdapter,
+    lifter: Lifter,
+    probe: Probe,
+    clips: tuple[list[Sequence], np.ndarray] | None = None,
+) -> Outputs:
     """The recorded steps, done by the suite's trainer.
 
     Args:
         vectors: of the file.
         adapter, lifter: of the method; ``lifter`` gets the weights that follow from the file's names.
         probe: what ``lifter`` predicts of the file's probe.
+        clips: the data set, and its windows ``[n, 4]`` in the order of training; None to read them from the file.
     """
     lifter.load_state_dict(vectors.weights(adapter))
-    windows = training_windows(sequences(vectors, lifter.skeleton.root), lifter, flip=True)
-    rows = _rows(windows, vectors.array("windows"))
+    made, wanted = clips or (sequences(vectors, lifter.skeleton.root), vectors.array("windows"))
+    windows = training_windows(made, lifter, flip=True)
+    rows = _rows(windows, wanted)
     of_epoch = int(vectors.array("batch_sizes")[: vectors.config["steps_per_epoch"]].sum())
     epochs = [rows[first : first + of_epoch] for first in range(0, len(rows), of_epoch)]
     recipe = fill_in(TrainingSpec(), published_recipe(vectors, lifter, len(epochs)))
@@ -197,7 +205,7 @@ def published_recipe(vectors: Vectors, lifter: Lifter, epochs: int) -> Recipe:
     config, stated = vectors.config, vectors.config["optimizer"]
     plain = Recipe(
         epochs=config.get("epochs", epochs),
-        batch_frames=config["batch"] * lifter.train_frames,
+        batch_frames=int(vectors.stored("batch_sizes").max()) * lifter.train_frames,
         learning_rate=stated["lr"],
         decay=stated["lr_decay"],
         weight_decay=stated["weight_decay"],

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+from torch import Tensor
+
 from baselines.motionagformer import MotionAGFormer, MotionAGFormerConfig, similar_frames
 from baselines.published.motionagformer import ADAPTER
+from bench.data.sequence import Sequence
 from models.inference import flip_average
 from models.losses import sequence_loss
+from models.skeleton import HUMAN36M
+from tests.parity.training import recorded_training, training_case
 from tests.parity.vectors import (
     GRADIENTS,
     Case,
@@ -75,4 +81,34 @@ def _lifter(vectors: Vectors) -> MotionAGFormer:
     return lifter.eval()
 
 
-CASES = {"MotionAGFormer": Case(motionagformer, LIMITS)}
+def training(vectors: Vectors) -> Outputs:
+    """The recorded optimiser steps; every clip of the file is a sequence of its own here, and is used once."""
+    lifter = _lifter(vectors)
+    mirrored = vectors.array("mirrored").astype(bool)
+    seen, target = (_plain(vectors[name], mirrored) for name in ("x", "target"))
+    clips = [_clip(number, *arrays) for number, arrays in enumerate(zip(seen, target, strict=True))]
+    first = np.zeros_like(mirrored, dtype=int)
+    windows = np.stack([np.arange(len(clips)), first, first + lifter.frames, mirrored], axis=1)
+    probe = vectors["probe"]
+    outputs = recorded_training(vectors, ADAPTER, lifter, lambda: lifter.lift_windows(probe), (clips, windows))
+    del outputs["target"]  # of the method: without the root's path, which the file's still has
+    return outputs
+
+
+def _plain(poses: Tensor, mirrored: np.ndarray) -> np.ndarray:
+    """Clips ``[n, F, J, 3]`` without the mirroring of the recorded training."""
+    poses[mirrored] = HUMAN36M.mirror(poses[mirrored])
+    return poses.numpy()
+
+
+def _clip(number: int, seen: np.ndarray, target: np.ndarray) -> Sequence:
+    """A sequence of 2D poses with confidence and of 3D poses with the root's path, both ``[F, J, 3]``."""
+    root = target[:, HUMAN36M.root]
+    camera = np.array([2, 2, 0, 0, 0, 0, 0, 0, 0], dtype=np.float32)
+    relative = target - root[:, None]
+    return Sequence(
+        "S1", f"Walking {number}", "camera", 50.0, seen[..., :2], relative, root, camera, 1000, 1000, seen[..., 2]
+    )
+
+
+CASES = {"MotionAGFormer": Case(motionagformer, LIMITS), "MotionAGFormer training": training_case(training)}
