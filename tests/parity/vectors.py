@@ -181,6 +181,12 @@ def first_input(module: nn.Module, seen: Outputs, name: str) -> None:
     module.register_forward_pre_hook(keep)
 
 
+FIRST_VALUES = {"M": 1, **{f"layer_scale_{number}": 0.5 for number in range(1, 9)}}
+"""Last word of a name → mean of its weights, where it is not 0: factors of nodes and of residuals."""
+GAINS = {"PA": 5, "adj2": 5, "B": 50}
+"""Last word of a name → factor on its weights: learned parts of graphs, random frequencies."""
+
+
 def weight_from_name(name: str, shape: list[int]) -> np.ndarray:
     """The golden vectors' recipe: a weight drawn from its name, float32 (int64 0 for a batch counter)."""
     last = name.split(".")[-1]
@@ -188,10 +194,8 @@ def weight_from_name(name: str, shape: list[int]) -> np.ndarray:
         return np.zeros(shape, np.int64)
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     drawn = rng.standard_normal(tuple(shape)).astype(np.float32) * np.float32(0.02)
-    if last == "M":
-        return np.float32(1) + drawn
-    if last.startswith("layer_scale_"):
-        return np.float32(0.5) + drawn
+    if last in FIRST_VALUES:
+        return np.float32(FIRST_VALUES[last]) + drawn
     if last == "A_hat":
         return np.eye(shape[0], dtype=np.float32) + drawn
     if last == "a_2" or (len(shape) == 1 and name.endswith(".weight")):
@@ -203,10 +207,8 @@ def weight_from_name(name: str, shape: list[int]) -> np.ndarray:
 
 def _gain(name: str, last: str, shape: tuple[int, ...]) -> float:
     """Factor on a weight of standard deviation 0.02."""
-    if last in ("PA", "adj2"):
-        return 5
-    if last == "B":
-        return 50
+    if last in GAINS:
+        return GAINS[last]
     if last == "W" and len(shape) == 3:
         return 1 / (0.02 * np.sqrt(shape[1]))
     if len(shape) == 1 or (last == "bias" and shape[:2] == (1, 1)):
