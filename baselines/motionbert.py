@@ -2,7 +2,8 @@
 
 Zhu et al., arXiv:2210.06551, ICCV 2023. Where its parts are:
 
-- this file: streams and their fusion, the network, its options, the loss as a weighted sum, its terms on limbs.
+- this file: the network, its options, the loss's terms on limbs.
+- ``baselines.layers.streams``: streams and their fusion.
 - ``models.layers.transformer``: ``Block``, attention, blocks within frames.
 - ``models.inference``: the detector's confidence as a third coordinate, prediction (mean over mirror images).
 - ``models.losses``: the other terms of the loss.
@@ -21,12 +22,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from baselines.layers.streams import FusedStreams, Stream
 from models.config import ConfidenceConfig, check_at_least, check_positive
 from models.errors import InputError
 from models.inference import DeterministicLifter
-from models.layers.transformer import BLOCK_EPS, Block, TrunkConfig, drop_path_rates, within_frames
+from models.layers.transformer import BLOCK_EPS, Block, TrunkConfig, drop_path_rates
 from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
-from models.losses import mean_joint_distance, scaled_joint_distance, velocity
+from models.losses import sequence_loss
 from models.skeleton import HUMAN36M, Skeleton
 
 Pairs = Sequence[tuple[int, int]]
@@ -70,36 +72,17 @@ class MotionBERTConfig(TrunkConfig, ConfidenceConfig):
         check_at_least(self, 0, "scaled", "velocity", *LIMB_LOSSES)
 
 
-class Stream(nn.Module):
-    """A spatial and a temporal block over ``[B, F, J, C]``, in one order or the other."""
+def stage(config: MotionBERTConfig, drop_path: float) -> FusedStreams:
+    """Two streams, one over joints and then over frames, one in the other order."""
 
-    def __init__(self, config: MotionBERTConfig, drop_path: float, spatial_first: bool) -> None:
-        super().__init__()
-        self.spatial_first = spatial_first
-        self.spatial, self.temporal = (
-            Block(config.channels, config.heads, config.mlp_ratio, drop_path) for _ in range(2)
-        )
+    def block() -> Block:
+        return Block(config.channels, config.heads, config.mlp_ratio, drop_path)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        if self.spatial_first:
-            return self.temporal(within_frames(self.spatial, tokens))
-        return within_frames(self.spatial, self.temporal(tokens))
-
-
-class DualStream(nn.Module):
-    """Two streams of the same tokens ``[B, F, J, C]``, and for every token a weighted mean of the two."""
-
-    def __init__(self, config: MotionBERTConfig, drop_path: float) -> None:
-        super().__init__()
-        self.spatial_first = Stream(config, drop_path, spatial_first=True)
-        self.temporal_first = Stream(config, drop_path, spatial_first=False)
-        self.fusion = nn.Linear(2 * config.channels, 2)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        streams = self.spatial_first(tokens), self.temporal_first(tokens)
-        weights = self.fusion(torch.cat(streams, dim=-1)).softmax(dim=-1)  # [B, F, J, 2·C] → [B, F, J, 2]
-        first, second = weights.split(1, dim=-1)  # [B, F, J, 2] → twice [B, F, J, 1]
-        return first * streams[0] + second * streams[1]
+    return FusedStreams(
+        config.channels,
+        spatial_first=Stream(block(), block()),
+        temporal_first=Stream(block(), block(), spatial_first=False),
+    )
 
 
 class MotionBERT(DeterministicLifter):
@@ -144,7 +127,7 @@ class MotionBERT(DeterministicLifter):
         self.joint_table = nn.Parameter(torch.empty(1, len(skeleton.joints), C))
         self.frame_table = nn.Parameter(torch.empty(1, config.frames, 1, C))
         rates = drop_path_rates(config.drop_path, config.depth)
-        self.stages = nn.Sequential(*(DualStream(config, rate) for rate in rates))
+        self.stages = nn.Sequential(*(stage(config, rate) for rate in rates))
         self.norm = nn.LayerNorm(C, eps=BLOCK_EPS)
         self.represent = nn.Linear(C, config.representation)
         self.head = nn.Linear(config.representation, 3)
@@ -157,10 +140,9 @@ class MotionBERT(DeterministicLifter):
                 nn.init.zeros_(module.bias)
         for table in (self.joint_table, self.frame_table):
             nn.init.normal_(table, std=config.table_std)
-        for stage in self.modules():
-            if isinstance(stage, DualStream):
-                nn.init.zeros_(stage.fusion.weight)
-                nn.init.constant_(stage.fusion.bias, 0.5)
+        for streams in self.modules():
+            if isinstance(streams, FusedStreams):
+                streams.start_as_equals()
         self.embedding.weight.data[:, :2] *= config.input_gain
 
     def lift_windows(self, seen: Tensor) -> Tensor:
@@ -178,11 +160,7 @@ def motionbert_loss(
     predicted: Tensor, target: Tensor, config: MotionBERTConfig, skeleton: Skeleton = HUMAN36M
 ) -> Tensor:
     """The training loss of poses ``[B, F, J, 3]`` in metres."""
-    loss = (
-        mean_joint_distance(predicted, target)
-        + config.scaled * scaled_joint_distance(predicted, target)
-        + config.velocity * velocity(predicted, target)
-    )
+    loss = sequence_loss(predicted, target, config.scaled, config.velocity)
     weights = {name: getattr(config, name) for name in LIMB_LOSSES}
     if any(weights.values()):
         limbs = skeleton.bones

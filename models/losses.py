@@ -50,6 +50,18 @@ def velocity(predicted: Tensor, target: Tensor) -> Tensor:
     return mean_joint_distance(predicted.diff(dim=-3), target.diff(dim=-3))
 
 
+def sequence_loss(predicted: Tensor, target: Tensor, scaled: float, velocity_weight: float) -> Tensor:
+    """Position, weighted scaled position and weighted velocity of poses ``[..., F, J, 3]`` in metres.
+
+    MotionBERT's loss, which its successors took over (Zhu et al., arXiv:2210.06551, section 3.4).
+    """
+    return (
+        mean_joint_distance(predicted, target)
+        + scaled * scaled_joint_distance(predicted, target)
+        + velocity_weight * velocity(predicted, target)
+    )
+
+
 def joint_weights(skeleton: Skeleton) -> Tensor:
     """MixSTE's weight of each joint ``[J]``, by the joint's name: the farther from the root, the larger."""
     return torch.tensor([LIMB_WEIGHTS.get(name, LIMB_WEIGHTS.get(name[1:], 1.0)) for name in skeleton.joints])

@@ -136,6 +136,8 @@ METHODS: Registry[type[Lifter]] = Registry(
         "mhformer": "baselines.mhformer:MHFormer",
         "glagcn": "baselines.glagcn:GLAGCN",
         "motionbert": "baselines.motionbert:MotionBERT",
+        "motionagformer": "baselines.motionagformer:MotionAGFormer",
+        "tcpformer": "baselines.tcpformer:TCPFormer",
         "ktpformer": "baselines.ktpformer:KTPFormer",
         "diffpose": "baselines.diffpose:DiffPose",
         "d3dp": "baselines.d3dp:D3DP",
@@ -169,10 +171,12 @@ CHECKPOINTS: Registry[CheckpointAdapter] = Registry(
         "ktpformer": "baselines.published.ktpformer:ADAPTER",
         "mhformer": "baselines.published.mhformer:ADAPTER",
         "mixste": "baselines.published.mixste:ADAPTER",
+        "motionagformer": "baselines.published.motionagformer:ADAPTER",
         "motionbert": "baselines.published.motionbert:ADAPTER",
         "poseformerv2": "baselines.published.poseformerv2:ADAPTER",
         "pstmo": "baselines.published.pstmo:ADAPTER",
         "tcn": "baselines.published.tcn:ADAPTER",
+        "tcpformer": "baselines.published.tcpformer:ADAPTER",
     },
 )
 """How published weights of a method are read, by the name of the method."""

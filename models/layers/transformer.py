@@ -79,19 +79,22 @@ class Attention(nn.Module):
     whatever axis is attended, and the result is again ``[N, L, M, C]`` without a copy.
     """
 
-    def __init__(self, channels: int, heads: int, dropout: float = 0.0, weight_dropout: float = 0.0) -> None:
+    def __init__(
+        self, channels: int, heads: int, dropout: float = 0.0, weight_dropout: float = 0.0, qkv_bias: bool = True
+    ) -> None:
         """``dropout`` is that of the result, ``weight_dropout`` that of the attention weights."""
         super().__init__()
         self.heads, self.weight_dropout = heads, weight_dropout
-        self.qkv = Linear(channels, 3 * channels)
+        self.qkv = Linear(channels, 3 * channels, bias=qkv_bias)
         self.proj = Linear(channels, channels)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
         N, L, M, C = tokens.shape
+        biases = (None,) * 3 if self.qkv.bias is None else self.qkv.bias.chunk(3)
         query, key, value = (  # [N, L, M, C] → [N, L, M·h, d] → [N, M·h, L, d]
             linear(tokens, weight, bias).view(N, L, M * self.heads, C // self.heads).transpose(1, 2)
-            for weight, bias in zip(self.qkv.weight.chunk(3), self.qkv.bias.chunk(3), strict=True)
+            for weight, bias in zip(self.qkv.weight.chunk(3), biases, strict=True)
         )
         mixed = attend(query, key, value, self.weight_dropout if self.training else 0.0)
         mixed = mixed.transpose(1, 2).reshape(N, L, M, C)  # [N, M·h, L, d] → [N, L, M, C]

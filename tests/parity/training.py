@@ -201,7 +201,7 @@ def recorded_training(
 def _stated(vectors: Vectors, lifter: Lifter) -> tuple[Windows, np.ndarray]:
     """The windows of the sequences that the file states, and their rows in the order of training."""
     windows = training_windows(sequences(vectors, lifter.skeleton.root), lifter, flip=True)
-    return windows, _rows(windows, vectors.array("windows"))
+    return windows, rows_of(windows, vectors.array("windows"))
 
 
 def published_recipe(vectors: Vectors, lifter: Lifter, epochs: int) -> Recipe:
@@ -243,7 +243,7 @@ def _action(vectors: Vectors, sequence: int) -> str:
     return str(vectors.config["actions"][vectors.array("action")[window]])
 
 
-def _rows(windows: Windows, wanted: np.ndarray) -> np.ndarray:
+def rows_of(windows: Windows, wanted: np.ndarray) -> np.ndarray:
     """Rows of the table of windows, for windows ``[n, 4]`` in the order of training."""
     row_of = {tuple(window): row for row, window in enumerate(windows.table.tolist())}
     return np.array([row_of[tuple(window)] for window in wanted.tolist()])

@@ -178,7 +178,7 @@ def first_input(module: nn.Module, seen: Outputs, name: str) -> None:
     module.register_forward_pre_hook(keep)
 
 
-FIRST_VALUES = {"M": 1, "layer_scale_1": 0.5, "layer_scale_2": 0.5}
+FIRST_VALUES = {"M": 1, **{f"layer_scale_{number}": 0.5 for number in range(1, 9)}}
 """Last word of a name → mean of its weights, where it is not 0: factors of nodes and of residuals."""
 GAINS = {"PA": 5, "adj2": 5, "B": 50}
 """Last word of a name → factor on its weights: learned parts of graphs, random frequencies."""

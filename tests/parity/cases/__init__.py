@@ -17,12 +17,14 @@ from tests.parity.cases import (
     metrics,
     mhformer,
     mixste,
+    motionagformer,
     motionbert,
     optimizers,
     poseformerv2,
     pstmo,
     ranger,
     tcn,
+    tcpformer,
     windows,
 )
 from tests.parity.vectors import Case
@@ -39,12 +41,14 @@ SUBJECTS = (
     metrics,
     mhformer,
     mixste,
+    motionagformer,
     motionbert,
     optimizers,
     poseformerv2,
     pstmo,
     ranger,
     tcn,
+    tcpformer,
     windows,
 )
 CASES: dict[str, Case] = {name: case for module in SUBJECTS for name, case in module.CASES.items()}
