@@ -27,7 +27,7 @@ SEED = 20240616
 
 
 def word_vectors() -> dict[str, list[float]]:
-    """Lower-case words with their vectors ``[W]``, as the table has them; its comments say where they come from."""
+    """Lower-case words with their vectors ``[W]``, from the table; its comments say where they come from."""
     lines = [line.split("\t") for line in TABLE.read_text().splitlines() if not line.startswith("#")]
     return {word: [float(number) for number in numbers] for word, *numbers in lines}
 
