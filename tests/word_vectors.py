@@ -19,10 +19,10 @@ from models.text.semantic import TABLE
 WIDTH = 32
 MOTIONS = (
     "aim", "balance", "basketball", "bend", "box", "boxing", "carry", "catch", "clap", "climb", "climbing",
-    "crawl", "crouch", "dance", "dancing", "drink", "exercise", "fall", "fight", "golf", "hop", "jog", "jogging",
-    "jump", "jumping", "jumps", "kick", "lie", "lift", "pick", "play", "point", "pull", "push", "reach", "run",
-    "running", "salsa", "sit", "sneak", "soccer", "sprint", "squat", "stand", "standing", "stretch", "swim", "swing",
-    "talk", "throw", "turn", "walk", "wave", "yoga",
+    "crawl", "crouch", "dance", "dancing", "drink", "exercise", "fall", "fight", "golf", "hop", "jog",
+    "jogging", "jump", "jumping", "jumps", "kick", "lie", "lift", "pick", "play", "point", "pull", "push",
+    "reach", "run", "running", "salsa", "sit", "sneak", "soccer", "sprint", "squat", "stand", "standing",
+    "stretch", "swim", "swing", "talk", "throw", "turn", "walk", "wave", "yoga",
 )  # fmt: skip
 """Words that other collections of motion call their actions by."""
 LABEL_WEIGHT = 4.0
