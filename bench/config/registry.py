@@ -130,6 +130,7 @@ METHODS: Registry[type[Lifter]] = Registry(
         "glagcn": "baselines.glagcn:GLAGCN",
         "motionbert": "baselines.motionbert:MotionBERT",
         "diffpose": "baselines.diffpose:DiffPose",
+        "actionprompt_like": "baselines.actionprompt_like:ActionPromptLike",
         "d3dp": "baselines.d3dp:D3DP",
         "finepose": "models.finepose.model:FinePOSE",
     },
