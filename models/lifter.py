@@ -261,7 +261,7 @@ class Lifter(nn.Module):
         """
 
     def fit_actions(self, actions: tuple[str, ...]) -> None:
-        """Take over the action words of the training data, sorted, before training starts; most methods need none."""
+        """Take over the action words of the training data, sorted, before training; most methods need none."""
 
     def on_progress(self, done: float) -> None:
         """Called before every step, for schedules of a method's own; most methods have none.
