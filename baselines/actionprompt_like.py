@@ -1,8 +1,8 @@
 """Action prompts, this suite's own reading of the idea of ActionPrompt (Zheng et al., ICME 2023).
 
 ActionPrompt has no public code, and its paper could not be read: nothing here reproduces its numbers. Taken over
-is the idea that texts of action labels and pose patterns of an action help to lift. The action is *recognised* in the
-2D poses, so that a prediction needs no label; ``label=given`` gives it, and ``prompts=false`` leaves MixSTE.
+is the idea that texts of action labels and pose patterns of an action help to lift. The action is *recognised* in
+the 2D poses, so that a prediction needs no label; ``label=given`` gives it, ``prompts=false`` leaves MixSTE.
 
 Where its parts are:
 
