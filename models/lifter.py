@@ -277,6 +277,9 @@ class Lifter(nn.Module):
             pose_3d: ``[N, J, 3]`` metres, root-relative.
         """
 
+    def fit_actions(self, actions: tuple[str, ...]) -> None:
+        """Take over the action words of the training data, sorted, before training; most methods need none."""
+
     def on_progress(self, done: float) -> None:
         """Called before every step, for schedules of a method's own; most methods have none.
 

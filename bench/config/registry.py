@@ -140,6 +140,7 @@ METHODS: Registry[type[Lifter]] = Registry(
         "tcpformer": "baselines.tcpformer:TCPFormer",
         "ktpformer": "baselines.ktpformer:KTPFormer",
         "diffpose": "baselines.diffpose:DiffPose",
+        "actionprompt_like": "baselines.actionprompt_like:ActionPromptLike",
         "d3dp": "baselines.d3dp:D3DP",
         "ktpformer_diffusion": "baselines.ktpformer:KTPFormerDiffusion",
         "fmpose3d": "baselines.fmpose3d:FMPose3D",

@@ -118,6 +118,8 @@ def train(
     state = checkpoints.load_state(folder, lifter, {entry.name for entry in fields(_Progress)})
     if state is None and type(lifter).fit_statistics is not Lifter.fit_statistics:
         lifter.fit_statistics(*_all_poses(windows))
+    if state is None:
+        lifter.fit_actions(tuple(sorted({sequence.action_class for sequence in windows.sequences})))
     run = _Run(lifter, windows, selectors, recipe, folder, accelerator, title, order)
     if run.trainable:
         run.prepare(state)

@@ -9,7 +9,7 @@ Where its parts are:
 - ``models.finepose.prompt``: FPP, the prompts and the encoders they go through; ``text_cache`` keeps the results.
 - ``models.finepose.communication``: FPC, the cross-attention from poses to text.
 - ``models.finepose.stylization``: PTS, features scaled and shifted by time and text.
-- ``models.text``: the frozen text encoders (CLIP, MiniLM, tiny).
+- ``models.text``: the frozen text encoders (CLIP, MiniLM, two small ones).
 - ``models.losses``: ``mean_joint_distance``, the training loss.
 
 B windows (twice that where plain and mirrored ones run together), H hypotheses, F frames, J joints, C channels,
@@ -113,7 +113,7 @@ class FinePOSE(Denoiser):
     timed_stages: ClassVar[dict[str, str]] = {"2D": "_embed_2d", "text": "condition", "denoise": "denoise"}
     Config: ClassVar[type] = FinePOSEConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(FinePOSEConfig(**TINY_TRUNK, text="tiny", text_layers=1, text_heads=4), TINY_RECIPE),
+        "tiny": Preset(FinePOSEConfig(**TINY_TRUNK, text="semantic", text_layers=1, text_heads=4), TINY_RECIPE),
         "base": Preset(
             FinePOSEConfig(frames=81, channels=128, depth=4, heads=8, text_layers=2),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),

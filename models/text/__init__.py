@@ -1,6 +1,7 @@
 """Frozen text encoders behind one interface: the table of those there are, and which of them is used.
 
-``encoder`` is the interface; ``clip``, ``minilm`` and ``tiny`` are encoders, ``tower`` and ``bpe`` CLIP's parts.
+``encoder`` is the interface; ``clip``, ``minilm``, ``semantic`` and ``tiny`` are encoders, ``tower`` and ``bpe``
+CLIP's parts.
 Importing this package loads no torch.
 """
 
@@ -21,6 +22,12 @@ def _tiny() -> TextEncoder:
     return tiny_encoder()
 
 
+def _semantic() -> TextEncoder:
+    from models.text.semantic import SemanticEncoder
+
+    return SemanticEncoder()
+
+
 def _clip() -> TextEncoder:
     from models.text.clip import clip_encoder
 
@@ -33,7 +40,12 @@ def _minilm() -> TextEncoder:
     return minilm_encoder()
 
 
-ENCODERS: dict[str, Callable[[], TextEncoder]] = {"tiny": _tiny, "clip": _clip, "minilm": _minilm}
+ENCODERS: dict[str, Callable[[], TextEncoder]] = {
+    "tiny": _tiny,
+    "semantic": _semantic,
+    "clip": _clip,
+    "minilm": _minilm,
+}
 """Name of an encoder → function that builds it. A new one is its file and a line here."""
 
 

@@ -62,7 +62,7 @@ def find_weights() -> Path:
     )
     raise InputError(
         f"CLIP's weights are absent ({where}): set {WEIGHTS_VARIABLE} to OpenAI's ViT-B-32.pt, to a safetensors "
-        "file or to a Hugging Face folder, or take text=tiny"
+        "file or to a Hugging Face folder, or take text=semantic"
     )
 
 

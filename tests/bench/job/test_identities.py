@@ -15,7 +15,21 @@ KNOWN = json.loads(Path(__file__).with_name("identities_of_50aafb7.json").read_t
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: json.dumps(known["description"])[:60])
 def test_an_older_result_is_found(toy_suite, known):
-    job = resolve(parse(known["description"]), DataCache())
+    description, stored = known["description"], known["stored"]
+    if stored["method"]["name"] == "finepose":
+        description, stored = with_the_encoder_of_then(description), with_the_encoder_of_then(stored)
+    job = resolve(parse(description), DataCache())
     assert [training.id for training in job.training.chain] == known["trainings"]
     assert (job.sampling_id, job.id, job.cost_id) == (known["sampling"], known["evaluation"], known["cost"])
-    assert json.loads(json.dumps(job.experiment.described(), default=str)) == known["stored"]
+    assert json.loads(json.dumps(job.experiment.described(), default=str)) == stored
+
+
+def with_the_encoder_of_then(description):
+    """The same with the text encoder that FinePOSE had at the tiny preset; today it has another one there."""
+    method = {"name": "finepose"} | description.get("method", {})
+    return description | {"method": method | {"options": method.get("options", {}) | {"text": "tiny"}}}
+
+
+def test_finepose_with_words_that_mean_something_is_another_training(toy_suite):
+    known = {training for entry in KNOWN for training in entry["trainings"]}
+    assert resolve(parse({"method": {"name": "finepose"}}), DataCache()).training_id not in known

@@ -222,3 +222,16 @@ def test_an_order_may_be_given(tmp_path, monkeypatch):
     run(tmp_path, order=lambda epoch: np.arange(10 * epoch, 10 * epoch + 10))
     windows = Windows(split_validation(dataset("toy", None, "gt").train, 10)[0], HUMAN36M, 9, flip=True)
     assert keys == windows.keys[:30].tolist()
+
+
+def test_a_method_is_told_the_actions_of_the_training_data_once(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(trainer, "SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(Toy, "fit_actions", lambda self, actions: told.append(actions))
+    with monkeypatch.context() as patch:
+        kill_after(patch, 7)
+        with pytest.raises(Killed):
+            run(tmp_path)
+    run(tmp_path)
+    data = dataset("toy", None, "gt")
+    assert told == [tuple(sorted({sequence.action_class for sequence in data.train}))]

@@ -59,7 +59,7 @@ def test_pooling_row_is_where_the_text_ends() -> None:
 
 
 def test_unknown_encoder() -> None:
-    with pytest.raises(InputError, match="tiny, clip, minilm"):
+    with pytest.raises(InputError, match="tiny, semantic, clip, minilm"):
         text_encoder("bert")
 
 
