@@ -114,24 +114,30 @@ class _Parts(NamedTuple):
         """
         from scipy.special import stdtrit
 
-        seeds, clusters = np.asarray(self.seeds), np.asarray(self.clusters)
-        share = seeds / np.maximum(seeds + clusters, np.finfo(float).tiny)
+        share = self.share_of_seeds()
         by_clusters = stdtrit(self.clusters_df, chance) if self.clusters_df else math.nan
         return (1 - share) * by_clusters + share * stdtrit(np.maximum(self.seeds_df, 1), chance)
 
+    def share_of_seeds(self) -> np.ndarray:
+        """Of both parts together, ``[...]``."""
+        seeds, clusters = np.asarray(self.seeds), np.asarray(self.clusters)
+        return seeds / np.maximum(seeds + clusters, np.finfo(float).tiny)
+
     def p_value(self, distance: float) -> float:
         """Two-sided, of a mean this far from the truth; found by halving, as the quantile has no inverse."""
-        from scipy.special import stdtr
+        from scipy.special import stdtr, stdtrit
 
         error = float(self.error())
         if not distance or not error:
             return float(not distance)
         if not self.seeds:
             return max(2 * float(stdtr(self.clusters_df, -distance / error)), SMALLEST_P)
+        share, freedom = float(self.share_of_seeds()), np.array([self.seeds_df, self.clusters_df])
+        weights = np.array([share, 1 - share]) * error
         low, high = math.log(SMALLEST_P), 0.0
         for _ in range(30):
             middle = (low + high) / 2
-            too_far = -float(self.quantile(math.exp(middle) / 2)) * error < distance
+            too_far = -float(weights @ stdtrit(freedom, math.exp(middle) / 2)) < distance
             low, high = (low, middle) if too_far else (middle, high)
         return math.exp(high)
 

@@ -104,7 +104,8 @@ def intervals_over(entry: Entry) -> str:
         return ""
     subjects, count = len(set(entry.drawn_subjects)), len(entry.conditions.training_seeds)
     here = len({take.subject for take in entry.data.takes})
-    drawn = f"{subjects} subjects" if subjects else f"{len(entry.data.takes)} takes, so for these {here} subjects"
+    these = f"these {here} subjects" if here > 1 else "this subject"
+    drawn = f"{subjects} subjects" if subjects else f"{len(entry.data.takes)} takes, so for {these}"
     if not entry.trained:
         return drawn
     return f"{count} trainings and {drawn}" if count > 1 else f"{drawn} and this training"

@@ -124,10 +124,11 @@ def record(
     }
     text = repr((experiment, variant, label, device, subset, title, mean, sorted(changes)))
     identity = hashlib.sha256(text.encode()).hexdigest()
+    trained = repr((experiment["method"], experiment["data"], experiment["training"], title, variant, label))
     median = 4.0 * hypotheses * steps if median is None else median
     fields = {
         "id": identity[:16],
-        "training_id": identity[16:32],
+        "training_id": hashlib.sha256(trained.encode()).hexdigest()[:16],
         "experiment": experiment,
         "method": method,
         "title": title or TITLES[method],
@@ -195,7 +196,7 @@ def record(
 
 
 def several(made, seeds=(0, 1, 2), spread=0.01):
-    """The record as one of several trainings: they, and the takes, differ by little, so that most gaps are found."""
+    """The record as one of several trainings, which differ by little, as takes do, so that most gaps are found."""
     takes = np.resize([-spread, spread], len(made.data.takes))
 
     def trained(value):

@@ -9,7 +9,7 @@ from reports.writers.csv import to_csv
 from reports.writers.latex import to_latex
 from reports.writers.markdown import to_markdown
 from reports.writers.table import Block, Cell, Column, Row, Table
-from tests.reports.made_up import methods_records, record
+from tests.reports.made_up import methods_records, record, several
 
 
 def test_the_twelve_methods_of_the_poster_are_there():
@@ -65,7 +65,8 @@ def test_every_form_says_that_they_are_reported():
 
 
 def test_the_difference_to_the_best_baseline_stands_in_brackets():
-    table = main([record("mixste", mean=51.0), record("tcn", mean=62.0), record("finepose", mean=49.5)], "T")
+    means = {"mixste": 51.0, "tcn": 62.0, "finepose": 49.5}
+    table = main([several(record(method, mean=mean)) for method, mean in means.items()], "T")
     first = table.blocks[0]
     assert [row.cells[7].ahead for row in first.rows] == [None, None, -1.5]
     assert "**49.5** ± 1.5 (−1.5)" in to_markdown(table)
