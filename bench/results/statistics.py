@@ -34,7 +34,7 @@ FEWEST_SUBJECTS = 5
 """Test subjects from which on they are what is drawn; Student's t of fewer is too long to say anything."""
 
 SMALLEST_P = 1e-12
-ONE_TRAINING = "one training each: another seed may turn the difference; run with --seeds 0,1,2"
+ONE_TRAINING = "one training each, and another seed may turn the difference; run with --seeds 0,1,2"
 ONE_CLUSTER = "a single take, or a single subject, shows no spread"
 
 

@@ -174,7 +174,7 @@ def test_prompts_show_the_difference_to_no_prompt():
 def test_one_training_each_is_shown_and_not_compared():
     table = prompts([several(made, seeds=(0,)) for made in prompt_records()], "T")
     rows = printed(table)
-    why_not = "-not compared: one training each: another seed may turn the difference; run with --seeds 0,1,2"
+    why_not = "-not compared: one training each, and another seed may turn the difference; run with --seeds 0,1,2"
     heading = "FinePOSE, tiny, P-Agg, H = 10, K = 5, seeds 0/0"
     assert rows["", heading, "full"] == ["given", "49.5", why_not, "39.6", why_not]
     assert "Warning: numbers of some trainings are shown and not compared" in table.conditions[0]
