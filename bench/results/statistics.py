@@ -195,19 +195,13 @@ def paired_difference(
     value = float(pooled_mean(first, over) - pooled_mean(other, over))
     contrast = _clusters(first, over).mean(-2) - _clusters(other, over).mean(-2)
     clusters, df = float(np.square(contrast).sum(-1)), _projection(first, over).df
-    if same_trainings or not (first.trained or other.trained):
-        return _difference(value, _Parts(0.0, 0.0, clusters, df, 0.0))
-    luck = [sample for sample in (first, other) if sample.trained]
-    if min(sample.trainings for sample in luck) == 1:
-        if len(luck) == 1:
-            return _difference(value, _Parts(0.0, 0.0, clusters, df, 0.0))
+    luck = [] if same_trainings else [sample for sample in (first, other) if sample.trained]
+    if len(luck) == 2 and min(sample.trainings for sample in luck) == 1:
         return Difference(value, math.nan, math.nan, math.nan, unknown=ONE_TRAINING)
-    parts = [_parts_of(sample, over) for sample in luck]
-    seeds = [float(part.seeds) for part in parts]
-    shares = sum(variance**2 / float(part.seeds_df) for variance, part in zip(seeds, parts, strict=True))
-    seeds_df = sum(seeds) ** 2 / shares if shares else 1.0
-    rest = sum(float(part.rest) for part in parts)
-    return _difference(value, _Parts(sum(seeds), seeds_df, clusters, df, rest))
+    parts = [_parts_of(sample, over) for sample in luck if sample.trainings > 1]
+    seeds, rest = (sum(float(getattr(part, name)) for part in parts) for name in ("seeds", "rest"))
+    shares = sum(float(part.seeds) ** 2 / float(part.seeds_df) for part in parts)
+    return _difference(value, _Parts(seeds, seeds**2 / shares if shares else 1.0, clusters, df, rest))
 
 
 def action_minus_frame_mean(sample: Sample) -> Difference:
@@ -292,7 +286,8 @@ def _project(
     """Linear parts of the mean by cluster (Taylor's series of a ratio: Särndal, Swensson and Wretman, 1992, 5.5).
 
     A take counts by how far it lies from its action's mean, or, where a single cluster has the action, from the
-    mean over all. Strata: actions where takes are the clusters, those with one take together; else none.
+    mean over all. Strata: actions where takes are the clusters, those with one take together (a single action of
+    that kind shows no spread, and adds none); else none.
     """
     counts, takes = np.asarray(frames, np.float64), len(frames)
     owner = np.unique(subjects, return_inverse=True)[1] if subjects else np.arange(takes)
@@ -311,10 +306,10 @@ def _project(
     stratum = np.zeros(takes if not subjects else owner.max() + 1, np.int64)
     for number, group in enumerate([] if subjects else shared, start=1):
         stratum[group] = number
-    return _Projection(weights, *_withinaction_strata(by_cluster, stratum))
+    return _Projection(weights, *_within_strata(by_cluster, stratum))
 
 
-def _withinaction_strata(by_cluster: np.ndarray, stratum: np.ndarray) -> tuple[np.ndarray, int]:
+def _within_strata(by_cluster: np.ndarray, stratum: np.ndarray) -> tuple[np.ndarray, int]:
     """Clusters' parts less the average of their stratum, scaled by n / (n - 1); and the degrees of freedom."""
     scaled, df = np.zeros_like(by_cluster), 0
     for number in np.unique(stratum):
