@@ -169,7 +169,7 @@ def with_brackets(
     bracketed: Matrix = [list(row) for row in rows]
     for column in columns:
         best = max if column in higher else min
-        known = {}
+        known: dict[int, Cell] = {}
         for members in grouped(range(len(rows)), lambda index: groups[index]).values():
             known |= _ranked([row[column] for row in rows], members)
         numbers = [_number(known[index]) if index in known else math.nan for index in range(len(rows))]

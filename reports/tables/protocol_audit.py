@@ -159,7 +159,7 @@ def _row(audited: AuditedChoice, runs: Sequence[Runs], metric: str) -> list[Ente
     return [Cell(audited.name), Cell(audited.instead), *cells]
 
 
-def _difference_cell(audited: AuditedChoice, runs: Runs, metric: str) -> Cell:
+def _difference_cell(audited: AuditedChoice, runs: Runs, metric: str) -> Entered:
     chosen, usual = (runs.get(reading.departures) for reading in (audited.chosen, audited.usual))
     if chosen is None or usual is None:
         return Cell(reason=audited.why_not or "not run")
