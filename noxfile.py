@@ -1,5 +1,5 @@
 """Sessions: `nox -s ablate`, `report`, `tests`, `lint`, `types`, `speed`, `performance`, `docs`, `cluster`,
-`slurm`, `chaos`, `fuzz`, `parity`, `fidelity`.
+`slurm`, `chaos`, `fuzz`, `parity`, `fidelity`, `statistics`.
 
 Arguments behind `--` are passed on.
 """
@@ -136,3 +136,10 @@ def fuzz(session: nox.Session) -> None:
     install(session, "test")
     arguments = session.posargs or ["--seconds", "300", "--processes", str(os.cpu_count() or 1)]
     session.run("python", "-m", "tests.fuzz", *arguments, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session
+def statistics(session: nox.Session) -> None:
+    """Count in simulations how often intervals hold, for the table in docs/protocols.md; `-- 10000`: that many."""
+    install(session, "test")
+    session.run("python", "-m", "tests.bench.results.simulation", *session.posargs)

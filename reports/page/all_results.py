@@ -13,7 +13,7 @@ from reports.rules.names import MEAN_OVER_ACTIONS, USES, aggregation_title, mark
 from reports.tables.cells import (
     ABOUT_FRAMES,
     SHAPE,
-    Number,
+    Entered,
     millions_of_parameters,
     ms_per_frame,
     shape,
@@ -78,7 +78,7 @@ def _row(
     kind: str,
     metrics: Sequence[str],
     ablations: Mapping[str, Sequence[str]],
-) -> list[Cell | Number]:
+) -> list[Entered]:
     data, cost = record.data, record.cost
     trivial = " (trivial)" if record.method in TRIVIAL else ""
     detections = data.test_detections

@@ -14,8 +14,8 @@ from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, row_names
 from reports.tables.cells import (
     ABOUT_FRAMES,
     SHAPE,
+    Entered,
     Matrix,
-    Number,
     ms_per_frame,
     rank_columns,
     shape,
@@ -55,10 +55,10 @@ def runs(entries: Sequence[Entry], title: str) -> Table:
     return Table(title, tuple(columns), tuple(blocks), paragraphs(entries), (MEAN_OVER_ACTIONS, ABOUT_FRAMES))
 
 
-def _row(entry: Entry, name: str, metrics: list[str], others: Pairs) -> list[Cell | Number]:
+def _row(entry: Entry, name: str, metrics: list[str], others: Pairs) -> list[Entered]:
     chosen = headline(entry)
     kinds = dict(aggregations(entry))
-    cells: list[Cell | Number] = [Cell(entry.id), Cell(name), Cell(aggregation_title(chosen)), *shape(entry)]
+    cells: list[Entered] = [Cell(entry.id), Cell(name), Cell(aggregation_title(chosen)), *shape(entry)]
     cells.append(ms_per_frame(entry))
     cells += [value_number(entry, metric, chosen, "") for metric in metrics]
     for aggregation, kind in others:

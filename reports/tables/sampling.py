@@ -21,7 +21,7 @@ from reports.rules.comparability import (
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.names import aggregation_title, method_name, row_names, sampling_size
-from reports.tables.cells import ABOUT_FRAMES, Number, cell_of, frames, rank, time_cell, value_number
+from reports.tables.cells import ABOUT_FRAMES, Entered, cell_of, frames, rank, time_cell, value_number
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Row, Table
 
@@ -65,10 +65,10 @@ def _blocks_of_grid(grid: Line, widths: list[int], place: str, section: str) -> 
 
 
 def _on_grid(
-    grid: Line, widths: list[int], cell: Callable[[Entry], Cell | Number]
-) -> tuple[list[Cell | Number], dict[int, tuple[str, ...]]]:
+    grid: Line, widths: list[int], cell: Callable[[Entry], Entered]
+) -> tuple[list[Entered], dict[int, tuple[str, ...]]]:
     """Cells row by row, and K → ids of the runs in its row."""
-    cells: list[Cell | Number] = []
+    cells: list[Entered] = []
     runs = {}
     for step in sorted({entry.conditions.steps for entry in grid.slots.values()}):
         found = [grid.slots.get((width, step)) for width in widths]
@@ -77,7 +77,7 @@ def _on_grid(
     return cells, runs
 
 
-def _block(cells: list[Cell | Number], runs: dict[int, tuple[str, ...]], text: str, section: str) -> Block:
+def _block(cells: list[Entered], runs: dict[int, tuple[str, ...]], text: str, section: str) -> Block:
     width = len(cells) // len(runs)
     rows = [
         Row((Cell(str(step)), *map(cell_of, cells[index * width : (index + 1) * width])), ids)

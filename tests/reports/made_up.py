@@ -124,10 +124,11 @@ def record(
     }
     text = repr((experiment, variant, label, device, subset, title, mean, sorted(changes)))
     identity = hashlib.sha256(text.encode()).hexdigest()
+    trained = repr((experiment["method"], experiment["data"], experiment["training"], title, variant, label))
     median = 4.0 * hypotheses * steps if median is None else median
     fields = {
         "id": identity[:16],
-        "training_id": identity[16:32],
+        "training_id": hashlib.sha256(trained.encode()).hexdigest()[:16],
         "experiment": experiment,
         "method": method,
         "title": title or TITLES[method],
@@ -161,7 +162,7 @@ def record(
         ),
         "values": values(mean, half, steps, probabilistic, hypotheses, actions) if values_ is None else values_,
         "cost": Cost(
-            parameters=1_234_567,
+            parameters=0 if method in ("mean_pose", "nearest_pose") else 1_234_567,
             frozen_parameters=0,
             flops_per_window=2_500_000_000 * hypotheses * steps,
             latency=latency(median),
@@ -193,6 +194,19 @@ def record(
         "input_frames": 81 if method == "tcn" else 27,
     }
     return Record(**(fields | changes))
+
+
+def several(made, seeds=(0, 1, 2), spread=0.01):
+    """The record as one of several trainings, which differ by little, as takes do, so that most gaps are found."""
+    takes = np.resize([-spread, spread], len(made.data.takes))
+
+    def trained(value):
+        shifts = spread * (np.arange(len(seeds)) - (len(seeds) - 1) / 2)
+        rows = value.action_mean + shifts[:, None] + takes
+        return value.model_copy(update={"per_take": tuple(map(tuple, rows.tolist()))})
+
+    conditions = made.conditions.model_copy(update={"training_seeds": tuple(seeds)})
+    return made.model_copy(update={"values": tuple(map(trained, made.values)), "conditions": conditions})
 
 
 def methods_records(**changes):

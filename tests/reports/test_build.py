@@ -19,7 +19,15 @@ from reports.rules.names import named_for_figures
 from reports.summary import trivial_check
 from reports.writers import latex
 from tests import ROOT
-from tests.reports.made_up import examples, methods_records, prompt_records, record, runset, sampling_records
+from tests.reports.made_up import (
+    examples,
+    methods_records,
+    prompt_records,
+    record,
+    runset,
+    sampling_records,
+    several,
+)
 
 
 @pytest.fixture(scope="module")
@@ -122,15 +130,25 @@ def test_build_of_nothing(tmp_path):
 
 
 def test_trivial_check_is_plain():
-    trivial = [record("mean_pose", selection="last"), record("nearest_pose", mean=60.0)]
-    good, near, bad = record("mixste", mean=50.0), record("tcn", mean=59.0), record("d3dp", mean=70.0)
+    trivial = [
+        several(record("mean_pose", selection="last"), (0,)),
+        several(record("nearest_pose", mean=60.0), (0,)),
+    ]
+    good, bad = several(record("mixste", mean=50.0)), several(record("d3dp", mean=70.0))
+    near = several(record("tcn", mean=59.0), spread=3.0)
     bar = "the best trivial predictor (Nearest pose, MPJPE 60.0 mm)"
     where = "Made-up data, DET: cpn, all: "
-    assert trivial_check([*trivial, good]) == [f"{where}yes, all 1 results of learned methods beat {bar}."]
-    assert trivial_check([*trivial, good, near, bad]) == [
-        f"{where}2 of 3 results of learned methods beat {bar}. **Not better: D3DP (H = 1, K = 1) 70.0 mm.** "
-        "Better, but with overlapping intervals: TCN (H = 1, K = 1) 59.0 mm."
+    said = trivial_check([*trivial, good])
+    assert said == [
+        f"{where}yes, all 1 results of learned methods beat {bar}.",
+        f"{where}yes, all 1 results of learned methods beat {bar.replace('MPJPE 60', 'P-MPJPE 48')}.",
     ]
+    assert trivial_check([*trivial, good, near, bad])[0] == (
+        f"{where}1 of 3 results of learned methods beat {bar}. **Not better: D3DP (H = 1, K = 1) 70.0 mm.** "
+        "Better, but not distinguishable by the paired difference: TCN (H = 1, K = 1) 59.0 mm."
+    )
+    once = several(record("mixste", mean=50.0), (0,))
+    assert trivial_check([*trivial, once]) == said, "a predictor without a training has no luck of a seed"
     (unchecked,) = trivial_check([good])
     assert "not checked" in unchecked
     (other,) = trivial_check([record("mean_pose", label="Other"), good])

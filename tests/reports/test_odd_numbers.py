@@ -9,7 +9,7 @@ from bench.results.record import Record
 from reports.build import build
 from reports.page.content import content
 from reports.writers.forms import FORMS, texts
-from tests.reports.made_up import methods_records, record, runset
+from tests.reports.made_up import methods_records, record, runset, several
 
 
 def odd(made, number):
@@ -39,6 +39,7 @@ def test_every_layout_and_the_page_are_written(number):
 
 def test_a_number_that_is_none_is_never_the_best():
     members = [record("tcn", mean=50.0), odd(record("mixste"), -math.inf), record("d3dp", mean=60.0)]
+    members = [made.model_copy(update={"conditions": several(made).conditions}) for made in members]
     *actions, mean = LAYOUTS.load("actions").table(members, "T").rows()
     for row in actions:
         assert row.cells[2].text == "-inf"

@@ -10,7 +10,7 @@ from bench.results.run_set import RunSet
 from reports.build import build
 from reports.page.content import content
 from tests import ROOT
-from tests.reports.made_up import record, runset, value
+from tests.reports.made_up import record, runset, several, value
 
 LAYOUT = """
 from matplotlib.figure import Figure
@@ -95,7 +95,7 @@ def with_smoothness(method, smoothness, aggregations=(None,), **changes):
 
 
 def test_a_metric_that_all_records_have_is_in_every_table_of_methods_and_on_the_page():
-    members = [with_smoothness("tcn", 10.0), with_smoothness("mixste", 20.0)]
+    members = [several(with_smoothness("tcn", 10.0)), several(with_smoothness("mixste", 20.0))]
     for layout in ("main", "runs", "variants"):
         table = LAYOUTS.load(layout).table(members, "T")
         (column,) = [index for index, column in enumerate(table.columns) if column.header == "Smoothness ↑"]
@@ -137,7 +137,7 @@ def test_the_layout_of_the_documentation_makes_a_table():
     code = re.search(r"```python\n(# reports/tables/sizes.py\n.*?)```", page, re.DOTALL).group(1)
     names = {}
     exec(compile(f"from __future__ import annotations\n{code}", "docs/reports.md", "exec"), names)
-    (block,) = names["LAYOUT"].table([record("tcn"), record("mixste")], "T").blocks
+    (block,) = names["LAYOUT"].table([several(record("tcn")), several(record("mixste"))], "T").blocks
     assert [row.cells[1].rank for row in block.rows] == [2, 1]
 
 

@@ -22,7 +22,7 @@ def test_seeds_are_pooled_and_nothing_else_is():
     first, second = (with_takes([50.0 + seed + take for take in range(TAKES)], seed=seed) for seed in (0, 1))
     other = with_takes([40.0] * TAKES, method="tcn")
     pooled, alone = pool([first, second, other])
-    assert alone is other
+    assert (alone.id, alone.values[0].per_take) == (other.id, other.values[0].per_take)
     assert pooled.runs == (first.id, second.id)
     assert pooled.conditions.training_seeds == (0, 1)
     value, (low, high) = pooled.values[0], (first.values[0], second.values[0])
@@ -35,11 +35,48 @@ def test_seeds_are_pooled_and_nothing_else_is():
 
 def test_a_difference_is_paired_by_take():
     hard = [40.0 + 7 * take for take in range(TAKES)]
-    first, other = with_takes(hard), with_takes([error - 2 for error in hard], method="tcn")
+    (first,) = pool(with_takes(hard, seed=seed) for seed in (0, 1))
+    (other,) = pool(with_takes([error - 2 for error in hard], method="tcn", seed=seed) for seed in (0, 1))
     gap = first.difference(first.values[0], other, other.values[0])
     assert gap.difference == pytest.approx(2)
     assert (gap.low, gap.high) == pytest.approx((2, 2))
     assert not gap.indistinguishable
+
+
+def test_one_training_each_has_no_interval_of_the_difference():
+    first, other = with_takes([50.0 + take for take in range(TAKES)]), with_takes([40.0] * TAKES, method="tcn")
+    gap = first.difference(first.values[0], other, other.values[0])
+    assert gap.unknown.startswith("one training each")
+    assert gap.indistinguishable
+    within = first.difference(first.values[0], first, first.values[0])
+    assert (within.difference, within.p_value, within.unknown) == (0, 1, "")
+    cost = other.cost.model_copy(update={"parameters": 0})
+    against = first.difference(first.values[0], other.model_copy(update={"cost": cost}), other.values[0])
+    assert not against.indistinguishable, "what needs no training has no luck of a seed"
+
+
+def test_runs_of_other_noise_are_of_one_training():
+    made = with_takes([50.0 + take for take in range(TAKES)])
+    noisy = [
+        made.model_copy(
+            update={
+                "id": f"{seed}" * 16,
+                "conditions": made.conditions.model_copy(update={"noise_seeds": (seed,)}),
+                "experiment": made.experiment | {"evaluation": made.experiment["evaluation"] | {"seed": seed}},
+            }
+        )
+        for seed in (0, 1)
+    ]
+    (pooled,) = pool(noisy)
+    assert (len(pooled.runs), len(pooled.values[0].per_take), pooled.conditions.training_seeds) == (2, 1, (0,))
+
+
+def test_subjects_are_drawn_where_there_are_enough():
+    few = with_takes([50.0] * TAKES)
+    assert few.drawn_subjects == ()
+    takes = [take.model_copy(update={"name": f"S{n % 6}/{take.name}"}) for n, take in enumerate(few.data.takes)]
+    many = with_takes([50.0] * TAKES, data=few.data.model_copy(update={"takes": tuple(takes)}))
+    assert many.drawn_subjects == many.sample(many.values[0]).subjects == tuple(f"S{n % 6}" for n in range(TAKES))
 
 
 def test_other_takes_have_no_paired_difference():

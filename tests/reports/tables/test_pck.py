@@ -27,14 +27,16 @@ def scored(method, pck, auc, mpjpe, aggregations=(None,), activities=ACTIVITIES,
             content = {
                 "per_action": per_action,
                 "per_activity": {name: mean + i for i, name in enumerate(activities)},
-                "per_take": (tuple(per_action.values()),),
+                "per_take": tuple(tuple(error + seed for error in per_action.values()) for seed in (-0.1, 0.1)),
                 "frame_mean": pooled,
             }
             made = value(metric, aggregation, mean, step=changes.get("steps", 1))
             values.append(made.model_copy(update=content))
     made = record(method, train="gt", test="gt", values_=tuple(values), label_given=False, **changes)
     notes = ("Protocol annot3: poses at their true scale",)
-    return made.model_copy(update={"data": made.data.model_copy(update={"takes": TAKES, "notes": notes})})
+    conditions = made.conditions.model_copy(update={"training_seeds": (0, 1)})
+    data = made.data.model_copy(update={"takes": TAKES, "notes": notes})
+    return made.model_copy(update={"data": data, "conditions": conditions})
 
 
 @pytest.fixture

@@ -13,14 +13,15 @@ def evaluated(method, mean, *, evaluation=None, training=None, options=None, **c
     """A record of which every value kept its takes, with these choices in its description."""
     made = record(method, mean=mean, hypotheses=5, steps=2, options=options, **changes)
     kept = tuple(
-        value.model_copy(update={"per_take": (tuple(value.action_mean + take % 3 for take in range(TAKES)),)})
+        value.model_copy(update={"per_take": (tuple(value.action_mean + take % 3 for take in range(TAKES)),) * 2})
         for value in values(mean, steps=2, probabilistic=method == "d3dp", hypotheses=5)
     )
     experiment = made.experiment | {
         "evaluation": made.experiment["evaluation"] | (evaluation or {}),
         "training": made.experiment["training"] | (training or {}),
     }
-    return made.model_copy(update={"values": kept, "experiment": experiment})
+    conditions = made.conditions.model_copy(update={"training_seeds": (0, 1)})
+    return made.model_copy(update={"values": kept, "experiment": experiment, "conditions": conditions})
 
 
 def cells(table, choice, metric="MPJPE (mm)"):
@@ -69,6 +70,18 @@ def test_every_choice_is_a_difference_or_says_why_not():
     assert cells(table, "None of")[0].number == pytest.approx(62)
     text = to_markdown(table)
     assert all(audited.name in text for audited in AUDITED)
+
+
+def test_another_training_with_one_seed_is_not_compared():
+    made = [evaluated("d3dp", 50), evaluated("d3dp", 40, train="gt", test="gt"), evaluated("d3dp", 52, flip=False)]
+    once = [
+        r.model_copy(update={"conditions": r.conditions.model_copy(update={"training_seeds": (0,)})}) for r in made
+    ]
+    values = [tuple(v.model_copy(update={"per_take": v.per_take[:1]}) for v in record.values) for record in once]
+    once = [r.model_copy(update={"values": its}) for r, its in zip(once, values, strict=True)]
+    table = protocol_audit(once, "Audit")
+    assert cells(table, "Ground-truth 2D")[0].reason.startswith("not compared: one training each")
+    assert cells(table, "Flip averaging")[0].number == pytest.approx(-2), "of the same weights"
 
 
 def test_what_cannot_be_told_from_nothing_is_in_parentheses():

@@ -14,15 +14,18 @@ from tests.reports.made_up import record
 NAMES = ("before", "after")
 
 
-def kept(method, mean, spread=0.0, noise=0, **changes):
-    """A record whose values kept the errors of their takes, which vary by ``spread`` around the mean."""
+def kept(method, mean, spread=0.0, noise=0, trainings=2, **changes):
+    """A record whose values kept the errors of their takes, which vary by ``spread``; trainings by little."""
     made = record(method, mean=mean, **changes)
-    jitter = np.random.default_rng(noise).normal(0, spread, len(made.data.takes)) if spread else [0] * 12
+    jitter = np.random.default_rng(noise).normal(0, spread, len(made.data.takes)) if spread else np.zeros(12)
+    rows = jitter + 0.001 * np.resize([-1, 1], trainings)[:, None] * (trainings > 1)
     values = tuple(
-        value.model_copy(update={"per_take": (tuple(value.action_mean + float(shift) for shift in jitter),)})
+        value.model_copy(update={"per_take": tuple(map(tuple, (value.action_mean + rows).tolist()))})
         for value in made.values
     )
-    return made.model_copy(update={"values": values})
+    seeds = tuple(range(changes.get("seed", 0), changes.get("seed", 0) + trainings))
+    conditions = made.conditions.model_copy(update={"training_seeds": seeds})
+    return made.model_copy(update={"values": values, "conditions": conditions})
 
 
 def test_the_whole_text_of_a_comparison():
@@ -40,29 +43,26 @@ def test_the_whole_text_of_a_comparison():
         "| Method | Aggregation | Quantity | A | B | B − A | More than noise |",
         "|:---|:---|:---|---:|---:|---:|:---|",
         "| *method.options.width: – → 64* |  |  |  |  |  |  |",
-        "| TCN | single | MPJPE | 62.0 ± 1.5 | 60.0 ± 1.5 | −2.00 ± 0.00 | better |",
-        "| TCN | single | P-MPJPE | 49.6 ± 1.5 | 48.0 ± 1.5 | −1.60 ± 0.00 | better |",
+        "| TCN | single | MPJPE | 62.0 ± 0.6 | 60.0 ± 0.6 | −2.00 ± 0.01 | better |",
+        "| TCN | single | P-MPJPE | 49.6 ± 0.6 | 48.0 ± 0.6 | −1.60 ± 0.01 | better |",
         "| TCN |  | ms/frame | 0.148 | 0.111 | −25.0 % | faster |",
-        "| *training seeds: 0 → 1* |  |  |  |  |  |  |",
-        "| D3DP (H = 5, K = 5) | P-Agg | MPJPE | 50.0 ± 1.5 | 50.0 ± 1.5 | (−0.07) ± 0.57 | no |",
-        "| D3DP (H = 5, K = 5) | P-Agg | P-MPJPE | 40.0 ± 1.5 | 40.0 ± 1.5 | (−0.07) ± 0.57 | no |",
+        "| *training seeds: 0, 1 → 1, 2* |  |  |  |  |  |  |",
+        "| D3DP (H = 5, K = 5) | P-Agg | MPJPE | 50.0 ± 0.3 | 50.0 ± 0.5 | (−0.07) ± 0.71 | no |",
+        "| D3DP (H = 5, K = 5) | P-Agg | P-MPJPE | 40.0 ± 0.3 | 40.0 ± 0.5 | (−0.07) ± 0.71 | no |",
         "| D3DP (H = 5, K = 5) |  | ms/frame | 3.70 | 3.70 | +0.0 % | no |",
         "",
-        "- ±: larger distance from the value to an end of its 95 % interval (bootstrap over takes, and over seeds "
-        "where several were run)",
+        "- ±: larger distance from the value to an end of its 95 % interval (over what: under Conditions)",
         "- 2 pairs of runs compared.",
         "- MPJPE: better in 1, no more than noise in 1.",
         "- P-MPJPE: better in 1, no more than noise in 1.",
         "- ms/frame: faster in 1, no more than noise in 1.",
         "- Not compared, because data or protocol differ (flip: yes → no): MixSTE.",
         "- Only in after: FinePOSE.",
-        "- B − A of errors is paired by take, with its 95 % interval (bootstrap over takes, and over seeds where "
-        "several were run); differences whose interval holds 0 are in parentheses. ms/frame: more than noise if "
-        "the middle 60 % of the repetitions of both runs do not overlap.",
+        "- B − A of errors is paired by take or subject, with its 95 % interval; differences whose interval holds "
+        "0 are in parentheses. ms/frame: more than noise if the middle 60 % of the repetitions of both runs do "
+        "not overlap.",
         "- 4 differences were tested together: of those called better or worse, 5 % may be false alarms "
         "(Benjamini-Hochberg); “not among so many” would have counted if it were the only one.",
-        "- Where one seed was run, the interval does not tell a change of the method from the luck of its "
-        "training: run both sets with --seeds 0,1,2.",
     ]
     assert lines[-1].startswith("- Conditions. Data: Made-up data")
 
@@ -140,12 +140,23 @@ def test_several_that_come_as_close_are_not_chosen_from():
 
 
 def test_seeds_are_pooled_and_trainings_resampled():
-    before = [kept("tcn", 62, 1, noise=seed, seed=seed) for seed in range(3)]
-    after = [kept("tcn", 61, 1, noise=9 + seed, seed=seed, options={"width": 64}) for seed in range(3)]
+    before = [kept("tcn", 62, 1, noise=seed, seed=seed, trainings=1) for seed in range(3)]
+    after = [
+        kept("tcn", 61, 1, noise=9 + seed, seed=seed, trainings=1, options={"width": 64}) for seed in range(3)
+    ]
     table = changes(NAMES, before, after)
     assert table.notes[0] == "1 pair of runs compared."
     assert not any("--seeds" in note for note in table.notes)
     assert len(next(iter(table.rows())).runs) == 6
+
+
+def test_one_training_each_is_not_tested():
+    one, other = kept("tcn", 62, 1, trainings=1), kept("tcn", 50, 1, trainings=1, options={"width": 64})
+    table = changes(NAMES, [one], [other])
+    cells = next(row.cells for row in table.rows())
+    assert cells[-2].reason.startswith("not compared: one training each")
+    assert cells[-1].text == "–"
+    assert any("--seeds 0,1,2" in note for note in table.notes)
 
 
 def test_times_of_other_devices_and_takes_that_were_not_kept_are_not_tested():

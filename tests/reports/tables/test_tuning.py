@@ -12,7 +12,7 @@ def test_trainings_are_compared_by_validation_error_alone():
     unrated = unvalidated.model_copy(update={"experiment": unvalidated.experiment | {"training": RATE | LAST}})
     table = tuning([*rated, unrated], "Tuning")
     best = [row.cells[-1] for row in table.rows()]
-    assert [(cell.text, cell.rank) for cell in best] == [("62.0", 2), ("52.0", 1), ("", 0)]
+    assert [(cell.text, cell.rank) for cell in best] == [("62.0", 0), ("52.0", 0), ("", 0)], "one training each"
     assert best[2].reason == "not validated"
     test_error = f"{records[0].values[0].action_mean}"
     assert test_error not in to_csv(table)
