@@ -209,6 +209,7 @@ LAYOUTS: Registry[object] = Registry(
     "layout",
     "lifting_bench.layouts",
     {
+        "claims": "reports.tables.claims:LAYOUT",
         "main": "reports.tables.main:LAYOUT",
         "pck": "reports.tables.main:PCK",
         "prompts": "reports.tables.variants:PROMPTS",
