@@ -27,13 +27,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.layers.bones import Bones
-from baselines.layers.norm_momentum import decay_norm_momentum
 from baselines.tcn import TCNConfig, TimeConvolution, residual_block
 from models.camera import project
 from models.config import ConfidenceConfig, check_at_least
 from models.inference import DeterministicLifter
 from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
+from models.optim.norm_momentum import decay_norm_momentum
 from models.skeleton import HUMAN36M, Skeleton
 
 TEMPERATURE = 10.0

@@ -10,7 +10,8 @@ Where its parts are:
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from models.diffusion.denoiser import Denoiser, DenoiserConfig
 from models.layers.transformer import TINY_TRUNK
@@ -33,3 +34,4 @@ class D3DP(Denoiser):
             Recipe(epochs=400, batch_frames=972, learning_rate=6e-5, decay=0.993, weight_decay=0.1),
         ),
     }
+    published: ClassVar[Mapping[str, Any]] = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full"}

@@ -24,12 +24,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.layers.graph import partitions
-from baselines.layers.norm_momentum import decay_norm_momentum
 from baselines.tcn import FilterConfig
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
 from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
+from models.optim.norm_momentum import decay_norm_momentum
 from models.skeleton import HUMAN36M, Skeleton
 
 ALMOST_ZERO = 1e-6

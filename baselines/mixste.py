@@ -12,7 +12,8 @@ B batch, F frames, J joints.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -41,9 +42,10 @@ class MixSTE(DeterministicLifter):
         ),
         "paper": Preset(
             TrunkConfig(),
-            Recipe(epochs=160, batch_frames=1024, learning_rate=4e-5, decay=0.99, weight_decay=0.1),
+            Recipe(epochs=120, batch_frames=972, learning_rate=4e-5, decay=0.99, weight_decay=0.1),
         ),
     }
+    published: ClassVar[Mapping[str, Any]] = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full"}
 
     def __init__(self, config: TrunkConfig, skeleton: Skeleton = HUMAN36M) -> None:
         """Raises ``InputError`` for windows of one frame, which have no motion to learn from."""

@@ -14,10 +14,11 @@ B batch, L frames of input, F frames of output, J joints, C channels.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -157,6 +158,12 @@ class TCN(DeterministicLifter):
             TCNConfig(),
             Recipe(epochs=80, batch_frames=1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0),
         ),
+    }
+    published: ClassVar[Mapping[str, Any]] = {
+        "optimizer": "amsgrad",
+        "rate_per": "epoch",
+        "batches": "full",
+        "norm_momentum": "falling",
     }
 
     def __init__(self, config: TCNConfig, skeleton: Skeleton = HUMAN36M) -> None:

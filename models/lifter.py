@@ -5,8 +5,8 @@ Shape letters used in this package: B batch, F frames, J joints, H hypotheses, K
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -58,9 +58,9 @@ class Batch:
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:
         changed: dict[str, Any] = {
-            field.name: change(value)
-            for field in fields(self)
-            if isinstance(value := getattr(self, field.name), Tensor)
+            entry.name: change(value)
+            for entry in fields(self)
+            if isinstance(value := getattr(self, entry.name), Tensor)
         }
         return replace(self, **changed)
 
@@ -99,6 +99,14 @@ class Recipe:
         optimizer: AdamW, Adam, Adam with AMSGrad, or ``models.optim.ranger``.
         schedule: of the learning rate; see ``models.optim``.
         clip: largest gradient norm; None for no clipping.
+        gradient: what the optimiser is given: the gradient of the loss, or that "times_loss", the value of the
+            loss, as scripts do that hand the loss to the backward pass as the incoming gradient.
+        rate_per: whether the learning rate falls at every "step", or at the end of an "epoch" only.
+        batches: "even": an epoch is cut into batches of nearly equal size; "full": into batches of
+            ``batch_frames`` // ``train_frames`` windows, the last one smaller, so that its windows weigh more.
+        norm_momentum: of batch norms: "constant", or "falling" from 0.1 towards 0.001, at the end of every epoch.
+        mirrored: what an epoch has of windows that may be mirrored: "both" versions of each, the one as it is or
+            mirrored with probability one "half", or "none" that is mirrored.
     """
 
     epochs: int
@@ -110,6 +118,11 @@ class Recipe:
     optimizer: OptimizerName = "adamw"
     schedule: Schedule = "exponential"
     clip: float | None = None
+    gradient: Literal["plain", "times_loss"] = "plain"
+    rate_per: Literal["step", "epoch"] = "step"
+    batches: Literal["even", "full"] = "even"
+    norm_momentum: Literal["constant", "falling"] = "constant"
+    mirrored: Literal["both", "half", "none"] = "both"
 
 
 TINY_RECIPE = Recipe(
@@ -124,10 +137,19 @@ takes of the synthetic data, from the same grid for every method (``ablations/tu
 
 @dataclass(frozen=True)
 class Preset:
-    """One size of a method: its configuration and the schedule that goes with it."""
+    """One size of a method: its configuration and the schedule that goes with it.
+
+    Attributes:
+        on_gt: fields of the schedule that are other ones where the 2D poses of the training are "gt".
+    """
 
     config: Any
     recipe: Recipe
+    on_gt: Mapping[str, Any] = field(default_factory=dict)
+
+    def recipe_on(self, detections: str) -> Recipe:
+        """The schedule for 2D poses from this source."""
+        return replace(self.recipe, **self.on_gt) if detections == "gt" else self.recipe
 
 
 @dataclass(frozen=True)
@@ -159,6 +181,8 @@ class Lifter(nn.Module):
         version: raise it when the computation changes, so that no older training is taken for this one.
         Config: a frozen dataclass of plain values, its fields the options of the method.
         presets: sizes by name, at least ``tiny``, ``base`` and ``paper``.
+        published: fields of ``Recipe`` that the released training script sets otherwise than the presets do, by
+            name; ``training.recipe: published`` sets them at any preset. None where the script is not known.
         probabilistic: whether H and K mean anything to it.
         needs_confidence: whether it reads ``Batch.confidence``; its ``Config`` is then a
             ``models.config.ConfidenceConfig``, and data without confidence is refused before training starts.
@@ -182,6 +206,7 @@ class Lifter(nn.Module):
     version: ClassVar[int] = 1
     Config: ClassVar[type]
     presets: ClassVar[dict[str, Preset]]
+    published: ClassVar[Mapping[str, Any] | None] = None
     probabilistic: ClassVar[bool] = False
     needs_confidence: ClassVar[bool] = False
     compiled_part: ClassVar[str] = ""

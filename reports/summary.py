@@ -7,12 +7,17 @@ from pathlib import PurePosixPath
 
 from bench.results.record import Record, Value
 from bench.results.run_set import RunSet
+from bench.results.seeds import pool
+from bench.results.statistics import LEVEL, Difference, holm
 from reports.rules.comparability import TRIVIAL, grouped, headline, setting, source, sources
+from reports.rules.metrics import ERRORS
 from reports.rules.names import method_name, sampling_size
 from reports.rules.warnings import warnings
 from reports.writers.escaping import markdown
 from reports.writers.markdown import to_markdown
 from reports.writers.table import Table
+
+Result = tuple[Record, Value]
 
 
 def summary(
@@ -61,19 +66,23 @@ def summary(
 
 
 def trivial_check(records: Sequence[Record]) -> list[str]:
-    """One sentence per data and detections: which learned results beat the best trivial predictor in MPJPE."""
-    titles = sources(records)
+    """One sentence per data, detections and metric: which learned results beat the best trivial predictor.
+
+    Differences are paired and judged together (Holm); runs that differ in their seeds only are one result.
+    """
+    titles, pooled = sources(records), pool(records)
     sentences = []
-    for (place, key), group in grouped(records, lambda record: (_loose(record), source(record))).items():
+    for (place, key), group in grouped(pooled, lambda record: (_loose(record), source(record))).items():
         where = markdown(f"{place[0]}, {titles[key]}, {place[3]}")
-        results = [(record, value) for record in group if (value := record.value("mpjpe", headline(record)))]
-        trivial = [pair for pair in results if pair[0].method in TRIVIAL]
-        learned = [pair for pair in results if pair[0].method not in TRIVIAL]
-        if learned and not trivial:
-            sentences.append(f"{where}: not checked, no trivial predictor was run under these conditions.")
-        elif learned:
-            bar = min(trivial, key=lambda pair: pair[1].action_mean)
-            sentences.append(f"{where}: {_verdict(learned, *bar)}")
+        for metric in ERRORS:
+            results = [(record, value) for record in group if (value := record.value(metric, headline(record)))]
+            trivial = [pair for pair in results if pair[0].method in TRIVIAL]
+            learned = [pair for pair in results if pair[0].method not in TRIVIAL]
+            if learned and trivial:
+                bar = min(trivial, key=lambda pair: pair[1].action_mean)
+                sentences.append(f"{where}: {_verdict(learned, *bar)}")
+            elif learned and metric == ERRORS[0]:
+                sentences.append(f"{where}: not checked, no trivial predictor was run under these conditions.")
     return sentences or ["Not checked: no learned method was run."]
 
 
@@ -82,19 +91,31 @@ def _loose(record: Record) -> tuple[str, ...]:
     return setting(record)[:4]
 
 
-def _verdict(learned: list[tuple[Record, Value]], best: Record, bar: Value) -> str:
+def _verdict(learned: list[Result], best: Record, bar: Value) -> str:
+    gaps = [record.difference(value, best, bar) for record, value in learned]
+    proven = _proven(gaps)
     worse = [pair for pair in learned if not pair[1].action_mean < bar.action_mean]
-    close = [pair for pair in learned if pair[1].action_mean < bar.action_mean and pair[1].high >= bar.low]
-    against = f"the best trivial predictor ({markdown(best.title)}, MPJPE {bar.action_mean:.1f} mm)"
-    if not worse and not close:
+    unproven = [pair for pair, found in zip(learned, proven, strict=True) if not found and pair not in worse]
+    title = best.metric(bar.metric).title
+    against = f"the best trivial predictor ({markdown(best.title)}, {title} {bar.action_mean:.1f} mm)"
+    if all(proven):
         return f"yes, all {len(learned)} results of learned methods beat {against}."
-    parts = [f"{len(learned) - len(worse)} of {len(learned)} results of learned methods beat {against}."]
+    parts = [f"{sum(proven)} of {len(learned)} results of learned methods beat {against}."]
     parts += [f"**Not better: {_listed(worse)}.**"] * bool(worse)
-    parts += [f"Better, but with overlapping intervals: {_listed(close)}."] * bool(close)
+    parts += [f"Better, but not distinguishable by the paired difference: {_listed(unproven)}."] * bool(unproven)
     return " ".join(parts)
 
 
-def _listed(pairs: list[tuple[Record, Value]]) -> str:
+def _proven(gaps: Sequence[Difference | None]) -> list[bool]:
+    """Whether each difference is below zero, when all are judged together; an unknown one is not."""
+    p_values = holm(1.0 if gap is None or gap.unknown else gap.p_value for gap in gaps)
+    return [
+        gap is not None and gap.difference < 0 and p_value <= 1 - LEVEL
+        for gap, p_value in zip(gaps, p_values, strict=True)
+    ]
+
+
+def _listed(pairs: list[Result]) -> str:
     return ", ".join(
         markdown(f"{method_name(record)} (H = {h}, K = {k}) {value.action_mean:.1f} mm")
         for record, value in pairs

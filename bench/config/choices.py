@@ -78,6 +78,10 @@ def _calls(windows: int | None) -> str:
     return "window" if windows is None else f"calls of {windows} windows"
 
 
+def _recipe(name: str | None) -> str:
+    return name or ""
+
+
 CHOICES = (
     Choice(
         "evaluation.flip", True, _kept, "Flip augmentation at test time", "flip", "flip",
@@ -105,6 +109,13 @@ CHOICES = (
         "training.selection", "validation", None, "Checkpoint selection", "selection", "selection",
         audit=AuditRow("Checkpoint chosen on the test set", "on validation takes", of="test"),
     ),
+    Choice(
+        "training.recipe", None, _recipe, "Training recipe", "training recipe",
+        audit=AuditRow(
+            "Trained by the released script's recipe", "plain training", of="published",
+            missing="the preset trains so, or the script is not known",
+        ),
+    ),
 )  # fmt: skip
 """In the order of conditions."""
 
@@ -113,4 +124,4 @@ def conditions_of(description: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of ``Conditions`` for every choice whose words follow from the stored description alone."""
     stated = [(choice, choice.words(choice.value(description))) for choice in CHOICES if choice.words is not None]
     fields = {choice.field: words for choice, words in stated if choice.field}
-    return fields | {"choices": {choice.heading: words for choice, words in stated if not choice.field}}
+    return fields | {"choices": {choice.heading: words for choice, words in stated if words and not choice.field}}

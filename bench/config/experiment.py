@@ -25,6 +25,7 @@ from models.optim import OptimizerName, Schedule
 PresetName = Literal["tiny", "base", "paper"]
 AggregationName = Annotated[str, AfterValidator(AGGREGATIONS.checked)]
 Precision = Literal["fp32", "bf16", "fp16"]
+RecipeName = Literal["published", "plain"]
 Selection = Literal["last", "validation", "test"]
 ActionLabels = Literal["given", "wrong", "empty", "random"]
 
@@ -77,12 +78,19 @@ class DataSpec(Description):
     options: Options = {}
 
 
+def _is_none(value: Any) -> bool:
+    return value is None
+
+
 class TrainingSpec(Description):
     """How weights are to be made. A field left open (None) takes the value of the preset's recipe.
 
     Attributes:
         epochs, least_steps, batch_frames, learning_rate, decay, weight_decay, optimizer, schedule, clip: see
             ``models.lifter.Recipe``. ``epochs`` without ``least_steps`` is the exact number of epochs.
+        recipe: "published": as the released script of the method trains (``models.lifter.Lifter.published``);
+            "plain": as all methods do. None: published at the preset ``paper`` where the script is known, else
+            plain; only another choice is written down.
         flip: train on every window also mirrored.
         precision: of the forward pass; fp16 and bf16 are autocast.
         seed: of initial weights, order of windows, and all randomness of training.
@@ -102,6 +110,7 @@ class TrainingSpec(Description):
     optimizer: OptimizerName | None = None
     schedule: Schedule | None = None
     clip: float | None = Field(default=None, gt=0)
+    recipe: RecipeName | None = Field(default=None, exclude_if=_is_none)
     flip: bool = True
     precision: Precision = "fp32"
     seed: int = Field(default=0, ge=0, lt=2**31)

@@ -117,6 +117,9 @@ def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
         notes = notes | {"training batches": f"in {info.micro_batches} parts, for want of memory"}
     if job.published is not None and job.published.joints_were_declared:
         notes = notes | {"joints of the checkpoint": f"declared at its import as {job.published.skeleton.name}'s"}
+    recipe = job.training.recipe_name
+    if recipe == "published" or job.experiment.training.recipe is not None:
+        notes = notes | {"training recipe": str(recipe)}
     sequences = (*job.train.train, *job.test.test)
     if job.training.first is not None and info.first_stage is not None:
         notes = notes | {"first stage": f"{job.training.first.lifter.title}, {info.first_stage.steps} steps"}

@@ -47,7 +47,7 @@ def trajectory_identity(
         "method": method,
         "version": lifter.version,
         "config": asdict(config),
-        "training": asdict(recipe),
+        "training": recipe.described(),
         "data": [data.name, data.fingerprint],
         "held out": held_out,
     }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_type_hints
 
-from bench.config.experiment import Experiment
+from bench.config.experiment import Experiment, RecipeName
 from bench.config.parsing import checked_options
 from bench.config.registry import CHECKPOINTS, METHODS
+from bench.training.recipe import named_recipe, usual_recipe
 from models.checkpoints.importer import ImportedCheckpoint, read_imported
 from models.errors import InputError
 from models.lifter import Lifter, Recipe
@@ -20,7 +21,9 @@ class ConfiguredMethod:
     Attributes:
         lifter: its class.
         published: a checkpoint that is evaluated instead of training, or None.
-        recipe: of the preset.
+        recipe: of the preset, or of the release.
+        recipe_name: its name; None for published weights.
+        unusual_recipe: the same where the preset usually trains by another one, else None.
         base: configuration before options: of the preset, or of the published checkpoint.
         config: with the options of the method.
         evaluated_config: with those of the evaluation too.
@@ -30,6 +33,8 @@ class ConfiguredMethod:
     lifter: type[Lifter]
     published: ImportedCheckpoint | None
     recipe: Recipe
+    recipe_name: RecipeName | None
+    unusual_recipe: RecipeName | None
     base: Any
     config: Any
     evaluated_config: Any
@@ -42,7 +47,7 @@ def find_method(experiment: Experiment) -> ConfiguredMethod:
 
     Raises:
         InputError: unknown method or preset, an option that the method does not have or does not accept, or
-            published weights that cannot be read or are of another method.
+            published weights that cannot be read or are of another method, or a recipe that is not known.
     """
     spec, evaluation = experiment.method, experiment.evaluation
     lifter = METHODS.load(spec.name)
@@ -51,6 +56,7 @@ def find_method(experiment: Experiment) -> ConfiguredMethod:
         known = ", ".join(lifter.presets)
         raise InputError(f"method {spec.name!r} has no preset {spec.preset!r}; it has {known}")
     published = _published(experiment)
+    name, unusual = _recipe_name(experiment, lifter)
     base = preset.config if published is None else published.config
     config, settled = _configure(lifter, base, spec.options, "method.options", spec.name)
     evaluated_config, settled_later = _configure(
@@ -59,7 +65,9 @@ def find_method(experiment: Experiment) -> ConfiguredMethod:
     return ConfiguredMethod(
         lifter=lifter,
         published=published,
-        recipe=preset.recipe,
+        recipe=named_recipe(preset.recipe_on(experiment.data.detections), lifter, name or "plain"),
+        recipe_name=name,
+        unusual_recipe=unusual,
         base=lifter.resolve_config(base),
         config=config,
         evaluated_config=evaluated_config,
@@ -76,6 +84,21 @@ def _configure(
     settled = lifter.resolve_config(open_config)
     values = {field.name: getattr(settled, field.name) for field in fields(settled)}
     return settled, {name: value for name, value in values.items() if value != getattr(open_config, name)}
+
+
+def _recipe_name(experiment: Experiment, lifter: type[Lifter]) -> tuple[RecipeName | None, RecipeName | None]:
+    """Fields ``recipe_name`` and ``unusual_recipe`` of ``ConfiguredMethod``."""
+    asked, spec = experiment.training.recipe, experiment.method
+    if experiment.training.weights is not None:
+        if asked is not None:
+            raise InputError("training.weights are not trained, so training.recipe means nothing: leave it out")
+        return None, None
+    if asked == "published" and lifter.published is None:
+        raise InputError(
+            f"training.recipe is published, but how {spec.name} was trained is not known here: leave it out"
+        )
+    usual = usual_recipe(lifter, spec.preset)
+    return asked or usual, asked if asked != usual and lifter.published else None
 
 
 def _published(experiment: Experiment) -> ImportedCheckpoint | None:

@@ -176,7 +176,7 @@ def _training_task(members: list[tuple[Training, Job]], before: dict[str, Task],
     recipe = training.recipe
     frames = sum(map(len, job.train.train))
     earlier = before.get(training.first.id) if training.first else None
-    settings = {key: value for key, value in asdict(recipe).items() if key != "seed"}
+    settings = {key: value for key, value in recipe.described().items() if key != "seed"}
     like = [job.train.name, frames, training.lifter.title, asdict(training.config)]
     ids = tuple(member.id for member, _ in members)
     return Task(

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from bench.config.experiment import Experiment, Selection
+from bench.config.experiment import Experiment, RecipeName, Selection
 from bench.config.registry import AGGREGATIONS
 from bench.data.sequence import Dataset, Sequence
 from bench.job.data_cache import DataCache
@@ -21,7 +21,7 @@ from bench.job.identities import (
 )
 from bench.job.method import ConfiguredMethod, find_method
 from bench.results.record import Measurement, Missing
-from bench.training.recipe import TrainingRecipe, fill_in, fill_in_first_stage
+from bench.training.recipe import TrainingRecipe, fill_in, fill_in_first_stage, named_recipe, usual_recipe
 from models.checkpoints.importer import ImportedCheckpoint
 from models.errors import InputError
 from models.lifter import FirstStage, Lifter
@@ -39,6 +39,7 @@ class Training:
         lifter, config: class and complete configuration.
         skeleton: of the data.
         recipe: how it goes.
+        recipe_name: "published" or "plain"; None for published weights.
         selection: which of the weights that it goes through are kept.
         title: what progress lines call it.
         first: the training that it begins from, if there is one.
@@ -50,6 +51,7 @@ class Training:
     config: Any
     skeleton: Skeleton
     recipe: TrainingRecipe
+    recipe_name: RecipeName | None
     selection: Selection
     title: str
     first: Training | None
@@ -204,7 +206,9 @@ def _complete(experiment: Experiment, method: ConfiguredMethod) -> Experiment:
     return experiment.model_copy(
         update={
             "method": spec.model_copy(update={"options": options}),
-            "training": fill_in(training, method.recipe).as_requested(training),
+            "training": fill_in(training, method.recipe)
+            .as_requested(training)
+            .model_copy(update={"recipe": method.unusual_recipe}),
             "evaluation": evaluation.model_copy(update=changes),
         }
     )
@@ -264,6 +268,7 @@ def _training(
         config=method.config,
         skeleton=train.skeleton,
         recipe=recipe,
+        recipe_name=method.recipe_name,
         selection=spec.selection,
         title=f"{title} {preset} {test.detections}{seed}",
         first=first,
@@ -275,7 +280,9 @@ def _training(
 def _first_training(stage: FirstStage, experiment: Experiment, data: Dataset, cache: DataCache) -> Training:
     """The training of a first stage: its own recipe, cut short where the experiment asks for a short training."""
     lifter, preset = stage.lifter, experiment.method.preset
-    recipe = fill_in_first_stage(experiment.training, stage.recipe or lifter.presets[preset].recipe)
+    usual = stage.recipe or lifter.presets[preset].recipe_on(experiment.data.detections)
+    name = experiment.training.recipe or usual_recipe(lifter, preset)
+    recipe = fill_in_first_stage(experiment.training, named_recipe(usual, lifter, name))
     before = lifter.first_stage(stage.config)
     first = None if before is None else _first_training(before, experiment, data, cache)
     trajectory = trajectory_identity(
@@ -293,6 +300,7 @@ def _first_training(stage: FirstStage, experiment: Experiment, data: Dataset, ca
         config=stage.config,
         skeleton=data.skeleton,
         recipe=recipe,
+        recipe_name=name,
         selection=stage.selection,
         title=f"{lifter.title} {preset} {data.detections}",
         first=first,

@@ -94,7 +94,7 @@ def _train(
         takes = test.test if member.selection == "test" else held_out
         validation = evaluation_windows(takes, lifter)
         selectors.append(CheckpointSelector(member.selection, validation, store.training(member.id)))
-    windows = training_windows(fitted, lifter, training.recipe.flip)
+    windows = training_windows(fitted, lifter, training.recipe.flips)
     unfinished = store.training("+".join(member.id for member, _ in together))
     return train(lifter, windows, selectors, training.recipe, unfinished, accelerator, training.title, first_info)
 

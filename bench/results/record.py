@@ -15,14 +15,7 @@ from bench.config.choices import CHOICES
 from bench.config.parsing import Frozen
 from bench.results.cost import Cost, Environment, Measurement
 from bench.results.metrics import OLDER_METRICS, MetricInfo
-from bench.results.statistics import (
-    Difference,
-    Mean,
-    Sample,
-    action_minus_frame_mean,
-    paired_difference,
-    pooled_interval,
-)
+from bench.results.statistics import FEWEST_SUBJECTS, Difference, Mean, Sample, paired_difference
 
 SCHEMA_VERSION = 4
 """Of evaluations and records; 4 brought ``files``."""
@@ -68,12 +61,12 @@ class Value(Frozen):
         looks_at: ground truth that the aggregation or the method was given at test time.
         step: 1 … K; step K is the method's answer.
         action_mean: mean over actions of the mean over the action's frames, as papers print it.
-        low, high: 95 % interval of ``action_mean`` (bootstrap over test takes, cameras kept together).
+        low, high: 95 % interval of ``action_mean``: of a run by ``bootstrap``, of pooled ones by ``statistics``.
         frame_mean: mean over all frames.
         per_action: action → mean over its frames; at the last step.
         per_activity: activity → mean over its frames, where the data label frames; at the last step.
-        per_take: mean over the frames of each take, in the order of ``DataInfo.takes``, one row per pooled run; at
-            the last step.
+        per_take: mean over the frames of each take, in the order of ``DataInfo.takes``, one row per pooled
+            training; at the last step.
         per_joint: mean over all frames, in the joint order of ``DataInfo.joints``; at the last step.
     """
 
@@ -98,11 +91,15 @@ class Value(Frozen):
 
 
 class Take(Frozen):
-    """A test take, its cameras together: the unit that is resampled for intervals."""
+    """A test take, its cameras together; ``name``: "subject/take"."""
 
     name: str
     action: str
     frames: int
+
+    @property
+    def subject(self) -> str:
+        return self.name.partition("/")[0]
 
 
 class DataInfo(Frozen):
@@ -326,32 +323,48 @@ class Record(Evaluation):
                 return value
         return None
 
+    @property
+    def trained(self) -> bool:
+        """Whether another seed of the training would have given other weights."""
+        return self.cost.parameters > 0
+
+    @property
+    def trainings(self) -> tuple[str, tuple[int, ...]]:
+        """Equal for records that the same trainings are behind, in the same order."""
+        return self.training_id, self.conditions.training_seeds
+
+    @property
+    def drawn_subjects(self) -> tuple[str, ...]:
+        """The subject of each take, where there are enough of them to be what is drawn; else empty."""
+        subjects = tuple(take.subject for take in self.data.takes)
+        return subjects if len(set(subjects)) >= FEWEST_SUBJECTS else ()
+
     def sample(self, value: Value) -> Sample | None:
         """The errors behind a value by take; None where they were not kept."""
         if not value.per_take:
             return None
         takes = self.data.takes
-        frames = tuple(take.frames for take in takes)
-        return Sample(np.array(value.per_take), frames, tuple(take.action for take in takes))
-
-    def action_minus_frame_mean(self, value: Value) -> Difference | None:
-        """The mean over actions minus that over frames; None where the takes were not kept."""
-        sample = self.sample(value)
-        return None if sample is None else action_minus_frame_mean(sample)
-
-    def frame_interval(self, value: Value) -> tuple[float, float] | None:
-        """95 % interval of ``value.frame_mean``; None where the takes were not kept."""
-        sample = self.sample(value)
-        return None if sample is None else pooled_interval(sample, over="frames")
+        frames, actions = tuple(take.frames for take in takes), tuple(take.action for take in takes)
+        return Sample(np.array(value.per_take), frames, actions, self.drawn_subjects, self.trained)
 
     def difference(
-        self, value: Value, other: Record, its: Value, same_trainings: bool = False, over: Mean = "actions"
+        self,
+        value: Value,
+        other: Record,
+        its: Value,
+        same_trainings: bool | None = None,
+        over: Mean = "actions",
     ) -> Difference | None:
-        """``value`` of this record minus ``its`` of the other, paired by take; None if the takes differ."""
+        """``value`` of this record minus ``its`` of the other, paired by take; None if the takes differ.
+
+        Args:
+            same_trainings: whether both are of the same trainings; by default, where ``trainings`` are equal.
+        """
         mine, theirs = self.sample(value), other.sample(its)
         if mine is None or theirs is None or _take_names(self) != _take_names(other):
             return None
-        return paired_difference(mine, theirs, same_trainings=same_trainings, over=over)
+        same = self.trainings == other.trainings if same_trainings is None else same_trainings
+        return paired_difference(mine, theirs, same_trainings=same, over=over)
 
 
 def _take_names(record: Record) -> list[tuple[str, str]]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from bench.results.record import Record, Value
 from bench.results.statistics import pooled_interval
@@ -13,8 +16,8 @@ from bench.results.statistics import pooled_interval
 def pool(records: Iterable[Record]) -> list[Record]:
     """Runs that differ in their seeds only as one record, in order of first appearance.
 
-    Its values are averages over the runs, with intervals from trainings and takes resampled together; its cost and
-    environment are those of the first run.
+    Its values are averages over the runs, with the intervals of ``bench.results.statistics``; its cost and
+    environment are those of the first run. Runs that differ in the seed of their noise only are of one training.
     """
     groups: dict[str, dict[str, Record]] = {}
     for record in records:
@@ -34,9 +37,13 @@ def _but_for_seeds(record: Record) -> str:
 def _pooled(members: list[Record]) -> Record:
     first = members[0]
     if len(members) == 1:
-        return first
+        return _with_intervals(first)
     by_key = [{_key(value): value for value in member.values} for member in members]
-    values = [_average(first, [found[key] for found in by_key if key in found]) for key in map(_key, first.values)]
+    trainings = [member.training_id for member in members]
+    values = []
+    for key in map(_key, first.values):
+        its = [(found[key], training) for found, training in zip(by_key, trainings, strict=True) if key in found]
+        values.append(_average(*zip(*its, strict=True)))
     conditions = first.conditions.model_copy(
         update={
             "training_seeds": _all(member.conditions.training_seeds for member in members),
@@ -46,36 +53,55 @@ def _pooled(members: list[Record]) -> Record:
     ids = tuple(member.id for member in members)
     files = {name: checksum for member in members for name, checksum in member.files.items()}
     changes = {"values": tuple(values), "conditions": conditions, "pooled": ids, "files": files}
-    return first.model_copy(update=changes)
+    return _with_intervals(first.model_copy(update=changes))
+
+
+def _with_intervals(record: Record) -> Record:
+    """The record with new intervals of all values whose takes were kept; they are computed together."""
+    kept: dict[int, list[int]] = {}
+    for index, value in enumerate(record.values):
+        if value.per_take:
+            kept.setdefault(len(value.per_take), []).append(index)
+    values = list(record.values)
+    for members in kept.values():
+        sample = record.sample(values[members[0]])
+        assert sample is not None
+        low, high = pooled_interval(
+            replace(sample, errors=np.array([values[index].per_take for index in members]))
+        )
+        for index, *ends in zip(members, low.tolist(), high.tolist(), strict=True):
+            values[index] = values[index].model_copy(update=dict(zip(("low", "high"), ends, strict=True)))
+    return record.model_copy(update={"values": tuple(values)})
 
 
 def _key(value: Value) -> tuple[str, str | None, int]:
     return value.metric, value.aggregation, value.step
 
 
-def _average(record: Record, values: list[Value]) -> Value:
-    """The average of one value over several runs.
-
-    Its interval comes from trainings and takes resampled together; where takes were not kept, its ends are
-    averages too.
-    """
+def _average(values: Sequence[Value], trainings: Sequence[str]) -> Value:
+    """The average of one value over several runs of these trainings; without takes, of its ends too."""
     first, count = values[0], len(values)
     numbers = ("action_mean", "frame_mean", "low", "high")
     averages = {name: sum(getattr(value, name) for value in values) / count for name in numbers}
-    mean = first.model_copy(
+    return first.model_copy(
         update={
             **averages,
             "per_action": {k: sum(v.per_action[k] for v in values) / count for k in first.per_action},
             "per_activity": {k: sum(v.per_activity[k] for v in values) / count for k in first.per_activity},
-            "per_take": tuple(row for value in values for row in value.per_take),
+            "per_take": _by_training(values, trainings),
             "per_joint": tuple(sum(column) / count for column in zip(*(v.per_joint for v in values), strict=True)),
         }
     )
-    sample = record.sample(mean)
-    if sample is None:
-        return mean
-    low, high = pooled_interval(sample)
-    return mean.model_copy(update={"low": low, "high": high})
+
+
+def _by_training(values: Sequence[Value], trainings: Sequence[str]) -> tuple[tuple[float, ...], ...]:
+    """Errors by take, one row for each training; none where a run did not keep them."""
+    if not all(value.per_take for value in values):
+        return ()
+    rows: dict[str, list[tuple[float, ...]]] = {}
+    for value, training in zip(values, trainings, strict=True):
+        rows.setdefault(training, []).extend(value.per_take)
+    return tuple(tuple(np.mean(its, axis=0).tolist()) for its in rows.values())
 
 
 def _all(seeds: Iterable[tuple[int, ...]]) -> tuple[int, ...]:

@@ -1,17 +1,24 @@
-"""Confidence intervals of average errors: a bootstrap over takes, and over seeds where several ran.
+"""Averages of errors with intervals that hold: what is random, and how far another run may lie.
 
-Frames of one take, and the cameras that saw it, are not independent; another test set would hold other takes. So
-takes are resampled, with all their frames and cameras, within each action (a stratified cluster bootstrap).
-Another training would give other weights, so trainings of several seeds are resampled as a second level.
+Two things are random. Another training with another seed gives other weights; another test set shows other people.
+Frames of one take, and the cameras that saw it, are not independent, so the second is drawn in whole clusters:
+test subjects where there are ``FEWEST_SUBJECTS`` of them, else takes, within each action, and then the interval is
+for these subjects. The mean of N trainings on C clusters is a two-way table with one number in each place: effects
+of the training, of the cluster, and the rest, whose variances are estimated by moments (Searle, Casella and
+McCulloch, Variance Components, 1992, chapter 4). docs/protocols.md has the formulas and shows how often they hold.
 
-Shapes: T takes, N seeds, R resamples.
+Records keep an interval of one training by a bootstrap over its takes (``bootstrap``); reports print these.
+
+Shapes: T takes, N trainings, G clusters.
 """
 
 from __future__ import annotations
 
 import functools
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,8 +26,16 @@ from numpy.typing import ArrayLike
 Mean = Literal["actions", "frames"]
 """What an average is over: actions, each weighing the same, or all frames."""
 
-RESAMPLES = 2000
 LEVEL = 0.95
+POWER = 0.8
+"""Chance of finding the difference that ``Difference.resolvable`` names."""
+
+FEWEST_SUBJECTS = 5
+"""Test subjects from which on they are what is drawn; Student's t of fewer is too long to say anything."""
+
+SMALLEST_P = 1e-12
+ONE_TRAINING = "one training each: another seed may turn the difference; run with --seeds 0,1,2"
+ONE_CLUSTER = "a single take, or a single subject, shows no spread"
 
 
 @dataclass(frozen=True)
@@ -28,14 +43,23 @@ class Sample:
     """Errors of one method, of one or several trainings of it, on the takes of a test set.
 
     Attributes:
-        errors: ``[N, T]`` mean error of each take, for each seed.
+        errors: ``[..., N, T]`` mean error of each take, for each training.
         frames: counted frames of each take.
         actions: their actions, any labels.
+        subjects: of each take, where subjects are drawn; empty where takes are.
+        trained: whether another seed would have given other weights; no for predictors without a training.
     """
 
     errors: np.ndarray
     frames: tuple[int, ...]
     actions: tuple[str, ...]
+    subjects: tuple[str, ...] = ()
+    trained: bool = True
+
+    @property
+    def trainings(self) -> int:
+        """N."""
+        return self.errors.shape[-2]
 
 
 @dataclass(frozen=True)
@@ -44,19 +68,72 @@ class Difference:
 
     Attributes:
         difference: first minus second.
-        low, high: its 95 % interval.
-        p_value: two-sided, of no difference; not below 1 / (resamples + 1).
+        low, high: its 95 % interval; NaN where none can be given.
+        p_value: two-sided, of no difference; not below ``SMALLEST_P``.
+        resolvable: the smallest true difference that would have been found with a chance of 80 %.
+        unknown: why there is no interval; empty where there is one.
     """
 
     difference: float
     low: float
     high: float
     p_value: float
+    resolvable: float = math.nan
+    unknown: str = ""
 
     @property
     def indistinguishable(self) -> bool:
-        """Whether zero lies in the interval."""
-        return self.low <= 0 <= self.high
+        """Whether zero lies in the interval, or there is none."""
+        return bool(self.unknown) or self.low <= 0 <= self.high
+
+
+class _Parts(NamedTuple):
+    """Estimated parts of the variance of a mean, each with its degrees of freedom, and any leading axes.
+
+    Attributes:
+        seeds: of the trainings, with their share of the rest; 0 where they are not random.
+        clusters: of the clusters, with their share of the rest.
+        rest: what both of them hold.
+    """
+
+    seeds: np.ndarray | float
+    seeds_df: np.ndarray | float
+    clusters: np.ndarray | float
+    clusters_df: float
+    rest: np.ndarray | float
+
+    def error(self) -> np.ndarray:
+        """Standard error ``[...]``: the parts together hold the rest twice, but neither is too large alone."""
+        larger, smaller = np.maximum(self.seeds, self.clusters), np.minimum(self.seeds, self.clusters)
+        return np.sqrt(larger + np.maximum(smaller - self.rest, 0))
+
+    def quantile(self, chance: float) -> np.ndarray:
+        """Quantile ``[...]`` of the mean's distance from the truth in standard errors (Cochran and Cox).
+
+        Student's t of each part, averaged with the parts as weights.
+        """
+        from scipy.special import stdtrit
+
+        seeds, clusters = np.asarray(self.seeds), np.asarray(self.clusters)
+        share = seeds / np.maximum(seeds + clusters, np.finfo(float).tiny)
+        by_clusters = stdtrit(self.clusters_df, chance) if self.clusters_df else math.nan
+        return (1 - share) * by_clusters + share * stdtrit(np.maximum(self.seeds_df, 1), chance)
+
+    def p_value(self, distance: float) -> float:
+        """Two-sided, of a mean this far from the truth; found by halving, as the quantile has no inverse."""
+        from scipy.special import stdtr
+
+        error = float(self.error())
+        if not distance or not error:
+            return float(not distance)
+        if not self.seeds:
+            return max(2 * float(stdtr(self.clusters_df, -distance / error)), SMALLEST_P)
+        low, high = math.log(SMALLEST_P), 0.0
+        for _ in range(30):
+            middle = (low + high) / 2
+            too_far = -float(self.quantile(math.exp(middle) / 2)) * error < distance
+            low, high = (low, middle) if too_far else (middle, high)
+        return math.exp(high)
 
 
 def action_mean(errors: ArrayLike, frames: ArrayLike, actions: ArrayLike) -> np.ndarray:
@@ -71,148 +148,174 @@ def action_mean(errors: ArrayLike, frames: ArrayLike, actions: ArrayLike) -> np.
         ``[...]``.
     """
     errors, frames = np.asarray(errors, np.float64), np.asarray(frames, np.float64)
-    members = _strata(actions)
+    members = action_strata(actions)
     return np.mean([errors[..., m].sum(-1) / frames[m].sum() for m in members], axis=0)
 
 
-def interval(
-    errors: ArrayLike,
-    frames: ArrayLike,
-    actions: ArrayLike,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-) -> tuple[np.ndarray, np.ndarray]:
-    """95 % percentile interval of ``action_mean``.
-
-    From an action with n takes, n - 1 are drawn with replacement, which makes the variance unbiased also for the
-    two or four takes that an action has (Rao and Wu, JASA 83, 1988, section 2). A single take shows no spread
-    between takes, so actions with one take are resampled among themselves instead, which widens the interval
-    (collapsed strata). A single action of that kind adds nothing to the interval.
-
-    Args:
-        errors, frames, actions: as for ``action_mean``.
-        seed: the same one gives the same interval.
-        resamples: R.
-
-    Returns:
-        (low, high), each ``[...]``.
-    """
-    taken = tuple(np.asarray(actions).tolist()), tuple(np.asarray(frames).tolist())
-    weights, _ = _resampled(*taken, seed, resamples)
-    replicates = np.asarray(errors, np.float64) @ weights
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(replicates, [tail, 1 - tail], axis=-1, overwrite_input=True)
-    return low, high
-
-
-def pooled_mean(sample: Sample, over: Mean = "actions") -> float:
-    """The mean, averaged over the trainings."""
-    sums = sample.errors.mean(0) * sample.frames
-    if over == "frames":
-        return float(sums.sum() / sum(sample.frames))
-    return float(action_mean(sums, sample.frames, sample.actions))
-
-
-def pooled_interval(sample: Sample, seed: int = 0, over: Mean = "actions") -> tuple[float, float]:
-    """95 % interval of ``pooled_mean``, from seeds and takes resampled together."""
-    return _ends(_replicates(sample, seed, 1, over))
-
-
-def paired_difference(
-    first: Sample, other: Sample, seed: int = 0, same_trainings: bool = False, over: Mean = "actions"
-) -> Difference:
-    """Mean of ``first`` minus that of ``other``, which saw the same takes.
-
-    The same takes are drawn for both, so that what makes a take hard for either cancels.
-
-    Args:
-        first, other: with the same takes and actions; their numbers of frames may differ.
-        seed: of the bootstrap.
-        same_trainings: row n of both comes from one training; then the same seeds are drawn as well.
-        over: what both are averaged over.
-    """
-    gap = _replicates(first, seed, 1, over) - _replicates(other, seed, 1 if same_trainings else 2, over)
-    return _difference(pooled_mean(first, over) - pooled_mean(other, over), gap)
-
-
-def action_minus_frame_mean(sample: Sample, seed: int = 0) -> Difference:
-    """Mean over actions, as papers print it, minus the mean over all frames."""
-    by_action, by_frame = _resampled(sample.actions, sample.frames, seed)
-    difference = pooled_mean(sample) - pooled_mean(sample, "frames")
-    return _difference(difference, _over_seeds(sample, by_action - by_frame, seed, 1))
-
-
-def _difference(value: float, replicates: np.ndarray) -> Difference:
-    low, high = _ends(replicates)
-    beyond = min(np.count_nonzero(replicates <= 0), np.count_nonzero(replicates >= 0))
-    return Difference(value, low, high, float(min(1.0, 2 * (beyond + 1) / (len(replicates) + 1))))
-
-
-def _ends(replicates: np.ndarray) -> tuple[float, float]:
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(replicates, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def _replicates(sample: Sample, seed: int, stream: int, over: Mean) -> np.ndarray:
-    """Means ``[R]`` of resampled takes and trainings; other ``stream``, other random trainings."""
-    by_action, by_frame = _resampled(sample.actions, sample.frames, seed)
-    return _over_seeds(sample, by_frame if over == "frames" else by_action, seed, stream)
-
-
-def _over_seeds(sample: Sample, weights: np.ndarray, seed: int, stream: int) -> np.ndarray:
-    """Weighted sums ``[R]`` over takes, averaged over resampled trainings; a single training is not resampled."""
-    drawn = _drawn_trainings(len(sample.errors), weights.shape[1], seed, stream)
-    return ((sample.errors * sample.frames @ weights) * drawn).sum(0)
-
-
-@functools.lru_cache(maxsize=16)
-def _drawn_trainings(trainings: int, resamples: int, seed: int, stream: int) -> np.ndarray:
-    """``[N, R]``: the weight of each training in every resample."""
-    if trainings == 1:
-        return np.ones((1, resamples))
-    rng = np.random.default_rng([seed, stream])
-    return rng.multinomial(trainings - 1, np.full(trainings, 1 / trainings), resamples).T / (trainings - 1)
-
-
-@functools.lru_cache(maxsize=16)
-def _resampled(
-    actions: tuple[str, ...], frames: tuple[int, ...], seed: int, resamples: int = RESAMPLES
-) -> tuple[np.ndarray, np.ndarray]:
-    """``[T, R]`` twice: weights of the takes' sums of errors in the action means, and in the frame means."""
-    strata, counts = _strata(actions), np.asarray(frames, np.float64)
-    draws = _draws(strata, len(counts), resamples, np.random.default_rng(seed))
-    return _action_weights(draws, strata, counts), draws / (counts @ draws)
-
-
-def _draws(strata: list[np.ndarray], takes: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """``[T, R]``: how often each take is drawn: n - 1 of the n takes of a stratum, with replacement.
-
-    Strata of a single take are drawn from among themselves.
-    """
-    draws = np.ones((takes, resamples))
-    single = np.concatenate([members for members in strata if len(members) == 1] or [np.empty(0, np.int64)])
-    for members in [*(members for members in strata if len(members) > 1), single]:
-        if len(members) > 1:
-            chances = np.full(len(members), 1 / len(members))
-            draws[members] = rng.multinomial(len(members) - 1, chances, resamples).T
-    return draws
-
-
-def _action_weights(draws: np.ndarray, strata: list[np.ndarray], frames: np.ndarray) -> np.ndarray:
-    """``[T, R]``: the weight of each take's sum of errors in the action mean of every resample."""
-    weights = np.empty_like(draws)
-    single = sum(len(members) == 1 for members in strata)
-    unbiased = single / (single - 1) if single > 1 else 1.0
-    for members in strata:
-        if len(members) > 1:
-            weights[members] = draws[members] / (frames[members] @ draws[members])
-        else:
-            weights[members] = draws[members] * unbiased / frames[members]
-    return weights / len(strata)
-
-
-def _strata(actions: ArrayLike) -> list[np.ndarray]:
+def action_strata(actions: ArrayLike) -> list[np.ndarray]:
     """Takes of each action, in sorted order of the actions."""
     names, number = np.unique(np.asarray(actions), return_inverse=True)
     return [np.flatnonzero(number == n) for n in range(len(names))]
+
+
+def pooled_mean(sample: Sample, over: Mean = "actions") -> np.ndarray:
+    """The mean ``[...]``, averaged over the trainings."""
+    return (sample.errors @ _projection(sample, over).weights).mean(-1)
+
+
+def pooled_interval(sample: Sample, over: Mean = "actions") -> tuple[np.ndarray, np.ndarray]:
+    """95 % interval ``[...]`` of ``pooled_mean``; NaN where a single take or subject shows no spread.
+
+    Of several trainings it is for other seeds and other clusters, of one for other clusters only.
+    """
+    mean, parts = pooled_mean(sample, over), _parts_of(sample, over)
+    half = parts.quantile((1 + LEVEL) / 2) * parts.error()
+    return mean - half, mean + half
+
+
+def paired_difference(
+    first: Sample, other: Sample, same_trainings: bool = False, over: Mean = "actions"
+) -> Difference:
+    """Mean of ``first`` minus that of ``other``, which saw the same takes.
+
+    Clusters are paired, so that what makes one hard for both cancels; trainings are not. Within one training, and
+    between one training and a predictor that needs none, only clusters are random.
+
+    Args:
+        first, other: with the same takes and actions; their numbers of frames may differ.
+        same_trainings: row n of both comes from one training.
+        over: what both are averaged over.
+    """
+    value = float(pooled_mean(first, over) - pooled_mean(other, over))
+    contrast = _clusters(first, over).mean(-2) - _clusters(other, over).mean(-2)
+    clusters, df = float(np.square(contrast).sum(-1)), _projection(first, over).df
+    if same_trainings or not (first.trained or other.trained):
+        return _difference(value, _Parts(0.0, 0.0, clusters, df, 0.0))
+    luck = [sample for sample in (first, other) if sample.trained]
+    if min(sample.trainings for sample in luck) == 1:
+        if len(luck) == 1:
+            return _difference(value, _Parts(0.0, 0.0, clusters, df, 0.0))
+        return Difference(value, math.nan, math.nan, math.nan, unknown=ONE_TRAINING)
+    parts = [_parts_of(sample, over) for sample in luck]
+    seeds = [float(part.seeds) for part in parts]
+    shares = sum(variance**2 / float(part.seeds_df) for variance, part in zip(seeds, parts, strict=True))
+    seeds_df = sum(seeds) ** 2 / shares if shares else 1.0
+    rest = sum(float(part.rest) for part in parts)
+    return _difference(value, _Parts(sum(seeds), seeds_df, clusters, df, rest))
+
+
+def action_minus_frame_mean(sample: Sample) -> Difference:
+    """Mean over actions, as papers print it, minus the mean over all frames, of these trainings."""
+    contrast = (_clusters(sample, "actions") - _clusters(sample, "frames")).mean(-2)
+    difference = float(pooled_mean(sample) - pooled_mean(sample, "frames"))
+    clusters = float(np.square(contrast).sum(-1))
+    return _difference(difference, _Parts(0.0, 0.0, clusters, _projection(sample, "actions").df, 0.0))
+
+
+def holm(p_values: Iterable[float]) -> list[float]:
+    """p-values of comparisons that were decided on before, corrected for their number (Holm, SJS 6, 1979)."""
+    return _stepped_down(list(p_values), lambda left: left)
+
+
+def against_best(p_values: Iterable[float]) -> list[float]:
+    """p-values of all others against the best, which was found by looking, corrected for that.
+
+    As Holm's, but of k that are left, all k (k - 1) / 2 pairs count: any of them could have been the extremes.
+    """
+    return _stepped_down(list(p_values), lambda left: left * (left + 1) // 2)
+
+
+def _stepped_down(p_values: Sequence[float], comparisons: Callable[[int], int]) -> list[float]:
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+        largest = max(largest, min(1.0, p_values[index] * comparisons(len(p_values) - rank)))
+        corrected[index] = largest
+    return corrected
+
+
+def _difference(value: float, parts: _Parts) -> Difference:
+    if not parts.clusters_df:
+        return Difference(value, math.nan, math.nan, math.nan, unknown=ONE_CLUSTER)
+    error = float(parts.error())
+    half, more = (float(parts.quantile(chance)) * error for chance in ((1 + LEVEL) / 2, POWER))
+    return Difference(value, value - half, value + half, parts.p_value(abs(value)), half + more)
+
+
+def _parts_of(sample: Sample, over: Mean) -> _Parts:
+    """Parts of the variance of ``pooled_mean``."""
+    projection, by_cluster = _projection(sample, over), _clusters(sample, over)
+    clusters = np.square(by_cluster.mean(-2)).sum(-1)
+    count = sample.trainings
+    if count == 1 or not sample.trained:
+        return _Parts(0.0, 0.0, clusters, projection.df, 0.0)
+    seeds = (sample.errors @ projection.weights).var(-1, ddof=1) / count
+    rest = by_cluster.var(-2, ddof=1).sum(-1) / count
+    return _Parts(seeds, count - 1, clusters, projection.df, rest)
+
+
+def _clusters(sample: Sample, over: Mean) -> np.ndarray:
+    """``[..., N, G]``: each cluster's part of the mean, less the average one of its stratum, scaled.
+
+    Squares add up to the variance of the mean that comes from the clusters.
+    """
+    return sample.errors @ _projection(sample, over).clusters
+
+
+class _Projection(NamedTuple):
+    """What makes means and clusters' parts of them out of the errors of takes.
+
+    Attributes:
+        weights: ``[T]`` of the takes in the mean.
+        clusters: ``[T, G]``.
+        df: clusters less strata.
+    """
+
+    weights: np.ndarray
+    clusters: np.ndarray
+    df: int
+
+
+def _projection(sample: Sample, over: Mean) -> _Projection:
+    return _project(sample.actions, sample.frames, sample.subjects, over)
+
+
+@functools.lru_cache(maxsize=16)
+def _project(
+    actions: tuple[str, ...], frames: tuple[int, ...], subjects: tuple[str, ...], over: Mean
+) -> _Projection:
+    """Linear parts of the mean by cluster (Taylor's series of a ratio: Särndal, Swensson and Wretman, 1992, 5.5).
+
+    A take counts by how far it lies from its action's mean, or, where a single cluster has the action, from the
+    mean over all. Strata: actions where takes are the clusters, those with one take together; else none.
+    """
+    counts, takes = np.asarray(frames, np.float64), len(frames)
+    owner = np.unique(subjects, return_inverse=True)[1] if subjects else np.arange(takes)
+    members = action_strata(actions)
+    shared = [group for group in members if len(set(owner[group])) > 1]
+    weights = counts / counts.sum()
+    if over == "actions":
+        for group in members:
+            weights[group] = counts[group] / counts[group].sum() / len(members)
+    centre = np.tile(weights, (takes, 1))  # row t: of which mean take t counts by its distance
+    for group in shared if over == "actions" else ():
+        centre[group] = 0
+        centre[np.ix_(group, group)] = counts[group] / counts[group].sum()
+    by_take = (weights[:, None] * (np.eye(takes) - centre)).T
+    by_cluster = by_take @ (owner[:, None] == np.arange(owner.max() + 1))
+    stratum = np.zeros(takes if not subjects else owner.max() + 1, np.int64)
+    for number, group in enumerate([] if subjects else shared, start=1):
+        stratum[group] = number
+    return _Projection(weights, *_withinaction_strata(by_cluster, stratum))
+
+
+def _withinaction_strata(by_cluster: np.ndarray, stratum: np.ndarray) -> tuple[np.ndarray, int]:
+    """Clusters' parts less the average of their stratum, scaled by n / (n - 1); and the degrees of freedom."""
+    scaled, df = np.zeros_like(by_cluster), 0
+    for number in np.unique(stratum):
+        group = np.flatnonzero(stratum == number)
+        if len(group) > 1:
+            parts = by_cluster[:, group]
+            scale = math.sqrt(len(group) / (len(group) - 1))
+            scaled[:, group] = (parts - parts.mean(1, keepdims=True)) * scale
+            df += len(group) - 1
+    return scaled, df

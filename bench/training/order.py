@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
 
-def step_rows(windows: int, steps: int, seed: int, epoch: int, step: int) -> np.ndarray:
-    """Rows of one step: an epoch is a permutation of all ``windows`` rows, cut into ``steps`` nearly equal parts.
+def epoch_rows(flips: np.ndarray, half: bool, seed: int, epoch: int) -> np.ndarray:
+    """Rows of an epoch, counted from 0, in the order in which they are trained on.
 
-    ``epoch``, and ``step`` within it, are counted from 0.
+    Args:
+        flips: ``[n]`` of every window, 0, or 1 for a mirrored copy. Either all plain windows have one, in the same
+            order, or none has.
+        half: take each window once, as it is or mirrored with probability one half; otherwise take all rows.
+        seed: of the training.
     """
-    order = _epoch_order(windows, seed, epoch)
-    return order[windows * step // steps : windows * (step + 1) // steps]
+    rng = np.random.default_rng([seed, epoch])
+    if not half or not flips.any():
+        return rng.permutation(len(flips))
+    plain, mirrored = np.flatnonzero(flips == 0), np.flatnonzero(flips)
+    return rng.permutation(np.where(rng.random(len(plain)) < 0.5, mirrored, plain))
+
+
+def step_rows(rows: np.ndarray, steps: int, step: int, size: int | None = None) -> np.ndarray:
+    """Rows of one of the ``steps`` of an epoch, counted from 0: nearly equal parts, or ``size`` rows each."""
+    if size is not None:
+        return rows[size * step : size * (step + 1)]
+    return rows[len(rows) * step // steps : len(rows) * (step + 1) // steps]
 
 
 def share(rows: np.ndarray, process: int, processes: int) -> np.ndarray:
@@ -25,8 +37,3 @@ def share(rows: np.ndarray, process: int, processes: int) -> np.ndarray:
 def step_seed(seed: int, step: int, process: int) -> int:
     """Seed of all randomness of one step in one process; ``step`` is counted over the whole training."""
     return int(np.random.SeedSequence([seed, step, process]).generate_state(1, np.uint64)[0])
-
-
-@functools.lru_cache(maxsize=1)
-def _epoch_order(windows: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.default_rng([seed, epoch]).permutation(windows)

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
-from bench.config.experiment import Precision, TrainingSpec
-from models.lifter import Recipe
+from bench.config.experiment import Precision, RecipeName, TrainingSpec
+from models.lifter import Lifter, Recipe
+
+NOT_ASKED = ("gradient", "rate_per", "batches", "norm_momentum", "mirrored")
+"""Fields of a recipe that an experiment asks for by the name of the recipe only."""
+
+ASKED = tuple(field.name for field in fields(Recipe) if field.name not in NOT_ASKED)
+"""Fields of a recipe that an experiment can ask for one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +28,29 @@ class TrainingRecipe(Recipe):
     seed: int
     holdout: int
 
+    @property
+    def flips(self) -> bool:
+        """Whether there are mirrored windows."""
+        return self.flip and self.mirrored != "none"
+
     def as_requested(self, spec: TrainingSpec) -> TrainingSpec:
         """``spec`` with the fields filled in that it leaves open."""
-        return spec.model_copy(update={field.name: getattr(self, field.name) for field in fields(Recipe)})
+        return spec.model_copy(update={name: getattr(self, name) for name in ASKED})
+
+    def described(self) -> dict[str, Any]:
+        """What identities are made of: without fields that came later and are as everything was before them."""
+        usual = {field.name: field.default for field in fields(Recipe) if field.name in NOT_ASKED}
+        return {key: value for key, value in asdict(self).items() if key not in usual or value != usual[key]}
+
+
+def usual_recipe(lifter: type[Lifter], preset: str) -> RecipeName:
+    """The name of the recipe of a training that asks for none."""
+    return "published" if preset == "paper" and lifter.published is not None else "plain"
+
+
+def named_recipe(recipe: Recipe, lifter: type[Lifter], name: RecipeName) -> Recipe:
+    """A preset's recipe, with what the released script does otherwise where ``name`` is "published"."""
+    return replace(recipe, **(lifter.published or {})) if name == "published" else recipe
 
 
 def fill_in(spec: TrainingSpec, recipe: Recipe) -> TrainingRecipe:
@@ -31,7 +58,7 @@ def fill_in(spec: TrainingSpec, recipe: Recipe) -> TrainingRecipe:
 
     The number of ``epochs`` is exact where they are requested without ``least_steps``.
     """
-    requested = {field.name: getattr(spec, field.name) for field in fields(Recipe)}
+    requested = {name: getattr(spec, name) for name in ASKED}
     given = {name: value for name, value in requested.items() if value is not None}
     if "epochs" in given:
         given.setdefault("least_steps", 0)

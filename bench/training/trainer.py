@@ -7,7 +7,7 @@ needs only the weights and the state of the optimiser to go on from its last sav
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
@@ -23,18 +23,22 @@ from bench.measure import memory
 from bench.measure.environment import cpu_name
 from bench.results.record import TrainingInfo
 from bench.training import checkpoints
-from bench.training.order import share, step_rows, step_seed
+from bench.training.order import epoch_rows, share, step_rows, step_seed
 from bench.training.recipe import TrainingRecipe
 from bench.training.selection import LEAST_CHECKS, CheckpointSelector
 from models.errors import DivergedError, InputError
 from models.lifter import Lifter
 from models.optim import learning_rate
+from models.optim.norm_momentum import decay_norm_momentum
 from models.optim.ranger import Ranger
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 SAVE_EVERY_SECONDS = 20.0
+
+Order = Callable[[int], np.ndarray]
+"""From the number of an epoch, from 0 on, to the rows of its windows in the order in which they are trained on."""
 
 
 def accelerator_for(device: str, precision: str) -> Accelerator:
@@ -89,6 +93,7 @@ def train(
     accelerator: Accelerator,
     title: str,
     first_stage: TrainingInfo | None = None,
+    order: Order | None = None,
 ) -> TrainingInfo:
     """Train, or continue a training that was interrupted, and keep the selected weights.
 
@@ -96,12 +101,13 @@ def train(
 
     Args:
         lifter: freshly built, initial weights already drawn; at the end it has those of the first selector.
-        windows: training windows (with their mirrored rows when ``recipe.flip``).
+        windows: training windows (with their mirrored rows when ``recipe.flips``).
         selectors: at least one; each keeps weights in a folder of its own.
         recipe: of the training.
         folder: for what an interrupted training is continued from.
         title: for the progress bar.
         first_stage: the training that ``lifter`` begins from.
+        order: of the windows, in place of a random one, for comparison with a recorded training.
 
     Returns:
         How the weights of the first selector came to be.
@@ -112,7 +118,7 @@ def train(
     state = checkpoints.load_state(folder, lifter, {entry.name for entry in fields(_Progress)})
     if state is None and type(lifter).fit_statistics is not Lifter.fit_statistics:
         lifter.fit_statistics(*_all_poses(windows))
-    run = _Run(lifter, windows, selectors, recipe, folder, accelerator, title)
+    run = _Run(lifter, windows, selectors, recipe, folder, accelerator, title, order)
     if run.trainable:
         run.prepare(state)
     show = None if accelerator.is_main_process else True
@@ -139,16 +145,31 @@ class _Run:
     folder: Path
     accelerator: Accelerator
     title: str
+    order: Order | None
 
     def __post_init__(self) -> None:
         self.trainable = [parameter for parameter in self.lifter.parameters() if parameter.requires_grad]
-        frames = len(self.windows) * self.lifter.train_frames
-        self.steps_per_epoch = max(1, round(frames / self.recipe.batch_frames))
+        self.rows, self.rows_epoch = self._order(0), 0
+        self.batch_windows, self.steps_per_epoch = self._batches()
         least_epochs = -(-self.recipe.least_steps // self.steps_per_epoch)
         self.epochs = max(self.recipe.epochs, least_epochs) if self.trainable else 0
         self.steps = self.epochs * self.steps_per_epoch
         self.checks_per_epoch = min(self.steps_per_epoch, -(-LEAST_CHECKS // max(1, self.epochs)))
         self.progress = _Progress()
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if self.order is not None:
+            return self.order(epoch)
+        half = self.recipe.mirrored == "half"
+        return epoch_rows(self.windows.table[:, 3], half, self.recipe.seed, epoch)
+
+    def _batches(self) -> tuple[int | None, int]:
+        """Windows of a full batch, None for batches of nearly equal size; and the steps of an epoch."""
+        frames, rows = self.lifter.train_frames, len(self.rows)
+        if self.recipe.batches == "full":
+            size = max(1, self.recipe.batch_frames // frames)
+            return size, -(-rows // size)
+        return None, max(1, round(rows * frames / self.recipe.batch_frames))
 
     def prepare(self, state: dict[str, Any] | None) -> None:
         """Make the optimiser and place all on the device; continue from ``state``, if there is one."""
@@ -170,22 +191,43 @@ class _Run:
     def step(self) -> None:
         """Do one step of the optimiser."""
         epoch, within = divmod(self.progress.step, self.steps_per_epoch)
-        done = self.progress.step / self.steps
-        self.lifter.on_progress(done)
         recipe, process = self.recipe, self.accelerator.process_index
-        epochs_done = done * recipe.epochs
-        rate = learning_rate(recipe.schedule, recipe.learning_rate, recipe.decay, epochs_done, recipe.epochs)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        rows = step_rows(len(self.windows), self.steps_per_epoch, recipe.seed, epoch, within)
+        self._follow_schedules(epoch)
+        rows = step_rows(self._epoch_rows(epoch), self.steps_per_epoch, within, self.batch_windows)
         rows = share(rows, process, self.accelerator.num_processes)
         loss = self._gradients(rows, step_seed(recipe.seed, self.progress.step, process))
+        if recipe.gradient == "times_loss":
+            self._multiply_gradients(loss)
         if recipe.clip is not None:
             self.accelerator.clip_grad_norm_(self.trainable, recipe.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.loss_sum += loss
         self.progress.step += 1
+
+    def _follow_schedules(self, epoch: int) -> None:
+        """Set what changes over a training: learning rate, momentum of batch norms, what the method asks for."""
+        recipe, done = self.recipe, self.progress.step / self.steps
+        self.lifter.on_progress(done)
+        if recipe.norm_momentum == "falling":
+            decay_norm_momentum(self.lifter, epoch / self.epochs)
+        epochs_done = (epoch / self.epochs if recipe.rate_per == "epoch" else done) * recipe.epochs
+        rate = learning_rate(recipe.schedule, recipe.learning_rate, recipe.decay, epochs_done, recipe.epochs)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def _epoch_rows(self, epoch: int) -> np.ndarray:
+        """Rows of this epoch; put in order once an epoch."""
+        if epoch != self.rows_epoch:
+            self.rows, self.rows_epoch = self._order(epoch), epoch
+        return self.rows
+
+    def _multiply_gradients(self, loss: torch.Tensor) -> None:
+        """Multiply all gradients by the loss, over all processes that train together."""
+        factor = self.accelerator.reduce(loss, reduction="mean")
+        for parameter in self.trainable:
+            if parameter.grad is not None:
+                parameter.grad.mul_(factor)
 
     def _gradients(self, rows: np.ndarray, seed: int) -> torch.Tensor:
         """Back-propagate the mean loss of these windows and return it.
@@ -276,7 +318,7 @@ class _Run:
 
     def _info(self, selector: CheckpointSelector, first_stage: TrainingInfo | None) -> TrainingInfo:
         progress = self.progress
-        windows_seen = self.epochs * len(self.windows)
+        windows_seen = self.epochs * len(self.rows)
         return TrainingInfo(
             epochs=self.epochs,
             steps=progress.step,

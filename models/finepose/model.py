@@ -18,8 +18,9 @@ U distinct texts, R rows and W width of a text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -118,8 +119,10 @@ class FinePOSE(Denoiser):
         "paper": Preset(
             FinePOSEConfig(),
             Recipe(epochs=100, batch_frames=972, learning_rate=6e-5, decay=0.993, weight_decay=0.1),
+            on_gt={"epochs": 120},
         ),
     }
+    published: ClassVar[Mapping[str, Any]] = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full"}
 
     def __init__(
         self, config: FinePOSEConfig, skeleton: Skeleton = HUMAN36M, encoder: TextEncoder | None = None

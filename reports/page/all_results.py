@@ -11,7 +11,7 @@ from reports.rules.conditions import paragraphs
 from reports.rules.metrics import ERRORS, SCORES, described, in_order
 from reports.rules.names import MEAN_OVER_ACTIONS, USES, aggregation_title, marked_name, seeds_of
 from reports.tables.cells import (
-    Number,
+    Entered,
     millions_of_parameters,
     ms_per_frame,
     shape,
@@ -76,7 +76,7 @@ def _row(
     kind: str,
     metrics: Sequence[str],
     ablations: Mapping[str, Sequence[str]],
-) -> list[Cell | Number]:
+) -> list[Entered]:
     data, cost = record.data, record.cost
     trivial = " (trivial)" if record.method in TRIVIAL else ""
     detections = data.test_detections

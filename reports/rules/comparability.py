@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from bench.config.choices import CHOICES
 from bench.config.registry import AGGREGATIONS
-from bench.results.record import Value, ValueKind
+from bench.results.record import Record, Value, ValueKind
 from reports.rules.entries import Entry, MissingRun
 
 TRIVIAL = ("mean_pose", "nearest_pose")
@@ -204,6 +204,22 @@ def use_of_truth(aggregation: str | None, kind: str) -> str:
 def value_of(entry: Entry | None, metric: str, aggregation: str | None) -> Value | None:
     """The value of a run; None where it has none."""
     return None if entry is None or isinstance(entry, MissingRun) else entry.value(metric, aggregation)
+
+
+def comparable(entries: Sequence[Entry | None]) -> list[bool]:
+    """Which of the numbers of some runs may be ranked with each other.
+
+    All, where they are of one training, or of predictors that need none. Else those of methods that were trained
+    several times, and of predictors without a training: of one training each, the luck of its seed is not known.
+    """
+    learned = [entry for entry in entries if isinstance(entry, Record) and entry.trained]
+    if len({record.trainings for record in learned}) <= 1:
+        return [True] * len(entries)
+    several = {record.trainings for record in learned if len(record.conditions.training_seeds) > 1}
+    return [
+        len(several) > 1 and isinstance(entry, Record) and (not entry.trained or entry.trainings in several)
+        for entry in entries
+    ]
 
 
 def same_but(entry: Entry, *ignored: str) -> Hashable:

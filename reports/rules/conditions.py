@@ -7,8 +7,9 @@ from functools import partial
 from typing import Literal
 
 from bench.config.choices import CHOICES, Choice
-from bench.results.record import GroundTruth
-from reports.rules.comparability import aggregations, device, grouped, headline, sections
+from bench.results.record import GroundTruth, Record
+from bench.results.statistics import ONE_TRAINING
+from reports.rules.comparability import aggregations, comparable, device, grouped, headline, sections
 from reports.rules.entries import Entry
 from reports.rules.names import aggregation_title, method_name, seeds_of, untrained
 
@@ -18,6 +19,8 @@ Accessor = Callable[[Entry], str]
 
 FEW = 3
 """Warnings that are listed; where there are more, they are counted."""
+
+NOT_COMPARED = f"Warning: numbers of some trainings are shown and not compared: {ONE_TRAINING}."
 
 MANY = 8
 """A condition with more values than this is counted, not listed; the appendix lists it run by run."""
@@ -35,6 +38,7 @@ def sentences(entries: Sequence[Entry], shown: Shown = "every aggregation") -> l
     """All conditions that the runs were made under, the methods named where they differ."""
     fields = _fields(entries) | {"Aggregation": {"every aggregation": _aggregations, "headline": _headline}[shown]}
     found = [f"{name}: {words}." for name, accessor in fields.items() if (words := _stated(entries, accessor))]
+    found += [NOT_COMPARED] * (not all(comparable([entry for entry in entries if isinstance(entry, Record)])))
     warnings = dict.fromkeys(text for entry in entries for text in entry.environment.warnings)
     if len(warnings) > FEW:
         return [*found, f"{len(warnings)} different warnings, listed run by run in the report's appendix."]
@@ -62,6 +66,7 @@ def _fields(entries: Sequence[Entry]) -> dict[str, Accessor]:
         "Validation": lambda entry: entry.conditions.validation,
         "Size": lambda entry: entry.preset,
         "Seeds (training/noise)": seeds_of,
+        "Intervals over": intervals_over,
         "Device": device,
         **{key.capitalize(): partial(_note, key) for key in notes},
     }
@@ -91,6 +96,18 @@ def test_part(entry: Entry) -> str:
         f"{data.subset}, {data.windows:,} windows, {data.frames:,} frames, "
         f"{data.sequences:,} sequences, {len(data.takes):,} takes"
     )
+
+
+def intervals_over(entry: Entry) -> str:
+    """What the intervals of a run are over: what another experiment would have drawn anew."""
+    if not isinstance(entry, Record) or not any(value.per_take for value in entry.values):
+        return ""
+    subjects, count = len(set(entry.drawn_subjects)), len(entry.conditions.training_seeds)
+    here = len({take.subject for take in entry.data.takes})
+    drawn = f"{subjects} subjects" if subjects else f"{len(entry.data.takes)} takes, so for these {here} subjects"
+    if not entry.trained:
+        return drawn
+    return f"{count} trainings and {drawn}" if count > 1 else f"{drawn} and this training"
 
 
 def _hypotheses(entry: Entry) -> str:

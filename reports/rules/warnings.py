@@ -7,6 +7,9 @@ from collections.abc import Container, Sequence
 from bench.results.arrays import RunFiles
 from bench.results.record import Record
 from bench.results.run_set import RunSet
+from bench.results.seeds import pool
+from bench.results.statistics import ONE_TRAINING
+from reports.rules.comparability import comparable
 from reports.rules.names import method_name
 
 MOST_NAMED = 8
@@ -27,6 +30,7 @@ def warnings(runset: RunSet, records: Sequence[Record], remarks: Sequence[str] =
     failed = any(missing.failed for missing in runset.missing.values())
     found += ["What failed is tried again by the same command with --retry-failed"] * failed
     found += remarks
+    found += trained_once(records)
     disturbed: dict[str, list[str]] = {}
     for record in records:
         for text in record.environment.warnings:
@@ -39,6 +43,20 @@ def warnings(runset: RunSet, records: Sequence[Record], remarks: Sequence[str] =
     wide = sum(not value.low <= value.action_mean <= value.high for record in records for value in record.values)
     found += [f"{wide} values lie outside of their own 95 % interval, or have none"] * bool(wide)
     return found
+
+
+def trained_once(records: Sequence[Record]) -> list[str]:
+    """Which methods may not be compared with others, as they were trained with one seed."""
+    pooled = pool(records)
+    once = [
+        method_name(record)
+        for record, may in zip(pooled, comparable(pooled), strict=True)
+        if record.trained and not may
+    ]
+    names = _first(list(dict.fromkeys(once)))
+    return [f"Numbers of {names} are shown and not compared with those of other trainings: {ONE_TRAINING}"] * bool(
+        once
+    )
 
 
 def lost_files(records: Sequence[Record], files: RunFiles | None) -> list[str]:

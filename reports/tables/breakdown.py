@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from bench.results.record import Mean
-from reports.rules.comparability import groups_of, headline, sections, value_of
+from reports.rules.comparability import comparable, groups_of, headline, sections, value_of
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import SCORES, headers, printed_metrics
@@ -42,7 +42,7 @@ def _actions_across(entries: Sequence[Entry], title: str) -> Table:
             ]
             for label, entry in zip(row_names(group), group, strict=True)
         ]
-        rows = rank_columns(rows, [0] * len(rows), range(1, len(columns)))
+        rows = rank_columns(rows, _alike(group), range(1, len(columns)))
         blocks.append(Block(with_runs(rows, [entry.runs for entry in group]), text, heading))
     note = (
         f"MPJPE in mm, mean over an action's frames; aggregation: {headlines(entries)}. "
@@ -80,13 +80,18 @@ def _by_part(entries: Sequence[Entry], title: str, part: Part, totals: dict[str,
                 for label, entry in zip(labels, group, strict=True)
             ]
             higher = ranks if infos[metric].higher_is_better else ()
-            rows = rank_columns(rows, [0] * len(rows), ranks, higher)
+            rows = rank_columns(rows, _alike(group), ranks, higher)
             blocks.append(Block(with_runs(rows, [entry.runs for entry in group]), f"{text}, {header}", heading))
     note = (
         "PCK and AUC in percent over 14 joints, MPJPE in mm over 17, mean over the frames of each column; "
         f"aggregation: {headlines(entries)}. Intervals: of the last columns only."
     )
     return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), (note,))
+
+
+def _alike(entries: Sequence[Entry]) -> list[int | None]:
+    """Groups for ranking: None for those that may not be compared."""
+    return [0 if may else None for may in comparable(entries)]
 
 
 def _names(entries: Sequence[Entry], part: Part) -> list[str]:

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 
 from bench.results.cost import Cost
 from bench.results.record import Record, Value
-from bench.results.statistics import Difference, Mean
-from reports.rules.comparability import grouped
+from bench.results.statistics import LEVEL, Difference, Mean, against_best, holm, pooled_interval
+from reports.rules.comparability import comparable, grouped
 from reports.rules.entries import Entry, MissingRun, output_frames
 from reports.rules.names import aggregation_title
 from reports.writers.table import Cell, Row
 
 NOT_MEASURED = "not measured"
 DIFFERENCES = (
-    "Differences are paired by take; those whose 95 % interval holds 0 are in parentheses. ± of a difference: "
-    "larger distance from it to an end of its interval."
+    "Differences are paired by take or subject; ±: 95 % interval of each alone; in parentheses: not "
+    "distinguishable from 0 when those of a column and block are judged together (Holm, 5 %)."
 )
 
 
@@ -40,7 +40,24 @@ class Number:
         return self.cell.reason
 
 
-Matrix = list[list[Cell | Number]]
+@dataclass(frozen=True)
+class Gap:
+    """A difference on its way into a table: it is judged together with the others of its column.
+
+    Attributes:
+        cell: what is printed where it is judged alone.
+    """
+
+    cell: Cell
+    difference: Difference
+
+    @property
+    def reason(self) -> str:
+        return self.cell.reason
+
+
+Entered = Cell | Number | Gap
+Matrix = list[list[Entered]]
 
 
 def value_number(
@@ -62,14 +79,15 @@ def value_number(
         how = "was not obtained" if value is None else f"is {value.action_mean}"
         return Cell(reason=f"{what} {how} in run {entry.id}")
     if over == "frames":
-        low, high = entry.frame_interval(value) or (math.nan, math.nan)
+        sample = entry.sample(value)
+        low, high = map(float, pooled_interval(sample, "frames")) if sample else (math.nan, math.nan)
         value = value.model_copy(update={"action_mean": value.frame_mean, "low": low, "high": high})
     return Number(replace(value_cell(value), runs=entry.runs), entry, value, over)
 
 
-def cell_of(number: Cell | Number) -> Cell:
+def cell_of(number: Entered) -> Cell:
     """What is printed."""
-    return number.cell if isinstance(number, Number) else number
+    return number if isinstance(number, Cell) else number.cell
 
 
 def value_cell(value: Value) -> Cell:
@@ -80,43 +98,47 @@ def value_cell(value: Value) -> Cell:
     return Cell(f"{value.action_mean:.1f}", value.action_mean, value.low, value.high, f"{spread:.1f}")
 
 
-def difference_cell(difference: Difference | None) -> Cell:
-    """``−1.23 ± 0.45``, in parentheses where the interval holds 0 (``DIFFERENCES`` explains it)."""
+def difference_cell(difference: Difference | None) -> Cell | Gap:
+    """``−1.23 ± 0.45``; a dash where no interval can be given (``DIFFERENCES`` explains it)."""
     if difference is None:
         return Cell(reason="the two numbers were not obtained on the same takes")
+    if difference.unknown:
+        return Cell(reason=f"not compared: {difference.unknown}")
+    return Gap(_gap_cell(difference, difference.indistinguishable), difference)
+
+
+def _gap_cell(difference: Difference, indistinguishable: bool) -> Cell:
     text = f"{difference.difference:+.2f}".replace("-", "−")
-    if difference.indistinguishable:
-        text = f"({text})"
     spread = max(difference.high - difference.difference, difference.difference - difference.low)
-    return Cell(text, difference.difference, difference.low, difference.high, f"{spread:.2f}")
+    shown = f"({text})" if indistinguishable else text
+    return Cell(shown, difference.difference, difference.low, difference.high, f"{spread:.2f}")
 
 
-def rank(
-    numbers: Sequence[Cell | Number], groups: Sequence[Hashable], higher: bool = False
-) -> list[Cell | Number]:
+def rank(numbers: Sequence[Entered], groups: Sequence[Hashable], higher: bool = False) -> list[Entered]:
     """The same numbers with best, second and ties with the best marked in each group.
 
-    Numbers that print the same share a rank. A group that prints one number has no best. Group None is not ranked.
-    Numbers that are not finite have no rank. Lower is better unless ``higher``.
+    Numbers that print the same share a rank. A group that prints one number has no best. Group None is not ranked,
+    nor are numbers of trainings that may not be compared (``comparable``), nor those that are not finite. Lower is
+    better unless ``higher``.
     """
     result = list(numbers)
     for group, members in grouped(range(len(numbers)), lambda index: groups[index]).items():
-        cells = {index: cell_of(numbers[index]) for index in members}
-        known = {index: cell for index, cell in cells.items() if math.isfinite(_number(cell))}
+        known = _ranked(numbers, members)
         printed = sorted({_printed(cell) for cell in known.values()}, reverse=higher)
         if group is None or len(printed) < 2:
             continue
         choose = max if higher else min
         best = choose(known, key=lambda index: _number(known[index]))
+        ties = _tied(numbers, [index for index in known if index != best], best)
         for index, cell in known.items():
             place = printed.index(_printed(cell)) + 1
-            tie = place > 1 and _tied(numbers[index], numbers[best])
+            tie = place > 1 and index in ties
             result[index] = _marked(numbers[index], replace(cell, rank=place if place <= 2 else 0, tie=tie))
     return result
 
 
 def rank_columns(
-    rows: Sequence[Sequence[Cell | Number]],
+    rows: Sequence[Sequence[Entered]],
     groups: Sequence[Hashable],
     columns: Iterable[int],
     higher: Container[int] = (),
@@ -134,17 +156,23 @@ def rank_columns(
 
 
 def with_brackets(
-    rows: Sequence[Sequence[Cell | Number]],
+    rows: Sequence[Sequence[Entered]],
     groups: Sequence[Hashable],
     proposed: Sequence[bool],
     columns: Iterable[int],
     higher: Container[int] = (),
 ) -> Matrix:
-    """Rows of proposed methods with their difference to the best of the other rows of their group."""
+    """Rows of proposed methods with their difference to the best of the other rows of their group.
+
+    Only among numbers that may be compared.
+    """
     bracketed: Matrix = [list(row) for row in rows]
     for column in columns:
         best = max if column in higher else min
-        numbers = [_number(cell_of(row[column])) for row in rows]
+        known = {}
+        for members in grouped(range(len(rows)), lambda index: groups[index]).values():
+            known |= _ranked([row[column] for row in rows], members)
+        numbers = [_number(known[index]) if index in known else math.nan for index in range(len(rows))]
         for index in (index for index, is_proposed in enumerate(proposed) if is_proposed):
             others = [
                 number
@@ -158,9 +186,20 @@ def with_brackets(
     return bracketed
 
 
-def with_runs(rows: Sequence[Sequence[Cell | Number]], runs: Iterable[tuple[str, ...]]) -> tuple[Row, ...]:
-    """Rows as they are printed, with the ids of the runs that they come from."""
-    return tuple(Row(tuple(map(cell_of, row)), ids) for row, ids in zip(rows, runs, strict=True))
+def with_runs(rows: Sequence[Sequence[Entered]], runs: Iterable[tuple[str, ...]]) -> tuple[Row, ...]:
+    """Rows as they are printed, with the ids of the runs that they come from; differences are judged by column."""
+    columns = [_judged(column) for column in zip(*rows, strict=True)]
+    return tuple(Row(cells, ids) for cells, ids in zip(zip(*columns, strict=True), runs, strict=True))
+
+
+def _judged(column: Sequence[Entered]) -> list[Cell]:
+    """Cells of a column, its differences in parentheses where they are not distinguishable from 0 together."""
+    gaps = [entry.difference for entry in column if isinstance(entry, Gap)]
+    corrected = iter(holm(gap.p_value for gap in gaps))
+    return [
+        _gap_cell(entry.difference, next(corrected) > 1 - LEVEL) if isinstance(entry, Gap) else cell_of(entry)
+        for entry in column
+    ]
 
 
 def significant(number: float, digits: int = 3) -> Cell:
@@ -206,7 +245,7 @@ def millions_of_parameters(entry: Entry) -> Cell:
     return cost_cell(entry, lambda cost: cost.parameters / 1e6)
 
 
-def _marked(number: Cell | Number, cell: Cell) -> Cell | Number:
+def _marked(number: Entered, cell: Cell) -> Entered:
     return replace(number, cell=cell) if isinstance(number, Number) else cell
 
 
@@ -218,19 +257,25 @@ def _printed(cell: Cell) -> float:
     return float(cell.text.replace(",", ""))
 
 
-def _tied(number: Cell | Number, best: Cell | Number) -> bool:
-    """By the interval of the paired difference; by overlap where the takes are not the same or not known."""
-    if isinstance(number, Number) and isinstance(best, Number):
-        same = number.record.training_id == best.record.training_id
-        difference = number.record.difference(
-            number.value, best.record, best.value, same_trainings=same, over=number.over
-        )
-        if difference is not None:
-            return difference.indistinguishable
-    return _overlap(cell_of(number), cell_of(best))
+def _ranked(numbers: Sequence[Entered], members: Sequence[int]) -> dict[int, Cell]:
+    """Those of the members of a group that may be ranked."""
+    finite = [index for index in members if math.isfinite(_number(cell_of(numbers[index])))]
+    records = [number.record if isinstance(number := numbers[index], Number) else None for index in finite]
+    if not any(records):  # costs: no training is behind them
+        return {index: cell_of(numbers[index]) for index in finite}
+    return {i: cell_of(numbers[i]) for i, may in zip(finite, comparable(records), strict=True) if may}
 
 
-def _overlap(first: Cell, second: Cell) -> bool:
-    if first.low is None or first.high is None or second.low is None or second.high is None:
-        return False
-    return max(first.low, second.low) <= min(first.high, second.high)
+def _tied(numbers: Sequence[Entered], others: Sequence[int], best: int) -> set[int]:
+    """Others that are not distinguishable from the best by paired differences, corrected for their number."""
+    found = {index: _difference(numbers[index], numbers[best]) for index in others}
+    gaps = {index: gap for index, gap in found.items() if gap is not None and not gap.unknown}
+    corrected = zip(gaps, against_best(gap.p_value for gap in gaps.values()), strict=True)
+    different = {index for index, p_value in corrected if p_value <= 1 - LEVEL}
+    return {index for index in others if isinstance(numbers[index], Number)} - different
+
+
+def _difference(number: Entered, best: Entered) -> Difference | None:
+    if not (isinstance(number, Number) and isinstance(best, Number)):
+        return None
+    return number.record.difference(number.value, best.record, best.value, over=number.over)

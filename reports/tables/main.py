@@ -33,8 +33,8 @@ from reports.rules.metrics import ERRORS, SCORES, headers, printed_metrics
 from reports.rules.names import MEAN_OVER_ACTIONS, USES, aggregation_title, row_names
 from reports.tables.breakdown import ACTIONS, ACTIVITIES, SEQUENCES
 from reports.tables.cells import (
+    Entered,
     Matrix,
-    Number,
     millions_of_parameters,
     ms_per_frame,
     rank_columns,
@@ -139,9 +139,9 @@ def _cells(
     titles: dict[Source, str],
     metrics: list[str],
     over: Mean,
-) -> list[Cell | Number]:
+) -> list[Entered]:
     first = next(line.slots[key] for key in titles if key in line.slots)
-    row: list[Cell | Number] = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(first)]
+    row: list[Entered] = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(first)]
     row += [millions_of_parameters(first), ms_per_frame(first)]
     for key, heading in titles.items():
         why_not = f"no run with {heading} under the other conditions of the row"

@@ -11,8 +11,8 @@ from reports.rules.entries import Entry
 from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, row_names
 from reports.tables.cells import (
     DIFFERENCES,
+    Entered,
     Matrix,
-    Number,
     difference_cell,
     rank_columns,
     shape,
@@ -64,8 +64,8 @@ def oracle_gap(entries: Sequence[Entry], title: str) -> Table:
 
 def _row(
     record: Record, name: str, aggregation: str | None, kind: ValueKind, oracles: Sequence[str | None]
-) -> list[Cell | Number]:
-    row: list[Cell | Number] = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(record)]
+) -> list[Entered]:
+    row: list[Entered] = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(record)]
     row.append(value_number(record, "mpjpe", aggregation, ""))
     value = value_of(record, "mpjpe", aggregation)
     for oracle in oracles:
@@ -73,7 +73,7 @@ def _row(
         if value is None or best is None:
             row.append(Cell(reason="not computed in this run"))
         else:
-            row.append(difference_cell(record.difference(value, record, best, same_trainings=True)))
+            row.append(difference_cell(record.difference(value, record, best)))
     row.append(time_cell(record, lambda cost: cost.latency.median_ms))
     spent = record.cost.aggregation_ms.get(aggregation or "")
     why_not = NOT_COUNTED if kind == "assisted" else "not measured in this run"

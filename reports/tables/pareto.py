@@ -16,7 +16,7 @@ from reports.rules.entries import Entry, MissingRun
 from reports.rules.names import aggregation_title, row_names
 from reports.rules.operating_points import on_front, operating_points
 from reports.tables.cells import (
-    Number,
+    Entered,
     cost_cell,
     ms_per_frame,
     rank_columns,
@@ -29,7 +29,7 @@ from reports.tables.cells import (
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Table
 
-Rows = list[tuple[list[Cell | Number], tuple[str, ...]]]
+Rows = list[tuple[list[Entered], tuple[str, ...]]]
 
 
 def pareto(entries: Sequence[Entry], title: str) -> Table:
@@ -61,7 +61,7 @@ def _rows(entries: Sequence[Entry]) -> dict[str, Rows]:
     rows: dict[str, Rows] = {"front": [], "measured": [], "not run": []}
     for index, point in enumerate(points):
         record, aggregation = point.record, point.value.aggregation
-        cells: list[Cell | Number] = [Cell(names[record.id]), Cell(aggregation_title(aggregation)), *shape(record)]
+        cells: list[Entered] = [Cell(names[record.id]), Cell(aggregation_title(aggregation)), *shape(record)]
         time, memory = map(significant, point.place[1:])
         cells += [value_number(record, "mpjpe", aggregation, ""), timed(record, time), memory]
         rows["front" if index in best else "measured"].append((cells, record.runs))

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from bench.config.choices import CHOICES, Choice
 from bench.results.record import Record
+from bench.results.statistics import action_minus_frame_mean
 from reports.rules.comparability import grouped, headline, value_of
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, printed_metrics
-from reports.tables.cells import DIFFERENCES, Number, difference_cell, value_number, with_runs
+from reports.tables.cells import DIFFERENCES, Entered, difference_cell, value_number, with_runs
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Table
 
@@ -144,7 +145,7 @@ def _by_departures(entries: Sequence[Entry], title: str) -> Runs:
     return found
 
 
-def _usual_row(runs: Sequence[Runs], metric: str) -> list[Cell | Number]:
+def _usual_row(runs: Sequence[Runs], metric: str) -> list[Entered]:
     cells = []
     for by_departures in runs:
         entry = by_departures.get(frozenset())
@@ -153,7 +154,7 @@ def _usual_row(runs: Sequence[Runs], metric: str) -> list[Cell | Number]:
     return [Cell("None of the choices below but flip and label"), Cell(""), *cells]
 
 
-def _row(audited: AuditedChoice, runs: Sequence[Runs], metric: str) -> list[Cell | Number]:
+def _row(audited: AuditedChoice, runs: Sequence[Runs], metric: str) -> list[Entered]:
     cells = [_difference_cell(audited, by_departures, metric) for by_departures in runs]
     return [Cell(audited.name), Cell(audited.instead), *cells]
 
@@ -167,7 +168,7 @@ def _difference_cell(audited: AuditedChoice, runs: Runs, metric: str) -> Cell:
     if value is None or other is None or not isinstance(chosen, Record) or not isinstance(usual, Record):
         return Cell(reason=audited.why_not or "not obtained in these runs")
     other_checkpoint = SELECTION in audited.chosen.departures ^ audited.usual.departures
-    same = chosen.training_id == usual.training_id or other_checkpoint
+    same = True if other_checkpoint else None
     return difference_cell(chosen.difference(value, usual, other, same_trainings=same))
 
 
@@ -175,12 +176,13 @@ def _aggregation(reading: Reading, entry: Entry) -> str | None:
     return headline(entry) if reading.aggregation == SINGLE_POSE else reading.aggregation
 
 
-def _mean_row(runs: Sequence[Runs], metric: str) -> list[Cell | Number]:
+def _mean_row(runs: Sequence[Runs], metric: str) -> list[Entered]:
     cells = []
     for by_departures in runs:
         entry = by_departures.get(frozenset())
         value = value_of(entry, metric, headline(entry)) if entry else None
-        difference = entry.action_minus_frame_mean(value) if isinstance(entry, Record) and value else None
+        sample = entry.sample(value) if isinstance(entry, Record) and value else None
+        difference = None if sample is None else action_minus_frame_mean(sample)
         cells.append(difference_cell(difference) if value else Cell(reason="not run"))
     return [Cell("Mean over actions"), Cell("mean over frames"), *cells]
 

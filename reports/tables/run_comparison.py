@@ -24,19 +24,18 @@ NOT_TESTED = "–"
 MOST_NAMES = 8
 
 TEST = (
-    "B − A of errors is paired by take, with its 95 % interval (bootstrap over takes, and over seeds where "
-    "several were run); differences whose interval holds 0 are in parentheses. ms/frame: more than noise if the "
-    "middle 60 % of the repetitions of both runs do not overlap."
+    "B − A of errors is paired by take or subject, with its 95 % interval; differences whose interval holds 0 are "
+    "in parentheses. ms/frame: more than noise if the middle 60 % of the repetitions of both runs do not overlap."
 )
 SEEDS = (
-    "Where one seed was run, the interval does not tell a change of the method from the luck of its training: run "
-    "both sets with --seeds 0,1,2."
+    "Where one seed was run, nobody can tell a change of the method from the luck of its training: run both sets "
+    "with --seeds 0,1,2."
 )
 
 
 @dataclass(frozen=True)
 class _Line:
-    """A row without its verdict; ``difference``: of errors, tested over takes; ``higher`` is better."""
+    """A row without its verdict; ``difference``: of errors, if it is tested; ``higher`` is better."""
 
     cells: tuple[Cell, ...]
     difference: Difference | None = None
@@ -92,10 +91,10 @@ def _error_line(pair: Pair, metric: str, info: MetricInfo, over: Mean) -> _Line:
     values = [record.value(metric, name) for record, name in sides]
     difference = None
     if values[0] is not None and values[1] is not None and not any(cell.reason for cell in cells):
-        same = pair.before.training_id == pair.after.training_id
-        difference = pair.after.difference(values[1], pair.before, values[0], same_trainings=same, over=over)
-    row = (*_label(pair, aggregation, info.title), *cells, difference_cell(difference))
-    return _Line(row, difference, info.higher_is_better)
+        difference = pair.after.difference(values[1], pair.before, values[0], over=over)
+    row = (*_label(pair, aggregation, info.title), *cells, cell_of(difference_cell(difference)))
+    tested = None if difference is None or difference.unknown else difference
+    return _Line(row, tested, info.higher_is_better)
 
 
 def _time_line(pair: Pair) -> _Line:

@@ -11,7 +11,7 @@ from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, headers, printed_metrics
 from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, row_names
-from reports.tables.cells import Matrix, Number, ms_per_frame, rank_columns, shape, value_number, with_runs
+from reports.tables.cells import Entered, Matrix, ms_per_frame, rank_columns, shape, value_number, with_runs
 from reports.tables.layout import Layout
 from reports.tables.main import FIGURES, PICTURES
 from reports.writers.table import Block, Cell, Column, Table
@@ -44,10 +44,10 @@ def runs(entries: Sequence[Entry], title: str) -> Table:
     return Table(title, tuple(columns), tuple(blocks), paragraphs(entries), (MEAN_OVER_ACTIONS,))
 
 
-def _row(entry: Entry, name: str, metrics: list[str], others: Pairs) -> list[Cell | Number]:
+def _row(entry: Entry, name: str, metrics: list[str], others: Pairs) -> list[Entered]:
     chosen = headline(entry)
     kinds = dict(aggregations(entry))
-    cells: list[Cell | Number] = [Cell(entry.id), Cell(name), Cell(aggregation_title(chosen)), *shape(entry)]
+    cells: list[Entered] = [Cell(entry.id), Cell(name), Cell(aggregation_title(chosen)), *shape(entry)]
     cells.append(ms_per_frame(entry))
     cells += [value_number(entry, metric, chosen, "") for metric in metrics]
     for aggregation, kind in others:

@@ -20,7 +20,7 @@ from reports.rules.comparability import (
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.names import aggregation_title, row_names, sampling_size
-from reports.tables.cells import Number, cell_of, rank, time_cell, value_number
+from reports.tables.cells import Entered, cell_of, rank, time_cell, value_number
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Row, Table
 
@@ -57,10 +57,10 @@ def _blocks_of_grid(grid: Line, widths: list[int], place: str, section: str) -> 
 
 
 def _on_grid(
-    grid: Line, widths: list[int], cell: Callable[[Entry], Cell | Number]
-) -> tuple[list[Cell | Number], dict[int, tuple[str, ...]]]:
+    grid: Line, widths: list[int], cell: Callable[[Entry], Entered]
+) -> tuple[list[Entered], dict[int, tuple[str, ...]]]:
     """Cells row by row, and K → ids of the runs in its row."""
-    cells: list[Cell | Number] = []
+    cells: list[Entered] = []
     runs = {}
     for step in sorted({entry.conditions.steps for entry in grid.slots.values()}):
         found = [grid.slots.get((width, step)) for width in widths]
@@ -69,7 +69,7 @@ def _on_grid(
     return cells, runs
 
 
-def _block(cells: list[Cell | Number], runs: dict[int, tuple[str, ...]], text: str, section: str) -> Block:
+def _block(cells: list[Entered], runs: dict[int, tuple[str, ...]], text: str, section: str) -> Block:
     width = len(cells) // len(runs)
     rows = [
         Row((Cell(str(step)), *map(cell_of, cells[index * width : (index + 1) * width])), ids)

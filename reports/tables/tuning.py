@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from reports.rules.comparability import grouped
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry, MissingRun
-from reports.tables.cells import rank_columns, significant, with_runs
+from reports.tables.cells import significant, with_runs
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Table
 
@@ -21,7 +21,7 @@ def tuning(entries: Sequence[Entry], title: str) -> Table:
     trainings = list({entry.training_id: entry for entry in entries}.values())
     blocks = []
     for method, members in grouped(trainings, lambda entry: (entry.title, entry.data.train_detections)).items():
-        rows = rank_columns([_row(entry) for entry in members], [0] * len(members), [len(columns) - 1])
+        rows = [_row(entry) for entry in members]
         blocks.append(Block(with_runs(rows, [entry.runs for entry in members]), ", ".join(method)))
     notes = ("Validation MPJPE in mm: lowest of the training, one hypothesis after one step, mean over frames.",)
     return Table(title, columns, tuple(blocks), paragraphs(trainings, "headline"), notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.results.record import Record
 from reports.rules.comparability import (
     DETECTIONS,
     Line,
@@ -22,7 +23,17 @@ from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, headers, printed_metrics
 from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, sampling_size, seeds_of
-from reports.tables.cells import Matrix, Number, cell_of, rank_columns, value_number, with_runs
+from reports.tables.cells import (
+    DIFFERENCES,
+    Entered,
+    Gap,
+    Matrix,
+    Number,
+    difference_cell,
+    rank_columns,
+    value_number,
+    with_runs,
+)
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Table
 
@@ -73,7 +84,7 @@ def _comparison(entries: Sequence[Entry], title: str, compared: _Compared) -> Ta
             rows = rank_columns(rows, [0] * len(rows), range(2, len(columns), 2), higher)
             blocks.append(Block(with_runs(rows, [line.runs for line in lines]), ", ".join(family), heading))
     below = "; below zero is better" if not higher else ""
-    notes = (MEAN_OVER_ACTIONS, f"Δ: difference to the row {compared.reference!r}{below}.")
+    notes = (MEAN_OVER_ACTIONS, f"Δ: difference to the row {compared.reference!r}{below}.", DIFFERENCES)
     return Table(title, tuple(columns), tuple(blocks), paragraphs(entries, "headline"), notes)
 
 
@@ -100,27 +111,28 @@ def _variant(entry: Entry) -> str:
 
 def _row(
     line: Line, reference: Line | None, titles: dict[Source, str], metrics: list[str], compared: _Compared
-) -> list[Cell | Number]:
+) -> list[Entered]:
     label = "given" if line.first.conditions.action_label_given else "not given"
-    row: list[Cell | Number] = [Cell(compared.name(line.first)), Cell(label)]
+    row: list[Entered] = [Cell(compared.name(line.first)), Cell(label)]
     for key, heading in titles.items():
         entry, other = line.slots.get(key), reference.slots.get(key) if reference else None
         for metric in metrics:
             number = value_number(entry, metric, headline(line.first), f"no run with {heading}")
-            row += [number, _difference(cell_of(number), entry, other, metric, compared.reference)]
+            row += [number, _difference(number, entry, other, metric, compared.reference)]
     return row
 
 
-def _difference(cell: Cell, entry: Entry | None, other: Entry | None, metric: str, reference: str) -> Cell:
-    if cell.number is None:
-        return Cell(reason=cell.reason)
+def _difference(
+    number: Entered, entry: Entry | None, other: Entry | None, metric: str, reference: str
+) -> Cell | Gap:
+    if not isinstance(number, Number):
+        return Cell(reason=number.reason)
     if entry is other:
         return Cell("reference")
     base = value_of(other, metric, headline(other)) if other else None
-    if base is None:
+    if base is None or not isinstance(other, Record):
         return Cell(reason=f"no run of {reference!r} under the same conditions")
-    difference = cell.number - base.action_mean
-    return Cell(f"{difference:+.1f}".replace("-", "−"), difference)
+    return difference_cell(number.record.difference(number.value, other, base))
 
 
 LAYOUT = Layout("variants", variants)

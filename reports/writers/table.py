@@ -16,12 +16,12 @@ LEGEND = {
     "§": "§ the ground-truth action label was given at test time",
 }
 BOLD = "bold: best, underlined: second, each among numbers of equal conditions and equal use of ground truth"
-TIE = "≈ not distinguishable from the best: the 95 % interval of the difference, take by take, holds 0"
-AHEAD = "in brackets: minus the best other method of equal conditions and equal use of ground truth"
-SPREAD = (
-    "±: larger distance from the value to an end of its 95 % interval (bootstrap over takes, and over seeds where "
-    "several were run)"
+TIE = (
+    "≈ not distinguishable from the best, by differences that are paired by take or subject and corrected for the "
+    "choice of the best of a column (5 %)"
 )
+AHEAD = "in brackets: minus the best other method of equal conditions and equal use of ground truth"
+SPREAD = "±: larger distance from the value to an end of its 95 % interval (over what: under Conditions)"
 DISTURBED = (
     "* timed while other processes used the machine or its clocks were held back, so probably too slow (the "
     "conditions have the warning): "

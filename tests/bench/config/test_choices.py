@@ -10,22 +10,23 @@ def test_defaults_are_those_of_an_experiment_and_depart_from_nothing():
     usual = Experiment().described()
     for choice in CHOICES:
         section, key = choice.key.split(".")
-        assert usual[section][key] == choice.default
+        assert usual[section].get(key) == choice.default
         assert choice.value({}) == choice.default
         assert not choice.departs(usual)
 
 
 def test_words_and_departures():
     evaluation = {"flip": False, "tail": "overlap", "call": 8, "actions": "empty"}
-    asked = parse({"training": {"selection": "test"}, "evaluation": evaluation}).described()
+    asked = parse({"training": {"selection": "test", "recipe": "published"}, "evaluation": evaluation}).described()
     assert all(choice.departs(asked) for choice in CHOICES)
     assert conditions_of(asked) == {
         "flip": False,
         "tail": "overlap of the last two windows counted twice",
         "best_over": "calls of 8 windows",
-        "choices": {},
+        "choices": {"Training recipe": "published"},
     }
     assert conditions_of({})["tail"] == "each frame once"
+    assert conditions_of({})["choices"] == {}
 
 
 def test_every_field_of_a_choice_is_one_of_conditions():

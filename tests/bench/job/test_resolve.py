@@ -148,3 +148,44 @@ def test_a_default_spelled_out_leaves_no_trace_in_the_description(toy_suite):
     spelled = job(method={"options": {"frames": 9}}, evaluation={"options": {"noise": 0.0}})
     assert spelled.experiment == plain.experiment
     assert job(method={"options": {"noise": 0.5}}).experiment.method.options == {"noise": 0.5}
+
+
+class ReleasedToy(Toy):
+    published = {"gradient": "times_loss", "batches": "full"}
+
+
+@pytest.fixture
+def released_toy(toy_suite, monkeypatch):
+    monkeypatch.setitem(METHODS.own, "released", "tests.bench.job.test_resolve:ReleasedToy")
+
+
+def released_job(preset="tiny", **training):
+    return resolve(parse({"method": {"name": "released", "preset": preset}, "training": training}))
+
+
+@pytest.mark.parametrize(
+    ("preset", "usual", "other"),
+    [("tiny", "plain", "published"), ("paper", "published", "plain")],
+)
+def test_the_recipe_of_a_release_is_another_training_and_named_where_it_is_not_usual(
+    released_toy, preset, usual, other
+):
+    one, same, changed = (released_job(preset, recipe=name) for name in (None, usual, other))
+    assert identities(one) == identities(same) != identities(changed)
+    assert (one.training.recipe_name, changed.training.recipe_name) == (usual, other)
+    assert {one.training.recipe.gradient, changed.training.recipe.gradient} == {"plain", "times_loss"}
+    assert "recipe" not in one.experiment.described()["training"]
+    assert changed.experiment.described()["training"]["recipe"] == other
+    for made in (one, changed):
+        assert identities(resolve(made.experiment)) == identities(resolve(made.portable)) == identities(made)
+
+
+def test_a_request_counts_more_than_the_recipe_of_a_release(released_toy, monkeypatch):
+    monkeypatch.setattr(ReleasedToy, "published", {"optimizer": "amsgrad"})
+    assert released_job(recipe="published").training.recipe.optimizer == "amsgrad"
+    assert released_job(recipe="published", optimizer="adam").training.recipe.optimizer == "adam"
+
+
+def test_a_release_that_is_not_known_is_one_sentence(toy_suite):
+    with pytest.raises(InputError, match=r"training\.recipe is published, but how toy was trained is not known"):
+        job(training={"recipe": "published"})

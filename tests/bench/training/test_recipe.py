@@ -1,8 +1,11 @@
-from dataclasses import asdict
+from dataclasses import asdict, replace
+
+import pytest
 
 from bench.config.experiment import TrainingSpec
-from bench.training.recipe import fill_in, fill_in_first_stage
-from models.lifter import Recipe
+from bench.training.recipe import NOT_ASKED, fill_in, fill_in_first_stage, named_recipe, usual_recipe
+from models.lifter import Preset, Recipe
+from tests.bench.toy import Toy
 
 RECIPE = Recipe(epochs=20, batch_frames=90, learning_rate=0.01, decay=0.9, weight_decay=0.1, least_steps=500)
 
@@ -38,3 +41,32 @@ def test_a_filled_in_description_has_the_values_of_the_recipe():
     filled = fill_in(spec, RECIPE).as_requested(spec)
     assert (filled.epochs, filled.least_steps, filled.batch_frames, filled.optimizer) == (7, 0, 90, "adamw")
     assert (filled.selection, filled.seed) == ("test", 3)
+
+
+class Released(Toy):
+    published = {"gradient": "times_loss", "optimizer": "amsgrad"}
+
+
+def test_the_released_recipe_is_the_usual_one_at_the_paper_s_size_where_it_is_known():
+    assert usual_recipe(Released, "tiny") == usual_recipe(Released, "base") == "plain"
+    assert usual_recipe(Released, "paper") == "published"
+    assert usual_recipe(Toy, "paper") == "plain"
+    assert named_recipe(RECIPE, Released, "published") == replace(
+        RECIPE, gradient="times_loss", optimizer="amsgrad"
+    )
+    assert named_recipe(RECIPE, Released, "plain") == named_recipe(RECIPE, Toy, "published") == RECIPE
+
+
+def test_a_preset_may_train_otherwise_on_ground_truth():
+    preset = Preset(None, RECIPE, on_gt={"epochs": 24})
+    assert preset.recipe_on("gt") == replace(RECIPE, epochs=24)
+    assert preset.recipe_on("cpn") == RECIPE
+
+
+@pytest.mark.parametrize("name", NOT_ASKED)
+def test_what_came_later_is_described_only_where_it_is_not_as_before(name):
+    filled = fill_in(TrainingSpec(), RECIPE)
+    assert name not in filled.described()
+    other = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full", "norm_momentum": "falling"}
+    changed = replace(filled, **{name: other.get(name, "half")})
+    assert changed.described() == filled.described() | {name: getattr(changed, name)}

@@ -1,8 +1,10 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from bench.data.splits import split_validation
 from bench.data.windows import Windows
@@ -11,10 +13,11 @@ from bench.training.checkpoints import load_trained
 from bench.training.selection import CheckpointSelector
 from bench.training.trainer import accelerator_for, train
 from models.errors import InputError
+from models.skeleton import HUMAN36M
 from tests.bench.toy import RECIPE, Toy, ToyConfig, dataset
 
 
-def run(folder, recipe=RECIPE, selection="validation"):
+def run(folder, recipe=RECIPE, selection="validation", order=None):
     data = dataset("toy", None, "gt")
     torch.manual_seed(recipe.seed)
     lifter = Toy(ToyConfig())
@@ -22,7 +25,7 @@ def run(folder, recipe=RECIPE, selection="validation"):
     windows = Windows(fit, data.skeleton, 9, mode="train", flip=recipe.flip)
     validation = Windows(held_out, data.skeleton, 9, mode="eval")
     selectors = [CheckpointSelector(selection, validation, folder)]
-    return train(lifter, windows, selectors, recipe, folder, accelerator_for("cpu", "fp32"), "toy")
+    return train(lifter, windows, selectors, recipe, folder, accelerator_for("cpu", "fp32"), "toy", order=order)
 
 
 class Killed(BaseException):
@@ -71,7 +74,11 @@ def test_a_killed_training_ends_with_the_same_numbers(tmp_path, monkeypatch, ste
 
 @pytest.mark.parametrize(
     "changes",
-    [{"optimizer": "ranger", "schedule": "halving", "clip": 0.1}, {"optimizer": "amsgrad", "schedule": "cosine"}],
+    [
+        {"optimizer": "ranger", "schedule": "halving", "clip": 0.1},
+        {"optimizer": "amsgrad", "schedule": "cosine"},
+        {"gradient": "times_loss", "rate_per": "epoch", "batches": "full", "mirrored": "half"},
+    ],
 )
 def test_every_recipe_is_resumed_exactly(tmp_path, monkeypatch, changes):
     recipe = replace(RECIPE, **changes)
@@ -161,3 +168,57 @@ def test_one_process_trains_at_one_precision_after_another():
     for precision in ("fp32", "bf16", "fp32"):
         expected = "no" if precision == "fp32" else precision
         assert accelerator_for("cpu", precision).mixed_precision == expected
+
+
+def rates_and_gradients(folder, monkeypatch, recipe):
+    """Learning rate, gradient and weights of every step, as the optimiser meets them; and the mean losses."""
+    seen = []
+
+    def note(optimizer, args, kwargs):
+        weight = optimizer.param_groups[0]["params"][0]
+        seen.append((optimizer.param_groups[0]["lr"], weight.grad.clone(), weight.detach().clone()))
+
+    handle = register_optimizer_step_pre_hook(note)
+    info = run(folder, recipe)
+    handle.remove()
+    return seen, info
+
+
+def test_the_learning_rate_may_fall_at_epoch_ends_only(tmp_path, monkeypatch):
+    seen, info = rates_and_gradients(tmp_path, monkeypatch, replace(RECIPE, rate_per="epoch"))
+    steps = info.steps // info.epochs
+    assert [rate for rate, _, _ in seen] == [0.05] * steps + [0.025] * steps + [0.0125] * steps
+
+
+def test_a_gradient_times_the_loss(tmp_path, monkeypatch):
+    one_step = replace(RECIPE, epochs=1, batch_frames=10**6)
+    (plain,), info = rates_and_gradients(tmp_path / "plain", monkeypatch, one_step)
+    (scaled,), same = rates_and_gradients(
+        tmp_path / "scaled", monkeypatch, replace(one_step, gradient="times_loss")
+    )
+    assert info.loss == same.loss
+    torch.testing.assert_close(scaled[1], plain[1] * info.loss[0])
+
+
+def test_full_batches_and_halved_epochs(tmp_path, monkeypatch):
+    sizes = []
+    loss_of = Toy.training_loss
+    monkeypatch.setattr(Toy, "training_loss", lambda self, batch: sizes.append(len(batch)) or loss_of(self, batch))
+    whole = run(tmp_path / "whole", replace(RECIPE, batch_frames=9 * 7, batches="full"))
+    per_epoch = sum(sizes) // whole.epochs
+    rest = [per_epoch % 7] if per_epoch % 7 else []
+    assert sizes == ([7] * (per_epoch // 7) + rest) * whole.epochs
+    sizes.clear()
+    half = run(tmp_path / "half", replace(RECIPE, mirrored="half"))
+    assert sum(sizes) == per_epoch // 2 * half.epochs
+
+
+def test_an_order_may_be_given(tmp_path, monkeypatch):
+    keys = []
+    loss_of = Toy.training_loss
+    monkeypatch.setattr(
+        Toy, "training_loss", lambda self, batch: keys.extend(batch.window_keys.tolist()) or loss_of(self, batch)
+    )
+    run(tmp_path, order=lambda epoch: np.arange(10 * epoch, 10 * epoch + 10))
+    windows = Windows(split_validation(dataset("toy", None, "gt").train, 10)[0], HUMAN36M, 9, flip=True)
+    assert keys == windows.keys[:30].tolist()
