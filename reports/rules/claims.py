@@ -18,16 +18,13 @@ from typing import Literal, get_args
 from bench.results.record import Record, Value
 from bench.results.run_set import Claim
 from bench.results.seeds import pool
-from bench.results.statistics import Difference
+from bench.results.statistics import Difference, holm
 from reports.rules.comparability import headline, value_of
 
 Verdict = Literal["supported", "refuted", "open"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 ERROR_RATE = 0.05
-LEVEL_QUANTILE, POWER_QUANTILE = 1.96, 0.84
-"""Of the normal distribution: 97.5 % and 80 %."""
-ONE_SEED = "one training seed decides nothing about two trainings"
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class Judged:
     """A claim with its verdict.
 
     Attributes:
-        difference: better minus other, unadjusted interval; None where there is none.
+        difference: better minus other with the interval of this comparison alone; None where there is none.
         adjusted: the p value after Holm's correction; None where the claim is not tested.
         unit: of the difference.
         seeds: of the training, of both sides.
@@ -55,13 +52,6 @@ class Judged:
     same_training: bool
 
     @property
-    def resolvable(self) -> float | None:
-        """Smallest difference that such a comparison finds with 80 % power at the 5 % level, if it is tested."""
-        if self.difference is None or self.adjusted is None:
-            return None
-        return smallest_resolvable(self.difference)
-
-    @property
     def sentence(self) -> str:
         """The verdict in words."""
         if self.difference is None or self.adjusted is None:
@@ -70,7 +60,7 @@ class Judged:
         value = f"{self.difference.difference:+.1f}".replace("-", "−")
         return (
             f"{self.claim.text}: {self.verdict} ({value} {self.unit}, 95 % interval {low} to {high}; "
-            f"a difference of {self.resolvable:.1f} {self.unit} could be resolved)."
+            f"a difference of {self.difference.resolvable:.1f} {self.unit} could be resolved)."
         )
 
 
@@ -110,16 +100,6 @@ def in_words(judged: Sequence[Judged]) -> list[str]:
     return [f"Of {len(judged)} claims: {counts}.", *(found.sentence for found in ordered)]
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p values of a family, in the given order."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted, largest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted
-
-
 def error_rate(look: int) -> float:
     """The part of the error rate that a look spends; all of it where the number of seeds was fixed before."""
     return ERROR_RATE if look == 0 else ERROR_RATE / (look * (look + 1))
@@ -140,24 +120,18 @@ def _measure(claim: Claim, records: Mapping[str, Record]) -> _Measured:
     difference = better.difference(values[0], other, values[1], same_trainings=same)
     if difference is None:
         return _Measured(claim, None, "the two numbers were not obtained on the same takes")
-    enough = same or min(map(len, trainings)) > 1
     info = better.metric(claim.metric)
     return _Measured(
         claim,
         difference,
-        "" if enough else ONE_SEED,
-        tested=enough,
+        difference.unknown,
+        tested=not difference.unknown,
         unit=info.unit,
         sign=1 if info.higher_is_better else -1,
         seeds=tuple(sorted({seed for side in (better, other) for seed in side.conditions.training_seeds})),
         runs=(better, other),
         same_training=same,
     )
-
-
-def smallest_resolvable(difference: Difference) -> float:
-    """The smallest true difference that a comparison with this spread finds with 80 % power at the 5 % level."""
-    return (difference.high - difference.low) / 2 * (1 + POWER_QUANTILE / LEVEL_QUANTILE)
 
 
 def _value(record: Record, metric: str, aggregation: str | None) -> Value | None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from reports.rules.claims import ERROR_RATE, Judged, error_rate
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
-from reports.tables.cells import difference_cell
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Row, Table
 
@@ -45,21 +44,20 @@ def claims_table(judged: Sequence[Judged], title: str) -> Table:
 
 
 def _row(number: int, found: Judged) -> Row:
-    claim, difference = found.claim, found.difference
-    untested = Cell(reason=found.why_open)
-    reported = (
-        Cell(reason="not reported") if claim.reported is None else Cell(signed(claim.reported), claim.reported)
-    )
-    cells = (
-        Cell(str(number)),
-        Cell(f"{claim.text}."),
-        reported,
-        untested if difference is None else difference_cell(difference),
-        untested if found.adjusted is None else Cell(f"{found.adjusted:.3f}", found.adjusted),
-        Cell(found.verdict),
-        untested if found.resolvable is None else Cell(f"{found.resolvable:.1f}", found.resolvable),
-        Cell(str(len(found.seeds))) if found.seeds else untested,
-    )
+    claim, untested = found.claim, Cell(reason=found.why_open)
+    reported = Cell(reason="not reported")
+    if claim.reported is not None:
+        reported = Cell(signed(claim.reported), claim.reported)
+    measured = p_value = resolvable = untested
+    if found.difference is not None and found.adjusted is not None:
+        gap = found.difference
+        spread = max(gap.high - gap.difference, gap.difference - gap.low)
+        measured = Cell(signed(gap.difference), gap.difference, gap.low, gap.high, f"{spread:.1f}")
+        p_value = Cell(f"{found.adjusted:.3f}", found.adjusted)
+        resolvable = Cell(f"{gap.resolvable:.1f}", gap.resolvable)
+    seeds = Cell(str(len(found.seeds))) if found.seeds else untested
+    name, verdict = Cell(f"{claim.text}."), Cell(found.verdict)
+    cells = (Cell(str(number)), name, reported, measured, p_value, verdict, resolvable, seeds)
     return Row(cells, tuple(run for record in found.runs for run in record.runs))
 
 
