@@ -139,6 +139,7 @@ DATASETS: Registry[object] = Registry(
     "data set",
     "lifting_bench.datasets",
     {
+        "population": "bench.data.synthetic.population:Population",
         "synthetic": "bench.data.synthetic.reader:Synthetic",
         "human36m": "bench.data.human36m.reader:Human36M",
         "bvh": "bench.data.bvh.reader:BVH",
