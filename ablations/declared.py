@@ -24,6 +24,7 @@ A file holds::
     seeds: [0, 1, 2]              # of the training; each is run with every one
     budget: 20                    # minutes: a dry run warns of more, a search begins no trial after them
     search: {sampler: grid, trials: 30}   # try as many of the product, for error, time and memory
+    claims: [...]                 # comparisons that a paper reports (``ablations.claims``); their runs are run too
 
 A value of an axis is the value of the key that names the axis, or a mapping of keys to values; a single value
 needs no list. In place of a method's name a word may stand for several methods of the registry: ``every``,
@@ -43,6 +44,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PrivateAttr
 
+from ablations.claims import DeclaredClaim
 from ablations.selections import with_methods_named
 from bench.config.experiment import Experiment, parse, with_changes
 from bench.config.parsing import Description, read_yaml, suggestion, validated
@@ -84,6 +86,7 @@ class Ablation(Description):
     seeds: tuple[int, ...] = ()
     budget: float | None = Field(default=None, gt=0)
     search: Search | None = None
+    claims: tuple[DeclaredClaim, ...] = ()
 
     _path: Path = PrivateAttr(Path("ablation.yaml"))
 
@@ -113,10 +116,28 @@ class Ablation(Description):
         taken._check_size()
         axes = [_settings(key, values) for key, values in taken.axes.items()]
         settings = [list(itertools.chain(*combination)) for combination in itertools.product(*axes)]
+        settings = settings if axes or not taken.claims else []
         settings += [list(extra.items()) for extra in taken.also]
         seeds = [[("training.seed", seed)] for seed in taken.seeds] or [[]]
         found = [taken._experiment([*setting, *seed], changes, full) for setting in settings for seed in seeds]
+        found += [experiment for sides in self.compared(changes, full) for side in sides for experiment in side]
         return list({experiment.model_dump_json(): experiment for experiment in found}.values())
+
+    def compared(
+        self, changes: Iterable[tuple[str, Any]] = (), full: bool = False
+    ) -> list[tuple[list[Experiment], list[Experiment]]]:
+        """For each claim the experiments of what is said to be better, and those of the other side.
+
+        Arguments and errors as of ``expand``.
+        """
+        changes = list(changes)
+        taken = self._taken(changes, full)
+        seeds = [[("training.seed", seed)] for seed in taken.seeds] or [[]]
+
+        def experiments(setting: dict[str, Any]) -> list[Experiment]:
+            return [taken._experiment([*setting.items(), *seed], changes, full) for seed in seeds]
+
+        return [(experiments(better), experiments(other)) for better, other in (c.settings for c in taken.claims)]
 
     def space(self, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> Space:
         """What the search of an ablation goes through: the product of its axes. Arguments as of ``expand``.

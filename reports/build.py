@@ -28,11 +28,13 @@ from reports.figures.accuracy_cost import latency_accuracy, memory_accuracy
 from reports.figures.style import STYLE, Drawing
 from reports.page.content import content
 from reports.page.template import page
+from reports.rules.claims import Judged, in_words, judge
 from reports.rules.entries import Entry
 from reports.rules.missing import table_entries
 from reports.rules.names import named_for_figures
 from reports.rules.warnings import lost_files, missing_sentence, unexplained
 from reports.summary import summary
+from reports.tables.claims import claims_table
 from reports.tables.layout import Layout, layout_of
 from reports.tables.register import register
 from reports.writers.forms import DEFAULT_FORMS, texts
@@ -129,7 +131,9 @@ def _write_all(
     known = [records[identity] for identity in runset.ids if identity in records]
     entries = {name: table_entries(spec, records, runset.missing) for name, spec in runset.tables.items()}
     remarks: list[str] = []
-    tables, mains = _tables(runset, records, entries)
+    judged = {name: judge(spec.claims, records) for name, spec in runset.tables.items()}
+    verdicts = [line for found in judged.values() for line in in_words(found)]
+    tables, mains = _tables(runset, records, entries, judged)
     with matplotlib.rc_context(STYLE):
         drawings = _drawings(runset, records, entries, arrays, remarks)
     written = []
@@ -142,9 +146,9 @@ def _write_all(
             captions.append((drawing.name, drawing.caption))
     if "tex" in forms:
         written.insert(0, _write(stage, "report.tex", document(runset, known, tables, captions)))
-    written.append(_write(stage, "index.html", page(content(runset, known, tables, arrays, remarks))))
+    written.append(_write(stage, "index.html", page(content(runset, known, tables, arrays, remarks, verdicts))))
     remarks += lost_files(known, arrays)
-    text = summary(runset, known, [tables[name] for name in mains], written, remarks)
+    text = summary(runset, known, verdicts, [tables[name] for name in mains], written, remarks)
     return [_write(stage, "summary.md", text), *written], remarks
 
 
@@ -163,7 +167,10 @@ def _row_per_run(why: str) -> tuple[Layout, tuple[str, ...]]:
 
 
 def _tables(
-    runset: RunSet, records: dict[str, Record], entries: dict[str, list[Entry]]
+    runset: RunSet,
+    records: dict[str, Record],
+    entries: dict[str, list[Entry]],
+    judged: dict[str, list[Judged]],
 ) -> tuple[dict[str, Table], list[str]]:
     """Tables by name of their file, and the names of those that the summary shows: of methods, or the first one.
 
@@ -177,7 +184,9 @@ def _tables(
         found, failed = _tables_of(spec, entries[name])
         lost = unexplained(runset, spec, records)
         notes = spec.notes + (missing_sentence(lost, len(set(spec.ids))),) * bool(lost) + failed
-        mains += [free_name(name, tables)] * (spec.layout == "main")
+        mains += [free_name(name, tables)] * (spec.layout == "main" or bool(judged[name]))
+        if judged[name]:
+            found[""] = claims_table(judged[name], spec.title)
         for end, table in found.items():
             tables[free_name(name + end, tables)] = replace(table, notes=table.notes + notes)
     return tables, mains or list(tables)[:1]

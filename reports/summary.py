@@ -23,6 +23,7 @@ Result = tuple[Record, Value]
 def summary(
     runset: RunSet,
     records: Sequence[Record],
+    verdicts: Sequence[str],
     tables: Sequence[Table],
     files: Sequence[PurePosixPath],
     remarks: Sequence[str] = (),
@@ -30,11 +31,13 @@ def summary(
     """The text of ``summary.md``.
 
     Args:
+        verdicts: on claims, in words; none where none are declared.
         tables: those that it shows.
         files: all of the report, relative to the folder of the summary.
         remarks: on what could not be made, for its warnings.
     """
     trainings = len({record.training_id for record in records})
+    claims = ["## Claims", "", *(f"- {markdown(line)}" for line in verdicts), ""] if verdicts else []
     lines = [
         "# Results",
         "",
@@ -42,6 +45,8 @@ def summary(
         "",
         f"{len(records)} runs of {trainings} trained models; declared {runset.created_at}.",
         "",
+        *claims,
+        *["## Runs", ""] * bool(claims),
         "| Ablation | Table | Runs | Without a record |",
         "|:---|:---|---:|---:|",
     ]

@@ -83,7 +83,9 @@ def quick_neighbours(monkeypatch):
 def test_plugins_stand_in_every_table_and_figure(installed, drawn, quick_neighbours):
     overrides = [text for setting in QUICK for text in ("--set", setting)]
     folders = ["--store", str(installed / "store"), "--out", str(installed / "out")]
-    result = CliRunner().invoke(app, ["ablate", "methods", "--workers", "1", *overrides, *folders])
+    result = CliRunner().invoke(
+        app, ["ablate", "methods", "--rounds", "1", "--workers", "1", *overrides, *folders]
+    )
     assert result.exit_code == 0, result.output + result.stderr
     tables = {path.stem: path.read_text() for path in (installed / "out" / "tables").glob("*.csv")}
     assert {"methods", "methods-cost", "methods-actions", "methods-oracle-gap", "register"} <= tables.keys()

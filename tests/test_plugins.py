@@ -115,7 +115,18 @@ def test_one_of_each_concept_stands_in_tables_figures_and_page(installed, tmp_pa
         assert registry.plugin_names() == [name]
     (tmp_path / "mine.yaml").write_text(ABLATION)
     store, out = tmp_path / "store", tmp_path / "out"
-    arguments = ["ablate", tmp_path / "mine.yaml", "--executor", "here", "--store", store, "--out", out]
+    arguments = [
+        "ablate",
+        tmp_path / "mine.yaml",
+        "--rounds",
+        "1",
+        "--executor",
+        "here",
+        "--store",
+        store,
+        "--out",
+        out,
+    ]
     result = CliRunner().invoke(app, [*map(str, arguments), "--device", "cpu"])
     assert result.exit_code == 0, result.output + result.stderr
 

@@ -1,17 +1,15 @@
-"""The command ``ablate``: declared ablations, from their files to a report."""
+"""The command ``ablate``: declared ablations, from their files to reports, in rounds of one training seed each."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from bench.cli.options import SweepRequest, with_sweep_options
+from bench.cli.options import MOST_SEEDS, SweepRequest, with_sweep_options
 
-if TYPE_CHECKING:
-    from bench.job.resolve import Job
-    from bench.results.run_set import RunSet
-    from bench.sweep.search import Space
+ROUNDS = 3
+"""Training seeds where the user names none: one decides nothing about differences of trainings."""
 
 
 @with_sweep_options
@@ -24,26 +22,35 @@ def ablate(
     full: Annotated[
         bool, typer.Option("--full", help="Evaluate every test window, also at the tiny preset.")
     ] = False,
+    rounds: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST_SEEDS, help=f"Training seeds 0, 1, …, a report after each ({ROUNDS})."),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Then, within this time from the start, further seeds for open claims: 8h.")
+    ] = None,
 ) -> None:
     """Train, evaluate, measure and report declared ablations."""
     from ablations.declared import read_all
+    from bench.cli.rounds import SEED, Plan, seconds_of
     from bench.cli.sweep import run_and_report
     from bench.job.data_cache import DataCache
-    from bench.job.resolve import resolve
+    from models.errors import InputError
 
-    changes, seeds = request.changes(), request.seed_changes()
-    cache = DataCache()
-    jobs: dict[str, Job] = {}
-    tables: dict[str, RunSet.Table] = {}
-    searches: dict[str, Space] = {}
-    for ablation in read_all(names or ()):
-        name = ablation.name
-        tables[name] = ablation.table(changes, full)
-        if ablation.search is not None:
-            searches[name] = ablation.space([*changes, *seeds[0]], full)
-            continue
-        experiments = [e for seed in seeds for e in ablation.expand([*changes, *seed], full)]
-        resolved = {job.id: job for job in (resolve(e, cache) for e in experiments)}
-        jobs |= resolved
-        tables[name] = tables[name].model_copy(update={"ids": tuple(resolved)})
-    run_and_report(list(jobs.values()), tables, searches, request, cache)
+    if rounds is not None and request.seeds is not None:
+        raise InputError(f"--rounds {rounds}: means the seeds 0 to {rounds - 1}; leave out --seeds, or --rounds")
+    seeds = request.seed_changes()
+    if request.seeds is None:
+        seeds += [[(SEED, seed)] for seed in range(1, rounds or ROUNDS)]
+    plan = Plan(
+        ablations=read_all(names or ()),
+        changes=request.changes(),
+        seeds=seeds,
+        full=full,
+        named=request.seeds is not None or rounds is not None,
+        cache=DataCache(),
+        budget=None if budget is None else seconds_of(budget),
+    )
+    first = [*plan.changes, *seeds[0]]
+    searches = {a.name: a.space(first, full) for a in plan.ablations if a.search is not None}
+    run_and_report(plan.planned(), searches, request, plan.cache, plan.further)

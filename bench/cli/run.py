@@ -19,7 +19,7 @@ def run(
     method: Annotated[str | None, typer.Option(help="Name of a method; `methods` lists them.")] = None,
 ) -> None:
     """Run one experiment: train it if that was not done, evaluate, measure, log and report."""
-    from bench.cli.sweep import run_and_report
+    from bench.cli.sweep import Round, run_and_report
     from bench.config.experiment import parse, with_changes
     from bench.config.parsing import read_yaml
     from bench.job.data_cache import DataCache
@@ -34,4 +34,4 @@ def run(
         jobs.append(resolve(parse(changed, str(description or "experiment")), cache))
     ids = tuple(dict.fromkeys(job.id for job in jobs))
     tables = {"run": RunSet.Table(title="Single runs", layout="runs", ids=ids)}
-    run_and_report(jobs, tables, {}, request, cache)
+    run_and_report([Round(jobs, tables)], {}, request, cache)

@@ -6,8 +6,9 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from bench.job.resolve import Job
 from bench.job.task import first_process
 from bench.results.documents import seal
 from bench.results.files import write_text
-from bench.results.record import Failure, Missing
+from bench.results.record import Failure, Missing, Record
 from bench.results.run_set import RunSet
 from bench.results.store import Store
 from bench.sweep import run as sweep
@@ -32,6 +33,7 @@ from bench.sweep.executors import executor_for
 from bench.sweep.executors.base import Executor, Request
 from bench.sweep.search import Found, Space, search
 from bench.sweep.studies import open_studies
+from bench.training.trainer import end_together
 
 LOST = "failed: neither a record nor a reason was found in the store; run the same command again"
 
@@ -39,25 +41,36 @@ MOST_LINES, MOST_CHARACTERS = 10, 400
 """Of failures that are named at the end of a sweep, and of each sentence."""
 
 
+@dataclass(frozen=True)
+class Round:
+    """Experiments and the tables of the report after them, by name; both hold those of the rounds before too."""
+
+    jobs: Sequence[Job]
+    tables: Mapping[str, RunSet.Table]
+
+
 def run_and_report(
-    jobs: Sequence[Job],
-    tables: Mapping[str, RunSet.Table],
+    rounds: Sequence[Round],
     searches: Mapping[str, Space],
     request: SweepRequest,
     cache: DataCache,
+    further: Callable[[Mapping[str, Record]], Round | None] = lambda records: None,
 ) -> None:
-    """Run experiments, then searches, which find much of what they try done, and report; or print a dry run.
+    """Run experiments round by round, with a report after each; or print a dry run of all rounds.
+
+    Searches follow the last round: a table of all declared experiments comes first.
 
     Args:
-        jobs: experiments.
-        tables: of the report, by name.
+        rounds: at least one.
         searches: by the name of the table that gets what they find.
         request: where and how.
         cache: data sets that are loaded already.
+        further: finished records → a round after the planned ones, or None to end.
 
     Raises:
         typer.Exit: experiments failed, or have neither a record nor a recorded reason.
     """
+    jobs = rounds[-1].jobs
     with _ended_by_signal(), _executor(request, len(jobs) + 2 * len(searches), cache) as executor:
         store = Store(request.store)
         if request.dry_run:
@@ -71,25 +84,43 @@ def run_and_report(
         if searches:
             store.make()
             open_studies(store.root)  # what is wrong with their database is said before anything is computed
-        outcome = sweep.run(jobs, store, request.device, executor, request.retry_failed)
-        found = {name: search(space, store, request.device, executor) for name, space in searches.items()}
-    if first_process():
-        typer.echo(_counts(outcome))
-        for line in failure_lines(outcome.failures.values(), store):
-            typer.echo(line)
-        _report(jobs, outcome, tables, found, request, store)
+        found: dict[str, Found] = {}
+        told: set[str] = set()
+        number, part = 1, rounds[0]
+        while True:
+            outcome = sweep.run(part.jobs, store, request.device, executor, request.retry_failed and number == 1)
+            if number == len(rounds):
+                found = {name: search(space, store, request.device, executor) for name, space in searches.items()}
+            if first_process():
+                typer.echo(f"round {number}: " * (len(rounds) > 1) + _counts(outcome))
+                new = [failure for name, failure in outcome.failures.items() if name not in told]
+                told |= outcome.failures.keys()
+                for line in failure_lines(new, store):
+                    typer.echo(line)
+                complete = _report(part, outcome, found, request, store, pdf=number >= len(rounds))
+            following = rounds[number] if number < len(rounds) else further(outcome.records)
+            if following is None:
+                break
+            number, part = number + 1, following
+    end_together()
+    if first_process() and not complete:
+        raise typer.Exit(1)
 
 
 def _report(
-    jobs: Sequence[Job],
+    part: Round,
     outcome: sweep.Outcome,
-    tables: Mapping[str, RunSet.Table],
     searched: Mapping[str, Found],
     request: SweepRequest,
     store: Store,
-) -> None:
-    """Write what was run, what of it is missing, and the report."""
-    filled, failures = dict(tables), outcome.failures
+    pdf: bool,
+) -> bool:
+    """Write what was run, what of it is missing, and the report.
+
+    Returns:
+        Whether nothing failed or was lost.
+    """
+    jobs, filled, failures = part.jobs, dict(part.tables), outcome.failures
     missing = {job.id: job.missing(f"failed: {failures[job.id].sentence}") for job in jobs if job.id in failures}
     for name, found in searched.items():
         filled[name] = filled[name].model_copy(update={"ids": found.ids})
@@ -107,9 +138,8 @@ def _report(
         store=str(Path(request.store).absolute()),
     )
     write_text(request.out / "runset.json", seal(runset))
-    write_report(runset, store, request.out)
-    if lost or any(entry.failed for entry in missing.values()):
-        raise typer.Exit(1)
+    write_report(runset, store, request.out, pdf)
+    return not lost and not any(entry.failed for entry in missing.values())
 
 
 def failure_lines(failures: Iterable[Failure], store: Store) -> Iterator[str]:

@@ -180,7 +180,9 @@ def _sentence(model: type[BaseModel], problem: Any) -> str:
 
 def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
     for part in location:
-        annotation = model.model_fields[str(part)].annotation
+        if isinstance(part, int):  # of a list of models
+            continue
+        annotation = model.model_fields[part].annotation
         models = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
         model = next(kind for kind in models if issubclass(kind, BaseModel))  # also of ``Model | None``
     return model

@@ -152,6 +152,7 @@ DATASETS: Registry[object] = Registry(
     "data set",
     "lifting_bench.datasets",
     {
+        "population": "bench.data.synthetic.population:Population",
         "synthetic": "bench.data.synthetic.reader:Synthetic",
         "human36m": "bench.data.human36m.reader:Human36M",
         "bvh": "bench.data.bvh.reader:BVH",
@@ -229,6 +230,7 @@ LAYOUTS: Registry[object] = Registry(
     "layout",
     "lifting_bench.layouts",
     {
+        "claims": "reports.tables.claims:LAYOUT",
         "main": "reports.tables.main:LAYOUT",
         "pck": "reports.tables.main:PCK",
         "prompts": "reports.tables.variants:PROMPTS",

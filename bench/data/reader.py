@@ -29,6 +29,8 @@ class Reader(ABC):
         needs: what its folder must hold, for the sentence that asks for a folder; "" if it has no files.
         suffixes: endings of its data files, of which ``data check`` prints size and hash.
         train_subjects, test_subjects: of its split; empty where the files or the options say it.
+        validation_subjects: those of the training subjects that are held out for validation; where it names none,
+            takes are (``bench.data.splits``).
         complete: frames (for training, for testing) in all cameras of the complete set; None if nobody knows.
         changing: standard deviation of a limb bone's length by its mean up to which the published annotation is
             known to go; 0 where bones are rigid.
@@ -42,6 +44,7 @@ class Reader(ABC):
     suffixes: ClassVar[tuple[str, ...]] = ()
     train_subjects: ClassVar[tuple[str, ...]] = ()
     test_subjects: ClassVar[tuple[str, ...]] = ()
+    validation_subjects: ClassVar[tuple[str, ...]] = ()
     complete: ClassVar[tuple[int, int] | None] = None
     changing: ClassVar[float] = 0.0
 
@@ -102,4 +105,6 @@ class Reader(ABC):
             protocol: by which the same numbers would mean something else; part of the fingerprint.
         """
         seen = fingerprint(train, test, protocol=protocol)
-        return Dataset(self.name, label, detections, self.skeleton, train, test, seen, tuple(notes))
+        return Dataset(
+            self.name, label, detections, self.skeleton, train, test, seen, tuple(notes), self.validation_subjects
+        )

@@ -78,6 +78,7 @@ class Dataset:
         test: sequences of the test subjects.
         fingerprint: hash of everything that a method or a metric can see, 16 hexadecimal digits.
         notes: sentences on how it was made, what was left out and what was guessed.
+        validation: training subjects that are held out for validation, where the data set names some.
     """
 
     name: str
@@ -88,3 +89,4 @@ class Dataset:
     test: tuple[Sequence, ...]
     fingerprint: str
     notes: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()

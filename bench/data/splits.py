@@ -9,9 +9,9 @@ from models.errors import InputError
 
 
 def split_validation(
-    sequences: abc.Sequence[Sequence], every: int = 10
+    sequences: abc.Sequence[Sequence], every: int = 10, subjects: abc.Sequence[str] = ()
 ) -> tuple[tuple[Sequence, ...], tuple[Sequence, ...]]:
-    """Hold out every ``every``-th take of each subject, in all its cameras.
+    """Hold out the named subjects, or every ``every``-th take of each subject, in all its cameras.
 
     Takes are counted in sorted order, from a different one for every subject, so that each subject with two takes
     or more gives at least one, and the held-out actions differ. Where no subject has more than two takes, that
@@ -23,7 +23,7 @@ def split_validation(
     Raises:
         InputError: no subject has two takes.
     """
-    held = set(held_out_takes(sequences, every))
+    held = set(held_out_takes(sequences, every, subjects))
     if not held:
         raise InputError(
             "no training subject has two takes, so none can be held out for validation: add takes to the data"
@@ -32,16 +32,20 @@ def split_validation(
     return train, tuple(sequence for sequence in sequences if sequence.take in held)
 
 
-def validation_rule(sequences: abc.Sequence[Sequence], every: int = 10) -> str:
+def validation_rule(sequences: abc.Sequence[Sequence], every: int = 10, subjects: abc.Sequence[str] = ()) -> str:
     """What ``split_validation`` holds out, in words."""
-    held = set(held_out_takes(sequences, every))
-    subjects = dict.fromkeys(sequence.subject for sequence in sequences if sequence.take in held)
-    whole = all(sequence.take in held for sequence in sequences if sequence.subject in subjects)
-    return f"all takes of {', '.join(subjects)}" if whole else f"every {every}th take of the training subjects"
+    held = set(held_out_takes(sequences, every, subjects))
+    found = dict.fromkeys(sequence.subject for sequence in sequences if sequence.take in held)
+    whole = all(sequence.take in held for sequence in sequences if sequence.subject in found)
+    return f"all takes of {', '.join(found)}" if whole else f"every {every}th take of the training subjects"
 
 
-def held_out_takes(sequences: abc.Sequence[Sequence], every: int = 10) -> list[str]:
+def held_out_takes(
+    sequences: abc.Sequence[Sequence], every: int = 10, subjects: abc.Sequence[str] = ()
+) -> list[str]:
     """Names of the takes that ``split_validation`` holds out, sorted."""
+    if subjects:
+        return sorted({sequence.take for sequence in sequences if sequence.subject in subjects})
     takes: dict[str, list[str]] = {}
     for subject, take in sorted({(sequence.subject, sequence.take) for sequence in sequences}):
         takes.setdefault(subject, []).append(take)

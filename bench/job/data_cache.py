@@ -45,5 +45,5 @@ class DataCache:
         """As ``bench.data.splits.held_out_takes`` of the training sequences."""
         key = (data.name, data.fingerprint, every)
         if key not in self._held_out:
-            self._held_out[key] = held_out_takes(data.train, every)
+            self._held_out[key] = held_out_takes(data.train, every, data.validation)
         return self._held_out[key]

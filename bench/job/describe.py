@@ -88,13 +88,13 @@ def _data(job: Job, errors: FrameErrors, subset: Subset) -> DataInfo:
 
 def _conditions(job: Job, lifter: Lifter, info: TrainingInfo, drawn: tuple[int, int]) -> Conditions:
     """The conditions that tables print under the numbers."""
-    spec, training = job.experiment.evaluation, job.experiment.training
+    spec, training, data = job.experiment.evaluation, job.experiment.training, job.train
     return Conditions(
         hypotheses=spec.hypotheses,
         steps=spec.steps,
         action_label_given=_knows_action(job, lifter),
         selection=_selection(job, info),
-        validation="unknown" if job.published else validation_rule(job.train.train, training.holdout),
+        validation="unknown" if job.published else validation_rule(data.train, training.holdout, data.validation),
         training_seeds=(training.seed,),
         noise_seeds=(spec.seed,),
         samples="" if drawn == (spec.hypotheses, spec.steps) else f"drawn with H = {drawn[0]}, K = {drawn[1]}",

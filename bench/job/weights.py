@@ -88,7 +88,7 @@ def _train(
         first, first_info = _first_stage(training.first, data, selection_data, store, device)
         lifter.begin_from(first)
     _check_lengths(data, lifter)
-    fitted, held_out = split_validation(data.train, training.recipe.holdout)
+    fitted, held_out = split_validation(data.train, training.recipe.holdout, data.validation)
     selectors = []
     for member, test in together:
         takes = test.test if member.selection == "test" else held_out

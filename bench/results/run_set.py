@@ -44,12 +44,37 @@ def _complete(missing: Missing) -> Missing:
     return missing
 
 
+class Claim(Frozen):
+    """A published statement that one configuration is better than another, and the runs that test it.
+
+    Attributes:
+        text: the statement, as tables print it.
+        metric: name of the metric that is compared.
+        better, other: ids of the runs of the configuration that is said to be better, and of the other one.
+        aggregations: of both; None for the one that needs no ground truth, or for a method without hypotheses.
+        reported: the published difference, ``better`` minus ``other``, in the unit of the metric; None for none.
+        conditions, source: of the published difference.
+        look: number of the look at the verdicts after the last seed of this one, where each look decided which
+            comparisons get further seeds; 0 where the number of seeds was fixed before.
+    """
+
+    text: str
+    metric: str
+    better: tuple[str, ...]
+    other: tuple[str, ...]
+    aggregations: tuple[str | None, str | None] = (None, None)
+    reported: float | None = None
+    conditions: str = ""
+    source: str = ""
+    look: int = 0
+
+
 class RunSet(Frozen):
     """Which runs belong to which table: written by a sweep, read by reports.
 
     Attributes:
         tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order, and
-            sentences that are printed under it).
+            sentences that are printed under it, and claims that its runs test).
         missing: id of a run → why it has no record ("absent" in files of older versions).
         command: what the user typed, without passwords.
         store: folder that the records were made in; "" if that is not known.
@@ -60,6 +85,7 @@ class RunSet(Frozen):
         layout: Annotated[str, BeforeValidator(lambda name: OLD_LAYOUTS.get(name, name))]
         ids: tuple[str, ...]
         notes: tuple[str, ...] = ()
+        claims: tuple[Claim, ...] = ()
 
     tables: dict[str, Table]
     missing: dict[str, Annotated[Missing, AfterValidator(_complete)]] = Field(

@@ -32,7 +32,6 @@ from bench.results.tracking.tracker import Tracker
 from bench.sweep.executors.base import Executor
 from bench.sweep.executors.local import Local
 from bench.sweep.waiting import Waiting
-from bench.training.trainer import end_together
 from models.errors import InputError
 
 MOST_TRIES = 3
@@ -99,7 +98,6 @@ def run(
             evaluated = _measure_and_log(pending, tracker, store, executor)
     if first_process():
         _fold(store)
-    end_together()
     return Outcome(store.records(pending.jobs), pending.failures, trained, evaluated)
 
 

@@ -38,6 +38,7 @@ def content(
     tables: Mapping[str, Table],
     files: RunFiles | None = None,
     remarks: Sequence[str] = (),
+    verdicts: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the page's scripts read.
 
@@ -46,6 +47,7 @@ def content(
         tables: the tables of the report by file name, to be shown beneath the table of all results.
         files: where the example poses of the runs lie.
         remarks: on what could not be made, for the warnings.
+        verdicts: on claims, in words.
     """
     ablations: dict[str, list[str]] = {}
     for name, spec in runset.tables.items():
@@ -56,6 +58,7 @@ def content(
     return {
         "command": runset.command,
         "created": runset.created_at,
+        "verdicts": list(verdicts),
         "warnings": warnings(runset, records, [*remarks, *lost_files(records, files)]),
         "trainings": len({record.training_id for record in records}),
         "mlflow": server.rstrip("/") if server.startswith(("http://", "https://")) else MLFLOW_SERVER,

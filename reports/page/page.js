@@ -40,6 +40,8 @@ async function start() {
   byId("warnings").hidden = !content.warnings.length;
   byId("warnings").firstChild.textContent = `Warnings: ${content.warnings.length}`;
   byId("warnings").lastChild.append(...content.warnings.map((text) => element("li", {}, text)));
+  byId("claims").hidden = document.querySelector("a[href='#claims']").hidden = !content.verdicts.length;
+  byId("claims").lastElementChild.append(...content.verdicts.map((text) => element("li", {}, text)));
   document.querySelector("main").hidden = false;
   byId("results").append(tableView(content.results, content));
   showTables(content);

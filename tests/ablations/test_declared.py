@@ -9,7 +9,7 @@ from bench.job.resolve import resolve
 from models.errors import InputError
 from tests.hostile import check_sentence, yaml_texts
 
-DEFAULT = {"methods", "prompts", "blocks", "sampling", "counterfactuals", "audit", "pareto"}
+DEFAULT = {"claims", "methods", "prompts", "blocks", "sampling", "counterfactuals", "audit", "pareto"}
 
 
 def test_every_declared_file_expands():
@@ -88,7 +88,8 @@ def test_default_ablations_share_trainings():
     }
     shared = ways.pop("methods")
     new = {name: len(of_it - shared) for name, of_it in ways.items()}
-    assert new == {"prompts": 1, "blocks": 3, "sampling": 0, "counterfactuals": 0, "audit": 0, "pareto": 0}
+    own = {"claims": 8, "prompts": 5, "blocks": 4}
+    assert new == own | dict.fromkeys(("sampling", "counterfactuals", "audit", "pareto"), 0)
 
 
 def test_wrong_names_and_files(tmp_path):
@@ -192,7 +193,7 @@ def test_a_method_of_the_registry_stands_in_the_main_table(monkeypatch):
         ("another", "cpn"),
         ("another", "gt"),
     }
-    assert "another" in {e.method.name for e in read("methods").expand()}
+    assert "another" in {e.method.name for e in read("methods=all").expand()}
 
 
 def test_further_experiments_stand_beside_the_product(tmp_path):
@@ -227,7 +228,9 @@ def test_a_choice_replaces_the_values_of_an_axis(tmp_path):
     core = {e.method.name for e in read("methods=core").expand()}
     tiny = {(e.method.name, e.data.detections) for e in read("methods").expand()}
     complete = {(e.method.name, e.data.detections) for e in read("methods=complete").expand()}
-    assert tiny == {pair for pair in complete if pair[1] == "cpn" or pair[0] in core - {"mixste"}}
+    every = {(e.method.name, e.data.detections) for e in read("methods=all").expand()}
+    assert tiny == {pair for pair in complete if pair[0] in core and (pair[1] == "cpn" or pair[0] != "mixste")}
+    assert every == tiny | {pair for pair in complete if pair[1] == "cpn"}
     assert core == {"mean_pose", "nearest_pose", "tcn", "mixste", "d3dp", "finepose"}
 
 

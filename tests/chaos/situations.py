@@ -129,7 +129,11 @@ class Place:
         """The arguments of a command on the store; a name of ``declared`` stands for its file."""
         named = [str(self.declared.get(word, word)) for word in words]
         placed = [*named, "--store", str(self.store), "--out", str(self.out)]
-        return [*placed, "--executor", "local", "--device", "cpu"] if words[0] == "ablate" else placed
+        return (
+            [*placed, "--rounds", "1", "--executor", "local", "--device", "cpu"]
+            if words[0] == "ablate"
+            else placed
+        )
 
     def run(
         self, arguments: list[str], fault: Fault | None = None, watched: bool = True, drawn: bool = False

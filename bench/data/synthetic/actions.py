@@ -8,7 +8,7 @@ from math import radians
 
 import numpy as np
 
-from bench.data.synthetic.bodies import STATURE, Actor, Body
+from bench.data.synthetic.bodies import Actor, Body
 from bench.data.synthetic.curves import change_times, staircase, wander
 from bench.data.synthetic.gait import Base, walk
 from bench.data.synthetic.gestures import Script, hands
@@ -134,21 +134,19 @@ ACTIONS: Mapping[str, Action] = {
 }  # fmt: skip
 
 
-def make_motion(subject: str, action: str, take: int, frames: int, body: Body, seed: int) -> np.ndarray:
-    """The motion of one take, the same whatever else is generated.
+def make_motion(action: str, take: int, frames: int, body: Body, rng: np.random.Generator) -> np.ndarray:
+    """The motion of one take.
 
     Args:
-        subject: a key of ``STATURE``.
         action: a key of ``ACTIONS``.
         take: 0 or 1.
         frames: T, at 50 Hz.
         body: of the subject.
-        seed: of the whole data set.
+        rng: source of everything that differs between takes.
 
     Returns:
         ``[T, 17, 3]`` metres, world (z up), rounded to 2^-17 m.
     """
-    rng = np.random.default_rng([seed, 2, list(STATURE).index(subject), list(ACTIONS).index(action), take])
     actor = Actor(body, rng, np.arange(frames) / FPS)
     doing = ACTIONS[action]
     legs = doing.legs[take]

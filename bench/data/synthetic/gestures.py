@@ -105,8 +105,7 @@ def hands(actor: Actor, pose: TrunkPose, swing: np.ndarray, script: Script) -> t
     rng = actor.rng
     begin = change_times(rng, actor.time, script.stay)
     duration = np.clip(rng.uniform(0.45, 0.8, len(begin)) / actor.body.vigour, 0.3, 0.9)
-    lead = _draw(rng, script.lead, len(begin) + 1)
-    other = _draw(rng, script.other, len(begin) + 1)
+    lead, other = (_draw(actor, weights, len(begin) + 1) for weights in (script.lead, script.other))
     joined = rng.uniform(size=len(lead)) < script.together
     other = [a if both else b for a, b, both in zip(lead, other, joined, strict=True)]
     visits = (lead, other) if actor.body.left_handed else (other, lead)
@@ -136,6 +135,7 @@ def _hand(
     wrist, elbow = np.zeros((len(time), 3)), np.zeros((len(time), 3))
     for column, name in enumerate(used):
         offset = SPOTS[name].spread * actor.rng.standard_normal((len(names), 3))
+        offset += actor.body.manners.get(name, (0.0, 0.0, 0.0))
         drift = staircase(time, begin, duration, offset)
         place, pole = _at(actor, pose, swing, side, name, drift, script)
         wrist += weights[:, column, None] * place
@@ -179,7 +179,7 @@ def _swinging(body: Body, swing: np.ndarray) -> np.ndarray:
     return np.stack([forward, 0.12 - 0.1 * forward, -down], axis=-1)
 
 
-def _draw(rng: np.random.Generator, weights: Mapping[str, float], count: int) -> list[str]:
+def _draw(actor: Actor, weights: Mapping[str, float], count: int) -> list[str]:
     names = sorted(weights)
-    share = np.array([weights[name] for name in names])
-    return [names[i] for i in rng.choice(len(names), size=count, p=share / share.sum())]
+    share = np.array([weights[name] * actor.body.tastes.get(name, 1.0) for name in names])
+    return [names[i] for i in actor.rng.choice(len(names), size=count, p=share / share.sum())]

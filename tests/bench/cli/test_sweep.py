@@ -73,7 +73,7 @@ def test_a_trial_of_a_search_with_neither_is_an_error(toy_store, tmp_path, monke
     tables = {"pareto": RunSet.Table(title="Search", layout="runs", ids=())}
     request = SweepRequest(store=toy_store.root, out=tmp_path / "out", executor="local")
     with pytest.raises(typer.Exit) as ended:
-        module.run_and_report([], tables, {"pareto": None}, request, DataCache())
+        module.run_and_report([module.Round([], tables)], {"pareto": None}, request, DataCache())
     assert ended.value.exit_code == 1
     assert (
         "1 declared run has neither a record nor a recorded reason: 0123456789abcdef;" in capsys.readouterr().err

@@ -64,7 +64,7 @@ def test_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "evaluation.steps=2",
         "data.options.protocol=annot3",
     ]
-    arguments = ["ablate", "mpi_inf_3dhp", "--data-root", tmp_path, "--device", "cpu"]
+    arguments = ["ablate", "mpi_inf_3dhp", "--rounds", "1", "--data-root", tmp_path, "--device", "cpu"]
     arguments += ["--store", tmp_path / "store", "--out", tmp_path / "out"]
     arguments += [part for option in options for part in ("--set", option)]
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])

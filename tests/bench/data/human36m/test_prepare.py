@@ -17,7 +17,7 @@ from bench.data import load
 from bench.data.archive import read_archive
 from bench.data.human36m.files import JOINTS
 from bench.data.human36m.prepare import METADATA, prepare
-from bench.data.synthetic.reader import generate
+from bench.data.synthetic.reader import Synthetic
 from models.errors import InputError
 from tests.bench.data import CMU
 from tests.bench.data.human36m.test_reader import save
@@ -27,7 +27,7 @@ FRAMES = 12
 
 def millimetres(subject: str, action: str) -> np.ndarray:
     """``[FRAMES, 32, 3]`` float64, the joints that nobody uses at the thorax."""
-    world, _ = generate((subject, action, 0), FRAMES)
+    world, _ = Synthetic().generate((subject, action, 0), FRAMES)
     poses = np.repeat(world[:, 8:9], 32, axis=1)
     poses[:, JOINTS] = world
     return 1000 * poses.astype(np.float64)

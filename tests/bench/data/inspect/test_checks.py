@@ -17,7 +17,7 @@ from bench.data.inspect.checks import check, checksums
 from bench.data.mpi_inf_3dhp.reader import MPIInf3DHP
 from bench.data.packing import Recording, pack
 from bench.data.sequence import Dataset, Sequence
-from bench.data.synthetic.reader import generate
+from bench.data.synthetic.reader import Synthetic
 from models.errors import InputError
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 from tests.bench.data import CMU
@@ -31,7 +31,7 @@ def dataset() -> Dataset:
     """Two walkers in four cameras, with errors of a detector."""
     parts = []
     for subject in ("S1", "S9"):
-        world, pixels = generate((subject, "Walking", 0), FIRST_FRAMES)
+        world, pixels = Synthetic().generate((subject, "Walking", 0), FIRST_FRAMES)
         views = tuple(pixels[:, camera] for camera in range(4))
         take = Recording(subject, "Walking", world.astype(np.float64), views, cameras(subject))
         parts.append(pack([take], fps=50.0))

@@ -10,12 +10,12 @@ from bench.data.human36m.cameras import cameras
 from bench.data.inspect.describe import describe_dataset, detection_errors, mean_pose_error
 from bench.data.inspect.pictures import save_pictures
 from bench.data.sequence import Dataset, Sequence
-from bench.data.synthetic.reader import generate
+from bench.data.synthetic.reader import Synthetic
 from models.skeleton import HUMAN36M, MPI_INF_3DHP
 
 
 def make_dataset() -> Dataset:
-    world, detections = generate(("S9", "Walking", 0), 160)
+    world, detections = Synthetic().generate(("S9", "Walking", 0), 160)
     camera = cameras("S9")[0]
     seen = camera.from_world(world)
     screen = (detections[:, 0] / [500, 500] - [1, 1.002]).astype(np.float32)

@@ -9,15 +9,20 @@ import pytest
 from bench.data import load
 from bench.data.cameras import project
 from bench.data.sequence import Dataset
-from bench.data.synthetic import reader as synthetic
+from bench.data.splits import split_validation, validation_rule
 from bench.data.synthetic.actions import ACTIONS
-from bench.data.synthetic.bodies import STATURE, body
 from bench.data.synthetic.detector import SIGMA, detect
 from bench.data.synthetic.kinematics import ELBOW_LIMITS, KNEE_LIMITS
+from bench.data.synthetic.people import ModelledPeople, Name
+from bench.data.synthetic.population import Population
+from bench.data.synthetic.reader import Synthetic
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
-FINGERPRINTS = {"gt": "f304f59476ab167f", "cpn": "13fba7422c36384b"}
+FINGERPRINTS = {
+    "synthetic": {"gt": "f304f59476ab167f", "cpn": "13fba7422c36384b"},
+    "population": {"gt": "", "cpn": ""},
+}
 KNEES = ((1, 2, 3), (4, 5, 6))
 ELBOWS = ((11, 12, 13), (14, 15, 16))
 
@@ -30,22 +35,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-@pytest.fixture(scope="module")
-def exact(folder: Path) -> Dataset:
-    return load("synthetic", None, "gt")
+@pytest.fixture(scope="module", params=[Synthetic(), Population()], ids=lambda reader: reader.name)
+def people(request: pytest.FixtureRequest) -> ModelledPeople:
+    reader: ModelledPeople = request.param
+    return reader
 
 
 @pytest.fixture(scope="module")
-def noisy(exact: Dataset) -> Dataset:
-    return load("synthetic", None, "cpn")
+def exact(people: ModelledPeople, folder: Path) -> Dataset:
+    return load(people.name, None, "gt")
 
 
 @pytest.fixture(scope="module")
-def world(exact: Dataset) -> dict[synthetic.Name, np.ndarray]:
-    ends = np.cumsum(list(synthetic.schedule().values()))[:-1]
-    with np.load(synthetic.cache_file()) as archive:
+def noisy(people: ModelledPeople, exact: Dataset) -> Dataset:
+    return load(people.name, None, "cpn")
+
+
+@pytest.fixture(scope="module")
+def world(people: ModelledPeople, exact: Dataset) -> dict[Name, np.ndarray]:
+    ends = np.cumsum(list(people.schedule().values()))[:-1]
+    with np.load(people.cache_file()) as archive:
         takes = np.split(archive["world"].astype(np.float64), ends)
-    return dict(zip(synthetic.schedule(), takes, strict=True))
+    return dict(zip(people.schedule(), takes, strict=True))
 
 
 def flexion(poses: np.ndarray, limb: tuple[int, int, int]) -> np.ndarray:
@@ -55,46 +66,62 @@ def flexion(poses: np.ndarray, limb: tuple[int, int, int]) -> np.ndarray:
     return np.arccos(np.clip(cosine, -1, 1))
 
 
-def test_split_size_and_names(exact: Dataset) -> None:
-    assert {sequence.subject for sequence in exact.train} == {"S1", "S5", "S6", "S7", "S8"}
-    assert {sequence.subject for sequence in exact.test} == {"S9", "S11"}
+def test_seven_people_and_their_split(folder: Path) -> None:
+    data = load("synthetic", None, "gt")
+    assert {sequence.subject for sequence in data.train} == {"S1", "S5", "S6", "S7", "S8"}
+    assert {sequence.subject for sequence in data.test} == {"S9", "S11"}
     assert len(ACTIONS) == 15
-    assert len(exact.train) + len(exact.test) == 7 * 15 * 2 * 4
-    assert {sequence.action for sequence in exact.test} == set(ACTIONS) | {f"{action} 1" for action in ACTIONS}
-    frames = sum(map(len, exact.train + exact.test))
-    assert 100_000 < frames < 150_000
+    assert len(data.train) + len(data.test) == 7 * 15 * 2 * 4
+    assert {sequence.action for sequence in data.test} == set(ACTIONS) | {f"{action} 1" for action in ACTIONS}
+    assert data.validation == ()
+
+
+def test_a_population_and_its_split(folder: Path) -> None:
+    data = load("population", None, "gt")
+    fitted, held_out = split_validation(data.train, 10, data.validation)
+    people = [{sequence.subject for sequence in part} for part in (fitted, held_out, data.test)]
+    assert list(map(len, people)) == [12, 4, 20]
+    assert not people[0] & people[1] | people[0] & people[2] | people[1] & people[2]
+    for part in (fitted, held_out, data.test):
+        assert {sequence.action_class for sequence in part} == set(ACTIONS)
+    assert validation_rule(data.train, 10, data.validation) == "all takes of P13, P14, P15, P16"
+
+
+def test_size_and_label(exact: Dataset) -> None:
+    assert 140_000 < sum(map(len, exact.train + exact.test)) < 150_000
     assert "3.6" not in exact.label
 
 
-def test_every_number_is_the_same_everywhere(exact: Dataset, noisy: Dataset) -> None:
-    assert exact.fingerprint == FINGERPRINTS["gt"]
-    assert noisy.fingerprint == FINGERPRINTS["cpn"]
+def test_every_number_is_the_same_everywhere(people: ModelledPeople, exact: Dataset, noisy: Dataset) -> None:
+    assert FINGERPRINTS[people.name] == {"gt": exact.fingerprint, "cpn": noisy.fingerprint}
 
 
-def test_a_take_does_not_depend_on_what_else_is_generated(world: dict[synthetic.Name, np.ndarray]) -> None:
-    name = ("S8", "Phoning", 1)
-    again, detections = synthetic.generate(name, synthetic.schedule()[name])
+def test_a_take_does_not_depend_on_what_else_is_generated(
+    people: ModelledPeople, world: dict[Name, np.ndarray]
+) -> None:
+    name = list(world)[-5]
+    again, detections = people.generate(name, people.schedule()[name])
     assert again.tobytes() == world[name].astype(np.float32).tobytes()
-    assert detections.tobytes() == synthetic.generate(name, synthetic.schedule()[name])[1].tobytes()
+    assert detections.tobytes() == people.generate(name, people.schedule()[name])[1].tobytes()
 
 
-def test_the_cache_serves_and_repairs_itself(exact: Dataset, folder: Path) -> None:
-    path = synthetic.cache_file()
+def test_the_cache_serves_and_repairs_itself(folder: Path) -> None:
+    people, data = Synthetic(), load("synthetic")
+    path = people.cache_file()
     assert path.parent == folder
-    assert [file.name for file in folder.iterdir()] == [path.name]
+    assert path.name in [file.name for file in folder.iterdir()]
     whole = path.read_bytes()
     for damaged in (whole[: len(whole) // 2], whole[:-5000] + bytes(1000) + whole[-4000:]):
         path.write_bytes(damaged)
-        assert load("synthetic").fingerprint == exact.fingerprint
+        assert load("synthetic").fingerprint == data.fingerprint
         assert path.read_bytes() == whole
 
 
-def test_works_where_nothing_can_be_written(
-    exact: Dataset, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_works_where_nothing_can_be_written(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load("synthetic")
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "file" / "below"))
-    assert load("synthetic").fingerprint == exact.fingerprint
+    assert load("synthetic").fingerprint == data.fingerprint
 
 
 def test_gt_is_the_projection_of_the_motion(exact: Dataset) -> None:
@@ -113,21 +140,21 @@ def test_people_stay_in_view(exact: Dataset) -> None:
     assert depth.max() < 8
 
 
-def test_bones_are_constant_within_a_person_and_differ_between(world: dict[synthetic.Name, np.ndarray]) -> None:
+def test_bones_are_constant_within_a_person_and_differ_between(
+    people: ModelledPeople, world: dict[Name, np.ndarray]
+) -> None:
     parents, children = np.array(HUMAN36M.bones).T
     means = []
-    for subject in STATURE:
+    for subject in (*people.train_subjects, *people.test_subjects):
         poses = np.concatenate([take for name, take in world.items() if name[0] == subject])
         lengths = np.linalg.norm(poses[:, children] - poses[:, parents], axis=-1)
         assert np.ptp(lengths, axis=0).max() < 1e-4
         means.append(lengths.mean(axis=0))
-        np.testing.assert_allclose(
-            means[-1][[1, 4]], body(subject, synthetic.population(subject)).thigh, atol=1e-4
-        )
+        np.testing.assert_allclose(means[-1][[1, 4]], people.person(subject).body.thigh, atol=1e-4)
     assert (np.std(means, axis=0) > 0.002).all()
 
 
-def test_knees_and_elbows_keep_their_limits(world: dict[synthetic.Name, np.ndarray]) -> None:
+def test_knees_and_elbows_keep_their_limits(world: dict[Name, np.ndarray]) -> None:
     poses = np.concatenate(list(world.values()))
     for limbs, (least, most) in ((KNEES, KNEE_LIMITS), (ELBOWS, ELBOW_LIMITS)):
         for limb in limbs:
@@ -136,7 +163,7 @@ def test_knees_and_elbows_keep_their_limits(world: dict[synthetic.Name, np.ndarr
             assert angles.max() < most + 0.01
 
 
-def test_knees_bend_forward(world: dict[synthetic.Name, np.ndarray]) -> None:
+def test_knees_bend_forward(world: dict[Name, np.ndarray]) -> None:
     for name, poses in world.items():
         if not name[1].startswith("Walk"):
             continue
@@ -149,9 +176,9 @@ def test_knees_bend_forward(world: dict[synthetic.Name, np.ndarray]) -> None:
             assert ((bulge * forward).sum(-1) > 0).all(), name
 
 
-def test_nobody_sinks_floats_or_jerks(world: dict[synthetic.Name, np.ndarray]) -> None:
+def test_nobody_sinks_floats_or_jerks(people: ModelledPeople, world: dict[Name, np.ndarray]) -> None:
     for name, poses in world.items():
-        ankle = body(name[0], synthetic.population(name[0])).ankle
+        ankle = people.person(name[0]).body.ankle
         lowest = poses[:, [3, 6], 2].min(axis=1)
         assert lowest.min() > 0.4 * ankle, name
         assert lowest.max() < ankle + (0.12 if poses[:, 0, 2].min() < 0.6 else 0.05), (
@@ -162,7 +189,7 @@ def test_nobody_sinks_floats_or_jerks(world: dict[synthetic.Name, np.ndarray]) -
         assert np.linalg.norm(np.diff(poses, axis=0), axis=-1).max() * 50 < 7, name
 
 
-def test_standing_feet_do_not_slide(world: dict[synthetic.Name, np.ndarray]) -> None:
+def test_standing_feet_do_not_slide(world: dict[Name, np.ndarray]) -> None:
     for name, poses in world.items():
         if name[1] == "Directions":
             speed = np.linalg.norm(np.diff(poses[:, [3, 6], :2], axis=0), axis=-1).min(axis=1) * 50

@@ -1,0 +1,140 @@
+"""The rounds of declared ablations: in each, a further training seed for everything, or for open claims alone."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from bench.cli.sweep import Round
+from bench.job.resolve import Job, resolve
+from bench.results.run_set import Claim, RunSet
+from models.errors import InputError
+from reports.rules.claims import judge
+
+if TYPE_CHECKING:
+    from ablations.claims import DeclaredClaim
+    from ablations.declared import Ablation
+    from bench.config.experiment import Experiment
+    from bench.job.data_cache import DataCache
+    from bench.results.record import Record
+
+SEED = "training.seed"
+UNITS = {"h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0}
+
+Change = list[tuple[str, Any]]
+
+
+def seconds_of(budget: str) -> float:
+    """``8h``, ``90min`` or ``30s`` in seconds.
+
+    Raises:
+        InputError: it is none of these, or several processes train together, each of which would end elsewhere.
+    """
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*(h|min|m|s)", budget)
+    if found is None:
+        raise InputError(f"--budget {budget}: is no time; write 8h, 90min or 30s")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError(
+            f"--budget {budget}: several processes cannot decide together; leave it out under torchrun"
+        )
+    return float(found[1]) * UNITS[found[2]]
+
+
+@dataclass
+class Plan:
+    """Declared ablations, what changes them, and the training seeds that each gets.
+
+    Attributes:
+        changes: in every experiment.
+        seeds: what each planned round changes beside that.
+        full: evaluate every test window, also at the tiny preset.
+        named: the user names the seeds, which then replace those of a file.
+        budget: seconds within which open claims get further seeds; None for no further seeds.
+        jobs: what experiments were resolved to.
+        added: (table, number of a claim) → what the further rounds change for this claim, one seed each.
+        looks: (table, number of a claim) → number of the last look at the verdicts that gave it a seed.
+    """
+
+    ablations: Sequence[Ablation]
+    changes: Change
+    seeds: Sequence[Change]
+    full: bool
+    named: bool
+    cache: DataCache
+    budget: float | None = None
+    jobs: dict[str, Job] = field(default_factory=dict)
+    added: dict[tuple[str, int], list[Change]] = field(default_factory=dict)
+    looks: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.started = self.last_round = monotonic()
+
+    def planned(self) -> list[Round]:
+        """One round per seed, each with everything that the rounds before it have."""
+        return [self._round(number) for number in range(1, len(self.seeds) + 1)]
+
+    def further(self, records: Mapping[str, Record]) -> Round | None:
+        """Everything so far, with a further seed for open claims; None where no claim is open, or no time is left.
+
+        A round is begun where one as long as the last fits into the budget.
+        """
+        now = monotonic()
+        took, self.last_round = now - self.last_round, now
+        if self.budget is None or now + took > self.started + self.budget:
+            return None
+        look = max(self.looks.values(), default=1) + 1
+        tables = self._round(len(self.seeds)).tables
+        for name, table in tables.items():
+            for number, found in enumerate(judge(table.claims, records)):
+                if found.verdict == "open":
+                    seeds = self.added.setdefault((name, number), [])
+                    seeds.append([(SEED, self._first_free(name) + len(seeds))])
+                    self.looks[name, number] = look
+        return self._round(len(self.seeds)) if look in self.looks.values() else None
+
+    def _round(self, number: int) -> Round:
+        tables = {ablation.name: self._table(ablation, self.seeds[:number]) for ablation in self.ablations}
+        known = {job.id: job for job in self.jobs.values()}
+        ids = dict.fromkeys(name for table in tables.values() for name in table.ids)
+        return Round([known[name] for name in ids], tables)
+
+    def _table(self, ablation: Ablation, seeds: Sequence[Change]) -> RunSet.Table:
+        table = ablation.table(self.changes, self.full)
+        if ablation.search is not None:
+            return table
+        own_seeds = not self.named and (ablation.seeds or SEED in dict(self.changes))
+        seeds = seeds[:1] if own_seeds else seeds
+        ids = self._ids(e for seed in seeds for e in ablation.expand([*self.changes, *seed], self.full))
+        claims = [
+            self._claim(ablation, number, declared, seeds) for number, declared in enumerate(ablation.claims)
+        ]
+        tested = [name for claim in claims for name in (*claim.better, *claim.other)]
+        return table.model_copy(update={"ids": tuple(dict.fromkeys([*ids, *tested])), "claims": tuple(claims)})
+
+    def _claim(self, ablation: Ablation, number: int, declared: DeclaredClaim, seeds: Sequence[Change]) -> Claim:
+        key = ablation.name, number
+        changes = [[*self.changes, *seed] for seed in [*seeds, *self.added.get(key, [])]]
+        pairs = [ablation.compared(change, self.full)[number] for change in changes]
+        better, other = (self._ids(e for pair in pairs for e in pair[side]) for side in (0, 1))
+        look = 0 if self.budget is None else self.looks.get(key, 1)
+        return declared.with_runs(better, other).model_copy(update={"look": look})
+
+    def _ids(self, experiments: Iterable[Experiment]) -> tuple[str, ...]:
+        """Ids of experiments, each once; each is resolved once."""
+        found = []
+        for experiment in experiments:
+            key = experiment.model_dump_json()
+            if key not in self.jobs:
+                self.jobs[key] = resolve(experiment, self.cache)
+            found.append(self.jobs[key].id)
+        return tuple(dict.fromkeys(found))
+
+    def _first_free(self, name: str) -> int:
+        """The first seed above those that everything of a table has."""
+        own = next(ablation.seeds for ablation in self.ablations if ablation.name == name)
+        given = [value for change in [self.changes, *self.seeds] for key, value in change if key == SEED]
+        return 1 + max([0, *own, *given])

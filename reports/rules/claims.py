@@ -1,0 +1,153 @@
+"""Verdicts on published claims that one configuration is better than another.
+
+A claim is *supported* where the difference of the two is beyond chance and has the claimed sign, *refuted* where
+it is beyond chance and has the other sign, and *open* otherwise: for want of runs, of seeds, or of a difference
+that this run could tell from chance. Supported and refuted speak of this size on this data.
+
+The claims of a table are one family: Holm's method (Scandinavian Journal of Statistics 6, 1979) keeps the chance
+of any wrong verdict at 5 %. Where seeds were added until verdicts fell, look k spends 5 % / k(k + 1) of it, which
+adds up to 5 % over any number of looks (alpha spending: Lan and DeMets, Biometrika 70, 1983).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from bench.results.record import Record, Value
+from bench.results.run_set import Claim
+from bench.results.seeds import pool
+from bench.results.statistics import Difference, holm
+from reports.rules.comparability import headline, value_of
+
+Verdict = Literal["supported", "refuted", "open"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+ERROR_RATE = 0.05
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its verdict.
+
+    Attributes:
+        difference: better minus other with the interval of this comparison alone; None where there is none.
+        adjusted: the p value after Holm's correction; None where the claim is not tested.
+        unit: of the difference.
+        seeds: of the training, of both sides.
+        why_open: why an open claim is open.
+        runs: of both sides.
+        same_training: both sides are read off the same trainings.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    difference: Difference | None
+    adjusted: float | None
+    unit: str
+    seeds: tuple[int, ...]
+    why_open: str
+    runs: tuple[Record, ...]
+    same_training: bool
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words."""
+        if self.difference is None or self.adjusted is None:
+            return f"{self.claim.text}: open, {self.why_open}."
+        low, high = (f"{end:+.1f}".replace("-", "−") for end in (self.difference.low, self.difference.high))
+        value = f"{self.difference.difference:+.1f}".replace("-", "−")
+        return (
+            f"{self.claim.text}: {self.verdict} ({value} {self.unit}, 95 % interval {low} to {high}; "
+            f"a difference of {self.difference.resolvable:.1f} {self.unit} could be resolved)."
+        )
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What runs say about a claim, before other claims are looked at; ``sign``: −1 where lower is better."""
+
+    claim: Claim
+    difference: Difference | None
+    why_not: str
+    tested: bool = False
+    unit: str = ""
+    sign: int = -1
+    seeds: tuple[int, ...] = ()
+    runs: tuple[Record, ...] = ()
+    same_training: bool = False
+
+
+def judge(claims: Sequence[Claim], records: Mapping[str, Record]) -> list[Judged]:
+    """The verdicts on the claims of a table, in their order.
+
+    Args:
+        records: finished runs by id.
+    """
+    measured = [_measure(claim, records) for claim in claims]
+    p_values = [found.difference.p_value for found in measured if found.tested and found.difference]
+    adjusted = iter(holm(p_values))
+    return [_judged(found, next(adjusted) if found.tested else None) for found in measured]
+
+
+def in_words(judged: Sequence[Judged]) -> list[str]:
+    """How many claims have which verdict, then one sentence per claim: decided ones first."""
+    if not judged:
+        return []
+    ordered = sorted(judged, key=lambda found: VERDICTS.index(found.verdict))
+    counts = ", ".join(f"{sum(found.verdict == verdict for found in judged)} {verdict}" for verdict in VERDICTS)
+    return [f"Of {len(judged)} claims: {counts}.", *(found.sentence for found in ordered)]
+
+
+def error_rate(look: int) -> float:
+    """The part of the error rate that a look spends; all of it where the number of seeds was fixed before."""
+    return ERROR_RATE if look == 0 else ERROR_RATE / (look * (look + 1))
+
+
+def _measure(claim: Claim, records: Mapping[str, Record]) -> _Measured:
+    sides = [[records[name] for name in ids if name in records] for ids in (claim.better, claim.other)]
+    if not all(sides):
+        return _Measured(claim, None, "its runs have no record")
+    (better, *more), (other, *others) = map(pool, sides)
+    values = [
+        _value(side, claim.metric, name) for side, name in zip((better, other), claim.aggregations, strict=True)
+    ]
+    if more or others or values[0] is None or values[1] is None:
+        return _Measured(claim, None, "its runs differ in more than their seeds, or lack the number")
+    trainings = [{record.training_id for record in side} for side in sides]
+    same = trainings[0] == trainings[1]
+    difference = better.difference(values[0], other, values[1], same_trainings=same)
+    if difference is None:
+        return _Measured(claim, None, "the two numbers were not obtained on the same takes")
+    info = better.metric(claim.metric)
+    return _Measured(
+        claim,
+        difference,
+        difference.unknown,
+        tested=not difference.unknown,
+        unit=info.unit,
+        sign=1 if info.higher_is_better else -1,
+        seeds=tuple(sorted({seed for side in (better, other) for seed in side.conditions.training_seeds})),
+        runs=(better, other),
+        same_training=same,
+    )
+
+
+def _value(record: Record, metric: str, aggregation: str | None) -> Value | None:
+    """The number of a side; without a named aggregation, the one that needs no ground truth."""
+    return value_of(record, metric, headline(record) if aggregation is None else aggregation)
+
+
+def _judged(found: _Measured, adjusted: float | None) -> Judged:
+    verdict: Verdict = "open"
+    why_open = found.why_not
+    if found.difference is not None and adjusted is not None:
+        if adjusted <= error_rate(found.claim.look):
+            verdict = "supported" if found.difference.difference * found.sign > 0 else "refuted"
+        else:
+            why_open = "not beyond chance"
+    return Judged(
+        found.claim, verdict, found.difference, adjusted, found.unit, found.seeds, why_open, found.runs,
+        found.same_training,
+    )  # fmt: skip

@@ -1,0 +1,100 @@
+"""Rounds of training seeds: a report after each, and further seeds for open claims."""
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app
+from bench.cli.rounds import seconds_of
+from bench.results.run_set import declared
+from bench.results.store import Store
+from bench.sweep import run as sweep
+from models.errors import InputError
+
+FILE = """
+title: Mine
+layout: claims
+base: {method: {name: toy}, training: {epochs: 1}, evaluation: {windows: 4, hypotheses: 1, steps: 1}}
+claims:
+  - {claim: A larger step is better, better: {training.learning_rate: 0.02}, other: {training.learning_rate: 0.01}}
+"""
+
+
+@pytest.fixture
+def ablate(toy_store, tmp_path):
+    """Run the file, with more options, in this process."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(FILE)
+    places = ["--store", str(toy_store.root), "--out", str(tmp_path / "out"), "--executor", "local"]
+
+    def run(*more):
+        return CliRunner().invoke(app, ["ablate", str(path), *places, *more])
+
+    return run
+
+
+def seeds(tmp_path):
+    """Training seeds of the claim's first side, as the report was told."""
+    (claim,) = declared(tmp_path / "out", "ablate").tables["mine"].claims
+    records = Store(tmp_path / "store").records(claim.better)
+    return sorted(record.experiment["training"]["seed"] for record in records.values())
+
+
+def test_three_rounds_by_default_each_with_a_report(ablate, tmp_path):
+    result = ablate()
+    assert result.exit_code == 0, result.output + result.stderr
+    assert "round 1: 2 runs: 2 trained, 2 evaluated now" in result.output
+    assert "round 3: 6 runs: 2 trained, 2 evaluated now" in result.output
+    assert result.output.count("summary.md") == 3
+    assert seeds(tmp_path) == [0, 1, 2]
+
+
+def test_an_interruption_leaves_the_report_of_the_round_before(ablate, tmp_path, monkeypatch):
+    real, calls = sweep.run, []
+
+    def run(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(sweep, "run", run)
+    assert ablate("--rounds", "2").exit_code == 130
+    assert seeds(tmp_path) == [0]
+    monkeypatch.setattr(sweep, "run", real)
+    assert ablate("--rounds", "2").exit_code == 0
+    assert seeds(tmp_path) == [0, 1]
+
+
+def test_named_seeds_are_the_rounds(ablate, tmp_path):
+    assert ablate("--seeds", "7").exit_code == 0
+    assert seeds(tmp_path) == [7]
+    result = ablate("--seeds", "1,2", "--rounds", "2")
+    assert result.exit_code == 2
+    assert "leave out --seeds, or --rounds" in result.stderr
+
+
+def test_within_a_budget_open_claims_get_further_seeds(ablate, tmp_path, monkeypatch):
+    ended = iter([0.0, 10.0, 20.0, 30.0])
+    monkeypatch.setattr("bench.cli.rounds.monotonic", lambda: next(ended))
+    result = ablate("--rounds", "1", "--budget", "35s")
+    assert result.exit_code == 0, result.output + result.stderr
+    (claim,) = declared(tmp_path / "out", "ablate").tables["mine"].claims
+    assert len(claim.better) == claim.look == 3
+    assert "each look spends a part of the 5" in (tmp_path / "out" / "tables" / "mine.md").read_text()
+
+
+def test_a_dry_run_counts_all_rounds(ablate, tmp_path):
+    result = ablate("--dry-run")
+    assert "6 experiments share 6 trainings" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("8h", 28800), ("90min", 5400), ("1.5m", 90), ("30s", 30)])
+def test_times(text, seconds):
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["8", "h", "-1h", "8 hours", "1e3h"])
+def test_other_times_are_refused(text):
+    with pytest.raises(InputError, match=r"is no time; write 8h, 90min or 30s"):
+        seconds_of(text)
