@@ -51,7 +51,7 @@ def measured(path):
 def test_a_report_of_it_has_the_numbers_of_then(older):
     """Three things changed on purpose since: rows of what papers report, columns of frames, and intervals.
 
-    Column F is now "Frames out"; "Frames in" is new, and these records do not know it. Intervals are by Student's t
+    Column F is now "Frames out"; "Frames in" is new, and these records do not know it. Intervals are Student's t
     in place of a bootstrap.
     """
     then = measured(older / "results" / "old.csv")
