@@ -67,7 +67,7 @@ def test_norms_average_over_more_and_more_steps() -> None:
     assert lifter.network.data_bn.momentum == pytest.approx(0.01)
 
 
-@pytest.mark.parametrize("options", [{"filter_widths": (2,)}, {"channels": 6}, {"dropout": 1.0}, {"frames": 2}])
+@pytest.mark.parametrize("options", [{"filter_widths": (2,)}, {"channels": 6}, {"dropout": 1.0}, {"frames": 0}])
 def test_options_are_checked(options: dict) -> None:
     with pytest.raises(InputError, match=next(iter(options))):
         GLAGCNConfig(**options)

@@ -123,7 +123,7 @@ def test_released_entries_are_imported(tmp_path: Path) -> None:
     "options",
     [
         {"strides": ()}, {"strides": (3, 2)}, {"every": 0}, {"stride": 0}, {"channels": 24}, {"layers": 1},
-        {"hidden": 1}, {"dropout": 1.0}, {"masked_frames": 1.0}, {"masked_joints": -1}, {"frames": 4},
+        {"hidden": 1}, {"dropout": 1.0}, {"masked_frames": 1.0}, {"masked_joints": -1}, {"frames": 0},
     ],
 )  # fmt: skip
 def test_options_are_checked(options: dict) -> None:

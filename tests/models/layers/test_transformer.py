@@ -62,7 +62,6 @@ def test_embedding_in_two_parts_is_one_linear_layer() -> None:
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        ({"frames": 26}, "frames"),
         ({"frames": 0}, "frames"),
         ({"channels": 30, "heads": 8}, "channels"),
         ({"depth": 0}, "depth"),
