@@ -25,7 +25,7 @@ Options = Annotated[list[str] | None, typer.Option("--set", help="Option of the 
 
 @commands.command()
 def describe(
-    name: Name = "synthetic",
+    name: Name = "population",
     data_root: DataRoot = None,
     detections: Detections = None,
     options: Options = None,
@@ -49,7 +49,7 @@ def describe(
 
 @commands.command()
 def check(
-    name: Name = "synthetic",
+    name: Name = "population",
     data_root: DataRoot = None,
     detections: Detections = None,
     options: Options = None,

@@ -72,7 +72,7 @@ class DataSpec(Description):
         options: of the reader. They are no part of an identity either, because they change the content.
     """
 
-    name: Name = "synthetic"
+    name: Name = "population"
     root: FilePath | None = None
     detections: Name = "cpn"
     options: Options = {}

@@ -83,7 +83,7 @@ def test_the_root_of_data_must_be_there(command, tmp_path):
 def test_a_root_without_its_data_set_is_refused(arguments, tmp_path):
     result = invoke(*arguments, "--data-root", tmp_path)
     assert result.exit_code == 2
-    assert "data set synthetic reads no files" in result.stderr
+    assert "data set population reads no files" in result.stderr
     assert "name the data set of these files too" in result.stderr
 
 

@@ -22,7 +22,7 @@ def test_experiments_of_one_cache_share_their_data(toy_suite, monkeypatch):
     loads = count_loads(monkeypatch)
     cache = DataCache()
     jobs = [resolve(parse({"method": {"name": "toy"}, "training": {"seed": seed}}), cache) for seed in (0, 1)]
-    assert loads == [("synthetic", None, "cpn", {})]
+    assert loads == [("population", None, "cpn", {})]
     assert jobs[0].train is jobs[1].train is jobs[1].test
     resolve(parse({"method": {"name": "toy"}}))
     assert len(loads) == 2, "a cache belongs to whoever made it"
@@ -65,5 +65,5 @@ def test_data_are_checked_once_and_refused_when_they_cannot_be_right(monkeypatch
         return replace(dataset, train=train)
 
     monkeypatch.setattr(data, "load", upside_down)
-    with pytest.raises(InputError, match="data synthetic, cpn detections: cannot be right"):
+    with pytest.raises(InputError, match="data population, cpn detections: cannot be right"):
         resolve(parse({"method": {"name": "mean_pose"}}))

@@ -351,5 +351,5 @@ def test_reads_simulated_detections() -> None:
 def test_unknown_data_set_gets_a_hint() -> None:
     with pytest.raises(InputError, match="unknown data set 'human3': did you mean 'human36m'"):
         load("human3")
-    with pytest.raises(InputError, match="allowed: bvh, human36m, mpi_inf_3dhp, synthetic"):
+    with pytest.raises(InputError, match="allowed: bvh, human36m, mpi_inf_3dhp, population, synthetic"):
         load("zzz")
