@@ -36,11 +36,13 @@ class ModelledPeople(Reader):
     """A data set without files: people in motion, their cameras and detections, the same to the byte each time.
 
     Attributes:
+        label: what tables call it.
         version: raise it when any number changes.
     """
 
     skeleton = HUMAN36M
     detections = ("gt", "cpn")
+    label: ClassVar[str]
     version: ClassVar[int]
 
     @abstractmethod
@@ -67,7 +69,7 @@ class ModelledPeople(Reader):
             self._sequences(subjects, world, noisy, detections)
             for subjects in (self.train_subjects, self.test_subjects)
         )
-        return self.dataset(train, test, label=self.name, detections=detections)
+        return self.dataset(train, test, label=self.label, detections=detections)
 
     def generate(self, name: Name, frames: int) -> tuple[np.ndarray, np.ndarray]:
         """One take, the same whatever else is generated.

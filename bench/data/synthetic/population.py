@@ -37,6 +37,7 @@ class Population(ModelledPeople):
     """Modelled motion of many people, each with a body and manners of his or her own."""
 
     name = "population"
+    label = "synthetic population"
     version = 1
     train_subjects = _named(1, TRAINING + VALIDATION)
     validation_subjects = _named(TRAINING + 1, VALIDATION)

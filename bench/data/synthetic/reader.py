@@ -19,7 +19,7 @@ LENGTHS = ((150, 290), (110, 160))  # frames of the first and the second take, l
 class Synthetic(ModelledPeople):
     """Modelled motion of seven people, with the subjects and cameras of Human3.6M."""
 
-    name = "synthetic"
+    name = label = "synthetic"
     version = 2
     train_subjects = Human36M.train_subjects
     test_subjects = Human36M.test_subjects
