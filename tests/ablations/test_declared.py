@@ -88,8 +88,8 @@ def test_default_ablations_share_trainings():
     }
     shared = ways.pop("methods")
     new = {name: len(of_it - shared) for name, of_it in ways.items()}
-    own = {"claims": 8, "prompts": 5, "blocks": 4}
-    assert new == own | dict.fromkeys(("sampling", "counterfactuals", "audit", "pareto"), 0)
+    own = {"claims": 8, "prompts": 5, "blocks": 4, "audit": 2}
+    assert new == own | dict.fromkeys(("sampling", "counterfactuals", "pareto"), 0)
 
 
 def test_wrong_names_and_files(tmp_path):
