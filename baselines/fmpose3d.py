@@ -256,20 +256,16 @@ class FMPose3D(Lifter):
         """Estimates ``[B, K, H, F, J, 3]``; see ``flow`` for what the estimate of a step is."""
         shape = (self.frames, len(self.skeleton.joints), 3)
         noise = window_noise(batch.window_keys, sampling.seed, sampling.hypotheses, 1 + sampling.flip, shape)
-        noise = noise.to(batch.pose_2d.device)
+        noise, H = noise.to(batch.pose_2d.device), sampling.hypotheses
         if not sampling.flip:
             poses = self.sample(batch.pose_2d, noise[0], sampling.steps)
         elif self.config.mirror == "averaged":
-            poses = (
-                self.sample(batch.pose_2d, noise[0], sampling.steps) + self._mirrored(batch, noise[1], sampling)
-            ) / 2
+            plain = self.sample(batch.pose_2d, noise[0], sampling.steps)
+            poses = (plain + self._mirrored(batch, noise[1], sampling)) / 2
         else:
-            half = sampling.hypotheses // 2
-            poses = noise.new_empty(len(batch), sampling.steps, sampling.hypotheses, *shape)
-            poses[:, :, ::2] = self.sample(
-                batch.pose_2d, noise[0, :, : sampling.hypotheses - half], sampling.steps
-            )
-            poses[:, :, 1::2] = self._mirrored(batch, noise[1, :, :half], sampling)
+            poses = noise.new_empty(len(batch), sampling.steps, H, *shape)
+            poses[:, :, ::2] = self.sample(batch.pose_2d, noise[0, :, : H - H // 2], sampling.steps)
+            poses[:, :, 1::2] = self._mirrored(batch, noise[1, :, : H // 2], sampling)
         return root_at_origin(poses, self.skeleton)
 
     def sample(self, pose_2d: Tensor, noise: Tensor, steps: int) -> Tensor:

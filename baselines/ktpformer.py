@@ -78,7 +78,7 @@ def linked(links: Iterable[tuple[int, int]], nodes: int) -> Tensor:
     graph = torch.zeros(nodes, nodes)
     for first, second in links:
         graph[first, second] = graph[second, first] = 1
-    return graph / graph.sum(1, keepdim=True) + torch.eye(nodes)
+    return graph / graph.sum(1, keepdim=True).clamp_min(1) + torch.eye(nodes)
 
 
 class PriorTrunk(Trunk):

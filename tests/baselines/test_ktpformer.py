@@ -35,6 +35,7 @@ def test_a_node_gives_each_neighbour_the_same_share() -> None:
     torch.testing.assert_close(graph.sum(1), torch.full((17,), 2.0))
     assert graph[8].nonzero().flatten().tolist() == [7, 8, 9, 11, 14]
     assert not torch.equal(graph, graph.T)
+    assert torch.equal(linked([], 1), torch.ones(1, 1)), "a window of one frame has no neighbours"
 
 
 def test_batch_norms_average_over_all_windows(monkeypatch: pytest.MonkeyPatch) -> None:
