@@ -50,8 +50,8 @@ class MixSTE(DeterministicLifter):
     def __init__(self, config: TrunkConfig, skeleton: Skeleton = HUMAN36M) -> None:
         """Raises ``InputError`` for windows of one frame, which have no motion to learn from."""
         super().__init__(config, skeleton)
-        if config.frames < 3:
-            raise InputError(f"frames is {config.frames}, but MixSTE's loss compares frames: take 3 or more")
+        if config.frames < 2:
+            raise InputError(f"frames is {config.frames}, but MixSTE's loss compares frames: take 2 or more")
         self.frames = self.train_frames = config.frames
         self.trunk = Trunk(config, inputs=2, joints=len(skeleton.joints))
         self.register_buffer("joint_weights", joint_weights(skeleton), persistent=False)

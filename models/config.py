@@ -13,16 +13,16 @@ class WindowConfig:
     """The option that every method has.
 
     Attributes:
-        frames: F of a window, odd, so that it has a middle.
+        frames: F of a window.
 
     Raises:
-        InputError: frames is even or not positive; in a subclass also: another option is out of its range.
+        InputError: frames is not positive; in a subclass also: another option is out of its range.
     """
 
     frames: int = 243
 
     def __post_init__(self) -> None:
-        _check_odd("frames", self.frames)
+        check_at_least(self, 1, "frames")
 
 
 @dataclass(frozen=True)

@@ -240,6 +240,14 @@ class Lifter(nn.Module):
         return config
 
     @classmethod
+    def prediction_version(cls, config: Any) -> int:
+        """Raised where the same weights now predict otherwise with this configuration than they did before.
+
+        Numbers, and checkpoints chosen by numbers, are then made anew; trainings as such are not.
+        """
+        return 1
+
+    @classmethod
     def first_stage(cls, config: Any) -> FirstStage | None:
         """The training whose result this method's own begins from; most methods have none."""
         return None

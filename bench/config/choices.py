@@ -112,8 +112,8 @@ CHOICES = (
     Choice(
         "training.recipe", None, _recipe, "Training recipe", "training recipe",
         audit=AuditRow(
-            "Trained by the released script's recipe", "plain training", of="published",
-            missing="the preset trains so, or the script is not known",
+            "Trained by the published recipe", "plain training", of="published",
+            missing="not run, not known, or usual at this size",
         ),
     ),
 )  # fmt: skip

@@ -58,20 +58,24 @@ def trajectory_identity(
     return identity(described)
 
 
-def training_identity(trajectory: str, selection: Selection, selection_data: Dataset) -> str:
-    """Of the weights that the selection takes from a trajectory."""
+def training_identity(
+    trajectory: str, lifter: type[Lifter], config: Any, selection: Selection, selection_data: Dataset
+) -> str:
+    """Of the weights that the selection takes from a trajectory of ``lifter`` with ``config``."""
     described: dict[str, Any] = {"way": trajectory, "selection": selection}
     if selection != "last":
-        described |= RULE
+        described |= RULE | _prediction(lifter, config)
     if selection == "test":
         described["chosen on"] = selection_data.fingerprint
     return identity(described)
 
 
-def evaluation_identity(training: str, experiment: Experiment, test: Dataset, probabilistic: bool) -> str:
+def evaluation_identity(
+    training: str, lifter: type[Lifter], config: Any, experiment: Experiment, test: Dataset
+) -> str:
     """Of the numbers of an experiment with no field left open, after the training of this identity.
 
-    ``probabilistic``: whether the method has hypotheses, so that aggregations of other packages count.
+    ``lifter`` and ``config``: class and configuration as evaluated.
     """
     evaluation = experiment.evaluation.stored()
     del evaluation["foreign_detections"]
@@ -81,14 +85,19 @@ def evaluation_identity(training: str, experiment: Experiment, test: Dataset, pr
         "data": [test.name, test.fingerprint],
         "protocol": PROTOCOL_VERSION,
     }
-    plugins = plugin_identity(experiment.evaluation.aggregations if probabilistic else ())
-    return identity(described | _unusual_measurement(experiment) | plugins)
+    described |= plugin_identity(experiment.evaluation.aggregations if lifter.probabilistic else ())
+    return identity(described | _unusual_measurement(experiment) | _prediction(lifter, config))
 
 
-def sampling_identity(training: str, experiment: Experiment, test: Dataset) -> str:
-    """Of what is predicted: equal for jobs that read their numbers off the same samples."""
+def sampling_identity(
+    training: str, lifter: type[Lifter], config: Any, experiment: Experiment, test: Dataset
+) -> str:
+    """Of what is predicted: equal for jobs that read their numbers off the same samples.
+
+    Arguments as of ``evaluation_identity``.
+    """
     predicted = {key: value for key, value in experiment.evaluation.stored().items() if key not in READ_OFF}
-    return identity([training, predicted, test.fingerprint])
+    return identity([training, predicted | _prediction(lifter, config), test.fingerprint])
 
 
 def cost_identity(
@@ -111,8 +120,14 @@ def cost_identity(
     }
     if training is not None:
         described["training"] = training
-    described |= cost_plugin_identity(lifter.probabilistic)
+    described |= cost_plugin_identity(lifter.probabilistic) | _prediction(lifter, config)
     return identity(described | _unusual_measurement(experiment))
+
+
+def _prediction(lifter: type[Lifter], config: Any) -> dict[str, int]:
+    """The version of predictions, where it was raised."""
+    version = lifter.prediction_version(config)
+    return {} if version == 1 else {"prediction version": version}
 
 
 def _unusual_measurement(experiment: Experiment) -> dict[str, Any]:

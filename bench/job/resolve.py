@@ -119,7 +119,7 @@ class Job:
     @property
     def sampling_id(self) -> str:
         """Identity of what is predicted: equal for jobs that read their numbers off the same samples."""
-        return sampling_identity(self.training_id, self.experiment, self.test)
+        return sampling_identity(self.training_id, self.lifter, self.evaluated_config, self.experiment, self.test)
 
     @property
     def cost_id(self) -> str:
@@ -189,7 +189,7 @@ def resolve(experiment: Experiment, cache: DataCache | None = None) -> Job:
         variant=variant,
         train=train,
         test=test,
-        id=evaluation_identity(training.id, complete, test, method.lifter.probabilistic),
+        id=evaluation_identity(training.id, method.lifter, method.evaluated_config, complete, test),
     )
 
 
@@ -273,7 +273,7 @@ def _training(
         title=f"{title} {preset} {test.detections}{seed}",
         first=first,
         trajectory_id=trajectory,
-        id=training_identity(trajectory, spec.selection, test),
+        id=training_identity(trajectory, lifter, method.config, spec.selection, test),
     )
 
 
@@ -305,7 +305,7 @@ def _first_training(stage: FirstStage, experiment: Experiment, data: Dataset, ca
         title=f"{lifter.title} {preset} {data.detections}",
         first=first,
         trajectory_id=trajectory,
-        id=training_identity(trajectory, stage.selection, data),
+        id=training_identity(trajectory, lifter, stage.config, stage.selection, data),
     )
 
 

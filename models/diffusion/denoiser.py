@@ -79,13 +79,19 @@ class Denoiser(Lifter):
     def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
         shape = (self.frames, len(self.skeleton.joints), 3)
         noise = window_noise(batch.window_keys, sampling.seed, sampling.hypotheses, sampling.steps, shape)
-        poses = self.sample(batch.pose_2d, batch.actions, noise.to(batch.pose_2d.device), sampling.flip)
+        noise = noise.to(batch.pose_2d.device)
+        poses = self.sample(batch.pose_2d, batch.actions, noise, sampling.flip, alone=True)
         poses /= self.config.scale
         poses[..., self.skeleton.root, :] = 0
         return poses
 
-    def condition(self, pose_2d: Tensor, actions: tuple[str, ...], flip: bool = False) -> Condition:
-        """The condition of windows ``[B, F, J, 2]``; with ``flip``, that of their mirror images follows."""
+    def condition(
+        self, pose_2d: Tensor, actions: tuple[str, ...], flip: bool = False, alone: bool = False
+    ) -> Condition:
+        """The condition of windows ``[B, F, J, 2]``; with ``flip``, that of their mirror images follows.
+
+        ``alone``: as if every window were alone in its batch, for a subclass in which windows see each other.
+        """
         return Condition(self._embed_2d(pose_2d, flip))
 
     def denoise(
@@ -122,13 +128,15 @@ class Denoiser(Lifter):
         noisy = q_sample(pose_3d * scale, noise, times, self.signal)
         return noisy.clamp(-CLAMP * scale, CLAMP * scale) / scale
 
-    def sample(self, pose_2d: Tensor, actions: tuple[str, ...], noise: Tensor, flip: bool = True) -> Tensor:
+    def sample(
+        self, pose_2d: Tensor, actions: tuple[str, ...], noise: Tensor, flip: bool = True, alone: bool = False
+    ) -> Tensor:
         """Poses ``[B, K, H, F, J, 3]`` (times the scale) from recorded noise ``[K, B, H, F, J, 3]``.
 
         Every step averages the plain and the mirrored estimate, which run as one batch. Hypotheses run in chunks
-        that bound memory and do not change the result.
+        that bound memory and do not change the result. ``alone`` as in ``condition``.
         """
-        condition = self.condition(pose_2d, actions, flip)
+        condition = self.condition(pose_2d, actions, flip, alone)
         hypotheses = noise.shape[2]
         size = max(1, _values_at_once(noise.device) // condition.pose.numel())
         poses = noise.new_empty(noise.transpose(0, 1).shape)  # [K, B, H, F, J, 3] → [B, K, H, F, J, 3]

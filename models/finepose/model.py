@@ -48,8 +48,8 @@ class FinePOSEConfig(DenoiserConfig):
     Attributes:
         prompt: ``none``, ``manual``, ``action``, ``coarse``, ``learnable`` or ``full`` (FinePOSE's own).
         behaviour: ``described``: as the paper says, learnable rows are trained and windows read their own texts;
-            ``released``: as the public code does, rows keep their first values and joints read texts of other
-            windows of the batch.
+            ``released``: as the public code does, rows keep their first values, and in training joints read texts
+            of other windows of the batch. A prediction reads a window's own text under both.
         fpp: part-aware prompts; without them the text is the manual sentence.
         fpc: poses attend to the text.
         pts: time and text style the features.
@@ -97,11 +97,13 @@ class TextCondition(Condition):
         texts: number of each window's text among the U distinct ones, ``[B]``, mirror images not counted.
         pooled: ``[B, C]``, added to the time embedding; None without stylization.
         keys_values: of the texts, ``[U, heads, R, C / heads]`` each; None without communication.
+        own: whether every joint reads the text of its window.
     """
 
     texts: Tensor | None = None
     pooled: Tensor | None = None
     keys_values: tuple[Tensor, Tensor] | None = None
+    own: bool = True
 
 
 class FinePOSE(Denoiser):
@@ -159,6 +161,11 @@ class FinePOSE(Denoiser):
         """The same with "auto" replaced by the name of the text encoder that this machine has."""
         return replace(config, text=pretrained_encoder()) if config.text == AUTO else config
 
+    @classmethod
+    def prediction_version(cls, config: FinePOSEConfig) -> int:
+        """2 as released: what a window predicts no longer depends on the other windows of its batch."""
+        return 2 if config.behaviour == "released" else 1
+
     @property
     def notes(self) -> dict[str, str]:
         config = self.config
@@ -167,7 +174,9 @@ class FinePOSE(Denoiser):
         notes = {"prompt": config.prompt, "text encoder": encoder, "behaviour": config.behaviour}
         return notes | ({"without": ", ".join(off)} if off else {})
 
-    def condition(self, pose_2d: Tensor, actions: tuple[str, ...], flip: bool = False) -> TextCondition:
+    def condition(
+        self, pose_2d: Tensor, actions: tuple[str, ...], flip: bool = False, alone: bool = False
+    ) -> TextCondition:
         pose = self._embed_2d(pose_2d, flip)
         if self.prompts is None:
             return TextCondition(pose)
@@ -181,6 +190,7 @@ class FinePOSE(Denoiser):
             texts,
             pooled=None if self.pool is None else self.pool(pooled)[windows],  # [U, W] → [U, C] → [2·B, C]
             keys_values=None if self.communication is None else self.communication.keys_values(features),
+            own=alone or self.config.behaviour == "described",
         )
 
     def denoise(
@@ -213,6 +223,7 @@ class FinePOSE(Denoiser):
         """Text that each row (window, chosen hypothesis) reads: ``[B·H, 1]``, or ``[B·H, J]`` with one a joint.
 
         The released code numbers rows (window, hypothesis, joint) and gives row r the text of window r modulo B.
+        All windows of a call of its evaluation have one action, so there each reads its own text.
 
         Args:
             condition: of the windows; None is returned where no text is read.
@@ -223,7 +234,7 @@ class FinePOSE(Denoiser):
         texts = condition.texts
         if texts is None or condition.keys_values is None:
             return None
-        if self.config.behaviour == "described":
+        if condition.own:
             read = texts.repeat_interleave(len(chosen))[:, None]  # [B] → [B·H, 1]
         else:
             originals, J = len(texts), len(self.skeleton.joints)

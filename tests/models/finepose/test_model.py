@@ -71,12 +71,38 @@ def test_rows_are_learned_as_described_and_stay_as_released() -> None:
 
 
 @pytest.mark.parametrize(("behaviour", "independent"), [("described", True), ("released", False)])
-def test_whether_a_window_depends_on_its_batch(behaviour: str, independent: bool) -> None:
+def test_whether_a_window_depends_on_its_batch_in_training(behaviour: str, independent: bool) -> None:
+    lifter, order = built(behaviour=behaviour), [2, 0, 3, 1]
+    times, noise = lifter.draw(batch().pose_3d)
+    plain = estimates(lifter, batch(), times, noise)[order]
+    shuffled = estimates(lifter, permuted(batch(), order), times[order], noise[order])
+    assert torch.allclose(plain, shuffled, atol=1e-5) == independent
+
+
+def estimates(lifter: FinePOSE, windows: Batch, times: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    return lifter.denoise_diffused(windows.pose_2d, windows.actions, windows.pose_3d, times, noise)
+
+
+@pytest.mark.parametrize("behaviour", ["described", "released"])
+def test_a_prediction_does_not_depend_on_the_batch(behaviour: str) -> None:
     lifter, order = built(behaviour=behaviour), [2, 0, 3, 1]
     sampling = Sampling(hypotheses=2, steps=2)
     plain = lifter.predict(batch(), sampling)[order]
     shuffled = lifter.predict(permuted(batch(), order), sampling)
-    assert torch.allclose(plain, shuffled, atol=1e-5) == independent
+    assert torch.allclose(plain, shuffled, atol=1e-5)
+
+
+def test_texts_follow_the_steps_of_a_fused_optimiser() -> None:
+    lifter = built()
+    before = lifter.eval().predict(batch(), Sampling())
+    optimizer = torch.optim.AdamW(lifter.prompts.layers.parameters(), lr=0.1, fused=True)
+    lifter.train().training_loss(batch()).backward()
+    optimizer.step()
+    after = lifter.eval().predict(batch(), Sampling())
+    fresh = built()
+    fresh.load_state_dict(lifter.state_dict())
+    assert torch.equal(after, fresh.predict(batch(), Sampling()))
+    assert not torch.equal(after, before)
 
 
 def test_the_action_changes_the_pose_where_it_is_used() -> None:

@@ -38,6 +38,7 @@ def test_every_choice_is_a_difference_or_says_why_not():
             evaluated("d3dp", 50.2, evaluation={"tail": "overlap"}),
             evaluated("d3dp", 49.5, evaluation={"call": 8}),
             evaluated("d3dp", 49, training={"selection": "test"}),
+            evaluated("d3dp", 49.7, training={"recipe": "published"}),
             evaluated("d3dp", 40, train="gt", test="gt"),
         ],
         "Audit",
@@ -48,6 +49,7 @@ def test_every_choice_is_a_difference_or_says_why_not():
         ("Overlap", 0.2),
         ("P-Best for each call", -0.5),
         ("Checkpoint chosen", -1),
+        ("Trained by the published recipe", -0.3),
         ("Ground-truth 2D", -10),
     ]:
         tcn, d3dp = cells(table, choice)
