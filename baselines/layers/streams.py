@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.config import ConfidenceConfig, check_at_least, check_heads, check_positive
+from models.config import ConfidenceConfig, WindowConfig, check_at_least, check_heads, check_positive
 from models.errors import InputError
 from models.inference import DeterministicLifter
 from models.layers.transformer import Mlp, within_frames
@@ -98,11 +98,11 @@ class ScaledUnit(nn.Module):
 
 
 @dataclass(frozen=True)
-class StreamsConfig(ConfidenceConfig):
+class StreamsConfig(WindowConfig, ConfidenceConfig):
     """Size of a network of two streams, and the weights of its losses.
 
     Attributes:
-        frames: F of a window, 3 or more, since the loss compares frames.
+        frames: F of a window, 3 or more.
         stride: frames from one training window to the next; None for ``frames``, without overlap.
         channels: C, an even multiple of ``heads``.
         depth: stages.
@@ -115,7 +115,6 @@ class StreamsConfig(ConfidenceConfig):
         scaled, velocity: weights of the losses on scaled poses and on velocity, beside 1 for the position.
     """
 
-    frames: int = 243
     stride: int | None = None
     channels: int = 128
     depth: int = 16
@@ -129,7 +128,9 @@ class StreamsConfig(ConfidenceConfig):
     velocity: float = 20.0
 
     def __post_init__(self) -> None:
-        check_at_least(self, 3, "frames")
+        super().__post_init__()
+        if self.frames < 3:
+            raise InputError(f"frames is {self.frames}, but the loss compares frames: take 3 or more")
         check_at_least(self, 1, "stride", "depth", "representation")
         check_heads(self.channels, self.heads)
         if self.mlp_ratio * self.channels < 1:

@@ -88,6 +88,11 @@ def test_clips_overlap_by_two_thirds_at_paper_size() -> None:
     assert (lifter.frames, lifter.train_frames, lifter.train_stride) == (243, 243, 81)
 
 
+def test_windows_may_have_an_even_number_of_frames() -> None:
+    lifter = MotionAGFormer(replace(SMALL, frames=6)).eval()
+    assert lifter.lift_windows(torch.rand(1, 6, 17, 3)).shape == (1, 6, 17, 3)
+
+
 @pytest.mark.parametrize(
     "options",
     [
