@@ -43,6 +43,8 @@ IMPOSSIBLE = -1e4
 """Score of a row of the table that no action has."""
 ROWS_STD = 0.02
 LABELS = ("recognised", "given")
+SIZES: dict[str, dict[str, Any]] = {"tiny": {"text": "semantic", "context_rows": 4, "patterns": 4}}
+"""Options of the prompts that a preset changes."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +165,8 @@ class ActionPromptLike(MixSTE):
     Config: ClassVar[type] = ActionPromptConfig
     published: ClassVar[Any] = None
     presets: ClassVar[dict[str, Preset]] = {
-        name: Preset(ActionPromptConfig(**asdict(preset.config), **options), preset.recipe)
-        for (name, preset), options in zip(
-            MixSTE.presets.items(), ({"text": "semantic", "context_rows": 4, "patterns": 4}, {}, {}), strict=True
-        )
+        name: Preset(ActionPromptConfig(**asdict(preset.config), **SIZES.get(name, {})), preset.recipe)
+        for name, preset in MixSTE.presets.items()
     }
 
     def __init__(self, config: ActionPromptConfig, skeleton: Skeleton = HUMAN36M) -> None:
