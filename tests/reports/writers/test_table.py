@@ -81,8 +81,8 @@ def test_markdown_word_for_word():
         "- § the ground-truth action label was given at test time\n"
         "- ±: larger distance from the value to an end of its 95 % interval (over what: under Conditions)\n"
         "- bold: best, underlined: second, each among numbers of equal conditions and equal use of ground truth\n"
-        "- ≈ not distinguishable from the best, by differences that are paired by take or subject and corrected for "
-        "the choice of the best of a column (5 %)\n"
+        "- ≈ not distinguishable from the best, by differences that are paired by take or subject and corrected "
+        "for the choice of the best of a column (5 %)\n"
         "- (a) not run\n"
         "- Conditions. Data: D.\n"
     )
