@@ -54,11 +54,10 @@ B \& C & \underline{50.0}{\scriptsize$\,\pm$\,11.0}$^{\approx}$ & \multicolumn{1
         r"\textsuperscript{\textdagger} oracle: the ground-truth pose chose the hypothesis, "
         r"not available when deployed; "
         r"\textsuperscript{\S} the ground-truth action label was given at test time; "
-        r"$\pm$: larger distance from the value to an end of its 95 \% interval (bootstrap over takes, "
-        r"and over seeds where several were run); "
+        r"$\pm$: larger distance from the value to an end of its 95 \% interval (over what: under Conditions); "
         r"bold: best, underlined: second, each among numbers of equal conditions and equal use of ground truth; "
-        r"$\approx$ not distinguishable from the best: the 95 \% interval of the difference, "
-        r"take by take, holds 0. "
+        r"$\approx$ not distinguishable from the best, by differences that are paired by take or subject and "
+        r"corrected for the choice of the best of a column (5 \%). "
         r"""\textsuperscript{a}not run.\par
 Conditions. Data: D.\par
 \end{minipage}
@@ -80,10 +79,10 @@ def test_markdown_word_for_word():
         "\n"
         "- † oracle: the ground-truth pose chose the hypothesis, not available when deployed\n"
         "- § the ground-truth action label was given at test time\n"
-        "- ±: larger distance from the value to an end of its 95 % interval (bootstrap over takes, "
-        "and over seeds where several were run)\n"
+        "- ±: larger distance from the value to an end of its 95 % interval (over what: under Conditions)\n"
         "- bold: best, underlined: second, each among numbers of equal conditions and equal use of ground truth\n"
-        "- ≈ not distinguishable from the best: the 95 % interval of the difference, take by take, holds 0\n"
+        "- ≈ not distinguishable from the best, by differences that are paired by take or subject and corrected "
+        "for the choice of the best of a column (5 %)\n"
         "- (a) not run\n"
         "- Conditions. Data: D.\n"
     )
