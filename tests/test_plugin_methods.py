@@ -14,7 +14,7 @@ from bench.job import pipeline
 from tests import ROOT
 from tests.bench import conftest as harness
 
-toy_suite, empty_database = harness.toy_suite, harness.empty_database
+toy_suite, quick_start, empty_database = harness.toy_suite, harness.quick_start, harness.empty_database
 
 SAMPLER = '''
 

@@ -280,12 +280,15 @@ class Evaluation(Described):
         """
         if not isinstance(content, dict) or not {"metric_versions", "absent"} & content.keys():
             return content
+        versions, metrics = content.get("metric_versions", {}), content.get("metrics", {})
+        if not isinstance(versions, dict) or not isinstance(metrics, dict):
+            raise ValueError("metric_versions and metrics must be objects")
         described = {
-            name: OLDER_METRICS.get(name, MetricInfo(title=name, unit="")).model_copy(update={"version": version})
-            for name, version in content.get("metric_versions", {}).items()
+            name: dict(OLDER_METRICS.get(name, MetricInfo(title=name, unit=""))) | {"version": version}
+            for name, version in versions.items()
         }
         rest = {key: value for key, value in content.items() if key not in ("metric_versions", "absent")}
-        return rest | {"metrics": described | content.get("metrics", {})}
+        return rest | {"metrics": described | metrics}
 
     @property
     def metric_versions(self) -> dict[str, int]:

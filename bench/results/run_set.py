@@ -30,9 +30,14 @@ _DESCRIBED: dict[str, tuple[str, ...]] = {
 """What tables show of the description of a run without a record."""
 
 
-def _printable(text: str) -> str:
+def _printable(text: object) -> object:
     """A text that any file can hold: names of files may have bytes that are no letters."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) else text
+
+
+def _renamed(layout: object) -> object:
+    """The present name of a layout."""
+    return OLD_LAYOUTS.get(layout, layout) if isinstance(layout, str) else layout
 
 
 def _complete(missing: Missing) -> Missing:
@@ -82,7 +87,7 @@ class RunSet(Frozen):
 
     class Table(Frozen):
         title: str
-        layout: Annotated[str, BeforeValidator(lambda name: OLD_LAYOUTS.get(name, name))]
+        layout: Annotated[str, BeforeValidator(_renamed)]
         ids: tuple[str, ...]
         notes: tuple[str, ...] = ()
         claims: tuple[Claim, ...] = ()

@@ -22,13 +22,18 @@ def empty_database(tmp_path_factory):
 
 
 @pytest.fixture
-def toy_suite(monkeypatch, empty_database):
-    """The registry knows the toy methods, and every data set is the toy one."""
+def quick_start(monkeypatch, empty_database):
+    """MLflow's tables, which take seconds to make, are copied; latency is measured for a moment only."""
     monkeypatch.setattr(pipeline, "TINY_LATENCY_SECONDS", 0.01)
     real = tracker.make_database
     monkeypatch.setattr(
         tracker, "make_database", lambda path: path.exists() or shutil.copy(empty_database, path) or real(path)
     )
+
+
+@pytest.fixture
+def toy_suite(monkeypatch, quick_start):
+    """The registry knows the toy methods, and every data set is the toy one."""
     for name in ("toy", "confident", "second"):
         monkeypatch.setitem(METHODS.own, name, f"tests.bench.toy:{name.title()}")
     monkeypatch.setattr(bench.data, "load", toy.dataset)
@@ -36,11 +41,13 @@ def toy_suite(monkeypatch, empty_database):
 
 @pytest.fixture
 def toy_everywhere(tmp_path, monkeypatch):
-    """Every process that is started from here knows the toy methods too, as those of another package."""
+    """Every process that is started from here knows toy method and toy data as those of another package."""
     package = tmp_path / "plugin" / "toys-1.0.dist-info"
     package.mkdir(parents=True)
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1.0\n")
-    (package / "entry_points.txt").write_text("[lifting_bench.methods]\ntoy = tests.bench.toy:Toy\n")
+    toys = {"methods": "toy = tests.bench.toy:Toy", "datasets": "toy = tests.bench.toy:ToyData"}
+    points = "".join(f"[lifting_bench.{group}]\n{point}\n" for group, point in toys.items())
+    (package / "entry_points.txt").write_text(points)
     monkeypatch.syspath_prepend(package.parent)
     root = ROOT
     paths = [str(package.parent), str(root), os.environ.get("PYTHONPATH", "")]

@@ -1,4 +1,4 @@
-"""Cheap experiments with the toy method on the synthetic data, which every process has."""
+"""Cheap experiments with the toy method, on the synthetic data or the toy data, for the processes of executors."""
 
 from bench.config.experiment import parse
 from bench.job.data_cache import DataCache
@@ -16,11 +16,11 @@ def job(cache=None, **changes):
     return resolve(parse(description), cache)
 
 
-def some(seeds=2, hypotheses=(1, 2), steps=(1, 2), epochs=1):
+def some(seeds=2, hypotheses=(1, 2), steps=(1, 2), epochs=1, **changes):
     """Several trainings, and several evaluations that are read off each."""
     cache = DataCache()
     return [
-        job(cache, training={"seed": seed, "epochs": epochs}, evaluation={"hypotheses": h, "steps": k})
+        job(cache, training={"seed": seed, "epochs": epochs}, evaluation={"hypotheses": h, "steps": k}, **changes)
         for seed in range(seeds)
         for h in hypotheses
         for k in steps

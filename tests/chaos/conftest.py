@@ -1,5 +1,5 @@
 """The toys of the tests of ``bench``."""
 
-from tests.bench.conftest import empty_database, toy_suite
+from tests.bench.conftest import empty_database, quick_start, toy_suite
 
-__all__ = ["empty_database", "toy_suite"]
+__all__ = ["empty_database", "quick_start", "toy_suite"]

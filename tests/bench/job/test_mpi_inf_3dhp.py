@@ -52,7 +52,7 @@ def test_every_method_is_built_with_both_lengths(frames: int) -> None:
             assert sum(lifter.context) == frames - 1
 
 
-def test_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_start: None) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     files = contents("annot3", frames=18, views=1)
     for number, name in enumerate(TEST):
@@ -60,6 +60,7 @@ def test_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "annot3", files)
     options = [
         "training.epochs=1",
+        "training.least_steps=1",
         "evaluation.hypotheses=2",
         "evaluation.steps=2",
         "data.options.protocol=annot3",

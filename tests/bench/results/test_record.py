@@ -1,6 +1,7 @@
 """Records of several seeds, and differences of two records."""
 
 import pytest
+from pydantic import ValidationError
 
 from bench.protocol.metrics import all_metrics
 from bench.results.cost import Cost, DeviceState, Latency, Setup
@@ -153,3 +154,10 @@ def test_conditions_state_every_choice_of_the_protocol():
     assert other.words("Centred on") == "the thorax"
     assert list(other.stated) == [*stated, "Centred on"]
     assert record("d3dp").conditions.words("Centred on") == ""
+
+
+@pytest.mark.parametrize("changes", [{"metric_versions": []}, {"metric_versions": {"pck": "x"}}, {"metrics": 1}])
+def test_an_older_record_of_another_form_is_refused(changes):
+    older = record("tcn").model_dump(mode="json") | {"metrics": {}, "metric_versions": {}}
+    with pytest.raises(ValidationError):
+        Record.model_validate(older | changes)

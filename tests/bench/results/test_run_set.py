@@ -127,6 +127,12 @@ def test_run_sets_of_older_versions_without_a_seal_are_read(tmp_path):
         (json.dumps(RUNSET | {"x" * 100_000: 1}).encode(), "Extra inputs are not permitted"),
         (json.dumps(RUNSET | {"tables": {"t": {"ids": []}}}).encode(), "tables.t.title: Field required"),
         (
+            json.dumps(RUNSET | {"tables": {"t": {"title": "T", "layout": []}}}).encode(),
+            "layout: Input should",
+        ),
+        (json.dumps(RUNSET | {"command": {}}).encode(), "command: Input should be a valid string"),
+        (json.dumps(RUNSET | {"store": 1}).encode(), "store: Input should be a valid string"),
+        (
             json.dumps(RUNSET | {"missing": {"b": lost(experiment={"method": {}})}}).encode(),
             "missing.b: Value error, its description needs data with detections",
         ),

@@ -11,12 +11,18 @@ from bench.training import trainer
 from bench.training.selection import CheckpointSelector
 from tests.bench.toy import RECIPE, Toy, ToyConfig, dataset
 
-trainer.SAVE_EVERY_SECONDS = 0.0
-torch.manual_seed(0)
-data = dataset("toy", None, "gt")
-windows = Windows(data.train, data.skeleton, 9, mode="train")
-recipe = replace(RECIPE, epochs=40, learning_rate=0.01, decay=0.9)
-accelerator = trainer.accelerator_for("cpu", "fp32")
-folder = Path(sys.argv[1])
-selectors = [CheckpointSelector("validation", windows, folder)]
-trainer.train(Toy(ToyConfig()), windows, selectors, recipe, folder, accelerator, "toy")
+
+def train(folder: Path) -> None:
+    """The training, begun or gone on with."""
+    torch.manual_seed(0)
+    data = dataset("toy", None, "gt")
+    windows = Windows(data.train, data.skeleton, 9, mode="train")
+    recipe = replace(RECIPE, epochs=40, learning_rate=0.01, decay=0.9)
+    accelerator = trainer.accelerator_for("cpu", "fp32")
+    selectors = [CheckpointSelector("validation", windows, folder)]
+    trainer.train(Toy(ToyConfig()), windows, selectors, recipe, folder, accelerator, "toy")
+
+
+if __name__ == "__main__":
+    trainer.SAVE_EVERY_SECONDS = 0.0
+    train(Path(sys.argv[1]))

@@ -7,10 +7,7 @@ from safetensors.torch import load_file
 
 from bench.results.store import read_trained
 from tests import ROOT
-
-
-def start(folder):
-    return subprocess.Popen([sys.executable, "-m", "tests.bench.training.killed", str(folder)], cwd=ROOT)
+from tests.bench.training.killed import train
 
 
 def result(folder):
@@ -20,9 +17,9 @@ def result(folder):
 
 
 def test_kill_9_in_the_middle_of_a_training(tmp_path):
-    assert start(tmp_path / "whole").wait(timeout=120) == 0
+    train(tmp_path / "whole")
     killed = tmp_path / "killed"
-    process = start(killed)
+    process = subprocess.Popen([sys.executable, "-m", "tests.bench.training.killed", str(killed)], cwd=ROOT)
     deadline = time.monotonic() + 60
     while not (killed / "state.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -30,7 +27,7 @@ def test_kill_9_in_the_middle_of_a_training(tmp_path):
     process.wait()
     assert (killed / "state.pt").exists()
     assert not (killed / "training.json").exists(), "the training was over before it could be killed"
-    assert start(killed).wait(timeout=120) == 0
+    train(killed)
     (whole, weights), (resumed, others) = result(tmp_path / "whole"), result(killed)
     assert resumed == whole
     assert all(torch.equal(weights[key], others[key]) for key in weights)

@@ -11,11 +11,9 @@ from bench.sweep.run import run
 from tests.bench.experiments import some
 
 
-def test_a_part_of_them_alone(toy_everywhere, expected, tmp_path):
-    wanted = some(seeds=1, hypotheses=(2,), steps=(1,))
-    (record,) = run(
-        wanted, Store(tmp_path / "store"), "cpu", Local(tmp_path / "store", threads=1)
-    ).records.values()
+def test_a_part_of_them_alone(store, expected):
+    wanted = some(seeds=1, hypotheses=(2,), steps=(1,), data={"name": "toy"})
+    (record,) = run(wanted, store, "cpu", Local(store.root, threads=1)).records.values()
     assert record.values == expected[wanted[0].id][0]
 
 

@@ -1,47 +1,45 @@
 """The same work in this process, in worker processes, and in jobs gives the same numbers, whatever is lost."""
 
 import os
-import signal
 import subprocess
 import sys
-import threading
-import time
 
 import psutil
 
-from bench.results.store import Store
 from bench.sweep.executors.processes import Processes
 from bench.sweep.run import run
 from tests import ROOT
 from tests.bench.experiments import numbers, some
 
 
-def test_two_workers_in_any_order(toy_everywhere, expected, tmp_path):
-    store = Store(tmp_path / "store")
-    with Processes(store.root, workers=2) as executor:
-        outcome = run(some()[::-1], store, "cpu", executor)
-    assert numbers(outcome.records) == expected
+class Killed(Processes):
+    """While it is told to, kills both workers as soon as each of them has a task."""
+
+    kills, given, killed = False, 0, 0
+
+    def submit(self, task, attempt):
+        super().submit(task, attempt)
+        self.given += 1
+        if self.kills and self.given == 2:
+            for child in psutil.Process().children():
+                if "spawn_main" in " ".join(child.cmdline()):
+                    child.kill()
+                    self.killed += 1
 
 
-def test_killed_workers(toy_everywhere, expected, tmp_path):
-    store = Store(tmp_path / "store")
-    with Processes(store.root, workers=2) as executor:
-        killed = []
-
-        def kill_each_once():
-            while len(killed) < 2:
-                for child in psutil.Process().children():
-                    if child.pid not in killed and "spawn_main" in " ".join(child.cmdline()):
-                        killed.append(child.pid)
-                        time.sleep(2)
-                        os.kill(child.pid, signal.SIGKILL)
-                time.sleep(0.05)
-
-        threading.Thread(target=kill_each_once, daemon=True).start()
-        outcome = run(some(), store, "cpu", executor)
-    assert len(killed) == 2
+def test_two_workers_in_any_order_that_are_killed_then(store, expected):
+    """One test, as each worker takes seconds to start."""
+    jobs = some(data={"name": "toy"})[::-1]
+    first = [job for job in jobs if job.experiment.evaluation.steps == 2]
+    with Killed(store.root, workers=2) as executor:
+        outcome = run(first, store, "cpu", executor)
+        assert numbers(outcome.records) == {job.id: expected[job.id] for job in first}
+        executor.kills, executor.given = True, 0
+        outcome = run(jobs, store, "cpu", executor)
+    assert executor.killed == 2
     assert not outcome.failures
-    assert numbers(outcome.records) == expected
+    values = {name: record.values for name, record in outcome.records.items()}
+    assert values == {name: found[0] for name, found in expected.items()}
 
 
 UNGUARDED = """
