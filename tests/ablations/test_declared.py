@@ -88,7 +88,7 @@ def test_default_ablations_share_trainings():
     }
     shared = ways.pop("methods")
     new = {name: len(of_it - shared) for name, of_it in ways.items()}
-    assert new == {"prompts": 1, "blocks": 3, "sampling": 0, "counterfactuals": 0, "audit": 0, "pareto": 0}
+    assert new == {"prompts": 1, "blocks": 3, "sampling": 0, "counterfactuals": 0, "audit": 2, "pareto": 0}
 
 
 def test_wrong_names_and_files(tmp_path):

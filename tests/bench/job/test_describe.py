@@ -51,3 +51,13 @@ def test_counterfactual_labels_share_the_training_and_are_named(store, monkeypat
     assert (plain.variant, wrong.variant, changed.variant) == ("", "action label wrong", "noise=0.5")
     assert (plain.conditions.action_label_given, wrong.conditions.action_label_given) == (True, False)
     assert wrong.conditions.notes["action labels"] == "wrong"
+
+
+def test_the_recipe_of_a_release_is_a_condition(store, monkeypatch):
+    monkeypatch.setattr(Toy, "published", {"gradient": "times_loss"}, raising=False)
+    paper = {"method": {"preset": "paper"}, "evaluation": {"seed": 1}}  # the toy's presets are equal
+    jobs = [job(), job(training={"recipe": "published"}), job(**paper), job(**paper, training={"recipe": "plain"})]
+    records = [run([wanted], store, "cpu").records[wanted.id] for wanted in jobs]
+    said = [record.conditions.notes.get("training recipe") for record in records]
+    assert said == [None, "published", "published", "plain"]
+    assert [record.conditions.words("Training recipe") for record in records] == ["", "published", "", "plain"]

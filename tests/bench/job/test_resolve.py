@@ -189,3 +189,14 @@ def test_a_request_counts_more_than_the_recipe_of_a_release(released_toy, monkey
 def test_a_release_that_is_not_known_is_one_sentence(toy_suite):
     with pytest.raises(InputError, match=r"training\.recipe is published, but how toy was trained is not known"):
         job(training={"recipe": "published"})
+
+
+def test_another_prediction_of_the_same_weights_is_another_number(toy_suite, monkeypatch):
+    chosen, last = job(), job(training={"selection": "last"})
+    before, before_last = identities(chosen), identities(last)
+    monkeypatch.setattr(Toy, "prediction_version", classmethod(lambda cls, config: 2))
+    raised, raised_last = job(), job(training={"selection": "last"})
+    assert not set(identities(raised)) & set(before)
+    assert raised.training.trajectory_id == chosen.training.trajectory_id
+    assert raised_last.training_id == last.training_id
+    assert set(identities(raised_last)) & set(before_last) == {last.training_id}
