@@ -49,7 +49,7 @@ Probe = Callable[[], Tensor]
 """What the method, in evaluation mode, predicts of the file's probe."""
 
 
-class _AllStepsDone(Exception):  # noqa: N818 - it ends a training that has no error
+class _AllStepsDone(BaseException):
     """All recorded steps are done, in a training that would go on."""
 
 
