@@ -219,6 +219,10 @@ class FMPose3D(Lifter):
         self.network = VelocityNetwork(config, skeleton)
 
     @property
+    def input_frames(self) -> int:
+        return 1
+
+    @property
     def notes(self) -> dict[str, str]:
         return {"mirror images": "averaged" if self.config.mirror == "averaged" else "every second hypothesis"}
 

@@ -163,8 +163,12 @@ class FinePOSE(Denoiser):
 
     @classmethod
     def prediction_version(cls, config: FinePOSEConfig) -> int:
-        """2 as released: what a window predicts no longer depends on the other windows of its batch."""
-        return 2 if config.behaviour == "released" else 1
+        """2 where there is text.
+
+        Before, a checkpoint was chosen by predictions with the texts of the first validation, and as released what a
+        window predicted depended on the other windows of its batch.
+        """
+        return 1 if config.effective_prompt == "none" else 2
 
     @property
     def notes(self) -> dict[str, str]:

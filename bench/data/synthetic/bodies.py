@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import radians
+from typing import Any
 
 import numpy as np
 
@@ -133,6 +134,6 @@ def _drawn(
     def part(share: float) -> float:
         return round(stature * share * (1 + spread * float(np.clip(rng.standard_normal(), -2, 2))), 5)
 
-    parts = {name: part(share) for name, share in SHARES.items()}
-    drawn = {name: round(float(rng.uniform(*bounds)), 5) for name, bounds in habits.items()}
+    parts: dict[str, Any] = {name: part(share) for name, share in SHARES.items()}
+    drawn: dict[str, Any] = {name: round(float(rng.uniform(*bounds)), 5) for name, bounds in habits.items()}
     return Body(**parts, **drawn, left_handed=left)

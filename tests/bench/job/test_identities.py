@@ -8,13 +8,15 @@ import pytest
 from bench.config.experiment import parse
 from bench.job.data_cache import DataCache
 from bench.job.resolve import resolve
+from models.finepose.model import FinePOSE
 
 KNOWN = json.loads(Path(__file__).with_name("identities_of_50aafb7.json").read_text())
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: json.dumps(known["description"])[:60])
-def test_an_older_result_is_found(toy_suite, known):
+def test_an_older_result_is_found(toy_suite, known, monkeypatch):
+    monkeypatch.setattr(FinePOSE, "prediction_version", classmethod(lambda cls, config: 1))
     description, stored = with_the_data_of_then(known["description"]), known["stored"]
     if stored["method"]["name"] == "finepose":
         description, stored = with_the_encoder_of_then(description), with_the_encoder_of_then(stored)
@@ -33,6 +35,14 @@ def with_the_encoder_of_then(description):
     """The same with the text encoder that FinePOSE had at the tiny preset; today it has another one there."""
     method = {"name": "finepose"} | description.get("method", {})
     return description | {"method": method | {"options": method.get("options", {}) | {"text": "tiny"}}}
+
+
+def test_weights_of_finepose_that_were_chosen_by_old_texts_do_not_count(toy_suite):
+    known = {training for entry in KNOWN for training in entry["trainings"]}
+    then = with_the_data_of_then(with_the_encoder_of_then({"method": {"name": "finepose"}}))
+    training = resolve(parse(then), DataCache()).training_id
+    assert training not in known
+    assert resolve(parse(then | {"training": {"selection": "last"}}), DataCache()).training_id != training
 
 
 def test_finepose_with_words_that_mean_something_is_another_training(toy_suite):
