@@ -165,8 +165,8 @@ class FinePOSE(Denoiser):
     def prediction_version(cls, config: FinePOSEConfig) -> int:
         """2 where there is text.
 
-        Before, a checkpoint was chosen by predictions with the texts of the first validation, and as released what a
-        window predicted depended on the other windows of its batch.
+        Before, a checkpoint was chosen by predictions with the texts of the first validation, and what a window
+        predicted as released depended on the other windows of its batch.
         """
         return 1 if config.effective_prompt == "none" else 2
 
