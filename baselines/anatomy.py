@@ -294,6 +294,7 @@ class Anatomy(DeterministicLifter):
     """Anatomy3D; trains on single frames and evaluates whole windows, with the context it needs on each side."""
 
     title: ClassVar[str] = "Anatomy3D"
+    least_windows: ClassVar[int] = 2
     Config: ClassVar[type] = AnatomyConfig
     needs_confidence: ClassVar[bool] = True
     presets: ClassVar[dict[str, Preset]] = {

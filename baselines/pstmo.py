@@ -302,6 +302,7 @@ class PSTMO(DeterministicLifter):
     """The second stage: all frames seen are lifted for the loss, the middle one for the prediction."""
 
     title: ClassVar[str] = "P-STMO"
+    least_windows: ClassVar[int] = 2
     Config: ClassVar[type] = PSTMOConfig
     compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {

@@ -143,6 +143,7 @@ class TCN(DeterministicLifter):
     """VideoPose3D; trains on single frames and evaluates whole windows, with the context it needs on each side."""
 
     title: ClassVar[str] = "TCN"
+    least_windows: ClassVar[int] = 2
     Config: ClassVar[type] = TCNConfig
     compiled_part: ClassVar[str] = "network.dilated"
     presets: ClassVar[dict[str, Preset]] = {

@@ -192,6 +192,7 @@ class Lifter(nn.Module):
         probabilistic: whether H and K mean anything to it.
         needs_confidence: whether it reads ``Batch.confidence``; its ``Config`` is then a
             ``models.config.ConfidenceConfig``, and data without confidence is refused before training starts.
+        least_windows: that a training step needs: 2 where a batch norm sees one value per channel of a window.
         compiled_part: the method or module that computes most in a prediction ("lift", "network.dilated"), free of
             random numbers and of text; "" for none. ``evaluation.compile`` compiles it.
         timed_stages: name of a part of a prediction → name of the method that does it, for measurements of where
@@ -217,6 +218,7 @@ class Lifter(nn.Module):
     published: ClassVar[Mapping[str, Any] | None] = None
     probabilistic: ClassVar[bool] = False
     needs_confidence: ClassVar[bool] = False
+    least_windows: ClassVar[int] = 1
     compiled_part: ClassVar[str] = ""
     timed_stages: ClassVar[dict[str, str]] = {}
 

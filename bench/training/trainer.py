@@ -29,7 +29,7 @@ from bench.training.selection import LEAST_CHECKS, CheckpointSelector
 from models.errors import DivergedError, InputError
 from models.lifter import Lifter
 from models.optim import learning_rate
-from models.optim.norm_momentum import batch_norms, decay_norm_momentum
+from models.optim.norm_momentum import decay_norm_momentum
 from models.optim.ranger import Ranger
 
 if TYPE_CHECKING:
@@ -168,13 +168,13 @@ class _Run:
     def _batches(self) -> tuple[int | None, int]:
         """Windows of a full batch, None for batches of nearly equal size; and the steps of an epoch.
 
-        A single window that is left over joins the batch before it where a batch norm could not take it alone.
+        Windows that are left over join the batch before them where they are too few for a step of the method.
         """
         frames, rows = self.lifter.train_frames, len(self.rows)
         if self.recipe.batches == "full":
             size = max(1, self.recipe.batch_frames // frames)
-            alone = rows > size and rows % size == 1 and bool(batch_norms(self.lifter))
-            return size, rows // size if alone else -(-rows // size)
+            too_few = rows > size and 0 < rows % size < self.lifter.least_windows
+            return size, rows // size if too_few else -(-rows // size)
         return None, max(1, round(rows * frames / self.recipe.batch_frames))
 
     def prepare(self, state: dict[str, Any] | None) -> None:

@@ -45,7 +45,16 @@ def test_a_method_trains_by_its_published_recipe(lifter: type[Lifter], tmp_path:
     assert any(not torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 
-@pytest.mark.parametrize(("name", "steps"), [("tcn", 7), ("mixste", 8)])
+@pytest.mark.parametrize("lifter", TRAINED.values(), ids=TRAINED)
+def test_a_method_can_be_trained_on_its_least_number_of_windows(lifter: type[Lifter]) -> None:
+    torch.manual_seed(0)
+    method = lifter(lifter.presets["tiny"].config).train()
+    windows = training_windows([make_sequence(3 * method.train_frames + sum(method.context))], method, flip=True)
+    batch = windows.batch(np.arange(lifter.least_windows), 0)
+    assert torch.isfinite(method.training_loss(batch))
+
+
+@pytest.mark.parametrize(("name", "steps"), [("tcn", 7), ("mixste", 8), ("ktpformer", 8)])
 def test_a_batch_norm_is_never_given_a_single_window(name: str, steps: int, tmp_path: Path) -> None:
     """Of 106 windows in batches of 15 one is left over."""
     lifter = METHODS.load(name)
