@@ -139,7 +139,7 @@ def test_a_training_is_of_its_held_out_takes_and_its_rule(toy_suite, monkeypatch
         patch.setitem(RULE, "windows", 65)
         assert job().training_id != before.training_id
         assert job(**last).training_id == before_last.training_id
-    monkeypatch.setattr(data_cache, "held_out_takes", lambda sequences, every: ["S1/Walking"])
+    monkeypatch.setattr(data_cache, "held_out_takes", lambda *arguments: ["S1/Walking"])
     assert job(**last).training_id != before_last.training_id
 
 

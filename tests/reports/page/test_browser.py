@@ -263,7 +263,7 @@ def test_everything_is_done_by_keyboard(opened):
     for _ in range(2):
         tab.keyboard.press("Tab")
         stops.append(tab.evaluate("document.activeElement.textContent"))
-    assert stops == ["Warnings: 1", "Error against time"]
+    assert stops == ["Warnings: 2", "Error against time"]
     assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     tab.focus("#plot")
     tab.keyboard.press("ArrowRight")
