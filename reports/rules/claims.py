@@ -53,14 +53,13 @@ class Judged:
 
     @property
     def sentence(self) -> str:
-        """The verdict in words."""
-        if self.difference is None or self.adjusted is None:
-            return f"{self.claim.text}: open, {self.why_open}."
-        low, high = (f"{end:+.1f}".replace("-", "−") for end in (self.difference.low, self.difference.high))
-        value = f"{self.difference.difference:+.1f}".replace("-", "−")
+        """The verdict in words; for a claim that was tested."""
+        assert self.difference is not None
+        gap, unit = self.difference, self.unit
+        value, low, high = (f"{end:+.1f}".replace("-", "−") for end in (gap.difference, gap.low, gap.high))
         return (
-            f"{self.claim.text}: {self.verdict} ({value} {self.unit}, 95 % interval {low} to {high}; "
-            f"a difference of {self.difference.resolvable:.1f} {self.unit} could be resolved)."
+            f"{self.claim.text}: {self.verdict} ({value} {unit}, 95 % interval {low} to {high}; a difference of "
+            f"{gap.resolvable:.1f} {unit} could be resolved)."
         )
 
 
@@ -92,12 +91,21 @@ def judge(claims: Sequence[Claim], records: Mapping[str, Record]) -> list[Judged
 
 
 def in_words(judged: Sequence[Judged]) -> list[str]:
-    """How many claims have which verdict, then one sentence per claim: decided ones first."""
+    """How many claims have which verdict, a sentence for each that was tested, and one for others by reason."""
     if not judged:
         return []
-    ordered = sorted(judged, key=lambda found: VERDICTS.index(found.verdict))
     counts = ", ".join(f"{sum(found.verdict == verdict for found in judged)} {verdict}" for verdict in VERDICTS)
-    return [f"Of {len(judged)} claims: {counts}.", *(found.sentence for found in ordered)]
+    tested = sorted((found for found in judged if found.adjusted is not None), key=_order)
+    untested: dict[str, list[str]] = {}
+    for found in judged:
+        if found.adjusted is None:
+            untested.setdefault(found.why_open, []).append(found.claim.text)
+    together = [f"Open ({why}): {'; '.join(texts)}." for why, texts in untested.items()]
+    return [f"Of {len(judged)} claims: {counts}.", *(found.sentence for found in tested), *together]
+
+
+def _order(found: Judged) -> int:
+    return VERDICTS.index(found.verdict)
 
 
 def error_rate(look: int) -> float:

@@ -20,6 +20,9 @@ COLUMNS = (
     Column("Resolvable"),
     Column("Seeds"),
 )
+SMALLEST_P = 0.0005
+"""Below it a p value is printed as <0.001."""
+
 NOTES = (
     "Δ: what is said to be better minus the other, in the unit of the metric (mm; an error where not named "
     "otherwise is the MPJPE), mean over actions. Reported differences are of other data and sizes, below by "
@@ -53,7 +56,7 @@ def _row(number: int, found: Judged) -> Row:
         gap = found.difference
         spread = max(gap.high - gap.difference, gap.difference - gap.low)
         measured = Cell(signed(gap.difference), gap.difference, gap.low, gap.high, f"{spread:.1f}")
-        p_value = Cell(f"{found.adjusted:.3f}", found.adjusted)
+        p_value = Cell(f"{found.adjusted:.3f}" if found.adjusted >= SMALLEST_P else "<0.001", found.adjusted)
         resolvable = Cell(f"{gap.resolvable:.1f}", gap.resolvable)
     seeds = Cell(str(len(found.seeds))) if found.seeds else untested
     name, verdict = Cell(f"{claim.text}."), Cell(found.verdict)

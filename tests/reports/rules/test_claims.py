@@ -67,7 +67,7 @@ def test_one_seed_decides_within_a_training():
 def test_without_a_record_a_claim_is_open_and_says_why():
     found = judge([claim_of(runs("finepose", 40, [0]), runs("tcn", 60, [0]))], {})[0]
     assert (found.verdict, found.why_open) == ("open", "its runs have no record")
-    assert found.sentence.endswith(": open, its runs have no record.")
+    assert in_words([found])[1] == "Open (its runs have no record): One is better than the other."
 
 
 def test_an_aggregation_that_a_method_lacks_is_said():
