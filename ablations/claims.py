@@ -3,7 +3,7 @@
 A file holds, beside its axes or in place of them::
 
     claims:
-      - claim: FinePOSE has a lower error than D3DP, best joint of the hypotheses
+      - claim: FinePOSE§ has a lower MPJPE than D3DP (J-Best†)
         metric: mpjpe                                            # the default
         better: {method.name: finepose, aggregation: J-Best}     # keys of an experiment, over ``base``
         other: {method.name: d3dp, aggregation: J-Best}          # without one: what needs no ground truth

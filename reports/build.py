@@ -174,11 +174,13 @@ def _tables(
 ) -> tuple[dict[str, Table], list[str]]:
     """Tables by name of their file, and the names of those that the summary shows: of methods, or the first one.
 
+    Claims come first.
+
     A table of which no run has a record is left to the summary's warnings.
     """
     tables: dict[str, Table] = {}
     mains = []
-    for name, spec in runset.tables.items():
+    for name, spec in sorted(runset.tables.items(), key=lambda item: not judged[item[0]]):
         if not entries[name]:
             continue
         found, failed = _tables_of(spec, entries[name])

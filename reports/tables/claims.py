@@ -24,9 +24,8 @@ SMALLEST_P = 0.0005
 """Below it a p value is printed as <0.001."""
 
 NOTES = (
-    "Δ: what is said to be better minus the other, in the unit of the metric (mm; an error where not named "
-    "otherwise is the MPJPE), mean over actions. Reported differences are of other data and sizes, below by "
-    "number: their sign is what is tested here.",
+    "Δ: what is said to be better minus the other, in the unit of the metric, mean over actions. Reported "
+    "differences are of other data and sizes, below by number: their sign is what is tested here.",
     f"Verdict: supported or refuted, by its sign, where the Δ is beyond chance ({ERROR_RATE:.0%} for any wrong "
     "verdict of this table, Holm's correction; p is corrected); open otherwise. For this size on this data.",
     "Resolvable: smallest difference that a comparison with this spread finds with 80 % power at the 5 % level.",
@@ -59,7 +58,7 @@ def _row(number: int, found: Judged) -> Row:
         p_value = Cell(f"{found.adjusted:.3f}" if found.adjusted >= SMALLEST_P else "<0.001", found.adjusted)
         resolvable = Cell(f"{gap.resolvable:.1f}", gap.resolvable)
     seeds = Cell(str(len(found.seeds))) if found.seeds else untested
-    name, verdict = Cell(f"{claim.text}."), Cell(found.verdict)
+    name, verdict = Cell(claim.text), Cell(found.verdict)
     cells = (Cell(str(number)), name, reported, measured, p_value, verdict, resolvable, seeds)
     return Row(cells, tuple(run for record in found.runs for run in record.runs))
 
