@@ -9,6 +9,7 @@ each assisted or oracle aggregation alone.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -26,6 +27,9 @@ PROPOSED = ("finepose",)
 
 HEADLINE = "P-Agg"
 """The aggregation whose number stands for a method, where it has one."""
+
+MANY_SUBJECTS = 8
+"""More than these are named by the first and the last."""
 
 DETECTIONS = ("data.detections", "evaluation.detections")
 SAMPLING = ("evaluation.hypotheses", "evaluation.steps")
@@ -96,12 +100,23 @@ def setting(entry: Entry) -> Setting:
     others = [(heading, words) for heading, words in conditions.choices.items() if heading not in listed]
     return Setting(
         data=data.label,
-        training_subjects=", ".join(data.train_subjects),
-        test_subjects=", ".join(data.test_subjects),
+        training_subjects=listed_subjects(data.train_subjects),
+        test_subjects=listed_subjects(data.test_subjects),
         test_part=data.subset,
         choices=tuple(sorted([*known, *others], key=lambda pair: pair[0] != SELECTION)),
         device=device(entry),
     )
+
+
+def listed_subjects(names: Sequence[str]) -> str:
+    """``S9, S11``; of many that are numbered without a gap, ``P17 to P36 (20)``."""
+    numbered = [re.fullmatch(r"(\D*)(\d+)", name) for name in names]
+    if len(names) > MANY_SUBJECTS and all(numbered):
+        found = [(match[1], int(match[2])) for match in numbered if match]
+        prefix, first = found[0]
+        if found == [(prefix, first + place) for place in range(len(found))]:
+            return f"{names[0]} to {names[-1]} ({len(names)})"
+    return ", ".join(names)
 
 
 def device(entry: Entry) -> str:

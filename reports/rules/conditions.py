@@ -9,7 +9,15 @@ from typing import Literal
 from bench.config.choices import CHOICES, Choice
 from bench.results.record import GroundTruth, Record
 from bench.results.statistics import ONE_TRAINING
-from reports.rules.comparability import aggregations, comparable, device, grouped, headline, sections
+from reports.rules.comparability import (
+    aggregations,
+    comparable,
+    device,
+    grouped,
+    headline,
+    listed_subjects,
+    sections,
+)
 from reports.rules.entries import Entry
 from reports.rules.names import aggregation_title, method_name, seeds_of, untrained
 
@@ -53,8 +61,8 @@ def _fields(entries: Sequence[Entry]) -> dict[str, Accessor]:
     return {
         "Data": lambda entry: f"{entry.data.label} ({entry.data.name})",
         "About the data": lambda entry: "; ".join(entry.data.notes),
-        "Training subjects": lambda entry: ", ".join(entry.data.train_subjects),
-        "Test subjects": lambda entry: ", ".join(entry.data.test_subjects),
+        "Training subjects": lambda entry: listed_subjects(entry.data.train_subjects),
+        "Test subjects": lambda entry: listed_subjects(entry.data.test_subjects),
         "Detections (training → test)": _detections,
         "Test part": test_part,
         first.heading: partial(_choice, first),
