@@ -26,6 +26,8 @@ SEED = "training.seed"
 UNITS = {"h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0}
 
 Change = list[tuple[str, Any]]
+Sides = tuple[list["Experiment"], list["Experiment"]]
+"""What is said to be better, and the other side of a claim."""
 
 
 def seconds_of(budget: str) -> float:
@@ -109,16 +111,19 @@ class Plan:
         own_seeds = not self.named and (ablation.seeds or SEED in dict(self.changes))
         seeds = seeds[:1] if own_seeds else seeds
         ids = self._ids(e for seed in seeds for e in ablation.expand([*self.changes, *seed], self.full))
+        pairs = [ablation.compared([*self.changes, *seed], self.full) for seed in seeds] if ablation.claims else []
         claims = [
-            self._claim(ablation, number, declared, seeds) for number, declared in enumerate(ablation.claims)
+            self._claim(ablation, number, declared, [of_seed[number] for of_seed in pairs])
+            for number, declared in enumerate(ablation.claims)
         ]
         tested = [name for claim in claims for name in (*claim.better, *claim.other)]
         return table.model_copy(update={"ids": tuple(dict.fromkeys([*ids, *tested])), "claims": tuple(claims)})
 
-    def _claim(self, ablation: Ablation, number: int, declared: DeclaredClaim, seeds: Sequence[Change]) -> Claim:
+    def _claim(self, ablation: Ablation, number: int, declared: DeclaredClaim, pairs: Sequence[Sides]) -> Claim:
+        """A claim with its runs: those of the planned seeds, ``pairs``, and of those that it got beside them."""
         key = ablation.name, number
-        changes = [[*self.changes, *seed] for seed in [*seeds, *self.added.get(key, [])]]
-        pairs = [ablation.compared(change, self.full)[number] for change in changes]
+        further = [[*self.changes, *seed] for seed in self.added.get(key, [])]
+        pairs = [*pairs, *(ablation.compared(change, self.full)[number] for change in further)]
         better, other = (self._ids(e for pair in pairs for e in pair[side]) for side in (0, 1))
         look = 0 if self.budget is None else self.looks.get(key, 1)
         return declared.with_runs(better, other).model_copy(update={"look": look})
