@@ -42,7 +42,7 @@ def test_a_failure_is_told_each_time(invoke, toy_store, toy_everywhere, monkeypa
     (kept,) = toy_store.root.glob("failures/*.json")
     for result in results:
         assert result.exit_code == 1
-        told = [line for line in result.stdout.splitlines() if line.startswith("failed Toy")]
+        told = [line for line in result.stdout.splitlines() if line.startswith("failed cost of Toy")]
         assert "error: ZeroDivisionError: division by zero (at tests/bench/cli/test_sweep.py:" in told[-1]
         assert told[-1].endswith(f"; traceback in {kept})")
         assert "add --retry-failed to the same command" in result.stdout
