@@ -19,7 +19,6 @@ from typing import Literal
 
 import torch
 from filelock import Timeout
-from tqdm import tqdm
 
 from bench.config.experiment import Experiment
 from bench.devices import use_device
@@ -226,7 +225,6 @@ def record_failure(
             id=name, title=title, kind=kind, reason=reason, details=details, failed_at=now, code=code
         )
         store.failures.put(name, failure)
-    tqdm.write(f"failed {title}: {failure.sentence}")
 
 
 def _ends_everything(error: BaseException | None) -> bool:
