@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.tables.protocol_audit import AUDITED, protocol_audit
+from reports.tables.evidence.protocol_audit import AUDITED, protocol_audit
 from reports.writers.markdown import to_markdown
 from tests.reports.made_up import ACTIONS, record, values
 
