@@ -21,7 +21,7 @@ from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
 from bench.results.record import Record
 from bench.results.run_set import RunSet
-from bench.results.seeds import pool
+from bench.results.statistics.seeds import pool
 from models.errors import InputError
 from reports.document import document
 from reports.figures.accuracy_cost import latency_accuracy, memory_accuracy

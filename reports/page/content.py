@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.results.arrays import RunFiles
-from bench.results.pareto import pareto_front
 from bench.results.record import Record, Value
 from bench.results.run_set import RunSet
+from bench.results.statistics.pareto import pareto_front
 from bench.results.tracking.addresses import without_password
 from reports.figures.style import looks_of
 from reports.page.all_results import CHOICES, results

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from bench.results.record import MetricInfo, ValueKind
-from bench.results.statistics import Mean
+from bench.results.statistics.intervals import Mean
 from reports.figures.convergence import convergence
 from reports.figures.error_cdf import error_distribution
 from reports.figures.per_action import errors_by_action

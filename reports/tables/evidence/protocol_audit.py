@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.config.choices import CHOICES, Choice
 from bench.results.record import Record
-from bench.results.statistics import action_minus_frame_mean
+from bench.results.statistics.intervals import action_minus_frame_mean
 from reports.rules.comparability import grouped, headline, value_of
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry

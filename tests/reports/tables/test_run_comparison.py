@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.results.seeds import pool
+from bench.results.statistics.seeds import pool
 from models.errors import InputError
 from reports.rules.pairing import match, obstacles
 from reports.tables.runs.run_comparison import changes, largest_p
