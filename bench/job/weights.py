@@ -11,9 +11,11 @@ from tqdm import tqdm
 from bench.data.sequence import Dataset
 from bench.data.splits import split_validation
 from bench.data.windows import evaluation_windows, training_windows
+from bench.job.describe import describe_training
 from bench.job.resolve import Training
 from bench.results.record import TrainingInfo
 from bench.results.store import Store
+from bench.results.tracking.journal import Journal, path_of
 from bench.training.checkpoints import load_trained
 from bench.training.selection import CheckpointSelector
 from bench.training.trainer import accelerator_for, train
@@ -95,8 +97,15 @@ def _train(
         validation = evaluation_windows(takes, lifter)
         selectors.append(CheckpointSelector(member.selection, validation, store.training(member.id)))
     windows = training_windows(fitted, lifter, training.recipe.flips)
-    unfinished = store.training("+".join(member.id for member, _ in together))
-    return train(lifter, windows, selectors, training.recipe, unfinished, accelerator, training.title, first_info)
+    name = "+".join(member.id for member, _ in together)
+    journal = None
+    if accelerator.is_main_process:
+        heads = tuple(describe_training(member, data) for member, _ in together)
+        journal = Journal(path_of(store.root, name), heads)
+    return train(
+        lifter, windows, selectors, training.recipe, store.training(name), accelerator, training.title, first_info,
+        journal=journal,
+    )  # fmt: skip
 
 
 def _first_stage(

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from tqdm import tqdm
@@ -27,6 +28,7 @@ from bench.results.cost import Measurement
 from bench.results.leftovers import remove_leftovers
 from bench.results.record import Failure, Record
 from bench.results.store import Store
+from bench.results.tracking.following import following
 from bench.results.tracking.recovery import log_again, warn_of_unreadable
 from bench.results.tracking.tracker import Tracker
 from bench.sweep.executors.base import Executor
@@ -92,13 +94,23 @@ def run(
         if tracker.is_new and first_process():
             log_again(tracker, store)
         _add_logged(pending, tracker, store)
-        done = run_tasks(pending.tasks(), executor, store, executor.slots, pending.end_task)
+        with following(tracker, store) if first_process() else nullcontext():
+            done = _train_and_evaluate(pending, store, executor)
         trained = sum(task.kind == "train" for task in done)
         if first_process():
             evaluated = _measure_and_log(pending, tracker, store, executor)
     if first_process():
         _fold(store)
     return Outcome(store.records(pending.jobs), pending.failures, trained, evaluated)
+
+
+def _train_and_evaluate(pending: PendingWork, store: Store, executor: Executor) -> list[Task]:
+    """Do the tasks that are pending; those that an interruption ends are saved before anybody looks at them."""
+    try:
+        return run_tasks(pending.tasks(), executor, store, executor.slots, pending.end_task)
+    except KeyboardInterrupt:
+        executor.close()
+        raise
 
 
 def place_of(executor: Executor, device: str) -> str:
