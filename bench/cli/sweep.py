@@ -27,6 +27,7 @@ from bench.results.files import write_text
 from bench.results.record import Failure, Missing, Record
 from bench.results.run_set import RunSet
 from bench.results.store import Store
+from bench.results.tracking.sweep_run import log_sweep
 from bench.sweep import run as sweep
 from bench.sweep.dry_run import dry_run_lines, search_lines
 from bench.sweep.executors import executor_for
@@ -139,6 +140,7 @@ def _report(
     )
     write_text(request.out / "runset.json", seal(runset))
     write_report(runset, store, request.out, pdf)
+    log_sweep(store, request.out, runset)
     return not lost and not any(entry.failed for entry in missing.values())
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bench.results.documents import UnreadableError
 from bench.results.tracking.journal import DataUse
-from bench.results.tracking.mlflow_files import count_runs
+from bench.results.tracking.mlflow_files import active_runs, count_runs
 from bench.results.tracking.run_content import Metrics
 
 if TYPE_CHECKING:
@@ -76,6 +76,21 @@ class Runs:
         except MlflowException:
             if self.client.get_run(run.info.run_id).info.lifecycle_stage != "deleted":
                 raise
+
+    def remove(self, tags: Mapping[str, str]) -> None:
+        """Delete the runs with these tags, and what the store's own MLflow keeps beside them."""
+        for run in self.search(tags):
+            self.delete(run)
+            if self.own is not None:
+                shutil.rmtree(self.own / "artifacts" / run.info.run_id, ignore_errors=True)
+
+    def unused_artifacts(self) -> list[Path]:
+        """Folders that the store's own MLflow keeps for runs that it does not have, or that were deleted."""
+        if self.own is None or not (self.own / "artifacts").is_dir():
+            return []
+        folders = sorted((self.own / "artifacts").iterdir())  # read first: a run is older than its folder
+        used = active_runs(self.own / "mlflow.db")
+        return [folder for folder in folders if folder.name.lstrip(".") not in used]
 
     def log(
         self,

@@ -84,6 +84,7 @@ class Tracker:
     Attributes:
         uri: of the store.
         service: the same, as it is shown to the user.
+        name: of the store in the tags of its runs.
         runs: in it.
         live: runs of trainings that go on.
         is_new: whether the store has not been given yet what was finished before it was made.
@@ -97,10 +98,10 @@ class Tracker:
         self.uri = self.service.address
         self._folder = folder.absolute()
         self._own = not os.environ.get("MLFLOW_TRACKING_URI")
-        self._logs = f"{platform.node()}:{self._folder}"
+        self.name = f"{platform.node()}:{self._folder}"
         self._training_runs: dict[str, str] = {}
         self.runs, self.is_new = self.service.open(self._open)
-        self.live = LiveTrainings(self.runs, self._folder, self._logs)
+        self.live = LiveTrainings(self.runs, self._folder, self.name)
         warn_of_network(self.service)
 
     def end_new(self) -> None:
@@ -142,6 +143,18 @@ class Tracker:
             Whether all of them are now as the record says.
         """
         return self.service.patiently(lambda: self._give_back(record, files))
+
+    def remove(self, tag: str, name: str) -> None:
+        """Delete the runs whose tag says so, and what the store's own MLflow keeps beside them.
+
+        Args:
+            tag: "bench.id" or "bench.training_id", which the evaluations of a training have too.
+            name: of the evaluation or the training.
+
+        Raises:
+            InputError: the store cannot be reached or written.
+        """
+        self.service.patiently(lambda: self.runs.remove({tag: name}))
 
     def _open(self) -> tuple[Runs, bool]:
         """The runs of the experiment, which is made if need be; and whether it is to be filled yet."""
@@ -268,7 +281,7 @@ class Tracker:
         while True:
             if (finished := self._finished(wanted, counts)) is not None:
                 return finished
-            run = self.runs.create(name, {**tags, LOGGED_BY: self._logs}, began)
+            run = self.runs.create(name, {**tags, LOGGED_BY: self.name}, began)
             fill(run)
             if self._leads(run, wanted, counts):
                 self.runs.client.set_terminated(run.info.run_id, end_time=ended)
@@ -305,7 +318,7 @@ class Tracker:
     def _is_left(self, run: Run, seen: dict[str, float], patience: Patience) -> bool:
         """Whether nobody logs an unfinished run any more; ``seen``: when this program first saw each."""
         by = run.data.tags.get(LOGGED_BY)
-        if run.info.status != "RUNNING" or by == self._logs or (by is None and self._own):
+        if run.info.status != "RUNNING" or by == self.name or (by is None and self._own):
             return True
         waited = time.monotonic() - seen.setdefault(run.info.run_id, time.monotonic())
         if patience.is_over():

@@ -192,10 +192,17 @@ def test_selection_takes_the_epoch_with_the_lowest_validation_error(tmp_path):
     assert (last.selected_epoch, last.validation_mpjpe) == (3, ())
 
 
-def test_divergence_is_one_sentence(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("selection", "told"),
+    [
+        ("last", r"training of toy: the loss of epoch 1 is nan; lower"),
+        ("validation", r"Toy: the prediction for .* not finite; .* train again with a smaller learning rate"),
+    ],
+)
+def test_divergence_is_one_sentence(tmp_path, monkeypatch, selection, told):
     monkeypatch.setattr(Toy, "training_loss", lambda self, batch: self.lift.weight.sum() * float("nan"))
-    with pytest.raises(InputError, match=r"training of toy: the loss of epoch 1 is nan; lower"):
-        run(tmp_path)
+    with pytest.raises(InputError, match=told):
+        run(tmp_path, selection=selection)
     assert not (tmp_path / "training.json").exists()
 
 
