@@ -28,6 +28,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 RecipeName = Literal["published", "plain"]
 Selection = Literal["last", "validation", "test"]
 ActionLabels = Literal["given", "wrong", "empty", "random"]
+TrainingLabels = Literal["given", "permuted", "none"]
 
 
 def _option(value: Any, validate: Callable[[Any], Any]) -> Any:
@@ -109,6 +110,10 @@ class DataSpec(DataSource):
     detections: Name = "cpn"
 
 
+def _is_given(value: Any) -> bool:
+    return bool(value == "given")
+
+
 class TrainingSpec(Description):
     """How weights are to be made. A field left open (None) takes the value of the preset's recipe.
 
@@ -126,6 +131,9 @@ class TrainingSpec(Description):
         weights: a file of ``import-checkpoint``, evaluated instead of training; its configuration replaces the
             preset's.
         holdout: every n-th take of the training subjects is kept for validation.
+        labels: the action labels that a method which reads them is trained with: the true ones ("given"), those of
+            other takes ("permuted"), or an empty one for every take ("none"). Written down only where they are not
+            the true ones.
     """
 
     epochs: int | None = Field(default=None, ge=0, le=10_000)
@@ -143,7 +151,15 @@ class TrainingSpec(Description):
     seed: int = Field(default=0, ge=0, lt=2**31)
     selection: Selection = "validation"
     holdout: int = Field(default=10, ge=2, le=1000)
+    labels: TrainingLabels = Field(default="given", exclude_if=_is_given)
     weights: FilePath | None = None
+
+    @property
+    def title(self) -> str:
+        """How the labels differ from the usual ones; "" where they do not."""
+        return {"given": "", "permuted": "labels permuted in training", "none": "trained without labels"}[
+            self.labels
+        ]
 
 
 def _all_is_none(value: Any) -> Any:

@@ -242,6 +242,8 @@ def _changed(options: dict[str, Any], config: Any, base: Any) -> dict[str, Any]:
 def _variant(experiment: Experiment, method: ConfiguredMethod) -> str:
     """How an experiment differs from the usual one with its preset, in words."""
     changed = [f"{k}={v}" for k, v in asdict(method.evaluated_config).items() if v != getattr(method.base, k)]
+    if experiment.training.title:
+        changed.append(experiment.training.title)
     if experiment.evaluation.title:
         changed.append(experiment.evaluation.title)
     if experiment.measurement.title:
@@ -320,6 +322,11 @@ def _check_evaluation(experiment: Experiment) -> None:
     if experiment.evaluation.windows is not None and experiment.evaluation.sequences is not None:
         raise InputError(
             "evaluation.windows and evaluation.sequences both name a part of the test set: set one of them to all"
+        )
+    if experiment.training.labels == "none" and experiment.evaluation.actions != "empty":
+        raise InputError(
+            "training.labels is 'none', so the method has seen no label but the empty one: set evaluation.actions "
+            "to 'empty'"
         )
     trained, tested = experiment.data.detections, experiment.evaluation.detections
     if tested != trained and not experiment.evaluation.allow_other_detections:
