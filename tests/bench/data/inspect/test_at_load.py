@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from bench.data import load
-from bench.data.human36m.keypoints import FROM_COCO
 from bench.data.inspect.at_load import check_at_load
 from bench.data.inspect.checks import check
+from bench.data.layouts import LAYOUTS
 from bench.data.sequence import Dataset, Sequence
 from models.errors import InputError
 from models.skeleton import HUMAN36M
@@ -58,8 +58,8 @@ def in_another_order(s: Sequence) -> Sequence:
 
 def in_coco_s_order(s: Sequence) -> Sequence:
     """As detectors give it; eyes and ears at the head."""
-    place = {parts[0]: joint for joint, parts in FROM_COCO.items() if len(parts) == 1}
-    order = [HUMAN36M.joints.index(place.get(joint, "Head")) for joint in range(17)]
+    points = LAYOUTS["coco"].points
+    order = [HUMAN36M.joints.index(name if name in HUMAN36M.joints else "Head") for name in points]
     return replace(s, pose_2d=s.pose_2d[:, order])
 
 
