@@ -105,8 +105,8 @@ def graphs(skeleton: Skeleton) -> Tensor:
 
 
 def distances(skeleton: Skeleton) -> list[int]:
-    """Bones between each of the J joints and the spine."""
-    found = {skeleton.joints.index(CENTRE): 0}
+    """Bones between each of the J joints and the spine, or the root where there is no spine."""
+    found = {skeleton.joints.index(CENTRE) if CENTRE in skeleton.joints else skeleton.root: 0}
     while len(found) < len(skeleton.joints):
         for bone in skeleton.bones:
             for near, far in (bone, bone[::-1]):
