@@ -20,8 +20,8 @@ ORDER = {
     ),
     "baselines": ("layers", "", "published"),
     "bench": (
-        "config", "devices", "results", "data", "protocol", "measure", "training", "job", "sweep", "cli",
-        "__main__",
+        "config", "devices", "results", "data", "protocol", "measure", "training", "job", "footage", "sweep",
+        "cli", "__main__",
     ),
     "ablations": ("",),
     "reports": ("rules", "writers", "figures", "tables", "page", "summary", "document", "build"),

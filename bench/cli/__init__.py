@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 import typer.core
 
-from bench.cli import ablate, checkpoints, data, doctor, methods, report, run, speed
+from bench.cli import ablate, checkpoints, data, doctor, methods, predict, report, run, speed
 from bench.cli.options import check_arguments
 from bench.results.files import UNWRITABLE
 from models.errors import InputError, shown
@@ -92,6 +92,7 @@ app.add_typer(data.commands, name="data")
 app.command()(ablate.ablate)
 app.command()(run.run)
 app.command()(report.report)
+app.command()(predict.predict)
 app.command()(methods.methods)
 app.command()(doctor.doctor)
 app.command()(speed.peak)
