@@ -91,6 +91,49 @@ def predict(
     result.lifted.discard()
 
 
+def compare_on(
+    file: File,
+    weights: Annotated[list[str], typer.Option(help=f"{WEIGHTS} Once for each method.")],
+    size: Size = None,
+    fps: Fps = None,
+    layout: LayoutName = None,
+    person: PersonNumber = None,
+    longest_gap: Gap = 10,
+    fit: Fitted = False,
+    focal: Focal = None,
+    hypotheses: Hypotheses = 5,
+    steps: Steps = 5,
+    aggregation: AggregationName = "P-Agg",
+    seed: Seed = 0,
+    out: Out = DEFAULT_OUT,
+    store: StoreFolder = DEFAULT_STORE,
+    device: Device = "auto",
+) -> None:
+    """Compare methods on the key points of a video, without ground truth: cost and steadiness, no accuracy."""
+    points = _points(file, size, layout, person, longest_gap, fps)
+    from bench.devices import use_device
+    from bench.footage.compare import compare
+    from bench.footage.lift import Settings, checked_aggregation
+    from bench.footage.predict import predict as predict_poses
+    from bench.footage.weights import load_weights, named_apart
+    from bench.results.store import Store
+    from reports.footage import write_comparison
+
+    settings = Settings(hypotheses, steps, aggregation=checked_aggregation(aggregation), seed=seed)
+    place = use_device(device)
+    chosen = named_apart([load_weights(named, Store(store)) for named in dict.fromkeys(weights)])
+    out.mkdir(parents=True, exist_ok=True)
+    results = [predict_poses(points, its, settings, place, out, fit, focal) for its in chosen]
+    found, apart = compare(results, chosen, settings, place)
+    written = write_comparison(out, found, apart, [result.prediction for result in results])
+    for note in dict.fromkeys(note for result in results for note in result.prediction.description["notes"]):
+        typer.echo(shown(f"note: {note}"), err=True)
+    for path in written:
+        typer.echo(f"wrote {path}")
+    for result in results:
+        result.lifted.discard()
+
+
 def _written(forms: list[str], base: Path, prediction: Prediction) -> Iterator[Path]:
     """Files of a prediction, named as ``base`` with the endings of their forms."""
     from bench.footage.files import write_arrays, write_csv, write_motion

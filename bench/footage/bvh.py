@@ -1,8 +1,9 @@
 """Poses as BVH: a skeleton that is stated in the file, its rotations, and the joints where they were predicted.
 
 The skeleton stands with its arms stretched out sideways, y up, and faces z. Bones have their median length over
-the video, left and right alike. Every joint has rotations, and a translation by which its bone is longer or shorter
-in a frame: programs that read translations of joints show the poses as predicted, others show the rigid skeleton.
+the video, left and right alike. Every joint has rotations, and a translation by which its bone is longer or
+shorter in a frame: programs that read translations of joints show the poses as predicted, others the rigid
+skeleton.
 
 Shapes: T frames, J joints.
 """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.config.experiment import Experiment
@@ -67,6 +68,15 @@ def load_weights(named: str, store: Store) -> Weights:
             f"{HUMAN36M.name}: take weights that were trained on these"
         )
     return found
+
+
+def named_apart(several: Sequence[Weights]) -> list[Weights]:
+    """The same with different names: those of one method have the beginning of their identity behind it."""
+    names = Counter(weights.name for weights in several)
+    return [
+        replace(weights, name=f"{weights.name} {weights.identity[:6]}") if names[weights.name] > 1 else weights
+        for weights in several
+    ]
 
 
 def _of_folder(folder: Path) -> Weights:
