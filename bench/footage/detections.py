@@ -100,7 +100,7 @@ def checked(found: Detections) -> Detections:
     points = np.array(found.points, dtype=np.float32)
     points[~np.isfinite(points)] = np.nan
     with np.errstate(invalid="ignore"):
-        unseen = (points[..., 2] <= 0) | (points[..., :2] == 0).all(axis=-1)
+        unseen = (points[..., 2] <= 0) | ~points[..., :2].any(axis=-1)
         points[unseen] = np.nan
         seen = np.isfinite(points[..., :2]).all(axis=-1)
         if not seen.any():

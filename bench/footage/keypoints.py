@@ -100,6 +100,12 @@ def load_key_points(
         InputError: the file cannot be read, nobody is in it, or a joint of the body is never seen.
     """
     found = with_size(read_key_points(path), size)
+    frames = np.unique(found.frames)
+    if SPARSE * len(frames) < frames[-1] - frames[0]:
+        raise InputError(
+            f"{found.source}: {len(frames):,} frames are numbered {frames[0]} to {frames[-1]}, as in no video: "
+            "number them in order"
+        )
     known = layout_of(found, layout)
     rows, notes = choose_person(found, person)
     return _one_person(found, known, rows, longest_gap, fps, notes)
@@ -117,11 +123,6 @@ def _one_person(
     assert found.size is not None
     seen = found.frames[rows]
     T = int(seen[-1] - seen[0]) + 1
-    if SPARSE * len(rows) < T:
-        raise InputError(
-            f"{found.source}: {len(rows):,} frames are numbered {seen[0]} to {seen[-1]}, as in no video: "
-            "number them in order"
-        )
     joints = np.full((T, len(HUMAN36M.joints), 3), np.nan, dtype=np.float32)
     joints[seen - seen[0]] = to_human36m(found.points[rows], layout)
     there = np.isfinite(joints[..., :2]).all(axis=-1)
@@ -130,8 +131,8 @@ def _one_person(
     pieces = tuple((a, b) for a, b in runs if there[a:b].any(axis=0).all())
     if not pieces:
         lost = [name for name, ever in zip(HUMAN36M.joints, there.any(axis=0), strict=True) if not ever]
-        what = ", ".join(lost) or "some joint of every piece of the video"
-        raise InputError(f"{found.source}: {what} is never seen: whole bodies are lifted, so film all of it")
+        what = ", ".join(lost) or "some joint in every piece of the video"
+        raise InputError(f"{found.source}: never seen: {what}; whole bodies are lifted, so film all of it")
     for first, end in pieces:
         _fill(joints[first:end], there[first:end])
     inside = np.zeros(T, dtype=bool)

@@ -61,9 +61,9 @@ def save_moving(path: Path, prediction: Prediction) -> None:
     points = prediction.points
     every = max(1, round(points.fps / MOVING_FPS))
     frames = np.flatnonzero(points.lifted)[::every][: int(LONGEST_SECONDS * MOVING_FPS)].tolist()
-    figure = Figure(figsize=(7.2, 2.7), layout="constrained")
+    figure = Figure(figsize=(7.2, 2.7))  # places are fixed: a layout for each frame takes most of the time
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, 3)
+    panels = figure.subplots(1, 3, gridspec_kw={"left": 0.05, "right": 0.98, "bottom": 0.08, "top": 0.84})
     figure.suptitle(_title(prediction), fontsize=8)
 
     def draw(frame: int) -> Sequence[Artist]:
