@@ -13,6 +13,7 @@ from bench.data.sequence import Dataset
 from bench.data.splits import split_validation
 from bench.data.windows import evaluation_windows, training_windows
 from bench.job.describe import describe_training
+from bench.job.model_card import write_card
 from bench.job.resolve import Training
 from bench.protocol.counterfactual import relabelled
 from bench.results.record import TrainingInfo
@@ -70,6 +71,8 @@ def train_or_load(
             return info
         info = _train(together, lifter, data, store, device, accelerator)
     if accelerator.is_main_process:
+        for member, _ in together:
+            write_card(store.training(member.id), member, data)
         tqdm.write(
             f"trained {training.title}: {info.steps} steps in {info.seconds:.0f} s "
             f"({info.windows_per_s:.0f} windows/s)"
