@@ -34,6 +34,7 @@ from bench.sweep.executors import executor_for
 from bench.sweep.executors.base import Executor, Request
 from bench.sweep.search import Found, Space, search
 from bench.sweep.studies import open_studies
+from bench.sweep.tuning import tune
 from bench.training.trainer import end_together
 
 LOST = "failed: neither a record nor a reason was found in the store; run the same command again"
@@ -91,7 +92,12 @@ def run_and_report(
         while True:
             outcome = sweep.run(part.jobs, store, request.device, executor, request.retry_failed and number == 1)
             if number == len(rounds):
-                found = {name: search(space, store, request.device, executor) for name, space in searches.items()}
+                found = {
+                    name: (tune if space.how.objective == "validation" else search)(
+                        space, store, request.device, executor
+                    )
+                    for name, space in searches.items()
+                }
             if first_process():
                 typer.echo(f"round {number}: " * (len(rounds) > 1) + _counts(outcome))
                 new = [failure for name, failure in outcome.failures.items() if name not in told]

@@ -20,7 +20,7 @@ from bench.training.recipe import TrainingRecipe
 Member = TypeVar("Member")
 
 FRAMES_OF_A_TFLOP = 200_000
-"""About what the tiny methods see of training frames for so many operations; only tasks' order depends on it."""
+"""About what tiny methods see for so many operations; only the order of tasks depends on it."""
 
 MANY_WINDOWS = 10_000
 """Taken for "all of them" where only the order of tasks depends on it."""

@@ -20,7 +20,7 @@ from bench.results.record import TrainingInfo
 from bench.results.store import Store
 from bench.results.tracking.journal import Journal, path_of
 from bench.training.checkpoints import load_trained
-from bench.training.selection import CheckpointSelector
+from bench.training.selection import LARGE_VALIDATION_WINDOWS, VALIDATION_WINDOWS, CheckpointSelector
 from bench.training.trainer import accelerator_for, train
 from models.errors import InputError
 from models.lifter import Lifter
@@ -97,12 +97,13 @@ def _train(
     _check_lengths(data, lifter)
     fitted, held_out = split_validation(data.train, training.recipe.holdout, data.validation)
     selectors, recipe = [], training.recipe
+    size = VALIDATION_WINDOWS if recipe.compute is None else LARGE_VALIDATION_WINDOWS
     shown: ActionLabels = "empty" if recipe.labels == "none" else "given"
     for member, test in together:
         takes = test.test if member.selection == "test" else held_out
         validation = evaluation_windows(takes, lifter)
         folder = store.training(member.id)
-        selectors.append(CheckpointSelector(member.selection, validation, folder, labels=shown))
+        selectors.append(CheckpointSelector(member.selection, validation, folder, labels=shown, windows=size))
     windows = training_windows(relabelled(fitted, recipe.labels, recipe.seed), lifter, recipe.flips)
     name = "+".join(member.id for member, _ in together)
     journal = None

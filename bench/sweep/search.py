@@ -48,11 +48,17 @@ class Search(Description):
         trials: how many experiments are tried.
         margin: a trial is not run if something already measured is no slower, no larger and no worse than the best
             of its method so far, were the trial even better than that by this share.
+        objective: "test": error, time and memory; "validation": the error on validation subjects, by Optuna's TPE,
+            so many trials for each method (``bench.sweep.tuning``).
+        finalists, seeds: with "validation", so many choices of each method are trained with so many seeds.
     """
 
     sampler: Literal["grid", "tpe", "nsga2"] = "grid"
     trials: int = Field(ge=1, le=100_000)
     margin: float = Field(default=0.05, ge=0, lt=1)
+    objective: Literal["test", "validation"] = "test"
+    finalists: int = Field(default=2, ge=1, le=100)
+    seeds: int = Field(default=3, ge=1, le=100)
 
 
 @dataclass(frozen=True)
