@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from bench.cli.sweep import Round
+from bench.cli.interim import Round
 from bench.job.resolve import Job, resolve
 from bench.results.run_set import Claim, RunSet
 from models.errors import InputError
@@ -101,7 +101,7 @@ class Plan:
     def _round(self, number: int) -> Round:
         tables = {ablation.name: self._table(ablation, self.seeds[:number]) for ablation in self.ablations}
         known = {job.id: job for job in self.jobs.values()}
-        ids = dict.fromkeys(name for table in tables.values() for name in table.ids)
+        ids = evenly([table.ids for table in tables.values()])
         return Round([known[name] for name in ids], tables)
 
     def _table(self, ablation: Ablation, seeds: Sequence[Change]) -> RunSet.Table:
@@ -143,3 +143,9 @@ class Plan:
         own = next(ablation.seeds for ablation in self.ablations if ablation.name == name)
         given = [value for change in [self.changes, *self.seeds] for key, value in change if key == SEED]
         return 1 + max([0, *own, *given])
+
+
+def evenly(tables: Iterable[Sequence[str]]) -> list[str]:
+    """Ids of all tables, each once, in an order in which all tables fill alike."""
+    shares = [(n / len(ids), place, name) for place, ids in enumerate(tables) for n, name in enumerate(ids)]
+    return list(dict.fromkeys(name for _, _, name in sorted(shares)))
