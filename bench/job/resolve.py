@@ -175,8 +175,9 @@ def resolve(experiment: Experiment, cache: DataCache | None = None) -> Job:
     complete = _complete(experiment, method)
     _check_evaluation(complete)
     spec, tested = complete.data, complete.evaluation.detections or complete.data.detections
-    train = cache.load(spec.name, spec.root, spec.detections, spec.options)
-    test = cache.load(spec.name, spec.root, tested, spec.options)
+    other = complete.evaluation.data or spec
+    train = cache.load(spec.name, spec.root, spec.detections, spec.reader_options)
+    test = cache.load(other.name, other.root, tested, other.reader_options)
     _check_data(experiment, method, train, test)
     variant = _variant(experiment, method)
     training = _training(experiment, method, variant, train, test, cache)
@@ -221,9 +222,14 @@ def _portable(experiment: Experiment, method: ConfiguredMethod) -> Experiment:
     return experiment.model_copy(
         update={
             "method": spec.model_copy(update={"options": method.options}),
-            "data": data.model_copy(update={"root": data.root and data.root.absolute()}),
+            "data": data.absolute(),
             "training": training.model_copy(update={"weights": training.weights and training.weights.absolute()}),
-            "evaluation": evaluation.model_copy(update={"options": method.evaluation_options}),
+            "evaluation": evaluation.model_copy(
+                update={
+                    "options": method.evaluation_options,
+                    "data": evaluation.data and evaluation.data.absolute(),
+                }
+            ),
         }
     )
 
@@ -331,8 +337,14 @@ def _check_evaluation(experiment: Experiment) -> None:
 
 
 def _check_data(experiment: Experiment, method: ConfiguredMethod, train: Dataset, test: Dataset) -> None:
-    """Refuse data that do not fit the published weights, or lack a confidence that the method reads."""
+    """Refuse data that do not fit each other or published weights, or lack a confidence that the method reads."""
     published = method.published
+    if train.skeleton != test.skeleton:
+        raise InputError(
+            f"data {train.name!r} has joints of {train.skeleton.name}, evaluation.data {test.name!r} those of "
+            f"{test.skeleton.name}: a method that was trained on the one cannot lift the other; take data sets "
+            "with the same joints"
+        )
     if published is not None and published.skeleton != test.skeleton:
         raise InputError(
             f"{experiment.training.weights}: lifts joints of {published.skeleton.name}, but the data have those "
