@@ -8,7 +8,6 @@ memory inside one operator is not seen.
 from __future__ import annotations
 
 import gc
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
 
 
 class LiveBytes(NamedTuple):
@@ -55,8 +55,8 @@ class _Count(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.read = self.most = 0
-        self._made: dict[int, int] = {}  # storage → its bytes
-        self._before: dict[int, torch.UntypedStorage] = {}  # kept, so that no other storage gets its address
+        self._made = WeakIdKeyDictionary()  # storage → its bytes, as long as something refers to it
+        self._before: dict[int, torch.UntypedStorage] = {}  # by id; kept, so that no other storage gets it
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -74,19 +74,14 @@ class _Count(TorchDispatchMode):
         return result
 
     def _note_read(self, storage: torch.UntypedStorage) -> None:
-        address = storage._cdata
-        if address not in self._made and address not in self._before:
-            self._before[address] = storage
+        if storage not in self._made and id(storage) not in self._before:
+            self._before[id(storage)] = storage
             self.read += storage.nbytes()
 
     def _note_made(self, storage: torch.UntypedStorage) -> None:
-        address = storage._cdata
-        if address in self._before:
-            return
-        if address not in self._made:
-            weakref.finalize(storage, self._made.pop, address, None)
-        self._made[address] = storage.nbytes()
-        self.most = max(self.most, sum(self._made.values()))
+        if id(storage) not in self._before:
+            self._made[storage] = storage.nbytes()
+            self.most = max(self.most, sum(self._made.values()))
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:
