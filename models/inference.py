@@ -7,6 +7,7 @@ J joints, C coordinates.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar, Literal
 
 import torch
@@ -58,6 +59,12 @@ def flip_average(lift: Callable[[Tensor], Tensor], pose_2d: Tensor, skeleton: Sk
     both = torch.cat([pose_2d, skeleton.mirror(pose_2d)])  # [B, L, J, C] → [2·B, L, J, C]
     plain, mirrored = lift(both).chunk(2)  # [2·B, F, J, 3] → twice [B, F, J, 3]
     return (plain + skeleton.mirror(mirrored)) / 2
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Full precision on a device, also under autocast; ``meta`` has none that could be switched off."""
+    known = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if known else nullcontext()
 
 
 class DeterministicLifter(Lifter):

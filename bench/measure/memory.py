@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import resource
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import psutil
 import torch
 from torch import nn
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 MEGABYTE = 1e6
 RESIDENT = "resident memory of the process, with interpreter, libraries, data and weights"
@@ -38,6 +43,8 @@ class Use(NamedTuple):
 
 def peak_memory(call: Callable[[], object], device: torch.device) -> Use:
     """Memory of one call. The call is not timed: measuring its memory may slow it down."""
+    if device.type == "mps":
+        return _on_apple(call)
     return _on_gpu(call, device) if device.type == "cuda" else _on_cpu(call)
 
 
@@ -51,7 +58,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that there was too little memory, on a GPU or for the CPU."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    words = ("can't allocate memory", "MPS backend out of memory")
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in words)
 
 
 def first_that_fits(call: Callable[[int], Result], sizes: Iterable[int]) -> Result:
@@ -96,6 +104,8 @@ def release() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
 
 
 def _on_gpu(call: Callable[[], object], device: torch.device) -> Use:
@@ -113,16 +123,31 @@ def _on_gpu(call: Callable[[], object], device: torch.device) -> Use:
     )
 
 
+def _on_apple(call: Callable[[], object]) -> Use:
+    """Of Apple's GPU, which counts no peak: what its driver has taken and does not give back before it must."""
+    torch.mps.empty_cache()
+    call()
+    torch.mps.synchronize()
+    peak = torch.mps.driver_allocated_memory()
+    return Use(peak / MEGABYTE, "memory that Metal's driver held after one prediction", None)
+
+
 def _on_cpu(call: Callable[[], object]) -> Use:
     if not _reset_peak():
         call()
-        unit = 1 if sys.platform == "darwin" else 1024
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MEGABYTE
-        return Use(peak, f"peak {RESIDENT}, since the process began", None)
+        return Use(_peak_since_start() / MEGABYTE, f"peak {RESIDENT}, since the process began", None)
     before = _status_mb("VmRSS")
     call()
     peak = _status_mb("VmHWM")
     return Use(peak, f"peak {RESIDENT}, during one prediction", max(0.0, peak - before))
+
+
+def _peak_since_start() -> int:
+    """Bytes of resident memory."""
+    if resource is None:
+        return int(psutil.Process().memory_info().peak_wset)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _reset_peak() -> bool:
