@@ -24,7 +24,7 @@ from reports.rules.conditions import sentences
 from reports.rules.metrics import in_order, title_with_unit
 from reports.rules.names import aggregation_title, marked_name, sampling_size, seeds_of, untrained
 from reports.rules.warnings import lost_files, warnings
-from reports.tables.register import environments
+from reports.tables.runs.register import environments
 from reports.writers.table import Cell, Table, notes
 
 _STATED = ("text", "number", "low", "high", "spread", "rank", "tie", "ahead", "disturbed")
