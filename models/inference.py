@@ -21,6 +21,11 @@ FRAMES_AT_ONCE = 2**15
 """Input frames that go through a network at once where every output frame is lifted on its own."""
 
 
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Compute in float32 also under autocast, which the ``meta`` device does not have."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
+
+
 def with_confidence(batch: Batch, missing: Literal["required", "one"]) -> Tensor:
     """2D poses with their confidence as third coordinate, ``[B, L, J, 3]``; ``Skeleton.mirror`` keeps it as it is.
 
@@ -59,12 +64,6 @@ def flip_average(lift: Callable[[Tensor], Tensor], pose_2d: Tensor, skeleton: Sk
     both = torch.cat([pose_2d, skeleton.mirror(pose_2d)])  # [B, L, J, C] → [2·B, L, J, C]
     plain, mirrored = lift(both).chunk(2)  # [2·B, F, J, 3] → twice [B, F, J, 3]
     return (plain + skeleton.mirror(mirrored)) / 2
-
-
-def without_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Full precision on a device, also under autocast; ``meta`` has none that could be switched off."""
-    known = torch.amp.is_autocast_available(device.type)
-    return torch.autocast(device.type, enabled=False) if known else nullcontext()
 
 
 class DeterministicLifter(Lifter):

@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from models.inference import without_autocast
+from models.inference import full_precision
 
 Results = TypeVar("Results", bound=tuple[Tensor, ...])
 
@@ -39,7 +39,7 @@ class TextCache:
         new = [text for text in texts if text not in self._results]
         if new:
             device = self._parameters[0].device
-            with torch.inference_mode(False), torch.no_grad(), without_autocast(device):
+            with torch.inference_mode(False), torch.no_grad(), full_precision(device):
                 results = compute(new)
             self._results |= zip(new, zip(*results, strict=True), strict=True)
         rows = zip(*(self._results[text] for text in texts), strict=True)
