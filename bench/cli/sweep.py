@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from bench.config.parsing import parse_assignment
 from bench.job.data_cache import DataCache
 from bench.job.failures import place_of
 from bench.job.pending import PendingWork
+from bench.job.planning import Planner, told_together
 from bench.job.resolve import Job
 from bench.job.task import first_process
 from bench.results.documents import seal
@@ -28,12 +29,13 @@ from bench.results.record import Failure, Missing, Record
 from bench.results.run_set import RunSet
 from bench.results.store import Store
 from bench.sweep import run as sweep
-from bench.sweep.dry_run import dry_run_lines, search_lines
+from bench.sweep.dry_run import dry_run_lines, left_out_lines, search_lines
 from bench.sweep.executors import executor_for
 from bench.sweep.executors.base import Executor, Request
 from bench.sweep.search import Found, Space, search
 from bench.sweep.studies import open_studies
 from bench.training.trainer import end_together
+from models.errors import InputError
 
 LOST = "failed: neither a record nor a reason was found in the store; run the same command again"
 
@@ -43,17 +45,21 @@ MOST_LINES, MOST_CHARACTERS = 10, 400
 
 @dataclass(frozen=True)
 class Round:
-    """Experiments and the tables of the report after them, by name; both hold those of the rounds before too."""
+    """Experiments and the tables of the report after them, by name; both hold those of the rounds before too.
+
+    ``left_out``: what tables name but the data rule out, by id.
+    """
 
     jobs: Sequence[Job]
     tables: Mapping[str, RunSet.Table]
+    left_out: Mapping[str, Missing] = field(default_factory=dict)
 
 
 def run_and_report(
     rounds: Sequence[Round],
     searches: Mapping[str, Space],
     request: SweepRequest,
-    cache: DataCache,
+    planner: Planner,
     further: Callable[[Mapping[str, Record]], Round | None] = lambda records: None,
 ) -> None:
     """Run experiments round by round, with a report after each; or print a dry run of all rounds.
@@ -64,23 +70,31 @@ def run_and_report(
         rounds: at least one.
         searches: by the name of the table that gets what they find.
         request: where and how.
-        cache: data sets that are loaded already.
+        planner: that the experiments were planned with.
         further: finished records → a round after the planned ones, or None to end.
 
     Raises:
+        InputError: something is to be mended before the start.
         typer.Exit: experiments failed, or have neither a record nor a recorded reason.
     """
     jobs = rounds[-1].jobs
-    with _ended_by_signal(), _executor(request, len(jobs) + 2 * len(searches), cache) as executor:
+    if planner.problems and not (request.dry_run and jobs):
+        raise InputError(told_together(planner.problems))
+    with _ended_by_signal(), _executor(request, len(jobs) + 2 * len(searches), planner.cache) as executor:
         store = Store(request.store)
         if request.dry_run:
             if not store.root.exists():
                 typer.echo(f"--store {store.root}: is new, nothing is done in it")
             place = sweep.place_of(executor, request.device)
             pending = PendingWork(jobs, store, request.device, place)
-            for line in [*dry_run_lines(pending, store, executor.slots), *search_lines(searches)]:
+            left_out = left_out_lines(rounds[-1].left_out.values())
+            for line in [*left_out, *dry_run_lines(pending, store, executor.slots), *search_lines(searches)]:
                 typer.echo(line)
+            if planner.problems:
+                raise InputError(told_together(planner.problems))
             return
+        for line in left_out_lines(rounds[-1].left_out.values()):
+            typer.echo(line)
         if searches:
             store.make()
             open_studies(store.root)  # what is wrong with their database is said before anything is computed
@@ -121,7 +135,8 @@ def _report(
         Whether nothing failed or was lost.
     """
     jobs, filled, failures = part.jobs, dict(part.tables), outcome.failures
-    missing = {job.id: job.missing(f"failed: {failures[job.id].sentence}") for job in jobs if job.id in failures}
+    missing = dict(part.left_out)
+    missing |= {job.id: job.missing(f"failed: {failures[job.id].sentence}") for job in jobs if job.id in failures}
     for name, found in searched.items():
         filled[name] = filled[name].model_copy(update={"ids": found.ids})
         missing |= found.missing
