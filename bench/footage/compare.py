@@ -38,7 +38,8 @@ class Compared:
     """What is measured of one method.
 
     Attributes:
-        name: of the method, with H and K where they mean something.
+        name: of the method.
+        sampling: H, K and aggregation, where they mean something.
         ms_per_frame: median time of one window at batch 1 with its aggregation, by its frames.
         memory_mb: of its weights, and what such a call adds to the memory that was there before.
         reprojection: pixels, mean distance of the projected joints from the key points, camera and root fitted.
@@ -50,6 +51,7 @@ class Compared:
     """
 
     name: str
+    sampling: str
     ms_per_frame: float
     memory_mb: float
     reprojection: float
@@ -87,10 +89,11 @@ def _measured(result: Result, weights: Weights, settings: Settings, device: torc
     ms, megabytes = cost(result, weights, settings, device)
     errors = reprojection_errors(prediction.poses, points, result.camera)
     bones, symmetry = bone_measures(result)
-    sampled = f" H={settings.hypotheses} K={settings.steps} {settings.aggregation}"
+    sampled = f"H={settings.hypotheses} K={settings.steps} {settings.aggregation}"
     spread = MILLIMETRES * float(np.nanmean(prediction.spread)) if lifter.probabilistic else None
     return Compared(
-        name=prediction.method + sampled * lifter.probabilistic,
+        name=prediction.method,
+        sampling=sampled if lifter.probabilistic else "",
         ms_per_frame=ms,
         memory_mb=megabytes,
         reprojection=float(np.nanmean(errors)),

@@ -51,26 +51,26 @@ def write_arrays(path: Path, prediction: Prediction) -> None:
     ``filled_joints``; ``joints``, ``parents``, ``fps``, ``width``, ``height``, ``layout``; ``description`` (JSON).
     """
     points = prediction.points
-    confidence = {} if points.confidence is None else {"confidence": points.confidence}
+    arrays: dict[str, Any] = {
+        "poses": prediction.poses,
+        "spread": prediction.spread,
+        "trajectory": prediction.roots,
+        "keypoints": points.points,
+        "frames": points.frames,
+        "filled": points.filled,
+        "filled_joints": points.filled_joints,
+        "joints": HUMAN36M.joints,
+        "parents": HUMAN36M.parents,
+        "fps": points.fps,
+        "width": points.width,
+        "height": points.height,
+        "layout": HUMAN36M.name,
+        "description": json.dumps(prediction.description),
+    }
+    if points.confidence is not None:
+        arrays["confidence"] = points.confidence
     with atomic(path) as file:
-        np.savez(
-            file,
-            poses=prediction.poses,
-            spread=prediction.spread,
-            trajectory=prediction.roots,
-            keypoints=points.points,
-            frames=points.frames,
-            filled=points.filled,
-            filled_joints=points.filled_joints,
-            joints=np.array(HUMAN36M.joints),
-            parents=np.array(HUMAN36M.parents),
-            fps=np.array(points.fps),
-            width=np.array(points.width),
-            height=np.array(points.height),
-            layout=np.array(HUMAN36M.name),
-            description=np.array(json.dumps(prediction.description)),
-            **confidence,
-        )
+        np.savez(file, **arrays)
 
 
 def write_csv(path: Path, prediction: Prediction) -> None:
