@@ -142,4 +142,4 @@ def fuzz(session: nox.Session) -> None:
 def statistics(session: nox.Session) -> None:
     """Count in simulations how often intervals hold, for the table in docs/protocols.md; `-- 10000`: that many."""
     install(session, "test")
-    session.run("python", "-m", "tests.bench.results.simulation", *session.posargs)
+    session.run("python", "-m", "tests.bench.results.statistics.simulation", *session.posargs)

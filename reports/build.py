@@ -21,7 +21,7 @@ from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
 from bench.results.record import Record
 from bench.results.run_set import RunSet
-from bench.results.seeds import pool
+from bench.results.statistics.seeds import pool
 from models.errors import InputError
 from reports.document import document
 from reports.figures.accuracy_cost import latency_accuracy, memory_accuracy
@@ -34,9 +34,9 @@ from reports.rules.missing import table_entries
 from reports.rules.names import named_for_figures
 from reports.rules.warnings import lost_files, missing_sentence, unexplained
 from reports.summary import summary
-from reports.tables.claims import claims_table
+from reports.tables.evidence.claims import claims_table
 from reports.tables.layout import Layout, layout_of
-from reports.tables.register import register
+from reports.tables.runs.register import register
 from reports.writers.forms import DEFAULT_FORMS, texts
 from reports.writers.staging import LATEX, REPORT, staging
 from reports.writers.table import Table

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.results.record import Record
 from bench.results.run_set import RunSet
-from reports.tables.register import environments
+from reports.tables.runs.register import environments
 from reports.writers.escaping import latex, latex_breakable
 from reports.writers.latex import is_long
 from reports.writers.table import Table

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 from bench.results.record import Record, Value
 from bench.results.run_set import RunSet
-from bench.results.seeds import pool
-from bench.results.statistics import LEVEL, Difference, holm
+from bench.results.statistics.intervals import LEVEL, Difference, holm
+from bench.results.statistics.seeds import pool
 from reports.rules.comparability import TRIVIAL, grouped, headline, setting, source, sources
 from reports.rules.metrics import ERRORS
 from reports.rules.names import method_name, sampling_size

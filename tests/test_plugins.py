@@ -22,7 +22,7 @@ from bench.sweep.executors.local import Local
 from models.skeleton import HUMAN36M
 from reports.figures.style import Drawing
 from reports.tables.layout import Layout
-from reports.tables.runs import runs
+from reports.tables.runs.runs import runs
 from tests.bench import toy
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 import typer.core
 
-from bench.cli import ablate, checkpoints, data, doctor, methods, predict, report, run, speed
+from bench.cli import ablate, checkpoints, data, doctor, methods, predict, report, run, runs, speed
 from bench.cli.options import check_arguments
 from bench.results.files import UNWRITABLE
 from models.errors import InputError, shown
@@ -89,6 +89,7 @@ def _program(
 
 
 app.add_typer(data.commands, name="data")
+app.add_typer(runs.commands, name="runs")
 app.command()(ablate.ablate)
 app.command()(run.run)
 app.command()(report.report)

@@ -9,7 +9,7 @@ import typer
 
 from bench.cli.options import DataRoot, writable_folder
 from bench.config.registry import DATASETS
-from models.errors import shown
+from models.errors import InputError, quoted, shown
 
 if TYPE_CHECKING:
     from bench.data.sequence import Dataset
@@ -71,19 +71,29 @@ def check(
 
 @commands.command()
 def prepare(
-    source: Annotated[Path, typer.Argument(help="Folder of Human3.6M's unpacked download, with S1, S5, ….")],
+    name: Annotated[str, typer.Argument(help="human36m or mpi_inf_3dhp.")],
+    source: Annotated[Path, typer.Argument(help="Folder of its unpacked download, with S1, ….")],
     out: Annotated[
-        Path, typer.Option(help="Folder for data_3d_h36m.npz and data_2d_h36m_NAME.npz.", callback=writable_folder)
+        Path, typer.Option(help="Folder for the files that the reader takes.", callback=writable_folder)
     ],
     detections: Annotated[
-        list[Path] | None, typer.Option(help="A ready-made data_2d_h36m_NAME.npz to check and put beside them.")
+        list[Path] | None,
+        typer.Option(help="human36m: a ready-made data_2d_h36m_NAME.npz to check and put beside them."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files of other content.")] = False,
 ) -> None:
-    """Build Human3.6M's files from its original downloads (CDF, MAT or HDF5)."""
-    from bench.data.human36m.prepare import prepare as build
+    """Build the files of Human3.6M or MPI-INF-3DHP from the original downloads."""
+    from bench.data.human36m.prepare import prepare as build_human36m
+    from bench.data.mpi_inf_3dhp.prepare import prepare as build_mpi_inf_3dhp
 
-    files, notes = build(source, out, tuple(detections or ()), force)
+    if name == "human36m":
+        files, notes = build_human36m(source, out, tuple(detections or ()), force)
+    elif name == "mpi_inf_3dhp":
+        if detections:
+            raise InputError("mpi_inf_3dhp has no 2D poses but its own: leave --detections out")
+        files, notes = build_mpi_inf_3dhp(source, out, force)
+    else:
+        raise InputError(f"{quoted(name)}: name human36m or mpi_inf_3dhp, and then the folder of its download")
     for note in notes:
         typer.echo(shown(f"note: {note}"), err=True)
     for path, new in files.items():

@@ -154,26 +154,33 @@ class SweepRequest:
         return [[("training.seed", int(part))] for part in parts]
 
 
-def with_sweep_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command, whose first parameter is a ``SweepRequest``, an option for every field of it."""
-    hints = get_type_hints(SweepRequest, include_extras=True)
+def with_options(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command, whose first parameter is a dataclass of options, an option for every field of it."""
+    hints = get_type_hints(kind, include_extras=True)
     shared = [
         inspect.Parameter(
             field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
         )
-        for field in fields(SweepRequest)
+        for field in fields(kind)
     ]
-    _, *own = inspect.signature(command, eval_str=True).parameters.values()
 
-    def with_request(**given: Any) -> None:
-        request = SweepRequest(**{field.name: given.pop(field.name) for field in fields(SweepRequest)})
-        command(request, **given)
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        _, *own = inspect.signature(command, eval_str=True).parameters.values()
 
-    with_request.__name__, with_request.__doc__ = command.__name__, command.__doc__
-    parameters = [*own, *shared]
-    with_request.__dict__["__signature__"] = inspect.Signature(parameters)
-    with_request.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return with_request
+        def with_request(**given: Any) -> None:
+            request = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+            command(request, **given)
+
+        with_request.__name__, with_request.__doc__ = command.__name__, command.__doc__
+        parameters = [*own, *shared]
+        with_request.__dict__["__signature__"] = inspect.Signature(parameters)
+        with_request.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return with_request
+
+    return decorate
+
+
+with_sweep_options = with_options(SweepRequest)
 
 
 def changes_of(

@@ -88,7 +88,7 @@ def _compare(names: tuple[str, str], store: Path, out: Path, forms: Sequence[str
     """Write what changed from one set of runs to another."""
     from bench.results.files import write_text
     from bench.results.run_set import finished
-    from reports.tables.run_comparison import changes
+    from reports.tables.runs.run_comparison import changes
     from reports.writers.forms import texts
 
     before, after = (finished(name, store) for name in names)

@@ -43,7 +43,7 @@ class Choice:
         section: heading where runs that differ in it stand in sections of their own; "" where they need not.
         field: of ``Conditions``; "" for one that is kept by its heading in ``Conditions.choices``.
         aggregation: the one aggregation whose numbers depend on it; None where all may.
-        audit: its row in the protocol audit, if there is one.
+        audit: its row in the protocol audit, if it has one of its own.
     """
 
     key: str
@@ -61,9 +61,9 @@ class Choice:
         return description.get(section, {}).get(key, self.default)
 
     def departs(self, description: Mapping[str, Any]) -> bool:
-        """Whether an experiment makes the audit's row of this choice."""
+        """Whether an experiment departs from the usual value, and in the way of the audit's row if it has one."""
         value = self.value(description)
-        return self.audit is not None and value != self.default and self.audit.of in (None, value)
+        return value != self.default and (self.audit is None or self.audit.of in (None, value))
 
 
 def _kept(value: Any) -> Any:
@@ -78,6 +78,11 @@ def _calls(windows: int | None) -> str:
     return "window" if windows is None else f"calls of {windows} windows"
 
 
+def _labels(labels: str) -> str:
+    """Nothing for the usual ones, so that conditions name only those that are not."""
+    return {"given": "", "permuted": "permuted among the training takes", "none": "none, an empty one"}[labels]
+
+
 def _recipe(name: str | None) -> str:
     return name or ""
 
@@ -89,11 +94,8 @@ CHOICES = (
     ),
     Choice(
         "evaluation.actions", "given", None, "Action label given at test time", field="action_label_given",
-        audit=AuditRow(
-            "Action label given§", "empty label", usual_flatters=True,
-            missing="the method does not read action labels",
-        ),
     ),
+    Choice("training.labels", "given", _labels, "Action labels in training"),
     Choice(
         "evaluation.tail", "dedup", _tail, "Frames of the last windows", "last windows", "tail",
         audit=AuditRow("Overlap of the last windows counted twice", "each frame once"),

@@ -11,10 +11,10 @@ import hashlib
 import json
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WrapValidator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WrapValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from bench.config.parsing import Description, FilePath, Name, note_old_key, override, printable, validated
@@ -28,6 +28,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 RecipeName = Literal["published", "plain"]
 Selection = Literal["last", "validation", "test"]
 ActionLabels = Literal["given", "wrong", "empty", "random"]
+TrainingLabels = Literal["given", "permuted", "none"]
 
 
 def _option(value: Any, validate: Callable[[Any], Any]) -> Any:
@@ -62,24 +63,55 @@ class MethodSpec(Description):
     options: Options = {}
 
 
-class DataSpec(Description):
-    """Which data, and the source of the 2D poses that the method is trained on.
+def _is_none(value: Any) -> bool:
+    return value is None
+
+
+class DataSource(Description):
+    """Which data.
 
     Attributes:
         name: of the data set.
         root: folder of its files on this machine. Identities are made of the content of the files instead.
-        detections: source of the 2D poses.
         options: of the reader. They are no part of an identity either, because they change the content.
+        leave_out: takes that are left out, "S9/Greeting".
     """
 
     name: Name = "population"
     root: FilePath | None = None
-    detections: Name = "cpn"
     options: Options = {}
+    leave_out: tuple[Name, ...] = Field(default=(), exclude_if=operator.not_)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_leave_out(cls, written: Any) -> Any:
+        """Takes to leave out were an option of Human3.6M's reader first: a text with commas."""
+        options = written.get("options") if isinstance(written, Mapping) else None
+        if not isinstance(options, Mapping) or "skip_takes" not in options:
+            return written
+        note_old_key("data.options.skip_takes", "data.leave_out")
+        takes = [take.strip().replace(" ", "/", "/" not in take) for take in str(options["skip_takes"]).split(",")]
+        others = {key: value for key, value in options.items() if key != "skip_takes"}
+        return {**written, "options": others, "leave_out": list(filter(None, takes))}
+
+    @property
+    def reader_options(self) -> dict[str, Any]:
+        """All that the reader is told."""
+        return self.options | ({"leave_out": self.leave_out} if self.leave_out else {})
+
+    def absolute(self) -> Self:
+        """The same, found from every folder."""
+        return self.model_copy(update={"root": self.root and self.root.absolute()})
 
 
-def _is_none(value: Any) -> bool:
-    return value is None
+class DataSpec(DataSource):
+    """Which data, and the source of the 2D poses (``detections``) that the method is trained on."""
+
+    detections: Name = "cpn"
+
+
+def _is_given(value: Any) -> bool:
+    return bool(value == "given")
 
 
 class TrainingSpec(Description):
@@ -99,6 +131,9 @@ class TrainingSpec(Description):
         weights: a file of ``import-checkpoint``, evaluated instead of training; its configuration replaces the
             preset's.
         holdout: every n-th take of the training subjects is kept for validation.
+        labels: the action labels that a method which reads them is trained with: the true ones ("given"), those of
+            other takes ("permuted"), or an empty one for every take ("none"). Written down only where they are not
+            the true ones.
     """
 
     epochs: int | None = Field(default=None, ge=0, le=10_000)
@@ -116,7 +151,15 @@ class TrainingSpec(Description):
     seed: int = Field(default=0, ge=0, lt=2**31)
     selection: Selection = "validation"
     holdout: int = Field(default=10, ge=2, le=1000)
+    labels: TrainingLabels = Field(default="given", exclude_if=_is_given)
     weights: FilePath | None = None
+
+    @property
+    def title(self) -> str:
+        """How the labels differ from the usual ones; "" where they do not."""
+        return {"given": "", "permuted": "labels permuted in training", "none": "trained without labels"}[
+            self.labels
+        ]
 
 
 def _all_is_none(value: Any) -> Any:
@@ -127,6 +170,7 @@ class EvaluationSpec(Description):
     """How numbers are made from weights.
 
     Attributes:
+        data: whose test set is taken instead of that of the training data; None for the same data set.
         detections: source of the 2D poses of the test set; None for the one of the training.
         allow_other_detections: accept another source than the one of the training.
         hypotheses, steps: H and K; a deterministic method has 1 and 1.
@@ -148,6 +192,7 @@ class EvaluationSpec(Description):
         seed: of the sampling noise.
     """
 
+    data: DataSource | None = Field(default=None, exclude_if=_is_none)
     detections: Name | None = None
     allow_other_detections: bool = False
     hypotheses: int = Field(default=5, ge=1, le=1000)

@@ -6,20 +6,28 @@ from abc import ABC, abstractmethod
 from collections import abc
 from inspect import signature
 from pathlib import Path
-from typing import Any, ClassVar, get_type_hints
+from typing import Annotated, Any, ClassVar, get_type_hints
+
+from pydantic import BeforeValidator
 
 from bench.config.parsing import checked_options
+from bench.data.left_out import without_takes
 from bench.data.packing import fingerprint
 from bench.data.sequence import Dataset, Sequence
 from models.errors import InputError
 from models.skeleton import Skeleton
+
+LEAVE_OUT = "leave_out"
+"""The option that every data set has."""
+Takes = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
 
 class Reader(ABC):
     """A data set. A new one is a subclass, and one line in the registry or an entry point of its package.
 
     The keyword-only arguments of ``read``, with their types and defaults, are the options of the data set
-    (``data.options`` in YAML files).
+    (``data.options`` in YAML files). One of them may be ``leave_out``, takes that are not looked at
+    ("S9/Greeting"); of other data sets they are left out after reading (``data.leave_out``).
 
     Attributes:
         name: by which it is asked for ("human36m").
@@ -80,13 +88,17 @@ class Reader(ABC):
             raise InputError(
                 f"data set {self.name} has no '{detections}' detections: set them to one of {choices}"
             )
-        return self.read(root or Path(), detections, **checked)
+        if LEAVE_OUT in signature(self.read).parameters:
+            return self.read(root or Path(), detections, **checked)
+        left_out = checked.pop(LEAVE_OUT, ())
+        return without_takes(self.read(root or Path(), detections, **checked), left_out)
 
     def options(self) -> dict[str, Any]:
         """Name and type of every option."""
         hints = get_type_hints(self.read)
         arguments = signature(self.read).parameters.values()
-        return {entry.name: hints[entry.name] for entry in arguments if entry.kind is entry.KEYWORD_ONLY}
+        own = {entry.name: hints[entry.name] for entry in arguments if entry.kind is entry.KEYWORD_ONLY}
+        return own | {LEAVE_OUT: Takes}
 
     def dataset(
         self,
@@ -101,10 +113,17 @@ class Reader(ABC):
         """The data set of these sequences, with this reader's name, skeleton and a fingerprint.
 
         Args:
-            train, test, label, detections, notes: as in ``Dataset``.
-            protocol: by which the same numbers would mean something else; part of the fingerprint.
+            train, test, label, detections, notes, protocol: as in ``Dataset``.
         """
-        seen = fingerprint(train, test, protocol=protocol)
         return Dataset(
-            self.name, label, detections, self.skeleton, train, test, seen, tuple(notes), self.validation_subjects
+            name=self.name,
+            label=label,
+            detections=detections,
+            skeleton=self.skeleton,
+            train=train,
+            test=test,
+            fingerprint=fingerprint(train, test, protocol=protocol),
+            notes=tuple(notes),
+            validation=self.validation_subjects,
+            protocol=protocol,
         )

@@ -79,6 +79,7 @@ class Dataset:
         fingerprint: hash of everything that a method or a metric can see, 16 hexadecimal digits.
         notes: sentences on how it was made, what was left out and what was guessed.
         validation: training subjects that are held out for validation, where the data set names some.
+        protocol: by which the same numbers would mean something else; part of the fingerprint.
     """
 
     name: str
@@ -90,3 +91,4 @@ class Dataset:
     fingerprint: str
     notes: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
+    protocol: str = ""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.config.choices import conditions_of
+from bench.data.differences import differences
 from bench.data.splits import validation_rule
 from bench.job.resolve import Job
 from bench.protocol.frame_errors import FrameErrors, takes
@@ -70,7 +71,7 @@ def _data(job: Job, errors: FrameErrors, subset: Subset) -> DataInfo:
     tested, _ = takes(errors)
     return DataInfo(
         name=job.test.name,
-        label=job.test.label,
+        label=_data_label(job),
         fingerprint=job.test.fingerprint,
         train_detections=job.train.detections,
         test_detections=job.test.detections,
@@ -84,6 +85,12 @@ def _data(job: Job, errors: FrameErrors, subset: Subset) -> DataInfo:
         joints=job.test.skeleton.joints,
         notes=job.test.notes,
     )
+
+
+def _data_label(job: Job) -> str:
+    """What tables call the data; of a method that was trained on other data, both."""
+    other = job.experiment.evaluation.data is not None and job.published is None
+    return f"{job.test.label}, trained on {job.train.label}" if other else job.test.label
 
 
 def _conditions(job: Job, lifter: Lifter, info: TrainingInfo, drawn: tuple[int, int]) -> Conditions:
@@ -114,6 +121,9 @@ def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
     labels = job.experiment.evaluation.actions
     if labels != "given":
         notes = notes | {"action labels": labels}
+    if job.experiment.evaluation.data is not None and job.published is None:
+        differing = differences(job.train.train, job.test.test)
+        notes = notes | {"trained on other data": f"{job.train.label}; {differing or 'recorded alike'}"}
     if info.micro_batches > 1:
         notes = notes | {"training batches": f"in {info.micro_batches} parts, for want of memory"}
     if job.published is not None and job.published.joints_were_declared:

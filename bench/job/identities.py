@@ -19,8 +19,9 @@ from models.lifter import Lifter
 PROTOCOL_VERSION = 2
 """Raise it when a metric, an aggregation, the windows or the noise changes: old numbers then no longer count."""
 
-READ_OFF = {"hypotheses", "steps", "tail", "call", "aggregations", "foreign_detections"}
-"""What an evaluation says of the numbers that are read off its samples, and not of the samples."""
+READ_OFF = {"hypotheses", "steps", "tail", "call", "aggregations", "foreign_detections", "data"}
+"""What an evaluation says of the numbers that are read off its samples, and not of the samples; and where the data
+are, whose content is in the identity."""
 
 
 def trajectory_identity(
@@ -79,6 +80,7 @@ def evaluation_identity(
     """
     evaluation = experiment.evaluation.stored()
     del evaluation["foreign_detections"]
+    evaluation.pop("data", None)  # whose content is below
     described = {
         "training": training,
         "evaluation": evaluation,

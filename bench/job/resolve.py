@@ -175,8 +175,9 @@ def resolve(experiment: Experiment, cache: DataCache | None = None) -> Job:
     complete = _complete(experiment, method)
     _check_evaluation(complete)
     spec, tested = complete.data, complete.evaluation.detections or complete.data.detections
-    train = cache.load(spec.name, spec.root, spec.detections, spec.options)
-    test = cache.load(spec.name, spec.root, tested, spec.options)
+    other = complete.evaluation.data or spec
+    train = cache.load(spec.name, spec.root, spec.detections, spec.reader_options)
+    test = cache.load(other.name, other.root, tested, other.reader_options)
     _check_data(experiment, method, train, test)
     variant = _variant(experiment, method)
     training = _training(experiment, method, variant, train, test, cache)
@@ -221,9 +222,14 @@ def _portable(experiment: Experiment, method: ConfiguredMethod) -> Experiment:
     return experiment.model_copy(
         update={
             "method": spec.model_copy(update={"options": method.options}),
-            "data": data.model_copy(update={"root": data.root and data.root.absolute()}),
+            "data": data.absolute(),
             "training": training.model_copy(update={"weights": training.weights and training.weights.absolute()}),
-            "evaluation": evaluation.model_copy(update={"options": method.evaluation_options}),
+            "evaluation": evaluation.model_copy(
+                update={
+                    "options": method.evaluation_options,
+                    "data": evaluation.data and evaluation.data.absolute(),
+                }
+            ),
         }
     )
 
@@ -236,6 +242,8 @@ def _changed(options: dict[str, Any], config: Any, base: Any) -> dict[str, Any]:
 def _variant(experiment: Experiment, method: ConfiguredMethod) -> str:
     """How an experiment differs from the usual one with its preset, in words."""
     changed = [f"{k}={v}" for k, v in asdict(method.evaluated_config).items() if v != getattr(method.base, k)]
+    if experiment.training.title:
+        changed.append(experiment.training.title)
     if experiment.evaluation.title:
         changed.append(experiment.evaluation.title)
     if experiment.measurement.title:
@@ -315,6 +323,11 @@ def _check_evaluation(experiment: Experiment) -> None:
         raise InputError(
             "evaluation.windows and evaluation.sequences both name a part of the test set: set one of them to all"
         )
+    if experiment.training.labels == "none" and experiment.evaluation.actions != "empty":
+        raise InputError(
+            "training.labels is 'none', so the method has seen no label but the empty one: set evaluation.actions "
+            "to 'empty'"
+        )
     trained, tested = experiment.data.detections, experiment.evaluation.detections
     if tested != trained and not experiment.evaluation.allow_other_detections:
         raise InputError(
@@ -324,8 +337,14 @@ def _check_evaluation(experiment: Experiment) -> None:
 
 
 def _check_data(experiment: Experiment, method: ConfiguredMethod, train: Dataset, test: Dataset) -> None:
-    """Refuse data that do not fit the published weights, or lack a confidence that the method reads."""
+    """Refuse data that do not fit each other or published weights, or lack a confidence that the method reads."""
     published = method.published
+    if train.skeleton != test.skeleton:
+        raise InputError(
+            f"data {train.name!r} has joints of {train.skeleton.name}, evaluation.data {test.name!r} those of "
+            f"{test.skeleton.name}: a method that was trained on the one cannot lift the other; take data sets "
+            "with the same joints"
+        )
     if published is not None and published.skeleton != test.skeleton:
         raise InputError(
             f"{experiment.training.weights}: lifts joints of {published.skeleton.name}, but the data have those "

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from bench.config.experiment import ActionLabels
 from bench.data.sequence import Dataset
 from bench.data.splits import split_validation
 from bench.data.windows import evaluation_windows, training_windows
 from bench.job.model_card import write_card
 from bench.job.resolve import Training
+from bench.protocol.counterfactual import relabelled
 from bench.results.record import TrainingInfo
 from bench.results.store import Store
 from bench.training.checkpoints import load_trained
@@ -92,14 +94,16 @@ def _train(
         lifter.begin_from(first)
     _check_lengths(data, lifter)
     fitted, held_out = split_validation(data.train, training.recipe.holdout, data.validation)
-    selectors = []
+    selectors, recipe = [], training.recipe
+    shown: ActionLabels = "empty" if recipe.labels == "none" else "given"
     for member, test in together:
         takes = test.test if member.selection == "test" else held_out
         validation = evaluation_windows(takes, lifter)
-        selectors.append(CheckpointSelector(member.selection, validation, store.training(member.id)))
-    windows = training_windows(fitted, lifter, training.recipe.flips)
+        folder = store.training(member.id)
+        selectors.append(CheckpointSelector(member.selection, validation, folder, labels=shown))
+    windows = training_windows(relabelled(fitted, recipe.labels, recipe.seed), lifter, recipe.flips)
     unfinished = store.training("+".join(member.id for member, _ in together))
-    return train(lifter, windows, selectors, training.recipe, unfinished, accelerator, training.title, first_info)
+    return train(lifter, windows, selectors, recipe, unfinished, accelerator, training.title, first_info)
 
 
 def _first_stage(

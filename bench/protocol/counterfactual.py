@@ -1,10 +1,14 @@
-"""Action labels that are not the true ones: if a method's prompts matter, its error must move."""
+"""Action labels that are not the true ones, in a test or in training: if prompts matter, the error must move."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from bench.config.experiment import ActionLabels
+import numpy as np
+
+from bench.config.experiment import ActionLabels, TrainingLabels
+from bench.data.sequence import Sequence as Poses
 from models.errors import InputError
 
 UNRELATED = (
@@ -35,3 +39,25 @@ def substitutes(labels: ActionLabels, classes: Iterable[str]) -> dict[str, str]:
     if len(names) < 2:
         raise InputError(f"evaluation.actions is 'wrong', but the test set has one action class ({names[0]})")
     return dict(zip(names, names[1:] + names[:1], strict=True))
+
+
+def relabelled(sequences: Sequence[Poses], labels: TrainingLabels, seed: int) -> tuple[Poses, ...]:
+    """Training sequences with other action labels: what helps a method that is trained with them is not the label.
+
+    Args:
+        sequences: of the training takes.
+        labels: "given", as they are; "permuted", each take (in all its cameras) has the label of a take that is
+            drawn, every label as often as before; "none", empty.
+        seed: of the permutation.
+    """
+    if labels == "given":
+        return tuple(sequences)
+    classes = {sequence.take: sequence.action_class for sequence in sequences}
+    takes = sorted(classes)
+    drawn = np.random.default_rng([seed, len(takes)]).permutation(takes).tolist()
+    label = (
+        dict.fromkeys(takes, "")
+        if labels == "none"
+        else {t: classes[o] for t, o in zip(takes, drawn, strict=True)}
+    )
+    return tuple(replace(one, action=f"{label[one.take]} {one.action}") for one in sequences)

@@ -9,10 +9,10 @@ import numpy as np
 from bench.protocol.aggregation import all_aggregations
 from bench.protocol.frame_errors import FrameErrors, takes
 from bench.protocol.metrics import all_metrics
-from bench.results.bootstrap import interval
 from bench.results.metrics import MetricInfo
 from bench.results.record import GroundTruth, Value, ValueKind
-from bench.results.statistics import action_mean
+from bench.results.statistics.bootstrap import interval
+from bench.results.statistics.intervals import action_mean
 
 
 def metric_infos(values: Iterable[Value]) -> dict[str, MetricInfo]:

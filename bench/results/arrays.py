@@ -102,7 +102,7 @@ class RunFiles:
 
     def checksums(self, run: str) -> dict[str, str]:
         """Path in the store → SHA-256 of every file of a run."""
-        return {str(path.relative_to(self.root)): sha256(read_bytes(path)) for path in self.of(run)}
+        return {path.relative_to(self.root).as_posix(): sha256(read_bytes(path)) for path in self.of(run)}
 
     def lost(self, files: Iterable[str]) -> list[str]:
         """Those of the paths in the store that are not there."""
@@ -122,7 +122,7 @@ class RunFiles:
 
     def missing(self, record: Record) -> list[str]:
         """Paths of the arrays that a record had and that are lost, or were damaged and moved aside."""
-        written = record.files or [str(self.errors_path(run).relative_to(self.root)) for run in record.runs]
+        written = record.files or [self.errors_path(run).relative_to(self.root).as_posix() for run in record.runs]
         return self.lost(written)
 
     def runs(self) -> set[str]:
@@ -156,7 +156,7 @@ class RunFiles:
         if not path.exists():
             return None
         reason = DAMAGED
-        expected = record.files.get(str(path.relative_to(self.root)))
+        expected = record.files.get(path.relative_to(self.root).as_posix())
         if expected is None or _has_checksum(path, expected, path.stat().st_mtime_ns):
             try:
                 with open_to_read(path) as source, np.load(source) as file:

@@ -7,7 +7,7 @@ are, so that a file that lost some is not taken for a whole one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -70,6 +70,18 @@ class Index:
         self._write(
             new if old.empty else pd.concat([_with_checksums(old), new]).drop_duplicates("id", keep="last")
         )
+
+    def remove(self, ids: Container[str]) -> None:
+        """Leave out the records with these ids.
+
+        Raises:
+            InputError: the file is damaged; then nothing is changed.
+        """
+        self.files()
+        old = self._read([*DESCRIBED, "record", *CHECKED], every_schema=True)
+        left = old[[name not in ids for name in old["id"]]]
+        if len(left) < len(old):
+            self._write(_with_checksums(left))
 
     def replace(self, records: Iterable[Record]) -> None:
         """Write an index of these records, and of the rows of schemas that only other versions read."""

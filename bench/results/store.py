@@ -162,6 +162,22 @@ class Store:
                 self.evaluations.remove(name)  # where a kill left it
                 self._fresh.remove(name)
 
+    def remove(self, ids: Iterable[str]) -> None:
+        """Remove evaluations and why they failed: their arrays first, so that a kill leaves none without a record.
+
+        Raises:
+            InputError: the index is damaged; then nothing is changed.
+        """
+        gone = set(ids)
+        with self.lock("index"):
+            self._index.files()
+            for name in gone:
+                for path in self.files.of(name):
+                    path.unlink()
+                for shelf in (self._fresh, self.evaluations, self.failures):
+                    shelf.remove(name)
+            self._index.remove(gone)
+
     def rebuild(self, logged: Iterable[Record], unreadable: Mapping[str, str]) -> None:
         """Make the index again from what can still be read of it, records that are not in it yet, and others.
 

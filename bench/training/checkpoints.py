@@ -104,13 +104,14 @@ def load_best(folder: Path, number: int) -> bytes:
         ) from None
 
 
-def save_state(folder: Path, state: dict[str, Any]) -> None:
-    """Keep what an interrupted training is continued from, and what was kept before."""
+def save_state(folder: Path, state: dict[str, Any]) -> int:
+    """Keep what an interrupted training is continued from, and what was kept before; returns the bytes written."""
     content = io.BytesIO()
     torch.save(state, content)
     with suppress(FileNotFoundError):
         (folder / STATE).replace(folder / EARLIER_STATE)
     write_sealed(folder / STATE, content.getbuffer())
+    return content.getbuffer().nbytes
 
 
 def load_state(folder: Path, lifter: Lifter, progress: Set[str]) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from bench.config.experiment import Precision, RecipeName, TrainingSpec
+from bench.config.experiment import Precision, RecipeName, TrainingLabels, TrainingSpec
 from models.lifter import Lifter, Recipe
 
 NOT_ASKED = ("gradient", "rate_per", "batches", "norm_momentum", "mirrored")
@@ -20,13 +20,14 @@ class TrainingRecipe(Recipe):
     """A method's recipe with what an experiment adds: all that weights follow from, apart from method and data.
 
     Attributes:
-        flip, precision, seed, holdout: see ``bench.config.experiment.TrainingSpec``.
+        flip, precision, seed, holdout, labels: see ``bench.config.experiment.TrainingSpec``.
     """
 
     flip: bool
     precision: Precision
     seed: int
     holdout: int
+    labels: TrainingLabels = "given"
 
     @property
     def flips(self) -> bool:
@@ -39,7 +40,7 @@ class TrainingRecipe(Recipe):
 
     def described(self) -> dict[str, Any]:
         """What identities are made of: without fields that came later and are as everything was before them."""
-        usual = {field.name: field.default for field in fields(Recipe) if field.name in NOT_ASKED}
+        usual = {field.name: field.default for field in fields(self) if field.name in (*NOT_ASKED, "labels")}
         return {key: value for key, value in asdict(self).items() if key not in usual or value != usual[key]}
 
 
@@ -77,5 +78,10 @@ def fill_in_first_stage(spec: TrainingSpec, recipe: Recipe) -> TrainingRecipe:
 
 def _with_settings(spec: TrainingSpec, recipe: Recipe) -> TrainingRecipe:
     return TrainingRecipe(
-        **asdict(recipe), flip=spec.flip, precision=spec.precision, seed=spec.seed, holdout=spec.holdout
+        **asdict(recipe),
+        flip=spec.flip,
+        precision=spec.precision,
+        seed=spec.seed,
+        holdout=spec.holdout,
+        labels=spec.labels,
     )

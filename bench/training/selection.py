@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.config.experiment import Selection
+from bench.config.experiment import ActionLabels, Selection
 from bench.data.windows import Windows
 from bench.measure import memory
+from bench.protocol.evaluate import predict_batches
 from bench.protocol.metrics import mpjpe
 from models.lifter import Lifter, Sampling
 
@@ -33,6 +34,7 @@ class CheckpointSelector:
         folder: where the finished weights are kept.
         errors: (epoch, MPJPE in mm) of every validation so far.
         batch: windows at once; less than at first where memory ran out.
+        labels: the action labels that a method which reads them is given.
     """
 
     selection: Selection
@@ -40,6 +42,7 @@ class CheckpointSelector:
     folder: Path
     errors: list[tuple[float, float]] = field(default_factory=list)
     batch: int = VALIDATION_BATCH
+    labels: ActionLabels = "given"
 
     @property
     def needs_validation(self) -> bool:
@@ -57,7 +60,8 @@ class CheckpointSelector:
         """MPJPE (mm) over a fixed subset of the validation windows, with H = K = 1."""
         self.batch = batch
         rows = self.validation.subset(min(VALIDATION_WINDOWS, len(self.validation)))
-        return _mean_error(lifter, self.validation, np.array_split(rows, -(-len(rows) // batch)), device)
+        parts = np.array_split(rows, -(-len(rows) // batch))
+        return _mean_error(lifter, self.validation, parts, device, self.labels)
 
     def selected_epoch(self, last: float) -> float:
         """The epoch of the selected weights; ``last``, the last one, where no error selects them."""
@@ -65,15 +69,18 @@ class CheckpointSelector:
 
 
 @torch.inference_mode()
-def _mean_error(lifter: Lifter, validation: Windows, parts: list[np.ndarray], device: torch.device) -> float:
-    lifter.eval()
+def _mean_error(
+    lifter: Lifter, validation: Windows, parts: list[np.ndarray], device: torch.device, labels: ActionLabels
+) -> float:
+    """Of predictions made as for a test: without ground truth, and labels only for a method that reads them."""
     total, frames = 0.0, 0
-    for part in parts:
-        batch = validation.batch(part).to(device)
-        predicted = lifter.predict(batch, Sampling(hypotheses=1, steps=1, flip=False))[:, -1, 0]
+    sampling, once = Sampling(flip=False), {(1, 1): [(1, 1)]}
+    for rows, batch, _, predicted in predict_batches(
+        lifter, validation, parts, once, sampling, labels, device, precision="fp32"
+    ):
         assert batch.pose_3d is not None
-        errors = mpjpe(predicted, batch.pose_3d)
-        counts = torch.as_tensor(validation.counts(part), device=device)
+        errors = mpjpe(predicted[:, -1, 0], batch.pose_3d)
+        counts = torch.as_tensor(validation.counts(rows), device=device)
         total += errors[counts].double().sum().item()
         frames += int(counts.sum())
     return total / frames

@@ -26,6 +26,7 @@ from bench.training import checkpoints
 from bench.training.order import epoch_rows, share, step_rows, step_seed
 from bench.training.recipe import TrainingRecipe
 from bench.training.selection import LEAST_CHECKS, CheckpointSelector
+from bench.training.signals import held_back
 from models.errors import DivergedError, InputError
 from models.lifter import Lifter
 from models.optim import learning_rate
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 SAVE_EVERY_SECONDS = 20.0
+"""Between two times that the state is saved."""
+
+SAVE_SECONDS, SAVE_BYTES = 0.2, 40e6
+"""A save that takes longer than 1 % of that pause, or writes more, makes the next pause longer in proportion."""
 
 Order = Callable[[int], np.ndarray]
 """From the number of an epoch, from 0 on, to the rows of its windows in the order in which they are trained on."""
@@ -124,7 +129,10 @@ def train(
     if run.trainable:
         run.prepare(state)
     show = None if accelerator.is_main_process else True
-    with tqdm(initial=run.progress.step, total=run.steps, desc=f"train {title}", unit="step", disable=show) as bar:
+    with (
+        held_back() as signals,
+        tqdm(initial=run.progress.step, total=run.steps, desc=f"train {title}", unit="step", disable=show) as bar,
+    ):
         while run.progress.step < run.steps:
             run.step()
             bar.update()
@@ -132,7 +140,8 @@ def train(
             if run.progress.step % run.steps_per_epoch == 0:
                 run.end_epoch()
                 bar.set_postfix(epoch=len(run.progress.loss), loss=f"{run.progress.loss[-1]:.4f}")
-            run.save()
+            run.save(at_once=signals.arrived)
+            signals.let_through()
     return run.finish(first_stage)
 
 
@@ -190,7 +199,7 @@ class _Run:
         if state is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.started = time.monotonic() - self.progress.seconds
-        self.saved = time.monotonic()
+        self.next_save = time.monotonic() + SAVE_EVERY_SECONDS
         self.loss_sum = torch.tensor(self.progress.loss_sum, dtype=torch.float64, device=self.accelerator.device)
         self.model.train()
 
@@ -288,14 +297,15 @@ class _Run:
             )
         self.loss_sum.zero_()
 
-    def save(self) -> None:
-        """Save the state, at the end of an epoch and every ``SAVE_EVERY_SECONDS``."""
-        ended = self.progress.step % self.steps_per_epoch == 0
-        if not ended and time.monotonic() - self.saved < SAVE_EVERY_SECONDS:
+    def save(self, at_once: bool = False) -> None:
+        """Save the state every ``SAVE_EVERY_SECONDS``, or less often where saving is slow or the state large.
+
+        What was saved is all that a program that is killed leaves of its training.
+        """
+        began = time.monotonic()
+        if not at_once and began < self.next_save:
             return
-        self.saved = time.monotonic()
-        self.progress.seconds, self.progress.loss_sum = self.saved - self.started, self.loss_sum.item()
-        self.progress.errors = [selector.errors for selector in self.selectors]
+        self._note_progress()
         if not self.accelerator.is_main_process:
             return
         scaler = self.accelerator.scaler
@@ -305,10 +315,20 @@ class _Run:
             "scaler": scaler.state_dict() if scaler is not None else {},
             "progress": asdict(self.progress),
         }
-        checkpoints.save_state(self.folder, state)
+        size = checkpoints.save_state(self.folder, state)
+        ended = time.monotonic()
+        pause = SAVE_EVERY_SECONDS * max(1.0, (ended - began) / SAVE_SECONDS, size / SAVE_BYTES)
+        self.next_save = ended + pause
+
+    def _note_progress(self) -> None:
+        """Note what changes between the steps at which it is needed."""
+        self.progress.seconds, self.progress.loss_sum = time.monotonic() - self.started, self.loss_sum.item()
+        self.progress.errors = [selector.errors for selector in self.selectors]
 
     def finish(self, first_stage: TrainingInfo | None) -> TrainingInfo:
         """Keep the selected weights, load the first ones, and remove what only an interrupted training needs."""
+        if self.trainable:
+            self._note_progress()
         self.accelerator.wait_for_everyone()
         infos = [self._info(selector, first_stage) for selector in self.selectors]
         if self.accelerator.is_main_process:

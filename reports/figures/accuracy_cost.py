@@ -16,8 +16,8 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.results.pareto import pareto_front
 from bench.results.record import Record
+from bench.results.statistics.pareto import pareto_front
 from reports.figures.labels import Label, Segment, place_labels
 from reports.figures.style import (
     SMALL_POINTS,

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.results.arrays import RunFiles
-from bench.results.pareto import pareto_front
 from bench.results.record import Record, Value
 from bench.results.run_set import RunSet
+from bench.results.statistics.pareto import pareto_front
 from bench.results.tracking.addresses import without_password
 from reports.figures.style import looks_of
 from reports.page.all_results import CHOICES, results
@@ -24,7 +24,7 @@ from reports.rules.conditions import sentences
 from reports.rules.metrics import in_order, title_with_unit
 from reports.rules.names import aggregation_title, marked_name, sampling_size, seeds_of, untrained
 from reports.rules.warnings import lost_files, warnings
-from reports.tables.register import environments
+from reports.tables.runs.register import environments
 from reports.writers.table import Cell, Table, notes
 
 _STATED = ("text", "number", "low", "high", "spread", "rank", "tie", "ahead", "disturbed")

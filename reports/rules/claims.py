@@ -17,8 +17,8 @@ from typing import Literal, get_args
 
 from bench.results.record import Record, Value
 from bench.results.run_set import Claim
-from bench.results.seeds import pool
-from bench.results.statistics import Difference, holm
+from bench.results.statistics.intervals import Difference, holm
+from bench.results.statistics.seeds import pool
 from reports.rules.comparability import headline, value_of
 
 Verdict = Literal["supported", "refuted", "open"]

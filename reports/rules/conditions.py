@@ -8,7 +8,7 @@ from typing import Literal
 
 from bench.config.choices import CHOICES, Choice
 from bench.results.record import GroundTruth, Record
-from bench.results.statistics import ONE_TRAINING
+from bench.results.statistics.intervals import ONE_TRAINING
 from reports.rules.comparability import (
     aggregations,
     comparable,

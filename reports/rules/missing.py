@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.results.record import Missing, Record
 from bench.results.run_set import RunSet
-from bench.results.seeds import pool
+from bench.results.statistics.seeds import pool
 from reports.rules.comparability import SEEDS, grouped, same_but
 from reports.rules.entries import Entry, MissingRun
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bench.results.pareto import pareto_front
 from bench.results.record import Record, Value
+from bench.results.statistics.pareto import pareto_front
 from reports.rules.comparability import aggregations
 
 

@@ -7,8 +7,8 @@ from collections.abc import Container, Sequence
 from bench.results.arrays import RunFiles
 from bench.results.record import Record
 from bench.results.run_set import RunSet
-from bench.results.seeds import pool
-from bench.results.statistics import ONE_TRAINING
+from bench.results.statistics.intervals import ONE_TRAINING
+from bench.results.statistics.seeds import pool
 from reports.rules.comparability import comparable
 from reports.rules.names import method_name
 

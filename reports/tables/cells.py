@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bench.results.cost import Cost
 from bench.results.record import Record, Value
-from bench.results.statistics import LEVEL, Difference, Mean, against_best, holm, pooled_interval
+from bench.results.statistics.intervals import LEVEL, Difference, Mean, against_best, holm, pooled_interval
 from reports.rules.comparability import comparable, grouped
 from reports.rules.entries import Entry, MissingRun, input_frames, output_frames
 from reports.rules.names import aggregation_title

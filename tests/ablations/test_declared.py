@@ -90,8 +90,9 @@ def test_default_ablations_share_trainings():
     }
     shared = ways.pop("methods")
     new = {name: len(of_it - shared) for name, of_it in ways.items()}
-    own = {"claims": 8, "prompts": 5, "blocks": 4}
-    assert new == own | dict.fromkeys(("sampling", "counterfactuals", "audit", "pareto"), 0)
+    own = {"claims": 10, "prompts": 5, "blocks": 4, "counterfactuals": 2, "audit": 1}
+    assert new == own | dict.fromkeys(("sampling", "pareto"), 0)
+    assert len(set().union(*ways.values()) - shared) == 11, "labels of other takes and none are two of them"
 
 
 def test_wrong_names_and_files(tmp_path):

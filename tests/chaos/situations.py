@@ -29,6 +29,7 @@ from bench.config.registry import METHODS
 from bench.job import pipeline
 from bench.results.tracking import connection, tracker
 from bench.sweep import run as sweep
+from bench.training import trainer
 from tests import ROOT
 from tests.bench import toy
 from tests.chaos.faults import Fault, Operation, Watch
@@ -169,6 +170,7 @@ def prepare() -> Place:
         (connection, "OPENING_SECONDS", 0.05),
         (connection, "PATIENCE_SECONDS", 0.05),
         (sweep, "PATIENCE_SECONDS", 0.02),
+        (trainer, "SAVE_EVERY_SECONDS", 0.0),
         (reports.build, "_drawings", lambda *arguments: []),
         (reports.build, "compile_pdf", lambda tex: None),
     ]

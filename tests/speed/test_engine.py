@@ -19,7 +19,7 @@ from bench.job import pipeline, weights
 from bench.job.data_cache import DataCache
 from bench.job.pending import PendingWork
 from bench.job.resolve import resolve
-from bench.results.seeds import pool
+from bench.results.statistics.seeds import pool
 from bench.results.store import Store
 from bench.sweep import run as sweep
 from bench.sweep.dry_run import dry_run_lines

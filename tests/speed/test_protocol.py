@@ -15,7 +15,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from baselines.d3dp import D3DP
 from bench.protocol.aggregation import aggregate_errors
 from bench.protocol.metrics import p_mpjpe
-from bench.results.bootstrap import interval
+from bench.results.statistics.bootstrap import interval
 from models.diffusion.denoiser import DenoiserConfig
 from models.lifter import Batch, Sampling
 from tests.speed.reference.pairs import windows

@@ -6,9 +6,6 @@ accepts: the CDF files of the data set's site, their conversion to MAT files, or
 
 from __future__ import annotations
 
-import io
-import pickle
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,8 +24,7 @@ from bench.data.human36m.files import (
 )
 from bench.data.human36m.keypoints import METADATA, joint_order
 from bench.data.human36m.takes import ACTIONS, LEFT_OUT, usual_name, with_usual_names
-from bench.results.files import atomic
-from models.checkpoints.restricted_unpickler import one_line
+from bench.data.prepared import archive, read_download, write_new
 from models.errors import InputError
 
 TAKES = 2  # of each action by each subject
@@ -70,8 +66,7 @@ def prepare(
     for path in detections:
         keypoints = _checked_detections(path, out / FILE_3D, poses, exact)
         files[out / path.name] = {"positions_2d": keypoints, "metadata": METADATA}
-    contents = {path: _archive(values) for path, values in files.items()}
-    return _written(contents, force), tuple(notes)
+    return write_new({path: archive(values) for path, values in files.items()}, force), tuple(notes)
 
 
 def _read_all(source: Path) -> tuple[Subjects, list[str]]:
@@ -123,13 +118,7 @@ def _missing(subject: str, takes: list[str]) -> Iterator[str]:
 
 def _metres(path: Path, read: Callable[[Path], Any]) -> np.ndarray:
     """Poses of a file, ``[frames, 32, 3]`` float32 metres."""
-    try:
-        millimetres = read(path)
-    except ImportError as error:
-        package = str(error.name).split(".")[0]
-        raise InputError(f"reading these files needs {package}: run `pip install {package}`") from error
-    except Exception as error:  # three foreign libraries, each with errors of its own
-        raise InputError(f"{path} cannot be read ({one_line(error)}): download it again") from error
+    millimetres = read_download(path, read)
     if millimetres.ndim != 3 or millimetres.shape[1:] != (32, 3) or not len(millimetres):
         raise InputError(f"{path}: poses are {list(millimetres.shape)}, not 32 joints in 3D: download it again")
     if not np.isfinite(millimetres).all():
@@ -210,34 +199,3 @@ def _checked_detections(path: Path, file_3d: Path, poses: Subjects, exact: Subje
                     )
             actions[action] = [np.array(view, dtype=np.float32) for view in stored]
     return keypoints
-
-
-def _archive(values: dict[str, Any]) -> bytes:
-    """An ``.npz`` of 0-d object arrays, the same bytes for the same values.
-
-    The pickles name NumPy's modules as NumPy 1 did, which NumPy 2 understands too.
-    """
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for key, value in values.items():
-            member = zipfile.ZipInfo(f"{key}.npy")
-            member.compress_type = zipfile.ZIP_DEFLATED
-            box = np.empty((), dtype=object)
-            box[()] = value
-            with archive.open(member, "w", force_zip64=True) as stream:
-                np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(box))
-                stream.write(pickle.dumps(box, protocol=3).replace(b"cnumpy._core.", b"cnumpy.core."))
-    return packed.getvalue()
-
-
-def _written(contents: dict[Path, bytes], force: bool) -> dict[Path, bool]:
-    """Write what is not there yet; whether each file was new."""
-    new = {path: not path.exists() or path.read_bytes() != content for path, content in contents.items()}
-    for path, is_new in new.items():
-        if is_new and path.exists() and not force:
-            raise InputError(f"{path} exists with other content: use --force to replace it, or another --out")
-    for path, is_new in new.items():
-        if is_new:
-            with atomic(path) as file:
-                file.write(contents[path])
-    return new

@@ -20,6 +20,7 @@ from bench.data.human36m.files import (
 )
 from bench.data.human36m.keypoints import CONVERTED, Order, joint_order
 from bench.data.human36m.takes import LEFT_OUT, Actions, notes_on_names, with_usual_names, without_takes
+from bench.data.left_out import note_on
 from bench.data.packing import Recording, pack
 from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
@@ -45,13 +46,13 @@ class Human36M(Reader):
     test_subjects = ("S9", "S11")
     complete = (1_559_752, 543_344)
 
-    def read(self, root: Path, detections: str, *, skip_takes: str = "") -> Dataset:
+    def read(self, root: Path, detections: str, *, leave_out: tuple[str, ...] = ()) -> Dataset:
         """Read both files, check them against each other, and bring every take into its four cameras.
 
         Args:
             root: folder with the two files.
             detections: one of ``detections``, or the NAME of any ``data_2d_h36m_NAME.npz`` in the folder.
-            skip_takes: takes that are left out, "S9/Greeting, S9/Waiting 1".
+            leave_out: takes that are not looked at, "S9/Greeting", in any of their spellings.
 
         Returns:
             Training and test subjects, as far as the files have them. A third column of the 2D poses is the
@@ -59,13 +60,13 @@ class Human36M(Reader):
 
         Raises:
             InputError: a file is missing, damaged or foreign; the files do not fit each other; a shape is
-                wrong, 2D is shorter than 3D, a coordinate is not finite, or a take to skip is not there.
+                wrong, 2D is shorter than 3D, a coordinate is not finite, or a take to leave out is not there.
         """
         file_3d, file_2d = root / FILE_3D, _detections_path(root, detections)
         poses, keypoints, notes = _read_both(file_3d, file_2d)
-        poses, skipped = without_takes(poses, skip_takes, str(file_3d))
-        if skipped:
-            notes.append(f"Takes left out by skip_takes: {', '.join(skipped)}")
+        if leave_out:
+            poses, left_out = without_takes(poses, leave_out, str(file_3d))
+            notes.append(note_on(left_out))
         order = joint_order(file_2d)
         if order == "coco":
             notes.append(CONVERTED)

@@ -6,6 +6,7 @@ import re
 from collections import abc
 from typing import Any
 
+from bench.data.left_out import check_left_out
 from bench.data.stored import named
 from models.errors import InputError
 
@@ -72,30 +73,19 @@ def notes_on_names(before: abc.Mapping[str, Actions], after: abc.Mapping[str, Ac
     return notes
 
 
-def without_takes(subjects: dict[str, Actions], left_out: str, place: str) -> tuple[dict[str, Actions], list[str]]:
-    """Leave takes out.
-
-    Args:
-        subjects: as read.
-        left_out: "S9/Greeting, S9/Waiting 1", with slashes or blanks; "" for none.
-        place: the file, for the sentence.
-
-    Returns:
-        The others, and their names as they were understood.
+def without_takes(
+    subjects: dict[str, Actions], leave_out: abc.Sequence[str], place: str
+) -> tuple[dict[str, Actions], list[str]]:
+    """Subjects without takes ("S9/TakingPhoto-1"), and their usual names; ``place``: the file, for sentences.
 
     Raises:
         InputError: there is no such take.
     """
-    kept = {subject: dict(actions) for subject, actions in subjects.items()}
-    names = []
-    for part in filter(None, (piece.strip() for piece in left_out.split(","))):
-        subject, _, take = part.replace("/", " ", 1).partition(" ")
-        take = usual_name(take.strip())
-        if kept.get(subject, {}).pop(take, None) is None:
-            there = ", ".join(subjects.get(subject, ())) or f"no {subject} but {', '.join(subjects)}"
-            raise InputError(
-                f"data.options.skip_takes: {part!r:.80} is no take of {place}, which has {there:.300}: write "
-                "S9/Greeting, or several with commas"
-            )
-        names.append(f"{subject}/{take}")
-    return {subject: actions for subject, actions in kept.items() if actions}, names
+    pairs = [(subject, usual_name(take)) for subject, _, take in (name.partition("/") for name in leave_out)]
+    names = [f"{subject}/{take}" for subject, take in pairs]
+    check_left_out(names, {f"{who}/{take}" for who, actions in subjects.items() for take in actions}, place)
+    kept = {
+        who: {take: stored for take, stored in actions.items() if (who, take) not in pairs}
+        for who, actions in subjects.items()
+    }
+    return {who: actions for who, actions in kept.items() if actions}, names

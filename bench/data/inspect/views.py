@@ -229,7 +229,7 @@ def _shifts(views: abc.Sequence[View]) -> Finding:
     takes = list(dict.fromkeys(view.sequence.take for view in far))
     return Finding(
         f"{text}; {SHIFTED:.1%} or more in takes {named(takes)}: their 3D or their 2D poses lie beside the truth; "
-        "human36m leaves them out with its option skip_takes",
+        "data.leave_out leaves them out",
         doubtful=True,
     )
 

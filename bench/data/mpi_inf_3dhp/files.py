@@ -100,7 +100,7 @@ def read_train_views(path: Path) -> list[View]:
     Raises:
         InputError: the file is missing, damaged or holds something else.
     """
-    views = _each(path, TRAIN, _train_views)
+    views = _each(path, TRAIN, views_in_training)
     if not views:
         raise InputError(f"{path} has no sequence in any camera: get the file again")
     return views
@@ -118,7 +118,7 @@ def read_test_views(path: Path, annotations: Path | None) -> list[View]:
     """
 
     def read(path: Path, name: str, stored: Any) -> list[View]:
-        return [_test_view(path, name, stored, annotations)]
+        return [view_in_test(path, name, stored, annotations)]
 
     views = _each(path, TEST, read)
     if not views:
@@ -134,8 +134,8 @@ def _each(path: Path, known: dict[str, Any], read: Callable[[Path, str, Any], li
     return [view for views in read_each(reads, "sequences").values() for view in views]
 
 
-def _train_views(path: Path, name: str, stored: Any) -> list[View]:
-    """A training sequence in its cameras."""
+def views_in_training(path: Path, name: str, stored: Any) -> list[View]:
+    """A training sequence in its cameras; ``path``: the file, for sentences. Raises as ``read_train_views``."""
     place = f"{path}, {name}"
     cameras, fps = _cameras_and_fps(stored, place)
     subject, action = name.split(" ")
@@ -147,8 +147,8 @@ def _train_views(path: Path, name: str, stored: Any) -> list[View]:
     return views
 
 
-def _test_view(path: Path, name: str, stored: Any, annotations: Path | None) -> View:
-    """A test sequence in its camera."""
+def view_in_test(path: Path, name: str, stored: Any, annotations: Path | None = None) -> View:
+    """A test sequence in its camera. Arguments and errors as of ``read_test_views``."""
     place = f"{path}, {name}"
     pixels, millimetres = _poses(stored, place)
     valid = check_per_frame(stored.get("valid"), f"{place}: valid", len(pixels), (0, 1)).astype(bool)

@@ -106,6 +106,17 @@ def count_runs(database: Path, tags: Mapping[str, str]) -> int:
         return int(connection.execute(wanted, [text for tag in tags.items() for text in tag]).fetchone()[0])
 
 
+def active_runs(database: Path) -> set[str]:
+    """Ids of all runs that are not deleted.
+
+    Raises:
+        sqlite3.Error: the database cannot be read.
+    """
+    with contextlib.closing(sqlite3.connect(database, timeout=LOCKED_SECONDS)) as connection:
+        wanted = "SELECT run_uuid FROM runs WHERE lifecycle_stage = 'active'"
+        return {run for (run,) in connection.execute(wanted)}
+
+
 def _location(connection: sqlite3.Connection) -> str | None:
     """Where the experiment's artifacts lie; None where there is no experiment."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():

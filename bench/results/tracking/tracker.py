@@ -29,6 +29,7 @@ from bench.results.tracking.addresses import folder_of, is_database
 from bench.results.tracking.connection import say, warn_of_network
 from bench.results.tracking.mlflow_files import (
     EXPERIMENT_NAME,
+    active_runs,
     count_runs,
     follow_store,
     make_database,
@@ -132,6 +133,32 @@ class Tracker:
             Whether all of them are now as the record says.
         """
         return self.service.patiently(lambda: self._give_back(record, files))
+
+    def remove(self, tag: str, name: str) -> None:
+        """Delete the runs whose tag says so, and what the store's own MLflow keeps beside them.
+
+        Args:
+            tag: "bench.id" or "bench.training_id", which the evaluations of a training have too.
+            name: of the evaluation or the training.
+
+        Raises:
+            InputError: the store cannot be reached or written.
+        """
+        self.service.patiently(lambda: self._remove(_filter({tag: name})))
+
+    def unused_artifacts(self) -> list[Path]:
+        """Folders that the store's own MLflow keeps for runs that it does not have, or that were deleted."""
+        if not self._own or not self._artifacts.is_dir():
+            return []
+        folders = sorted(self._artifacts.iterdir())  # read first: a run is older than its folder
+        used = active_runs(self._folder / "mlflow.db")
+        return [folder for folder in folders if folder.name.lstrip(".") not in used]
+
+    def _remove(self, wanted: str) -> None:
+        for run in self._search(wanted):
+            self._delete(run)
+            if self._own:
+                shutil.rmtree(self._artifacts / run.info.run_id, ignore_errors=True)
 
     def _open(self) -> bool:
         import mlflow

@@ -9,21 +9,24 @@ from bench.results.record import Conditions
 def test_defaults_are_those_of_an_experiment_and_depart_from_nothing():
     usual = Experiment().described()
     for choice in CHOICES:
-        section, key = choice.key.split(".")
-        assert usual[section].get(key) == choice.default
+        assert choice.value(usual) == choice.default
         assert choice.value({}) == choice.default
         assert not choice.departs(usual)
 
 
 def test_words_and_departures():
     evaluation = {"flip": False, "tail": "overlap", "call": 8, "actions": "empty"}
-    asked = parse({"training": {"selection": "test", "recipe": "published"}, "evaluation": evaluation}).described()
+    training = {"selection": "test", "recipe": "published", "labels": "permuted"}
+    asked = parse({"training": training, "evaluation": evaluation}).described()
     assert all(choice.departs(asked) for choice in CHOICES)
     assert conditions_of(asked) == {
         "flip": False,
         "tail": "overlap of the last two windows counted twice",
         "best_over": "calls of 8 windows",
-        "choices": {"Training recipe": "published"},
+        "choices": {
+            "Action labels in training": "permuted among the training takes",
+            "Training recipe": "published",
+        },
     }
     assert conditions_of({})["tail"] == "each frame once"
     assert conditions_of({})["choices"] == {}

@@ -99,7 +99,7 @@ def test_identities_separate_training_from_evaluation(toy_suite):
     for changes in (
         {"training": {"selection": "test"}},
         {"training": {"seed": 1}}, {"training": {"epochs": 2}}, {"method": {"options": {"noise": 0.5}}},
-        {"data": {"detections": "gt"}},
+        {"data": {"detections": "gt"}}, {"training": {"labels": "permuted"}},
     ):  # fmt: skip
         assert job(**changes).training_id != plain.training_id
     assert job(method={"options": {"frames": 9}}).id == plain.id, "a default spelled out is the same experiment"
@@ -116,6 +116,7 @@ def test_a_new_version_of_a_method_is_a_new_training(toy_suite, monkeypatch):
     ("changes", "message"),
     [
         ({"evaluation": {"detections": "gt"}}, "trained on 'cpn': set data.detections .*allow_other_detections"),
+        ({"training": {"labels": "none"}}, "no label but the empty one: set evaluation.actions to 'empty'"),
         ({"method": {"name": "tyo"}}, "unknown method 'tyo': did you mean 'toy'"),
         (
             {"method": {"options": {"frame": 3}}},

@@ -10,7 +10,7 @@ from bench.job.resolve import resolve
 from bench.results.store import Store
 from bench.sweep.run import run
 from bench.training import trainer
-from tests.bench.toy import Second
+from tests.bench.toy import Second, Toy
 from tests.bench.training.test_trainer import Killed, kill_after
 
 
@@ -101,3 +101,22 @@ def test_a_training_killed_in_either_stage_ends_with_the_same_weights(tmp_path, 
     assert (killed.training(wanted.training.first.id) / "training.json").exists() == (steps >= 24)
     resumed = trained_weights(wanted, killed)
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+@pytest.mark.parametrize("labels", ["given", "permuted", "none"])
+def test_a_training_sees_the_labels_that_it_asks_for(tmp_path, monkeypatch, labels):
+    seen, real = [], Toy.training_loss
+    monkeypatch.setattr(Toy, "training_loss", lambda self, batch: seen.extend(batch.actions) or real(self, batch))
+    evaluation = {"actions": "empty"} if labels == "none" else {}
+    wanted = job(method={"name": "toy"}, training={"labels": labels, "epochs": 1}, evaluation=evaluation)
+    trained_weights(wanted, Store(tmp_path))
+    true = {one.action_class for one in wanted.train.train}
+    assert set(seen) == ({""} if labels == "none" else true)
+    assert (
+        wanted.variant
+        == {
+            "given": "",
+            "permuted": "labels permuted in training",
+            "none": "trained without labels, action label empty",
+        }[labels]
+    )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bench.data.windows import Windows
-from bench.protocol.counterfactual import substitutes
+from bench.protocol.counterfactual import relabelled, substitutes
 from bench.protocol.evaluate import EvalSetting, evaluate
 from models.errors import InputError
 from models.lifter import Sampling
@@ -43,3 +43,15 @@ def test_labels_reach_only_methods_that_say_they_read_them(monkeypatch, reads, s
     windows = Windows(data.test, data.skeleton, 9, mode="eval")
     evaluate(Toy(ToyConfig()), windows, np.arange(len(windows)), Sampling(), [EvalSetting()], "cpu")
     assert met == seen
+
+
+def test_labels_permuted_among_takes_are_the_same_labels_on_other_takes():
+    data = sorted(dataset("toy", None, "gt").train, key=lambda one: one.key)
+    shuffled = relabelled(data, "permuted", seed=1)
+    pairs = {(before.take, after.action_class) for before, after in zip(data, shuffled, strict=True)}
+    assert len(pairs) == len({one.take for one in data}), "all cameras of a take have one label"
+    assert sorted(label for _, label in pairs) == sorted(take.split("/")[1].split(" ")[0] for take, _ in pairs)
+    assert any(before.action_class != after.action_class for before, after in zip(data, shuffled, strict=True))
+    assert [one.action for one in shuffled] == [one.action for one in relabelled(data, "permuted", seed=1)]
+    assert {one.action_class for one in relabelled(data, "none", seed=1)} == {""}
+    assert relabelled(data, "given", seed=1) == tuple(data)

@@ -7,7 +7,7 @@ from bench.protocol.metrics import all_metrics
 from bench.results.cost import Cost, DeviceState, Latency, Setup
 from bench.results.metrics import MetricInfo
 from bench.results.record import Record
-from bench.results.seeds import pool
+from bench.results.statistics.seeds import pool
 from tests.reports.made_up import ACTIONS, record, values
 
 TAKES = 2 * len(ACTIONS)

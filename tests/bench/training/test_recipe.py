@@ -13,7 +13,7 @@ RECIPE = Recipe(epochs=20, batch_frames=90, learning_rate=0.01, decay=0.9, weigh
 def test_what_is_left_open_comes_from_the_recipe():
     filled = fill_in(TrainingSpec(learning_rate=0.5, seed=3), RECIPE)
     assert asdict(filled) == asdict(RECIPE) | {
-        "learning_rate": 0.5, "flip": True, "precision": "fp32", "seed": 3, "holdout": 10
+        "learning_rate": 0.5, "flip": True, "precision": "fp32", "seed": 3, "holdout": 10, "labels": "given",
     }  # fmt: skip
 
 

@@ -33,3 +33,23 @@ def test_the_lowest_error_is_selected(validation):
     assert updates == [True, True, False], "of equal errors, the first one counts"
     assert selector.selected_epoch(3.0) == 2.0
     assert [epoch for epoch, _ in selector.errors] == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("reads", "labels", "seen"), [(True, "given", True), (True, "empty", False), (False, "given", False)]
+)
+def test_a_method_is_validated_as_it_is_tested(validation, monkeypatch, reads, labels, seen):
+    given = []
+    real = Toy.predict
+
+    def predict(self, batch, sampling):
+        given.append(batch)
+        return real(self, batch, sampling)
+
+    monkeypatch.setattr(Toy, "predict", predict)
+    monkeypatch.setattr(Toy, "uses_action", reads)
+    CheckpointSelector("validation", validation, Path("."), labels=labels).update(Toy(ToyConfig()), 1.0, CPU)
+    assert given
+    for batch in given:
+        assert batch.pose_3d is batch.trajectory is batch.camera is None
+        assert any(batch.actions) == seen

@@ -1,3 +1,5 @@
+import io
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +10,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from bench.data.splits import split_validation
 from bench.data.windows import Windows
+from bench.results.documents import read_sealed
 from bench.training import trainer
 from bench.training.checkpoints import load_trained
 from bench.training.selection import CheckpointSelector
@@ -72,6 +75,85 @@ def test_a_killed_training_ends_with_the_same_numbers(tmp_path, monkeypatch, ste
     assert all(torch.equal(whole[key], killed[key]) for key in whole)
 
 
+def signal_in_step(monkeypatch, steps, *numbers):
+    """Let signals arrive in the middle of the step that follows these."""
+    begun, real = [], Toy.training_loss
+
+    def training_loss(self, batch):
+        begun.append(batch)
+        if len(begun) == steps + 1:
+            for number in numbers:
+                signal.raise_signal(number)
+        return real(self, batch)
+
+    monkeypatch.setattr(Toy, "training_loss", training_loss)
+    return begun
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR2])
+def test_a_signal_waits_until_the_step_is_saved(tmp_path, monkeypatch, number):
+    """One that somebody listens to, as clusters' own signals are, and those that end programs."""
+
+    def end(*signal_and_frame):
+        raise Killed
+
+    run(tmp_path / "whole")
+    before = signal.signal(number, end)
+    try:
+        with monkeypatch.context() as patch:
+            signal_in_step(patch, 5, number)
+            with pytest.raises(Killed):
+                run(tmp_path / "ended")
+        assert signal.getsignal(number) is end
+    finally:
+        signal.signal(number, before)
+    state = torch.load(io.BytesIO(read_sealed(tmp_path / "ended" / "state.pt")), weights_only=True)
+    assert state["progress"]["step"] == 6
+    run(tmp_path / "ended")
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "ended")]
+    assert weights[0] == weights[1]
+
+
+def test_a_signal_that_its_listener_survives_only_saves(tmp_path, monkeypatch):
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    try:
+        signal_in_step(monkeypatch, 5, signal.SIGTERM, signal.SIGTERM)
+        assert run(tmp_path).epochs == 3
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [signal.SIGTERM], "the second one changed nothing"
+
+
+def test_ctrl_c_twice_does_not_wait(tmp_path, monkeypatch):
+    signal_in_step(monkeypatch, 5, signal.SIGINT, signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path)
+    assert not (tmp_path / "state.pt").exists()
+
+
+def test_what_is_slow_to_save_or_large_is_saved_less_often(tmp_path, monkeypatch):
+    """On a clock on which a step takes a second; saving is to cost 1 % of the time, and 2 MB/s."""
+    now, saved = [0.0], []
+    cost = {"seconds": 0.0, "bytes": 0}
+
+    def save_state(folder, state):
+        now[0] += cost["seconds"]
+        saved.append(state["progress"]["step"])
+        return cost["bytes"]
+
+    monkeypatch.setattr(trainer.checkpoints, "save_state", save_state)
+    monkeypatch.setattr(trainer.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(Toy, "on_progress", lambda self, done: now.__setitem__(0, now[0] + 1.0))
+    gaps = {}
+    for seconds, size in [(0.0, 0), (2.0, 0), (0.1, 400_000_000)]:
+        saved.clear()
+        cost.update(seconds=seconds, bytes=size)
+        run(tmp_path / f"{seconds}-{size}", replace(RECIPE, epochs=40))
+        gaps[seconds, size] = set(np.diff(saved).tolist())
+    assert gaps == {(0.0, 0): {20}, (2.0, 0): {200}, (0.1, 400_000_000): {200}}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -110,10 +192,17 @@ def test_selection_takes_the_epoch_with_the_lowest_validation_error(tmp_path):
     assert (last.selected_epoch, last.validation_mpjpe) == (3, ())
 
 
-def test_divergence_is_one_sentence(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("selection", "told"),
+    [
+        ("last", r"training of toy: the loss of epoch 1 is nan; lower"),
+        ("validation", r"Toy: the prediction for .* not finite; .* train again with a smaller learning rate"),
+    ],
+)
+def test_divergence_is_one_sentence(tmp_path, monkeypatch, selection, told):
     monkeypatch.setattr(Toy, "training_loss", lambda self, batch: self.lift.weight.sum() * float("nan"))
-    with pytest.raises(InputError, match=r"training of toy: the loss of epoch 1 is nan; lower"):
-        run(tmp_path)
+    with pytest.raises(InputError, match=told):
+        run(tmp_path, selection=selection)
     assert not (tmp_path / "training.json").exists()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.results.run_set import Claim
-from bench.results.statistics import ONE_TRAINING
+from bench.results.statistics.intervals import ONE_TRAINING
 from reports.rules.claims import error_rate, holm, in_words, judge
 from tests.reports import made_up
 

@@ -3,7 +3,7 @@
 from bench.results.run_set import RunSet
 from reports.build import build
 from reports.rules.claims import judge
-from reports.tables.claims import claims_table
+from reports.tables.evidence.claims import claims_table
 from tests.reports.rules.test_claims import claim_of, runs
 
 

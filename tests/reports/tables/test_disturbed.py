@@ -4,7 +4,7 @@ import pytest
 
 from bench.config.registry import LAYOUTS
 from reports.page.content import table_content
-from reports.tables.cost import cost
+from reports.tables.cost.cost import cost
 from reports.writers.html import to_html
 from reports.writers.latex import to_latex
 from reports.writers.markdown import to_markdown

@@ -5,14 +5,14 @@ import pytest
 from bench.config.registry import LAYOUTS
 from bench.results.cost import DeviceState, Setup
 from reports.rules.comparability import sections, sources
-from reports.tables.breakdown import actions
+from reports.tables.accuracy.breakdown import actions
+from reports.tables.accuracy.main import measured_methods as main
+from reports.tables.accuracy.published_numbers import SECTIONS
+from reports.tables.accuracy.sampling import sampling
+from reports.tables.accuracy.variants import prompts, variants
 from reports.tables.cells import NOT_KEPT, rank, significant, value_cell
-from reports.tables.cost import cost
-from reports.tables.main import measured_methods as main
-from reports.tables.published_numbers import SECTIONS
-from reports.tables.runs import runs
-from reports.tables.sampling import sampling
-from reports.tables.variants import prompts, variants
+from reports.tables.cost.cost import cost
+from reports.tables.runs.runs import runs
 from reports.writers.table import Cell
 from tests.reports.made_up import methods_records, prompt_records, record, sampling_records, several, value, values
 

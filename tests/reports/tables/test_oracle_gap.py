@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.tables.oracle_gap import oracle_gap
+from reports.tables.accuracy.oracle_gap import oracle_gap
 from reports.writers.markdown import to_markdown
 from tests.reports.tables.test_protocol_audit import evaluated
 

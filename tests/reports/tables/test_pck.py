@@ -5,7 +5,7 @@ import pytest
 from bench.config.registry import LAYOUTS
 from bench.results.record import Take
 from reports.build import build
-from reports.tables.main import measured_pck
+from reports.tables.accuracy.main import measured_pck
 from reports.writers.latex import to_latex
 from reports.writers.markdown import to_markdown
 from tests.reports.made_up import record, runset, value

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.tables.protocol_audit import AUDITED, protocol_audit
+from reports.tables.evidence.protocol_audit import AUDITED, protocol_audit
 from reports.writers.markdown import to_markdown
 from tests.reports.made_up import ACTIONS, record, values
 
@@ -88,3 +88,11 @@ def test_what_cannot_be_told_from_nothing_is_in_parentheses():
     table = protocol_audit([evaluated("tcn", 62), evaluated("tcn", 62, evaluation={"tail": "overlap"})], "Audit")
     (same,) = cells(table, "Overlap")
     assert same.text == "(+0.00)"
+
+
+def test_what_the_label_is_worth_is_told_by_a_training_without_it():
+    without = {"training": {"labels": "none"}, "evaluation": {"actions": "empty"}}
+    runs = [evaluated("finepose", 50), evaluated("finepose", 47, evaluation={"actions": "empty"})]
+    assert cells(protocol_audit(runs, "Audit"), "Action label")[0].reason, "an empty label was never trained with"
+    (worth,) = cells(protocol_audit([*runs, evaluated("finepose", 53, **without)], "Audit"), "Action label")
+    assert worth.number == pytest.approx(-3)

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from reports.tables.main import main, measured_methods, measured_pck, pck
-from reports.tables.published_numbers import (
+from reports.tables.accuracy.main import main, measured_methods, measured_pck, pck
+from reports.tables.accuracy.published_numbers import (
     NOT_TAKEN,
     SECTIONS,
     UNKNOWN,
@@ -18,7 +18,7 @@ from reports.tables.published_numbers import (
     reported_blocks,
     sources_of_reported,
 )
-from reports.tables.variants import prompts
+from reports.tables.accuracy.variants import prompts
 from reports.writers.csv import to_csv
 from reports.writers.latex import to_latex
 from reports.writers.markdown import to_markdown

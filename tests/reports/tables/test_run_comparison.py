@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from bench.results.seeds import pool
+from bench.results.statistics.seeds import pool
 from models.errors import InputError
 from reports.rules.pairing import match, obstacles
-from reports.tables.run_comparison import changes, largest_p
+from reports.tables.runs.run_comparison import changes, largest_p
 from reports.writers.csv import to_csv
 from reports.writers.markdown import to_markdown
 from tests.reports.made_up import record

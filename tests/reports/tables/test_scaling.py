@@ -8,7 +8,7 @@ from reports.figures.accuracy_cost import latency_accuracy
 from reports.figures.scaling import growth
 from reports.page.content import plots
 from reports.rules.scaling import fit_power_law, series_of
-from reports.tables.scaling import scaling
+from reports.tables.cost.scaling import scaling
 from tests.reports.made_up import latency, methods_records, record
 
 

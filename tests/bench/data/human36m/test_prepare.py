@@ -203,7 +203,7 @@ def test_interruption_leaves_nothing_half_made(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(cdflib, "CDF", interrupted)
     result = CliRunner().invoke(
-        app, ["data", "prepare", str(download(tmp_path, "cdf")), "--out", str(tmp_path / "out")]
+        app, ["data", "prepare", "human36m", str(download(tmp_path, "cdf")), "--out", str(tmp_path / "out")]
     )
     assert result.exit_code == 130
     assert not (tmp_path / "out").exists()
@@ -299,10 +299,10 @@ def test_names_of_detections(detections: Detections) -> None:
 
 def test_prepare_at_the_command_line(tmp_path: Path) -> None:
     source, out = download(tmp_path, "mat"), tmp_path / "out"
-    result = CliRunner().invoke(app, ["data", "prepare", str(source), "--out", str(out)])
+    result = CliRunner().invoke(app, ["data", "prepare", "human36m", str(source), "--out", str(out)])
     assert result.exit_code == 0, result.output
     assert f"wrote {out / 'data_3d_h36m.npz'}" in result.output
     assert "note: there is no file of S5" in result.stderr
-    nothing = CliRunner().invoke(app, ["data", "prepare", str(tmp_path / "none"), "--out", str(out)])
+    nothing = CliRunner().invoke(app, ["data", "prepare", "human36m", str(tmp_path / "none"), "--out", str(out)])
     assert nothing.exit_code == 2
     assert "name the folder of the unpacked download" in nothing.stderr

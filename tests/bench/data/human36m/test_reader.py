@@ -315,13 +315,17 @@ def test_names_and_metadata_are_understood(folder: Folder) -> None:
         np.testing.assert_array_equal(converted.test[0].pose_2d[:, ours], right.test[0].pose_2d[:, theirs])
 
 
-def test_takes_can_be_left_out(folder: Folder) -> None:
-    folder.read()
-    found = load("human36m", folder.root, "cpn", {"skip_takes": "S9/Walking"})
+def test_takes_can_be_left_out_before_anything_of_them_is_looked_at(folder: Folder) -> None:
+    folder.poses["S9"]["Walking"][3, 2] = np.nan
+    with pytest.raises(InputError, match="S9/Walking: NaN"):
+        folder.read()
+    found = load("human36m", folder.root, "cpn", {"leave_out": "S9/walking"})
     assert {sequence.take for sequence in found.test} == {"S9/Eating 1", "S11/Directions 1"}
-    assert "Takes left out by skip_takes: S9/Walking" in found.notes
+    assert "Takes left out: S9/Walking" in found.notes
     with pytest.raises(InputError, match="has no take of S9, S11"):
-        load("human36m", folder.root, "cpn", {"skip_takes": "S9/Walking, S9/Eating 1, S11/Directions 1"})
+        load("human36m", folder.root, "cpn", {"leave_out": ["S9/Walking", "S9/Eating 1", "S11/Directions 1"]})
+    with pytest.raises(InputError, match="'S9/Sitting' is no take of .*data_3d_h36m.npz, which has S9/Eating 1"):
+        load("human36m", folder.root, "cpn", {"leave_out": "S9/Sitting"})
 
 
 @needs_cmu

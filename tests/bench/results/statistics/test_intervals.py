@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bench.results.statistics import (
+from bench.results.statistics.intervals import (
     Sample,
     action_mean,
     action_minus_frame_mean,
@@ -17,7 +17,7 @@ from bench.results.statistics import (
     pooled_interval,
     pooled_mean,
 )
-from tests.bench.results.simulation import (
+from tests.bench.results.statistics.simulation import (
     BEGIN,
     PAGE,
     RATIOS,

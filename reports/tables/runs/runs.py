@@ -11,6 +11,7 @@ from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, headers, printed_metrics
 from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, row_names
+from reports.tables.accuracy.main import FIGURES, PICTURES
 from reports.tables.cells import (
     ABOUT_FRAMES,
     SHAPE,
@@ -23,7 +24,6 @@ from reports.tables.cells import (
     with_runs,
 )
 from reports.tables.layout import Layout
-from reports.tables.main import FIGURES, PICTURES
 from reports.writers.table import Block, Cell, Column, Table
 
 FIRST_METRIC = 8

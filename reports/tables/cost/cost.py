@@ -1,4 +1,4 @@
-"""The table of costs (parameters, operations, time, memory, energy), and the layout that brings it along."""
+"""The table of costs: parameters, operations, time, memory, energy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from reports.tables.cells import (
     with_runs,
 )
 from reports.tables.layout import Layout
-from reports.tables.variants import variants
 from reports.writers.table import Block, Cell, Column, Table
 
 TIMED = ("Time (ms)", "% peak", "Windows/s", "Host ms", "J/window")
@@ -157,5 +156,3 @@ def _stated(what: str, texts: Sequence[str]) -> list[str]:
 
 
 COSTS = Layout("cost", cost, "computational cost")
-LAYOUT = Layout("cost", variants, companions=(COSTS,))
-"""For what changes the cost and hardly the error: variants, and the table of their costs."""

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from bench.results.bootstrap import interval
-from bench.results.statistics import action_mean
-from tests.bench.results.simulation import takes
+from bench.results.statistics.bootstrap import interval
+from bench.results.statistics.intervals import action_mean
+from tests.bench.results.statistics.simulation import takes
 
 
 def test_the_same_seed_gives_the_same_interval_that_holds_the_mean() -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.results.record import MetricInfo, Record
-from bench.results.seeds import pool
-from bench.results.statistics import Difference, Mean
+from bench.results.statistics.intervals import Difference, Mean
+from bench.results.statistics.seeds import pool
 from models.errors import InputError
 from reports.rules.comparability import device, grouped, headline
 from reports.rules.conditions import paragraphs

@@ -23,6 +23,7 @@ from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, headers, printed_metrics
 from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, sampling_size, seeds_of
+from reports.tables.accuracy.published_numbers import beside_reported_prompts
 from reports.tables.cells import (
     DIFFERENCES,
     Entered,
@@ -34,8 +35,8 @@ from reports.tables.cells import (
     value_number,
     with_runs,
 )
+from reports.tables.cost.cost import COSTS
 from reports.tables.layout import Layout
-from reports.tables.published_numbers import beside_reported_prompts
 from reports.writers.table import Block, Cell, Column, Table
 
 COMPLETE = "complete"
@@ -139,3 +140,5 @@ def _difference(
 
 LAYOUT = Layout("variants", variants)
 PROMPTS = Layout("prompts", prompts)
+WITH_COSTS = Layout("cost", variants, companions=(COSTS,))
+"""For what changes the cost and hardly the error: variants, and the table of their costs."""

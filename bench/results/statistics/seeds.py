@@ -10,13 +10,13 @@ from dataclasses import replace
 import numpy as np
 
 from bench.results.record import Record, Value
-from bench.results.statistics import pooled_interval
+from bench.results.statistics.intervals import pooled_interval
 
 
 def pool(records: Iterable[Record]) -> list[Record]:
     """Runs that differ in their seeds only as one record, in order of first appearance.
 
-    Its values are averages over the runs, with the intervals of ``bench.results.statistics``; its cost and
+    Its values are averages over the runs, with the intervals of ``statistics.intervals``; its cost and
     environment are those of the first run. Runs that differ in the seed of their noise only are of one training.
     """
     groups: dict[str, dict[str, Record]] = {}

@@ -1,6 +1,6 @@
 import numpy as np
 
-from bench.results.pareto import dominates, pareto_front
+from bench.results.statistics.pareto import dominates, pareto_front
 
 
 def by_brute_force(points):

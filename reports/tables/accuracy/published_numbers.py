@@ -141,7 +141,7 @@ def sources_of_reported(data: Data) -> str:
         "Further": others(data),
     }
     stated = " ".join(f"{what}: {'; '.join(texts)}." for what, texts in parts.items() if texts)
-    return f"Reported numbers (reports/tables/published_numbers.toml). {stated}"
+    return f"Reported numbers (reports/tables/accuracy/published_numbers.toml). {stated}"
 
 
 def _groups(data: Data) -> list[dict[str, Any]]:

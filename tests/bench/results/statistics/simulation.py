@@ -6,14 +6,14 @@ import itertools
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from bench.results.statistics import Sample, against_best, paired_difference, pooled_interval
+from bench.results.statistics.intervals import Sample, against_best, paired_difference, pooled_interval
+from tests import ROOT
 
-PAGE = Path(__file__).parents[3] / "docs" / "protocols.md"
+PAGE = ROOT / "docs" / "protocols.md"
 BEGIN, END = "<!-- coverage: written by nox -s statistics -->", "<!-- coverage: end -->"
 
 TRUTH = 50.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.config.choices import CHOICES, Choice
 from bench.results.record import Record
-from bench.results.statistics import action_minus_frame_mean
+from bench.results.statistics.intervals import action_minus_frame_mean
 from reports.rules.comparability import grouped, headline, value_of
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
@@ -22,6 +22,7 @@ SINGLE_POSE = "single pose"
 GT, RELEASED = "data.detections", "method.options.behaviour"
 """Departures that are no choice of the protocol; those have their key as name."""
 
+LABELS, NO_LABEL = "evaluation.actions", "training.labels"
 TAIL, CALL, SELECTION = "evaluation.tail", "evaluation.call", "training.selection"
 
 Runs = Mapping[frozenset[str], Entry]
@@ -82,6 +83,10 @@ AUDITED = (
     AuditedChoice(
         "Root trajectory given (J-Agg)‡", "root fitted (J-Fit)",
         Reading(aggregation="J-Agg"), Reading(aggregation="J-Fit"), NO_HYPOTHESES,
+    ),
+    AuditedChoice(
+        "Action label given§", "trained and tested without it", Reading(), Reading(frozenset({LABELS, NO_LABEL})),
+        "the method does not read action labels",
     ),
     *(audited for choice in CHOICES for audited in _audited(choice)),
     AuditedChoice("Ground-truth 2D poses (GT)", "detected (DET)", Reading(frozenset({GT}))),

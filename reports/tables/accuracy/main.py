@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from bench.results.record import MetricInfo, ValueKind
-from bench.results.statistics import Mean
+from bench.results.statistics.intervals import Mean
 from reports.figures.convergence import convergence
 from reports.figures.error_cdf import error_distribution
 from reports.figures.per_action import errors_by_action
@@ -31,7 +31,9 @@ from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, SCORES, headers, printed_metrics
 from reports.rules.names import MEAN_OVER_ACTIONS, USES, aggregation_title, row_names
-from reports.tables.breakdown import ACTIONS, ACTIVITIES, SEQUENCES
+from reports.tables.accuracy.breakdown import ACTIONS, ACTIVITIES, SEQUENCES
+from reports.tables.accuracy.oracle_gap import LAYOUT as ORACLE_GAP
+from reports.tables.accuracy.published_numbers import Data, reported_blocks, sources_of_reported
 from reports.tables.cells import (
     ABOUT_FRAMES,
     SHAPE,
@@ -45,10 +47,8 @@ from reports.tables.cells import (
     with_brackets,
     with_runs,
 )
-from reports.tables.cost import COSTS
+from reports.tables.cost.cost import COSTS
 from reports.tables.layout import Layout
-from reports.tables.oracle_gap import LAYOUT as ORACLE_GAP
-from reports.tables.published_numbers import Data, reported_blocks, sources_of_reported
 from reports.writers.table import Block, Cell, Column, Table
 
 MEAN_OVER_FRAMES = (

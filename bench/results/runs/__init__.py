@@ -1,0 +1,1 @@
+"""Runs of a store as things: listed, shown, deleted, and carried from one store to another."""

@@ -1,0 +1,341 @@
+"""One file that carries runs from one store to another, or is published beside a paper.
+
+A zip file with ``manifest.json``, which names every other file with its size and checksum: records, the arrays
+beside them, on request the weights of their trainings, and a run set with which ``report`` makes tables of them.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO, ClassVar, TypeVar
+
+from tqdm import tqdm
+
+from bench.config.parsing import Frozen
+from bench.results.documents import UnreadableError, seal, unseal
+from bench.results.files import atomic, open_to_read
+from bench.results.record import SCHEMA_VERSION, Record
+from bench.results.run_set import RUNSET, RunSet
+from bench.results.runs.listing import MOST_NAMED
+from bench.results.store import TRAINED, WEIGHTS, Store
+from models.errors import InputError, shown
+
+MANIFEST = "manifest.json"
+
+ID = "[0-9a-f]{16}"
+NAME = re.compile(
+    rf"records/{ID}\.json|errors/{ID}\.npz|examples/{ID}-examples\.npz|trainings/{ID}/({TRAINED}|{WEIGHTS})|{RUNSET}"
+)
+"""Of the files in an archive: they have their places in a store, and no other ones."""
+
+MAKE_AGAIN = "nothing was exported; give the command that made the run again"
+
+CHUNK = 1 << 20
+"""Bytes that are read at once: weights may be larger than the memory."""
+
+
+Document = TypeVar("Document", bound=Frozen)
+
+
+class File(Frozen):
+    """Size and checksum of a file in an archive."""
+
+    bytes: int
+    sha256: str
+
+
+class Manifest(Frozen):
+    """What an archive holds, and where it comes from.
+
+    Attributes:
+        record_schema: of the records that this version writes; older ones may be among them.
+        commits: of the code that evaluated the runs.
+        machines: on which they were measured: device and platform.
+        created_at: ISO 8601.
+        files: name → what it must be.
+    """
+
+    SCHEMA: ClassVar[int] = 1
+
+    record_schema: int = SCHEMA_VERSION
+    commits: tuple[str, ...]
+    machines: tuple[str, ...]
+    created_at: str
+    files: dict[str, File]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did.
+
+    Attributes:
+        added: ids of runs that are new in the store.
+        known: of those that it had already.
+        kept: of those that it has with other content, which stays.
+    """
+
+    added: tuple[str, ...]
+    known: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def export(
+    records: Mapping[str, Record], store: Store, target: Path, runset: RunSet | None, weights: bool
+) -> Manifest:
+    """Write an archive of some runs; it appears whole or not at all.
+
+    Args:
+        records: by id.
+        store: which has their arrays and trainings.
+        target: of the archive; an older file of that name is replaced.
+        runset: what the importer's ``report`` makes tables of; None for none.
+        weights: whether to add the weights of the trainings.
+
+    Raises:
+        InputError: a file of a run is missing or damaged, or cannot be read.
+    """
+    with atomic(target) as file, zipfile.ZipFile(file, "w") as archive:
+        writer = _Writer(archive)
+        for name, record in tqdm(records.items(), desc="exporting", unit="run", disable=None):
+            for place, expected in (record.files or store.files.checksums(name)).items():
+                if writer.add_file(place, store.root / place) != expected:
+                    raise InputError(f"{store.root / place}: its content does not have its checksum; {MAKE_AGAIN}")
+            portable = record.model_copy(update={"mlflow_run_id": None})
+            writer.add_text(f"records/{name}.json", seal(portable))
+        for training in sorted({record.training_id for record in records.values() if weights and record.trained}):
+            for part in (TRAINED, WEIGHTS):
+                writer.add_file(f"trainings/{training}/{part}", store.training(training) / part)
+        if runset is not None:
+            writer.add_text(RUNSET, seal(runset))
+        manifest = Manifest(
+            commits=_each_once(record.git_commit for record in records.values()),
+            machines=_each_once(
+                f"{record.environment.device}, {record.environment.platform}" for record in records.values()
+            ),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            files=writer.files,
+        )
+        _Writer(archive).add_text(MANIFEST, seal(manifest))
+    return manifest
+
+
+def _each_once(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
+
+
+class _Writer:
+    """Adds files to an archive and keeps their checksums."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self.files: dict[str, File] = {}
+
+    def add_text(self, name: str, text: str) -> None:
+        """Add a file with this content."""
+        content = text.encode()
+        self._archive.writestr(_entry(name), content, zipfile.ZIP_DEFLATED)
+        self.files[name] = File(bytes=len(content), sha256=sha256(content).hexdigest())
+
+    def add_file(self, name: str, path: Path) -> str:
+        """Add a file of a store and return its checksum.
+
+        Raises:
+            InputError: it is missing or cannot be read.
+        """
+        found, size = sha256(), 0
+        try:
+            with open_to_read(path) as source, self._archive.open(_entry(name), "w", force_zip64=True) as target:
+                while chunk := source.read(CHUNK):
+                    found.update(chunk)
+                    size += len(chunk)
+                    target.write(chunk)
+        except FileNotFoundError:
+            raise InputError(f"{path}: is missing; {MAKE_AGAIN}, or leave out --weights if it is one") from None
+        self.files[name] = File(bytes=size, sha256=found.hexdigest())
+        return found.hexdigest()
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """Without a time, so that the same runs give the same bytes."""
+    return zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+
+
+def restricted(runset: RunSet, ids: Iterable[str]) -> RunSet | None:
+    """A run set with some of its runs only, and without the place of its store; None where it names none of them.
+
+    Tables without any of them, and claims that need others, are left out.
+    """
+    kept = set(ids)
+    tables = {}
+    for name, table in runset.tables.items():
+        inside = tuple(found for found in table.ids if found in kept or found in runset.missing)
+        claims = tuple(claim for claim in table.claims if kept.issuperset(claim.better + claim.other))
+        if kept.intersection(inside):
+            tables[name] = table.model_copy(update={"ids": inside, "claims": claims})
+    return runset.model_copy(update={"tables": tables, "store": ""}) if tables else None
+
+
+class Archive:
+    """An archive whose content is what its manifest says.
+
+    Attributes:
+        manifest: of it.
+        records: by id, in the order of their ids.
+        runset: of it, or None.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
+        """Read and check everything.
+
+        Raises:
+            InputError: it is no archive of runs, or is damaged.
+        """
+        self._archive, self._path = archive, path
+        if MANIFEST not in archive.namelist():
+            raise InputError(
+                f"{path}: has no {MANIFEST}: it is no archive of runs, or only a part of one; get it again"
+            )
+        self.manifest = self._document(MANIFEST, Manifest)
+        self._check()
+        names = [name for name in self.manifest.files if name.startswith("records/")]
+        self.records = {name[8:-5]: self._document(name, Record) for name in sorted(names)}
+        self.runset = self._document(RUNSET, RunSet) if RUNSET in self.manifest.files else None
+        for name, record in self.records.items():
+            lost = [place for place, known in record.files.items() if self._checksum(place) != known]
+            if record.id != name or lost:
+                raise self._damage([f"records/{name}.json", *lost])
+
+    def copy(self, place: str, target: Path) -> None:
+        """Write a file of the archive, whole or not at all."""
+        with self._archive.open(place) as source, atomic(target) as file:
+            shutil.copyfileobj(source, file, CHUNK)
+
+    def arrays(self, run: str) -> dict[str, str]:
+        """Place → checksum of the arrays of a run."""
+        places = (f"errors/{run}.npz", f"examples/{run}-examples.npz")
+        return {place: self.manifest.files[place].sha256 for place in places if place in self.manifest.files}
+
+    def trainings(self) -> list[str]:
+        """Ids of the trainings whose weights are in the archive."""
+        return [name.split("/")[1] for name in self.manifest.files if name.endswith(f"/{WEIGHTS}")]
+
+    def _check(self) -> None:
+        """Compare every file with the manifest.
+
+        Raises:
+            InputError: one is missing, damaged, or has no place in a store.
+        """
+        entries = {entry.filename: entry for entry in self._archive.infolist()}
+        foreign = sorted((self.manifest.files.keys() | entries.keys()) - {MANIFEST})
+        if foreign := [name for name in foreign if name not in self.manifest.files or not NAME.fullmatch(name)]:
+            raise InputError(
+                f"{self._path}: has files that no archive of runs has: {_named(foreign)}; not imported"
+            )
+        damaged = []
+        for name, file in tqdm(self.manifest.files.items(), desc="checking", unit="file", disable=None):
+            entry = entries.get(name)
+            if entry is None or entry.file_size != file.bytes or self._hash(entry) != file.sha256:
+                damaged.append(name)
+        if damaged:
+            raise self._damage(damaged)
+
+    def _hash(self, entry: zipfile.ZipInfo) -> str:
+        """Checksum of a file; "" if it cannot be unpacked."""
+        found = sha256()
+        try:
+            with self._archive.open(entry) as source:
+                while chunk := source.read(CHUNK):
+                    found.update(chunk)
+        except UNPACKING:
+            return ""
+        return found.hexdigest()
+
+    def _checksum(self, place: str) -> str:
+        found = self.manifest.files.get(place)
+        return found.sha256 if found else ""
+
+    def _document(self, name: str, model: type[Document]) -> Document:
+        try:
+            return unseal(self._archive.read(name), model)
+        except (UnreadableError, *UNPACKING) as error:
+            raise InputError(f"{self._path}: its {name} cannot be read ({error}); nothing was imported") from None
+
+    def _damage(self, names: list[str]) -> InputError:
+        return InputError(
+            f"{self._path}: is damaged in {_named(names)}; nothing was imported: get the archive again"
+        )
+
+
+UNPACKING = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+"""What ``zipfile`` raises where a file of an archive cannot be unpacked."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Archive]:
+    """An archive to read.
+
+    Raises:
+        InputError: it cannot be read, is no archive of runs, or is damaged.
+    """
+    try:
+        with open_to_read(path) as file, _zip(file, path) as archive:
+            yield Archive(archive, path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; name one that `runs export` wrote") from None
+
+
+def _zip(file: BinaryIO, path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except UNPACKING as error:
+        raise InputError(f"{path}: is no archive of runs, or only a part of one ({error})") from None
+
+
+def bring_in(archive: Archive, store: Store) -> Imported:
+    """Add the runs of an archive to a store. What the store has stays as it is; the same again changes nothing.
+
+    Raises:
+        InputError: the store's index is damaged, or a file may not be read.
+    """
+    store.make()
+    here = store.records(archive.records)
+    added, known, kept = [], [], []
+    for name, record in tqdm(archive.records.items(), desc="importing", unit="run", disable=None):
+        if name in here:
+            (known if _same(here[name], record) else kept).append(name)
+        elif name in store.evaluations:
+            kept.append(name)
+        else:
+            for place in archive.arrays(name):
+                archive.copy(place, store.root / place)
+            store.add(record)
+            store.failures.remove(name)
+            added.append(name)
+    for name in known:
+        for place in store.files.missing(here[name]):
+            archive.copy(place, store.root / place)
+    for training in archive.trainings():
+        with store.lock(f"training-{training}"):
+            for part in () if store.is_trained(training) else (WEIGHTS, TRAINED):
+                archive.copy(f"trainings/{training}/{part}", store.training(training) / part)
+    store.fold()
+    return Imported(tuple(added), tuple(known), tuple(kept))
+
+
+def _same(one: Record, other: Record) -> bool:
+    """Whether two records differ in nothing but the run of MLflow that they were logged in."""
+    return one.model_copy(update={"mlflow_run_id": None}) == other.model_copy(update={"mlflow_run_id": None})
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return shown(", ".join(names[:MOST_NAMED]) + more)

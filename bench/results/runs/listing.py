@@ -1,0 +1,212 @@
+"""What a store holds, run by run: evaluations, and trainings of which nothing is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Set
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import Literal, get_args
+
+from bench.config.parsing import Frozen
+from bench.results.record import Evaluation, Record, Value
+from bench.results.store import Store, read_trained
+from models.errors import InputError, quoted
+
+Status = Literal["finished", "evaluated", "failed", "trained", "unfinished"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+MOST_NAMED = 8
+"""So many runs at most are named in a sentence."""
+
+
+class Run(Frozen):
+    """An evaluation, or a training without one; what is not known of it is empty.
+
+    Attributes:
+        id: of the evaluation, or of the training.
+        status: "finished": it has a record; "evaluated": its numbers wait for their cost; "failed": ``reason``
+            says why; "trained": weights without an evaluation; "unfinished": a training that goes on or was ended.
+        data, detections: name of the data set, and source of the 2D poses of the test.
+        seed: of the training.
+        mpjpe: in millimetres, of the first aggregation that needs no ground truth.
+        finished_at: ISO 8601.
+    """
+
+    id: str
+    status: Status
+    training_id: str = ""
+    title: str = ""
+    method: str = ""
+    preset: str = ""
+    variant: str = ""
+    data: str = ""
+    detections: str = ""
+    seed: int | None = None
+    hypotheses: int | None = None
+    steps: int | None = None
+    mpjpe: float | None = None
+    finished_at: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which runs are wanted; None for any.
+
+    Attributes:
+        ids: of runs that an ablation declares.
+        since, until: bounds of ``finished_at``, both included; a run without a time is outside of any bound.
+    """
+
+    method: str | None = None
+    data: str | None = None
+    preset: str | None = None
+    seed: int | None = None
+    status: Status | None = None
+    ids: Container[str] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def match(self, run: Run) -> bool:
+        """Whether a run is wanted."""
+        wanted = (
+            (getattr(self, key), getattr(run, key)) for key in ("method", "data", "preset", "seed", "status")
+        )
+        if any(asked is not None and asked != found for asked, found in wanted):
+            return False
+        if self.ids is not None and run.id not in self.ids:
+            return False
+        if self.since is None and self.until is None:
+            return True
+        if not run.finished_at:
+            return False
+        finished = _with_zone(datetime.fromisoformat(run.finished_at))
+        return (self.since or finished) <= finished <= (self.until or finished)
+
+
+def moment(text: str, option: str, end_of_day: bool = False) -> datetime:
+    """A date or a time that the user gives; without a zone it is of this machine's.
+
+    Args:
+        text: ISO 8601: "2026-11-28", "2026-11-28T10:00".
+        option: that it is given by.
+        end_of_day: whether a date stands for its end, not for its beginning.
+
+    Raises:
+        InputError: it is neither.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{option} {quoted(text)}: is not a date; write 2026-11-28 or 2026-11-28T10:00") from None
+    if end_of_day and len(text) <= len("2026-11-28"):
+        found = datetime.combine(found, time.max)
+    return found.astimezone()
+
+
+def _with_zone(found: datetime) -> datetime:
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def runs_of(store: Store) -> dict[str, Run]:
+    """Everything in a store by id, the oldest first; what has no time stands behind."""
+    records = store.records()
+    evaluations = {name: found for name, found in store.evaluations.all().items() if name not in records}
+    found = {name: _described(record, "finished") for name, record in records.items()}
+    found |= {name: _described(evaluation, "evaluated") for name, evaluation in evaluations.items()}
+    for name, failure in store.failures.all().items():
+        if name not in records:
+            known = found.get(name, Run(id=name, status="failed", title=failure.title))
+            told = {"status": "failed", "reason": failure.sentence, "finished_at": failure.failed_at}
+            found[name] = known.model_copy(update=told)
+    evaluated = {run.training_id for run in found.values()}
+    for folder in training_folders(store):
+        if folder.name not in evaluated and folder.name not in found:
+            status: Status = "trained" if read_trained(folder) else "unfinished"
+            found[folder.name] = Run(id=folder.name, status=status, training_id=folder.name)
+    ordered = sorted(found.values(), key=lambda run: (not run.finished_at, run.finished_at, run.id))
+    return {run.id: run for run in ordered}
+
+
+def training_folders(store: Store) -> list[Path]:
+    """Folders of all trainings, finished or not; of several that go together the name joins theirs by "+"."""
+    return sorted(path for path in store.root.glob("trainings/*") if path.is_dir())
+
+
+def known_ids(store: Store) -> set[str]:
+    """Ids of all evaluations, trainings and failures."""
+    return set(runs_of(store)) | {folder.name for folder in training_folders(store)}
+
+
+def find_id(beginning: str, ids: Set[str], place: Path) -> str:
+    """The one of the ids that begins so.
+
+    Args:
+        place: where these ids are, for the sentence that says so.
+
+    Raises:
+        InputError: there is none, or several.
+    """
+    found = [beginning] if beginning in ids else sorted(name for name in ids if name.startswith(beginning))
+    if not found:
+        raise InputError(
+            f"{quoted(beginning)}: no id in {place} begins so; `python -m bench runs list` shows them"
+        )
+    if len(found) > 1:
+        more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+        raise InputError(
+            f"{quoted(beginning)}: {len(found)} ids begin so: {', '.join(found[:MOST_NAMED])}{more}; "
+            "give more of the one that you mean"
+        )
+    return found[0]
+
+
+def dependents(store: Store, name: str, runs: Mapping[str, Run]) -> list[str]:
+    """Ids of what was made from a training: evaluations, trainings that began from it, and their evaluations.
+
+    The information of a training repeats that of the one that it began from.
+    """
+    folders = training_folders(store)
+    infos = {folder.name: trained.info for folder in folders if (trained := read_trained(folder)) is not None}
+    found: list[str] = []
+    waiting = [name]
+    while waiting:
+        training = waiting.pop()
+        evaluations = [run.id for run in runs.values() if run.training_id == training and run.id != training]
+        later = [
+            other for other, info in infos.items() if training in infos and info.first_stage == infos[training]
+        ]
+        found += evaluations + later
+        waiting += later
+    return found
+
+
+def _described(evaluation: Evaluation, status: Status) -> Run:
+    described = evaluation.experiment
+    value = headline(evaluation)
+    return Run(
+        id=evaluation.id,
+        status=status,
+        training_id=evaluation.training_id,
+        title=evaluation.title,
+        method=evaluation.method,
+        preset=evaluation.preset,
+        variant=evaluation.variant,
+        data=evaluation.data.name,
+        detections=evaluation.data.test_detections,
+        seed=described.get("training", {}).get("seed"),
+        hypotheses=evaluation.conditions.hypotheses,
+        steps=evaluation.conditions.steps,
+        mpjpe=None if value is None else value.action_mean,
+        finished_at=evaluation.finished_at if isinstance(evaluation, Record) else "",
+    )
+
+
+def headline(evaluation: Evaluation) -> Value | None:
+    """The MPJPE that needs no ground truth, at the last step."""
+    for value in evaluation.values:
+        needs_none = value.kind in ("deterministic", "deployable")
+        if value.metric == "mpjpe" and value.step == evaluation.conditions.steps and needs_none:
+            return value
+    return None

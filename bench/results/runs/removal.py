@@ -1,0 +1,180 @@
+"""Removing runs from store, index and MLflow: those that are named, or all that no run set names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import Timeout
+
+from bench.results.run_set import RunSet
+from bench.results.runs.listing import Run, dependents, runs_of, training_folders
+from bench.results.store import TRAINED, Store, read_trained
+from bench.results.tracking.tracker import Tracker
+from models.errors import InputError
+
+ID_LENGTH = 16
+"""Characters of an id, with which the names of files of arrays begin."""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What is to be removed.
+
+    Attributes:
+        runs: ids of evaluations: records, arrays beside them, reasons of failures, runs of MLflow.
+        trainings: folders of trainings, finished or not.
+        arrays: files beside no record.
+        artifacts: folders of artifacts of runs that MLflow does not have.
+    """
+
+    runs: tuple[str, ...] = ()
+    trainings: tuple[Path, ...] = ()
+    arrays: tuple[Path, ...] = ()
+    artifacts: tuple[Path, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.runs or self.trainings or self.arrays or self.artifacts)
+
+    def lines(self, store: Store) -> Iterator[str]:
+        """What it is, kind by kind, and how many bytes are freed."""
+        arrays = [path for name in self.runs for path in store.files.of(name)]
+        kinds = [
+            (len(self.runs), "runs with their arrays", arrays),
+            (len(self.trainings), "trainings", self.trainings),
+            (len(self.arrays), "files of arrays without a record", self.arrays),
+            (len(self.artifacts), "folders of artifacts without a run in MLflow", self.artifacts),
+        ]
+        for count, kind, paths in kinds:
+            if count:
+                yield f"{count} {kind}: {in_words(sum(map(size_of, paths)))}"
+
+
+def removal_of(store: Store, names: Iterable[str], runs: dict[str, Run]) -> Removal:
+    """The removal of evaluations and trainings, with everything that was made from them.
+
+    Args:
+        names: ids.
+        runs: ``runs_of`` the store.
+    """
+    chosen = list(dict.fromkeys(names))
+    chosen = list(dict.fromkeys(chosen + [other for name in chosen for other in dependents(store, name, runs)]))
+    folders = {folder.name: folder for folder in training_folders(store)}
+    trainings = [folder for name, folder in folders.items() if set(name.split("+")) & set(chosen)]
+    evaluations = [name for name in chosen if name not in folders or name in store.failures]
+    return Removal(tuple(evaluations), tuple(trainings))
+
+
+def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
+    """Everything in a store that no run set needs: runs, trainings, arrays and artifacts.
+
+    Raises:
+        InputError: none of the run sets names a run of this store, or MLflow cannot be reached.
+    """
+    run_sets = list(run_sets)
+    missing = {name: found for runset in run_sets for name, found in runset.missing.items()}
+    named = missing.keys() | {name for runset in run_sets for name in runset.ids}
+    runs = runs_of(store)
+    kept = [run for run in runs.values() if run.id in named]
+    if runs and not kept:
+        raise InputError(
+            f"{store.root}: has none of the {len(named)} runs that these results name, so all would be removed; "
+            "name the results of this store, or give the --store of these"
+        )
+    trainings = {run.training_id for run in kept} | {found.training_id for found in missing.values()}
+    folders = training_folders(store)
+    needed = trainings | _first_stages(folders, trainings)
+    tracker = tracker_of(store)
+    return Removal(
+        # The reason of a failed training or cost is a few bytes, and whose it is is not known.
+        tuple(run.id for run in runs.values() if run.method and run.id not in named),
+        tuple(folder for folder in folders if not needed.intersection(folder.name.split("+"))),
+        tuple(path for path in _arrays(store) if path.name[:ID_LENGTH] not in runs),
+        tuple(tracker.unused_artifacts() if tracker else ()),
+    )
+
+
+def remove(store: Store, removal: Removal) -> None:
+    """Remove it. After a kill, the same again removes the rest.
+
+    Raises:
+        InputError: MLflow cannot be reached, or the index is damaged.
+        OSError: something cannot be removed.
+    """
+    tracker = tracker_of(store) if removal.runs or removal.trainings else None
+    with store.lock("log"):
+        for name in removal.runs if tracker else ():
+            tracker.remove("bench.id", name)
+        for folder in removal.trainings if tracker else ():
+            tracker.remove("bench.training_id", folder.name)
+    if removal.runs:
+        store.remove(removal.runs)
+    for folder in removal.trainings:
+        (folder / TRAINED).unlink(missing_ok=True)  # without it the rest counts as unfinished
+        shutil.rmtree(folder)
+        store.failures.remove(folder.name)
+    for path in removal.arrays:
+        path.unlink(missing_ok=True)
+    for folder in removal.artifacts:
+        shutil.rmtree(folder)
+
+
+def refuse_in_use(store: Store) -> None:
+    """Refuse to remove anything while a program works on the store.
+
+    One that is between two tasks is not seen. It finds what is gone missing, and makes it again.
+
+    Raises:
+        InputError: a lock is held.
+    """
+    for file in sorted((store.root / "locks").glob("*.lock")):
+        lock = store.lock(file.stem)
+        try:
+            with lock.acquire(timeout=0):
+                pass
+        except Timeout:
+            holder = lock.holder() or "another process"
+            raise InputError(
+                f"{store.root}: is in use by {holder}; nothing was removed. Wait until that has ended, or end it"
+            ) from None
+
+
+def tracker_of(store: Store) -> Tracker | None:
+    """The MLflow that a store logs to; None where there is none yet.
+
+    Raises:
+        InputError: it cannot be reached.
+    """
+    there = "MLFLOW_TRACKING_URI" in os.environ or (store.root / "mlflow.db").exists()
+    return Tracker(store.root) if there else None
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def in_words(size: float) -> str:
+    """Bytes, in the largest unit of which there is at least one."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def _first_stages(folders: Iterable[Path], needed: set[str]) -> set[str]:
+    """Names of the trainings that the needed ones began from; the information of a training repeats theirs."""
+    infos = {folder.name: trained.info for folder in folders if (trained := read_trained(folder)) is not None}
+    firsts = [infos[name].first_stage for name in needed & infos.keys()]
+    found = {name for name, info in infos.items() if info in firsts}
+    return found if found <= needed else found | _first_stages(folders, needed | found)
+
+
+def _arrays(store: Store) -> list[Path]:
+    paths = [*store.root.glob("errors/*.npz"), *store.root.glob("examples/*.npz")]
+    return sorted(path for path in paths if not path.name.startswith("."))

@@ -1,0 +1,1 @@
+"""Averages with intervals that hold, runs pooled over their seeds, and what is on a Pareto front."""

@@ -1,0 +1,76 @@
+"""Signals that ask a training to end: it ends its step and saves its state first, then they have their usual effect.
+
+Clusters send SIGTERM, or the signal that ``--signal`` of SLURM names, some time before they take a machine away.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+"""Signals that end programs by themselves, and those that clusters announce a loss of the machine with."""
+
+
+class HeldBack:
+    """Signals that have come since ``let_through`` was called last."""
+
+    def __init__(self) -> None:
+        self._usual = {number: signal.getsignal(number) for number in _answered()}
+        self._arrived: list[int] = []
+
+    @property
+    def arrived(self) -> bool:
+        """Whether there are any."""
+        return bool(self._arrived)
+
+    def let_through(self) -> None:
+        """Let them have their usual effect: mostly an exception, or the end of the process."""
+        while self._arrived:
+            number = self._arrived.pop(0)
+            signal.signal(number, self._usual[number])
+            signal.raise_signal(number)
+            signal.signal(number, self._hold)  # it has not ended the program
+
+    def begin(self) -> None:
+        """Hold signals back from now on."""
+        for number in self._usual:
+            signal.signal(number, self._hold)
+
+    def end(self) -> None:
+        """Give signals the effect that they had before."""
+        for number, usual in self._usual.items():
+            signal.signal(number, usual)
+
+    def _hold(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal; who presses Ctrl-C again does not want to wait."""
+        again = number in self._arrived
+        if not again:
+            self._arrived.append(number)
+        elif number == signal.SIGINT:
+            self.let_through()
+
+
+@contextmanager
+def held_back() -> Iterator[HeldBack]:
+    """Hold signals back while the block runs; only a main thread can."""
+    held = HeldBack()
+    held.begin()
+    try:
+        yield held
+    finally:
+        held.end()
+
+
+def _answered() -> Iterator[int]:
+    """Signals that are not ignored; of those without a usual meaning, the ones that somebody listens to."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in NAMES:
+        number = getattr(signal, name, None)  # Windows has only some of them
+        usual = None if number is None else signal.getsignal(number)
+        if number is not None and (callable(usual) or (usual == signal.SIG_DFL and "USR" not in name)):
+            yield number

@@ -1,0 +1,1 @@
+"""Tables of errors: of methods, their variants, their samples, and by action or sequence."""

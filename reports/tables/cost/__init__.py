@@ -1,0 +1,1 @@
+"""Tables of what predictions cost, and of what is had for it."""

@@ -1,0 +1,1 @@
+"""Tables of how far the numbers can be trusted, and of what they say about claims."""

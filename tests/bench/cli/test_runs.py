@@ -1,0 +1,318 @@
+"""The ``runs`` commands, on a store of two seeds of a method and one that begins from another training."""
+
+import json
+import shutil
+import zipfile
+
+import pytest
+from typer.testing import CliRunner
+
+import bench.data
+from bench.cli import app
+from bench.config.registry import METHODS
+from bench.job import pipeline
+from bench.results.documents import seal
+from bench.results.files import write_text
+from bench.results.record import Failure
+from bench.results.run_set import RunSet
+from bench.results.store import Store, read_trained
+from bench.results.tracking.recovery import rebuild_index
+from bench.sweep.run import run
+from tests.bench import toy
+from tests.bench.mlflow_runs import logged_runs
+from tests.bench.toy_jobs import job
+
+
+def invoke(*arguments, answer=None):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=answer)
+
+
+def said(*arguments):
+    """What a command prints that succeeds."""
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output + result.stderr
+    return result.output
+
+
+def complaint(*arguments):
+    """What a command says to bad input: one sentence."""
+    result = invoke(*arguments)
+    assert result.exit_code == 2, result.output
+    assert len(result.stderr.strip().splitlines()) == 1
+    return result.stderr
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, empty_database):
+    """The store, copied for each test, and the ids of its runs."""
+    store = Store(tmp_path_factory.mktemp("made") / "store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setattr(pipeline, "TINY_LATENCY_SECONDS", 0.01)
+        patch.setattr(pipeline, "LATENCY_INPUTS", 1)
+        patch.setattr(bench.data, "load", toy.dataset)
+        for name in ("toy", "second"):
+            patch.setitem(METHODS.own, name, f"tests.bench.toy:{name.title()}")
+        store.make()
+        shutil.copy(empty_database, store.root / "mlflow.db")
+        jobs = [job(), job(training={"seed": 1}), job(method={"name": "second"})]
+        run(jobs, store, "cpu")
+    return store, [wanted.id for wanted in jobs], jobs[2].training
+
+
+@pytest.fixture
+def store(made, tmp_path, quick_start, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copytree(made[0].root, tmp_path / "store")
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def ids(made):
+    return made[1]
+
+
+@pytest.fixture
+def results(tmp_path, ids):
+    """Makes a folder of results whose run set has a table of some runs."""
+
+    def make(name, *numbers):
+        table = RunSet.Table(title="Runs", layout="runs", ids=tuple(ids[number] for number in numbers))
+        runset = RunSet(tables={name: table}, command="bench run", created_at="2026-11-29", store=str(tmp_path))
+        write_text(tmp_path / name / "runset.json", seal(runset))
+        return tmp_path / name
+
+    return make
+
+
+def content(store):
+    """Every file of a store but MLflow's and locks, with its bytes."""
+    files = (path for path in store.root.rglob("*") if path.is_file())
+    names = {path.relative_to(store.root).as_posix(): path for path in files}
+    return {
+        name: path.read_bytes()
+        for name, path in names.items()
+        if not name.startswith(("mlflow", "artifacts", "locks"))
+    }
+
+
+def test_runs_are_listed_and_filtered(store, ids, results):
+    place = ["--store", store.root]
+    store.failures.put("f" * 16, Failure(id="f" * 16, title="Toy", kind="diverged", reason="loss is NaN"))
+    lines = said("runs", "list", *place).splitlines()
+    assert lines[0].split() == ["id", "status", "finished", "method", "data", "seed", "H", "K", "MPJPE"]
+    assert {line.split()[0] for line in lines[1:-1]} >= {*ids, "f" * 16}
+    assert max(map(len, lines)) <= 120
+
+    def listed(*options):
+        return {run["id"] for run in json.loads(said("runs", "list", "--json", *place, *options))}
+
+    assert listed("--seed", 1) == {ids[1]}
+    assert listed("--method", "toy") == set(ids[:2])
+    assert listed("--status", "failed") == {"f" * 16}
+    assert len(listed("--status", "trained")) == 1, "the first stage, of which nothing is evaluated"
+    assert listed("--ablation", "chosen", "--out", results("chosen", 0, 2)) == {ids[0], ids[2]}
+    assert listed("--since", "2026-01-01", "--until", "9999-01-01") == set(ids)
+    assert listed("--until", "2026-01-01") == set()
+    assert listed("--data", "mine") == listed("--preset", "paper") == set()
+
+
+def test_a_run_is_shown_by_any_beginning_of_its_id(store, ids, made, results):
+    shown = said("runs", "show", ids[0][:9], "--store", store.root, "--out", results("chosen", 0))
+    for words in (ids[0], "MPJPE", "training", "table chosen of"):
+        assert words in shown
+    assert json.loads(said("runs", "show", ids[0], "--store", store.root, "--json"))["id"] == ids[0]
+    first = made[2].first.id
+    told = json.loads(said("runs", "show", first, "--store", store.root, "--out", results("none"), "--json"))
+    assert [line.split()[0] for line in told["depends on it"]] == [made[2].id, ids[2]]
+
+
+def test_a_run_is_deleted_everywhere(store, ids):
+    result = invoke("runs", "delete", ids[0], "--store", store.root, answer="n\n")
+    assert result.exit_code == 1
+    assert ids[0] in store.records()
+    assert "removed" in said("runs", "delete", ids[0], "--store", store.root, "--yes")
+    assert set(store.records()) == set(ids[1:])
+    assert not store.files.of(ids[0])
+    assert logged_runs(store, f"tags.`bench.id` = '{ids[0]}'") == []
+    assert "2 records, 2 of them from" in rebuild_index(store)
+
+
+def test_a_training_goes_with_what_was_made_from_it(store, ids, made):
+    said("runs", "delete", made[2].first.id, "--store", store.root, "--yes")
+    assert set(store.records()) == set(ids[:2])
+    assert len(list(store.root.glob("trainings/*"))) == 2
+    for training in made[2].chain:
+        assert logged_runs(store, f"tags.`bench.training_id` = '{training.id}'") == []
+
+
+def test_nothing_is_removed_while_a_program_works_on_the_store(store, ids):
+    with store.lock("training-0"):
+        assert "is in use by process" in complaint("runs", "delete", ids[0], "--store", store.root, "--yes")
+    assert ids[0] in store.records()
+
+
+def test_what_no_run_set_names_is_collected(store, ids, made, results):
+    keep = [results("second", 2), results("other", 0)]
+    stray = store.files.errors_path("0" * 16)
+    stray.write_bytes(b"12345")
+    (store.root / "artifacts" / "gone").mkdir(parents=True)
+    before = content(store)
+    told = said("runs", "gc", *keep, "--store", store.root, "--dry-run")
+    assert content(store) == before
+    size = sum(len(found) for name, found in before.items() if ids[1] in name)
+    assert f"would remove 1 runs with their arrays: {size / 1000:.0f} kB" in told
+    assert "would remove 1 trainings: " in told
+    assert "would remove 1 files of arrays without a record: 5 bytes" in told
+    assert "folders of artifacts without a run in MLflow: 0 bytes" in told
+    said("runs", "gc", *keep, "--store", store.root, "--yes")
+    assert set(store.records()) == {ids[0], ids[2]}
+    kept = {path.name for path in store.root.glob("trainings/*")}
+    assert kept == {store.records()[ids[0]].training_id, *(training.id for training in made[2].chain)}
+    assert not stray.exists()
+    assert said("runs", "gc", *keep, "--store", store.root) == "nothing to remove\n"
+
+
+def test_a_run_set_of_another_store_removes_nothing(store, results, tmp_path):
+    elsewhere = results("elsewhere")
+    assert "none of the 0 runs that these results name" in complaint(
+        "runs", "gc", elsewhere, "--store", store.root
+    )
+    assert "runset.json: is missing" in complaint("runs", "gc", tmp_path / "nowhere", "--store", store.root)
+
+
+def test_runs_travel_to_another_store(store, ids, results, tmp_path):
+    archive, other, out = tmp_path / "runs.zip", Store(tmp_path / "other"), tmp_path / "there"
+    options = ["--store", store.root, "--out", results("chosen", 0, 1, 2)]
+    assert "wrote" in said("runs", "export", archive, "--method", "toy", "--weights", *options)
+    manifest = json.loads(zipfile.ZipFile(archive).read("manifest.json"))["document"]
+    assert manifest["record_schema"] == 4
+    assert manifest["commits"] == [store.records()[ids[0]].git_commit]
+    bring = ["runs", "import", archive, "--store", other.root, "--out", out]
+    assert said(*bring).splitlines()[0] == "2 runs added, 0 were there already"
+    before = content(other)
+    assert said(*bring).splitlines() == ["0 runs added, 2 were there already"]
+    assert content(other) == before
+    for name in ids[:2]:
+        mine, theirs = store.records()[name], other.records()[name]
+        assert theirs.model_copy(update={"mlflow_run_id": mine.mlflow_run_id}) == mine
+        assert logged_runs(other, f"tags.`bench.id` = '{name}'") == [(theirs.mlflow_run_id, "FINISHED")]
+        assert other.files.whole(mine.files)
+        assert read_trained(other.training(mine.training_id)) == read_trained(store.training(mine.training_id))
+    said("report", "--store", other.root, "--out", out, "--no-pdf")
+    assert "Toy" in (out / "summary.md").read_text()
+
+
+def test_what_a_store_has_already_stays_as_it_is(store, ids, tmp_path):
+    archive, other = tmp_path / "runs.zip", Store(tmp_path / "other")
+    said("runs", "export", archive, "--store", store.root, "--out", tmp_path)
+    mine = store.records()[ids[0]].model_copy(update={"finished_at": "2020-01-01T00:00:00+00:00"})
+    other.make()
+    other.add(mine)
+    for path in store.files.of(ids[0]):
+        target = other.root / path.relative_to(store.root)
+        target.parent.mkdir()
+        shutil.copy(path, target)
+    told = said("runs", "import", archive, "--store", other.root)
+    assert told.splitlines()[:2] == [
+        "2 runs added, 0 were there already",
+        f"1 runs are other ones here, and stay as they are: {ids[0]}",
+    ]
+    assert other.records()[ids[0]].finished_at == mine.finished_at
+    assert not list(other.root.glob("trainings/*")), "weights travel only on request"
+
+
+def rewritten(archive, target, change):
+    """An archive whose files are changed, and whose zip is right again."""
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(target, "w") as written:
+        for name in source.namelist():
+            for new, text in change(name, source.read(name)):
+                written.writestr(new, text)
+    return target
+
+
+def test_a_damaged_archive_is_refused_by_name(store, ids, tmp_path):
+    archive, other = tmp_path / "runs.zip", tmp_path / "other"
+    said("runs", "export", archive, "--store", store.root, "--out", tmp_path)
+    errors = f"errors/{ids[1]}.npz"
+
+    def refused(change):
+        return complaint("runs", "import", rewritten(archive, tmp_path / "bad.zip", change), "--store", other)
+
+    def flipped(name, text):
+        return [(name, text[:-1] + bytes([text[-1] ^ 1]) if name == errors else text)]
+
+    assert f"is damaged in {errors}; nothing was imported" in refused(flipped)
+    assert f"is damaged in {errors}" in refused(lambda name, text: [] if name == errors else [(name, text)])
+    assert "../../evil/manifest.json" in refused(lambda name, text: [(name, text), (f"../../evil/{name}", b"")])
+    assert "its manifest.json cannot be read" in refused(
+        lambda name, text: [(name, text.replace(b"2026", b"2025") if name == "manifest.json" else text)]
+    )
+    assert "has no manifest.json" in refused(lambda name, text: [])
+    whole = archive.read_bytes()
+    for size in (len(whole) // 2, 100):  # the first ends with a file of arrays, which is a zip file too
+        archive.write_bytes(whole[:size])
+        assert "or only a part of one" in complaint("runs", "import", archive, "--store", other)
+    raw = bytearray(whole)  # a bit of what is compressed
+    raw[whole.index(b"records/") + 60] ^= 16
+    archive.write_bytes(bytes(raw))
+    assert "is damaged in records/" in complaint("runs", "import", archive, "--store", other)
+    assert not other.exists()
+
+
+def test_an_array_that_is_damaged_or_lost_is_not_exported(store, ids, tmp_path):
+    export = ["runs", "export", tmp_path / "runs.zip", "--store", store.root, "--out", tmp_path]
+    path = store.files.errors_path(ids[0])
+    path.write_bytes(path.read_bytes()[:-1])
+    assert f"{path}: its content does not have its checksum" in complaint(*export)
+    path.unlink()
+    assert f"{path}: is missing; nothing was exported" in complaint(*export)
+    assert not (tmp_path / "runs.zip").exists()
+
+
+def test_an_import_does_not_replace_another_run_set(store, results, tmp_path):
+    out = results("chosen", 0)
+    said("runs", "export", tmp_path / "runs.zip", "--store", store.root, "--out", out)
+    other = tmp_path / "other"
+    told = complaint("runs", "import", tmp_path / "runs.zip", "--store", other, "--out", results("mine", 1))
+    assert "is of other runs; nothing was imported" in told
+    assert not other.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["list", "--status", "odd"], "--status odd: is none; take one of finished"),
+        (["list", "--since", "yesterday"], "--since 'yesterday': is not a date"),
+        (["list", "--ablation", "main", "--out", "nowhere"], "runset.json: is missing"),
+        (["show", "xyz"], "'xyz': no id in"),
+        (["delete", "", "--yes"], "is empty"),
+        (["export", "nowhere/runs.zip"], "nowhere/runs.zip: its folder is not there"),
+        (["export", "runs.zip", "--method", "tcn"], "no finished run fits"),
+        (["import", "nowhere.zip"], "nowhere.zip: there is no such file"),
+        (["list", "--store", "nowhere"], "--store nowhere: there is no such store"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments, words, store):
+    place = [] if "--store" in arguments else ["--store", store.root]
+    assert words in complaint("runs", *arguments, *place)
+
+
+def test_an_id_that_begins_several_is_refused(store, ids):
+    store.failures.put(f"{ids[0][:15]}!", Failure(id="", title="Toy", kind="error", reason="x"))
+    told = complaint("runs", "show", ids[0][:15], "--store", store.root)
+    assert f"2 ids begin so: {ids[0][:15]}!, {ids[0]}" in told
+
+
+def test_a_store_holds_no_absolute_path_and_works_after_a_move(store, made, ids, tmp_path):
+    place = str(made[0].root).encode()
+    assert [name for name, found in content(made[0]).items() if place in found] == []
+    moved = Store(tmp_path / "moved" / "here")
+    moved.root.parent.mkdir()
+    shutil.move(store.root, moved.root)
+    assert set(moved.records()) == set(ids)
+    assert "3 records, 3 of them from" in rebuild_index(moved)
+    assert all(moved.files.whole(record.files) for record in moved.records().values())
+    said("runs", "delete", ids[0], "--store", moved.root, "--yes")
+    assert not store.root.exists()
+    assert set(moved.records()) == set(ids[1:])
