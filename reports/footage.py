@@ -10,9 +10,8 @@ import numpy as np
 import seaborn
 from matplotlib.figure import Figure
 
-from bench.footage.compare import Compared
-from bench.footage.files import Prediction
 from bench.results.files import write_text
+from bench.results.footage import Compared, ShownPoses
 from reports.build import save_drawing
 from reports.figures.heatmap import draw_numbers
 from reports.figures.style import COLUMN_INCHES, PAGE_INCHES, STYLE, Drawing, light_grid, new_figure
@@ -46,12 +45,11 @@ NOTES = (
 
 
 def write_comparison(
-    out: Path, found: Sequence[Compared], apart: np.ndarray, predictions: Sequence[Prediction]
+    out: Path, found: Sequence[Compared], apart: np.ndarray, shown: Sequence[ShownPoses]
 ) -> list[Path]:
     """The table in its usual forms, the figures, and a page that shows the poses side by side; their paths."""
-    points = predictions[0].points
-    made_from = [f"Key points: {Path(points.source).name}, {len(points):,} frames at {points.fps:g} per second."]
-    made_from += [f"{one.method}: {one.description['weights']}." for one in predictions]
+    made_from = [f"Key points: {shown[0].source}, {shown[0].length:,} frames."]
+    made_from += [f"{one.method}: {one.weights}." for one in shown]
     table = footage_table(found, apart, made_from)
     written = []
     for name, text in texts(table, "own-footage", DEFAULT_FORMS).items():
@@ -60,7 +58,7 @@ def write_comparison(
     with matplotlib.rc_context(STYLE):
         for drawing in footage_figures(found, apart):
             written += [out / path for path in save_drawing(drawing, out, "compare-on")]
-    write_page(out / "own-footage.html", predictions)
+    write_page(out / "own-footage.html", shown)
     return [*written, out / "own-footage.html"]
 
 

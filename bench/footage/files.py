@@ -15,12 +15,16 @@ from typing import Any
 import numpy as np
 
 from bench.footage.bvh import write_bvh
-from bench.footage.keypoints import KeyPoints
+from bench.footage.keypoints import KeyPoints, screen_points
 from bench.results.files import atomic
+from bench.results.footage import ShownPoses
 from models.skeleton import HUMAN36M
 
 CHUNK = 5_000
 """Frames that are written at once."""
+
+MOST_SHOWN, SHOWN_FPS = 1_000, 25.0
+"""Frames that a page shows, and about how many of them are one second."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,23 @@ class Prediction:
     roots: np.ndarray
     method: str
     description: Mapping[str, Any]
+
+
+def shown_poses(prediction: Prediction) -> ShownPoses:
+    """Some frames with poses, for pages."""
+    points = prediction.points
+    every = max(1, round(points.fps / SHOWN_FPS))
+    frames = np.flatnonzero(points.lifted)[::every][:MOST_SHOWN]
+    return ShownPoses(
+        source=Path(points.source).name,
+        method=prediction.method,
+        weights=str(prediction.description["weights"]),
+        length=len(points),
+        fps=points.fps / every,
+        frames=points.frames[frames],
+        screen=screen_points(points)[frames],
+        poses=np.array(prediction.poses[frames]),
+    )
 
 
 def write_arrays(path: Path, prediction: Prediction) -> None:
