@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import seaborn
 from matplotlib.figure import Figure
 
-from bench.footage.compare import Compared
-from bench.footage.files import Prediction
 from bench.results.files import write_text
+from bench.results.footage import Compared, ShownPoses
 from reports.build import save_drawing
 from reports.figures.heatmap import draw_numbers
-from reports.figures.style import COLUMN_INCHES, PAGE_INCHES, Drawing, light_grid, new_figure
+from reports.figures.style import COLUMN_INCHES, PAGE_INCHES, STYLE, Drawing, light_grid, new_figure
 from reports.page.footage import write_page
 from reports.writers.forms import DEFAULT_FORMS, texts
 from reports.writers.table import Block, Cell, Column, Row, Table
@@ -45,20 +45,20 @@ NOTES = (
 
 
 def write_comparison(
-    out: Path, found: Sequence[Compared], apart: np.ndarray, predictions: Sequence[Prediction]
+    out: Path, found: Sequence[Compared], apart: np.ndarray, shown: Sequence[ShownPoses]
 ) -> list[Path]:
     """The table in its usual forms, the figures, and a page that shows the poses side by side; their paths."""
-    points = predictions[0].points
-    made_from = [f"Key points: {Path(points.source).name}, {len(points):,} frames at {points.fps:g} per second."]
-    made_from += [f"{one.method}: {one.description['weights']}." for one in predictions]
+    made_from = [f"Key points: {shown[0].source}, {shown[0].length:,} frames."]
+    made_from += [f"{one.method}: {one.weights}." for one in shown]
     table = footage_table(found, apart, made_from)
     written = []
     for name, text in texts(table, "own-footage", DEFAULT_FORMS).items():
         write_text(out / name, text)
         written.append(out / name)
-    for drawing in footage_figures(found, apart):
-        written += [out / path for path in save_drawing(drawing, out, "compare-on")]
-    write_page(out / "own-footage.html", predictions)
+    with matplotlib.rc_context(STYLE):
+        for drawing in footage_figures(found, apart):
+            written += [out / path for path in save_drawing(drawing, out, "compare-on")]
+    write_page(out / "own-footage.html", shown)
     return [*written, out / "own-footage.html"]
 
 
@@ -77,7 +77,7 @@ def footage_table(found: Sequence[Compared], apart: np.ndarray, made_from: Seque
         cells = [_cell(getattr(one, field), form) for field, _, form in MEASURES]
         others = np.delete(apart[number], number)
         to_others = _cell(float(others.mean()), "{:.1f}") if len(others) else alone
-        rows.append(Row((Cell(one.name), *cells, to_others)))
+        rows.append(Row((Cell(f"{one.name} {one.sampling}".strip()), *cells, to_others)))
     title = "Methods on own footage, without ground truth"
     return Table(title, columns, (Block(tuple(rows)),), tuple(made_from), (NO_ACCURACY, *NOTES))
 
@@ -100,10 +100,11 @@ def footage_figures(found: Sequence[Compared], apart: np.ndarray) -> Iterator[Dr
 
 
 def _bars(found: Sequence[Compared]) -> Figure:
-    figure = new_figure(0.8 + 0.22 * len(found), PAGE_INCHES)
-    panels = figure.subplots(1, len(MEASURES), sharey=True, squeeze=False)[0]
+    figure = new_figure(1.4 + 0.35 * len(found), PAGE_INCHES)
+    panels = figure.subplots(2, -(-len(MEASURES) // 2), sharey=True, squeeze=False).ravel()
     places, colours = range(len(found)), seaborn.color_palette("colorblind", len(found))
-    for axes, (field, title, _) in zip(panels, MEASURES, strict=True):
+    panels[-1].set_axis_off()
+    for axes, (field, title, _) in zip(panels, MEASURES, strict=False):
         axes.barh(places, [getattr(one, field) or 0.0 for one in found], color=colours, height=0.7)
         axes.set_title(title)
         axes.set_yticks(list(places), [one.name for one in found])

@@ -113,6 +113,7 @@ def compare_on(
     points = _points(file, size, layout, person, longest_gap, fps)
     from bench.devices import use_device
     from bench.footage.compare import compare
+    from bench.footage.files import shown_poses
     from bench.footage.lift import Settings, checked_aggregation
     from bench.footage.predict import predict as predict_poses
     from bench.footage.weights import load_weights, named_apart
@@ -125,7 +126,7 @@ def compare_on(
     out.mkdir(parents=True, exist_ok=True)
     results = [predict_poses(points, its, settings, place, out, fit, focal) for its in chosen]
     found, apart = compare(results, chosen, settings, place)
-    written = write_comparison(out, found, apart, [result.prediction for result in results])
+    written = write_comparison(out, found, apart, [shown_poses(result.prediction) for result in results])
     for note in dict.fromkeys(note for result in results for note in result.prediction.description["notes"]):
         typer.echo(shown(f"note: {note}"), err=True)
     for path in written:
@@ -136,7 +137,7 @@ def compare_on(
 
 def _written(forms: list[str], base: Path, prediction: Prediction) -> Iterator[Path]:
     """Files of a prediction, named as ``base`` with the endings of their forms."""
-    from bench.footage.files import write_arrays, write_csv, write_motion
+    from bench.footage.files import shown_poses, write_arrays, write_csv, write_motion
     from bench.footage.pictures import save_moving, save_still
     from reports.page.footage import write_page
 
@@ -146,7 +147,7 @@ def _written(forms: list[str], base: Path, prediction: Prediction) -> Iterator[P
         if form == "bvh":
             yield from write_motion(path, prediction)
         elif form == "html":
-            write_page(path, [prediction])
+            write_page(path, [shown_poses(prediction)])
             yield path
         else:
             writers[form](path, prediction)

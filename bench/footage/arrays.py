@@ -29,8 +29,8 @@ def read_arrays(path: Path) -> Detections:
     content = _load(path)
     name = next((name for name in POINTS if name in content), None)
     if name is None:
-        found = ", ".join(sorted(content)[:8]) or "nothing"
-        raise InputError(f"{source}: has no array named keypoints, but {found}: name it so")
+        there = ", ".join(sorted(content)[:8]) or "nothing"
+        raise InputError(f"{source}: has no array named keypoints, but {there}: name it so")
     points = _people(content[name], f"{source}: {name}")
     scores = next((content[score] for score in CONFIDENCE if score in content), None)
     shown = _with_scores(points, scores, source)

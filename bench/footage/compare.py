@@ -6,7 +6,7 @@ Shapes: T frames, J joints, M methods.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import cycle, pairwise
 
 import numpy as np
@@ -23,6 +23,7 @@ from bench.footage.weights import Weights
 from bench.measure import memory, timing
 from bench.measure.cost import blind
 from bench.protocol.aggregation import P_AGG, deployable_poses
+from bench.results.footage import Compared
 from models.lifter import Sampling
 from models.skeleton import HUMAN36M
 
@@ -31,33 +32,6 @@ CHUNK = 10_000
 
 TIMED_SECONDS, TIMED_WINDOWS = 1.0, 4
 MILLIMETRES = 1000.0
-
-
-@dataclass(frozen=True)
-class Compared:
-    """What is measured of one method.
-
-    Attributes:
-        name: of the method, with H and K where they mean something.
-        ms_per_frame: median time of one window at batch 1 with its aggregation, by its frames.
-        memory_mb: of its weights, and what such a call adds to the memory that was there before.
-        reprojection: pixels, mean distance of the projected joints from the key points, camera and root fitted.
-        spread: mm, root mean square distance of the hypotheses from their mean; None of a deterministic method.
-        jitter: m/s², mean acceleration of the joints relative to the root.
-        bones: %, standard deviation of a bone's length over the video by its mean, mean over bones.
-        symmetry: %, difference of left and right bones by their length, mean over bones and frames.
-        focal: pixels, as fitted or given.
-    """
-
-    name: str
-    ms_per_frame: float
-    memory_mb: float
-    reprojection: float
-    spread: float | None
-    jitter: float
-    bones: float
-    symmetry: float
-    focal: float
 
 
 def compare(
@@ -87,10 +61,11 @@ def _measured(result: Result, weights: Weights, settings: Settings, device: torc
     ms, megabytes = cost(result, weights, settings, device)
     errors = reprojection_errors(prediction.poses, points, result.camera)
     bones, symmetry = bone_measures(result)
-    sampled = f" H={settings.hypotheses} K={settings.steps} {settings.aggregation}"
+    sampled = f"H={settings.hypotheses} K={settings.steps} {settings.aggregation}"
     spread = MILLIMETRES * float(np.nanmean(prediction.spread)) if lifter.probabilistic else None
     return Compared(
-        name=prediction.method + sampled * lifter.probabilistic,
+        name=prediction.method,
+        sampling=sampled if lifter.probabilistic else "",
         ms_per_frame=ms,
         memory_mb=megabytes,
         reprojection=float(np.nanmean(errors)),

@@ -102,7 +102,7 @@ def checked(found: Detections) -> Detections:
     with np.errstate(invalid="ignore"):
         unseen = (points[..., 2] <= 0) | ~points[..., :2].any(axis=-1)
         points[unseen] = np.nan
-        seen = np.isfinite(points[..., :2]).all(axis=-1)
+        seen = np.isfinite(points[..., 0] + points[..., 1])
         if not seen.any():
             raise InputError(f"{found.source}: nobody is in it: check that the detector found a person")
         largest, surest = float(np.nanmax(np.abs(points[..., :2]))), float(np.nanmax(points[..., 2], initial=0))

@@ -15,12 +15,16 @@ from typing import Any
 import numpy as np
 
 from bench.footage.bvh import write_bvh
-from bench.footage.keypoints import KeyPoints
+from bench.footage.keypoints import KeyPoints, screen_points
 from bench.results.files import atomic
+from bench.results.footage import ShownPoses
 from models.skeleton import HUMAN36M
 
 CHUNK = 5_000
 """Frames that are written at once."""
+
+MOST_SHOWN, SHOWN_FPS = 1_000, 25.0
+"""Frames that a page shows, and about how many of them are one second."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,23 @@ class Prediction:
     description: Mapping[str, Any]
 
 
+def shown_poses(prediction: Prediction) -> ShownPoses:
+    """Some frames with poses, for pages."""
+    points = prediction.points
+    every = max(1, round(points.fps / SHOWN_FPS))
+    frames = np.flatnonzero(points.lifted)[::every][:MOST_SHOWN]
+    return ShownPoses(
+        source=Path(points.source).name,
+        method=prediction.method,
+        weights=str(prediction.description["weights"]),
+        length=len(points),
+        fps=points.fps / every,
+        frames=points.frames[frames],
+        screen=screen_points(points)[frames],
+        poses=np.array(prediction.poses[frames]),
+    )
+
+
 def write_arrays(path: Path, prediction: Prediction) -> None:
     """A ``.npz`` file of everything, which ``predict`` and ``compare-on`` also read as key points.
 
@@ -51,26 +72,26 @@ def write_arrays(path: Path, prediction: Prediction) -> None:
     ``filled_joints``; ``joints``, ``parents``, ``fps``, ``width``, ``height``, ``layout``; ``description`` (JSON).
     """
     points = prediction.points
-    confidence = {} if points.confidence is None else {"confidence": points.confidence}
+    arrays: dict[str, Any] = {
+        "poses": prediction.poses,
+        "spread": prediction.spread,
+        "trajectory": prediction.roots,
+        "keypoints": points.points,
+        "frames": points.frames,
+        "filled": points.filled,
+        "filled_joints": points.filled_joints,
+        "joints": HUMAN36M.joints,
+        "parents": HUMAN36M.parents,
+        "fps": points.fps,
+        "width": points.width,
+        "height": points.height,
+        "layout": HUMAN36M.name,
+        "description": json.dumps(prediction.description),
+    }
+    if points.confidence is not None:
+        arrays["confidence"] = points.confidence
     with atomic(path) as file:
-        np.savez(
-            file,
-            poses=prediction.poses,
-            spread=prediction.spread,
-            trajectory=prediction.roots,
-            keypoints=points.points,
-            frames=points.frames,
-            filled=points.filled,
-            filled_joints=points.filled_joints,
-            joints=np.array(HUMAN36M.joints),
-            parents=np.array(HUMAN36M.parents),
-            fps=np.array(points.fps),
-            width=np.array(points.width),
-            height=np.array(points.height),
-            layout=np.array(HUMAN36M.name),
-            description=np.array(json.dumps(prediction.description)),
-            **confidence,
-        )
+        np.savez(file, **arrays)
 
 
 def write_csv(path: Path, prediction: Prediction) -> None:

@@ -125,12 +125,12 @@ def _one_person(
     T = int(seen[-1] - seen[0]) + 1
     joints = np.full((T, len(HUMAN36M.joints), 3), np.nan, dtype=np.float32)
     joints[seen - seen[0]] = to_human36m(found.points[rows], layout)
-    there = np.isfinite(joints[..., :2]).all(axis=-1)
-    frames_there = there.any(axis=1)
+    there = np.isfinite(joints[..., 0] + joints[..., 1])
+    frames_there = there.sum(axis=1) > 0
     runs = _pieces(frames_there, longest_gap)
     pieces = tuple((a, b) for a, b in runs if there[a:b].any(axis=0).all())
     if not pieces:
-        lost = [name for name, ever in zip(HUMAN36M.joints, there.any(axis=0), strict=True) if not ever]
+        lost = [name for name, times in zip(HUMAN36M.joints, there.sum(axis=0), strict=True) if not times]
         what = ", ".join(lost) or "some joint in every piece of the video"
         raise InputError(f"{found.source}: never seen: {what}; whole bodies are lifted, so film all of it")
     for first, end in pieces:

@@ -129,6 +129,7 @@ def lift(
     work = folder / f".lifting-{name}"
     if not (work / PROGRESS).exists():
         _make_arrays(work, screen, points.confidence)
+    del screen  # from here on it is read from the disk
     windows = evaluation_windows(_sequences(work, points, fit.camera(focal)), lifter)
     starts = np.array([first for first, _ in points.pieces])
     at_once = windows_per_call(settings.hypotheses_of(lifter) * lifter.frames, device)
@@ -245,4 +246,4 @@ def _spread(pred: Tensor) -> Tensor:
 
 
 def _digest(array: np.ndarray | None) -> str:
-    return "" if array is None else blake2b(np.ascontiguousarray(array), digest_size=16).hexdigest()
+    return "" if array is None else blake2b(np.ascontiguousarray(array).data, digest_size=16).hexdigest()

@@ -73,7 +73,7 @@ def save_moving(path: Path, prediction: Prediction) -> None:
         panels[0].set_title(f"frame {points.frames[frame]}", fontsize=7)
         return ()
 
-    writer = (FFMpegWriter if mp4 else PillowWriter)(fps=points.fps / every)
+    writer = (FFMpegWriter if mp4 else PillowWriter)(fps=round(points.fps / every))
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # whole or not at all
         made = Path(folder) / path.name
         FuncAnimation(figure, draw, frames=frames, init_func=lambda: ()).save(made, writer=writer, dpi=90)

@@ -6,44 +6,36 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.colors import to_hex
 
-from bench.footage.files import Prediction
-from bench.footage.keypoints import screen_points
 from bench.results.files import write_text
+from bench.results.footage import ShownPoses
 from models.skeleton import HUMAN36M
 from reports.figures.style import looks_of
 from reports.page.template import poses_page
 from reports.page.viewer import PER_METRE, PER_SCREEN, stored
 
-MOST_FRAMES, FPS = 1_000, 25.0
-"""Frames that are shown, and about how many of them are one second."""
-
 NOTE = "Lifted from 2D key points without ground truth: nothing here says how far off a pose is."
 
 
-def write_page(path: Path, predictions: Sequence[Prediction]) -> None:
-    """Write a page that shows predictions of several methods for the same key points, or of one."""
-    points = predictions[0].points
-    every = max(1, round(points.fps / FPS))
-    frames = np.flatnonzero(points.lifted)[::every][:MOST_FRAMES]
-    names = [prediction.method for prediction in predictions]
+def write_page(path: Path, several: Sequence[ShownPoses]) -> None:
+    """Write a page that shows poses of several methods for the same key points, or of one."""
+    first = several[0]
+    names = [shown.method for shown in several]
     colours = {name: (to_hex(shade), marker) for name, (shade, marker) in looks_of(names).items()}
     scene = {
-        "title": f"{Path(points.source).name}, frames {points.frames[frames[0]]} to {points.frames[frames[-1]]}",
-        "frames": len(frames),
-        "fps": points.fps / every,
+        "title": f"{first.source}, frames {first.frames[0]} to {first.frames[-1]}",
+        "frames": len(first.frames),
+        "fps": first.fps,
         "parents": list(HUMAN36M.parents),
-        "right": list(np.isin(range(len(HUMAN36M.joints)), HUMAN36M.right).tolist()),
+        "right": [joint in HUMAN36M.right for joint in range(len(HUMAN36M.joints))],
         "truth": None,
-        "input": stored(screen_points(points)[frames], PER_SCREEN),
-        "methods": [_method(prediction, frames) for prediction in predictions],
+        "input": stored(first.screen, PER_SCREEN),
+        "methods": [_method(shown) for shown in several],
     }
     write_text(path, poses_page({"poses": {"note": NOTE, "scenes": [scene]}, "looks": colours}))
 
 
-def _method(prediction: Prediction, frames: np.ndarray) -> dict[str, Any]:
-    answer = stored(prediction.poses[frames], PER_METRE)
-    name = prediction.method
-    return {"run": None, "method": name, "name": name, "answer": answer, "hypotheses": []}
+def _method(shown: ShownPoses) -> dict[str, Any]:
+    answer = stored(shown.poses, PER_METRE)
+    return {"run": None, "method": shown.method, "name": shown.method, "answer": answer, "hypotheses": []}

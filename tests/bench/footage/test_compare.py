@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench.footage.compare import bone_measures, compare, distance, jitter
+from bench.footage.files import shown_poses
 from bench.footage.lift import Settings
 from bench.footage.predict import predict
 from models.skeleton import HUMAN36M
@@ -58,7 +59,7 @@ def test_the_comparison_is_written_and_says_that_it_is_no_accuracy(result, tmp_p
     assert found[0].spread == pytest.approx(1000 * np.sqrt(3) * np.std(np.linspace(-0.1, 0.1, 5)), rel=1e-3)
     assert found[0].ms_per_frame > 0
     assert apart[0, 1] == apart[1, 0] > 0
-    written = write_comparison(tmp_path / "out", found, apart, [one.prediction for one in results])
+    written = write_comparison(tmp_path / "out", found, apart, [shown_poses(one.prediction) for one in results])
     assert all(path.exists() for path in written)
     table = (tmp_path / "out" / "own-footage.md").read_text()
     assert "| Larger H=3 K=5 P-Agg |" in table

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.animation import FFMpegWriter
 from PIL import Image
 
-from bench.footage.files import write_arrays, write_csv
+from bench.footage.files import shown_poses, write_arrays, write_csv
 from bench.footage.keypoints import load_key_points
 from bench.footage.lift import Settings
 from bench.footage.pictures import save_moving, save_still
@@ -76,7 +76,7 @@ def test_pictures_are_made(prediction, tmp_path):
 
 
 def test_a_page_shows_the_poses_alone(prediction, tmp_path):
-    write_page(tmp_path / "out.html", [prediction])
+    write_page(tmp_path / "out.html", [shown_poses(prediction)])
     text = (tmp_path / "out.html").read_text()
     assert "[[" not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
     assert 'id="pose-panels"' in text
