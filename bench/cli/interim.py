@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,10 +37,14 @@ MOST_LINES, MOST_CHARACTERS = 10, 400
 
 @dataclass(frozen=True)
 class Round:
-    """Experiments and the tables of the report after them, by name; both hold those of the rounds before too."""
+    """Experiments and the tables of the report after them, by name; both hold those of the rounds before too.
+
+    ``left_out``: what tables name but the data rule out, by id.
+    """
 
     jobs: Sequence[Job]
     tables: Mapping[str, RunSet.Table]
+    left_out: Mapping[str, Missing] = field(default_factory=dict)
 
 
 class Interim(Watcher):
@@ -115,7 +119,8 @@ class Interim(Watcher):
         )
 
     def _planned(self) -> RunSet:
-        return run_set(self._round.tables, missing_of(self._round.jobs, self._failures), self._request)
+        missing = dict(self._round.left_out) | missing_of(self._round.jobs, self._failures)
+        return run_set(self._round.tables, missing, self._request)
 
 
 def run_set(tables: Mapping[str, RunSet.Table], missing: Mapping[str, Missing], request: SweepRequest) -> RunSet:

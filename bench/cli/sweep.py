@@ -18,17 +18,21 @@ from bench.cli.report import places, write_report
 from bench.config.parsing import parse_assignment
 from bench.job.data_cache import DataCache
 from bench.job.pending import PendingWork
+from bench.job.planning import Planner, told_together
 from bench.job.resolve import Job
 from bench.job.task import first_process
 from bench.results.record import Missing, Record
 from bench.results.store import Store
+from bench.results.tracking.sweep_run import log_sweep
 from bench.sweep import run as sweep
-from bench.sweep.dry_run import dry_run_lines, search_lines
+from bench.sweep.dry_run import dry_run_lines, left_out_lines, search_lines
 from bench.sweep.executors import executor_for
 from bench.sweep.executors.base import Executor, Request
 from bench.sweep.search import Found, Space, search
 from bench.sweep.studies import open_studies
+from bench.sweep.tuning import tune
 from bench.training.trainer import end_together
+from models.errors import InputError
 from reports.build import Report
 from reports.rules.comparability import TRIVIAL
 from reports.writers.text import to_text
@@ -40,7 +44,7 @@ def run_and_report(
     rounds: Sequence[Round],
     searches: Mapping[str, Space],
     request: SweepRequest,
-    cache: DataCache,
+    planner: Planner,
     further: Callable[[Mapping[str, Record]], Round | None] = lambda records: None,
 ) -> None:
     """Run experiments round by round, with a report after each; or print a dry run of all rounds.
@@ -51,17 +55,20 @@ def run_and_report(
         rounds: at least one.
         searches: by the name of the table that gets what they find.
         request: where and how.
-        cache: data sets that are loaded already.
+        planner: that the experiments were planned with.
         further: finished records → a round after the planned ones, or None to end.
 
     Raises:
+        InputError: something is to be mended before the start.
         typer.Exit: experiments failed, or have neither a record nor a recorded reason.
     """
     jobs = rounds[-1].jobs
+    if planner.problems and not (request.dry_run and jobs):
+        raise InputError(told_together(planner.problems))
     with (
         _ended_by_signal(),
         Interim(request) as interim,
-        _executor(request, len(jobs) + 2 * len(searches), cache) as executor,
+        _executor(request, len(jobs) + 2 * len(searches), planner.cache) as executor,
     ):
         store = Store(request.store)
         if request.dry_run:
@@ -69,9 +76,14 @@ def run_and_report(
                 typer.echo(f"--store {store.root}: is new, nothing is done in it")
             place = sweep.place_of(executor, request.device)
             pending = PendingWork(jobs, store, request.device, place)
-            for line in [*dry_run_lines(pending, store, executor.slots), *search_lines(searches)]:
+            left_out = left_out_lines(rounds[-1].left_out.values())
+            for line in [*left_out, *dry_run_lines(pending, store, executor.slots), *search_lines(searches)]:
                 typer.echo(line)
+            if planner.problems:
+                raise InputError(told_together(planner.problems))
             return
+        for line in left_out_lines(rounds[-1].left_out.values()):
+            typer.echo(line)
         if searches:
             store.make()
             open_studies(store.root)  # what is wrong with their database is said before anything is computed
@@ -82,7 +94,9 @@ def run_and_report(
             outcome = _run(part, store, request.device, executor, retry, interim)
             if number == len(rounds):
                 found = {
-                    name: search(space, store, request.device, executor, interim)
+                    name: (tune if space.how.objective == "validation" else search)(
+                        space, store, request.device, executor, interim
+                    )
                     for name, space in searches.items()
                 }
             interim.be_quiet()
@@ -139,7 +153,9 @@ def _report(
         The report, and whether nothing failed or was lost.
     """
     jobs, filled = part.jobs, dict(part.tables)
-    missing = missing_of([job for job in jobs if job.id in outcome.failures], outcome.failures)
+    missing = dict(part.left_out) | missing_of(
+        [job for job in jobs if job.id in outcome.failures], outcome.failures
+    )
     for name, found in searched.items():
         filled[name] = filled[name].model_copy(update={"ids": found.ids})
         missing |= found.missing
@@ -151,6 +167,7 @@ def _report(
     runset = run_set(filled, missing, request)
     write_run_set(runset, request.out)
     report = write_report(runset, store, request.out, pdf)
+    log_sweep(store, request.out, runset)
     return report, not lost and not any(entry.failed for entry in missing.values())
 
 

@@ -17,8 +17,12 @@ from bench.job.task import Task, TaskStatus
 from bench.protocol.evaluate import shared_samples
 from bench.results.record import Failure
 from bench.results.store import Store
+from bench.training.recipe import TrainingRecipe
 
 Member = TypeVar("Member")
+
+FRAMES_OF_A_TFLOP = 200_000
+"""About what tiny methods see for so many operations; only the order of tasks depends on it."""
 
 MANY_WINDOWS = 10_000
 """Taken for "all of them" where only the order of tasks depends on it."""
@@ -227,10 +231,17 @@ def _training_task(members: list[tuple[Training, Job]], before: dict[str, Task],
         experiments=tuple(wanted.portable for _, wanted in members),
         needs=frozenset({earlier.name} if earlier else ()),
         title=training.title,
-        size=max(recipe.epochs * frames, recipe.least_steps * recipe.batch_frames),
+        size=_frames_seen(recipe, frames),
         duration_key=identity(["train", *like, settings]),
         device=device,
     )
+
+
+def _frames_seen(recipe: TrainingRecipe, frames: int) -> float:
+    """About how many training frames a training sees, of a set with so many."""
+    if recipe.compute is not None:
+        return recipe.compute * FRAMES_OF_A_TFLOP
+    return max(recipe.epochs * frames, recipe.least_steps * (recipe.batch_frames or recipe.batch_windows or 1))
 
 
 def _evaluation_tasks(jobs: Iterable[Job], trainings: dict[str, Task], device: str) -> list[Task]:

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from bench.measure import memory
 from bench.results.files import UNWRITABLE
 from bench.results.record import Failure, FailureKind
 from bench.results.store import Seconds, Store
+from bench.results.tracking.activity import Activity, Metrics, activities, now, watched_system
 from models.errors import DivergedError, InputError
 
 TaskKind = Literal["train", "evaluate", "measure"]
@@ -112,7 +113,7 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
     started = time.monotonic()
     with _use_of_device(store, device, task):
         if task.kind == "evaluate":
-            failed = _evaluate(jobs, store, device, attempt)
+            failed = _evaluate_watched(jobs, store, device, attempt)
         else:
             train = partial(_train, task, jobs, store)
             measure = partial(_measure, task, jobs[0], store, device)
@@ -164,13 +165,26 @@ def _measure(task: Task, job: Job, store: Store, device: torch.device) -> None:
     store.measurements.put(task.id, pipeline.measure(job, store, device))
 
 
-def _evaluate(jobs: list[Job], store: Store, device: torch.device, halvings: int) -> bool:
+def _evaluate_watched(jobs: list[Job], store: Store, device: torch.device, halvings: int) -> bool:
+    """Evaluate, and keep for MLflow when that was and what the machine did meanwhile."""
+    missing = [job for job in jobs if not store.is_evaluated(job.id)]
+    began, seen = now(), list[tuple[int, Metrics]]()
+    with watched_system(lambda metrics: seen.append((now(), metrics))):
+        failed = _evaluate(missing, store, device, halvings)
+    for job in missing:
+        if store.evaluations.get(job.id) is not None:
+            options = asdict(job.evaluated_config)
+            activity = Activity(began=began, ended=now(), options=options, system=tuple(seen))
+            activities(store.root).put(job.id, activity)
+    return failed
+
+
+def _evaluate(missing: list[Job], store: Store, device: torch.device, halvings: int) -> bool:
     """Evaluate together; where that fails, each job by itself, so that one does not take the others with it.
 
     Returns:
         Whether any of them failed.
     """
-    missing = [job for job in jobs if not store.is_evaluated(job.id)]
     if len(missing) > 1:
         try:
             pipeline.evaluate_together(missing, store, device, halvings)

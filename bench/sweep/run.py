@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from tqdm import tqdm
@@ -28,6 +29,7 @@ from bench.results.leftovers import remove_leftovers
 from bench.results.record import Failure, Record
 from bench.results.store import Store
 from bench.results.tracking.connection import say
+from bench.results.tracking.following import following
 from bench.results.tracking.recovery import log_again, warn_of_unreadable
 from bench.results.tracking.tracker import Tracker
 from bench.sweep.executors.base import Executor
@@ -107,7 +109,13 @@ def run(
         if tracker.is_new and first_process():
             log_again(tracker, store)
         _add_logged(pending, tracker, store)
-        trained, evaluated = _do(pending, _Log(pending, tracker, store), store, executor, watcher)
+        log = _Log(pending, tracker, store)
+        with following(tracker, store) if first_process() else nullcontext():
+            try:
+                trained, evaluated = _do(pending, log, store, executor, watcher)
+            except KeyboardInterrupt:
+                executor.close()  # what its workers train is saved before anybody looks at it
+                raise
     if first_process():
         _fold(store)
     return Outcome(store.records(pending.jobs), pending.failures, trained, evaluated)

@@ -41,6 +41,8 @@ def warnings(runset: RunSet, records: Sequence[Record], remarks: Sequence[str] =
     for record in records:
         for text in record.environment.warnings:
             disturbed.setdefault(text, []).append(method_name(record))
+        if record.cost.latency.disagree:
+            disturbed.setdefault("passes of timing disagree by more than 20 %", []).append(method_name(record))
     found += [f"{_first(list(dict.fromkeys(names)))}: {text}" for text, names in disturbed.items()]
     changed = sorted({record.git_commit for record in records if record.git_commit.endswith("+changes")})
     found += [f"Made from a working tree with uncommitted changes: {', '.join(changed)}"] * bool(changed)

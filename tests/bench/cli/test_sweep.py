@@ -11,7 +11,7 @@ from bench.cli import app
 from bench.cli import sweep as module
 from bench.cli.interim import Round, failure_lines
 from bench.cli.options import SweepRequest
-from bench.job.data_cache import DataCache
+from bench.job.planning import Planner
 from bench.results.record import Failure
 from bench.results.run_set import RunSet, declared
 from bench.results.store import Store
@@ -74,7 +74,7 @@ def test_a_trial_of_a_search_with_neither_is_an_error(toy_store, tmp_path, monke
     tables = {"pareto": RunSet.Table(title="Search", layout="runs", ids=())}
     request = SweepRequest(store=toy_store.root, out=tmp_path / "out", executor="local")
     with pytest.raises(typer.Exit) as ended:
-        module.run_and_report([Round([], tables)], {"pareto": None}, request, DataCache())
+        module.run_and_report([Round([], tables)], {"pareto": None}, request, Planner(None))
     assert ended.value.exit_code == 1
     assert (
         "1 declared run has neither a record nor a recorded reason: 0123456789abcdef;" in capsys.readouterr().err
