@@ -23,6 +23,7 @@ from bench.results.files import write_text
 from bench.results.record import Failure, Missing
 from bench.results.run_set import NOT_YET, RUNSET, RunSet
 from bench.results.store import Store
+from bench.results.tracking.sweep_run import log_sweep
 from bench.sweep.run import Watcher
 
 EVERY_SECONDS = 180.0
@@ -70,6 +71,7 @@ class Interim(Watcher):
         if kind is not None and issubclass(kind, KeyboardInterrupt) and self._round.jobs:
             tqdm.write("interrupted: writing the report of what is finished", file=sys.stderr)
             self.write()
+            log_sweep(self._store, self._request.out, self._planned(), "KILLED")
 
     def begin(self, part: Round) -> None:
         """Write down what a round is to run."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -128,32 +128,22 @@ def _do(pending: PendingWork, log: _Log, store: Store, executor: Executor, watch
         Numbers of trainings that were done, and of experiments that were finished.
     """
 
-    def look() -> bool:
-        watcher.look(pending)
-        return False
-
     def log_and_look() -> bool:
         """Log one experiment while workers are busy with others; in this process none waits, so log all."""
-        while (more := log.one()) and executor.slots == 1:
-            pass
+        more = first_process() and log.one()
+        while more and executor.slots == 1:
+            more = log.one()
         watcher.look(pending)
         return more
 
     # Processes that train together must agree on what is left, which the failure of a measurement changes.
     if first_process() and not distributed():
         watcher.be_quiet()
-        _measure(pending, [job for job in pending.left if not job.keeps_data], store, executor, look)
-    done = run_tasks(
-        pending.tasks(),
-        executor,
-        store,
-        executor.slots,
-        pending.end_task,
-        log_and_look if first_process() else look,
-    )
+        _measure(pending, [job for job in pending.left if not job.keeps_data], store, executor)
+    done = run_tasks(pending.tasks(), executor, store, executor.slots, pending.end_task, log_and_look)
     if first_process():
         watcher.be_quiet()
-        _measure(pending, pending.evaluated, store, executor, look)
+        _measure(pending, pending.evaluated, store, executor)
         log.all()
     return sum(task.kind == "train" for task in done), log.finished
 
@@ -180,19 +170,13 @@ def measure_costs(
     return {name: measurement for name, measurement in found.items() if measurement is not None}
 
 
-def _measure(
-    pending: PendingWork,
-    jobs: Iterable[Job],
-    store: Store,
-    executor: Executor,
-    look: Callable[[], bool] = lambda: False,
-) -> None:
+def _measure(pending: PendingWork, jobs: Iterable[Job], store: Store, executor: Executor) -> None:
     """Measure one cost at a time, while nothing else is done.
 
     In this process, unless tasks are done on other machines: workers beside it would disturb the measurement.
     """
     place = executor if executor.place else Local(store.root, cache=executor.cache)
-    run_tasks(pending.measurements(jobs), place, store, 1, pending.end_task, look)
+    run_tasks(pending.measurements(jobs), place, store, 1, pending.end_task)
 
 
 class _Log:
