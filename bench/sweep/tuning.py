@@ -1,8 +1,8 @@
 """A search for training recipes: every method alike, by its error on validation subjects.
 
 The first trials of a method are the recipe that it has and those beside it on the grid, one value changed; then
-Optuna proposes, from a fixed seed, a few at a time. Trainings are kept in the store like any other, so a search that was interrupted proposes the same again and
-finds them done. Errors of the test set play no part.
+Optuna proposes, from a fixed seed, a few at a time. Trainings are kept in the store like any other, so a search
+that was interrupted proposes the same again and finds them done. Errors of the test set play no part.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def cost(entries: Sequence[Entry], title: str) -> Table:
     costs = [entry.cost for entry in entries if entry.cost is not None]
     on_gpu = any(cost.device_state or cost.reserved_memory_mb for cost in costs)
     quantities = QUANTITIES | (GPU_QUANTITIES if on_gpu else {})
-    columns = (Column("Method", align="l"), *SHAPE, *TRAINING, *quantities)
+    columns = (Column("Method", align="l"), *SHAPE, *quantities, *TRAINING)
     ranked = [index for index, column in enumerate(columns) if column.full_name in RANKED]
     blocks = []
     for heading, members in sections(entries):
@@ -65,7 +65,7 @@ def cost(entries: Sequence[Entry], title: str) -> Table:
         first = [group[0] for group in alike.values()]
         names = row_names(first)
         rows = [
-            [Cell(name), *shape(r), *_training(r), *_cells(r, quantities)]
+            [Cell(name), *shape(r), *_cells(r, quantities), *_training(r)]
             for name, r in zip(names, first, strict=True)
         ]
         groups = [
@@ -111,11 +111,11 @@ def _notes(entries: Sequence[Entry], costs: Sequence[Cost]) -> tuple[str, ...]:
     counted = "; ".join(dict.fromkeys(cost.memory_source for cost in costs))
     notes = [
         f"{ABOUT_FRAMES} GFLOPs: 2 × multiply-accumulates, with every hypothesis, step and flip.",
-        "Training: operations of all steps, forward and backward, and seconds, both with the trainings that it "
-        "began from.",
         "Time: median and p95 of a window at batch 1, median by output frame; windows/s at batch "
         f"{', '.join(map(str, batches))}. Memory counts: {counted}; added: of the peak, what was not there before "
         "the prediction.",
+        "Training: operations of all steps, forward and backward, and seconds, both with the trainings that it "
+        "began from.",
         *_peaks(costs),
         *_stated("Arithmetic", [_arithmetic(cost) for cost in costs]),
         *_stages(entries),
