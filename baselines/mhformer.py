@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from models.config import CentreConfig, added_option, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
-from models.layers.transformer import BLOCK_EPS, Attention, Block, Mlp, StochasticDepth, attend, drop_path_rates
+from models.layers.transformer import BLOCK_EPS, Attention, Block, DropPathRates, Mlp, StochasticDepth, attend
 from models.lifter import TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
@@ -89,7 +89,7 @@ class HypothesisEncoder(nn.Module):
         self.blocks = nn.Sequential(
             *(
                 Block(T, GENERATOR_HEADS, 2, rate, config.dropout)
-                for rate in drop_path_rates(config.drop_path, config.generator_layers)
+                for rate in DropPathRates(config.drop_path, config.generator_layers)
             )
         )
         self.norm = nn.LayerNorm(T, eps=BLOCK_EPS)
@@ -215,7 +215,7 @@ class MHFormer(DeterministicLifter):
         self.embeddings = nn.ModuleList(_embedding(config, 2 * J) for _ in range(STREAMS))
         self.frame_tables = nn.ParameterList(torch.zeros(1, T, C) for _ in range(STREAMS))
         self.dropout = nn.Dropout(config.dropout)
-        *rates, _ = drop_path_rates(config.drop_path, config.layers)
+        *rates, _ = DropPathRates(config.drop_path, config.layers)
         self.refinements = nn.Sequential(*(Refinement(config, rate) for rate in rates))
         self.interaction = Interaction(config)
         self.norm = nn.LayerNorm(STREAMS * C, eps=BLOCK_EPS)

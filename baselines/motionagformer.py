@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from baselines.layers.streams import FusedStreams, ScaledUnit, Stream, StreamsConfig, StreamsLifter
 from models.config import check_at_least
 from models.errors import InputError
+from models.inference import full_precision
 from models.layers.linear import Linear
 from models.layers.transformer import Attention
 from models.lifter import TINY_RECIPE, Preset, Recipe
@@ -68,7 +69,7 @@ def similar_frames(tokens: Tensor, neighbours: int) -> Tensor:
     largest, itself among them as a rule. No gradient passes this choice, and it is made in full precision also
     under autocast.
     """
-    with torch.no_grad(), torch.autocast(tokens.device.type, enabled=False):
+    with torch.no_grad(), full_precision(tokens.device):
         columns = tokens.float().transpose(1, 2)  # [N, L, M, C] → [N, M, L, C]
         likeness = columns @ columns.transpose(-1, -2)  # [N, M, L, L]
         least = likeness.topk(neighbours, dim=-1).values[..., -1:]  # [N, M, L, 1]

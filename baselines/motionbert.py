@@ -26,7 +26,7 @@ from baselines.layers.streams import FusedStreams, Stream
 from models.config import ConfidenceConfig, check_at_least, check_positive
 from models.errors import InputError
 from models.inference import DeterministicLifter
-from models.layers.transformer import BLOCK_EPS, Block, TrunkConfig, drop_path_rates
+from models.layers.transformer import BLOCK_EPS, Block, DropPathRates, TrunkConfig
 from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import sequence_loss
 from models.skeleton import HUMAN36M, Skeleton
@@ -128,7 +128,7 @@ class MotionBERT(DeterministicLifter):
         self.embedding = nn.Linear(3, C)
         self.joint_table = nn.Parameter(torch.empty(1, len(skeleton.joints), C))
         self.frame_table = nn.Parameter(torch.empty(1, config.frames, 1, C))
-        rates = drop_path_rates(config.drop_path, config.depth)
+        rates = DropPathRates(config.drop_path, config.depth)
         self.stages = nn.Sequential(*(stage(config, rate) for rate in rates))
         self.norm = nn.LayerNorm(C, eps=BLOCK_EPS)
         self.represent = nn.Linear(C, config.representation)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from models.config import CentreConfig
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
-from models.layers.transformer import BLOCK_EPS, Block, Mlp, TrunkConfig, drop_path_rates, within_frames
+from models.layers.transformer import BLOCK_EPS, Block, DropPathRates, Mlp, TrunkConfig, within_frames
 from models.lifter import TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
@@ -151,7 +151,7 @@ class PoseFormerV2(DeterministicLifter):
         self.frames, self.train_frames, self.context = config.frames, 1, config.context
         J, c, heads, ratio = len(skeleton.joints), config.channels, config.heads, config.mlp_ratio
         D, tokens = J * c, config.coefficients + config.kept
-        rates = drop_path_rates(config.drop_path, config.depth)
+        rates = DropPathRates(config.drop_path, config.depth)
         self.joint_embedding = nn.Linear(2, c)
         self.frequency_embedding = nn.Linear(2 * J, D)
         for embedding in (self.joint_embedding, self.frequency_embedding):

@@ -214,7 +214,7 @@ class Lifter(nn.Module):
             name; ``training.recipe: published`` sets them at any preset. None where the script is not known.
         probabilistic: whether H and K mean anything to it.
         needs_confidence: whether it reads ``Batch.confidence``; its ``Config`` is then a
-            ``models.config.ConfidenceConfig``, and data without confidence is refused before training starts.
+            ``models.config.ConfidenceConfig``; where the data have none, every joint has confidence 1.
         least_windows: that a training step needs: 2 where a batch norm sees one value per channel of a window.
         compiled_part: the method or module that computes most in a prediction ("lift", "network.dilated"), free of
             random numbers and of text; "" for none. ``evaluation.compile`` compiles it.

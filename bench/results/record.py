@@ -226,6 +226,7 @@ class Failure(Frozen):
             in the smallest parts; "crashed": its process died in every attempt; "error": anything else.
         reason: one sentence.
         details: where in the code it happened, if that is known.
+        code: digest of the method's code then; "" where it is not known.
     """
 
     id: str
@@ -234,6 +235,7 @@ class Failure(Frozen):
     reason: str
     details: str = ""
     failed_at: str = ""
+    code: str = ""
 
     @property
     def sentence(self) -> str:

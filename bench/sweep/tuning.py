@@ -26,7 +26,7 @@ from bench.results.files import write_text
 from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.sweep.executors.base import Executor
-from bench.sweep.run import run
+from bench.sweep.run import Watcher, run
 from bench.sweep.search import Found, Space
 from bench.training.recipe import ASKED
 from models.errors import InputError
@@ -46,8 +46,10 @@ Choice = dict[str, int]
 """Axis → number of one of its values."""
 
 
-def tune(space: Space, store: Store, device: str, executor: Executor) -> Found:
+def tune(space: Space, store: Store, device: str, executor: Executor, watcher: Watcher | None = None) -> Found:
     """Search for the recipe of every method, repeat the best with further seeds, and write ``recipes.toml``.
+
+    ``watcher`` looks on, as in ``run``.
 
     Raises:
         InputError: the space has no axis of methods, or what ``run`` raises.
@@ -55,7 +57,7 @@ def tune(space: Space, store: Store, device: str, executor: Executor) -> Found:
     if METHOD not in space.axes:
         raise InputError(f"a search by validation is for every method apart: name the axis {METHOD}")
     store.make()
-    tuning = _Tuning(space, store, device, executor)
+    tuning = _Tuning(space, store, device, executor, watcher)
     for begin in range(0, space.how.trials, TOGETHER):
         tuning.try_more(min(TOGETHER, space.how.trials - begin))
     tuning.repeat_best()
@@ -101,8 +103,10 @@ class _Method:
 class _Tuning:
     """The searches of all methods, and what they have tried."""
 
-    def __init__(self, space: Space, store: Store, device: str, executor: Executor) -> None:
-        self.space, self.store, self.device, self.executor = space, store, device, executor
+    def __init__(
+        self, space: Space, store: Store, device: str, executor: Executor, watcher: Watcher | None
+    ) -> None:
+        self.space, self.store, self.device, self.executor, self.watcher = space, store, device, executor, watcher
         self.cache = executor.cache or DataCache()
         self.contents = StoreContents(store)
         self.jobs: dict[str, Job] = {}
@@ -172,7 +176,7 @@ class _Tuning:
     def _errors(self, choices: Sequence[Choice], seed: int) -> list[float | None]:
         """Validation errors of choices, None where a training failed."""
         jobs = [self._resolve(choice, seed) for choice in choices]
-        outcome = run(jobs, self.store, self.device, self.executor, contents=self.contents)
+        outcome = run(jobs, self.store, self.device, self.executor, contents=self.contents, watcher=self.watcher)
         self.jobs |= {job.id: job for job in jobs}
         self.missing |= {
             job.id: job.missing(f"failed: {outcome.failures[job.id].sentence}")

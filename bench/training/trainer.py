@@ -23,8 +23,11 @@ from bench.devices import use_device
 from bench.measure import memory
 from bench.measure.environment import cpu_name
 from bench.results.record import TrainingInfo
+from bench.results.tracking.activity import watched_system
+from bench.results.tracking.journal import Journal
 from bench.training import checkpoints
 from bench.training.compute import COUNTED_STEPS, affordable_steps, step_flops
+from bench.training.curves import Curves
 from bench.training.order import epoch_rows, share, step_rows, step_seed
 from bench.training.recipe import TrainingRecipe
 from bench.training.selection import LEAST_CHECKS, CheckpointSelector
@@ -101,6 +104,7 @@ def train(
     title: str,
     first_stage: TrainingInfo | None = None,
     order: Order | None = None,
+    journal: Journal | None = None,
 ) -> TrainingInfo:
     """Train, or continue a training that was interrupted, and keep the selected weights.
 
@@ -115,6 +119,8 @@ def train(
         title: for the progress bar.
         first_stage: the training that ``lifter`` begins from.
         order: of the windows, in place of a random one, for comparison with a recorded training.
+        journal: is told loss, learning rate, gradient norm and so on while the training runs; its runs are of the
+            selectors.
 
     Returns:
         How the weights of the first selector came to be.
@@ -127,12 +133,13 @@ def train(
         lifter.fit_statistics(*_all_poses(windows))
     if state is None:
         lifter.fit_actions(tuple(sorted({sequence.action_class for sequence in windows.sequences})))
-    run = _Run(lifter, windows, selectors, recipe, folder, accelerator, title, order)
+    run = _Run(lifter, windows, selectors, recipe, folder, accelerator, title, order, journal)
     if run.trainable:
         run.prepare(state)
     show = None if accelerator.is_main_process else True
     with (
         held_back() as signals,
+        watched_system(run.curves.note),
         tqdm(initial=run.progress.step, total=run.steps, desc=f"train {title}", unit="step", disable=show) as bar,
     ):
         while run.progress.step < run.steps:
@@ -159,6 +166,7 @@ class _Run:
     accelerator: Accelerator
     title: str
     order: Order | None
+    journal: Journal | None
 
     def __post_init__(self) -> None:
         self.trainable = [parameter for parameter in self.lifter.parameters() if parameter.requires_grad]
@@ -170,6 +178,7 @@ class _Run:
         checks_per_epoch = min(self.steps_per_epoch, -(-LEAST_CHECKS // max(1, math.ceil(self.epochs))))
         self.checks = min(self.steps, checks_per_epoch * math.ceil(self.epochs))
         self.progress = _Progress()
+        self.curves = Curves(self.journal, self.steps, self.steps_per_epoch, self.accelerator.device)
 
     @property
     def at_end_of_epoch(self) -> bool:
@@ -211,6 +220,7 @@ class _Run:
             self.lifter.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])
             self.progress = _Progress(**state["progress"])
+            self.curves.step = self.progress.step
             for selector, errors in zip(self.selectors, self.progress.errors, strict=True):
                 selector.errors = [(epoch, error) for epoch, error in errors]
         self.model, self.optimizer = self.accelerator.prepare(self.lifter, optimizer)
@@ -231,8 +241,11 @@ class _Run:
         loss = self._gradients(rows, step_seed(recipe.seed, self.progress.step, process))
         if recipe.gradient == "times_loss":
             self._multiply_gradients(loss)
-        if recipe.clip is not None:
-            self.accelerator.clip_grad_norm_(self.trainable, recipe.clip)
+        norm = None if recipe.clip is None else self.accelerator.clip_grad_norm_(self.trainable, recipe.clip)
+        self.curves.add(loss, len(rows) * self.accelerator.num_processes)
+        if self.curves.point_is_due:
+            scaler = self.accelerator.scaler
+            self.curves.note_step(self.optimizer, norm, 1.0 if scaler is None else scaler.get_scale())
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.loss_sum += loss
@@ -299,8 +312,11 @@ class _Run:
         if self.accelerator.is_main_process:
             epoch = round(step / per_epoch, 4)
             for number, selector in enumerate(self.selectors):
-                if selector.needs_validation and selector.update(self.lifter, epoch, self.accelerator.device):
+                if not selector.needs_validation:
+                    continue
+                if selector.update(self.lifter, epoch, self.accelerator.device):
                     checkpoints.save_best(self.lifter, self.folder, number)
+                self.curves.note({"validation.mpjpe": selector.errors[-1][1]}, number)
             self.model.train()
         self.accelerator.wait_for_everyone()
 
@@ -308,6 +324,7 @@ class _Run:
         """Note the mean loss of the epoch, or of what there was of the last one."""
         loss = self.loss_sum.item() / ((self.progress.step - 1) % self.steps_per_epoch + 1)
         self.progress.loss.append(loss)
+        self.curves.note({"train.epoch_loss": loss})
         if not np.isfinite(loss):
             raise DivergedError(
                 f"training of {self.title}: the loss of epoch {len(self.progress.loss)} is {loss}; lower "
