@@ -154,7 +154,7 @@ TINY_RECIPE = Recipe(
 )  # fmt: skip
 """What a method that learns from all frames of a window declares at ``tiny``; docs/methods.md says why."""
 
-TINY_CENTRE_RECIPE = replace(TINY_RECIPE, batch_windows=64)
+TINY_CENTRE_RECIPE = replace(TINY_RECIPE, batch_windows=128)
 """The same for a method that learns from one frame of a window."""
 
 
