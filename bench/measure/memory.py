@@ -41,6 +41,8 @@ class Use(NamedTuple):
 
 def peak_memory(call: Callable[[], object], device: torch.device) -> Use:
     """Memory of one call. The call is not timed: measuring its memory may slow it down."""
+    if device.type == "mps":
+        return _on_apple(call)
     return _on_gpu(call, device) if device.type == "cuda" else _on_cpu(call)
 
 
@@ -54,7 +56,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that there was too little memory, on a GPU or for the CPU."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    words = ("can't allocate memory", "MPS backend out of memory")
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in words)
 
 
 def first_that_fits(call: Callable[[int], Result], sizes: Iterable[int]) -> Result:
@@ -99,6 +102,8 @@ def release() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
 
 
 def _on_gpu(call: Callable[[], object], device: torch.device) -> Use:
@@ -114,6 +119,15 @@ def _on_gpu(call: Callable[[], object], device: torch.device) -> Use:
         (peak - before) / MEGABYTE,
         torch.cuda.max_memory_reserved(device) / MEGABYTE,
     )
+
+
+def _on_apple(call: Callable[[], object]) -> Use:
+    """Of Apple's GPU, which counts no peak: what its driver has taken and does not give back before it must."""
+    torch.mps.empty_cache()
+    call()
+    torch.mps.synchronize()
+    peak = torch.mps.driver_allocated_memory()
+    return Use(peak / MEGABYTE, "memory that Metal's driver held after one prediction", None)
 
 
 def _on_cpu(call: Callable[[], object]) -> Use:
