@@ -5,6 +5,7 @@ import re
 import pytest
 
 from bench.job.pending import PendingWork
+from bench.results.cost import PASSES
 from bench.results.store import Seconds
 from bench.sweep.dry_run import dry_run_lines, expected
 from bench.sweep.run import run
@@ -32,9 +33,9 @@ def test_it_says_what_is_shared_done_and_expected(store):
 def test_costs_are_measured_one_at_a_time_whatever_the_number_of_workers(store):
     pending = PendingWork([job()], store, "cpu", "here")
     tasks = [*pending.tasks(), *pending.measurements(pending.left)]
-    assert [task.kind for task in tasks] == ["train", "evaluate", "measure"]
+    assert [task.kind for task in tasks] == ["train", "evaluate", *["measure"] * PASSES]
     assert expected([], store, 4) == "nothing to do"
     assert expected(tasks, store, 4) == "time unknown, nothing like it was done before"
     for task in tasks[1:]:
         store.times.put(task.duration_key, Seconds(seconds=40))
-    assert expected(tasks, store, 4) == "50 s and 1 of unknown length"
+    assert expected(tasks, store, 4) == "2 min and 1 of unknown length"
