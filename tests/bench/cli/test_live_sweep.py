@@ -1,4 +1,4 @@
-"""A sweep is watched in MLflow while it runs, ended by SIGTERM, and goes on in the same runs to the same numbers."""
+"""A sweep is watched in MLflow while it runs, ended by SIGTERM, and goes on in the same runs to equal numbers."""
 
 import shutil
 import signal
