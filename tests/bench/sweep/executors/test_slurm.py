@@ -26,7 +26,7 @@ def test_jobs_of_submitit(store, expected):
 
 def test_a_training_that_loses_its_machine_saves_and_goes_on(store, tmp_path):
     """As SLURM announces it: with the signal that submitit asks for. Nothing is saved for another reason."""
-    wanted = [job(training={"epochs": 60, "batch_frames": 90}, data={"name": "toy"})]
+    wanted = [job(training={"epochs": 40, "batch_frames": 90}, data={"name": "toy"})]
     undisturbed = run(wanted, Store(tmp_path / "whole"), "cpu")
     executor, saved = Slurm(store.root, 1, 1, {"cluster": "local", "timeout_min": 5}), []
 
@@ -45,7 +45,7 @@ def test_a_training_that_loses_its_machine_saves_and_goes_on(store, tmp_path):
         outcome = run(wanted, store, "cpu", executor)
     thread.join()
     assert len(saved) == 1
-    assert [path for path in store.root.glob("slurm/*.err") if "Requeued job" in path.read_text()]
+    assert [path for path in store.root.glob("slurm/*.out") if "Requeued job" in path.read_text()]
     assert numbers(outcome.records) == numbers(undisturbed.records)
     (training,) = search_runs(store, "tags.`bench.kind` = 'training'")
     assert training.info.status == "FINISHED"
