@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.config.choices import conditions_of
 from bench.data.differences import differences
-from bench.data.sequence import Dataset
+from bench.data.sequence import UNLABELLED, Dataset
 from bench.data.splits import validation_rule
 from bench.job.resolve import Job, Training
 from bench.protocol.frame_errors import FrameErrors, takes
@@ -134,8 +134,9 @@ def _conditions(job: Job, lifter: Lifter, info: TrainingInfo, drawn: tuple[int, 
 
 
 def _knows_action(job: Job, lifter: Lifter) -> bool:
-    """Whether the method reads the true action label at test time."""
-    return lifter.uses_action and job.experiment.evaluation.actions == "given"
+    """Whether the method reads the true action label at test time, where the data have labels."""
+    labelled = any(sequence.action_class != UNLABELLED for sequence in job.test.test)
+    return lifter.uses_action and labelled and job.experiment.evaluation.actions == "given"
 
 
 def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:

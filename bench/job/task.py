@@ -19,12 +19,12 @@ from typing import Literal
 
 import torch
 from filelock import Timeout
-from tqdm import tqdm
 
 from bench.config.experiment import Experiment
 from bench.devices import use_device
 from bench.job import pipeline, weights
 from bench.job.data_cache import DataCache
+from bench.job.failures import digest_of
 from bench.job.resolve import Job, Training, resolve
 from bench.measure import memory
 from bench.results.files import UNWRITABLE
@@ -118,7 +118,7 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
             train = partial(_train, task, jobs, store)
             measure = partial(_measure, task, jobs[0], store, device)
             action = train if task.kind == "train" else measure
-            failed = _record_if_it_fails(task.ids, task.title, store, action)
+            failed = _record_if_it_fails(task.ids, task.title, task.experiments[0], store, action)
     if failed:
         return "failed"
     store.times.put(task.duration_key, Seconds(seconds=time.monotonic() - started))
@@ -194,11 +194,15 @@ def _evaluate(missing: list[Job], store: Store, device: torch.device, halvings: 
         else:
             return False
     alone = partial(pipeline.evaluate_together, store=store, device=device, halvings=halvings)
-    results = [_record_if_it_fails([job.id], job.title, store, partial(alone, [job])) for job in missing]
+    results = [
+        _record_if_it_fails([job.id], job.title, job.portable, store, partial(alone, [job])) for job in missing
+    ]
     return any(results)
 
 
-def _record_if_it_fails(names: Iterable[str], title: str, store: Store, action: Callable[[], object]) -> bool:
+def _record_if_it_fails(
+    names: Iterable[str], title: str, experiment: Experiment, store: Store, action: Callable[[], object]
+) -> bool:
     """Whether the action failed; the reason is then kept under each of the names."""
     try:
         action()
@@ -206,13 +210,20 @@ def _record_if_it_fails(names: Iterable[str], title: str, store: Store, action: 
         if _ends_everything(error) or distributed():
             raise
         memory.release()
-        record_failure(store, names, title, _kind(error), _reason(error), traceback.format_exc())
+        details, code = traceback.format_exc(), digest_of(experiment)
+        record_failure(store, names, title, _kind(error), _reason(error), details, code)
         return True
     return False
 
 
 def record_failure(
-    store: Store, names: Iterable[str], title: str, kind: FailureKind, reason: str, details: str = ""
+    store: Store,
+    names: Iterable[str],
+    title: str,
+    kind: FailureKind,
+    reason: str,
+    details: str = "",
+    code: str = "",
 ) -> None:
     """Keep why a task gave no result, under each of the ids ``names``.
 
@@ -220,12 +231,14 @@ def record_failure(
         title: what progress lines call the task.
         reason: one sentence.
         details: a traceback.
+        code: digest of the method's code.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for name in names:
-        failure = Failure(id=name, title=title, kind=kind, reason=reason, details=details, failed_at=now)
+        failure = Failure(
+            id=name, title=title, kind=kind, reason=reason, details=details, failed_at=now, code=code
+        )
         store.failures.put(name, failure)
-    tqdm.write(f"failed {title}: {failure.sentence}")
 
 
 def _ends_everything(error: BaseException | None) -> bool:

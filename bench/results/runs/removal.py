@@ -106,11 +106,12 @@ def remove(store: Store, removal: Removal) -> None:
         OSError: something cannot be removed.
     """
     tracker = tracker_of(store) if removal.runs or removal.trainings else None
-    with store.lock("log"):
-        for name in removal.runs if tracker else ():
-            tracker.remove("bench.id", name)
-        for folder in removal.trainings if tracker else ():
-            tracker.remove("bench.training_id", folder.name)
+    if tracker is not None:
+        with store.lock("log"):
+            for name in removal.runs:
+                tracker.remove("bench.id", name)
+            for folder in removal.trainings:
+                tracker.remove("bench.training_id", folder.name)
     if removal.runs:
         store.remove(removal.runs)
     for folder in removal.trainings:
