@@ -15,11 +15,11 @@ from pathlib import Path
 import typer
 
 from bench.cli.options import SweepRequest
+from bench.cli.plan import planned
 from bench.cli.report import write_report
 from bench.config.parsing import parse_assignment
 from bench.job.data_cache import DataCache
 from bench.job.failures import place_of
-from bench.job.pending import PendingWork
 from bench.job.planning import Planner, told_together
 from bench.job.resolve import Job
 from bench.job.task import first_process
@@ -29,7 +29,7 @@ from bench.results.record import Failure, Missing, Record
 from bench.results.run_set import RunSet
 from bench.results.store import Store
 from bench.sweep import run as sweep
-from bench.sweep.dry_run import dry_run_lines, left_out_lines, search_lines
+from bench.sweep.dry_run import left_out_lines, search_lines
 from bench.sweep.executors import executor_for
 from bench.sweep.executors.base import Executor, Request
 from bench.sweep.search import Found, Space, search
@@ -78,22 +78,19 @@ def run_and_report(
         typer.Exit: experiments failed, or have neither a record nor a recorded reason.
     """
     jobs = rounds[-1].jobs
-    if planner.problems and not (request.dry_run and jobs):
-        raise InputError(told_together(planner.problems))
     with _ended_by_signal(), _executor(request, len(jobs) + 2 * len(searches), planner.cache) as executor:
         store = Store(request.store)
-        if request.dry_run:
-            if not store.root.exists():
-                typer.echo(f"--store {store.root}: is new, nothing is done in it")
-            place = sweep.place_of(executor, request.device)
-            pending = PendingWork(jobs, store, request.device, place)
-            left_out = left_out_lines(rounds[-1].left_out.values())
-            for line in [*left_out, *dry_run_lines(pending, store, executor.slots), *search_lines(searches)]:
-                typer.echo(line)
-            if planner.problems:
-                raise InputError(told_together(planner.problems))
-            return
+        plan = planned([part.jobs for part in rounds], planner, request, store, executor)
         for line in left_out_lines(rounds[-1].left_out.values()):
+            typer.echo(line)
+        if request.dry_run and jobs:
+            for line in [*plan.lines(), *search_lines(searches)]:
+                typer.echo(line)
+        if problems := [*planner.problems, *plan.problems]:
+            raise InputError(told_together(problems))
+        if request.dry_run:
+            return
+        for line in plan.notes:
             typer.echo(line)
         if searches:
             store.make()
@@ -102,7 +99,8 @@ def run_and_report(
         told: set[str] = set()
         number, part = 1, rounds[0]
         while True:
-            outcome = sweep.run(part.jobs, store, request.device, executor, request.retry_failed and number == 1)
+            retry = request.retry_failed and number == 1
+            outcome = sweep.run(part.jobs, store, request.device, executor, retry)
             if number == len(rounds):
                 found = {name: search(space, store, request.device, executor) for name, space in searches.items()}
             if first_process():

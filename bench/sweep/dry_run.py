@@ -1,55 +1,38 @@
-"""What a sweep would do, in words, and how long it should take by what such work took before."""
+"""What a sweep would do, in words, how long it should take, and what it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
+from pathlib import Path
 
 from bench.job.pending import PendingWork
 from bench.job.task import Task
 from bench.results.record import Missing
-from bench.results.store import Store
+from bench.sweep.estimates import Estimates
+from bench.sweep.forecast import Forecast, duration
 from bench.sweep.search import Space
 
-MOST_LINES = 60
-"""So many tasks of a kind at most are named one by one."""
-
-KINDS = {"train": "trainings", "evaluate": "evaluations", "measure": "measurements"}
+KINDS = {"train": "training", "evaluate": "evaluation", "measure": "measurement"}
+GIGABYTE = 1e9
 
 
-def dry_run_lines(pending: PendingWork, store: Store, workers: int) -> Iterator[str]:
-    """Lines of text: experiments, what they share, what is done, and every task with its expected time.
-
-    ``store`` knows how long such tasks took before; so many ``workers`` do tasks at the same time.
-    """
-    tasks = [*pending.tasks(), *pending.measurements(pending.left)]
-    trainings = len({job.training_id for job in pending.jobs.values() if job.published is None})
-    yield (
-        f"{len(pending.jobs)} experiments share {trainings} trainings; {len(pending.finished)} are finished, "
-        f"{len(pending.failures)} failed before, {len(pending.left)} are to be done"
-    )
-    for name, failure in pending.failures.items():
-        yield f"  failed before: {pending.jobs[name].title}: {failure.sentence}"
-    for kind, word in KINDS.items():
-        of_kind = [task for task in tasks if task.kind == kind]
-        yield f"{len(of_kind)} {word}: {expected(of_kind, store, workers)}"
-        for task in of_kind[:MOST_LINES]:
-            of = "checkpoints" if kind == "train" else "experiments"
-            several = f" ({len(task.ids)} {of})" if len(task.ids) > 1 else ""
-            yield f"  {task.title}{several}: {_duration(_seconds(task, store))}"
-        if len(of_kind) > MOST_LINES:
-            yield f"  and {len(of_kind) - MOST_LINES} more"
-    yield f"expected in all with {workers} worker{'s' * (workers > 1)}: {expected(tasks, store, workers)}"
+def tasks_of(pending: PendingWork) -> list[Task]:
+    """All that is to be done."""
+    return [f"--store {store}: needs {_size(needed)}, and {place} has {_size(free)} free: name another folder"]
 
 
-def left_out_lines(left_out: Iterable[Missing]) -> Iterator[str]:
-    """One line for each reason why experiments are left out."""
-    titles: dict[str, list[str]] = {}
-    for missing in left_out:
-        titles.setdefault(missing.reason, []).append(missing.title)
-    for reason, of in titles.items():
-        each = ", ".join(f"{title} ({of.count(title)})" for title in dict.fromkeys(of))
-        yield f"{reason}: {len(of)} experiments of {each}"
+def notes(tasks: Sequence[Task], estimates: Estimates, workers: int) -> Iterator[str]:
+    """What is worth knowing before the start, and stops nothing."""
+    memory, title = estimates.memory(tasks)
+    free, place = estimates.free_memory()
+    if memory * workers > free:
+        several = f", {workers} times at once" if workers > 1 else ""
+        yield (
+            f"note: a training step of {title} takes {_size(memory)}{several}; {place} has {_size(free)} free: "
+            "steps are then computed in parts, or take fewer --workers"
+        )
 
 
 def search_lines(searches: Mapping[str, Space]) -> Iterator[str]:
@@ -60,26 +43,39 @@ def search_lines(searches: Mapping[str, Space]) -> Iterator[str]:
         yield f"{name}: would try {min(how.trials, of)} of {of} combinations ({how.sampler}){limit}"
 
 
-def expected(tasks: list[Task], store: Store, workers: int) -> str:
-    """How long tasks should take, in words; costs are measured one at a time, whatever the number of workers."""
+def _groups(tasks: Iterable[Task], estimates: Estimates) -> Iterator[str]:
+    """A line for all tasks of a kind, method and size, those that take longest first."""
+    groups: dict[tuple[str, str], list[Task]] = {}
+    for task in tasks:
+        groups.setdefault((KINDS[task.kind], estimates.kind(task)), []).append(task)
+    seconds = {key: _mean(map(estimates.seconds, members)) for key, members in groups.items()}
+    for key in sorted(groups, key=lambda key: -len(groups[key]) * (seconds[key] or 0.0)):
+        (word, of), each = key, seconds[key]
+        number = len(groups[key])
+        told = "time unknown" if each is None else duration(each) + " each" * (number > 1)
+        yield f"  {number} {word}{'s' * (number > 1)} of {of}: {told}"
+
+
+def _expected(tasks: Sequence[Task], estimates: Estimates, workers: int) -> str:
+    """How long tasks should take together, in words."""
     if not tasks:
         return "nothing to do"
-    known = [(task, seconds) for task in tasks if (seconds := _seconds(task, store)) is not None]
-    unknown = len(tasks) - len(known)
-    if not known:
-        return "time unknown, nothing like it was done before"
-    total = sum(seconds / (1 if task.kind == "measure" else workers) for task, seconds in known)
-    return _duration(total) + (f" and {unknown} of unknown length" if unknown else "")
-
-
-def _seconds(task: Task, store: Store) -> float | None:
-    before = store.times.get(task.duration_key)
-    return before.seconds if before else None
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
+    unknown = sum(estimates.seconds(task) is None for task in tasks)
+    if unknown == len(tasks):
         return "time unknown"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    told = duration(Forecast(tasks, estimates.seconds, workers).seconds_left())
+    return told + (f" ({unknown} tasks of unknown length taken to be as long as others)" if unknown else "")
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _size(count: float) -> str:
+    return f"{count / GIGABYTE:.1f} GB" if count >= GIGABYTE else f"{count / 1e6:.0f} MB"
+
+
+def _nearest(path: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
