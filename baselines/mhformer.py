@@ -23,9 +23,10 @@ from models.config import CentreConfig, added_option, check_at_least, check_prob
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
 from models.layers.transformer import BLOCK_EPS, Attention, Block, DropPathRates, Mlp, StochasticDepth, attend
-from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
+from models.lifter import TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
+from models.tuned import tuned
 
 STREAMS = 3
 GENERATOR_HEADS = 9
@@ -180,7 +181,8 @@ class MHFormer(DeterministicLifter):
     Config: ClassVar[type] = MHFormerConfig
     compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
+        "tiny": tuned(
+            "mhformer",
             MHFormerConfig(
                 frames=9,
                 length=9,
@@ -192,7 +194,7 @@ class MHFormer(DeterministicLifter):
                 embedding_dropout=0.0,
                 drop_path=0.0,
             ),
-            TINY_RECIPE,
+            replace(TINY_CENTRE_RECIPE, batch_windows=256),
         ),
         "base": Preset(
             MHFormerConfig(frames=81, length=81, stride=9, channels=128, hidden=256),

@@ -100,7 +100,7 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(help="Folder of the data set's files, or a single BVH file.", callback=existing),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:i or mps.")]
 Out = Annotated[Path, typer.Option(help="Folder for tables, figures and the summary.", callback=writable_folder)]
 StoreFolder = Annotated[
     Path, typer.Option("--store", help="Folder for trainings, run records and MLflow's store.", callback=folder)

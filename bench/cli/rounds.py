@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from bench.cli.sweep import Round
+from bench.cli.interim import Round
 from bench.job.planning import Planner
 from bench.results.run_set import Claim, RunSet
 from models.errors import InputError
@@ -98,7 +98,7 @@ class Plan:
 
     def _round(self, number: int) -> Round:
         tables = {ablation.name: self._table(ablation, self.seeds[:number]) for ablation in self.ablations}
-        ids = dict.fromkeys(name for table in tables.values() for name in table.ids)
+        ids = evenly([table.ids for table in tables.values()])
         self.planner.check(ids)
         return Round(self.planner.jobs(ids), tables, self.planner.left_out)
 
@@ -131,3 +131,9 @@ class Plan:
         own = next(ablation.seeds for ablation in self.ablations if ablation.name == name)
         given = [value for change in [self.changes, *self.seeds] for key, value in change if key == SEED]
         return 1 + max([0, *own, *given])
+
+
+def evenly(tables: Iterable[Sequence[str]]) -> list[str]:
+    """Ids of all tables, each once, in an order in which all tables fill alike."""
+    shares = [(n / len(ids), place, name) for place, ids in enumerate(tables) for n, name in enumerate(ids)]
+    return list(dict.fromkeys(name for _, _, name in sorted(shares)))

@@ -109,11 +109,12 @@ class Reader(ABC):
         detections: str,
         notes: abc.Iterable[str] = (),
         protocol: str = "",
+        unusable: abc.Iterable[str] = (),
     ) -> Dataset:
         """The data set of these sequences, with this reader's name, skeleton and a fingerprint.
 
         Args:
-            train, test, label, detections, notes, protocol: as in ``Dataset``.
+            train, test, label, detections, notes, protocol, unusable: as in ``Dataset``.
         """
         return Dataset(
             name=self.name,
@@ -126,4 +127,5 @@ class Reader(ABC):
             notes=tuple(notes),
             validation=self.validation_subjects,
             protocol=protocol,
+            unusable=tuple(unusable),
         )

@@ -126,7 +126,7 @@ def state_bytes(lifter: Lifter) -> int:
 
 def step_windows(training: Training, lifter: Lifter) -> int:
     """Windows of a training step."""
-    return max(lifter.least_windows, training.recipe.batch_frames // lifter.train_frames)
+    return max(lifter.least_windows, round(training.recipe.windows_of_a_step(lifter.train_frames)))
 
 
 def _key(training: Training) -> tuple[object, ...]:

@@ -38,6 +38,7 @@ class Training:
     """What weights follow from, apart from the data.
 
     Attributes:
+        method, preset: names of the method and of its size; where it is only a first stage, the method's class.
         lifter, config: class and complete configuration.
         skeleton: of the data.
         recipe: how it goes.
@@ -49,6 +50,8 @@ class Training:
         id: identity of the weights that are kept.
     """
 
+    method: str
+    preset: str
     lifter: type[Lifter]
     config: Any
     skeleton: Skeleton
@@ -276,6 +279,8 @@ def _training(
         published=method.published.source_sha256 if method.published else None,
     )
     return Training(
+        method=experiment.method.name,
+        preset=preset,
         lifter=lifter,
         config=method.config,
         skeleton=train.skeleton,
@@ -308,6 +313,8 @@ def _first_training(stage: FirstStage, experiment: Experiment, data: Dataset, ca
         published=None,
     )
     return Training(
+        method=f"{lifter.__module__}:{lifter.__qualname__}",
+        preset=preset,
         lifter=lifter,
         config=stage.config,
         skeleton=data.skeleton,

@@ -91,7 +91,8 @@ def _probes(device: torch.device) -> Iterator[tuple[Counts, Callable[[], object]
         with torch.device("meta"):
             empty = cls(config)
         lifter = cls(config).to(device)
-        steps = max(1, cls.presets["tiny"].recipe.batch_frames // lifter.train_frames) if preset == "tiny" else 2
+        recipe = cls.presets[preset].recipe
+        steps = round(recipe.windows_of_a_step(lifter.train_frames)) if preset == "tiny" else 2
         windows = WINDOWS[device.type] if preset == "base" else 2
         for size, prepare in ((steps, _step), (windows, _prediction)):
             counts = count(prepare(empty, size, torch.device("meta")))

@@ -20,6 +20,62 @@ GIGABYTE = 1e9
 
 def tasks_of(pending: PendingWork) -> list[Task]:
     """All that is to be done."""
+    return [*pending.tasks(), *pending.measurements(pending.left)]
+
+
+def dry_run_lines(rounds: Sequence[PendingWork], estimates: Estimates, workers: int) -> Iterator[str]:
+    """Lines of text: experiments, what is done, and the tasks of every round, those that are alike together.
+
+    Args:
+        rounds: each with everything that those before it have.
+        estimates: of their tasks.
+        workers: that do tasks at the same time.
+    """
+    pending = rounds[-1]
+    trainings = len({job.training_id for job in pending.jobs.values() if job.published is None})
+    yield (
+        f"{len(pending.jobs)} experiments share {trainings} trainings; {len(pending.finished)} are finished, "
+        f"{len(pending.failures)} failed before, {len(pending.left)} are to be done"
+    )
+    for name, failure in pending.failures.items():
+        yield f"  failed before: {pending.jobs[name].title}: {failure.sentence}"
+    known: dict[str, Task] = {}
+    before: list[str] = []
+    for number, part in enumerate(rounds, start=1):
+        new = [task for task in tasks_of(part) if task.name not in known]
+        known |= {task.name: task for task in new}
+        lines = list(_groups(new, estimates))
+        head = f"round {number} of {len(rounds)}: " * (len(rounds) > 1)
+        if lines and lines == before:
+            yield f"{head}the same with another seed"
+        else:
+            yield f"{head}{_expected(new, estimates, workers)}"
+            yield from lines
+        before = lines
+    if known:
+        memory, title = estimates.memory(known.values())
+        told = f"{workers} worker{'s' * (workers > 1)}: {_expected(list(known.values()), estimates, workers)}"
+        disk = _size(estimates.disk(known.values()))
+        largest = f", {_size(memory)} of memory for the largest training step ({title})" * bool(title)
+        yield f"in all with {told}, {disk} on the disk{largest}"
+
+
+def left_out_lines(left_out: Iterable[Missing]) -> Iterator[str]:
+    """One line for each reason why experiments are left out."""
+    titles: dict[str, list[str]] = {}
+    for missing in left_out:
+        titles.setdefault(missing.reason, []).append(missing.title)
+    for reason, of in titles.items():
+        each = ", ".join(f"{title} ({of.count(title)})" for title in dict.fromkeys(of))
+        yield f"{reason}: {len(of)} experiments of {each}"
+
+
+def lacking(tasks: Sequence[Task], estimates: Estimates, store: Path) -> list[str]:
+    """What keeps a sweep from its end: sentences, none where nothing does."""
+    needed, place = estimates.disk(tasks), _nearest(store)
+    free = shutil.disk_usage(place).free
+    if needed <= free:
+        return []
     return [f"--store {store}: needs {_size(needed)}, and {place} has {_size(free)} free: name another folder"]
 
 
@@ -44,7 +100,7 @@ def search_lines(searches: Mapping[str, Space]) -> Iterator[str]:
 
 
 def _groups(tasks: Iterable[Task], estimates: Estimates) -> Iterator[str]:
-    """A line for all tasks of a kind, method and size, those that take longest first."""
+    """A line for all tasks of a kind, method and size, those that take longest together first."""
     groups: dict[tuple[str, str], list[Task]] = {}
     for task in tasks:
         groups.setdefault((KINDS[task.kind], estimates.kind(task)), []).append(task)
@@ -64,7 +120,7 @@ def _expected(tasks: Sequence[Task], estimates: Estimates, workers: int) -> str:
     if unknown == len(tasks):
         return "time unknown"
     told = duration(Forecast(tasks, estimates.seconds, workers).seconds_left())
-    return told + (f" ({unknown} tasks of unknown length taken to be as long as others)" if unknown else "")
+    return told + f" ({unknown} tasks of unknown length taken to be as long as others)" * bool(unknown)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -13,10 +13,11 @@ from bench.job.blueprint import Blueprints, state_bytes, step_windows
 from bench.job.pending import PendingWork
 from bench.job.resolve import Job, Training
 from bench.job.task import Task
-from bench.measure.counts import tensor_bytes
+from bench.measure.counts import Counts, tensor_bytes
 from bench.protocol.evaluate import windows_per_call
 from bench.results.store import Store
 from bench.sweep.device_speed import Speed, with_optimizer
+from bench.training.compute import affordable_steps
 from bench.training.selection import LEAST_CHECKS, VALIDATION_BATCH, VALIDATION_WINDOWS
 from models.errors import InputError
 from models.lifter import Lifter, Sampling
@@ -121,7 +122,7 @@ class Estimates:
         if step is None:
             return None
         trained = sum(tensor_bytes(parameter) for parameter in lifter.parameters() if parameter.requires_grad)
-        steps, epochs = _steps(training, job, lifter)
+        steps, epochs = _length(training, job, lifter, step)
         seconds = steps * self._speed.seconds(with_optimizer(step, trained))
         if training.selection != "last":
             batches = VALIDATION_WINDOWS / VALIDATION_BATCH
@@ -163,15 +164,17 @@ class Estimates:
         return self._speed.seconds(one._replace(moved=passes * one.moved, flops=passes * one.flops))
 
 
-def _steps(training: Training, job: Job, lifter: Lifter) -> tuple[int, int]:
+def _length(training: Training, job: Job, lifter: Lifter, step: Counts) -> tuple[int, int]:
     """Steps of a training, and the epochs that they make."""
     recipe = training.recipe
     fitted, _ = split_validation(job.train.train, recipe.holdout, job.train.validation)
-    plain = train_table(
-        [len(s) for s in fitted], lifter.train_frames, False, lifter.train_stride, lifter.train_beyond
-    )
+    lengths = [len(sequence) for sequence in fitted]
+    plain = train_table(lengths, lifter.train_frames, False, lifter.train_stride, lifter.train_beyond)
     windows = len(plain) * (2 if recipe.flips and recipe.mirrored == "both" else 1)
     per_epoch = max(1, round(windows / step_windows(training, lifter)))
+    if recipe.compute is not None:
+        steps = affordable_steps(recipe.compute, step.flops)
+        return steps, -(-steps // per_epoch)
     epochs = max(recipe.epochs, -(-recipe.least_steps // per_epoch))
     return epochs * per_epoch, epochs
 

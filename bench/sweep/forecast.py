@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from bench.job.task import Task, TaskKind
+from bench.job.task import Task, TaskKind, TaskStatus
 
 TRUST = 1.0
 """So many tasks of mean length must have ended before a kind is forecast by them as much as by its estimates."""
@@ -31,23 +31,30 @@ class Forecast:
         ``estimate``: of the seconds of a task; where it is None, a task is taken to be like the mean of its kind.
         """
         self._workers, self._clock = workers, clock
-        listed = {task.name: task for task in tasks}
-        self._kinds: dict[str, TaskKind] = {name: task.kind for name, task in listed.items()}
-        self._expected = _complete(self._kinds, {name: estimate(task) for name, task in listed.items()})
+        self._tasks = {task.name: task for task in tasks}
+        self._kinds: dict[str, TaskKind] = {name: task.kind for name, task in self._tasks.items()}
+        self._expected = _complete(self._kinds, {name: estimate(task) for name, task in self._tasks.items()})
         self._begun: dict[str, float] = {}
         self._took: dict[str, float] = {}
         self._ended: set[str] = set()
-        self.total = len(listed)
+        self.total = len(self._tasks)
 
     def begin(self, task: Task) -> None:
         """Note that a task begins; after a try that was lost, again."""
         self._begun[task.name] = self._clock()
 
-    def end(self, task: Task) -> None:
-        """Note that a task is done or has failed; one that was found done says nothing of times."""
+    def end(self, task: Task, status: TaskStatus = "done") -> None:
+        """Note that a task is done or has failed; one that was found done says nothing of times.
+
+        What needs a task that failed is never begun.
+        """
         self._ended.add(task.name)
         if task.name in self._begun:
             self._took[task.name] = self._clock() - self._begun.pop(task.name)
+        if status == "failed":
+            for other in self._tasks.values():
+                if task.name in other.needs and other.name not in self._ended:
+                    self.end(other, status)
 
     @property
     def ended(self) -> int:

@@ -37,8 +37,8 @@ def plan(store):
 
 def test_what_is_alike_stands_together_in_every_round(plan, store):
     first = [job(evaluation={"hypotheses": h, "steps": k}) for h in (1, 2) for k in (1, 2)]
-    second = [*first, *(job(training={"seed": 1}, evaluation={"hypotheses": h}) for h in (1, 2))]
-    third = [*second, *(job(training={"seed": 2}, evaluation={"hypotheses": h}) for h in (1, 2))]
+    second = [*first, *(job(training={"seed": 1}, evaluation={"hypotheses": h, "steps": 1}) for h in (1, 2))]
+    third = [*second, *(job(training={"seed": 2}, evaluation={"hypotheses": h, "steps": 1}) for h in (1, 2))]
     rounds = [plan(*jobs)[0] for jobs in (first, second, third)]
     lines = list(dry_run_lines(rounds, plan(*third)[1], 2))
     assert lines[0] == "8 experiments share 3 trainings; 0 are finished, 0 failed before, 8 are to be done"

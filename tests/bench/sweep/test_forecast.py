@@ -9,8 +9,8 @@ import pytest
 from bench.sweep.forecast import Forecast, duration
 
 
-def task(name, kind="train"):
-    return SimpleNamespace(name=name, kind=kind)
+def task(name, kind="train", needs=()):
+    return SimpleNamespace(name=name, kind=kind, needs=needs)
 
 
 class Clock:
@@ -98,3 +98,11 @@ def test_times_in_words():
         1e6: "about 11.6 days",
     }
     assert {seconds: duration(seconds) for seconds in told} == told
+
+
+def test_what_needs_a_task_that_failed_is_not_waited_for():
+    tasks = [task("a"), task("b", needs=("a",)), task("c", "evaluate", needs=("b",)), task("d")]
+    forecast = Forecast(tasks, lambda one: 10.0, 1, Clock())
+    forecast.end(tasks[0], "failed")
+    assert forecast.ended == 3
+    assert forecast.seconds_left() == 10.0
