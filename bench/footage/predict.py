@@ -8,14 +8,11 @@ from typing import NamedTuple
 
 import torch
 
-from bench.footage.camera import FittedCamera, fit_camera, trajectory
+from bench.footage.camera import USUAL_FOCAL, FittedCamera, fit_camera, trajectory
 from bench.footage.files import Prediction
 from bench.footage.keypoints import Fit, KeyPoints, fit_to_training
 from bench.footage.lift import Lifted, Settings, lift
 from bench.footage.weights import Weights
-
-USUAL_FOCAL = 2.29
-"""Of Human3.6M's cameras in screen units: for aggregations that look at the camera, where it is not known."""
 
 
 class Result(NamedTuple):
@@ -50,7 +47,9 @@ def predict(
     Raises:
         InputError: as ``lift``.
     """
-    focal = None if focal_pixels is None else focal_pixels * 2 / points.width
+    focal = (
+        None if focal_pixels is None else focal_pixels * 2 / points.width
+    )  # aggregations are given the usual one
     fit, sentence = fit_to_training(points, weights.person_height, fitted)
     lifted = lift(weights, points, fit, focal or USUAL_FOCAL, settings, device, folder)
     camera = fit_camera(lifted.poses, points, focal)
