@@ -15,8 +15,8 @@ from tests import ROOT
 
 ORDER = {
     "models": (
-        "optim", "skeleton", "errors", "camera", "losses", "lifter", "config", "inference", "layers", "diffusion",
-        "checkpoints", "text", "finepose",
+        "optim", "skeleton", "errors", "camera", "losses", "lifter", "tuned", "config", "inference", "layers",
+        "diffusion", "checkpoints", "text", "finepose",
     ),
     "baselines": ("layers", "", "published"),
     "bench": (
