@@ -47,9 +47,7 @@ def predict(
     Raises:
         InputError: as ``lift``.
     """
-    focal = (
-        None if focal_pixels is None else focal_pixels * 2 / points.width
-    )  # aggregations are given the usual one
+    focal = None if focal_pixels is None else focal_pixels * 2 / points.width
     fit, sentence = fit_to_training(points, weights.person_height, fitted)
     lifted = lift(weights, points, fit, focal or USUAL_FOCAL, settings, device, folder)
     camera = fit_camera(lifted.poses, points, focal)
