@@ -28,14 +28,17 @@ from baselines.layers.graph import partitions
 from baselines.tcn import FilterConfig
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
-from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
+from models.lifter import TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.optim.norm_momentum import decay_norm_momentum
-from models.skeleton import HUMAN36M, Skeleton
+from models.skeleton import HUMAN36M, HUMANEVA15, Skeleton
+from models.tuned import tuned
 
 ALMOST_ZERO = 1e-6
 FRAMES_SEEN = 9
 """Width of the convolution of a temporal layer."""
+HUMANEVA_SWAPPED = range(2, 14)
+"""Joints of arms and legs, whose parents the released list of HumanEva-I's pairs has in the place of children."""
 PAPER_RECIPE = Recipe(80, 512, 1e-2, decay=1e-3, weight_decay=0.0, optimizer="ranger", schedule="cosine")
 
 
@@ -154,7 +157,8 @@ class GraphNetwork(nn.Module):
 
     def __init__(self, config: GLAGCNConfig, skeleton: Skeleton) -> None:
         super().__init__()
-        graph, C = partitions(skeleton), config.channels
+        swapped = HUMANEVA_SWAPPED if skeleton == HUMANEVA15 else ()
+        graph, C = partitions(skeleton, swapped), config.channels
         self.widths = config.filter_widths
         self.data_bn = nn.BatchNorm1d(2 * len(skeleton.joints))
         self.expand = Unit(2, graph, config, stride=1, residual=True)
@@ -189,7 +193,9 @@ class GLAGCN(DeterministicLifter):
     Config: ClassVar[type] = GLAGCNConfig
     compiled_part: ClassVar[str] = "network"
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(GLAGCNConfig(frames=9, filter_widths=(5,), channels=16, dropout=0.0), TINY_RECIPE),
+        "tiny": tuned(
+            "glagcn", GLAGCNConfig(frames=9, filter_widths=(5,), channels=16, dropout=0.0), TINY_CENTRE_RECIPE
+        ),
         "base": Preset(
             GLAGCNConfig(frames=81, filter_widths=(3, 3, 3), channels=48),
             replace(PAPER_RECIPE, epochs=40),

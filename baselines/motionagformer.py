@@ -13,7 +13,7 @@ B batch, F frames, J joints, C channels; inside a unit N rows, L nodes of a grap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -27,6 +27,7 @@ from models.layers.linear import Linear
 from models.layers.transformer import Attention
 from models.lifter import TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, Skeleton
+from models.tuned import tuned
 
 NOT_LISTED = {("Hip", "LHip"), ("Thorax", "LShoulder"), ("Thorax", "RShoulder")}
 """Bones (parent, child) that the released graph of Human3.6M's joints has from the child to the parent only."""
@@ -145,7 +146,8 @@ class MotionAGFormer(StreamsLifter):
     title: ClassVar[str] = "MotionAGFormer"
     Config: ClassVar[type] = MotionAGFormerConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
+        "tiny": tuned(
+            "motionagformer",
             MotionAGFormerConfig(
                 frames=9,
                 confidence="one",
@@ -159,7 +161,7 @@ class MotionAGFormer(StreamsLifter):
                 table_std=0.5,
                 velocity=2.0,
             ),
-            TINY_RECIPE,
+            replace(TINY_RECIPE, batch_windows=16),
         ),
         "base": Preset(
             MotionAGFormerConfig(frames=81, stride=27, channels=64, depth=8, representation=128),

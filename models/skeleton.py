@@ -103,3 +103,18 @@ MPI_INF_3DHP = Skeleton(
     root=14,
     pck_joints=tuple(range(14)),  # pelvis, spine and head centre are not evaluated
 )  # fmt: skip
+
+HUMANEVA15 = Skeleton(
+    name="humaneva15",
+    joints=(
+        "Pelvis", "Thorax", "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist", "LHip", "LKnee",
+        "LAnkle", "RHip", "RKnee", "RAnkle", "Head",
+    ),
+    parents=(-1, 0, 1, 2, 3, 1, 5, 6, 0, 8, 9, 0, 11, 12, 1),
+    left=(2, 3, 4, 8, 9, 10),
+    right=(5, 6, 7, 11, 12, 13),
+    root=0,
+)  # fmt: skip
+"""HumanEva-I's joints as the field has them (Pavllo et al., "3D human pose estimation in video", CVPR 2019)."""
+
+SKELETONS = {skeleton.name: skeleton for skeleton in (HUMAN36M, MPI_INF_3DHP, HUMANEVA15)}

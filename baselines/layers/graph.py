@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor
 
 from models.skeleton import Skeleton
 
 
-def partitions(skeleton: Skeleton) -> Tensor:
+def partitions(skeleton: Skeleton, swapped: Collection[int] = ()) -> Tensor:
     """Three graphs ``[3, J, J]``, in which a joint receives from itself, its parent, or the mean of its children.
 
     Indexed [source, destination], to be used as ``x @ A`` for ``x`` ``[..., J]``. The column of a joint without
     such a source is 0.
+
+    Args:
+        skeleton: of the joints.
+        swapped: joints of which parent and child change roles.
     """
     own = torch.eye(len(skeleton.joints))
-    parents, children = (list(ends) for ends in zip(*skeleton.bones, strict=True))
+    bones = [(child, parent) if child in swapped else (parent, child) for parent, child in skeleton.bones]
+    parents, children = (list(ends) for ends in zip(*bones, strict=True))
     inward = torch.zeros_like(own)
     inward[parents, children] = 1
-    outward = inward.T / inward.sum(1).clamp_min(1)
-    return torch.stack([own, inward, outward])
+    return torch.stack([own, *(graph / graph.sum(0).clamp_min(1) for graph in (inward, inward.T))])
 
 
 def neighbours(skeleton: Skeleton) -> Tensor:

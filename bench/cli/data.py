@@ -60,7 +60,8 @@ def check(
     from bench.data.inspect.checks import checksums
 
     reader = find_reader(name)
-    dataset = _load(name, data_root, detections, options)
+    leaves_out = ["skip=true"] if "skip" in reader.options() else []  # so that every file is looked at
+    dataset = _load(name, data_root, detections, [*leaves_out, *(options or [])])
     files = checksums(data_root, reader.suffixes) if data_root else ()
     lines = [*files, *check_dataset(dataset, reader.complete, reader.changing)]
     for verdict, line in lines:

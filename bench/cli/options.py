@@ -9,12 +9,15 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from bench.config.registry import DATASETS, EXECUTORS
 from models.errors import CONTROL_CHARACTERS, InputError, quoted
+
+if TYPE_CHECKING:
+    import torch
 
 LONGEST_ARGUMENT = 6000  # more than the longest path or list of seeds
 LONGEST_FILE_NAME = 255
@@ -137,6 +140,18 @@ class SweepRequest:
     def changes(self) -> list[tuple[str, Any]]:
         """What is changed in every experiment, as pairs of key and value."""
         return changes_of(self.preset, self.data, self.data_root, self.assignments)
+
+    def computes_on(self) -> torch.device | None:
+        """The device that computes; None where workers on other machines do.
+
+        Raises:
+            InputError: there is no such device here.
+        """
+        if self.executor not in (None, "local", "processes"):
+            return None
+        from bench.devices import device_of
+
+        return device_of(self.device)
 
     def seed_changes(self) -> list[list[tuple[str, Any]]]:
         """For each training seed what it changes, as pairs of key and value; one without any by default.

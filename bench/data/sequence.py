@@ -8,6 +8,9 @@ import numpy as np
 
 from models.skeleton import Skeleton
 
+UNLABELLED = "motion"
+"""The action class of takes of which nothing says what is done in them: no label that a method could be told."""
+
 
 @dataclass(frozen=True)
 class Sequence:
@@ -80,6 +83,7 @@ class Dataset:
         notes: sentences on how it was made, what was left out and what was guessed.
         validation: training subjects that are held out for validation, where the data set names some.
         protocol: by which the same numbers would mean something else; part of the fingerprint.
+        unusable: a sentence on each file that was left out because something is wrong with it.
     """
 
     name: str
@@ -92,3 +96,4 @@ class Dataset:
     notes: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
     protocol: str = ""
+    unusable: tuple[str, ...] = ()

@@ -43,15 +43,20 @@ def virtual_cameras(world: np.ndarray, subject: str) -> tuple[Camera, ...]:
                 centre=(SIZE / 2, SIZE / 2),
                 radial=(0.0, 0.0, 0.0),
                 tangential=(0.0, 0.0),
-                orientation=_orientation(turn, tilt),
+                orientation=orientation(turn, tilt),
                 position=(x, y, z),
             )
         )
     return tuple(cameras)
 
 
-def _orientation(turn: float, tilt: float) -> tuple[float, float, float, float]:
-    """Quaternion from camera axes (x right, y down, z forward) to world axes: about x, then about z."""
+def orientation(turn: float, tilt: float) -> tuple[float, float, float, float]:
+    """Quaternion w x y z from camera axes (x right, y down, z forward) to world axes, of an upright camera.
+
+    Args:
+        turn: radians to the left about the vertical; 0 looks along world y.
+        tilt: radians downwards.
+    """
     about_x = -(np.pi / 2 + tilt) / 2
     cos_x, sin_x, cos_z, sin_z = np.cos(about_x), np.sin(about_x), np.cos(turn / 2), np.sin(turn / 2)
     return float(cos_z * cos_x), float(cos_z * sin_x), float(sin_z * sin_x), float(sin_z * cos_x)

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import psutil
 import torch
 from torch import nn
 
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
+from bench.measure.live_tensors import live_bytes
 
 MEGABYTE = 1e6
-RESIDENT = "resident memory of the process, with interpreter, libraries, data and weights"
+COUNTED = "tensors that are alive at once, weights and inputs included, counted"
 
 Result = TypeVar("Result")
 
@@ -33,12 +28,15 @@ class Use(NamedTuple):
         source: what ``peak`` counts.
         added: of the peak, what was not there before the call.
         reserved: the most that torch's allocator held on a GPU.
+        resident: the most that the process held on a CPU, with interpreter, libraries and data: another number at
+            each call, so only kept.
     """
 
     peak: float
     source: str
     added: float | None
     reserved: float | None = None
+    resident: float | None = None
 
 
 def peak_memory(call: Callable[[], object], device: torch.device) -> Use:
@@ -133,21 +131,10 @@ def _on_apple(call: Callable[[], object]) -> Use:
 
 
 def _on_cpu(call: Callable[[], object]) -> Use:
-    if not _reset_peak():
-        call()
-        return Use(_peak_since_start() / MEGABYTE, f"peak {RESIDENT}, since the process began", None)
-    before = _status_mb("VmRSS")
-    call()
-    peak = _status_mb("VmHWM")
-    return Use(peak, f"peak {RESIDENT}, during one prediction", max(0.0, peak - before))
-
-
-def _peak_since_start() -> int:
-    """Bytes of resident memory."""
-    if resource is None:
-        return int(psutil.Process().memory_info().peak_wset)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    can_tell = _reset_peak()
+    used = live_bytes(call)
+    resident = _status_mb("VmHWM") if can_tell else None
+    return Use(used.peak / MEGABYTE, COUNTED, used.added / MEGABYTE, resident=resident)
 
 
 def _reset_peak() -> bool:
@@ -155,7 +142,6 @@ def _reset_peak() -> bool:
 
     What the C library has kept of earlier work is given back first, as far as it can be.
     """
-    gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     try:

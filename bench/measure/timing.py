@@ -12,9 +12,13 @@ import numpy as np
 import torch
 
 from bench.devices import synchronise
+from bench.results.cost import PASSES
 from models.lifter import Lifter
 
 FEWEST_SAMPLES, MOST_SAMPLES = 5, 1000
+FEWEST_OF_PASS, LEAST_OF_PASS, MOST_OF_PASS = 10, 2, MOST_SAMPLES // PASSES
+"""Samples of a pass; the least where a call takes longer than the pass should."""
+
 STEADY_CALLS, STEADY_WITHIN = 3, 0.1
 """A call is warm when so many in a row differ by less than this share."""
 
@@ -39,6 +43,12 @@ def sample(call: Call, device: torch.device, budget: float) -> Samples:
 def affordable(call: Call, device: torch.device, budget: float) -> int:
     """Warm a call up and return how many of it take about ``budget`` seconds, within the limits above."""
     return int(np.clip(budget / _warm_up(call, device, budget / 2), FEWEST_SAMPLES, MOST_SAMPLES))
+
+
+def pass_size(call: Call, device: torch.device, budget: float) -> int:
+    """Warm a call up and return how many of it make one pass of about ``budget`` seconds."""
+    seconds = _warm_up(call, device, budget / 2)
+    return int(np.clip(budget / seconds, FEWEST_OF_PASS if seconds <= budget else LEAST_OF_PASS, MOST_OF_PASS))
 
 
 def timed(calls: Sequence[Call], number: int, device: torch.device) -> list[Samples]:

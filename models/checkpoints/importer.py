@@ -23,7 +23,7 @@ from models.checkpoints.restricted_unpickler import one_line
 from models.checkpoints.torch_files import read_torch_file
 from models.errors import InputError
 from models.lifter import Lifter
-from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
+from models.skeleton import HUMAN36M, SKELETONS, Skeleton
 
 MAPPING_VERSION = 1
 """Version of the stored form; a file of another version has to be imported again."""
@@ -36,8 +36,6 @@ MOST_NAMES = 5
 
 ALIKE = 0.9
 """Share of entries that fit in name and shape from which on a checkpoint looks like one of a method."""
-
-SKELETONS = {known.name: known for known in (HUMAN36M, MPI_INF_3DHP)}
 
 
 @dataclass(frozen=True)
@@ -259,7 +257,7 @@ def _inferred(
     named = options.get("skeleton", HUMAN36M.name)
     skeleton = SKELETONS.get(named) if isinstance(named, str) else None
     if skeleton is None:
-        raise InputError(f"skeleton is {named!r}: take {HUMAN36M.name} or {MPI_INF_3DHP.name}")
+        raise InputError(f"skeleton is {named!r}: take one of {', '.join(SKELETONS)}")
     try:
         sizes = adapter.sizes(state)
         if adapter.skeleton is not None:

@@ -23,7 +23,7 @@ from models.config import WindowConfig
 from models.errors import InputError
 from models.layers.transformer import TrunkConfig
 from models.lifter import Batch, Lifter, Sampling
-from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
+from models.skeleton import HUMAN36M, HUMANEVA15, MPI_INF_3DHP, Skeleton
 
 METHODS = [registry.METHODS.load(name) for name in registry.METHODS.own]
 POSES = torch.randn(300, 17, 3, generator=torch.Generator().manual_seed(0)) / 3
@@ -33,15 +33,17 @@ POSES -= POSES[:, :1].clone()
 def tiny(cls: type[Lifter], skeleton: Skeleton = HUMAN36M) -> Lifter:
     torch.manual_seed(0)
     lifter = cls(cls.presets["tiny"].config, skeleton)
-    lifter.fit_statistics(POSES[..., :2], POSES)
+    poses = POSES[:, : len(skeleton.joints)]
+    lifter.fit_statistics(poses[..., :2], poses)
     return lifter
 
 
 def batch(lifter: Lifter, frames: int, windows: int = 3) -> Batch:
     generator = torch.Generator().manual_seed(1)
-    pose_2d = torch.randn(windows, frames + sum(lifter.context), 17, 2, generator=generator)
-    still = torch.randn(windows, 1, 17, 3, generator=generator)
-    pose_3d = still + 0.01 * torch.randn(windows, frames, 17, 3, generator=generator)
+    joints = len(lifter.skeleton.joints)
+    pose_2d = torch.randn(windows, frames + sum(lifter.context), joints, 2, generator=generator)
+    still = torch.randn(windows, 1, joints, 3, generator=generator)
+    pose_3d = still + 0.01 * torch.randn(windows, frames, joints, 3, generator=generator)
     confidence = torch.rand(pose_2d.shape[:-1], generator=generator)
     data = Batch(
         pose_2d,
@@ -54,7 +56,7 @@ def batch(lifter: Lifter, frames: int, windows: int = 3) -> Batch:
     )
     if not lifter.random_frames:
         return data
-    further = torch.randn(windows, lifter.random_frames, 17, 5, generator=generator)
+    further = torch.randn(windows, lifter.random_frames, joints, 5, generator=generator)
     return replace(data, random_2d=further[..., :2], random_3d=further[..., 2:])
 
 
@@ -125,14 +127,14 @@ def test_no_denoising_step_copies_to_the_device_or_waits_for_it(cls: type[Lifter
     assert copies[1] == copies[2] > 0, "the first call may encode text"
 
 
-@pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP], ids=lambda skeleton: skeleton.name)
+@pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP, HUMANEVA15], ids=lambda skeleton: skeleton.name)
 @pytest.mark.parametrize("cls", METHODS)
 def test_prediction(cls: type[Lifter], skeleton: Skeleton) -> None:
     lifter = tiny(cls, skeleton).eval()
     steps, hypotheses = (2, 3) if cls.probabilistic else (1, 1)
     data, sampling = batch(lifter, lifter.frames), Sampling(hypotheses=3, steps=2)
     poses = lifter.predict(data, sampling)
-    assert poses.shape == (3, steps, hypotheses, lifter.frames, 17, 3)
+    assert poses.shape == (3, steps, hypotheses, lifter.frames, len(skeleton.joints), 3)
     assert poses.dtype == torch.float32
     assert (poses[..., skeleton.root, :] == 0).all()
     assert torch.equal(poses, lifter.predict(data, sampling))

@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 import torch
 
-from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
+from models.skeleton import HUMAN36M, MPI_INF_3DHP, SKELETONS, Skeleton
 
-SKELETONS = pytest.mark.parametrize("skeleton", [HUMAN36M, MPI_INF_3DHP], ids=lambda skeleton: skeleton.name)
+EACH = pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=lambda skeleton: skeleton.name)
 
 
-@SKELETONS
+@EACH
 def test_left_and_right_are_each_others_mirror_image(skeleton: Skeleton) -> None:
     for left, right in zip(skeleton.left, skeleton.right, strict=True):
         assert skeleton.joints[left][1:] == skeleton.joints[right][1:]
         assert skeleton.joints[left][0] + skeleton.joints[right][0] == "LR"
 
 
-@SKELETONS
+@EACH
 def test_mirroring_reflects_x_and_swaps_sides(skeleton: Skeleton) -> None:
-    poses = torch.randn(2, 5, 17, 3)
+    poses = torch.randn(2, 5, len(skeleton.joints), 3)
     mirrored = skeleton.mirror(poses)
     left, right = skeleton.left[0], skeleton.right[0]
     assert torch.equal(mirrored[..., left, 0], -poses[..., right, 0])
@@ -27,7 +27,7 @@ def test_mirroring_reflects_x_and_swaps_sides(skeleton: Skeleton) -> None:
     assert torch.equal(skeleton.mirror(mirrored), poses)
 
 
-@SKELETONS
+@EACH
 def test_the_root_has_no_parent_and_every_other_joint_leads_to_it(skeleton: Skeleton) -> None:
     for joint in range(len(skeleton.joints)):
         while skeleton.parents[joint] >= 0:

@@ -12,6 +12,7 @@ import numpy as np
 from bench.data.bvh.cache import read_clips
 from bench.data.bvh.clip import JOINT, STATURE, Clip, Settings
 from bench.data.bvh.limbs import LIMBS
+from bench.data.bvh.takes import NamedFile
 from bench.data.inspect.stature import STATURES
 
 SAME_BODY = 0.05  # greatest difference of a limb's bone among files of one person, as a share
@@ -60,30 +61,37 @@ def _common_unit(clips: list[Clip]) -> str:
     return max(counts, key=lambda unit: (counts[unit], -abs(np.log(statures[unit] / STATURE))))
 
 
-def differing_bodies(subjects: abc.Mapping[Path, str], clips: abc.Mapping[Path, Clip]) -> list[str]:
-    """A note if files of one subject have bodies of different sizes, for they may be several people."""
-    by_subject: dict[str, list[Path]] = defaultdict(list)
-    for path, subject in subjects.items():
-        by_subject[subject].append(path)
-    doubts = []
-    for subject, paths in by_subject.items():
-        limbs = np.array([_limb_lengths(clips[path]) for path in paths])
-        apart = limbs.max(axis=0) / np.maximum(limbs.min(axis=0), 1e-9) - 1
-        bone = int(apart.argmax())
-        if apart[bone] > SAME_BODY:
-            one, two = (paths[int(place)].name for place in (limbs[:, bone].argmax(), limbs[:, bone].argmin()))
-            doubts.append(f"{apart[bone]:.0%} apart in {one} and {two} of {subject}")
-    if not doubts:
-        return []
-    return [
-        f"files of {len(doubts)} subject{'s' * (len(doubts) > 1)} have bodies of different sizes, limbs "
-        f"{doubts[0]}: if they are several people, give each a folder, or name them with the option layout"
+def bodies_apart(
+    files: abc.Sequence[NamedFile], clips: abc.Mapping[Path, Clip]
+) -> tuple[list[NamedFile], list[str]]:
+    """Files with bodies of different sizes are those of different subjects, where no layout names the subject.
+
+    Returns:
+        The files, of such subjects as "subject", "subject-2", …, in the order of their first files, and a note.
+    """
+    bodies: dict[str, list[np.ndarray]] = defaultdict(list)
+    result = []
+    for file in files:
+        known, limbs = bodies[file.subject], _limb_lengths(clips[file.path])
+        alike = [max((limbs / body).max(), (body / limbs).max()) < 1 + SAME_BODY for body in known]
+        number = alike.index(True) if True in alike else len(known)
+        if number == len(known):
+            known.append(limbs)
+        apart = number > 0 and not file.told
+        result.append(replace(file, subject=f"{file.subject}-{number + 1}") if apart else file)
+    several = [name for name, known in bodies.items() if len(known) > 1]
+    told = {file.subject for file in files if file.told}
+    notes = [
+        f"files of {name} have {len(bodies[name])} bodies, whose limbs are {SAME_BODY:.0%} apart or more: "
+        + ("they may be several people" if name in told else f"taken for subjects {name}, {name}-2, …")
+        for name in several
     ]
+    return result, notes
 
 
 def _limb_lengths(clip: Clip) -> np.ndarray:
     """``[8]`` of the upper and the lower bones of arms and legs, metres."""
     first = clip.world[0].astype(np.float64)
     bones = [(JOINT[one], JOINT[two]) for limb in LIMBS for one, two in pairwise(limb)]
-    lengths: np.ndarray = np.linalg.norm(np.array([first[one] - first[two] for one, two in bones]), axis=-1)
-    return lengths
+    lengths = np.linalg.norm(np.array([first[one] - first[two] for one, two in bones]), axis=-1)
+    return np.maximum(lengths, 1e-6)

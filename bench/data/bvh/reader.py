@@ -13,11 +13,13 @@ from typing import Literal
 
 import numpy as np
 
-from bench.data.bvh.bodies import differing_bodies, same_unit
+from bench.data.bvh.bodies import bodies_apart, same_unit
 from bench.data.bvh.cache import read_clips
-from bench.data.bvh.clip import UNITS, Clip, Settings
+from bench.data.bvh.clip import JOINT, SOLE, UNITS, Clip, Settings
 from bench.data.bvh.joints import JOINTS
 from bench.data.bvh.takes import NamedFile, find_files, name_files, split
+from bench.data.camera_file import read_cameras
+from bench.data.cameras import Camera
 from bench.data.packing import Recording, pack
 from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
@@ -31,11 +33,12 @@ FINDINGS = 12  # notes on what was found in files
 SHOWN = 3  # files named in a note, and files whose faults are told
 NAMED = 40  # further files that are named
 MAX_REACH = 25.0  # metres from the middle of a take to its farthest joint
+VIRTUAL = "four virtual cameras without lens distortion"
 SEEN = {  # by detections
-    "gt": "four virtual cameras without lens distortion; 2D poses are exact projections",
-    "cpn": "four virtual cameras without lens distortion; 2D poses are projections with made-up detector errors, "
-    "no detector ran",
+    "gt": "2D poses are exact projections",
+    "cpn": "2D poses are projections with made-up detector errors, no detector ran",
 }
+NEAR_FLOOR = 0.1  # metres of the lower ankle above its height on the floor
 
 RANGES = {"unit": (1e-6, 1e3), "stature": (0.3, 3.0), "source_fps": (1.0, 1e4), "fps": (1.0, 1e4)}  # of options
 Axis = Literal["x", "y", "z"]
@@ -59,6 +62,7 @@ class BVH(Reader):
         index: Path | None = None,
         layout: str | None = None,
         joints: str | None = None,
+        cameras: Path | None = None,
         unit: float | str | None = None,
         stature: float | None = None,
         up: Axis | None = None,
@@ -76,6 +80,7 @@ class BVH(Reader):
             index: a text file that says what is done in each file (``takes.name_files``).
             layout: how the files are called, "{action}_{subject}" or "{subject}/{action}_{any}" (``takes``).
             joints: names of the files' joints where they are not recognised, "LHip=thigh_left, LKnee=…".
+            cameras: a YAML file of cameras (``bench.data.camera_file``) in place of four virtual ones.
             unit, up: of all files; found if not given. The unit is a key of ``clip.UNITS``, or metres.
             stature: metres that every body is tall, in place of a unit.
             source_fps: frame rate of the files, in place of what they say.
@@ -83,23 +88,26 @@ class BVH(Reader):
             skip: leave files that cannot be used out, and say so in the notes.
 
         Raises:
-            InputError: the folder has no BVH file, a file cannot be used (unless ``skip``), or an option is out of
-                its range.
+            InputError: the folder has no BVH file, a file cannot be used (unless ``skip``), the cameras cannot be
+                read, or an option is out of its range.
         """
         _check_options(unit=unit, stature=stature, source_fps=source_fps, fps=fps)
         settings = Settings(unit, stature, up, source_fps, fps, _given_joints(joints))
         files, notes = name_files(find_files(root), index, layout)
-        clips, left_out = _usable_clips(root, files, settings, skip)
-        usable = [file for file in files if file.path in clips]
+        clips, unusable = _usable_clips(root, files, settings, skip)
+        usable, people = bodies_apart([file for file in files if file.path in clips], clips)
         train, test_files, division = split(usable, [part.strip() for part in test.split(",")] if test else [])
-        notes = [*notes, *differing_bodies({file.path: file.subject for file in usable}, clips), *left_out]
-        parts = [_sequences(part, clips, detections, fps) for part in (train, test_files)]
+        own = None if cameras is None else read_cameras(cameras)
+        parts = [_sequences(part, clips, detections, fps, own) for part in (train, test_files)]
         subjects, frames = len({file.subject for file in usable}), sum(map(len, parts[1]))
+        left_out = [f"{len(unusable)} files left out: {_in_words(unusable)}"] if unusable else []
+        seen_by = VIRTUAL if own is None else f"{len(own)} own camera{'s' * (len(own) > 1)} of {cameras}"
         return self.dataset(
             *parts,
             label=f"BVH motion capture ({subjects} subject{'s' * (subjects > 1)}, {frames:,} test frames)",
             detections=detections,
-            notes=(SEEN[detections], division, *_findings(clips), *notes),
+            notes=(f"{seen_by}; {SEEN[detections]}", division, *_findings(clips), *notes, *people, *left_out),
+            unusable=unusable.values(),
         )
 
 
@@ -134,38 +142,41 @@ def _given_joints(text: str | None) -> tuple[tuple[str, str], ...]:
 
 def _usable_clips(
     root: Path, files: list[NamedFile], settings: Settings, skip: bool
-) -> tuple[dict[Path, Clip], list[str]]:
-    """The clips, and a note on files that were left out."""
+) -> tuple[dict[Path, Clip], dict[Path, str]]:
+    """The clips, and what is wrong with the files that are left out.
+
+    Raises:
+        InputError: no file can be used, or one cannot and none may be left out (``skip``).
+    """
     clips: dict[Path, Clip] = {}
     wrong: dict[Path, str] = {}
     read = read_clips([file.path for file in files], settings)
     for path, clip in same_unit(read, settings).items():
         if isinstance(clip, str):
             wrong[path] = clip
-            continue
-        reach = np.linalg.norm(clip.world - clip.world.mean((0, 1)), axis=-1).max()
-        if reach <= MAX_REACH:
-            clips[path] = clip
-        else:
+        elif (reach := np.linalg.norm(clip.world - clip.world.mean((0, 1)), axis=-1).max()) > MAX_REACH:
             wrong[path] = (
                 f"{path}: its motion reaches {reach:,.0f} m far, more than a room: cut or remove the file"
             )
-    if not wrong:
-        return clips, []
-    others = [path.name for path in wrong][SHOWN:]
-    sentence = "; ".join([*list(wrong.values())[:SHOWN], *[f"and also {named(others, NAMED)}"] * bool(others)])
-    if not clips and len(files) > 1:
-        raise InputError(f"{root}: none of its {len(files)} BVH files can be used: {sentence}")
-    if not clips or not skip:
+        else:
+            clips[path] = clip
+    if wrong and not (clips and skip):
+        none = f"{root}: none of its {len(files)} BVH files can be used: " * (not clips and len(files) > 1)
         hint = f" ({len(wrong)} files have something wrong; data.options.skip=true leaves them out)"
-        raise InputError(sentence + hint * (len(files) > 1))
-    return clips, [f"{len(wrong)} files left out: {sentence}"]
+        raise InputError(none + _in_words(wrong) + hint * (bool(clips) and len(files) > 1))
+    return clips, wrong
+
+
+def _in_words(wrong: dict[Path, str]) -> str:
+    """What is wrong with the first files, and the names of others."""
+    others = [path.name for path in wrong][SHOWN:]
+    return "; ".join([*list(wrong.values())[:SHOWN], *[f"and also {named(others, NAMED)}"] * bool(others)])
 
 
 def _sequences(
-    files: list[NamedFile], clips: dict[Path, Clip], detections: str, fps: float
+    files: list[NamedFile], clips: dict[Path, Clip], detections: str, fps: float, own: tuple[Camera, ...] | None
 ) -> tuple[Sequence, ...]:
-    """What four virtual cameras see of each take."""
+    """What one's own cameras see of each take, or four virtual ones."""
     recordings = []
     for file in files:
         whole = clips[file.path].world
@@ -174,7 +185,7 @@ def _sequences(
             raise InputError(
                 f"{file.path}: {len(whole)} frames are too few to train on and to test on: give more files"
             )
-        cameras = virtual_cameras(world, file.subject)
+        cameras = own or virtual_cameras(world, file.subject)
         pixels = [camera.pixels(camera.from_world(world.astype(np.float64))) for camera in cameras]
         if detections == "cpn":
             seed = blake2b(f"{file.subject}/{file.action}".encode(), digest_size=8).digest()
@@ -200,6 +211,9 @@ def _findings(clips: dict[Path, Clip]) -> list[str]:
 
 
 def _statures(clips: list[Clip]) -> str:
-    """In words, so that a wrong unit is seen."""
+    """In words, so that a wrong unit is seen; and whether they stand on the floor."""
     least, most = (f"{end(clip.stature for clip in clips):.2f}" for end in (min, max))
-    return f"a body of {least} m" if least == most else f"bodies of {least} to {most} m"
+    bodies = f"a body of {least} m" if least == most else f"bodies of {least} to {most} m"
+    ankles = [clip.world[:, (JOINT["LFoot"], JOINT["RFoot"]), 2].min(axis=1) for clip in clips]
+    standing = float((np.concatenate(ankles) < SOLE + NEAR_FLOOR).mean())
+    return f"{bodies}, a foot near the floor in {standing:.0%} of the frames"

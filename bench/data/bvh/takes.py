@@ -8,6 +8,7 @@ from collections import abc
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.data.sequence import UNLABELLED
 from bench.data.stored import named
 from models.errors import InputError
 
@@ -40,13 +41,15 @@ class NamedFile:
     Attributes:
         path: of the file.
         subject: as the layout of the files says, else the folder below the root, else ``UNKNOWN``.
-        action: "walk 07_01": the class of the action, and the file's name where that tells more.
+        action: "walk 07_01": the class of the action, ``UNLABELLED`` where nothing tells it, and the file's name.
+        told: whether the layout names the subject; else files of one subject may be those of several people.
         part: shares of the take at which the part of it that is meant begins and ends.
     """
 
     path: Path
     subject: str
     action: str
+    told: bool = False
     part: tuple[float, float] = (0.0, 1.0)
 
 
@@ -94,7 +97,8 @@ def name_files(
         subject = place[0] if in_folder else names.get("subject", UNKNOWN)
         take = _plain("-".join(place[1:] if in_folder else place[-1:] if kind in LAYOUTS else place))
         action = names.get("action") or ACTIONS.get(kind or "")
-        file = NamedFile(path, _plain(subject), _action(described.get(path.stem), action, take))
+        label = _action(described.get(path.stem), action)
+        file = NamedFile(path, _plain(subject), f"{label} {take}", told="subject" in names)
         other = found_files.setdefault((file.subject, file.action), file)
         if other is not file:
             raise InputError(
@@ -103,7 +107,7 @@ def name_files(
     unnamed = sum(path.stem not in described for path in paths) if index else 0
     notes = []
     if unnamed:
-        notes.append(f"{unnamed} files have no line in {index}: their actions are called by the files' names")
+        notes.append(f"{unnamed} files have no line in {index}: nothing says what is done in them")
     if kind in LAYOUTS:
         notes.append(f"files are called as those of {kind}, and read so (the option layout says it otherwise)")
     elif any(len(place) > 1 for place in places) and not any(found):
@@ -200,14 +204,12 @@ def _read_index(path: Path, stems: set[str]) -> dict[str, str]:
     return described
 
 
-def _action(description: str | None, laid_out: str | None, take: str) -> str:
-    """Class and take: what the index says up to the first punctuation, else the layout, or the file's name."""
-    if description is None:
-        words = re.sub(r"[\d_-]+$", "", laid_out or take) or laid_out or "take"
-        rest = take if laid_out else take.removeprefix(words).strip("-_")
-        return f"{_plain(words)[:40] if laid_out else words} {rest}".rstrip()
-    first = _CLASS.match(description.strip())
-    return f"{_plain(first[0].strip().lower() if first else description)[:40]} {take}"
+def _action(description: str | None, laid_out: str | None) -> str:
+    """The class: what the index says up to the first punctuation, else the layout; a file's name alone is none."""
+    if description is not None:
+        first = _CLASS.match(description.strip())
+        return _plain(first[0].strip().lower() if first else description)[:40]
+    return UNLABELLED if laid_out is None else _plain(re.sub(r"[\d_-]+$", "", laid_out) or laid_out)[:40]
 
 
 def _plain(text: str) -> str:

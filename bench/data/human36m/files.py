@@ -13,8 +13,9 @@ import numpy as np
 
 from bench.data.archive import read_archive
 from bench.data.human36m.cameras import SUBJECTS
-from bench.data.human36m.keypoints import Order, in_our_order
+from bench.data.human36m.keypoints import OURS
 from bench.data.human36m.takes import Actions
+from bench.data.layouts import Layout, to_human36m
 from bench.data.stored import check_finite, check_length, check_poses, named
 from models.errors import InputError
 
@@ -73,14 +74,14 @@ def world_poses(stored: Any, place: str) -> np.ndarray:
     return world
 
 
-def camera_views(stored: Any, place: str, frames: int, order: Order = "h36m") -> tuple[np.ndarray, ...]:
+def camera_views(stored: Any, place: str, frames: int, layout: Layout = OURS) -> tuple[np.ndarray, ...]:
     """The 2D poses of a take in its four cameras, cut to its 3D length.
 
     Args:
         stored: in the file.
         place: file and take, for sentences.
         frames: of the 3D poses.
-        order: of the joints in the file.
+        layout: of the key points in the file.
 
     Returns:
         Four arrays ``[frames, 17, 2 or 3]``: pixels, and in a third column the confidence.
@@ -90,20 +91,20 @@ def camera_views(stored: Any, place: str, frames: int, order: Order = "h36m") ->
             confidence in some of the cameras only.
     """
     stored = check_length(stored, 4, place, "2D poses are not a list of 4 arrays, one per camera,")
-    views = [_view(view, f"{place}, camera {number}", frames) for number, view in enumerate(stored)]
+    views = [_view(view, f"{place}, camera {number}", frames, layout) for number, view in enumerate(stored)]
     if len({view.shape[2] for view in views}) > 1:
         raise InputError(f"{place}: only some of its cameras have a confidence: give it to all four or to none")
-    return tuple(in_our_order(view, order) for view in views)
+    return tuple(views if layout == OURS else (to_human36m(view, layout) for view in views))
 
 
-def _view(stored: Any, camera: str, frames: int) -> np.ndarray:
+def _view(stored: Any, camera: str, frames: int, layout: Layout) -> np.ndarray:
     """The 2D poses of a take in one camera; ``camera``: its name, for sentences."""
-    if isinstance(stored, np.ndarray) and stored.ndim == 3 and stored.shape[1] == 16:
+    if isinstance(stored, np.ndarray) and stored.ndim == 3 and stored.shape[1] == 16 and layout == OURS:
         raise InputError(
-            f"{camera}: 16 joints, as stacked hourglass networks give in MPII's order, which has no spine and no "
-            "nose: take detections in Human3.6M's 17 joints, or COCO's with metadata that say so"
+            f"{camera}: 16 joints, as stacked hourglass networks give: if they are in MPII's order, add the key "
+            "metadata with layout_name 'mpii'; else take detections in Human3.6M's 17 joints"
         )
-    array = check_poses(stored, f"{camera}: the array of 2D poses", 17, (2, 3))
+    array = check_poses(stored, f"{camera}: the array of 2D poses", len(layout.points), (2, 3))
     if len(array) < frames:
         raise InputError(
             f"{camera}: {len(array)} frames of 2D for {frames} of 3D: run the detector on the whole take"

@@ -22,7 +22,7 @@ from bench.data.human36m.files import (
     check_same_takes,
     read_subjects,
 )
-from bench.data.human36m.keypoints import METADATA, joint_order
+from bench.data.human36m.keypoints import METADATA, OURS, layout_of
 from bench.data.human36m.takes import ACTIONS, LEFT_OUT, usual_name, with_usual_names
 from bench.data.prepared import archive, read_download, write_new
 from models.errors import InputError
@@ -179,10 +179,11 @@ def _checked_detections(path: Path, file_3d: Path, poses: Subjects, exact: Subje
         raise InputError(f"{path}: detections must be called {PREFIX_2D}NAME.npz: rename the file")
     if path.name == f"{PREFIX_2D}gt.npz":
         raise InputError(f"{path}: the gt poses are made here: leave the file out")
-    if joint_order(path) != "h36m":
+    layout = layout_of(path)
+    if layout != OURS:
         raise InputError(
-            f"{path}: its joints are in COCO's order: copy the file beside the prepared ones as it is, since "
-            "reading it converts it and tables say so"
+            f"{path}: its joints are in the layout {layout.title}: copy the file beside the prepared ones, "
+            "since reading it converts it and tables say so"
         )
     keypoints = with_usual_names(read_subjects(path, "positions_2d"), str(path))
     keypoints.get(LEFT_OUT[0], {}).pop(LEFT_OUT[1], None)

@@ -18,8 +18,9 @@ from bench.data.human36m.files import (
     read_subjects,
     world_poses,
 )
-from bench.data.human36m.keypoints import CONVERTED, Order, joint_order
+from bench.data.human36m.keypoints import OURS, conversion_note, layout_of
 from bench.data.human36m.takes import LEFT_OUT, Actions, notes_on_names, with_usual_names, without_takes
+from bench.data.layouts import Layout
 from bench.data.left_out import note_on
 from bench.data.packing import Recording, pack
 from bench.data.reader import Reader
@@ -67,10 +68,10 @@ class Human36M(Reader):
         if leave_out:
             poses, left_out = without_takes(poses, leave_out, str(file_3d))
             notes.append(note_on(left_out))
-        order = joint_order(file_2d)
-        if order == "coco":
-            notes.append(CONVERTED)
-        takes = _recordings(file_3d, poses, file_2d, keypoints, order)
+        layout = layout_of(file_2d)
+        if layout != OURS:
+            notes.append(conversion_note(layout))
+        takes = _recordings(file_3d, poses, file_2d, keypoints, layout)
         _check_confidence(file_2d, takes)
         train, test = (
             pack(_of(subjects, takes, file_3d), fps=50.0) for subjects in (self.train_subjects, self.test_subjects)
@@ -136,14 +137,14 @@ def _remove_left_out(subjects: dict[str, Actions]) -> bool:
 
 
 def _recordings(
-    file_3d: Path, poses: dict[str, Actions], file_2d: Path, keypoints: dict[str, Actions], order: Order
+    file_3d: Path, poses: dict[str, Actions], file_2d: Path, keypoints: dict[str, Actions], layout: Layout
 ) -> list[Recording]:
     """All takes; those that cannot be used are named together."""
 
     def read(subject: str, action: str) -> Recording:
         place = f"{subject}/{action}"
         world = world_poses(poses[subject].pop(action), f"{file_3d}, {place}")  # popped: frees the other joints
-        views = camera_views(keypoints[subject][action], f"{file_2d}, {place}", len(world), order)
+        views = camera_views(keypoints[subject][action], f"{file_2d}, {place}", len(world), layout)
         pixels, confidence = tuple(view[:, :, :2] for view in views), None
         if views[0].shape[2] == 3:  # peaks of heat maps can be a little beyond 0 and 1
             confidence = tuple(view[:, :, 2].clip(0, 1) for view in views)

@@ -15,20 +15,29 @@ ACTIONS = (
     "SittingDown", "Smoking", "Waiting", "WalkDog", "WalkTogether", "Walking",
 )  # fmt: skip
 OTHER_NAMES = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog", "WalkingTogether": "WalkTogether"}
+NUMBERED = (
+    "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Posing", "Purchases", "Sitting", "SittingDown",
+    "Smoking", "Photo", "Waiting", "Walking", "WalkDog", "WalkTogether",
+)  # fmt: skip
+"""The actions as files with numbers count them, from 2 on: s_09_act_02_subact_01."""
 LEFT_OUT = ("S11", "Directions")  # its video is damaged; the whole field leaves it out
 
 Actions = dict[str, Any]
 
 _KNOWN = {name.lower(): name for name in ACTIONS} | {old.lower(): new for old, new in OTHER_NAMES.items()}
+_KNOWN |= {f"act{number:02d}subact": name for number, name in enumerate(NUMBERED, 2)}
 
 
 def usual_name(take: str) -> str:
-    """A take's name as the field's files have it: "TakingPhoto-2" and "photo_2" are "Photo 2"; others stay."""
-    match = re.fullmatch(r"(.+?)(?:[-_ ](\d{1,3}))?", take)
-    if match is None or match[1].lower() not in _KNOWN:
+    """A take's name as the field's files have it: "TakingPhoto-2" and "taking_photo_2" are "Photo 2"; others stay.
+
+    Subjects before it ("s_09_act_02_subact_01") and zeros before its number are left out.
+    """
+    match = re.fullmatch(r"(?:s_?\d+_)?(.+?)(?:[-_ ]?0*([1-9]\d{0,2}))?", take, re.IGNORECASE)
+    action = _KNOWN.get(re.sub(r"[-_ ]", "", match[1]).lower()) if match else None
+    if match is None or action is None:
         return take
-    action, number = _KNOWN[match[1].lower()], match[2]
-    return f"{action} {number}" if number else action
+    return f"{action} {match[2]}" if match[2] else action
 
 
 def with_usual_names(subjects: dict[str, Actions], place: str) -> dict[str, Actions]:

@@ -68,6 +68,7 @@ def check(
     for sequence in tqdm(everything, desc="check", unit="sequence", disable=None):
         views += measure([sequence], skeleton)
         bodies.append(_body(sequence, skeleton))
+    yield from (("problem", sentence) for sentence in dataset.unusable)
     yield from (("note", note) for note in dataset.notes)
     yield _frames(dataset, complete)
     yield _subjects(dataset)

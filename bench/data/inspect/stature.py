@@ -22,17 +22,15 @@ def judge_stature(
         subjects: their names.
         lengths: ``[subjects, bones]`` mean lengths in metres, in the order of ``skeleton.bones``.
     """
-    names = [name.lower() for name in skeleton.joints]
-    ends = [joint for joint in range(len(names)) if joint not in skeleton.parents]
-    heads = [joint for joint in ends if "head" in names[joint]]
-    feet = [joint for joint in ends if names[joint].endswith(("foot", "ankle"))]
-    if len(heads) != 1 or len(feet) != 2:
+    ends = head_and_feet(skeleton)
+    if ends is None:
         return "note", "stature: the skeleton does not end in a head and two feet, so that it was not checked"
+    head, feet = ends
     paired = {*skeleton.left, *skeleton.right}
     weights = np.zeros(len(skeleton.bones))
     for place, (parent, child) in enumerate(skeleton.bones):
         if child not in paired:
-            weights[place] = child in _way(skeleton, heads[0])
+            weights[place] = child in _way(skeleton, head)
         elif parent in paired:  # from the hip downwards; the bone to the hip is across
             weights[place] = any(child in _way(skeleton, foot) for foot in feet) / 2
     statures = lengths @ weights / SHARE
@@ -43,6 +41,15 @@ def judge_stature(
         f"stature: {statures[least]:.2f} m ({subjects[least]}) to {statures[most]:.2f} m ({subjects[most]}); "
         "another unit would make giants or dwarfs",
     )
+
+
+def head_and_feet(skeleton: Skeleton) -> tuple[int, tuple[int, int]] | None:
+    """The joint at the top of the head and the lowest ones of both legs; None where names do not tell them."""
+    names = [name.lower() for name in skeleton.joints]
+    ends = [joint for joint in range(len(names)) if joint not in skeleton.parents]
+    heads = [joint for joint in ends if "head" in names[joint]]
+    feet = [joint for joint in ends if names[joint].endswith(("foot", "ankle"))]
+    return (heads[0], (feet[0], feet[1])) if len(heads) == 1 and len(feet) == 2 else None
 
 
 def _way(skeleton: Skeleton, joint: int) -> list[int]:

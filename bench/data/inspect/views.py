@@ -5,12 +5,13 @@ All of it is computed for many sequences at once, from a few frames of each or f
 
 from __future__ import annotations
 
-from collections import Counter, abc
+from collections import Counter, abc, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 
 from bench.data.cameras import project
+from bench.data.inspect.stature import head_and_feet
 from bench.data.sequence import Sequence
 from bench.data.stored import named
 from models.skeleton import Skeleton
@@ -19,6 +20,9 @@ OUTSIDE = 0.1  # share of joints that may lie outside the image
 MISPLACED = 0.03  # of the image's width: median distance of 2D poses and projections
 MISPLACED_SEQUENCE = 0.06  # the same of a single sequence
 SHIFTED = 0.015  # of the image's width: what all joints of a sequence may have in common
+UNUSUAL, USUAL_SHIFT = 8.0, 0.004
+"""Within a subject, a shift is unusual so many standard deviations above the median, and above 0.4 %."""
+HEAD_DOWN = 0.1  # share of frames with the head above the feet; with less all people stand on their heads
 DISTANCE = (0.5, 100.0)  # metres of the root from the camera; virtual cameras stand back up to 88 m
 APART = 0.01  # screen units between the means of left and right joints
 AGREEING = 0.9  # share of frames in which left and right of 2D and 3D are the same
@@ -44,6 +48,7 @@ class View:
         depth: least depth of a joint.
         distance: least and greatest distance of the root.
         sides: agreement of 2D and 3D on left and right: frames that agree, frames that tell.
+        upright: share of frames in which the head is above the feet; None for a skeleton without them.
     """
 
     sequence: Sequence
@@ -55,6 +60,7 @@ class View:
     depth: float
     distance: tuple[float, float]
     sides: tuple[int, int]
+    upright: float | None
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,8 @@ def _measured(
     distance = np.linalg.norm(root, axis=-1)
     slopes = _slopes(pose_2d.reshape(len(pairs), -1, 2), exact.reshape(len(pairs), -1, 2))
     agree, tell = _agreement(pose_2d, exact, skeleton)
+    ends = head_and_feet(skeleton)
+    above = None if ends is None else seen[:, :, ends[0], 1] < seen[:, :, list(ends[1]), 1].mean(axis=-1)
     return [
         View(
             sequence=sequence,
@@ -141,6 +149,7 @@ def _measured(
             depth=float(seen[place, ..., 2].min()),
             distance=(float(distance[place].min()), float(distance[place].max())),
             sides=(int(agree[place]), int(tell[place])),
+            upright=None if above is None else float(above[place].mean()),
         )
         for place, sequence in enumerate(sequences)
     ]
@@ -166,7 +175,7 @@ def _agreement(given: np.ndarray, true: np.ndarray, skeleton: Skeleton) -> tuple
 
 def findings(views: abc.Sequence[View]) -> list[Finding]:
     """What all checks of views found; what explains others goes before them."""
-    return [check(views) for check in (_detections, _depths, _images, _projections, _shifts, _sides)]
+    return [check(views) for check in (_detections, _depths, _upright, _images, _projections, _shifts, _sides)]
 
 
 def _detections(views: abc.Sequence[View]) -> Finding:
@@ -221,17 +230,43 @@ def _hint(views: abc.Sequence[View]) -> str:
 
 
 def _shifts(views: abc.Sequence[View]) -> Finding:
-    far = [view for view in views if view.shift >= SHIFTED]
+    limits = _usual_shifts(views)
+    far = [view for view in views if view.shift > limits[view.sequence.subject]]
     worst = max(views, key=lambda view: view.shift)
     text = f"shift: at most {worst.shift:.2%} of the image's width common to all 2D joints ({worst.sequence.key})"
     if not far:
         return Finding(text)
     takes = list(dict.fromkeys(view.sequence.take for view in far))
     return Finding(
-        f"{text}; {SHIFTED:.1%} or more in takes {named(takes)}: their 3D or their 2D poses lie beside the truth; "
-        "data.leave_out leaves them out",
+        f"{text}; {SHIFTED:.1%} or more, or far more than is usual for the subject, in takes {named(takes)}: "
+        "their 3D or their 2D poses lie beside the truth; data.leave_out leaves them out",
         doubtful=True,
     )
+
+
+def _usual_shifts(views: abc.Sequence[View]) -> dict[str, float]:
+    """Greatest shift that is usual for each subject; damaged takes do not move medians."""
+    shifts: dict[str, list[float]] = defaultdict(list)
+    for view in views:
+        shifts[view.sequence.subject].append(view.shift)
+    limits = {}
+    for subject, values in shifts.items():
+        middle = np.median(values)
+        deviation = 1.4826 * np.median(np.abs(values - middle))  # the standard deviation, if they were normal
+        limits[subject] = float(np.clip(middle + UNUSUAL * deviation, USUAL_SHIFT, SHIFTED))
+    return limits
+
+
+def _upright(views: abc.Sequence[View]) -> Finding:
+    shares = {view.sequence.key: view.upright for view in views if view.upright is not None}
+    if not shares:
+        return Finding("upright: the skeleton does not end in a head and two feet, so that it was not checked")
+    least = min(shares, key=lambda key: shares[key])
+    share = float(np.mean(list(shares.values())))
+    text = f"upright: the head is above the feet in {share:.1%} of the frames, {shares[least]:.1%} in {least}"
+    if share < HEAD_DOWN:
+        return Finding(f"{text}; y seems to point upwards, in 2D and in 3D", wrong=True)
+    return Finding(text)
 
 
 def _depths(views: abc.Sequence[View]) -> Finding:

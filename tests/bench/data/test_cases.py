@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from bench.cli import app
 from bench.data import load
-from bench.data.human36m.keypoints import CONVERTED
+from bench.data.human36m.keypoints import conversion_note
 from bench.data.inspect.at_load import check_at_load
+from bench.data.layouts import LAYOUTS
 from bench.data.sequence import Dataset
 from tests import SHARED
 from tests.hostile import LONGEST
@@ -41,7 +42,7 @@ def usable(folder: Path, detections: str) -> Dataset:
 
 def test_01_coco_s_order_is_converted_and_named(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(made, monkeypatch, "01")
-    assert CONVERTED in usable(made, "detectron_pt_coco").notes
+    assert conversion_note(LAYOUTS["coco"]) in usable(made, "detectron_pt_coco").notes
 
 
 @pytest.mark.parametrize("mark", ["-", "_"])

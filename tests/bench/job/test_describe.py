@@ -1,7 +1,10 @@
 """What a record says of the numbers in it."""
 
+from dataclasses import replace
+
 import pytest
 
+import bench.data
 from bench.protocol.aggregation import computed_aggregations
 from bench.results.record import Record
 from bench.sweep.run import run
@@ -52,6 +55,21 @@ def test_counterfactual_labels_share_the_training_and_are_named(store, monkeypat
     assert (plain.variant, wrong.variant, changed.variant) == ("", "action label wrong", "noise=0.5")
     assert (plain.conditions.action_label_given, wrong.conditions.action_label_given) == (True, False)
     assert wrong.conditions.notes["action labels"] == "wrong"
+
+
+def test_takes_without_a_label_tell_a_method_nothing(store, monkeypatch):
+    monkeypatch.setattr(Toy, "uses_action", True)
+    labelled = bench.data.load
+
+    def unlabelled(*asked):
+        data = labelled(*asked)
+        return replace(data, test=tuple(replace(one, action=f"motion {one.action}") for one in data.test))
+
+    monkeypatch.setattr(bench.data, "load", unlabelled)
+    wanted = job()
+    record = run([wanted], store, "cpu").records[wanted.id]
+    assert not record.conditions.action_label_given
+    assert not any(value.looks_at.action_label for value in record.values)
 
 
 def test_the_recipe_of_a_release_is_a_condition(store, monkeypatch):

@@ -7,7 +7,7 @@ from torch import Tensor
 from baselines.glagcn import GLAGCNConfig, GraphNetwork
 from baselines.published.glagcn import ADAPTER
 from models.losses import mean_joint_distance
-from models.skeleton import HUMAN36M
+from models.skeleton import SKELETONS
 from tests.parity.vectors import GRADIENTS, Case, Limit, Limits, Outputs, Vectors, first_output, loss_and_gradients
 
 LIMITS: Limits = (GRADIENTS, (r".*", Limit(5e-6)))
@@ -48,7 +48,8 @@ def _loss(vectors: Vectors, out: Tensor) -> Tensor:
 def _network(vectors: Vectors) -> GraphNetwork:
     config = vectors.config
     size = GLAGCNConfig(filter_widths=tuple(config["filter_widths"]), channels=config["channels"], dropout=0)
-    network = GraphNetwork(size, HUMAN36M)
+    joints = vectors["x"].shape[2]
+    network = GraphNetwork(size, next(known for known in SKELETONS.values() if len(known.joints) == joints))
     network.load_state_dict(vectors.weights(ADAPTER, "network."))
     return network.eval()
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.data.bvh.bodies import differing_bodies, same_unit
+from bench.data.bvh.bodies import bodies_apart, same_unit
 from bench.data.bvh.cache import read_clips
 from bench.data.bvh.clip import UNITS, Clip, Settings, read_clip
+from bench.data.bvh.takes import NamedFile
 from tests.bench.data.bvh import BODY, write_bvh
 
 
@@ -55,13 +56,21 @@ def test_another_rig_or_another_size_keeps_its_unit(tmp_path: Path) -> None:
     assert "no BVH file" in units[5]
 
 
-def test_bodies_of_different_sizes_in_one_subject_are_said(tmp_path: Path) -> None:
+def test_bodies_of_different_sizes_are_several_people_unless_a_layout_says_who(tmp_path: Path) -> None:
     long_arms = BODY | {"lelbow": ("lshoulder", (31, 0, 0), "LeftForeArm")}
     paths = [write_bvh(tmp_path / f"{number}.bvh", seed=number) for number in range(3)]
-    other = write_bvh(tmp_path / "other.bvh", body=long_arms)
-    clips = {path: read_clip(path, Settings()) for path in [*paths, other]}
-    assert differing_bodies(dict.fromkeys(paths, "subject"), clips) == []
-    assert differing_bodies(dict.fromkeys(paths, "one") | {other: "two"}, clips) == []
-    (note,) = differing_bodies(dict.fromkeys(clips, "subject"), clips)
-    assert "limbs 11% apart in other.bvh and 0.bvh of subject" in note
-    assert "several people" in note
+    paths.insert(1, write_bvh(tmp_path / "other.bvh", body=long_arms))
+    clips = {path: read_clip(path, Settings()) for path in paths}
+
+    def subjects(told: bool, paths: list[Path]) -> tuple[list[str], list[str]]:
+        files = [NamedFile(path, "anna", f"motion {path.stem}", told) for path in paths]
+        found, notes = bodies_apart(files, clips)
+        return [file.subject for file in found], notes
+
+    assert subjects(False, paths[2:]) == (["anna", "anna"], [])
+    names, (note,) = subjects(False, paths)
+    assert names == ["anna", "anna-2", "anna", "anna"]
+    assert "files of anna have 2 bodies, whose limbs are 5% apart or more: taken for subjects anna, anna-2" in note
+    names, (note,) = subjects(True, paths)
+    assert names == ["anna"] * 4
+    assert "they may be several people" in note

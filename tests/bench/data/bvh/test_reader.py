@@ -60,7 +60,7 @@ def test_one_file_is_trained_on_and_tested(tmp_path: Path) -> None:
     for root in (path, path.parent):
         dataset = read(root)
         takes = [*dataset.train[::4], *dataset.test[::4]]
-        assert [take.key for take in takes] == [f"subject/walk {part}/V1" for part in ("begin", "middle", "end")]
+        assert [take.action for take in takes] == [f"motion walk-{part}" for part in ("begin", "middle", "end")]
         assert ([len(take) for take in takes], len(dataset.test)) == ([20, 20, 20], 4)
         assert any(note.startswith("one take only: its last third tests") for note in dataset.notes)
         for command in ("check", "describe"):
@@ -168,7 +168,8 @@ def test_what_was_found_out_is_reported(tmp_path: Path) -> None:
     write_bvh(tmp_path / "a" / "walk_2.bvh")
     write_bvh(tmp_path / "b" / "jump.bvh", scale=10, names={"lelbow": "thing", "relbow": "thong"})
     notes = read(tmp_path).notes
-    assert "walk.bvh, walk_2.bvh: unit cm, y up; joints known by their names; a body of 1.69 m" in notes
+    found = "joints known by their names; a body of 1.69 m, a foot near the floor in 100% of the frames"
+    assert f"walk.bvh, walk_2.bvh: unit cm, y up; {found}" in notes
     (odd,) = [note for note in notes if note.startswith("jump.bvh")]
     assert "unit mm, y up; joints guessed" in odd
     assert "LElbow = thing" in odd
@@ -198,6 +199,41 @@ def test_every_unusable_file_is_named_in_a_bounded_sentence(tree: Path) -> None:
     assert len(note) < 3000
     with pytest.raises(InputError, match=r"none of its 1 BVH files|no BVH file"):
         read(tree / "002" / "broken_1.bvh")
+
+
+def test_the_check_names_every_unusable_file_and_looks_at_the_others(tree: Path) -> None:
+    for number in range(60):
+        (tree / "002" / f"broken_{number}.bvh").write_text("nothing")
+    result = CliRunner().invoke(app, ["data", "check", "bvh", "--data-root", str(tree)])
+    assert result.exit_code == 1
+    problems = [line for line in result.stdout.splitlines() if line.startswith("problem")]
+    for number in range(60):
+        assert any(f"broken_{number}.bvh has no MOTION" in line for line in problems)
+    for line in ("stature: 1.6", "upright: the head is above the feet in 100.0%", "facing: "):
+        assert line in result.stdout
+
+
+def test_people_are_told_apart_by_their_bodies(tmp_path: Path) -> None:
+    for take in range(2):
+        write_bvh(tmp_path / f"tall_{take}.bvh", scale=1.05, seed=take)
+        write_bvh(tmp_path / f"small_{take}.bvh", scale=0.95, seed=take)
+    dataset = read(tmp_path)
+    assert {sequence.subject for sequence in dataset.train + dataset.test} == {"subject", "subject-2"}
+    assert not {s.subject for s in dataset.train} & {s.subject for s in dataset.test}
+    assert any("taken for subjects subject, subject-2" in note for note in dataset.notes)
+
+
+def test_one_s_own_cameras_take_the_place_of_the_virtual_ones(tree: Path) -> None:
+    path = tree.parent / "cameras.yaml"
+    path.write_text(
+        "cameras:\n- {name: a, size: [640, 480], focal: [500, 500], position: [4, 0, 1.5], looks_at: [0, 0, 1]}\n"
+    )
+    dataset = read(tree, cameras=str(path))
+    assert {(s.camera, s.width, s.height) for s in dataset.train + dataset.test} == {("a", 640, 480)}
+    assert any(note.startswith(f"1 own camera of {path}; 2D poses are exact") for note in dataset.notes)
+    assert check_at_load(dataset, "here").notes == dataset.notes
+    with pytest.raises(InputError, match="give the path of a YAML file"):
+        read(tree, cameras=str(tree / "none.yaml"))
 
 
 def test_a_layout_says_who_moves_and_what_is_done(tmp_path: Path) -> None:

@@ -10,11 +10,16 @@ from models.errors import InputError
 from tests.bench.data.bvh import write_bvh
 
 
-def test_without_an_index_files_name_actions(tmp_path: Path) -> None:
+def test_a_file_s_name_without_an_index_is_no_action(tmp_path: Path) -> None:
     for name in ("walking", "walking_2", "jump-1", "07_03"):
         write_bvh(tmp_path / "flat" / f"{name}.bvh")
     named, notes = takes.name_files(takes.find_files(tmp_path / "flat"), None)
-    assert {take.action for take in named} == {"walking", "walking 2", "jump 1", "take 07_03"}
+    assert {take.action for take in named} == {
+        "motion walking",
+        "motion walking_2",
+        "motion jump-1",
+        "motion 07_03",
+    }
     assert {take.subject for take in named} == {"subject"}
     assert notes == []
 
@@ -70,7 +75,7 @@ def test_one_file_of_another_name_is_no_known_layout() -> None:
 def test_folders_are_said_to_be_taken_for_subjects() -> None:
     found, notes = named("a/walk", "b/walk")
     assert notes == "each folder is taken for one subject (the option layout says it otherwise)"
-    assert found["walk"] == ("b", "walk")
+    assert found["walk"] == ("b", "motion walk")
 
 
 def test_a_layout_is_matched_from_the_end_of_the_path() -> None:
