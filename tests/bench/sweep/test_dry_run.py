@@ -8,7 +8,6 @@ import torch
 
 from bench.job.blueprint import Blueprints
 from bench.job.pending import PendingWork
-from bench.results.cost import PASSES
 from bench.results.store import Seconds
 from bench.sweep import dry_run
 from bench.sweep.device_speed import Speed
