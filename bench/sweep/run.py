@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 from tqdm import tqdm
 
@@ -22,7 +23,7 @@ from bench.devices import device_of
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.pipeline import complete
 from bench.job.resolve import Job
-from bench.job.task import distributed, first_process
+from bench.job.task import Task, TaskStatus, distributed, first_process
 from bench.measure.environment import device_label
 from bench.results.cost import Measurement
 from bench.results.leftovers import remove_leftovers
@@ -68,6 +69,12 @@ class Watcher:
 
     def be_quiet(self) -> None:
         """Leave the device alone: a cost is measured next."""
+
+    def begun(self, task: Task) -> None:
+        """See a task that a worker is given."""
+
+    def ended(self, task: Task, status: TaskStatus) -> None:
+        """See a task that is done or has failed."""
 
 
 def run(
@@ -139,11 +146,12 @@ def _do(pending: PendingWork, log: _Log, store: Store, executor: Executor, watch
     # Processes that train together must agree on what is left, which the failure of a measurement changes.
     if first_process() and not distributed():
         watcher.be_quiet()
-        _measure(pending, [job for job in pending.left if not job.keeps_data], store, executor)
-    done = run_tasks(pending.tasks(), executor, store, executor.slots, pending.end_task, log_and_look)
+        _measure(pending, [job for job in pending.left if not job.keeps_data], store, executor, watcher)
+    ended = partial(_end, pending, watcher)
+    done = run_tasks(pending.tasks(), executor, store, executor.slots, ended, log_and_look, begun=watcher.begun)
     if first_process():
         watcher.be_quiet()
-        _measure(pending, pending.evaluated, store, executor)
+        _measure(pending, pending.evaluated, store, executor, watcher)
         log.all()
     return sum(task.kind == "train" for task in done), log.finished
 
@@ -165,18 +173,27 @@ def measure_costs(
     Arguments as of ``run``.
     """
     pending = PendingWork(jobs, store, device, place_of(executor, device), contents)
-    _measure(pending, pending.left, store, executor)
+    _measure(pending, pending.left, store, executor, Watcher())
     found = {name: store.measurements.get(pending.cost_id(job)) for name, job in pending.jobs.items()}
     return {name: measurement for name, measurement in found.items() if measurement is not None}
 
 
-def _measure(pending: PendingWork, jobs: Iterable[Job], store: Store, executor: Executor) -> None:
+def _measure(
+    pending: PendingWork, jobs: Iterable[Job], store: Store, executor: Executor, watcher: Watcher
+) -> None:
     """Measure one cost at a time, while nothing else is done.
 
     In this process, unless tasks are done on other machines: workers beside it would disturb the measurement.
     """
     place = executor if executor.place else Local(store.root, cache=executor.cache)
-    run_tasks(pending.measurements(jobs), place, store, 1, pending.end_task)
+    ended = partial(_end, pending, watcher)
+    run_tasks(pending.measurements(jobs), place, store, 1, ended, begun=watcher.begun)
+
+
+def _end(pending: PendingWork, watcher: Watcher, task: Task, status: TaskStatus) -> None:
+    """Note that a task is done or has failed."""
+    pending.end_task(task, status)
+    watcher.ended(task, status)
 
 
 class _Log:
