@@ -106,7 +106,7 @@ class Estimates:
         """The training of a task, and a job that it is done for."""
         if task.kind == "train":
             return self._trainings[task.ids[0]]
-        job = self._jobs[task.ids[0]] if task.kind == "evaluate" else self._measured[task.id]
+        job = self._jobs[task.ids[0]] if task.kind == "evaluate" else self._measured[task.ids[0]]
         return job.training, job
 
     def _counted(self, task: Task) -> float | None:

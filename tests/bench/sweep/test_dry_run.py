@@ -43,7 +43,7 @@ def test_what_is_alike_stands_together_in_every_round(plan, store):
     lines = list(dry_run_lines(rounds, plan(*third)[1], 2))
     assert lines[0] == "8 experiments share 3 trainings; 0 are finished, 0 failed before, 8 are to be done"
     assert re.fullmatch(r"round 1 of 3: about \d+ min", lines[1])
-    assert re.fullmatch(r"  4 measurements of Toy tiny: about \d+ min each", lines[2])
+    assert re.fullmatch(r"  12 measurements of Toy tiny: about \d+ min each", lines[2])
     assert any(re.fullmatch(r"  1 training of Toy tiny: about \d+ (s|min)", line) for line in lines)
     assert "round 3 of 3: the same with another seed" in lines
     needs = r"\d+ MB on the disk, \d+ MB of memory for the largest training step \(Toy tiny .*\)"
