@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -164,14 +164,11 @@ def write_run_set(runset: RunSet, out: Path) -> None:
     write_text(out / RUNSET, seal(runset))
 
 
-def missing_of(
-    jobs: Iterable[Job], failures: Mapping[str, Failure], finished: Container[str] = ()
-) -> dict[str, Missing]:
+def missing_of(jobs: Iterable[Job], failures: Mapping[str, Failure]) -> dict[str, Missing]:
     """Why jobs have no record: they failed, or were not run yet."""
     return {
         job.id: job.missing(f"failed: {failures[job.id].sentence}" if job.id in failures else NOT_YET)
         for job in jobs
-        if job.id in failures or job.id not in finished
     }
 
 

@@ -137,9 +137,10 @@ def _do(pending: PendingWork, log: _Log, store: Store, executor: Executor, watch
 
     def log_and_look() -> bool:
         """Log one experiment while workers are busy with others; in this process none waits, so log all."""
-        more = first_process() and log.one()
-        while more and executor.slots == 1:
-            more = log.one()
+        if not first_process():
+            return False
+        while (more := log.one()) and executor.slots == 1:
+            pass
         watcher.look(pending)
         return more
 
