@@ -3,15 +3,21 @@
 import ast
 import re
 import shlex
+from functools import partial
 
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
-from bench.cli import app
+from bench.cli import app, plan
 from bench.config.registry import METHODS
+from bench.job import planning
+from bench.job.blueprint import Blueprints
+from bench.sweep.device_speed import TYPICAL
 from tests import ROOT
 from tests.bench import conftest as harness
+from tests.bench import toy
 
 toy_suite, quick_start, empty_database = harness.toy_suite, harness.quick_start, harness.empty_database
 
@@ -83,11 +89,18 @@ def test_arguments_are_understood(arguments):
     command.make_context("bench", arguments)
 
 
+BLUEPRINTS = Blueprints(torch.device("cpu"))
+"""Of all commands: what is counted of a method is the same for each."""
+
+
 @pytest.fixture
 def toy_data(toy_suite, monkeypatch):
-    """Every data set is the toy one; methods are the suite's."""
+    """Every data set is the toy one, long enough for windows of the papers' size; methods are the suite's."""
     for name in ("toy", "confident", "second"):
         monkeypatch.delitem(METHODS.own, name)
+    monkeypatch.setattr(toy, "sequence", partial(toy.sequence, frames=600))
+    monkeypatch.setattr(planning, "Blueprints", lambda device: BLUEPRINTS)
+    monkeypatch.setattr(plan, "measure_speed", lambda device, threads: TYPICAL)
 
 
 SWEEPS = [arguments for arguments in bench_arguments() if arguments[0] in ("ablate", "run")]
