@@ -13,6 +13,7 @@ from reports.figures.per_action import errors_by_action
 from reports.figures.per_joint import errors_by_joint
 from reports.figures.qualitative import example_poses
 from reports.figures.ranks import critical_differences
+from reports.figures.training_compute import error_by_compute
 from reports.figures.training_curves import training_curves
 from reports.rules.comparability import (
     DETECTIONS,
@@ -167,7 +168,7 @@ LAYOUT = Layout(
     "main",
     main,
     figures=(*FIGURES, critical_differences),
-    figures_of_runs=(training_curves,),
+    figures_of_runs=(training_curves, error_by_compute),
     pictures=PICTURES,
     companions=(RANKS, COSTS, ACTIONS, ORACLE_GAP),
 )
