@@ -282,3 +282,11 @@ def test_two_ablations_of_one_name_are_refused(tmp_path):
     for asked in (map(str, paths), ["methods=core", "methods=complete"]):
         with pytest.raises(InputError, match="two of the ablations are the table '(mine|methods)'"):
             read_all(list(asked))
+
+
+def test_what_is_only_for_some_data_is_not_run_on_others(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(TINY + "only_on: [population]\n")
+    here = read(str(path)).expand()
+    assert here
+    assert read(str(path)).expand([("data.name", "synthetic")]) == []
