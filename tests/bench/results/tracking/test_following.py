@@ -24,7 +24,7 @@ LIVE = {"train.loss", "train.learning_rate", "train.gradient_norm", "train.windo
 
 @pytest.fixture(autouse=True)
 def ctrl_c():
-    """Ctrl-C has its usual effect, also where a shell has started the tests in the background, which ignores it."""
+    """Ctrl-C has its usual effect, also where the tests run in the background of a shell, which ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
