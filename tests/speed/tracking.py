@@ -62,9 +62,9 @@ def main() -> None:
         ratios = sorted(a / b for a, b in zip(with_, without, strict=True))
         between = f"{ratios[0]:.4f} to {ratios[-1]:.4f}"
         print(f"{name}: {median(with_):.2f} s with, {median(without):.2f} s without, ratio {between}")
-    curves = median(with_.curves / with_.thread for with_, _ in pairs)
-    others = median((with_.others - without.others) / with_.thread for with_, without in pairs)
-    print(f"of the training's processor time: {curves:.2%} in its thread, {others:.2%} in other threads")
+    curves = median(1000 * with_.curves / with_.wall for with_, _ in pairs)
+    others = median(1000 * (with_.others - without.others) / with_.wall for with_, without in pairs)
+    print(f"per second of the clock: {curves:.2f} ms in the training's thread, {others:.2f} ms in other threads")
 
 
 def trained(job: Job, steps: int, store: Store, tracker: Tracker | None) -> Took:
