@@ -31,10 +31,11 @@ from baselines.tcn import TCNConfig, TimeConvolution, residual_block
 from models.camera import project
 from models.config import ConfidenceConfig, check_at_least
 from models.inference import DeterministicLifter
-from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
+from models.lifter import TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.optim.norm_momentum import decay_norm_momentum
 from models.skeleton import HUMAN36M, Skeleton
+from models.tuned import tuned
 
 TEMPERATURE = 10.0
 VALUES_AT_ONCE = 2**26
@@ -298,11 +299,12 @@ class Anatomy(DeterministicLifter):
     Config: ClassVar[type] = AnatomyConfig
     needs_confidence: ClassVar[bool] = True
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
+        "tiny": tuned(
+            "anatomy",
             AnatomyConfig(
                 frames=9, filter_widths=(3, 3), channels=64, dropout=0.1, random_frames=10, confidence="one"
             ),
-            TINY_RECIPE,
+            TINY_CENTRE_RECIPE,
         ),
         "base": Preset(
             AnatomyConfig(frames=81, filter_widths=(3, 3, 3, 3), channels=512),

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from models.diffusion.denoiser import Denoiser, DenoiserConfig
 from models.layers.transformer import TINY_TRUNK
 from models.lifter import TINY_RECIPE, Preset, Recipe
+from models.tuned import tuned
 
 
 class D3DP(Denoiser):
@@ -24,7 +25,7 @@ class D3DP(Denoiser):
     title: ClassVar[str] = "D3DP"
     Config: ClassVar[type] = DenoiserConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(DenoiserConfig(**TINY_TRUNK), TINY_RECIPE),
+        "tiny": tuned("d3dp", DenoiserConfig(**TINY_TRUNK), TINY_RECIPE),
         "base": Preset(
             DenoiserConfig(frames=81, channels=128, depth=4, heads=8),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),

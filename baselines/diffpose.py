@@ -42,9 +42,10 @@ from models.diffusion.denoiser import VALUES_AT_ONCE, sinusoid
 from models.diffusion.process import ddim_step, q_sample, window_noise
 from models.errors import InputError
 from models.inference import flip_average, root_at_origin
-from models.lifter import TINY_RECIPE, Batch, FirstStage, Lifter, Preset, Recipe, Sampling
+from models.lifter import TINY_CENTRE_RECIPE, TINY_COMPUTE, Batch, FirstStage, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
+from models.tuned import tuned
 
 TIMESTEPS = 51
 FIRST_BETA, LAST_BETA = 1e-4, 1e-3
@@ -54,7 +55,7 @@ UV, XYZ = slice(0, 2), slice(2, 5)
 TINY: dict[str, Any] = {"channels": 32, "layers": 2, "dropout": 0.0}
 BASE: dict[str, Any] = {"channels": 64, "layers": 3}
 PAPER: dict[str, Any] = {"attention_dropout": 0.1}
-TINY_HALF = replace(TINY_RECIPE, epochs=1, least_steps=1250, decay=TINY_RECIPE.decay**2)
+TINY_HALF = replace(TINY_CENTRE_RECIPE, compute=TINY_COMPUTE / 2)
 """Each stage has half of the budget of one training."""
 BASE_RECIPE = Recipe(40, 1024, learning_rate=1e-3, decay=0.97, weight_decay=0.0, optimizer="adam", clip=1.0)
 PAPER_RECIPE = replace(BASE_RECIPE, epochs=80, decay=0.9, schedule="staircase")
@@ -233,7 +234,7 @@ class DiffPose(Lifter):
     probabilistic: ClassVar[bool] = True
     compiled_part: ClassVar[str] = "denoiser"
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(DiffPoseConfig(frames=9, **TINY), TINY_HALF),
+        "tiny": tuned("diffpose", DiffPoseConfig(frames=9, **TINY), TINY_HALF),
         "base": Preset(DiffPoseConfig(frames=81, **BASE), BASE_RECIPE),
         "paper": Preset(DiffPoseConfig(**PAPER), PAPER_RECIPE, config_on_gt={"earliest": 12}),
     }

@@ -31,12 +31,13 @@ from models.layers.transformer import (
     BLOCK_EPS,
     CACHED_VALUES,
     Attention,
+    DropPathRates,
     Mlp,
     StochasticDepth,
-    drop_path_rates,
 )
-from models.lifter import TINY_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.lifter import TINY_CENTRE_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.skeleton import HUMAN36M, Skeleton
+from models.tuned import tuned
 
 GRAPHS = 4
 TIME_CHANNELS = 32
@@ -174,7 +175,7 @@ class VelocityNetwork(nn.Module):
         self.register_buffer("frequencies", torch.randn(D // 2))
         self.time = nn.Sequential(nn.Linear(D, TIME_HIDDEN), nn.GELU(), nn.Linear(TIME_HIDDEN, D))
         self.encoder = TwoLayers(2 + 3 + D, C // 2, C)
-        rates = drop_path_rates(config.drop_path, config.layers)
+        rates = DropPathRates(config.drop_path, config.layers)
         self.blocks = nn.Sequential(*(FlowBlock(config, adjacency, rate) for rate in rates))
         self.norm = nn.LayerNorm(C, eps=BLOCK_EPS)
         self.head = TwoLayers(C, C // 2, 3)
@@ -202,7 +203,7 @@ class FMPose3D(Lifter):
     probabilistic: ClassVar[bool] = True
     compiled_part: ClassVar[str] = "network"
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(FMPose3DConfig(frames=9, **TINY, **NO_DROPOUT), TINY_RECIPE),
+        "tiny": tuned("fmpose3d", FMPose3DConfig(frames=9, **TINY, **NO_DROPOUT), TINY_CENTRE_RECIPE),
         "base": Preset(FMPose3DConfig(frames=81, channels=128, layers=3, hidden=256), PAPER_RECIPE),
         "paper": Preset(FMPose3DConfig(), PAPER_RECIPE),
     }

@@ -28,10 +28,11 @@ from baselines.layers.graph import partitions
 from baselines.tcn import FilterConfig
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
-from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
+from models.lifter import TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.optim.norm_momentum import decay_norm_momentum
 from models.skeleton import HUMAN36M, HUMANEVA15, Skeleton
+from models.tuned import tuned
 
 ALMOST_ZERO = 1e-6
 FRAMES_SEEN = 9
@@ -192,7 +193,9 @@ class GLAGCN(DeterministicLifter):
     Config: ClassVar[type] = GLAGCNConfig
     compiled_part: ClassVar[str] = "network"
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(GLAGCNConfig(frames=9, filter_widths=(5,), channels=16, dropout=0.0), TINY_RECIPE),
+        "tiny": tuned(
+            "glagcn", GLAGCNConfig(frames=9, filter_widths=(5,), channels=16, dropout=0.0), TINY_CENTRE_RECIPE
+        ),
         "base": Preset(
             GLAGCNConfig(frames=81, filter_widths=(3, 3, 3), channels=48),
             replace(PAPER_RECIPE, epochs=40),

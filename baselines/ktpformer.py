@@ -26,6 +26,7 @@ from models.errors import InputError
 from models.layers.transformer import TINY_TRUNK, Block, Trunk, TrunkConfig
 from models.lifter import TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, Skeleton
+from models.tuned import tuned
 
 PRIOR_EPS = 1e-5
 """Of the norm before the attention of the first pair, as released; all other blocks have 1e-6."""
@@ -130,7 +131,7 @@ class KTPFormer(MixSTE):
 
     title: ClassVar[str] = "KTPFormer"
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(TrunkConfig(**TINY_TRUNK | {"input_gain": 1.0}), TINY_RECIPE),
+        "tiny": tuned("ktpformer", TrunkConfig(**TINY_TRUNK | {"input_gain": 1.0}), TINY_RECIPE),
         "base": MixSTE.presets["base"],
         "paper": Preset(
             TrunkConfig(depth=8),
@@ -153,7 +154,7 @@ class KTPFormerDiffusion(Denoiser):
     title: ClassVar[str] = "KTPFormer diffusion (own reading)"
     Config: ClassVar[type] = DenoiserConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(DenoiserConfig(**TINY_TRUNK | {"input_gain": 1.0}), TINY_RECIPE),
+        "tiny": tuned("ktpformer_diffusion", DenoiserConfig(**TINY_TRUNK | {"input_gain": 1.0}), TINY_RECIPE),
         "base": D3DP.presets["base"],
         "paper": Preset(DenoiserConfig(depth=8), D3DP.presets["paper"].recipe),
     }

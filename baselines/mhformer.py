@@ -22,10 +22,11 @@ from torch import Tensor, nn
 from models.config import CentreConfig, added_option, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
-from models.layers.transformer import BLOCK_EPS, Attention, Block, Mlp, StochasticDepth, attend, drop_path_rates
-from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
+from models.layers.transformer import BLOCK_EPS, Attention, Block, DropPathRates, Mlp, StochasticDepth, attend
+from models.lifter import TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
+from models.tuned import tuned
 
 STREAMS = 3
 GENERATOR_HEADS = 9
@@ -88,7 +89,7 @@ class HypothesisEncoder(nn.Module):
         self.blocks = nn.Sequential(
             *(
                 Block(T, GENERATOR_HEADS, 2, rate, config.dropout)
-                for rate in drop_path_rates(config.drop_path, config.generator_layers)
+                for rate in DropPathRates(config.drop_path, config.generator_layers)
             )
         )
         self.norm = nn.LayerNorm(T, eps=BLOCK_EPS)
@@ -180,7 +181,8 @@ class MHFormer(DeterministicLifter):
     Config: ClassVar[type] = MHFormerConfig
     compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
+        "tiny": tuned(
+            "mhformer",
             MHFormerConfig(
                 frames=9,
                 length=9,
@@ -192,7 +194,7 @@ class MHFormer(DeterministicLifter):
                 embedding_dropout=0.0,
                 drop_path=0.0,
             ),
-            TINY_RECIPE,
+            replace(TINY_CENTRE_RECIPE, batch_windows=256),
         ),
         "base": Preset(
             MHFormerConfig(frames=81, length=81, stride=9, channels=128, hidden=256),
@@ -213,7 +215,7 @@ class MHFormer(DeterministicLifter):
         self.embeddings = nn.ModuleList(_embedding(config, 2 * J) for _ in range(STREAMS))
         self.frame_tables = nn.ParameterList(torch.zeros(1, T, C) for _ in range(STREAMS))
         self.dropout = nn.Dropout(config.dropout)
-        *rates, _ = drop_path_rates(config.drop_path, config.layers)
+        *rates, _ = DropPathRates(config.drop_path, config.layers)
         self.refinements = nn.Sequential(*(Refinement(config, rate) for rate in rates))
         self.interaction = Interaction(config)
         self.norm = nn.LayerNorm(STREAMS * C, eps=BLOCK_EPS)

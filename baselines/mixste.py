@@ -23,6 +23,7 @@ from models.layers.transformer import TINY_TRUNK, Trunk, TrunkConfig
 from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import joint_weights, mean_joint_distance, temporal_consistency, velocity
 from models.skeleton import HUMAN36M, Skeleton
+from models.tuned import tuned
 
 CONSISTENCY_WEIGHT = 0.5
 VELOCITY_WEIGHT = 2.0
@@ -35,7 +36,7 @@ class MixSTE(DeterministicLifter):
     Config: ClassVar[type] = TrunkConfig
     compiled_part: ClassVar[str] = "trunk.lift"
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(TrunkConfig(**TINY_TRUNK), TINY_RECIPE),
+        "tiny": tuned("mixste", TrunkConfig(**TINY_TRUNK), TINY_RECIPE),
         "base": Preset(
             TrunkConfig(frames=81, channels=128, depth=4, heads=8),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),

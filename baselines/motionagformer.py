@@ -13,7 +13,7 @@ B batch, F frames, J joints, C channels; inside a unit N rows, L nodes of a grap
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -22,10 +22,12 @@ from torch import Tensor, nn
 from baselines.layers.streams import FusedStreams, ScaledUnit, Stream, StreamsConfig, StreamsLifter
 from models.config import check_at_least
 from models.errors import InputError
+from models.inference import full_precision
 from models.layers.linear import Linear
 from models.layers.transformer import Attention
 from models.lifter import TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, Skeleton
+from models.tuned import tuned
 
 NOT_LISTED = {("Hip", "LHip"), ("Thorax", "LShoulder"), ("Thorax", "RShoulder")}
 """Bones (parent, child) that the released graph of Human3.6M's joints has from the child to the parent only."""
@@ -67,7 +69,7 @@ def similar_frames(tokens: Tensor, neighbours: int) -> Tensor:
     largest, itself among them as a rule. No gradient passes this choice, and it is made in full precision also
     under autocast.
     """
-    with torch.no_grad(), torch.autocast(tokens.device.type, enabled=False):
+    with torch.no_grad(), full_precision(tokens.device):
         columns = tokens.float().transpose(1, 2)  # [N, L, M, C] → [N, M, L, C]
         likeness = columns @ columns.transpose(-1, -2)  # [N, M, L, L]
         least = likeness.topk(neighbours, dim=-1).values[..., -1:]  # [N, M, L, 1]
@@ -144,7 +146,8 @@ class MotionAGFormer(StreamsLifter):
     title: ClassVar[str] = "MotionAGFormer"
     Config: ClassVar[type] = MotionAGFormerConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
+        "tiny": tuned(
+            "motionagformer",
             MotionAGFormerConfig(
                 frames=9,
                 confidence="one",
@@ -158,7 +161,7 @@ class MotionAGFormer(StreamsLifter):
                 table_std=0.5,
                 velocity=2.0,
             ),
-            TINY_RECIPE,
+            replace(TINY_RECIPE, batch_windows=16),
         ),
         "base": Preset(
             MotionAGFormerConfig(frames=81, stride=27, channels=64, depth=8, representation=128),

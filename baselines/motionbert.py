@@ -14,7 +14,7 @@ B batch, F frames, J joints, C channels, L limbs (pairs of joints, as ``Skeleton
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, ClassVar
 
@@ -26,10 +26,11 @@ from baselines.layers.streams import FusedStreams, Stream
 from models.config import ConfidenceConfig, check_at_least, check_positive
 from models.errors import InputError
 from models.inference import DeterministicLifter
-from models.layers.transformer import BLOCK_EPS, Block, TrunkConfig, drop_path_rates
+from models.layers.transformer import BLOCK_EPS, Block, DropPathRates, TrunkConfig
 from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import sequence_loss
 from models.skeleton import HUMAN36M, Skeleton
+from models.tuned import tuned
 
 Pairs = Sequence[tuple[int, int]]
 COSINE_LIMIT = 1 - 1e-7
@@ -92,7 +93,8 @@ class MotionBERT(DeterministicLifter):
     Config: ClassVar[type] = MotionBERTConfig
     needs_confidence: ClassVar[bool] = True
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
+        "tiny": tuned(
+            "motionbert",
             MotionBERTConfig(
                 frames=9,
                 confidence="one",
@@ -105,7 +107,7 @@ class MotionBERT(DeterministicLifter):
                 weight_std=0.1,
                 velocity=2.0,
             ),
-            TINY_RECIPE,
+            replace(TINY_RECIPE, batch_windows=16),
         ),
         "base": Preset(
             MotionBERTConfig(frames=81, stride=27, channels=128, depth=3, representation=128),
@@ -126,7 +128,7 @@ class MotionBERT(DeterministicLifter):
         self.embedding = nn.Linear(3, C)
         self.joint_table = nn.Parameter(torch.empty(1, len(skeleton.joints), C))
         self.frame_table = nn.Parameter(torch.empty(1, config.frames, 1, C))
-        rates = drop_path_rates(config.drop_path, config.depth)
+        rates = DropPathRates(config.drop_path, config.depth)
         self.stages = nn.Sequential(*(stage(config, rate) for rate in rates))
         self.norm = nn.LayerNorm(C, eps=BLOCK_EPS)
         self.represent = nn.Linear(C, config.representation)

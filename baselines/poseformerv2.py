@@ -24,10 +24,11 @@ from torch import Tensor, nn
 from models.config import CentreConfig
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
-from models.layers.transformer import BLOCK_EPS, Block, Mlp, TrunkConfig, drop_path_rates, within_frames
-from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
+from models.layers.transformer import BLOCK_EPS, Block, DropPathRates, Mlp, TrunkConfig, within_frames
+from models.lifter import TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
+from models.tuned import tuned
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ class PoseFormerV2(DeterministicLifter):
     Config: ClassVar[type] = PoseFormerV2Config
     compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
+        "tiny": tuned(
+            "poseformerv2",
             PoseFormerV2Config(
                 frames=9,
                 length=27,
@@ -131,7 +133,7 @@ class PoseFormerV2(DeterministicLifter):
                 input_gain=5.0,
                 table_std=0.5,
             ),
-            TINY_RECIPE,
+            TINY_CENTRE_RECIPE,
         ),
         "base": Preset(
             PoseFormerV2Config(frames=81, length=81, kept=9, coefficients=9, channels=16),
@@ -149,7 +151,7 @@ class PoseFormerV2(DeterministicLifter):
         self.frames, self.train_frames, self.context = config.frames, 1, config.context
         J, c, heads, ratio = len(skeleton.joints), config.channels, config.heads, config.mlp_ratio
         D, tokens = J * c, config.coefficients + config.kept
-        rates = drop_path_rates(config.drop_path, config.depth)
+        rates = DropPathRates(config.drop_path, config.depth)
         self.joint_embedding = nn.Linear(2, c)
         self.frequency_embedding = nn.Linear(2 * J, D)
         for embedding in (self.joint_embedding, self.frequency_embedding):

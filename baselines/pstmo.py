@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -25,9 +25,10 @@ from baselines.layers.annotated_transformer import Residual, SeparateAttention, 
 from models.config import WindowConfig, added_option, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
-from models.lifter import TINY_RECIPE, Batch, FirstStage, Lifter, Preset, Recipe
+from models.lifter import TINY_CENTRE_RECIPE, TINY_COMPUTE, Batch, FirstStage, Lifter, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
+from models.tuned import tuned
 
 LEAK = 0.2
 STRIDED_TABLES = 3
@@ -99,11 +100,14 @@ class PSTMOConfig(WindowConfig):
         return self.span // 2 if self.padded else 0
 
 
+TINY_HALF = replace(TINY_CENTRE_RECIPE, compute=TINY_COMPUTE / 2)
+"""Each stage has half of the compute of one training."""
+
 SIZES: dict[str, tuple[PSTMOConfig, Recipe, Recipe]] = {
     "tiny": (
         PSTMOConfig(9, (3, 3), every=1, channels=32, hidden=64, layers=2, heads=2, dropout=0.0, stride=9),
-        TINY_RECIPE,
-        TINY_RECIPE,
+        TINY_HALF,
+        TINY_HALF,
     ),
     "base": (
         PSTMOConfig(81, (3, 3, 3, 3), channels=128, hidden=256),
@@ -307,7 +311,7 @@ class PSTMO(DeterministicLifter):
     compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
         name: Preset(config, recipe, **ON_GT.get(name, {})) for name, (config, _, recipe) in SIZES.items()
-    }
+    } | {"tiny": tuned("pstmo", SIZES["tiny"][0], TINY_HALF)}
     published: ClassVar[Mapping[str, Any]] = PUBLISHED
 
     def __init__(self, config: PSTMOConfig, skeleton: Skeleton = HUMAN36M) -> None:

@@ -25,9 +25,10 @@ from torch import Tensor, nn
 from models.config import WindowConfig, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import DeterministicLifter
-from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
+from models.lifter import TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
+from models.tuned import tuned
 
 
 @dataclass(frozen=True)
@@ -147,9 +148,10 @@ class TCN(DeterministicLifter):
     Config: ClassVar[type] = TCNConfig
     compiled_part: ClassVar[str] = "network.dilated"
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
+        "tiny": tuned(
+            "tcn",
             TCNConfig(frames=9, filter_widths=(3, 3, 3), channels=128, dropout=0.1),
-            TINY_RECIPE,
+            TINY_CENTRE_RECIPE,
         ),
         "base": Preset(
             TCNConfig(frames=81, filter_widths=(3, 3, 3, 3), channels=512),

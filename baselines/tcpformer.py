@@ -14,7 +14,7 @@ frames or of poses, whichever asks and whichever answers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -27,6 +27,7 @@ from models.layers.linear import Linear
 from models.layers.transformer import Attention
 from models.lifter import TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, Skeleton
+from models.tuned import tuned
 
 PARTS = 3
 """Parts of a window with attention of their own, and frames for every pose of the proxy."""
@@ -159,7 +160,8 @@ class TCPFormer(StreamsLifter):
     title: ClassVar[str] = "TCPFormer"
     Config: ClassVar[type] = TCPFormerConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(
+        "tiny": tuned(
+            "tcpformer",
             TCPFormerConfig(
                 frames=9,
                 confidence="one",
@@ -173,7 +175,7 @@ class TCPFormer(StreamsLifter):
                 table_std=0.5,
                 velocity=2.0,
             ),
-            TINY_RECIPE,
+            replace(TINY_RECIPE, batch_windows=16),
         ),
         "base": Preset(
             TCPFormerConfig(frames=81, stride=27, channels=64, depth=4, representation=128),

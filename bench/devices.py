@@ -14,18 +14,25 @@ TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def device_of(name: str) -> torch.device:
-    """The device that a name means here: "auto" takes a GPU where there is one.
+    """The device that a name means here: "auto" takes a CUDA device where there is one.
+
+    Apple's GPU is taken by its name only: nothing was run on one yet (docs/gpu.md).
 
     Args:
-        name: "auto", "cpu", "cuda" or "cuda:i". Without a number, a process that trains together with others takes
-            the GPU of its own number. ``ACCELERATE_USE_CPU`` keeps all work on the CPU, not only the training.
+        name: "auto", "cpu", "cuda", "cuda:i" or "mps". Without a number, a process that trains together with
+            others takes the GPU of its own number. ``ACCELERATE_USE_CPU`` keeps all work on the CPU, not only the
+            training.
 
     Raises:
         InputError: the device does not exist here.
     """
     kind, _, index = name.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (index and not re.fullmatch("[0-9]{1,4}", index)):
-        raise InputError(f"--device {name}: is not a device; use auto, cpu, cuda or cuda:i")
+    if kind not in ("auto", "cpu", "cuda", "mps") or (index and not re.fullmatch("[0-9]{1,4}", index)):
+        raise InputError(f"--device {name}: is not a device; use auto, cpu, cuda, cuda:i or mps")
+    if kind == "mps":
+        if index or not torch.backends.mps.is_available():
+            raise InputError(f"--device {name}: torch sees no such GPU of Apple's here; use --device mps or cpu")
+        return torch.device("cpu" if _stays_on_cpu() else "mps")
     if kind == "cuda" and not torch.cuda.is_available():
         raise InputError(f"--device {name}: torch sees no CUDA device here; use --device cpu")
     if index and int(index) >= torch.cuda.device_count():
@@ -51,6 +58,19 @@ def use_device(name: str) -> torch.device:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until a GPU has done what it was given; a CPU has done it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def precision_of_sums(device: torch.device) -> torch.dtype:
+    """Of long sums: double, but on Apple's GPU, which has none."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:

@@ -51,7 +51,8 @@ class ConfidenceConfig:
     """Option of a method that reads the 2D detector's confidence.
 
     Attributes:
-        confidence: "required", or "one": 1 for every joint where the data has none.
+        confidence: "required", or "one": 1 for every joint where the data has none. An experiment whose options do
+            not name it takes "one" on data without (``bench.job.method.settle_confidence``).
     """
 
     confidence: Literal["required", "one"] = "required"

@@ -23,6 +23,10 @@ class InputError(ValueError):
         super().__init__(shown(sentence))
 
 
+class UnfitError(InputError):
+    """The data at hand lack what an experiment needs. An ablation leaves the experiment out and says why."""
+
+
 class DivergedError(InputError):
     """A method gave numbers that are not finite, in training or in prediction."""
 

@@ -7,6 +7,7 @@ J joints, C coordinates.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar, Literal
 
 import torch
@@ -18,6 +19,11 @@ from models.skeleton import Skeleton
 
 FRAMES_AT_ONCE = 2**15
 """Input frames that go through a network at once where every output frame is lifted on its own."""
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Compute in float32 also under autocast, which the ``meta`` device does not have."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 def with_confidence(batch: Batch, missing: Literal["required", "one"]) -> Tensor:

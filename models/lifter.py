@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from models.errors import InputError
 from models.optim import OptimizerName, Schedule
 from models.skeleton import HUMAN36M, Skeleton
 
@@ -91,7 +92,12 @@ class Recipe:
         epochs: passes over the training frames. Every method sees every frame once per epoch, whatever the
             length of its windows.
         least_steps: on a small data set, as many more epochs are run as it takes to make this many steps.
-        batch_frames: supervised output frames per optimiser step, over all processes.
+        compute: TFLOP of all steps, forward and backward, counted (``bench.training.compute``). Where it is given,
+            it and not ``epochs`` and ``least_steps`` says how many steps are made; the schedule of ``epochs`` is
+            spread over them.
+        batch_frames: supervised output frames per optimiser step, over all processes; None where
+            ``batch_windows`` is given.
+        batch_windows: windows per optimiser step, whatever number of output frames each has.
         learning_rate: at the first epoch.
         decay: factor on the learning rate per epoch, or as ``schedule`` says; spread over all of them where
             ``least_steps`` adds some.
@@ -110,7 +116,7 @@ class Recipe:
     """
 
     epochs: int
-    batch_frames: int
+    batch_frames: int | None
     learning_rate: float
     decay: float
     weight_decay: float
@@ -123,16 +129,33 @@ class Recipe:
     batches: Literal["even", "full"] = "even"
     norm_momentum: Literal["constant", "falling"] = "constant"
     mirrored: Literal["both", "half", "none"] = "both"
+    compute: float | None = None
+    batch_windows: int | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ``InputError`` unless exactly one of ``batch_frames`` and ``batch_windows`` is given."""
+        if (self.batch_frames is None) == (self.batch_windows is None):
+            raise InputError("a training step has batch_frames or batch_windows: give one of them")
+
+    def windows_of_a_step(self, train_frames: int) -> float:
+        """Windows per step, where each has so many output frames; a whole number or not."""
+        if self.batch_windows is not None:
+            return self.batch_windows
+        assert self.batch_frames is not None
+        return self.batch_frames / train_frames
+
+
+TINY_COMPUTE = 0.8
+"""TFLOP of a training at the ``tiny`` preset, the same for every method: half a minute or so on one CPU core."""
 
 TINY_RECIPE = Recipe(
-    epochs=2, least_steps=2500, batch_frames=128, learning_rate=8e-3, decay=0.2, weight_decay=0.01
-)
-"""The one budget of every method at the ``tiny`` preset: a minute or so each on two CPU cores.
+    epochs=1, compute=TINY_COMPUTE, batch_frames=None, batch_windows=8, learning_rate=4e-3, decay=0.01,
+    weight_decay=0.01, schedule="cosine",
+)  # fmt: skip
+"""What a method that learns from all frames of a window declares at ``tiny``; docs/methods.md says why."""
 
-The learning rate, and the initial scales of the ``tiny`` configurations, were chosen by the error on validation
-takes of the synthetic data, from the same grid for every method (``ablations/tuning.yaml``).
-"""
+TINY_CENTRE_RECIPE = replace(TINY_RECIPE, batch_windows=128, learning_rate=8e-3)
+"""The same for a method that learns from one frame of a window."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +214,7 @@ class Lifter(nn.Module):
             name; ``training.recipe: published`` sets them at any preset. None where the script is not known.
         probabilistic: whether H and K mean anything to it.
         needs_confidence: whether it reads ``Batch.confidence``; its ``Config`` is then a
-            ``models.config.ConfidenceConfig``, and data without confidence is refused before training starts.
+            ``models.config.ConfidenceConfig``; where the data have none, every joint has confidence 1.
         least_windows: that a training step needs: 2 where a batch norm sees one value per channel of a window.
         compiled_part: the method or module that computes most in a prediction ("lift", "network.dilated"), free of
             random numbers and of text; "" for none. ``evaluation.compile`` compiles it.

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -33,7 +33,7 @@ from reports.rules.entries import Entry
 from reports.rules.missing import table_entries
 from reports.rules.names import named_for_figures
 from reports.rules.warnings import lost_files, missing_sentence, unexplained
-from reports.summary import summary
+from reports.summary import missing_lines, summary
 from reports.tables.evidence.claims import claims_table
 from reports.tables.layout import Layout, layout_of
 from reports.tables.runs.register import register
@@ -59,13 +59,31 @@ LONGEST_NAME, MOST_WORDS = 120, 300
 """Characters of a file's name, and of what an exception says."""
 
 
+@dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Attributes:
+        files: all of them, the summary first.
+        tables: those that the summary shows, but for claims.
+        verdicts: on claims, in words; the first one counts them.
+        missing: how many runs of which table have no record, and why, in lines.
+    """
+
+    files: list[Path]
+    tables: list[Table]
+    verdicts: list[str]
+    missing: list[str]
+
+
 def build(
     runset: RunSet,
     records: dict[str, Record],
     out: Path,
     files: RunFiles | None = None,
     forms: Sequence[str] = DEFAULT_FORMS,
-) -> list[Path]:
+    drawn: bool = True,
+) -> Report:
     """Write every table, figure, ``report.tex``, ``index.html`` and ``summary.md`` below ``out``.
 
     What could not be made of the records is said in the summary, on the page and on standard error.
@@ -76,9 +94,7 @@ def build(
         records: by id; ids of the run set that are missing here are named under their table and in the summary.
         files: where the arrays beside the records lie.
         forms: of the tables (``reports.writers.forms``); ``report.tex`` is written where they are made in LaTeX.
-
-    Returns:
-        The files written, the summary first.
+        drawn: with the figures, which take most of the time; those of an earlier report stay otherwise.
 
     Raises:
         InputError: something that is not of a report is where a file or folder of it has to be.
@@ -86,7 +102,7 @@ def build(
     try:
         out.mkdir(parents=True, exist_ok=True)
         with staging(out, REPORT) as stage:
-            names, remarks = _write_all(runset, records, stage, files, forms)
+            names, tables, verdicts, remarks = _write_all(runset, records, stage, files, forms, drawn)
             for name in names:
                 target = out / name
                 target.parent.mkdir(exist_ok=True)
@@ -96,7 +112,7 @@ def build(
         raise InputError(f"--out {out}: {place} is in the way; move it, or name another folder") from None
     for remark in remarks:
         print(f"warning: {remark}", file=sys.stderr)
-    return [out / name for name in names]
+    return Report([out / name for name in names], tables, verdicts, missing_lines(runset, records))
 
 
 def compile_pdf(tex: Path) -> Path | None:
@@ -125,9 +141,14 @@ def compile_pdf(tex: Path) -> Path | None:
 
 
 def _write_all(
-    runset: RunSet, records: dict[str, Record], stage: Path, arrays: RunFiles | None, forms: Sequence[str]
-) -> tuple[list[PurePosixPath], list[str]]:
-    """The names of all files, and remarks on what could not be made."""
+    runset: RunSet,
+    records: dict[str, Record],
+    stage: Path,
+    arrays: RunFiles | None,
+    forms: Sequence[str],
+    drawn: bool,
+) -> tuple[list[PurePosixPath], list[Table], list[str], list[str]]:
+    """The names of all files, the tables of the summary, verdicts, and remarks on what could not be made."""
     known = [records[identity] for identity in runset.ids if identity in records]
     entries = {name: table_entries(spec, records, runset.missing) for name, spec in runset.tables.items()}
     remarks: list[str] = []
@@ -135,7 +156,7 @@ def _write_all(
     verdicts = [line for found in judged.values() for line in in_words(found)]
     tables, mains = _tables(runset, records, entries, judged)
     with matplotlib.rc_context(STYLE):
-        drawings = _drawings(runset, records, entries, arrays, remarks)
+        drawings = _drawings(runset, records, entries, arrays, remarks) if drawn else []
     written = []
     for name, table in [*tables.items(), (REGISTER, register(known))]:
         written += [_write(stage, f"tables/{file}", text) for file, text in texts(table, name, forms).items()]
@@ -148,8 +169,9 @@ def _write_all(
         written.insert(0, _write(stage, "report.tex", document(runset, known, tables, captions)))
     written.append(_write(stage, "index.html", page(content(runset, known, tables, arrays, remarks, verdicts))))
     remarks += lost_files(known, arrays)
-    text = summary(runset, known, verdicts, [tables[name] for name in mains], written, remarks)
-    return [_write(stage, "summary.md", text), *written], remarks
+    text = summary(runset, known, verdicts, [tables[name] for name, _ in mains], written, remarks)
+    shown = [tables[name] for name, claims in mains if not claims]
+    return [_write(stage, "summary.md", text), *written], shown, verdicts, remarks
 
 
 def _layout(name: str) -> tuple[Layout, tuple[str, ...]]:
@@ -171,27 +193,30 @@ def _tables(
     records: dict[str, Record],
     entries: dict[str, list[Entry]],
     judged: dict[str, list[Judged]],
-) -> tuple[dict[str, Table], list[str]]:
+) -> tuple[dict[str, Table], list[tuple[str, bool]]]:
     """Tables by name of their file, and the names of those that the summary shows: of methods, or the first one.
+
+    With each of these names stands whether the table is one of claims.
 
     Claims come first.
 
     A table of which no run has a record is left to the summary's warnings.
     """
     tables: dict[str, Table] = {}
-    mains = []
+    mains: list[tuple[str, bool]] = []
     for name, spec in sorted(runset.tables.items(), key=lambda item: not judged[item[0]]):
         if not entries[name]:
             continue
         found, failed = _tables_of(spec, entries[name])
         lost = unexplained(runset, spec, records)
         notes = spec.notes + (missing_sentence(lost, len(set(spec.ids))),) * bool(lost) + failed
-        mains += [free_name(name, tables)] * (spec.layout == "main" or bool(judged[name]))
+        claims = bool(judged[name])
+        mains += [(free_name(name, tables), claims)] * (spec.layout == "main" or claims)
         if judged[name]:
             found[""] = claims_table(judged[name], spec.title)
         for end, table in found.items():
             tables[free_name(name + end, tables)] = replace(table, notes=table.notes + notes)
-    return tables, mains or list(tables)[:1]
+    return tables, mains or [(name, False) for name in list(tables)[:1]]
 
 
 def _tables_of(spec: RunSet.Table, entries: list[Entry]) -> tuple[dict[str, Table], tuple[str, ...]]:

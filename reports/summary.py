@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Sequence
 from pathlib import PurePosixPath
 
 from bench.results.record import Record, Value
@@ -63,6 +64,24 @@ def summary(
     lines += ["## Files", ""]
     lines += [f"- [{path}]({path})" for path in files]
     return "\n".join(lines) + "\n"
+
+
+def missing_lines(runset: RunSet, records: Container[str]) -> list[str]:
+    """For each table that lacks runs, how many it has and why others have no record.
+
+    Args:
+        records: ids of the runs that have one.
+    """
+    lines = []
+    for name, spec in runset.tables.items():
+        ids = list(dict.fromkeys(spec.ids))
+        lost = [identity for identity in ids if identity not in records]
+        reasons = Counter(
+            runset.missing[one].reason if one in runset.missing else "no reason known" for one in lost
+        )
+        why = "; ".join(f"{number} {reason}" for reason, number in reasons.most_common())
+        lines += [f"{name}: {len(ids) - len(lost)} of {len(ids)} runs; missing: {why}"] * bool(lost)
+    return lines
 
 
 def trivial_check(records: Sequence[Record]) -> list[str]:

@@ -15,16 +15,16 @@ from tests import ROOT
 
 ORDER = {
     "models": (
-        "optim", "skeleton", "errors", "camera", "losses", "lifter", "config", "inference", "layers", "diffusion",
-        "checkpoints", "text", "finepose",
+        "optim", "skeleton", "errors", "camera", "losses", "lifter", "tuned", "config", "inference", "layers",
+        "diffusion", "checkpoints", "text", "finepose",
     ),
     "baselines": ("layers", "", "published"),
     "bench": (
-        "config", "devices", "results", "data", "protocol", "measure", "training", "job", "sweep", "cli",
-        "__main__",
+        "config", "devices", "results", "data", "protocol", "measure", "training", "job", "footage", "sweep",
+        "cli", "__main__",
     ),
     "ablations": ("",),
-    "reports": ("rules", "writers", "figures", "tables", "page", "summary", "document", "build"),
+    "reports": ("rules", "writers", "figures", "tables", "page", "summary", "document", "build", "footage"),
 }  # fmt: skip
 """Package → its rooms, from the ground up; "" stands for all files beside its folders."""
 

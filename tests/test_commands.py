@@ -3,14 +3,11 @@
 import ast
 import re
 import shlex
-from dataclasses import replace
 
-import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
-import bench.data
 from bench.cli import app
 from bench.config.registry import METHODS
 from tests import ROOT
@@ -88,20 +85,9 @@ def test_arguments_are_understood(arguments):
 
 @pytest.fixture
 def toy_data(toy_suite, monkeypatch):
-    """Every data set is the toy one, with the confidence that some methods read; methods are the suite's."""
+    """Every data set is the toy one; methods are the suite's."""
     for name in ("toy", "confident", "second"):
         monkeypatch.delitem(METHODS.own, name)
-    load = bench.data.load
-
-    def load_confident(*arguments):
-        dataset = load(*arguments)
-        parts = {
-            part: tuple(replace(s, confidence=np.ones_like(s.pose_2d[..., 0])) for s in getattr(dataset, part))
-            for part in ("train", "test")
-        }
-        return replace(dataset, **parts)
-
-    monkeypatch.setattr(bench.data, "load", load_confident)
 
 
 SWEEPS = [arguments for arguments in bench_arguments() if arguments[0] in ("ablate", "run")]

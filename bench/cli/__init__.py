@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 import typer.core
 
-from bench.cli import ablate, checkpoints, data, doctor, methods, report, run, runs, speed
+from bench.cli import ablate, checkpoints, data, doctor, methods, predict, report, run, runs, speed
 from bench.cli.options import check_arguments
 from bench.results.files import UNWRITABLE
 from models.errors import InputError, shown
@@ -93,6 +93,8 @@ app.add_typer(runs.commands, name="runs")
 app.command()(ablate.ablate)
 app.command()(run.run)
 app.command()(report.report)
+app.command()(predict.predict)
+app.command("compare-on")(predict.compare_on)
 app.command()(methods.methods)
 app.command()(doctor.doctor)
 app.command()(speed.peak)

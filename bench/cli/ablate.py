@@ -34,7 +34,7 @@ def ablate(
     from ablations.declared import read_all
     from bench.cli.rounds import SEED, Plan, seconds_of
     from bench.cli.sweep import run_and_report
-    from bench.job.data_cache import DataCache
+    from bench.job.planning import Planner
     from models.errors import InputError
 
     if rounds is not None and request.seeds is not None:
@@ -48,9 +48,9 @@ def ablate(
         seeds=seeds,
         full=full,
         named=request.seeds is not None or rounds is not None,
-        cache=DataCache(),
+        planner=Planner(request.computes_on()),
         budget=None if budget is None else seconds_of(budget),
     )
     first = [*plan.changes, *seeds[0]]
     searches = {a.name: a.space(first, full) for a in plan.ablations if a.search is not None}
-    run_and_report(plan.planned(), searches, request, plan.cache, plan.further)
+    run_and_report(plan.planned(), searches, request, plan.planner, plan.further)

@@ -9,12 +9,15 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from bench.config.registry import DATASETS, EXECUTORS
 from models.errors import CONTROL_CHARACTERS, InputError, quoted
+
+if TYPE_CHECKING:
+    import torch
 
 LONGEST_ARGUMENT = 6000  # more than the longest path or list of seeds
 LONGEST_FILE_NAME = 255
@@ -97,7 +100,7 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(help="Folder of the data set's files, or a single BVH file.", callback=existing),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:i or mps.")]
 Out = Annotated[Path, typer.Option(help="Folder for tables, figures and the summary.", callback=writable_folder)]
 StoreFolder = Annotated[
     Path, typer.Option("--store", help="Folder for trainings, run records and MLflow's store.", callback=folder)
@@ -137,6 +140,18 @@ class SweepRequest:
     def changes(self) -> list[tuple[str, Any]]:
         """What is changed in every experiment, as pairs of key and value."""
         return changes_of(self.preset, self.data, self.data_root, self.assignments)
+
+    def computes_on(self) -> torch.device | None:
+        """The device that computes; None where workers on other machines do.
+
+        Raises:
+            InputError: there is no such device here.
+        """
+        if self.executor not in (None, "local", "processes"):
+            return None
+        from bench.devices import device_of
+
+        return device_of(self.device)
 
     def seed_changes(self) -> list[list[tuple[str, Any]]]:
         """For each training seed what it changes, as pairs of key and value; one without any by default.

@@ -14,6 +14,7 @@ from bench.cli.options import DEFAULT_OUT, DEFAULT_STORE, Out, StoreFolder
 if TYPE_CHECKING:
     from bench.results.run_set import RunSet
     from bench.results.store import Store
+    from reports.build import Report
 
 
 def report(
@@ -48,7 +49,10 @@ def report(
         from bench.results.tracking.recovery import rebuild_index as rebuild
 
         typer.echo(rebuild(opened))
-    write_report(declared(out, f"python -m bench ablate --out {out}"), opened, out, pdf, chosen, again=True)
+    runset = declared(out, f"python -m bench ablate --out {out}")
+    written = write_report(runset, opened, out, pdf, chosen, again=True)
+    for line in [*written.missing, *places(written, out, pdf)]:
+        typer.echo(line)
 
 
 def write_report(
@@ -58,30 +62,41 @@ def write_report(
     pdf: bool = True,
     forms: Sequence[str] | None = None,
     again: bool = False,
-) -> None:
-    """Write the report of a run set, whose records the store holds, and say which files it has.
+    drawn: bool = True,
+) -> Report:
+    """Write the report of a run set, whose records the store holds.
 
     Args:
         pdf: compile it where a LaTeX is installed.
         forms: of the tables; None for the usual ones.
         again: there may be an older report, which one without any run does not replace.
+        drawn: with the figures.
 
     Raises:
         InputError: ``again``, and no run has a record here.
     """
     from bench.results.run_set import refuse_to_lose
-    from reports.build import NO_LATEX, build, compile_pdf
+    from reports.build import build, compile_pdf
     from reports.writers.forms import DEFAULT_FORMS
 
     records = store.records(runset.ids)
+    missing = {name: found for name, found in runset.missing.items() if name not in records}
+    runset = runset.model_copy(update={"missing": missing})
     if again:
         refuse_to_lose(runset, records, store.root)
-    written = build(runset, records, out, store.files, forms or DEFAULT_FORMS)
-    for path in written:
-        typer.echo(f"wrote {path}")
-    if pdf and out / "report.tex" in written:
-        compiled = compile_pdf(out / "report.tex")
-        typer.echo(f"wrote {compiled}" if compiled else NO_LATEX)
+    written = build(runset, records, out, store.files, forms or DEFAULT_FORMS, drawn)
+    if pdf and out / "report.tex" in written.files and (compiled := compile_pdf(out / "report.tex")):
+        written.files.append(compiled)
+    return written
+
+
+def places(report: Report, out: Path, pdf: bool = True) -> list[str]:
+    """Where to read a report, in lines."""
+    from reports.build import NO_LATEX
+
+    named = [("summary", "summary.md"), ("page", "index.html"), ("PDF", "report.pdf")]
+    found = [f"{what}: {out / name}" for what, name in named if out / name in report.files]
+    return found + [NO_LATEX] * (pdf and out / "report.tex" in report.files and len(found) < len(named))
 
 
 def _compare(names: tuple[str, str], store: Path, out: Path, forms: Sequence[str]) -> None:

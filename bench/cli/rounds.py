@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from bench.cli.sweep import Round
-from bench.job.resolve import Job, resolve
+from bench.cli.interim import Round
+from bench.job.planning import Planner
 from bench.results.run_set import Claim, RunSet
 from models.errors import InputError
 from reports.rules.claims import judge
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ablations.claims import DeclaredClaim
     from ablations.declared import Ablation
     from bench.config.experiment import Experiment
-    from bench.job.data_cache import DataCache
     from bench.results.record import Record
 
 SEED = "training.seed"
@@ -56,7 +55,7 @@ class Plan:
         full: evaluate every test window, also at the tiny preset.
         named: the user names the seeds, which then replace those of a file.
         budget: seconds within which open claims get further seeds; None for no further seeds.
-        jobs: what experiments were resolved to.
+        planner: resolves experiments.
         added: (table, number of a claim) → what the further rounds change for this claim, one seed each.
         looks: (table, number of a claim) → number of the last look at the verdicts that gave it a seed.
     """
@@ -66,9 +65,8 @@ class Plan:
     seeds: Sequence[Change]
     full: bool
     named: bool
-    cache: DataCache
+    planner: Planner
     budget: float | None = None
-    jobs: dict[str, Job] = field(default_factory=dict)
     added: dict[tuple[str, int], list[Change]] = field(default_factory=dict)
     looks: dict[tuple[str, int], int] = field(default_factory=dict)
 
@@ -100,9 +98,9 @@ class Plan:
 
     def _round(self, number: int) -> Round:
         tables = {ablation.name: self._table(ablation, self.seeds[:number]) for ablation in self.ablations}
-        known = {job.id: job for job in self.jobs.values()}
-        ids = dict.fromkeys(name for table in tables.values() for name in table.ids)
-        return Round([known[name] for name in ids], tables)
+        ids = evenly([table.ids for table in tables.values()])
+        self.planner.check(ids)
+        return Round(self.planner.jobs(ids), tables, self.planner.left_out)
 
     def _table(self, ablation: Ablation, seeds: Sequence[Change]) -> RunSet.Table:
         table = ablation.table(self.changes, self.full)
@@ -110,7 +108,7 @@ class Plan:
             return table
         own_seeds = not self.named and (ablation.seeds or SEED in dict(self.changes))
         seeds = seeds[:1] if own_seeds else seeds
-        ids = self._ids(e for seed in seeds for e in ablation.expand([*self.changes, *seed], self.full))
+        ids = self.planner.ids(e for seed in seeds for e in ablation.expand([*self.changes, *seed], self.full))
         pairs = [ablation.compared([*self.changes, *seed], self.full) for seed in seeds] if ablation.claims else []
         claims = [
             self._claim(ablation, number, declared, [of_seed[number] for of_seed in pairs])
@@ -124,22 +122,18 @@ class Plan:
         key = ablation.name, number
         further = [[*self.changes, *seed] for seed in self.added.get(key, [])]
         pairs = [*pairs, *(ablation.compared(change, self.full)[number] for change in further)]
-        better, other = (self._ids(e for pair in pairs for e in pair[side]) for side in (0, 1))
+        better, other = (self.planner.ids(e for pair in pairs for e in pair[side]) for side in (0, 1))
         look = 0 if self.budget is None else self.looks.get(key, 1)
         return declared.with_runs(better, other).model_copy(update={"look": look})
-
-    def _ids(self, experiments: Iterable[Experiment]) -> tuple[str, ...]:
-        """Ids of experiments, each once; each is resolved once."""
-        found = []
-        for experiment in experiments:
-            key = experiment.model_dump_json()
-            if key not in self.jobs:
-                self.jobs[key] = resolve(experiment, self.cache)
-            found.append(self.jobs[key].id)
-        return tuple(dict.fromkeys(found))
 
     def _first_free(self, name: str) -> int:
         """The first seed above those that everything of a table has."""
         own = next(ablation.seeds for ablation in self.ablations if ablation.name == name)
         given = [value for change in [self.changes, *self.seeds] for key, value in change if key == SEED]
         return 1 + max([0, *own, *given])
+
+
+def evenly(tables: Iterable[Sequence[str]]) -> list[str]:
+    """Ids of all tables, each once, in an order in which all tables fill alike."""
+    shares = [(n / len(ids), place, name) for place, ids in enumerate(tables) for n, name in enumerate(ids)]
+    return list(dict.fromkeys(name for _, _, name in sorted(shares)))

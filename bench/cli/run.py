@@ -19,19 +19,19 @@ def run(
     method: Annotated[str | None, typer.Option(help="Name of a method; `methods` lists them.")] = None,
 ) -> None:
     """Run one experiment: train it if that was not done, evaluate, measure, log and report."""
-    from bench.cli.sweep import Round, run_and_report
+    from bench.cli.interim import Round
+    from bench.cli.sweep import run_and_report
     from bench.config.experiment import parse, with_changes
     from bench.config.parsing import read_yaml
-    from bench.job.data_cache import DataCache
-    from bench.job.resolve import resolve
+    from bench.job.planning import Planner
     from bench.results.run_set import RunSet
 
     base: Any = read_yaml(description) if description else {}
     named = [("method.name", method)] if method else []
-    cache, jobs = DataCache(), []
-    for seed in request.seed_changes():
-        changed = with_changes(base, [*named, *request.changes(), *seed])
-        jobs.append(resolve(parse(changed, str(description or "experiment")), cache))
-    ids = tuple(dict.fromkeys(job.id for job in jobs))
+    planner = Planner(request.computes_on())
+    changes = [[*named, *request.changes(), *seed] for seed in request.seed_changes()]
+    source = str(description or "experiment")
+    ids = planner.ids(parse(with_changes(base, change), source) for change in changes)
+    planner.check(ids)
     tables = {"run": RunSet.Table(title="Single runs", layout="runs", ids=ids)}
-    run_and_report([Round(jobs, tables)], {}, request, cache)
+    run_and_report([Round(planner.jobs(ids), tables, planner.left_out)], {}, request, planner)

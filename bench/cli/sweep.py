@@ -2,58 +2,49 @@
 
 from __future__ import annotations
 
-import shlex
+import shutil
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import replace
 
 import typer
 
+from ablations.selections import CORE
+from bench.cli.interim import MOST_LINES, Interim, Round, failure_lines, missing_of, run_set, write_run_set
 from bench.cli.options import SweepRequest
-from bench.cli.report import write_report
+from bench.cli.report import places, write_report
 from bench.config.parsing import parse_assignment
 from bench.job.data_cache import DataCache
-from bench.job.failures import place_of
 from bench.job.pending import PendingWork
+from bench.job.planning import Planner, told_together
 from bench.job.resolve import Job
 from bench.job.task import first_process
-from bench.results.documents import seal
-from bench.results.files import write_text
-from bench.results.record import Failure, Missing, Record
-from bench.results.run_set import RunSet
+from bench.results.record import Missing, Record
 from bench.results.store import Store
+from bench.results.tracking.sweep_run import log_sweep
 from bench.sweep import run as sweep
-from bench.sweep.dry_run import dry_run_lines, search_lines
+from bench.sweep.dry_run import dry_run_lines, left_out_lines, search_lines
 from bench.sweep.executors import executor_for
 from bench.sweep.executors.base import Executor, Request
 from bench.sweep.search import Found, Space, search
 from bench.sweep.studies import open_studies
+from bench.sweep.tuning import tune
 from bench.training.trainer import end_together
+from models.errors import InputError
+from reports.build import Report
+from reports.rules.comparability import TRIVIAL
+from reports.writers.text import to_text
 
 LOST = "failed: neither a record nor a reason was found in the store; run the same command again"
-
-MOST_LINES, MOST_CHARACTERS = 10, 400
-"""Of failures that are named at the end of a sweep, and of each sentence."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """Experiments and the tables of the report after them, by name; both hold those of the rounds before too."""
-
-    jobs: Sequence[Job]
-    tables: Mapping[str, RunSet.Table]
 
 
 def run_and_report(
     rounds: Sequence[Round],
     searches: Mapping[str, Space],
     request: SweepRequest,
-    cache: DataCache,
+    planner: Planner,
     further: Callable[[Mapping[str, Record]], Round | None] = lambda records: None,
 ) -> None:
     """Run experiments round by round, with a report after each; or print a dry run of all rounds.
@@ -64,47 +55,88 @@ def run_and_report(
         rounds: at least one.
         searches: by the name of the table that gets what they find.
         request: where and how.
-        cache: data sets that are loaded already.
+        planner: that the experiments were planned with.
         further: finished records → a round after the planned ones, or None to end.
 
     Raises:
+        InputError: something is to be mended before the start.
         typer.Exit: experiments failed, or have neither a record nor a recorded reason.
     """
     jobs = rounds[-1].jobs
-    with _ended_by_signal(), _executor(request, len(jobs) + 2 * len(searches), cache) as executor:
+    if planner.problems and not (request.dry_run and jobs):
+        raise InputError(told_together(planner.problems))
+    with (
+        _ended_by_signal(),
+        Interim(request) as interim,
+        _executor(request, len(jobs) + 2 * len(searches), planner.cache) as executor,
+    ):
         store = Store(request.store)
         if request.dry_run:
             if not store.root.exists():
                 typer.echo(f"--store {store.root}: is new, nothing is done in it")
             place = sweep.place_of(executor, request.device)
             pending = PendingWork(jobs, store, request.device, place)
-            for line in [*dry_run_lines(pending, store, executor.slots), *search_lines(searches)]:
+            left_out = left_out_lines(rounds[-1].left_out.values())
+            for line in [*left_out, *dry_run_lines(pending, store, executor.slots), *search_lines(searches)]:
                 typer.echo(line)
+            if planner.problems:
+                raise InputError(told_together(planner.problems))
             return
+        for line in left_out_lines(rounds[-1].left_out.values()):
+            typer.echo(line)
         if searches:
             store.make()
             open_studies(store.root)  # what is wrong with their database is said before anything is computed
         found: dict[str, Found] = {}
-        told: set[str] = set()
         number, part = 1, rounds[0]
         while True:
-            outcome = sweep.run(part.jobs, store, request.device, executor, request.retry_failed and number == 1)
+            retry = request.retry_failed and number == 1
+            outcome = _run(part, store, request.device, executor, retry, interim)
             if number == len(rounds):
-                found = {name: search(space, store, request.device, executor) for name, space in searches.items()}
+                found = {
+                    name: (tune if space.how.objective == "validation" else search)(
+                        space, store, request.device, executor, interim
+                    )
+                    for name, space in searches.items()
+                }
+            interim.be_quiet()
             if first_process():
+                interim.tell(outcome.failures)
+                report, complete = _report(part, outcome, found, request, store, pdf=number >= len(rounds))
                 typer.echo(f"round {number}: " * (len(rounds) > 1) + _counts(outcome))
-                new = [failure for name, failure in outcome.failures.items() if name not in told]
-                told |= outcome.failures.keys()
-                for line in failure_lines(new, store):
-                    typer.echo(line)
-                complete = _report(part, outcome, found, request, store, pdf=number >= len(rounds))
             following = rounds[number] if number < len(rounds) else further(outcome.records)
             if following is None:
                 break
             number, part = number + 1, following
     end_together()
-    if first_process() and not complete:
-        raise typer.Exit(1)
+    if first_process():
+        for line in _ending(report, outcome, request, store):
+            typer.echo(line)
+        if not complete:
+            raise typer.Exit(1)
+
+
+def _run(
+    part: Round, store: Store, device: str, executor: Executor, retry_failed: bool, interim: Interim
+) -> sweep.Outcome:
+    """Run a round: first what the main table needs, with a report as soon as it stands, then everything."""
+    if first_process():
+        interim.begin(part)
+    before = sweep.Outcome({}, {}, 0, 0)
+    if first := _first_jobs(part):
+        before = sweep.run(first, store, device, executor, retry_failed, None, interim)
+        if before.evaluated and first_process():
+            interim.write()
+    outcome = sweep.run(part.jobs, store, device, executor, retry_failed and not first, None, interim)
+    trained, evaluated = before.trained + outcome.trained, before.evaluated + outcome.evaluated
+    return replace(outcome, trained=trained, evaluated=evaluated)
+
+
+def _first_jobs(part: Round) -> list[Job]:
+    """The jobs of the main tables, of the methods that the suite was made to compare; none where that is all."""
+    main = {name for table in part.tables.values() if table.layout == "main" for name in table.ids}
+    found = [job for job in part.jobs if job.id in main and job.experiment.method.name in (*TRIVIAL, *CORE)]
+    return found if len(found) < len(part.jobs) else []
 
 
 def _report(
@@ -114,14 +146,16 @@ def _report(
     request: SweepRequest,
     store: Store,
     pdf: bool,
-) -> bool:
+) -> tuple[Report, bool]:
     """Write what was run, what of it is missing, and the report.
 
     Returns:
-        Whether nothing failed or was lost.
+        The report, and whether nothing failed or was lost.
     """
-    jobs, filled, failures = part.jobs, dict(part.tables), outcome.failures
-    missing = {job.id: job.missing(f"failed: {failures[job.id].sentence}") for job in jobs if job.id in failures}
+    jobs, filled = part.jobs, dict(part.tables)
+    missing = dict(part.left_out) | missing_of(
+        [job for job in jobs if job.id in outcome.failures], outcome.failures
+    )
     for name, found in searched.items():
         filled[name] = filled[name].model_copy(update={"ids": found.ids})
         missing |= found.missing
@@ -130,30 +164,20 @@ def _report(
     missing |= {job.id: job.missing(LOST) for job in jobs if job.id in lost}
     if lost:
         typer.echo(_lost(lost, missing), err=True)
-    runset = RunSet(
-        tables=filled,
-        command=shlex.join(["python", "-m", "bench", *sys.argv[1:]]),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        missing=missing,
-        store=str(Path(request.store).absolute()),
-    )
-    write_text(request.out / "runset.json", seal(runset))
-    write_report(runset, store, request.out, pdf)
-    return not lost and not any(entry.failed for entry in missing.values())
+    runset = run_set(filled, missing, request)
+    write_run_set(runset, request.out)
+    report = write_report(runset, store, request.out, pdf)
+    log_sweep(store, request.out, runset)
+    return report, not lost and not any(entry.failed for entry in missing.values())
 
 
-def failure_lines(failures: Iterable[Failure], store: Store) -> Iterator[str]:
-    """A line for each failure, with its place in the code if it is an error of the code, and what to do."""
-    each_once = list({failure.id: failure for failure in failures}.values())
-    for failure in each_once[:MOST_LINES]:
-        place = place_of(failure.details) if failure.kind == "error" else ""
-        kept = f"; traceback in {store.failures.folder / failure.id}.json" if failure.details else ""
-        where = f" ({f'at {place}' if place else 'outside of the suite'}{kept})" if failure.kind == "error" else ""
-        yield f"failed {failure.title}: {failure.sentence[:MOST_CHARACTERS]}{where}"
-    if len(each_once) > MOST_LINES:
-        yield f"and {len(each_once) - MOST_LINES} more failures; the summary names all of them"
-    if each_once:
-        yield "what failed is not tried again by itself: add --retry-failed to the same command"
+def _ending(report: Report, outcome: sweep.Outcome, request: SweepRequest, store: Store) -> Iterator[str]:
+    """What a sweep says at its end: the main table, verdicts on claims, what failed, and where to read more."""
+    for table in report.tables:
+        yield f"\n{to_text(table, shutil.get_terminal_size((100, 24)).columns)}\n"
+    yield from report.verdicts[:1]
+    yield from failure_lines(outcome.failures.values(), store)
+    yield from places(report, request.out)
 
 
 def _lost(names: Sequence[str], missing: Mapping[str, Missing]) -> str:

@@ -118,8 +118,9 @@ class TrainingSpec(Description):
     """How weights are to be made. A field left open (None) takes the value of the preset's recipe.
 
     Attributes:
-        epochs, least_steps, batch_frames, learning_rate, decay, weight_decay, optimizer, schedule, clip: see
-            ``models.lifter.Recipe``. ``epochs`` without ``least_steps`` is the exact number of epochs.
+        epochs, least_steps, batch_frames, learning_rate, decay, weight_decay, optimizer, schedule, clip, compute,
+            batch_windows: see ``models.lifter.Recipe``. ``epochs`` without ``least_steps`` is the exact number of
+            epochs. The last two are written down only where they are given.
         recipe: "published": as the released script of the method trains (``models.lifter.Lifter.published``);
             "plain": as all methods do. None: published at the preset ``paper`` where the script is known, else
             plain; only another choice is written down.
@@ -145,6 +146,8 @@ class TrainingSpec(Description):
     optimizer: OptimizerName | None = None
     schedule: Schedule | None = None
     clip: float | None = Field(default=None, gt=0)
+    compute: float | None = Field(default=None, gt=0, le=1e9, exclude_if=_is_none)
+    batch_windows: int | None = Field(default=None, ge=1, le=10_000_000, exclude_if=_is_none)
     recipe: RecipeName | None = Field(default=None, exclude_if=_is_none)
     flip: bool = True
     precision: Precision = "fp32"

@@ -69,6 +69,11 @@ class Registry(Generic[Thing]):
         told = f"no {self.kind} has this name: {suggestion(name, self.names())}"
         raise PydanticCustomError("unknown_name", "{told}", {"told": told})
 
+    def name_of(self, place: str) -> str | None:
+        """The name whose thing lies at "module:attribute"; None if there is none."""
+        plugins = {name: point.value for name, point in self._plugins().items()}
+        return next((name for name, its in (plugins | self.own).items() if its == place), None)
+
     def load(self, name: str) -> Thing:
         """What a name stands for.
 

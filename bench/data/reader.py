@@ -14,7 +14,7 @@ from bench.config.parsing import checked_options
 from bench.data.left_out import without_takes
 from bench.data.packing import fingerprint
 from bench.data.sequence import Dataset, Sequence
-from models.errors import InputError
+from models.errors import InputError, UnfitError
 from models.skeleton import Skeleton
 
 LEAVE_OUT = "leave_out"
@@ -72,8 +72,8 @@ class Reader(ABC):
         """Check what was asked for, and read it.
 
         Raises:
-            InputError: there is no such option, the folder is missing, there are no such detections, or ``read``
-                refuses the files.
+            UnfitError: the data set has no such detections.
+            InputError: there is no such option, the folder is missing, or ``read`` refuses the files.
         """
         checked = checked_options(options, self.options(), "data.options", self.name)
         if root is None and self.needs:
@@ -85,7 +85,7 @@ class Reader(ABC):
             )
         if detections not in self.detections and not self.open_detections:
             choices = ", ".join(self.detections)
-            raise InputError(
+            raise UnfitError(
                 f"data set {self.name} has no '{detections}' detections: set them to one of {choices}"
             )
         if LEAVE_OUT in signature(self.read).parameters:

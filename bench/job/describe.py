@@ -1,10 +1,11 @@
-"""A finished evaluation in words and numbers: values, data, conditions, and the commit of the code."""
+"""A finished evaluation in words and numbers (values, data, conditions, commit), and a training that begins."""
 
 from __future__ import annotations
 
 import functools
 import subprocess
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,13 +13,15 @@ import numpy as np
 
 from bench.config.choices import conditions_of
 from bench.data.differences import differences
-from bench.data.sequence import UNLABELLED
+from bench.data.sequence import UNLABELLED, Dataset
 from bench.data.splits import validation_rule
-from bench.job.resolve import Job
+from bench.job.resolve import Job, Training
 from bench.protocol.frame_errors import FrameErrors, takes
 from bench.protocol.plugins import kept_aggregations
 from bench.protocol.summary import metric_infos, summarise
 from bench.results.record import Conditions, DataInfo, Evaluation, GroundTruth, TrainingInfo, Value
+from bench.results.tracking.journal import DataUse, RunHead
+from bench.results.tracking.run_content import parameters
 from models.lifter import Lifter
 
 
@@ -56,6 +59,25 @@ def describe_evaluation(
         training=info,
         git_commit=git_commit(),
         input_frames=lifter.input_frames,
+    )
+
+
+def describe_training(training: Training, data: Dataset) -> RunHead:
+    """What the run of a training on some data says in MLflow from its first step on."""
+    described = {
+        "method": {"name": training.method, "preset": training.preset, "options": asdict(training.config)},
+        "data": {"name": data.name, "detections": data.detections},
+        "training": {**training.recipe.described(), "selection": training.selection},
+    }
+    source = f"{data.label}, {data.detections}"
+    seed, selected = training.recipe.seed, training.selection
+    name = f"train {training.title} {data.name}{'' if seed else ' seed 0'}"
+    return RunHead(
+        id=training.id,
+        name=name if selected == "validation" else f"{name}, selection: {selected}",
+        params=parameters(described),
+        tags={"git.commit": git_commit()},
+        data=(DataUse(name=data.name, digest=data.fingerprint, context="training", source=source),),
     )
 
 

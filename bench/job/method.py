@@ -8,9 +8,10 @@ from typing import Any, get_type_hints
 from bench.config.experiment import Experiment, RecipeName
 from bench.config.parsing import checked_options
 from bench.config.registry import CHECKPOINTS, METHODS
+from bench.data.sequence import Dataset
 from bench.training.recipe import named_recipe, usual_recipe
 from models.checkpoints.importer import ImportedCheckpoint, read_imported
-from models.errors import InputError
+from models.errors import InputError, UnfitError
 from models.lifter import Lifter, Recipe
 
 
@@ -74,6 +75,34 @@ def find_method(experiment: Experiment) -> ConfiguredMethod:
         options=spec.options | settled,
         evaluation_options=evaluation.options | settled_later,
     )
+
+
+def settle_confidence(
+    method: ConfiguredMethod, experiment: Experiment, train: Dataset, test: Dataset
+) -> ConfiguredMethod:
+    """The method with confidence 1 for every joint where the data have none, which the conditions then say.
+
+    Raises:
+        UnfitError: the experiment itself requires a confidence (its options say so), and the data have none.
+    """
+    if not method.lifter.needs_confidence:
+        return method
+    trained_on = () if method.published is not None else train.train
+    untrusted = [
+        data
+        for data, sequences in ((train, trained_on), (test, test.test))
+        if any(sequence.confidence is None for sequence in sequences)
+    ]
+    asked = experiment.method.options | experiment.evaluation.options
+    if untrusted and asked.get("confidence") == "required":
+        raise UnfitError(
+            f"data {untrusted[0].name!r}: its {untrusted[0].detections!r} poses have no confidence, which "
+            f"{method.lifter.title} is asked to require; take other detections, or leave the option confidence out"
+        )
+    changed = ["evaluated_config"] if untrusted else []
+    if train in untrusted or (untrusted and method.published is not None):
+        changed += ["base", "config"]  # also in the base: it is no variant of the method
+    return replace(method, **{name: replace(getattr(method, name), confidence="one") for name in changed})
 
 
 def _configure(

@@ -5,18 +5,24 @@ The store is read once, when the work is found; from then on what is known of it
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import TypeVar
 
 from bench.config.experiment import identity
+from bench.job.failures import method_digest
 from bench.job.resolve import Job, Training
 from bench.job.task import Task, TaskStatus
 from bench.protocol.evaluate import shared_samples
 from bench.results.record import Failure
 from bench.results.store import Store
+from bench.training.recipe import TrainingRecipe
 
 Member = TypeVar("Member")
+
+FRAMES_OF_A_TFLOP = 200_000
+"""About what tiny methods see for so many operations; only the order of tasks depends on it."""
 
 MANY_WINDOWS = 10_000
 """Taken for "all of them" where only the order of tasks depends on it."""
@@ -46,7 +52,9 @@ class PendingWork:
 
     Attributes:
         jobs: all of them, by id.
-        failures: id of a job → why it has no record; it is left alone until ``forget_failures``.
+        failures: id of a job → why it has no record; it is left alone until ``forget_failures``, or until the code
+            of its method is another.
+        ready: jobs whose numbers and cost are there, and wait to become records.
     """
 
     def __init__(
@@ -65,8 +73,12 @@ class PendingWork:
         self._store, self._device = store, device
         self._contents = contents or StoreContents(store)
         self._cost_ids = {job.id: identity([job.cost_id, where]) for job in self.jobs.values()}
+        self._by_cost = grouped(self.jobs.values(), self.cost_id)
         self._needs = {job.id: _needed_ids(job, self._cost_ids[job.id]) for job in self.jobs.values()}
+        self._outdated: set[str] = set()
         self.failures = self._known_failures()
+        self.ready: deque[Job] = deque()
+        self._note_ready(self.evaluated)
 
     @property
     def finished(self) -> set[str]:
@@ -89,11 +101,16 @@ class PendingWork:
         return self._cost_ids[job.id]
 
     def tasks(self) -> list[Task]:
-        """Trainings and evaluations that are missing; trainings first, each after the one that it begins from."""
+        """Trainings and evaluations that are missing, in the order of the jobs, each after those that it needs."""
         missing = [job for job in self.left if job.id not in self._contents.evaluated]
         trainings = _training_tasks(missing, self._store, self._device)
-        each_once = {task.name: task for task in trainings.values()}
-        return [*each_once.values(), *_evaluation_tasks(missing, trainings, self._device)]
+        evaluations = _evaluation_tasks(missing, trainings, self._device)
+        evaluating = {name: task for task in evaluations for name in task.ids}
+        ordered: dict[str, Task] = {}
+        for job in missing:
+            needed = [trainings[one.id] for one in job.training.chain if one.id in trainings]
+            ordered |= {task.name: task for task in (*needed, evaluating[job.id])}
+        return list(ordered.values())
 
     def measurements(self, jobs: Iterable[Job]) -> list[Task]:
         """Measurements of cost that are missing for some of the jobs; one for all that cost the same."""
@@ -112,8 +129,22 @@ class PendingWork:
                         self.failures.setdefault(job_id, failure)
             elif task.kind == "evaluate":
                 self._contents.evaluated.add(name)
+                self._note_ready([self.jobs[name]] if name in self.jobs else [])
             elif task.kind == "measure":
                 self._contents.measured.add(name)
+                self._note_ready(job for job in self._by_cost.get(name, ()) if self._waits_for_cost(job))
+
+    def _note_ready(self, evaluated: Iterable[Job]) -> None:
+        self.ready += (job for job in evaluated if self.cost_id(job) in self._contents.measured)
+
+    def _waits_for_cost(self, job: Job) -> bool:
+        return job.id in self._contents.evaluated and job.id not in self._contents.finished
+
+    def end_first_ready(self, finished: bool) -> None:
+        """Note that the first job that was ready has a record now, or that another program took its numbers."""
+        job = self.ready.popleft()
+        if finished:
+            self.add_finished([job.id])
 
     def add_finished(self, ids: Iterable[str]) -> None:
         """Note that jobs have a record now."""
@@ -123,20 +154,34 @@ class PendingWork:
 
     def forget_failures(self) -> None:
         """Forget, also in the store, why jobs failed: they are left to do again."""
-        for job_id in self.failures:
-            for name in self._needs[job_id]:
-                self._store.failures.remove(name)
-                self._contents.failed.discard(name)
+        self._forget(name for job_id in self.failures for name in self._needs[job_id])
         self.failures = {}
 
+    def forget_outdated(self) -> list[str]:
+        """Forget, in the store, failures of methods whose code has changed since; titles of what failed."""
+        titles = [job.title for job in self.left if self._outdated.intersection(self._needs[job.id])]
+        self._forget(self._outdated)
+        self._outdated = set()
+        return list(dict.fromkeys(titles))
+
+    def _forget(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._store.failures.remove(name)
+            self._contents.failed.discard(name)
+
     def _known_failures(self) -> dict[str, Failure]:
-        """Id of a job → the first failure among the results that it depends on, in the order they are made."""
+        """Id of a job → the first failure among the results that it depends on, in the order they are made.
+
+        Left out are those of methods whose code has changed since.
+        """
         found: dict[str, Failure] = {}
         for job_id, needs in self._needs.items():
             for name in needs:
                 failure = self._store.failures.get(name) if name in self._contents.failed else None
-                if failure is not None:
+                if failure is not None and failure.code in ("", method_digest(self.jobs[job_id].lifter)):
                     found.setdefault(job_id, failure)
+                elif failure is not None:
+                    self._outdated.add(name)
         return found
 
 
@@ -186,10 +231,17 @@ def _training_task(members: list[tuple[Training, Job]], before: dict[str, Task],
         experiments=tuple(wanted.portable for _, wanted in members),
         needs=frozenset({earlier.name} if earlier else ()),
         title=training.title,
-        size=max(recipe.epochs * frames, recipe.least_steps * recipe.batch_frames),
+        size=_frames_seen(recipe, frames),
         duration_key=identity(["train", *like, settings]),
         device=device,
     )
+
+
+def _frames_seen(recipe: TrainingRecipe, frames: int) -> float:
+    """About how many training frames a training sees, of a set with so many."""
+    if recipe.compute is not None:
+        return recipe.compute * FRAMES_OF_A_TFLOP
+    return max(recipe.epochs * frames, recipe.least_steps * (recipe.batch_frames or recipe.batch_windows or 1))
 
 
 def _evaluation_tasks(jobs: Iterable[Job], trainings: dict[str, Task], device: str) -> list[Task]:

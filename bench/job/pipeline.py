@@ -18,7 +18,7 @@ from tqdm import tqdm
 from bench.config.experiment import EvaluationSpec, Experiment
 from bench.config.registry import AGGREGATIONS
 from bench.data.windows import Windows, evaluation_windows
-from bench.devices import autocast
+from bench.devices import autocast, synchronise
 from bench.job.describe import Subset, describe_evaluation
 from bench.job.resolve import Job, resolve
 from bench.job.weights import NOT_TRAINED, train_or_load
@@ -120,8 +120,7 @@ def predict_again_and_again(experiment: Experiment, root: Path, device: torch.de
     with torch.inference_mode(), autocast(device, job.experiment.evaluation.precision):
         for batch in cycle(inputs_of(windows, job.experiment.measurement.batch, device)):
             lifter.predict(batch, sampling)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            synchronise(device)
             yield
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
-from bench.config.experiment import Experiment, RecipeName, Selection
+from bench.config.experiment import Experiment, RecipeName, Selection, identity
 from bench.config.registry import AGGREGATIONS
-from bench.data.sequence import Dataset, Sequence
+from bench.data.sequence import Dataset
 from bench.job.data_cache import DataCache
 from bench.job.identities import (
     cost_identity,
@@ -19,7 +18,7 @@ from bench.job.identities import (
     training_identity,
     trajectory_identity,
 )
-from bench.job.method import ConfiguredMethod, find_method
+from bench.job.method import ConfiguredMethod, find_method, settle_confidence
 from bench.results.record import Measurement, Missing
 from bench.training.recipe import TrainingRecipe, fill_in, fill_in_first_stage, named_recipe, usual_recipe
 from models.checkpoints.importer import ImportedCheckpoint
@@ -30,12 +29,16 @@ from models.skeleton import Skeleton
 DETERMINISTIC = {"hypotheses": 1, "steps": 1, "p_best_calls": None, "aggregations": AGGREGATIONS.usual}
 """What an evaluation says that means nothing to a deterministic method, brought to one value."""
 
+LEFT_OUT = "left out: "
+"""How the reason begins where an experiment is left out."""
+
 
 @dataclass(frozen=True)
 class Training:
     """What weights follow from, apart from the data.
 
     Attributes:
+        method, preset: names of the method and of its size; where it is only a first stage, the method's class.
         lifter, config: class and complete configuration.
         skeleton: of the data.
         recipe: how it goes.
@@ -47,6 +50,8 @@ class Training:
         id: identity of the weights that are kept.
     """
 
+    method: str
+    preset: str
     lifter: type[Lifter]
     config: Any
     skeleton: Skeleton
@@ -172,8 +177,9 @@ def resolve(experiment: Experiment, cache: DataCache | None = None) -> Job:
         cache: of loaded data, shared by the experiments of a command or a worker; None for one of its own.
 
     Raises:
-        InputError: unknown method, data set or detections, an option that the method does not have or does not
-            accept, or data that cannot be read.
+        UnfitError: the data lack the detections, or a confidence that the experiment requires.
+        InputError: unknown method or data set, an option that the method does not have or does not accept, or data
+            that cannot be read.
     """
     cache = cache or DataCache()
     method = find_method(experiment)
@@ -183,7 +189,8 @@ def resolve(experiment: Experiment, cache: DataCache | None = None) -> Job:
     other = complete.evaluation.data or spec
     train = cache.load(spec.name, spec.root, spec.detections, spec.reader_options)
     test = cache.load(other.name, other.root, tested, other.reader_options)
-    _check_data(experiment, method, train, test)
+    _check_skeletons(experiment, method, train, test)
+    method = settle_confidence(method, experiment, train, test)
     variant = _variant(experiment, method)
     training = _training(experiment, method, variant, train, test, cache)
     return Job(
@@ -277,6 +284,8 @@ def _training(
         published=method.published.source_sha256 if method.published else None,
     )
     return Training(
+        method=experiment.method.name,
+        preset=preset,
         lifter=lifter,
         config=method.config,
         skeleton=train.skeleton,
@@ -309,6 +318,8 @@ def _first_training(stage: FirstStage, experiment: Experiment, data: Dataset, ca
         published=None,
     )
     return Training(
+        method=f"{lifter.__module__}:{lifter.__qualname__}",
+        preset=preset,
         lifter=lifter,
         config=stage.config,
         skeleton=data.skeleton,
@@ -341,8 +352,8 @@ def _check_evaluation(experiment: Experiment) -> None:
         )
 
 
-def _check_data(experiment: Experiment, method: ConfiguredMethod, train: Dataset, test: Dataset) -> None:
-    """Refuse data that do not fit each other or published weights, or lack a confidence that the method reads."""
+def _check_skeletons(experiment: Experiment, method: ConfiguredMethod, train: Dataset, test: Dataset) -> None:
+    """Refuse data of other joints than those of the training, or than those that published weights lift."""
     published = method.published
     if train.skeleton != test.skeleton:
         raise InputError(
@@ -356,16 +367,24 @@ def _check_data(experiment: Experiment, method: ConfiguredMethod, train: Dataset
             f"of {test.skeleton.name}: evaluate it on data of {published.skeleton.name}; only if it was trained "
             f"on the joints of {test.skeleton.name}, import it again with --set skeleton={test.skeleton.name}"
         )
-    if method.lifter.needs_confidence:
-        trained_on = train.train if published is None else ()
-        _check_confidence(method.lifter, method.config, train, trained_on)
-        _check_confidence(method.lifter, method.evaluated_config, test, test.test)
 
 
-def _check_confidence(lifter: type[Lifter], config: Any, data: Dataset, sequences: Iterable[Sequence]) -> None:
-    if config.confidence == "required" and any(sequence.confidence is None for sequence in sequences):
-        raise InputError(
-            f"data {data.name!r}: its {data.detections!r} poses have no confidence, which {lifter.title} reads; "
-            "take other detections, or set method.options.confidence to one (with published "
-            "weights: evaluation.options.confidence)"
-        )
+def left_out(experiment: Experiment, reason: str) -> Missing:
+    """What reports are told of an experiment that cannot be run on the data at hand.
+
+    Raises:
+        InputError: as ``find_method``.
+    """
+    method = find_method(experiment)
+    described = _complete(experiment, method).described()
+    name = identity(["left out", described])
+    return Missing(
+        id=name,
+        training_id=name,
+        experiment=described,
+        method=experiment.method.name,
+        title=method.lifter.title,
+        preset=experiment.method.preset,
+        variant=_variant(experiment, method),
+        reason=LEFT_OUT + reason,
+    )

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,17 +19,18 @@ from typing import Literal
 
 import torch
 from filelock import Timeout
-from tqdm import tqdm
 
 from bench.config.experiment import Experiment
 from bench.devices import use_device
 from bench.job import pipeline, weights
 from bench.job.data_cache import DataCache
+from bench.job.failures import digest_of
 from bench.job.resolve import Job, Training, resolve
 from bench.measure import memory
 from bench.results.files import UNWRITABLE
 from bench.results.record import Failure, FailureKind
 from bench.results.store import Seconds, Store
+from bench.results.tracking.activity import Activity, Metrics, activities, now, watched_system
 from models.errors import DivergedError, InputError
 
 TaskKind = Literal["train", "evaluate", "measure"]
@@ -112,12 +113,12 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
     started = time.monotonic()
     with _use_of_device(store, device, task):
         if task.kind == "evaluate":
-            failed = _evaluate(jobs, store, device, attempt)
+            failed = _evaluate_watched(jobs, store, device, attempt)
         else:
             train = partial(_train, task, jobs, store)
             measure = partial(_measure, task, jobs[0], store, device)
             action = train if task.kind == "train" else measure
-            failed = _record_if_it_fails(task.ids, task.title, store, action)
+            failed = _record_if_it_fails(task.ids, task.title, task.experiments[0], store, action)
     if failed:
         return "failed"
     store.times.put(task.duration_key, Seconds(seconds=time.monotonic() - started))
@@ -164,13 +165,26 @@ def _measure(task: Task, job: Job, store: Store, device: torch.device) -> None:
     store.measurements.put(task.id, pipeline.measure(job, store, device))
 
 
-def _evaluate(jobs: list[Job], store: Store, device: torch.device, halvings: int) -> bool:
+def _evaluate_watched(jobs: list[Job], store: Store, device: torch.device, halvings: int) -> bool:
+    """Evaluate, and keep for MLflow when that was and what the machine did meanwhile."""
+    missing = [job for job in jobs if not store.is_evaluated(job.id)]
+    began, seen = now(), list[tuple[int, Metrics]]()
+    with watched_system(lambda metrics: seen.append((now(), metrics))):
+        failed = _evaluate(missing, store, device, halvings)
+    for job in missing:
+        if store.evaluations.get(job.id) is not None:
+            options = asdict(job.evaluated_config)
+            activity = Activity(began=began, ended=now(), options=options, system=tuple(seen))
+            activities(store.root).put(job.id, activity)
+    return failed
+
+
+def _evaluate(missing: list[Job], store: Store, device: torch.device, halvings: int) -> bool:
     """Evaluate together; where that fails, each job by itself, so that one does not take the others with it.
 
     Returns:
         Whether any of them failed.
     """
-    missing = [job for job in jobs if not store.is_evaluated(job.id)]
     if len(missing) > 1:
         try:
             pipeline.evaluate_together(missing, store, device, halvings)
@@ -180,11 +194,15 @@ def _evaluate(jobs: list[Job], store: Store, device: torch.device, halvings: int
         else:
             return False
     alone = partial(pipeline.evaluate_together, store=store, device=device, halvings=halvings)
-    results = [_record_if_it_fails([job.id], job.title, store, partial(alone, [job])) for job in missing]
+    results = [
+        _record_if_it_fails([job.id], job.title, job.portable, store, partial(alone, [job])) for job in missing
+    ]
     return any(results)
 
 
-def _record_if_it_fails(names: Iterable[str], title: str, store: Store, action: Callable[[], object]) -> bool:
+def _record_if_it_fails(
+    names: Iterable[str], title: str, experiment: Experiment, store: Store, action: Callable[[], object]
+) -> bool:
     """Whether the action failed; the reason is then kept under each of the names."""
     try:
         action()
@@ -192,13 +210,20 @@ def _record_if_it_fails(names: Iterable[str], title: str, store: Store, action: 
         if _ends_everything(error) or distributed():
             raise
         memory.release()
-        record_failure(store, names, title, _kind(error), _reason(error), traceback.format_exc())
+        details, code = traceback.format_exc(), digest_of(experiment)
+        record_failure(store, names, title, _kind(error), _reason(error), details, code)
         return True
     return False
 
 
 def record_failure(
-    store: Store, names: Iterable[str], title: str, kind: FailureKind, reason: str, details: str = ""
+    store: Store,
+    names: Iterable[str],
+    title: str,
+    kind: FailureKind,
+    reason: str,
+    details: str = "",
+    code: str = "",
 ) -> None:
     """Keep why a task gave no result, under each of the ids ``names``.
 
@@ -206,12 +231,14 @@ def record_failure(
         title: what progress lines call the task.
         reason: one sentence.
         details: a traceback.
+        code: digest of the method's code.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for name in names:
-        failure = Failure(id=name, title=title, kind=kind, reason=reason, details=details, failed_at=now)
+        failure = Failure(
+            id=name, title=title, kind=kind, reason=reason, details=details, failed_at=now, code=code
+        )
         store.failures.put(name, failure)
-    tqdm.write(f"failed {title}: {failure.sentence}")
 
 
 def _ends_everything(error: BaseException | None) -> bool:

@@ -12,12 +12,15 @@ from bench.config.experiment import ActionLabels
 from bench.data.sequence import Dataset
 from bench.data.splits import split_validation
 from bench.data.windows import evaluation_windows, training_windows
+from bench.job.describe import describe_training
+from bench.job.model_card import write_card
 from bench.job.resolve import Training
 from bench.protocol.counterfactual import relabelled
 from bench.results.record import TrainingInfo
 from bench.results.store import Store
+from bench.results.tracking.journal import Journal, path_of
 from bench.training.checkpoints import load_trained
-from bench.training.selection import CheckpointSelector
+from bench.training.selection import LARGE_VALIDATION_WINDOWS, VALIDATION_WINDOWS, CheckpointSelector
 from bench.training.trainer import accelerator_for, train
 from models.errors import InputError
 from models.lifter import Lifter
@@ -68,6 +71,8 @@ def train_or_load(
             return info
         info = _train(together, lifter, data, store, device, accelerator)
     if accelerator.is_main_process:
+        for member, _ in together:
+            write_card(store.training(member.id), member, data)
         tqdm.write(
             f"trained {training.title}: {info.steps} steps in {info.seconds:.0f} s "
             f"({info.windows_per_s:.0f} windows/s)"
@@ -92,15 +97,23 @@ def _train(
     _check_lengths(data, lifter)
     fitted, held_out = split_validation(data.train, training.recipe.holdout, data.validation)
     selectors, recipe = [], training.recipe
+    size = VALIDATION_WINDOWS if recipe.compute is None else LARGE_VALIDATION_WINDOWS
     shown: ActionLabels = "empty" if recipe.labels == "none" else "given"
     for member, test in together:
         takes = test.test if member.selection == "test" else held_out
         validation = evaluation_windows(takes, lifter)
         folder = store.training(member.id)
-        selectors.append(CheckpointSelector(member.selection, validation, folder, labels=shown))
+        selectors.append(CheckpointSelector(member.selection, validation, folder, labels=shown, windows=size))
     windows = training_windows(relabelled(fitted, recipe.labels, recipe.seed), lifter, recipe.flips)
-    unfinished = store.training("+".join(member.id for member, _ in together))
-    return train(lifter, windows, selectors, recipe, unfinished, accelerator, training.title, first_info)
+    name = "+".join(member.id for member, _ in together)
+    journal = None
+    if accelerator.is_main_process:
+        heads = tuple(describe_training(member, data) for member, _ in together)
+        journal = Journal(path_of(store.root, name), heads)
+    return train(
+        lifter, windows, selectors, recipe, store.training(name), accelerator, training.title, first_info,
+        journal=journal,
+    )  # fmt: skip
 
 
 def _first_stage(

@@ -23,7 +23,7 @@ from bench.measure.peak_flops import product_peak
 from bench.measure.timing import FEWEST_SAMPLES, Call, Samples
 from bench.protocol.aggregation import deployable_poses
 from bench.protocol.evaluate import windows_per_call
-from bench.results.cost import Cost, Latency, Setup
+from bench.results.cost import PASSES, Cost, Latency, Setup
 from models.lifter import Batch, Lifter, Sampling
 
 THROUGHPUT_WINDOWS = 16
@@ -76,8 +76,8 @@ def measure_cost(
         batches: one window each, taken in rotation; with ``camera``, which some aggregations read.
         sampling: as evaluated.
         device: of the method.
-        budget_seconds: about what sampling of latency and of throughput may take each. Latency has at least five
-            samples, however long they take.
+        budget_seconds: about what sampling of latency and of throughput may take each. This is the first of
+            ``PASSES`` passes of latency (``sample_again`` makes the others), which share it on a CPU.
         precision: of the prediction.
         batch: windows in every call; with more than one, throughput is that of these calls.
         workers: processes that predict at this moment, for the throughput of all together.
@@ -95,11 +95,12 @@ def _measure(measured: _Prediction, window: Batch, gpu: Any) -> Cost:
     lifter, device, batch = measured.lifter, measured.device, measured.batch
     _warm_caches(measured)
     flops = _count_flops(measured)
-    used = memory.peak_memory(lambda: measured.of(measured.inputs[0]), device)
+    with torch.compiler.set_stance("force_eager") if lifter.compiled and device.type == "cpu" else nullcontext():
+        used = memory.peak_memory(lambda: measured.of(measured.inputs[0]), device)
     process_memory = nvml.process_memory_mb(gpu)
     inputs = cycle(measured.inputs)
     samples, energy, energy_source = latency_and_energy(
-        lambda: measured.of(next(inputs)), device, measured.budget, gpu
+        lambda: measured.of(next(inputs)), device, _budget_of_a_pass(measured), gpu
     )
     state = nvml.state(gpu)
     latency = _latency(measured, samples)
@@ -117,11 +118,38 @@ def _measure(measured: _Prediction, window: Batch, gpu: Any) -> Cost:
         weights_mb=memory.weights_mb(lifter),
         added_memory_mb=used.added,
         reserved_memory_mb=used.reserved,
+        resident_memory_mb=used.resident,
         energy_j=None if energy is None else energy / batch,
         energy_source=energy_source,
         peak_gflops=product_peak(device, measured.precision) if measured.workers == 1 else None,
         device_state=state,
     )
+
+
+def sample_again(
+    lifter: Lifter,
+    batches: Sequence[Batch],
+    sampling: Sampling,
+    device: torch.device | str,
+    budget_seconds: float = 1.0,
+    precision: Precision = "fp32",
+    batch: int = 1,
+) -> tuple[float, ...]:
+    """Milliseconds per window of one more pass, for ``Latency.with_pass``; arguments as of ``measure_cost``."""
+    device = torch.device(device)
+    inputs = inputs_of(batches, batch, device)
+    measured = _Prediction(lifter, inputs, sampling, device, budget_seconds, precision, batch, 1, ())
+    with torch.inference_mode(), autocast(device, precision):
+        _warm_caches(measured)
+        rotation = cycle(inputs)
+        spent = _budget_of_a_pass(measured)
+        samples, *_ = latency_and_energy(lambda: measured.of(next(rotation)), device, spent, gpu=None)
+    return tuple(one / batch for one in samples.each)
+
+
+def _budget_of_a_pass(measured: _Prediction) -> float:
+    """Seconds. A GPU is fast, and its energy counter needs a while."""
+    return measured.budget / PASSES if measured.device.type == "cpu" else measured.budget
 
 
 def blind(batch: Batch) -> Batch:
@@ -148,7 +176,7 @@ def latency_and_energy(
 
     ``budget``: seconds that the calls may take, about. ``gpu``: NVML's handle of the device; None for a CPU.
     """
-    number = timing.affordable(predict, device, budget)
+    number = timing.pass_size(predict, device, budget)
     before = nvml.energy_j(gpu)
     samples = timing.timed([predict], number, device)[0]
     after = nvml.energy_j(gpu)
@@ -242,6 +270,7 @@ def _latency(measured: _Prediction, samples: Samples) -> Latency:
         p80_ms=p80 / batch,
         p95_ms=p95 / batch,
         samples_ms=tuple(one / batch for one in samples.each),
+        passes=(len(samples.each),),
         frames=measured.lifter.frames,
         throughput_windows_per_s=rate,
         throughput_batch=size,

@@ -44,7 +44,9 @@ def environment(device: torch.device | str, state: DeviceState | None = None) ->
 
 def device_name(device: torch.device) -> str:
     """The GPU's name, or the CPU's."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{cpu_name()}, GPU" if device.type == "mps" else cpu_name()
 
 
 def device_label(device: torch.device) -> str:

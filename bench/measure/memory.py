@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import resource
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +12,10 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import nn
 
+from bench.measure.live_tensors import live_bytes
+
 MEGABYTE = 1e6
-RESIDENT = "resident memory of the process, with interpreter, libraries, data and weights"
+COUNTED = "tensors that are alive at once, weights and inputs included, counted"
 
 Result = TypeVar("Result")
 
@@ -28,16 +28,21 @@ class Use(NamedTuple):
         source: what ``peak`` counts.
         added: of the peak, what was not there before the call.
         reserved: the most that torch's allocator held on a GPU.
+        resident: the most that the process held on a CPU, with interpreter, libraries and data: another number at
+            each call, so only kept.
     """
 
     peak: float
     source: str
     added: float | None
     reserved: float | None = None
+    resident: float | None = None
 
 
 def peak_memory(call: Callable[[], object], device: torch.device) -> Use:
     """Memory of one call. The call is not timed: measuring its memory may slow it down."""
+    if device.type == "mps":
+        return _on_apple(call)
     return _on_gpu(call, device) if device.type == "cuda" else _on_cpu(call)
 
 
@@ -51,7 +56,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that there was too little memory, on a GPU or for the CPU."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    words = ("can't allocate memory", "MPS backend out of memory")
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in words)
 
 
 def first_that_fits(call: Callable[[int], Result], sizes: Iterable[int]) -> Result:
@@ -96,6 +102,8 @@ def release() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
 
 
 def _on_gpu(call: Callable[[], object], device: torch.device) -> Use:
@@ -113,16 +121,20 @@ def _on_gpu(call: Callable[[], object], device: torch.device) -> Use:
     )
 
 
-def _on_cpu(call: Callable[[], object]) -> Use:
-    if not _reset_peak():
-        call()
-        unit = 1 if sys.platform == "darwin" else 1024
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MEGABYTE
-        return Use(peak, f"peak {RESIDENT}, since the process began", None)
-    before = _status_mb("VmRSS")
+def _on_apple(call: Callable[[], object]) -> Use:
+    """Of Apple's GPU, which counts no peak: what its driver has taken and does not give back before it must."""
+    torch.mps.empty_cache()
     call()
-    peak = _status_mb("VmHWM")
-    return Use(peak, f"peak {RESIDENT}, during one prediction", max(0.0, peak - before))
+    torch.mps.synchronize()
+    peak = torch.mps.driver_allocated_memory()
+    return Use(peak / MEGABYTE, "memory that Metal's driver held after one prediction", None)
+
+
+def _on_cpu(call: Callable[[], object]) -> Use:
+    can_tell = _reset_peak()
+    used = live_bytes(call)
+    resident = _status_mb("VmHWM") if can_tell else None
+    return Use(used.peak / MEGABYTE, COUNTED, used.added / MEGABYTE, resident=resident)
 
 
 def _reset_peak() -> bool:
@@ -130,7 +142,6 @@ def _reset_peak() -> bool:
 
     What the C library has kept of earlier work is given back first, as far as it can be.
     """
-    gc.collect()
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     try:

@@ -18,7 +18,7 @@ from bench.measure.environment import device_label, environment
 from bench.measure.timing import affordable, timed
 from models.layers.linear import linear
 
-ROWS = {"cpu": 1024, "cuda": 8192}
+ROWS = {"cpu": 1024, "cuda": 8192, "mps": 4096}
 """Rows and columns of the square matrices that are multiplied, by type of device."""
 
 FEWEST_ROWS = 512
@@ -66,7 +66,7 @@ def _time_products(device: torch.device, precision: Precision, rows: int) -> flo
     def multiply() -> torch.Tensor:
         return torch.mm(left, right, out=result)
 
-    ways = [multiply] if device.type == "cuda" else [multiply, lambda: linear(left, right)]
+    ways = [multiply, lambda: linear(left, right)] if device.type == "cpu" else [multiply]
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
         found = timed(ways, affordable(multiply, device, SECONDS), device)
     return 2 * rows**3 / (min(min(samples.each) for samples in found) * 1e6)

@@ -11,9 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from bench.devices import synchronise
+from bench.results.cost import PASSES
 from models.lifter import Lifter
 
 FEWEST_SAMPLES, MOST_SAMPLES = 5, 1000
+FEWEST_OF_PASS, LEAST_OF_PASS, MOST_OF_PASS = 10, 2, MOST_SAMPLES // PASSES
+"""Samples of a pass; the least where a call takes longer than the pass should."""
+
 STEADY_CALLS, STEADY_WITHIN = 3, 0.1
 """A call is warm when so many in a row differ by less than this share."""
 
@@ -40,6 +45,12 @@ def affordable(call: Call, device: torch.device, budget: float) -> int:
     return int(np.clip(budget / _warm_up(call, device, budget / 2), FEWEST_SAMPLES, MOST_SAMPLES))
 
 
+def pass_size(call: Call, device: torch.device, budget: float) -> int:
+    """Warm a call up and return how many of it make one pass of about ``budget`` seconds."""
+    seconds = _warm_up(call, device, budget / 2)
+    return int(np.clip(budget / seconds, FEWEST_OF_PASS if seconds <= budget else LEAST_OF_PASS, MOST_OF_PASS))
+
+
 def timed(calls: Sequence[Call], number: int, device: torch.device) -> list[Samples]:
     """Times of every call, ``number`` of each, in turns: A B A B.
 
@@ -47,14 +58,14 @@ def timed(calls: Sequence[Call], number: int, device: torch.device) -> list[Samp
     where there are several.
     """
     marks: list[list[tuple[Any, Any]]] = [[] for _ in calls]
-    _synchronise(device)
+    synchronise(device)
     begin = time.perf_counter()
     for _ in range(number):
         for call, of_call in zip(calls, marks, strict=True):
             start = _mark(device)
             call()
             of_call.append((start, _mark(device)))
-    _synchronise(device)
+    synchronise(device)
     host = 1000 * (time.perf_counter() - begin) / number
     return [Samples([_between(*pair) for pair in of_call], host) for of_call in marks]
 
@@ -113,7 +124,7 @@ def stage_times(
         setattr(watched, method, timed_as(name, getattr(watched, method)))
     for _ in range(number):
         timed_as("other", predict)(watched)
-    _synchronise(device)
+    synchronise(device)
     spent = _own_times(spans)
     return {name: spent[name] / number for name in (*lifter.timed_stages, "other")}
 
@@ -149,7 +160,7 @@ def _warm_up(call: Call, device: torch.device, budget: float) -> float:
     while True:
         start = time.perf_counter()
         call()
-        _synchronise(device)
+        synchronise(device)
         times.append(time.perf_counter() - start)
         last = times[-STEADY_CALLS:]
         steady = len(last) == STEADY_CALLS and max(last) < (1 + STEADY_WITHIN) * min(last)
@@ -158,8 +169,9 @@ def _warm_up(call: Call, device: torch.device, budget: float) -> float:
 
 
 def _mark(device: torch.device) -> Any:
-    """A moment: an event in the GPU's queue, or the wall clock's seconds."""
+    """A moment: an event in CUDA's queue, or the wall clock's seconds when the device has done all before."""
     if device.type != "cuda":
+        synchronise(device)
         return time.perf_counter()
     event = torch.cuda.Event(enable_timing=True)
     event.record(torch.cuda.current_stream(device))
@@ -169,8 +181,3 @@ def _mark(device: torch.device) -> Any:
 def _between(start: Any, end: Any) -> float:
     """Milliseconds."""
     return 1000 * (end - start) if isinstance(start, float) else start.elapsed_time(end)
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

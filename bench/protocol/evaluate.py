@@ -73,7 +73,7 @@ def evaluate(
         indices: ascending rows of the windows to evaluate.
         sampling: flip and seed; its H and K are not read.
         settings: under which errors are wanted.
-        device: of the method; errors are computed there too.
+        device: of the method; errors are computed there too, but for Apple's GPU on the CPU.
         batch_windows: windows per call; by default as many as suit the device. No result depends on it.
         labels: the action labels that a method which reads them is given; others get none.
         precision: of the predictions; errors are computed in fp32.
@@ -99,6 +99,8 @@ def evaluate(
         for rows, batch, pairs, pred in predict_batches(
             lifter, windows, batches, runs, sampling, labels, device, precision, progress
         ):
+            if device.type == "mps":  # errors are computed in double precision
+                pred, batch = pred.cpu(), batch.to("cpu")
             truth = replace(batch, pose_2d=batch.pose_2d[:, left : left + lifter.frames])
             read = {key: one for key, one in collectors.items() if (key.hypotheses, key.steps) in pairs}
             _collect(read, pred, truth, lifter, windows, rows, metrics)

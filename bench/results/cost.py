@@ -5,7 +5,19 @@ A field that older records lack is None there.
 
 from __future__ import annotations
 
+import itertools
+import statistics
+
 from bench.config.parsing import Frozen
+
+PASSES = 3
+"""Separate passes in which a time is sampled, with other work between them."""
+
+ENOUGH_SAMPLES = 30
+"""From so many on, a time is shown without its interval and a 95th percentile is shown at all."""
+
+DISAGREE = 0.2
+"""Passes whose medians differ by more than this share disagree: something else used the machine, or it drifts."""
 
 
 class Setup(Frozen):
@@ -44,6 +56,7 @@ class Latency(Frozen):
         stages_ms: stage → mean milliseconds per window, without the time of stages inside it; "other" is the rest.
             Empty for a method that names no stages.
         throughput_windows_per_s: of all workers together.
+        passes: how many of the repetitions, in order, are of each pass; empty in older records, which have one.
     """
 
     median_ms: float
@@ -57,10 +70,60 @@ class Latency(Frozen):
     clock: str = ""
     host_ms: float | None = None
     stages_ms: dict[str, float] = {}
+    passes: tuple[int, ...] = ()
 
     @property
     def ms_per_frame(self) -> float:
         return self.median_ms / self.frames
+
+    @property
+    def disagree(self) -> bool:
+        """Whether the medians of its passes differ by more than ``DISAGREE``."""
+        medians = self._medians
+        return len(medians) > 1 and max(medians) > (1 + DISAGREE) * min(medians)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Of the median (95 %), from the order of the samples; never inside of the medians of the passes.
+
+        None for fewer than six samples, which have none (David and Nagaraja, Order Statistics, 2003, section 7.1).
+        """
+        samples, count = sorted(self.samples_ms), len(self.samples_ms)
+        ways, below, rank = 1, 1, 0  # of 2 ** count: that exactly, and at most, ``rank`` samples lie below
+        if 40 * below > 2**count:
+            return None
+        while 40 * (below + ways * (count - rank) // (rank + 1)) <= 2**count:
+            ways = ways * (count - rank) // (rank + 1)
+            below, rank = below + ways, rank + 1
+        return min(samples[rank], *self._medians), max(samples[-1 - rank], *self._medians)
+
+    @property
+    def _medians(self) -> list[float]:
+        """Of the passes."""
+        ends = list(itertools.accumulate(self.passes or (len(self.samples_ms),), initial=0))
+        return [statistics.median(self.samples_ms[begin:end]) for begin, end in itertools.pairwise(ends)]
+
+    def with_pass(self, samples: tuple[float, ...]) -> Latency:
+        """The same with the samples (ms per window) of one more pass."""
+        all_samples = (*self.samples_ms, *samples)
+        together = sorted(all_samples)
+        return self.model_copy(
+            update={
+                "passes": (*(self.passes or (len(self.samples_ms),)), len(samples)),
+                "samples_ms": all_samples,
+                "median_ms": statistics.median(together),
+                "p20_ms": _percentile(together, 20),
+                "p80_ms": _percentile(together, 80),
+                "p95_ms": _percentile(together, 95),
+            }
+        )
+
+
+def _percentile(ordered: list[float], percent: float) -> float:
+    """Between the two samples that it lies between, in proportion."""
+    place = (len(ordered) - 1) * percent / 100
+    low = int(place)
+    return ordered[low] + (place - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])
 
 
 class DeviceState(Frozen):
@@ -88,7 +151,8 @@ class Cost(Frozen):
         parameters: trainable parameters of the method.
         frozen_parameters: parameters that are never trained (a text encoder); not part of ``parameters``.
         flops_per_window: 2 × multiply-accumulates of the executed operations, for all K, H and flips.
-        peak_memory_mb: of the process on a CPU; allocated by torch on a GPU.
+        peak_memory_mb: of tensors that are alive at once on a CPU, counted; allocated by torch on a GPU. In older
+            records of a CPU the resident memory of the process, no property of the method: see ``memory_mb``.
         memory_source: what ``peak_memory_mb`` counts.
         nvml_memory_mb: the process's memory by NVML; None without a GPU.
         aggregation_ms: deployable aggregation → milliseconds that it takes to make one window's pose from the
@@ -97,6 +161,7 @@ class Cost(Frozen):
         weights_mb: of parameters and buffers.
         added_memory_mb: of the peak, what the prediction added to what was there before it.
         reserved_memory_mb: peak that torch's allocator held on a GPU.
+        resident_memory_mb: peak of the process on a CPU; for the record only.
         energy_j: joules per window of the whole device, including what it uses when idle.
         energy_source: how they were measured, or why they were not.
         peak_gflops: 10⁹ operations a second of the device, measured in a plain matrix product of this precision.
@@ -115,10 +180,16 @@ class Cost(Frozen):
     weights_mb: float | None = None
     added_memory_mb: float | None = None
     reserved_memory_mb: float | None = None
+    resident_memory_mb: float | None = None
     energy_j: float | None = None
     energy_source: str = ""
     peak_gflops: float | None = None
     device_state: DeviceState | None = None
+
+    @property
+    def memory_mb(self) -> float | None:
+        """``peak_memory_mb`` where it may be ranked; None for the resident memory of a process (older records)."""
+        return None if "resident memory" in self.memory_source else self.peak_memory_mb
 
     @property
     def flops_per_frame(self) -> float:

@@ -40,11 +40,6 @@ SAY_SECONDS, SAY_AGAIN_SECONDS = 5.0, 300.0
 LOOK_SECONDS = 1.0
 """Between two looks at the holder; between two tries to take the lock it is less."""
 
-_UMASK = os.umask(0)
-os.umask(_UMASK)
-_MODE = 0o666 & ~_UMASK
-"""Of a lock's file. What ``FileLock`` takes by itself shuts out others of the user's group."""
-
 
 class Holder(Frozen):
     """Who holds a lock, since when; ``token`` tells this time from all others."""
@@ -86,7 +81,7 @@ class Lock:
         """
         self.name, self._passes_over = name, passes_over
         self.lock_file, self.holder_file = folder / f"{name}.lock", folder / f"{name}.holder"
-        self._file = FileLock(self.lock_file, mode=_MODE, thread_local=False)
+        self._file = FileLock(self.lock_file, thread_local=False)
         self._token = ""
 
     def acquire(self, timeout: float | None = None) -> Self:
@@ -142,7 +137,7 @@ class Lock:
                 f"{_words(SILENT_SECONDS)}; end that process or let it go on, then run the same command again: "
                 "what is finished is kept"
             )
-        one_at_a_time = FileLock(self.lock_file.with_suffix(".passing"), timeout=LOOK_SECONDS, mode=_MODE)
+        one_at_a_time = FileLock(self.lock_file.with_suffix(".passing"), timeout=LOOK_SECONDS)
         with suppress(OSError), one_at_a_time:
             if self.sign() == seen:
                 self.lock_file.unlink(missing_ok=True)

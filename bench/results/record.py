@@ -174,6 +174,9 @@ class TrainingInfo(Frozen):
     """How the evaluated weights were trained.
 
     Attributes:
+        epochs: passes over the training windows; a fraction where the compute of the training was given.
+        tflop: operations of all its steps, forward and backward, counted where the recipe gives its
+            ``compute``; else None.
         selected_epoch: the epoch of the evaluated weights; a fraction where epochs are long.
         loss: mean of every epoch.
         validation_mpjpe: (epoch, error) on the takes that the checkpoint was selected on, whenever measured.
@@ -183,7 +186,7 @@ class TrainingInfo(Frozen):
             trained depend on both.
     """
 
-    epochs: int
+    epochs: int | float
     steps: int
     seconds: float
     windows_per_s: float
@@ -194,6 +197,15 @@ class TrainingInfo(Frozen):
     micro_batches: int = 1
     threads: int | None = None
     cpu: str = ""
+    tflop: float | None = None
+
+    @property
+    def total_tflop(self) -> float | None:
+        """Operations of this training and of those that it began from; None where some were not counted."""
+        if self.first_stage is None or self.tflop is None:
+            return self.tflop
+        before = self.first_stage.total_tflop
+        return None if before is None else before + self.tflop
 
     @property
     def total_seconds(self) -> float:
@@ -214,6 +226,7 @@ class Failure(Frozen):
             in the smallest parts; "crashed": its process died in every attempt; "error": anything else.
         reason: one sentence.
         details: where in the code it happened, if that is known.
+        code: digest of the method's code then; "" where it is not known.
     """
 
     id: str
@@ -222,6 +235,7 @@ class Failure(Frozen):
     reason: str
     details: str = ""
     failed_at: str = ""
+    code: str = ""
 
     @property
     def sentence(self) -> str:

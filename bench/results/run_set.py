@@ -18,6 +18,9 @@ from models.errors import InputError
 
 RUNSET = "runset.json"
 
+NOT_YET = "not yet run"
+"""Why a run of a sweep that goes on, or that was interrupted, has no record."""
+
 OLD_LAYOUTS = {"priced": "cost", "validation": "tuning", "gaps": "oracle_gap"}
 """Names of layouts in files of older versions, and what they are called now."""
 
@@ -144,7 +147,8 @@ def refuse_to_lose(runset: RunSet, records: Container[str], store: Path) -> None
         InputError: no declared run has a record, and some have no reason either.
     """
     ids = runset.ids
-    if any(name in records for name in ids) or all(name in runset.missing for name in ids):
+    reasons = [runset.missing[name].reason if name in runset.missing else NOT_YET for name in ids]
+    if any(name in records for name in ids) or NOT_YET not in reasons:
         return
     made_in = Path(runset.store) if runset.store else store
     elsewhere = made_in.is_dir() and made_in.absolute() != store.absolute()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 
 from bench.job.pending import PendingWork
 from bench.job.task import Task
+from bench.results.record import Missing
 from bench.results.store import Store
 from bench.sweep.search import Space
 
@@ -39,6 +40,16 @@ def dry_run_lines(pending: PendingWork, store: Store, workers: int) -> Iterator[
         if len(of_kind) > MOST_LINES:
             yield f"  and {len(of_kind) - MOST_LINES} more"
     yield f"expected in all with {workers} worker{'s' * (workers > 1)}: {expected(tasks, store, workers)}"
+
+
+def left_out_lines(left_out: Iterable[Missing]) -> Iterator[str]:
+    """One line for each reason why experiments are left out."""
+    titles: dict[str, list[str]] = {}
+    for missing in left_out:
+        titles.setdefault(missing.reason, []).append(missing.title)
+    for reason, of in titles.items():
+        each = ", ".join(f"{title} ({of.count(title)})" for title in dict.fromkeys(of))
+        yield f"{reason}: {len(of)} experiments of {each}"
 
 
 def search_lines(searches: Mapping[str, Space]) -> Iterator[str]:

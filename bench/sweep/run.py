@@ -1,18 +1,19 @@
 """Many experiments with nothing done twice.
 
-A sweep has three phases. First trainings and evaluations, side by side. Then costs are measured, one at a time
-while this program does nothing else. Then records are completed, logged and kept. What a phase made is in the
-store, so the same command goes on from wherever it was stopped.
+Costs come first: they need no trained weights, and are measured one at a time while this program does nothing
+else. Then trainings and evaluations go on side by side, in the order of the experiments, and each record is
+completed, logged and kept as soon as its numbers are there. The cost of a method whose size follows from its
+training comes after that training, at the end. What was made is in the store, so the same command goes on from
+wherever it was stopped.
 """
 
 from __future__ import annotations
 
-import heapq
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from tqdm import tqdm
@@ -21,24 +22,23 @@ from bench.devices import device_of
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.pipeline import complete
 from bench.job.resolve import Job
-from bench.job.task import Task, TaskStatus, first_process, record_failure
+from bench.job.task import distributed, first_process
 from bench.measure.environment import device_label
 from bench.results.cost import Measurement
 from bench.results.leftovers import remove_leftovers
 from bench.results.record import Failure, Record
 from bench.results.store import Store
+from bench.results.tracking.connection import say
+from bench.results.tracking.following import following
 from bench.results.tracking.recovery import log_again, warn_of_unreadable
 from bench.results.tracking.tracker import Tracker
 from bench.sweep.executors.base import Executor
 from bench.sweep.executors.local import Local
-from bench.sweep.waiting import Waiting
+from bench.sweep.tasks import run_tasks
 from models.errors import InputError
 
-MOST_TRIES = 3
-"""So often a task is begun whose process is lost each time."""
-
-PATIENCE_SECONDS = 0.5
-"""After so long a task that another program is doing is tried again."""
+AWAY_SECONDS = 300.0
+"""So long after MLflow was given up nothing is logged: experiments that wait are logged then, or at the end."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,19 @@ class Outcome:
     evaluated: int
 
 
+class Watcher:
+    """Looks on while a sweep runs; this one does nothing.
+
+    Its methods are called between tasks, so they must not take long.
+    """
+
+    def look(self, pending: PendingWork) -> None:
+        """See what is done, has failed and is left, again and again."""
+
+    def be_quiet(self) -> None:
+        """Leave the device alone: a cost is measured next."""
+
+
 def run(
     jobs: Iterable[Job],
     store: Store,
@@ -64,23 +77,27 @@ def run(
     executor: Executor | None = None,
     retry_failed: bool = False,
     contents: StoreContents | None = None,
+    watcher: Watcher | None = None,
 ) -> Outcome:
     """Bring every job to a finished record or a recorded failure; what is finished already is not repeated.
 
     Args:
-        jobs: in any order, repeats allowed.
+        jobs: in the order in which they are done, as far as workers are not left idle by it; repeats allowed.
         store: where trainings and records are kept; other programs may work on it at the same time.
         device: "auto", "cpu", "cuda" or "cuda:i".
         executor: where tasks are done; this process by default. It is not closed.
         retry_failed: try again what failed before.
         contents: of the store, where the caller knows them already; they are kept up to date.
+        watcher: looks on.
 
     Raises:
         InputError: the device does not exist, or MLflow's store cannot be reached.
         OSError: the store cannot be written.
     """
-    executor = executor or Local(store.root)
+    executor, watcher = executor or Local(store.root), watcher or Watcher()
     pending = PendingWork(jobs, store, device, place_of(executor, device), contents)
+    for title in pending.forget_outdated():
+        tqdm.write(f"tried again, as its code has changed since it failed: {title}")
     if retry_failed:
         pending.forget_failures()
     trained = evaluated = 0
@@ -92,13 +109,53 @@ def run(
         if tracker.is_new and first_process():
             log_again(tracker, store)
         _add_logged(pending, tracker, store)
-        done = run_tasks(pending.tasks(), executor, store, executor.slots, pending.end_task)
-        trained = sum(task.kind == "train" for task in done)
-        if first_process():
-            evaluated = _measure_and_log(pending, tracker, store, executor)
+        log = _Log(pending, tracker, store)
+        with following(tracker, store) if first_process() else nullcontext():
+            try:
+                trained, evaluated = _do(pending, log, store, executor, watcher)
+            except KeyboardInterrupt:
+                executor.close()  # what its workers train is saved before anybody looks at it
+                raise
     if first_process():
         _fold(store)
     return Outcome(store.records(pending.jobs), pending.failures, trained, evaluated)
+
+
+def _do(pending: PendingWork, log: _Log, store: Store, executor: Executor, watcher: Watcher) -> tuple[int, int]:
+    """Measure, train, evaluate and log what is pending.
+
+    Returns:
+        Numbers of trainings that were done, and of experiments that were finished.
+    """
+
+    def look() -> bool:
+        watcher.look(pending)
+        return False
+
+    def log_and_look() -> bool:
+        """Log one experiment while workers are busy with others; in this process none waits, so log all."""
+        while (more := log.one()) and executor.slots == 1:
+            pass
+        watcher.look(pending)
+        return more
+
+    # Processes that train together must agree on what is left, which the failure of a measurement changes.
+    if first_process() and not distributed():
+        watcher.be_quiet()
+        _measure(pending, [job for job in pending.left if not job.keeps_data], store, executor, look)
+    done = run_tasks(
+        pending.tasks(),
+        executor,
+        store,
+        executor.slots,
+        pending.end_task,
+        log_and_look if first_process() else look,
+    )
+    if first_process():
+        watcher.be_quiet()
+        _measure(pending, pending.evaluated, store, executor, look)
+        log.all()
+    return sum(task.kind == "train" for task in done), log.finished
 
 
 def place_of(executor: Executor, device: str) -> str:
@@ -108,105 +165,6 @@ def place_of(executor: Executor, device: str) -> str:
         InputError: it does not exist.
     """
     return f"{device} of {executor.place}" if executor.place else device_label(device_of(device))
-
-
-def run_tasks(
-    tasks: Iterable[Task],
-    executor: Executor,
-    store: Store,
-    slots: int,
-    ended: Callable[[Task, TaskStatus], None] = lambda task, status: None,
-) -> list[Task]:
-    """Do tasks, each after those that it needs; what needs one that fails is left out.
-
-    Args:
-        tasks: to do.
-        executor: where.
-        store: gets a failure where the process of a task is lost again and again.
-        slots: tasks at once.
-        ended: told of every task that is done or has failed.
-
-    Returns:
-        Those that were done here, without trainings that were found done.
-
-    Raises:
-        InputError: workers cannot be started.
-    """
-    queue, waiting = _Queue(tasks), Waiting(store)
-    done: list[Task] = []
-    tries: Counter[str] = Counter()
-    while queue.unfinished:
-        while (task := queue.next(slots)) is not None:
-            executor.submit(task, tries[task.name])
-        if not queue.running:
-            time.sleep(PATIENCE_SECONDS / 5)
-            continue
-        for task, status in executor.collect(PATIENCE_SECONDS):
-            waiting.note(task, status)
-            if status == "done":
-                done.append(task)
-            status = "done" if status == "found" else status
-            tries[task.name] += status == "crashed"
-            if tries[task.name] == MOST_TRIES and status == "crashed":
-                _record_crash(task, store)
-                status = "failed"
-            queue.end(task, status)
-            if status in ("done", "failed"):
-                ended(task, status)
-    return done
-
-
-class _Queue:
-    """Which tasks wait for which, are ready, run, or are done."""
-
-    def __init__(self, tasks: Iterable[Task]) -> None:
-        self.tasks = {task.name: task for task in tasks}
-        self.order = {
-            name: (task.kind != "train", -task.size, n) for n, (name, task) in enumerate(self.tasks.items())
-        }
-        self.missing = {name: set(task.needs) & self.tasks.keys() for name, task in self.tasks.items()}
-        self.needed_by: dict[str, list[str]] = {}
-        for name, needs in self.missing.items():
-            for need in needs:
-                self.needed_by.setdefault(need, []).append(name)
-        self.ready = [(0.0, self.order[name], name) for name, needs in self.missing.items() if not needs]
-        heapq.heapify(self.ready)
-        self.unfinished = set(self.tasks)
-        self.running = 0
-
-    def next(self, slots: int) -> Task | None:
-        """A task to begin now; None where all slots are taken or nothing is ready."""
-        if self.running >= slots or not self.ready or self.ready[0][0] > time.monotonic():
-            return None
-        self.running += 1
-        return self.tasks[heapq.heappop(self.ready)[2]]
-
-    def end(self, task: Task, status: TaskStatus) -> None:
-        """Take note of how a try ended; what another program is doing, and what was lost, becomes ready again."""
-        self.running -= 1
-        if status == "done":
-            self.unfinished.discard(task.name)
-            for name in self.needed_by.get(task.name, ()):
-                self.missing[name].discard(task.name)
-                if not self.missing[name]:
-                    self._make_ready(name)
-        elif status == "failed":
-            self._drop(task.name)
-        else:
-            self._make_ready(task.name, PATIENCE_SECONDS)
-
-    def _make_ready(self, name: str, delay: float = 0.0) -> None:
-        heapq.heappush(self.ready, (time.monotonic() + delay if delay else 0.0, self.order[name], name))
-
-    def _drop(self, name: str) -> None:
-        self.unfinished.discard(name)
-        for dependent in self.needed_by.get(name, ()):
-            self._drop(dependent)
-
-
-def _record_crash(task: Task, store: Store) -> None:
-    reason = f"its process ended without a message {MOST_TRIES} times (killed, perhaps because memory ran out)"
-    record_failure(store, task.ids, task.title, "crashed", reason)
 
 
 def measure_costs(
@@ -222,38 +180,73 @@ def measure_costs(
     return {name: measurement for name, measurement in found.items() if measurement is not None}
 
 
-def _measure(pending: PendingWork, jobs: list[Job], store: Store, executor: Executor) -> None:
+def _measure(
+    pending: PendingWork,
+    jobs: Iterable[Job],
+    store: Store,
+    executor: Executor,
+    look: Callable[[], bool] = lambda: False,
+) -> None:
     """Measure one cost at a time, while nothing else is done.
 
     In this process, unless tasks are done on other machines: workers beside it would disturb the measurement.
     """
     place = executor if executor.place else Local(store.root, cache=executor.cache)
-    run_tasks(pending.measurements(jobs), place, store, 1, pending.end_task)
+    run_tasks(pending.measurements(jobs), place, store, 1, pending.end_task, look)
 
 
-def _measure_and_log(pending: PendingWork, tracker: Tracker, store: Store, executor: Executor) -> int:
-    """Measure what is evaluated, complete its records, log and keep them.
+class _Log:
+    """Completes records, logs and keeps them, each as soon as its numbers and its cost are there.
 
-    Returns:
-        The number of new records.
+    Attributes:
+        finished: number of the records that were new.
     """
-    _measure(pending, pending.evaluated, store, executor)
-    new = [job.id for job in pending.evaluated if _complete_and_log(job, pending.cost_id(job), tracker, store)]
-    pending.add_finished(new)
-    return len(new)
 
+    def __init__(self, pending: PendingWork, tracker: Tracker, store: Store) -> None:
+        self.finished = 0
+        self._pending, self._tracker, self._store = pending, tracker, store
+        self._not_before = 0.0
 
-def _complete_and_log(job: Job, cost_id: str, tracker: Tracker, store: Store) -> bool:
-    """Turn an evaluation and its cost into a record that is logged and kept, if no other program has."""
-    with store.lock("log"):
-        evaluation, measurement = store.evaluations.get(job.id), store.measurements.get(cost_id)
-        if evaluation is None or measurement is None:
+    def one(self) -> bool:
+        """Log an experiment if one is ready; while MLflow is away, they wait.
+
+        Returns:
+            Whether there is more to log now.
+        """
+        if not self._pending.ready or time.monotonic() < self._not_before:
             return False
-        record = tracker.log(complete(evaluation, measurement, store), store.files.of(job.id))
-        store.add(record)
-        store.evaluations.remove(job.id)
-    tqdm.write(f"finished {job.title}: {_headline(record)}")
-    return True
+        try:
+            self._complete_and_log(self._pending.ready[0])
+        except InputError as error:
+            self._not_before = time.monotonic() + AWAY_SECONDS
+            say(f"warning: {error}. Work goes on; what is finished meanwhile is logged later")
+            return False
+        return bool(self._pending.ready)
+
+    def all(self) -> None:
+        """Log all that are ready.
+
+        Raises:
+            InputError: MLflow's store cannot be reached or written.
+        """
+        while self._pending.ready:
+            self._complete_and_log(self._pending.ready[0])
+
+    def _complete_and_log(self, job: Job) -> None:
+        """Turn an evaluation and its cost into a record that is logged and kept, if no other program has."""
+        with self._store.lock("log"):
+            evaluation = self._store.evaluations.get(job.id)
+            measurement = self._store.measurements.get(self._pending.cost_id(job))
+            record = None
+            if evaluation is not None and measurement is not None:
+                record = complete(evaluation, measurement, self._store)
+                record = self._tracker.log(record, self._store.files.of(job.id))
+                self._store.add(record)
+                self._store.evaluations.remove(job.id)
+        self._pending.end_first_ready(finished=record is not None)
+        if record is not None:
+            self.finished += 1
+            tqdm.write(f"finished {job.title}: {_headline(record)}")
 
 
 def _fold(store: Store) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -22,13 +23,13 @@ from bench.config.parsing import Description
 from bench.job.identities import PROTOCOL_VERSION
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.resolve import Job, resolve
-from bench.results.cost import Measurement
+from bench.results.cost import Cost, Measurement
 from bench.results.leftovers import remove_leftovers
 from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.results.tracking.connection import say
 from bench.sweep.executors.base import Executor
-from bench.sweep.run import measure_costs, place_of, run
+from bench.sweep.run import Watcher, measure_costs, place_of, run
 from bench.sweep.studies import GRACE_SECONDS, heartbeat, open_studies, store_name, studies_service
 from models.errors import InputError
 
@@ -47,11 +48,17 @@ class Search(Description):
         trials: how many experiments are tried.
         margin: a trial is not run if something already measured is no slower, no larger and no worse than the best
             of its method so far, were the trial even better than that by this share.
+        objective: "test": error, time and memory; "validation": the error on validation subjects, by Optuna's TPE,
+            so many trials for each method (``bench.sweep.tuning``).
+        finalists, seeds: with "validation", so many choices of each method are trained with so many seeds.
     """
 
     sampler: Literal["grid", "tpe", "nsga2"] = "grid"
     trials: int = Field(ge=1, le=100_000)
     margin: float = Field(default=0.05, ge=0, lt=1)
+    objective: Literal["test", "validation"] = "test"
+    finalists: int = Field(default=2, ge=1, le=100)
+    seeds: int = Field(default=3, ge=1, le=100)
 
 
 @dataclass(frozen=True)
@@ -81,13 +88,15 @@ class Found:
     missing: dict[str, Missing]
 
 
-def search(space: Space, store: Store, device: str, executor: Executor) -> Found:
+def search(space: Space, store: Store, device: str, executor: Executor, watcher: Watcher | None = None) -> Found:
     """Try experiments until there are as many as asked for, or the minutes are over; those tried before count.
+
+    ``watcher`` looks on, as in ``run``.
 
     Raises:
         InputError: no choice of the space is an experiment, or what ``run`` raises.
     """
-    trials = _Trials(space, store, device, executor)
+    trials = _Trials(space, store, device, executor, watcher)
     ends = time.monotonic() + 60 * space.minutes if space.minutes else float("inf")
     while time.monotonic() < ends:
         batch = trials.ask(executor.slots)
@@ -111,7 +120,7 @@ def best(record: Record) -> tuple[float, float, float]:
         if (value.metric, value.step) == ("mpjpe", step) and value.kind in ("deterministic", "deployable")
     ]
     error, aggregation_ms = min(candidates)
-    return error, record.cost.latency.ms_per_frame + aggregation_ms / frames, record.cost.peak_memory_mb
+    return error, record.cost.latency.ms_per_frame + aggregation_ms / frames, _megabytes(record.cost)
 
 
 def dominating(job: Job, measurement: Measurement, known: Mapping[str, Record], margin: float) -> Record | None:
@@ -129,9 +138,14 @@ def dominating(job: Job, measurement: Measurement, known: Mapping[str, Record], 
     hoped_for = (
         min(best(record)[0] for record in same_method) * (1 - margin),
         measurement.cost.latency.ms_per_frame,
-        measurement.cost.peak_memory_mb,
+        _megabytes(measurement.cost),
     )
     return next((record for record in known.values() if _no_worse(best(record), hoped_for)), None)
+
+
+def _megabytes(cost: Cost) -> float:
+    """Of a prediction; no bound where only the resident memory of an older version's process is known."""
+    return inf if cost.memory_mb is None else cost.memory_mb
 
 
 def _no_worse(point: tuple[float, ...], other: tuple[float, ...]) -> bool:
@@ -146,8 +160,10 @@ class _Trials:
     them.
     """
 
-    def __init__(self, space: Space, store: Store, device: str, executor: Executor) -> None:
-        self.space, self.store, self.device, self.executor = space, store, device, executor
+    def __init__(
+        self, space: Space, store: Store, device: str, executor: Executor, watcher: Watcher | None
+    ) -> None:
+        self.space, self.store, self.device, self.executor, self.watcher = space, store, device, executor, watcher
         self.where = place_of(executor, device)
         store.make()
         remove_leftovers(store.root)
@@ -214,7 +230,14 @@ class _Trials:
                 tqdm.write(f"{job.title} is {reason}")
             else:
                 chosen[trial.number] = job
-        outcome = run(chosen.values(), self.store, self.device, self.executor, contents=self.contents)
+        outcome = run(
+            chosen.values(),
+            self.store,
+            self.device,
+            self.executor,
+            contents=self.contents,
+            watcher=self.watcher,
+        )
         for trial in trials:
             job = chosen.get(trial.number)
             if job is not None and job.id in outcome.records:

@@ -11,6 +11,12 @@ from models.lifter import Lifter, Recipe
 NOT_ASKED = ("gradient", "rate_per", "batches", "norm_momentum", "mirrored")
 """Fields of a recipe that an experiment asks for by the name of the recipe only."""
 
+LATER = (*NOT_ASKED, "compute", "batch_windows")
+"""Fields that came after the first stored trainings."""
+
+INSTEAD = {"batch_frames": "batch_windows", "batch_windows": "batch_frames"}
+"""What an experiment asks for → the field of the preset that it takes the place of."""
+
 ASKED = tuple(field.name for field in fields(Recipe) if field.name not in NOT_ASKED)
 """Fields of a recipe that an experiment can ask for one by one."""
 
@@ -40,7 +46,7 @@ class TrainingRecipe(Recipe):
 
     def described(self) -> dict[str, Any]:
         """What identities are made of: without fields that came later and are as everything was before them."""
-        usual = {field.name: field.default for field in fields(self) if field.name in (*NOT_ASKED, "labels")}
+        usual = {field.name: field.default for field in fields(self) if field.name in (*LATER, "labels")}
         return {key: value for key, value in asdict(self).items() if key not in usual or value != usual[key]}
 
 
@@ -57,23 +63,32 @@ def named_recipe(recipe: Recipe, lifter: type[Lifter], name: RecipeName) -> Reci
 def fill_in(spec: TrainingSpec, recipe: Recipe) -> TrainingRecipe:
     """A training as requested; what ``spec`` leaves open comes from ``recipe``.
 
-    The number of ``epochs`` is exact where they are requested without ``least_steps``.
+    The number of ``epochs`` is exact where they are requested without ``least_steps``; either takes the place of a
+    preset's ``compute``.
+
+    Raises:
+        InputError: ``batch_frames`` and ``batch_windows`` are both requested.
     """
     requested = {name: getattr(spec, name) for name in ASKED}
     given = {name: value for name, value in requested.items() if value is not None}
+    replaced: dict[str, None] = {other: None for name, other in INSTEAD.items() if name in given}
     if "epochs" in given:
         given.setdefault("least_steps", 0)
-    return _with_settings(spec, replace(recipe, **given))
+    if "epochs" in given or "least_steps" in given:
+        replaced["compute"] = None
+    return _with_settings(spec, replace(recipe, **replaced | given))
 
 
 def fill_in_first_stage(spec: TrainingSpec, recipe: Recipe) -> TrainingRecipe:
     """The first stage of a training: by its own ``recipe``, which ``spec`` can only make shorter."""
-    epochs, least_steps = recipe.epochs, recipe.least_steps
+    changes: dict[str, Any] = {}
     if spec.epochs is not None:
-        epochs, least_steps = min(spec.epochs, recipe.epochs), 0
+        changes = {"epochs": min(spec.epochs, recipe.epochs), "least_steps": 0, "compute": None}
     if spec.least_steps is not None:
-        least_steps = min(spec.least_steps, recipe.least_steps)
-    return _with_settings(spec, replace(recipe, epochs=epochs, least_steps=least_steps))
+        changes |= {"least_steps": min(spec.least_steps, recipe.least_steps), "compute": None}
+    if spec.compute is not None and recipe.compute is not None:
+        changes["compute"] = min(spec.compute, recipe.compute)
+    return _with_settings(spec, replace(recipe, **changes))
 
 
 def _with_settings(spec: TrainingSpec, recipe: Recipe) -> TrainingRecipe:

@@ -1,4 +1,4 @@
-"""Signals that ask a training to end: it ends its step and saves its state first, then they have their usual effect.
+"""Signals that ask a training to end: it ends its step and saves its state before they have their usual effect.
 
 Clusters send SIGTERM, or the signal that ``--signal`` of SLURM names, some time before they take a machine away.
 """

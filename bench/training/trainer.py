@@ -6,6 +6,7 @@ needs only the weights and the state of the optimiser to go on from its last sav
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -22,7 +23,11 @@ from bench.devices import use_device
 from bench.measure import memory
 from bench.measure.environment import cpu_name
 from bench.results.record import TrainingInfo
+from bench.results.tracking.activity import watched_system
+from bench.results.tracking.journal import Journal
 from bench.training import checkpoints
+from bench.training.compute import COUNTED_STEPS, affordable_steps, step_flops
+from bench.training.curves import Curves
 from bench.training.order import epoch_rows, share, step_rows, step_seed
 from bench.training.recipe import TrainingRecipe
 from bench.training.selection import LEAST_CHECKS, CheckpointSelector
@@ -99,6 +104,7 @@ def train(
     title: str,
     first_stage: TrainingInfo | None = None,
     order: Order | None = None,
+    journal: Journal | None = None,
 ) -> TrainingInfo:
     """Train, or continue a training that was interrupted, and keep the selected weights.
 
@@ -113,6 +119,8 @@ def train(
         title: for the progress bar.
         first_stage: the training that ``lifter`` begins from.
         order: of the windows, in place of a random one, for comparison with a recorded training.
+        journal: is told loss, learning rate, gradient norm and so on while the training runs; its runs are of the
+            selectors.
 
     Returns:
         How the weights of the first selector came to be.
@@ -125,19 +133,20 @@ def train(
         lifter.fit_statistics(*_all_poses(windows))
     if state is None:
         lifter.fit_actions(tuple(sorted({sequence.action_class for sequence in windows.sequences})))
-    run = _Run(lifter, windows, selectors, recipe, folder, accelerator, title, order)
+    run = _Run(lifter, windows, selectors, recipe, folder, accelerator, title, order, journal)
     if run.trainable:
         run.prepare(state)
     show = None if accelerator.is_main_process else True
     with (
         held_back() as signals,
+        watched_system(run.curves.note),
         tqdm(initial=run.progress.step, total=run.steps, desc=f"train {title}", unit="step", disable=show) as bar,
     ):
         while run.progress.step < run.steps:
             run.step()
             bar.update()
             run.update_selectors()
-            if run.progress.step % run.steps_per_epoch == 0:
+            if run.at_end_of_epoch:
                 run.end_epoch()
                 bar.set_postfix(epoch=len(run.progress.loss), loss=f"{run.progress.loss[-1]:.4f}")
             run.save(at_once=signals.arrived)
@@ -157,16 +166,24 @@ class _Run:
     accelerator: Accelerator
     title: str
     order: Order | None
+    journal: Journal | None
 
     def __post_init__(self) -> None:
         self.trainable = [parameter for parameter in self.lifter.parameters() if parameter.requires_grad]
         self.rows, self.rows_epoch = self._order(0), 0
         self.batch_windows, self.steps_per_epoch = self._batches()
-        least_epochs = -(-self.recipe.least_steps // self.steps_per_epoch)
-        self.epochs = max(self.recipe.epochs, least_epochs) if self.trainable else 0
-        self.steps = self.epochs * self.steps_per_epoch
-        self.checks_per_epoch = min(self.steps_per_epoch, -(-LEAST_CHECKS // max(1, self.epochs)))
+        self.steps, self.step_flops = self._steps() if self.trainable else (0, None)
+        whole, rest = divmod(self.steps, self.steps_per_epoch)
+        self.epochs = whole if rest == 0 else round(self.steps / self.steps_per_epoch, 4)
+        checks_per_epoch = min(self.steps_per_epoch, -(-LEAST_CHECKS // max(1, math.ceil(self.epochs))))
+        self.checks = min(self.steps, checks_per_epoch * math.ceil(self.epochs))
         self.progress = _Progress()
+        self.curves = Curves(self.journal, self.steps, self.steps_per_epoch, self.accelerator.device)
+
+    @property
+    def at_end_of_epoch(self) -> bool:
+        """Whether an epoch, or the training, ends with the step that was done last."""
+        return self.progress.step % self.steps_per_epoch == 0 or self.progress.step == self.steps
 
     def _order(self, epoch: int) -> np.ndarray:
         if self.order is not None:
@@ -179,12 +196,22 @@ class _Run:
 
         Windows that are left over join the batch before them where they are too few for a step of the method.
         """
-        frames, rows = self.lifter.train_frames, len(self.rows)
+        windows, rows = self.recipe.windows_of_a_step(self.lifter.train_frames), len(self.rows)
         if self.recipe.batches == "full":
-            size = max(1, self.recipe.batch_frames // frames)
+            size = max(1, int(windows))
             too_few = rows > size and 0 < rows % size < self.lifter.least_windows
             return size, rows // size if too_few else -(-rows // size)
-        return None, max(1, round(rows * frames / self.recipe.batch_frames))
+        return None, max(1, round(rows / windows))
+
+    def _steps(self) -> tuple[int, float | None]:
+        """Steps of the whole training, and operations of each where ``compute`` says how many they are."""
+        if self.recipe.compute is None:
+            least_epochs = -(-self.recipe.least_steps // self.steps_per_epoch)
+            return max(self.recipe.epochs, least_epochs) * self.steps_per_epoch, None
+        first = range(min(COUNTED_STEPS, self.steps_per_epoch))
+        rows = [step_rows(self.rows, self.steps_per_epoch, step, self.batch_windows) for step in first]
+        flops = step_flops(self.lifter, [self.windows.batch(chosen, 0) for chosen in rows])
+        return affordable_steps(self.recipe.compute, flops), flops
 
     def prepare(self, state: dict[str, Any] | None) -> None:
         """Make the optimiser and place all on the device; continue from ``state``, if there is one."""
@@ -193,6 +220,7 @@ class _Run:
             self.lifter.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])
             self.progress = _Progress(**state["progress"])
+            self.curves.step = self.progress.step
             for selector, errors in zip(self.selectors, self.progress.errors, strict=True):
                 selector.errors = [(epoch, error) for epoch, error in errors]
         self.model, self.optimizer = self.accelerator.prepare(self.lifter, optimizer)
@@ -213,8 +241,11 @@ class _Run:
         loss = self._gradients(rows, step_seed(recipe.seed, self.progress.step, process))
         if recipe.gradient == "times_loss":
             self._multiply_gradients(loss)
-        if recipe.clip is not None:
-            self.accelerator.clip_grad_norm_(self.trainable, recipe.clip)
+        norm = None if recipe.clip is None else self.accelerator.clip_grad_norm_(self.trainable, recipe.clip)
+        self.curves.add(loss, len(rows) * self.accelerator.num_processes)
+        if self.curves.point_is_due:
+            scaler = self.accelerator.scaler
+            self.curves.note_step(self.optimizer, norm, 1.0 if scaler is None else scaler.get_scale())
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.loss_sum += loss
@@ -275,21 +306,25 @@ class _Run:
     def update_selectors(self) -> None:
         """At some of the steps: let the selectors validate, and save the weights that are best so far."""
         step, per_epoch = self.progress.step, self.steps_per_epoch
-        due = step * self.checks_per_epoch // per_epoch > (step - 1) * self.checks_per_epoch // per_epoch
+        due = step * self.checks // self.steps > (step - 1) * self.checks // self.steps
         if not due or not any(selector.needs_validation for selector in self.selectors):
             return
         if self.accelerator.is_main_process:
             epoch = round(step / per_epoch, 4)
             for number, selector in enumerate(self.selectors):
-                if selector.needs_validation and selector.update(self.lifter, epoch, self.accelerator.device):
+                if not selector.needs_validation:
+                    continue
+                if selector.update(self.lifter, epoch, self.accelerator.device):
                     checkpoints.save_best(self.lifter, self.folder, number)
+                self.curves.note({"validation.mpjpe": selector.errors[-1][1]}, number)
             self.model.train()
         self.accelerator.wait_for_everyone()
 
     def end_epoch(self) -> None:
-        """Note the epoch's mean loss."""
-        loss = self.loss_sum.item() / self.steps_per_epoch
+        """Note the mean loss of the epoch, or of what there was of the last one."""
+        loss = self.loss_sum.item() / ((self.progress.step - 1) % self.steps_per_epoch + 1)
         self.progress.loss.append(loss)
+        self.curves.note({"train.epoch_loss": loss})
         if not np.isfinite(loss):
             raise DivergedError(
                 f"training of {self.title}: the loss of epoch {len(self.progress.loss)} is {loss}; lower "
@@ -344,10 +379,11 @@ class _Run:
 
     def _info(self, selector: CheckpointSelector, first_stage: TrainingInfo | None) -> TrainingInfo:
         progress = self.progress
-        windows_seen = self.epochs * len(self.rows)
+        windows_seen = self.steps / self.steps_per_epoch * len(self.rows)
         return TrainingInfo(
             epochs=self.epochs,
             steps=progress.step,
+            tflop=None if self.step_flops is None else self.step_flops * progress.step / 1e12,
             seconds=round(progress.seconds, 3),
             windows_per_s=round(windows_seen / progress.seconds, 1) if progress.seconds else 0.0,
             selected_epoch=selector.selected_epoch(float(self.epochs)),

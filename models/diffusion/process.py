@@ -38,8 +38,14 @@ def cosine_schedule() -> Tensor:
 
 def q_sample(clean: Tensor, noise: Tensor, times: Tensor, signal: Tensor) -> Tensor:
     """Poses ``[B, ...]`` diffused to ``times`` ``[B]`` (CPU, int64) of the schedule ``signal``."""
-    share = signal[times].view(-1, *[1] * (clean.dim() - 1)).to(clean.device)  # [B] → [B, 1, …, 1]
-    return (share.sqrt() * clean + (1 - share).sqrt() * noise).to(clean.dtype)
+    start, added = in_reach_of_double(clean), in_reach_of_double(noise)
+    share = signal[times].view(-1, *[1] * (clean.dim() - 1)).to(start.device)  # [B] → [B, 1, …, 1]
+    return (share.sqrt() * start + (1 - share).sqrt() * added).to(clean)
+
+
+def in_reach_of_double(poses: Tensor) -> Tensor:
+    """Poses where double precision exists: on the CPU instead of Apple's GPU."""
+    return poses.cpu() if poses.device.type == "mps" else poses
 
 
 def visited_times(steps: int) -> list[int]:
@@ -59,13 +65,14 @@ def ddim_step(
     """From ``current`` at time ``now`` and its clean estimate to time ``then``, with fresh ``noise`` times eta."""
     share, next_share = float(signal[now]), float(signal[then])
     variance = eta**2 * (1 - share / next_share) * (1 - next_share) / (1 - share)
-    direction = ((1 / share) ** 0.5 * current.double() - clean) / (1 / share - 1) ** 0.5
-    mean = next_share**0.5 * clean + (1 - next_share - variance) ** 0.5 * direction
-    return (mean + variance**0.5 * noise).to(current.dtype)
+    before, end, added = map(in_reach_of_double, (current, clean, noise))
+    direction = ((1 / share) ** 0.5 * before.double() - end) / (1 / share - 1) ** 0.5
+    mean = next_share**0.5 * end + (1 - next_share - variance) ** 0.5 * direction
+    return (mean + variance**0.5 * added).to(current)
 
 
 def sample(denoise: Callable[[Tensor, int], Tensor], noise: Tensor, scale: float, signal: Tensor) -> Tensor:
-    """Denoise from pure noise; no step waits for the device or copies to it.
+    """Denoise from pure noise; no step waits for the device or copies to it, but for Apple's GPU.
 
     Args:
         denoise: noisy poses ``[B, H, F, J, 3]`` (clamped, divided by ``scale``) and their time to clean poses.

@@ -36,6 +36,7 @@ from models.lifter import TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 from models.text import ENCODERS, pretrained_encoder, text_encoder
 from models.text.encoder import TextEncoder
+from models.tuned import tuned
 
 BEHAVIOURS = ("described", "released")
 AUTO = "auto"
@@ -113,7 +114,11 @@ class FinePOSE(Denoiser):
     timed_stages: ClassVar[dict[str, str]] = {"2D": "_embed_2d", "text": "condition", "denoise": "denoise"}
     Config: ClassVar[type] = FinePOSEConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": Preset(FinePOSEConfig(**TINY_TRUNK, text="semantic", text_layers=1, text_heads=4), TINY_RECIPE),
+        "tiny": tuned(
+            "finepose",
+            FinePOSEConfig(**TINY_TRUNK, text="semantic", text_layers=1, text_heads=4),
+            TINY_RECIPE,
+        ),
         "base": Preset(
             FinePOSEConfig(frames=81, channels=128, depth=4, heads=8, text_layers=2),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),

@@ -8,6 +8,8 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from models.inference import full_precision
+
 Results = TypeVar("Results", bound=tuple[Tensor, ...])
 
 
@@ -36,8 +38,8 @@ class TextCache:
             self._state, self._results = state, {}
         new = [text for text in texts if text not in self._results]
         if new:
-            device = self._parameters[0].device.type
-            with torch.inference_mode(False), torch.no_grad(), torch.autocast(device, enabled=False):
+            device = self._parameters[0].device
+            with torch.inference_mode(False), torch.no_grad(), full_precision(device):
                 results = compute(new)
             self._results |= zip(new, zip(*results, strict=True), strict=True)
         rows = zip(*(self._results[text] for text in texts), strict=True)

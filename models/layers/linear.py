@@ -41,7 +41,7 @@ class Linear(nn.Linear):
 
 def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``rows @ weight.T + bias`` of rows ``[..., I]`` and a weight ``[O, I]``: ``[..., O]``, contiguous."""
-    if rows.is_cuda or not CONVOLUTIONS_PAY or rows.numel() * len(weight) < LARGE_PRODUCT:
+    if rows.device.type != "cpu" or not CONVOLUTIONS_PAY or rows.numel() * len(weight) < LARGE_PRODUCT:
         return functional.linear(rows, weight, bias)
     points = rows.reshape(1, -1, 1, rows.shape[-1]).permute(0, 3, 1, 2)  # [..., I] → [1, P, 1, I] → [1, I, P, 1]
     products = functional.conv2d(points, weight[:, :, None, None], bias)  # [1, O, P, 1]

@@ -9,7 +9,7 @@ separately, h heads, d = C / h.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,9 +167,18 @@ def within_frames(block: nn.Module, tokens: Tensor) -> Tensor:
     return block(frames).view(B, F, J, C)  # [B·F, J, 1, C] → [B, F, J, C]
 
 
-def drop_path_rates(last: float, depth: int) -> list[float]:
-    """Rates of stochastic depth: from 0 at the first block linearly to ``last`` at the last."""
-    return [last * number / max(1, depth - 1) for number in range(depth)]
+@dataclass(frozen=True)
+class DropPathRates:
+    """Rates of stochastic depth: from 0 at the first block linearly to ``last`` at the last.
+
+    They are no list: a mistyped depth must not take memory before it is refused.
+    """
+
+    last: float
+    depth: int
+
+    def __iter__(self) -> Iterator[float]:
+        return (self.last * number / max(1, self.depth - 1) for number in range(self.depth))
 
 
 class Trunk(nn.Module):
@@ -183,7 +192,7 @@ class Trunk(nn.Module):
         super().__init__()
         C = config.channels
         self.checkpointing = config.checkpointing
-        rates = drop_path_rates(config.drop_path, config.depth)
+        rates = DropPathRates(config.drop_path, config.depth)
         self.embedding = nn.Linear(inputs, C)
         self.embedding.weight.data[:, :2] *= config.input_gain
         self.joint_table = nn.Parameter(torch.randn(1, joints, C) * config.table_std)

@@ -17,7 +17,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.results.record import Record
-from bench.results.statistics.pareto import pareto_front
 from reports.figures.labels import Label, Segment, place_labels
 from reports.figures.style import (
     SMALL_POINTS,
@@ -36,6 +35,7 @@ from reports.figures.style import (
 )
 from reports.rules.comparability import TRIVIAL, grouped
 from reports.rules.names import headlines, sampling_size
+from reports.rules.operating_points import OperatingPoint, on_front
 
 FRONT = "Pareto front"
 ISO = "Iso-cost"
@@ -75,7 +75,7 @@ MEMORY = _Cost(
     words="peak memory of one prediction at batch 1",
     axis="Peak memory (MB)",
     unit="MB",
-    of=lambda record: record.cost.peak_memory_mb,
+    of=lambda record: math.nan if record.cost.memory_mb is None else record.cost.memory_mb,
 )
 
 
@@ -100,7 +100,8 @@ def _against(records: Sequence[Record], cost: _Cost) -> Iterator[Drawing]:
         caption = (
             f"{cost.title}. "
             f"MPJPE ({shown}; no ground-truth pose at test time) with its 95 % interval over the "
-            f"{cost.words}. Labels: (H, K), where there is room. Rings and dashed line: Pareto front. "
+            f"{cost.words}. Labels: (H, K), where there is room. Rings: the front; what costs more is on it only "
+            "where it is shown to have a lower error. Dashed: lowest error up to a cost. "
             f"Dotted (iso-cost): equal MPJPE × {cost.unit}. "
             "Assisted and oracle aggregations are left out."
         )
@@ -117,7 +118,7 @@ def _figure(points: list[Point], cost: _Cost) -> Figure:
     columns = legend_columns([*looks, FRONT, ISO])
     figure = new_figure(2.0 + 0.14 * math.ceil((len(looks) + 2) / columns))
     axes = figure.add_subplot()
-    front = pareto_front([point.position for point in points])
+    front = sorted(front_of(points), key=lambda index: points[index].position)
     steps = [points[index].position for index in front]
     _draw_front(axes, steps)
     for title, members in grouped(points, lambda point: point.record.title).items():
@@ -137,6 +138,11 @@ def _figure(points: list[Point], cost: _Cost) -> Figure:
     ]
     place_labels(axes, labels, _obstacles(points, steps) + lines, SMALL_POINTS)
     return figure
+
+
+def front_of(points: Sequence[Point]) -> set[int]:
+    """Indices of the points that are worth this one cost (``reports.rules.operating_points``)."""
+    return on_front([OperatingPoint(p.record, p.value, (p.position[1], p.position[0], math.nan)) for p in points])
 
 
 def _draw_iso_costs(axes: Axes) -> list[Segment]:
@@ -174,9 +180,10 @@ def _length(distance: float) -> float:
 
 def _draw_front(axes: Axes, steps: list[tuple[float, float]]) -> None:
     x, y = zip(*steps, strict=True)
-    axes.step(
-        x, y, where="post", color="0.55", linewidth=0.8, linestyle="--", zorder=1, label=FRONT,
-        marker="o", markersize=8, markerfacecolor="none", markeredgewidth=0.8,
+    lowest = list(itertools.accumulate(y, min))
+    axes.step(x, lowest, where="post", color="0.55", linewidth=0.8, linestyle="--", zorder=1)
+    axes.plot(
+        x, y, "o", color="0.55", zorder=1, label=FRONT, markersize=8, markerfacecolor="none", markeredgewidth=0.8,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from reports.figures.style import (
 )
 from reports.rules.comparability import grouped
 from reports.rules.entries import Entry, MissingRun
-from reports.rules.operating_points import OperatingPoint, on_front, operating_points
+from reports.rules.operating_points import FRONT, OperatingPoint, on_front, operating_points
 
 MOST_POINTS = 500
 
@@ -36,8 +36,8 @@ def pareto_front_figure(entries: Sequence[Entry]) -> Iterator[Drawing]:
         if len(points) < 2:
             continue
         caption = (
-            "Error against time of every point tried. Filled: the front in error, time and memory, exact over the "
-            f"{len(points)} measured points; hollow: measured and dominated; crosses at the upper edge: "
+            f"Error against time of every point tried. {FRONT} Filled: the front in error, time and memory among "
+            f"{len(points)} measured points; hollow: measured and not on it; crosses at the upper edge: "
             f"{len(skipped)} experiments whose cost was measured but that were not run, or failed (the table says "
             "why)."
             f"{left_out(len(points), MOST_POINTS)}"

@@ -14,9 +14,9 @@ from typing import Any
 from bench.results.arrays import RunFiles
 from bench.results.record import Record, Value
 from bench.results.run_set import RunSet
-from bench.results.statistics.pareto import pareto_front
 from bench.results.tracking.addresses import without_password
-from reports.figures.style import looks_of
+from reports.figures.accuracy_cost import front_of
+from reports.figures.style import headline_point, looks_of, ms_per_frame
 from reports.page.all_results import CHOICES, results
 from reports.page.viewer import poses
 from reports.rules.comparability import TRIVIAL, aggregations, groups_of, headline
@@ -105,9 +105,13 @@ def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
     """One plot per set of conditions that numbers may be compared under, the fullest first: error against time."""
     found = []
     for heading, place, group in groups_of(records):
-        points = [point for record in group for value in _errors(record) if (point := _point(record, value))]
+        numbers = [(record, value) for record in group for value in _errors(record)]
+        points = [point for record, value in numbers if (point := _point(record, value))]
         if points:
-            _mark_front(points)
+            front = _front(group)
+            for point in points:
+                point["front"] = point["headline"] and point["run"] in front
+            points.sort(key=lambda point: point["x"])
             title = "; ".join(filter(None, (place, heading or group[0].data.label)))
             found.append({"title": title, "points": points, "conditions": sentences(group)})
     return sorted(found, key=lambda plot: -len(plot["points"]))
@@ -148,16 +152,11 @@ def _point(record: Record, value: Value) -> dict[str, Any] | None:
     }
 
 
-def _mark_front(points: list[dict[str, Any]]) -> None:
-    """Order points by time, and say which headline ones of learned methods are on the Pareto front."""
-    points.sort(key=lambda point: point["x"])
-    eligible = [
-        point
-        for point in points
-        if point["headline"] and not point["trivial"] and point["kind"] in ("deterministic", "deployable")
-    ]
-    for index in pareto_front([(point["x"], point["y"]) for point in eligible]):
-        eligible[index]["front"] = True
+def _front(records: Sequence[Record]) -> set[str]:
+    """Ids of the runs of learned methods whose headline is on the front of error and time, as in the figure."""
+    learned = [record for record in records if record.method not in TRIVIAL]
+    points = [point for record in learned if (point := headline_point(record, ms_per_frame)) is not None]
+    return {points[index].record.id for index in front_of(points)}
 
 
 def looks(records: Sequence[Record]) -> dict[str, tuple[str, str]]:

@@ -20,15 +20,18 @@ function meanDistance(a, b) {
   return (1000 * sum) / (a.length / 3);
 }
 
-/** A scene with its poses decoded, what every method is off by, and how large all of it is. */
+/** An error in words, after some text; nothing where there is no truth. */
+const inMillimetres = (before, error) => (error === null ? "" : `${before}${error.toFixed(1)} mm`);
+
+/** A scene with its poses decoded, what every method is off by (own footage has no truth), and how large all of it is. */
 function prepared(scene) {
-  const truth = decoded(scene.truth, 0.001);
+  const truth = scene.truth && decoded(scene.truth, 0.001);
   const methods = scene.methods.map((method) => {
     const answer = decoded(method.answer, 0.001);
     const hypotheses = method.hypotheses.map((poses) => decoded(poses, 0.001));
-    return { ...method, answer, hypotheses, error: meanDistance(answer.values, truth.values) };
+    return { ...method, answer, hypotheses, error: truth ? meanDistance(answer.values, truth.values) : null };
   });
-  const extent = truth.values.reduce((most, value) => Math.max(most, Math.abs(value)), 0.1);
+  const extent = (truth || methods[0].answer).values.reduce((most, value) => Math.max(most, Math.abs(value)), 0.1);
   return { ...scene, truth, methods, extent, input: decoded(scene.input, 0.0001) };
 }
 
@@ -79,6 +82,7 @@ function showPoses(poses, looks) {
   byId("poses-note").textContent = poses.note;
   if (!poses.scenes.length) return;
   byId("viewer").hidden = false;
+  document.querySelectorAll(".of-truth").forEach((note) => { note.hidden = !poses.scenes[0].truth; });
   const [sequence, play, slider, cloud] = ["pose-sequence", "pose-play", "pose-frame", "pose-cloud"].map(byId);
   const view = { turn: 0.5, tilt: 0.15 };
   const state = { scene: null, frame: 0, playing: false, since: 0, from: 0, chosen: new Set(), panels: [] };
@@ -104,20 +108,20 @@ function showPoses(poses, looks) {
       draw();
     };
     const box = element("input", { type: "checkbox", checked: state.chosen.has(method.name), onchange: change });
-    return element("label", {}, box, ` ${method.name}: ${method.error.toFixed(1)} mm`);
+    return element("label", {}, box, ` ${method.name}${inMillimetres(": ", method.error)}`);
   }
 
   function layPanels() {
     const methods = state.scene.methods.filter((method) => state.chosen.has(method.name));
     state.panels = [
       { name: "2D input", paint: paintInput },
-      { name: "Ground truth", paint: (context, width) => paintPose(context, width, null), turns: true },
+      ...(state.scene.truth ? [{ name: "Ground truth", paint: (context, width) => paintPose(context, width, null), turns: true }] : []),
       ...methods.map((method) => ({ name: method.name, method, turns: true, paint: (context, width) => paintPose(context, width, method) })),
     ];
     byId("pose-panels").replaceChildren(...state.panels.map((panel) => {
       panel.canvas = element("canvas", { role: "img", "aria-label": panel.name, tabindex: panel.turns ? 0 : null });
       panel.error = element("span");
-      const title = panel.method ? element("a", { href: recordLink([panel.method.run]) }, panel.name) : panel.name;
+      const title = panel.method && panel.method.run ? element("a", { href: recordLink([panel.method.run]) }, panel.name) : panel.name;
       if (panel.turns) letTurn(panel.canvas);
       return element("figure", {}, panel.canvas, element("figcaption", {}, title, panel.error));
     }));
@@ -131,8 +135,7 @@ function showPoses(poses, looks) {
   function paintPose(context, width, method) {
     const { scene, frame } = state;
     const bones = (pose, style) => drawBones(context, turned(pose, view, width, scene.extent), scene, style);
-    const truth = frameOf(scene.truth, frame);
-    bones(truth, { colour: colour(method ? "quiet" : "ink"), width: width / 90, alpha: method ? 0.5 : 1 });
+    if (scene.truth) bones(frameOf(scene.truth, frame), { colour: colour(method ? "quiet" : "ink"), width: width / 90, alpha: method ? 0.5 : 1 });
     if (!method) return;
     const paint = looks[method.method][0];
     const faint = { colour: paint, width: width / 250, alpha: 0.45 };
@@ -164,9 +167,9 @@ function showPoses(poses, looks) {
       const width = Math.round(panel.canvas.clientWidth * devicePixelRatio) || 300;
       Object.assign(panel.canvas, { width, height: width });
       panel.paint(panel.canvas.getContext("2d"), width);
-      if (panel.method) {
+      if (panel.method && scene.truth) {
         const error = meanDistance(frameOf(panel.method.answer, frame), frameOf(scene.truth, frame));
-        panel.error.textContent = ` ${error.toFixed(1)} mm`;
+        panel.error.textContent = inMillimetres(" ", error);
       }
     }
     byId("pose-position").textContent = `Frame ${frame + 1} of ${scene.frames}`;
@@ -209,4 +212,11 @@ function showPoses(poses, looks) {
   onColourScheme(draw);
   new ResizeObserver(draw).observe(byId("pose-panels"));
   choose();
+}
+
+/** A page that shows poses alone. */
+async function startPoses() {
+  const content = JSON.parse(await unpacked("content"));
+  showPoses(content.poses, content.looks);
+  document.documentElement.dataset.ready = "yes";
 }

@@ -11,11 +11,13 @@ import functools
 import gzip
 import hashlib
 import json
+import re
 from importlib.resources import files
 from typing import Any
 
 SCRIPTS = ("page.js", "tables.js", "record.js", "plot.js", "poses.js")
 START = "start();\n"
+POSE_SCRIPTS, START_POSES = ("page.js", "poses.js"), "startPoses();\n"
 
 
 def page(content: dict[str, Any]) -> str:
@@ -26,14 +28,29 @@ def page(content: dict[str, Any]) -> str:
     """
     script = "".join(map(_text, SCRIPTS)) + START
     plotly = _plotly()
-    parts = {
-        "hashes": f"{_hash(script)} {_hash(plotly)}",
+    hashes = f"{_hash(script)} {_hash(plotly)}"
+    return _filled("index.html", content, hashes=hashes, plotly=_packed(plotly), script=script)
+
+
+def poses_page(content: dict[str, Any]) -> str:
+    """The text of a page that has the pose viewer alone.
+
+    Args:
+        content: ``poses`` and ``looks``, as ``page`` takes them.
+    """
+    script = "".join(map(_text, POSE_SCRIPTS)) + START_POSES
+    viewer = re.search(r'<section id="poses".*?</section>', _text("index.html"), re.DOTALL)
+    assert viewer is not None
+    return _filled("footage.html", content, hashes=_hash(script), viewer=viewer[0], script=script)
+
+
+def _filled(template: str, content: dict[str, Any], **parts: str) -> str:
+    """A template with its style, its content and further parts in their places."""
+    parts |= {
         "style": _text("page.css"),
         "content": _packed(json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))),
-        "plotly": _packed(plotly),
-        "script": script,
     }
-    text = _text("index.html")
+    text = _text(template)
     for name, part in parts.items():
         text = text.replace(f"[[{name}]]", part)
     return text

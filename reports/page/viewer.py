@@ -79,8 +79,8 @@ def _scene(members: Sequence[tuple[Record, Examples]], number: int) -> dict[str,
         "fps": float(examples.fps[number]) / max(1, every),
         "parents": examples.parents.tolist(),
         "right": examples.right.tolist(),
-        "truth": _stored(examples.target[rows], PER_METRE),
-        "input": _stored(examples.pose_2d[rows], PER_SCREEN),
+        "truth": stored(examples.target[rows], PER_METRE),
+        "input": stored(examples.pose_2d[rows], PER_SCREEN),
         "methods": [_method(*member, rows) for member in members],
     }
 
@@ -91,12 +91,12 @@ def _method(record: Record, examples: Examples, rows: np.ndarray) -> dict[str, A
         "run": record.id,
         "method": record.title,
         "name": method_name(record) + " P-Agg" * bool(several.shape[1]),
-        "answer": _stored(examples.answer[rows], PER_METRE),
-        "hypotheses": [_stored(several[:, h], PER_METRE) for h in range(several.shape[1])],
+        "answer": stored(examples.answer[rows], PER_METRE),
+        "hypotheses": [stored(several[:, h], PER_METRE) for h in range(several.shape[1])],
     }
 
 
-def _stored(array: np.ndarray, unit: int) -> dict[str, Any]:
+def stored(array: np.ndarray, unit: int) -> dict[str, Any]:
     """Whole numbers, each frame as its difference to the one before: small numbers compress well."""
     flat = np.nan_to_num(array.astype(np.float64).reshape(len(array), -1) * unit).round().astype(int)
     return {"size": flat.shape[1], "differences": np.diff(flat, axis=0, prepend=0).ravel().tolist()}

@@ -73,7 +73,8 @@ def milliseconds(entry: Entry) -> float | None:
 
 def megabytes(entry: Entry) -> float | None:
     """Memory that the prediction of one process adds to what it used before."""
-    return None if entry.cost is None else entry.cost.added_memory_mb
+    known = entry.cost is not None and entry.cost.memory_mb is not None
+    return entry.cost.added_memory_mb if known and entry.cost else None
 
 
 def fit_power_law(points: Sequence[tuple[float, float]]) -> Fit | None:

@@ -6,7 +6,7 @@ from collections.abc import Container, Sequence
 
 from bench.results.arrays import RunFiles
 from bench.results.record import Record
-from bench.results.run_set import RunSet
+from bench.results.run_set import NOT_YET, RunSet
 from bench.results.statistics.intervals import ONE_TRAINING
 from bench.results.statistics.seeds import pool
 from reports.rules.comparability import comparable
@@ -26,7 +26,13 @@ def warnings(runset: RunSet, records: Sequence[Record], remarks: Sequence[str] =
     for name, spec in runset.tables.items():
         lost = unexplained(runset, spec, known)
         found += [f"{name}: {missing_sentence(lost, len(set(spec.ids)))}"] * bool(lost)
-    found += [f"{missing.named} has no numbers: {missing.reason}" for missing in runset.missing.values()]
+    later = sum(missing.reason == NOT_YET for missing in runset.missing.values())
+    found += [f"{later} declared runs are {NOT_YET}: the sweep goes on, or was interrupted"] * bool(later)
+    found += [
+        f"{missing.named} has no numbers: {missing.reason}"
+        for missing in runset.missing.values()
+        if missing.reason != NOT_YET
+    ]
     failed = any(missing.failed for missing in runset.missing.values())
     found += ["What failed is tried again by the same command with --retry-failed"] * failed
     found += remarks
@@ -35,6 +41,8 @@ def warnings(runset: RunSet, records: Sequence[Record], remarks: Sequence[str] =
     for record in records:
         for text in record.environment.warnings:
             disturbed.setdefault(text, []).append(method_name(record))
+        if record.cost.latency.disagree:
+            disturbed.setdefault("passes of timing disagree by more than 20 %", []).append(method_name(record))
     found += [f"{_first(list(dict.fromkeys(names)))}: {text}" for text, names in disturbed.items()]
     changed = sorted({record.git_commit for record in records if record.git_commit.endswith("+changes")})
     found += [f"Made from a working tree with uncommitted changes: {', '.join(changed)}"] * bool(changed)

@@ -15,6 +15,7 @@ from reports.rules.names import aggregation_title
 from reports.writers.table import Cell, Column, Row
 
 NOT_MEASURED = "not measured"
+RESIDENT = "only the resident memory of the process was measured, by an older version: no property of the method"
 NOT_KEPT = "input frames: not kept by the older version that made this run"
 NOT_RUN = "input frames: known of finished runs only"
 FRAMES = (Column("in", "Frames"), Column("out", "Frames"))
@@ -225,15 +226,22 @@ def cost_cell(entry: Entry, quantity: Callable[[Cost], float]) -> Cell:
     return Cell(reason=NOT_MEASURED) if entry.cost is None else significant(quantity(entry.cost))
 
 
+def memory_cell(cost: Cost | None) -> Cell:
+    """Peak memory of a prediction; a dash for the resident memory of a process."""
+    if cost is None:
+        return Cell(reason=NOT_MEASURED)
+    return Cell(reason=RESIDENT) if cost.memory_mb is None else significant(cost.memory_mb)
+
+
 def time_cell(entry: Entry, quantity: Callable[[Cost], float]) -> Cell:
     """``cost_cell`` of a time, marked where something disturbed the measurement."""
     return timed(entry, cost_cell(entry, quantity))
 
 
 def timed(entry: Entry, cell: Cell) -> Cell:
-    """A time of a run, marked where something else used the machine while it was measured."""
+    """A time of a run, marked where something else used the machine, or where passes of timing disagree."""
     measured = entry.measurement if isinstance(entry, MissingRun) else entry
-    disturbed = measured is not None and bool(measured.environment.warnings)
+    disturbed = measured is not None and bool(measured.environment.warnings or measured.cost.latency.disagree)
     return replace(cell, disturbed=disturbed and not cell.reason)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from reports.rules.comparability import grouped
@@ -13,35 +14,49 @@ from reports.writers.table import Block, Cell, Column, Table
 
 
 def tuning(entries: Sequence[Entry], title: str) -> Table:
-    """A row per training: its options, and its lowest validation error. No number of the test set is shown."""
+    """A row per training, the best of each method first: its recipe and its lowest validation error.
+
+    No number of the test set is shown.
+    """
     columns = (
-        Column("Method", align="l"), Column("Variant", align="l"), Column("Learning rate"), Column("Seed"),
-        Column("Kept epoch"), Column("Validation MPJPE"),
+        Column("Method", align="l"), Column("Variant", align="l"), Column("Windows a step"),
+        Column("Learning rate"), Column("Weight decay"), Column("TFLOP"), Column("Seed"), Column("Kept epoch"),
+        Column("Validation MPJPE"),
     )  # fmt: skip
     trainings = list({entry.training_id: entry for entry in entries}.values())
     blocks = []
     for method, members in grouped(trainings, lambda entry: (entry.title, entry.data.train_detections)).items():
+        members = sorted(members, key=_error)
         rows = [_row(entry) for entry in members]
         blocks.append(Block(with_runs(rows, [entry.runs for entry in members]), ", ".join(method)))
-    notes = ("Validation MPJPE in mm: lowest of the training, one hypothesis after one step, mean over frames.",)
+    notes = (
+        "Validation MPJPE in mm: lowest of the training, one hypothesis after one step, mean over frames. TFLOP: "
+        "of all its steps, forward and backward.",
+    )
     return Table(title, columns, tuple(blocks), paragraphs(trainings, "headline"), notes)
+
+
+def _error(entry: Entry) -> float:
+    """Lowest validation error of a training; those without come last."""
+    validated = not isinstance(entry, MissingRun) and entry.experiment["training"]["selection"] == "validation"
+    errors = [error for _, error in entry.training.validation_mpjpe] if validated else []
+    return min(errors, default=math.inf)
 
 
 def _row(entry: Entry) -> list[Cell]:
     training = entry.experiment["training"]
-    rate = training.get("learning_rate")
-    cells = [
-        Cell(entry.title),
-        Cell(entry.variant),
-        Cell("not stated" if rate is None else f"{rate:g}"),
-        Cell(str(training["seed"])),
-    ]
+    cells = [Cell(entry.title), Cell(entry.variant)]
+    cells += [_asked(training.get(name)) for name in ("batch_windows", "learning_rate", "weight_decay", "compute")]
+    cells.append(Cell(str(training["seed"])))
     if isinstance(entry, MissingRun):
         return [*cells, Cell(reason=entry.reason), Cell(reason=entry.reason)]
-    errors = [error for _, error in entry.training.validation_mpjpe]
-    if training["selection"] != "validation" or not errors:
+    if math.isinf(error := _error(entry)):
         return [*cells, Cell(reason="not validated"), Cell(reason="not validated")]
-    return [*cells, significant(entry.training.selected_epoch), Cell(f"{min(errors):.1f}", min(errors))]
+    return [*cells, significant(entry.training.selected_epoch), Cell(f"{error:.1f}", error)]
+
+
+def _asked(value: float | None) -> Cell:
+    return Cell(reason="not stated by the recipe") if value is None else Cell(f"{value:g}")
 
 
 LAYOUT = Layout("tuning", tuning)

@@ -23,8 +23,8 @@ TIE = (
 AHEAD = "in brackets: minus the best other method of equal conditions and equal use of ground truth"
 SPREAD = "±: larger distance from the value to an end of its 95 % interval (over what: under Conditions)"
 DISTURBED = (
-    "* timed while other processes used the machine or its clocks were held back, so probably too slow (the "
-    "conditions have the warning): "
+    "* timed while other processes used the machine or its clocks were held back (the conditions have the "
+    "warning), or in passes that disagree by more than 20 %: "
 )
 MOST_NAMED = 12
 """Rows that are named behind it."""
@@ -40,7 +40,8 @@ class Cell:
         rank: 1 best, 2 second, 0 neither.
         tie: not distinguishable from the best.
         ahead: the number minus that of the best baseline, printed in brackets.
-        disturbed: a time that was measured while something else used the machine; marked by "*".
+        disturbed: a time that was measured while something else used the machine, or not the same in all passes;
+            marked by "*".
         runs: ids of the runs that the number was read from, where they are fewer than those of the row.
     """
 

@@ -8,7 +8,7 @@ from bench.config.registry import METHODS
 from bench.job import pipeline
 from bench.results.store import Store
 from bench.results.tracking import tracker
-from bench.sweep import run as sweep
+from bench.sweep import tasks
 from tests import ROOT
 from tests.bench import toy
 
@@ -60,5 +60,5 @@ def toy_store(tmp_path, monkeypatch, toy_suite):
     """An empty store for toy jobs, in which little is measured and nothing is waited for."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
-    monkeypatch.setattr(sweep, "PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr(tasks, "PATIENCE_SECONDS", 0.02)
     return Store(tmp_path / "store")

@@ -1,11 +1,17 @@
+from pathlib import Path
+
 import pytest
 import torch
 
-from bench.devices import device_of, use_device
+from bench.devices import TYPES, autocast, device_of, precision_of_sums, use_device
+from bench.measure.environment import device_name
+from bench.measure.memory import is_out_of_memory, peak_memory
+from bench.measure.timing import timed
+from bench.sweep.executors.base import Request
 from models.errors import InputError
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "tpu", "cuda:²", "cuda:٣"])
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "tpu", "cuda:²", "cuda:٣", "mps", "mps:1"])
 def test_unknown_devices_are_one_sentence(device):
     with pytest.raises(InputError, match=f"^--device {device}: ") as caught:
         device_of(device)
@@ -42,3 +48,30 @@ def test_the_device_in_use_becomes_the_current_one(one_gpu, monkeypatch):
     assert use_device("cuda:0") == torch.device("cuda", 0)
     use_device("cpu")
     assert made_current == [torch.device("cuda", 0)]
+
+
+def test_apples_gpu_is_taken_by_its_name_only(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert device_of("mps") == torch.device("mps")
+    assert device_of("auto") == torch.device("cpu")
+    assert Request(Path(), "mps").workers_here() == 1
+    assert precision_of_sums(torch.device("mps")) == torch.float32
+    assert device_name(torch.device("mps")) != device_name(torch.device("cpu")), "costs are kept by this name"
+    for precision in TYPES:
+        assert autocast(torch.device("mps"), precision).device == "mps"
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    assert device_of("mps") == torch.device("cpu")
+
+
+def test_work_of_apples_gpu_is_waited_for_and_its_memory_read(monkeypatch):
+    done = []
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: done.append("waited"))
+    monkeypatch.setattr(torch.mps, "empty_cache", lambda: done.append("emptied"))
+    monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: 3_000_000)
+    used = peak_memory(lambda: done.append("called"), torch.device("mps"))
+    assert used.peak == 3.0
+    assert done == ["emptied", "called", "waited"]
+    done.clear()
+    timed([lambda: done.append("called")], 1, torch.device("mps"))
+    assert done == ["waited", "waited", "called", "waited", "waited"]
+    assert is_out_of_memory(RuntimeError("MPS backend out of memory (MPS allocated: 9.00 GB, …)"))

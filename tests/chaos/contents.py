@@ -15,6 +15,9 @@ from tests.bench.experiments import numbers
 OF_THE_CLOCK = ("seconds", "windows_per_s")
 """Of a training, what the clock says."""
 
+OF_THE_MOMENT = ("train.loss", "train.learning_rate", "train.gradient_norm", "train.windows_per_s", "epoch")
+"""Curves of a training whose points lie where the clock says; each of its steps has at most one."""
+
 
 def contents(root: Path) -> dict[str, Any]:
     """Part of the store → what it holds, in a form that is equal for equal results."""
@@ -35,7 +38,7 @@ def contents(root: Path) -> dict[str, Any]:
 
 def left_over(root: Path) -> list[str]:
     """Files that only unfinished or damaged work has."""
-    folders = ("evaluations", "records", "failures", "unreadable")
+    folders = ("evaluations", "records", "failures", "unreadable", "live")
     found = [path for folder in folders for path in root.glob(f"{folder}/*")]
     found += [
         path for path in root.glob("trainings/*/*") if path.name not in ("training.json", "weights.safetensors")
@@ -67,7 +70,9 @@ def _logged(root: Path, names: dict[str | None, str]) -> dict[str, Any]:
         for run, key, value in database.execute("SELECT run_uuid, key, value FROM tags"):
             if run in tags:
                 tags[run][key] = value
-        metrics = Counter(run for (run,) in database.execute("SELECT run_uuid FROM metrics"))
+        metrics = Counter(
+            run for run, key in database.execute("SELECT run_uuid, key FROM metrics") if key not in OF_THE_MOMENT
+        )
         params = Counter(run for (run,) in database.execute("SELECT run_uuid FROM params"))
     finally:
         database.close()

@@ -71,7 +71,7 @@ STORES = {
     ),
     "failed": Half("", {"store/failures/*": ("ablate", "failing")}),
     "training": Half("in a training, between two states", {"store/trainings/*": SWEEP}),
-    "evaluated": Half("between cost and MLflow", {f"store/{name}/*": SWEEP for name in (
+    "evaluated": Half("between an evaluation and MLflow", {f"store/{name}/*": SWEEP for name in (
         "evaluations", "prices", "errors", "examples", "times"
     )}),
     "recorded": Half("in fold, before the index", {"store/records/*": SWEEP}),

@@ -28,7 +28,7 @@ from bench.cli import app
 from bench.config.registry import METHODS
 from bench.job import pipeline
 from bench.results.tracking import connection, tracker
-from bench.sweep import run as sweep
+from bench.sweep import tasks
 from bench.training import trainer
 from tests import ROOT
 from tests.bench import toy
@@ -169,7 +169,7 @@ def prepare() -> Place:
         (connection, "WAITS_SECONDS", (0.01,)),
         (connection, "OPENING_SECONDS", 0.05),
         (connection, "PATIENCE_SECONDS", 0.05),
-        (sweep, "PATIENCE_SECONDS", 0.02),
+        (tasks, "PATIENCE_SECONDS", 0.02),
         (trainer, "SAVE_EVERY_SECONDS", 0.0),
         (reports.build, "_drawings", lambda *arguments: []),
         (reports.build, "compile_pdf", lambda tex: None),

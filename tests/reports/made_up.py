@@ -167,7 +167,7 @@ def record(
             flops_per_window=2_500_000_000 * hypotheses * steps,
             latency=latency(median),
             peak_memory_mb=512.0,
-            memory_source="resident memory of the process",
+            memory_source="tensors that are alive at once, counted",
         ),
         "training": TrainingInfo(
             epochs=3,

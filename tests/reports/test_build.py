@@ -46,7 +46,7 @@ def built(tmp_path_factory):
         odd_name=("no_such", odd),
     )
     records = {made.id: made for made in [*methods, *sampling, *prompts[:2], *odd]}
-    return declared, records, out, build(declared, records, out)
+    return declared, records, out, build(declared, records, out).files
 
 
 def test_build_writes_every_file_and_nothing_else(built):
@@ -126,7 +126,7 @@ def test_names_that_make_the_same_file_name_keep_a_file_each(tmp_path):
 
 
 def test_build_of_nothing(tmp_path):
-    assert [path.name for path in build(runset(), {}, tmp_path)][:2] == ["summary.md", "report.tex"]
+    assert [path.name for path in build(runset(), {}, tmp_path).files][:2] == ["summary.md", "report.tex"]
 
 
 def test_trivial_check_is_plain():
@@ -213,9 +213,11 @@ def test_figures_from_files_are_made_where_the_files_are(tmp_path):
         np.savez(path, **{"frames/mpjpe/": np.arange(10.0)})
     declared = runset(methods=("main", members))
     known = {member.id: member for member in members}
-    names = {path.name for path in build(declared, known, tmp_path / "out", files)}
+    names = {path.name for path in build(declared, known, tmp_path / "out", files).files}
     assert "methods-distribution.pdf" in names
-    assert "methods-distribution.pdf" not in {path.name for path in build(declared, known, tmp_path / "without")}
+    assert "methods-distribution.pdf" not in {
+        path.name for path in build(declared, known, tmp_path / "without").files
+    }
 
 
 def kept(member, files):
@@ -276,7 +278,7 @@ def test_nothing_is_said_of_arrays_that_are_there(tmp_path, capsys):
 def test_names_in_figures_are_text_whatever_they_contain(tmp_path):
     names = ("_hidden", r"$\frac{$", "x" * 300)
     members = [record("tcn", title=name, mean=50.0 + number) for number, name in enumerate(names)]
-    written = build(runset(mine=("main", members)), {member.id: member for member in members}, tmp_path)
+    written = build(runset(mine=("main", members)), {member.id: member for member in members}, tmp_path).files
     assert tmp_path / "figures" / "latency.pdf" in written
     assert "cannot be drawn" not in (tmp_path / "summary.md").read_text()
     with matplotlib.rc_context(STYLE):

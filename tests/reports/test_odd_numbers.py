@@ -49,7 +49,7 @@ def test_a_number_that_is_none_is_never_the_best():
 
 def test_a_figure_of_numbers_too_large_to_be_drawn_is_left_out_with_a_remark(tmp_path, capsys):
     members = [record("tcn"), odd(record("mixste"), 1e308)]
-    written = build(runset(mine=("main", members)), {made.id: made for made in members}, tmp_path)
+    written = build(runset(mine=("main", members)), {made.id: made for made in members}, tmp_path).files
     sentence = "the figure mine-training cannot be drawn (OverflowError"
     assert sentence in (tmp_path / "summary.md").read_text()
     assert f"warning: {sentence}" in capsys.readouterr().err

@@ -24,6 +24,7 @@ from bench.results.store import Store
 from bench.sweep import run as sweep
 from bench.sweep.dry_run import dry_run_lines
 from bench.sweep.executors.processes import Processes
+from bench.sweep.tasks import run_tasks
 from reports.build import build
 from reports.writers.latex import to_latex
 from tests.bench import conftest as toys
@@ -196,9 +197,9 @@ def test_two_workers(benchmark: BenchmarkFixture, tmp_path: Path, outcome: Outco
         store = Store(tmp_path / f"with {workers}")
         tasks = PendingWork(jobs, store, "cpu", "here").tasks()
         with Processes(store.root, workers) as executor:
-            sweep.run_tasks([task for task in tasks if task.kind == "train"], executor, store, workers)
+            run_tasks([task for task in tasks if task.kind == "train"], executor, store, workers)
             start = time.perf_counter()
-            sweep.run_tasks(PendingWork(jobs, store, "cpu", "here").tasks(), executor, store, workers)
+            run_tasks(PendingWork(jobs, store, "cpu", "here").tasks(), executor, store, workers)
             taken = time.perf_counter() - start
         found = {job.id: store.evaluations.get(job.id) for job in jobs}
         return taken, {name: (result.values, result.conditions) for name, result in found.items() if result}

@@ -308,7 +308,9 @@ def bring_in(archive: Archive, store: Store) -> Imported:
     """
     store.make()
     here = store.records(archive.records)
-    added, known, kept = [], [], []
+    added: list[str] = []
+    known: list[str] = []
+    kept: list[str] = []
     for name, record in tqdm(archive.records.items(), desc="importing", unit="run", disable=None):
         if name in here:
             (known if _same(here[name], record) else kept).append(name)

@@ -13,6 +13,7 @@ from filelock import Timeout
 from bench.results.run_set import RunSet
 from bench.results.runs.listing import Run, dependents, runs_of, training_folders
 from bench.results.store import TRAINED, Store, read_trained
+from bench.results.tracking.journal import path_of
 from bench.results.tracking.tracker import Tracker
 from models.errors import InputError
 
@@ -93,7 +94,7 @@ def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
         tuple(run.id for run in runs.values() if run.method and run.id not in named),
         tuple(folder for folder in folders if not needed.intersection(folder.name.split("+"))),
         tuple(path for path in _arrays(store) if path.name[:ID_LENGTH] not in runs),
-        tuple(tracker.unused_artifacts() if tracker else ()),
+        tuple(tracker.runs.unused_artifacts() if tracker else ()),
     )
 
 
@@ -105,16 +106,18 @@ def remove(store: Store, removal: Removal) -> None:
         OSError: something cannot be removed.
     """
     tracker = tracker_of(store) if removal.runs or removal.trainings else None
-    with store.lock("log"):
-        for name in removal.runs if tracker else ():
-            tracker.remove("bench.id", name)
-        for folder in removal.trainings if tracker else ():
-            tracker.remove("bench.training_id", folder.name)
+    if tracker is not None:
+        with store.lock("log"):
+            for name in removal.runs:
+                tracker.remove("bench.id", name)
+            for folder in removal.trainings:
+                tracker.remove("bench.training_id", folder.name)
     if removal.runs:
         store.remove(removal.runs)
     for folder in removal.trainings:
         (folder / TRAINED).unlink(missing_ok=True)  # without it the rest counts as unfinished
         shutil.rmtree(folder)
+        path_of(store.root, folder.name).unlink(missing_ok=True)
         store.failures.remove(folder.name)
     for path in removal.arrays:
         path.unlink(missing_ok=True)

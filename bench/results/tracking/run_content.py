@@ -1,14 +1,23 @@
-"""What a run of MLflow says of a record or of its training: its name, tags, parameters and metrics."""
+"""What a run of MLflow says of a record or of its training: name, tags, parameters, metrics and data."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from bench.results.record import Record
+from bench.results.cost import Cost
+from bench.results.record import Record, TrainingInfo
+from bench.results.tracking.journal import DataUse
 
 CURVES = ("P-Agg", "J-Best")
 """Aggregations whose MPJPE is logged at every step. MLflow is slow with many metrics; record.json has all."""
+
+HEADLINE = (None, "P-Agg")
+"""Aggregations whose values all methods share under the metric's own name: of a method without hypotheses, and
+the mean of the hypotheses, which looks at no ground truth."""
+
+Metrics = list[tuple[str, int, float]]
+"""Name, step and value."""
 
 
 def evaluation_tags(record: Record) -> dict[str, str]:
@@ -28,32 +37,61 @@ def training_tags(record: Record) -> dict[str, str]:
     return {"bench.kind": "training", "bench.training_id": record.training_id, "git.commit": record.git_commit}
 
 
-def training_metrics(record: Record) -> list[tuple[str, int, float]]:
-    """Metrics of a record's training: name, step and value."""
-    training = record.training
-    curve = [("train.loss", epoch, loss) for epoch, loss in enumerate(training.loss, 1)]
-    curve += [
-        ("validation.mpjpe", round(epoch * training.steps / training.epochs), value)
-        for epoch, value in training.validation_mpjpe
-    ]
-    return [*curve, ("train.seconds", 0, training.total_seconds)]
+def training_metrics(info: TrainingInfo) -> Metrics:
+    """Metrics of a finished training, over the steps of its optimiser."""
+    per_epoch = info.steps / max(1, info.epochs)
+    curve = [("train.epoch_loss", round(epoch * per_epoch), loss) for epoch, loss in enumerate(info.loss, 1)]
+    checks = [("validation.mpjpe", round(epoch * per_epoch), value) for epoch, value in info.validation_mpjpe]
+    return [*curve, *checks, ("train.seconds", info.steps, info.total_seconds)]
 
 
 def run_name(record: Record) -> str:
-    variant = f" {record.variant}" if record.variant else ""
-    return f"{record.title}{variant} {record.preset} {record.data.name}/{record.data.test_detections}"
+    """Method, size, data, and all that tells runs of one method apart: options, H and K, seeds."""
+    conditions, data = record.conditions, record.data
+    sampled = any(value.aggregation for value in record.values)
+    parts = [record.title, f"[{record.variant}]" * bool(record.variant), record.preset]
+    parts += [f"H={conditions.hypotheses} K={conditions.steps}"] * sampled
+    parts += [f"{data.name}/{data.test_detections}", _seeds("seed", conditions.training_seeds)]
+    parts += [_seeds("noise seed", conditions.noise_seeds)] * any(conditions.noise_seeds)
+    return " ".join(filter(None, parts))
 
 
-def evaluation_metrics(record: Record) -> list[tuple[str, int, float]]:
-    """Metrics of a record: name, step and value."""
-    metrics = []
+def training_run_name(record: Record) -> str:
+    """The same of the training of a record."""
+    variant, data = f" [{record.variant}]" * bool(record.variant), record.data
+    seeds = _seeds("seed", record.conditions.training_seeds)
+    return f"train {record.title}{variant} {record.preset} {data.train_detections} {data.name} {seeds}"
+
+
+def _seeds(name: str, seeds: tuple[int, ...]) -> str:
+    return f"{name} {', '.join(map(str, seeds))}"
+
+
+def evaluation_metrics(record: Record) -> Metrics:
+    """Metrics of a record: first those that all methods share, then each with its aggregation."""
+    shared, metrics = [], []
     for value in record.values:
         key, last = f"{value.metric}/{value.aggregation or 'deterministic'}", value.step == record.conditions.steps
+        if last and value.aggregation in HEADLINE:
+            shared.append((value.metric, value.step, value.action_mean))
         if last or (value.metric == "mpjpe" and value.aggregation in CURVES):
             metrics.append((key, value.step, value.action_mean))
         if last and value.metric == "mpjpe":
             metrics += [(f"{key}/low", value.step, value.low), (f"{key}/high", value.step, value.high)]
-    cost = record.cost
+    return [*shared, *_shared_costs(record.cost), *metrics, *_costs(record.cost)]
+
+
+def _shared_costs(cost: Cost) -> Metrics:
+    on_gpu = cost.nvml_memory_mb is not None or cost.reserved_memory_mb is not None
+    memory = "gpu_memory_mb" if on_gpu else "memory_mb"
+    return [
+        ("latency_ms", 0, cost.latency.median_ms),
+        (memory, 0, cost.peak_memory_mb),
+        ("params", 0, float(cost.parameters)),
+    ]
+
+
+def _costs(cost: Cost) -> Metrics:
     costs = {
         "parameters": cost.parameters,
         "frozen_parameters": cost.frozen_parameters,
@@ -67,7 +105,21 @@ def evaluation_metrics(record: Record) -> list[tuple[str, int, float]]:
         "energy_j": cost.energy_j,
         "percent_of_peak": cost.percent_of_peak,
     }
-    return metrics + [(f"cost/{name}", 0, float(value)) for name, value in costs.items() if value is not None]
+    return [(f"cost/{name}", 0, float(value)) for name, value in costs.items() if value is not None]
+
+
+def tested_data(record: Record) -> DataUse:
+    """What a record was evaluated on."""
+    data = record.data
+    source = f"{data.label}, {data.test_detections}, {data.subset} ({data.windows} windows)"
+    return DataUse(name=data.name, digest=data.fingerprint, context="test", source=source)
+
+
+def evaluation_parameters(record: Record, options: dict[str, Any]) -> dict[str, str]:
+    """The description of a record, with all options of its method as far as they are known."""
+    described = {**record.experiment, "method": {**record.experiment["method"]}}
+    described["method"]["options"] = {**options, **described["method"]["options"]}
+    return parameters(described)
 
 
 def parameters(description: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -37,7 +37,7 @@ class Request:
 
     Attributes:
         root: folder of the store.
-        device: "auto", "cpu", "cuda" or "cuda:i".
+        device: "auto", "cpu", "cuda", "cuda:i" or "mps".
         workers: tasks at once; None for what the executor takes by itself.
         threads: of the CPU, for each worker; None for what the executor takes by itself.
         share: what each worker of a cluster gets, in the words of that cluster (``num_gpus``, ``timeout_min``).
@@ -89,7 +89,7 @@ class Request:
             raise InputError("--share: is for the executors ray and slurm")
 
     def _on_gpu(self) -> bool:
-        return device_of(self.device).type == "cuda"
+        return device_of(self.device).type != "cpu"
 
 
 class Executor(ABC):

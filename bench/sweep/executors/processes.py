@@ -20,8 +20,8 @@ from bench.job.task import Task
 from bench.sweep.executors.base import Ended, Executor, Request, Status, do_task
 from models.errors import InputError
 
-LEAVE_SECONDS = 5.0
-"""An idle worker that has not left by then is killed."""
+LEAVE_SECONDS, SAVE_SECONDS = 5.0, 30.0
+"""An idle worker that has not left by then is killed; and one that trains and has not saved its state."""
 
 READY = "ready"
 """What a worker says first."""
@@ -104,6 +104,8 @@ class Processes(Executor):
 
     def close(self) -> None:
         for worker in self._workers.values():
+            worker.ask_to_end()
+        for worker in self._workers.values():
             worker.end()
         self._workers = {}
 
@@ -153,11 +155,16 @@ class _Worker:
                 'put what it runs under `if __name__ == "__main__":`, or ask for one worker'
             )
 
-    def end(self) -> None:
-        """An idle worker leaves by itself when its pipe is closed; another one is killed."""
+    def ask_to_end(self) -> None:
+        """An idle worker leaves by itself when its pipe is closed; one that trains saves its state first."""
         self.pipe.close()
-        if self.task is None:
-            self.process.join(LEAVE_SECONDS)
+        if self.task is not None:
+            self.process.terminate()
+
+    def end(self) -> None:
+        """Wait for the worker to leave, and kill it if it does not."""
+        self.ask_to_end()
+        self.process.join(LEAVE_SECONDS if self.task is None else SAVE_SECONDS)
         self.process.kill()
         self.process.join()
 

@@ -70,7 +70,7 @@ class Slurm(Executor):
     def submit(self, task: Task, attempt: int) -> None:
         if self._executor is None:
             self._executor = self._connected(self.root / "slurm")
-        job = self._executor.submit(cluster.run_with_threads, task, self.root, attempt, self._threads)
+        job = self._executor.submit(Requeued(), task, self.root, attempt, self._threads)
         self._running[job.job_id] = job, task
 
     def collect(self, seconds: float) -> list[Ended]:
@@ -111,6 +111,17 @@ class Slurm(Executor):
         for job, _ in self._running.values():
             job.cancel()
         self._running = {}
+
+
+class Requeued:
+    """Does a task; SLURM begins it again where its machine is taken away or its time is over."""
+
+    def __call__(self, task: Task, root: Path, attempt: int, threads: int) -> Status:
+        return cluster.run_with_threads(task, root, attempt, threads)
+
+    def checkpoint(self, *arguments: Any) -> Any:
+        """What submitit begins again."""
+        return import_optional("submitit", "slurm").helpers.DelayedSubmission(self, *arguments)
 
 
 def _first_line(error: Exception) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from bench.results.cost import Cost
+from bench.results.cost import ENOUGH_SAMPLES, PASSES, Cost, Latency
 from bench.results.record import Record
 from reports.rules.comparability import DETECTIONS, SEEDS, TRIVIAL, grouped, same_but, sections
 from reports.rules.conditions import paragraphs
@@ -13,6 +14,7 @@ from reports.rules.names import method_name, row_names
 from reports.tables.cells import (
     ABOUT_FRAMES,
     NOT_MEASURED,
+    RESIDENT,
     SHAPE,
     rank_columns,
     shape,
@@ -23,7 +25,6 @@ from reports.tables.cells import (
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Table
 
-TIMED = ("Time (ms)", "% peak", "Windows/s", "Host ms", "J/window")
 RANKED = ("GFLOPs frame", "Time (ms) frame", "Memory (MB) peak")
 
 Quantity = Callable[[Cost], float | None]
@@ -34,12 +35,13 @@ QUANTITIES: dict[Column, Quantity] = {
     Column("window", "GFLOPs"): lambda cost: cost.flops_per_window / 1e9,
     Column("frame", "GFLOPs"): lambda cost: cost.flops_per_frame / 1e9,
     Column("window", "Time (ms)"): lambda cost: cost.latency.median_ms,
-    Column("p95", "Time (ms)"): lambda cost: cost.latency.p95_ms,
+    Column("p95", "Time (ms)"): lambda cost: _p95(cost.latency),
     Column("frame", "Time (ms)"): lambda cost: cost.latency.ms_per_frame,
+    Column("samples", "Time (ms)"): lambda cost: len(cost.latency.samples_ms),
     Column("% peak"): lambda cost: cost.percent_of_peak,
     Column("Windows/s"): lambda cost: cost.latency.throughput_windows_per_s,
-    Column("peak", "Memory (MB)"): lambda cost: cost.peak_memory_mb,
-    Column("added", "Memory (MB)"): lambda cost: cost.added_memory_mb,
+    Column("peak", "Memory (MB)"): lambda cost: cost.memory_mb,
+    Column("added", "Memory (MB)"): lambda cost: cost.memory_mb and cost.added_memory_mb,
 }
 GPU_QUANTITIES: dict[Column, Quantity] = {
     Column("weights", "Memory (MB)"): lambda cost: cost.weights_mb,
@@ -49,6 +51,14 @@ GPU_QUANTITIES: dict[Column, Quantity] = {
     Column("J/window"): lambda cost: cost.energy_j,
 }
 """Columns of tables with a GPU in them."""
+
+TIMED = [
+    column
+    for column in [*QUANTITIES, *GPU_QUANTITIES]
+    if column.header in ("% peak", "Windows/s", "Host ms", "J/window", "p95")
+    or (column.spanner == "Time (ms)" and column.header != "samples")
+]
+"""Columns of times, which are marked where they were disturbed."""
 
 
 def cost(entries: Sequence[Entry], title: str) -> Table:
@@ -80,11 +90,33 @@ def _cells(entry: Entry, quantities: dict[Column, Quantity]) -> list[Cell]:
     for column, quantity in quantities.items():
         number = quantity(cost)
         cell = Cell(reason=_why_not(cost, column)) if number is None else significant(number)
-        cells.append(timed(entry, cell) if column.full_name.startswith(TIMED) else cell)
+        if isinstance(number, int):
+            cell = Cell(f"{number:,}", number)
+        if column.full_name == "Time (ms) window":
+            cell = _with_interval(cell, cost.latency)
+        cells.append(timed(entry, cell) if column in TIMED else cell)
     return cells
 
 
+def _p95(latency: Latency) -> float | None:
+    return latency.p95_ms if len(latency.samples_ms) >= ENOUGH_SAMPLES else None
+
+
+def _with_interval(cell: Cell, latency: Latency) -> Cell:
+    """The median with its 95 % interval, which is printed too where few samples are behind it."""
+    if latency.interval is None:
+        return cell
+    low, high = latency.interval
+    spread = significant(max(latency.median_ms - low, high - latency.median_ms), 2).text
+    few = len(latency.samples_ms) < ENOUGH_SAMPLES
+    return replace(cell, low=low, high=high, spread=spread if few else "")
+
+
 def _why_not(cost: Cost, column: Column) -> str:
+    if column.header == "p95":
+        return f"a 95th percentile takes at least {ENOUGH_SAMPLES} samples"
+    if column.full_name in ("Memory (MB) peak", "Memory (MB) added") and cost.memory_mb is None:
+        return RESIDENT
     if column.header == "J/window" and cost.energy_source:
         return f"not measured: {cost.energy_source}"
     return "measured by an older version" if cost.setup is None else "not known on this device"
@@ -96,8 +128,9 @@ def _notes(entries: Sequence[Entry], costs: Sequence[Cost]) -> tuple[str, ...]:
     notes = [
         f"{ABOUT_FRAMES} GFLOPs: 2 × multiply-accumulates, with every hypothesis, step and flip.",
         "Time: median and p95 of a window at batch 1, median by output frame; windows/s at batch "
-        f"{', '.join(map(str, batches))}. Memory counts: {counted}; added: of the peak, what was not there before "
-        "the prediction.",
+        f"{', '.join(map(str, batches))}. Samples are of {PASSES} passes with other work between them; ±: of the "
+        f"median, where there are fewer than {ENOUGH_SAMPLES}. Memory counts: {counted}; added: of the peak, what "
+        "was not there before the prediction.",
         *_peaks(costs),
         *_stated("Arithmetic", [_arithmetic(cost) for cost in costs]),
         *_stages(entries),

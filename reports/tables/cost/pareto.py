@@ -1,7 +1,6 @@
 """The accuracy-latency-memory Pareto front of everything tried, what it dominates, and what was not run.
 
-A point is a run under one aggregation that looks at no ground truth. The front is exact over the measured points:
-no other one is as good in error, time and memory, and better in one of them.
+A point is a run under one aggregation that looks at no ground truth.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from reports.rules.comparability import groups_of
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry, MissingRun
 from reports.rules.names import aggregation_title, row_names
-from reports.rules.operating_points import on_front, operating_points
+from reports.rules.operating_points import FRONT, on_front, operating_points
 from reports.tables.cells import (
     ABOUT_FRAMES,
     SHAPE,
     Entered,
-    cost_cell,
+    memory_cell,
     ms_per_frame,
     rank_columns,
     shape,
@@ -51,8 +50,7 @@ def pareto(entries: Sequence[Entry], title: str) -> Table:
         ABOUT_FRAMES,
         "MPJPE in mm, mean over actions of the mean over an action's frames; ms/frame: median at batch 1, with "
         "what the aggregation takes, but for what was not run; MB: peak memory of one prediction.",
-        "Front: no other measured point is at least as good in all three and better in one; exact over what was "
-        "measured.",
+        FRONT,
     )
     return Table(title, columns, tuple(blocks), paragraphs(entries), notes)
 
@@ -66,13 +64,13 @@ def _rows(entries: Sequence[Entry]) -> dict[str, Rows]:
     for index, point in enumerate(points):
         record, aggregation = point.record, point.value.aggregation
         cells: list[Entered] = [Cell(names[record.id]), Cell(aggregation_title(aggregation)), *shape(record)]
-        time, memory = map(significant, point.place[1:])
-        cells += [value_number(record, "mpjpe", aggregation, ""), timed(record, time), memory]
+        time = timed(record, significant(point.place[1]))
+        cells += [value_number(record, "mpjpe", aggregation, ""), time, memory_cell(record.cost)]
         rows["front" if index in best else "measured"].append((cells, record.runs))
     for entry in entries:
         if isinstance(entry, MissingRun):
             cells = [Cell(names[entry.id]), Cell(""), *shape(entry), Cell(reason=entry.reason)]
-            cells += [ms_per_frame(entry), cost_cell(entry, lambda cost: cost.peak_memory_mb)]
+            cells += [ms_per_frame(entry), memory_cell(entry.cost)]
             rows["not run"].append((cells, entry.runs))
     return rows
 

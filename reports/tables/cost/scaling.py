@@ -23,7 +23,16 @@ from reports.rules.scaling import (
     series_of,
     two_digits,
 )
-from reports.tables.cells import ABOUT_FRAMES, NOT_MEASURED, SHAPE, shape, significant, timed, with_runs
+from reports.tables.cells import (
+    ABOUT_FRAMES,
+    NOT_MEASURED,
+    SHAPE,
+    memory_cell,
+    shape,
+    significant,
+    timed,
+    with_runs,
+)
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Table
 
@@ -66,7 +75,7 @@ def _row(entry: Entry) -> list[Cell]:
     cells.append(timed(entry, significant(1000 * at.batch / call)))
     added = entry.cost.added_memory_mb
     cells.append(Cell(reason=UNKNOWN) if added is None else significant(added))
-    return [*cells, significant(entry.cost.peak_memory_mb)]
+    return [*cells, memory_cell(entry.cost)]
 
 
 def _exponents(name: str, along: Series) -> str:

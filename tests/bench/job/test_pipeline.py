@@ -10,7 +10,7 @@ from bench.job.pending import PendingWork
 from bench.results.store import Store, read_trained
 from bench.sweep.run import run
 from bench.training.checkpoints import load_trained
-from models.errors import InputError
+from models.errors import UnfitError
 from tests.bench.toy_jobs import job
 
 
@@ -42,9 +42,9 @@ def test_an_interruption_keeps_what_is_finished(store, monkeypatch):
         patch.setattr(pipeline, "evaluate_together", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(jobs, store, "cpu")
-    assert store.evaluations.ids() == {jobs[0].id}
+    assert store.finished() == {jobs[0].id}
     outcome = run(jobs, store, "cpu")
-    assert (outcome.trained, outcome.evaluated) == (0, 2)
+    assert (outcome.trained, outcome.evaluated) == (0, 1)
     assert not store.evaluations.ids()
 
 
@@ -55,12 +55,20 @@ def test_too_short_sequences_are_refused(store):
     assert "longest training sequence has 40 frames, fewer than the window of 41" in failure.reason
 
 
-def test_a_method_that_reads_confidence_refuses_data_without_it_or_says_so(store):
-    with pytest.raises(InputError, match=r"'cpn' poses have no confidence, which Confident toy reads"):
-        job(method={"name": "confident"})
-    wanted = job(method={"name": "confident", "options": {"confidence": "one"}})
+def test_without_confidence_in_the_data_it_is_1_and_the_conditions_say_so(store):
+    wanted = job(method={"name": "confident"})
+    assert wanted.training.config.confidence == wanted.evaluated_config.confidence == "one"
+    assert wanted.variant == ""
+    assert wanted.id == job(method={"name": "confident", "options": {"confidence": "one"}}).id
     record = run([wanted], store, "cpu").records[wanted.id]
     assert record.conditions.notes == {"confidence": "1 for every joint (the data has none)"}
+
+
+def test_a_confidence_that_is_asked_for_is_required(store):
+    with pytest.raises(
+        UnfitError, match="'cpn' poses have no confidence, which Confident toy is asked to require"
+    ):
+        job(method={"name": "confident", "options": {"confidence": "required"}})
 
 
 def test_the_audit_reads_its_numbers_off_one_prediction(store, monkeypatch):

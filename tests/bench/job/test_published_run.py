@@ -79,4 +79,4 @@ def test_a_checkpoint_for_another_skeleton_is_refused(toy_data, tmp_path, monkey
     assert record.conditions.notes["joints of the checkpoint"] == words
     unknown = CliRunner().invoke(app, ["import-checkpoint", *arguments, "--set", "skeleton=coco"])
     assert unknown.exit_code == 2
-    assert "skeleton is 'coco': take human36m or mpi_inf_3dhp" in unknown.stderr
+    assert "skeleton is 'coco': take one of human36m, mpi_inf_3dhp, humaneva15" in unknown.stderr

@@ -62,7 +62,7 @@ def test_a_first_stage_keeps_its_recipe_unless_a_short_training_is_asked_for():
 
 def test_a_first_stage_is_trained_once_for_all_that_begin_from_it(tmp_path, monkeypatch):
     titles, real = [], weights.train
-    monkeypatch.setattr(weights, "train", lambda *args: titles.append(args[6]) or real(*args))
+    monkeypatch.setattr(weights, "train", lambda *args, **more: titles.append(args[6]) or real(*args, **more))
     store = Store(tmp_path)
     jobs = [job(), job(method={"options": {"noise": 0.5}}), job(training={"learning_rate": 0.5})]
     outcome = run(jobs, store, "cpu")

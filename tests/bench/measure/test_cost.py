@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +9,8 @@ from torch import Tensor, nn
 
 from bench.measure import cost as module
 from bench.measure import environment as machine
-from bench.measure import memory, timing
-from bench.measure.cost import measure_cost
+from bench.measure import timing
+from bench.measure.cost import measure_cost, sample_again
 from bench.measure.environment import environment
 from models.lifter import Batch, Lifter, Sampling
 
@@ -81,45 +80,61 @@ def test_latency_is_that_of_single_windows_and_statistics_follow_from_samples() 
     cost = measure_cost(lifter, windows(), Sampling(), "cpu", budget_seconds=0.2)
     latency = cost.latency
     assert latency.median_ms >= 10
-    assert len(latency.samples_ms) >= timing.FEWEST_SAMPLES
+    assert len(latency.samples_ms) >= timing.LEAST_OF_PASS
     ordered = sorted(latency.samples_ms)
     assert ordered[0] <= latency.p20_ms <= latency.median_ms <= latency.p80_ms <= latency.p95_ms <= ordered[-1]
     assert 1 < latency.throughput_batch <= 4
     assert latency.throughput_windows_per_s > 1.2 * 1000 / latency.median_ms
-    assert lifter.calls.count(1) >= timing.FEWEST_SAMPLES + 2
+    assert lifter.calls.count(1) >= timing.LEAST_OF_PASS + 2
 
 
-def test_slow_methods_get_five_samples_and_no_more() -> None:
+def test_slow_methods_get_two_samples_a_pass_and_no_more() -> None:
     lifter = Slow(seconds=0.05)
     latency = measure_cost(lifter, windows(), Sampling(), "cpu", budget_seconds=0.02).latency
-    assert len(latency.samples_ms) == timing.FEWEST_SAMPLES
-    assert lifter.calls == [1] * (len(windows()) + timing.FEWEST_SAMPLES + 4)
+    assert len(latency.samples_ms) == timing.LEAST_OF_PASS
+    assert lifter.calls == [1] * (len(windows()) + timing.LEAST_OF_PASS + 4)
     assert latency.throughput_batch == 1
     assert latency.throughput_windows_per_s == pytest.approx(1000 / latency.median_ms)
 
 
-@pytest.mark.skipif(
-    memory.peak_memory(lambda: None, torch.device("cpu")).added is None,
-    reason="this system cannot reset the peak of resident memory",
-)
-def test_peak_memory_is_that_of_the_prediction_only() -> None:
-    before = torch.ones(75_000_000)
-    del before
-    small = measure_cost(Slow(), windows(), Sampling(), "cpu", budget_seconds=0.01)
-    large = measure_cost(Slow(megabytes=200), windows(), Sampling(), "cpu", budget_seconds=0.01)
-    assert "during one prediction" in large.memory_source
-    assert 190 < large.peak_memory_mb - small.peak_memory_mb < 230
+def test_memory_is_counted_and_the_same_every_time() -> None:
+    small, large, again = (
+        measure_cost(Slow(megabytes=size), windows(), Sampling(3, 2), "cpu", budget_seconds=0.01)
+        for size in (1, 200, 200)
+    )
+    assert "counted" in large.memory_source
+    assert large.peak_memory_mb - small.peak_memory_mb == pytest.approx(199)
+    assert (large.peak_memory_mb, large.added_memory_mb) == (again.peak_memory_mb, again.added_memory_mb)
+    assert large.memory_mb == large.peak_memory_mb
     assert large.nvml_memory_mb is None
 
 
-def test_without_a_resettable_peak_the_source_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError("no such file")
-
-    monkeypatch.setattr(Path, "write_text", refuse)
+def test_resident_memory_is_in_no_rank() -> None:
     cost = measure_cost(Slow(), windows(), Sampling(), "cpu", budget_seconds=0.01)
-    assert "since the process began" in cost.memory_source
-    assert cost.peak_memory_mb > 50
+    assert cost.resident_memory_mb is None or cost.resident_memory_mb > 50 > cost.peak_memory_mb
+    older = cost.model_copy(update={"memory_source": "peak resident memory of the process, during one prediction"})
+    assert older.memory_mb is None
+
+
+def test_passes_that_disagree_are_found_and_few_samples_have_a_wide_interval() -> None:
+    latency = measure_cost(Slow(seconds=0.004), windows(), Sampling(), "cpu", budget_seconds=0.03).latency
+    assert (latency.passes, len(latency.samples_ms)) == ((10,), 10)
+    assert not latency.disagree
+    further = sample_again(Slow(seconds=0.004), windows(), Sampling(), "cpu", budget_seconds=0.03)
+    steady = latency.with_pass(further).with_pass(further)
+    assert (steady.passes, len(steady.samples_ms)) == ((10, 10, 10), 30)
+    slower = steady.with_pass(tuple(2 * one for one in latency.samples_ms))
+    assert slower.disagree
+    low, high = slower.interval
+    assert low <= slower.median_ms < 1.9 * latency.median_ms <= high, "the interval reaches to every pass"
+
+
+@pytest.mark.parametrize(("count", "ends"), [(5, None), (6, (0, 5)), (9, (1, 7)), (30, (9, 20)), (100, (39, 60))])
+def test_the_interval_of_a_median_is_of_ranks(count: int, ends: tuple[int, int] | None) -> None:
+    """Ranks from the tables of the binomial distribution: 95 % at least."""
+    one = measure_cost(Slow(), windows(), Sampling(), "cpu", budget_seconds=0.01).latency
+    latency = one.model_copy(update={"samples_ms": tuple(map(float, range(count))), "passes": ()})
+    assert latency.interval == ends
 
 
 def test_environment() -> None:

@@ -154,7 +154,7 @@ def test_a_cpu_asks_nobody(made_up) -> None:
 
 def test_energy_is_that_of_a_call_or_there_is_a_reason(made_up, monkeypatch: pytest.MonkeyPatch) -> None:
     def pretend(seconds: float) -> None:
-        monkeypatch.setattr(timing, "affordable", lambda *_: 10)
+        monkeypatch.setattr(timing, "pass_size", lambda *_: 10)
         monkeypatch.setattr(timing, "timed", lambda *_: [timing.Samples([100 * seconds] * 10, 100 * seconds)])
 
     made_up()

@@ -1,7 +1,5 @@
 """Sweeps: what is done, what is shared, what fails, and how it goes on."""
 
-import itertools
-import sys
 import threading
 
 import pytest
@@ -10,14 +8,14 @@ from filelock import FileLock
 
 from bench.job import pipeline, weights
 from bench.job.pending import PendingWork
-from bench.job.task import Task, run_task
+from bench.job.task import run_task
 from bench.results import locks
 from bench.results.locks import Holder
 from bench.results.store import Store
-from bench.sweep import run as sweep
-from bench.sweep.executors.base import Executor
+from bench.results.tracking.tracker import Tracker
 from bench.sweep.executors.local import Local
 from bench.sweep.run import run
+from bench.sweep.tasks import MOST_TRIES
 from models.errors import DivergedError, InputError
 from tests.bench.toy import Toy
 from tests.bench.toy_jobs import job, out_of_memory
@@ -124,7 +122,7 @@ def test_a_process_that_is_always_lost_is_a_failure(store):
 
     executor, wanted = Lossy(store.root), job()
     outcome = run([wanted], store, "cpu", executor)
-    assert executor.begun == sweep.MOST_TRIES
+    assert executor.begun == MOST_TRIES
     assert outcome.failures[wanted.id].kind == "crashed"
 
 
@@ -199,45 +197,6 @@ def test_a_record_names_the_machine_that_trained_it(store):
     assert (record.training.threads, record.training.cpu) == (1, record.environment.cpu)
 
 
-class Immediately(Executor):
-    """Says of every task that it is done."""
-
-    slots = 2
-
-    @classmethod
-    def from_request(cls, request):
-        raise NotImplementedError
-
-    def submit(self, task, attempt):
-        self.waiting = [*getattr(self, "waiting", []), task]
-
-    def collect(self, seconds):
-        done, self.waiting = self.waiting, []
-        return [(task, "done") for task in done]
-
-    def close(self):
-        pass
-
-
-def test_ten_times_the_tasks_are_ten_times_the_work(store):
-    def calls(number):
-        tasks = [
-            Task("train", str(n), (str(n),), (), frozenset(), "", 0.0, "", "cpu") for n in range(number // 2)
-        ] + [
-            Task("evaluate", str(n), (str(n),), (), frozenset({f"train-{n}"}), "", 0.0, "", "cpu")
-            for n in range(number // 2)
-        ]
-        count = itertools.count()
-        sys.setprofile(lambda *event: next(count))
-        try:
-            assert len(sweep.run_tasks(tasks, Immediately(store.root), store, slots=2)) == number
-        finally:
-            sys.setprofile(None)
-        return next(count)
-
-    assert calls(2000) < 11 * calls(200)
-
-
 def test_a_cost_is_measured_once_for_all_that_share_it(store, monkeypatch):
     calls, real = [], pipeline.measure_cost
     monkeypatch.setattr(pipeline, "measure_cost", lambda *args, **more: calls.append(1) or real(*args, **more))
@@ -275,3 +234,49 @@ def test_what_fails_while_its_cost_is_measured_fails_alone(store, monkeypatch):
     monkeypatch.setattr(pipeline, "measure_cost", real)
     again = run([one, two], store, "cpu", retry_failed=True)
     assert (again.trained, again.evaluated, again.failures) == (0, 1, {}), "its evaluation is kept"
+
+
+def test_an_experiment_is_logged_before_the_next_is_trained(store, monkeypatch):
+    jobs = [job(training={"seed": seed}) for seed in (0, 1)]
+    finished, real = [], weights.train_or_load
+    monkeypatch.setattr(weights, "train_or_load", lambda *args: finished.append(store.finished()) or real(*args))
+    assert len(run(jobs, store, "cpu").records) == 2
+    assert finished == [set(), {jobs[0].id}]
+
+
+def test_costs_are_measured_before_anything_is_trained(store, monkeypatch):
+    measured, real = [], weights.train_or_load
+    monkeypatch.setattr(
+        weights, "train_or_load", lambda *args: measured.append(len(store.measurements.ids())) or real(*args)
+    )
+    run([job(evaluation={"hypotheses": h}) for h in (1, 2)], store, "cpu")
+    assert measured == [2]
+
+
+def test_while_mlflow_is_away_work_goes_on_and_is_logged_at_the_end(store, monkeypatch, capsys):
+    jobs = [job(training={"seed": seed}) for seed in (0, 1, 2)]
+    real, tried = Tracker.log, []
+
+    def log(self, record, files):
+        tried.append(record.id)
+        if len(tried) == 1:
+            raise InputError("MLflow store: away")
+        return real(self, record, files)
+
+    monkeypatch.setattr(Tracker, "log", log)
+    outcome = run(jobs, store, "cpu")
+    assert (outcome.trained, outcome.evaluated, len(outcome.records)) == (3, 3, 3)
+    assert tried == [jobs[0].id, *(one.id for one in jobs)], "it is left alone for a while"
+    assert "warning: MLflow store: away. Work goes on" in capsys.readouterr().err
+
+
+def test_what_failed_is_tried_again_once_the_code_of_its_method_has_changed(store, monkeypatch, capsys):
+    wanted = job()
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "measure_cost", out_of_memory)
+        assert run([wanted], store, "cpu").failures
+    assert run([wanted], store, "cpu").failures, "of the same code it is not tried again"
+    monkeypatch.setattr("bench.job.pending.method_digest", lambda lifter: "another")
+    assert run([wanted], store, "cpu").records
+    assert f"tried again, as its code has changed since it failed: {wanted.title}" in capsys.readouterr().out
+    assert not store.failures.ids()

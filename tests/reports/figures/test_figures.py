@@ -89,7 +89,17 @@ def test_memory_figure_has_its_own_axis_and_says_what_is_counted():
     (axes,) = drawing.figure.axes
     assert drawing.name == "memory"
     assert axes.get_xlabel() == "Peak memory (MB)"
-    assert "Memory counts: resident memory of the process." in drawing.caption
+    assert "Memory counts: tensors that are alive at once, counted." in drawing.caption
+
+
+def test_the_resident_memory_of_older_records_is_on_no_axis():
+    old = [record(name) for name in ("mixste", "tcn")]
+    old = [
+        r.model_copy(update={"cost": r.cost.model_copy(update={"memory_source": "peak resident memory"})})
+        for r in old
+    ]
+    assert list(memory_accuracy(old)) == []
+    assert next(latency_accuracy(old))
 
 
 def test_iso_cost_lines_have_one_product_of_error_and_cost():

@@ -268,7 +268,7 @@ def test_costs_of_devices_stand_apart_and_trivial_predictors_are_not_rank():
     assert rows[here, "", "MixSTE"][10] == "0.444_"
     assert rows[here, "", "Mean pose"][10] == "0.00185"
     assert rows[there, "", "MixSTE"][10] == "0.0370"
-    assert "Memory counts: resident memory of the process;" in cost(records, "T").notes[1]
+    assert "Memory counts: tensors that are alive at once, counted;" in cost(records, "T").notes[1]
 
 
 def test_actions_lie_across_or_down_whichever_is_narrower():

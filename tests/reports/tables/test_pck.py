@@ -85,7 +85,7 @@ def test_activities_need_labels(records, tmp_path):
     assert [c.rank for c in rows(table)["PCK ↑", "MixSTE"][3:]] == [1, 1, 1]
     plain = [scored("tcn", 80.0, 50.0, 70.0, activities=())]
     assert not LAYOUTS.load("activities").table(plain, "T").blocks
-    written = build(runset(mpi=("pck", plain)), {r.id: r for r in plain}, tmp_path)
+    written = build(runset(mpi=("pck", plain)), {r.id: r for r in plain}, tmp_path).files
     names = {path.name for path in written}
     assert {"mpi.md", "mpi-cost.md", "mpi-sequences.md"} <= names
     assert "mpi-activities.md" not in names

@@ -40,7 +40,8 @@ def test_an_mlflow_store_that_is_away_for_a_moment(store, monkeypatch):
     monkeypatch.setattr(mlflow.MlflowClient, "log_batch", flaky)
     wanted = job()
     record = run([wanted], store, "cpu").records[wanted.id]
-    assert len(calls) == 4, "twice in vain, then the training and the evaluation"
+    assert len(calls) > 4, "twice in vain, then the training and the evaluation"
+    assert logged_runs(store, "tags.`bench.kind` = 'training'")[0][1:] == ("FINISHED",)
     assert logged_runs(store, f"tags.`bench.id` = '{wanted.id}'") == [(record.mlflow_run_id, "FINISHED")]
 
 
@@ -58,7 +59,7 @@ def test_an_mlflow_store_that_stays_away_loses_nothing(store, monkeypatch):
 def test_an_interrupted_log_leaves_one_run(store, monkeypatch):
     wanted = job()
     with monkeypatch.context() as patch:
-        patch.setattr("mlflow.MlflowClient.set_terminated", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("mlflow.MlflowClient.set_terminated", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run([wanted], store, "cpu")
     with monkeypatch.context() as patch:
@@ -109,15 +110,24 @@ def test_mlflow_holds_parameters_metrics_tags_and_artifacts(store):
     found = client.get_run(record.mlflow_run_id)
     value = record.value("mpjpe", "P-Agg")
     assert found.info.status == "FINISHED"
-    assert found.data.metrics["mpjpe/P-Agg"] == value.action_mean
+    assert found.data.metrics["mpjpe/P-Agg"] == found.data.metrics["mpjpe"] == value.action_mean
+    assert {"p_mpjpe", "latency_ms", "memory_mb", "params"} <= found.data.metrics.keys()
     assert found.data.params["method.name"] == "toy"
+    assert found.data.params["method.options.frames"] == "9", "also an option that nobody has set"
+    assert found.info.run_name == "Toy tiny H=5 K=2 toy/cpn seed 0"
     assert found.data.tags["data.hash"] == "0000000000000cpn"
-    assert found.data.tags["git.commit"] == record.git_commit
+    assert found.data.tags["git.commit"] == found.data.tags["mlflow.source.git.commit"] == record.git_commit
+    (given,) = found.inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == ("toy", "0000000000000cpn")
+    assert [(tag.key, tag.value) for tag in given.tags] == [("mlflow.data.context", "test")]
     assert json.loads(found.data.tags["conditions"])["steps"] == 2
     names = {artifact.path for artifact in client.list_artifacts(record.mlflow_run_id)}
     assert names == {"experiment.yaml", "record.json", f"{record.id}.npz", f"{record.id}-examples.npz"}
     training = client.get_run(found.data.tags["mlflow.parentRunId"])
     assert training.data.tags["bench.training_id"] == record.training_id
+    assert training.info.end_time <= found.info.start_time <= found.info.end_time
+    (experiment,) = (each for each in client.search_experiments() if each.name == EXPERIMENT_NAME)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development", "else it opens on empty traces"
 
 
 def test_an_unreachable_mlflow_store(tmp_path, monkeypatch):
@@ -227,11 +237,11 @@ def test_a_run_that_another_store_logs_is_waited_for_and_taken(record, shared, t
     go_on, reached, logged = threading.Event(), threading.Event(), {}
     real = mlflow.MlflowClient.set_terminated
 
-    def stop(client, run_id):
+    def stop(client, run_id, **more):
         if threading.current_thread().name == "first" and "bench.id" in client.get_run(run_id).data.tags:
             reached.set()
             go_on.wait(60)
-        real(client, run_id)
+        real(client, run_id, **more)
 
     monkeypatch.setattr(mlflow.MlflowClient, "set_terminated", stop)
     one = threading.Thread(target=lambda: logged.update(first=first.log(record, [])), name="first")

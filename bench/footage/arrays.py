@@ -1,0 +1,115 @@
+"""Key points in NumPy files: what scripts keep of rtmlib's and Ultralytics' arrays, and the suite's own files."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from bench.footage.detections import Detections, checked
+from models.errors import InputError
+
+POINTS = ("keypoints", "keypoints_2d", "kpts", "data", "xy", "pose_2d")
+CONFIDENCE = ("scores", "keypoint_scores", "confidence", "conf", "keypoints_conf")
+LEAST_POINTS, MOST_POINTS, MOST_PEOPLE = 14, 200, 100
+
+
+def read_arrays(path: Path) -> Detections:
+    """Persons in a ``.npz`` or ``.npy`` file.
+
+    ``keypoints`` are ``[frames, N, 2]`` of one person or ``[frames, people, N, 2]``, each with a third column for
+    the confidence or with ``scores`` beside them. A file that ``bench predict`` wrote is read too.
+
+    Raises:
+        InputError: it cannot be read, or holds something else.
+    """
+    source = str(path)
+    content = _load(path)
+    name = next((name for name in POINTS if name in content), None)
+    if name is None:
+        there = ", ".join(sorted(content)[:8]) or "nothing"
+        raise InputError(f"{source}: has no array named keypoints, but {there}: name it so")
+    points = _people(content[name], f"{source}: {name}")
+    scores = next((content[score] for score in CONFIDENCE if score in content), None)
+    shown = _with_scores(points, scores, source)
+    T, P = shown.shape[:2]
+    frames = _numbers_of_frames(content.get("frames"), T, source)
+    found = Detections(
+        source,
+        "NumPy arrays",
+        np.repeat(frames, P),
+        shown.reshape(T * P, *shown.shape[2:]),
+        np.zeros(T, dtype=np.int64) if P == 1 else np.full(T * P, -1, dtype=np.int64),
+        layout=_text(content.get("layout")),
+        size=_size(content),
+        fps=_number(content.get("fps")),
+    )
+    return checked(found)
+
+
+def _load(path: Path) -> Mapping[str, np.ndarray]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"keypoints": loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded.files if name not in ("poses", "spread", "trajectory")}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        if "allow_pickle" in reason:
+            reason = "it holds Python objects, which are not read; save plain arrays"
+        raise InputError(f"{path}: cannot be read as a NumPy file ({reason})") from None
+
+
+def _people(points: np.ndarray, place: str) -> np.ndarray:
+    """``[T, P, N, 2 or 3]`` float32."""
+    shape = " x ".join(map(str, points.shape))
+    if points.dtype.kind not in "fiu" or points.ndim not in (3, 4) or points.shape[-1] not in (2, 3):
+        raise InputError(
+            f"{place} is {shape} of {points.dtype}, no numbers [frames, points, 2 or 3] or [frames, people, "
+            "points, 2 or 3]: export it again"
+        )
+    people = points[:, None] if points.ndim == 3 else points
+    if not len(people) or not people.shape[1]:
+        raise InputError(f"{place} is {shape}: nobody is in it")
+    if not LEAST_POINTS <= people.shape[2] <= MOST_POINTS or people.shape[1] > MOST_PEOPLE:
+        raise InputError(f"{place} is {shape}: {people.shape[2]} key points of {people.shape[1]} people are none")
+    return people.astype(np.float32, copy=False)
+
+
+def _with_scores(points: np.ndarray, scores: np.ndarray | None, source: str) -> np.ndarray:
+    """``[T, P, N, 3]`` with the confidence as third column; NaN where there is none."""
+    if points.shape[-1] == 3:
+        return points
+    T, P, N = points.shape[:3]
+    if scores is not None and scores.dtype.kind in "fiu" and scores.size == T * P * N:
+        third = scores.reshape(T, P, N).astype(np.float32)
+    elif scores is not None:
+        shape = " x ".join(map(str, scores.shape))
+        raise InputError(f"{source}: its scores are {shape}, not one for each of {T} x {P} x {N} key points")
+    else:
+        third = np.full((T, P, N), np.nan, dtype=np.float32)
+    return np.concatenate([points, third[..., None]], axis=-1)
+
+
+def _numbers_of_frames(frames: np.ndarray | None, count: int, source: str) -> np.ndarray:
+    if frames is None:
+        return np.arange(count)
+    if frames.shape != (count,) or frames.dtype.kind not in "iu" or (np.diff(frames) <= 0).any():
+        raise InputError(f"{source}: its frames are not {count:,} ascending whole numbers: export it again")
+    return frames.astype(np.int64)
+
+
+def _size(content: Mapping[str, np.ndarray]) -> tuple[int, int] | None:
+    width, height = _number(content.get("width")), _number(content.get("height"))
+    return (int(width), int(height)) if width and height else None
+
+
+def _number(value: np.ndarray | None) -> float | None:
+    return float(value) if value is not None and value.size == 1 and value.dtype.kind in "fiu" else None
+
+
+def _text(value: np.ndarray | None) -> str | None:
+    return str(value) if value is not None and value.size == 1 and value.dtype.kind == "U" else None

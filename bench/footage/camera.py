@@ -1,0 +1,94 @@
+"""The camera of a video that nobody calibrated: where the person stands, and how well poses fit the image.
+
+Shapes: T frames, J joints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from bench.data.cameras import project
+from bench.footage.keypoints import KeyPoints, screen_points
+from bench.protocol.aggregation import fitted_root
+
+FOCALS = np.geomspace(0.8, 8.0, 41)
+"""Focal lengths that are tried, in screen units (half the image's width): views of 103 to 14 degrees."""
+
+FITTED_FRAMES = 500
+CHUNK = 10_000
+"""Frames that the focal length is found from, and that are worked on at once."""
+
+
+class FittedCamera(NamedTuple):
+    """A camera whose principal point is the middle of the image.
+
+    Attributes:
+        focal: in screen units.
+        known: whether the user said it.
+    """
+
+    focal: float
+    known: bool
+
+    @property
+    def intrinsics(self) -> np.ndarray:
+        """``[9]`` float32 as ``bench.data.cameras.project`` takes them."""
+        return np.array([self.focal, self.focal, 0, 0, 0, 0, 0, 0, 0], dtype=np.float32)
+
+    def described(self, width: int) -> str:
+        """The focal length in words."""
+        how = "given" if self.known else "fitted to the poses, so distances are uncertain"
+        return f"focal length {self.focal * width / 2:,.0f} pixels, {how}"
+
+
+def fit_camera(poses: np.ndarray, points: KeyPoints, focal: float | None) -> FittedCamera:
+    """The focal length at which poses ``[T, J, 3]`` fit the key points best, or the given one, in screen units."""
+    if focal is not None:
+        return FittedCamera(focal, True)
+    frames = np.flatnonzero(points.lifted)
+    some = frames[np.linspace(0, len(frames) - 1, min(len(frames), FITTED_FRAMES)).astype(int)]
+    seen, shown = poses[some], screen_points(points)[some]
+    errors = [float(np.median(_misplaced(seen, shown, FittedCamera(f, False)))) for f in FOCALS.tolist()]
+    return FittedCamera(float(FOCALS[int(np.argmin(errors))]), False)
+
+
+def trajectory(poses: np.ndarray, points: KeyPoints, camera: FittedCamera) -> np.ndarray:
+    """``[T, 3]`` float32 metres: where the root stands before the camera; NaN in frames without a pose."""
+    screen = screen_points(points)
+    roots = np.empty((len(poses), 3), dtype=np.float32)
+    for part in _chunks(len(poses)):
+        roots[part] = _root(poses[part], screen[part], camera)
+    return roots
+
+
+def reprojection_errors(poses: np.ndarray, points: KeyPoints, camera: FittedCamera) -> np.ndarray:
+    """``[T]`` mean distance of projected joints from the key points in pixels, each frame at its best root."""
+    screen = screen_points(points)
+    errors = np.empty(len(poses))
+    for part in _chunks(len(poses)):
+        errors[part] = _misplaced(poses[part], screen[part], camera)
+    return errors * points.width / 2
+
+
+def _misplaced(poses: np.ndarray, screen: np.ndarray, camera: FittedCamera) -> np.ndarray:
+    """``[T]`` mean distance of projected joints from 2D joints, in screen units."""
+    seen = poses + _root(poses, screen, camera)[:, None]
+    offset = project(seen.astype(np.float64), camera.intrinsics.astype(np.float64)) - screen
+    distance: np.ndarray = np.linalg.norm(offset, axis=-1).mean(axis=-1)
+    return distance
+
+
+def _root(poses: np.ndarray, screen: np.ndarray, camera: FittedCamera) -> np.ndarray:
+    """``[T, 3]`` of poses ``[T, J, 3]`` and 2D joints ``[T, J, 2]``."""
+    pose, shown = torch.from_numpy(np.array(poses)), torch.from_numpy(np.array(screen))
+    intrinsics = torch.from_numpy(camera.intrinsics)
+    root: np.ndarray = fitted_root(pose[None, None], shown[None], intrinsics[None])[0, 0].numpy()
+    return root
+
+
+def _chunks(length: int) -> Iterator[slice]:
+    return (slice(first, first + CHUNK) for first in range(0, length, CHUNK))

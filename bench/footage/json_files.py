@@ -1,0 +1,223 @@
+"""Key points in JSON: what MMPose, AlphaPose, OpenPose, Ultralytics and COCO's evaluation write.
+
+Files are read entry by entry, so that the memory does not grow with their text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import ijson
+import numpy as np
+
+from bench.footage.detections import Detections, Person, collect
+from models.errors import InputError, quoted
+
+Entry = Mapping[str, Any]
+
+NOTHING = re.compile(rb"\bNaN\b|-?\bInfinity\b")
+"""What Python writes into JSON for numbers that are none, although JSON has no word for them."""
+
+KNOWN = (
+    "a file of MMPose's inferencer, AlphaPose, Ultralytics or COCO's results, a folder of OpenPose's files, or "
+    "arrays in a .npz file"
+)
+
+
+def read_json(path: Path) -> Detections:
+    """Persons in a JSON file.
+
+    Raises:
+        InputError: it is no JSON, cut short, or of a tool that is not known.
+    """
+    source = str(path)
+    first, place = _first_entry(path, source)
+    tool, persons = _tool_of(first, source)
+    return collect(_persons(path, place, persons, source), source, tool)
+
+
+def read_openpose(folder: Path) -> Detections:
+    """Persons in a folder of OpenPose's files, one for each frame.
+
+    Raises:
+        InputError: there is none, or one cannot be read.
+    """
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        raise InputError(f"{folder}: has no JSON files: name {KNOWN}")
+
+    def persons() -> Iterator[Person]:
+        for number, file in enumerate(files):
+            first, place = _first_entry(file, str(file))
+            if place or "people" not in first:
+                raise InputError(f"{file}: is no file of OpenPose, which has people: keep such files alone")
+            yield from _of_openpose(_frame(file.stem, number), first, str(file))
+
+    return collect(persons(), str(folder), "OpenPose")
+
+
+def _first_entry(path: Path, source: str) -> tuple[Entry, str]:
+    """What tells the tool, and where the entries lie for ``ijson``; "" for a file that is one entry."""
+    with _opened(path, source) as file:
+        first = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    if first == b"[":
+        found: Any = next(_items(path, "item", source), None)
+        if found is None:
+            raise InputError(f"{source}: is an empty list, so nobody is in it: check that the detector ran")
+        place = "item"
+    elif first == b"{":
+        start = next(_items(path, "instance_info.item", source), None)
+        found, place = (start, "instance_info.item") if start is not None else (_whole(path, source), "")
+    else:
+        raise InputError(f"{source}: is no JSON: name {KNOWN}")
+    if not isinstance(found, dict):
+        if place == "item" and isinstance(found, list):  # Ultralytics: a list of persons for each image
+            return {"persons": found}, place
+        raise InputError(f"{source}: its entries are no objects, but {quoted(found, 60)}: name {KNOWN}")
+    return found, place
+
+
+def _whole(path: Path, source: str) -> Any:
+    return next(_items(path, "", source), None)
+
+
+Reader = Callable[[int, Any, str], Iterator[Person]]
+
+
+def _tool_of(entry: Entry, source: str) -> tuple[str, Reader]:
+    """Name of the tool that writes such entries, and what reads one (its number, itself, the file)."""
+    if "instances" in entry:
+        return "MMPose", _of_mmpose
+    if "people" in entry:
+        return "OpenPose", lambda number, found, place: _of_openpose(number, found, place)
+    if "persons" in entry or isinstance(entry.get("keypoints"), dict):
+        return "Ultralytics", _of_ultralytics
+    if "keypoints" in entry and "image_id" in entry:
+        return ("AlphaPose" if "idx" in entry or "box" in entry else "COCO's results"), _of_results
+    found = ", ".join(map(str, list(entry)[:8])) or "nothing"
+    raise InputError(f"{source}: its entries have {found}, as no known tool writes them: name {KNOWN}")
+
+
+def _persons(path: Path, place: str, read: Reader, source: str) -> Iterator[Person]:
+    for number, entry in enumerate(_items(path, place, source)):
+        yield from read(number, entry, source)
+
+
+def _of_mmpose(number: int, entry: Entry, source: str) -> Iterator[Person]:
+    """``{"frame_id", "instances": [{"keypoints": [[x, y], …], "keypoint_scores": […]}]}``."""
+    frame = _whole_number(entry.get("frame_id"), number)
+    for person in _list(entry.get("instances"), source, frame):
+        place = f"{source}: frame {frame}"
+        points = _numbers(person.get("keypoints"), place)
+        if points.ndim == 2 and points.shape[1] == 3:
+            raise InputError(f"{place} has 3D key points: give the file of the 2D detector")
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise InputError(f"{place} has key points of {points.shape}, not [points, 2]: write the file again")
+        scores = _numbers(person.get("keypoint_scores", [np.nan] * len(points)), place)
+        if scores.shape != (len(points),):
+            raise InputError(f"{place} has {len(points)} key points and {scores.size} scores: write it again")
+        track = _whole_number(person.get("track_id", person.get("instance_id")), -1)
+        yield Person(frame, np.column_stack([points, scores]), track)
+
+
+def _of_openpose(frame: int, entry: Entry, source: str) -> Iterator[Person]:
+    """``{"people": [{"person_id": [-1], "pose_keypoints_2d": [x, y, c, …]}]}``."""
+    for person in _list(entry.get("people"), source, frame):
+        number = person.get("person_id")
+        number = number[0] if isinstance(number, list) and number else number
+        yield Person(frame, _triples(person.get("pose_keypoints_2d"), source, frame), _whole_number(number, -1))
+
+
+def _of_results(number: int, entry: Entry, source: str) -> Iterator[Person]:
+    """``{"image_id": "12.jpg", "keypoints": [x, y, c, …], "idx": 1}``, one for each person of each image."""
+    image = entry.get("image_id")
+    frame = image if isinstance(image, int) else _frame(Path(str(image)).stem, number)
+    track = entry.get("idx", entry.get("track_id"))
+    while isinstance(track, list) and track:
+        track = track[0]
+    yield Person(int(frame), _triples(entry.get("keypoints"), source, frame), _whole_number(track, -1))
+
+
+def _of_ultralytics(number: int, entry: Any, source: str) -> Iterator[Person]:
+    """A list for each image: ``[{"keypoints": {"x": […], "y": […], "visible": […]}, "track_id": 1}]``."""
+    persons = entry if isinstance(entry, list) else [entry]
+    for person in _list(persons, source, number):
+        points = person.get("keypoints")
+        place = f"{source}: image {number}"
+        if not isinstance(points, dict):
+            raise InputError(f"{place} has a person without key points: use a pose model")
+        x, y = _numbers(points.get("x"), place), _numbers(points.get("y"), place)
+        visible = _numbers(points.get("visible", [np.nan] * len(x)), place)
+        if not x.shape == y.shape == visible.shape:
+            raise InputError(f"{place} has {x.size} x, {y.size} y and {visible.size} visible: write it again")
+        frame = _whole_number(person.get("frame", person.get("image")), number)
+        yield Person(frame, np.column_stack([x, y, visible]), _whole_number(person.get("track_id"), -1))
+
+
+def _list(value: Any, source: str, frame: object) -> list[Entry]:
+    if not isinstance(value, list) or not all(isinstance(person, dict) for person in value):
+        raise InputError(f"{source}: frame {frame} has no list of persons: write the file again")
+    return value
+
+
+def _triples(value: Any, source: str, frame: object) -> np.ndarray:
+    """``[N, 3]`` of x, y, confidence, x, …"""
+    numbers = _numbers(value, f"{source}: frame {frame}")
+    if numbers.ndim != 1 or not numbers.size or numbers.size % 3:
+        raise InputError(
+            f"{source}: frame {frame} has {numbers.size} numbers, not x, y and confidence of every key point: "
+            "write the file again"
+        )
+    return numbers.reshape(-1, 3)
+
+
+def _numbers(value: Any, place: str) -> np.ndarray:
+    try:
+        return np.asarray(value, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise InputError(f"{place} has key points that are no numbers: {quoted(value, 80)}") from None
+
+
+def _whole_number(value: Any, other: int) -> int:
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else other
+
+
+def _frame(stem: str, number: int) -> int:
+    """The last number in a file's name ("walking_000012_keypoints"); without one, the place in the order."""
+    digits = re.findall(r"\d+", stem)
+    return int(digits[-1][-15:]) if digits else number
+
+
+def _opened(path: Path, source: str) -> BinaryIO:
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read ({error.strerror}); name {KNOWN}") from None
+
+
+class _Readable:
+    """A file of JSON in which NaN and infinity are null."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+
+    def read(self, size: int) -> bytes:
+        data = self.file.read(size)
+        while size and data[-1:].isalpha() and (more := self.file.read(1)):  # no word is cut
+            data += more
+        return NOTHING.sub(b"null", data)
+
+
+def _items(path: Path, place: str, source: str) -> Iterator[Any]:
+    """The entries at a place of a JSON file, one after the other."""
+    with _opened(path, source) as file:
+        try:
+            yield from ijson.items(_Readable(file), place, use_float=True)
+        except ijson.JSONError as error:
+            reason = "is cut short" if "premature EOF" in str(error) else "is no JSON throughout"
+            raise InputError(f"{source}: {reason} ({str(error).partition(chr(10))[0]}): get it again") from None
+        except UnicodeDecodeError:
+            raise InputError(f"{source}: is no text, so no JSON: name {KNOWN}") from None

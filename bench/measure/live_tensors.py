@@ -1,0 +1,88 @@
+"""Bytes of the tensors that a call holds at once, counted: the same number every time.
+
+A storage counts once, however many views there are of it, from the operator that makes it until nothing refers to
+it. What the call reads and did not make (weights, inputs, what the method keeps) counts all the time. Scratch
+memory inside one operator is not seen.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
+
+
+class LiveBytes(NamedTuple):
+    """``peak``: of all tensors at the moment when there is most; ``added``: of it, those that the call made."""
+
+    peak: int
+    added: int
+
+
+def live_bytes(call: Callable[[], object]) -> LiveBytes:
+    """The most bytes of tensors that are alive at once while ``call`` runs; what it returns counts too."""
+    with _cycles_kept(), _Count() as count:
+        call()
+    return LiveBytes(count.read + count.most, count.most)
+
+
+@contextmanager
+def _cycles_kept() -> Iterator[None]:
+    """Keep Python from freeing cycles in between: when it does so depends on what ran before."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+class _Count(TorchDispatchMode):
+    """Follows every operator.
+
+    Attributes:
+        read: bytes of storages that were there before.
+        most: the most bytes of storages made here that were alive at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = self.most = 0
+        self._made = WeakIdKeyDictionary()  # storage → its bytes, as long as something refers to it
+        self._before: dict[int, torch.UntypedStorage] = {}  # by id; kept, so that no other storage gets it
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run an operator, in parts where it is made of others, and note the tensors that it reads and makes."""
+        kwargs = kwargs or {}
+        for tensor in _tensors((args, kwargs)):
+            self._note_read(tensor.untyped_storage())
+        with self:
+            result = func.decompose(*args, **kwargs)
+        if result is NotImplemented:
+            result = func(*args, **kwargs)
+        for tensor in _tensors(result):
+            self._note_made(tensor.untyped_storage())
+        return result
+
+    def _note_read(self, storage: torch.UntypedStorage) -> None:
+        if storage not in self._made and id(storage) not in self._before:
+            self._before[id(storage)] = storage
+            self.read += storage.nbytes()
+
+    def _note_made(self, storage: torch.UntypedStorage) -> None:
+        if id(storage) not in self._before:
+            self._made[storage] = storage.nbytes()
+            self.most = max(self.most, sum(self._made.values()))
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]

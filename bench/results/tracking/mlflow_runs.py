@@ -1,0 +1,190 @@
+"""The runs of one experiment of MLflow: made, searched, filled, and their files."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.results.documents import UnreadableError
+from bench.results.tracking.journal import DataUse
+from bench.results.tracking.mlflow_files import active_runs, count_runs
+from bench.results.tracking.run_content import Metrics
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Run
+
+CLAIMED = "bench.claimed_ms"
+"""Tag: when a run was made, in milliseconds since 1970. Its start may be long before."""
+
+MOST_METRICS, MOST_PARAMS = 800, 100
+"""At once: MLflow takes 1000 things, and 100 parameters among them."""
+
+
+class Runs:
+    """Access to the runs of an experiment; errors are those of MLflow.
+
+    Attributes:
+        client: of MLflow.
+        experiment: its id.
+        own: folder of the store whose own database this is; None for one that others may use too.
+    """
+
+    def __init__(self, client: MlflowClient, experiment: str, own: Path | None) -> None:
+        self.client, self.experiment, self.own = client, experiment, own
+
+    def create(self, name: str, tags: Mapping[str, str], began: int | None = None) -> Run:
+        """A new run that is RUNNING; ``began``: milliseconds since 1970, now by default."""
+        now = int(time.time() * 1000)
+        described = {**_source(), **_git_tags(tags), **tags, CLAIMED: str(now)}
+        return self.client.create_run(self.experiment, start_time=began or now, tags=described, run_name=name)
+
+    def search(self, tags: Mapping[str, str], status: str | None = None) -> list[Run]:
+        """Runs with these tags, the oldest first."""
+        wanted = [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
+        wanted += [f"attributes.status = '{status}'"] * (status is not None)
+        found: list[Run] = []
+        token = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment], " and ".join(wanted), max_results=1000, page_token=token
+            )
+            found += page
+            token = page.token
+            if not token:
+                return sorted(found, key=age)
+
+    def has_at_most(self, number: int, tags: Mapping[str, str]) -> bool:
+        """Whether there surely are no more runs with these tags; known only of the store's own database.
+
+        MLflow's search takes several times as long, and longer with every run.
+        """
+        return self.own is not None and count_runs(self.own / "mlflow.db", tags) <= number
+
+    def delete(self, run: Run) -> None:
+        """Delete a run; another program may have done so."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.delete_run(run.info.run_id)
+        except MlflowException:
+            if self.client.get_run(run.info.run_id).info.lifecycle_stage != "deleted":
+                raise
+
+    def remove(self, tags: Mapping[str, str]) -> None:
+        """Delete the runs with these tags, and what the store's own MLflow keeps beside them."""
+        for run in self.search(tags):
+            self.delete(run)
+            if self.own is not None:
+                shutil.rmtree(self.own / "artifacts" / run.info.run_id, ignore_errors=True)
+
+    def unused_artifacts(self) -> list[Path]:
+        """Folders that the store's own MLflow keeps for runs that it does not have, or that were deleted."""
+        if self.own is None or not (self.own / "artifacts").is_dir():
+            return []
+        folders = sorted((self.own / "artifacts").iterdir())  # read first: a run is older than its folder
+        used = active_runs(self.own / "mlflow.db")
+        return [folder for folder in folders if folder.name.lstrip(".") not in used]
+
+    def log(
+        self,
+        run_id: str,
+        metrics: Metrics | Sequence[Metric] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Log to a run; metrics without a time of their own get the present one. Tags come last."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        now = int(time.time() * 1000)
+        points = [each if isinstance(each, Metric) else Metric(each[0], each[2], now, each[1]) for each in metrics]
+        named = [Param(key, value) for key, value in (params or {}).items()]
+        batches = max(1, -(-len(points) // MOST_METRICS), -(-len(named) // MOST_PARAMS))
+        for number in range(batches):
+            self.client.log_batch(
+                run_id,
+                metrics=points[number * MOST_METRICS : (number + 1) * MOST_METRICS],
+                params=named[number * MOST_PARAMS : (number + 1) * MOST_PARAMS],
+                tags=[RunTag(*tag) for tag in (tags or {}).items()] if number == batches - 1 else [],
+            )
+
+    def log_data(self, run_id: str, uses: Iterable[DataUse]) -> None:
+        """Log the data that a run was given."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        inputs = []
+        for use in uses:
+            dataset = Dataset(use.name, use.digest, "lifting-bench", json.dumps({"data": use.source}))
+            inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", use.context)]))
+        self.client.log_inputs(run_id, inputs)
+
+    def log_files(self, run_id: str, texts: Mapping[str, str], files: Iterable[tuple[Path, str]]) -> None:
+        """Keep files as artifacts; of the store's own MLflow beside it, wherever the store has been moved to.
+
+        Args:
+            texts: path within the artifacts → content.
+            files: each with its path within the artifacts.
+        """
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = self.artifacts_of(run_id) or Path(temporary)
+            for name, text in texts.items():
+                _with_parents(folder / name).write_text(text, encoding="utf-8")
+            for path, name in files:
+                shutil.copyfile(path, _with_parents(folder / name))
+            if self.own is None:
+                self.client.log_artifacts(run_id, str(folder))
+
+    def artifact(self, run_id: str, name: str) -> bytes:
+        """The content of a file that was logged.
+
+        Raises:
+            UnreadableError: it is not there.
+        """
+        from mlflow.exceptions import MlflowException
+
+        folder = self.artifacts_of(run_id)
+        if folder is not None:
+            try:
+                return (folder / name).read_bytes()
+            except FileNotFoundError as error:
+                raise UnreadableError(f"{error.filename} is missing") from None
+        try:
+            with tempfile.TemporaryDirectory() as temporary:
+                return Path(self.client.download_artifacts(run_id, name, temporary)).read_bytes()
+        except (MlflowException, OSError):
+            if name in {artifact.path for artifact in self.client.list_artifacts(run_id)}:
+                raise
+            raise UnreadableError(f"its {name} is missing among its artifacts") from None
+
+    def artifacts_of(self, run_id: str) -> Path | None:
+        """Folder of the artifacts of a run in the store's own MLflow; None for another one."""
+        return None if self.own is None else self.own / "artifacts" / run_id / "artifacts"
+
+
+def age(run: Run) -> tuple[int, str]:
+    """Sorts runs from the first made to the last, alike for all programs."""
+    return int(run.data.tags.get(CLAIMED, run.info.start_time)), run.info.run_id
+
+
+def _with_parents(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@functools.cache
+def _source() -> dict[str, str]:
+    """What MLflow finds out about who runs what: user, program, and its commit."""
+    from mlflow.tracking.context.registry import resolve_tags
+
+    return resolve_tags()
+
+
+def _git_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """MLflow's own name for the commit that made what is logged."""
+    return {"mlflow.source.git.commit": tags["git.commit"]} if "git.commit" in tags else {}

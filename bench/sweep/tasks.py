@@ -1,0 +1,162 @@
+"""Doing tasks in an order: each after those that it needs, some at once, again where a process was lost."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from bench.job.failures import digest_of
+from bench.job.task import Task, TaskStatus, record_failure
+from bench.results.store import Store
+from bench.sweep.executors.base import Executor
+from bench.sweep.waiting import Waiting
+
+MOST_TRIES = 3
+"""So often a task is begun whose process is lost each time."""
+
+PATIENCE_SECONDS = 0.5
+"""After so long a task that another program is doing is tried again."""
+
+
+def run_tasks(
+    tasks: Iterable[Task],
+    executor: Executor,
+    store: Store,
+    slots: int,
+    ended: Callable[[Task, TaskStatus], None] = lambda task, status: None,
+    meanwhile: Callable[[], bool] = lambda: False,
+) -> list[Task]:
+    """Do tasks, each after those that it needs; what needs one that fails is left out.
+
+    Args:
+        tasks: to do, in the order in which they are begun.
+        executor: where.
+        store: gets a failure where the process of a task is lost again and again.
+        slots: tasks at once.
+        ended: told of every task that is done or has failed.
+        meanwhile: done between two looks at the executor; returns whether to do it again soon.
+
+    Returns:
+        Those that were done here, without trainings that were found done.
+
+    Raises:
+        InputError: workers cannot be started.
+    """
+    queue, waiting = _Queue(in_order(tasks, store, slots)), Waiting(store)
+    done: list[Task] = []
+    tries: Counter[str] = Counter()
+    while queue.unfinished:
+        while (task := queue.next(slots)) is not None:
+            executor.submit(task, tries[task.name])
+        again = meanwhile()
+        if not queue.running:
+            time.sleep(PATIENCE_SECONDS / 5)
+            continue
+        for task, status in executor.collect(0.0 if again else PATIENCE_SECONDS):
+            waiting.note(task, status)
+            if status == "done":
+                done.append(task)
+            status = "done" if status == "found" else status
+            tries[task.name] += status == "crashed"
+            if tries[task.name] == MOST_TRIES and status == "crashed":
+                _record_crash(task, store)
+                status = "failed"
+            queue.end(task, status)
+            if status in ("done", "failed"):
+                ended(task, status)
+    return done
+
+
+def in_order(tasks: Iterable[Task], store: Store, slots: int) -> list[Task]:
+    """Tasks in the given order, but for long ones at its end, which come so early that no slot waits for them.
+
+    Where tasks are done one at a time the order stays: processes that train together must agree on it.
+
+    Args:
+        tasks: each after those that it needs.
+        store: knows how long such tasks took.
+        slots: tasks at once.
+    """
+    listed = list(tasks)
+    if slots == 1:
+        return listed
+    seconds = _seconds(listed, store)
+    chain: dict[str, float] = {}  # of a task and the longest of those that need it
+    for task in reversed(listed):
+        chain[task.name] = chain.get(task.name, 0.0) + seconds[task.name]
+        for need in task.needs:
+            chain[need] = max(chain.get(need, 0.0), chain[task.name])
+    begins, keys = 0.0, {}
+    total = sum(seconds.values())
+    for task in listed:
+        keys[task.name] = min(begins, total - slots * chain[task.name])
+        begins += seconds[task.name]
+    return sorted(listed, key=lambda task: keys[task.name])
+
+
+def _seconds(tasks: Sequence[Task], store: Store) -> Mapping[str, float]:
+    """About how long each task takes: as one like it took, else by size as others of its kind.
+
+    Where no time of a kind is known, a training of mean size counts as 1 and everything else as nothing.
+    """
+    known = {task.name: found.seconds for task in tasks if (found := store.times.get(task.duration_key))}
+    rates = {}
+    for kind in {task.kind for task in tasks}:
+        of_kind = [task for task in tasks if task.kind == kind]
+        timed = [task for task in of_kind if task.name in known]
+        size = sum(task.size for task in timed or of_kind) or 1.0
+        rates[kind] = (sum(known[task.name] for task in timed) or len(of_kind) * (kind == "train")) / size
+    return {task.name: known.get(task.name, rates[task.kind] * task.size) for task in tasks}
+
+
+class _Queue:
+    """Which tasks wait for which, are ready, run, or are done."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self.tasks = {task.name: task for task in tasks}
+        self.order = {name: n for n, name in enumerate(self.tasks)}
+        self.missing = {name: set(task.needs) & self.tasks.keys() for name, task in self.tasks.items()}
+        self.needed_by: dict[str, list[str]] = {}
+        for name, needs in self.missing.items():
+            for need in needs:
+                self.needed_by.setdefault(need, []).append(name)
+        self.ready = [(0.0, self.order[name], name) for name, needs in self.missing.items() if not needs]
+        heapq.heapify(self.ready)
+        self.unfinished = set(self.tasks)
+        self.running = 0
+
+    def next(self, slots: int) -> Task | None:
+        """A task to begin now; None where all slots are taken or nothing is ready."""
+        if self.running >= slots or not self.ready or self.ready[0][0] > time.monotonic():
+            return None
+        self.running += 1
+        return self.tasks[heapq.heappop(self.ready)[2]]
+
+    def end(self, task: Task, status: TaskStatus) -> None:
+        """Take note of how a try ended; what another program is doing, and what was lost, becomes ready again."""
+        self.running -= 1
+        if status == "done":
+            self.unfinished.discard(task.name)
+            for name in self.needed_by.get(task.name, ()):
+                self.missing[name].discard(task.name)
+                if not self.missing[name]:
+                    self._make_ready(name)
+        elif status == "failed":
+            self._drop(task.name)
+        else:
+            self._make_ready(task.name, PATIENCE_SECONDS)
+
+    def _make_ready(self, name: str, delay: float = 0.0) -> None:
+        heapq.heappush(self.ready, (time.monotonic() + delay if delay else 0.0, self.order[name], name))
+
+    def _drop(self, name: str) -> None:
+        self.unfinished.discard(name)
+        for dependent in self.needed_by.get(name, ()):
+            self._drop(dependent)
+
+
+def _record_crash(task: Task, store: Store) -> None:
+    reason = f"its process ended without a message {MOST_TRIES} times (killed, perhaps because memory ran out)"
+    record_failure(store, task.ids, task.title, "crashed", reason, code=digest_of(task.experiments[0]))

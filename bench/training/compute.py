@@ -1,0 +1,41 @@
+"""What training computes: the operations of a step, and how many steps a budget pays for."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from functools import partial
+
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from bench.measure.flops import count_flops
+from models.lifter import Batch, Lifter
+
+COUNTED_STEPS = 4
+"""Steps whose operations are counted. They differ where texts do: FinePOSE encodes those of a batch's actions."""
+
+
+def step_flops(lifter: Lifter, batches: Sequence[Batch]) -> float:
+    """Operations of a training step, forward and backward: the mean over these batches.
+
+    Counted as in ``bench.measure.flops``, on a copy of the method. Fused attention is computed in its plain form,
+    so that the number is the same on every device. What is computed once and kept is computed before.
+
+    Args:
+        lifter: as it is before its first step.
+        batches: of training windows, at least one, where ``lifter`` is.
+    """
+    twin = copy.deepcopy(lifter).train()
+    twin.on_progress(0.0)
+
+    def step(batch: Batch) -> None:
+        twin.training_loss(batch).backward()
+
+    with sdpa_kernel(SDPBackend.MATH):
+        step(batches[0])
+        return sum(count_flops(partial(step, batch)) for batch in batches) / len(batches)
+
+
+def affordable_steps(compute: float, flops: float) -> int:
+    """Steps of so many operations each that ``compute`` TFLOP pay for, to the nearest step; at least one."""
+    return max(1, round(compute * 1e12 / flops))

@@ -1,0 +1,41 @@
+"""A page with the pose viewer alone, for poses that were lifted from own key points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.colors import to_hex
+
+from bench.results.files import write_text
+from bench.results.footage import ShownPoses
+from models.skeleton import HUMAN36M
+from reports.figures.style import looks_of
+from reports.page.template import poses_page
+from reports.page.viewer import PER_METRE, PER_SCREEN, stored
+
+NOTE = "Lifted from 2D key points without ground truth: nothing here says how far off a pose is."
+
+
+def write_page(path: Path, several: Sequence[ShownPoses]) -> None:
+    """Write a page that shows poses of several methods for the same key points, or of one."""
+    first = several[0]
+    names = [shown.method for shown in several]
+    colours = {name: (to_hex(shade), marker) for name, (shade, marker) in looks_of(names).items()}
+    scene = {
+        "title": f"{first.source}, frames {first.frames[0]} to {first.frames[-1]}",
+        "frames": len(first.frames),
+        "fps": first.fps,
+        "parents": list(HUMAN36M.parents),
+        "right": [joint in HUMAN36M.right for joint in range(len(HUMAN36M.joints))],
+        "truth": None,
+        "input": stored(first.screen, PER_SCREEN),
+        "methods": [_method(shown) for shown in several],
+    }
+    write_text(path, poses_page({"poses": {"note": NOTE, "scenes": [scene]}, "looks": colours}))
+
+
+def _method(shown: ShownPoses) -> dict[str, Any]:
+    answer = stored(shown.poses, PER_METRE)
+    return {"run": None, "method": shown.method, "name": shown.method, "answer": answer, "hypotheses": []}
