@@ -150,12 +150,22 @@ def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
     recipe = job.training.recipe_name
     if recipe == "published" or job.experiment.training.recipe is not None:
         notes = notes | {"training recipe": str(recipe)}
+    notes = notes | _steps(job, lifter, info)
     sequences = (*job.train.train, *job.test.test)
     if job.training.first is not None and info.first_stage is not None:
         notes = notes | {"first stage": f"{job.training.first.lifter.title}, {info.first_stage.steps} steps"}
     if lifter.needs_confidence and any(sequence.confidence is None for sequence in sequences):
         notes = notes | {"confidence": "1 for every joint (the data has none)"}
     return notes
+
+
+def _steps(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
+    """What a training step and all of them were made of; nothing for older trainings, whose compute is unknown."""
+    if info.tflop is None:
+        return {}
+    windows = job.training.recipe.windows_of_a_step(lifter.train_frames)
+    frames = f"{lifter.train_frames} frame{'s' if lifter.train_frames > 1 else ''}"
+    return {"training steps": f"{windows:.4g} windows of {frames} each, {info.total_tflop:.2g} TFLOP in all"}
 
 
 def _selection(job: Job, info: TrainingInfo) -> str:

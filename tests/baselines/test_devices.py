@@ -1,8 +1,8 @@
 """Every method makes its tensors on the device that it is on.
 
 PyTorch's device ``meta`` stands for a GPU: tensors there have a shape and no values, and an operation with one of
-the CPU is an error. What reads values is not seen by it: the noise of diffusion methods, which is drawn on the CPU
-from ``window_keys``.
+the CPU is an error. What must read values is left out: the noise of diffusion methods, which is drawn on the CPU
+from ``window_keys``, and P-STMO's first stage, where the values of a mask say which frames are seen.
 """
 
 from dataclasses import replace
@@ -18,6 +18,11 @@ from models.lifter import Batch, Sampling
 from models.skeleton import HUMAN36M
 
 J = len(HUMAN36M.joints)
+FIRST_STAGES = {
+    name: first
+    for name in METHODS.names()
+    if name != "pstmo" and (first := METHODS.load(name).first_stage(METHODS.load(name).presets["tiny"].config))
+}
 
 
 class SinglePrecision(TorchDispatchMode):
@@ -64,7 +69,15 @@ def like_apples(monkeypatch):
 
 @pytest.mark.parametrize("name", METHODS.names())
 def test_a_training_step_stays_on_the_device(name):
-    lifter = on_device(name)
+    train(on_device(name))
+
+
+@pytest.mark.parametrize("name", FIRST_STAGES)
+def test_a_step_of_a_first_stage_stays_on_the_device(name):
+    train(FIRST_STAGES[name].lifter(FIRST_STAGES[name].config).to("meta"))
+
+
+def train(lifter):
     with SinglePrecision():
         loss = lifter.training_loss(batch_of(lifter, lifter.train_frames))
         if loss.requires_grad:
