@@ -1,5 +1,5 @@
 """Sessions: `nox -s ablate`, `report`, `tests`, `lint`, `types`, `speed`, `performance`, `docs`, `cluster`,
-`slurm`, `chaos`, `fuzz`, `parity`, `fidelity`, `statistics`.
+`slurm`, `chaos`, `tracking`, `fuzz`, `parity`, `fidelity`, `statistics`.
 
 Arguments behind `--` are passed on.
 """
@@ -126,8 +126,14 @@ def chaos(session: nox.Session) -> None:
     install(session, "test")
     given = [word for word in session.posargs if word != "--long"]
     asked = {"CHAOS_LONG": "10000,100"} if "--long" in session.posargs else {}
-    places = ["tests/chaos", "tests/bench/results/tracking/test_mlflow_server.py"]
-    session.run("pytest", "-s", "-m", "chaos", *places, *given, env=asked)
+    session.run("pytest", "-s", "-m", "chaos", "tests/chaos", *given, env=asked)
+
+
+@nox.session
+def tracking(session: nox.Session) -> None:
+    """Log to a real MLflow server and to PostgreSQL, which are killed meanwhile: apt-get install postgresql."""
+    install(session, "test", "postgres")
+    session.run("pytest", "-m", "chaos", "tests/bench/results/tracking/test_mlflow_server.py", *session.posargs)
 
 
 @nox.session

@@ -22,6 +22,7 @@ A file holds::
     tiny_title: the title of the table then
     tiny_note: the note then; it says what is left out
     seeds: [0, 1, 2]              # of the training; each is run with every one
+    only_on: [population]         # data sets that it is for; on others nothing of it is run
     budget: 20                    # minutes: a dry run warns of more, a search begins no trial after them
     search: {sampler: grid, trials: 30}   # try as many of the product, for error, time and memory
     claims: [...]                 # comparisons that a paper reports (``ablations.claims``); their runs are run too
@@ -84,6 +85,7 @@ class Ablation(Description):
     tiny_title: str | None = None
     tiny_note: str = ""
     seeds: tuple[int, ...] = ()
+    only_on: tuple[str, ...] = ()
     budget: float | None = Field(default=None, gt=0)
     search: Search | None = None
     claims: tuple[DeclaredClaim, ...] = ()
@@ -121,6 +123,7 @@ class Ablation(Description):
         seeds = [[("training.seed", seed)] for seed in taken.seeds] or [[]]
         found = [taken._experiment([*setting, *seed], changes, full) for setting in settings for seed in seeds]
         found += [experiment for sides in self.compared(changes, full) for side in sides for experiment in side]
+        found = [one for one in found if not self.only_on or one.data.name in self.only_on]
         return list({experiment.model_dump_json(): experiment for experiment in found}.values())
 
     def compared(

@@ -149,12 +149,12 @@ TINY_COMPUTE = 0.8
 """TFLOP of a training at the ``tiny`` preset, the same for every method: half a minute or so on one CPU core."""
 
 TINY_RECIPE = Recipe(
-    epochs=1, compute=TINY_COMPUTE, batch_frames=None, batch_windows=8, learning_rate=4e-3, decay=0.01,
-    weight_decay=0.01, schedule="cosine",
+    epochs=1, compute=TINY_COMPUTE, batch_frames=None, batch_windows=8, learning_rate=8e-3, decay=0.01,
+    weight_decay=0.01, schedule="warmup",
 )  # fmt: skip
 """What a method that learns from all frames of a window declares at ``tiny``; docs/methods.md says why."""
 
-TINY_CENTRE_RECIPE = replace(TINY_RECIPE, batch_windows=128, learning_rate=8e-3)
+TINY_CENTRE_RECIPE = replace(TINY_RECIPE, batch_windows=128)
 """The same for a method that learns from one frame of a window."""
 
 

@@ -25,12 +25,13 @@ def tuned(method: str, config: Any, declared: Recipe) -> Preset:
         config: of the preset.
         declared: what it trains with where nothing was chosen.
     """
-    entry = dict(_entries().get(method, {}))
+    entry = dict(entries().get(method, {}))
     entry.pop("provenance", None)
     options = entry.pop("options", {})
     return Preset(replace(config, **options), replace(declared, **entry))
 
 
 @cache
-def _entries() -> dict[str, dict[str, Any]]:
+def entries() -> dict[str, dict[str, Any]]:
+    """Method → its entry."""
     return tomllib.loads(FILE.read_text())

@@ -29,12 +29,15 @@ from reports.figures.style import STYLE, Drawing
 from reports.page.content import content
 from reports.page.template import page
 from reports.rules.claims import Judged, in_words, judge
+from reports.rules.controls import controls
+from reports.rules.controls import in_words as controls_in_words
 from reports.rules.entries import Entry
 from reports.rules.missing import table_entries
 from reports.rules.names import named_for_figures
 from reports.rules.warnings import lost_files, missing_sentence, unexplained
 from reports.summary import missing_lines, summary
 from reports.tables.evidence.claims import claims_table
+from reports.tables.evidence.controls import controls_table
 from reports.tables.layout import Layout, layout_of
 from reports.tables.runs.register import register
 from reports.writers.forms import DEFAULT_FORMS, texts
@@ -48,8 +51,8 @@ NO_LATEX = (
 )
 
 LATEX_SECONDS = 300
-REGISTER = "register"
-"""The file of the table of all runs."""
+REGISTER, CONTROLS = "register", "controls"
+"""The files of the tables of all runs, and of controls."""
 
 Caught = type[Exception] | tuple[type[Exception], ...]
 NUMBERS: Caught = (ArithmeticError, ValueError)
@@ -155,6 +158,9 @@ def _write_all(
     judged = {name: judge(spec.claims, records) for name, spec in runset.tables.items()}
     verdicts = [line for found in judged.values() for line in in_words(found)]
     tables, mains = _tables(runset, records, entries, judged)
+    checked = controls(known)
+    if checked:
+        tables[CONTROLS] = controls_table(checked, "Controls")
     with matplotlib.rc_context(STYLE):
         drawings = _drawings(runset, records, entries, arrays, remarks) if drawn else []
     written = []
@@ -169,7 +175,9 @@ def _write_all(
         written.insert(0, _write(stage, "report.tex", document(runset, known, tables, captions)))
     written.append(_write(stage, "index.html", page(content(runset, known, tables, arrays, remarks, verdicts))))
     remarks += lost_files(known, arrays)
-    text = summary(runset, known, verdicts, [tables[name] for name, _ in mains], written, remarks)
+    text = summary(
+        runset, known, verdicts, controls_in_words(checked), [tables[name] for name, _ in mains], written, remarks
+    )
     shown = [tables[name] for name, claims in mains if not claims]
     return [_write(stage, "summary.md", text), *written], shown, verdicts, remarks
 

@@ -10,7 +10,7 @@ from bench.results.record import Record, Value
 from bench.results.run_set import RunSet
 from bench.results.statistics.intervals import LEVEL, Difference, holm
 from bench.results.statistics.seeds import pool
-from reports.rules.comparability import TRIVIAL, grouped, headline, setting, source, sources
+from reports.rules.comparability import TRIVIAL, drawn_anew, grouped, headline, setting, source, sources
 from reports.rules.metrics import ERRORS
 from reports.rules.names import method_name, sampling_size
 from reports.rules.warnings import warnings
@@ -25,6 +25,7 @@ def summary(
     runset: RunSet,
     records: Sequence[Record],
     verdicts: Sequence[str],
+    controls: Sequence[str],
     tables: Sequence[Table],
     files: Sequence[PurePosixPath],
     remarks: Sequence[str] = (),
@@ -33,6 +34,7 @@ def summary(
 
     Args:
         verdicts: on claims, in words; none where none are declared.
+        controls: what came out of them, in words.
         tables: those that it shows.
         files: all of the report, relative to the folder of the summary.
         remarks: on what could not be made, for its warnings.
@@ -57,6 +59,8 @@ def summary(
         lines.append(f"| {markdown(spec.title)} | {markdown(name)} | {len(spec.ids) - missing} | {missing} |")
     lines += ["", "## Do the methods beat the trivial predictors?", ""]
     lines += [f"- {line}" for line in trivial_check(records)]
+    if controls:
+        lines += ["", "## Controls", "", *(f"- {markdown(line)}" for line in controls)]
     lines += ["", "## Warnings", ""]
     lines += [f"- {markdown(line)}" for line in warnings(runset, records, remarks) or ["None."]]
     lines += ["", "## Tables", ""]
@@ -89,6 +93,7 @@ def trivial_check(records: Sequence[Record]) -> list[str]:
 
     Differences are paired and judged together (Holm); runs that differ in their seeds only are one result.
     """
+    records = [record for record in records if not drawn_anew(record)]
     titles, pooled = sources(records), pool(records)
     sentences = []
     for (place, key), group in grouped(pooled, lambda record: (_loose(record), source(record))).items():

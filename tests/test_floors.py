@@ -72,8 +72,8 @@ def test_the_page_about_the_rooms_names_each():
 @pytest.mark.parametrize(
     "command",
     [
-        [], ["run"], ["ablate"], ["report"], ["methods"], ["doctor"], ["peak"], ["compare-speed"],
-        ["data"], ["data", "describe"], ["data", "check"], ["data", "prepare"],
+        [], ["run"], ["ablate"], ["report"], ["methods"], ["doctor"], ["peak"], ["compare-speed"], ["predict"],
+        ["compare-on"], ["data"], ["data", "describe"], ["data", "check"], ["data", "prepare"],
     ],
 )  # fmt: skip
 def test_help_loads_neither_torch_nor_numpy(command):

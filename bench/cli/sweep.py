@@ -14,10 +14,10 @@ import typer
 from ablations.selections import CORE
 from bench.cli.interim import MOST_LINES, Interim, Round, failure_lines, missing_of, run_set, write_run_set
 from bench.cli.options import SweepRequest
+from bench.cli.plan import planned
 from bench.cli.report import places, write_report
 from bench.config.parsing import parse_assignment
 from bench.job.data_cache import DataCache
-from bench.job.pending import PendingWork
 from bench.job.planning import Planner, told_together
 from bench.job.resolve import Job
 from bench.job.task import first_process
@@ -25,7 +25,7 @@ from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.results.tracking.sweep_run import log_sweep
 from bench.sweep import run as sweep
-from bench.sweep.dry_run import dry_run_lines, left_out_lines, search_lines
+from bench.sweep.dry_run import left_out_lines, search_lines
 from bench.sweep.executors import executor_for
 from bench.sweep.executors.base import Executor, Request
 from bench.sweep.search import Found, Space, search
@@ -63,27 +63,26 @@ def run_and_report(
         typer.Exit: experiments failed, or have neither a record nor a recorded reason.
     """
     jobs = rounds[-1].jobs
-    if planner.problems and not (request.dry_run and jobs):
-        raise InputError(told_together(planner.problems))
     with (
         _ended_by_signal(),
         Interim(request) as interim,
         _executor(request, len(jobs) + 2 * len(searches), planner.cache) as executor,
     ):
         store = Store(request.store)
-        if request.dry_run:
-            if not store.root.exists():
-                typer.echo(f"--store {store.root}: is new, nothing is done in it")
-            place = sweep.place_of(executor, request.device)
-            pending = PendingWork(jobs, store, request.device, place)
-            left_out = left_out_lines(rounds[-1].left_out.values())
-            for line in [*left_out, *dry_run_lines(pending, store, executor.slots), *search_lines(searches)]:
-                typer.echo(line)
-            if planner.problems:
-                raise InputError(told_together(planner.problems))
-            return
+        plan = planned([part.jobs for part in rounds], planner, request, store, executor)
         for line in left_out_lines(rounds[-1].left_out.values()):
             typer.echo(line)
+        if request.dry_run and jobs:
+            for line in [*plan.lines(), *search_lines(searches)]:
+                typer.echo(line)
+        if problems := [*planner.problems, *plan.problems]:
+            raise InputError(told_together(problems))
+        if request.dry_run:
+            return
+        for line in plan.notes:
+            typer.echo(line)
+        if plan.forecast.total and first_process():
+            interim.tell_time_left(plan.forecast)
         if searches:
             store.make()
             open_studies(store.root)  # what is wrong with their database is said before anything is computed

@@ -247,6 +247,8 @@ LAYOUTS: Registry[object] = Registry(
         "actions": "reports.tables.accuracy.breakdown:ACTIONS",
         "sequences": "reports.tables.accuracy.breakdown:SEQUENCES",
         "activities": "reports.tables.accuracy.breakdown:ACTIVITIES",
+        "controls": "reports.tables.evidence.controls:LAYOUT",
+        "ranks": "reports.tables.evidence.ranks:LAYOUT",
         "audit": "reports.tables.evidence.protocol_audit:LAYOUT",
         "tuning": "reports.tables.tuning:LAYOUT",
         "scaling": "reports.tables.cost.scaling:LAYOUT",

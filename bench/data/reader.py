@@ -95,7 +95,7 @@ class Reader(ABC):
 
     def options(self) -> dict[str, Any]:
         """Name and type of every option."""
-        hints = get_type_hints(self.read)
+        hints = get_type_hints(self.read, include_extras=True)
         arguments = signature(self.read).parameters.values()
         own = {entry.name: hints[entry.name] for entry in arguments if entry.kind is entry.KEYWORD_ONLY}
         return own | {LEAVE_OUT: Takes}

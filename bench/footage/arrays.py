@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from bench.footage.detections import Detections, checked
+from models.checkpoints.restricted_unpickler import check_archive
 from models.errors import InputError
 
 POINTS = ("keypoints", "keypoints_2d", "kpts", "data", "xy", "pose_2d")
@@ -51,12 +53,15 @@ def read_arrays(path: Path) -> Detections:
 
 def _load(path: Path) -> Mapping[str, np.ndarray]:
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                check_archive(archive)
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {"keypoints": loaded}
         with loaded:
             return {name: loaded[name] for name in loaded.files if name not in ("poses", "spread", "trajectory")}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         if "allow_pickle" in reason:
             reason = "it holds Python objects, which are not read; save plain arrays"

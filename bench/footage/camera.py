@@ -6,7 +6,7 @@ Shapes: T frames, J joints.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,12 @@ from bench.protocol.aggregation import fitted_root
 FOCALS = np.geomspace(0.8, 8.0, 41)
 """Focal lengths that are tried, in screen units (half the image's width): views of 103 to 14 degrees."""
 
+USUAL_FOCAL = 2.29
+"""Of Human3.6M's cameras, in screen units."""
+
+TELLING, TELLING_LEAST = 0.01, 1e-4
+"""Share, and screen units, by which poses must fit better than with the longest focal length that is tried."""
+
 FITTED_FRAMES = 500
 CHUNK = 10_000
 """Frames that the focal length is found from, and that are worked on at once."""
@@ -28,11 +34,11 @@ class FittedCamera(NamedTuple):
 
     Attributes:
         focal: in screen units.
-        known: whether the user said it.
+        known_from: the user ("given"), the poses ("fitted"), or Human3.6M's cameras ("assumed").
     """
 
     focal: float
-    known: bool
+    known_from: Literal["given", "fitted", "assumed"]
 
     @property
     def intrinsics(self) -> np.ndarray:
@@ -41,19 +47,29 @@ class FittedCamera(NamedTuple):
 
     def described(self, width: int) -> str:
         """The focal length in words."""
-        how = "given" if self.known else "fitted to the poses, so distances are uncertain"
+        how = {
+            "given": "given",
+            "fitted": "fitted to the poses, so distances are uncertain",
+            "assumed": "that of Human3.6M, as the poses fit none best, so distances are uncertain",
+        }[self.known_from]
         return f"focal length {self.focal * width / 2:,.0f} pixels, {how}"
 
 
 def fit_camera(poses: np.ndarray, points: KeyPoints, focal: float | None) -> FittedCamera:
-    """The focal length at which poses ``[T, J, 3]`` fit the key points best, or the given one, in screen units."""
+    """The focal length at which poses ``[T, J, 3]`` fit the key points best, or the given one, in screen units.
+
+    Poses that fit a camera from far away about as well tell nothing of it; the usual one is then assumed.
+    """
     if focal is not None:
-        return FittedCamera(focal, True)
+        return FittedCamera(focal, "given")
     frames = np.flatnonzero(points.lifted)
     some = frames[np.linspace(0, len(frames) - 1, min(len(frames), FITTED_FRAMES)).astype(int)]
     seen, shown = poses[some], screen_points(points)[some]
-    errors = [float(np.median(_misplaced(seen, shown, FittedCamera(f, False)))) for f in FOCALS.tolist()]
-    return FittedCamera(float(FOCALS[int(np.argmin(errors))]), False)
+    cameras = [FittedCamera(tried, "fitted") for tried in FOCALS.tolist()]
+    errors = np.array([np.median(_misplaced(seen, shown, camera)) for camera in cameras])
+    best = int(errors.argmin())
+    tells = errors[-1] > (1 + TELLING) * errors[best] + TELLING_LEAST
+    return cameras[best] if best > 0 and tells else FittedCamera(USUAL_FOCAL, "assumed")
 
 
 def trajectory(poses: np.ndarray, points: KeyPoints, camera: FittedCamera) -> np.ndarray:

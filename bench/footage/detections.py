@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,8 @@ from models.errors import InputError
 
 MOST_PIXELS = 1e6
 """Coordinates beyond it are no place in an image."""
+
+NOBODY = "nobody is in it: check that the detector found a person"
 
 
 class Person(NamedTuple):
@@ -79,16 +81,14 @@ def collect(persons: Iterable[Person], source: str, tool: str) -> Detections:
         frames.append(person.frame)
         tracks.append(person.track)
         values.frombytes(person.points.astype(np.float32).tobytes())
-    points = np.frombuffer(values, dtype=np.float32).reshape(len(frames), size, 3) if size else np.empty((0, 0, 3))
-    order = np.argsort(np.frombuffer(frames, dtype=np.int64), kind="stable") if size else np.empty(0, dtype=int)
-    found = Detections(
-        source,
-        tool,
-        np.frombuffer(frames, dtype=np.int64)[order] if size else order,
-        points if _ascending(order) else points[order],
-        np.frombuffer(tracks, dtype=np.int64)[order] if size else order,
+    if not frames:
+        raise InputError(f"{source}: {NOBODY}")
+    numbers = np.frombuffer(frames, dtype=np.int64)
+    points = np.frombuffer(values, dtype=np.float32).reshape(len(numbers), size, 3)
+    order = np.argsort(numbers, kind="stable")
+    return checked(
+        Detections(source, tool, numbers[order], points[order], np.frombuffer(tracks, dtype=np.int64)[order])
     )
-    return checked(found)
 
 
 def checked(found: Detections) -> Detections:
@@ -97,14 +97,14 @@ def checked(found: Detections) -> Detections:
     Raises:
         InputError: nobody was seen, or the coordinates are no pixels.
     """
-    points = np.array(found.points, dtype=np.float32)
+    points = np.array(found.points, dtype=np.float32)  # a copy
     points[~np.isfinite(points)] = np.nan
     with np.errstate(invalid="ignore"):
         unseen = (points[..., 2] <= 0) | ~points[..., :2].any(axis=-1)
         points[unseen] = np.nan
         seen = np.isfinite(points[..., 0] + points[..., 1])
         if not seen.any():
-            raise InputError(f"{found.source}: nobody is in it: check that the detector found a person")
+            raise InputError(f"{found.source}: {NOBODY}")
         largest, surest = float(np.nanmax(np.abs(points[..., :2]))), float(np.nanmax(points[..., 2], initial=0))
     if largest <= 2:
         raise InputError(
@@ -120,17 +120,4 @@ def checked(found: Detections) -> Detections:
     if surest > 1:  # some tools have scores above 1 (heat maps), others percent
         points[..., 2] = np.minimum(points[..., 2] / (100 if surest > 10 else 1), 1)
     someone = seen.any(axis=1)
-    return Detections(
-        found.source,
-        found.tool,
-        found.frames[someone],
-        points if someone.all() else points[someone],
-        found.tracks[someone],
-        found.layout,
-        found.size,
-        found.fps,
-    )
-
-
-def _ascending(order: np.ndarray) -> bool:
-    return bool((np.diff(order) == 1).all())
+    return replace(found, frames=found.frames[someone], points=points[someone], tracks=found.tracks[someone])

@@ -92,7 +92,7 @@ def _tool_of(entry: Entry, source: str) -> tuple[str, Reader]:
     if "instances" in entry:
         return "MMPose", _of_mmpose
     if "people" in entry:
-        return "OpenPose", lambda number, found, place: _of_openpose(number, found, place)
+        return "OpenPose", _of_openpose
     if "persons" in entry or isinstance(entry.get("keypoints"), dict):
         return "Ultralytics", _of_ultralytics
     if "keypoints" in entry and "image_id" in entry:
@@ -176,7 +176,8 @@ def _triples(value: Any, source: str, frame: object) -> np.ndarray:
 
 def _numbers(value: Any, place: str) -> np.ndarray:
     try:
-        return np.asarray(value, dtype=np.float32)
+        with np.errstate(over="ignore"):  # infinity is no place either
+            return np.asarray(value, dtype=np.float32)
     except (TypeError, ValueError):
         raise InputError(f"{place} has key points that are no numbers: {quoted(value, 80)}") from None
 
@@ -217,7 +218,9 @@ def _items(path: Path, place: str, source: str) -> Iterator[Any]:
         try:
             yield from ijson.items(_Readable(file), place, use_float=True)
         except ijson.JSONError as error:
-            reason = "is cut short" if "premature EOF" in str(error) else "is no JSON throughout"
-            raise InputError(f"{source}: {reason} ({str(error).partition(chr(10))[0]}): get it again") from None
+            told = error.args[0] if error.args else ""
+            why = (told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)).partition("\n")[0]
+            what = "is cut short" if "premature EOF" in why else "is no JSON throughout"
+            raise InputError(f"{source}: {what} ({why}): get it again") from None
         except UnicodeDecodeError:
             raise InputError(f"{source}: is no text, so no JSON: name {KNOWN}") from None

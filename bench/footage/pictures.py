@@ -31,6 +31,12 @@ SIDE = np.radians(60)
 Bone = tuple[int, int]
 
 
+def check_ffmpeg() -> None:
+    """Raises ``InputError`` where there is no ffmpeg, which an MP4 needs."""
+    if not FFMpegWriter.isAvailable():
+        raise InputError("--write mp4: needs ffmpeg, which is not installed: install it, or write gif instead")
+
+
 def save_still(path: Path, prediction: Prediction) -> None:
     """A PNG: frames spread over the video; above the key points, below the poses from ahead and from the side."""
     chosen = _spread_frames(prediction)
@@ -50,14 +56,7 @@ def save_still(path: Path, prediction: Prediction) -> None:
 
 
 def save_moving(path: Path, prediction: Prediction) -> None:
-    """A GIF, or an MP4 where ffmpeg is installed: key points, and the poses from ahead and from the side.
-
-    Raises:
-        InputError: it is to be an MP4, and there is no ffmpeg.
-    """
-    mp4 = path.suffix == ".mp4"
-    if mp4 and not FFMpegWriter.isAvailable():
-        raise InputError(f"{path}: needs ffmpeg, which is not installed: install it, or write gif instead")
+    """A GIF or an MP4: key points, and the poses from ahead and from the side."""
     points = prediction.points
     every = max(1, round(points.fps / MOVING_FPS))
     frames = np.flatnonzero(points.lifted)[::every][: int(LONGEST_SECONDS * MOVING_FPS)].tolist()
@@ -73,7 +72,7 @@ def save_moving(path: Path, prediction: Prediction) -> None:
         panels[0].set_title(f"frame {points.frames[frame]}", fontsize=7)
         return ()
 
-    writer = (FFMpegWriter if mp4 else PillowWriter)(fps=round(points.fps / every))
+    writer = (FFMpegWriter if path.suffix == ".mp4" else PillowWriter)(fps=round(points.fps / every))
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # whole or not at all
         made = Path(folder) / path.name
         FuncAnimation(figure, draw, frames=frames, init_func=lambda: ()).save(made, writer=writer, dpi=90)

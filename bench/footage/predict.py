@@ -8,14 +8,11 @@ from typing import NamedTuple
 
 import torch
 
-from bench.footage.camera import FittedCamera, fit_camera, trajectory
+from bench.footage.camera import USUAL_FOCAL, FittedCamera, fit_camera, trajectory
 from bench.footage.files import Prediction
 from bench.footage.keypoints import Fit, KeyPoints, fit_to_training
 from bench.footage.lift import Lifted, Settings, lift
 from bench.footage.weights import Weights
-
-USUAL_FOCAL = 2.29
-"""Of Human3.6M's cameras in screen units: for aggregations that look at the camera, where it is not known."""
 
 
 class Result(NamedTuple):

@@ -92,9 +92,10 @@ def _values(job: Job, lifter: Lifter, errors: FrameErrors) -> tuple[Value, ...]:
 def _data(job: Job, errors: FrameErrors, subset: Subset) -> DataInfo:
     """What was trained on, and what was evaluated."""
     tested, _ = takes(errors)
+    other = job.trained_on_other_data
     return DataInfo(
         name=job.test.name,
-        label=_data_label(job),
+        label=f"{job.test.label}, trained on {job.train.label}" if other else job.test.label,
         fingerprint=job.test.fingerprint,
         train_detections=job.train.detections,
         test_detections=job.test.detections,
@@ -106,14 +107,8 @@ def _data(job: Job, errors: FrameErrors, subset: Subset) -> DataInfo:
         train_subjects=_subjects(sequence.subject for sequence in job.train.train),
         test_subjects=_subjects(take.name.split("/")[0] for take in tested),
         joints=job.test.skeleton.joints,
-        notes=job.test.notes,
+        notes=tuple(dict.fromkeys((*job.test.notes, *(job.train.notes if other else ())))),
     )
-
-
-def _data_label(job: Job) -> str:
-    """What tables call the data; of a method that was trained on other data, both."""
-    other = job.experiment.evaluation.data is not None and job.published is None
-    return f"{job.test.label}, trained on {job.train.label}" if other else job.test.label
 
 
 def _conditions(job: Job, lifter: Lifter, info: TrainingInfo, drawn: tuple[int, int]) -> Conditions:
@@ -145,7 +140,7 @@ def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
     labels = job.experiment.evaluation.actions
     if labels != "given":
         notes = notes | {"action labels": labels}
-    if job.experiment.evaluation.data is not None and job.published is None:
+    if job.trained_on_other_data:
         differing = differences(job.train.train, job.test.test)
         notes = notes | {"trained on other data": f"{job.train.label}; {differing or 'recorded alike'}"}
     if info.micro_batches > 1:
@@ -155,12 +150,22 @@ def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
     recipe = job.training.recipe_name
     if recipe == "published" or job.experiment.training.recipe is not None:
         notes = notes | {"training recipe": str(recipe)}
+    notes = notes | _steps(job, lifter, info)
     sequences = (*job.train.train, *job.test.test)
     if job.training.first is not None and info.first_stage is not None:
         notes = notes | {"first stage": f"{job.training.first.lifter.title}, {info.first_stage.steps} steps"}
     if lifter.needs_confidence and any(sequence.confidence is None for sequence in sequences):
         notes = notes | {"confidence": "1 for every joint (the data has none)"}
     return notes
+
+
+def _steps(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
+    """What a training step and all of them were made of; nothing for older trainings, whose compute is unknown."""
+    if info.tflop is None:
+        return {}
+    windows = job.training.recipe.windows_of_a_step(lifter.train_frames)
+    frames = f"{lifter.train_frames} frame{'s' if lifter.train_frames > 1 else ''}"
+    return {"training steps": f"{windows:.4g} windows of {frames} each, {info.total_tflop:.2g} TFLOP in all"}
 
 
 def _selection(job: Job, info: TrainingInfo) -> str:

@@ -15,6 +15,7 @@ from bench.job.failures import method_digest
 from bench.job.resolve import Job, Training
 from bench.job.task import Task, TaskStatus
 from bench.protocol.evaluate import shared_samples
+from bench.results.cost import PASSES
 from bench.results.record import Failure
 from bench.results.store import Store
 from bench.training.recipe import TrainingRecipe
@@ -113,10 +114,23 @@ class PendingWork:
         return list(ordered.values())
 
     def measurements(self, jobs: Iterable[Job]) -> list[Task]:
-        """Measurements of cost that are missing for some of the jobs; one for all that cost the same."""
-        missing = [job for job in jobs if self.cost_id(job) not in self._contents.measured]
-        by_cost = grouped(missing, self.cost_id)
-        return [_measurement_task(cost_id, members[0], self._device) for cost_id, members in by_cost.items()]
+        """Measurements of cost that are missing for some of the jobs; one for all that cost the same.
+
+        Each has several passes. The first of all come first, so that those of one lie apart.
+        """
+        first = {cost_id: members[0] for cost_id, members in grouped(jobs, self.cost_id).items()}
+        done = {cost_id: self._passes(cost_id) for cost_id in first}
+        return [
+            _measurement_task(cost_id, job, number, self._device)
+            for number in range(1, PASSES + 1)
+            for cost_id, job in first.items()
+            if number > done[cost_id]
+        ]
+
+    def _passes(self, cost_id: str) -> int:
+        """How many passes of a measurement are done; those of older versions are finished."""
+        known = self._store.measurements.get(cost_id)
+        return 0 if known is None else len(known.cost.latency.passes) or PASSES
 
     def end_task(self, task: Task, status: TaskStatus) -> None:
         """Note what has become of a task that is done or has failed."""
@@ -130,7 +144,7 @@ class PendingWork:
             elif task.kind == "evaluate":
                 self._contents.evaluated.add(name)
                 self._note_ready([self.jobs[name]] if name in self.jobs else [])
-            elif task.kind == "measure":
+            elif task.kind == "measure" and task.number == PASSES:
                 self._contents.measured.add(name)
                 self._note_ready(job for job in self._by_cost.get(name, ()) if self._waits_for_cost(job))
 
@@ -277,17 +291,20 @@ def _evaluation_task(
     )
 
 
-def _measurement_task(cost_id: str, job: Job, device: str) -> Task:
+def _measurement_task(cost_id: str, job: Job, number: int, device: str) -> Task:
+    """One pass of a measurement, after the one before it."""
+    names = [cost_id if n == 1 else f"{cost_id}-{n}" for n in (number - 1, number)]
     return Task(
         kind="measure",
-        id=cost_id,
+        id=names[1],
         ids=(cost_id,),
         experiments=(job.portable,),
-        needs=frozenset(),
+        needs=frozenset({f"measure-{names[0]}"} if number > 1 else ()),
         title=f"cost of {job.title}",
         size=0,
-        duration_key=f"price-{cost_id}",  # as stores of older versions name it
+        duration_key=f"price-{names[1]}",  # as stores of older versions name it
         device=device,
+        number=number,
     )
 
 

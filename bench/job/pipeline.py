@@ -25,7 +25,7 @@ from bench.job.weights import NOT_TRAINED, train_or_load
 from bench.measure import memory
 from bench.measure.background_load import background_load
 from bench.measure.compilation import compile_part
-from bench.measure.cost import inputs_of, measure_cost
+from bench.measure.cost import inputs_of, measure_cost, sample_again
 from bench.measure.environment import environment
 from bench.protocol.evaluate import EvalSetting, evaluate, shared_samples, windows_per_call
 from bench.protocol.examples import predict_examples
@@ -85,13 +85,20 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
         store.evaluations.put(job.id, evaluation.model_copy(update={"files": files}))
 
 
-def measure(job: Job, store: Store, device: torch.device) -> Measurement:
-    """What a prediction of a job costs; with its weights where they are there already, else with fresh ones."""
+def measure(job: Job, store: Store, device: torch.device, known: Measurement | None = None) -> Measurement:
+    """What a prediction of a job costs; with its weights where they are there already, else with fresh ones.
+
+    ``known``: of earlier passes, to which one more of the time is added.
+    """
     lifter, inputs, sampling = ready_to_predict(job, store, device)
     evaluation, spec = job.experiment.evaluation, job.experiment.measurement
     seconds = TINY_LATENCY_SECONDS if job.experiment.method.preset == "tiny" else LATENCY_SECONDS
     others = partial(predict_again_and_again, job.portable, store.root, device)
     with background_load(others, spec.workers - 1):
+        if known is not None:
+            samples = sample_again(lifter, inputs, sampling, device, seconds, evaluation.precision, spec.batch)
+            latency = known.cost.latency.with_pass(samples)
+            return known.model_copy(update={"cost": known.cost.model_copy(update={"latency": latency})})
         cost = measure_cost(
             lifter, inputs, sampling, device, seconds, evaluation.precision, spec.batch, spec.workers,
             _on_request(evaluation),

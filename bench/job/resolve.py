@@ -137,6 +137,11 @@ class Job:
         """Whether the method's size follows from its training data."""
         return self.lifter.fit_statistics is not Lifter.fit_statistics
 
+    @property
+    def trained_on_other_data(self) -> bool:
+        """Whether the test set is that of another data set than the training's."""
+        return self.experiment.evaluation.data is not None and self.published is None
+
     def build(self) -> Lifter:
         """The method with freshly drawn weights, or with published ones."""
         return self.training.build() if self.published is None else self.published.build()

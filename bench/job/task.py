@@ -53,6 +53,7 @@ class Task:
         size: larger ones begin first.
         duration_key: tasks with the same one take about the same time.
         device: "auto", "cpu", "cuda" or "cuda:i".
+        number: of the pass of a measurement, from 1.
     """
 
     kind: TaskKind
@@ -64,6 +65,7 @@ class Task:
     size: float
     duration_key: str
     device: str
+    number: int = 1
 
     @property
     def name(self) -> str:
@@ -136,7 +138,8 @@ def _use_of_device(store: Store, device: torch.device, task: Task) -> AbstractCo
 def _is_done(task: Task, store: Store) -> bool:
     if task.kind == "train":
         return all(map(store.is_trained, task.ids))
-    return task.kind == "measure" and task.id in store.measurements
+    known = store.measurements.get(task.ids[0]) if task.kind == "measure" else None
+    return known is not None and len(known.cost.latency.passes or (0,)) >= task.number
 
 
 def _train(task: Task, jobs: list[Job], store: Store) -> None:
@@ -162,7 +165,8 @@ def _training_of(job: Job, name: str) -> Training:
 
 
 def _measure(task: Task, job: Job, store: Store, device: torch.device) -> None:
-    store.measurements.put(task.id, pipeline.measure(job, store, device))
+    known = store.measurements.get(task.ids[0]) if task.number > 1 else None
+    store.measurements.put(task.ids[0], pipeline.measure(job, store, device, known))
 
 
 def _evaluate_watched(jobs: list[Job], store: Store, device: torch.device, halvings: int) -> bool:

@@ -19,7 +19,7 @@ TEMPORARY = re.compile(r"\..+\.[0-9a-z_]{8}")
 STATE = re.compile(r"state(-before)?\.pt|best-\d+\.safetensors")
 """Files that only an unfinished training needs."""
 
-FOLDERS = ("", "evaluations", "prices", "failures", "times", "records", "errors", "examples", "unreadable")
+FOLDERS = ("", "evaluations", "prices", "failures", "times", "records", "errors", "examples", "unreadable", "live")
 
 
 def remove_leftovers(root: Path) -> int:

@@ -1,28 +1,37 @@
-"""What a sweep would do, in words, and how long it should take by what such work took before."""
+"""What a sweep would do, in words, how long it should take, and what it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
+from pathlib import Path
 
 from bench.job.pending import PendingWork
 from bench.job.task import Task
 from bench.results.record import Missing
-from bench.results.store import Store
+from bench.sweep.estimates import Estimates
+from bench.sweep.forecast import Forecast, duration
 from bench.sweep.search import Space
 
-MOST_LINES = 60
-"""So many tasks of a kind at most are named one by one."""
-
-KINDS = {"train": "trainings", "evaluate": "evaluations", "measure": "measurements"}
+KINDS = {"train": "training", "evaluate": "evaluation", "measure": "measurement"}
+GIGABYTE = 1e9
 
 
-def dry_run_lines(pending: PendingWork, store: Store, workers: int) -> Iterator[str]:
-    """Lines of text: experiments, what they share, what is done, and every task with its expected time.
+def tasks_of(pending: PendingWork) -> list[Task]:
+    """All that is to be done."""
+    return [*pending.tasks(), *pending.measurements(pending.left)]
 
-    ``store`` knows how long such tasks took before; so many ``workers`` do tasks at the same time.
+
+def dry_run_lines(rounds: Sequence[PendingWork], estimates: Estimates, workers: int) -> Iterator[str]:
+    """Lines of text: experiments, what is done, and the tasks of every round, those that are alike together.
+
+    Args:
+        rounds: each with everything that those before it have.
+        estimates: of their tasks.
+        workers: that do tasks at the same time.
     """
-    tasks = [*pending.tasks(), *pending.measurements(pending.left)]
+    pending = rounds[-1]
     trainings = len({job.training_id for job in pending.jobs.values() if job.published is None})
     yield (
         f"{len(pending.jobs)} experiments share {trainings} trainings; {len(pending.finished)} are finished, "
@@ -30,16 +39,25 @@ def dry_run_lines(pending: PendingWork, store: Store, workers: int) -> Iterator[
     )
     for name, failure in pending.failures.items():
         yield f"  failed before: {pending.jobs[name].title}: {failure.sentence}"
-    for kind, word in KINDS.items():
-        of_kind = [task for task in tasks if task.kind == kind]
-        yield f"{len(of_kind)} {word}: {expected(of_kind, store, workers)}"
-        for task in of_kind[:MOST_LINES]:
-            of = "checkpoints" if kind == "train" else "experiments"
-            several = f" ({len(task.ids)} {of})" if len(task.ids) > 1 else ""
-            yield f"  {task.title}{several}: {_duration(_seconds(task, store))}"
-        if len(of_kind) > MOST_LINES:
-            yield f"  and {len(of_kind) - MOST_LINES} more"
-    yield f"expected in all with {workers} worker{'s' * (workers > 1)}: {expected(tasks, store, workers)}"
+    known: dict[str, Task] = {}
+    before: list[str] = []
+    for number, part in enumerate(rounds, start=1):
+        new = [task for task in tasks_of(part) if task.name not in known]
+        known |= {task.name: task for task in new}
+        lines = list(_groups(new, estimates))
+        head = f"round {number} of {len(rounds)}: " * (len(rounds) > 1)
+        if lines and lines == before:
+            yield f"{head}the same with another seed"
+        else:
+            yield f"{head}{_expected(new, estimates, workers)}"
+            yield from lines
+        before = lines
+    if known:
+        memory, title = estimates.memory(known.values())
+        told = f"{workers} worker{'s' * (workers > 1)}: {_expected(list(known.values()), estimates, workers)}"
+        disk = _size(estimates.disk(known.values()))
+        largest = f", {_size(memory)} of memory for the largest training step ({title})" * bool(title)
+        yield f"in all with {told}, {disk} on the disk{largest}"
 
 
 def left_out_lines(left_out: Iterable[Missing]) -> Iterator[str]:
@@ -52,6 +70,27 @@ def left_out_lines(left_out: Iterable[Missing]) -> Iterator[str]:
         yield f"{reason}: {len(of)} experiments of {each}"
 
 
+def lacking(tasks: Sequence[Task], estimates: Estimates, store: Path) -> list[str]:
+    """What keeps a sweep from its end: sentences, none where nothing does."""
+    needed, place = estimates.disk(tasks), _nearest(store)
+    free = shutil.disk_usage(place).free
+    if needed <= free:
+        return []
+    return [f"--store {store}: needs {_size(needed)}, and {place} has {_size(free)} free: name another folder"]
+
+
+def notes(tasks: Sequence[Task], estimates: Estimates, workers: int) -> Iterator[str]:
+    """What is worth knowing before the start, and stops nothing."""
+    memory, title = estimates.memory(tasks)
+    free, place = estimates.free_memory()
+    if memory * workers > free:
+        several = f", {workers} times at once" if workers > 1 else ""
+        yield (
+            f"note: a training step of {title} takes {_size(memory)}{several}; {place} has {_size(free)} free: "
+            "steps are then computed in parts, or take fewer --workers"
+        )
+
+
 def search_lines(searches: Mapping[str, Space]) -> Iterator[str]:
     """What each search would try; by the name of its table."""
     for name, space in searches.items():
@@ -60,26 +99,39 @@ def search_lines(searches: Mapping[str, Space]) -> Iterator[str]:
         yield f"{name}: would try {min(how.trials, of)} of {of} combinations ({how.sampler}){limit}"
 
 
-def expected(tasks: list[Task], store: Store, workers: int) -> str:
-    """How long tasks should take, in words; costs are measured one at a time, whatever the number of workers."""
+def _groups(tasks: Iterable[Task], estimates: Estimates) -> Iterator[str]:
+    """A line for all tasks of a kind, method and size, those that take longest together first."""
+    groups: dict[tuple[str, str], list[Task]] = {}
+    for task in tasks:
+        groups.setdefault((KINDS[task.kind], estimates.kind(task)), []).append(task)
+    seconds = {key: _mean(map(estimates.seconds, members)) for key, members in groups.items()}
+    for key in sorted(groups, key=lambda key: -len(groups[key]) * (seconds[key] or 0.0)):
+        (word, of), each = key, seconds[key]
+        number = len(groups[key])
+        told = "time unknown" if each is None else duration(each) + " each" * (number > 1)
+        yield f"  {number} {word}{'s' * (number > 1)} of {of}: {told}"
+
+
+def _expected(tasks: Sequence[Task], estimates: Estimates, workers: int) -> str:
+    """How long tasks should take together, in words."""
     if not tasks:
         return "nothing to do"
-    known = [(task, seconds) for task in tasks if (seconds := _seconds(task, store)) is not None]
-    unknown = len(tasks) - len(known)
-    if not known:
-        return "time unknown, nothing like it was done before"
-    total = sum(seconds / (1 if task.kind == "measure" else workers) for task, seconds in known)
-    return _duration(total) + (f" and {unknown} of unknown length" if unknown else "")
-
-
-def _seconds(task: Task, store: Store) -> float | None:
-    before = store.times.get(task.duration_key)
-    return before.seconds if before else None
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
+    unknown = sum(estimates.seconds(task) is None for task in tasks)
+    if unknown == len(tasks):
         return "time unknown"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    told = duration(Forecast(tasks, estimates.seconds, workers).seconds_left())
+    return told + f" ({unknown} tasks of unknown length taken to be as long as others)" * bool(unknown)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _size(count: float) -> str:
+    return f"{count / GIGABYTE:.1f} GB" if count >= GIGABYTE else f"{count / 1e6:.0f} MB"
+
+
+def _nearest(path: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())

@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 from tqdm import tqdm
 
@@ -22,7 +23,7 @@ from bench.devices import device_of
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.pipeline import complete
 from bench.job.resolve import Job
-from bench.job.task import distributed, first_process
+from bench.job.task import Task, TaskStatus, distributed, first_process
 from bench.measure.environment import device_label
 from bench.results.cost import Measurement
 from bench.results.leftovers import remove_leftovers
@@ -68,6 +69,12 @@ class Watcher:
 
     def be_quiet(self) -> None:
         """Leave the device alone: a cost is measured next."""
+
+    def begun(self, task: Task) -> None:
+        """See a task that a worker is given."""
+
+    def ended(self, task: Task, status: TaskStatus) -> None:
+        """See a task that is done or has failed."""
 
 
 def run(
@@ -142,18 +149,19 @@ def _do(pending: PendingWork, log: _Log, store: Store, executor: Executor, watch
     # Processes that train together must agree on what is left, which the failure of a measurement changes.
     if first_process() and not distributed():
         watcher.be_quiet()
-        _measure(pending, [job for job in pending.left if not job.keeps_data], store, executor, look)
+        _measure(pending, [job for job in pending.left if not job.keeps_data], store, executor, watcher)
     done = run_tasks(
         pending.tasks(),
         executor,
         store,
         executor.slots,
-        pending.end_task,
+        partial(_end, pending, watcher),
         log_and_look if first_process() else look,
+        watcher.begun,
     )
     if first_process():
         watcher.be_quiet()
-        _measure(pending, pending.evaluated, store, executor, look)
+        _measure(pending, pending.evaluated, store, executor, watcher)
         log.all()
     return sum(task.kind == "train" for task in done), log.finished
 
@@ -175,7 +183,7 @@ def measure_costs(
     Arguments as of ``run``.
     """
     pending = PendingWork(jobs, store, device, place_of(executor, device), contents)
-    _measure(pending, pending.left, store, executor)
+    _measure(pending, pending.left, store, executor, Watcher())
     found = {name: store.measurements.get(pending.cost_id(job)) for name, job in pending.jobs.items()}
     return {name: measurement for name, measurement in found.items() if measurement is not None}
 
@@ -185,14 +193,26 @@ def _measure(
     jobs: Iterable[Job],
     store: Store,
     executor: Executor,
-    look: Callable[[], bool] = lambda: False,
+    watcher: Watcher,
 ) -> None:
     """Measure one cost at a time, while nothing else is done.
 
     In this process, unless tasks are done on other machines: workers beside it would disturb the measurement.
     """
     place = executor if executor.place else Local(store.root, cache=executor.cache)
-    run_tasks(pending.measurements(jobs), place, store, 1, pending.end_task, look)
+
+    def look() -> bool:
+        watcher.look(pending)
+        return False
+
+    ended = partial(_end, pending, watcher)
+    run_tasks(pending.measurements(jobs), place, store, 1, ended, look, watcher.begun)
+
+
+def _end(pending: PendingWork, watcher: Watcher, task: Task, status: TaskStatus) -> None:
+    """Note that a task is done or has failed."""
+    pending.end_task(task, status)
+    watcher.ended(task, status)
 
 
 class _Log:

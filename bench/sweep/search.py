@@ -25,6 +25,7 @@ from bench.job.pending import PendingWork, StoreContents
 from bench.job.resolve import Job, resolve
 from bench.results.cost import Cost, Measurement
 from bench.results.leftovers import remove_leftovers
+from bench.results.locks import Patience
 from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.results.tracking.connection import say
@@ -38,6 +39,13 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial, Trial
+
+
+POLL_SECONDS = 1.0
+"""Between two looks at trials that other programs are doing."""
+
+UNDER_WAY = "another program is trying it"
+"""Why a trial has no record when the minutes of a search are over."""
 
 
 class Search(Description):
@@ -98,10 +106,16 @@ def search(space: Space, store: Store, device: str, executor: Executor, watcher:
     """
     trials = _Trials(space, store, device, executor, watcher)
     ends = time.monotonic() + 60 * space.minutes if space.minutes else float("inf")
+    patience = Patience()
     while time.monotonic() < ends:
         batch = trials.ask(executor.slots)
         if not batch:
-            break
+            if not (number := trials.under_way()):
+                break
+            if patience.is_over():
+                say(f"waiting for {number} trials of this search that other programs are doing")
+            time.sleep(POLL_SECONDS)
+            continue
         ids = trials.ids_in_storage(batch)
         with heartbeat(trials.storage, ids):
             trials.run(batch)
@@ -198,6 +212,12 @@ class _Trials:
             asked.append(trial)
         return asked
 
+    def under_way(self) -> int:
+        """How many trials are being tried, where this program tries none: those of others, alive or not."""
+        from optuna.trial import TrialState
+
+        return sum(trial.state == TrialState.RUNNING for trial in self._all())
+
     def ids_in_storage(self, trials: Sequence[Trial]) -> list[int]:
         """By what the storage calls trials, whose numbers are those of their study."""
 
@@ -251,7 +271,7 @@ class _Trials:
         pending = PendingWork([job for _, job in tried.values()], self.store, self.device, self.where)
         missing = {}
         for name, (trial, job) in tried.items():
-            reason = trial.user_attrs.get("reason")
+            reason = trial.user_attrs.get("reason") or (UNDER_WAY if not trial.state.is_finished() else None)
             if name in pending.finished:
                 continue
             if name in pending.failures:

@@ -27,6 +27,7 @@ def run_tasks(
     slots: int,
     ended: Callable[[Task, TaskStatus], None] = lambda task, status: None,
     meanwhile: Callable[[], bool] = lambda: False,
+    begun: Callable[[Task], None] = lambda task: None,
 ) -> list[Task]:
     """Do tasks, each after those that it needs; what needs one that fails is left out.
 
@@ -37,6 +38,7 @@ def run_tasks(
         slots: tasks at once.
         ended: told of every task that is done or has failed.
         meanwhile: done between two looks at the executor; returns whether to do it again soon.
+        begun: told of every task that a worker is given.
 
     Returns:
         Those that were done here, without trainings that were found done.
@@ -49,6 +51,7 @@ def run_tasks(
     tries: Counter[str] = Counter()
     while queue.unfinished:
         while (task := queue.next(slots)) is not None:
+            begun(task)
             executor.submit(task, tries[task.name])
         again = meanwhile()
         if not queue.running:

@@ -1,8 +1,8 @@
 """A search for training recipes: every method alike, by its error on validation subjects.
 
-The first trial of a method is the recipe that it has; then Optuna proposes, from a fixed seed, a few trials at a
-time. Trainings are kept in the store like any other, so a search that was interrupted proposes the same again and
-finds them done. Errors of the test set play no part.
+The first trials of a method are the recipe that it has and those beside it on the grid, one value changed; then
+Optuna proposes, from a fixed seed, a few at a time. Trainings are kept in the store like any other, so a search
+that was interrupted proposes the same again and finds them done. Errors of the test set play no part.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ METHOD = "method.name"
 RECIPES = "recipes.toml"
 """File in the store with what was chosen."""
 
-TOGETHER = 4
+TOGETHER = 5
 """Trials of a method that are proposed before their errors are known, however many workers there are."""
 
 Choice = dict[str, int]
@@ -119,7 +119,7 @@ class _Tuning:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         declared = self._resolve({METHOD: number}).training
-        if declared.recipe.epochs == 0 and declared.recipe.compute is None:
+        if declared.recipe.epochs == 0:
             return None
         axes: dict[str, list[int]] = {}
         first: dict[str, int] = {}
@@ -130,6 +130,10 @@ class _Tuning:
         sampler = optuna.samplers.TPESampler(seed=0, n_startup_trials=TOGETHER, constant_liar=True)
         study = optuna.create_study(sampler=sampler)
         study.enqueue_trial(first)
+        for axis, index in first.items():
+            for beside in (index + 1, index - 1):
+                if 0 <= beside < len(axes[axis]):
+                    study.enqueue_trial(first | {axis: beside})
         return _Method(number, axes, study)
 
     def _trainings(self, method: int, axis: str) -> dict[int, str]:

@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from bench.measure.flops import count_flops
 from models.lifter import Batch, Lifter
 
-COUNTED_STEPS = 4
+COUNTED_STEPS = 16
 """Steps whose operations are counted. They differ where texts do: FinePOSE encodes those of a batch's actions."""
 
 

@@ -5,6 +5,7 @@ Clusters send SIGTERM, or the signal that ``--signal`` of SLURM names, some time
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from types import FrameType
 
 NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 """Signals that end programs by themselves, and those that clusters announce a loss of the machine with."""
+
+TOLD = b"\nthe training ends after this step and saves its state; Ctrl-C again ends it at once\n"
 
 
 class HeldBack:
@@ -50,6 +53,8 @@ class HeldBack:
         again = number in self._arrived
         if not again:
             self._arrived.append(number)
+        if number == signal.SIGINT and not again:
+            os.write(2, TOLD)  # printing may wait for what this signal has interrupted
         elif number == signal.SIGINT:
             self.let_through()
 

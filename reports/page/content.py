@@ -19,7 +19,7 @@ from reports.figures.accuracy_cost import front_of
 from reports.figures.style import headline_point, looks_of, ms_per_frame
 from reports.page.all_results import CHOICES, results
 from reports.page.viewer import poses
-from reports.rules.comparability import TRIVIAL, aggregations, groups_of, headline
+from reports.rules.comparability import TRIVIAL, aggregations, drawn_anew, groups_of, headline
 from reports.rules.conditions import sentences
 from reports.rules.metrics import in_order, title_with_unit
 from reports.rules.names import aggregation_title, marked_name, sampling_size, seeds_of, untrained
@@ -27,7 +27,7 @@ from reports.rules.warnings import lost_files, warnings
 from reports.tables.runs.register import environments
 from reports.writers.table import Cell, Table, notes
 
-_STATED = ("text", "number", "low", "high", "spread", "rank", "tie", "ahead", "disturbed")
+_STATED = ("text", "number", "low", "high", "spread", "rank", "tie", "ahead", "ahead_spread", "disturbed")
 MLFLOW_SERVER = "http://127.0.0.1:5000"
 """Where `mlflow ui` listens by default."""
 
@@ -53,7 +53,8 @@ def content(
     for name, spec in runset.tables.items():
         for identity in dict.fromkeys(spec.ids):
             ablations.setdefault(identity, []).append(name)
-    shown_poses = poses(records, files)
+    usual = [record for record in records if not drawn_anew(record)]
+    shown_poses = poses(usual, files)
     server = without_password(os.environ.get("MLFLOW_TRACKING_URI", ""))
     return {
         "command": runset.command,
@@ -62,9 +63,9 @@ def content(
         "warnings": warnings(runset, records, [*remarks, *lost_files(records, files)]),
         "trainings": len({record.training_id for record in records}),
         "mlflow": server.rstrip("/") if server.startswith(("http://", "https://")) else MLFLOW_SERVER,
-        "results": {**table_content(results(records, ablations)), "choices": CHOICES},
+        "results": {**table_content(results(usual, ablations)), "choices": CHOICES},
         "tables": [{"name": name, **table_content(table)} for name, table in tables.items()],
-        "plots": plots(records),
+        "plots": plots(usual),
         "poses": shown_poses,
         "looks": looks(records),
         "runs": {record.id: run_content(record, ablations.get(record.id, [])) for record in records},

@@ -34,7 +34,7 @@ function cellElement(cell, column, runs, first, content) {
     if (cell.spread) parts.push(element("span", { class: "spread" }, ` ± ${cell.spread}`));
     if (cell.tie) parts.push(" ≈");
     if (cell.disturbed) parts.push(" *");
-    if (cell.ahead !== undefined) parts.push(` (${cell.ahead > 0 ? "+" : ""}${cell.ahead.toFixed(1).replace("-", "−")})`);
+    if (cell.ahead !== undefined) parts.push(` (${cell.ahead > 0 ? "+" : ""}${cell.ahead.toFixed(1).replace("-", "−")}${cell.ahead_spread ? ` ± ${cell.ahead_spread}` : ""})`);
   }
   if (!known.length || cell.reason || !(first || typeof cell.number === "number")) {
     return element(first ? "th" : "td", attributes, ...parts);

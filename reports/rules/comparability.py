@@ -237,6 +237,12 @@ def comparable(entries: Sequence[Entry | None]) -> list[bool]:
     ]
 
 
+def drawn_anew(record: Record) -> int:
+    """The number of the fresh draw of test people that a run is on, for controls; 0 for those of the data set."""
+    tested = record.experiment["evaluation"].get("data") or {}
+    return int(tested.get("options", {}).get("draw", 0))
+
+
 def same_but(entry: Entry, *ignored: str) -> Hashable:
     """An identity of a run's experiment that ignores the keys named as dotted paths.
 

@@ -9,7 +9,7 @@ from bench.results.record import Record
 from bench.results.run_set import NOT_YET, RunSet
 from bench.results.statistics.intervals import ONE_TRAINING
 from bench.results.statistics.seeds import pool
-from reports.rules.comparability import comparable
+from reports.rules.comparability import comparable, drawn_anew
 from reports.rules.names import method_name
 
 MOST_NAMED = 8
@@ -55,7 +55,7 @@ def warnings(runset: RunSet, records: Sequence[Record], remarks: Sequence[str] =
 
 def trained_once(records: Sequence[Record]) -> list[str]:
     """Which methods may not be compared with others, as they were trained with one seed."""
-    pooled = pool(records)
+    pooled = pool(record for record in records if not drawn_anew(record))
     once = [
         method_name(record)
         for record, may in zip(pooled, comparable(pooled), strict=True)

@@ -117,9 +117,13 @@ def difference_cell(difference: Difference | None) -> Cell | Gap:
 
 def _gap_cell(difference: Difference, indistinguishable: bool) -> Cell:
     text = f"{difference.difference:+.2f}".replace("-", "−")
-    spread = max(difference.high - difference.difference, difference.difference - difference.low)
     shown = f"({text})" if indistinguishable else text
-    return Cell(shown, difference.difference, difference.low, difference.high, f"{spread:.2f}")
+    return Cell(shown, difference.difference, difference.low, difference.high, f"{_spread(difference):.2f}")
+
+
+def _spread(difference: Difference) -> float:
+    """The larger distance to an end of the interval."""
+    return max(difference.high - difference.difference, difference.difference - difference.low)
 
 
 def rank(numbers: Sequence[Entered], groups: Sequence[Hashable], higher: bool = False) -> list[Entered]:
@@ -180,16 +184,14 @@ def with_brackets(
         known: dict[int, Cell] = {}
         for members in grouped(range(len(rows)), lambda index: groups[index]).values():
             known |= _ranked([row[column] for row in rows], members)
-        numbers = [_number(known[index]) if index in known else math.nan for index in range(len(rows))]
-        for index in (index for index, is_proposed in enumerate(proposed) if is_proposed):
-            others = [
-                number
-                for number, group, own in zip(numbers, groups, proposed, strict=True)
-                if group == groups[index] and not own and math.isfinite(number)
-            ]
-            number = numbers[index]
-            if math.isfinite(number) and others:
-                cell = replace(cell_of(rows[index][column]), ahead=number - best(others))
+        for index in (index for index, is_proposed in enumerate(proposed) if is_proposed and index in known):
+            others = [n for n in known if groups[n] == groups[index] and not proposed[n]]
+            if others:
+                nearest = best(others, key=lambda n: _number(known[n]))
+                ahead = _number(known[index]) - _number(known[nearest])
+                gap = _difference(rows[index][column], rows[nearest][column])
+                spread = "" if gap is None or gap.unknown else f"{_spread(gap):.1f}"
+                cell = replace(cell_of(rows[index][column]), ahead=ahead, ahead_spread=spread)
                 bracketed[index][column] = _marked(rows[index][column], cell)
     return bracketed
 

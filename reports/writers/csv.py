@@ -26,7 +26,7 @@ def to_csv(table: Table) -> str:
     for column, interval, bracket, mark in zip(table.columns, intervals, brackets, marks, strict=True):
         header += [column.full_name]
         header += [f"{column.full_name} low", f"{column.full_name} high"] * interval
-        header += [f"{column.full_name} minus best other"] * bracket
+        header += [f"{column.full_name} minus best other", f"{column.full_name} minus best other ±"] * bracket
         header += [f"{column.full_name} disturbed"] * mark
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -36,7 +36,7 @@ def to_csv(table: Table) -> str:
             fields = [block.section, block.heading]
             for cell, interval, bracket, mark in zip(row.cells, intervals, brackets, marks, strict=True):
                 fields += _csv_fields(cell, interval)
-                fields += ["" if cell.ahead is None else f"{cell.ahead:.6g}"] * bracket
+                fields += ["" if cell.ahead is None else f"{cell.ahead:.6g}", cell.ahead_spread] * bracket
                 fields += ["yes" if cell.disturbed else ""] * mark
             missing = "; ".join(dict.fromkeys(cell.reason for cell in row.cells if cell.reason))
             writer.writerow(map(_harmless, [*fields, missing, " ".join(row.runs)]))

@@ -20,7 +20,10 @@ TIE = (
     "≈ not distinguishable from the best, by differences that are paired by take or subject and corrected for the "
     "choice of the best of a column (5 %)"
 )
-AHEAD = "in brackets: minus the best other method of equal conditions and equal use of ground truth"
+AHEAD = (
+    "in brackets: minus the best other method of equal conditions and equal use of ground truth, ±: of this "
+    "paired difference"
+)
 SPREAD = "±: larger distance from the value to an end of its 95 % interval (over what: under Conditions)"
 DISTURBED = (
     "* timed while other processes used the machine or its clocks were held back (the conditions have the "
@@ -40,6 +43,7 @@ class Cell:
         rank: 1 best, 2 second, 0 neither.
         tie: not distinguishable from the best.
         ahead: the number minus that of the best baseline, printed in brackets.
+        ahead_spread: of this difference, printed after ± there.
         disturbed: a time that was measured while something else used the machine, or not the same in all passes;
             marked by "*".
         runs: ids of the runs that the number was read from, where they are fewer than those of the row.
@@ -53,6 +57,7 @@ class Cell:
     rank: int = 0
     tie: bool = False
     ahead: float | None = None
+    ahead_spread: str = ""
     disturbed: bool = False
     reason: str = ""
     runs: tuple[str, ...] = field(default=(), compare=False)
@@ -163,7 +168,8 @@ def notes(table: Table) -> list[str]:
 
 
 def bracket_of(cell: Cell) -> str:
-    return "" if cell.ahead is None else f"({cell.ahead:+.1f})".replace("-", "−")
+    spread = f" ± {cell.ahead_spread}" if cell.ahead_spread else ""
+    return "" if cell.ahead is None else f"({cell.ahead:+.1f}{spread})".replace("-", "−")
 
 
 def _length(cell: Cell) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reports.writers.table import Cell, Table, bracket_of, walk
 
 FIRST = 2
@@ -9,17 +11,19 @@ FIRST = 2
 
 
 def to_text(table: Table, width: int = 100) -> str:
-    """Title, headings and rows; where that is wider than ``width``, columns from the third on are left out.
+    """Title, headings and the rows that have runs; published numbers and notes stand in the other forms.
 
-    Notes, among them the conditions of the numbers, stand in the other forms.
+    Where that is wider than ``width``, columns that describe a row are left out from the third on, then the last.
     """
+    table = _measured(table)
     rows = [(text, row) for _, text, row in walk(table)]
     headings = [column.full_name for column in table.columns]
     cells = [[_text(cell) for cell in row.cells] for _, row in rows if row is not None]
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
     shown = list(range(len(widths)))
     while len(shown) > FIRST + 1 and sum(widths[n] + 2 for n in shown) - 2 > width:
-        del shown[FIRST]
+        describing = [n for n in shown[FIRST:] if not table.columns[n].spanner]
+        shown.remove((describing or shown[-1:])[0])
 
     def line(texts: list[str]) -> str:
         aligned = [
@@ -32,6 +36,13 @@ def to_text(table: Table, width: int = 100) -> str:
     for text, row in rows:
         lines.append(f"  {text}" if row is None else line([_text(cell) for cell in row.cells]))
     return "\n".join(lines)
+
+
+def _measured(table: Table) -> Table:
+    """The table without rows that have no runs, unless none has."""
+    blocks = [replace(block, rows=tuple(row for row in block.rows if row.runs)) for block in table.blocks]
+    kept = tuple(block for block in blocks if block.rows)
+    return replace(table, blocks=kept) if kept else table
 
 
 def _text(cell: Cell) -> str:

@@ -31,6 +31,12 @@ def test_cosine_ends_at_its_floor() -> None:
     assert learning_rate("cosine", 0.01, 1e-3, 40, 80) == pytest.approx((0.01 + 1e-5) / 2)
 
 
+def test_a_warm_up_rises_for_a_tenth_and_then_is_the_cosine() -> None:
+    rates = [learning_rate("warmup", 0.01, 1e-3, done, 2) for done in (0, 0.1, 0.2, 1, 2)]
+    cosine = [learning_rate("cosine", 0.01, 1e-3, done, 2) for done in (0, 0.1, 0.2, 1, 2)]
+    assert rates == pytest.approx([0, cosine[1] / 2, *cosine[2:]])
+
+
 def test_staircase_moves_after_the_epochs_of_index_60_and_120() -> None:
     rates = [learning_rate("staircase", 1e-3, 0.9, epoch, 200) for epoch in (0, 59.9, 60.9, 61, 120.9, 121)]
     assert rates == pytest.approx([1e-3, 1e-3, 1e-3, 9e-4, 9e-4, 8.1e-4])

@@ -21,7 +21,7 @@ NAMES = {
     "Elbow": ("elbow", "forearm", "forearmbend", "lowerarm", "lowarm", "farm", "radius"),
     "Wrist": ("wrist", "hand"),
 }
-PARTS = ("01", "stretch")  # behind a name that has none of its own: the first of several parts of a bone
+PARTS = ("", "01", "stretch")  # behind a name: the first of several parts of a bone
 SIDES = {"L": ("left", "l"), "R": ("right", "r")}
 ALIKE = 0.15  # greatest difference of the lengths of two limbs of a pair, as a share
 APART = 0.35  # least distance of the shoulders, as a share of upper arm and forearm; collar bones begin nearer
@@ -62,9 +62,9 @@ def limbs_by_name(hierarchy: Hierarchy, plain: abc.Sequence[str]) -> dict[str, i
     found = {}
     for side, words in SIDES.items():
         for joint, bases in NAMES.items():
-            for base in (*bases, *(base + part for part in PARTS for base in bases)):
-                spellings = {name for word in words for name in (word + base, base + word)}
-                nodes = [node for node, name in enumerate(plain) if name in spellings and not hierarchy.ends[node]]
+            for name in (base + part for base in bases for part in PARTS):
+                spellings = {spelling for word in words for spelling in (word + name, name + word)}
+                nodes = [node for node, word in enumerate(plain) if word in spellings and not hierarchy.ends[node]]
                 if nodes:
                     found[side + joint] = nodes[0]
                     break

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from hashlib import blake2b
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from bench.data.bvh.bodies import bodies_apart, same_unit
 from bench.data.bvh.cache import read_clips
@@ -40,8 +41,10 @@ SEEN = {  # by detections
 }
 NEAR_FLOOR = 0.1  # metres of the lower ankle above its height on the floor
 
-RANGES = {"unit": (1e-6, 1e3), "stature": (0.3, 3.0), "source_fps": (1.0, 1e4), "fps": (1.0, 1e4)}  # of options
 Axis = Literal["x", "y", "z"]
+Metres = Annotated[float, Field(ge=1e-6, le=1e3)]
+Stature = Annotated[float, Field(ge=0.3, le=3.0)]
+Rate = Annotated[float, Field(ge=1.0, le=1e4)]
 
 
 class BVH(Reader):
@@ -63,11 +66,11 @@ class BVH(Reader):
         layout: str | None = None,
         joints: str | None = None,
         cameras: Path | None = None,
-        unit: float | str | None = None,
-        stature: float | None = None,
+        unit: Metres | str | None = None,
+        stature: Stature | None = None,
         up: Axis | None = None,
-        source_fps: float | None = None,
-        fps: float = 50.0,
+        source_fps: Rate | None = None,
+        fps: Rate = 50.0,
         skip: bool = False,
     ) -> Dataset:
         """Read all BVH files below a folder.
@@ -91,7 +94,11 @@ class BVH(Reader):
             InputError: the folder has no BVH file, a file cannot be used (unless ``skip``), the cameras cannot be
                 read, or an option is out of its range.
         """
-        _check_options(unit=unit, stature=stature, source_fps=source_fps, fps=fps)
+        if unit is not None and stature is not None:
+            raise InputError("options unit and stature both say how large bodies are: leave one out")
+        if isinstance(unit, str) and unit not in UNITS:
+            known = ", ".join(UNITS)
+            raise InputError(f"data.options.unit is '{unit[:80]}': take one of {known}, or metres as a number")
         settings = Settings(unit, stature, up, source_fps, fps, _given_joints(joints))
         files, notes = name_files(find_files(root), index, layout)
         clips, unusable = _usable_clips(root, files, settings, skip)
@@ -109,21 +116,6 @@ class BVH(Reader):
             notes=(f"{seen_by}; {SEEN[detections]}", division, *_findings(clips), *notes, *people, *left_out),
             unusable=unusable.values(),
         )
-
-
-def _check_options(unit: float | str | None, stature: float | None, **rates: float | None) -> None:
-    if unit is not None and stature is not None:
-        raise InputError("options unit and stature both say how large bodies are: leave one out")
-    if isinstance(unit, str) and unit not in UNITS:
-        raise InputError(
-            f"data.options.unit is '{unit[:80]}': take one of {', '.join(UNITS)}, or metres as a number"
-        )
-    for option, value in {"unit": unit, "stature": stature, **rates}.items():
-        least, most = RANGES[option]
-        if isinstance(value, float) and not least <= value <= most:
-            raise InputError(
-                f"option {option} is {value:g}, but it lies between {least:g} and {most:g}: correct it"
-            )
 
 
 def _given_joints(text: str | None) -> tuple[tuple[str, str], ...]:

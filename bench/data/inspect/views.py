@@ -252,7 +252,7 @@ def _usual_shifts(views: abc.Sequence[View]) -> dict[str, float]:
     limits = {}
     for subject, values in shifts.items():
         middle = np.median(values)
-        deviation = 1.4826 * np.median(np.abs(values - middle))  # the standard deviation, if they were normal
+        deviation = 1.4826 * np.median(np.abs(np.array(values) - middle))  # the standard one of normal values
         limits[subject] = float(np.clip(middle + UNUSUAL * deviation, USUAL_SHIFT, SHIFTED))
     return limits
 

@@ -65,8 +65,8 @@ def prepare(source: Path, out: Path, force: bool = False) -> tuple[dict[Path, bo
         for protocol, stored in by_protocol.items():
             split = "train" if name in TRAIN else "test"
             contents.setdefault(out / f"data_{split}_3dhp{SUFFIX[protocol]}.npz", {})[name] = stored
-    archives = {path: archive({"data": sequences}) for path, sequences in contents.items()}
-    return write_new(archives, force), tuple(notes)
+    packing = tqdm(contents.items(), desc="pack", unit="file", disable=None)
+    return write_new({path: archive({"data": sequences}) for path, sequences in packing}, force), tuple(notes)
 
 
 def _test_file(source: Path, name: str) -> Path:

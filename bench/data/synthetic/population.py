@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from bench.data.human36m.reader import Human36M
+from bench.data.sequence import Dataset
 from bench.data.synthetic.actions import ACTIONS
 from bench.data.synthetic.bodies import Body, stranger
 from bench.data.synthetic.gestures import SPOTS
@@ -39,9 +41,29 @@ class Population(ModelledPeople):
     name = "population"
     label = "synthetic population"
     version = 1
+    drawn = 0
     train_subjects = _named(1, TRAINING + VALIDATION)
     validation_subjects = _named(TRAINING + 1, VALIDATION)
     test_subjects = _named(TRAINING + VALIDATION + 1, TESTING)
+
+    def read(self, root: Path, detections: str, *, draw: int = 0) -> Dataset:
+        """The data set, generated if it is not in the cache.
+
+        Args:
+            root, detections: as of every ``ModelledPeople``.
+            draw: number of a fresh draw of test people, who are in no other; 0 for those of the data set. Of a
+                draw there are no training subjects.
+        """
+        if draw:
+            self.train_subjects = ()
+            self.test_subjects = _named(TRAINING + VALIDATION + 1 + draw * TESTING, TESTING)
+            self.drawn = draw
+        return super().read(root, detections)
+
+    def cache_file(self) -> Path:
+        """Of the data set, or of a fresh draw."""
+        path = super().cache_file()
+        return path.with_stem(f"{path.stem}-draw{self.drawn}") if self.drawn else path
 
     def schedule(self) -> dict[Name, int]:
         frames = {}

@@ -82,6 +82,11 @@ class Difference:
     unknown: str = ""
 
     @property
+    def chance_below(self) -> float:
+        """Probability that the true difference is below zero, of the distribution that the interval is of."""
+        return self.p_value / 2 if self.difference > 0 else 1 - self.p_value / 2
+
+    @property
     def indistinguishable(self) -> bool:
         """Whether zero lies in the interval, or there is none."""
         return bool(self.unknown) or self.low <= 0 <= self.high
@@ -210,6 +215,38 @@ def action_minus_frame_mean(sample: Sample) -> Difference:
     difference = float(pooled_mean(sample) - pooled_mean(sample, "frames"))
     clusters = float(np.square(contrast).sum(-1))
     return _difference(difference, _Parts(0.0, 0.0, clusters, _projection(sample, "actions").df, 0.0))
+
+
+def draw_means(samples: Sequence[Sample], number: int, over: Mean = "actions", seed: int = 0) -> np.ndarray:
+    """Means of methods as other seeds and other clusters might have given them.
+
+    Clusters are shared by all methods, as in ``paired_difference``, and trainings are each method's own. Both are
+    normal with the estimated variances, stretched as in Student's t for how little is known of these.
+
+    Args:
+        samples: of M methods, on the same takes.
+        number: of draws.
+
+    Returns:
+        ``[number, M]``.
+    """
+    rng = np.random.default_rng(seed)
+    clusters = np.stack([_clusters(sample, over).mean(-2) for sample in samples])
+    drawn = np.array([float(pooled_mean(sample, over)) for sample in samples]) + _students(
+        rng, number, _projection(samples[0], over).df, clusters.shape[1]
+    ) @ clusters.T  # fmt: skip
+    for place, sample in enumerate(samples):
+        parts = _parts_of(sample, over)
+        own = math.sqrt(max(float(parts.seeds) - float(parts.rest), 0.0))
+        drawn[:, place] += own * _students(rng, number, int(parts.seeds_df), 1)[:, 0]
+    return drawn
+
+
+def _students(rng: np.random.Generator, number: int, df: int, size: int) -> np.ndarray:
+    """``[number, size]`` of Student's t; the numbers of a row share their stretch."""
+    if not df:
+        return np.zeros((number, size))
+    return rng.standard_normal((number, size)) * np.sqrt(df / rng.chisquare(df, (number, 1)))
 
 
 def holm(p_values: Iterable[float]) -> list[float]:

@@ -24,6 +24,9 @@ RESULT_SECONDS = 15.0
 TIMEOUT_MINUTES = 24 * 60
 """Of a job, unless the share says otherwise."""
 
+MOST_TIMEOUTS = 100
+"""So often a job whose time is over is begun again; a training goes on from what it has saved."""
+
 
 class Slurm(Executor):
     """Jobs of SLURM through submitit, one for each task."""
@@ -51,7 +54,7 @@ class Slurm(Executor):
         """
         submitit = import_optional("submitit", "slurm")
         try:
-            executor = submitit.AutoExecutor(folder, cluster=self._cluster)
+            executor = submitit.AutoExecutor(folder, cluster=self._cluster, slurm_max_num_timeout=MOST_TIMEOUTS)
         except (RuntimeError, ValueError) as error:
             raise InputError(
                 f"--executor slurm: {_first_line(error)}; start it on a machine of the cluster, or try it with "

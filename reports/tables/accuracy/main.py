@@ -12,6 +12,8 @@ from reports.figures.error_cdf import error_distribution
 from reports.figures.per_action import errors_by_action
 from reports.figures.per_joint import errors_by_joint
 from reports.figures.qualitative import example_poses
+from reports.figures.ranks import critical_differences
+from reports.figures.training_compute import error_by_compute
 from reports.figures.training_curves import training_curves
 from reports.rules.comparability import (
     DETECTIONS,
@@ -48,6 +50,7 @@ from reports.tables.cells import (
     with_runs,
 )
 from reports.tables.cost.cost import COSTS
+from reports.tables.evidence.ranks import LAYOUT as RANKS
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Table
 
@@ -164,9 +167,9 @@ PICTURES = (errors_by_joint, error_distribution, example_poses)
 LAYOUT = Layout(
     "main",
     main,
-    figures=FIGURES,
-    figures_of_runs=(training_curves,),
+    figures=(*FIGURES, critical_differences),
+    figures_of_runs=(training_curves, error_by_compute),
     pictures=PICTURES,
-    companions=(COSTS, ACTIONS, ORACLE_GAP),
+    companions=(RANKS, COSTS, ACTIONS, ORACLE_GAP),
 )
 PCK = Layout("pck", pck, companions=(COSTS, SEQUENCES, ACTIVITIES))

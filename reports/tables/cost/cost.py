@@ -9,7 +9,7 @@ from bench.results.cost import ENOUGH_SAMPLES, PASSES, Cost, Latency
 from bench.results.record import Record
 from reports.rules.comparability import DETECTIONS, SEEDS, TRIVIAL, grouped, same_but, sections
 from reports.rules.conditions import paragraphs
-from reports.rules.entries import Entry
+from reports.rules.entries import Entry, MissingRun
 from reports.rules.names import method_name, row_names
 from reports.tables.cells import (
     ABOUT_FRAMES,
@@ -43,6 +43,7 @@ QUANTITIES: dict[Column, Quantity] = {
     Column("peak", "Memory (MB)"): lambda cost: cost.memory_mb,
     Column("added", "Memory (MB)"): lambda cost: cost.memory_mb and cost.added_memory_mb,
 }
+TRAINING = (Column("TFLOP", "Training"), Column("s", "Training"))
 GPU_QUANTITIES: dict[Column, Quantity] = {
     Column("weights", "Memory (MB)"): lambda cost: cost.weights_mb,
     Column("reserved", "Memory (MB)"): lambda cost: cost.reserved_memory_mb,
@@ -66,20 +67,35 @@ def cost(entries: Sequence[Entry], title: str) -> Table:
     costs = [entry.cost for entry in entries if entry.cost is not None]
     on_gpu = any(cost.device_state or cost.reserved_memory_mb for cost in costs)
     quantities = QUANTITIES | (GPU_QUANTITIES if on_gpu else {})
-    columns = (Column("Method", align="l"), *SHAPE, *quantities)
+    columns = (Column("Method", align="l"), *SHAPE, *quantities, *TRAINING)
     ranked = [index for index, column in enumerate(columns) if column.full_name in RANKED]
     blocks = []
     for heading, members in sections(entries):
         alike = grouped(members, lambda entry: same_but(entry, *DETECTIONS, *SEEDS))
         first = [group[0] for group in alike.values()]
         names = row_names(first)
-        rows = [[Cell(name), *shape(r), *_cells(r, quantities)] for name, r in zip(names, first, strict=True)]
+        rows = [
+            [Cell(name), *shape(r), *_cells(r, quantities), *_training(r)]
+            for name, r in zip(names, first, strict=True)
+        ]
         groups = [
             entry.cost.memory_source if entry.cost and entry.method not in TRIVIAL else None for entry in first
         ]
         ranked_rows = rank_columns(rows, groups, ranked)
         blocks.append(Block(with_runs(ranked_rows, [entry.runs for entry in first]), "", heading))
     return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), _notes(entries, costs))
+
+
+def _training(entry: Entry) -> list[Cell]:
+    """Compute and duration of the training, with those that it began from."""
+    if isinstance(entry, MissingRun):
+        return [Cell(reason=entry.reason)] * len(TRAINING)
+    training = entry.training
+    if not training.steps:
+        return [Cell(reason="not trained here")] * len(TRAINING)
+    compute = training.total_tflop
+    not_counted = Cell(reason="not counted: its recipe gives epochs, not compute")
+    return [not_counted if compute is None else significant(compute), significant(training.total_seconds)]
 
 
 def _cells(entry: Entry, quantities: dict[Column, Quantity]) -> list[Cell]:
@@ -131,6 +147,8 @@ def _notes(entries: Sequence[Entry], costs: Sequence[Cost]) -> tuple[str, ...]:
         f"{', '.join(map(str, batches))}. Samples are of {PASSES} passes with other work between them; ±: of the "
         f"median, where there are fewer than {ENOUGH_SAMPLES}. Memory counts: {counted}; added: of the peak, what "
         "was not there before the prediction.",
+        "Training: operations of all steps, forward and backward, and seconds, both with the trainings that it "
+        "began from.",
         *_peaks(costs),
         *_stated("Arithmetic", [_arithmetic(cost) for cost in costs]),
         *_stages(entries),

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli import app
-from bench.cli.rounds import seconds_of
+from bench.cli.rounds import evenly, seconds_of
 from bench.results.run_set import declared
 from bench.results.store import Store
 from bench.sweep import run as sweep
@@ -97,3 +97,7 @@ def test_times(text, seconds):
 def test_other_times_are_refused(text):
     with pytest.raises(InputError, match=r"is no time; write 8h, 90min or 30s"):
         seconds_of(text)
+
+
+def test_all_tables_fill_alike():
+    assert evenly([["a", "b", "c", "d"], ["x", "c"], ["p", "q", "r"]]) == list("axpbqcrd")

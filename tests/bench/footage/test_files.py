@@ -12,7 +12,7 @@ from PIL import Image
 from bench.footage.files import shown_poses, write_arrays, write_csv
 from bench.footage.keypoints import load_key_points
 from bench.footage.lift import Settings
-from bench.footage.pictures import save_moving, save_still
+from bench.footage.pictures import check_ffmpeg, save_moving, save_still
 from bench.footage.predict import predict
 from models.errors import InputError
 from models.skeleton import HUMAN36M
@@ -67,12 +67,16 @@ def test_pictures_are_made(prediction, tmp_path):
     with Image.open(tmp_path / "out.png") as still, Image.open(tmp_path / "out.gif") as moving:
         assert min(still.size) > 400
         assert moving.n_frames == 10  # of 40 frames at 50 per second
+
+
+def test_an_mp4_needs_ffmpeg(prediction, tmp_path, monkeypatch):
     if FFMpegWriter.isAvailable():
+        check_ffmpeg()
         save_moving(tmp_path / "out.mp4", prediction)
         assert (tmp_path / "out.mp4").stat().st_size > 1000
-    else:
-        with pytest.raises(InputError, match="needs ffmpeg"):
-            save_moving(tmp_path / "out.mp4", prediction)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="needs ffmpeg, which is not installed"):
+        check_ffmpeg()
 
 
 def test_a_page_shows_the_poses_alone(prediction, tmp_path):

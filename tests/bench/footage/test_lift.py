@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from bench.footage import lift as lifting
+from bench.footage.camera import USUAL_FOCAL, fit_camera
 from bench.footage.keypoints import Fit, load_key_points
 from bench.footage.lift import Settings, checked_aggregation, lift
 from bench.footage.predict import predict
@@ -112,6 +113,15 @@ def test_the_root_is_found_with_a_given_and_with_a_fitted_focal_length(tmp_path)
     assert fitted.prediction.description["focal_pixels"] == pytest.approx(1150, rel=0.05)
     assert np.abs(fitted.prediction.roots - roots).max() < 0.3
     assert any("fitted to the poses" in note for note in fitted.prediction.description["notes"])
+
+
+def test_poses_that_tell_nothing_of_the_focal_length_have_the_usual_one(tmp_path):
+    """Flat poses fit every focal length alike."""
+    points = key_points(tmp_path)
+    flat = np.concatenate([points.points / 500, np.zeros((60, 17, 1))], axis=-1)
+    flat -= flat[:, :1]
+    camera = fit_camera(flat.astype(np.float32), points, None)
+    assert (camera.focal, camera.known_from) == (USUAL_FOCAL, "assumed")
 
 
 def test_arrays_lie_on_the_disk(tmp_path):

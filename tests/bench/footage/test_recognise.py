@@ -60,6 +60,10 @@ def npz(**arrays):
     return content.getvalue()
 
 
+def damaged(content):
+    return content[:300] + bytes(50) + content[350:]
+
+
 PERSON = {"keypoints": [[10.0, 20.0]] * 17, "keypoint_scores": [1.0] * 17}
 TRIPLES = [5.0, 6.0, 1.0] * 17
 MMPOSE = json.dumps([{"frame_id": frame, "instances": [PERSON]} for frame in range(9)]).encode()
@@ -92,6 +96,8 @@ REFUSED = {
     "arrays cut short": (npz(keypoints=np.ones((9, 17, 2)))[:-80], "cannot be read as a NumPy file"),
     "scores of another shape": (npz(keypoints=np.ones((9, 17, 2)) * 50, scores=np.ones((3, 17))), "3 x 17"),
     "millimetres in the third column": (npz(keypoints=np.full((9, 17, 3), 900.0)), "no confidence"),
+    "infinite": ([{"frame_id": 0, "instances": [{"keypoints": [[1e400, 2e400]] * 17}]}], "nobody is in it"),
+    "arrays damaged": (damaged(npz(keypoints=np.ones((9, 17, 2)) * 50)), "cannot be read as a NumPy file"),
     "too far": (npz(keypoints=np.full((9, 17, 2), 1e9)), "no place in an image"),
 }  # fmt: skip
 

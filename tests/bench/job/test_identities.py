@@ -1,16 +1,35 @@
 """Identities and stored descriptions stay what they were at commit 50aafb7, so that older results are found."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from baselines.d3dp import D3DP
+from baselines.mixste import MixSTE
+from baselines.pstmo import PSTMO
+from baselines.tcn import TCN
 from bench.config.experiment import parse
 from bench.job.data_cache import DataCache
 from bench.job.resolve import resolve
 from models.finepose.model import FinePOSE
+from models.lifter import Preset, Recipe
 
 KNOWN = json.loads(Path(__file__).with_name("identities_of_50aafb7.json").read_text())
+
+
+RECIPE_OF_THEN = Recipe(2, 128, learning_rate=8e-3, decay=0.2, weight_decay=0.01, least_steps=2500)
+SCALES_OF_THEN = {"input_gain": 5.0, "table_std": 0.5}
+
+
+@pytest.fixture(autouse=True)
+def recipes_of_then(monkeypatch):
+    """The presets have the recipe, and the initial scales, that they had before all had equal compute."""
+    for lifter in (TCN, MixSTE, D3DP, FinePOSE, PSTMO, PSTMO.first_stage(PSTMO.presets["tiny"].config).lifter):
+        config = lifter.presets["tiny"].config
+        scales = {name: value for name, value in SCALES_OF_THEN.items() if hasattr(config, name)}
+        monkeypatch.setitem(lifter.presets, "tiny", Preset(replace(config, **scales), RECIPE_OF_THEN))
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -30,7 +30,9 @@ def test_everything_is_left_of_an_empty_store(store):
     assert pending.left == jobs
     kinds = [task.kind for task in pending.tasks()]
     assert kinds == ["train", "evaluate", "train", "evaluate"], "in the order of the jobs"
-    assert len(pending.measurements(jobs)) == 2, "the seed of a training changes no cost"
+    passes = [(task.id[:16], task.number) for task in pending.measurements(jobs)]
+    assert [number for _, number in passes] == [1, 1, 2, 2, 3, 3], "the passes of one cost lie apart"
+    assert len({cost_id for cost_id, _ in passes}) == 2, "the seed of a training changes no cost"
 
 
 def test_evaluations_wait_for_their_training(store):

@@ -1,14 +1,22 @@
-"""What a sweep would do, in words."""
+"""What a sweep would do, how long it should take and what it needs, in words."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
+import torch
 
+from bench.job.blueprint import Blueprints
 from bench.job.pending import PendingWork
 from bench.results.store import Seconds
-from bench.sweep.dry_run import dry_run_lines, expected
+from bench.sweep import dry_run
+from bench.sweep.device_speed import Speed
+from bench.sweep.dry_run import dry_run_lines, lacking, notes, tasks_of
+from bench.sweep.estimates import Estimates
 from bench.sweep.run import run
 from tests.bench.toy_jobs import job
+
+SLOW = Speed(per_call=1.0, per_byte=0.0, per_flop=0.0)
 
 
 @pytest.fixture
@@ -16,25 +24,64 @@ def store(toy_store):
     return toy_store
 
 
-def test_it_says_what_is_shared_done_and_expected(store):
-    jobs = [job(evaluation={"hypotheses": h, "steps": k}) for h in (1, 2) for k in (1, 2)]
-    before = "\n".join(dry_run_lines(PendingWork(jobs, store, "cpu", "here"), store, 1))
-    assert "4 experiments share 1 trainings; 0 are finished, 0 failed before, 4 are to be done" in before
-    assert "1 evaluations: time unknown" in before
-    assert "(4 experiments)" in before
-    run(jobs, store, "cpu")
-    more = [*jobs, job(training={"seed": 5})]
-    after = "\n".join(dry_run_lines(PendingWork(more, store, "cpu", "here"), store, 2))
-    assert "5 experiments share 2 trainings; 4 are finished, 0 failed before, 1 are to be done" in after
-    assert re.search(r"Toy tiny cpn seed 5: \d+ s", after), "as long as the other one took"
+@pytest.fixture
+def plan(store):
+    """Pending work of some jobs, and its estimates on a device that takes a second for each operation."""
+
+    def of(*jobs):
+        pending = PendingWork(jobs, store, "cpu", "here")
+        return pending, Estimates(pending, store, Blueprints(torch.device("cpu")), SLOW)
+
+    return of
 
 
-def test_costs_are_measured_one_at_a_time_whatever_the_number_of_workers(store):
-    pending = PendingWork([job()], store, "cpu", "here")
-    tasks = [*pending.tasks(), *pending.measurements(pending.left)]
-    assert [task.kind for task in tasks] == ["train", "evaluate", "measure"]
-    assert expected([], store, 4) == "nothing to do"
-    assert expected(tasks, store, 4) == "time unknown, nothing like it was done before"
-    for task in tasks[1:]:
-        store.times.put(task.duration_key, Seconds(seconds=40))
-    assert expected(tasks, store, 4) == "50 s and 1 of unknown length"
+def test_what_is_alike_stands_together_in_every_round(plan, store):
+    first = [job(evaluation={"hypotheses": h, "steps": k}) for h in (1, 2) for k in (1, 2)]
+    second = [*first, *(job(training={"seed": 1}, evaluation={"hypotheses": h, "steps": 1}) for h in (1, 2))]
+    third = [*second, *(job(training={"seed": 2}, evaluation={"hypotheses": h, "steps": 1}) for h in (1, 2))]
+    rounds = [plan(*jobs)[0] for jobs in (first, second, third)]
+    lines = list(dry_run_lines(rounds, plan(*third)[1], 2))
+    assert lines[0] == "8 experiments share 3 trainings; 0 are finished, 0 failed before, 8 are to be done"
+    assert re.fullmatch(r"round 1 of 3: about \d+ min", lines[1])
+    assert re.fullmatch(r"  12 measurements of Toy tiny: about \d+ min each", lines[2])
+    assert any(re.fullmatch(r"  1 training of Toy tiny: about \d+ (s|min)", line) for line in lines)
+    assert "round 3 of 3: the same with another seed" in lines
+    needs = r"\d+ MB on the disk, \d+ MB of memory for the largest training step \(Toy tiny .*\)"
+    assert re.fullmatch(f"in all with 2 workers: about .*, {needs}", lines[-1])
+
+
+def test_what_is_done_is_not_planned_again_and_tells_how_long_the_like_takes(plan, store):
+    run([job()], store, "cpu")
+    pending, _ = plan(job(), job(training={"seed": 5}))
+    (training,) = [task for task in tasks_of(pending) if task.kind == "train"]
+    store.times.put(training.duration_key, Seconds(seconds=7200))
+    lines = "\n".join(dry_run_lines([pending], plan(job(), job(training={"seed": 5}))[1], 1))
+    assert "2 experiments share 2 trainings; 1 are finished, 0 failed before, 1 are to be done" in lines
+    assert "1 training of Toy tiny: about 2.0 h" in lines
+
+
+def test_estimates_follow_from_what_is_counted(plan):
+    """Twice the epochs take twice the steps; more hypotheses take no more operations of the toy."""
+    seconds = {}
+    for epochs in (2, 4):
+        pending, estimates = plan(job(training={"epochs": epochs, "selection": "last"}))
+        (training,) = [task for task in tasks_of(pending) if task.kind == "train"]
+        seconds[epochs] = estimates.seconds(training) - 0.5
+    assert seconds[4] == pytest.approx(2 * seconds[2])
+
+
+def test_too_little_room_on_the_disk_is_told_before_the_start(plan, store, monkeypatch):
+    pending, estimates = plan(job())
+    assert lacking(tasks_of(pending), estimates, store.root) == []
+    monkeypatch.setattr(dry_run.shutil, "disk_usage", lambda place: SimpleNamespace(free=1000))
+    (told,) = lacking(tasks_of(pending), estimates, store.root / "new")
+    assert re.fullmatch(r"--store .*/new: needs \d+ MB, and .* has 0 MB free: name another folder", told)
+
+
+def test_steps_that_do_not_fit_into_free_memory_are_noted(plan, monkeypatch):
+    pending, estimates = plan(job())
+    assert list(notes(tasks_of(pending), estimates, 2)) == []
+    monkeypatch.setattr(Estimates, "free_memory", lambda self: (10, "cuda:0"))
+    (told,) = notes(tasks_of(pending), estimates, 2)
+    assert "a training step of Toy tiny cpn takes" in told
+    assert "2 times at once; cuda:0 has 0 MB free" in told

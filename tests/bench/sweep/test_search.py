@@ -1,5 +1,8 @@
 """A search over the product of some axes: what is tried, what is left out, what is shared."""
 
+import time
+
+import optuna
 import pytest
 from optuna import Study
 from optuna.exceptions import StorageInternalError
@@ -12,6 +15,7 @@ from bench.sweep import search as module
 from bench.sweep.executors.local import Local
 from bench.sweep.run import run
 from bench.sweep.search import Search, Space, best, dominating, search
+from bench.sweep.studies import open_studies
 from models.errors import InputError
 from tests.bench.toy import Toy
 from tests.bench.toy_jobs import job
@@ -147,3 +151,41 @@ def test_what_cannot_be_better_is_dominated(store):
     assert dominating(many, measured(2, 0.5), known, margin=0.0) is None, "it may be smaller"
     assert dominating(many, measured(2, 2), known, margin=0.05) is None, "it may be more accurate"
     assert dominating(many, measured(2, 2), {}, margin=0.0) is None
+
+
+@pytest.fixture
+def of_another_program(store):
+    """A trial that another program has begun, beside one that is over; what it tries, and how that ends."""
+    with Local(store.root) as executor:
+        search(space(trials=1), store, "cpu", executor)
+    storage = open_studies(store.root)
+    (summary,) = storage.get_all_studies()
+    study = optuna.load_study(storage=storage, study_name=summary.study_name)
+    trial = study.ask()
+    indices = {name: trial.suggest_categorical(name, list(range(len(AXES[name])))) for name in AXES}
+    wanted = job(evaluation={name: AXES[name][index] for name, index in indices.items()})
+
+    def end():
+        run([wanted], store, "cpu")
+        study.tell(trial, [1.0, 1.0, 1.0])
+
+    return wanted, end
+
+
+def test_the_last_trials_of_another_program_are_waited_for(store, of_another_program, monkeypatch):
+    wanted, end = of_another_program
+    clock = type("Clock", (), {"monotonic": staticmethod(time.monotonic), "sleep": staticmethod(lambda _: end())})
+    monkeypatch.setattr(module, "time", clock)
+    with Local(store.root) as executor:
+        found = search(space(trials=2), store, "cpu", executor)
+    assert wanted.id in found.ids
+    assert set(store.records(found.ids)) | set(found.missing) == set(found.ids)
+    assert wanted.id not in found.missing
+
+
+def test_a_trial_that_another_program_is_trying_has_that_reason(store, of_another_program):
+    wanted, _ = of_another_program
+    with Local(store.root) as executor:
+        found = search(space(trials=2, minutes=1e-9), store, "cpu", executor)
+    assert found.missing[wanted.id].reason == "another program is trying it"
+    assert not found.missing[wanted.id].failed

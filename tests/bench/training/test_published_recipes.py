@@ -30,7 +30,7 @@ def test_a_method_trains_by_its_published_recipe(lifter: type[Lifter], tmp_path:
     sequences = [make_sequence(30), make_sequence(25)]
     method = lifter(lifter.presets["tiny"].config)
     recipe = named_recipe(lifter.presets["tiny"].recipe, lifter, "published")
-    settings = fill_in(TrainingSpec(epochs=2), replace(recipe, batch_frames=7 * method.train_frames))
+    settings = fill_in(TrainingSpec(epochs=2, batch_windows=7), recipe)
     windows = training_windows(sequences, method, settings.flips)
     one_each = len(training_windows(sequences, method, flip=False))
     selector = CheckpointSelector("last", windows, tmp_path)
@@ -60,10 +60,10 @@ def test_a_batch_norm_is_never_given_a_single_window(name: str, steps: int, tmp_
     lifter = METHODS.load(name)
     torch.manual_seed(0)
     method = lifter(lifter.presets["tiny"].config)
-    recipe = replace(lifter.presets["tiny"].recipe, batches="full", batch_frames=15 * method.train_frames)
+    recipe = replace(lifter.presets["tiny"].recipe, batches="full")
     windows = training_windows([make_sequence(53 * method.train_frames)], method, flip=True)
     assert len(windows) == 106
     selector = CheckpointSelector("last", windows, tmp_path)
-    settings = fill_in(TrainingSpec(epochs=1), recipe)
+    settings = fill_in(TrainingSpec(epochs=1, batch_windows=15), recipe)
     info = train(method, windows, [selector], settings, tmp_path, accelerator_for("cpu", "fp32"), name)
     assert info.steps == steps

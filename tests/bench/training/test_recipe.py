@@ -3,7 +3,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from bench.config.experiment import TrainingSpec
-from bench.training.recipe import NOT_ASKED, fill_in, fill_in_first_stage, named_recipe, usual_recipe
+from bench.training.recipe import LATER, fill_in, fill_in_first_stage, named_recipe, usual_recipe
+from models.errors import InputError
 from models.lifter import Preset, Recipe
 from tests.bench.toy import Toy
 
@@ -23,6 +24,25 @@ def test_epochs_alone_are_exact():
     assert (both.epochs, both.least_steps) == (7, 40)
 
 
+BUDGET = replace(RECIPE, epochs=1, compute=0.8, batch_frames=None, batch_windows=8, least_steps=0)
+
+
+def test_epochs_take_the_place_of_the_compute_of_a_preset():
+    assert (fill_in(TrainingSpec(), BUDGET).compute, fill_in(TrainingSpec(compute=2), BUDGET).compute) == (0.8, 2)
+    for requested in ({"epochs": 2}, {"least_steps": 9}):
+        assert fill_in(TrainingSpec(**requested), BUDGET).compute is None
+    filled = fill_in(TrainingSpec(), BUDGET)
+    complete = filled.as_requested(TrainingSpec())
+    assert fill_in(complete, RECIPE) == filled, "a complete description means the same with any preset"
+
+
+def test_windows_and_frames_of_a_step_take_each_other_s_place():
+    assert fill_in(TrainingSpec(batch_frames=18), BUDGET).windows_of_a_step(9) == 2
+    assert fill_in(TrainingSpec(batch_windows=5), RECIPE).windows_of_a_step(9) == 5
+    with pytest.raises(InputError, match="give one of them"):
+        fill_in(TrainingSpec(batch_frames=18, batch_windows=5), RECIPE)
+
+
 def test_a_request_can_only_shorten_a_first_stage():
     def length(**requested):
         filled = fill_in_first_stage(TrainingSpec(**requested), RECIPE)
@@ -34,6 +54,9 @@ def test_a_request_can_only_shorten_a_first_stage():
     assert length(least_steps=40) == (20, 40)
     assert length(epochs=3, least_steps=4000) == (3, 500)
     assert fill_in_first_stage(TrainingSpec(learning_rate=0.5), RECIPE).learning_rate == 0.01
+    assert fill_in_first_stage(TrainingSpec(compute=9), BUDGET).compute == 0.8
+    assert fill_in_first_stage(TrainingSpec(compute=0.1), BUDGET).compute == 0.1
+    assert fill_in_first_stage(TrainingSpec(epochs=3), BUDGET).compute is None
 
 
 def test_a_filled_in_description_has_the_values_of_the_recipe():
@@ -63,10 +86,12 @@ def test_a_preset_may_train_otherwise_on_ground_truth():
     assert preset.recipe_on("cpn") == RECIPE
 
 
-@pytest.mark.parametrize("name", NOT_ASKED)
+@pytest.mark.parametrize("name", LATER)
 def test_what_came_later_is_described_only_where_it_is_not_as_before(name):
     filled = fill_in(TrainingSpec(), RECIPE)
     assert name not in filled.described()
     other = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full", "norm_momentum": "falling"}
-    changed = replace(filled, **{name: other.get(name, "half")})
-    assert changed.described() == filled.described() | {name: getattr(changed, name)}
+    other |= {"compute": 0.5, "batch_windows": 8}
+    frames = {"batch_frames": None} if name == "batch_windows" else {}
+    changed = replace(filled, **{name: other.get(name, "half")} | frames)
+    assert changed.described() == filled.described() | {name: getattr(changed, name)} | frames

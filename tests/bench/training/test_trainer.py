@@ -324,3 +324,21 @@ def test_a_method_is_told_the_actions_of_the_training_data_once(tmp_path, monkey
     run(tmp_path)
     data = dataset("toy", None, "gt")
     assert told == [tuple(sorted({sequence.action_class for sequence in data.train}))]
+
+
+def test_a_training_ends_when_its_compute_is_spent(tmp_path, monkeypatch):
+    recipe = replace(RECIPE, compute=3e-6, batch_frames=None, batch_windows=10)
+    whole = run(tmp_path / "whole", recipe)
+    assert whole.tflop == pytest.approx(3e-6, rel=0.5 / whole.steps)
+    assert whole.epochs == round(whole.steps / (whole.steps // whole.epochs), 4)
+    assert whole.epochs % 1 != 0, "it ends within an epoch"
+    assert len(whole.loss) == np.ceil(whole.epochs)
+    assert whole.validation_mpjpe[-1][0] == whole.epochs
+    monkeypatch.setattr(trainer, "SAVE_EVERY_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        kill_after(patch, whole.steps - 1)
+        with pytest.raises(Killed):
+            run(tmp_path / "killed", recipe)
+    timeless = {"seconds": 0.0, "windows_per_s": 0.0}
+    resumed = run(tmp_path / "killed", recipe)
+    assert resumed.model_copy(update=timeless) == whole.model_copy(update=timeless)

@@ -11,6 +11,7 @@ from reports.figures.per_action import errors_by_action
 from reports.figures.per_joint import errors_by_joint, person_of
 from reports.figures.qualitative import example_poses
 from reports.figures.style import looks_of
+from reports.figures.training_compute import error_by_compute
 from reports.figures.training_curves import training_curves
 from tests.reports.made_up import methods_records, record, sampling_records
 
@@ -72,6 +73,24 @@ def test_training_curves_one_line_per_training():
     assert len(loss.lines) == 2
     assert sorted(line.get_ydata()[0] for line in validation.lines if len(line.get_ydata()) > 1) == [59.0, 71.0]
     assert "Training detections: cpn." in drawing.caption
+
+
+def test_error_over_compute_has_a_line_for_each_training_whose_operations_were_counted():
+    def counted(method, tflop, before=None, **changes):
+        made = record(method, **changes)
+        first = None if before is None else made.training.model_copy(update={"tflop": before})
+        training = made.training.model_copy(update={"tflop": tflop, "first_stage": first})
+        return made.model_copy(update={"training": training})
+
+    tcn, again = counted("tcn", 0.6), counted("tcn", 0.6, seed=1)
+    (drawing,) = error_by_compute([tcn, tcn, again, counted("d3dp", 0.3, before=0.3), record("mixste")])
+    lines = [line for line in drawing.figure.axes[0].lines if len(line.get_xdata()) > 1]
+    assert [list(line.get_xdata()) for line in lines] == [
+        pytest.approx([0.2, 0.4, 0.6]), pytest.approx([0.2, 0.4, 0.6]), pytest.approx([0.4, 0.5, 0.6])
+    ]  # fmt: skip
+    assert list(lines[0].get_ydata()) == [error for _, error in tcn.training.validation_mpjpe]
+    assert "Ends at 0.6 TFLOP." in drawing.caption
+    assert list(error_by_compute([record("mixste")])) == []
 
 
 def test_a_method_looks_the_same_in_every_figure():

@@ -3,11 +3,14 @@
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
+from bench.results.footage import ShownPoses
 from reports.page.content import content
+from reports.page.footage import write_page
 from reports.page.template import page
 from tests.reports.made_up import examples, methods_records, record, runset, sampling_records
 
@@ -325,3 +328,18 @@ def test_a_page_of_nothing(opened, tmp_path):
     tab = opened(at=path.as_uri())
     assert "No run" in tab.text_content("#trade-off")
     assert found(tab) == "0 of 0 rows"
+
+
+def test_poses_of_own_footage_are_shown_without_errors(opened, tmp_path):
+    rng = np.random.default_rng(0)
+    poses, screen = rng.normal(size=(20, 17, 3)) * 0.3, rng.normal(size=(20, 17, 2)) * 0.3
+    several = [ShownPoses("clip.json", name, "", 20, 25.0, np.arange(20), screen, poses) for name in ("TCN", EVIL)]
+    write_page(tmp_path / "index.html", several)
+    tab = opened(at=(tmp_path / "index.html").as_uri())
+    assert tab.locator("#pose-panels canvas").count() == 3  # the input and two methods, no ground truth
+    assert tab.locator("#pose-methods").text_content() == f" TCN {EVIL}"
+    assert "mm" not in tab.locator("#viewer").inner_text()
+    drawn = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
+    assert all(panel.evaluate(drawn) for panel in tab.locator("#pose-panels canvas").all())
+    tab.fill("#pose-frame", "7")
+    assert tab.text_content("#pose-position") == "Frame 8 of 20"

@@ -345,6 +345,19 @@ def test_the_table_of_costs_says_what_older_records_do_not_know():
     assert not any("GLOP" in note for note in cost([old], "T").notes)
 
 
+def test_the_table_of_costs_shows_what_training_took():
+    made = record("d3dp")
+    first = made.training.model_copy(update={"tflop": 0.3, "seconds": 8.0})
+    staged = made.training.model_copy(update={"tflop": 0.5, "first_stage": first})
+    counted = made.model_copy(update={"training": staged, "title": "Counted"})
+    table = cost([made, counted], "T")
+    assert [column.full_name for column in table.columns[-2:]] == ["Training TFLOP", "Training s"]
+    assert [cells[-2:] for cells in printed(table).values()] == [
+        ["-not counted: its recipe gives epochs, not compute", "12.0"],
+        ["0.800", "20.0"],
+    ]
+
+
 def test_the_table_of_costs_shows_share_of_peak_energy_and_stages():
     made = record("d3dp", hypotheses=4, steps=2, device="NVIDIA H200", median=10.0)
     setup = Setup(hypotheses=4, steps=2, flip=True, precision="bf16", tf32="nothing", compiled=True, threads=8)

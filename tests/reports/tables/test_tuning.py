@@ -12,11 +12,13 @@ def test_trainings_are_compared_by_validation_error_alone():
     unrated = unvalidated.model_copy(update={"experiment": unvalidated.experiment | {"training": RATE | LAST}})
     table = tuning([*rated, unrated], "Tuning")
     best = [row.cells[-1] for row in table.rows()]
-    assert [(cell.text, cell.rank) for cell in best] == [("62.0", 0), ("52.0", 0), ("", 0)], "one training each"
+    assert [cell.text for cell in best] == ["52.0", "62.0", ""], "one training each, the best first"
     assert best[2].reason == "not validated"
+    first = [cell.text or cell.reason for cell in next(table.rows()).cells[2:7]]
+    assert first == ["8", "0.004", "not stated by the recipe", "0.8", "0"]
     test_error = f"{records[0].values[0].action_mean}"
     assert test_error not in to_csv(table)
 
 
-RATE = {"learning_rate": 0.004, "seed": 0, "selection": "validation"}
+RATE = {"learning_rate": 0.004, "batch_windows": 8, "compute": 0.8, "seed": 0, "selection": "validation"}
 LAST = {"selection": "last"}

@@ -115,6 +115,17 @@ def test_joints_are_known_whatever_programs_call_them(tmp_path: Path, monkeypatc
     np.testing.assert_array_equal(clip.world, plain.world)
 
 
+def test_a_collar_bone_called_shoulder_is_no_shoulder(tmp_path: Path, walking: Clip) -> None:
+    """As Auto-Rig Pro calls them, whose upper arms are arm_stretch."""
+    text = (CMU_BVH / "walking.bvh").read_text()
+    for side, end in (("Left", ".l"), ("Right", ".r")):
+        text = text.replace(f"{side}Shoulder\n", f"shoulder{end}\n").replace(f"{side}Arm\n", f"arm_stretch{end}\n")
+    assert text.count("_stretch") == 2
+    path = tmp_path / "a.bvh"
+    path.write_text(text)
+    np.testing.assert_array_equal(read_clip(path, Settings()).world, walking.world)
+
+
 @pytest.mark.parametrize(
     ("kind", "subjects", "classes"),
     [

@@ -1,0 +1,189 @@
+"""How long tasks should take, and what they need: as one like them took, or from what is counted of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import psutil
+import torch
+
+from bench.data.splits import split_validation
+from bench.data.windows import train_table
+from bench.job.blueprint import Blueprints, state_bytes, step_windows
+from bench.job.pending import PendingWork
+from bench.job.resolve import Job, Training
+from bench.job.task import Task
+from bench.measure.counts import Counts, tensor_bytes
+from bench.protocol.evaluate import windows_per_call
+from bench.results.store import Store
+from bench.sweep.device_speed import Speed, with_optimizer
+from bench.training.compute import affordable_steps
+from bench.training.selection import LEAST_CHECKS, VALIDATION_BATCH, VALIDATION_WINDOWS
+from models.errors import InputError
+from models.lifter import Lifter, Sampling
+
+TASK_SECONDS = 0.5
+"""Of every task, whatever it does: data, weights and results are read and written."""
+
+POSE_BYTES = 20_000
+"""What the errors of a predicted pose under all metrics and aggregations cost, in bytes that operations write."""
+
+PASSES_OF_A_MEASUREMENT, SECONDS_OF_A_MEASUREMENT = 15, 2.5
+"""A cost is measured for so long, and by so many predictions at least."""
+
+EXPERIMENT_BYTES, FRAME_BYTES = 350_000, 100
+"""On the disk: of an experiment, with its record, pictures and entries in MLflow; and of every counted frame."""
+
+
+class Estimates:
+    """What is known of the tasks of some jobs before they are done."""
+
+    def __init__(self, pending: PendingWork, store: Store, blueprints: Blueprints, speed: Speed) -> None:
+        """``speed``: of the device that computes."""
+        self._store, self._blueprints, self._speed = store, blueprints, speed
+        self._trainings: dict[str, tuple[Training, Job]] = {}
+        for job in pending.jobs.values():
+            for training in job.training.chain:
+                self._trainings.setdefault(training.id, (training, job))
+        self._jobs = pending.jobs
+        self._measured = {pending.cost_id(job): job for job in pending.jobs.values()}
+        self._seconds: dict[str, float | None] = {}
+
+    def seconds(self, task: Task) -> float | None:
+        """That a task should take; None where that is not known."""
+        if task.duration_key not in self._seconds:
+            before = self._store.times.get(task.duration_key)
+            self._seconds[task.duration_key] = before.seconds if before else self._counted(task)
+        return self._seconds[task.duration_key]
+
+    def kind(self, task: Task) -> str:
+        """What a task has in common with others like it: method and size."""
+        return f"{self._training(task)[0].lifter.title} {task.experiments[0].method.preset}"
+
+    def memory(self, tasks: Iterable[Task]) -> tuple[int, str]:
+        """Bytes of the largest training step with weights and optimiser, and the title of its training."""
+        largest = 0, ""
+        for task in tasks:
+            if task.kind == "train":
+                training, _ = self._training(task)
+                try:
+                    lifter = self._blueprints.lifter(training)
+                    counts = self._blueprints.step(training, step_windows(training, lifter))
+                except InputError:
+                    continue
+                largest = max(largest, (state_bytes(lifter) + (counts.peak if counts else 0), task.title))
+        return largest
+
+    def disk(self, tasks: Iterable[Task]) -> int:
+        """Bytes that the results of tasks take."""
+        total = 0
+        for task in tasks:
+            training, job = self._training(task)
+            try:
+                lifter = self._blueprints.lifter(training)
+            except InputError:
+                continue
+            if task.kind == "train":
+                total += len(task.ids) * sum(map(tensor_bytes, lifter.state_dict().values()))
+            elif task.kind == "evaluate":
+                frames = _evaluated_windows(job, lifter) * lifter.frames
+                total += len(task.ids) * (EXPERIMENT_BYTES + FRAME_BYTES * frames)
+        return total
+
+    def free_memory(self) -> tuple[int, str]:
+        """Bytes that are free on the device that computes, and what it is called."""
+        device = self._blueprints.device
+        if device.type == "cuda":
+            return torch.cuda.mem_get_info(device)[0], str(device)
+        return psutil.virtual_memory().available, "this machine"
+
+    def _training(self, task: Task) -> tuple[Training, Job]:
+        """The training of a task, and a job that it is done for."""
+        if task.kind == "train":
+            return self._trainings[task.ids[0]]
+        job = self._jobs[task.ids[0]] if task.kind == "evaluate" else self._measured[task.ids[0]]
+        return job.training, job
+
+    def _counted(self, task: Task) -> float | None:
+        training, job = self._training(task)
+        try:
+            lifter = self._blueprints.lifter(training)
+        except InputError:
+            return None
+        if not any(parameter.requires_grad for parameter in lifter.parameters()):
+            return TASK_SECONDS
+        count = {"train": self._of_training, "evaluate": self._of_evaluation, "measure": self._of_measurement}
+        found = count[task.kind](training, job, lifter, task)
+        return None if found is None else TASK_SECONDS + found
+
+    def _of_training(self, training: Training, job: Job, lifter: Lifter, task: Task) -> float | None:
+        windows = step_windows(training, lifter)
+        step = self._blueprints.step(training, windows)
+        if step is None:
+            return None
+        trained = sum(tensor_bytes(parameter) for parameter in lifter.parameters() if parameter.requires_grad)
+        steps, epochs = _length(training, job, lifter, step)
+        seconds = steps * self._speed.seconds(with_optimizer(step, trained))
+        if training.selection != "last":
+            batches = VALIDATION_WINDOWS / VALIDATION_BATCH
+            validation = self._prediction(training, VALIDATION_BATCH) or 0.0
+            seconds += max(LEAST_CHECKS, epochs) * batches * validation
+        return seconds
+
+    def _of_evaluation(self, training: Training, job: Job, lifter: Lifter, task: Task) -> float | None:
+        windows = _evaluated_windows(job, lifter)
+        specs = [self._jobs[name].experiment.evaluation for name in task.ids]
+        hypotheses, steps = max(spec.hypotheses for spec in specs), max(spec.steps for spec in specs)
+        size = min(windows, windows_per_call(hypotheses * lifter.frames, self._blueprints.device))
+        per_step = self._prediction(training, size * hypotheses * (1 + specs[0].flip))
+        if per_step is None:
+            return None
+        poses = windows * lifter.frames * hypotheses * steps
+        return windows / size * steps * per_step + poses * POSE_BYTES * self._speed.per_byte
+
+    def _of_measurement(self, training: Training, job: Job, lifter: Lifter, task: Task) -> float | None:
+        spec = job.experiment.evaluation
+        per_step = self._prediction(training, spec.hypotheses * (1 + spec.flip))
+        if per_step is None:
+            return None
+        return SECONDS_OF_A_MEASUREMENT + PASSES_OF_A_MEASUREMENT * spec.steps * per_step
+
+    def _prediction(self, training: Training, passes: int) -> float | None:
+        """Seconds of a denoising step, or of a prediction without any, for so many windows, hypotheses and mirror
+        images together.
+        """
+        one = self._blueprints.prediction(training, 1, Sampling(flip=False))
+        if one is None:
+            one = self._blueprints.step(training, step_windows(training, self._blueprints.lifter(training)))
+            if one is None:
+                return None
+            third = 3 * step_windows(
+                training, self._blueprints.lifter(training)
+            )  # the forward pass, of one window
+            one = one._replace(calls=one.calls // 3, moved=one.moved // third, flops=one.flops // third)
+        return self._speed.seconds(one._replace(moved=passes * one.moved, flops=passes * one.flops))
+
+
+def _length(training: Training, job: Job, lifter: Lifter, step: Counts) -> tuple[int, int]:
+    """Steps of a training, and the epochs that they make."""
+    recipe = training.recipe
+    fitted, _ = split_validation(job.train.train, recipe.holdout, job.train.validation)
+    lengths = [len(sequence) for sequence in fitted]
+    plain = train_table(lengths, lifter.train_frames, False, lifter.train_stride, lifter.train_beyond)
+    windows = len(plain) * (2 if recipe.flips and recipe.mirrored == "both" else 1)
+    per_epoch = max(1, round(windows / step_windows(training, lifter)))
+    if recipe.compute is not None:
+        steps = affordable_steps(recipe.compute, step.flops)
+        return steps, -(-steps // per_epoch)
+    epochs = max(recipe.epochs, -(-recipe.least_steps // per_epoch))
+    return epochs * per_epoch, epochs
+
+
+def _evaluated_windows(job: Job, lifter: Lifter) -> int:
+    """Test windows of an experiment."""
+    spec = job.experiment.evaluation
+    every = sum(-(-len(sequence) // lifter.frames) for sequence in job.test.test)
+    if spec.windows is not None:
+        return min(every, spec.windows)
+    sequences = len(job.test.test)
+    return max(1, round(every * min(spec.sequences or sequences, sequences) / sequences))

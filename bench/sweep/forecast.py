@@ -1,0 +1,119 @@
+"""How much time a sweep has left, from what its tasks should take and what those that ended took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from bench.job.task import Task, TaskKind, TaskStatus
+
+TRUST = 1.0
+"""So many tasks of mean length must have ended before a kind is forecast by them as much as by its estimates."""
+
+
+class Forecast:
+    """The time left of a sweep.
+
+    It is told when tasks begin and end. Of each kind (training, evaluation, measurement) it learns by what factor
+    the estimates were wrong; a kind of which nothing has ended yet is taken to be as wrong as the others.
+    """
+
+    def __init__(
+        self,
+        tasks: Iterable[Task],
+        estimate: Callable[[Task], float | None],
+        workers: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Forecast tasks that are done by so many ``workers``; measurements are done alone.
+
+        ``estimate``: of the seconds of a task; where it is None, a task is taken to be like the mean of its kind.
+        """
+        self._workers, self._clock = workers, clock
+        self._tasks = {task.name: task for task in tasks}
+        self._kinds: dict[str, TaskKind] = {name: task.kind for name, task in self._tasks.items()}
+        self._expected = _complete(self._kinds, {name: estimate(task) for name, task in self._tasks.items()})
+        self._begun: dict[str, float] = {}
+        self._took: dict[str, float] = {}
+        self._ended: set[str] = set()
+        self.total = len(self._tasks)
+
+    def begin(self, task: Task) -> None:
+        """Note that a task begins; after a try that was lost, again."""
+        self._begun[task.name] = self._clock()
+
+    def end(self, task: Task, status: TaskStatus = "done") -> None:
+        """Note that a task is done or has failed; one that was found done says nothing of times.
+
+        What needs a task that failed is never begun.
+        """
+        self._ended.add(task.name)
+        if task.name in self._begun:
+            self._took[task.name] = self._clock() - self._begun.pop(task.name)
+        if status == "failed":
+            for other in self._tasks.values():
+                if task.name in other.needs and other.name not in self._ended:
+                    self.end(other, status)
+
+    @property
+    def ended(self) -> int:
+        """Number of the tasks that ended."""
+        return len(self._ended & self._kinds.keys())
+
+    def seconds_left(self) -> float:
+        """Until everything is done."""
+        factors = {kind: self._factor(kind) for kind in set(self._kinds.values())}
+        now, alone, shared, longest = self._clock(), 0.0, 0.0, 0.0
+        for name, kind in self._kinds.items():
+            if name in self._ended:
+                continue
+            whole = factors[kind] * self._expected[name]
+            rest = max(whole - (now - self._begun.get(name, now)), 0.0)
+            alone += rest * (kind == "measure")
+            shared += rest * (kind != "measure")
+            longest = max(longest, rest * (kind != "measure"))
+        return alone + max(shared / self._workers, longest)
+
+    def line(self) -> str:
+        """Tasks done, time left and the moment of the end, in words."""
+        left = self.seconds_left()
+        end = datetime.now() + timedelta(seconds=left)
+        day = "" if end.date() == datetime.now().date() else f"{end:%a %d %b} "
+        return f"{self.ended} of {self.total} tasks done, {duration(left)} left, until {day}{end:%H:%M}"
+
+    def _factor(self, kind: TaskKind) -> float:
+        """By which the estimates of a kind are to be multiplied."""
+        return self._learned({kind}, before=self._learned(set(self._kinds.values()), before=1.0))
+
+    def _learned(self, kinds: set[TaskKind], before: float) -> float:
+        """The factor of these kinds, from those that ended or are overdue; drawn to ``before`` while few are."""
+        names = [name for name, kind in self._kinds.items() if kind in kinds]
+        expected = TRUST * sum(self._expected[name] for name in names) / len(names)
+        took = before * expected
+        for name in names:
+            so_far = self._clock() - self._begun[name] if name in self._begun else 0.0
+            if name in self._took or so_far > before * self._expected[name]:
+                took += self._took.get(name, so_far)
+                expected += self._expected[name]
+        return took / expected
+
+
+def duration(seconds: float) -> str:
+    """A time in words: "about 3 h"."""
+    for unit, length, most in (("s", 1, 90), ("min", 60, 90 * 60), ("h", 3600, 72 * 3600)):
+        if seconds < most:
+            return f"about {seconds / length:.0f} {unit}" if unit != "h" else f"about {seconds / length:.1f} h"
+    return f"about {seconds / 86400:.1f} days"
+
+
+def _complete(kinds: Mapping[str, TaskKind], expected: Mapping[str, float | None]) -> dict[str, float]:
+    """Estimates with the mean of a kind, or of everything, where there is none."""
+
+    def mean(of: Iterable[str]) -> float | None:
+        known = [seconds for name in of if (seconds := expected[name]) is not None]
+        return sum(known) / len(known) if known else None
+
+    everything = mean(expected) or 1.0
+    means = {kind: mean(n for n in kinds if kinds[n] == kind) or everything for kind in set(kinds.values())}
+    return {name: means[kinds[name]] if seconds is None else seconds for name, seconds in expected.items()}

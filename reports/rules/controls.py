@@ -1,0 +1,200 @@
+"""Controls that a run carries: what must come out, whatever the methods are, and what came out.
+
+They use the same intervals and paired differences as the tables. *A/A*: two groups of trainings of one method must
+be called different in 5 % of cases. Where a method has four trainings or more, they are split in every way; of
+fewer, other trainings are drawn with the spread that these have. *Spike-in*: errors that are known to be larger by
+a millimetre on average must be found to be so. *Permuted labels*: what a prompt is worth to a FinePOSE that was
+trained with the labels of other takes is not worth of the label. *Fresh people*: of test sets of other people of
+the same generator, the interval of each must hold the mean of the others in 95 %.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.results.record import Record, Value
+from bench.results.statistics.intervals import LEVEL, Difference, Sample, paired_difference
+from bench.results.statistics.seeds import pool
+from reports.rules.comparability import TRIVIAL, drawn_anew, grouped, headline, source, value_of
+from reports.rules.names import method_name, sampling_size
+
+SIMULATED = 200
+"""Pairs of groups of trainings of a method that are drawn where there are too few to split."""
+
+SPIKES_MM = (1.0, 5.0)
+FEWEST_TO_SPLIT = 4
+PERMUTED, NO_PROMPT = "labels permuted in training", "prompt=none"
+FEWEST_DRAWS = 5
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control of one method.
+
+    Attributes:
+        name, of: which control, of what.
+        expected, found: in words.
+        holds: whether it came out as it must; None where nothing must come out.
+    """
+
+    name: str
+    of: str
+    expected: str
+    found: str
+    holds: bool | None
+
+    @property
+    def sentence(self) -> str:
+        """In one line."""
+        verdict = {True: "holds", False: "does not hold", None: "no verdict"}[self.holds]
+        return f"{self.name}, {self.of}: {self.found} (expected: {self.expected}); {verdict}."
+
+
+def controls(records: Sequence[Record]) -> list[Control]:
+    """All that can be made of the runs of a sweep, with one test set of each method as it is."""
+    pooled = pool(records)
+    plain = [record for record in pooled if not (record.variant or drawn_anew(record))]
+    found = []
+    for record, value in _one_each(plain):
+        sample = record.sample(value)
+        if sample is not None and record.trained and sample.trainings > 1:
+            found.append(_same_method(record, sample))
+            found += [_spike(record, sample, size) for size in SPIKES_MM]
+    return [*found, *_permuted(pooled), *_fresh(pooled)]
+
+
+def _one_each(records: Sequence[Record]) -> list[tuple[Record, Value]]:
+    """Of each method the run with most samples of the first detections, and its headline error."""
+    learned = [record for record in records if record.method not in TRIVIAL]
+    groups = grouped(learned, lambda record: record.title).values()
+    first = [[record for record in group if source(record) == source(group[0])] for group in groups]
+    most = [max(group, key=lambda record: np.prod(sampling_size(record))) for group in first]
+    return [(record, value) for record in most if (value := value_of(record, "mpjpe", headline(record)))]
+
+
+def _same_method(record: Record, sample: Sample) -> Control:
+    """A/A: two groups of trainings of one method."""
+    if sample.trainings >= FEWEST_TO_SPLIT:
+        pairs = [(_rows(sample, one), _rows(sample, other)) for one, other in _splits(sample.trainings)]
+        how = f"of {len(pairs)} ways to split {sample.trainings} trainings"
+    else:
+        rng = np.random.default_rng(0)
+        pairs = [(_retrained(sample, rng), _retrained(sample, rng)) for _ in range(SIMULATED)]
+        how = f"of {SIMULATED} pairs drawn with the spread of {sample.trainings} trainings"
+    called = np.mean([not paired_difference(*pair).indistinguishable for pair in pairs])
+    allowed = 1 - LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / len(pairs))
+    found = f"called different in {called:.1%} {how}"
+    return Control("A/A", method_name(record), "5 %", found, bool(called <= allowed))
+
+
+def _splits(count: int) -> list[tuple[list[int], list[int]]]:
+    """All ways to put trainings into two groups of two or more, as even as can be."""
+    everything = range(count)
+    halves = itertools.combinations(everything, count // 2)
+    return [(list(half), [n for n in everything if n not in half]) for half in halves if 0 in half or count % 2]
+
+
+def _rows(sample: Sample, chosen: Sequence[int]) -> Sample:
+    return replace(sample, errors=sample.errors[list(chosen)])
+
+
+def _retrained(sample: Sample, rng: np.random.Generator) -> Sample:
+    """As many other trainings of the method: normal, with the mean and the covariances of these over takes."""
+    mean, count = sample.errors.mean(0), sample.trainings
+    drawn_rows = rng.standard_normal((count, count)) @ (sample.errors - mean) / np.sqrt(count - 1)
+    return replace(sample, errors=mean + drawn_rows)
+
+
+def _spike(record: Record, sample: Sample, size: float) -> Control:
+    """Errors that are larger by ``size`` mm on average, by an exponential share of it in each take.
+
+    Compared with the same weights, and with other trainings of the method.
+    """
+    rng, names = np.random.default_rng(1), ("of the same weights", "between trainings")
+    found: dict[str, list[Difference]] = {name: [] for name in names}
+    for _ in range(SIMULATED // 4):
+        added = size * rng.exponential(size=sample.errors.shape[-1])
+        found[names[0]].append(paired_difference(replace(sample, errors=sample.errors + added), sample, True))
+        other = _retrained(sample, rng)
+        found[names[1]].append(
+            paired_difference(replace(other, errors=other.errors + added), _retrained(sample, rng))
+        )
+    shares = {
+        name: np.mean([gap.difference > 0 and not gap.indistinguishable for gap in gaps])
+        for name, gaps in found.items()
+    }
+    said = ", ".join(f"{share:.0%} {name}" for name, share in shares.items())
+    covered = np.mean([gap.low <= size <= gap.high for gap in found[names[0]]])
+    return Control(
+        f"Spike-in of {size:g} mm", method_name(record), "found with the same weights",
+        f"found in {said}; its interval holds it in {covered:.0%}", bool(shares[names[0]] >= LEVEL),
+    )  # fmt: skip
+
+
+def _permuted(pooled: Sequence[Record]) -> list[Control]:
+    """A method trained with the labels of other takes, beside itself with its own labels and without a prompt."""
+    found = []
+    for control in (record for record in pooled if record.variant == PERMUTED and not drawn_anew(record)):
+        value = value_of(control, "mpjpe", headline(control))
+        said = []
+        for variant, words in (("", "with its own labels"), (NO_PROMPT, "without a prompt")):
+            twin = next((other for other in pooled if other.variant == variant and _alike(control, other)), None)
+            its = value_of(twin, "mpjpe", headline(twin)) if twin else None
+            gap = twin.difference(its, control, value) if twin and its and value else None
+            said.append(f"{words} {_in_words(gap)}")
+        expected = "a prompt's gain that is there with labels of other takes too is none of the label"
+        found.append(Control("Permuted labels", control.title, expected, "; ".join(said), None))
+    return found
+
+
+def _alike(record: Record, other: Record) -> bool:
+    same = (record.method, record.preset, sampling_size(record), source(record), record.data.subset)
+    return same == (other.method, other.preset, sampling_size(other), source(other), other.data.subset)
+
+
+def _in_words(gap: Difference | None) -> str:
+    if gap is None:
+        return "not run"
+    if gap.unknown:
+        return f"{gap.difference:+.1f} mm, not compared".replace("-", "−")
+    return f"{gap.difference:+.1f} mm [{gap.low:+.1f}, {gap.high:+.1f}]".replace("-", "−")
+
+
+def _fresh(pooled: Sequence[Record]) -> list[Control]:
+    """How many of the intervals of one training on test sets of other people hold the mean over the other sets."""
+    found = []
+    fresh = [record for record in pooled if drawn_anew(record)]
+    for (title, _, _), group in grouped(fresh, lambda r: (r.title, r.training_id, sampling_size(r))).items():
+        values = [value for record in group if (value := value_of(record, "mpjpe", headline(record)))]
+        if len(values) < FEWEST_DRAWS:
+            continue
+        means = np.array([value.action_mean for value in values])
+        others = (means.sum() - means) / (len(means) - 1)
+        held = sum(value.low <= other <= value.high for value, other in zip(values, others, strict=True))
+        allowed = LEVEL - 2 * np.sqrt(LEVEL * (1 - LEVEL) / len(values))
+        said = (
+            f"{held} of {len(values)} intervals hold the mean of the other test sets "
+            f"({means.min():.1f} to {means.max():.1f} mm)"
+        )
+        found.append(
+            Control("Fresh people", f"{title}, one training", "95 %", said, bool(held >= allowed * len(values)))
+        )
+    return found
+
+
+def in_words(found: Sequence[Control]) -> list[str]:
+    """A line for each kind of control."""
+    lines = []
+    for name, members in grouped(found, lambda control: control.name).items():
+        if len(members) == 1:
+            lines.append(members[0].sentence)
+            continue
+        broken = [control.of for control in members if control.holds is False]
+        verdict = f"does not hold for {', '.join(broken)}" if broken else "holds"
+        each = "; ".join(f"{control.of}: {control.found}" for control in members)
+        lines.append(f"{name}: {verdict} (expected: {members[0].expected}). {each}.")
+    return lines
