@@ -20,6 +20,7 @@ import torch
 
 from bench.config.experiment import parse
 from bench.data.windows import training_windows
+from bench.job.blueprint import step_windows
 from bench.job.describe import describe_training
 from bench.job.resolve import Job, resolve
 from bench.results.store import Store
@@ -71,7 +72,7 @@ def trained(job: Job, steps: int, store: Store, tracker: Tracker | None) -> Took
     """Train so many steps from fresh weights, with tracking where there is a tracker."""
     training, lifter = job.training, job.training.build()
     windows = training_windows(job.train.train, lifter, training.recipe.flips)
-    batch = max(1, training.recipe.batch_frames // lifter.train_frames)
+    batch = step_windows(training, lifter)
     rows = np.arange(steps * batch) % len(windows)
     selectors = [CheckpointSelector("last", windows, store.training(training.id))]
     journal, spent = None, [0.0]
