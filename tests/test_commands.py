@@ -1,6 +1,7 @@
 """Every command that a page prints is one: its words are understood, and a sweep can say what it would do."""
 
 import ast
+import itertools
 import re
 import shlex
 from functools import partial
@@ -111,7 +112,12 @@ def test_sweeps_can_be_planned(arguments, toy_data, tmp_path):
     """On the toy data, and on this machine: it may have neither a GPU nor Ray."""
     here = ["--dry-run", "--store", str(tmp_path), "--device", "cpu", "--executor", "local", "--workers", "1"]
     known = [{"mine": "tcn"}.get(word, word) for word in arguments if word != "FILE.yaml"]
-    known = [word for word in known if not word.startswith("training.weights=")]
-    result = CliRunner().invoke(app, [*(word for word in known if word != "--set"), *here])
+    left_out = {
+        place
+        for place, (option, value) in enumerate(itertools.pairwise(known))
+        if option == "--share" or value.startswith("training.weights=")
+    }
+    known = [word for place, word in enumerate(known) if not left_out & {place, place - 1}]
+    result = CliRunner().invoke(app, [*known, *here])
     assert result.exit_code == 0, result.output + result.stderr
     assert "experiments" in result.output

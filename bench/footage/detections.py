@@ -101,6 +101,8 @@ def checked(found: Detections) -> Detections:
     points[~np.isfinite(points)] = np.nan
     with np.errstate(invalid="ignore"):
         unseen = (points[..., 2] <= 0) | ~points[..., :2].any(axis=-1)
+        if np.isfinite(points[..., 2]).any():
+            unseen |= np.isnan(points[..., 2])
         points[unseen] = np.nan
         seen = np.isfinite(points[..., 0] + points[..., 1])
         if not seen.any():

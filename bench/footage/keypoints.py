@@ -156,7 +156,7 @@ def _one_person(
         notes=(
             f"{found.tool}, {layout.title}, image {found.size[0]} x {found.size[1]}",
             *notes,
-            *_gaps(filled, inside, longest_gap),
+            *_gaps(filled, inside, ~there, longest_gap),
             *(() if told else (f"{USUAL_FPS:g} frames per second assumed; --fps says another number",)),
         ),
     )
@@ -179,10 +179,16 @@ def _fill(joints: np.ndarray, there: np.ndarray) -> None:
             joints[:, joint, column] = np.interp(time, known, joints[known, joint, column])
 
 
-def _gaps(filled: np.ndarray, inside: np.ndarray, longest_gap: int) -> tuple[str, ...]:
+def _gaps(filled: np.ndarray, inside: np.ndarray, unseen: np.ndarray, longest_gap: int) -> tuple[str, ...]:
+    """Sentences on frames ``[T]`` and joints ``[T, 17]`` that were not seen."""
     notes = []
     if filled.any():
         notes.append(f"{filled.sum():,} frames without the person filled up, in gaps of at most {longest_gap}")
+    hidden = unseen[inside & ~filled]
+    if hidden.any():
+        notes.append(
+            f"{hidden.mean():.1%} of the joints of the other frames were not seen, and filled up likewise"
+        )
     if not inside.all():
         notes.append(f"{(~inside).sum():,} frames in longer gaps, or without a whole body, have no pose")
     return tuple(notes)

@@ -63,7 +63,12 @@ def _boxes(found: Detections) -> np.ndarray:
 
 
 def _followed(frames: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """``[D]`` numbers of people from 1 on: each box goes on with the person whose last box was nearest."""
+    """``[D]`` numbers of people from 1 on: each box goes on with the person whose last box was nearest.
+
+    Where no frame has two boxes it is one person, however far it moves.
+    """
+    if (np.diff(frames) > 0).all():
+        return np.ones(len(frames), dtype=np.int64)
     numbers = np.empty(len(frames), dtype=np.int64)
     last: dict[int, Box] = {}
     people = 0

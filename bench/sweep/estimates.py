@@ -28,7 +28,7 @@ TASK_SECONDS = 0.5
 POSE_BYTES = 90_000
 """What the errors of a predicted pose under all metrics and aggregations cost, in bytes that operations write."""
 
-PASSES_OF_A_MEASUREMENT, SECONDS_OF_A_MEASUREMENT = 15, 2.5
+PASSES_OF_A_MEASUREMENT, SECONDS_OF_A_MEASUREMENT = 8, 1.0
 """A cost is measured for so long, and by so many predictions at least."""
 
 EXPERIMENT_BYTES, FRAME_BYTES = 350_000, 100

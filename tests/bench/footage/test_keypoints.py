@@ -41,6 +41,15 @@ def test_two_people_of_one_size_who_pass_each_other_in_the_file(tmp_path):
     assert np.abs(points.points - walker.pixels()).max() < 0.01
 
 
+def test_one_person_alone_may_move_far(tmp_path):
+    person = walker.in_layout("coco")
+    person[30:, :, 0] -= 400
+    points = load(tmp_path, [person])
+    assert points.filled.sum() == 0
+    assert points.pieces == ((0, 60),)
+    assert not any("people" in note for note in points.notes)
+
+
 def test_gaps_are_filled_up_to_a_length(tmp_path):
     person = walker.in_layout("coco")
     person[5:8] = person[30:45] = np.nan

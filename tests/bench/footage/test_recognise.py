@@ -124,11 +124,14 @@ def test_a_folder_without_key_points_is_refused(names, tmp_path):
 def test_nan_of_python_is_a_point_that_was_not_seen(tmp_path):
     person = walker.in_layout("coco")
     person[10, 9] = np.nan
+    person[20, 9, 2] = np.nan  # the confidence alone
     file = walker.write_mmpose(tmp_path / "nan.json", [person])
     assert "NaN" in file.read_text()
     points = load_key_points(file, SIZE)
     assert points.filled.sum() == 0
-    assert points.filled_joints.sum() == 1
+    assert points.filled_joints.sum() == 2
+    assert np.isfinite(points.confidence).all()
+    assert any("0.2% of the joints of the other frames were not seen" in note for note in points.notes)
     assert np.abs(points.points - walker.pixels()).max() < 2
 
 
