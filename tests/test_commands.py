@@ -1,17 +1,24 @@
 """Every command that a page prints is one: its words are understood, and a sweep can say what it would do."""
 
 import ast
+import itertools
 import re
 import shlex
+from functools import partial
 
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
-from bench.cli import app
+from bench.cli import app, plan
 from bench.config.registry import METHODS
+from bench.job import planning
+from bench.job.blueprint import Blueprints
+from bench.sweep.device_speed import TYPICAL
 from tests import ROOT
 from tests.bench import conftest as harness
+from tests.bench import toy
 
 toy_suite, quick_start, empty_database = harness.toy_suite, harness.quick_start, harness.empty_database
 
@@ -83,11 +90,18 @@ def test_arguments_are_understood(arguments):
     command.make_context("bench", arguments)
 
 
+BLUEPRINTS = Blueprints(torch.device("cpu"))
+"""Of all commands: what is counted of a method is the same for each."""
+
+
 @pytest.fixture
 def toy_data(toy_suite, monkeypatch):
-    """Every data set is the toy one; methods are the suite's."""
+    """Every data set is the toy one, long enough for windows of the papers' size; methods are the suite's."""
     for name in ("toy", "confident", "second"):
         monkeypatch.delitem(METHODS.own, name)
+    monkeypatch.setattr(toy, "sequence", partial(toy.sequence, frames=600))
+    monkeypatch.setattr(planning, "Blueprints", lambda device: BLUEPRINTS)
+    monkeypatch.setattr(plan, "measure_speed", lambda device, threads: TYPICAL)
 
 
 SWEEPS = [arguments for arguments in bench_arguments() if arguments[0] in ("ablate", "run")]
@@ -98,7 +112,12 @@ def test_sweeps_can_be_planned(arguments, toy_data, tmp_path):
     """On the toy data, and on this machine: it may have neither a GPU nor Ray."""
     here = ["--dry-run", "--store", str(tmp_path), "--device", "cpu", "--executor", "local", "--workers", "1"]
     known = [{"mine": "tcn"}.get(word, word) for word in arguments if word != "FILE.yaml"]
-    known = [word for word in known if not word.startswith("training.weights=")]
-    result = CliRunner().invoke(app, [*(word for word in known if word != "--set"), *here])
+    left_out = {
+        place
+        for place, (option, value) in enumerate(itertools.pairwise(known))
+        if option == "--share" or value.startswith("training.weights=")
+    }
+    known = [word for place, word in enumerate(known) if not left_out & {place, place - 1}]
+    result = CliRunner().invoke(app, [*known, *here])
     assert result.exit_code == 0, result.output + result.stderr
     assert "experiments" in result.output

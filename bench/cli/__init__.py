@@ -74,7 +74,6 @@ app = typer.Typer(
     cls=_Group,
     help="Benchmark and ablation suite for monocular 3D human pose estimation (2D-to-3D lifting).",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

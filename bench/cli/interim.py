@@ -24,6 +24,7 @@ from bench.results.files import write_text
 from bench.results.record import Failure, Missing
 from bench.results.run_set import NOT_YET, RUNSET, RunSet
 from bench.results.store import Store
+from bench.results.tracking.sweep_run import log_sweep
 from bench.sweep.forecast import Forecast
 from bench.sweep.run import Watcher
 
@@ -77,6 +78,7 @@ class Interim(Watcher):
         if kind is not None and issubclass(kind, KeyboardInterrupt) and self._round.jobs:
             tqdm.write("interrupted: writing the report of what is finished", file=sys.stderr)
             self.write()
+            log_sweep(self._store, self._request.out, self._planned(), "KILLED")
 
     def tell_time_left(self, forecast: Forecast) -> None:
         """Say from now on, every minute, how much time the whole sweep has left."""

@@ -19,7 +19,7 @@ from bench.sweep.estimates import Estimates
 from bench.sweep.executors.base import Executor
 from bench.sweep.forecast import Forecast
 
-SHORT_SECONDS = 120
+SHORT_SECONDS = 60
 """The device is not measured for a sweep that should take less on a typical one."""
 
 

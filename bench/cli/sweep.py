@@ -89,8 +89,7 @@ def run_and_report(
         found: dict[str, Found] = {}
         number, part = 1, rounds[0]
         while True:
-            retry = request.retry_failed and number == 1
-            outcome = _run(part, store, request.device, executor, retry, interim)
+            outcome = _run(number, part, request, store, executor, interim)
             if number == len(rounds):
                 found = {
                     name: (tune if space.how.objective == "validation" else search)(
@@ -116,17 +115,18 @@ def run_and_report(
 
 
 def _run(
-    part: Round, store: Store, device: str, executor: Executor, retry_failed: bool, interim: Interim
+    number: int, part: Round, request: SweepRequest, store: Store, executor: Executor, interim: Interim
 ) -> sweep.Outcome:
-    """Run a round: first what the main table needs, with a report as soon as it stands, then everything."""
+    """Run a round; of the first one, what the main table needs comes first, with a report as soon as it stands."""
     if first_process():
         interim.begin(part)
+    retry = request.retry_failed and number == 1
     before = sweep.Outcome({}, {}, 0, 0)
-    if first := _first_jobs(part):
-        before = sweep.run(first, store, device, executor, retry_failed, None, interim)
+    if number == 1 and (first := _first_jobs(part)):
+        before = sweep.run(first, store, request.device, executor, retry, None, interim)
         if before.evaluated and first_process():
             interim.write()
-    outcome = sweep.run(part.jobs, store, device, executor, retry_failed and not first, None, interim)
+    outcome = sweep.run(part.jobs, store, request.device, executor, retry, None, interim)
     trained, evaluated = before.trained + outcome.trained, before.evaluated + outcome.evaluated
     return replace(outcome, trained=trained, evaluated=evaluated)
 

@@ -36,7 +36,8 @@ Found = TypeVar("Found")
 class Blueprints:
     """Methods on the meta device, and what their steps and predictions need; each is built and counted once.
 
-    What cannot be counted (a method may read values, which there are none of) is None.
+    What cannot be counted is None: a method may read values, which there are none of, or have an error in its
+    code, which whoever runs it tells.
 
     Attributes:
         device: that is to compute; a CPU where nothing is known of it.
@@ -51,7 +52,7 @@ class Blueprints:
         self.place = f"{device or 'any device'} with {self.memory / GIGABYTE:,.0f} GB"
         self._known: dict[tuple[object, ...], Any] = {}
 
-    def lifter(self, training: Training) -> Lifter:
+    def lifter(self, training: Training) -> Lifter | None:
         """The method of a training.
 
         Raises:
@@ -63,6 +64,8 @@ class Blueprints:
     def step(self, training: Training, windows: int) -> Counts | None:
         """A training step with this many windows."""
         lifter = self.lifter(training)
+        if lifter is None:
+            return None
 
         def call() -> None:
             lifter.train()
@@ -74,6 +77,8 @@ class Blueprints:
     def prediction(self, training: Training, windows: int, sampling: Sampling) -> Counts | None:
         """A prediction of this many windows."""
         lifter = self.lifter(training)
+        if lifter is None:
+            return None
 
         def call() -> None:
             lifter.eval()
@@ -93,7 +98,7 @@ class Blueprints:
             raise found
         return found
 
-    def _built(self, training: Training) -> Lifter:
+    def _built(self, training: Training) -> Lifter | None:
         title = training.lifter.title
         try:
             with _limited(self.memory), META, warnings.catch_warnings():
@@ -103,10 +108,11 @@ class Blueprints:
             raise InputError(f"{title}: {error}, too much for {self.place}: {way_out(training)}") from None
         except InputError as error:
             raise type(error)(f"{title}: {error}") from None
-        except (RuntimeError, TypeError, OverflowError, MemoryError) as error:
-            if "overflow" not in str(error).lower():
-                raise
-            raise InputError(f"{title}: its weights are larger than any memory: {way_out(training)}") from None
+        except Exception as error:
+            if "overflow" in str(error).lower():
+                too_large = f"{title}: its weights are larger than any memory: {way_out(training)}"
+                raise InputError(too_large) from None
+            return None
         return lifter
 
 

@@ -84,6 +84,8 @@ def check_fits(training: Training, job: Job, blueprints: Blueprints) -> None:
         InputError: the method cannot be built, or one window does not fit into memory.
     """
     lifter = blueprints.lifter(training)
+    if lifter is None:
+        return
     longest = max(map(len, job.train.train))
     if longest < lifter.train_frames:
         raise UnfitError(

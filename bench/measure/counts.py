@@ -5,15 +5,16 @@ B windows, H hypotheses, F frames, J joints.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from bench.measure.flops import count_flops
+from bench.measure.live_tensors import live_bytes
 from models.lifter import Batch, Lifter
 
 
@@ -34,14 +35,19 @@ class Counts(NamedTuple):
 
 
 def count(call: Callable[[], object]) -> Counts | None:
-    """What a call does; None where it cannot be done without values."""
-    counter = _Counter()
+    """What a call does; None where it fails, because it reads values or for another reason."""
+    counter, flops = _Counter(), 0
+
+    def counted() -> None:
+        nonlocal flops
+        flops = count_flops(call)
+
     try:
         with counter:
-            flops = count_flops(call)
-    except (RuntimeError, ValueError):  # it reads values
+            peak = live_bytes(counted).added
+    except Exception:  # whoever makes the call in earnest says what is wrong with it
         return None
-    return Counts(counter.calls, flops, counter.moved, counter.peak)
+    return Counts(counter.calls, flops, counter.moved, peak)
 
 
 def made_up_batch(lifter: Lifter, windows: int, frames: int, truth: bool, device: torch.device) -> Batch:
@@ -76,11 +82,11 @@ def tensor_bytes(tensor: Tensor) -> int:
 
 
 class _Counter(TorchDispatchMode):
-    """Counts what is computed while it is on."""
+    """Counts operations, and bytes of their results, while it is on."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls = self.moved = self.held = self.peak = 0
+        self.calls = self.moved = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -88,21 +94,5 @@ class _Counter(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         self.calls += 1
         if not func.is_view:
-            for tensor in result if isinstance(result, tuple | list) else (result,):
-                if isinstance(tensor, Tensor):
-                    self._add(tensor)
+            self.moved += sum(tensor_bytes(leaf) for leaf in tree_leaves(result) if isinstance(leaf, Tensor))
         return result
-
-    def _add(self, tensor: Tensor) -> None:
-        size = tensor_bytes(tensor)
-        self.moved += size
-        storage = tensor.untyped_storage()
-        if getattr(storage, "counted", False):
-            return
-        storage.counted = True
-        self.held += size
-        self.peak = max(self.peak, self.held)
-        weakref.finalize(storage, self._free, size)
-
-    def _free(self, size: int) -> None:
-        self.held -= size

@@ -25,10 +25,10 @@ from models.lifter import Lifter, Sampling
 TASK_SECONDS = 0.5
 """Of every task, whatever it does: data, weights and results are read and written."""
 
-POSE_BYTES = 20_000
+POSE_BYTES = 90_000
 """What the errors of a predicted pose under all metrics and aggregations cost, in bytes that operations write."""
 
-PASSES_OF_A_MEASUREMENT, SECONDS_OF_A_MEASUREMENT = 15, 2.5
+PASSES_OF_A_MEASUREMENT, SECONDS_OF_A_MEASUREMENT = 8, 1.0
 """A cost is measured for so long, and by so many predictions at least."""
 
 EXPERIMENT_BYTES, FRAME_BYTES = 350_000, 100
@@ -66,11 +66,10 @@ class Estimates:
         for task in tasks:
             if task.kind == "train":
                 training, _ = self._training(task)
-                try:
-                    lifter = self._blueprints.lifter(training)
-                    counts = self._blueprints.step(training, step_windows(training, lifter))
-                except InputError:
+                lifter = self._lifter(training)
+                if lifter is None:
                     continue
+                counts = self._blueprints.step(training, step_windows(training, lifter))
                 largest = max(largest, (state_bytes(lifter) + (counts.peak if counts else 0), task.title))
         return largest
 
@@ -79,9 +78,8 @@ class Estimates:
         total = 0
         for task in tasks:
             training, job = self._training(task)
-            try:
-                lifter = self._blueprints.lifter(training)
-            except InputError:
+            lifter = self._lifter(training)
+            if lifter is None:
                 continue
             if task.kind == "train":
                 total += len(task.ids) * sum(map(tensor_bytes, lifter.state_dict().values()))
@@ -97,6 +95,13 @@ class Estimates:
             return torch.cuda.mem_get_info(device)[0], str(device)
         return psutil.virtual_memory().available, "this machine"
 
+    def _lifter(self, training: Training) -> Lifter | None:
+        """The method of a training; None where it cannot be built here."""
+        try:
+            return self._blueprints.lifter(training)
+        except InputError:
+            return None
+
     def _training(self, task: Task) -> tuple[Training, Job]:
         """The training of a task, and a job that it is done for."""
         if task.kind == "train":
@@ -106,9 +111,8 @@ class Estimates:
 
     def _counted(self, task: Task) -> float | None:
         training, job = self._training(task)
-        try:
-            lifter = self._blueprints.lifter(training)
-        except InputError:
+        lifter = self._lifter(training)
+        if lifter is None:
             return None
         if not any(parameter.requires_grad for parameter in lifter.parameters()):
             return TASK_SECONDS
@@ -126,7 +130,7 @@ class Estimates:
         seconds = steps * self._speed.seconds(with_optimizer(step, trained))
         if training.selection != "last":
             batches = VALIDATION_WINDOWS / VALIDATION_BATCH
-            validation = self._prediction(training, VALIDATION_BATCH) or 0.0
+            validation = self._prediction(training, lifter, VALIDATION_BATCH) or 0.0
             seconds += max(LEAST_CHECKS, epochs) * batches * validation
         return seconds
 
@@ -135,7 +139,7 @@ class Estimates:
         specs = [self._jobs[name].experiment.evaluation for name in task.ids]
         hypotheses, steps = max(spec.hypotheses for spec in specs), max(spec.steps for spec in specs)
         size = min(windows, windows_per_call(hypotheses * lifter.frames, self._blueprints.device))
-        per_step = self._prediction(training, size * hypotheses * (1 + specs[0].flip))
+        per_step = self._prediction(training, lifter, size * hypotheses * (1 + specs[0].flip))
         if per_step is None:
             return None
         poses = windows * lifter.frames * hypotheses * steps
@@ -143,24 +147,24 @@ class Estimates:
 
     def _of_measurement(self, training: Training, job: Job, lifter: Lifter, task: Task) -> float | None:
         spec = job.experiment.evaluation
-        per_step = self._prediction(training, spec.hypotheses * (1 + spec.flip))
+        per_step = self._prediction(training, lifter, spec.hypotheses * (1 + spec.flip))
         if per_step is None:
             return None
         return SECONDS_OF_A_MEASUREMENT + PASSES_OF_A_MEASUREMENT * spec.steps * per_step
 
-    def _prediction(self, training: Training, passes: int) -> float | None:
-        """Seconds of a denoising step, or of a prediction without any, for so many windows, hypotheses and mirror
-        images together.
+    def _prediction(self, training: Training, lifter: Lifter, passes: int) -> float | None:
+        """Seconds of a denoising step, or of a prediction without any, of so many windows times hypotheses.
+
+        Mirror images count as further windows. What a prediction does is taken from a third of a training step,
+        its forward pass, where it cannot be counted.
         """
         one = self._blueprints.prediction(training, 1, Sampling(flip=False))
         if one is None:
-            one = self._blueprints.step(training, step_windows(training, self._blueprints.lifter(training)))
-            if one is None:
+            windows = step_windows(training, lifter)
+            step = self._blueprints.step(training, windows)
+            if step is None:
                 return None
-            third = 3 * step_windows(
-                training, self._blueprints.lifter(training)
-            )  # the forward pass, of one window
-            one = one._replace(calls=one.calls // 3, moved=one.moved // third, flops=one.flops // third)
+            one = Counts(step.calls // 3, step.flops // (3 * windows), step.moved // (3 * windows), 0)
         return self._speed.seconds(one._replace(moved=passes * one.moved, flops=passes * one.flops))
 
 

@@ -135,14 +135,11 @@ def _do(pending: PendingWork, log: _Log, store: Store, executor: Executor, watch
         Numbers of trainings that were done, and of experiments that were finished.
     """
 
-    def look() -> bool:
-        watcher.look(pending)
-        return False
-
     def log_and_look() -> bool:
         """Log one experiment while workers are busy with others; in this process none waits, so log all."""
-        while (more := log.one()) and executor.slots == 1:
-            pass
+        more = first_process() and log.one()
+        while more and executor.slots == 1:
+            more = log.one()
         watcher.look(pending)
         return more
 
@@ -150,15 +147,8 @@ def _do(pending: PendingWork, log: _Log, store: Store, executor: Executor, watch
     if first_process() and not distributed():
         watcher.be_quiet()
         _measure(pending, [job for job in pending.left if not job.keeps_data], store, executor, watcher)
-    done = run_tasks(
-        pending.tasks(),
-        executor,
-        store,
-        executor.slots,
-        partial(_end, pending, watcher),
-        log_and_look if first_process() else look,
-        watcher.begun,
-    )
+    ended = partial(_end, pending, watcher)
+    done = run_tasks(pending.tasks(), executor, store, executor.slots, ended, log_and_look, begun=watcher.begun)
     if first_process():
         watcher.be_quiet()
         _measure(pending, pending.evaluated, store, executor, watcher)
@@ -189,24 +179,15 @@ def measure_costs(
 
 
 def _measure(
-    pending: PendingWork,
-    jobs: Iterable[Job],
-    store: Store,
-    executor: Executor,
-    watcher: Watcher,
+    pending: PendingWork, jobs: Iterable[Job], store: Store, executor: Executor, watcher: Watcher
 ) -> None:
     """Measure one cost at a time, while nothing else is done.
 
     In this process, unless tasks are done on other machines: workers beside it would disturb the measurement.
     """
     place = executor if executor.place else Local(store.root, cache=executor.cache)
-
-    def look() -> bool:
-        watcher.look(pending)
-        return False
-
     ended = partial(_end, pending, watcher)
-    run_tasks(pending.measurements(jobs), place, store, 1, ended, look, watcher.begun)
+    run_tasks(pending.measurements(jobs), place, store, 1, ended, begun=watcher.begun)
 
 
 def _end(pending: PendingWork, watcher: Watcher, task: Task, status: TaskStatus) -> None:

@@ -192,7 +192,8 @@ class _Tuning:
             return ""
         asked, job = self.space.experiment(best[0]), self._resolve(best[0])
         errors = method.errors[tuple(best[0].items())]
-        recipe = {name: value for name in ASKED if (value := getattr(asked.training, name)) is not None}
+        kept = (name for name in ASKED if name != "compute")  # that of the preset, the same for every method
+        recipe = {name: value for name in kept if (value := getattr(asked.training, name)) is not None}
         how = {
             "trials": len(method.study.trials),
             "seeds": len(errors),

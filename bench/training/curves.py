@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.nn.utils import get_total_norm
 
+from bench.devices import precision_of_sums
 from bench.results.tracking.journal import Journal
 
 POINT_SECONDS, MOST_POINTS = 1.0, 1000
@@ -33,7 +34,7 @@ class Curves:
         """
         self.step = 0
         self._journal, self._steps, self._steps_per_epoch = journal, steps, steps_per_epoch
-        self._loss = torch.zeros((), dtype=torch.float64, device=device)
+        self._loss = torch.zeros((), dtype=precision_of_sums(device), device=device)
         self._begin()
 
     def add(self, loss: torch.Tensor, windows: int) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from bench.config.experiment import ActionLabels, Selection
 from bench.data.windows import Windows
+from bench.devices import precision_of_sums
 from bench.measure import memory
 from bench.protocol.evaluate import predict_batches
 from bench.protocol.metrics import mpjpe
@@ -86,6 +87,6 @@ def _mean_error(
         assert batch.pose_3d is not None
         errors = mpjpe(predicted[:, -1, 0], batch.pose_3d)
         counts = torch.as_tensor(validation.counts(rows), device=device)
-        total += errors[counts].double().sum().item()
+        total += errors[counts].to(precision_of_sums(device)).sum().item()
         frames += int(counts.sum())
     return total / frames

@@ -19,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 from bench.data.windows import Windows
-from bench.devices import use_device
+from bench.devices import precision_of_sums, use_device
 from bench.measure import memory
 from bench.measure.environment import cpu_name
 from bench.results.record import TrainingInfo
@@ -228,7 +228,8 @@ class _Run:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.started = time.monotonic() - self.progress.seconds
         self.next_save = time.monotonic() + SAVE_EVERY_SECONDS
-        self.loss_sum = torch.tensor(self.progress.loss_sum, dtype=torch.float64, device=self.accelerator.device)
+        device = self.accelerator.device
+        self.loss_sum = torch.tensor(self.progress.loss_sum, dtype=precision_of_sums(device), device=device)
         self.model.train()
 
     def step(self) -> None:
@@ -293,14 +294,15 @@ class _Run:
 
     def _in_parts(self, parts: list[np.ndarray], seed: int) -> torch.Tensor:
         torch.manual_seed(seed)
-        total = torch.zeros((), dtype=torch.float64, device=self.accelerator.device)
+        device = self.accelerator.device
+        total = torch.zeros((), dtype=precision_of_sums(device), device=device)
         windows = sum(map(len, parts))
         for part in parts:
             loss = self.model(self.windows.batch(part, seed).to(self.accelerator.device))
             if len(parts) > 1:
                 loss = loss * (len(part) / windows)
             self.accelerator.backward(loss)
-            total += loss.detach().double()
+            total += loss.detach().to(total.dtype)
         return total
 
     def update_selectors(self) -> None:

@@ -249,7 +249,7 @@ def same_but(entry: Entry, *ignored: str) -> Hashable:
     Two runs with one identity differ in nothing else that was asked for.
     """
     description = json.loads(json.dumps(entry.experiment, default=str))
-    for path in (*ignored, "data.root"):
+    for path in (*ignored, "data.root", "evaluation.data.root"):
         *above, last = path.split(".")
         level = description
         for key in above:

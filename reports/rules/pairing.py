@@ -169,7 +169,7 @@ def _flat(description: dict[str, Any], above: str = "") -> dict[str, str]:
         path = f"{above}{key}"
         if isinstance(value, dict):
             found |= _flat(value, f"{path}.")
-        elif path not in ("training.seed", "evaluation.seed", "data.root"):
+        elif path not in ("training.seed", "evaluation.seed", "data.root", "evaluation.data.root"):
             found[path] = f"{value:g}" if isinstance(value, float) and math.isfinite(value) else str(value)
     return found
 

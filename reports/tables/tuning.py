@@ -38,9 +38,9 @@ def tuning(entries: Sequence[Entry], title: str) -> Table:
 
 def _error(entry: Entry) -> float:
     """Lowest validation error of a training; those without come last."""
-    validated = not isinstance(entry, MissingRun) and entry.experiment["training"]["selection"] == "validation"
-    errors = [error for _, error in entry.training.validation_mpjpe] if validated else []
-    return min(errors, default=math.inf)
+    if isinstance(entry, MissingRun) or entry.experiment["training"]["selection"] != "validation":
+        return math.inf
+    return min((error for _, error in entry.training.validation_mpjpe), default=math.inf)
 
 
 def _row(entry: Entry) -> list[Cell]:

@@ -9,7 +9,7 @@ from bench.job.resolve import resolve
 from models.errors import InputError
 from tests.hostile import check_sentence, yaml_texts
 
-DEFAULT = {"claims", "methods", "prompts", "blocks", "sampling", "counterfactuals", "audit", "pareto"}
+DEFAULT = {"controls", "claims", "methods", "prompts", "blocks", "sampling", "counterfactuals", "audit", "pareto"}
 
 
 def test_every_declared_file_expands():
@@ -90,9 +90,11 @@ def test_default_ablations_share_trainings():
     }
     shared = ways.pop("methods")
     new = {name: len(of_it - shared) for name, of_it in ways.items()}
-    own = {"claims": 10, "prompts": 5, "blocks": 4, "counterfactuals": 2, "audit": 1}
-    assert new == own | dict.fromkeys(("sampling", "pareto"), 0)
-    assert len(set().union(*ways.values()) - shared) == 11, "labels of other takes and none are two of them"
+    own = {"claims": 10, "prompts": 5, "blocks": 4, "counterfactuals": 2, "audit": 1, "pareto": 2}
+    assert new == own | dict.fromkeys(("sampling", "controls"), 0)
+    assert len(set().union(*ways.values()) - shared) == 13, (
+        "labels of other takes and none, and two narrower networks"
+    )
 
 
 def test_wrong_names_and_files(tmp_path):
@@ -282,3 +284,11 @@ def test_two_ablations_of_one_name_are_refused(tmp_path):
     for asked in (map(str, paths), ["methods=core", "methods=complete"]):
         with pytest.raises(InputError, match="two of the ablations are the table '(mine|methods)'"):
             read_all(list(asked))
+
+
+def test_what_is_only_for_some_data_is_not_run_on_others(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(TINY + "only_on: [population]\n")
+    here = read(str(path)).expand()
+    assert here
+    assert read(str(path)).expand([("data.name", "synthetic")]) == []

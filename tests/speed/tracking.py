@@ -20,6 +20,7 @@ import torch
 
 from bench.config.experiment import parse
 from bench.data.windows import training_windows
+from bench.job.blueprint import step_windows
 from bench.job.describe import describe_training
 from bench.job.resolve import Job, resolve
 from bench.results.store import Store
@@ -62,16 +63,16 @@ def main() -> None:
         ratios = sorted(a / b for a, b in zip(with_, without, strict=True))
         between = f"{ratios[0]:.4f} to {ratios[-1]:.4f}"
         print(f"{name}: {median(with_):.2f} s with, {median(without):.2f} s without, ratio {between}")
-    curves = median(with_.curves / with_.thread for with_, _ in pairs)
-    others = median((with_.others - without.others) / with_.thread for with_, without in pairs)
-    print(f"of the training's processor time: {curves:.2%} in its thread, {others:.2%} in other threads")
+    curves = median(1000 * with_.curves / with_.wall for with_, _ in pairs)
+    others = median(1000 * (with_.others - without.others) / with_.wall for with_, without in pairs)
+    print(f"per second of the clock: {curves:.2f} ms in the training's thread, {others:.2f} ms in other threads")
 
 
 def trained(job: Job, steps: int, store: Store, tracker: Tracker | None) -> Took:
     """Train so many steps from fresh weights, with tracking where there is a tracker."""
     training, lifter = job.training, job.training.build()
     windows = training_windows(job.train.train, lifter, training.recipe.flips)
-    batch = max(1, training.recipe.batch_frames // lifter.train_frames)
+    batch = step_windows(training, lifter)
     rows = np.arange(steps * batch) % len(windows)
     selectors = [CheckpointSelector("last", windows, store.training(training.id))]
     journal, spent = None, [0.0]

@@ -19,6 +19,7 @@ from models.skeleton import HUMAN36M, Skeleton
 COLOURS = {"left": "#2166ac", "right": "#b2182b", "middle": "#333333"}
 SHOWN = 8  # poses of one strip
 ACTIONS_SHOWN, CAMERAS_SHOWN = 5, 4  # rows and columns of projections
+LONGEST_TITLE = 40  # letters of a take's name that fit over a projection
 
 
 def save_pictures(dataset: Dataset, folder: Path) -> list[Path]:
@@ -75,7 +76,7 @@ def _projections(dataset: Dataset) -> Figure:
     every = -(-len(actions) // ACTIONS_SHOWN)
     rows = [takes[actions[action]][:CAMERAS_SHOWN] for action in sorted(actions)[::every]]
     columns = max(map(len, rows))
-    figure = Figure(figsize=(2.4 * columns, 2.6 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(max(2.4 * columns, 4.8), 2.7 * len(rows)), layout="constrained")
     for row, views in enumerate(rows):
         for column, sequence in enumerate(views):
             axes = figure.add_subplot(len(rows), columns, row * columns + column + 1)
@@ -100,7 +101,8 @@ def _projection(axes: Axes, sequence: Sequence, skeleton: Skeleton) -> None:
     axes.set(xlim=(centre[0] - reach, centre[0] + reach), ylim=(centre[1] + reach, centre[1] - reach))
     axes.set_aspect("equal")
     axes.tick_params(labelsize=6)
-    axes.set_title(f"{sequence.take}, {sequence.camera}, frame {frame}", fontsize=6)
+    take = sequence.take if len(sequence.take) <= LONGEST_TITLE else f"{sequence.take[: LONGEST_TITLE - 1]}…"
+    axes.set_title(f"{take}\n{sequence.camera}, frame {frame}", fontsize=6)
 
 
 def _draw(axes: Axes, pose: np.ndarray, skeleton: Skeleton) -> None:

@@ -105,7 +105,7 @@ class ModelledPeople(Reader):
             else:
                 pixels = tuple(noisy[name][:, number] for number in range(len(cameras)))
             takes.append(Recording(subject, f"{action} {take}" if take else action, poses, pixels, cameras))
-        return pack(takes, float(FPS))
+        return pack(takes, float(FPS)) if takes else ()
 
     def _takes(self) -> tuple[dict[Name, np.ndarray], dict[Name, np.ndarray]]:
         """Joints and detections of every take, as ``generate`` gives them; from the cache where it has them."""

@@ -55,9 +55,7 @@ class Population(ModelledPeople):
                 draw there are no training subjects.
         """
         if draw:
-            self.train_subjects = ()
-            self.test_subjects = _named(TRAINING + VALIDATION + 1 + draw * TESTING, TESTING)
-            self.drawn = draw
+            return _fresh(draw)().read(root, detections)
         return super().read(root, detections)
 
     def cache_file(self) -> Path:
@@ -79,6 +77,17 @@ class Population(ModelledPeople):
         number, tested = int(subject[1:]), subject in self.test_subjects
         rigs = RIGS[tested]
         return Person(_individual(number), SEED, number, rigs[number % len(rigs)])
+
+
+def _fresh(draw: int) -> type[Population]:
+    """Of other test people, and of no training subjects."""
+
+    class Fresh(Population):
+        train_subjects = ()
+        test_subjects = _named(TRAINING + VALIDATION + 1 + draw * TESTING, TESTING)
+        drawn = draw
+
+    return Fresh
 
 
 @functools.cache

@@ -30,6 +30,7 @@ def _but_for_seeds(record: Record) -> str:
     description = json.loads(json.dumps(record.experiment, default=str))
     for section, key in (("training", "seed"), ("evaluation", "seed"), ("data", "root")):
         description.get(section, {}).pop(key, None)
+    (description.get("evaluation", {}).get("data") or {}).pop("root", None)
     device = (record.environment.device, record.environment.threads)
     return json.dumps([description, record.title, record.variant, record.data.fingerprint, device], sort_keys=True)
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from filelock import Timeout
@@ -67,7 +68,7 @@ class _Follower:
             return True
         try:
             with self._store.lock("log").acquire(timeout=None if last else 0):
-                self._tracker.service.try_once(lambda: [self._send(path, last) for path in paths])
+                self._tracker.service.try_once(partial(self._send_all, paths, last))
         except Timeout:
             return True
         except (InputError, OSError) as error:
@@ -76,6 +77,10 @@ class _Follower:
             self._said = True
             return False
         return True
+
+    def _send_all(self, paths: list[Path], last: bool) -> None:
+        for path in paths:
+            self._send(path, last)
 
     def _send(self, path: Path, last: bool) -> None:
         live, head = self._tracker.live, head_of(path)

@@ -39,9 +39,14 @@ def training_tags(record: Record) -> dict[str, str]:
 
 def training_metrics(info: TrainingInfo) -> Metrics:
     """Metrics of a finished training, over the steps of its optimiser."""
-    per_epoch = info.steps / max(1, info.epochs)
-    curve = [("train.epoch_loss", round(epoch * per_epoch), loss) for epoch, loss in enumerate(info.loss, 1)]
-    checks = [("validation.mpjpe", round(epoch * per_epoch), value) for epoch, value in info.validation_mpjpe]
+
+    def step(epoch: float) -> int:
+        return min(
+            info.steps, round(epoch * info.steps / (info.epochs or 1))
+        )  # the last epoch may be a part of one
+
+    curve = [("train.epoch_loss", step(epoch), loss) for epoch, loss in enumerate(info.loss, 1)]
+    checks = [("validation.mpjpe", step(epoch), value) for epoch, value in info.validation_mpjpe]
     return [*curve, *checks, ("train.seconds", info.steps, info.total_seconds)]
 
 

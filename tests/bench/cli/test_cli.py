@@ -214,3 +214,15 @@ def test_a_dry_run_says_what_there_is_to_do_and_does_nothing(toy_suite, folders,
     assert result.exit_code == 0, result.output + result.stderr
     assert "2 experiments share 2 trainings; 0 are finished, 0 failed before, 2 are to be done" in result.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("ab", "ablate"), ("ablate --dry", "--dry-run")])
+def test_the_shell_completes_commands_and_options(typed, offered):
+    words = f"lifting-bench {typed}"
+    asked = {
+        "_LIFTING_BENCH_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    result = CliRunner().invoke(app, [], prog_name="lifting-bench", env=asked)
+    assert result.output.split() == [offered]

@@ -16,7 +16,7 @@ from bench.results.record import Failure
 from bench.results.run_set import RunSet, declared
 from bench.results.store import Store
 from bench.sweep import run as sweep
-from bench.sweep.search import Found
+from bench.sweep.search import Found, Search, Space
 from tests.bench.toy import Toy
 
 
@@ -73,8 +73,9 @@ def test_a_trial_of_a_search_with_neither_is_an_error(toy_store, tmp_path, monke
     monkeypatch.setattr(module, "search", lambda *arguments: Found(("0123456789abcdef",), {}))
     tables = {"pareto": RunSet.Table(title="Search", layout="runs", ids=())}
     request = SweepRequest(store=toy_store.root, out=tmp_path / "out", executor="local")
+    space = Space("key", {}, lambda chosen: None, Search(trials=1))
     with pytest.raises(typer.Exit) as ended:
-        module.run_and_report([Round([], tables)], {"pareto": None}, request, Planner(None))
+        module.run_and_report([Round([], tables)], {"pareto": space}, request, Planner(None))
     assert ended.value.exit_code == 1
     assert (
         "1 declared run has neither a record nor a recorded reason: 0123456789abcdef;" in capsys.readouterr().err

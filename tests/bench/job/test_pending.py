@@ -4,6 +4,7 @@ import pytest
 
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.task import record_failure
+from bench.results.cost import PASSES
 from bench.sweep.executors.local import Local
 from bench.sweep.run import run
 from bench.sweep.tasks import run_tasks
@@ -58,6 +59,9 @@ def test_it_is_what_the_store_says_after_every_task(store):
         assert pending.measurements(jobs) == anew.measurements(jobs)
     assert pending.evaluated == jobs
     assert pending.tasks() == []
+    latency = store.measurements.get(pending.cost_id(jobs[0])).cost.latency
+    assert len(latency.passes) == PASSES
+    assert sum(latency.passes) == len(latency.samples_ms)
 
 
 def test_a_failure_concerns_all_that_need_it_until_it_is_forgotten(store):

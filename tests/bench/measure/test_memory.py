@@ -1,8 +1,5 @@
 """What is done when memory runs out."""
 
-from types import SimpleNamespace
-from typing import NamedTuple
-
 import pytest
 import torch
 
@@ -66,18 +63,3 @@ def test_parts_are_doubled_up_to_what_is_enough():
 )
 def test_a_lack_of_memory_is_recognised(error, is_one):
     assert memory.is_out_of_memory(error) is is_one
-
-
-def test_a_system_that_starts_no_new_high_water_mark_tells_its_own(monkeypatch):
-    monkeypatch.setattr(memory.Path, "write_text", lambda *_: (_ for _ in ()).throw(OSError("no /proc")))
-    used = memory.peak_memory(lambda: None, torch.device("cpu"))
-    assert (used.peak > 10, used.added, used.source[-23:]) == (True, None, "since the process began")
-    monkeypatch.setattr(memory, "resource", None)  # Windows
-    monkeypatch.setattr(memory.psutil, "Process", lambda: SimpleNamespace(memory_info=lambda: Windows(5_000_000)))
-    assert memory.peak_memory(lambda: None, torch.device("cpu")).peak == 5.0
-
-
-class Windows(NamedTuple):
-    """What psutil says of a process there, as far as it is read."""
-
-    peak_wset: int

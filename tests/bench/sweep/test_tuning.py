@@ -47,6 +47,7 @@ def test_the_best_by_validation_is_written_with_how_it_was_found(store):
     assert list(chosen) == ["toy"], "what is not trained is not tuned"
     how = chosen["toy"]["provenance"]
     assert (how["trials"], how["seeds"], how["compute"]) == (6, 3, 2e-6)
+    assert "compute" not in chosen["toy"], "that of the preset stays, however small the trials were"
     of_seed = [[r for r in records.values() if r.conditions.training_seeds == (seed,)] for seed in range(3)]
     assert [len(of_seed[1]), len(of_seed[2])] == [2, 2]
     best = [

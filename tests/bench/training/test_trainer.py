@@ -20,6 +20,14 @@ from models.skeleton import HUMAN36M
 from tests.bench.toy import RECIPE, Toy, ToyConfig, dataset
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """Ctrl-C has its usual effect, also where the tests run in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def run(folder, recipe=RECIPE, selection="validation", order=None):
     data = dataset("toy", None, "gt")
     torch.manual_seed(recipe.seed)

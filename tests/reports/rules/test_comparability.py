@@ -1,4 +1,5 @@
-from reports.rules.comparability import listed_subjects
+from reports.rules.comparability import listed_subjects, same_but
+from tests.reports.made_up import record
 
 
 def test_many_subjects_are_named_by_the_first_and_the_last():
@@ -7,3 +8,12 @@ def test_many_subjects_are_named_by_the_first_and_the_last():
     with_a_gap = [f"P{number}" for number in range(1, 12) if number != 5]
     assert listed_subjects(with_a_gap) == ", ".join(with_a_gap)
     assert listed_subjects(list("abcdefghij")) == ", ".join("abcdefghij")
+
+
+def test_where_the_files_of_other_test_data_are_makes_no_other_run():
+    def at(root):
+        made = record()
+        evaluation = made.experiment["evaluation"] | {"data": {"name": "other", "root": root}}
+        return made.model_copy(update={"experiment": made.experiment | {"evaluation": evaluation}})
+
+    assert same_but(at("here")) == same_but(at("there")) != same_but(record())

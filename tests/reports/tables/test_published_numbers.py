@@ -219,9 +219,10 @@ def test_the_difference_to_the_best_baseline_stands_in_brackets():
     table = main([several(record(method, mean=mean)) for method, mean in means.items()], "T")
     first = table.blocks[0]
     assert [row.cells[8].ahead for row in first.rows] == [None, None, -1.5]
-    assert "**49.5** ± 1.5 (−1.5)" in to_markdown(table)
+    assert "**49.5** ± 1.5 (−1.5 ± 0.0)" in to_markdown(table)
     row = next(row for row in csv.DictReader(io.StringIO(to_csv(table))) if row["Method"] == "FinePOSE§")
     assert float(row["DET: cpn MPJPE minus best other"]) == -1.5
+    assert float(row["DET: cpn MPJPE minus best other ±"]) < 0.1
 
 
 def test_brackets_keep_latex_digits_aligned():

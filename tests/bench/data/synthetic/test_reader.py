@@ -87,6 +87,18 @@ def test_a_population_and_its_split(folder: Path) -> None:
     assert validation_rule(data.train, 10, data.validation) == "all takes of P13, P14, P15, P16"
 
 
+def test_a_draw_has_other_test_people_and_none_to_train_on(folder: Path) -> None:
+    usual, drawn, other = (
+        load("population", None, "gt", {"draw": number} if number else {}) for number in (0, 1, 2)
+    )
+    people = [{one.subject for one in data.test} for data in (usual, drawn, other)]
+    assert [len(of_set) for of_set in people] == [20, 20, 20]
+    assert not people[0] & people[1] | people[1] & people[2] | {one.subject for one in usual.train} & people[1]
+    assert drawn.train == ()
+    assert usual.fingerprint == load("population", None, "gt").fingerprint
+    assert len({usual.fingerprint, drawn.fingerprint, other.fingerprint}) == 3
+
+
 def test_size_and_label(exact: Dataset) -> None:
     assert 140_000 < sum(map(len, exact.train + exact.test)) < 150_000
     assert "3.6" not in exact.label

@@ -22,6 +22,14 @@ TRAINING = "tags.`bench.kind` = 'training'"
 LIVE = {"train.loss", "train.learning_rate", "train.gradient_norm", "train.windows_per_s", "epoch"}
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """Ctrl-C has its usual effect, also where the tests run in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def store(toy_store, monkeypatch):
     monkeypatch.setattr(connection, "PATIENCE_SECONDS", 5.0)
