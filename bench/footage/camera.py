@@ -64,7 +64,7 @@ def fit_camera(poses: np.ndarray, points: KeyPoints, focal: float | None) -> Fit
         return FittedCamera(focal, "given")
     frames = np.flatnonzero(points.lifted)
     some = frames[np.linspace(0, len(frames) - 1, min(len(frames), FITTED_FRAMES)).astype(int)]
-    seen, shown = poses[some], screen_points(points)[some]
+    seen, shown = poses[some], screen_points(points, some)
     cameras = [FittedCamera(tried, "fitted") for tried in FOCALS.tolist()]
     errors = np.array([np.median(_misplaced(seen, shown, camera)) for camera in cameras])
     best = int(errors.argmin())
@@ -74,19 +74,17 @@ def fit_camera(poses: np.ndarray, points: KeyPoints, focal: float | None) -> Fit
 
 def trajectory(poses: np.ndarray, points: KeyPoints, camera: FittedCamera) -> np.ndarray:
     """``[T, 3]`` float32 metres: where the root stands before the camera; NaN in frames without a pose."""
-    screen = screen_points(points)
     roots = np.empty((len(poses), 3), dtype=np.float32)
     for part in _chunks(len(poses)):
-        roots[part] = _root(poses[part], screen[part], camera)
+        roots[part] = _root(poses[part], screen_points(points, part), camera)
     return roots
 
 
 def reprojection_errors(poses: np.ndarray, points: KeyPoints, camera: FittedCamera) -> np.ndarray:
     """``[T]`` mean distance of projected joints from the key points in pixels, each frame at its best root."""
-    screen = screen_points(points)
     errors = np.empty(len(poses))
     for part in _chunks(len(poses)):
-        errors[part] = _misplaced(poses[part], screen[part], camera)
+        errors[part] = _misplaced(poses[part], screen_points(points, part), camera)
     return errors * points.width / 2
 
 

@@ -124,7 +124,7 @@ def cost(result: Result, weights: Weights, settings: Settings, device: torch.dev
     lifter, points = weights.lifter, result.prediction.points
     first, end = max(points.pieces, key=lambda piece: piece[1] - piece[0])
     end = min(end, first + TIMED_WINDOWS * lifter.frames)
-    screen = result.fit.applied(screen_points(points)[first:end])
+    screen = result.fit.applied(screen_points(points, slice(first, end)))
     take = Take(
         subject="own",
         action="",

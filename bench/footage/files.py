@@ -60,7 +60,7 @@ def shown_poses(prediction: Prediction) -> ShownPoses:
         length=len(points),
         fps=points.fps / every,
         frames=points.frames[frames],
-        screen=screen_points(points)[frames],
+        screen=screen_points(points, frames),
         poses=np.array(prediction.poses[frames]),
     )
 

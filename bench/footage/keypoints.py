@@ -211,9 +211,9 @@ class Fit(NamedTuple):
         return np.array([*inside, 0, 0, 0, 0, 0], dtype=np.float32)
 
 
-def screen_points(points: KeyPoints) -> np.ndarray:
-    """``[T, 17, 2]`` normalised screen coordinates (``bench.data.cameras.normalise``)."""
-    return normalise(points.points, points.width, points.height)
+def screen_points(points: KeyPoints, frames: slice | np.ndarray) -> np.ndarray:
+    """``[N, 17, 2]`` normalised screen coordinates (``bench.data.cameras.normalise``) of some frames."""
+    return normalise(points.points[frames], points.width, points.height)
 
 
 def fit_to_training(points: KeyPoints, height: float, wanted: bool) -> tuple[Fit, str]:
@@ -224,7 +224,7 @@ def fit_to_training(points: KeyPoints, height: float, wanted: bool) -> tuple[Fit
         height: of people in the training, in screen units.
         wanted: whether to do it; if not, the sentence says where it would help.
     """
-    some = screen_points(points)[np.flatnonzero(points.lifted)[:: max(1, len(points) // 2000)]]
+    some = screen_points(points, np.flatnonzero(points.lifted)[:: max(1, len(points) // 2000)])
     low, high = some.min(axis=1), some.max(axis=1)
     own = float(np.median((high - low).max(axis=-1)))
     share = own / height

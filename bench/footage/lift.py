@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -33,6 +34,7 @@ from models.errors import InputError
 from models.lifter import Batch, Lifter, Sampling
 
 SAVE_SECONDS = 5.0
+CHUNK = 10_000
 PROGRESS = "windows-done.txt"
 
 
@@ -123,13 +125,11 @@ def lift(
             f"{points.source}: has no confidence, which {lifter.title} reads: take the detector's scores into "
             "it, or another method"
         )
-    screen = fit.applied(screen_points(points))
-    digests = [_digest(screen), _digest(points.confidence)]
-    name = identity([weights.identity, *digests, fit, focal, asdict(settings), device.type])
+    seen = [points.width, points.height, _digest(points.points), _digest(points.confidence)]
+    name = identity([weights.identity, *seen, fit, focal, asdict(settings), device.type])
     work = folder / f".lifting-{name}"
     if not (work / PROGRESS).exists():
-        _make_arrays(work, screen, points.confidence)
-    del screen  # from here on it is read from the disk
+        _make_arrays(work, points, fit)
     windows = evaluation_windows(_sequences(work, points, fit.camera(focal)), lifter)
     starts = np.array([first for first, _ in points.pieces])
     at_once = windows_per_call(settings.hypotheses_of(lifter) * lifter.frames, device)
@@ -179,13 +179,15 @@ def _predict_rest(
     _save(work, len(windows), poses, spread)
 
 
-def _make_arrays(work: Path, screen: np.ndarray, confidence: np.ndarray | None) -> None:
+def _make_arrays(work: Path, points: KeyPoints, fit: Fit) -> None:
     """The arrays that are read and written, on the disk: there, their length needs no memory."""
     work.mkdir(parents=True, exist_ok=True)
-    T, J = screen.shape[:2]
-    for name, content in (("pose_2d", screen), ("confidence", confidence)):
-        if content is not None:
-            _new(work, name, content.shape)[:] = content
+    T, J = points.points.shape[:2]
+    pose_2d = _new(work, "pose_2d", (T, J, 2))
+    for part in _chunks(T):
+        pose_2d[part] = fit.applied(screen_points(points, part))
+    if points.confidence is not None:
+        _new(work, "confidence", (T, J))[:] = points.confidence
     for name, shape in (("poses", (T, J, 3)), ("spread", (T, J))):
         _new(work, name, shape)[:] = np.nan
     _new(work, "no_pose", (T, J, 3))  # zeros in place of the ground truth
@@ -246,4 +248,13 @@ def _spread(pred: Tensor) -> Tensor:
 
 
 def _digest(array: np.ndarray | None) -> str:
-    return "" if array is None else blake2b(np.ascontiguousarray(array).data, digest_size=16).hexdigest()
+    digest = blake2b(digest_size=16)
+    if array is not None:
+        for part in _chunks(len(array)):
+            digest.update(np.ascontiguousarray(array[part]).data)
+    return digest.hexdigest()
+
+
+def _chunks(length: int) -> Iterator[slice]:
+    """Frames that are worked on at once, so that the memory does not grow with them."""
+    return (slice(first, first + CHUNK) for first in range(0, length, CHUNK))

@@ -90,7 +90,7 @@ def test_a_person_is_fitted_to_the_training(tmp_path):
     file = walker.write_mmpose(tmp_path / "far.json", [far])
     points = load_key_points(file, (1000, 1800))
     fit, sentence = fit_to_training(points, 0.7, wanted=True)
-    fitted = fit.applied(screen_points(points))
+    fitted = fit.applied(screen_points(points, slice(None)))
     height = np.median(np.ptp(fitted, axis=1).max(axis=-1))
     assert height == pytest.approx(0.7, rel=0.02)
     assert np.abs(np.median((fitted.min(axis=1) + fitted.max(axis=1)) / 2, axis=0)).max() < 0.01
