@@ -31,7 +31,7 @@ from bench.sweep.executors.base import Executor, Request
 from bench.sweep.search import Found, Space, search
 from bench.sweep.studies import open_studies
 from bench.sweep.tuning import tune
-from bench.training.trainer import end_together
+from bench.training.accelerator import end_together
 from models.errors import InputError
 from reports.build import Report
 from reports.rules.comparability import TRIVIAL

@@ -19,9 +19,10 @@ from bench.protocol.counterfactual import relabelled
 from bench.results.record import TrainingInfo
 from bench.results.store import Store
 from bench.results.tracking.journal import Journal, path_of
+from bench.training.accelerator import accelerator_for
 from bench.training.checkpoints import load_trained
 from bench.training.selection import LARGE_VALIDATION_WINDOWS, VALIDATION_WINDOWS, CheckpointSelector
-from bench.training.trainer import accelerator_for, train
+from bench.training.trainer import train
 from models.errors import InputError
 from models.lifter import Lifter
 

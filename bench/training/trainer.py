@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ import torch
 from tqdm import tqdm
 
 from bench.data.windows import Windows
-from bench.devices import precision_of_sums, use_device
+from bench.devices import precision_of_sums
 from bench.measure import memory
 from bench.measure.environment import cpu_name
 from bench.results.record import TrainingInfo
@@ -49,37 +48,6 @@ SAVE_SECONDS, SAVE_BYTES = 0.2, 40e6
 
 Order = Callable[[int], np.ndarray]
 """From the number of an epoch, from 0 on, to the rows of its windows in the order in which they are trained on."""
-
-
-def accelerator_for(device: str, precision: str) -> Accelerator:
-    """What places a training on a device, sets its precision, and knows the processes that train together.
-
-    Args:
-        device: "auto", "cpu", "cuda" or "cuda:i".
-        precision: "fp32", "bf16" or "fp16".
-
-    Raises:
-        InputError: the device does not exist here.
-    """
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
-    from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
-
-    place = use_device(device)
-    handlers = [
-        DistributedDataParallelKwargs(find_unused_parameters=True),
-        InitProcessGroupKwargs(timeout=timedelta(days=2)),
-    ]
-    mixed = "no" if precision == "fp32" else precision
-    AcceleratorState._reset_state()  # there is no public way to have another precision than before in this process
-    return Accelerator(cpu=place.type == "cpu", mixed_precision=mixed, kwargs_handlers=handlers)
-
-
-def end_together() -> None:
-    """End the process group of a distributed training, if there is one, once all its processes are here."""
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
 
 
 @dataclass

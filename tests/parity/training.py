@@ -21,9 +21,10 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, 
 from bench.config.experiment import TrainingSpec
 from bench.data.sequence import Sequence
 from bench.data.windows import Windows, training_windows
+from bench.training.accelerator import accelerator_for
 from bench.training.recipe import fill_in, named_recipe
 from bench.training.selection import CheckpointSelector
-from bench.training.trainer import accelerator_for, train
+from bench.training.trainer import train
 from models.checkpoints.adapter import CheckpointAdapter
 from models.diffusion.denoiser import Denoiser
 from models.lifter import Batch, Lifter, Recipe

@@ -27,9 +27,10 @@ from bench.results.store import Store
 from bench.results.tracking.following import following
 from bench.results.tracking.journal import Journal, path_of
 from bench.results.tracking.tracker import Tracker
+from bench.training.accelerator import accelerator_for
 from bench.training.curves import Curves
 from bench.training.selection import CheckpointSelector
-from bench.training.trainer import accelerator_for, train
+from bench.training.trainer import train
 
 
 class Took(NamedTuple):

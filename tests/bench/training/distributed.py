@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from bench.data.windows import Windows
+from bench.training.accelerator import accelerator_for
 from bench.training.selection import CheckpointSelector
-from bench.training.trainer import accelerator_for, train
+from bench.training.trainer import train
 from tests.bench.toy import RECIPE, Toy, ToyConfig, dataset
 
 torch.manual_seed(0)

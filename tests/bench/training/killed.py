@@ -8,6 +8,7 @@ import torch
 
 from bench.data.windows import Windows
 from bench.training import trainer
+from bench.training.accelerator import accelerator_for
 from bench.training.selection import CheckpointSelector
 from tests.bench.toy import RECIPE, Toy, ToyConfig, dataset
 
@@ -18,7 +19,7 @@ def train(folder: Path) -> None:
     data = dataset("toy", None, "gt")
     windows = Windows(data.train, data.skeleton, 9, mode="train")
     recipe = replace(RECIPE, epochs=40, learning_rate=0.01, decay=0.9)
-    accelerator = trainer.accelerator_for("cpu", "fp32")
+    accelerator = accelerator_for("cpu", "fp32")
     selectors = [CheckpointSelector("validation", windows, folder)]
     trainer.train(Toy(ToyConfig()), windows, selectors, recipe, folder, accelerator, "toy")
 

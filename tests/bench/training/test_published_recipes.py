@@ -12,9 +12,10 @@ import torch
 from bench.config.experiment import TrainingSpec
 from bench.config.registry import METHODS
 from bench.data.windows import training_windows
+from bench.training.accelerator import accelerator_for
 from bench.training.recipe import fill_in, named_recipe
 from bench.training.selection import CheckpointSelector
-from bench.training.trainer import accelerator_for, train
+from bench.training.trainer import train
 from models.lifter import Lifter
 from models.optim.norm_momentum import batch_norms
 from tests.bench.data import make_sequence

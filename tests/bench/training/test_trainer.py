@@ -12,9 +12,10 @@ from bench.data.splits import split_validation
 from bench.data.windows import Windows
 from bench.results.documents import read_sealed
 from bench.training import trainer
+from bench.training.accelerator import accelerator_for
 from bench.training.checkpoints import load_trained
 from bench.training.selection import CheckpointSelector
-from bench.training.trainer import accelerator_for, train
+from bench.training.trainer import train
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 from tests.bench.toy import RECIPE, Toy, ToyConfig, dataset

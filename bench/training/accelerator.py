@@ -1,0 +1,44 @@
+"""The accelerator of a training: its device, its precision, and the processes that train together."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import torch
+
+from bench.devices import use_device
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+def accelerator_for(device: str, precision: str) -> Accelerator:
+    """What places a training on a device, sets its precision, and knows the processes that train together.
+
+    Args:
+        device: "auto", "cpu", "cuda" or "cuda:i".
+        precision: "fp32", "bf16" or "fp16".
+
+    Raises:
+        InputError: the device does not exist here.
+    """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+    from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
+
+    place = use_device(device)
+    handlers = [
+        DistributedDataParallelKwargs(find_unused_parameters=True),
+        InitProcessGroupKwargs(timeout=timedelta(days=2)),
+    ]
+    mixed = "no" if precision == "fp32" else precision
+    AcceleratorState._reset_state()  # there is no public way to have another precision than before in this process
+    return Accelerator(cpu=place.type == "cpu", mixed_precision=mixed, kwargs_handlers=handlers)
+
+
+def end_together() -> None:
+    """End the process group of a distributed training, if there is one, once all its processes are here."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
