@@ -72,8 +72,8 @@ def run_and_report(
         plan = planned([part.jobs for part in rounds], planner, request, store, executor)
         for line in left_out_lines(rounds[-1].left_out.values()):
             typer.echo(line)
-        if request.dry_run and jobs:
-            for line in [*plan.lines(), *search_lines(searches)]:
+        if request.dry_run and (jobs or searches):
+            for line in [*(plan.lines() if jobs else ()), *search_lines(searches)]:
                 typer.echo(line)
         if problems := [*planner.problems, *plan.problems]:
             raise InputError(told_together(problems))

@@ -122,7 +122,7 @@ def test_a_failure_is_told_at_once_with_the_command_that_tries_again(ablate, bef
     assert result.exit_code == 1
     assert "error: ZeroDivisionError: division by zero" in result.output
     first, _, rest = result.output.partition("trained Toy tiny cpn seed 1")
-    assert re.search(r"failed Toy .*ZeroDivisionError.*\nto try again: python -m bench .* --retry-failed\n", first)
+    assert re.search(r"failed Toy .*ZeroDivisionError.*\nto try again: python -m bench.* --retry-failed\n", first)
     assert rest.count("failed Toy") == 1, "and once more at the end"
 
 
