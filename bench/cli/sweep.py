@@ -63,6 +63,8 @@ def run_and_report(
         typer.Exit: experiments failed, or have neither a record nor a recorded reason.
     """
     jobs = rounds[-1].jobs
+    if not jobs:  # a search alone has no rounds
+        rounds = rounds[-1:]
     with (
         _ended_by_signal(),
         Interim(request) as interim,

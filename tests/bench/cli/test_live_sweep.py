@@ -24,7 +24,7 @@ layout: runs
 base:
   method: {name: toy}
   data: {name: toy}
-  training: {epochs: 80, batch_frames: 90}
+  training: {epochs: 160, batch_frames: 90}
   evaluation: {windows: 4, hypotheses: 2, steps: 2}
 axes:
   training.seed: [0, 1]
