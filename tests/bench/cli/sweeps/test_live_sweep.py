@@ -82,7 +82,7 @@ def test_a_sweep_that_is_watched_ended_and_gone_on_with(
     store = Store(tmp_path / "live")
     store.make()
     shutil.copy(empty_database, store.root / "mlflow.db")
-    start = [sys.executable, "-m", "tests.bench.cli.impatient", *command("live", "processes")]
+    start = [sys.executable, "-m", "tests.bench.cli.sweeps.impatient", *command("live", "processes")]
     process = subprocess.Popen(start, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     seen = wait_for(lambda: second(store), process)
     (run_id,) = seen

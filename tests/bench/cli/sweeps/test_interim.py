@@ -6,7 +6,8 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from bench.cli import app, interim
+from bench.cli import app
+from bench.cli.sweeps import interim
 from bench.job import weights
 from bench.results.run_set import NOT_YET, declared
 

@@ -8,9 +8,9 @@ import typer
 from typer.testing import CliRunner
 
 from bench.cli import app
-from bench.cli import sweep as module
-from bench.cli.interim import Round, failure_lines
 from bench.cli.options import SweepRequest
+from bench.cli.sweeps import sweep as module
+from bench.cli.sweeps.interim import Round, failure_lines
 from bench.job.planning import Planner
 from bench.results.record import Failure
 from bench.results.run_set import RunSet, declared

@@ -12,10 +12,10 @@ from dataclasses import replace
 import typer
 
 from ablations.selections import CORE
-from bench.cli.interim import MOST_LINES, Interim, Round, failure_lines, missing_of, run_set, write_run_set
 from bench.cli.options import SweepRequest
-from bench.cli.plan import planned
 from bench.cli.report import places, write_report
+from bench.cli.sweeps.interim import MOST_LINES, Interim, Round, failure_lines, missing_of, run_set, write_run_set
+from bench.cli.sweeps.plan import planned
 from bench.config.parsing import parse_assignment
 from bench.job.data_cache import DataCache
 from bench.job.planning import Planner, told_together
