@@ -43,7 +43,7 @@ def test_a_failure_is_told_each_time(invoke, toy_store, toy_everywhere, monkeypa
     for result in results:
         assert result.exit_code == 1
         told = [line for line in result.stdout.splitlines() if line.startswith("failed cost of Toy")]
-        assert "error: ZeroDivisionError: division by zero (at tests/bench/cli/test_sweep.py:" in told[-1]
+        assert "error: ZeroDivisionError: division by zero (at tests/bench/cli/sweeps/test_sweep.py:" in told[-1]
         assert told[-1].endswith(f"; traceback in {kept})")
         assert "to try again: python -m bench " in result.stdout
         assert " --retry-failed\n" in result.stdout
