@@ -22,13 +22,14 @@ function hoverText(point) {
 /** One trace per method, its points in order of time. */
 function traceOf(method, points, look) {
   const spread = (end) => points.map((point) => (point[end] === null ? 0 : Math.abs(point[end] - point.y)));
-  const symbol = SYMBOLS[look[1]];
+  const [shade, marker, filled] = look;
+  const symbol = SYMBOLS[marker] + (filled ? "" : "-open");
   return {
     type: "scatter", mode: "markers", name: plain(method), points,
     x: points.map((point) => point.x), y: points.map((point) => point.y),
     text: points.map(hoverText), hovertemplate: "%{text}<extra></extra>",
-    error_y: { type: "data", array: spread("high"), arrayminus: spread("low"), color: look[0], thickness: 1, width: 0 },
-    marker: { color: look[0], size: 10, symbol: points.map((point) => (usesTruth(point) ? `${symbol}-open` : symbol)) },
+    error_y: { type: "data", array: spread("high"), arrayminus: spread("low"), color: shade, thickness: 1, width: 0 },
+    marker: { color: shade, size: 10, symbol: points.map((point) => (usesTruth(point) ? `${symbol}-dot` : symbol)) },
     visible: points.every((point) => point.trivial) ? "legendonly" : true,
   };
 }

@@ -89,7 +89,7 @@ def _method(record: Record, examples: Examples, rows: np.ndarray) -> dict[str, A
     several = examples.hypotheses[rows]
     return {
         "run": record.id,
-        "method": record.title,
+        "method": method_name(record),
         "name": method_name(record) + " P-Agg" * bool(several.shape[1]),
         "answer": stored(examples.answer[rows], PER_METRE),
         "hypotheses": [stored(several[:, h], PER_METRE) for h in range(several.shape[1])],

@@ -222,10 +222,10 @@ def test_the_plot_shows_oracles_on_demand_and_other_conditions(opened):
     points = "document.getElementById('plot').data.reduce((sum, trace) => sum + trace.points.length, 0)"
     symbols = "document.getElementById('plot').data.flatMap((trace) => trace.marker?.symbol ?? [])"
     few = tab.evaluate(points)
-    assert not any("open" in symbol for symbol in tab.evaluate(symbols))
+    assert not any("dot" in symbol for symbol in tab.evaluate(symbols))
     tab.check("#plot-every")
     assert tab.evaluate(points) > few
-    assert any("open" in symbol for symbol in tab.evaluate(symbols))
+    assert any("dot" in symbol for symbol in tab.evaluate(symbols))
     tab.select_option("#plot-choice", label=tab.locator("#plot-choice option").nth(1).text_content())
     assert tab.evaluate(points) != few
 
