@@ -47,9 +47,9 @@ def example_poses(records: Sequence[Record], files: RunFiles) -> Iterator[Drawin
         missed = [method_name(record) for record in learned if method_name(record) not in there]
         places = [f"{key}, frame {examples.frame[row]}" for key, row in _rows(examples)]
         caption = (
-            f"Examples{place}: {'; '.join(places)}, the middle frames of what every run keeps, whatever the errors. "
-            f"2D input as the camera sees it, 3D poses turned by {math.degrees(TURN):.0f} degrees about the upright "
-            "axis. Grey: ground truth; blue: left, orange: right side of the prediction (mean of the "
+            f"Examples{place}: {'; '.join(places)}, the middle frames of what every run keeps, whatever the "
+            f"errors. 2D input as the camera sees it, 3D poses turned by {math.degrees(TURN):.0f} degrees about "
+            "the upright axis. Grey: ground truth; blue: left, orange: right side of the prediction (mean of the "
             "hypotheses where there are several); thin: up to five of them. "
             "Below: error of this pose, from poses kept in half precision."
             f"{left_out(len(alike), MOST_METHODS)}"
