@@ -15,6 +15,7 @@ COLOURS = ("#E26A00", "#707070", "#1B6FD0", "#B0569A", "#8A6D00", "#00997A")
 methods that share a marker have neighbouring colours."""
 
 MARKERS = "osD^vPX<>p*hd"
+"""As they go on by one more in every round of the colours, no two places share both."""
 
 
 class Look(NamedTuple):
@@ -47,7 +48,9 @@ def look_of(method: str, variant: str = "") -> Look:
     else:
         further = len(COLOURS) * len(MARKERS) - len(own)
         place = len(own) + int(hashlib.sha256(method.encode()).hexdigest(), 16) % further
-    return Look(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)], not variant)
+    return Look(
+        COLOURS[place % len(COLOURS)], MARKERS[(place + place // len(COLOURS)) % len(MARKERS)], not variant
+    )
 
 
 def looks_of(entries: Iterable[Entry]) -> dict[str, Look]:

@@ -15,10 +15,11 @@ from bench.results.arrays import RunFiles
 from bench.results.record import Record, Value
 from bench.results.run_set import RunSet
 from bench.results.tracking.addresses import without_password
-from reports.figures.accuracy_cost import front_of
+from reports.figures.cost.accuracy_cost import front_of
 from reports.figures.looks import looks_of
 from reports.figures.style import headline_point, ms_per_frame
 from reports.page.all_results import CHOICES, results
+from reports.page.answer import answers
 from reports.page.viewer import poses
 from reports.rules.comparability import TRIVIAL, aggregations, drawn_anew, groups_of, headline
 from reports.rules.conditions import sentences
@@ -54,12 +55,14 @@ def content(
     for name, spec in runset.tables.items():
         for identity in dict.fromkeys(spec.ids):
             ablations.setdefault(identity, []).append(name)
+    main = {run for spec in runset.tables.values() if spec.layout == "main" for run in spec.ids}
     usual = [record for record in records if not drawn_anew(record)]
     shown_poses = poses(usual, files)
     server = without_password(os.environ.get("MLFLOW_TRACKING_URI", ""))
     return {
         "command": runset.command,
         "created": runset.created_at,
+        "answers": answers([record for record in usual if record.id in main] or usual, verdicts),
         "verdicts": list(verdicts),
         "warnings": warnings(runset, records, [*remarks, *lost_files(records, files)]),
         "trainings": len({record.training_id for record in records}),

@@ -4,22 +4,26 @@ from importlib import resources
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from bench.config.registry import METHODS
 from bench.results.arrays import Examples, RunFiles
 from models.skeleton import HUMAN36M, MPI_INF_3DHP
-from reports.figures.accuracy_cost import latency_accuracy, memory_accuracy
-from reports.figures.convergence import convergence
-from reports.figures.error_cdf import error_distribution
-from reports.figures.heatmap import error_heatmap
+from reports.figures.accuracy.convergence import convergence
+from reports.figures.accuracy.error_cdf import error_distribution
+from reports.figures.accuracy.heatmap import error_heatmap
+from reports.figures.accuracy.oracle_gap import oracle_beside_deployable
+from reports.figures.accuracy.per_action import errors_by_action
+from reports.figures.accuracy.per_joint import errors_by_joint, person_of
+from reports.figures.accuracy.qualitative import example_poses
+from reports.figures.accuracy.sampling import error_by_hypotheses, error_by_steps
+from reports.figures.cost.accuracy_cost import latency_accuracy, memory_accuracy
+from reports.figures.cost.pareto import pareto_front_figure
+from reports.figures.evidence.differences import BETTER, WORSE, paired_differences
+from reports.figures.evidence.ranks import critical_differences
 from reports.figures.looks import COLOURS, MARKERS, look_of, looks_of
-from reports.figures.pareto import pareto_front_figure
-from reports.figures.per_action import errors_by_action
-from reports.figures.per_joint import errors_by_joint, person_of
-from reports.figures.qualitative import example_poses
-from reports.figures.ranks import critical_differences
-from reports.figures.training_compute import error_by_compute
-from reports.figures.training_curves import training_curves
+from reports.figures.runs.training_compute import error_by_compute
+from reports.figures.runs.training_curves import training_curves
 from reports.page.content import content
 from tests.reports.made_up import methods_records, record, runset, sampling_records, several
 
@@ -131,6 +135,7 @@ def test_methods_with_one_marker_have_colours_that_colour_blind_readers_tell_apa
     looks = [look_of(name) for name in METHODS.own]
     shared = [(a, b) for a, b in itertools.combinations(looks, 2) if a.marker == b.marker]
     main = [look_of(name) for name in ("tcn", "mixste", "d3dp", "finepose")]
+    assert len({look.marker for look in main}) == 4
     for one, other in [*shared, *itertools.combinations(main, 2)]:
         assert lab_distance(one.colour, other.colour, np.array(seen)) > 15
 
@@ -149,11 +154,13 @@ def lab_distance(one, other, seen):
 
 
 LOOKS = {
-    "mean_pose": "#E26A00 o", "nearest_pose": "#707070 s", "tcn": "#1B6FD0 D", "anatomy": "#B0569A ^",
-    "pstmo": "#8A6D00 v", "mixste": "#00997A P", "poseformerv2": "#E26A00 X", "mhformer": "#707070 <",
-    "glagcn": "#1B6FD0 >", "motionbert": "#B0569A p", "motionagformer": "#8A6D00 *", "tcpformer": "#00997A h",
-    "ktpformer": "#E26A00 d", "diffpose": "#707070 o", "actionprompt_like": "#1B6FD0 s", "d3dp": "#B0569A D",
-    "ktpformer_diffusion": "#8A6D00 ^", "fmpose3d": "#00997A v", "finepose": "#E26A00 P",
+    "mean_pose": "#E26A00 o", "nearest_pose": "#707070 s", "tcn": "#1B6FD0 D",
+    "anatomy": "#B0569A ^", "pstmo": "#8A6D00 v", "mixste": "#00997A P",
+    "poseformerv2": "#E26A00 <", "mhformer": "#707070 >", "glagcn": "#1B6FD0 p",
+    "motionbert": "#B0569A *", "motionagformer": "#8A6D00 h", "tcpformer": "#00997A d",
+    "ktpformer": "#E26A00 s", "diffpose": "#707070 D", "actionprompt_like": "#1B6FD0 ^",
+    "d3dp": "#B0569A v", "ktpformer_diffusion": "#8A6D00 P", "fmpose3d": "#00997A X",
+    "finepose": "#E26A00 >",
 }  # fmt: skip
 
 
@@ -322,3 +329,53 @@ def test_distribution_reads_the_errors_of_the_headline(tmp_path):
     (line,) = drawing.figure.axes[0].lines
     assert line.get_xdata()[100] == 50.0
     assert line.get_ydata()[100] == 50.0
+
+
+@pytest.mark.parametrize(("draw", "sizes"), [(error_by_hypotheses, (1, 5, 10)), (error_by_steps, (1, 3, 5))])
+def test_error_over_samples_has_a_line_with_intervals_for_each_aggregation(draw, sizes):
+    (drawing,) = draw(sampling_records())
+    panels = [axes for axes in drawing.figure.axes if axes.axison]
+    assert [axes.get_title() for axes in panels] == ["D3DP", "FinePOSE"]
+    for axes in panels:
+        assert tuple(axes.get_xticks()) == sizes
+        assert sorted(text.get_text() for text in axes.texts) == ["J-Agg‡", "J-Best†", "P-Agg", "P-Best†"]
+        lines = [container.lines[0] for container in axes.containers]
+        assert sorted(line.get_linestyle() for line in lines) == ["-", "--", ":", ":"]
+        lowest = min(line.get_ydata().min() for line in lines)
+        assert axes.get_ylim()[0] < lowest - 1.5, "the axis spans the intervals"
+    first = panels[0].containers[0].lines[0].get_ydata()
+    widest = [r for r in sampling_records() if r.method == "d3dp"]
+    held = "steps" if draw is error_by_hypotheses else "hypotheses"
+    most = max(getattr(r.conditions, held) for r in widest)
+    expected = [r.value("mpjpe", "P-Agg").action_mean for r in widest if getattr(r.conditions, held) == most]
+    assert list(first) == expected
+    assert list(draw([record("tcn"), record("d3dp", hypotheses=5)])) == []
+
+
+def test_oracles_stand_beside_what_can_be_deployed():
+    drawing, _ = oracle_beside_deployable(methods_records())
+    (axes,) = drawing.figure.axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["FinePOSE (10, 5)", "D3DP (10, 5)", "MixSTE", "TCN"]
+    assert [text.get_text() for text in axes.texts] == ["P-Best†", "J-Best†"] * 2
+    made = next(made for made in methods_records() if made.method == "finepose")
+    shown = {float(x) for line in axes.lines if set(line.get_ydata()) == {0} for x in line.get_xdata()}
+    for aggregation in ("P-Agg", "P-Best", "J-Best"):
+        assert made.value("mpjpe", aggregation).action_mean in shown
+    assert list(oracle_beside_deployable([record("tcn"), record("mixste")])) == []
+
+
+def test_differences_are_antisymmetric_and_coloured_where_they_are_shown():
+    made = [several(record(name)) for name in ("tcn", "mixste")]
+    made.append(several(record("tcn", mean=51.001, variant="wide"), spread=4.0))
+    (drawing,) = paired_differences(made)
+    (axes,) = drawing.figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["MixSTE", "TCN wide", "TCN"]
+    texts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert len(texts) == 6
+    assert texts[2, 0].startswith("−11.0 ± ")
+    assert texts[0, 2] == texts[2, 0].replace("−", "+")
+    grounds = {tuple(shape.get_facecolor()[0][:3]) for shape in axes.collections}
+    assert grounds == {to_rgb(BETTER), to_rgb(WORSE), to_rgb("white")}
+    one_seed = [several(record(name), seeds=(0,)) for name in ("tcn", "mixste")]
+    assert list(paired_differences(one_seed)) == [], "no interval, no matrix"

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.results.record import Record
-from reports.figures.heatmap import draw_numbers
+from reports.figures.accuracy.heatmap import draw_numbers
 from reports.figures.style import COLUMN_INCHES, PAGE_INCHES, Drawing, new_figure, settings, with_conditions
 from reports.rules.comparability import TRIVIAL, grouped, headline
 from reports.rules.names import headlines, row_names
