@@ -24,7 +24,7 @@ from bench.results.run_set import RunSet
 from bench.results.statistics.seeds import pool
 from models.errors import InputError
 from reports.document import document
-from reports.figures.accuracy_cost import latency_accuracy, memory_accuracy
+from reports.figures.cost.accuracy_cost import latency_accuracy, memory_accuracy
 from reports.figures.style import STYLE, Drawing
 from reports.page.content import content
 from reports.page.template import page

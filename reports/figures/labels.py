@@ -34,15 +34,15 @@ class Label(NamedTuple):
 
     position: tuple[float, float]
     text: str
-    colour: tuple[float, float, float]
+    colour: str
 
 
 Segment = tuple[tuple[float, float], tuple[float, float]]
 """Both ends of an upright or level line in data coordinates."""
 
 
-def place_labels(axes: Axes, labels: Sequence[Label], lines: Sequence[Segment], size: float) -> None:
-    """Write each text at the first place beside its point that is inside the axes and free.
+def place_labels(axes: Axes, labels: Sequence[Label], lines: Sequence[Segment], size: float) -> list[Label]:
+    """Write each text at the first place beside its point that is inside the axes and free; return those written.
 
     A label without such a place is left out; earlier ones have precedence. All points and ``lines`` stay clear.
     """
@@ -52,6 +52,7 @@ def place_labels(axes: Axes, labels: Sequence[Label], lines: Sequence[Segment], 
     unit = figure.dpi / 72
     taken = [_box(axes, label.position, label.position, 3 * unit) for label in labels]
     taken += [_box(axes, first, last, 0.7 * unit) for first, last in lines]
+    written = []
     inside = np.array(axes.get_window_extent().extents)
     for label in [label for label in labels if label.text][:MOST]:
         for offset in OFFSETS:
@@ -59,8 +60,10 @@ def place_labels(axes: Axes, labels: Sequence[Label], lines: Sequence[Segment], 
             box = np.array(note.get_window_extent().extents)
             if _free(box, taken) and _within(box, inside):
                 taken.append(box)
+                written.append(label)
                 break
             note.remove()
+    return written
 
 
 def _box(axes: Axes, first: tuple[float, float], last: tuple[float, float], margin: float) -> np.ndarray:

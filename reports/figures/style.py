@@ -24,8 +24,6 @@ COLUMN_INCHES, PAGE_INCHES = 3.4, 7.0
 
 FONT_POINTS = 7.0
 SMALL_POINTS = 6.5
-KNOWN_TITLES = ("TCN", "MixSTE", "D3DP", "FinePOSE")
-MARKERS = "osD^vPX<>p*hd"
 STYLE: dict[Any, Any] = {
     "font.size": FONT_POINTS,
     "axes.labelsize": FONT_POINTS,
@@ -63,11 +61,16 @@ class Point(NamedTuple):
     position: tuple[float, float]
 
 
-def settings(entries: Sequence[AnyEntry]) -> Iterator[tuple[str, list[AnyEntry]]]:
-    """Runs that may share a figure, with the end of its name: nothing for the only one, else -1, -2, …"""
-    groups = [group for _, _, group in groups_of(entries)]
-    for number, group in enumerate(groups, start=1):
-        yield (f"-{number}" if len(groups) > 1 else ""), group
+def settings(entries: Sequence[AnyEntry]) -> Iterator[tuple[str, str, list[AnyEntry]]]:
+    """Runs that may share a figure, with the end of its name and what tells it from the others, for its caption.
+
+    Both are empty for the only one, else "-1", "-2", … and " (DET: cpn)".
+    """
+    groups = groups_of(entries)
+    for number, (heading, place, group) in enumerate(groups, start=1):
+        several = len(groups) > 1
+        apart = "; ".join(filter(None, (place, heading)))
+        yield f"-{number}" * several, f" ({apart})" * several, group
 
 
 def with_conditions(caption: str, records: Sequence[Record]) -> str:
@@ -98,23 +101,6 @@ def headline_point(record: Record, cost: Callable[[Record], float]) -> Point | N
         return None
     x, y = cost(record), value.action_mean
     return Point(record, value, (x, y)) if math.isfinite(x) and x > 0 and math.isfinite(y) else None
-
-
-def looks_of(titles: Sequence[str]) -> dict[str, tuple[tuple[float, float, float], str]]:
-    """Title of a method → colour and marker, for known methods the same in every figure.
-
-    The palette is made for the colour-blind. There are more markers than colours: two methods of one colour have
-    different markers.
-    """
-
-    palette = seaborn.color_palette("colorblind")
-    found = dict.fromkeys(titles)
-    order = [*KNOWN_TITLES, *(title for title in found if title not in KNOWN_TITLES)]
-    return {
-        title: (palette[index % len(palette)], MARKERS[index % len(MARKERS)])
-        for index, title in enumerate(order)
-        if title in found
-    }
 
 
 def new_figure(height: float, width: float = COLUMN_INCHES) -> Figure:

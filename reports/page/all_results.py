@@ -24,7 +24,7 @@ from reports.tables.cells import (
 )
 from reports.writers.table import Block, Cell, Column, Row, Table
 
-CHOICES = ("Method", "Aggregation", "Detections", "H", "K", "Size", "Ablation")
+CHOICES = ("Method", "Aggregation", "Detections", "H", "K", "Size", "Seeds", "Ablation")
 """Columns that a reader filters by value."""
 
 

@@ -15,14 +15,16 @@ from bench.results.arrays import RunFiles
 from bench.results.record import Record, Value
 from bench.results.run_set import RunSet
 from bench.results.tracking.addresses import without_password
-from reports.figures.accuracy_cost import front_of
-from reports.figures.style import headline_point, looks_of, ms_per_frame
+from reports.figures.cost.accuracy_cost import front_of
+from reports.figures.looks import looks_of
+from reports.figures.style import headline_point, ms_per_frame
 from reports.page.all_results import CHOICES, results
+from reports.page.answer import answers
 from reports.page.viewer import poses
 from reports.rules.comparability import TRIVIAL, aggregations, drawn_anew, groups_of, headline
 from reports.rules.conditions import sentences
 from reports.rules.metrics import in_order, title_with_unit
-from reports.rules.names import aggregation_title, marked_name, sampling_size, seeds_of, untrained
+from reports.rules.names import aggregation_title, marked_name, method_name, sampling_size, seeds_of, untrained
 from reports.rules.warnings import lost_files, warnings
 from reports.tables.runs.register import environments
 from reports.writers.table import Cell, Table, notes
@@ -53,12 +55,14 @@ def content(
     for name, spec in runset.tables.items():
         for identity in dict.fromkeys(spec.ids):
             ablations.setdefault(identity, []).append(name)
+    main = {run for spec in runset.tables.values() if spec.layout == "main" for run in spec.ids}
     usual = [record for record in records if not drawn_anew(record)]
     shown_poses = poses(usual, files)
     server = without_password(os.environ.get("MLFLOW_TRACKING_URI", ""))
     return {
         "command": runset.command,
         "created": runset.created_at,
+        "answers": answers([record for record in usual if record.id in main] or usual, verdicts),
         "verdicts": list(verdicts),
         "warnings": warnings(runset, records, [*remarks, *lost_files(records, files)]),
         "trainings": len({record.training_id for record in records}),
@@ -67,7 +71,7 @@ def content(
         "tables": [{"name": name, **table_content(table)} for name, table in tables.items()],
         "plots": plots(usual),
         "poses": shown_poses,
-        "looks": looks(records),
+        "looks": looks_of(records),
         "runs": {record.id: run_content(record, ablations.get(record.id, [])) for record in records},
     }
 
@@ -136,7 +140,7 @@ def _point(record: Record, value: Value) -> dict[str, Any] | None:
     hypotheses, steps = sampling_size(record)
     return {
         "run": record.id,
-        "method": record.title,
+        "method": method_name(record),
         "name": marked_name(record),
         "aggregation": aggregation_title(value.aggregation, value.kind),
         "kind": value.kind,
@@ -158,16 +162,6 @@ def _front(records: Sequence[Record]) -> set[str]:
     learned = [record for record in records if record.method not in TRIVIAL]
     points = [point for record in learned if (point := headline_point(record, ms_per_frame)) is not None]
     return {points[index].record.id for index in front_of(points)}
-
-
-def looks(records: Sequence[Record]) -> dict[str, tuple[str, str]]:
-    """Title of a method → colour and marker, those of the figures."""
-    from matplotlib.colors import to_hex
-
-    return {
-        title: (to_hex(shade), marker)
-        for title, (shade, marker) in looks_of([record.title for record in records]).items()
-    }
 
 
 def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:

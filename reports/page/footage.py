@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.colors import to_hex
-
+from bench.config.registry import METHODS
 from bench.results.files import write_text
 from bench.results.footage import ShownPoses
 from models.skeleton import HUMAN36M
-from reports.figures.style import looks_of
+from reports.figures.looks import look_of
 from reports.page.template import poses_page
 from reports.page.viewer import PER_METRE, PER_SCREEN, stored
 
@@ -21,8 +20,8 @@ NOTE = "Lifted from 2D key points without ground truth: nothing here says how fa
 def write_page(path: Path, several: Sequence[ShownPoses]) -> None:
     """Write a page that shows poses of several methods for the same key points, or of one."""
     first = several[0]
-    names = [shown.method for shown in several]
-    colours = {name: (to_hex(shade), marker) for name, (shade, marker) in looks_of(names).items()}
+    names = {lifter.title: name for name, lifter in METHODS.available()}
+    looks = {shown.method: look_of(names.get(shown.method, shown.method)) for shown in several}
     scene = {
         "title": f"{first.source}, frames {first.frames[0]} to {first.frames[-1]}",
         "frames": len(first.frames),
@@ -33,7 +32,7 @@ def write_page(path: Path, several: Sequence[ShownPoses]) -> None:
         "input": stored(first.screen, PER_SCREEN),
         "methods": [_method(shown) for shown in several],
     }
-    write_text(path, poses_page({"poses": {"note": NOTE, "scenes": [scene]}, "looks": colours}))
+    write_text(path, poses_page({"poses": {"note": NOTE, "scenes": [scene]}, "looks": looks}))
 
 
 def _method(shown: ShownPoses) -> dict[str, Any]:

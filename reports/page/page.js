@@ -26,6 +26,14 @@ async function unpacked(id) {
   return new Response(stream).text();
 }
 
+/** The answer under the fullest conditions; those under others fold away. */
+function showAnswers(answers) {
+  byId("answer").hidden = document.querySelector("a[href='#answer']").hidden = !answers.length;
+  byId("answer").append(...answers.map(({ title, lines }, index) => index
+    ? element("details", {}, element("summary", {}, title), list(lines))
+    : element("div", {}, element("p", { class: "note" }, title), list(lines))));
+}
+
 async function start() {
   if (!("DecompressionStream" in window)) {
     byId("summary").textContent = "This browser is too old for this page (it needs one of 2023 or newer).";
@@ -40,14 +48,15 @@ async function start() {
   byId("warnings").hidden = !content.warnings.length;
   byId("warnings").firstChild.textContent = `Warnings: ${content.warnings.length}`;
   byId("warnings").lastChild.append(...content.warnings.map((text) => element("li", {}, text)));
+  showAnswers(content.answers);
   byId("claims").hidden = document.querySelector("a[href='#claims']").hidden = !content.verdicts.length;
   byId("claims").lastElementChild.append(...content.verdicts.map((text) => element("li", {}, text)));
   document.querySelector("main").hidden = false;
   byId("results").append(tableView(content.results, content));
   showTables(content);
-  showPoses(content.poses, content.looks);
   followRecords(content);
   document.head.append(element("script", {}, await unpacked("plotly")));
   showPlots(content);
+  showPoses(content.poses, content.looks);
   document.documentElement.dataset.ready = "yes";
 }

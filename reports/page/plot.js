@@ -22,13 +22,14 @@ function hoverText(point) {
 /** One trace per method, its points in order of time. */
 function traceOf(method, points, look) {
   const spread = (end) => points.map((point) => (point[end] === null ? 0 : Math.abs(point[end] - point.y)));
-  const symbol = SYMBOLS[look[1]];
+  const [shade, marker, filled] = look;
+  const symbol = SYMBOLS[marker] + (filled ? "" : "-open");
   return {
     type: "scatter", mode: "markers", name: plain(method), points,
     x: points.map((point) => point.x), y: points.map((point) => point.y),
     text: points.map(hoverText), hovertemplate: "%{text}<extra></extra>",
-    error_y: { type: "data", array: spread("high"), arrayminus: spread("low"), color: look[0], thickness: 1, width: 0 },
-    marker: { color: look[0], size: 10, symbol: points.map((point) => (usesTruth(point) ? `${symbol}-open` : symbol)) },
+    error_y: { type: "data", array: spread("high"), arrayminus: spread("low"), color: shade, thickness: 1, width: 0 },
+    marker: { color: shade, size: 10, symbol: points.map((point) => (usesTruth(point) ? `${symbol}-dot` : symbol)) },
     visible: points.every((point) => point.trivial) ? "legendonly" : true,
   };
 }
@@ -41,15 +42,19 @@ function frontOf(points) {
   };
 }
 
+const isSmall = () => matchMedia("(max-width: 40rem)").matches;
+
+/** Plain numbers on the logarithmic axis, wherever a reader zooms to. */
+const TICKS = [-4, -3, -2, -1, 0, 1, 2, 3, 4, 5].flatMap((power) => [1, 2, 5].map((step) => Number(`${step}e${power}`)));
+
 function layout() {
   const axis = { gridcolor: colour("line"), linecolor: colour("quiet"), zeroline: false, automargin: true };
-  const small = matchMedia("(max-width: 40rem)").matches;
   return {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: colour("ink") }, hovermode: "closest",
     margin: { t: 30, r: 10, b: 50, l: 50 },
-    xaxis: { ...axis, type: "log", title: { text: "Time per output frame (ms)" } },
+    xaxis: { ...axis, type: "log", tickvals: TICKS, ticktext: TICKS.map(String), title: { text: "Time per output frame (ms)" } },
     yaxis: { ...axis, title: { text: "MPJPE (mm)" } },
-    legend: small ? { orientation: "h", y: -0.25 } : {},
+    legend: isSmall() ? { orientation: "h", y: -0.25 } : {},
     hoverlabel: { bgcolor: colour("raised"), font: { color: colour("ink") } },
   };
 }
@@ -69,7 +74,7 @@ function showPlots(content) {
     const points = chosen.points.filter((point) => every.checked || point.headline);
     const methods = grouped(points);
     traces = [...[...methods].map(([method, its]) => traceOf(method, its, content.looks[method])), frontOf(chosen.points)];
-    Plotly.react(plot, traces, layout(), { responsive: true, displaylogo: false });
+    Plotly.react(plot, traces, layout(), { responsive: true, displaylogo: false, displayModeBar: isSmall() ? false : "hover" });
     byId("plot-conditions").replaceChildren(...chosen.conditions.map((sentence) => element("li", {}, sentence)));
     current = null;
   }

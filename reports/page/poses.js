@@ -1,6 +1,6 @@
 "use strict";
 
-const AT_FIRST = 3;
+const AT_FIRST = 2;
 const STEP = Math.PI / 24;
 
 /** Poses as stored: whole numbers, each frame as its difference to the one before. */
@@ -32,7 +32,8 @@ function prepared(scene) {
     return { ...method, answer, hypotheses, error: truth ? meanDistance(answer.values, truth.values) : null };
   });
   const extent = (truth || methods[0].answer).values.reduce((most, value) => Math.max(most, Math.abs(value)), 0.1);
-  return { ...scene, truth, methods, extent, input: decoded(scene.input, 0.0001) };
+  const floor = (truth || methods[0].answer).values.reduce((most, value, at) => (at % 3 === 1 ? Math.max(most, value) : most), 0);
+  return { ...scene, truth, methods, extent, floor, input: decoded(scene.input, 0.0001) };
 }
 
 /** Places on the canvas of joints in camera axes (y down), seen from a turned camera; no perspective. */
@@ -78,6 +79,51 @@ function drawBones(context, places, scene, style) {
   context.globalAlpha = 1;
 }
 
+/** A level grid under the lowest joint, and axes of 25 cm at its corner. */
+function drawFloor(context, view, width, scene) {
+  const { extent, floor } = scene;
+  const line = (from, to, shade) => {
+    const [start, end] = turned([...from, ...to], view, width, extent);
+    context.strokeStyle = shade;
+    context.beginPath();
+    context.moveTo(...start);
+    context.lineTo(...end);
+    context.stroke();
+    return end;
+  };
+  context.lineWidth = Math.max(1, width / 400);
+  const half = 0.25 * Math.max(2, Math.round(extent / 0.4));
+  for (let at = -half; at <= half + 0.01; at += 0.25) {
+    line([at, floor, -half], [at, floor, half], colour("line"));
+    line([-half, floor, at], [half, floor, at], colour("line"));
+  }
+  context.fillStyle = colour("quiet");
+  context.font = `${Math.max(10, width / 25)}px sans-serif`;
+  const corner = [-half, floor, -half];
+  for (const [axis, name] of ["x", "y", "z"].entries()) {
+    const tip = corner.map((value, index) => value + (index === axis ? 0.25 : 0));
+    context.fillText(name, ...line(corner, tip, colour("quiet")));
+  }
+}
+
+/** Errors of the shown methods over the frames of the clip, under the poses. */
+function drawErrors(scene, methods, looks, frame, go) {
+  const [plot, frames] = [byId("pose-errors"), [...Array(scene.frames).keys()]];
+  const traces = methods.map((method) => ({
+    type: "scatter", mode: "lines", name: plain(method.name), x: frames.map((at) => at + 1), line: { color: looks[method.method][0], width: 2 },
+    y: frames.map((at) => meanDistance(frameOf(method.answer, at), frameOf(scene.truth, at))),
+  }));
+  const { xaxis, yaxis, ...rest } = layout();
+  const cursor = { type: "line", yref: "paper", x0: frame + 1, x1: frame + 1, y0: 0, y1: 1, line: { color: colour("quiet"), width: 1 } };
+  Plotly.react(plot, traces, {
+    ...rest, showlegend: !isSmall(), margin: { t: 10, r: 10, b: 40, l: 50 }, shapes: [cursor], hovermode: "x",
+    xaxis: { ...xaxis, type: "linear", tickvals: null, ticktext: null, title: { text: "Frame" } },
+    yaxis: { ...yaxis, rangemode: "tozero", title: { text: "Error (mm)" } },
+  }, { responsive: true, displayModeBar: false });
+  plot.removeAllListeners("plotly_click");
+  plot.on("plotly_click", (event) => go(event.points[0].x - 1));
+}
+
 function showPoses(poses, looks) {
   byId("poses-note").textContent = poses.note;
   if (!poses.scenes.length) return;
@@ -91,9 +137,9 @@ function showPoses(poses, looks) {
   function choose() {
     state.scene = prepared(poses.scenes[Number(sequence.value)]);
     const names = state.scene.methods.map((method) => method.name);
-    const best = [...state.scene.methods].sort((a, b) => a.error - b.error).slice(0, AT_FIRST).map((method) => method.name);
+    const best = [...state.scene.methods].sort((a, b) => b.proposed - a.proposed || a.error - b.error);
     const kept = names.filter((name) => state.chosen.has(name));
-    state.chosen = new Set(kept.length ? kept : best);
+    state.chosen = new Set(kept.length ? kept : best.slice(0, AT_FIRST).map((method) => method.name));
     slider.max = state.scene.frames - 1;
     byId("pose-methods").replaceChildren(...state.scene.methods.map(methodBox));
     layPanels();
@@ -134,6 +180,7 @@ function showPoses(poses, looks) {
 
   function paintPose(context, width, method) {
     const { scene, frame } = state;
+    drawFloor(context, view, width, scene);
     const bones = (pose, style) => drawBones(context, turned(pose, view, width, scene.extent), scene, style);
     if (scene.truth) bones(frameOf(scene.truth, frame), { colour: colour(method ? "quiet" : "ink"), width: width / 90, alpha: method ? 0.5 : 1 });
     if (!method) return;
@@ -172,6 +219,7 @@ function showPoses(poses, looks) {
         panel.error.textContent = inMillimetres(" ", error);
       }
     }
+    if (scene.truth) drawErrors(scene, state.panels.flatMap((panel) => panel.method ?? []), looks, frame, go);
     byId("pose-position").textContent = `Frame ${frame + 1} of ${scene.frames}`;
   }
 

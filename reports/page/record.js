@@ -40,6 +40,35 @@ function recordBody(run, server) {
   ];
 }
 
+/** Two records beside each other, a row for each thing that is known of them; rows that differ are marked. */
+function comparison(first, second) {
+  const runs = [first, second];
+  const parts = [["Identities", "identities"], ["Conditions", "conditions"], ["Cost", "cost"], ["Training", "training"]];
+  const row = (name, texts, differs) => element("tr", { class: differs ? "differs" : null },
+    element("th", { scope: "row" }, name), ...texts.map((text) => element("td", {}, text ?? "–")));
+  const heading = (name) => element("tr", { class: "group" }, element("td", { colspan: 3 }, name));
+  const rowsOf = (pairs) => [...new Set(pairs.flatMap((its) => its.map(([name]) => name)))].map((name) => {
+    const texts = pairs.map((its) => its.find(([its_name]) => its_name === name)?.[1]);
+    return row(name, texts, texts[0] !== texts[1]);
+  });
+  const values = runs.map((run) => run.values.flatMap(([metric, numbers]) => numbers.map((value, index) =>
+    [`${metric}, ${run.aggregations[index]}`, value && `${number(value[0])} [${number(value[1])}, ${number(value[2])}]`])));
+  const head = element("tr", {}, ...["", ...runs.map((run) => run.name)].map((name) => element("th", { scope: "col" }, name)));
+  const body = [heading("Values"), ...rowsOf(values), ...parts.flatMap(([name, key]) => [heading(name), ...rowsOf(runs.map((run) => run[key]))])];
+  const inner = element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
+  return element("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": "Two runs" }, inner);
+}
+
+/** A list of the other runs; choosing one shows both. */
+function comparisonChoice(content, id) {
+  const others = Object.entries(content.runs).filter(([other]) => other !== id);
+  if (!others.length) return null;
+  const options = others.map(([other, run]) => element("option", { value: other }, `${run.name} ${other}`));
+  const choose = (event) => { location.hash = `#compare-${id}+${event.target.value}`; };
+  return element("p", {}, element("label", {}, "Compare with ",
+    element("select", { onchange: choose }, element("option", { value: "" }, "…"), ...options)));
+}
+
 /** Opens the record of the runs that the page's address names, now and whenever it changes. */
 function followRecords(content) {
   const dialog = byId("record");
@@ -49,20 +78,24 @@ function followRecords(content) {
     byId("record-title").textContent = run.name;
     const others = ids.length < 2 ? [] : [element("p", {}, `${ids.length} runs are behind this: `, ...ids.map((id) =>
       element("button", { type: "button", "aria-pressed": String(id === chosen), onclick: () => show(ids, id) }, id)))];
-    byId("record-body").replaceChildren(...others, ...recordBody(run, content.mlflow));
+    const compare = [comparisonChoice(content, chosen)].filter(Boolean);
+    byId("record-body").replaceChildren(...others, ...compare, ...recordBody(run, content.mlflow));
   }
 
   function follow() {
-    if (!location.hash.startsWith("#run-")) return dialog.close();
-    const ids = location.hash.slice("#run-".length).split("+").filter((id) => Object.hasOwn(content.runs, id));
+    const [, what, named] = location.hash.match(/^#(run|compare)-(.*)$/) ?? [];
+    const ids = (named ?? "").split("+").filter((id) => Object.hasOwn(content.runs, id));
     if (!ids.length) return dialog.close();
-    show(ids, ids[0]);
+    if (what === "compare" && ids.length === 2) {
+      byId("record-title").textContent = "Two runs";
+      byId("record-body").replaceChildren(comparison(...ids.map((id) => content.runs[id])));
+    } else show(ids, ids[0]);
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
   }
 
   dialog.addEventListener("close", () => {
-    if (location.hash.startsWith("#run-")) history.replaceState(null, "", location.pathname + location.search);
+    if (/^#(run|compare)-/.test(location.hash)) history.replaceState(null, "", location.pathname + location.search);
   });
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   addEventListener("hashchange", follow);

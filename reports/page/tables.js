@@ -46,7 +46,7 @@ function cellElement(cell, column, runs, first, content) {
 
 /** A table with its filter, its selections (`table.choices` names their columns) and its notes. */
 function tableView(table, content) {
-  const state = { column: -1, direction: 1, words: [], chosen: new Map(), limit: ROWS_AT_FIRST };
+  const state = { column: -1, direction: 1, words: [], place: "", chosen: new Map(), limit: ROWS_AT_FIRST };
   for (const block of table.blocks) {
     for (const row of block.rows) {
       row.text = [block.section, block.heading, ...row.cells.map(textOf), ...row.runs].join(" ").toLowerCase();
@@ -75,6 +75,7 @@ function tableView(table, content) {
   }
 
   function shownRows(block) {
+    if (state.place && conditionsOf(block) !== state.place) return [];
     const rows = block.rows.filter((row) =>
       state.words.every((word) => row.text.includes(word)) &&
       [...state.chosen].every(([index, value]) => valuesOf(table, index, row).includes(value)));
@@ -122,13 +123,40 @@ function tableView(table, content) {
     else state.chosen.set(index, value);
     draw();
   }));
+  const headings = [...new Set(table.blocks.map(conditionsOf))];
+  const places = headings.length < 2 ? null : element("label", {}, "Conditions", element("select", {
+    onchange: (event) => { state.place = event.target.value; draw(); },
+  }, ...["", ...headings].map((text) => element("option", { value: text }, text || "all"))));
+  const download = element("button", { type: "button", onclick: () => save(`${table.title}.csv`, csvOf(table, shownRows)) }, "CSV");
   draw();
   return element(
     "div", { class: "table" },
-    element("div", { class: "controls" }, element("label", {}, "Filter", search), ...selections, found),
+    element("div", { class: "controls" }, element("label", {}, "Filter", search), places, ...selections, download, found),
     element("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": table.title }, inner), more,
-    element("ul", { class: "note" }, ...table.notes.map((note) => element("li", {}, note))),
+    element("details", { class: "note" }, element("summary", {}, "Conditions and notes"),
+      element("ul", {}, ...table.notes.map((note) => element("li", {}, note)))),
   );
+}
+
+/** What the rows of a block were obtained under. */
+const conditionsOf = (block) => [block.section, block.heading].filter(Boolean).join("; ");
+
+/** The rows that are shown, as text for spreadsheets, which shall read no name as a formula. */
+function csvOf(table, shownRows) {
+  const quoted = (text) => `"${(/^[=+@\t\r-]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text).replaceAll('"', '""')}"`;
+  const lines = [["Conditions", ...table.columns.map((column) => column.name), "Runs"]];
+  for (const block of table.blocks) {
+    for (const row of shownRows(block)) lines.push([conditionsOf(block), ...row.cells.map(wholeText), row.runs.join(" ")]);
+  }
+  return lines.map((line) => line.map(quoted).join(",")).join("\r\n");
+}
+
+const wholeText = (cell) => textOf(cell) + (cell.spread ? ` ± ${cell.spread}` : "");
+
+function save(name, text) {
+  const link = element("a", { href: URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" })), download: name });
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 /** The values that a row has in a column one selects from; an ablation's column may hold several. */

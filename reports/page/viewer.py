@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.results.arrays import Examples, RunFiles
 from bench.results.record import Record
-from reports.rules.comparability import grouped
+from reports.rules.comparability import PROPOSED, grouped
 from reports.rules.names import method_name
 
 MOST_METHODS = 24
@@ -89,7 +89,8 @@ def _method(record: Record, examples: Examples, rows: np.ndarray) -> dict[str, A
     several = examples.hypotheses[rows]
     return {
         "run": record.id,
-        "method": record.title,
+        "method": method_name(record),
+        "proposed": record.method in PROPOSED and not record.variant,
         "name": method_name(record) + " P-Agg" * bool(several.shape[1]),
         "answer": stored(examples.answer[rows], PER_METRE),
         "hypotheses": [stored(several[:, h], PER_METRE) for h in range(several.shape[1])],

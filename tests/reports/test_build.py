@@ -12,7 +12,7 @@ from models.errors import InputError
 from reports import build as building
 from reports.build import build, compile_pdf
 from reports.document import document
-from reports.figures.accuracy_cost import latency_accuracy
+from reports.figures.cost.accuracy_cost import latency_accuracy
 from reports.figures.style import STYLE
 from reports.page.content import content
 from reports.rules.names import named_for_figures

@@ -7,14 +7,16 @@ from dataclasses import replace
 
 from bench.results.record import MetricInfo, ValueKind
 from bench.results.statistics.intervals import Mean
-from reports.figures.convergence import convergence
-from reports.figures.error_cdf import error_distribution
-from reports.figures.per_action import errors_by_action
-from reports.figures.per_joint import errors_by_joint
-from reports.figures.qualitative import example_poses
-from reports.figures.ranks import critical_differences
-from reports.figures.training_compute import error_by_compute
-from reports.figures.training_curves import training_curves
+from reports.figures.accuracy.convergence import convergence
+from reports.figures.accuracy.error_cdf import error_distribution
+from reports.figures.accuracy.oracle_gap import oracle_beside_deployable
+from reports.figures.accuracy.per_action import errors_by_action
+from reports.figures.accuracy.per_joint import errors_by_joint
+from reports.figures.accuracy.qualitative import example_poses
+from reports.figures.evidence.differences import paired_differences
+from reports.figures.evidence.ranks import critical_differences
+from reports.figures.runs.training_compute import error_by_compute
+from reports.figures.runs.training_curves import training_curves
 from reports.rules.comparability import (
     DETECTIONS,
     PROPOSED,
@@ -167,7 +169,7 @@ PICTURES = (errors_by_joint, error_distribution, example_poses)
 LAYOUT = Layout(
     "main",
     main,
-    figures=(*FIGURES, critical_differences),
+    figures=(*FIGURES, critical_differences, paired_differences, oracle_beside_deployable),
     figures_of_runs=(training_curves, error_by_compute),
     pictures=PICTURES,
     companions=(RANKS, COSTS, ACTIONS, ORACLE_GAP),

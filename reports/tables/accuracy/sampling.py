@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from reports.figures.convergence import convergence
-from reports.figures.heatmap import error_heatmap
+from reports.figures.accuracy.convergence import convergence
+from reports.figures.accuracy.heatmap import error_heatmap
+from reports.figures.accuracy.sampling import error_by_hypotheses, error_by_steps
 from reports.rules.comparability import (
     SAMPLING,
     Line,
@@ -86,4 +87,4 @@ def _block(cells: list[Entered], runs: dict[int, tuple[str, ...]], text: str, se
     return Block(tuple(rows), text, section)
 
 
-LAYOUT = Layout("sampling", sampling, figures=(error_heatmap, convergence))
+LAYOUT = Layout("sampling", sampling, figures=(error_heatmap, convergence, error_by_hypotheses, error_by_steps))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.results.record import Record
-from reports.figures.pareto import pareto_front_figure
+from reports.figures.cost.pareto import pareto_front_figure
 from reports.rules.comparability import groups_of
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry, MissingRun

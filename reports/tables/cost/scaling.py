@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.figures.scaling import growth
+from reports.figures.cost.scaling import growth
 from reports.rules.comparability import device, grouped
 from reports.rules.entries import Entry
 from reports.rules.scaling import (

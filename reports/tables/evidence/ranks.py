@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.figures.ranks import critical_differences
+from reports.figures.evidence.ranks import critical_differences
 from reports.rules.comparability import groups_of, headline
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.results.record import ValueKind
-from reports.figures.training_curves import training_curves
+from reports.figures.runs.training_curves import training_curves
 from reports.rules.comparability import aggregations, groups_of, headline, in_table_order
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry

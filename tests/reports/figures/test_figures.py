@@ -1,19 +1,31 @@
+import itertools
+import re
+from importlib import resources
+
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
+from bench.config.registry import METHODS
 from bench.results.arrays import Examples, RunFiles
 from models.skeleton import HUMAN36M, MPI_INF_3DHP
-from reports.figures.accuracy_cost import latency_accuracy, memory_accuracy
-from reports.figures.convergence import convergence
-from reports.figures.error_cdf import error_distribution
-from reports.figures.heatmap import error_heatmap
-from reports.figures.per_action import errors_by_action
-from reports.figures.per_joint import errors_by_joint, person_of
-from reports.figures.qualitative import example_poses
-from reports.figures.style import looks_of
-from reports.figures.training_compute import error_by_compute
-from reports.figures.training_curves import training_curves
-from tests.reports.made_up import methods_records, record, sampling_records
+from reports.figures.accuracy.convergence import convergence
+from reports.figures.accuracy.error_cdf import error_distribution
+from reports.figures.accuracy.heatmap import error_heatmap
+from reports.figures.accuracy.oracle_gap import oracle_beside_deployable
+from reports.figures.accuracy.per_action import errors_by_action
+from reports.figures.accuracy.per_joint import errors_by_joint, person_of
+from reports.figures.accuracy.qualitative import example_poses
+from reports.figures.accuracy.sampling import error_by_hypotheses, error_by_steps
+from reports.figures.cost.accuracy_cost import latency_accuracy, memory_accuracy
+from reports.figures.cost.pareto import pareto_front_figure
+from reports.figures.evidence.differences import BETTER, WORSE, paired_differences
+from reports.figures.evidence.ranks import critical_differences
+from reports.figures.looks import COLOURS, MARKERS, look_of, looks_of
+from reports.figures.runs.training_compute import error_by_compute
+from reports.figures.runs.training_curves import training_curves
+from reports.page.content import content
+from tests.reports.made_up import methods_records, record, runset, sampling_records, several
 
 
 def test_latency_figure_shows_deployable_numbers_of_one_setting():
@@ -93,21 +105,106 @@ def test_error_over_compute_has_a_line_for_each_training_whose_operations_were_c
     assert list(error_by_compute([record("mixste")])) == []
 
 
-def test_a_method_looks_the_same_in_every_figure():
-    assert looks_of(["FinePOSE"])["FinePOSE"] == looks_of(["Mine", "TCN", "FinePOSE"])["FinePOSE"]
-    assert len(set(looks_of(["Mine", "TCN", "FinePOSE"]).values())) == 3
+def luminance(colour):
+    """Of sRGB, from 0 to 1 (WCAG 2)."""
+    parts = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
-def test_many_methods_look_different():
-    many = [f"Method {number}" for number in range(40)]
-    assert len(set(looks_of(many).values())) == 40
+def test_every_colour_has_contrast_on_the_white_and_on_the_dark_page():
+    style = resources.files("reports.page").joinpath("page.css").read_text(encoding="utf-8")
+    grounds = re.findall(r"--(?:ground|raised): (#[0-9a-f]{6});", style)
+    assert len(grounds) == 4
+    for colour in COLOURS:
+        for ground in ["#ffffff", *grounds]:
+            darker, lighter = sorted([luminance(colour), luminance(ground)])
+            assert (lighter + 0.05) / (darker + 0.05) >= 3, (colour, ground)
+
+
+DICHROMACIES = {
+    "protan": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "deutan": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+    "tritan": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
+}
+"""What is seen of linear sRGB (Machado, Oliveira and Fernandes, 2009)."""
+
+
+@pytest.mark.parametrize("seen", DICHROMACIES.values(), ids=DICHROMACIES)
+def test_methods_with_one_marker_have_colours_that_colour_blind_readers_tell_apart(seen):
+    looks = [look_of(name) for name in METHODS.own]
+    shared = [(a, b) for a, b in itertools.combinations(looks, 2) if a.marker == b.marker]
+    main = [look_of(name) for name in ("tcn", "mixste", "d3dp", "finepose")]
+    assert len({look.marker for look in main}) == 4
+    for one, other in [*shared, *itertools.combinations(main, 2)]:
+        assert lab_distance(one.colour, other.colour, np.array(seen)) > 15
+
+
+def lab_distance(one, other, seen):
+    """CIE 1976, of colours as a colour-blind reader sees them."""
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+    def lab(colour):
+        parts = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        x, y, z = np.cbrt(xyz @ np.clip(seen @ linear, 0, 1) / [0.9505, 1, 1.089])
+        return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+    return np.linalg.norm(lab(one) - lab(other))
+
+
+LOOKS = {
+    "mean_pose": "#E26A00 o", "nearest_pose": "#707070 s", "tcn": "#1B6FD0 D",
+    "anatomy": "#B0569A ^", "pstmo": "#8A6D00 v", "mixste": "#00997A P",
+    "poseformerv2": "#E26A00 <", "mhformer": "#707070 >", "glagcn": "#1B6FD0 p",
+    "motionbert": "#B0569A *", "motionagformer": "#8A6D00 h", "tcpformer": "#00997A d",
+    "ktpformer": "#E26A00 s", "diffpose": "#707070 D", "actionprompt_like": "#1B6FD0 ^",
+    "d3dp": "#B0569A v", "ktpformer_diffusion": "#8A6D00 P", "fmpose3d": "#00997A X",
+    "finepose": "#E26A00 >",
+}  # fmt: skip
+
+
+def test_every_method_has_its_colour_and_marker():
+    assert {name: f"{look_of(name).colour} {look_of(name).marker}" for name in METHODS.own} == LOOKS
+
+
+def test_a_method_looks_the_same_in_every_figure_and_on_the_page():
+    made = [record(name, hypotheses=2, steps=2) for name in ("tcn", "d3dp", "finepose")]
+    made.append(record("finepose", hypotheses=2, steps=2, mean=55.0, variant="fpp=False"))
+    figures = (latency_accuracy, memory_accuracy, convergence, error_by_compute, training_curves)
+    figures += (critical_differences, pareto_front_figure)
+    shown = content(runset(), made, {})["looks"]
+    assert shown == looks_of(made)
+    for draw in figures:
+        several_ = [several(member) for member in made] if draw is critical_differences else made
+        for drawing in draw([counted(member) for member in several_]):
+            lines = [line for axes in drawing.figure.axes for line in axes.lines if line.get_marker() in MARKERS]
+            seen = {(line.get_markeredgecolor(), line.get_marker(), line.get_markerfacecolor()) for line in lines}
+            seen = {look for look in seen if look[0] in COLOURS}
+            faces = {
+                (look.colour, look.marker, look.colour if look.filled else "white") for look in shown.values()
+            }
+            assert seen, draw
+            assert seen <= faces, draw
+
+
+def counted(made):
+    return made.model_copy(update={"training": made.training.model_copy(update={"tflop": 0.5})})
+
+
+def test_methods_of_other_packages_have_looks_of_their_own():
+    assert look_of("mine") == look_of("mine")
+    own = {look_of(name) for name in METHODS.own}
+    assert len({look_of(f"method_{number}") for number in range(40)}) > 20
+    assert not own & {look_of(f"method_{number}") for number in range(200)}
+    assert look_of("mine", "wide") == look_of("mine")._replace(filled=False)
 
 
 def test_memory_figure_has_its_own_axis_and_says_what_is_counted():
     drawing = next(memory_accuracy([record("mixste"), record("tcn"), record("d3dp")]))
     (axes,) = drawing.figure.axes
     assert drawing.name == "memory"
-    assert axes.get_xlabel() == "Peak memory (MB)"
+    assert axes.get_xlabel() == "Peak tensor memory (MB)"
     assert "Memory counts: tensors that are alive at once, counted." in drawing.caption
 
 
@@ -232,3 +329,53 @@ def test_distribution_reads_the_errors_of_the_headline(tmp_path):
     (line,) = drawing.figure.axes[0].lines
     assert line.get_xdata()[100] == 50.0
     assert line.get_ydata()[100] == 50.0
+
+
+@pytest.mark.parametrize(("draw", "sizes"), [(error_by_hypotheses, (1, 5, 10)), (error_by_steps, (1, 3, 5))])
+def test_error_over_samples_has_a_line_with_intervals_for_each_aggregation(draw, sizes):
+    (drawing,) = draw(sampling_records())
+    panels = [axes for axes in drawing.figure.axes if axes.axison]
+    assert [axes.get_title() for axes in panels] == ["D3DP", "FinePOSE"]
+    for axes in panels:
+        assert tuple(axes.get_xticks()) == sizes
+        assert sorted(text.get_text() for text in axes.texts) == ["J-Agg‡", "J-Best†", "P-Agg", "P-Best†"]
+        lines = [container.lines[0] for container in axes.containers]
+        assert sorted(line.get_linestyle() for line in lines) == ["-", "--", ":", ":"]
+        lowest = min(line.get_ydata().min() for line in lines)
+        assert axes.get_ylim()[0] < lowest - 1.5, "the axis spans the intervals"
+    first = panels[0].containers[0].lines[0].get_ydata()
+    widest = [r for r in sampling_records() if r.method == "d3dp"]
+    held = "steps" if draw is error_by_hypotheses else "hypotheses"
+    most = max(getattr(r.conditions, held) for r in widest)
+    expected = [r.value("mpjpe", "P-Agg").action_mean for r in widest if getattr(r.conditions, held) == most]
+    assert list(first) == expected
+    assert list(draw([record("tcn"), record("d3dp", hypotheses=5)])) == []
+
+
+def test_oracles_stand_beside_what_can_be_deployed():
+    drawing, _ = oracle_beside_deployable(methods_records())
+    (axes,) = drawing.figure.axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["FinePOSE (10, 5)", "D3DP (10, 5)", "MixSTE", "TCN"]
+    assert [text.get_text() for text in axes.texts] == ["P-Best†", "J-Best†"] * 2
+    made = next(made for made in methods_records() if made.method == "finepose")
+    shown = {float(x) for line in axes.lines if set(line.get_ydata()) == {0} for x in line.get_xdata()}
+    for aggregation in ("P-Agg", "P-Best", "J-Best"):
+        assert made.value("mpjpe", aggregation).action_mean in shown
+    assert list(oracle_beside_deployable([record("tcn"), record("mixste")])) == []
+
+
+def test_differences_are_antisymmetric_and_coloured_where_they_are_shown():
+    made = [several(record(name)) for name in ("tcn", "mixste")]
+    made.append(several(record("tcn", mean=51.001, variant="wide"), spread=4.0))
+    (drawing,) = paired_differences(made)
+    (axes,) = drawing.figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["MixSTE", "TCN wide", "TCN"]
+    texts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert len(texts) == 6
+    assert texts[2, 0].startswith("−11.0 ± ")
+    assert texts[0, 2] == texts[2, 0].replace("−", "+")
+    grounds = {tuple(shape.get_facecolor()[0][:3]) for shape in axes.collections}
+    assert grounds == {to_rgb(BETTER), to_rgb(WORSE), to_rgb("white")}
+    one_seed = [several(record(name), seeds=(0,)) for name in ("tcn", "mixste")]
+    assert list(paired_differences(one_seed)) == [], "no interval, no matrix"

@@ -1,116 +1,11 @@
 """The page in a real browser, opened from disk."""
 
-import re
-import shutil
+import csv
 
-import numpy as np
-import pytest
-
-from bench.config.registry import LAYOUTS
-from bench.results.arrays import RunFiles
-from bench.results.footage import ShownPoses
 from reports.page.content import content
-from reports.page.footage import write_page
 from reports.page.template import page
-from tests.reports.made_up import examples, methods_records, record, runset, sampling_records
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-if CHROMIUM is None:
-    pytest.skip("no Chromium is installed (Debian: apt-get install chromium)", allow_module_level=True)
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-EVIL = '<script>window.pwned = 1</script><img src=x onerror="window.pwned = 1">'
-READY = "html[data-ready]"
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
-
-
-@pytest.fixture(scope="module")
-def records():
-    odd = record("tcn", title=EVIL, variant=f"a=<b>{EVIL}", label=EVIL, warnings=(EVIL,), mean=70.0)
-    seeds = [record("d3dp", seed=seed) for seed in (1, 2, 3)]
-    return [*methods_records(), *sampling_records(), *seeds, odd]
-
-
-@pytest.fixture(scope="module")
-def address(records, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("page")
-    files = RunFiles(folder)
-    for made in records:
-        if made.method in ("tcn", "mixste", "d3dp") or made.title == EVIL:
-            examples(made, 5 if made.method == "d3dp" else 0).save(files.examples_path(made.id))
-    methods = methods_records()
-    declared = runset(methods=("main", methods), sampling=("sampling", records[len(methods) :]))
-    tables = {"methods": LAYOUTS.load("main").table(methods, f"Methods {EVIL}")}
-    path = folder / "index.html"
-    path.write_text(page(content(declared, records, tables, files)), encoding="utf-8")
-    return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def tab():
-    """One tab for all: what a browser has compiled once it opens faster again."""
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium.new_page()
-        chromium.close()
-
-
-@pytest.fixture
-def opened(tab, address):
-    """Opens the page; at the end nothing may have been complained of or fetched."""
-    complaints, fetched = [], []
-    hear = {
-        "console": lambda message: complaints.append(message.text),
-        "pageerror": lambda error: complaints.append(str(error)),
-        "request": lambda request: fetched.append(request.url),
-    }
-    for event, listener in hear.items():
-        tab.on(event, listener)
-
-    def open_page(hash_="", viewport=DESKTOP, scheme="light", at=address):
-        tab.goto("about:blank")
-        tab.set_viewport_size(viewport)
-        tab.emulate_media(color_scheme=scheme)
-        tab.goto(at + hash_)
-        tab.wait_for_selector(READY)
-        return tab
-
-    yield open_page
-    for event, listener in hear.items():
-        tab.remove_listener(event, listener)
-    assert not tab.evaluate("'pwned' in window")
-    assert not complaints
-    assert {url.split("/")[-1].split("#")[0] for url in fetched} == {"index.html"}
-    assert all(url.startswith("file://") for url in fetched)
-
-
-def column(tab, name, table="#results"):
-    """Texts of a column, group by group."""
-    return tab.evaluate(
-        """([table, name]) => {
-            const heads = [...document.querySelectorAll(`${table} thead th`)].map((head) => head.textContent);
-            return [...document.querySelector(`${table} table`).tBodies].map((body) =>
-                [...body.rows].filter((row) => !row.className)
-                    .map((row) => row.cells[heads.indexOf(name)].textContent));
-        }""",
-        [table, name],
-    )
-
-
-def numbers(texts):
-    return [float(text.split(" ±")[0].replace(",", "")) for text in texts]
-
-
-def head(tab, name, table="#results"):
-    return tab.locator(f"{table} thead button", has_text=re.compile(f"^{name}$")).first
-
-
-def found(tab):
-    return tab.locator("#results [role=status]").first.text_content()
-
-
-def choice(tab, name):
-    return tab.get_by_role("combobox", name=name, exact=True)
+from tests.reports.made_up import methods_records, record, runset, several
+from tests.reports.page.browser import DESKTOP, EVIL, PHONE, choice, column, found, head, numbers
 
 
 def test_it_opens_from_disk_and_shows_names_as_text(opened, records):
@@ -198,6 +93,7 @@ def test_an_address_opens_a_record_and_a_wrong_one_none(opened, records):
 
 def test_a_click_in_the_plot_opens_the_record(opened):
     tab = opened()
+    tab.locator("#plot").scroll_into_view_if_needed()
     # The pixels of a point, from the axes of Plotly.
     at = tab.evaluate(
         """() => {
@@ -217,47 +113,70 @@ def test_a_click_in_the_plot_opens_the_record(opened):
     assert tab.url.endswith(at[2])
 
 
+def test_the_first_screen_answers_and_names_the_cost(opened, tmp_path):
+    made = [several(member) for member in methods_records()]
+    path = tmp_path / "index.html"
+    path.write_text(page(content(runset(methods=("main", made)), made, {})), encoding="utf-8")
+    for viewport in (DESKTOP, PHONE):
+        tab = opened(at=path.as_uri(), viewport=viewport)
+        shown = tab.locator("#answer dd").first
+        assert shown.text_content().startswith("FinePOSE§ P-Agg (H = 10, K = 5): MPJPE 49.5 mm")
+        box = shown.bounding_box()
+        assert box["y"] + box["height"] <= viewport["height"], "without scrolling"
+        assert tab.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    assert tab.locator("#answer details").count() == 1, "the other detections fold away"
+
+
+def test_a_table_is_saved_as_csv_that_no_spreadsheet_reads_as_a_formula(opened, tmp_path):
+    odd = [record("tcn", title="=1+1"), record("mixste", title='a "b", c')]
+    path = tmp_path / "index.html"
+    path.write_text(page(content(runset(), odd, {})), encoding="utf-8")
+    tab = opened(at=path.as_uri())
+    with tab.expect_download() as started:
+        tab.get_by_role("button", name="CSV").click()
+    assert started.value.suggested_filename == "All results.csv"
+    rows = list(csv.DictReader(started.value.path().read_text(encoding="utf-8-sig").splitlines()))
+    assert [row["Method"] for row in rows] == ["'=1+1", 'a "b", c']
+    assert [row["MPJPE"].split()[0] for row in rows] == ["62.0", "51.0"]
+    assert [row["Runs"] for row in rows] == [made.id for made in odd]
+
+
+def test_results_are_filtered_by_conditions_and_seeds(opened):
+    tab = opened()
+    places = tab.locator("#results").get_by_role("combobox", name="Conditions", exact=True)
+    label = next(text for text in tab.locator("#results option").all_text_contents() if "GT." in text)
+    places.select_option(label)
+    assert {text for group in column(tab, "Detections") for text in group} == {"gt"}
+    places.select_option("")
+    choice(tab, "Seeds").select_option("2/0")
+    assert {text for group in column(tab, "Seeds") for text in group} == {"2/0"}
+
+
+def test_two_runs_are_compared_side_by_side(opened, records):
+    first, second = records[2], records[3]
+    tab = opened(f"#run-{first.id}")
+    tab.locator("#record").get_by_label("Compare with").select_option(second.id)
+    tab.wait_for_function("location.hash.startsWith('#compare-')")
+    table = tab.locator("#record table")
+    assert table.locator("thead th").all_text_contents() == ["", "TCN", "MixSTE"]
+    row = table.locator("tr", has=tab.get_by_role("rowheader", name="MPJPE (mm), single")).first
+    assert row.locator("td").all_text_contents() == ["62.00 [60.50, 63.50]", "51.00 [49.50, 52.50]"]
+    assert row.get_attribute("class") == "differs"
+    same = table.locator("tr", has=tab.get_by_role("rowheader", name="Commit")).first
+    assert same.get_attribute("class") is None
+
+
 def test_the_plot_shows_oracles_on_demand_and_other_conditions(opened):
     tab = opened()
     points = "document.getElementById('plot').data.reduce((sum, trace) => sum + trace.points.length, 0)"
     symbols = "document.getElementById('plot').data.flatMap((trace) => trace.marker?.symbol ?? [])"
     few = tab.evaluate(points)
-    assert not any("open" in symbol for symbol in tab.evaluate(symbols))
+    assert not any("dot" in symbol for symbol in tab.evaluate(symbols))
     tab.check("#plot-every")
     assert tab.evaluate(points) > few
-    assert any("open" in symbol for symbol in tab.evaluate(symbols))
+    assert any("dot" in symbol for symbol in tab.evaluate(symbols))
     tab.select_option("#plot-choice", label=tab.locator("#plot-choice option").nth(1).text_content())
     assert tab.evaluate(points) != few
-
-
-def test_the_viewer_plays(opened):
-    tab = opened()
-    pixels = "[...document.querySelectorAll('#pose-panels canvas')].map((canvas) => canvas.toDataURL())"
-    assert tab.locator("#pose-panels figure").count() == 5
-    first = tab.evaluate(pixels)
-    tab.click("#pose-play")
-    playwright.expect(tab.locator("#pose-position")).to_have_text(re.compile("Frame ([3-9]|1.) of 12"))
-    tab.click("#pose-play")
-    assert tab.text_content("#pose-play") == "Play"
-    assert tab.text_content("#pose-position") == f"Frame {int(tab.input_value('#pose-frame')) + 1} of 12"
-    second = tab.evaluate(pixels)
-    assert all(a != b for a, b in zip(first, second, strict=True))
-    tab.select_option("#pose-sequence", index=1)
-    assert tab.text_content("#pose-position") == "Frame 1 of 8"
-
-
-def test_methods_and_hypotheses_of_the_viewer_are_chosen(opened):
-    tab = opened()
-    caption = tab.locator("#pose-panels figcaption", has_text="D3DP P-Agg")
-    box = tab.get_by_role("checkbox", name=re.compile("^D3DP P-Agg"))
-    box.check()
-    assert re.search(r"\d+\.\d mm$", caption.text_content())
-    image = "document.querySelector('canvas[aria-label=\"D3DP P-Agg\"]').toDataURL()"
-    cloud = tab.evaluate(image)
-    tab.uncheck("#pose-cloud")
-    assert tab.evaluate(image) != cloud
-    box.uncheck()
-    assert caption.count() == 0
 
 
 def test_everything_is_done_by_keyboard(opened):
@@ -266,7 +185,7 @@ def test_everything_is_done_by_keyboard(opened):
     for _ in range(2):
         tab.keyboard.press("Tab")
         stops.append(tab.evaluate("document.activeElement.textContent"))
-    assert stops == ["Warnings: 2", "Error against time"]
+    assert stops == ["Warnings: 2", "Answer"]
     assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     tab.focus("#plot")
     tab.keyboard.press("ArrowRight")
@@ -328,18 +247,3 @@ def test_a_page_of_nothing(opened, tmp_path):
     tab = opened(at=path.as_uri())
     assert "No run" in tab.text_content("#trade-off")
     assert found(tab) == "0 of 0 rows"
-
-
-def test_poses_of_own_footage_are_shown_without_errors(opened, tmp_path):
-    rng = np.random.default_rng(0)
-    poses, screen = rng.normal(size=(20, 17, 3)) * 0.3, rng.normal(size=(20, 17, 2)) * 0.3
-    several = [ShownPoses("clip.json", name, "", 20, 25.0, np.arange(20), screen, poses) for name in ("TCN", EVIL)]
-    write_page(tmp_path / "index.html", several)
-    tab = opened(at=(tmp_path / "index.html").as_uri())
-    assert tab.locator("#pose-panels canvas").count() == 3  # the input and two methods, no ground truth
-    assert tab.locator("#pose-methods").text_content() == f" TCN {EVIL}"
-    assert "mm" not in tab.locator("#viewer").inner_text()
-    drawn = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
-    assert all(panel.evaluate(drawn) for panel in tab.locator("#pose-panels canvas").all())
-    tab.fill("#pose-frame", "7")
-    assert tab.text_content("#pose-position") == "Frame 8 of 20"

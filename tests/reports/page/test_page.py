@@ -8,10 +8,11 @@ import pytest
 
 from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
+from reports.page.answer import answers
 from reports.page.content import content
 from reports.page.template import page
 from reports.page.viewer import NONE_KEPT
-from tests.reports.made_up import examples, methods_records, record, runset
+from tests.reports.made_up import examples, methods_records, record, runset, several
 
 TRUTH = "No ground-truth pose or trajectory at test time"
 
@@ -175,3 +176,40 @@ def test_the_address_of_mlflow_has_no_password(monkeypatch):
     text = json.dumps(made([record("tcn")]))
     assert "https://host:5000/path" in text
     assert "secret" not in text
+
+
+def lines_of(records):
+    return [dict(answer["lines"]) for answer in answers(records)]
+
+
+def test_the_answer_names_the_best_deployable_method_how_sure_and_at_what_cost():
+    detected, exact = lines_of([several(made) for made in methods_records()])
+    assert detected["Best without ground truth"].startswith(
+        "FinePOSE§ P-Agg (H = 10, K = 5): MPJPE 49.5 mm (95 % interval "
+    )
+    assert "of 4 methods" in detected["Best without ground truth"], "no trivial predictor"
+    assert detected["By how much"].startswith("0.5 mm below D3DP P-Agg (H = 10, K = 5) (95 % interval 0.")
+    assert "told apart from all others" in detected["How sure"]
+    assert detected["At what cost"].startswith("15.6 ms for each output frame at batch 1, 512 MB of tensors")
+    assert "39.5 mm" in exact["Best without ground truth"]
+    said = answers([several(made) for made in methods_records()], ["Of 2 claims: 1 supported.", "The first."])
+    assert said[0]["lines"][-1] == ("Published claims", "Of 2 claims: 1 supported.")
+
+
+def test_the_answer_says_where_finepose_stands_when_it_is_not_best():
+    made = [several(record("mixste", mean=40.0)), several(record("finepose", hypotheses=2, steps=2))]
+    (lines,) = lines_of(made)
+    assert lines["FinePOSE§"].startswith("place 2 with 49.5 mm; the best one is 9.5 mm below it (95 % interval")
+
+
+def test_the_answer_is_not_surer_than_its_runs():
+    made = [several(record(name), seeds=(0,)) for name in ("tcn", "mixste")]
+    (lines,) = lines_of(made)
+    assert lines["How sure"].startswith("Not known: one training each")
+    assert lines["By how much"] == "11.0 mm below TCN; without an interval."
+    alike = [several(record("tcn", mean=50.0), spread=9.0), several(record("mixste", mean=50.1), spread=9.1)]
+    (lines,) = lines_of(alike)
+    assert "not told apart from MixSTE (Holm, 5 %)." in lines["How sure"]
+    (lines,) = lines_of([record("tcn"), record("mixste")])
+    assert lines["How sure"].startswith("Not known: their errors by take are not there")
+    assert lines_of([several(record("tcn"))]) == []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.results.statistics.intervals import Sample, draw_means, paired_difference
-from reports.figures.ranks import critical_differences
+from reports.figures.evidence.ranks import critical_differences
 from reports.rules.ranks import alike, ranked
 from reports.tables.evidence.ranks import ranks
 from tests.reports.made_up import record, several

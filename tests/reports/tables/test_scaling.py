@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bench.results.cost import Setup
-from reports.figures.accuracy_cost import latency_accuracy
-from reports.figures.scaling import growth
+from reports.figures.cost.accuracy_cost import latency_accuracy
+from reports.figures.cost.scaling import growth
 from reports.page.content import plots
 from reports.rules.scaling import fit_power_law, series_of
 from reports.tables.cost.scaling import scaling

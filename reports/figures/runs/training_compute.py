@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from matplotlib.figure import Figure
 
 from bench.results.record import Record, TrainingInfo
+from reports.figures.looks import looks_of
 from reports.figures.style import (
     Drawing,
     legend_above,
     legend_columns,
     light_grid,
-    looks_of,
     new_figure,
     plain_log_ticks,
 )
@@ -55,15 +55,15 @@ def curve(training: TrainingInfo) -> list[tuple[float, float]]:
 def _figure(records: Sequence[Record]) -> Figure:
     figure = new_figure(2.1)
     axes = figure.add_subplot()
-    looks = looks_of([method_name(record) for record in records])
+    looks = looks_of(records)
     drawn: set[str] = set()
     for record in records:
         name = method_name(record)
-        colour, marker = looks[name]
+        look = looks[name]
         compute, errors = zip(*curve(record.training), strict=True)
-        axes.plot(compute, errors, color=colour)
+        axes.plot(compute, errors, color=look.colour)
         axes.plot(
-            compute[-1], errors[-1], marker, color=colour, markersize=3.5, label=None if name in drawn else name
+            compute[-1], errors[-1], linestyle="none", label=None if name in drawn else name, **look.marks(3.5)
         )
         drawn.add(name)
     axes.set(xscale="log", xlabel="Training compute (TFLOP)", ylabel="Validation MPJPE (mm)")

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.results.record import Record
 from reports.figures.labels import Label, Segment, place_labels
+from reports.figures.looks import Look, looks_of
 from reports.figures.style import (
     SMALL_POINTS,
     Drawing,
@@ -26,7 +26,6 @@ from reports.figures.style import (
     legend_above,
     legend_columns,
     light_grid,
-    looks_of,
     ms_per_frame,
     new_figure,
     plain_log_ticks,
@@ -34,7 +33,7 @@ from reports.figures.style import (
     with_conditions,
 )
 from reports.rules.comparability import TRIVIAL, grouped
-from reports.rules.names import headlines, sampling_size
+from reports.rules.names import headlines, method_name, sampling_size
 from reports.rules.operating_points import OperatingPoint, on_front
 
 FRONT = "Pareto front"
@@ -72,8 +71,8 @@ TIME = _Cost(
 MEMORY = _Cost(
     name="memory",
     title="Accuracy against memory",
-    words="peak memory of one prediction at batch 1",
-    axis="Peak memory (MB)",
+    words="peak tensor memory of one prediction at batch 1",
+    axis="Peak tensor memory (MB)",
     unit="MB",
     of=lambda record: math.nan if record.cost.memory_mb is None else record.cost.memory_mb,
 )
@@ -85,12 +84,12 @@ def latency_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:
 
 
 def memory_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:
-    """MPJPE over peak memory, headline aggregation only, with the Pareto front."""
+    """MPJPE over peak tensor memory, headline aggregation only, with the Pareto front."""
     return _against(records, MEMORY)
 
 
 def _against(records: Sequence[Record], cost: _Cost) -> Iterator[Drawing]:
-    for name, group in settings(records):
+    for name, place, group in settings(records):
         points = [point for record in group if (point := headline_point(record, cost.of)) is not None]
         learned = [point for point in points if point.record.method not in TRIVIAL]
         if len(learned) < 2:
@@ -98,9 +97,10 @@ def _against(records: Sequence[Record], cost: _Cost) -> Iterator[Drawing]:
         trivial = [f"{p.record.title} {p.value.action_mean:.1f} mm" for p in points if p.record.method in TRIVIAL]
         shown = headlines(point.record for point in learned)
         caption = (
-            f"{cost.title}. "
+            f"{cost.title}{place}. "
             f"MPJPE ({shown}; no ground-truth pose at test time) with its 95 % interval over the "
-            f"{cost.words}. Labels: (H, K), where there is room. Rings: the front; what costs more is on it only "
+            f"{cost.words}. Labels: method and (H, K), where there is room; hollow: variants of "
+            "a method. Rings: the front; what costs more is on it only "
             "where it is shown to have a lower error. Dashed: lowest error up to a cost. "
             f"Dotted (iso-cost): equal MPJPE × {cost.unit}. "
             "Assisted and oracle aggregations are left out."
@@ -114,15 +114,23 @@ def _against(records: Sequence[Record], cost: _Cost) -> Iterator[Drawing]:
 
 
 def _figure(points: list[Point], cost: _Cost) -> Figure:
-    looks = looks_of([point.record.title for point in points])
-    columns = legend_columns([*looks, FRONT, ISO])
-    figure = new_figure(2.0 + 0.14 * math.ceil((len(looks) + 2) / columns))
+    """With the names of methods at points; where one has no room there, with all of them in a legend."""
+    at_points, complete = _labelled(points, cost, in_legend=False)
+    return at_points if complete else _labelled(points, cost, in_legend=True)[0]
+
+
+def _labelled(points: list[Point], cost: _Cost, in_legend: bool) -> tuple[Figure, bool]:
+    """The figure, and whether every method is named in it."""
+    looks = looks_of(point.record for point in points)
+    entries = [*(looks if in_legend else ()), FRONT, ISO]
+    columns = legend_columns(entries)
+    figure = new_figure(2.0 + 0.14 * math.ceil(len(entries) / columns))
     axes = figure.add_subplot()
     front = sorted(front_of(points), key=lambda index: points[index].position)
     steps = [points[index].position for index in front]
     _draw_front(axes, steps)
-    for title, members in grouped(points, lambda point: point.record.title).items():
-        _draw_points(axes, members, *looks[title], title)
+    for name, members in grouped(points, lambda point: method_name(point.record)).items():
+        _draw_points(axes, members, looks[name], name if in_legend else "")
     axes.set(xscale="log", xlabel=cost.axis, ylabel="MPJPE (mm)")
     axes.margins(x=0.12, y=0.08)
     lines = _draw_iso_costs(axes)
@@ -132,12 +140,13 @@ def _figure(points: list[Point], cost: _Cost) -> Figure:
     order = sorted(range(len(names)), key=lambda index: names[index] in (FRONT, ISO))
     ordered = {"handles": [handles[index] for index in order], "labels": [names[index] for index in order]}
     legend_above(figure, ncols=columns, **ordered)
-    labels = [
-        Label(point.position, _point_label(point), seaborn.desaturate(looks[point.record.title][0], 0.7))
-        for point in [points[index] for index in dict.fromkeys([*sorted(front), *range(len(points))])]
-    ]
-    place_labels(axes, labels, _obstacles(points, steps) + lines, SMALL_POINTS)
-    return figure
+    front_first = [points[index] for index in dict.fromkeys([*front, *range(len(points))])]
+    named, others = [], []
+    for name, its in grouped(front_first, lambda point: method_name(point.record)).items():
+        named += [Label(its[0].position, f"{name} {_size(its[0])}".strip(), looks[name].colour)] * (not in_legend)
+        others += [Label(point.position, _size(point), looks[name].colour) for point in its[not in_legend :]]
+    placed = place_labels(axes, [*named, *others], _obstacles(points, steps) + lines, SMALL_POINTS)
+    return figure, all(label in placed for label in named)
 
 
 def front_of(points: Sequence[Point]) -> set[int]:
@@ -164,13 +173,13 @@ def _draw_iso_costs(axes: Axes) -> list[Segment]:
     return [pair for line in ends for pair in itertools.pairwise(line)]
 
 
-def _draw_points(axes: Axes, points: list[Point], colour: tuple, marker: str, title: str) -> None:
+def _draw_points(axes: Axes, points: list[Point], look: Look, name: str) -> None:
     x, y = zip(*(point.position for point in points), strict=True)
     below = [_length(point.value.action_mean - point.value.low) for point in points]
     above = [_length(point.value.high - point.value.action_mean) for point in points]
     axes.errorbar(
-        x, y, (below, above), fmt=marker, color=colour, label=title,
-        markersize=4, elinewidth=0.6, capsize=1.5, capthick=0.6, markeredgecolor="white", markeredgewidth=0.4,
+        x, y, (below, above), fmt="", linestyle="none", ecolor=look.colour, label=name,
+        elinewidth=0.6, capsize=1.5, capthick=0.6, **look.marks(4),
     )  # fmt: skip
 
 
@@ -195,7 +204,6 @@ def _obstacles(points: list[Point], steps: list[tuple[float, float]]) -> list[Se
     return [line for line in lines if all(map(math.isfinite, itertools.chain(*line)))]
 
 
-def _point_label(point: Point) -> str:
+def _size(point: Point) -> str:
     sampled = point.value.kind != "deterministic"
-    size = "({}, {})".format(*sampling_size(point.record)) if sampled else ""
-    return " ".join(part for part in (size, point.record.variant) if part)
+    return "({}, {})".format(*sampling_size(point.record)) if sampled else ""

@@ -30,7 +30,7 @@ MOST_PANELS = 8
 
 def error_heatmap(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of the headline aggregation over H and K, a panel per method with a common scale."""
-    for name, group in settings(records):
+    for name, place, group in settings(records):
         grids = [
             grid
             for grid in into_lines(group, lambda record: same_but(record, *SAMPLING), sampling_size)
@@ -38,7 +38,7 @@ def error_heatmap(records: Sequence[Record]) -> Iterator[Drawing]:
         ]
         if grids:
             shown = headlines(group)
-            caption = f"MPJPE (mm, {shown}) over hypotheses H and denoising steps K; one scale of colours."
+            caption = f"MPJPE (mm, {shown}) over hypotheses H and denoising steps K{place}; one scale of colours."
             yield Drawing(f"grid{name}", _heat_figure(grids), with_conditions(caption, group))
 
 

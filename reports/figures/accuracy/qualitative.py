@@ -35,7 +35,7 @@ TRUTH, LEFT, RIGHT, MIDDLE = "0.55", "#0173b2", "#de8f05", "0.15"
 
 def example_poses(records: Sequence[Record], files: RunFiles) -> Iterator[Drawing]:
     """The middle one of the kept frames of each example sequence: 2D input, ground truth, and every method."""
-    for name, group in settings(records):
+    for name, place, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL]
         known = {method_name(r): (r, found) for r in learned if (found := files.examples(r)) is not None}
         alike = [pair for pair in known.values() if _same_frames(pair[1], next(iter(known.values()))[1])]
@@ -47,9 +47,9 @@ def example_poses(records: Sequence[Record], files: RunFiles) -> Iterator[Drawin
         missed = [method_name(record) for record in learned if method_name(record) not in there]
         places = [f"{key}, frame {examples.frame[row]}" for key, row in _rows(examples)]
         caption = (
-            f"Examples: {'; '.join(places)}, the middle frames of what every run keeps, whatever the errors. 2D "
-            f"input as the camera sees it, 3D poses turned by {math.degrees(TURN):.0f} degrees about the upright "
-            "axis. Grey: ground truth; blue: left, orange: right side of the prediction (mean of the "
+            f"Examples{place}: {'; '.join(places)}, the middle frames of what every run keeps, whatever the "
+            f"errors. 2D input as the camera sees it, 3D poses turned by {math.degrees(TURN):.0f} degrees about "
+            "the upright axis. Grey: ground truth; blue: left, orange: right side of the prediction (mean of the "
             "hypotheses where there are several); thin: up to five of them. "
             "Below: error of this pose, from poses kept in half precision."
             f"{left_out(len(alike), MOST_METHODS)}"

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 
 from bench.results.cost import Cost
 from bench.results.record import Record
+from reports.figures.looks import looks_of
 from reports.figures.style import (
     Drawing,
     left_out,
     legend_above,
     light_grid,
-    looks_of,
     new_figure,
     plain_log_ticks,
     settings,
@@ -21,6 +21,7 @@ from reports.figures.style import (
 )
 from reports.rules.comparability import grouped
 from reports.rules.entries import Entry, MissingRun
+from reports.rules.names import method_name
 from reports.rules.operating_points import FRONT, OperatingPoint, on_front, operating_points
 
 MOST_POINTS = 500
@@ -28,7 +29,7 @@ MOST_POINTS = 500
 
 def pareto_front_figure(entries: Sequence[Entry]) -> Iterator[Drawing]:
     """The front, what was measured beside it, and at the upper edge what was not run but has a measured cost."""
-    for name, group in settings(entries):
+    for name, place, group in settings(entries):
         present = [entry for entry in group if isinstance(entry, Record)]
         costs = [entry.cost for entry in group if isinstance(entry, MissingRun) and entry.cost is not None]
         skipped = [cost for cost in costs if cost.latency.median_ms > 0]
@@ -36,8 +37,9 @@ def pareto_front_figure(entries: Sequence[Entry]) -> Iterator[Drawing]:
         if len(points) < 2:
             continue
         caption = (
-            f"Error against time of every point tried. {FRONT} Filled: the front in error, time and memory among "
-            f"{len(points)} measured points; hollow: measured and not on it; crosses at the upper edge: "
+            f"Error against time of every point tried{place}. {FRONT} Full colour: the front in error, "
+            f"time and memory among {len(points)} measured points, with 95 % intervals; pale: measured and not on "
+            "it; hollow: variants of a method; crosses at the upper edge: "
             f"{len(skipped)} experiments whose cost was measured but that were not run, or failed (the table says "
             "why)."
             f"{left_out(len(points), MOST_POINTS)}"
@@ -49,16 +51,19 @@ def pareto_front_figure(entries: Sequence[Entry]) -> Iterator[Drawing]:
 def _figure(points: Sequence[OperatingPoint], skipped: Sequence[Cost]) -> Figure:
     figure = new_figure(2.4)
     axes = figure.add_subplot()
-    looks = looks_of([point.record.title for point in points])
+    looks = looks_of(point.record for point in points)
     best = on_front(points)
-    look = grouped(range(len(points)), lambda index: (points[index].record.title, index in best))
-    for (title, is_best), members in look.items():
-        colour, marker = looks[title]
+    groups = grouped(range(len(points)), lambda index: (method_name(points[index].record), index in best))
+    for (name, is_best), members in groups.items():
+        look = looks[name]
         errors, milliseconds, _ = zip(*(points[index].place for index in members), strict=True)
-        filled = colour if is_best else "none"
-        axes.plot(milliseconds, errors, marker, color=colour, markersize=3.5, markerfacecolor=filled)
-    for title, (colour, marker) in looks.items():
-        axes.plot([], [], marker, color=colour, markersize=3.5, label=title)
+        axes.plot(milliseconds, errors, linestyle="none", alpha=1 if is_best else 0.4, **look.marks(3.5))
+        if is_best:
+            values = [points[index].value for index in members]
+            low, high = [value.low for value in values], [value.high for value in values]
+            axes.vlines(milliseconds, low, high, color=look.colour, linewidth=0.6)
+    for name, look in looks.items():
+        axes.plot([], [], label=name, linestyle="none", **look.marks(3.5))
     if skipped:
         times = [cost.ms_per_frame() for cost in skipped]
         axes.plot(

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bench.results.record import Record, Value
+from reports.figures.looks import looks_of
 from reports.figures.style import (
     Drawing,
     legend_above,
     legend_columns,
     light_grid,
-    looks_of,
     new_figure,
     settings,
     with_conditions,
@@ -25,7 +25,7 @@ from reports.rules.names import headlines, method_name
 
 def convergence(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of the headline after each step, at the largest H; a line per method and K."""
-    for name, group in settings(records):
+    for name, place, group in settings(records):
         widest = [
             record
             for members in grouped(group, lambda record: (method_name(record), record.conditions.steps)).values()
@@ -36,8 +36,8 @@ def convergence(records: Sequence[Record]) -> Iterator[Drawing]:
             shown = headlines(widest)
             widths = sorted({record.conditions.hypotheses for record in widest})
             caption = (
-                f"MPJPE ({shown}, H = {', '.join(map(str, widths))}) after every denoising step; "
-                "one line for each number of steps K, ending in a marker. Intervals stand in the tables."
+                f"Convergence{place}: MPJPE ({shown}, H = {', '.join(map(str, widths))}) after every denoising "
+                "step; one line for each number of steps K, ending in a marker. Bands: 95 % intervals."
             )
             yield Drawing(f"convergence{name}", _figure(widest), with_conditions(caption, widest))
 
@@ -51,15 +51,17 @@ def _steps(record: Record) -> list[Value]:
 def _figure(records: list[Record]) -> Figure:
     figure = new_figure(2.1)
     axes = figure.add_subplot()
-    looks = looks_of([method_name(record) for record in records])
+    looks = looks_of(records)
     drawn: set[str] = set()
     for record in records:
         name = method_name(record)
-        colour, marker = looks[name]
-        steps, errors = zip(*((value.step, value.action_mean) for value in _steps(record)), strict=True)
-        axes.plot(steps, errors, color=colour)
+        look, values = looks[name], _steps(record)
+        steps, errors = zip(*((value.step, value.action_mean) for value in values), strict=True)
+        low, high = zip(*((value.low, value.high) for value in values), strict=True)
+        axes.fill_between(steps, low, high, color=look.colour, alpha=0.12, linewidth=0)
+        axes.plot(steps, errors, color=look.colour)
         axes.plot(
-            steps[-1], errors[-1], marker, color=colour, markersize=3.5, label=None if name in drawn else name
+            steps[-1], errors[-1], label=None if name in drawn else name, linestyle="none", **look.marks(3.5)
         )
         drawn.add(name)
     axes.set(xlabel="Denoising step", ylabel="MPJPE (mm)")

@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 
 from bench.results.arrays import RunFiles
 from bench.results.record import Record
+from reports.figures.looks import looks_of
 from reports.figures.style import (
     Drawing,
     left_out,
     legend_above,
     legend_columns,
     light_grid,
-    looks_of,
     new_figure,
     not_there,
     settings,
@@ -30,7 +30,7 @@ DASHES = ("-", "--", "-.", ":")
 
 def error_distribution(records: Sequence[Record], files: RunFiles) -> Iterator[Drawing]:
     """Share of frames whose mean error over joints is below x, headline aggregation; a line per learned method."""
-    for name, group in settings(records):
+    for name, place, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL]
         errors = [
             (record, found)
@@ -43,7 +43,7 @@ def error_distribution(records: Sequence[Record], files: RunFiles) -> Iterator[D
             drawn = {record.id for record in members}
             missed = [method_name(record) for record in learned[:MOST_LINES] if record.id not in drawn]
             caption = (
-                f"Share of test frames whose error (mean over joints, {shown}) is at most x. Markers: "
+                f"Share of test frames{place} whose error (mean over joints, {shown}) is at most x. Markers: "
                 "median and 95th percentile. The axis ends where 99 % of the frames of the worst method are below."
                 f"{left_out(len(learned), MOST_LINES)}"
                 f"{not_there('their errors', missed)}"
@@ -56,13 +56,12 @@ def _figure(errors: list[tuple[Record, np.ndarray]]) -> Figure:
     figure = new_figure(2.4)
     axes = figure.add_subplot()
     names = [method_name(record) for record, _ in errors]
-    looks = looks_of(names)
+    looks = looks_of(record for record, _ in errors)
     for number, (name, (_, found)) in enumerate(zip(names, errors, strict=True)):
-        colour, marker = looks[name]
         values = np.quantile(found, shares)
         axes.plot(
-            values, 100 * shares, DASHES[number // 10 % len(DASHES)], color=colour, label=name,
-            marker=marker, markersize=3, markevery=[100, 190],
+            values, 100 * shares, DASHES[number // 6 % len(DASHES)], color=looks[name].colour, label=name,
+            **looks[name].marks(3), markevery=[100, 190],
         )  # fmt: skip
     axes.set(xlabel="Error of a frame (mm)", ylabel="Frames (%)", ylim=(0, 100))
     axes.set_xlim(0, max(float(np.quantile(found, 0.99)) for _, found in errors))

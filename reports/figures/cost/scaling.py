@@ -10,17 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from reports.figures.looks import Look, looks_of
 from reports.figures.style import (
     PAGE_INCHES,
     Drawing,
     legend_above,
     light_grid,
-    looks_of,
     new_figure,
     plain_log_ticks,
 )
 from reports.rules.comparability import device, grouped
 from reports.rules.entries import Entry
+from reports.rules.names import method_name
 from reports.rules.scaling import (
     AXES,
     QUANTITIES,
@@ -54,37 +55,34 @@ LABELS = {"time": "ms/call", "memory": "Added memory (MB)"}
 
 def _figure(found: Sequence[Series]) -> Figure:
     axes = [axis for axis in AXES if any(axis == along.axis for along in found)]
-    looks = looks_of([along.entries[0].title for along in found])
+    looks = looks_of(along.entries[0] for along in found)
     figure = new_figure(3.4, PAGE_INCHES)
     panels = figure.subplots(2, len(axes), squeeze=False, sharex="col", sharey="row")
     for row, (what, quantity) in zip(panels, QUANTITIES.items(), strict=True):
         for panel, axis in zip(row, axes, strict=True):
             along_it = [along for along in found if along.axis == axis]
             for number, along in enumerate(along_it):
-                _draw(panel, along, quantity, *looks[along.entries[0].title], line=number)
+                _draw(panel, along, quantity, looks[method_name(along.entries[0])], line=number)
             _finish(panel, sorted({x for along in along_it for x in along.positions()}))
         row[0].set_ylabel(LABELS[what])
         plain_log_ticks(row[0].yaxis, row[0].get_ylim())
     for panel, axis in zip(panels[1], axes, strict=True):
         panel.set_xlabel(AXES[axis])
-    handles = [
-        Line2D([], [], color=colour, marker=marker, markersize=3.5, label=title)
-        for title, (colour, marker) in looks.items()
-    ]
+    handles = [Line2D([], [], color=look.colour, label=name, **look.marks(3.5)) for name, look in looks.items()]
     legend_above(figure, handles=handles, ncols=len(looks))
     return figure
 
 
-def _draw(panel: Axes, along: Series, quantity: Quantity, colour: tuple, marker: str, line: int) -> None:
+def _draw(panel: Axes, along: Series, quantity: Quantity, look: Look, line: int) -> None:
     """Dots, the fitted line, and its exponent in the upper left corner, a line of text for each method."""
     xs, fit = along.positions(), along.fit(quantity)
-    panel.plot(xs, [quantity(entry) or math.nan for entry in along.entries], marker, color=colour, markersize=3)
+    panel.plot(xs, [quantity(entry) or math.nan for entry in along.entries], linestyle="none", **look.marks(3))
     if fit is not None:
         ends = np.array([xs[0], xs[-1]], dtype=float)
-        panel.plot(ends, fit.factor * ends**fit.exponent, color=colour, linewidth=0.8)
+        panel.plot(ends, fit.factor * ends**fit.exponent, color=look.colour, linewidth=0.8)
         panel.annotate(
             two_digits(fit.exponent), (0, 1), xytext=(3, -7 * line), xycoords="axes fraction",
-            textcoords="offset points", ha="left", va="top", fontsize=5.5, color=colour,
+            textcoords="offset points", ha="left", va="top", fontsize=5.5, color=look.colour,
         )  # fmt: skip
 
 

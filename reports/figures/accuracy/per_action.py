@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.results.record import Record
-from reports.figures.heatmap import draw_numbers
+from reports.figures.accuracy.heatmap import draw_numbers
 from reports.figures.style import COLUMN_INCHES, PAGE_INCHES, Drawing, new_figure, settings, with_conditions
 from reports.rules.comparability import TRIVIAL, grouped, headline
 from reports.rules.names import headlines, row_names
@@ -18,12 +18,12 @@ MOST_ROWS = 30
 
 def errors_by_action(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of the headline by action, a row per method; trivial predictors are left out."""
-    for name, group in settings(records):
+    for name, place, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL and _by_action(record)]
         if learned:
             shown = headlines(learned)
             caption = (
-                f"MPJPE (mm, {shown}) by action, mean over an action's frames; a scale of colours for "
+                f"MPJPE (mm, {shown}) by action{place}, mean over an action's frames; a scale of colours for "
                 "each action, from its best method (light) to its worst (dark)."
             )
             caption += f" Only the first {MOST_ROWS} of {len(learned)} rows." if len(learned) > MOST_ROWS else ""

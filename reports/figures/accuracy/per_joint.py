@@ -55,15 +55,15 @@ class Person:
 
 def errors_by_joint(records: Sequence[Record], files: RunFiles) -> Iterator[Drawing]:
     """MPJPE of the headline by joint, a person per learned method; drawn like the ground truth of the examples."""
-    for name, group in settings(records):
+    for name, place, group in settings(records):
         learned = [record for record in group if record.method not in TRIVIAL and _errors(record)]
         person = next((person_of(found) for record in learned if (found := files.examples(record))), None)
         if person is not None:
             alike = [record for record in learned if record.data.joints == person.joints]
             caption = (
-                f"Mean error by joint (mm, {headlines(alike)}, mean over all frames), one scale of colours and "
-                "sizes; the person, the mean ground truth of the example frames, faces the reader. The root, to "
-                "which all poses are aligned, has none."
+                f"Mean error by joint{place} (mm, {headlines(alike)}, mean over all frames), one scale of "
+                "colours and sizes; the person, the mean ground truth of the example frames, faces the reader. "
+                "The root, to which all poses are aligned, has none."
                 f"{left_out(len(alike), MOST_PANELS)}"
             )
             chosen = alike[:MOST_PANELS]

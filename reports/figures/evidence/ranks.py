@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from matplotlib.figure import Figure
 
 from bench.results.record import Record
-from reports.figures.style import Drawing, looks_of, new_figure, settings, with_conditions
-from reports.rules.names import marked_name
+from reports.figures.looks import looks_of
+from reports.figures.style import Drawing, new_figure, settings, with_conditions
+from reports.rules.names import marked_name, method_name
 from reports.rules.ranks import Ranked, alike, ranked
 
 MOST_METHODS = 24
@@ -16,13 +17,13 @@ MOST_METHODS = 24
 
 def critical_differences(records: Sequence[Record]) -> Iterator[Drawing]:
     """Methods in order of their error, with a bar over every group that paired differences do not tell apart."""
-    for name, group in settings(records):
+    for name, place, group in settings(records):
         methods = ranked(group)[:MOST_METHODS]
         if len(methods) > 1:
             caption = (
-                "MPJPE of methods. A bar joins methods of which no two are told apart, by paired differences that "
-                "are judged together (Holm, 5 %); thin lines: 95 % interval of each mean. After the "
-                "critical-difference diagrams of Demšar (JMLR 7, 2006), with errors in place of ranks."
+                f"MPJPE of methods{place}. A bar joins methods of which no two are told apart, by paired "
+                "differences that are judged together (Holm, 5 %); thin lines: 95 % interval of each mean. "
+                "After the critical-difference diagrams of Demšar (JMLR 7, 2006), with errors in place of ranks."
             )
             yield Drawing(f"critical{name}", _figure(methods), with_conditions(caption, group))
 
@@ -31,12 +32,12 @@ def _figure(methods: Sequence[Ranked]) -> Figure:
     groups = alike(methods)
     figure = new_figure(0.5 + 0.16 * (len(methods) + len(groups)))
     axes = figure.add_subplot()
-    looks = looks_of([method.record.title for method in methods])
+    looks = looks_of(method.record for method in methods)
     for place, method in enumerate(methods):
-        colour, marker = looks[method.record.title]
+        look = looks[method_name(method.record)]
         value = method.value
-        axes.plot((value.low, value.high), (place, place), color=colour, linewidth=0.8)
-        axes.plot(value.action_mean, place, marker, color=colour, markersize=4)
+        axes.plot((value.low, value.high), (place, place), color=look.colour, linewidth=0.8)
+        axes.plot(value.action_mean, place, **look.marks(4))
     for number, (first, last) in enumerate(groups):
         ends = [methods[place].value.action_mean for place in (first, last)]
         axes.plot(ends, [-1 - 0.7 * number] * 2, color="0.2", linewidth=2.5, solid_capstyle="butt")

@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.results.record import Record
+from reports.figures.looks import Look, looks_of
 from reports.figures.style import (
     Drawing,
     left_out,
     legend_above,
     legend_columns,
     light_grid,
-    looks_of,
     new_figure,
     plain_log_ticks,
 )
@@ -35,8 +35,8 @@ def training_curves(records: Sequence[Record]) -> Iterator[Drawing]:
         seeds = sorted({seed for record in group for seed in record.conditions.training_seeds})
         caption = (
             "Training loss (each method's own loss: levels are not comparable between methods) and MPJPE on the "
-            "validation takes by epoch; dots: the epoch whose weights were kept; lines of one colour: trainings "
-            f"of one method. Data: {label}. Device: {'; '.join(dict.fromkeys(map(device, group)))}. "
+            "validation takes by epoch; markers: the epoch whose weights were kept; lines of one colour: "
+            f"trainings of one method. Data: {label}. Device: {'; '.join(dict.fromkeys(map(device, group)))}. "
             f"Training subjects: {', '.join(subjects)}. Training detections: {detections}. Validation: "
             f"{'; '.join(dict.fromkeys(record.conditions.validation for record in group))}. Training seeds: "
             f"{', '.join(map(str, seeds))}."
@@ -49,11 +49,11 @@ def training_curves(records: Sequence[Record]) -> Iterator[Drawing]:
 def _training_figure(records: list[Record]) -> Figure:
     figure = new_figure(1.9)
     loss, validation = figure.subplots(1, 2)
-    looks = looks_of([method_name(record) for record in records])
+    looks = looks_of(records)
     drawn: set[str] = set()
     for record in records:
         name = method_name(record)
-        _draw_training(loss, validation, record, looks[name][0], "" if name in drawn else name)
+        _draw_training(loss, validation, record, looks[name], "" if name in drawn else name)
         drawn.add(name)
     loss.set(xlabel="Epoch", ylabel="Training loss", yscale="log")
     validation.set(xlabel="Epoch", ylabel="Validation MPJPE (mm)")
@@ -66,13 +66,13 @@ def _training_figure(records: list[Record]) -> Figure:
     return figure
 
 
-def _draw_training(loss: Axes, validation: Axes, record: Record, colour: tuple, label: str) -> None:
+def _draw_training(loss: Axes, validation: Axes, record: Record, look: Look, label: str) -> None:
     training = record.training
-    loss.plot(range(1, len(training.loss) + 1), training.loss, color=colour, label=label or None)
+    loss.plot(range(1, len(training.loss) + 1), training.loss, color=look.colour, label=label or None)
     if not training.validation_mpjpe:
         return
     epochs, errors = zip(*training.validation_mpjpe, strict=True)
-    validation.plot(epochs, errors, color=colour)
+    validation.plot(epochs, errors, color=look.colour)
     kept = [(e, error) for e, error in training.validation_mpjpe if e == training.selected_epoch]
     for position in kept:
-        validation.plot(*position, "o", color=colour, markersize=3.5)
+        validation.plot(*position, **look.marks(3.5))

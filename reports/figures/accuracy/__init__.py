@@ -1,0 +1,1 @@
+"""Figures of errors: over samples and frames, by action and joint, and of poses themselves."""

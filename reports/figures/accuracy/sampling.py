@@ -1,0 +1,129 @@
+"""Figures of error over the number of hypotheses, and over the number of steps, for each aggregation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench.results.record import Record, Value
+from reports.figures.looks import Look, look_of
+from reports.figures.style import (
+    COLUMN_INCHES,
+    PAGE_INCHES,
+    SMALL_POINTS,
+    Drawing,
+    left_out,
+    light_grid,
+    new_figure,
+    settings,
+    with_conditions,
+)
+from reports.rules.comparability import SAMPLING, aggregations, grouped, same_but
+from reports.rules.names import aggregation_title, method_name, sampling_size
+
+MOST_PANELS = 6
+DASHES = {"deterministic": "-", "deployable": "-", "assisted": "--", "oracle": ":"}
+LABEL_POINTS = 7.0
+"""Least distance of two labels at the ends of lines."""
+
+SIZES = (("hypotheses", "hypotheses H", "Hypotheses H", "K"), ("steps", "denoising steps K", "Steps K", "H"))
+"""End of the figure's name, words of its caption, its axis, and what is held at its largest: for H, and for K."""
+
+Panel = dict[int, Record]
+"""The records of a method by the size that varies."""
+
+
+def error_by_hypotheses(records: Sequence[Record]) -> Iterator[Drawing]:
+    """MPJPE of every aggregation over H at the largest K, a panel per method."""
+    return _over(records, 0)
+
+
+def error_by_steps(records: Sequence[Record]) -> Iterator[Drawing]:
+    """MPJPE of every aggregation over K at the largest H, a panel per method."""
+    return _over(records, 1)
+
+
+def _over(records: Sequence[Record], varied: int) -> Iterator[Drawing]:
+    end, words, axis, held = SIZES[varied]
+    for name, place, group in settings(records):
+        panels: list[Panel] = []
+        for members in grouped(group, lambda record: same_but(record, *SAMPLING)).values():
+            most = max(sampling_size(record)[1 - varied] for record in members)
+            its = {sampling_size(r)[varied]: r for r in members if sampling_size(r)[1 - varied] == most}
+            panels += [dict(sorted(its.items()))] * (len(its) > 1)
+        if panels:
+            shown = panels[:MOST_PANELS]
+            caption = (
+                f"MPJPE over {words}{place}, for each aggregation, at the largest {held} of each method, with "
+                "95 % intervals. Dashed: assisted (‡); dotted: oracle (†), which cannot be deployed."
+                f"{left_out(len(panels), MOST_PANELS)}"
+            )
+            members = [record for its in shown for record in its.values()]
+            yield Drawing(f"{end}{name}", _figure(shown, axis), with_conditions(caption, members))
+
+
+def _figure(panels: Sequence[Panel], axis: str) -> Figure:
+    across = min(3, len(panels))
+    down = math.ceil(len(panels) / across)
+    figure = new_figure(1.9 * down, COLUMN_INCHES if across == 1 else PAGE_INCHES)
+    drawn = figure.subplots(down, across, squeeze=False, sharey=True)
+    for axes in drawn.ravel()[len(panels) :]:
+        axes.set_axis_off()
+    ends = []
+    for axes, its in zip(drawn.ravel(), panels, strict=False):
+        record = its[min(its)]
+        axes.set_title(method_name(record))
+        axes.set(xlabel=axis, xscale="log", xlim=(0.85 * min(its), 2.2 * max(its)))
+        axes.set_xticks(list(its), list(map(str, its)))
+        axes.set_xticks([], minor=True)
+        light_grid(axes)
+        ends.append(_draw_lines(axes, its, look_of(record.method, record.variant)))
+    for axes in drawn[:, 0]:
+        axes.set_ylabel("MPJPE (mm)")
+    figure.draw_without_rendering()
+    for axes, texts in zip(drawn.ravel(), ends, strict=False):
+        _label_ends(axes, texts)
+    return figure
+
+
+def _draw_lines(axes: Axes, its: dict[int, Record], look: Look) -> list[tuple[float, float, str]]:
+    """A line for each aggregation; returns their right ends, with their names."""
+    ends = []
+    pairs = dict.fromkeys(pair for record in its.values() for pair in aggregations(record))
+    for number, (aggregation, kind) in enumerate(pairs):
+        found = {size: record.value("mpjpe", aggregation) for size, record in its.items()}
+        known = {size: value for size, value in found.items() if value and math.isfinite(value.action_mean)}
+        if known:
+            beside = [
+                size * (1 + 0.02 * number) for size in known
+            ]  # intervals beside each other, not on each other
+            errors = [value.action_mean for value in known.values()]
+            axes.errorbar(
+                beside, errors, tuple(zip(*map(_spread, known.values()), strict=True)), linestyle=DASHES[kind],
+                color=look.colour, elinewidth=0.6, linewidth=0.9, **look.marks(2.5),
+            )  # fmt: skip
+            ends.append((beside[-1], errors[-1], aggregation_title(aggregation, kind)))
+    return ends
+
+
+def _spread(value: Value) -> tuple[float, float]:
+    lengths = (value.action_mean - value.low, value.high - value.action_mean)
+    below, above = (max(0.0, length) if math.isfinite(length) else 0.0 for length in lengths)
+    return below, above
+
+
+def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str]]) -> None:
+    """Names of lines on the right of their ends, moved up where they would stand on each other."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    lowest = -math.inf
+    for x, y, text in sorted(ends, key=lambda end: end[1]):
+        at = float(axes.transData.transform((x, y))[1]) * 72 / figure.dpi
+        place = max(at, lowest + LABEL_POINTS)
+        axes.annotate(
+            text, (x, y), (5, place - at), textcoords="offset points", va="center", fontsize=SMALL_POINTS - 1,
+        ).set_in_layout(False)  # fmt: skip
+        lowest = place

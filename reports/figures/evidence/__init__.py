@@ -1,0 +1,1 @@
+"""Figures of how sure a comparison is."""

@@ -1,0 +1,58 @@
+"""How a method looks, the same in every figure, on the page and in the PDF."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from bench.config.registry import METHODS
+from reports.rules.entries import Entry
+from reports.rules.names import method_name
+
+COLOURS = ("#E26A00", "#707070", "#1B6FD0", "#B0569A", "#8A6D00", "#00997A")
+"""At least 3:1 against white and against the dark page. Neighbours differ for colour-blind readers as well, as
+methods that share a marker have neighbouring colours."""
+
+MARKERS = "osD^vPX<>p*hd"
+"""As they go on by one more in every round of the colours, no two places share both."""
+
+
+class Look(NamedTuple):
+    """Colour and marker of a method; a variant of it is drawn hollow."""
+
+    colour: str
+    marker: str
+    filled: bool
+
+    def marks(self, size: float) -> dict[str, Any]:
+        """Matplotlib's words for the marker, ``size`` points large."""
+        return {
+            "marker": self.marker,
+            "markersize": size,
+            "markerfacecolor": self.colour if self.filled else "white",
+            "markeredgecolor": self.colour,
+            "markeredgewidth": 0.7,
+        }
+
+
+def look_of(method: str, variant: str = "") -> Look:
+    """The look of a method by its name in the registry.
+
+    The suite's own take the pairs of colour and marker in the order of the registry. One of another package gets a
+    further pair by its name alone, so that no other package that is installed changes it.
+    """
+    own = list(METHODS.own)
+    if method in own:
+        place = own.index(method)
+    else:
+        further = len(COLOURS) * len(MARKERS) - len(own)
+        place = len(own) + int(hashlib.sha256(method.encode()).hexdigest(), 16) % further
+    return Look(
+        COLOURS[place % len(COLOURS)], MARKERS[(place + place // len(COLOURS)) % len(MARKERS)], not variant
+    )
+
+
+def looks_of(entries: Iterable[Entry]) -> dict[str, Look]:
+    """``method_name`` of each method and variant → its look."""
+    return {method_name(entry): look_of(entry.method, entry.variant) for entry in entries}
