@@ -11,7 +11,8 @@ import torch
 import typer
 from typer.testing import CliRunner
 
-from bench.cli import app, plan
+from bench.cli import app
+from bench.cli.sweeps import plan
 from bench.config.registry import METHODS
 from bench.job import planning
 from bench.job.blueprint import Blueprints

@@ -32,8 +32,8 @@ def ablate(
 ) -> None:
     """Train, evaluate, measure and report declared ablations."""
     from ablations.declared import read_all
-    from bench.cli.rounds import SEED, Plan, seconds_of
-    from bench.cli.sweep import run_and_report
+    from bench.cli.sweeps.rounds import SEED, Plan, seconds_of
+    from bench.cli.sweeps.sweep import run_and_report
     from bench.job.planning import Planner
     from models.errors import InputError
 

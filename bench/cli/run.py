@@ -19,8 +19,8 @@ def run(
     method: Annotated[str | None, typer.Option(help="Name of a method; `methods` lists them.")] = None,
 ) -> None:
     """Run one experiment: train it if that was not done, evaluate, measure, log and report."""
-    from bench.cli.interim import Round
-    from bench.cli.sweep import run_and_report
+    from bench.cli.sweeps.interim import Round
+    from bench.cli.sweeps.sweep import run_and_report
     from bench.config.experiment import parse, with_changes
     from bench.config.parsing import read_yaml
     from bench.job.planning import Planner

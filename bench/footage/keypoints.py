@@ -13,9 +13,9 @@ import numpy as np
 
 from bench.data.cameras import normalise
 from bench.data.layouts import Layout, to_human36m
-from bench.footage.detections import Detections
-from bench.footage.people import choose_person
-from bench.footage.recognise import layout_of, read_key_points, with_size
+from bench.footage.detected.detections import Detections
+from bench.footage.detected.people import choose_person
+from bench.footage.detected.recognise import layout_of, read_key_points, with_size
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 

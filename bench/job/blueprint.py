@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any, TypeVar
 
 import psutil
 import torch
@@ -30,7 +29,8 @@ LARGEST_MEMORY = 2 * 10**12
 GIGABYTE = 1e9
 META = torch.device("meta")
 
-Found = TypeVar("Found")
+_COUNTED: dict[tuple[object, ...], Counts | None] = {}
+"""What was counted in this process: the same on every device."""
 
 
 class Blueprints:
@@ -50,7 +50,7 @@ class Blueprints:
         self.device = device or torch.device("cpu")
         self.memory = LARGEST_MEMORY if device is None else memory_of(device)
         self.place = f"{device or 'any device'} with {self.memory / GIGABYTE:,.0f} GB"
-        self._known: dict[tuple[object, ...], Any] = {}
+        self._known: dict[tuple[object, ...], Lifter | InputError | None] = {}
 
     def lifter(self, training: Training) -> Lifter | None:
         """The method of a training.
@@ -59,7 +59,16 @@ class Blueprints:
             UnfitError: the method cannot take the joints or the actions of the data.
             InputError: it needs more memory than the device has, or something that this machine lacks.
         """
-        return self._once(("lifter", *_key(training)), lambda: self._built(training))
+        key = _key(training)
+        if key not in self._known:
+            try:
+                self._known[key] = self._built(training)
+            except InputError as error:
+                self._known[key] = error
+        found = self._known[key]
+        if isinstance(found, InputError):
+            raise found
+        return found
 
     def step(self, training: Training, windows: int) -> Counts | None:
         """A training step with this many windows."""
@@ -72,7 +81,7 @@ class Blueprints:
             lifter.training_loss(made_up_batch(lifter, windows, lifter.train_frames, True, META)).backward()
             lifter.zero_grad(set_to_none=True)
 
-        return self._once(("step", windows, *_key(training)), lambda: count(call))
+        return _counted_once(("step", windows, *_key(training)), call)
 
     def prediction(self, training: Training, windows: int, sampling: Sampling) -> Counts | None:
         """A prediction of this many windows."""
@@ -85,18 +94,7 @@ class Blueprints:
             with torch.inference_mode():
                 lifter.predict(made_up_batch(lifter, windows, lifter.frames, False, META), sampling)
 
-        return self._once(("predict", windows, sampling, *_key(training)), lambda: count(call))
-
-    def _once(self, key: tuple[object, ...], find: Callable[[], Found]) -> Found:
-        if key not in self._known:
-            try:
-                self._known[key] = find()
-            except InputError as error:
-                self._known[key] = error
-        found: Found = self._known[key]
-        if isinstance(found, InputError):
-            raise found
-        return found
+        return _counted_once(("predict", windows, sampling, *_key(training)), call)
 
     def _built(self, training: Training) -> Lifter | None:
         title = training.lifter.title
@@ -133,6 +131,12 @@ def state_bytes(lifter: Lifter) -> int:
 def step_windows(training: Training, lifter: Lifter) -> int:
     """Windows of a training step."""
     return max(lifter.least_windows, round(training.recipe.windows_of_a_step(lifter.train_frames)))
+
+
+def _counted_once(key: tuple[object, ...], call: Callable[[], object]) -> Counts | None:
+    if key not in _COUNTED:
+        _COUNTED[key] = count(call)
+    return _COUNTED[key]
 
 
 def _key(training: Training) -> tuple[object, ...]:

@@ -40,9 +40,8 @@ def left_over(root: Path) -> list[str]:
     """Files that only unfinished or damaged work has."""
     folders = ("evaluations", "records", "failures", "unreadable", "live")
     found = [path for folder in folders for path in root.glob(f"{folder}/*")]
-    found += [
-        path for path in root.glob("trainings/*/*") if path.name not in ("training.json", "weights.safetensors")
-    ]
+    kept = ("training.json", "model.json", "weights.safetensors")
+    found += [path for path in root.glob("trainings/*/*") if path.name not in kept]
     return sorted(str(path.relative_to(root)) for path in found)
 
 

@@ -10,19 +10,23 @@ from statistics import median
 from typing import Any
 
 import pytest
+import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from ablations.declared import read, read_all
 from bench.config.experiment import Experiment, parse
 from bench.config.registry import LAYOUTS
 from bench.job import pipeline, weights
+from bench.job.blueprint import Blueprints
 from bench.job.data_cache import DataCache
 from bench.job.pending import PendingWork
 from bench.job.resolve import resolve
 from bench.results.statistics.seeds import pool
 from bench.results.store import Store
 from bench.sweep import run as sweep
+from bench.sweep.device_speed import TYPICAL
 from bench.sweep.dry_run import dry_run_lines
+from bench.sweep.estimates import Estimates
 from bench.sweep.executors.processes import Processes
 from bench.sweep.tasks import run_tasks
 from reports.build import build
@@ -155,7 +159,9 @@ def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path, 
         (folder / "training.json").touch()
 
     def plan() -> list[str]:
-        return list(dry_run_lines(PendingWork(map(resolve, described), store, "cpu", "here"), store, 2))
+        pending = PendingWork(map(resolve, described), store, "cpu", "here")
+        estimates = Estimates(pending, store, Blueprints(torch.device("cpu")), TYPICAL)
+        return list(dry_run_lines([pending], estimates, 2))
 
     lines = benchmark.pedantic(plan, rounds=1)
     assert lines[0].startswith(f"{number} experiments share {number // 8} trainings")

@@ -6,7 +6,8 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from bench.cli import app, interim
+from bench.cli import app
+from bench.cli.sweeps import interim
 from bench.job import weights
 from bench.results.run_set import NOT_YET, declared
 
@@ -122,7 +123,7 @@ def test_a_failure_is_told_at_once_with_the_command_that_tries_again(ablate, bef
     assert result.exit_code == 1
     assert "error: ZeroDivisionError: division by zero" in result.output
     first, _, rest = result.output.partition("trained Toy tiny cpn seed 1")
-    assert re.search(r"failed Toy .*ZeroDivisionError.*\nto try again: python -m bench .* --retry-failed\n", first)
+    assert re.search(r"failed Toy .*ZeroDivisionError.*\nto try again: python -m bench.* --retry-failed\n", first)
     assert rest.count("failed Toy") == 1, "and once more at the end"
 
 

@@ -7,7 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
-from bench.footage.detections import Detections
+from bench.footage.detected.detections import Detections
 from models.errors import InputError
 
 NEAR, NEAR_LATER = 0.5, 0.05

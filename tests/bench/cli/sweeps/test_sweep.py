@@ -8,9 +8,9 @@ import typer
 from typer.testing import CliRunner
 
 from bench.cli import app
-from bench.cli import sweep as module
-from bench.cli.interim import Round, failure_lines
 from bench.cli.options import SweepRequest
+from bench.cli.sweeps import sweep as module
+from bench.cli.sweeps.interim import Round, failure_lines
 from bench.job.planning import Planner
 from bench.results.record import Failure
 from bench.results.run_set import RunSet, declared
@@ -43,7 +43,7 @@ def test_a_failure_is_told_each_time(invoke, toy_store, toy_everywhere, monkeypa
     for result in results:
         assert result.exit_code == 1
         told = [line for line in result.stdout.splitlines() if line.startswith("failed cost of Toy")]
-        assert "error: ZeroDivisionError: division by zero (at tests/bench/cli/test_sweep.py:" in told[-1]
+        assert "error: ZeroDivisionError: division by zero (at tests/bench/cli/sweeps/test_sweep.py:" in told[-1]
         assert told[-1].endswith(f"; traceback in {kept})")
         assert "to try again: python -m bench " in result.stdout
         assert " --retry-failed\n" in result.stdout

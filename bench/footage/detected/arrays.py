@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.footage.detections import Detections, checked
+from bench.footage.detected.detections import Detections, checked
 from models.checkpoints.restricted_unpickler import check_archive
 from models.errors import InputError
 

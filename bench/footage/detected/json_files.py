@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import ijson
 import numpy as np
 
-from bench.footage.detections import Detections, Person, collect
+from bench.footage.detected.detections import Detections, Person, collect
 from models.errors import InputError, quoted
 
 Entry = Mapping[str, Any]

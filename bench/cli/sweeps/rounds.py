@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from bench.cli.interim import Round
+from bench.cli.sweeps.interim import Round
 from bench.job.planning import Planner
 from bench.results.run_set import Claim, RunSet
 from models.errors import InputError

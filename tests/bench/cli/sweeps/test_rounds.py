@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli import app
-from bench.cli.rounds import evenly, seconds_of
+from bench.cli.sweeps.rounds import evenly, seconds_of
 from bench.results.run_set import declared
 from bench.results.store import Store
 from bench.sweep import run as sweep
@@ -74,7 +74,7 @@ def test_named_seeds_are_the_rounds(ablate, tmp_path):
 
 def test_within_a_budget_open_claims_get_further_seeds(ablate, tmp_path, monkeypatch):
     ended = iter([0.0, 10.0, 20.0, 30.0])
-    monkeypatch.setattr("bench.cli.rounds.monotonic", lambda: next(ended))
+    monkeypatch.setattr("bench.cli.sweeps.rounds.monotonic", lambda: next(ended))
     result = ablate("--rounds", "1", "--budget", "35s")
     assert result.exit_code == 0, result.output + result.stderr
     (claim,) = declared(tmp_path / "out", "ablate").tables["mine"].claims

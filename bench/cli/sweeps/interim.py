@@ -75,7 +75,8 @@ class Interim(Watcher):
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self.be_quiet()
-        if kind is not None and issubclass(kind, KeyboardInterrupt) and self._round.jobs:
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        if interrupted and self._store.records(self._planned().ids):
             tqdm.write("interrupted: writing the report of what is finished", file=sys.stderr)
             self.write()
             log_sweep(self._store, self._request.out, self._planned(), "KILLED")

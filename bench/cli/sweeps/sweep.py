@@ -12,10 +12,10 @@ from dataclasses import replace
 import typer
 
 from ablations.selections import CORE
-from bench.cli.interim import MOST_LINES, Interim, Round, failure_lines, missing_of, run_set, write_run_set
 from bench.cli.options import SweepRequest
-from bench.cli.plan import planned
 from bench.cli.report import places, write_report
+from bench.cli.sweeps.interim import MOST_LINES, Interim, Round, failure_lines, missing_of, run_set, write_run_set
+from bench.cli.sweeps.plan import planned
 from bench.config.parsing import parse_assignment
 from bench.job.data_cache import DataCache
 from bench.job.planning import Planner, told_together
@@ -63,6 +63,8 @@ def run_and_report(
         typer.Exit: experiments failed, or have neither a record nor a recorded reason.
     """
     jobs = rounds[-1].jobs
+    if not jobs:  # a search alone has no rounds
+        rounds = rounds[-1:]
     with (
         _ended_by_signal(),
         Interim(request) as interim,
@@ -72,8 +74,8 @@ def run_and_report(
         plan = planned([part.jobs for part in rounds], planner, request, store, executor)
         for line in left_out_lines(rounds[-1].left_out.values()):
             typer.echo(line)
-        if request.dry_run and jobs:
-            for line in [*plan.lines(), *search_lines(searches)]:
+        if request.dry_run and (jobs or searches):
+            for line in [*(plan.lines() if jobs else ()), *search_lines(searches)]:
                 typer.echo(line)
         if problems := [*planner.problems, *plan.problems]:
             raise InputError(told_together(problems))

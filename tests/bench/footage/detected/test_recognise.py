@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
+from bench.footage.detected.recognise import read_key_points
 from bench.footage.keypoints import load_key_points
-from bench.footage.recognise import read_key_points
 from models.errors import InputError
 from tests.bench.footage import walker
 from tests.bench.footage.walker import HEIGHT, TOOLS, WIDTH

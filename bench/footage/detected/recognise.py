@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from bench.data.layouts import LAYOUTS, Layout
-from bench.footage.arrays import read_arrays
-from bench.footage.detections import Detections
-from bench.footage.json_files import KNOWN, read_json, read_openpose
+from bench.footage.detected.arrays import read_arrays
+from bench.footage.detected.detections import Detections
+from bench.footage.detected.json_files import KNOWN, read_json, read_openpose
 from models.errors import InputError
 
 FACE_POINTS = 5

@@ -1,0 +1,1 @@
+"""What the commands that run experiments share: plan, rounds, what is told in between, and the report."""
