@@ -155,7 +155,7 @@ def _definitions(records: Sequence[Record]) -> list[str]:
         f"{name}{value.symbol}: {_rule(name)} [{value.kind}]."
         for name, value in sorted(values.items(), key=_order)
     ]
-    metrics = {name: record.metric(name) for record in records for name in {v.metric for v in record.values}}
+    metrics = {value.metric: record.metric(value.metric) for record in records for value in record.values}
     others = [f"{title_with_unit(metrics[name])}." for name in in_order(metrics) if name not in ERRORS]
     marks = [f"{text}." for text in (*LEGEND.values(), BOLD, TIE, AHEAD, SPREAD)]
     texts = [*aggregations, *WORDS, *others, *marks]
