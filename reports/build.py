@@ -10,13 +10,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 import matplotlib
 
+from bench.config.parsing import suggestion
 from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
 from bench.results.record import Record
@@ -26,9 +28,11 @@ from models.errors import InputError
 from reports.document import document
 from reports.figures.cost.accuracy_cost import latency_accuracy, memory_accuracy
 from reports.figures.style import STYLE, Drawing
+from reports.findings import findings
 from reports.page.content import content
 from reports.page.template import page
 from reports.rules.claims import Judged, in_words, judge
+from reports.rules.conditions import short
 from reports.rules.controls import controls
 from reports.rules.controls import in_words as controls_in_words
 from reports.rules.entries import Entry
@@ -40,19 +44,24 @@ from reports.tables.evidence.claims import claims_table
 from reports.tables.evidence.controls import controls_table
 from reports.tables.layout import Layout, layout_of
 from reports.tables.runs.register import register
+from reports.writers.citations import REFERENCES
 from reports.writers.forms import DEFAULT_FORMS, texts
+from reports.writers.paper import PaperTable
 from reports.writers.staging import LATEX, REPORT, staging
 from reports.writers.table import Table
 
 NO_LATEX = (
     "report.pdf was not made: neither pdflatex nor tectonic is on PATH; install one "
     "(Debian: apt-get install texlive-latex-base texlive-latex-recommended texlive-latex-extra "
-    "texlive-science)"
+    "texlive-science lmodern)"
 )
 
 LATEX_SECONDS = 300
 REGISTER, CONTROLS = "register", "controls"
 """The files of the tables of all runs, and of controls."""
+
+EVERYTHING: Mapping[str, PaperTable] = MappingProxyType({})
+"""Nothing is chosen of any table."""
 
 Caught = type[Exception] | tuple[type[Exception], ...]
 NUMBERS: Caught = (ArithmeticError, ValueError)
@@ -86,6 +95,7 @@ def build(
     files: RunFiles | None = None,
     forms: Sequence[str] = DEFAULT_FORMS,
     drawn: bool = True,
+    paper: Mapping[str, PaperTable] = EVERYTHING,
 ) -> Report:
     """Write every table, figure, ``report.tex``, ``index.html`` and ``summary.md`` below ``out``.
 
@@ -98,14 +108,16 @@ def build(
         files: where the arrays beside the records lie.
         forms: of the tables (``reports.writers.forms``); ``report.tex`` is written where they are made in LaTeX.
         drawn: with the figures, which take most of the time; those of an earlier report stay otherwise.
+        paper: name of a table → what of it a paper prints; other tables are printed as they are.
 
     Raises:
-        InputError: something that is not of a report is where a file or folder of it has to be.
+        InputError: ``paper`` names a table or a part of one that there is not, or something that is not of a
+            report is where a file or folder of it has to be.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
         with staging(out, REPORT) as stage:
-            names, tables, verdicts, remarks = _write_all(runset, records, stage, files, forms, drawn)
+            names, tables, verdicts, remarks = _write_all(runset, records, stage, files, forms, drawn, paper)
             for name in names:
                 target = out / name
                 target.parent.mkdir(exist_ok=True)
@@ -150,6 +162,7 @@ def _write_all(
     arrays: RunFiles | None,
     forms: Sequence[str],
     drawn: bool,
+    paper: Mapping[str, PaperTable],
 ) -> tuple[list[PurePosixPath], list[Table], list[str], list[str]]:
     """The names of all files, the tables of the summary, verdicts, and remarks on what could not be made."""
     known = [records[identity] for identity in runset.ids if identity in records]
@@ -161,18 +174,26 @@ def _write_all(
     checked = controls(known)
     if checked:
         tables[CONTROLS] = controls_table(checked, "Controls")
+    for name in paper.keys() - tables.keys():
+        raise InputError(f"the report has no table {name!r}: {suggestion(name, list(tables))}")
     with matplotlib.rc_context(STYLE):
         drawings = _drawings(runset, records, entries, arrays, remarks) if drawn else []
+    every_run = register(known)
     written = []
-    for name, table in [*tables.items(), (REGISTER, register(known))]:
-        written += [_write(stage, f"tables/{file}", text) for file, text in texts(table, name, forms).items()]
+    for name, table in [*tables.items(), (REGISTER, every_run)]:
+        made = texts(table, name, forms, paper.get(name, PaperTable()))
+        written += [_write(stage, f"tables/{file}", text) for file, text in made.items()]
     captions = []
     for drawing in drawings:
         with _remarked(remarks, f"the figure {drawing.name} cannot be drawn"):
             written += save_drawing(drawing, stage, runset.command)
-            captions.append((drawing.name, drawing.caption))
+            captions.append((drawing.name, drawing.caption, drawing.figure.get_figwidth()))
     if "tex" in forms:
-        written.insert(0, _write(stage, "report.tex", document(runset, known, tables, captions)))
+        first = [name for name, claims in mains if not claims]
+        ordered = {name: tables[name] for name in dict.fromkeys([*first, *tables])}
+        said = findings(tables[name] for name in first) + verdicts
+        written.insert(0, _write(stage, "report.tex", document(runset, known, ordered, captions, every_run, said)))
+        written.append(_write(stage, REFERENCES.name, REFERENCES.read_text(encoding="utf-8")))
     written.append(_write(stage, "index.html", page(content(runset, known, tables, arrays, remarks, verdicts))))
     remarks += lost_files(known, arrays)
     text = summary(
@@ -248,7 +269,7 @@ def _with_companions(layout: Layout, entries: list[Entry], title: str) -> dict[s
     for table in found.values():
         if not isinstance(table, Table):
             raise TypeError(f"a {type(table).__name__} is no reports.writers.table.Table")
-    return found
+    return {end: replace(table, short=short(entries)) for end, table in found.items()}
 
 
 def _drawings(

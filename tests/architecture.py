@@ -24,7 +24,9 @@ ORDER = {
         "cli", "__main__",
     ),
     "ablations": ("",),
-    "reports": ("rules", "writers", "figures", "tables", "page", "summary", "document", "build", "footage"),
+    "reports": (
+        "rules", "writers", "figures", "tables", "page", "summary", "findings", "document", "build", "footage",
+    ),
 }  # fmt: skip
 """Package → its rooms, from the ground up; "" stands for all files beside its folders."""
 

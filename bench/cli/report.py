@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bench.results.run_set import RunSet
     from bench.results.store import Store
     from reports.build import Report
+    from reports.writers.paper import PaperTable
 
 
 def report(
@@ -34,23 +35,29 @@ def report(
     forms: Annotated[
         str | None, typer.Option("--format", help="Forms of the tables: tex,csv,md,html (html only if asked for).")
     ] = None,
+    paper: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="YAML: which rows and columns the tables in LaTeX print, and how."),
+    ] = None,
 ) -> None:
     """Write the tables, figures and summary of the last sweep in --out again, from run records alone."""
     from bench.results.run_set import declared
     from bench.results.store import Store
     from reports.writers.forms import DEFAULT_FORMS, forms_of
+    from reports.writers.paper import read_paper
 
     chosen = forms_of(forms) if forms is not None else DEFAULT_FORMS
     if compare is not None:
         _compare(compare, store, out, chosen)
         return
+    choices = read_paper(paper) if paper is not None else None
     opened = Store(store)
     if rebuild_index:
         from bench.results.tracking.recovery import rebuild_index as rebuild
 
         typer.echo(rebuild(opened))
     runset = declared(out, f"python -m bench ablate --out {out}")
-    written = write_report(runset, opened, out, pdf, chosen, again=True)
+    written = write_report(runset, opened, out, pdf, chosen, again=True, paper=choices)
     for line in [*written.missing, *places(written, out, pdf)]:
         typer.echo(line)
 
@@ -63,6 +70,7 @@ def write_report(
     forms: Sequence[str] | None = None,
     again: bool = False,
     drawn: bool = True,
+    paper: Mapping[str, PaperTable] | None = None,
 ) -> Report:
     """Write the report of a run set, whose records the store holds.
 
@@ -71,9 +79,10 @@ def write_report(
         forms: of the tables; None for the usual ones.
         again: there may be an older report, which one without any run does not replace.
         drawn: with the figures.
+        paper: name of a table → what of it a paper prints.
 
     Raises:
-        InputError: ``again``, and no run has a record here.
+        InputError: ``again``, and no run has a record here; or ``paper`` names what there is not.
     """
     from bench.results.run_set import refuse_to_lose
     from reports.build import build, compile_pdf
@@ -84,7 +93,7 @@ def write_report(
     runset = runset.model_copy(update={"missing": missing})
     if again:
         refuse_to_lose(runset, records, store.root)
-    written = build(runset, records, out, store.files, forms or DEFAULT_FORMS, drawn)
+    written = build(runset, records, out, store.files, forms or DEFAULT_FORMS, drawn, paper or {})
     if pdf and out / "report.tex" in written.files and (compiled := compile_pdf(out / "report.tex")):
         written.files.append(compiled)
     return written

@@ -30,6 +30,12 @@ FEW = 3
 
 NOT_COMPARED = f"Warning: numbers of some trainings are shown and not compared: {ONE_TRAINING}."
 
+SHORT = (
+    "Data", "Flip augmentation at test time", "Checkpoint selection", "Size", "Seeds (training/noise)",
+    "Intervals over",
+)  # fmt: skip
+"""The conditions of ``short``."""
+
 MANY = 8
 """A condition with more values than this is counted, not listed; the appendix lists it run by run."""
 
@@ -40,6 +46,14 @@ def paragraphs(entries: Sequence[Entry], shown: Shown = "every aggregation") -> 
         (f"Conditions of [{heading}]. " if heading else "Conditions. ") + " ".join(sentences(members, shown))
         for heading, members in sections(entries)
     )
+
+
+def short(entries: Sequence[Entry]) -> str:
+    """What a reader of a paper asks for first, as one note: data, choices of the protocol, seeds, intervals."""
+    fields = _fields(entries)
+    found = [f"{name}: {words}." for name in SHORT if (words := _stated(entries, fields[name]))]
+    records = [entry for entry in entries if isinstance(entry, Record)]
+    return " ".join(found + ["Single trainings are not ranked."] * (not all(comparable(records))))
 
 
 def sentences(entries: Sequence[Entry], shown: Shown = "every aggregation") -> list[str]:

@@ -19,6 +19,9 @@ USES = {
 }
 """Headings of rows by the use that they make of ground truth."""
 
+PARTS = {"fpp": "FPP", "fpc": "FPC", "pts": "PTS"}
+"""Names of FinePOSE's parts, by the option that switches them off."""
+
 MOST_CHARACTERS = 40
 """Of a name in a figure."""
 
@@ -45,7 +48,16 @@ def untrained(entry: Entry) -> bool:
 
 def method_name(entry: Entry) -> str:
     """Title and variant."""
-    return f"{entry.title} {entry.variant}".strip()
+    return f"{entry.title} {variant_name(entry)}".strip()
+
+
+def variant_name(entry: Entry) -> str:
+    """What was changed, as in papers: "w/o FPP" where a part is switched off."""
+    return ", ".join(
+        f"w/o {PARTS.get(key, key)}" if value == "false" else part
+        for part in entry.variant.split(", ")
+        for key, _, value in [part.partition("=")]
+    )
 
 
 def named_for_figures(entry: Named) -> Named:

@@ -101,9 +101,9 @@ def cell_of(number: Entered) -> Cell:
 def value_cell(value: Value) -> Cell:
     """``45.2 ± 1.3``: the spread is the larger distance to an end of the interval, so never less than that."""
     if not (math.isfinite(value.low) and math.isfinite(value.high)):
-        return Cell(f"{value.action_mean:.1f}", value.action_mean)
+        return Cell(f"{value.action_mean:.1f}", value.action_mean, decimals=1)
     spread = max(value.action_mean - value.low, value.high - value.action_mean, 0.0)
-    return Cell(f"{value.action_mean:.1f}", value.action_mean, value.low, value.high, f"{spread:.1f}")
+    return Cell(f"{value.action_mean:.1f}", value.action_mean, value.low, value.high, f"{spread:.1f}", decimals=1)
 
 
 def difference_cell(difference: Difference | None) -> Cell | Gap:
@@ -118,7 +118,9 @@ def difference_cell(difference: Difference | None) -> Cell | Gap:
 def _gap_cell(difference: Difference, indistinguishable: bool) -> Cell:
     text = f"{difference.difference:+.2f}".replace("-", "−")
     shown = f"({text})" if indistinguishable else text
-    return Cell(shown, difference.difference, difference.low, difference.high, f"{_spread(difference):.2f}")
+    return Cell(
+        shown, difference.difference, difference.low, difference.high, f"{_spread(difference):.2f}", decimals=2
+    )
 
 
 def _spread(difference: Difference) -> float:

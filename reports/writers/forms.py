@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from models.errors import InputError
 from reports.writers.csv import to_csv
 from reports.writers.html import to_html
-from reports.writers.latex import to_latex
 from reports.writers.markdown import to_markdown
+from reports.writers.paper import COMPLETE, PaperTable, to_paper
 from reports.writers.table import Table
 
 FORMS = ("tex", "csv", "md", "html")
@@ -29,7 +29,12 @@ def forms_of(text: str) -> tuple[str, ...]:
     return forms
 
 
-def texts(table: Table, name: str, forms: Iterable[str]) -> dict[str, str]:
-    """Name of a file → its content, one for each form."""
-    writers = {"tex": lambda table: to_latex(table, name), "csv": to_csv, "md": to_markdown, "html": to_html}
+def texts(table: Table, name: str, forms: Iterable[str], paper: PaperTable = COMPLETE) -> dict[str, str]:
+    """Name of a file → its content, one for each form; ``paper``: what the one in LaTeX prints."""
+    writers = {
+        "tex": lambda table: to_paper(table, name, paper),
+        "csv": to_csv,
+        "md": to_markdown,
+        "html": to_html,
+    }
     return {f"{name}.{form}": writers[form](table) for form in forms}

@@ -4,73 +4,139 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from reports.writers.escaping import latex, latex_breakable
 from reports.writers.table import Cell, Column, Table, bracket_of, notes, walk
 
 LONG = 50
-"""Tables of more rows and headings than this are printed over several pages (``longtable``)."""
+"""Lines of one float; tables of more rows and headings are several floats, or a ``longtable``."""
 
 PAGE_LINES, NOTE_CHARACTERS = 68, 150
 """Lines of a page, and characters of a line under a table."""
 
-PAGE_CHARACTERS = 105
-"""Characters that fit a page at ``scriptsize``; longer tables that are wider are turned."""
+PAGE_CHARACTERS, SCALED_CHARACTERS = 105, 150
+"""Characters that fit a page at ``scriptsize``, and that can be read when they are scaled down to it."""
 
-COLUMN_CHARACTERS = 58
-"""Characters that fit one column of a two-column page at ``footnotesize``."""
+RULES = ("\\midrule", "\\addlinespace")
+HEADING = "\\multicolumn"
 
 CELL_CHARACTERS = 80
 """Characters of a cell; columns of text do not break lines."""
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
 
 PLAIN = re.compile(r"−?[0-9,]+(\.[0-9]+)?")
 """A number that siunitx can align."""
 
 
 def is_long(table: Table) -> bool:
-    """Whether a table with its notes takes more than a page; it is printed over several then, not as a float."""
-    lines = sum(1 for _ in walk(table))
-    return lines > LONG or lines + sum(map(len, notes(table))) / NOTE_CHARACTERS > PAGE_LINES
+    """Whether it has more lines than one float."""
+    return sum(1 for _ in walk(table)) > LONG
 
 
-def to_latex(table: Table, label: str) -> str:
-    """A float (``table`` or ``table*`` by its width), or a ``longtable`` when it is longer than a page.
+def over_pages(table: Table) -> bool:
+    """Whether it is no float: one of several would be too wide, or the notes need more than the page."""
+    lines = min(LONG, sum(1 for _ in walk(table)))
+    too_many_notes = lines + sum(map(len, notes(table))) / NOTE_CHARACTERS > PAGE_LINES
+    return too_many_notes or (is_long(table) and table.width() > SCALED_CHARACTERS)
+
+
+def to_latex(table: Table, label: str, reference: str = "") -> str:
+    """The complete form, for the report: floats as in a paper, or a ``longtable`` where they would not do.
 
     Needs booktabs, graphicx, multirow and siunitx (for a ``longtable`` that package and lscape), and T1 fonts. A
     float wider than the page is scaled down to it; a ``longtable`` that is too wide is turned.
+
+    Args:
+        reference: LaTeX, printed below the notes.
+    """
+    parts = parts_of(table, table.reasons(), named_once=not is_long(table))
+    notes_below = [*latex_notes(table), *([f"{reference}\\par"] if reference else [])]
+    if over_pages(table):
+        lines = _long(table, label, parts, notes_below)
+    else:
+        lines = as_floats("table", table.title, label, parts, notes_below)
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Lines of a ``tabular``. ``specification``: the types of its columns."""
+
+    specification: str
+    header: list[str]
+    body: list[str]
+
+
+def parts_of(
+    table: Table, letters: Mapping[str, str], named_once: bool, cited: Mapping[str, str] = EMPTY
+) -> Parts:
+    """The lines of a table.
+
+    Args:
+        letters: of the footnotes, by reason why a cell is missing.
+        named_once: whether rows of one name that follow each other have it together.
+        cited: name of a row → key of its citation.
     """
     looks = [_look(column, table.column(index)) for index, column in enumerate(table.columns)]
-    body = _latex_body(table, looks)
-    specification = "".join(look.type for look in looks)
-    head = [
-        f"\\caption{{{latex_breakable(table.title)}}}",
-        f"\\label{{tab:{label}}}",
+    body = _latex_body(table, looks, letters, named_once, cited)
+    return Parts("".join(look.type for look in looks), _latex_header(table), body)
+
+
+def as_floats(environment: str, title: str, label: str, parts: Parts, below: Sequence[str]) -> list[str]:
+    """One float, or one for every ``LONG`` rows under one number; ``below``: paragraphs under the last one."""
+    chunks = _chunks(parts.body)
+    lines = []
+    for number, body in enumerate(chunks):
+        caption = latex_breakable(title)
+        head = [f"\\caption{{{caption}}}", f"\\label{{tab:{label}}}"]
+        if number:
+            head = [f"\\tablename~\\thetable: {caption} (continued)\\par"]  # no entry in the list of tables
+        last = number == len(chunks) - 1
+        lines += _float(environment, head, replace(parts, body=body), below if last else [])
+    return lines
+
+
+def _chunks(body: Sequence[str]) -> list[list[str]]:
+    """Lines of the floats: none begins with a rule or ends with a heading."""
+    if sum(line not in RULES for line in body) <= LONG:
+        return [list(body)]
+    chunks: list[list[str]] = [[]]
+    for line in body:
+        if len(chunks[-1]) >= LONG and not chunks[-1][-1].startswith(HEADING):
+            chunks.append([])
+        if chunks[-1] or line not in RULES:
+            chunks[-1].append(line)
+    return chunks
+
+
+def _float(environment: str, head: Sequence[str], parts: Parts, below: Sequence[str]) -> list[str]:
+    """A ``table`` or ``table*``, scaled down to the line where it is wider; ``below``: paragraphs under it."""
+    noted = [
+        "\\par\\smallskip",
+        "\\begin{minipage}{\\linewidth}\\scriptsize\\raggedright",
+        *below,
+        "\\end{minipage}",
     ]
-    if is_long(table):
-        return _latex_long(table, head, specification, body)
-    environment = "table*" if table.width() > COLUMN_CHARACTERS else "table"
-    lines = [
+    return [
         f"\\begin{{{environment}}}[htbp]",
         "\\centering\\footnotesize\\setlength{\\tabcolsep}{4pt}",
         *head,
         "\\par\\smallskip",
         "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
-        f"\\begin{{tabular}}{{@{{}}{specification}@{{}}}}",
+        f"\\begin{{tabular}}{{@{{}}{parts.specification}@{{}}}}",
         "\\toprule",
-        *_latex_header(table),
+        *parts.header,
         "\\midrule",
-        *body,
+        *parts.body,
         "\\bottomrule",
         "\\end{tabular}}",
-        "\\par\\smallskip",
-        "\\begin{minipage}{\\linewidth}\\scriptsize\\raggedright",
-        *_latex_notes(table),
-        "\\end{minipage}",
+        *(noted if below else []),
         f"\\end{{{environment}}}",
     ]
-    return "\n".join(lines) + "\n"
 
 
 def _latex_header(table: Table) -> list[str]:
@@ -149,9 +215,10 @@ def _decimals(cells: Sequence[Cell]) -> str:
     return f"S[table-format={sign}{digits}.{max(map(len, decimals))}]"
 
 
-def _latex_body(table: Table, looks: Sequence[_Look]) -> list[str]:
-    reasons = table.reasons()
-    repeats = iter(_repeats(table))
+def _latex_body(
+    table: Table, looks: Sequence[_Look], letters: Mapping[str, str], named_once: bool, cited: Mapping[str, str]
+) -> list[str]:
+    repeats = iter(_repeats(table, named_once))
     lines: list[str] = []
     previous = ""
     for level, text, row in walk(table):
@@ -163,7 +230,9 @@ def _latex_body(table: Table, looks: Sequence[_Look]) -> list[str]:
             shown = f"{font}{{{latex_breakable(text)}}}"
             lines.append(f"\\multicolumn{{{len(looks)}}}{{@{{}}{kind}}}{{{shown}}} \\\\")
         else:
-            cells = [_latex_cell(cell, look, reasons) for cell, look in zip(row.cells, looks, strict=True)]
+            cells = [_latex_cell(cell, look, letters) for cell, look in zip(row.cells, looks, strict=True)]
+            if row.cells[0].text in cited:
+                cells[0] += f"~\\cite{{{cited[row.cells[0].text]}}}"
             times = next(repeats)
             if times != 1:
                 cells[0] = f"\\multirow[t]{{{times}}}{{*}}{{{cells[0]}}}" if times else ""
@@ -172,12 +241,12 @@ def _latex_body(table: Table, looks: Sequence[_Look]) -> list[str]:
     return lines
 
 
-def _repeats(table: Table) -> list[int]:
+def _repeats(table: Table, named_once: bool) -> list[int]:
     """For every row: how many rows from it on have its name; 0 where the row above had it already.
 
     Every row has its own name where the table may be broken over pages, and where names are numbers.
     """
-    if is_long(table) or table.columns[0].align == "r":
+    if not named_once or table.columns[0].align == "r":
         return [1] * sum(1 for _ in table.rows())
     times: list[int] = []
     for block in table.blocks:
@@ -187,10 +256,10 @@ def _repeats(table: Table) -> list[int]:
     return times
 
 
-def _latex_cell(cell: Cell, look: _Look, reasons: dict[str, str]) -> str:
+def _latex_cell(cell: Cell, look: _Look, letters: Mapping[str, str]) -> str:
     """A cell, padded on the right like the widest one of its column, so that digits stay aligned."""
     if cell.reason:
-        dash = f"--\\textsuperscript{{{reasons[cell.reason]}}}"
+        dash = f"--\\textsuperscript{{{letters[cell.reason]}}}" if cell.reason in letters else "--"
         return dash if look.type == "l" else f"\\multicolumn{{1}}{{c}}{{{dash}}}"
     if look.aligned:
         plain = PLAIN.fullmatch(cell.text)
@@ -220,14 +289,15 @@ def _shortened(text: str) -> str:
     return text if len(text) <= CELL_CHARACTERS else f"{text[:half]}…{text[-half:]}"
 
 
-def _latex_long(table: Table, head: list[str], specification: str, body: list[str]) -> str:
-    header = [*_latex_header(table), "\\midrule"]
+def _long(table: Table, label: str, parts: Parts, below: Sequence[str]) -> list[str]:
+    header = [*parts.header, "\\midrule"]
     turned = table.width() > PAGE_CHARACTERS
-    lines = [
+    return [
         *["\\begin{landscape}"] * turned,
         "{\\scriptsize\\setlength{\\tabcolsep}{3pt}",
-        f"\\begin{{longtable}}{{@{{}}{specification}@{{}}}}",
-        *head,
+        f"\\begin{{longtable}}{{@{{}}{parts.specification}@{{}}}}",
+        f"\\caption{{{latex_breakable(table.title)}}}",
+        f"\\label{{tab:{label}}}",
         "\\\\ \\toprule",
         *header,
         "\\endfirsthead",
@@ -236,17 +306,16 @@ def _latex_long(table: Table, head: list[str], specification: str, body: list[st
         "\\endhead",
         "\\bottomrule",
         "\\endfoot",
-        *body,
+        *parts.body,
         "\\end{longtable}",
         "\\begin{raggedright}",
-        *_latex_notes(table),
+        *below,
         "\\end{raggedright}}",
         *["\\end{landscape}"] * turned,
     ]
-    return "\n".join(lines) + "\n"
 
 
-def _latex_notes(table: Table) -> Iterable[str]:
+def latex_notes(table: Table) -> list[str]:
     """Marks, missing cells and notes as one paragraph, then a paragraph for each set of conditions."""
     first = "; ".join(latex(line) for line in table.legend())
     missing = [f"\\textsuperscript{{{letter}}}{latex_breakable(why)}." for why, letter in table.reasons().items()]

@@ -7,7 +7,7 @@ it and what is comparable is decided in ``reports.tables``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 LEGEND = {
@@ -46,6 +46,7 @@ class Cell:
         ahead_spread: of this difference, printed after ± there.
         disturbed: a time that was measured while something else used the machine, or not the same in all passes;
             marked by "*".
+        decimals: with which an error is printed; None for what is printed otherwise, as costs are.
         runs: ids of the runs that the number was read from, where they are fewer than those of the row.
     """
 
@@ -60,6 +61,7 @@ class Cell:
     ahead_spread: str = ""
     disturbed: bool = False
     reason: str = ""
+    decimals: int | None = field(default=None, compare=False)
     runs: tuple[str, ...] = field(default=(), compare=False)
 
 
@@ -95,13 +97,17 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """``conditions``: paragraphs printed under the table; ``notes``: further sentences of the layout."""
+    """``conditions``: paragraphs printed under the table; ``notes``: further sentences of the layout.
+
+    ``short``: the conditions as one short note, for papers.
+    """
 
     title: str
     columns: tuple[Column, ...]
     blocks: tuple[Block, ...]
     conditions: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    short: str = ""
 
     def __post_init__(self) -> None:
         for row in self.rows():
@@ -120,6 +126,12 @@ class Table:
             max([len(column.header), *(_length(cell) for cell in self.column(index))]) + 2
             for index, column in enumerate(self.columns)
         )
+
+    def measured(self) -> Table:
+        """Without rows that have no runs, unless none has."""
+        blocks = [replace(block, rows=tuple(row for row in block.rows if row.runs)) for block in self.blocks]
+        kept = tuple(block for block in blocks if block.rows)
+        return replace(self, blocks=kept) if kept else self
 
     def reasons(self) -> dict[str, str]:
         """Reason why a cell is missing → the letter of its footnote."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reports.writers.table import Cell, Table, bracket_of, walk
 
 FIRST = 2
@@ -15,7 +13,7 @@ def to_text(table: Table, width: int = 100) -> str:
 
     Where that is wider than ``width``, columns that describe a row are left out from the third on, then the last.
     """
-    table = _measured(table)
+    table = table.measured()
     rows = [(text, row) for _, text, row in walk(table)]
     headings = [column.full_name for column in table.columns]
     cells = [[_text(cell) for cell in row.cells] for _, row in rows if row is not None]
@@ -36,13 +34,6 @@ def to_text(table: Table, width: int = 100) -> str:
     for text, row in rows:
         lines.append(f"  {text}" if row is None else line([_text(cell) for cell in row.cells]))
     return "\n".join(lines)
-
-
-def _measured(table: Table) -> Table:
-    """The table without rows that have no runs, unless none has."""
-    blocks = [replace(block, rows=tuple(row for row in block.rows if row.runs)) for block in table.blocks]
-    kept = tuple(block for block in blocks if block.rows)
-    return replace(table, blocks=kept) if kept else table
 
 
 def _text(cell: Cell) -> str:

@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 
@@ -17,6 +18,7 @@ from reports.figures.style import STYLE
 from reports.page.content import content
 from reports.rules.names import named_for_figures
 from reports.summary import trivial_check
+from reports.tables.runs.register import register
 from reports.writers import latex
 from tests import ROOT
 from tests.reports.made_up import (
@@ -167,13 +169,14 @@ def test_report_compiles_without_overflow(built, tmp_path):
     pdf = compile_pdf(out / "report.tex")
     assert pdf == out / "report.pdf"
     assert pdf.stat().st_size > 50_000
-    subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-draftmode", "report.tex"],
-        cwd=out,
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
+    for _ in range(2):  # references are known to the second run
+        subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-draftmode", "report.tex"],
+            cwd=out,
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
     log = (out / "report.log").read_text(errors="replace")
     assert "Overfull" not in log
     assert "undefined" not in log
@@ -186,22 +189,51 @@ def test_a_latex_error_is_named(tmp_path):
         compile_pdf(tmp_path / "report.tex")
 
 
-def test_the_report_lists_its_tables_and_figures_and_waits_for_floats_before_a_long_table(monkeypatch):
-    monkeypatch.setattr(latex, "LONG", 30)
+def test_the_report_waits_for_floats_before_a_table_over_pages_and_lists_what_it_has(monkeypatch):
+    monkeypatch.setattr(latex, "PAGE_LINES", 30)
     records = {made.id: made for made in sampling_records()}
     declared = runset(short=("runs", list(records.values())[:2]), grid=("sampling", list(records.values())))
     tables = {
         name: LAYOUTS.load(spec.layout).table([records[run] for run in spec.ids], "T")
         for name, spec in declared.tables.items()
     }
-    captions = [("grid", "MPJPE (mm) over H and K; one scale. Data: x.")]
-    text = document(declared, list(records.values()), tables, captions)
+    captions = [("grid", "MPJPE (mm) over H and K; one scale. Data: x.", 3.3)]
+    known = list(records.values())
+    text = document(declared, known, tables, captions, register(known), ["TCN is at 3 %."])
     assert r"\listoftables\listoffigures" in text
-    clear = r"\ifnum\value{table}>0\relax\clearpage\fi"
-    assert "\\input{tables/short.tex}\n" + clear + r"\input{tables/grid.tex}" in text
+    assert "\\ifnum\\value{table}>0\\relax\\clearpage\\fi{\\scriptsize" in text
     assert r"\caption{grid: MPJPE (mm) over H and K}" in text
-    places = [text.index(rf"\section{{{name}}}") for name in ("Tables", "Figures", "Environment")]
+    names = ("Findings", "Definitions", "Tables and figures", "Conditions", "Environment", "Every run")
+    places = [text.index(rf"\section{{{name}}}") for name in names]
     assert places == sorted(places)
+    assert r"TCN is at 3 \%." in text
+
+
+def test_conditions_that_tables_share_are_written_once_in_the_report(built):
+    text = (built[2] / "report.tex").read_text()
+    labels = re.findall(r"\\label\{cond:(\d+)\}", text)
+    assert labels == [str(number) for number in range(1, len(labels) + 1)]
+    assert set(re.findall(r"\\hyperref\[cond:(\d+)\]", text)) == set(labels)
+    body = text.partition(r"\appendix")[0]
+    assert "Test part:" not in body
+    assert "Data: Made-up data" in body, "the short conditions stand under every table"
+
+
+def test_the_report_defines_what_its_tables_print(built):
+    text = (built[2] / "report.tex").read_text()
+    definitions = text.partition(r"\section{Definitions}")[2].partition(r"\section{")[0]
+    for word in ("P-Agg: mean pose of all hypotheses", "J-Best", "MPJPE", "FPP", "oracle", "H, K", "DET, GT"):
+        assert word in definitions
+    assert r"\usepackage{lmodern}" in text
+    assert (built[2] / "references.bib").read_text().count("@") > 15
+
+
+def test_the_main_table_comes_first(tmp_path):
+    made = [*methods_records(), *prompt_records()]
+    declared = runset(a=("prompts", made[-2:]), b=("main", made[:-2]))
+    build(declared, {one.id: one for one in made}, tmp_path, drawn=False)
+    text = (tmp_path / "report.tex").read_text()
+    assert text.index(r"\label{tab:b}") < text.index(r"\label{tab:a}")
 
 
 def test_figures_from_files_are_made_where_the_files_are(tmp_path):

@@ -14,7 +14,16 @@ from bench.results.tracking.run_content import Metrics
 from bench.results.tracking.tracker import Tracker
 from models.errors import InputError
 
-REPORT = (RUNSET, "summary.md", "index.html", "report.tex", "report.pdf", "tables/*", "figures/*")
+REPORT = (
+    RUNSET,
+    "summary.md",
+    "index.html",
+    "report.tex",
+    "report.pdf",
+    "references.bib",
+    "tables/*",
+    "figures/*",
+)
 """What of a folder of results belongs to its report."""
 
 MOST_CHARACTERS = 120

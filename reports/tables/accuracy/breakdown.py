@@ -6,49 +6,78 @@ from collections.abc import Sequence
 from typing import Literal
 
 from bench.results.record import Mean
-from reports.rules.comparability import comparable, groups_of, headline, sections, value_of
+from reports.rules.comparability import (
+    aggregation_order,
+    aggregations,
+    comparable,
+    groups_of,
+    headline,
+    use_of_truth,
+    value_of,
+)
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
-from reports.rules.metrics import SCORES, headers, printed_metrics
-from reports.rules.names import headlines, row_names
+from reports.rules.metrics import ERRORS, SCORES, headers, printed_metrics
+from reports.rules.names import aggregation_title, headlines, row_names
 from reports.tables.cells import ABOUT_FRAMES, FRAMES, Matrix, frames, rank_columns, value_number, with_runs
 from reports.tables.layout import Layout
-from reports.writers.table import Block, Cell, Column, Row, Table
+from reports.writers.table import Block, Cell, Column, Table
 
 Part = Literal["per_action", "per_activity"]
 
 NO_WINDOW = "the evaluated part has no window of this action"
+NO_FRAME = "none of its valid frames was evaluated"
+
+METHOD_AND_AGGREGATION = (Column("Method", align="l"), Column("Aggregation", align="l"))
+
+PROTOCOLS = {"mpjpe": "Protocol 1", "p_mpjpe": "Protocol 2"}
+"""What the field calls two of its metrics."""
+
+SHORT_NAMES = {
+    "Directions": "Dir.", "Discussion": "Disc.", "Eating": "Eat", "Greeting": "Greet", "Phoning": "Phone",
+    "Photo": "Photo", "Posing": "Pose", "Purchases": "Purch.", "Sitting": "Sit", "SittingDown": "SitD.",
+    "Smoking": "Smoke", "Waiting": "Wait", "WalkDog": "WalkD.", "Walking": "Walk", "WalkTogether": "WalkT.",
+}  # fmt: skip
+"""The actions of Human3.6M as papers head their columns."""
 
 
 def actions(entries: Sequence[Entry], title: str) -> Table:
-    """MPJPE by action for the headline aggregation; actions run down the page where that is narrower."""
-    across = _actions_across(entries, title)
-    if len(sections(entries)) > 1:
-        return across
-    down = _transposed(across)
-    return down if down.width() < across.width() else across
-
-
-def _actions_across(entries: Sequence[Entry], title: str) -> Table:
+    """MPJPE and P-MPJPE (the field's Protocols 1 and 2) by action, a row for every aggregation."""
     names = _names(entries, "per_action")
-    columns = (Column("Method", align="l"), *map(Column, names), Column("Mean"))
+    infos = printed_metrics(entries, ERRORS)
+    columns = (*METHOD_AND_AGGREGATION, *(Column(SHORT_NAMES.get(name, name)) for name in names), Column("Avg"))
     blocks = []
     for heading, text, group in groups_of(entries):
-        rows: Matrix = [
-            [
-                Cell(label),
-                *_part_cells(entry, "mpjpe", "per_action", names, NO_WINDOW),
-                value_number(entry, "mpjpe", headline(entry), ""),
-            ]
-            for label, entry in zip(row_names(group), group, strict=True)
+        labels = row_names(group)
+        lines = [
+            (label, entry, aggregation, kind)
+            for label, entry in zip(labels, group, strict=True)
+            for aggregation, kind in aggregations(entry) or [(headline(entry), "deployable")]
         ]
-        rows = rank_columns(rows, _alike(group), range(1, len(columns)))
-        blocks.append(Block(with_runs(rows, [entry.runs for entry in group]), text, heading))
-    note = (
-        f"MPJPE in mm, mean over an action's frames; aggregation: {headlines(entries)}. "
-        "Intervals: of the mean only."
-    )
-    return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), (note,))
+        lines.sort(key=lambda line: 0 if use_of_truth(*line[2:]) == "none" else 1 + aggregation_order(line[2]))
+        groups = _alike([entry for _, entry, _, _ in lines])
+        uses = [
+            None if alike is None else use_of_truth(*line[2:]) for alike, line in zip(groups, lines, strict=True)
+        ]
+        for metric, info in infos.items():
+            rows: Matrix = [
+                [
+                    Cell(label),
+                    Cell(aggregation_title(aggregation, kind)),
+                    *_part_cells(entry, metric, "per_action", names, NO_WINDOW, aggregation),
+                    value_number(entry, metric, aggregation, ""),
+                ]
+                for label, entry, aggregation, kind in lines
+            ]
+            higher = range(2, len(columns)) if info.higher_is_better else ()
+            rows = rank_columns(rows, uses, range(2, len(columns)), higher)
+            parts = (text, PROTOCOLS.get(metric, ""), info.title)
+            runs = [entry.runs for _, entry, _, _ in lines]
+            blocks.append(Block(with_runs(rows, runs), ", ".join(filter(None, parts)), heading))
+    note = "Errors in mm, mean over an action's frames; Avg: mean over actions. Intervals: of Avg only."
+    shorter = [f"{SHORT_NAMES[name]} {name}" for name in names if SHORT_NAMES.get(name, name) != name]
+    notes = (note, *([f"Actions: {', '.join(shorter)}."] if shorter else []))
+    return Table(title, columns, tuple(blocks), paragraphs(entries), notes)
 
 
 def sequences(entries: Sequence[Entry], title: str) -> Table:
@@ -74,7 +103,7 @@ def _by_part(entries: Sequence[Entry], title: str, part: Part, totals: dict[str,
                 [
                     Cell(label),
                     *frames(entry),
-                    *_part_cells(entry, metric, part, names, "none of its valid frames was evaluated"),
+                    *_part_cells(entry, metric, part, names, NO_FRAME, headline(entry)),
                     *(value_number(entry, metric, headline(entry), "", over) for over in totals.values()),
                 ]
                 for label, entry in zip(labels, group, strict=True)
@@ -100,27 +129,17 @@ def _names(entries: Sequence[Entry], part: Part) -> list[str]:
     )
 
 
-def _part_cells(entry: Entry, metric: str, part: Part, names: Sequence[str], why_not: str) -> list[Cell]:
-    value = value_of(entry, metric, headline(entry))
+def _part_cells(
+    entry: Entry, metric: str, part: Part, names: Sequence[str], why_not: str, aggregation: str | None
+) -> list[Cell]:
+    value = value_of(entry, metric, aggregation)
     means: dict[str, float] = getattr(value, part) if value else {}
-    return [Cell(f"{means[name]:.1f}", means[name]) if name in means else Cell(reason=why_not) for name in names]
-
-
-def _transposed(table: Table) -> Table:
-    """The table with rows and columns exchanged; headings of blocks stand over the new columns."""
-    pairs = [(block, row) for block in table.blocks for row in block.rows]
-    columns = [Column("Action", align="l")]
-    columns += [Column(row.cells[0].text, block.heading) for block, row in pairs]
-    runs = tuple(run for _, row in pairs for run in row.runs)
-    rows = [
-        Row((Cell(column.header), *(row.cells[index] for _, row in pairs)), runs)
-        for index, column in enumerate(table.columns)
-        if index > 0
+    return [
+        Cell(f"{means[name]:.1f}", means[name], decimals=1) if name in means else Cell(reason=why_not)
+        for name in names
     ]
-    blocks = (Block(tuple(rows[:-1])), Block(tuple(rows[-1:]), "Over all actions"))
-    return Table(table.title, tuple(columns), blocks, table.conditions, table.notes)
 
 
-ACTIONS = Layout("actions", actions, "MPJPE by action")
+ACTIONS = Layout("actions", actions, "errors by action")
 SEQUENCES = Layout("sequences", sequences, "results by test sequence")
 ACTIVITIES = Layout("activities", activities, "results by activity")

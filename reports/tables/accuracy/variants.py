@@ -22,7 +22,7 @@ from reports.rules.comparability import (
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, headers, printed_metrics
-from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, sampling_size, seeds_of
+from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, sampling_size, seeds_of, variant_name
 from reports.tables.accuracy.published_numbers import beside_reported_prompts
 from reports.tables.cells import (
     DIFFERENCES,
@@ -109,7 +109,7 @@ def _prompt(entry: Entry) -> str:
 
 
 def _variant(entry: Entry) -> str:
-    return entry.variant or COMPLETE
+    return variant_name(entry) or COMPLETE
 
 
 def _row(

@@ -271,13 +271,13 @@ def test_costs_of_devices_stand_apart_and_trivial_predictors_are_not_rank():
     assert "Memory counts: tensors that are alive at once, counted;" in cost(records, "T").notes[1]
 
 
-def test_actions_lie_across_or_down_whichever_is_narrower():
-    few = actions([several(record("mixste")), several(record("tcn"))], "T")
-    assert few.columns[0].header == "Action"
-    assert printed(few)["", "", "Walking"] == ["48.5*", "59.5_"]
-    assert printed(few)["", "Over all actions", "Mean"] == ["51.0*", "62.0_"]
-    many = actions([record("mixste", title=f"Method {number}", actions=("A", "B")) for number in range(8)], "T")
-    assert many.columns[0].header == "Method"
+def test_actions_are_ranked_within_equal_use_of_ground_truth():
+    table = actions([several(record(name, hypotheses=5)) for name in ("mixste", "d3dp", "finepose")], "T")
+    rows = {tuple(cell.text for cell in row.cells[:2]): row.cells for row in table.blocks[0].rows}
+    assert [rows[key][2].rank for key in (("MixSTE", "single"), ("FinePOSE§", "P-Agg"))] == [0, 1]
+    assert rows["FinePOSE§", "J-Best†"][-1].rank == 1
+    assert rows["D3DP", "J-Best†"][-1].rank == 2
+    assert rows["MixSTE", "single"][-1].text == "51.0"
 
 
 def test_runs_takes_anything_and_prints_one_row_per_record():

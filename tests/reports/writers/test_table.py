@@ -10,6 +10,7 @@ from reports.writers.csv import to_csv
 from reports.writers.escaping import latex, latex_breakable, markdown
 from reports.writers.latex import LONG, to_latex
 from reports.writers.markdown import to_markdown
+from reports.writers.paper import COMPLETE, to_paper
 from reports.writers.table import Block, Cell, Column, Row, Table
 from tests.reports.made_up import runset
 
@@ -102,17 +103,19 @@ def test_a_row_of_another_length_is_refused():
         Table("T", COLUMNS, (Block((Row((Cell("x"),)),)),))
 
 
-def test_a_long_table_runs_over_pages_and_a_wide_one_is_turned():
+def test_a_long_table_is_several_floats_and_a_wide_one_is_turned_and_runs_over_pages():
     rows = tuple(Row((Cell("m"), Cell("1"), Cell("2"))) for _ in range(LONG + 1))
-    assert "\\begin{longtable}" in to_latex(Table("T", COLUMNS, (Block(rows),)), "t")
-    assert "\\begin{landscape}" not in to_latex(Table("T", COLUMNS, (Block(rows),)), "t")
-    wide = tuple(Row((Cell("m" * 120), Cell("1"), Cell("2"))) for _ in range(LONG + 1))
+    assert to_latex(Table("T", COLUMNS, (Block(rows),)), "t").count("\\begin{table}") == 2
+    noted = Table("T", COLUMNS, (Block(rows),), ("condition " * 500,))
+    assert "\\begin{longtable}" in to_latex(noted, "t"), "its notes need more than the page of a float"
+    assert "\\begin{landscape}" not in to_latex(noted, "t")
+    wide = tuple(Row((Cell("m" * 150), Cell("1"), Cell("2"))) for _ in range(LONG + 1))
     assert "\\begin{landscape}" in to_latex(Table("T", COLUMNS, (Block(wide),)), "t")
 
 
 def test_a_table_wider_than_a_column_spans_the_page():
     rows = (Row((Cell("m" * 80), Cell("1"), Cell("2"))),)
-    assert "\\begin{table*}" in to_latex(Table("T", COLUMNS, (Block(rows),)), "t")
+    assert "\\begin{table*}" in to_paper(Table("T", COLUMNS, (Block(rows),)), "t", COMPLETE)
 
 
 @pytest.mark.parametrize(
@@ -159,11 +162,8 @@ def test_hostile_names_are_escaped_in_every_place(tmp_path):
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is not installed")
     many = Table(title, table.columns, tuple(blocks) * 2, (title,), (title,))
-    (tmp_path / "tables").mkdir()
-    for name, one in {"short": table, "long": many, "register": small_table()}.items():
-        (tmp_path / "tables" / f"{name}.tex").write_text(to_latex(one, name), encoding="utf-8")
     declared = runset().model_copy(update={"command": title})
-    text = document(declared, [], {"short": table, "long": many}, [])
+    text = document(declared, [], {"short": table, "long": many}, [], small_table(), [title])
     (tmp_path / "report.tex").write_text(text, encoding="utf-8")
     assert compile_pdf(tmp_path / "report.tex") is not None
 
@@ -180,10 +180,20 @@ def test_a_long_name_is_shortened_in_latex_only_and_a_long_heading_breaks():
 
 def test_captions_of_figures_are_their_first_sentence():
     text = document(
-        runset(), [], {}, [("a", "Loss (own; of each. One): by epoch; dots: kept. Data: [x."), ("b", "[(")]
+        runset(),
+        [],
+        {},
+        [
+            ("a", "Loss (own; of each. One): by epoch; dots: kept. Data: [x.", 3.3),
+            ("b", "[(", 3.3),
+            ("c", "C.", 6.0),
+        ],
+        small_table(),
+        [],
     )
     assert r"\caption{a: Loss (own; of each. One): by epoch}" in text
     assert r"\caption{b: {[}(}" in text
+    assert text.count(r"\begin{figure}") == 2, "two narrow figures stand beside each other"
 
 
 @pytest.mark.parametrize(

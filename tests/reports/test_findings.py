@@ -1,0 +1,48 @@
+"""Findings never say more than the marks and intervals of the table."""
+
+from dataclasses import replace
+
+from reports.findings import findings
+from reports.tables.accuracy.main import main
+from tests.reports.made_up import record, several
+
+
+def found(*made):
+    return findings([main(list(made), "T")])
+
+
+def test_what_is_best_and_what_ties_with_it_is_named_with_intervals():
+    close = several(record("d3dp", mean=49.6, hypotheses=5), spread=3.0)
+    said = found(several(record("mixste")), close, several(record("finepose", hypotheses=5), spread=-3.0))
+    first, second, *_ = said
+    assert first.startswith("DET: cpn MPJPE: the best measured number is that of FinePOSE§ P-Agg (49.5 ± ")
+    assert "not distinguishable from it: MixSTE (51.0 ± 1.5), D3DP P-Agg (49.6 ± 1.5)." in first
+    assert "minus the best other method is −0.1 ± " in second
+    assert second.endswith("an interval that holds 0: no difference is shown.")
+
+
+def test_a_shown_difference_is_said_with_its_interval():
+    said = found(several(record("mixste")), several(record("finepose", hypotheses=5)))
+    assert "no other ranked number ties with it" in said[0]
+    assert "is −1.5 ± " in said[1]
+    assert said[1].endswith("an interval without 0.")
+
+
+def test_single_trainings_are_not_ranked_and_nothing_is_said_of_oracles():
+    made = [record("mixste"), record("d3dp", hypotheses=5)]
+    single = [one.model_copy(update={"values": several(one, (0,)).values}) for one in made]
+    said = found(*single)
+    assert said
+    assert all("nothing is ranked" in sentence for sentence in said)
+    ranked = found(*map(several, made))
+    assert not any("J-Best" in sentence or "J-Agg" in sentence for sentence in ranked)
+
+
+def test_a_difference_without_an_interval_claims_nothing():
+    table = main([several(record("mixste")), several(record("finepose", hypotheses=5))], "T")
+
+    def bare(row):
+        return replace(row, cells=tuple(replace(cell, ahead_spread="") for cell in row.cells))
+
+    blocks = tuple(replace(block, rows=tuple(map(bare, block.rows))) for block in table.blocks)
+    assert "nothing follows from it" in findings([replace(table, blocks=blocks)])[1]
