@@ -211,30 +211,28 @@ def _side_by_side(figures: Sequence[str]) -> str:
 
 def _figure(name: str, caption: str, shared: _Shared) -> str:
     drawn, data, conditions = caption.partition(" Data: ")
+    title, rest = _split(drawn)
     reference = shared.refer([f"Conditions. {data.strip()} {conditions}"] if data else [])
     return "\n".join(
         [
             r"{\centering",
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\includegraphics{{figures/{name}.pdf}}}}\par}}",
-            rf"\caption{{{latex_breakable(_in_short(name, caption))}}}",
+            rf"\caption{{{latex_breakable(title)}}}",
             rf"\label{{fig:{name}}}",
-            rf"{{\scriptsize\raggedright {latex_breakable(drawn)} {reference}\par}}",
+            rf"{{\scriptsize\raggedright {latex_breakable(rest)} {reference}\par}}",
         ]
     )
 
 
-def _in_short(name: str, caption: str) -> str:
-    """The short caption of a figure: its name and the first sentence. LaTeX cannot list all conditions.
-
-    A stop inside brackets does not end it.
-    """
+def _split(caption: str) -> tuple[str, str]:
+    """The first sentence of a caption, its title, and the rest. A stop inside brackets does not end it."""
     depth = 0
     for place, character in enumerate(caption):
         depth += (character in "([") - (character in ")]")
-        if depth <= 0 and re.match(r"[.;]( |$)", caption[place:]):
-            return f"{name}: {caption[:place]}"
-    return f"{name}: {caption}"
+        if depth <= 0 and re.match(r"[.;:]( |$)", caption[place:]):
+            return caption[:place], caption[place + 1 :].strip()
+    return caption, ""
 
 
 def _environments(records: Sequence[Record]) -> list[str]:

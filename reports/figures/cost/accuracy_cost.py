@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from bench.results.record import Record
 from reports.figures.labels import Label, Segment, place_labels
-from reports.figures.looks import Look, looks_of
+from reports.figures.looks import Look, look_of
 from reports.figures.style import (
     SMALL_POINTS,
     Drawing,
@@ -120,8 +120,10 @@ def _figure(points: list[Point], cost: _Cost) -> Figure:
 
 
 def _labelled(points: list[Point], cost: _Cost, in_legend: bool) -> tuple[Figure, bool]:
-    """The figure, and whether every method is named in it."""
-    looks = looks_of(point.record for point in points)
+    """The figure, and whether every method is named in it; in a legend, variants of a method share an entry."""
+    key = _entry if in_legend else method_name
+    groups = grouped(points, lambda point: key(point.record))
+    looks = {name: look_of(its[0].record.method, its[0].record.variant) for name, its in groups.items()}
     entries = [*(looks if in_legend else ()), FRONT, ISO]
     columns = legend_columns(entries)
     figure = new_figure(2.0 + 0.14 * math.ceil(len(entries) / columns))
@@ -129,7 +131,7 @@ def _labelled(points: list[Point], cost: _Cost, in_legend: bool) -> tuple[Figure
     front = sorted(front_of(points), key=lambda index: points[index].position)
     steps = [points[index].position for index in front]
     _draw_front(axes, steps)
-    for name, members in grouped(points, lambda point: method_name(point.record)).items():
+    for name, members in groups.items():
         _draw_points(axes, members, looks[name], name if in_legend else "")
     axes.set(xscale="log", xlabel=cost.axis, ylabel="MPJPE (mm)")
     axes.margins(x=0.12, y=0.08)
@@ -142,11 +144,15 @@ def _labelled(points: list[Point], cost: _Cost, in_legend: bool) -> tuple[Figure
     legend_above(figure, ncols=columns, **ordered)
     front_first = [points[index] for index in dict.fromkeys([*front, *range(len(points))])]
     named, others = [], []
-    for name, its in grouped(front_first, lambda point: method_name(point.record)).items():
+    for name, its in grouped(front_first, lambda point: key(point.record)).items():
         named += [Label(its[0].position, f"{name} {_size(its[0])}".strip(), looks[name].colour)] * (not in_legend)
         others += [Label(point.position, _size(point), looks[name].colour) for point in its[not in_legend :]]
     placed = place_labels(axes, [*named, *others], _obstacles(points, steps) + lines, SMALL_POINTS)
     return figure, all(label in placed for label in named)
+
+
+def _entry(record: Record) -> str:
+    return f"{record.title}, variants" if record.variant else method_name(record)
 
 
 def front_of(points: Sequence[Point]) -> set[int]:
