@@ -202,7 +202,7 @@ def test_the_report_waits_for_floats_before_a_table_over_pages_and_lists_what_it
     text = document(declared, known, tables, captions, register(known), ["TCN is at 3 %."])
     assert r"\listoftables\listoffigures" in text
     assert "\\ifnum\\value{table}>0\\relax\\clearpage\\fi{\\scriptsize" in text
-    assert r"\caption{grid: MPJPE (mm) over H and K}" in text
+    assert r"\caption{MPJPE (mm) over H and K}" in text
     names = ("Findings", "Definitions", "Tables and figures", "Conditions", "Environment", "Every run")
     places = [text.index(rf"\section{{{name}}}") for name in names]
     assert places == sorted(places)
