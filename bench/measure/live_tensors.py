@@ -44,6 +44,20 @@ def _cycles_kept() -> Iterator[None]:
             gc.enable()
 
 
+class _Sizes(dict[Any, int]):
+    """Numbers with their sum at hand: adding up thousands of tensors after each operation would take minutes."""
+
+    total = 0
+
+    def __setitem__(self, key: Any, value: int) -> None:
+        self.total += value - self.get(key, 0)
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: Any) -> None:
+        self.total -= self[key]
+        super().__delitem__(key)
+
+
 class _Count(TorchDispatchMode):
     """Follows every operator.
 
@@ -56,6 +70,7 @@ class _Count(TorchDispatchMode):
         super().__init__()
         self.read = self.most = 0
         self._made = WeakIdKeyDictionary()  # storage → its bytes, as long as something refers to it
+        self._made.data = self._sizes = _Sizes()
         self._before: dict[int, torch.UntypedStorage] = {}  # by id; kept, so that no other storage gets it
 
     def __torch_dispatch__(
@@ -81,7 +96,7 @@ class _Count(TorchDispatchMode):
     def _note_made(self, storage: torch.UntypedStorage) -> None:
         if id(storage) not in self._before:
             self._made[storage] = storage.nbytes()
-            self.most = max(self.most, sum(self._made.values()))
+            self.most = max(self.most, self._sizes.total)
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:

@@ -161,6 +161,10 @@ def of_another_program(store):
     storage = open_studies(store.root)
     (summary,) = storage.get_all_studies()
     study = optuna.load_study(storage=storage, study_name=summary.study_name)
+    (done,) = study.trials
+    study.enqueue_trial(
+        {name: (index + 1) % len(AXES[name]) for name, index in done.params.items()}
+    )  # another one
     trial = study.ask()
     indices = {name: trial.suggest_categorical(name, list(range(len(AXES[name])))) for name in AXES}
     wanted = job(evaluation={name: AXES[name][index] for name, index in indices.items()})
@@ -186,6 +190,6 @@ def test_the_last_trials_of_another_program_are_waited_for(store, of_another_pro
 def test_a_trial_that_another_program_is_trying_has_that_reason(store, of_another_program):
     wanted, _ = of_another_program
     with Local(store.root) as executor:
-        found = search(space(trials=2, minutes=1e-9), store, "cpu", executor)
+        found = search(space(trials=2, minutes=-1.0), store, "cpu", executor)
     assert found.missing[wanted.id].reason == "another program is trying it"
     assert not found.missing[wanted.id].failed
