@@ -108,6 +108,8 @@ class LiveTrainings:
             seen = {key for point in points if point.run in (None, number) for key in point.metrics}
             rest = [metric for metric in training_metrics(info) if metric[0] not in seen]
             self._runs.log(sent.runs[number], rest)
+            if sent.statuses[number] == "FAILED":  # of an earlier try
+                self._runs.client.set_tag(sent.runs[number], NOTE, "")
             self._set(sent, number, "FINISHED")
         if set(sent.statuses) == {"FINISHED"}:
             path.unlink(missing_ok=True)
