@@ -16,7 +16,7 @@ from bench.job.resolve import Job, Training
 from bench.job.task import Task, TaskStatus
 from bench.protocol.evaluate import shared_samples
 from bench.results.cost import PASSES
-from bench.results.record import Failure
+from bench.results.failure import Failure
 from bench.results.store import Store
 from bench.training.recipe import TrainingRecipe
 

@@ -27,8 +27,8 @@ from bench.job.data_cache import DataCache
 from bench.job.failures import digest_of
 from bench.job.resolve import Job, Training, resolve
 from bench.measure import memory
+from bench.results.failure import Failure, FailureKind
 from bench.results.files import UNWRITABLE
-from bench.results.record import Failure, FailureKind
 from bench.results.store import Seconds, Store
 from bench.results.tracking.activity import Activity, Metrics, activities, now, watched_system
 from models.errors import DivergedError, InputError

@@ -18,9 +18,10 @@ from pydantic import BaseModel, model_validator
 from bench.results.arrays import RunFiles
 from bench.results.cost import Measurement
 from bench.results.documents import Shelf, keep_copy, read_document
+from bench.results.failure import Failure
 from bench.results.index import Index
 from bench.results.locks import Lock, use_device
-from bench.results.record import Evaluation, Failure, Record, TrainingInfo
+from bench.results.record import Evaluation, Record, TrainingInfo
 from models.errors import InputError
 
 TRAINED, WEIGHTS = "training.json", "weights.safetensors"

@@ -26,8 +26,9 @@ from bench.job.resolve import Job
 from bench.job.task import Task, TaskStatus, distributed, first_process
 from bench.measure.environment import device_label
 from bench.results.cost import Measurement
+from bench.results.failure import Failure
 from bench.results.leftovers import remove_leftovers
-from bench.results.record import Failure, Record
+from bench.results.record import Record
 from bench.results.store import Store
 from bench.results.tracking.connection import say
 from bench.results.tracking.following import following

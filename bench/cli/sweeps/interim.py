@@ -20,8 +20,9 @@ from bench.job.pending import PendingWork
 from bench.job.resolve import Job
 from bench.job.task import Task, TaskStatus
 from bench.results.documents import seal
+from bench.results.failure import Failure
 from bench.results.files import write_text
-from bench.results.record import Failure, Missing
+from bench.results.record import Missing
 from bench.results.run_set import NOT_YET, RUNSET, RunSet
 from bench.results.store import Store
 from bench.results.tracking.sweep_run import log_sweep

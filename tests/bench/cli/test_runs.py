@@ -12,8 +12,8 @@ from bench.cli import app
 from bench.config.registry import METHODS
 from bench.job import pipeline
 from bench.results.documents import seal
+from bench.results.failure import Failure
 from bench.results.files import write_text
-from bench.results.record import Failure
 from bench.results.run_set import RunSet
 from bench.results.store import Store, read_trained
 from bench.results.tracking.recovery import rebuild_index

@@ -18,8 +18,8 @@ from bench.results.documents import (
     write_document,
     write_sealed,
 )
+from bench.results.failure import Failure
 from bench.results.files import atomic
-from bench.results.record import Failure
 from models.errors import InputError
 
 FAILURE = Failure(id="0123", title="D3DP tiny", kind="diverged", reason="the loss is nan")

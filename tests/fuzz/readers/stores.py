@@ -10,8 +10,9 @@ from random import Random
 import pandas as pd
 import yaml
 
+from bench.results.failure import Failure
 from bench.results.files import sha256
-from bench.results.record import Evaluation, Failure, Record
+from bench.results.record import Evaluation, Record
 from bench.results.store import Store
 from bench.sweep.run import run
 from models.errors import InputError

@@ -12,7 +12,7 @@ from bench.cli.options import SweepRequest
 from bench.cli.sweeps import sweep as module
 from bench.cli.sweeps.interim import Round, failure_lines
 from bench.job.planning import Planner
-from bench.results.record import Failure
+from bench.results.failure import Failure
 from bench.results.run_set import RunSet, declared
 from bench.results.store import Store
 from bench.sweep import run as sweep

@@ -1,0 +1,36 @@
+"""Why an experiment, or a training that it needs, gave no result."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bench.config.parsing import Frozen
+
+FailureKind = Literal["bad input", "diverged", "out of memory", "crashed", "error"]
+
+
+class Failure(Frozen):
+    """Why an experiment, or a training that it needs, gave no result.
+
+    Attributes:
+        id: of the training or the evaluation.
+        title: what it is called.
+        kind: "bad input": it does not fit the data; "diverged": numbers that are not finite; "out of memory": even
+            in the smallest parts; "crashed": its process died in every attempt; "error": anything else.
+        reason: one sentence.
+        details: where in the code it happened, if that is known.
+        code: digest of the method's code then; "" where it is not known.
+    """
+
+    id: str
+    title: str
+    kind: FailureKind
+    reason: str
+    details: str = ""
+    failed_at: str = ""
+    code: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Kind and reason, for tables."""
+        return f"{self.kind}: {self.reason.rstrip('.')}"
