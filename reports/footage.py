@@ -103,8 +103,9 @@ def _bars(found: Sequence[Compared]) -> Figure:
     figure = new_figure(1.4 + 0.35 * len(found), PAGE_INCHES)
     panels = figure.subplots(2, -(-len(MEASURES) // 2), sharey=True, squeeze=False).ravel()
     places, colours = range(len(found)), seaborn.color_palette("colorblind", len(found))
-    panels[-1].set_axis_off()
-    for axes, (field, title, _) in zip(panels, MEASURES, strict=False):
+    for axes in panels[len(MEASURES) :]:
+        axes.set_axis_off()
+    for axes, (field, title, _) in zip(panels[: len(MEASURES)], MEASURES, strict=True):
         axes.barh(places, [getattr(one, field) or 0.0 for one in found], color=colours, height=0.7)
         axes.set_title(title)
         axes.set_yticks(list(places), [one.name for one in found])

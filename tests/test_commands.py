@@ -28,9 +28,11 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 def commands_of(page):
     """What stands on the lines of a page's code blocks, and in the text between backquotes."""
-    text = page.read_text()
+    text = re.sub(r"\\\n\s*", " ", page.read_text())  # a command may go on in the next line
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+    rest = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    spans = re.findall(r"`([^`\n]+)`", rest)
+    blocks += re.findall(r"^ {4,}([^`\n]+)$", rest, re.MULTILINE)
     lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
     parts = [part.strip().removeprefix(".venv/bin/") for line in [*lines, *spans] for part in line.split("&&")]
     return {part for part in parts if re.search(r"\bnox -s |python -m |-m bench |^pytest ", part)}

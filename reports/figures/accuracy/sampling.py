@@ -73,7 +73,8 @@ def _figure(panels: Sequence[Panel], axis: str) -> Figure:
     for axes in drawn.ravel()[len(panels) :]:
         axes.set_axis_off()
     ends = []
-    for axes, its in zip(drawn.ravel(), panels, strict=False):
+    used = drawn.ravel()[: len(panels)]
+    for axes, its in zip(used, panels, strict=True):
         record = its[min(its)]
         axes.set_title(method_name(record))
         axes.set(xlabel=axis, xscale="log", xlim=(0.85 * min(its), 2.2 * max(its)))
@@ -84,7 +85,7 @@ def _figure(panels: Sequence[Panel], axis: str) -> Figure:
     for axes in drawn[:, 0]:
         axes.set_ylabel("MPJPE (mm)")
     figure.draw_without_rendering()
-    for axes, texts in zip(drawn.ravel(), ends, strict=False):
+    for axes, texts in zip(used, ends, strict=True):
         _label_ends(axes, texts)
     return figure
 
