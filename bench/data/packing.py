@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from bench.data.cameras import Camera, normalise
+from bench.data.cameras.camera import Camera, normalise
 from bench.data.sequence import Sequence
 
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 
-from bench.data.cameras import project
+from bench.data.cameras.camera import project
 from bench.footage.keypoints import KeyPoints, screen_points
 from bench.protocol.aggregation import fitted_root
 
@@ -42,7 +42,7 @@ class FittedCamera(NamedTuple):
 
     @property
     def intrinsics(self) -> np.ndarray:
-        """``[9]`` float32 as ``bench.data.cameras.project`` takes them."""
+        """``[9]`` float32 as ``bench.data.cameras.camera.project`` takes them."""
         return np.array([self.focal, self.focal, 0, 0, 0, 0, 0, 0, 0], dtype=np.float32)
 
     def described(self, width: int) -> str:

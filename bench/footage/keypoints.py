@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.data.cameras import normalise
+from bench.data.cameras.camera import normalise
 from bench.data.layouts import Layout, to_human36m
 from bench.footage.detected.detections import Detections
 from bench.footage.detected.people import choose_person
@@ -212,7 +212,7 @@ class Fit(NamedTuple):
 
 
 def screen_points(points: KeyPoints, frames: slice | np.ndarray) -> np.ndarray:
-    """``[N, 17, 2]`` normalised screen coordinates (``bench.data.cameras.normalise``) of some frames."""
+    """``[N, 17, 2]`` normalised screen coordinates (``bench.data.cameras.camera.normalise``) of some frames."""
     return normalise(points.points[frames], points.width, points.height)
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from bench.config.registry import AGGREGATIONS
-from bench.data.cameras import project, viewing_rays
+from bench.data.cameras.camera import project, viewing_rays
 from bench.protocol.metrics import MPJPE, P_MPJPE, Metric
 from bench.results.record import GroundTruth, ValueKind
 from models.errors import InputError

@@ -19,14 +19,14 @@ from bench.data.bvh.cache import read_clips
 from bench.data.bvh.clip import JOINT, SOLE, UNITS, Clip, Settings
 from bench.data.bvh.joints import JOINTS
 from bench.data.bvh.takes import NamedFile, find_files, name_files, split
-from bench.data.camera_file import read_cameras
-from bench.data.cameras import Camera
+from bench.data.cameras.camera import Camera
+from bench.data.cameras.file import read_cameras
+from bench.data.cameras.virtual import virtual_cameras
 from bench.data.packing import Recording, pack
 from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
 from bench.data.stored import named
 from bench.data.synthetic.detector import detect
-from bench.data.virtual_cameras import virtual_cameras
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
@@ -83,7 +83,7 @@ class BVH(Reader):
             index: a text file that says what is done in each file (``takes.name_files``).
             layout: how the files are called, "{action}_{subject}" or "{subject}/{action}_{any}" (``takes``).
             joints: names of the files' joints where they are not recognised, "LHip=thigh_left, LKnee=…".
-            cameras: a YAML file of cameras (``bench.data.camera_file``) in place of four virtual ones.
+            cameras: a YAML file of cameras (``bench.data.cameras.file``) in place of four virtual ones.
             unit, up: of all files; found if not given. The unit is a key of ``clip.UNITS``, or metres.
             stature: metres that every body is tall, in place of a unit.
             source_fps: frame rate of the files, in place of what they say.

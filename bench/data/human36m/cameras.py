@@ -5,7 +5,7 @@ Source: Ionescu et al., "Human3.6M", TPAMI 2014 (the calibration that comes with
 
 from __future__ import annotations
 
-from bench.data.cameras import Camera
+from bench.data.cameras.camera import Camera
 
 # name, width, height, focal (px), centre (px), radial, tangential
 _INTRINSICS = (

@@ -6,7 +6,7 @@ from collections import Counter, abc
 
 import numpy as np
 
-from bench.data.cameras import project
+from bench.data.cameras.camera import project
 from bench.data.sequence import Dataset, Sequence
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.data.cameras import image_coordinates, project
+from bench.data.cameras.camera import image_coordinates, project
 from bench.data.inspect.describe import detection_errors
 from bench.data.sequence import Dataset, Sequence
 from bench.data.synthetic.curves import gait_angles

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.data.cameras import project
+from bench.data.cameras.camera import project
 from bench.data.inspect.stature import head_and_feet
 from bench.data.sequence import Sequence
 from bench.data.stored import named

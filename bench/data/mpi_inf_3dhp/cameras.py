@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.data.cameras import Camera, viewing_rays
+from bench.data.cameras.camera import Camera, viewing_rays
 
 Millimetres = tuple[float, float]
 

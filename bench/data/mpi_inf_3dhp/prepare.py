@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from bench.data.cameras import normalise, project
+from bench.data.cameras.camera import normalise, project
 from bench.data.mpi_inf_3dhp.cameras import fitted_intrinsics, published_camera
 from bench.data.mpi_inf_3dhp.files import CAMERAS, SUFFIX, TEST, TRAIN, View, view_in_test, views_in_training
 from bench.data.prepared import archive, read_download, write_new

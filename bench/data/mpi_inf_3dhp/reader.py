@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.cameras import normalise, project
+from bench.data.cameras.camera import normalise, project
 from bench.data.mpi_inf_3dhp.cameras import fitted_intrinsics, published_camera, trajectory_scale
 from bench.data.mpi_inf_3dhp.files import (
     CAMERAS,

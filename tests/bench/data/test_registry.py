@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.cameras import Camera
+from bench.data.cameras.camera import Camera
 from bench.data.packing import Recording, pack
 from bench.data.reader import Reader
 from models.skeleton import Skeleton

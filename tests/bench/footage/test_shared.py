@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bench.config.experiment import parse
-from bench.data.cameras import image_coordinates, project
+from bench.data.cameras.camera import image_coordinates, project
 from bench.footage.keypoints import load_key_points
 from bench.footage.lift import Settings
 from bench.footage.predict import predict

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from bench.data.cameras import image_coordinates, project
+from bench.data.cameras.camera import image_coordinates, project
 from bench.data.layouts import LAYOUTS
 from models.skeleton import HUMAN36M
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bench.data.cameras import project
+from bench.data.cameras.camera import project
 from bench.protocol.aggregation import (
     Aggregation,
     Candidates,

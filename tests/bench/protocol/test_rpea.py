@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.config.experiment import parse
-from bench.data.cameras import project
+from bench.data.cameras.camera import project
 from bench.job.resolve import resolve
 from bench.protocol.aggregation import fitted_root
 from bench.protocol.rpea import RPEA, RPEA_FIT, rpea, rpea_fit, weighted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.data import cameras
+from bench.data.cameras import camera as cameras
 from models.camera import Array, aligned
 from tests.parity.vectors import Case, Limit, Outputs, Vectors
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.data import cameras
+from bench.data.cameras import camera as cameras
 from bench.protocol.aggregation import aggregate_errors
 from bench.protocol.metrics import auc, mpjpe, mpjve, n_mpjpe, p_mpjpe, pck
 from models.lifter import Batch

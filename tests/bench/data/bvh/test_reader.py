@@ -15,7 +15,7 @@ from bench.data import load
 from bench.data.bvh import cache as clip_cache
 from bench.data.bvh import takes
 from bench.data.bvh.clip import Clip, Settings, read_clip
-from bench.data.cameras import project
+from bench.data.cameras.camera import project
 from bench.data.inspect.at_load import check_at_load
 from bench.data.sequence import Dataset
 from models.errors import InputError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.data import load
-from bench.data.cameras import project
+from bench.data.cameras.camera import project
 from bench.data.human36m.cameras import SUBJECTS, cameras
 from bench.data.human36m.files import JOINTS
 from bench.data.human36m.reader import Human36M, label

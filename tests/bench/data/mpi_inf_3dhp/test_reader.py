@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.data import load
-from bench.data.cameras import normalise, project
+from bench.data.cameras.camera import normalise, project
 from bench.data.inspect.describe import describe_dataset
 from bench.data.mpi_inf_3dhp.cameras import fitted_intrinsics, published_camera, trajectory_scale
 from bench.data.mpi_inf_3dhp.files import ACTIVITIES, CAMERAS, TEST, TRAIN, read_test_views, read_train_views

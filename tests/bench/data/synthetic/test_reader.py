@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.data import load
-from bench.data.cameras import project
+from bench.data.cameras.camera import project
 from bench.data.sequence import Dataset
 from bench.data.splits import split_validation, validation_rule
 from bench.data.synthetic.actions import ACTIONS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from bench.data.camera_file import read_cameras
+from bench.data.cameras.file import read_cameras
 from bench.data.human36m.cameras import cameras
 from models.errors import InputError
 from tests.hostile import check_sentence

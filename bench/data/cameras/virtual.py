@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from bench.data.cameras import Camera
+from bench.data.cameras.camera import Camera
 
 SIZE, FOCAL = 1000, 1145.0  # pixels, as the cameras of Human3.6M
 NEAREST = 4.5  # metres from the middle of a take

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.data import cameras
+from bench.data.cameras import camera as cameras
 from bench.data.human36m import cameras as human36m_cameras
 from tests.bench.data import golden
 

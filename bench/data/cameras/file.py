@@ -26,8 +26,8 @@ import numpy as np
 from pydantic import Field
 
 from bench.config.parsing import Description, Name, read_yaml, validated
-from bench.data.cameras import Camera
-from bench.data.virtual_cameras import orientation
+from bench.data.cameras.camera import Camera
+from bench.data.cameras.virtual import orientation
 from models.errors import InputError
 
 Pixels = Annotated[int, Field(ge=16, le=100_000)]
