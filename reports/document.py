@@ -230,7 +230,7 @@ def _split(caption: str) -> tuple[str, str]:
     depth = 0
     for place, character in enumerate(caption):
         depth += (character in "([") - (character in ")]")
-        if depth <= 0 and re.match(r"[.;:]( |$)", caption[place:]):
+        if depth <= 0 and re.match(r"[.;]( |$)", caption[place:]):
             return caption[:place], caption[place + 1 :].strip()
     return caption, ""
 

@@ -191,8 +191,8 @@ def test_captions_of_figures_are_their_first_sentence():
         small_table(),
         [],
     )
-    assert r"\caption{a: Loss (own; of each. One): by epoch}" in text
-    assert r"\caption{b: {[}(}" in text
+    assert r"\caption{Loss (own; of each. One): by epoch}" in text
+    assert r"\caption{{[}(}" in text
     assert text.count(r"\begin{figure}") == 2, "two narrow figures stand beside each other"
 
 
