@@ -1,4 +1,4 @@
-"""A sweep is watched in MLflow while it runs, ended by SIGTERM, and goes on in the same runs to equal numbers."""
+"""A sweep is watched and reported while it runs, ended by SIGTERM, and goes on in the same runs to equal numbers."""
 
 import shutil
 import signal
@@ -66,26 +66,36 @@ def steps(store, run_id):
     return [point.step for point in history]
 
 
-def test_a_sweep_that_is_watched_ended_and_gone_on_with(
+def test_a_sweep_that_is_watched_reported_ended_and_gone_on_with(
     command, tmp_path, quick_start, empty_database, monkeypatch
 ):
-    store = Store(tmp_path / "live")
+    store, held = Store(tmp_path / "live"), tmp_path / "held"
     store.make()
+    held.touch()
+    monkeypatch.setenv("HELD_BY", str(held))
     shutil.copy(empty_database, store.root / "mlflow.db")
     start = [sys.executable, "-m", "tests.bench.cli.sweeps.impatient", *command("live", "processes")]
     process = subprocess.Popen(start, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wait_for(store.records, process)
     seen = wait_for(lambda: points(store), process)
     (run_id,) = seen
     wait_for(lambda: points(store).get(run_id, 0) > seen[run_id], process)
+    places = ["--store", str(store.root), "--out", str(tmp_path / "live-out")]
+    told = CliRunner().invoke(app, ["report", "--no-pdf", *places])
+    assert told.exit_code == 0, told.output + told.stderr
+    assert "two: 1 of 2 runs; missing: 1 not yet run" in told.output
+    assert "1 declared runs are not yet run" in (tmp_path / "live-out" / "summary.md").read_text()
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 143, said
     assert "the same command goes on from here" in said
-    (killed,) = search_runs(store, TRAINING)
-    assert (killed.info.run_id, killed.info.status) == (run_id, "KILLED")
+    ended = {found.info.run_id: found.info.status for found in search_runs(store, TRAINING)}
+    assert ended.pop(run_id) == "KILLED"
+    assert list(ended.values()) == ["FINISHED"]
     assert list(store.root.glob("trainings/*/state.pt")), "the worker saved before it ended"
     last = steps(store, run_id)[-1]
 
+    held.unlink()
     again = subprocess.run(start, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stdout + again.stderr
     finished = {found.info.run_id: found.info.status for found in search_runs(store, TRAINING)}
