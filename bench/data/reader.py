@@ -17,8 +17,7 @@ from bench.data.sequence import Dataset, Sequence
 from models.errors import InputError, UnfitError
 from models.skeleton import Skeleton
 
-LEAVE_OUT = "leave_out"
-"""The option that every data set has."""
+LEAVE_OUT = "leave_out"  # the option that every data set has
 Takes = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
 

@@ -21,8 +21,7 @@ from models.skeleton import HUMAN36M
 
 CENTIMETRES = 100.0
 DECIMALS = 4
-CHUNK = 2_000
-"""Frames that are written at once."""
+CHUNK = 2_000  # frames that are written at once
 
 NAMES = (
     "Hips", "RightUpLeg", "RightLeg", "RightFoot", "LeftUpLeg", "LeftLeg", "LeftFoot", "Spine", "Neck", "Head",

@@ -18,15 +18,13 @@ from bench.protocol.aggregation import fitted_root
 FOCALS = np.geomspace(0.8, 8.0, 41)
 """Focal lengths that are tried, in screen units (half the image's width): views of 103 to 14 degrees."""
 
-USUAL_FOCAL = 2.29
-"""Of Human3.6M's cameras, in screen units."""
+USUAL_FOCAL = 2.29  # of Human3.6M's cameras, in screen units
 
 TELLING, TELLING_LEAST = 0.01, 1e-4
 """Share, and screen units, by which poses must fit better than with the longest focal length that is tried."""
 
 FITTED_FRAMES = 500
-CHUNK = 10_000
-"""Frames that the focal length is found from, and that are worked on at once."""
+CHUNK = 10_000  # frames that the focal length is found from, and that are worked on at once
 
 
 class FittedCamera(NamedTuple):

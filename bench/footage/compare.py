@@ -27,8 +27,7 @@ from bench.results.footage import Compared
 from models.lifter import Sampling
 from models.skeleton import HUMAN36M
 
-CHUNK = 10_000
-"""Frames that are looked at once."""
+CHUNK = 10_000  # frames that are looked at once
 
 TIMED_SECONDS, TIMED_WINDOWS = 1.0, 4
 MILLIMETRES = 1000.0

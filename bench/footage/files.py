@@ -20,11 +20,8 @@ from bench.results.files import atomic
 from bench.results.footage import ShownPoses
 from models.skeleton import HUMAN36M
 
-CHUNK = 5_000
-"""Frames that are written at once."""
-
-MOST_SHOWN, SHOWN_FPS = 1_000, 25.0
-"""Frames that a page shows, and about how many of them are one second."""
+CHUNK = 5_000  # frames that are written at once
+MOST_SHOWN, SHOWN_FPS = 1_000, 25.0  # frames that a page shows, and about how many of them are one second
 
 
 @dataclass(frozen=True)

@@ -19,20 +19,11 @@ from bench.footage.detected.recognise import layout_of, read_key_points, with_si
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
-LONGEST_GAP = 10
-"""Frames without the person that are filled up, unless the user says another number."""
-
-USUAL_FPS = 30.0
-"""Frames per second where neither the file nor the user says it."""
-
-SPARSE = 100
-"""More frames than this for each one with the person are no video."""
-
-PORTRAIT = 1.2
-"""Height by width from which on an image is upright; those of the training are square."""
-
-UNUSUAL = (0.5, 2.0)
-"""Height of a person by that of people in the training, from and to which nothing is said."""
+LONGEST_GAP = 10  # frames without the person that are filled up, unless the user says another number
+USUAL_FPS = 30.0  # frames per second where neither the file nor the user says it
+SPARSE = 100  # more frames than this for each one with the person are no video
+PORTRAIT = 1.2  # height by width from which on an image is upright; those of the training are square
+UNUSUAL = (0.5, 2.0)  # height of a person by that of people in the training, from and to which nothing is said
 
 
 @dataclass(frozen=True)

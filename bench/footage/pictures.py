@@ -19,14 +19,12 @@ from models.errors import InputError
 from models.skeleton import HUMAN36M
 
 COLOURS = {"left": "#2166ac", "right": "#b2182b", "middle": "#333333"}
-SHOWN = 6
-"""Frames of a still picture."""
+SHOWN = 6  # frames of a still picture
 
 MOVING_FPS, LONGEST_SECONDS = 12.5, 20.0
 """Frames per second of a moving picture, and how much of the video it shows at most."""
 
-SIDE = np.radians(60)
-"""How far the second view is turned about the vertical."""
+SIDE = np.radians(60)  # how far the second view is turned about the vertical
 
 Bone = tuple[int, int]
 

@@ -13,14 +13,12 @@ from torch import Tensor
 from models.lifter import Lifter
 from models.skeleton import Skeleton
 
-State = dict[str, Tensor]
-"""A state dict: name of an entry → tensor."""
+State = dict[str, Tensor]  # a state dict: name of an entry → tensor
 
 WRAPPERS = ("module.", "pose_estimator.")
 """Prefixes that DataParallel and the diffusion models put in front of every published name."""
 
-MOST_BLOCKS = 256
-"""More numbered blocks than any method has."""
+MOST_BLOCKS = 256  # more numbered blocks than any method has
 
 
 @dataclass(frozen=True)

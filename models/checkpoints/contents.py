@@ -14,11 +14,8 @@ from models.errors import InputError, quoted
 USUAL = "model_pos"
 """The entry under which most published code keeps the state dict; it counts where several entries are one."""
 
-MOST_ENTRIES = 8
-"""Entries that a sentence names; the others are counted."""
-
-LONGEST_KEY = 60
-"""Characters of a key in a sentence."""
+MOST_ENTRIES = 8  # entries that a sentence names; the others are counted
+LONGEST_KEY = 60  # characters of a key in a sentence
 
 
 def find_state(content: Any, path: Path) -> State:

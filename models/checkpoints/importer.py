@@ -25,17 +25,10 @@ from models.errors import InputError
 from models.lifter import Lifter
 from models.skeleton import HUMAN36M, SKELETONS, Skeleton
 
-MAPPING_VERSION = 1
-"""Version of the stored form; a file of another version has to be imported again."""
-
-MOST_LISTED = 20
-"""Misfits that one error names; the others are counted."""
-
-MOST_NAMES = 5
-"""Entries of a file that does not fit at all that its error names."""
-
-ALIKE = 0.9
-"""Share of entries that fit in name and shape from which on a checkpoint looks like one of a method."""
+MAPPING_VERSION = 1  # version of the stored form; a file of another version has to be imported again
+MOST_LISTED = 20  # misfits that one error names; the others are counted
+MOST_NAMES = 5  # entries of a file that does not fit at all that its error names
+ALIKE = 0.9  # share of entries that fit in name and shape from which on a checkpoint looks like one of a method
 
 
 @dataclass(frozen=True)

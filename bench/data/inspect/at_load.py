@@ -8,8 +8,7 @@ from bench.data.inspect.views import findings, measure
 from bench.data.sequence import Dataset
 from models.errors import InputError
 
-FRAMES = 10
-"""Of each sequence. Those of the complete Human3.6M, 836 sequences, take 0.3 s."""
+FRAMES = 10  # of each sequence. Those of the complete Human3.6M, 836 sequences, take 0.3 s
 
 
 def check_at_load(dataset: Dataset, place: str) -> Dataset:

@@ -19,8 +19,7 @@ from bench.data.synthetic.bodies import Body
 from bench.data.synthetic.detector import detect
 from models.skeleton import HUMAN36M
 
-Name = tuple[str, str, int]
-"""Subject, action, take."""
+Name = tuple[str, str, int]  # subject, action, take
 
 
 class Person(NamedTuple):

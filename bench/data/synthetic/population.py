@@ -21,8 +21,7 @@ from bench.data.synthetic.people import ModelledPeople, Name, Person
 
 LENGTHS = (100, 171)  # frames of a take, least and greatest
 TRAINING, VALIDATION, TESTING = 12, 4, 20
-SEED = 5
-"""The first from 2 on with which no elbow turns over in a few frames, as where a wrist passes a shoulder."""
+SEED = 5  # the first from 2 on with which no elbow turns over in a few frames, as where a wrist passes a shoulder
 
 MANNER, TASTE = 1.5, 0.8
 """Standard deviations: of a person's places, in spreads of a place between visits; of the logarithm of a taste."""

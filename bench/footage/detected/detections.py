@@ -14,8 +14,7 @@ import numpy as np
 
 from models.errors import InputError
 
-MOST_PIXELS = 1e6
-"""Coordinates beyond it are no place in an image."""
+MOST_PIXELS = 1e6  # coordinates beyond it are no place in an image
 
 NOBODY = "nobody is in it: check that the detector found a person"
 

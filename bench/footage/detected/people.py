@@ -13,12 +13,8 @@ from models.errors import InputError
 NEAR, NEAR_LATER = 0.5, 0.05
 """From one frame to the next a box moves less than this share of its size; so much more for every frame more."""
 
-ALIKE = 0.5
-"""And has at least this share of the size that it had."""
-
-FORGOTTEN = 300
-"""Frames after which somebody who was not seen is somebody else."""
-
+ALIKE = 0.5  # and has at least this share of the size that it had
+FORGOTTEN = 300  # frames after which somebody who was not seen is somebody else
 Box = tuple[float, float, float, int]  # centre, size and frame
 
 
