@@ -38,10 +38,7 @@ class Recording:
 def pack(recordings: abc.Sequence[Recording], fps: float, root: int = 0) -> tuple[Sequence, ...]:
     """One sequence for each camera of each recording, all of them slices of shared arrays.
 
-    Args:
-        recordings: at least one; the joint order of the first holds for all.
-        fps: frames per second.
-        root: joint that poses are relative to.
+    At least one recording; the joint order of the first holds for all. ``root``: joint that poses are relative to.
     """
     views = [(take, *view) for take in recordings for view in zip(take.cameras, take.pixels, strict=True)]
     frames = sum(len(take.world) for take, _, _ in views)
@@ -70,12 +67,7 @@ def pack(recordings: abc.Sequence[Recording], fps: float, root: int = 0) -> tupl
 
 
 def fingerprint(train: abc.Sequence[Sequence], test: abc.Sequence[Sequence], *, protocol: str = "") -> str:
-    """Hash of names, order, split and every number of the sequences: 16 hexadecimal digits.
-
-    Args:
-        train, test: sequences of both parts.
-        protocol: as in ``Reader.dataset``.
-    """
+    """Hash of names, order, split and every number of the sequences: 16 hexadecimal digits."""
     digest = blake2b(protocol.encode(), digest_size=8)
     for split, members in (("train", train), ("test", test)):
         for sequence in members:

@@ -110,11 +110,7 @@ class Reader(ABC):
         protocol: str = "",
         unusable: abc.Iterable[str] = (),
     ) -> Dataset:
-        """The data set of these sequences, with this reader's name, skeleton and a fingerprint.
-
-        Args:
-            train, test, label, detections, notes, protocol, unusable: as in ``Dataset``.
-        """
+        """The data set of these sequences, with this reader's name and skeleton and a fingerprint (see ``Dataset``)."""
         return Dataset(
             name=self.name,
             label=label,

@@ -85,11 +85,7 @@ class Lifted:
 
 
 def checked_aggregation(name: str) -> str:
-    """The name itself, if it is one of an aggregation that needs no ground truth.
-
-    Raises:
-        InputError: it is not.
-    """
+    """The name itself, if it is one of an aggregation that needs no ground truth; else ``InputError``."""
     if name not in deployable_poses(AGGREGATIONS.on_request):
         known = ", ".join(deployable_poses(AGGREGATIONS.on_request))
         raise InputError(f"--aggregation {name}: needs ground truth, or is not known: take {known}")
@@ -108,12 +104,9 @@ def lift(
     """Poses of one person.
 
     Args:
-        weights: of the method.
-        points: of the person.
-        fit: that brings them to the size of the training.
+        weights, points, settings, device: what is predicted from, how and where.
+        fit: that brings the person to the size of the training.
         focal: of the camera in screen units, for aggregations that look at the camera.
-        settings: of the prediction.
-        device: to compute on.
         folder: for what is unfinished; a later call with the same one goes on with it.
 
     Raises:

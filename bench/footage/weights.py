@@ -45,12 +45,7 @@ class Weights:
 
 
 def load_weights(named: str, store: Store) -> Weights:
-    """The weights that a user names.
-
-    Args:
-        named: a trained folder, a file of ``import-checkpoint``, or the id of a training of the store or its
-            beginning.
-        store: of trainings.
+    """The weights that a user names: a trained folder, an imported file, or the beginning of a training's id.
 
     Raises:
         InputError: there are no such weights, they cannot be read, or they lift other joints than Human3.6M's.

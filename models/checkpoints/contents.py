@@ -21,9 +21,7 @@ LONGEST_KEY = 60  # characters of a key in a sentence
 def find_state(content: Any, path: Path) -> State:
     """The state dict in a file's content: all of it, its entry ``model_pos``, or the only entry that is one.
 
-    Args:
-        content: what ``read_torch_file`` gave.
-        path: of the file, for sentences.
+    ``content``: what ``read_torch_file`` gave of the file ``path``.
 
     Raises:
         InputError: there is none, or several; the entries that there are are named.

@@ -115,11 +115,7 @@ def resembled(path: Path, adapters: Iterable[CheckpointAdapter]) -> str | None:
 
 
 def read_imported(path: Path, adapter_of: Callable[[str], CheckpointAdapter]) -> ImportedCheckpoint:
-    """Read what ``ImportedCheckpoint.to_bytes`` made.
-
-    Args:
-        path: a safetensors file.
-        adapter_of: the adapter of the method that the file names, found by its name in the registry.
+    """Read what ``ImportedCheckpoint.to_bytes`` made; ``adapter_of`` finds the adapter of a method by its name.
 
     Raises:
         InputError: the file is missing, is not safetensors, or was not written by this version of the import.

@@ -131,12 +131,7 @@ def _check_length(motion: Motion, fps: float, source: str) -> None:
 
 
 def joint_positions(motion: Motion, weights: np.ndarray) -> np.ndarray:
-    """``[T, J, 3]`` float64 weighted sums of the places of nodes, in the file's unit and axes.
-
-    Args:
-        motion: of the file.
-        weights: ``[J, N]`` of its nodes; the identity for the nodes themselves.
-    """
+    """``[T, J, 3]`` float64 sums of the places of nodes with weights ``[J, N]``, in the file's unit and axes."""
     nodes = np.flatnonzero(weights.any(axis=0)).tolist()
     needed = sorted({above for node in nodes for above in motion.hierarchy.above(node)})
     result = np.empty((len(motion.values), len(weights), 3))

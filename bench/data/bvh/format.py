@@ -141,10 +141,10 @@ class Motion:
 
 
 def read_file(path: Path, frame_time: float | None = None) -> Motion:
-    """The hierarchy and the motion in a file; ``frame_time`` as in ``parse``.
+    """The hierarchy and the motion in a file; ``frame_time`` and further errors as of ``parse``.
 
     Raises:
-        InputError: it is not a regular file, too large, or ``parse`` refuses it.
+        InputError: it is not a regular file, or too large.
     """
     try:
         status = path.stat()
@@ -160,15 +160,10 @@ def read_file(path: Path, frame_time: float | None = None) -> Motion:
 
 
 def parse(data: bytes, source: str, frame_time: float | None = None) -> Motion:
-    """The hierarchy and the motion in the bytes of a file.
+    """The hierarchy and the motion in the bytes of a file, which error messages call ``source``.
 
     Any order and number of channels per joint, any white space, either kind of line end, and rows broken over
-    lines are read.
-
-    Args:
-        data: the file.
-        source: what error messages call it.
-        frame_time: seconds, in place of what the file says, whatever it is.
+    lines are read. ``frame_time``: seconds, in place of what the file says, whatever it is.
 
     Raises:
         InputError: it is no BVH file, cut short, inconsistent, or beyond the limits of this module.

@@ -149,9 +149,7 @@ def _pattern(layout: str) -> str:
 def split(files: abc.Sequence[NamedFile], test: abc.Sequence[str]) -> tuple[list[NamedFile], list[NamedFile], str]:
     """Training and test takes, and a sentence that says how they were divided.
 
-    Args:
-        files: all takes.
-        test: subjects to test on; none for every ``TEST_SUBJECTS``-th.
+    ``test`` names the subjects to test on; none for every ``TEST_SUBJECTS``-th.
 
     Raises:
         InputError: a subject is not there, or all are test subjects.

@@ -47,8 +47,7 @@ def prepare(
         force: replace files of other content.
 
     Returns:
-        The files, each with whether it was new (else it had the same content already), and sentences on what the
-        source lacks and what was left out.
+        As ``write_new``, and sentences on what the source lacks and what was left out.
 
     Raises:
         InputError: there is nothing to read, a package for it is missing, a file is damaged or not what it should

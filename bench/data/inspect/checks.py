@@ -56,13 +56,7 @@ class _Body:
 def check(
     dataset: Dataset, complete: tuple[int, int] | None = None, changing: float = CHANGING[0]
 ) -> Iterator[Line]:
-    """Verdicts on a data set of any reader, one line a check.
-
-    Args:
-        dataset: as read.
-        complete: frames in training and test of the complete set, if it is known (``Reader.complete``).
-        changing: how much a limb's bone changes in the published annotation (``Reader.changing``).
-    """
+    """Verdicts on a data set of any reader, one line a check; for ``complete`` and ``changing`` see ``Reader``."""
     everything, skeleton = dataset.train + dataset.test, dataset.skeleton
     views, bodies = [], []
     for sequence in tqdm(everything, desc="check", unit="sequence", disable=None):

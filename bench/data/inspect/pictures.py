@@ -23,17 +23,10 @@ LONGEST_TITLE = 40  # letters of a take's name that fit over a projection
 
 
 def save_pictures(dataset: Dataset, folder: Path) -> list[Path]:
-    """Draw a data set.
+    """Draw a data set into PNG files, whose paths are given back; the folder is made if it is not there.
 
     Always skeletons over time, and in each camera the 2D poses with the projected 3D poses over them; joint angles
     of the gait if there is walking in Human3.6M's joint order; statistics of the 2D errors if there are any.
-
-    Args:
-        dataset: of any reader.
-        folder: made if it is not there.
-
-    Returns:
-        The files written, PNG.
     """
     folder.mkdir(parents=True, exist_ok=True)
     figures = {"poses": _poses(dataset), "projections": _projections(dataset)}

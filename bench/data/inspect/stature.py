@@ -17,10 +17,7 @@ def judge_stature(
 ) -> tuple[Literal["ok", "note", "problem"], str]:
     """One line with the least and the greatest stature of a subject.
 
-    Args:
-        skeleton: of the data set.
-        subjects: their names.
-        lengths: ``[subjects, bones]`` mean lengths in metres, in the order of ``skeleton.bones``.
+    ``lengths``: ``[subjects, bones]`` means in metres, in the order of ``skeleton.bones``.
     """
     ends = head_and_feet(skeleton)
     if ends is None:

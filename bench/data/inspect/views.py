@@ -81,12 +81,9 @@ class Finding:
 
 
 def measure(sequences: abc.Sequence[Sequence], skeleton: Skeleton, frames: int | None = None) -> list[View]:
-    """Measure sequences at frames that count and have detections.
+    """Measure sequences, if they have any, at frames that count and have detections.
 
-    Args:
-        sequences: of any lengths; those without frames are left out.
-        skeleton: of all of them.
-        frames: of each sequence, evenly spaced; a shorter one has some of them several times. None for all.
+    ``frames``: of each sequence, evenly spaced; a shorter one has some of them several times. None for all.
     """
     views = []
     sequences = [sequence for sequence in sequences if len(sequence)]

@@ -109,9 +109,7 @@ def read_train_views(path: Path) -> list[View]:
 def read_test_views(path: Path, annotations: Path | None) -> list[View]:
     """The test sequences, in the set's own order.
 
-    Args:
-        path: of the file.
-        annotations: folder of the original test set, whose activities go before those of the file.
+    The activities in ``annotations``, the folder of the original test set, go before those of the file.
 
     Raises:
         InputError: the file is missing, damaged or holds something else, or the activities cannot be read.

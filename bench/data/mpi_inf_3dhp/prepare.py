@@ -32,14 +32,12 @@ def prepare(source: Path, out: Path, force: bool = False) -> tuple[dict[Path, bo
     Nothing is written before everything was read and checked, and each file appears as a whole.
 
     Args:
-        source: folder of the download, with ``S1/Seq1/annot.mat`` … and
-            ``mpi_inf_3dhp_test_set/TS1/annot_data.mat`` ….
+        source: folder with ``S1/Seq1/annot.mat`` … and ``mpi_inf_3dhp_test_set/TS1/annot_data.mat`` ….
         out: folder for the files.
         force: replace files of other content.
 
     Returns:
-        The files, each with whether it was new (else it had the same content already), and sentences on what the
-        source lacks.
+        As ``write_new``, and sentences on what the source lacks.
 
     Raises:
         InputError: there is nothing to read, a package for it is missing, a file is damaged or not what it should

@@ -58,11 +58,7 @@ class MPIInf3DHP(Reader):
     ) -> Dataset:
         """Read the training and the test file of a protocol.
 
-        Args:
-            root: folder with the files.
-            detections: "gt"; the files hold no other 2D poses.
-            protocol: which 3D annotation, and with it which files.
-            annotations: folder of the original test set, for the activities in its ``TSi/annot_data.mat``.
+        ``annotations``: folder of the original test set, for the activities in its ``TSi/annot_data.mat``.
 
         Raises:
             InputError: a file is missing, damaged or foreign, a sequence or camera is unknown, a shape is wrong,

@@ -32,12 +32,7 @@ class Base:
 
 
 def walk(actor: Actor, pace: float) -> Base:
-    """Walk in the capture room.
-
-    Args:
-        actor: who walks.
-        pace: 1 for the person's own pace; changes cadence and length of stride.
-    """
+    """Walk in the capture room; ``pace``, 1 for the person's own, changes cadence and length of stride."""
     body, rng, time = actor.body, actor.rng, actor.time
     cadence = body.cadence * np.sqrt(pace) * rng.uniform(0.96, 1.04)
     phase = rng.uniform() + cadence * time + 0.015 * wander(rng, time, 1, 2.5)[:, 0]

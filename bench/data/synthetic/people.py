@@ -59,9 +59,7 @@ class ModelledPeople(Reader):
     def read(self, root: Path, detections: str) -> Dataset:
         """The data set, generated if it is not in the cache.
 
-        Args:
-            root: not used; there are no files.
-            detections: "gt", exact projections, or "cpn", the same with the errors of a detector.
+        ``detections``: "gt", exact projections, or "cpn", the same with the errors of a detector.
         """
         world, noisy = self._takes()
         train, test = (

@@ -46,12 +46,10 @@ class Population(ModelledPeople):
     test_subjects = _named(TRAINING + VALIDATION + 1, TESTING)
 
     def read(self, root: Path, detections: str, *, draw: int = 0) -> Dataset:
-        """The data set, generated if it is not in the cache.
+        """The data set, generated if it is not in the cache, as of every ``ModelledPeople``.
 
-        Args:
-            root, detections: as of every ``ModelledPeople``.
-            draw: number of a fresh draw of test people, who are in no other; 0 for those of the data set. Of a
-                draw there are no training subjects.
+        ``draw``: number of a fresh draw of test people, who are in no other; of a draw there are no training
+        subjects. 0 for those of the data set.
         """
         if draw:
             return _fresh(draw)().read(root, detections)

@@ -21,9 +21,7 @@ Box = tuple[float, float, float, int]  # centre, size and frame
 def choose_person(found: Detections, named: int | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
     """Rows of the detections of one person, one in a frame at most, and sentences on how it was chosen.
 
-    Args:
-        found: all persons.
-        named: number of the person; None for the one with the largest boxes in most frames.
+    ``named``: number of the person; None for the one with the largest boxes in most frames.
 
     Raises:
         InputError: there is no such person.
