@@ -110,7 +110,7 @@ class Reader(ABC):
         protocol: str = "",
         unusable: abc.Iterable[str] = (),
     ) -> Dataset:
-        """The data set of these sequences, with this reader's name and skeleton and a fingerprint (see ``Dataset``)."""
+        """The data set of these sequences, with this reader's name and skeleton and a fingerprint."""
         return Dataset(
             name=self.name,
             label=label,
