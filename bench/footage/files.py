@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 
 from bench.footage.bvh import write_bvh
-from bench.footage.keypoints import KeyPoints, screen_points
+from bench.footage.keypoints import KeyPoints, in_parts, screen_points
 from bench.results.files import atomic
 from bench.results.footage import ShownPoses
 from models.skeleton import HUMAN36M
 
-CHUNK = 5_000  # frames that are written at once
 MOST_SHOWN, SHOWN_FPS = 1_000, 25.0  # frames that a page shows, and about how many of them are one second
 
 
@@ -101,8 +100,7 @@ def write_csv(path: Path, prediction: Prediction) -> None:
     form = ",".join(["%d", "%.4f", "%d", *["%.1f"] * len(names)])
     with atomic(path) as file:
         file.write(",".join(["frame", "seconds", "filled", *names]).encode() + b"\n")
-        for first in range(0, len(points), CHUNK):
-            part = slice(first, first + CHUNK)
+        for part in in_parts(0, len(points)):
             places = 1000 * (prediction.poses[part] + prediction.roots[part, None])
             seconds = (points.frames[part] - points.frames[0]) / points.fps
             flat = places.reshape(len(places), -1)

@@ -5,6 +5,7 @@ Shapes: T frames from the first to the last in which the person is seen.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -200,6 +201,11 @@ class Fit(NamedTuple):
         x, y = self.centre
         inside = [self.scale * focal, self.scale * focal, -self.scale * x, -self.scale * y]
         return np.array([*inside, 0, 0, 0, 0, 0], dtype=np.float32)
+
+
+def in_parts(first: int, end: int, at_once: int = 10_000) -> Iterator[slice]:
+    """The frames from ``first`` to ``end`` in parts, so that the memory does not grow with them."""
+    return (slice(begin, min(begin + at_once, end)) for begin in range(first, end, at_once))
 
 
 def screen_points(points: KeyPoints, frames: slice | np.ndarray) -> np.ndarray:

@@ -12,13 +12,12 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
+from bench.data.inspect.pictures import draw_bones
 from bench.footage.files import Prediction
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
-COLOURS = {"left": "#2166ac", "right": "#b2182b", "middle": "#333333"}
 SHOWN = 6  # frames of a still picture
 
 MOVING_FPS, LONGEST_SECONDS = 12.5, 20.0
@@ -26,7 +25,7 @@ MOVING_FPS, LONGEST_SECONDS = 12.5, 20.0
 
 SIDE = np.radians(60)  # how far the second view is turned about the vertical
 
-Bone = tuple[int, int]
+WIDTH = 1.4  # points, of bones
 
 
 def check_ffmpeg() -> None:
@@ -90,7 +89,7 @@ def _spread_frames(prediction: Prediction) -> list[int]:
 def _draw_points(axes: Axes, prediction: Prediction, frame: int) -> None:
     """The key points in the image, cut to the person."""
     points = prediction.points.points[frame]
-    _bones(axes, points)
+    draw_bones(axes, points, HUMAN36M, WIDTH)
     centre, reach = (points.min(axis=0) + points.max(axis=0)) / 2, 0.6 * float(np.ptp(points, axis=0).max()) + 1
     axes.set(xlim=(centre[0] - reach, centre[0] + reach), ylim=(centre[1] + reach, centre[1] - reach))
     axes.set(aspect="equal")
@@ -107,11 +106,5 @@ def _draw_side(axes: Axes, prediction: Prediction, frame: int) -> None:
 
 
 def _draw_pose(axes: Axes, pose: np.ndarray) -> None:
-    _bones(axes, pose)
+    draw_bones(axes, pose, HUMAN36M, WIDTH)
     axes.set(xlim=(-1.1, 1.1), ylim=(1.1, -1.1), aspect="equal", xticks=[], yticks=[])
-
-
-def _bones(axes: Axes, pose: np.ndarray) -> None:
-    for parent, child in HUMAN36M.bones:
-        side = "left" if child in HUMAN36M.left else "right" if child in HUMAN36M.right else "middle"
-        axes.add_line(Line2D(*pose[[parent, child]].T, color=COLOURS[side], linewidth=1.4, solid_capstyle="round"))
