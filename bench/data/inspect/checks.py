@@ -11,19 +11,15 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
 
-from bench.data.inspect.stature import judge_stature
-from bench.data.inspect.views import Finding, findings, measure
+from bench.data.inspect.stature import Line, judge_stature
+from bench.data.inspect.views import findings, measure, share
 from bench.data.sequence import Dataset, Sequence
 from models.errors import InputError
 from models.skeleton import Skeleton
-
-Verdict = Literal["ok", "note", "problem"]
-Line = tuple[Verdict, str]
 
 BONE = (0.01, 0.8)  # metres
 CHANGING = (0.05, 0.2)
@@ -69,17 +65,11 @@ def check(
     yield _finite(bodies)
     yield _frame_rates(bodies)
     for finding in findings(views):
-        yield _verdict(finding), finding.text
+        yield finding.verdict, finding.text
     yield _knees(bodies)
     yield from _bones(skeleton, bodies, changing)
     if any(sequence.confidence is not None for sequence in everything):
         yield _confidence(everything)
-
-
-def _verdict(finding: Finding) -> Verdict:
-    if finding.wrong or finding.odd:
-        return "problem"
-    return "note" if finding.doubtful else "ok"
 
 
 def checksums(root: Path, suffixes: tuple[str, ...]) -> Iterator[Line]:
@@ -197,7 +187,7 @@ def _knees(bodies: list[_Body]) -> Line:
             by_subject.setdefault(body.sequence.subject, []).append(body.knees)
     if not by_subject:
         return "note", "facing: the skeleton has no joint called knee, so that its sides were not checked"
-    shares = {name: _share(tuple(map(sum, zip(*counts, strict=True)))) for name, counts in by_subject.items()}
+    shares = {name: share(*map(sum, zip(*counts, strict=True))) for name, counts in by_subject.items()}
     subject = min(shares, key=lambda name: shares[name])
     return _line(
         shares[subject] > 0.6,
@@ -257,8 +247,3 @@ def _worst(bodies: list[_Body], weigh: Callable[[_Body], float]) -> tuple[float,
     values = [weigh(body) for body in bodies]
     place = int(np.argmax(values))  # which takes NaN for the greatest
     return values[place], bodies[place].sequence.key
-
-
-def _share(counts: tuple[int, ...]) -> float:
-    """Share of hits, of (hits, all); 1 where there is nothing to judge."""
-    return counts[0] / counts[1] if counts[1] else 1.0

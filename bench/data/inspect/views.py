@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.data.cameras.camera import project
-from bench.data.inspect.stature import head_and_feet
+from bench.data.inspect.stature import Verdict, head_and_feet
 from bench.data.sequence import Sequence
 from bench.data.stored import named
 from models.skeleton import Skeleton
@@ -78,6 +78,10 @@ class Finding:
     wrong: bool = False
     odd: bool = False
     doubtful: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        return "problem" if self.wrong or self.odd else "note" if self.doubtful else "ok"
 
 
 def measure(sequences: abc.Sequence[Sequence], skeleton: Skeleton, frames: int | None = None) -> list[View]:
@@ -191,10 +195,10 @@ def _detections(views: abc.Sequence[View]) -> Finding:
 
 
 def _images(views: abc.Sequence[View]) -> Finding:
-    share = float(np.mean([view.outside for view in views]))
+    outside = float(np.mean([view.outside for view in views]))
     worst = max(views, key=lambda view: view.outside)
-    text = f"images: {share:.2%} of 2D joints outside, at most {worst.outside:.2%} (in {worst.sequence.key})"
-    return Finding(text, odd=share >= OUTSIDE)
+    text = f"images: {outside:.2%} of 2D joints outside, at most {worst.outside:.2%} (in {worst.sequence.key})"
+    return Finding(text, odd=outside >= OUTSIDE)
 
 
 def _projections(views: abc.Sequence[View]) -> Finding:
@@ -259,9 +263,9 @@ def _upright(views: abc.Sequence[View]) -> Finding:
     if not shares:
         return Finding("upright: the skeleton does not end in a head and two feet, so that it was not checked")
     least = min(shares, key=lambda key: shares[key])
-    share = float(np.mean(list(shares.values())))
-    text = f"upright: the head is above the feet in {share:.1%} of the frames, {shares[least]:.1%} in {least}"
-    if share < HEAD_DOWN:
+    upright = float(np.mean(list(shares.values())))
+    text = f"upright: the head is above the feet in {upright:.1%} of the frames, {shares[least]:.1%} in {least}"
+    if upright < HEAD_DOWN:
         return Finding(f"{text}; y seems to point upwards, in 2D and in 3D", wrong=True)
     return Finding(text)
 
@@ -280,20 +284,20 @@ def _depths(views: abc.Sequence[View]) -> Finding:
 
 def _sides(views: abc.Sequence[View]) -> Finding:
     agree, tell = (sum(view.sides[place] for view in views) for place in (0, 1))
-    share = _share((agree, tell))
-    shares = [_share(view.sides) if view.sides[1] >= TELLING else 1.0 for view in views]
+    whole = share(agree, tell)
+    shares = [share(*view.sides) if view.sides[1] >= TELLING else 1.0 for view in views]
     place = int(np.argmin(shares))
     against = float(np.mean(np.array(shares) <= 0.5))
     text = (
-        f"sides: left and right of 2D agree with 3D in {share:.2%} of the frames that tell, "
+        f"sides: left and right of 2D agree with 3D in {whole:.2%} of the frames that tell, "
         f"{shares[place]:.1%} in {views[place].sequence.key}"
     )
-    return Finding(text, wrong=share <= CONFUSED or against > FEW, odd=share <= AGREEING or against > 0)
+    return Finding(text, wrong=whole <= CONFUSED or against > FEW, odd=whole <= AGREEING or against > 0)
 
 
-def _share(counts: tuple[int, int]) -> float:
-    """Share of hits, of (hits, all); 1 where there is nothing to judge."""
-    return counts[0] / counts[1] if counts[1] else 1.0
+def share(hits: int, tries: int) -> float:
+    """1 where there is nothing to judge."""
+    return hits / tries if tries else 1.0
 
 
 def _ranges(chosen: np.ndarray) -> str:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from bench.data.cameras.camera import normalise, project
 from bench.data.mpi_inf_3dhp.cameras import fitted_intrinsics, published_camera
-from bench.data.mpi_inf_3dhp.files import CAMERAS, SUFFIX, TEST, TRAIN, View, view_in_test, views_in_training
+from bench.data.mpi_inf_3dhp.files import CAMERAS, SUFFIX, TEST, TRAIN, View, views_in_test, views_in_training
 from bench.data.prepared import archive, read_download, write_new
 from models.errors import InputError
 
@@ -77,15 +77,11 @@ def _checked(name: str, path: Path) -> tuple[Content, list[View]]:
     """A sequence as it is stored for each protocol, and its views with true poses."""
     read = read_download(path, _read_training if name in TRAIN else _read_test)
     by_protocol = {protocol: _stored(name, path, read, protocol) for protocol in SUFFIX}
-    views = {protocol: _views(name, path, stored) for protocol, stored in by_protocol.items()}
+    views_of = views_in_training if name in TRAIN else views_in_test  # as the reader will make them
+    views = {protocol: views_of(path, name, stored) for protocol, stored in by_protocol.items()}
     for view in views["annot3"]:
         _check_projection(view, path)
     return by_protocol, views["annot3"]
-
-
-def _views(name: str, path: Path, stored: Any) -> list[View]:
-    """What the reader will make of a sequence."""
-    return views_in_training(path, name, stored) if name in TRAIN else [view_in_test(path, name, stored, None)]
 
 
 def _read_training(path: Path) -> dict[str, list[np.ndarray]]:
