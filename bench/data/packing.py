@@ -23,7 +23,6 @@ class Recording:
         subject, action: names, as in ``Sequence``.
         world: ``[T, J, 3]`` metres, world axes.
         pixels: for each camera ``[T, J, 2]`` pixels.
-        cameras: as many.
         confidence: for each camera ``[T, J]``, if the detector gives it.
     """
 

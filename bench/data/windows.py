@@ -67,7 +67,6 @@ class Windows:
     they lie, others are joined into one array.
 
     Attributes:
-        sequences: as given.
         table: ``[n, 4]`` sequence, start, end, flip; one row per window.
         frames, context: output frames, and input frames on the left and right of them.
     """

@@ -51,10 +51,8 @@ def write_bvh(path: Path, poses: np.ndarray, roots: np.ndarray, fps: float) -> N
     """Write one run of frames.
 
     Args:
-        path: of the file.
         poses: ``[T, 17, 3]`` metres, camera axes, relative to the root; no NaN.
         roots: ``[T, 3]`` metres, the root before the camera.
-        fps: frames per second.
     """
     offsets = DIRECTIONS * bone_lengths(poses)[:, None]
     with atomic(path) as file:

@@ -28,11 +28,9 @@ class Prediction:
     """Poses of one person in a video.
 
     Attributes:
-        points: that they were lifted from.
         poses: ``[T, J, 3]`` metres, camera axes, relative to the root; NaN in frames that have none.
         spread: ``[T, J]`` metres, root mean square distance of the hypotheses from their mean.
         roots: ``[T, 3]`` metres, the root before the camera.
-        method: name of it.
         description: how they were made: weights, H, K, aggregation, camera, and sentences.
     """
 

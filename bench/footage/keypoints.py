@@ -32,17 +32,14 @@ class KeyPoints:
     """One person in a video.
 
     Attributes:
-        source: of the file.
         layout: that the joints were made from.
         width, height: of the image in pixels.
-        fps: frames per second.
         frames: ``[T]`` their numbers in the file.
         points: ``[T, 17, 2]`` float32 pixels; NaN between the pieces.
         confidence: ``[T, 17]`` float32 from 0 to 1; None where the file has none.
         filled: ``[T]`` bool, frames without the person that were filled up.
         filled_joints: ``[T, 17]`` bool, joints that were filled up, those of filled frames included.
         pieces: (first, end) of the runs of frames that are lifted, with longer gaps between them.
-        notes: sentences on how they were made.
     """
 
     source: str
@@ -217,7 +214,6 @@ def fit_to_training(points: KeyPoints, height: float, wanted: bool) -> tuple[Fit
     """How the person is brought to the size of people in the training, and a sentence on it; "" for none.
 
     Args:
-        points: of the person.
         height: of people in the training, in screen units.
         wanted: whether to do it; if not, the sentence says where it would help.
     """

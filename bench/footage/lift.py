@@ -41,10 +41,8 @@ class Settings:
     """How poses are predicted.
 
     Attributes:
-        hypotheses, steps: H and K.
         flip: average with the prediction of the mirrored input.
         aggregation: name of a deployable one.
-        seed: of the sampling noise.
     """
 
     hypotheses: int = 5
@@ -68,7 +66,6 @@ class Lifted:
             deterministic method.
         seconds: that the predictions took which were made now.
         frames: that were predicted now; those that two windows share are counted twice.
-        folder: of the arrays.
     """
 
     poses: np.ndarray

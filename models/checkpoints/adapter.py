@@ -27,7 +27,6 @@ class CheckpointAdapter:
 
     Attributes:
         method: its name in the registry of methods.
-        lifter: its class.
         renames: beginning of a published name, without wrappers → beginning of ours; the first that fits counts.
             ``*`` stands for anything without a dot, and is the same in both.
         sizes: from a state dict in our names to the fields of the configuration that its shapes tell. It raises

@@ -36,7 +36,6 @@ class ImportedCheckpoint:
     """A published checkpoint in our names.
 
     Attributes:
-        adapter: of its method.
         config: what was inferred from shapes, with the options that the caller gave.
         skeleton: whose joints it lifts.
         state: the complete state dict of the method built with ``config``.
@@ -83,7 +82,6 @@ def import_checkpoint(path: Path, adapter: CheckpointAdapter, /, **options: Any)
 
     Args:
         path: a ``.bin``, ``.pth`` or ``.pt`` file: a state dict, or a dict or list with one (``find_state``).
-        adapter: of the method whose weights it holds.
         options: fields of the configuration that shapes do not tell (``heads``, ``causal``, ``frames`` of a TCN),
             and ``skeleton`` ("human36m" or "mpi_inf_3dhp"), which few methods' shapes tell.
 

@@ -45,7 +45,6 @@ class Settings:
         stature: metres, of every body, in place of a unit.
         up: "x", "y" or "z".
         source_fps: frame rate of the files, in place of what they say.
-        fps: of the data set.
         joints: names of the files' joints for joints of Human3.6M.
     """
 

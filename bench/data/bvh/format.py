@@ -127,7 +127,6 @@ class Motion:
     """A parsed file.
 
     Attributes:
-        hierarchy: of the skeleton.
         values: ``[T, C]`` float64, channels of all nodes in their order: degrees, and whole distances from the
             parent in the file's unit of length.
         frame_time: seconds.

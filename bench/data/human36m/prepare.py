@@ -42,9 +42,7 @@ def prepare(
 
     Args:
         source: folder with ``S1`` … ``S11`` of the download, or with ``h36m/S1`` ….
-        out: folder for the files.
         detections: ``data_2d_h36m_NAME.npz`` files to put beside them, as plain arrays.
-        force: replace files of other content.
 
     Returns:
         As ``write_new``, and sentences on what the source lacks and what was left out.

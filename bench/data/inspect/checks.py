@@ -35,7 +35,6 @@ class _Body:
     """Measures of one sequence without its cameras, over the frames that count.
 
     Attributes:
-        sequence: that was measured.
         finite: whether all its numbers are, also of frames that do not count.
         bones: ``[T, bones]`` lengths in metres.
         fast: speed that one joint in a thousand exceeds, m/s.

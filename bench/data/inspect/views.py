@@ -39,7 +39,6 @@ class View:
     """Measures of one sequence over frames that count, in metres and screen units.
 
     Attributes:
-        sequence: that was measured.
         lost: frames, of all that count, whose 2D joints are all in one place.
         outside: share of joints outside the image.
         misplaced: ``[N]`` distances of 2D joints from their projections by the image's width.

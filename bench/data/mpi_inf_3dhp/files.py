@@ -55,8 +55,6 @@ class View:
     """One take in one camera as it is stored.
 
     Attributes:
-        subject, action, camera: names.
-        fps: frames per second.
         size: width and height of the image in pixels.
         pixels: ``[T, J, 2]``.
         millimetres: ``[T, J, 3]``, camera axes.

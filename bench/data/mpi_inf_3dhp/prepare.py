@@ -33,8 +33,6 @@ def prepare(source: Path, out: Path, force: bool = False) -> tuple[dict[Path, bo
 
     Args:
         source: folder with ``S1/Seq1/annot.mat`` … and ``mpi_inf_3dhp_test_set/TS1/annot_data.mat`` ….
-        out: folder for the files.
-        force: replace files of other content.
 
     Returns:
         As ``write_new``, and sentences on what the source lacks.

@@ -23,7 +23,6 @@ class Action:
     """How an action is done.
 
     Attributes:
-        script: of the hands.
         legs: one entry per take: changes of stance, or the pace of a walk.
         gaze: turn and nod of the head, standard deviation in radians.
         nod: mean nod, radians; positive looks down.

@@ -19,7 +19,6 @@ class Base:
     """A body without arms.
 
     Attributes:
-        trunk: its place and bend.
         ankles: ``[T, 2, 3]`` left and right, world.
         knees: ``[T, 2, 3]`` directions in which the knees point, world.
         swing: ``[T, 2]`` forward angle of the swinging arms in radians; 0 where they do not swing.
