@@ -114,7 +114,8 @@ class Windows:
         self._pose_2d = _Frames([sequence.pose_2d for sequence in sequences])
         self._pose_3d = _Frames([sequence.pose_3d for sequence in sequences])
         self._trajectory = _Frames([sequence.trajectory for sequence in sequences])
-        self._confidence = _frames_of(self.sequences, "confidence")
+        given = [sequence.confidence for sequence in sequences if sequence.confidence is not None]
+        self._confidence = _Frames(given) if len(given) == len(sequences) else None
         self._valid = _all_valid(self.sequences)
         if self._valid is not None and not training:
             self.table = self.table[self.counts(np.arange(len(self.table)), overlap=True).any(axis=1)]
@@ -267,12 +268,6 @@ def _shared_base(arrays: list[np.ndarray]) -> np.ndarray | None:
         for array in arrays
     )
     return base if alike and base.flags.writeable else None
-
-
-def _frames_of(sequences: abc.Sequence[Sequence], field: str) -> _Frames | None:
-    """The frames of an optional field, if every sequence has it."""
-    arrays = [getattr(sequence, field) for sequence in sequences]
-    return None if any(array is None for array in arrays) else _Frames(arrays)
 
 
 def _all_valid(sequences: abc.Sequence[Sequence]) -> np.ndarray | None:

@@ -122,10 +122,9 @@ def _one_person(
         lost = [name for name, times in zip(HUMAN36M.joints, there.sum(axis=0), strict=True) if not times]
         what = ", ".join(lost) or "some joint in every piece of the video"
         raise InputError(f"{found.source}: never seen: {what}; whole bodies are lifted, so film all of it")
-    for first, end in pieces:
-        _fill(joints[first:end], there[first:end])
     inside = np.zeros(T, dtype=bool)
     for first, end in pieces:
+        _fill(joints[first:end], there[first:end])
         inside[first:end] = True
     joints[~inside] = np.nan
     filled = inside & ~frames_there

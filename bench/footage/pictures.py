@@ -36,7 +36,8 @@ def check_ffmpeg() -> None:
 
 def save_still(path: Path, prediction: Prediction) -> None:
     """A PNG: frames spread over the video; above the key points, below the poses from ahead and from the side."""
-    chosen = _spread_frames(prediction)
+    there = np.flatnonzero(prediction.points.lifted)
+    chosen = there[np.linspace(0, len(there) - 1, min(SHOWN, len(there))).astype(int)].tolist()
     figure = Figure(figsize=(1.7 * len(chosen), 5.6), layout="constrained")
     FigureCanvasAgg(figure)
     for column, frame in enumerate(chosen):
@@ -78,12 +79,6 @@ def save_moving(path: Path, prediction: Prediction) -> None:
 
 def _title(prediction: Prediction) -> str:
     return f"{prediction.method}: 3D lifted from key points, not measured; left blue, right red"
-
-
-def _spread_frames(prediction: Prediction) -> list[int]:
-    there = np.flatnonzero(prediction.points.lifted)
-    chosen: list[int] = there[np.linspace(0, len(there) - 1, min(SHOWN, len(there))).astype(int)].tolist()
-    return chosen
 
 
 def _draw_points(axes: Axes, prediction: Prediction, frame: int) -> None:

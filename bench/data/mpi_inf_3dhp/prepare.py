@@ -42,7 +42,9 @@ def prepare(source: Path, out: Path, force: bool = False) -> tuple[dict[Path, bo
             be, 2D and 3D poses do not belong together, or a file of other content is in the way.
     """
     files = {name: source / name.replace(" ", "/") / "annot.mat" for name in TRAIN}
-    files |= {name: _test_file(source, name) for name in TEST}
+    for name in TEST:
+        places = [source / folder / name / "annot_data.mat" for folder in TEST_FOLDERS]
+        files[name] = next((path for path in places if path.is_file()), places[0])
     found = {name: path for name, path in files.items() if path.is_file()}
     if not found:
         raise InputError(
@@ -63,12 +65,6 @@ def prepare(source: Path, out: Path, force: bool = False) -> tuple[dict[Path, bo
             contents.setdefault(out / f"data_{split}_3dhp{SUFFIX[protocol]}.npz", {})[name] = stored
     packing = tqdm(contents.items(), desc="pack", unit="file", disable=None)
     return write_new({path: archive({"data": sequences}) for path, sequences in packing}, force), tuple(notes)
-
-
-def _test_file(source: Path, name: str) -> Path:
-    """Where the annotation of a test sequence is, or should be."""
-    places = [source / folder / name / "annot_data.mat" for folder in TEST_FOLDERS]
-    return next((path for path in places if path.is_file()), places[0])
 
 
 def _checked(name: str, path: Path) -> tuple[Content, list[View]]:
