@@ -47,9 +47,9 @@ class Sequence:
         return len(self.pose_3d)
 
     @property
-    def counted(self) -> np.ndarray | slice:
-        """Index of the frames whose ground truth counts."""
-        return slice(None) if self.valid is None else self.valid
+    def counted(self) -> np.ndarray:
+        """``[T]`` bool, frames whose ground truth counts."""
+        return np.ones(len(self), dtype=bool) if self.valid is None else self.valid
 
     @property
     def action_class(self) -> str:

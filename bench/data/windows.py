@@ -116,8 +116,9 @@ class Windows:
         self._trajectory = _Frames([sequence.trajectory for sequence in sequences])
         given = [sequence.confidence for sequence in sequences if sequence.confidence is not None]
         self._confidence = _Frames(given) if len(given) == len(sequences) else None
-        self._valid = _all_valid(self.sequences)
-        if self._valid is not None and not training:
+        some_invalid = any(sequence.valid is not None for sequence in sequences)
+        self._valid = np.concatenate([one.counted for one in sequences]) if some_invalid else None
+        if some_invalid and not training:
             self.table = self.table[self.counts(np.arange(len(self.table)), overlap=True).any(axis=1)]
         self.keys = _window_keys(self.sequences, self.table)
         self._intrinsics = torch.from_numpy(np.stack([sequence.intrinsics for sequence in sequences]))
@@ -268,14 +269,6 @@ def _shared_base(arrays: list[np.ndarray]) -> np.ndarray | None:
         for array in arrays
     )
     return base if alike and base.flags.writeable else None
-
-
-def _all_valid(sequences: abc.Sequence[Sequence]) -> np.ndarray | None:
-    """``valid`` of all sequences, one after the other; None if every frame of each is."""
-    if all(sequence.valid is None for sequence in sequences):
-        return None
-    parts = [np.ones(len(s), dtype=bool) if s.valid is None else s.valid for s in sequences]
-    return np.concatenate(parts)
 
 
 def _check(sequences: abc.Sequence[Sequence], frames: int) -> None:

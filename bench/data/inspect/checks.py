@@ -90,7 +90,7 @@ def checksums(root: Path, suffixes: tuple[str, ...]) -> Iterator[Line]:
 
 
 def _body(sequence: Sequence, skeleton: Skeleton) -> _Body:
-    counts = np.ones(len(sequence), dtype=bool) if sequence.valid is None else sequence.valid
+    counts = sequence.counted
     whole = sequence.pose_3d.astype(np.float64) + sequence.trajectory[:, None]
     steps = np.linalg.norm(np.diff(whole, axis=0), axis=-1)[counts[1:] & counts[:-1]] * sequence.fps
     pose = sequence.pose_3d[counts].astype(np.float64)

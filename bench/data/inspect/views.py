@@ -107,13 +107,12 @@ def lost_frames(sequence: Sequence) -> np.ndarray:
     lost = (pose[:, 0] == pose[:, -1]).all(axis=-1)  # quick to look at; rarely true
     rows = np.flatnonzero(lost)
     lost[rows] = (pose[rows] == pose[rows, :1]).all(axis=(1, 2))
-    return lost if sequence.valid is None else lost & sequence.valid
+    return lost & sequence.counted
 
 
 def _rows(sequence: Sequence, lost: np.ndarray, frames: int | None) -> np.ndarray:
-    every = np.ones(len(sequence), dtype=bool)
-    valid = every if sequence.valid is None else sequence.valid
-    rows = np.flatnonzero(next(choice for choice in (valid & ~lost, valid, every) if choice.any()))
+    choices = (sequence.counted & ~lost, sequence.counted, np.ones(len(sequence), dtype=bool))
+    rows = np.flatnonzero(next(choice for choice in choices if choice.any()))
     return rows if frames is None else rows[np.linspace(0, len(rows) - 1, frames).round().astype(int)]
 
 

@@ -100,7 +100,7 @@ def label(train: tuple[Sequence, ...], test: tuple[Sequence, ...], protocol: str
 
 
 def _valid_frames(test: tuple[Sequence, ...]) -> dict[str, int]:
-    return {s.action: len(s.pose_3d[s.counted]) for s in test}
+    return {sequence.action: int(sequence.counted.sum()) for sequence in test}
 
 
 def _notes(
