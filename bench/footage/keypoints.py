@@ -115,19 +115,13 @@ def _one_person(
     joints = np.full((T, len(HUMAN36M.joints), 3), np.nan, dtype=np.float32)
     joints[seen - seen[0]] = to_human36m(found.points[rows], layout)
     there = np.isfinite(joints[..., 0] + joints[..., 1])
-    frames_there = there.sum(axis=1) > 0
-    runs = _pieces(frames_there, longest_gap)
-    pieces = tuple((a, b) for a, b in runs if there[a:b].any(axis=0).all())
-    if not pieces:
-        lost = [name for name, times in zip(HUMAN36M.joints, there.sum(axis=0), strict=True) if not times]
-        what = ", ".join(lost) or "some joint in every piece of the video"
-        raise InputError(f"{found.source}: never seen: {what}; whole bodies are lifted, so film all of it")
+    pieces = _pieces(there, longest_gap, found.source)
     inside = np.zeros(T, dtype=bool)
     for first, end in pieces:
         _fill(joints[first:end], there[first:end])
         inside[first:end] = True
     joints[~inside] = np.nan
-    filled = inside & ~frames_there
+    filled = inside & ~there.any(axis=1)
     told = fps or found.fps
     return KeyPoints(
         source=found.source,
@@ -150,12 +144,20 @@ def _one_person(
     )
 
 
-def _pieces(there: np.ndarray, longest_gap: int) -> list[tuple[int, int]]:
-    """Runs of frames whose gaps are no longer than ``longest_gap``; the first and the last frame are there."""
-    frames = np.flatnonzero(there)
-    cuts = np.flatnonzero(np.diff(frames) > longest_gap + 1)
-    firsts, lasts = np.append(0, cuts + 1), np.append(cuts, len(frames) - 1)
-    return [(int(frames[a]), int(frames[b]) + 1) for a, b in zip(firsts, lasts, strict=True)]
+def _pieces(there: np.ndarray, longest_gap: int, source: str) -> tuple[tuple[int, int], ...]:
+    """(first, end) of runs of frames whose gaps are no longer than ``longest_gap`` and that see every joint.
+
+    ``there``: ``[T, 17]`` bool, joints that were seen.
+    """
+    frames = np.flatnonzero(there.any(axis=1))
+    runs = np.split(frames, np.flatnonzero(np.diff(frames) > longest_gap + 1) + 1)
+    ends = [(int(run[0]), int(run[-1]) + 1) for run in runs if len(run)]
+    pieces = tuple((first, end) for first, end in ends if there[first:end].any(axis=0).all())
+    if not pieces:
+        lost = [name for name, times in zip(HUMAN36M.joints, there.sum(axis=0), strict=True) if not times]
+        what = ", ".join(lost) or "some joint in every piece of the video"
+        raise InputError(f"{source}: never seen: {what}; whole bodies are lifted, so film all of it")
+    return pieces
 
 
 def _fill(joints: np.ndarray, there: np.ndarray) -> None:
