@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 def load(
     name: str, root: Path | None = None, detections: str = "gt", options: Mapping[str, Any] | None = None
 ) -> Dataset:
-    """Read a data set.
-
-    Args:
-        name: of the registry.
-        root: folder of its files, for data sets that have files.
-        detections: source of the 2D poses: "gt", "cpn" or what else the data set has.
-        options: of the data set, by name.
+    """Read a data set of the registry, with 2D poses of a source and with options of its own.
 
     Raises:
         InputError: no data set has this name, it has no such option, or its files cannot be used.

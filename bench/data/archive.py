@@ -25,10 +25,7 @@ _SHOWN_KEYS = 10
 def read_archive(path: Path, key: str, optional: bool = False) -> object:
     """The value stored under ``key``: an array, or what a 0-d object array holds (nested dicts of arrays).
 
-    Args:
-        path: of the file.
-        key: in it.
-        optional: None is given where the file has no such key.
+    None where the file has no such key and it is ``optional``.
 
     Raises:
         InputError: the file is missing, cut short or no ``.npz``; it has no such key; it claims to hold more than

@@ -10,11 +10,7 @@ from bench.data.sequence import Sequence
 
 
 def differences(trained: abc.Sequence[Sequence], tested: abc.Sequence[Sequence]) -> str:
-    """What differs, as "frames per second 50, tested at 25; …"; "" where nothing does.
-
-    Args:
-        trained, tested: sequences of the training and of the test set; each has one at least.
-    """
+    """What differs between training and test data, as "frames per second 50, tested at 25; …"; "" for nothing."""
     pairs = zip(_measures(trained).items(), _measures(tested).values(), strict=True)
     return "; ".join(f"{name} {mine}, tested at {its}" for (name, mine), its in pairs if mine != its)
 

@@ -83,7 +83,6 @@ def to_human36m(points: np.ndarray, layout: Layout) -> np.ndarray:
 
     Args:
         points: ``[..., N, 2]`` places, or ``[..., N, 3]`` with the confidence; NaN for points that were not seen.
-        layout: of the N points.
 
     Returns:
         ``[..., 17, 2]`` or ``[..., 17, 3]`` of the same type; a joint has the least confidence of the points that

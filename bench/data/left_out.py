@@ -12,11 +12,7 @@ from models.errors import InputError, quoted
 
 
 def without_takes(dataset: Dataset, leave_out: abc.Sequence[str]) -> Dataset:
-    """The data set without takes, which its label, its notes and its fingerprint tell.
-
-    Args:
-        dataset: as read.
-        leave_out: "S9/Greeting"; none for all takes.
+    """The data set without takes ("S9/Greeting"), which its label, its notes and its fingerprint tell.
 
     Raises:
         InputError: there is no such take, or none would be left to train on or to test on.

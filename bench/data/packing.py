@@ -23,7 +23,6 @@ class Recording:
         subject, action: names, as in ``Sequence``.
         world: ``[T, J, 3]`` metres, world axes.
         pixels: for each camera ``[T, J, 2]`` pixels.
-        cameras: as many.
         confidence: for each camera ``[T, J]``, if the detector gives it.
     """
 
@@ -38,10 +37,7 @@ class Recording:
 def pack(recordings: abc.Sequence[Recording], fps: float, root: int = 0) -> tuple[Sequence, ...]:
     """One sequence for each camera of each recording, all of them slices of shared arrays.
 
-    Args:
-        recordings: at least one; the joint order of the first holds for all.
-        fps: frames per second.
-        root: joint that poses are relative to.
+    At least one recording; the joint order of the first holds for all. ``root``: joint that poses are relative to.
     """
     views = [(take, *view) for take in recordings for view in zip(take.cameras, take.pixels, strict=True)]
     frames = sum(len(take.world) for take, _, _ in views)
@@ -70,12 +66,7 @@ def pack(recordings: abc.Sequence[Recording], fps: float, root: int = 0) -> tupl
 
 
 def fingerprint(train: abc.Sequence[Sequence], test: abc.Sequence[Sequence], *, protocol: str = "") -> str:
-    """Hash of names, order, split and every number of the sequences: 16 hexadecimal digits.
-
-    Args:
-        train, test: sequences of both parts.
-        protocol: as in ``Reader.dataset``.
-    """
+    """Hash of names, order, split and every number of the sequences: 16 hexadecimal digits."""
     digest = blake2b(protocol.encode(), digest_size=8)
     for split, members in (("train", train), ("test", test)):
         for sequence in members:

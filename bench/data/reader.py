@@ -17,8 +17,7 @@ from bench.data.sequence import Dataset, Sequence
 from models.errors import InputError, UnfitError
 from models.skeleton import Skeleton
 
-LEAVE_OUT = "leave_out"
-"""The option that every data set has."""
+LEAVE_OUT = "leave_out"  # the option that every data set has
 Takes = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
 
@@ -111,11 +110,7 @@ class Reader(ABC):
         protocol: str = "",
         unusable: abc.Iterable[str] = (),
     ) -> Dataset:
-        """The data set of these sequences, with this reader's name, skeleton and a fingerprint.
-
-        Args:
-            train, test, label, detections, notes, protocol, unusable: as in ``Dataset``.
-        """
+        """The data set of these sequences, with this reader's name and skeleton and a fingerprint."""
         return Dataset(
             name=self.name,
             label=label,

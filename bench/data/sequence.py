@@ -19,8 +19,6 @@ class Sequence:
     Attributes:
         subject: "S9".
         action: name of the take, "Walking 1"; its class is the text before the first blank.
-        camera: name of the camera.
-        fps: frames per second.
         pose_2d: ``[T, J, 2]`` float32, normalised screen coordinates (x/w*2-1, y/w*2-h/w).
         pose_3d: ``[T, J, 3]`` float32 metres, camera axes, relative to the root joint (whose row is 0).
         trajectory: ``[T, 3]`` float32 metres, the root in camera space.
@@ -49,9 +47,9 @@ class Sequence:
         return len(self.pose_3d)
 
     @property
-    def counted(self) -> np.ndarray | slice:
-        """Index of the frames whose ground truth counts."""
-        return slice(None) if self.valid is None else self.valid
+    def counted(self) -> np.ndarray:
+        """``[T]`` bool, frames whose ground truth counts."""
+        return np.ones(len(self), dtype=bool) if self.valid is None else self.valid
 
     @property
     def action_class(self) -> str:
@@ -76,9 +74,6 @@ class Dataset:
         name: of the reader ("human36m").
         label: what tables call it; never "Human3.6M" unless it is the complete set.
         detections: "gt", "cpn", …
-        skeleton: joint order of all sequences.
-        train: sequences of the training subjects.
-        test: sequences of the test subjects.
         fingerprint: hash of everything that a method or a metric can see, 16 hexadecimal digits.
         notes: sentences on how it was made, what was left out and what was guessed.
         validation: training subjects that are held out for validation, where the data set names some.

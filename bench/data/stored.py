@@ -68,14 +68,7 @@ def check_number(value: Any, low: float, high: float, place: str, what: str) -> 
 
 
 def check_poses(value: Any, place: str, joints: int, coordinates: tuple[int, ...]) -> np.ndarray:
-    """An array of numbers ``[frames, joints, C]``, or ``InputError``.
-
-    Args:
-        value: that was stored.
-        place: file, take and array, for the sentence.
-        joints: as many.
-        coordinates: the values of C that are allowed.
-    """
+    """An array of numbers ``[frames, joints, C]``, C one of ``coordinates``, or ``InputError``."""
     shapes = [(joints, count) for count in coordinates]
     if not isinstance(value, np.ndarray) or value.shape[1:] not in shapes or value.dtype.kind not in "fiu":
         shape = f"[frames, {joints}, {' or '.join(map(str, coordinates))}]"
@@ -110,9 +103,7 @@ def check_per_frame(value: Any, place: str, frames: int, allowed: abc.Collection
 def read_each(reads: abc.Mapping[str, Callable[[], Found]], kind: str) -> dict[str, Found]:
     """What every one of several functions gives; the failures of all of them are one sentence.
 
-    Args:
-        reads: by the name of what is read.
-        kind: what the names are names of.
+    By the name of what is read; ``kind``: what the names are names of.
 
     Raises:
         InputError: the first failure, and the names of whatever else cannot be used.

@@ -67,7 +67,6 @@ class Windows:
     they lie, others are joined into one array.
 
     Attributes:
-        sequences: as given.
         table: ``[n, 4]`` sequence, start, end, flip; one row per window.
         frames, context: output frames, and input frames on the left and right of them.
     """
@@ -115,9 +114,11 @@ class Windows:
         self._pose_2d = _Frames([sequence.pose_2d for sequence in sequences])
         self._pose_3d = _Frames([sequence.pose_3d for sequence in sequences])
         self._trajectory = _Frames([sequence.trajectory for sequence in sequences])
-        self._confidence = _frames_of(self.sequences, "confidence")
-        self._valid = _all_valid(self.sequences)
-        if self._valid is not None and not training:
+        given = [sequence.confidence for sequence in sequences if sequence.confidence is not None]
+        self._confidence = _Frames(given) if len(given) == len(sequences) else None
+        some_invalid = any(sequence.valid is not None for sequence in sequences)
+        self._valid = np.concatenate([one.counted for one in sequences]) if some_invalid else None
+        if some_invalid and not training:
             self.table = self.table[self.counts(np.arange(len(self.table)), overlap=True).any(axis=1)]
         self.keys = _window_keys(self.sequences, self.table)
         self._intrinsics = torch.from_numpy(np.stack([sequence.intrinsics for sequence in sequences]))
@@ -268,20 +269,6 @@ def _shared_base(arrays: list[np.ndarray]) -> np.ndarray | None:
         for array in arrays
     )
     return base if alike and base.flags.writeable else None
-
-
-def _frames_of(sequences: abc.Sequence[Sequence], field: str) -> _Frames | None:
-    """The frames of an optional field, if every sequence has it."""
-    arrays = [getattr(sequence, field) for sequence in sequences]
-    return None if any(array is None for array in arrays) else _Frames(arrays)
-
-
-def _all_valid(sequences: abc.Sequence[Sequence]) -> np.ndarray | None:
-    """``valid`` of all sequences, one after the other; None if every frame of each is."""
-    if all(sequence.valid is None for sequence in sequences):
-        return None
-    parts = [np.ones(len(s), dtype=bool) if s.valid is None else s.valid for s in sequences]
-    return np.concatenate(parts)
 
 
 def _check(sequences: abc.Sequence[Sequence], frames: int) -> None:

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from bench.footage.keypoints import in_parts
 from bench.results.files import atomic
 from models.skeleton import HUMAN36M
 
 CENTIMETRES = 100.0
 DECIMALS = 4
-CHUNK = 2_000
-"""Frames that are written at once."""
+CHUNK = 2_000  # frames that are written at once, and that lengths are taken from at the most
 
 NAMES = (
     "Hips", "RightUpLeg", "RightLeg", "RightFoot", "LeftUpLeg", "LeftLeg", "LeftFoot", "Spine", "Neck", "Head",
@@ -51,17 +51,15 @@ def write_bvh(path: Path, poses: np.ndarray, roots: np.ndarray, fps: float) -> N
     """Write one run of frames.
 
     Args:
-        path: of the file.
         poses: ``[T, 17, 3]`` metres, camera axes, relative to the root; no NaN.
         roots: ``[T, 3]`` metres, the root before the camera.
-        fps: frames per second.
     """
     offsets = DIRECTIONS * bone_lengths(poses)[:, None]
     with atomic(path) as file:
-        file.write("\n".join(_hierarchy(offsets)).encode())
-        file.write(f"\nMOTION\nFrames: {len(poses)}\nFrame Time: {1 / fps:.8f}\n".encode())
-        for first in range(0, len(poses), CHUNK):
-            part = slice(first, first + CHUNK)
+        hierarchy = "\n".join(_joint(0, offsets, ""))
+        file.write(f"HIERARCHY\n{hierarchy}\nMOTION\n".encode())
+        file.write(f"Frames: {len(poses)}\nFrame Time: {1 / fps:.8f}\n".encode())
+        for part in in_parts(0, len(poses), CHUNK):
             np.savetxt(file, _channels(_upright(poses[part]), _upright(roots[part]), offsets), f"%.{DECIMALS}f")
 
 
@@ -75,11 +73,6 @@ def bone_lengths(poses: np.ndarray) -> np.ndarray:
 def _upright(points: np.ndarray) -> np.ndarray:
     """From camera axes (y down, z away) to those of the file (y up, z towards the camera)."""
     return points.astype(np.float64) * [1, -1, -1]
-
-
-def _hierarchy(offsets: np.ndarray) -> Iterator[str]:
-    yield "HIERARCHY"
-    yield from _joint(0, offsets, "")
 
 
 def _joint(joint: int, offsets: np.ndarray, indent: str) -> Iterator[str]:
@@ -130,9 +123,8 @@ def _turned(joint: int, poses: np.ndarray, offsets: np.ndarray, above: np.ndarra
         return above
     if len(children) > 1:
         return _fitted(offsets[children], bones)
-    return (
-        _swing(above @ offsets[children[0]], bones[:, 0]) @ above
-    )  # the least turn from where the parent leaves it
+    # the least turn from where the parent leaves it
+    return _swing(above @ offsets[children[0]], bones[:, 0]) @ above
 
 
 def _fitted(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -5,28 +5,24 @@ Shapes: T frames, J joints.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 
 from bench.data.cameras.camera import project
-from bench.footage.keypoints import KeyPoints, screen_points
+from bench.footage.keypoints import KeyPoints, in_parts, screen_points
 from bench.protocol.aggregation import fitted_root
 
 FOCALS = np.geomspace(0.8, 8.0, 41)
 """Focal lengths that are tried, in screen units (half the image's width): views of 103 to 14 degrees."""
 
-USUAL_FOCAL = 2.29
-"""Of Human3.6M's cameras, in screen units."""
+USUAL_FOCAL = 2.29  # of Human3.6M's cameras, in screen units
 
 TELLING, TELLING_LEAST = 0.01, 1e-4
 """Share, and screen units, by which poses must fit better than with the longest focal length that is tried."""
 
-FITTED_FRAMES = 500
-CHUNK = 10_000
-"""Frames that the focal length is found from, and that are worked on at once."""
+FITTED_FRAMES = 500  # that the focal length is found from
 
 
 class FittedCamera(NamedTuple):
@@ -75,7 +71,7 @@ def fit_camera(poses: np.ndarray, points: KeyPoints, focal: float | None) -> Fit
 def trajectory(poses: np.ndarray, points: KeyPoints, camera: FittedCamera) -> np.ndarray:
     """``[T, 3]`` float32 metres: where the root stands before the camera; NaN in frames without a pose."""
     roots = np.empty((len(poses), 3), dtype=np.float32)
-    for part in _chunks(len(poses)):
+    for part in in_parts(0, len(poses)):
         roots[part] = _root(poses[part], screen_points(points, part), camera)
     return roots
 
@@ -83,7 +79,7 @@ def trajectory(poses: np.ndarray, points: KeyPoints, camera: FittedCamera) -> np
 def reprojection_errors(poses: np.ndarray, points: KeyPoints, camera: FittedCamera) -> np.ndarray:
     """``[T]`` mean distance of projected joints from the key points in pixels, each frame at its best root."""
     errors = np.empty(len(poses))
-    for part in _chunks(len(poses)):
+    for part in in_parts(0, len(poses)):
         errors[part] = _misplaced(poses[part], screen_points(points, part), camera)
     return errors * points.width / 2
 
@@ -102,7 +98,3 @@ def _root(poses: np.ndarray, screen: np.ndarray, camera: FittedCamera) -> np.nda
     intrinsics = torch.from_numpy(camera.intrinsics)
     root: np.ndarray = fitted_root(pose[None, None], shown[None], intrinsics[None])[0, 0].numpy()
     return root
-
-
-def _chunks(length: int) -> Iterator[slice]:
-    return (slice(first, first + CHUNK) for first in range(0, length, CHUNK))

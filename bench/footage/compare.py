@@ -6,29 +6,24 @@ Shapes: T frames, J joints, M methods.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import cycle, pairwise
+from itertools import cycle
 
 import numpy as np
 import torch
 
 from bench.config.registry import AGGREGATIONS
-from bench.data.sequence import Sequence as Take
 from bench.data.windows import evaluation_windows
 from bench.footage.camera import reprojection_errors
-from bench.footage.keypoints import screen_points
-from bench.footage.lift import Settings
+from bench.footage.keypoints import in_parts
+from bench.footage.lift import Settings, seen_of, sequences
 from bench.footage.predict import Result
 from bench.footage.weights import Weights
 from bench.measure import memory, timing
 from bench.measure.cost import blind
-from bench.protocol.aggregation import P_AGG, deployable_poses
+from bench.protocol.aggregation import deployable_poses
 from bench.results.footage import Compared
 from models.lifter import Sampling
 from models.skeleton import HUMAN36M
-
-CHUNK = 10_000
-"""Frames that are looked at once."""
 
 TIMED_SECONDS, TIMED_WINDOWS = 1.0, 4
 MILLIMETRES = 1000.0
@@ -90,10 +85,8 @@ def jitter(result: Result) -> float:
 
 def bone_measures(result: Result) -> tuple[float, float]:
     """Constancy of bone lengths, and symmetry of left and right ones, both in % (see ``Compared``)."""
-    children = [child for _, child in HUMAN36M.bones]
-    parents = [parent for parent, _ in HUMAN36M.bones]
-    sides = [(children.index(left), children.index(right)) for left, right in _sides()]
-    left, right = (list(numbers) for numbers in zip(*sides, strict=True))
+    parents, children = (list(ends) for ends in zip(*HUMAN36M.bones, strict=True))
+    left, right = ([children.index(joint) for joint in side] for side in (HUMAN36M.left, HUMAN36M.right))
     total = squares = np.zeros(len(children))
     uneven, frames = 0.0, 0
     for part in _parts(result):
@@ -108,45 +101,22 @@ def bone_measures(result: Result) -> tuple[float, float]:
     return 100 * float((spread / mean).mean()), 100 * uneven / frames
 
 
-def _sides() -> Iterator[tuple[int, int]]:
-    return zip(HUMAN36M.left, HUMAN36M.right, strict=True)
-
-
 def _parts(result: Result) -> Iterator[slice]:
     """Runs of frames with poses, in parts of bounded length."""
     for first, end in result.prediction.points.pieces:
-        cuts = [*range(first, end, CHUNK), end]
-        yield from (slice(one, other) for one, other in pairwise(cuts))
+        yield from in_parts(first, end)
 
 
 def cost(result: Result, weights: Weights, settings: Settings, device: torch.device) -> tuple[float, float]:
     """Milliseconds per frame and megabytes of predicting one window, aggregation included."""
-    lifter, points = weights.lifter, result.prediction.points
-    first, end = max(points.pieces, key=lambda piece: piece[1] - piece[0])
-    end = min(end, first + TIMED_WINDOWS * lifter.frames)
-    screen = result.fit.applied(screen_points(points, slice(first, end)))
-    take = Take(
-        subject="own",
-        action="",
-        camera="video",
-        fps=points.fps,
-        pose_2d=screen,
-        pose_3d=np.zeros((*screen.shape[:2], 3), dtype=np.float32),
-        trajectory=np.zeros((len(screen), 3), dtype=np.float32),
-        intrinsics=result.fit.camera(result.camera.focal),
-        width=points.width,
-        height=points.height,
-        confidence=None if points.confidence is None else points.confidence[first:end],
-    )
-    windows = evaluation_windows([take], lifter)
-    batches = [windows.batch(np.array([row])).to(device) for row in range(len(windows))]
-    left, frames = lifter.context[0], lifter.frames
-    inputs = cycle([(blind(b), replace(b, pose_2d=b.pose_2d[:, left : left + frames])) for b in batches])
-    sampling = Sampling(
-        settings.hypotheses_of(lifter), settings.steps if lifter.probabilistic else 1, settings.flip
-    )
-    name = settings.aggregation if lifter.probabilistic else P_AGG.name
-    aggregate = deployable_poses(AGGREGATIONS.on_request)[name]
+    lifter, own = weights.lifter, settings.of(weights.lifter)
+    camera = result.fit.camera(result.camera.focal)
+    takes = sequences(result.lifted.folder, result.prediction.points, camera)
+    windows = evaluation_windows([max(takes, key=len)], lifter)
+    batches = [windows.batch(np.array([row])).to(device) for row in range(min(TIMED_WINDOWS, len(windows)))]
+    inputs = cycle([(blind(batch), seen_of(batch, lifter)) for batch in batches])
+    sampling = Sampling(own.hypotheses, own.steps, own.flip)
+    aggregate = deployable_poses(AGGREGATIONS.on_request)[own.aggregation]
 
     def call() -> None:
         hidden, seen = next(inputs)
@@ -156,4 +126,4 @@ def cost(result: Result, weights: Weights, settings: Settings, device: torch.dev
         samples = timing.sample(call, device, TIMED_SECONDS)
         use = memory.peak_memory(call, device)
     added = float("nan") if use.added is None else use.added
-    return float(np.median(samples.each)) / frames, memory.weights_mb(lifter) + added
+    return float(np.median(samples.each)) / lifter.frames, memory.weights_mb(lifter) + added

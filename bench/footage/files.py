@@ -15,16 +15,12 @@ from typing import Any
 import numpy as np
 
 from bench.footage.bvh import write_bvh
-from bench.footage.keypoints import KeyPoints, screen_points
+from bench.footage.keypoints import KeyPoints, in_parts, screen_points
 from bench.results.files import atomic
 from bench.results.footage import ShownPoses
 from models.skeleton import HUMAN36M
 
-CHUNK = 5_000
-"""Frames that are written at once."""
-
-MOST_SHOWN, SHOWN_FPS = 1_000, 25.0
-"""Frames that a page shows, and about how many of them are one second."""
+MOST_SHOWN, SHOWN_FPS = 1_000, 25.0  # frames that a page shows, and about how many of them are one second
 
 
 @dataclass(frozen=True)
@@ -32,11 +28,9 @@ class Prediction:
     """Poses of one person in a video.
 
     Attributes:
-        points: that they were lifted from.
         poses: ``[T, J, 3]`` metres, camera axes, relative to the root; NaN in frames that have none.
         spread: ``[T, J]`` metres, root mean square distance of the hypotheses from their mean.
         roots: ``[T, 3]`` metres, the root before the camera.
-        method: name of it.
         description: how they were made: weights, H, K, aggregation, camera, and sentences.
     """
 
@@ -104,8 +98,7 @@ def write_csv(path: Path, prediction: Prediction) -> None:
     form = ",".join(["%d", "%.4f", "%d", *["%.1f"] * len(names)])
     with atomic(path) as file:
         file.write(",".join(["frame", "seconds", "filled", *names]).encode() + b"\n")
-        for first in range(0, len(points), CHUNK):
-            part = slice(first, first + CHUNK)
+        for part in in_parts(0, len(points)):
             places = 1000 * (prediction.poses[part] + prediction.roots[part, None])
             seconds = (points.frames[part] - points.frames[0]) / points.fps
             flat = places.reshape(len(places), -1)

@@ -5,6 +5,7 @@ Shapes: T frames from the first to the last in which the person is seen.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,20 +20,11 @@ from bench.footage.detected.recognise import layout_of, read_key_points, with_si
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
-LONGEST_GAP = 10
-"""Frames without the person that are filled up, unless the user says another number."""
-
-USUAL_FPS = 30.0
-"""Frames per second where neither the file nor the user says it."""
-
-SPARSE = 100
-"""More frames than this for each one with the person are no video."""
-
-PORTRAIT = 1.2
-"""Height by width from which on an image is upright; those of the training are square."""
-
-UNUSUAL = (0.5, 2.0)
-"""Height of a person by that of people in the training, from and to which nothing is said."""
+LONGEST_GAP = 10  # frames without the person that are filled up, unless the user says another number
+USUAL_FPS = 30.0  # frames per second where neither the file nor the user says it
+SPARSE = 100  # more frames than this for each one with the person are no video
+PORTRAIT = 1.2  # height by width from which on an image is upright; those of the training are square
+UNUSUAL = (0.5, 2.0)  # height of a person by that of people in the training, from and to which nothing is said
 
 
 @dataclass(frozen=True)
@@ -40,17 +32,14 @@ class KeyPoints:
     """One person in a video.
 
     Attributes:
-        source: of the file.
         layout: that the joints were made from.
         width, height: of the image in pixels.
-        fps: frames per second.
         frames: ``[T]`` their numbers in the file.
         points: ``[T, 17, 2]`` float32 pixels; NaN between the pieces.
         confidence: ``[T, 17]`` float32 from 0 to 1; None where the file has none.
         filled: ``[T]`` bool, frames without the person that were filled up.
         filled_joints: ``[T, 17]`` bool, joints that were filled up, those of filled frames included.
         pieces: (first, end) of the runs of frames that are lifted, with longer gaps between them.
-        notes: sentences on how they were made.
     """
 
     source: str
@@ -126,20 +115,13 @@ def _one_person(
     joints = np.full((T, len(HUMAN36M.joints), 3), np.nan, dtype=np.float32)
     joints[seen - seen[0]] = to_human36m(found.points[rows], layout)
     there = np.isfinite(joints[..., 0] + joints[..., 1])
-    frames_there = there.sum(axis=1) > 0
-    runs = _pieces(frames_there, longest_gap)
-    pieces = tuple((a, b) for a, b in runs if there[a:b].any(axis=0).all())
-    if not pieces:
-        lost = [name for name, times in zip(HUMAN36M.joints, there.sum(axis=0), strict=True) if not times]
-        what = ", ".join(lost) or "some joint in every piece of the video"
-        raise InputError(f"{found.source}: never seen: {what}; whole bodies are lifted, so film all of it")
-    for first, end in pieces:
-        _fill(joints[first:end], there[first:end])
+    pieces = _pieces(there, longest_gap, found.source)
     inside = np.zeros(T, dtype=bool)
     for first, end in pieces:
+        _fill(joints[first:end], there[first:end])
         inside[first:end] = True
     joints[~inside] = np.nan
-    filled = inside & ~frames_there
+    filled = inside & ~there.any(axis=1)
     told = fps or found.fps
     return KeyPoints(
         source=found.source,
@@ -162,12 +144,20 @@ def _one_person(
     )
 
 
-def _pieces(there: np.ndarray, longest_gap: int) -> list[tuple[int, int]]:
-    """Runs of frames whose gaps are no longer than ``longest_gap``; the first and the last frame are there."""
-    frames = np.flatnonzero(there)
-    cuts = np.flatnonzero(np.diff(frames) > longest_gap + 1)
-    firsts, lasts = np.append(0, cuts + 1), np.append(cuts, len(frames) - 1)
-    return [(int(frames[a]), int(frames[b]) + 1) for a, b in zip(firsts, lasts, strict=True)]
+def _pieces(there: np.ndarray, longest_gap: int, source: str) -> tuple[tuple[int, int], ...]:
+    """(first, end) of runs of frames whose gaps are no longer than ``longest_gap`` and that see every joint.
+
+    ``there``: ``[T, 17]`` bool, joints that were seen.
+    """
+    frames = np.flatnonzero(there.any(axis=1))
+    runs = np.split(frames, np.flatnonzero(np.diff(frames) > longest_gap + 1) + 1)
+    ends = [(int(run[0]), int(run[-1]) + 1) for run in runs if len(run)]
+    pieces = tuple((first, end) for first, end in ends if there[first:end].any(axis=0).all())
+    if not pieces:
+        lost = [name for name, times in zip(HUMAN36M.joints, there.sum(axis=0), strict=True) if not times]
+        what = ", ".join(lost) or "some joint in every piece of the video"
+        raise InputError(f"{source}: never seen: {what}; whole bodies are lifted, so film all of it")
+    return pieces
 
 
 def _fill(joints: np.ndarray, there: np.ndarray) -> None:
@@ -211,6 +201,11 @@ class Fit(NamedTuple):
         return np.array([*inside, 0, 0, 0, 0, 0], dtype=np.float32)
 
 
+def in_parts(first: int, end: int, at_once: int = 10_000) -> Iterator[slice]:
+    """The frames from ``first`` to ``end`` in parts, so that the memory does not grow with them."""
+    return (slice(begin, min(begin + at_once, end)) for begin in range(first, end, at_once))
+
+
 def screen_points(points: KeyPoints, frames: slice | np.ndarray) -> np.ndarray:
     """``[N, 17, 2]`` normalised screen coordinates (``bench.data.cameras.camera.normalise``) of some frames."""
     return normalise(points.points[frames], points.width, points.height)
@@ -220,7 +215,6 @@ def fit_to_training(points: KeyPoints, height: float, wanted: bool) -> tuple[Fit
     """How the person is brought to the size of people in the training, and a sentence on it; "" for none.
 
     Args:
-        points: of the person.
         height: of people in the training, in screen units.
         wanted: whether to do it; if not, the sentence says where it would help.
     """

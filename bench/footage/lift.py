@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -24,7 +23,7 @@ from bench.config.experiment import identity
 from bench.config.registry import AGGREGATIONS
 from bench.data.sequence import Sequence
 from bench.data.windows import Windows, evaluation_windows
-from bench.footage.keypoints import Fit, KeyPoints, screen_points
+from bench.footage.keypoints import Fit, KeyPoints, in_parts, screen_points
 from bench.footage.weights import Weights
 from bench.measure import memory
 from bench.protocol.aggregation import P_AGG, deployable_poses
@@ -34,7 +33,6 @@ from models.errors import InputError
 from models.lifter import Batch, Lifter, Sampling
 
 SAVE_SECONDS = 5.0
-CHUNK = 10_000
 PROGRESS = "windows-done.txt"
 
 
@@ -43,10 +41,8 @@ class Settings:
     """How poses are predicted.
 
     Attributes:
-        hypotheses, steps: H and K; mean nothing to a deterministic method.
         flip: average with the prediction of the mirrored input.
         aggregation: name of a deployable one.
-        seed: of the sampling noise.
     """
 
     hypotheses: int = 5
@@ -55,9 +51,9 @@ class Settings:
     aggregation: str = P_AGG.name
     seed: int = 0
 
-    def hypotheses_of(self, lifter: Lifter) -> int:
-        """H of a method: 1 of a deterministic one."""
-        return self.hypotheses if lifter.probabilistic else 1
+    def of(self, lifter: Lifter) -> Settings:
+        """What they come to for a method: H, K and aggregation mean nothing to a deterministic one."""
+        return self if lifter.probabilistic else replace(self, hypotheses=1, steps=1, aggregation=P_AGG.name)
 
 
 @dataclass(frozen=True)
@@ -70,7 +66,6 @@ class Lifted:
             deterministic method.
         seconds: that the predictions took which were made now.
         frames: that were predicted now; those that two windows share are counted twice.
-        folder: of the arrays.
     """
 
     poses: np.ndarray
@@ -85,11 +80,7 @@ class Lifted:
 
 
 def checked_aggregation(name: str) -> str:
-    """The name itself, if it is one of an aggregation that needs no ground truth.
-
-    Raises:
-        InputError: it is not.
-    """
+    """The name itself, if it is one of an aggregation that needs no ground truth; else ``InputError``."""
     if name not in deployable_poses(AGGREGATIONS.on_request):
         known = ", ".join(deployable_poses(AGGREGATIONS.on_request))
         raise InputError(f"--aggregation {name}: needs ground truth, or is not known: take {known}")
@@ -108,12 +99,9 @@ def lift(
     """Poses of one person.
 
     Args:
-        weights: of the method.
-        points: of the person.
-        fit: that brings them to the size of the training.
+        weights, points, settings, device: what is predicted from, how and where.
+        fit: that brings the person to the size of the training.
         focal: of the camera in screen units, for aggregations that look at the camera.
-        settings: of the prediction.
-        device: to compute on.
         folder: for what is unfinished; a later call with the same one goes on with it.
 
     Raises:
@@ -130,12 +118,13 @@ def lift(
     work = folder / f".lifting-{name}"
     if not (work / PROGRESS).exists():
         _make_arrays(work, points, fit)
-    windows = evaluation_windows(_sequences(work, points, fit.camera(focal)), lifter)
+    windows = evaluation_windows(sequences(work, points, fit.camera(focal)), lifter)
     starts = np.array([first for first, _ in points.pieces])
-    at_once = windows_per_call(settings.hypotheses_of(lifter) * lifter.frames, device)
+    own = settings.of(lifter)
+    at_once = windows_per_call(own.hypotheses * lifter.frames, device)
     done, begun = _done(work), time.monotonic()
     memory.first_that_fits(
-        lambda size: _predict_rest(work, windows, starts, lifter, settings, device, size), memory.halving(at_once)
+        lambda size: _predict_rest(work, windows, starts, lifter, own, device, size), memory.halving(at_once)
     )
     seconds = time.monotonic() - begun
     frames = (len(windows) - done) * lifter.frames
@@ -156,10 +145,9 @@ def _predict_rest(
     done, saved = _done(work), time.monotonic()
     rest = np.arange(done, len(windows))
     batches = [rest[first : first + size] for first in range(0, len(rest), size)]
-    pair = (settings.hypotheses_of(lifter), settings.steps if lifter.probabilistic else 1)
+    pair = (settings.hypotheses, settings.steps)
     sampling = Sampling(flip=settings.flip, seed=settings.seed)
-    aggregation = settings.aggregation if lifter.probabilistic else P_AGG.name
-    aggregate = deployable_poses(AGGREGATIONS.on_request)[aggregation]
+    aggregate = deployable_poses(AGGREGATIONS.on_request)[settings.aggregation]
     title = f"lift with {lifter.title}"
     with torch.inference_mode(), tqdm(
         total=len(windows), initial=done, desc=title, unit="window", disable=None
@@ -171,7 +159,7 @@ def _predict_rest(
             owner, frame = windows.frame_index(rows)
             counts = windows.counts(rows)
             place = (starts[owner][:, None] + frame)[counts]
-            poses[place] = aggregate(last, _blind(batch, lifter))[:, 0].float().cpu().numpy()[counts]
+            poses[place] = aggregate(last, seen_of(batch, lifter))[:, 0].float().cpu().numpy()[counts]
             spread[place] = _spread(last[:, 0]).float().cpu().numpy()[counts]
             if time.monotonic() > saved + SAVE_SECONDS:
                 _save(work, int(rows[-1]) + 1, poses, spread)
@@ -184,7 +172,7 @@ def _make_arrays(work: Path, points: KeyPoints, fit: Fit) -> None:
     work.mkdir(parents=True, exist_ok=True)
     T, J = points.points.shape[:2]
     pose_2d = _new(work, "pose_2d", (T, J, 2))
-    for part in _chunks(T):
+    for part in in_parts(0, T):
         pose_2d[part] = fit.applied(screen_points(points, part))
     if points.confidence is not None:
         _new(work, "confidence", (T, J))[:] = points.confidence
@@ -214,8 +202,8 @@ def _save(work: Path, windows: int, *arrays: np.memmap[Any, Any]) -> None:
     write_text(work / PROGRESS, str(windows))
 
 
-def _sequences(work: Path, points: KeyPoints, camera: np.ndarray) -> list[Sequence]:
-    """A sequence for every piece, whose arrays are runs of rows of those on the disk."""
+def sequences(work: Path, points: KeyPoints, camera: np.ndarray) -> list[Sequence]:
+    """A sequence for every piece, whose arrays are runs of rows of those in ``Lifted.folder``."""
     pose_2d, no_pose, no_place = (_open(work, name) for name in ("pose_2d", "no_pose", "no_place"))
     confidence = None if points.confidence is None else _open(work, "confidence")
     return [
@@ -236,7 +224,7 @@ def _sequences(work: Path, points: KeyPoints, camera: np.ndarray) -> list[Sequen
     ]
 
 
-def _blind(batch: Batch, lifter: Lifter) -> Batch:
+def seen_of(batch: Batch, lifter: Lifter) -> Batch:
     """What an aggregation may look at: the 2D input of the output frames, and the camera."""
     left = lifter.context[0]
     return replace(batch, pose_2d=batch.pose_2d[:, left : left + lifter.frames], pose_3d=None, trajectory=None)
@@ -250,11 +238,6 @@ def _spread(pred: Tensor) -> Tensor:
 def _digest(array: np.ndarray | None) -> str:
     digest = blake2b(digest_size=16)
     if array is not None:
-        for part in _chunks(len(array)):
+        for part in in_parts(0, len(array)):
             digest.update(np.ascontiguousarray(array[part]).data)
     return digest.hexdigest()
-
-
-def _chunks(length: int) -> Iterator[slice]:
-    """Frames that are worked on at once, so that the memory does not grow with them."""
-    return (slice(first, first + CHUNK) for first in range(0, length, CHUNK))

@@ -12,23 +12,20 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
+from bench.data.inspect.pictures import draw_bones
 from bench.footage.files import Prediction
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
-COLOURS = {"left": "#2166ac", "right": "#b2182b", "middle": "#333333"}
-SHOWN = 6
-"""Frames of a still picture."""
+SHOWN = 6  # frames of a still picture
 
 MOVING_FPS, LONGEST_SECONDS = 12.5, 20.0
 """Frames per second of a moving picture, and how much of the video it shows at most."""
 
-SIDE = np.radians(60)
-"""How far the second view is turned about the vertical."""
+SIDE = np.radians(60)  # how far the second view is turned about the vertical
 
-Bone = tuple[int, int]
+WIDTH = 1.4  # points, of bones
 
 
 def check_ffmpeg() -> None:
@@ -39,7 +36,8 @@ def check_ffmpeg() -> None:
 
 def save_still(path: Path, prediction: Prediction) -> None:
     """A PNG: frames spread over the video; above the key points, below the poses from ahead and from the side."""
-    chosen = _spread_frames(prediction)
+    there = np.flatnonzero(prediction.points.lifted)
+    chosen = there[np.linspace(0, len(there) - 1, min(SHOWN, len(there))).astype(int)].tolist()
     figure = Figure(figsize=(1.7 * len(chosen), 5.6), layout="constrained")
     FigureCanvasAgg(figure)
     for column, frame in enumerate(chosen):
@@ -83,16 +81,10 @@ def _title(prediction: Prediction) -> str:
     return f"{prediction.method}: 3D lifted from key points, not measured; left blue, right red"
 
 
-def _spread_frames(prediction: Prediction) -> list[int]:
-    there = np.flatnonzero(prediction.points.lifted)
-    chosen: list[int] = there[np.linspace(0, len(there) - 1, min(SHOWN, len(there))).astype(int)].tolist()
-    return chosen
-
-
 def _draw_points(axes: Axes, prediction: Prediction, frame: int) -> None:
     """The key points in the image, cut to the person."""
     points = prediction.points.points[frame]
-    _bones(axes, points)
+    draw_bones(axes, points, HUMAN36M, WIDTH)
     centre, reach = (points.min(axis=0) + points.max(axis=0)) / 2, 0.6 * float(np.ptp(points, axis=0).max()) + 1
     axes.set(xlim=(centre[0] - reach, centre[0] + reach), ylim=(centre[1] + reach, centre[1] - reach))
     axes.set(aspect="equal")
@@ -109,11 +101,5 @@ def _draw_side(axes: Axes, prediction: Prediction, frame: int) -> None:
 
 
 def _draw_pose(axes: Axes, pose: np.ndarray) -> None:
-    _bones(axes, pose)
+    draw_bones(axes, pose, HUMAN36M, WIDTH)
     axes.set(xlim=(-1.1, 1.1), ylim=(1.1, -1.1), aspect="equal", xticks=[], yticks=[])
-
-
-def _bones(axes: Axes, pose: np.ndarray) -> None:
-    for parent, child in HUMAN36M.bones:
-        side = "left" if child in HUMAN36M.left else "right" if child in HUMAN36M.right else "middle"
-        axes.add_line(Line2D(*pose[[parent, child]].T, color=COLOURS[side], linewidth=1.4, solid_capstyle="round"))

@@ -33,19 +33,12 @@ def predict(
     fitted: bool = False,
     focal_pixels: float | None = None,
 ) -> Result:
-    """Poses of one person, and where the person stands.
+    """Poses of one person, and where the person stands; errors as of ``lift``.
 
     Args:
-        points: of the person.
-        weights: of the method.
-        settings: of the prediction.
-        device: to compute on.
-        folder: for what is unfinished (``bench.footage.lift``).
+        points, weights, settings, device, folder: as of ``lift``.
         fitted: bring the person to the size of people in the training.
         focal_pixels: of the camera; None to fit it to the poses.
-
-    Raises:
-        InputError: as ``lift``.
     """
     focal = None if focal_pixels is None else focal_pixels * 2 / points.width
     fit, sentence = fit_to_training(points, weights.person_height, fitted)

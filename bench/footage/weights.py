@@ -45,12 +45,7 @@ class Weights:
 
 
 def load_weights(named: str, store: Store) -> Weights:
-    """The weights that a user names.
-
-    Args:
-        named: a trained folder, a file of ``import-checkpoint``, or the id of a training of the store or its
-            beginning.
-        store: of trainings.
+    """The weights that a user names: a trained folder, an imported file, or the beginning of a training's id.
 
     Raises:
         InputError: there are no such weights, they cannot be read, or they lift other joints than Human3.6M's.
@@ -59,7 +54,9 @@ def load_weights(named: str, store: Store) -> Weights:
     if path.is_dir():
         found = _of_folder(path)
     elif path.is_file():
-        found = _imported(path)
+        imported = read_imported(path, CHECKPOINTS.load)
+        source, lifter = f"published weights {path.name}, SHA-256 {imported.source_sha256[:16]}", imported.build()
+        found = Weights(lifter, lifter.title, source, imported.source_sha256, USUAL_HEIGHT)
     else:
         found = _of_store(named, store)
     if found.lifter.skeleton != HUMAN36M:
@@ -83,13 +80,6 @@ def _of_folder(folder: Path) -> Weights:
     lifter, card = load_model(folder)
     source = f"training {card.training_id} on {card.data}, {card.detections} poses"
     return Weights(lifter, card.title, source, card.training_id, card.person_height)
-
-
-def _imported(path: Path) -> Weights:
-    imported = read_imported(path, CHECKPOINTS.load)
-    lifter = imported.build()
-    source = f"published weights {path.name}, SHA-256 {imported.source_sha256[:16]}"
-    return Weights(lifter, lifter.title, source, imported.source_sha256, USUAL_HEIGHT)
 
 
 def _of_store(named: str, store: Store) -> Weights:

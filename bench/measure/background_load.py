@@ -9,19 +9,15 @@ from multiprocessing.synchronize import Event
 
 import torch
 
-POLL_SECONDS = 1.0
-"""How often a process that has not yet begun its work is checked for having died."""
+POLL_SECONDS = 1.0  # how often a process that has not yet begun its work is checked for having died
 
 
 @contextmanager
 def background_load(work: Callable[[], Iterator[object]], count: int) -> Iterator[None]:
     """Let ``count`` processes work until the block ends; it is entered when each of them has done a first piece.
 
-    They and this process share the CPU's threads equally, as the workers of a sweep do.
-
-    Args:
-        work: what each process does, picklable: called there, it yields after every piece of work.
-        count: of processes; with 0, this process keeps its threads.
+    They and this process share the CPU's threads equally, as the workers of a sweep do. ``work`` is picklable and
+    yields after every piece.
 
     Raises:
         RuntimeError: one of them ended before its first piece of work was done.

@@ -61,11 +61,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def first_that_fits(call: Callable[[int], Result], sizes: Iterable[int]) -> Result:
-    """What ``call`` returns for the first of the sizes for which there is enough memory.
-
-    Args:
-        call: takes a size.
-        sizes: at least one, in the order in which they are tried: ``halving(64)``.
+    """What ``call`` returns for the first of one or more sizes (``halving(64)``) for which there is enough memory.
 
     Raises:
         Exception: what the call raises, except a lack of memory at any but the last size.

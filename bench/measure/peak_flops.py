@@ -21,8 +21,7 @@ from models.layers.linear import linear
 ROWS = {"cpu": 1024, "cuda": 8192, "mps": 4096}
 """Rows and columns of the square matrices that are multiplied, by type of device."""
 
-FEWEST_ROWS = 512
-"""Smaller matrices would not reach the peak; with these, a lack of memory is an error."""
+FEWEST_ROWS = 512  # smaller matrices would not reach the peak; with these, a lack of memory is an error
 
 SECONDS = 0.4
 

@@ -17,9 +17,7 @@ COINCIDENT = {torch.float32: 1e-12, torch.float64: 1e-20}
 def joints_first(poses: Tensor, buffer: Tensor | None = None) -> Tensor:
     """A copy of poses ``[N, J, 3]`` as ``[J, 3, N]``; the long axis last is what makes what follows fast.
 
-    Args:
-        poses: any strides.
-        buffer: memory for the copy, at least as many numbers.
+    ``buffer``: memory for the copy, at least as many numbers.
     """
     N, J, _ = poses.shape
     buffer = poses.new_empty(poses.numel()) if buffer is None else buffer[: poses.numel()]

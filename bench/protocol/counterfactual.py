@@ -44,11 +44,8 @@ def substitutes(labels: ActionLabels, classes: Iterable[str]) -> dict[str, str]:
 def relabelled(sequences: Sequence[Poses], labels: TrainingLabels, seed: int) -> tuple[Poses, ...]:
     """Training sequences with other action labels: what helps a method that is trained with them is not the label.
 
-    Args:
-        sequences: of the training takes.
-        labels: "given", as they are; "permuted", each take (in all its cameras) has the label of a take that is
-            drawn, every label as often as before; "none", empty.
-        seed: of the permutation.
+    ``labels``: "given", as they are; "permuted", each take (in all its cameras) has the label of a take that is
+    drawn, every label as often as before; "none", empty.
     """
     if labels == "given":
         return tuple(sequences)

@@ -22,8 +22,7 @@ from models.lifter import Lifter, Sampling
 SEQUENCES, FRAMES, EVERY = 2, 243, 2
 """Of the first ``SEQUENCES`` test sequences, every ``EVERY``-th of the first ``FRAMES`` counted frames is kept."""
 
-HYPOTHESES = 5
-"""Kept of each frame, at most."""
+HYPOTHESES = 5  # kept of each frame, at most
 
 HALF = np.float16
 

@@ -80,13 +80,7 @@ class Collector:
     """Takes errors and answers of batches in ascending order of windows."""
 
     def __init__(self, skeleton: Skeleton, answer: str | None, metrics: Listed[Metric]) -> None:
-        """Collect for one (H, K).
-
-        Args:
-            skeleton: of the poses.
-            answer: the aggregation whose pose ``add`` is given; None for a deterministic method.
-            metrics: all that are computed.
-        """
+        """Collect for one (H, K); ``answer``: the aggregation of the poses that ``add`` is given, if any."""
         self.skeleton, self.answer, self.metrics = skeleton, answer, metrics
         self.scores = [metric for metric in metrics if metric.level == "score"]
         self.counted_joints = {metric.name: metric.joints(skeleton) for metric in metrics}

@@ -11,11 +11,9 @@ from bench.protocol.metrics import all_metrics
 
 
 def kept_aggregations(named: Sequence[str]) -> tuple[str, ...]:
-    """The aggregations whose values a record keeps.
+    """The aggregations of ``EvaluationSpec.aggregations`` whose values a record keeps.
 
-    Args:
-        named: ``EvaluationSpec.aggregations``. Where these are the suite's usual ones, as by default, those of
-            installed packages are kept too.
+    Where these are the suite's usual ones, as by default, those of installed packages are kept too.
     """
     if tuple(named) != AGGREGATIONS.usual:
         return tuple(dict.fromkeys(named))
@@ -26,9 +24,7 @@ def plugin_identity(named: Sequence[str]) -> dict[str, Any]:
     """What the identity of an evaluation says of other packages: names and versions; nothing where there are none.
 
     An evaluation that was made before a metric was installed lacks it, so it must not be taken for one with it.
-
-    Args:
-        named: ``EvaluationSpec.aggregations``; () for a deterministic method, which has none.
+    ``named`` is () for a deterministic method, which has no aggregation.
     """
     kept = kept_aggregations(named)
     metrics = {metric.name: metric.version for metric in all_metrics() if metric.name not in METRICS.own}
@@ -40,8 +36,7 @@ def plugin_identity(named: Sequence[str]) -> dict[str, Any]:
 def cost_plugin_identity(named: Sequence[str]) -> dict[str, Any]:
     """What the identity of a measurement says of aggregations whose time is measured too: all but the usual ones.
 
-    Args:
-        named: ``EvaluationSpec.aggregations``; () for a deterministic method, which has none.
+    ``named`` is () for a deterministic method, which has no aggregation.
     """
     if not named:
         return {}

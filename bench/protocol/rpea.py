@@ -11,12 +11,9 @@ from bench.protocol.aggregation import Aggregation, fitted_root, p_agg, reprojec
 from bench.results.record import GroundTruth
 from models.lifter import Batch
 
-NEAREST = 8
-"""Hypotheses of a joint that count: those whose reprojection is nearest to the 2D input."""
-TEMPERATURE = 0.005
-"""Of their weights, in screen units."""
-LARGEST = 20
-"""Temperatures beyond which a distance counts no less."""
+NEAREST = 8  # hypotheses of a joint that count: those whose reprojection is nearest to the 2D input
+TEMPERATURE = 0.005  # of their weights, in screen units
+LARGEST = 20  # temperatures beyond which a distance counts no less
 LEAST_SUM = 1e-10
 
 

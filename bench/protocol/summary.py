@@ -24,10 +24,8 @@ def metric_infos(values: Iterable[Value]) -> dict[str, MetricInfo]:
 def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int = 0) -> tuple[Value, ...]:
     """Every metric under every aggregation at every step, with its 95 % interval and what it looks at.
 
-    Args:
-        errors: of one evaluation.
-        given: ground truth that the method itself was given, whatever the aggregation.
-        seed: of the bootstrap; with one seed, the same takes are resampled for every method.
+    ``given``: ground truth that the method itself was given, whatever the aggregation. With one seed of the
+    bootstrap, the same takes are resampled for every method.
     """
     tested, member = takes(errors)
     actions = np.array([take.action for take in tested])

@@ -13,14 +13,12 @@ from torch import Tensor
 from models.lifter import Lifter
 from models.skeleton import Skeleton
 
-State = dict[str, Tensor]
-"""A state dict: name of an entry → tensor."""
+State = dict[str, Tensor]  # a state dict: name of an entry → tensor
 
 WRAPPERS = ("module.", "pose_estimator.")
 """Prefixes that DataParallel and the diffusion models put in front of every published name."""
 
-MOST_BLOCKS = 256
-"""More numbered blocks than any method has."""
+MOST_BLOCKS = 256  # more numbered blocks than any method has
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,6 @@ class CheckpointAdapter:
 
     Attributes:
         method: its name in the registry of methods.
-        lifter: its class.
         renames: beginning of a published name, without wrappers → beginning of ours; the first that fits counts.
             ``*`` stands for anything without a dot, and is the same in both.
         sizes: from a state dict in our names to the fields of the configuration that its shapes tell. It raises

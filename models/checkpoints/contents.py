@@ -14,19 +14,14 @@ from models.errors import InputError, quoted
 USUAL = "model_pos"
 """The entry under which most published code keeps the state dict; it counts where several entries are one."""
 
-MOST_ENTRIES = 8
-"""Entries that a sentence names; the others are counted."""
-
-LONGEST_KEY = 60
-"""Characters of a key in a sentence."""
+MOST_ENTRIES = 8  # entries that a sentence names; the others are counted
+LONGEST_KEY = 60  # characters of a key in a sentence
 
 
 def find_state(content: Any, path: Path) -> State:
     """The state dict in a file's content: all of it, its entry ``model_pos``, or the only entry that is one.
 
-    Args:
-        content: what ``read_torch_file`` gave.
-        path: of the file, for sentences.
+    ``content``: what ``read_torch_file`` gave of the file ``path``.
 
     Raises:
         InputError: there is none, or several; the entries that there are are named.

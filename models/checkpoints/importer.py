@@ -25,17 +25,10 @@ from models.errors import InputError
 from models.lifter import Lifter
 from models.skeleton import HUMAN36M, SKELETONS, Skeleton
 
-MAPPING_VERSION = 1
-"""Version of the stored form; a file of another version has to be imported again."""
-
-MOST_LISTED = 20
-"""Misfits that one error names; the others are counted."""
-
-MOST_NAMES = 5
-"""Entries of a file that does not fit at all that its error names."""
-
-ALIKE = 0.9
-"""Share of entries that fit in name and shape from which on a checkpoint looks like one of a method."""
+MAPPING_VERSION = 1  # version of the stored form; a file of another version has to be imported again
+MOST_LISTED = 20  # misfits that one error names; the others are counted
+MOST_NAMES = 5  # entries of a file that does not fit at all that its error names
+ALIKE = 0.9  # share of entries that fit in name and shape from which on a checkpoint looks like one of a method
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,6 @@ class ImportedCheckpoint:
     """A published checkpoint in our names.
 
     Attributes:
-        adapter: of its method.
         config: what was inferred from shapes, with the options that the caller gave.
         skeleton: whose joints it lifts.
         state: the complete state dict of the method built with ``config``.
@@ -90,7 +82,6 @@ def import_checkpoint(path: Path, adapter: CheckpointAdapter, /, **options: Any)
 
     Args:
         path: a ``.bin``, ``.pth`` or ``.pt`` file: a state dict, or a dict or list with one (``find_state``).
-        adapter: of the method whose weights it holds.
         options: fields of the configuration that shapes do not tell (``heads``, ``causal``, ``frames`` of a TCN),
             and ``skeleton`` ("human36m" or "mpi_inf_3dhp"), which few methods' shapes tell.
 
@@ -122,11 +113,7 @@ def resembled(path: Path, adapters: Iterable[CheckpointAdapter]) -> str | None:
 
 
 def read_imported(path: Path, adapter_of: Callable[[str], CheckpointAdapter]) -> ImportedCheckpoint:
-    """Read what ``ImportedCheckpoint.to_bytes`` made.
-
-    Args:
-        path: a safetensors file.
-        adapter_of: the adapter of the method that the file names, found by its name in the registry.
+    """Read what ``ImportedCheckpoint.to_bytes`` made; ``adapter_of`` finds the adapter of a method by its name.
 
     Raises:
         InputError: the file is missing, is not safetensors, or was not written by this version of the import.

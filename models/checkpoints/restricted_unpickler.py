@@ -19,17 +19,10 @@ from models.errors import InputError
 EXPANSION = 100
 """An archive may unpack to so many times its size, plus ``ROOM``; motion data compresses to a third at best."""
 
-ROOM = 64 << 20
-"""Bytes that every file may take, however small it is."""
-
-LARGEST = 16 << 30
-"""Bytes that an archive may unpack to at most; the largest file of Human3.6M has 0.3 GiB."""
-
-STEPS = 1_000_000
-"""Reads that one pickle may take; those of Human3.6M take some 50,000."""
-
-KEY_LIMIT = 1 << 32
-"""Whole numbers below this may be keys of a dict."""
+ROOM = 64 << 20  # bytes that every file may take, however small it is
+LARGEST = 16 << 30  # bytes that an archive may unpack to at most; the largest file of Human3.6M has 0.3 GiB
+STEPS = 1_000_000  # reads that one pickle may take; those of Human3.6M take some 50,000
+KEY_LIMIT = 1 << 32  # whole numbers below this may be keys of a dict
 
 
 def check_archive(archive: zipfile.ZipFile) -> None:

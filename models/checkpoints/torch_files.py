@@ -20,8 +20,7 @@ from torch import Tensor
 from models.checkpoints.restricted_unpickler import PlainUnpickler, check_archive, one_line
 from models.errors import InputError
 
-LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-"""The number that a torch file in the format before 1.6 begins with."""
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # the number that a torch file in the format before 1.6 begins with
 
 DTYPES = {
     "DoubleStorage": torch.float64,

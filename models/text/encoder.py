@@ -12,8 +12,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-CONTEXT = 77
-"""R, the rows that every text fills, start and end token included."""
+CONTEXT = 77  # R, the rows that every text fills, start and end token included
 
 
 class TextEncoder(nn.Module):

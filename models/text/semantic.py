@@ -19,10 +19,8 @@ from models.text.encoder import CONTEXT, TextEncoder
 
 TABLE = Path(__file__).with_name("semantic.tsv")
 PADDING, START, END = 0, 1, 2
-OTHER_WORDS = 4096
-"""Rows that words outside of the table share, by their checksums."""
-WORD_STD, PLACE_STD = 0.5, 0.05
-"""Of the numbers of a word's vector, and of those that tell places apart."""
+OTHER_WORDS = 4096  # rows that words outside of the table share, by their checksums
+WORD_STD, PLACE_STD = 0.5, 0.05  # of the numbers of a word's vector, and of those that tell places apart
 SEED = 20240616
 
 

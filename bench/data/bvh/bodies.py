@@ -25,10 +25,6 @@ def same_unit(read: Read, settings: Settings) -> Read:
 
     A child in inches is as long as an adult in another unit, or as nobody in any. Where a file's body is that of a
     person in the unit of the others, the file is read again in that unit.
-
-    Args:
-        read: each file as a clip, or what is wrong with it.
-        settings: with which they were read.
     """
     if settings.unit is not None or settings.stature is not None:
         return read

@@ -20,8 +20,7 @@ from bench.data.cache import cache_folder, load_arrays, store_arrays
 from models.errors import InputError
 
 VERSION = 3  # raise it when the same file would give another clip
-PARALLEL_BYTES = 64 * 2**20
-"""Less than this is read faster by one process than it takes to start more."""
+PARALLEL_BYTES = 64 * 2**20  # less than this is read faster by one process than it takes to start more
 
 
 def read_clips(paths: abc.Sequence[Path], settings: Settings) -> dict[Path, Clip | str]:

@@ -45,7 +45,6 @@ class Settings:
         stature: metres, of every body, in place of a unit.
         up: "x", "y" or "z".
         source_fps: frame rate of the files, in place of what they say.
-        fps: of the data set.
         joints: names of the files' joints for joints of Human3.6M.
     """
 
@@ -131,12 +130,7 @@ def _check_length(motion: Motion, fps: float, source: str) -> None:
 
 
 def joint_positions(motion: Motion, weights: np.ndarray) -> np.ndarray:
-    """``[T, J, 3]`` float64 weighted sums of the places of nodes, in the file's unit and axes.
-
-    Args:
-        motion: of the file.
-        weights: ``[J, N]`` of its nodes; the identity for the nodes themselves.
-    """
+    """``[T, J, 3]`` float64 sums of the places of nodes with weights ``[J, N]``, in the file's unit and axes."""
     nodes = np.flatnonzero(weights.any(axis=0)).tolist()
     needed = sorted({above for node in nodes for above in motion.hierarchy.above(node)})
     result = np.empty((len(motion.values), len(weights), 3))
@@ -191,26 +185,17 @@ def resample(positions: np.ndarray, source_fps: float, fps: float) -> np.ndarray
     begin = np.minimum(at.astype(np.int64), max(last - 1, 0))
     if last < 1 or np.array_equal(at, begin):
         return positions[begin].copy()
+    slopes = np.gradient(positions, axis=0)
     result = np.empty((len(at), *positions.shape[1:]))
     step = max(CHUNK // max(positions[0].size, 1), 1)
     for start in range(0, len(at), step):
         part = slice(start, start + step)
-        result[part] = _between(positions, begin[part], at[part] - begin[part])
+        one, two = begin[part], begin[part] + 1
+        t = (at[part] - one).reshape(-1, *[1] * (positions.ndim - 1))
+        rise, both = positions[two] - positions[one], slopes[one] + slopes[two]
+        cubic = 3 * rise - both - slopes[one] + t * (both - 2 * rise)
+        result[part] = positions[one] + t * (slopes[one] + t * cubic)
     return result
-
-
-def _between(positions: np.ndarray, begin: np.ndarray, after_begin: np.ndarray) -> np.ndarray:
-    """The cubics from frames ``begin`` to the next ones, so much of a frame later."""
-    last = len(positions) - 1
-    t = after_begin.reshape(-1, *[1] * (positions.ndim - 1))
-    before, one, two, after = (positions[np.clip(begin + shift, 0, last)] for shift in (-1, 0, 1, 2))
-    before = np.where((begin == 0).reshape(t.shape), 2 * one - two, before)
-    after = np.where((begin + 2 > last).reshape(t.shape), 2 * two - one, after)
-    slope_one, slope_two = (two - before) / 2, (after - one) / 2
-    rise = two - one
-    return one + t * (
-        slope_one + t * (3 * rise - 2 * slope_one - slope_two + t * (slope_one + slope_two - 2 * rise))
-    )
 
 
 def _unit(body: float, settings: Settings, source: str) -> tuple[str, float]:

@@ -127,7 +127,6 @@ class Motion:
     """A parsed file.
 
     Attributes:
-        hierarchy: of the skeleton.
         values: ``[T, C]`` float64, channels of all nodes in their order: degrees, and whole distances from the
             parent in the file's unit of length.
         frame_time: seconds.
@@ -141,10 +140,10 @@ class Motion:
 
 
 def read_file(path: Path, frame_time: float | None = None) -> Motion:
-    """The hierarchy and the motion in a file; ``frame_time`` as in ``parse``.
+    """The hierarchy and the motion in a file; ``frame_time`` and further errors as of ``parse``.
 
     Raises:
-        InputError: it is not a regular file, too large, or ``parse`` refuses it.
+        InputError: it is not a regular file, or too large.
     """
     try:
         status = path.stat()
@@ -160,15 +159,10 @@ def read_file(path: Path, frame_time: float | None = None) -> Motion:
 
 
 def parse(data: bytes, source: str, frame_time: float | None = None) -> Motion:
-    """The hierarchy and the motion in the bytes of a file.
+    """The hierarchy and the motion in the bytes of a file, which error messages call ``source``.
 
     Any order and number of channels per joint, any white space, either kind of line end, and rows broken over
-    lines are read.
-
-    Args:
-        data: the file.
-        source: what error messages call it.
-        frame_time: seconds, in place of what the file says, whatever it is.
+    lines are read. ``frame_time``: seconds, in place of what the file says, whatever it is.
 
     Raises:
         InputError: it is no BVH file, cut short, inconsistent, or beyond the limits of this module.

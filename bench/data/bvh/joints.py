@@ -53,12 +53,9 @@ class JointMap:
 
 
 def map_joints(hierarchy: Hierarchy, source: str, given: abc.Mapping[str, str]) -> JointMap:
-    """Find the joints of Human3.6M.
+    """Find the joints of Human3.6M in a file that error messages call ``source``.
 
-    Args:
-        hierarchy: of the file.
-        source: what error messages call the file.
-        given: names of the file's joints for joints of ``JOINTS``, which go before any other finding.
+    ``given`` has names of the file's joints for joints of ``JOINTS``, which go before any other finding.
 
     Raises:
         InputError: a given joint is not there, or a limb is neither recognised nor clear from the hierarchy.

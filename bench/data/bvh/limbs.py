@@ -53,12 +53,7 @@ def _without_common_beginning(names: list[list[str]]) -> list[list[str]]:
 
 
 def limbs_by_name(hierarchy: Hierarchy, plain: abc.Sequence[str]) -> dict[str, int]:
-    """Joints of arms and legs that are known by their names, as "LHip" → node; end sites are none.
-
-    Args:
-        hierarchy: of the file.
-        plain: ``plain_names`` of its nodes.
-    """
+    """Joints of arms and legs that are known by their ``plain_names``, as "LHip" → node; end sites are none."""
     found = {}
     for side, words in SIDES.items():
         for joint, bases in NAMES.items():

@@ -87,7 +87,6 @@ class BVH(Reader):
             unit, up: of all files; found if not given. The unit is a key of ``clip.UNITS``, or metres.
             stature: metres that every body is tall, in place of a unit.
             source_fps: frame rate of the files, in place of what they say.
-            fps: of the data set.
             skip: leave files that cannot be used out, and say so in the notes.
 
         Raises:

@@ -39,7 +39,6 @@ class NamedFile:
     """A file and what it is called.
 
     Attributes:
-        path: of the file.
         subject: as the layout of the files says, else the folder below the root, else ``UNKNOWN``.
         action: "walk 07_01": the class of the action, ``UNLABELLED`` where nothing tells it, and the file's name.
         told: whether the layout names the subject; else files of one subject may be those of several people.
@@ -73,7 +72,6 @@ def name_files(
     """Subjects and actions of files.
 
     Args:
-        paths: of files below one folder.
         index: a text file whose lines hold the name of a file and what is done in it, with blanks, a tab, a comma
             or a semicolon between, as the index of the CMU database.
         layout: how the files are called, "{action}_{subject}" for example; known for ``LAYOUTS``.
@@ -149,9 +147,7 @@ def _pattern(layout: str) -> str:
 def split(files: abc.Sequence[NamedFile], test: abc.Sequence[str]) -> tuple[list[NamedFile], list[NamedFile], str]:
     """Training and test takes, and a sentence that says how they were divided.
 
-    Args:
-        files: all takes.
-        test: subjects to test on; none for every ``TEST_SUBJECTS``-th.
+    ``test`` names the subjects to test on; none for every ``TEST_SUBJECTS``-th.
 
     Raises:
         InputError: a subject is not there, or all are test subjects.

@@ -16,7 +16,6 @@ class Camera:
     """One calibrated camera.
 
     Attributes:
-        name: of the camera.
         width, height: of its image in pixels.
         focal, centre: (x, y) in pixels.
         radial, tangential: distortion k1 k2 k3 and p1 p2.

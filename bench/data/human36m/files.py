@@ -78,10 +78,10 @@ def camera_views(stored: Any, place: str, frames: int, layout: Layout = OURS) ->
     """The 2D poses of a take in its four cameras, cut to its 3D length.
 
     Args:
-        stored: in the file.
+        stored: in the file, with key points of ``layout``.
         place: file and take, for sentences.
         frames: of the 3D poses.
-        layout: of the key points in the file.
+        layout: of the key points.
 
     Returns:
         Four arrays ``[frames, 17, 2 or 3]``: pixels, and in a third column the confidence.

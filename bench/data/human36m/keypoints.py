@@ -58,7 +58,9 @@ def layout_of(path: Path) -> Layout:
             f"{path}: its metadata say that its joints are in the order {quoted(name)}; only the layouts "
             f"{', '.join(KNOWN)} can be read: convert them"
         )
-    if symmetry is not None and not _fit(_sides(layout), _told_sides(symmetry)):
+    (left, right), told = _sides(layout), _told_sides(symmetry)
+    fits = told is not None and left <= told[0] and right <= told[1] and not told[0] & told[1]
+    if symmetry is not None and not fits:
         raise InputError(
             f"{path}: its metadata say {quoted(name)}, but keypoints_symmetry has other joints on the left and on "
             "the right: correct the one that is wrong"
@@ -85,8 +87,3 @@ def _told_sides(symmetry: Any) -> Sides | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return left, right
-
-
-def _fit(known: Sides, told: Sides | None) -> bool:
-    """Whether the joints that are known are told so, and none on the other side."""
-    return told is not None and known[0] <= told[0] and known[1] <= told[1] and not told[0] & told[1]

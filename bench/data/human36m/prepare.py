@@ -42,13 +42,10 @@ def prepare(
 
     Args:
         source: folder with ``S1`` … ``S11`` of the download, or with ``h36m/S1`` ….
-        out: folder for the files.
         detections: ``data_2d_h36m_NAME.npz`` files to put beside them, as plain arrays.
-        force: replace files of other content.
 
     Returns:
-        The files, each with whether it was new (else it had the same content already), and sentences on what the
-        source lacks and what was left out.
+        As ``write_new``, and sentences on what the source lacks and what was left out.
 
     Raises:
         InputError: there is nothing to read, a package for it is missing, a file is damaged or not what it should

@@ -63,7 +63,7 @@ class Human36M(Reader):
             InputError: a file is missing, damaged or foreign; the files do not fit each other; a shape is
                 wrong, 2D is shorter than 3D, a coordinate is not finite, or a take to leave out is not there.
         """
-        file_3d, file_2d = root / FILE_3D, _detections_path(root, detections)
+        file_3d, file_2d = root / FILE_3D, root / f"{PREFIX_2D}{FILE_NAMES.get(detections, detections)}.npz"
         poses, keypoints, notes = _read_both(file_3d, file_2d)
         if leave_out:
             poses, left_out = without_takes(poses, leave_out, str(file_3d))
@@ -89,10 +89,6 @@ def label(train: tuple[Sequence, ...], test: tuple[Sequence, ...]) -> str:
     return f"data in Human3.6M format ({subjects} subjects, {counts[1]:,} test frames)"
 
 
-def _detections_path(root: Path, detections: str) -> Path:
-    return root / f"{PREFIX_2D}{FILE_NAMES.get(detections, detections)}.npz"
-
-
 def _read_both(file_3d: Path, file_2d: Path) -> tuple[dict[str, Actions], dict[str, Actions], list[str]]:
     """The takes of both files under their usual names, the same in both, and notes on them."""
     stored = read_each(
@@ -115,19 +111,14 @@ def _read_2d(path: Path) -> dict[str, Actions]:
     """The 2D poses as stored; where they are not there, the sentence names those that are."""
     folder = path.parent
     if not os.path.exists(path) and os.path.isdir(folder):  # both give False for names that no file can have
-        wanted, *present = (
-            SHORT_NAMES.get(name, name)
-            for name in (file.stem.removeprefix(PREFIX_2D) for file in (path, *_detection_files(folder)))
-        )
+        files = [path, *sorted(folder.glob(f"{PREFIX_2D}*.npz"))]
+        names = [file.stem.removeprefix(PREFIX_2D) for file in files]
+        wanted, *present = (SHORT_NAMES.get(name, name) for name in names)
         raise InputError(
             f"{path} does not exist, so there are no '{wanted}' detections: choose one that is there "
             f"({named(present) or 'none'}) or add the file"
         )
     return read_subjects(path, "positions_2d")
-
-
-def _detection_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"{PREFIX_2D}*.npz"))
 
 
 def _remove_left_out(subjects: dict[str, Actions]) -> bool:

@@ -59,10 +59,9 @@ def with_usual_names(subjects: dict[str, Actions], place: str) -> dict[str, Acti
 
 
 def notes_on_names(before: abc.Mapping[str, Actions], after: abc.Mapping[str, Actions]) -> list[str]:
-    """Sentences on what takes are called, for tables: other spellings, actions that Human3.6M does not have.
+    """Sentences for tables on what takes are called: other spellings, actions that Human3.6M does not have.
 
-    Args:
-        before, after: takes of the subjects as stored, and with their usual names.
+    ``before``, ``after``: takes of the subjects as stored, and with their usual names.
     """
     notes = []
     changed = {old: usual_name(old) for actions in before.values() for old in actions if usual_name(old) != old}

@@ -8,20 +8,16 @@ from bench.data.inspect.views import findings, measure
 from bench.data.sequence import Dataset
 from models.errors import InputError
 
-FRAMES = 10
-"""Of each sequence. Those of the complete Human3.6M, 836 sequences, take 0.3 s."""
+FRAMES = 10  # of each sequence. Those of the complete Human3.6M, 836 sequences, take 0.3 s
 
 
 def check_at_load(dataset: Dataset, place: str) -> Dataset:
     """Refuse data that cannot be right; what is doubtful becomes notes of the data, which tables print.
 
-    Args:
-        dataset: as read.
-        place: where it was read from, for the sentence.
-
     Raises:
         InputError: the 3D poses are not before their cameras, the 2D poses are not where these cameras see the 3D
-            poses, left and right differ, or many frames have no detections. The sentence is ``data check``'s.
+            poses, left and right differ, or many frames have no detections. The sentence is ``data check``'s, and
+            ``place`` is where the data were read from.
     """
     views = measure(dataset.train + dataset.test, dataset.skeleton, FRAMES)
     found = findings(views) if views else []

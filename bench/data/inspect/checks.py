@@ -11,19 +11,15 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
 
-from bench.data.inspect.stature import judge_stature
-from bench.data.inspect.views import Finding, findings, measure
+from bench.data.inspect.stature import Line, judge_stature
+from bench.data.inspect.views import findings, measure, share
 from bench.data.sequence import Dataset, Sequence
 from models.errors import InputError
 from models.skeleton import Skeleton
-
-Verdict = Literal["ok", "note", "problem"]
-Line = tuple[Verdict, str]
 
 BONE = (0.01, 0.8)  # metres
 CHANGING = (0.05, 0.2)
@@ -39,7 +35,6 @@ class _Body:
     """Measures of one sequence without its cameras, over the frames that count.
 
     Attributes:
-        sequence: that was measured.
         finite: whether all its numbers are, also of frames that do not count.
         bones: ``[T, bones]`` lengths in metres.
         fast: speed that one joint in a thousand exceeds, m/s.
@@ -56,13 +51,7 @@ class _Body:
 def check(
     dataset: Dataset, complete: tuple[int, int] | None = None, changing: float = CHANGING[0]
 ) -> Iterator[Line]:
-    """Verdicts on a data set of any reader, one line a check.
-
-    Args:
-        dataset: as read.
-        complete: frames in training and test of the complete set, if it is known (``Reader.complete``).
-        changing: how much a limb's bone changes in the published annotation (``Reader.changing``).
-    """
+    """Verdicts on a data set of any reader, one line a check; for ``complete`` and ``changing`` see ``Reader``."""
     everything, skeleton = dataset.train + dataset.test, dataset.skeleton
     views, bodies = [], []
     for sequence in tqdm(everything, desc="check", unit="sequence", disable=None):
@@ -75,17 +64,11 @@ def check(
     yield _finite(bodies)
     yield _frame_rates(bodies)
     for finding in findings(views):
-        yield _verdict(finding), finding.text
+        yield finding.verdict, finding.text
     yield _knees(bodies)
     yield from _bones(skeleton, bodies, changing)
     if any(sequence.confidence is not None for sequence in everything):
         yield _confidence(everything)
-
-
-def _verdict(finding: Finding) -> Verdict:
-    if finding.wrong or finding.odd:
-        return "problem"
-    return "note" if finding.doubtful else "ok"
 
 
 def checksums(root: Path, suffixes: tuple[str, ...]) -> Iterator[Line]:
@@ -107,7 +90,7 @@ def checksums(root: Path, suffixes: tuple[str, ...]) -> Iterator[Line]:
 
 
 def _body(sequence: Sequence, skeleton: Skeleton) -> _Body:
-    counts = np.ones(len(sequence), dtype=bool) if sequence.valid is None else sequence.valid
+    counts = sequence.counted
     whole = sequence.pose_3d.astype(np.float64) + sequence.trajectory[:, None]
     steps = np.linalg.norm(np.diff(whole, axis=0), axis=-1)[counts[1:] & counts[:-1]] * sequence.fps
     pose = sequence.pose_3d[counts].astype(np.float64)
@@ -203,7 +186,7 @@ def _knees(bodies: list[_Body]) -> Line:
             by_subject.setdefault(body.sequence.subject, []).append(body.knees)
     if not by_subject:
         return "note", "facing: the skeleton has no joint called knee, so that its sides were not checked"
-    shares = {name: _share(tuple(map(sum, zip(*counts, strict=True)))) for name, counts in by_subject.items()}
+    shares = {name: share(*map(sum, zip(*counts, strict=True))) for name, counts in by_subject.items()}
     subject = min(shares, key=lambda name: shares[name])
     return _line(
         shares[subject] > 0.6,
@@ -263,8 +246,3 @@ def _worst(bodies: list[_Body], weigh: Callable[[_Body], float]) -> tuple[float,
     values = [weigh(body) for body in bodies]
     place = int(np.argmax(values))  # which takes NaN for the greatest
     return values[place], bodies[place].sequence.key
-
-
-def _share(counts: tuple[int, ...]) -> float:
-    """Share of hits, of (hits, all); 1 where there is nothing to judge."""
-    return counts[0] / counts[1] if counts[1] else 1.0

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from bench.data.cameras.camera import image_coordinates, project
 from bench.data.inspect.describe import detection_errors
@@ -23,17 +24,10 @@ LONGEST_TITLE = 40  # letters of a take's name that fit over a projection
 
 
 def save_pictures(dataset: Dataset, folder: Path) -> list[Path]:
-    """Draw a data set.
+    """Draw a data set into PNG files, whose paths are given back; the folder is made if it is not there.
 
     Always skeletons over time, and in each camera the 2D poses with the projected 3D poses over them; joint angles
     of the gait if there is walking in Human3.6M's joint order; statistics of the 2D errors if there are any.
-
-    Args:
-        dataset: of any reader.
-        folder: made if it is not there.
-
-    Returns:
-        The files written, PNG.
     """
     folder.mkdir(parents=True, exist_ok=True)
     figures = {"poses": _poses(dataset), "projections": _projections(dataset)}
@@ -59,7 +53,7 @@ def _poses(dataset: Dataset) -> Figure:
         frames = np.linspace(0, len(sequence) - 1, SHOWN).astype(int)
         for place, frame in enumerate(frames):
             pose = sequence.pose_3d[frame, :, :2] * [1, -1] + [1.5 * place, 0]
-            _draw(axes, pose, dataset.skeleton)
+            draw_bones(axes, pose, dataset.skeleton)
             axes.text(1.5 * place + 0.35, -0.95, f"{frame / sequence.fps:.1f} s", fontsize=7, color="gray")
         axes.set(aspect="equal", xlim=(-0.9, 1.5 * SHOWN - 0.6), ylim=(-1.05, 0.95), xticks=[], yticks=[])
         axes.set_title(f"{sequence.take}, camera {sequence.camera}", fontsize=8, loc="left", pad=2)
@@ -93,7 +87,7 @@ def _projection(axes: Axes, sequence: Sequence, skeleton: Skeleton) -> None:
         image_coordinates(points, sequence.width, sequence.height)
         for points in (sequence.pose_2d[frame], project(seen, sequence.intrinsics))
     )
-    _draw(axes, given, skeleton)
+    draw_bones(axes, given, skeleton)
     for parent, child in skeleton.bones:
         axes.plot(*exact[[parent, child]].T, color="black", linewidth=0.9, linestyle=(0, (3, 2)))
     both = np.concatenate([given, exact])
@@ -105,10 +99,12 @@ def _projection(axes: Axes, sequence: Sequence, skeleton: Skeleton) -> None:
     axes.set_title(f"{take}\n{sequence.camera}, frame {frame}", fontsize=6)
 
 
-def _draw(axes: Axes, pose: np.ndarray, skeleton: Skeleton) -> None:
+def draw_bones(axes: Axes, pose: np.ndarray, skeleton: Skeleton, width: float = 1.6) -> None:
+    """Draw a pose ``[J, 2]``, its left and right in colours; the axes' limits are the caller's."""
     for parent, child in skeleton.bones:
         side = "left" if child in skeleton.left else "right" if child in skeleton.right else "middle"
-        axes.plot(*pose[[parent, child]].T, color=COLOURS[side], linewidth=1.6, solid_capstyle="round")
+        line = Line2D(*pose[[parent, child]].T, color=COLOURS[side], linewidth=width, solid_capstyle="round")
+        axes.add_line(line)
 
 
 def _gait(sequences: abc.Sequence[Sequence]) -> Figure:

@@ -8,19 +8,17 @@ import numpy as np
 
 from models.skeleton import Skeleton
 
+Verdict = Literal["ok", "note", "problem"]
+Line = tuple[Verdict, str]
+
 STATURES = (0.8, 2.3)  # metres, children included
 SHARE = 0.961  # of the stature: legs from the ankle, trunk, neck and head (Winter's proportions)
 
 
-def judge_stature(
-    skeleton: Skeleton, subjects: list[str], lengths: np.ndarray
-) -> tuple[Literal["ok", "note", "problem"], str]:
+def judge_stature(skeleton: Skeleton, subjects: list[str], lengths: np.ndarray) -> Line:
     """One line with the least and the greatest stature of a subject.
 
-    Args:
-        skeleton: of the data set.
-        subjects: their names.
-        lengths: ``[subjects, bones]`` mean lengths in metres, in the order of ``skeleton.bones``.
+    ``lengths``: ``[subjects, bones]`` means in metres, in the order of ``skeleton.bones``.
     """
     ends = head_and_feet(skeleton)
     if ends is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.data.cameras.camera import project
-from bench.data.inspect.stature import head_and_feet
+from bench.data.inspect.stature import Verdict, head_and_feet
 from bench.data.sequence import Sequence
 from bench.data.stored import named
 from models.skeleton import Skeleton
@@ -39,7 +39,6 @@ class View:
     """Measures of one sequence over frames that count, in metres and screen units.
 
     Attributes:
-        sequence: that was measured.
         lost: frames, of all that count, whose 2D joints are all in one place.
         outside: share of joints outside the image.
         misplaced: ``[N]`` distances of 2D joints from their projections by the image's width.
@@ -79,14 +78,15 @@ class Finding:
     odd: bool = False
     doubtful: bool = False
 
+    @property
+    def verdict(self) -> Verdict:
+        return "problem" if self.wrong or self.odd else "note" if self.doubtful else "ok"
+
 
 def measure(sequences: abc.Sequence[Sequence], skeleton: Skeleton, frames: int | None = None) -> list[View]:
-    """Measure sequences at frames that count and have detections.
+    """Measure sequences, if they have any, at frames that count and have detections.
 
-    Args:
-        sequences: of any lengths; those without frames are left out.
-        skeleton: of all of them.
-        frames: of each sequence, evenly spaced; a shorter one has some of them several times. None for all.
+    ``frames``: of each sequence, evenly spaced; a shorter one has some of them several times. None for all.
     """
     views = []
     sequences = [sequence for sequence in sequences if len(sequence)]
@@ -107,13 +107,12 @@ def lost_frames(sequence: Sequence) -> np.ndarray:
     lost = (pose[:, 0] == pose[:, -1]).all(axis=-1)  # quick to look at; rarely true
     rows = np.flatnonzero(lost)
     lost[rows] = (pose[rows] == pose[rows, :1]).all(axis=(1, 2))
-    return lost if sequence.valid is None else lost & sequence.valid
+    return lost & sequence.counted
 
 
 def _rows(sequence: Sequence, lost: np.ndarray, frames: int | None) -> np.ndarray:
-    every = np.ones(len(sequence), dtype=bool)
-    valid = every if sequence.valid is None else sequence.valid
-    rows = np.flatnonzero(next(choice for choice in (valid & ~lost, valid, every) if choice.any()))
+    choices = (sequence.counted & ~lost, sequence.counted, np.ones(len(sequence), dtype=bool))
+    rows = np.flatnonzero(next(choice for choice in choices if choice.any()))
     return rows if frames is None else rows[np.linspace(0, len(rows) - 1, frames).round().astype(int)]
 
 
@@ -194,10 +193,10 @@ def _detections(views: abc.Sequence[View]) -> Finding:
 
 
 def _images(views: abc.Sequence[View]) -> Finding:
-    share = float(np.mean([view.outside for view in views]))
+    outside = float(np.mean([view.outside for view in views]))
     worst = max(views, key=lambda view: view.outside)
-    text = f"images: {share:.2%} of 2D joints outside, at most {worst.outside:.2%} (in {worst.sequence.key})"
-    return Finding(text, odd=share >= OUTSIDE)
+    text = f"images: {outside:.2%} of 2D joints outside, at most {worst.outside:.2%} (in {worst.sequence.key})"
+    return Finding(text, odd=outside >= OUTSIDE)
 
 
 def _projections(views: abc.Sequence[View]) -> Finding:
@@ -262,9 +261,9 @@ def _upright(views: abc.Sequence[View]) -> Finding:
     if not shares:
         return Finding("upright: the skeleton does not end in a head and two feet, so that it was not checked")
     least = min(shares, key=lambda key: shares[key])
-    share = float(np.mean(list(shares.values())))
-    text = f"upright: the head is above the feet in {share:.1%} of the frames, {shares[least]:.1%} in {least}"
-    if share < HEAD_DOWN:
+    upright = float(np.mean(list(shares.values())))
+    text = f"upright: the head is above the feet in {upright:.1%} of the frames, {shares[least]:.1%} in {least}"
+    if upright < HEAD_DOWN:
         return Finding(f"{text}; y seems to point upwards, in 2D and in 3D", wrong=True)
     return Finding(text)
 
@@ -283,20 +282,20 @@ def _depths(views: abc.Sequence[View]) -> Finding:
 
 def _sides(views: abc.Sequence[View]) -> Finding:
     agree, tell = (sum(view.sides[place] for view in views) for place in (0, 1))
-    share = _share((agree, tell))
-    shares = [_share(view.sides) if view.sides[1] >= TELLING else 1.0 for view in views]
+    whole = share(agree, tell)
+    shares = [share(*view.sides) if view.sides[1] >= TELLING else 1.0 for view in views]
     place = int(np.argmin(shares))
     against = float(np.mean(np.array(shares) <= 0.5))
     text = (
-        f"sides: left and right of 2D agree with 3D in {share:.2%} of the frames that tell, "
+        f"sides: left and right of 2D agree with 3D in {whole:.2%} of the frames that tell, "
         f"{shares[place]:.1%} in {views[place].sequence.key}"
     )
-    return Finding(text, wrong=share <= CONFUSED or against > FEW, odd=share <= AGREEING or against > 0)
+    return Finding(text, wrong=whole <= CONFUSED or against > FEW, odd=whole <= AGREEING or against > 0)
 
 
-def _share(counts: tuple[int, int]) -> float:
-    """Share of hits, of (hits, all); 1 where there is nothing to judge."""
-    return counts[0] / counts[1] if counts[1] else 1.0
+def share(hits: int, tries: int) -> float:
+    """1 where there is nothing to judge."""
+    return hits / tries if tries else 1.0
 
 
 def _ranges(chosen: np.ndarray) -> str:

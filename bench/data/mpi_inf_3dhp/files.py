@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,8 +55,6 @@ class View:
     """One take in one camera as it is stored.
 
     Attributes:
-        subject, action, camera: names.
-        fps: frames per second.
         size: width and height of the image in pixels.
         pixels: ``[T, J, 2]``.
         millimetres: ``[T, J, 3]``, camera axes.
@@ -100,38 +98,29 @@ def read_train_views(path: Path) -> list[View]:
     Raises:
         InputError: the file is missing, damaged or holds something else.
     """
-    views = _each(path, TRAIN, views_in_training)
-    if not views:
-        raise InputError(f"{path} has no sequence in any camera: get the file again")
-    return views
+    return _each(path, TRAIN, views_in_training, "sequence in any camera")
 
 
 def read_test_views(path: Path, annotations: Path | None) -> list[View]:
     """The test sequences, in the set's own order.
 
-    Args:
-        path: of the file.
-        annotations: folder of the original test set, whose activities go before those of the file.
+    The activities in ``annotations``, the folder of the original test set, go before those of the file.
 
     Raises:
         InputError: the file is missing, damaged or holds something else, or the activities cannot be read.
     """
-
-    def read(path: Path, name: str, stored: Any) -> list[View]:
-        return [view_in_test(path, name, stored, annotations)]
-
-    views = _each(path, TEST, read)
-    if not views:
-        raise InputError(f"{path} has no test sequence: get the file again")
-    return views
+    return _each(path, TEST, partial(views_in_test, annotations=annotations), "test sequence")
 
 
-def _each(path: Path, known: dict[str, Any], read: Callable[[Path, str, Any], list[View]]) -> list[View]:
+def _each(path: Path, known: Collection[str], read: Callable[..., list[View]], what: str) -> list[View]:
     """What every stored sequence gives, in the set's own order; those that cannot be used are named together."""
     value = check_dict(read_archive(path, "data"), f"{path}, key 'data'", "sequences")
     check_names(value, known, str(path), "sequence")
     reads = {name: partial(read, path, name, value[name]) for name in known if name in value}
-    return [view for views in read_each(reads, "sequences").values() for view in views]
+    found = [view for views in read_each(reads, "sequences").values() for view in views]
+    if not found:
+        raise InputError(f"{path} has no {what}: get the file again")
+    return found
 
 
 def views_in_training(path: Path, name: str, stored: Any) -> list[View]:
@@ -147,8 +136,8 @@ def views_in_training(path: Path, name: str, stored: Any) -> list[View]:
     return views
 
 
-def view_in_test(path: Path, name: str, stored: Any, annotations: Path | None = None) -> View:
-    """A test sequence in its camera. Arguments and errors as of ``read_test_views``."""
+def views_in_test(path: Path, name: str, stored: Any, annotations: Path | None = None) -> list[View]:
+    """A test sequence in its one camera. Arguments and errors as of ``read_test_views``."""
     place = f"{path}, {name}"
     pixels, millimetres = _poses(stored, place)
     valid = check_per_frame(stored.get("valid"), f"{place}: valid", len(pixels), (0, 1)).astype(bool)
@@ -159,7 +148,7 @@ def view_in_test(path: Path, name: str, stored: Any, annotations: Path | None = 
     size = (camera.width, camera.height)
     view = View(name, name, camera.name, 25.0, size, pixels, millimetres, valid, activity)
     _check_depth(view)
-    return view
+    return [view]
 
 
 def _cameras_and_fps(stored: Any, place: str) -> tuple[dict[str, Any], float]:

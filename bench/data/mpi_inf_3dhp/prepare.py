@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from bench.data.cameras.camera import normalise, project
 from bench.data.mpi_inf_3dhp.cameras import fitted_intrinsics, published_camera
-from bench.data.mpi_inf_3dhp.files import CAMERAS, SUFFIX, TEST, TRAIN, View, view_in_test, views_in_training
+from bench.data.mpi_inf_3dhp.files import CAMERAS, SUFFIX, TEST, TRAIN, View, views_in_test, views_in_training
 from bench.data.prepared import archive, read_download, write_new
 from models.errors import InputError
 
@@ -32,21 +32,19 @@ def prepare(source: Path, out: Path, force: bool = False) -> tuple[dict[Path, bo
     Nothing is written before everything was read and checked, and each file appears as a whole.
 
     Args:
-        source: folder of the download, with ``S1/Seq1/annot.mat`` … and
-            ``mpi_inf_3dhp_test_set/TS1/annot_data.mat`` ….
-        out: folder for the files.
-        force: replace files of other content.
+        source: folder with ``S1/Seq1/annot.mat`` … and ``mpi_inf_3dhp_test_set/TS1/annot_data.mat`` ….
 
     Returns:
-        The files, each with whether it was new (else it had the same content already), and sentences on what the
-        source lacks.
+        As ``write_new``, and sentences on what the source lacks.
 
     Raises:
         InputError: there is nothing to read, a package for it is missing, a file is damaged or not what it should
             be, 2D and 3D poses do not belong together, or a file of other content is in the way.
     """
     files = {name: source / name.replace(" ", "/") / "annot.mat" for name in TRAIN}
-    files |= {name: _test_file(source, name) for name in TEST}
+    for name in TEST:
+        places = [source / folder / name / "annot_data.mat" for folder in TEST_FOLDERS]
+        files[name] = next((path for path in places if path.is_file()), places[0])
     found = {name: path for name, path in files.items() if path.is_file()}
     if not found:
         raise InputError(
@@ -69,25 +67,15 @@ def prepare(source: Path, out: Path, force: bool = False) -> tuple[dict[Path, bo
     return write_new({path: archive({"data": sequences}) for path, sequences in packing}, force), tuple(notes)
 
 
-def _test_file(source: Path, name: str) -> Path:
-    """Where the annotation of a test sequence is, or should be."""
-    places = [source / folder / name / "annot_data.mat" for folder in TEST_FOLDERS]
-    return next((path for path in places if path.is_file()), places[0])
-
-
 def _checked(name: str, path: Path) -> tuple[Content, list[View]]:
     """A sequence as it is stored for each protocol, and its views with true poses."""
     read = read_download(path, _read_training if name in TRAIN else _read_test)
     by_protocol = {protocol: _stored(name, path, read, protocol) for protocol in SUFFIX}
-    views = {protocol: _views(name, path, stored) for protocol, stored in by_protocol.items()}
+    views_of = views_in_training if name in TRAIN else views_in_test  # as the reader will make them
+    views = {protocol: views_of(path, name, stored) for protocol, stored in by_protocol.items()}
     for view in views["annot3"]:
         _check_projection(view, path)
     return by_protocol, views["annot3"]
-
-
-def _views(name: str, path: Path, stored: Any) -> list[View]:
-    """What the reader will make of a sequence."""
-    return views_in_training(path, name, stored) if name in TRAIN else [view_in_test(path, name, stored, None)]
 
 
 def _read_training(path: Path) -> dict[str, list[np.ndarray]]:

@@ -58,11 +58,7 @@ class MPIInf3DHP(Reader):
     ) -> Dataset:
         """Read the training and the test file of a protocol.
 
-        Args:
-            root: folder with the files.
-            detections: "gt"; the files hold no other 2D poses.
-            protocol: which 3D annotation, and with it which files.
-            annotations: folder of the original test set, for the activities in its ``TSi/annot_data.mat``.
+        ``annotations``: folder of the original test set, for the activities in its ``TSi/annot_data.mat``.
 
         Raises:
             InputError: a file is missing, damaged or foreign, a sequence or camera is unknown, a shape is wrong,
@@ -104,7 +100,7 @@ def label(train: tuple[Sequence, ...], test: tuple[Sequence, ...], protocol: str
 
 
 def _valid_frames(test: tuple[Sequence, ...]) -> dict[str, int]:
-    return {s.action: len(s.pose_3d[s.counted]) for s in test}
+    return {sequence.action: int(sequence.counted.sum()) for sequence in test}
 
 
 def _notes(

@@ -23,7 +23,6 @@ class Action:
     """How an action is done.
 
     Attributes:
-        script: of the hands.
         legs: one entry per take: changes of stance, or the pace of a walk.
         gaze: turn and nod of the head, standard deviation in radians.
         nod: mean nod, radians; positive looks down.
@@ -135,18 +134,7 @@ ACTIONS: Mapping[str, Action] = {
 
 
 def make_motion(action: str, take: int, frames: int, body: Body, rng: np.random.Generator) -> np.ndarray:
-    """The motion of one take.
-
-    Args:
-        action: a key of ``ACTIONS``.
-        take: 0 or 1.
-        frames: T, at 50 Hz.
-        body: of the subject.
-        rng: source of everything that differs between takes.
-
-    Returns:
-        ``[T, 17, 3]`` metres, world (z up), rounded to 2^-17 m.
-    """
+    """The motion of take 0 or 1 of an action: ``[T, 17, 3]`` metres, world, z up, rounded to 2^-17 m, at 50 Hz."""
     actor = Actor(body, rng, np.arange(frames) / FPS)
     doing = ACTIONS[action]
     legs = doing.legs[take]

@@ -99,7 +99,6 @@ class Actor:
     """Who moves in a take, and when.
 
     Attributes:
-        body: segment lengths and habits.
         rng: source of everything that differs between takes.
         time: ``[T]`` seconds, evenly spaced.
     """

@@ -17,12 +17,9 @@ ANKLE = (0, -4, -3, 1, 3.5, 5.5, 7, 8.5, 9.5, 9, 4.5, -5, -15.5, -17, -11, -5, -
 
 
 def change_times(rng: np.random.Generator, time: np.ndarray, pause: tuple[float, float]) -> np.ndarray:
-    """``[N]`` seconds at which something changes, from before the first frame to after the last.
+    """``[N]`` seconds at which something changes, from before the first of times ``[T]`` to after the last.
 
-    Args:
-        rng: source of the pauses.
-        time: ``[T]`` seconds.
-        pause: seconds between two changes, least and greatest.
+    ``pause``: seconds between two changes, least and greatest.
     """
     gaps = rng.uniform(*pause, size=int(np.ceil((time[-1] + 3) / pause[0])) + 1)
     return time[0] - rng.uniform(0, pause[1]) + np.cumsum(gaps) - gaps[0]

@@ -19,7 +19,6 @@ class Base:
     """A body without arms.
 
     Attributes:
-        trunk: its place and bend.
         ankles: ``[T, 2, 3]`` left and right, world.
         knees: ``[T, 2, 3]`` directions in which the knees point, world.
         swing: ``[T, 2]`` forward angle of the swinging arms in radians; 0 where they do not swing.
@@ -32,12 +31,7 @@ class Base:
 
 
 def walk(actor: Actor, pace: float) -> Base:
-    """Walk in the capture room.
-
-    Args:
-        actor: who walks.
-        pace: 1 for the person's own pace; changes cadence and length of stride.
-    """
+    """Walk in the capture room; ``pace``, 1 for the person's own, changes cadence and length of stride."""
     body, rng, time = actor.body, actor.rng, actor.time
     cadence = body.cadence * np.sqrt(pace) * rng.uniform(0.96, 1.04)
     phase = rng.uniform() + cadence * time + 0.015 * wander(rng, time, 1, 2.5)[:, 0]

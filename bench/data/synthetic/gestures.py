@@ -91,13 +91,7 @@ class Script:
 
 
 def hands(actor: Actor, pose: TrunkPose, swing: np.ndarray, script: Script) -> tuple[np.ndarray, np.ndarray]:
-    """Follow a script with both hands.
-
-    Args:
-        actor: whose hands.
-        pose: of the trunk.
-        swing: ``[T, 2]`` forward angle of arms that swing.
-        script: of the action.
+    """Follow a script with both hands; ``swing``: ``[T, 2]`` forward angle of arms that swing.
 
     Returns:
         Wanted wrists ``[T, 2, 3]`` and directions of the elbows ``[T, 2, 3]``, world.

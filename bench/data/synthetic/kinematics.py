@@ -111,7 +111,6 @@ def reach(
 
     Args:
         start, end, pole: ``[T, ..., 3]``; the first two points, the last a direction.
-        lengths: of the two bones.
         limits: least and greatest flexion of the middle joint; beyond them the limb falls short of ``end``.
 
     Returns:
@@ -135,16 +134,10 @@ def reach(
 def joints(
     body: Body, pose: TrunkPose, ankles: np.ndarray, knees: np.ndarray, hands: np.ndarray, elbows: np.ndarray
 ) -> np.ndarray:
-    """The 17 joints of Human3.6M.
+    """``[T, 17, 3]`` metres, world: the joints of Human3.6M.
 
-    Args:
-        body: segment lengths.
-        pose: of the trunk.
-        ankles, hands: ``[T, 2, 3]`` left and right, world, where they should be.
-        knees, elbows: ``[T, 2, 3]`` directions in which these joints point.
-
-    Returns:
-        ``[T, 17, 3]`` metres, world.
+    ``ankles`` and ``hands``, ``[T, 2, 3]`` left and right, say where these should be, ``knees`` and ``elbows`` in
+    which direction these joints point.
     """
     knee, ankle = reach(pose.hips, ankles, (body.thigh, body.shank), knees, KNEE_LIMITS)
     shoulder = shoulders(body, pose, hands)

@@ -19,8 +19,7 @@ from bench.data.synthetic.bodies import Body
 from bench.data.synthetic.detector import detect
 from models.skeleton import HUMAN36M
 
-Name = tuple[str, str, int]
-"""Subject, action, take."""
+Name = tuple[str, str, int]  # subject, action, take
 
 
 class Person(NamedTuple):
@@ -60,9 +59,7 @@ class ModelledPeople(Reader):
     def read(self, root: Path, detections: str) -> Dataset:
         """The data set, generated if it is not in the cache.
 
-        Args:
-            root: not used; there are no files.
-            detections: "gt", exact projections, or "cpn", the same with the errors of a detector.
+        ``detections``: "gt", exact projections, or "cpn", the same with the errors of a detector.
         """
         world, noisy = self._takes()
         train, test = (

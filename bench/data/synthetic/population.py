@@ -21,8 +21,7 @@ from bench.data.synthetic.people import ModelledPeople, Name, Person
 
 LENGTHS = (100, 171)  # frames of a take, least and greatest
 TRAINING, VALIDATION, TESTING = 12, 4, 20
-SEED = 5
-"""The first from 2 on with which no elbow turns over in a few frames, as where a wrist passes a shoulder."""
+SEED = 5  # the first from 2 on with which no elbow turns over in a few frames, as where a wrist passes a shoulder
 
 MANNER, TASTE = 1.5, 0.8
 """Standard deviations: of a person's places, in spreads of a place between visits; of the logarithm of a taste."""
@@ -47,12 +46,10 @@ class Population(ModelledPeople):
     test_subjects = _named(TRAINING + VALIDATION + 1, TESTING)
 
     def read(self, root: Path, detections: str, *, draw: int = 0) -> Dataset:
-        """The data set, generated if it is not in the cache.
+        """The data set, generated if it is not in the cache, as of every ``ModelledPeople``.
 
-        Args:
-            root, detections: as of every ``ModelledPeople``.
-            draw: number of a fresh draw of test people, who are in no other; 0 for those of the data set. Of a
-                draw there are no training subjects.
+        ``draw``: number of a fresh draw of test people, who are in no other; of a draw there are no training
+        subjects. 0 for those of the data set.
         """
         if draw:
             return _fresh(draw)().read(root, detections)

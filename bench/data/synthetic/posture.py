@@ -132,12 +132,7 @@ class Stances:
 
 
 def hold(actor: Actor, changes: Stances) -> Base:
-    """Change between stances: stand, shift weight, step, turn, sit down, get up.
-
-    Args:
-        actor: who holds them.
-        changes: which stances, and how often one follows another.
-    """
+    """Change between stances: stand, shift weight, step, turn, sit down, get up."""
     body, rng, time = actor.body, actor.rng, actor.time
     begin = change_times(rng, time, changes.pause)
     slow_down = 1.0 if changes.stride else 1.35

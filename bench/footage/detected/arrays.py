@@ -38,14 +38,15 @@ def read_arrays(path: Path) -> Detections:
     shown = _with_scores(points, scores, source)
     T, P = shown.shape[:2]
     frames = _numbers_of_frames(content.get("frames"), T, source)
+    layout, width, height = content.get("layout"), _number(content.get("width")), _number(content.get("height"))
     found = Detections(
         source,
         "NumPy arrays",
         np.repeat(frames, P),
         shown.reshape(T * P, *shown.shape[2:]),
         np.zeros(T, dtype=np.int64) if P == 1 else np.full(T * P, -1, dtype=np.int64),
-        layout=_text(content.get("layout")),
-        size=_size(content),
+        layout=str(layout) if layout is not None and layout.size == 1 and layout.dtype.kind == "U" else None,
+        size=(int(width), int(height)) if width and height else None,
         fps=_number(content.get("fps")),
     )
     return checked(found)
@@ -107,14 +108,5 @@ def _numbers_of_frames(frames: np.ndarray | None, count: int, source: str) -> np
     return frames.astype(np.int64)
 
 
-def _size(content: Mapping[str, np.ndarray]) -> tuple[int, int] | None:
-    width, height = _number(content.get("width")), _number(content.get("height"))
-    return (int(width), int(height)) if width and height else None
-
-
 def _number(value: np.ndarray | None) -> float | None:
     return float(value) if value is not None and value.size == 1 and value.dtype.kind in "fiu" else None
-
-
-def _text(value: np.ndarray | None) -> str | None:
-    return str(value) if value is not None and value.size == 1 and value.dtype.kind == "U" else None

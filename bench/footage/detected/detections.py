@@ -14,8 +14,7 @@ import numpy as np
 
 from models.errors import InputError
 
-MOST_PIXELS = 1e6
-"""Coordinates beyond it are no place in an image."""
+MOST_PIXELS = 1e6  # coordinates beyond it are no place in an image
 
 NOBODY = "nobody is in it: check that the detector found a person"
 
@@ -24,7 +23,6 @@ class Person(NamedTuple):
     """One person in one frame.
 
     Attributes:
-        frame: its number.
         points: ``[N, 3]`` x and y in pixels, and confidence; NaN where there is none.
         track: the file's own number of this person, the same in every frame; -1 where it has none.
     """
@@ -39,7 +37,6 @@ class Detections:
     """All persons of a file, in the order of frames.
 
     Attributes:
-        source: of the file, for sentences.
         tool: that wrote it, in words.
         frames: ``[D]`` int64.
         points: ``[D, N, 3]`` float32 x and y in pixels, and confidence; NaN for what was not seen.

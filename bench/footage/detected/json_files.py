@@ -34,9 +34,10 @@ def read_json(path: Path) -> Detections:
         InputError: it is no JSON, cut short, or of a tool that is not known.
     """
     source = str(path)
-    first, place = _first_entry(path, source)
-    tool, persons = _tool_of(first, source)
-    return collect(_persons(path, place, persons, source), source, tool)
+    first, place = _first_entry(path)
+    tool, read = _tool_of(first, source)
+    entries = enumerate(_items(path, place))
+    return collect((person for number, entry in entries for person in read(number, entry, source)), source, tool)
 
 
 def read_openpose(folder: Path) -> Detections:
@@ -51,7 +52,7 @@ def read_openpose(folder: Path) -> Detections:
 
     def persons() -> Iterator[Person]:
         for number, file in enumerate(files):
-            first, place = _first_entry(file, str(file))
+            first, place = _first_entry(file)
             if place or "people" not in first:
                 raise InputError(f"{file}: is no file of OpenPose, which has people: keep such files alone")
             yield from _of_openpose(_frame(file.stem, number), first, str(file))
@@ -59,29 +60,25 @@ def read_openpose(folder: Path) -> Detections:
     return collect(persons(), str(folder), "OpenPose")
 
 
-def _first_entry(path: Path, source: str) -> tuple[Entry, str]:
+def _first_entry(path: Path) -> tuple[Entry, str]:
     """What tells the tool, and where the entries lie for ``ijson``; "" for a file that is one entry."""
-    with _opened(path, source) as file:
+    with opened(path) as file:
         first = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    if first == b"[":
-        found: Any = next(_items(path, "item", source), None)
-        if found is None:
-            raise InputError(f"{source}: is an empty list, so nobody is in it: check that the detector ran")
-        place = "item"
-    elif first == b"{":
-        start = next(_items(path, "instance_info.item", source), None)
-        found, place = (start, "instance_info.item") if start is not None else (_whole(path, source), "")
-    else:
-        raise InputError(f"{source}: is no JSON: name {KNOWN}")
+    places = {b"[": ("item",), b"{": ("instance_info.item", "")}.get(first)
+    if places is None:
+        raise InputError(f"{path}: is no JSON: name {KNOWN}")
+    found, place = None, ""
+    for place in places:
+        found = next(_items(path, place), None)
+        if found is not None:
+            break
+    if found is None and first == b"[":
+        raise InputError(f"{path}: is an empty list, so nobody is in it: check that the detector ran")
+    if place == "item" and isinstance(found, list):  # Ultralytics: a list of persons for each image
+        return {"persons": found}, place
     if not isinstance(found, dict):
-        if place == "item" and isinstance(found, list):  # Ultralytics: a list of persons for each image
-            return {"persons": found}, place
-        raise InputError(f"{source}: its entries are no objects, but {quoted(found, 60)}: name {KNOWN}")
+        raise InputError(f"{path}: its entries are no objects, but {quoted(found, 60)}: name {KNOWN}")
     return found, place
-
-
-def _whole(path: Path, source: str) -> Any:
-    return next(_items(path, "", source), None)
 
 
 Reader = Callable[[int, Any, str], Iterator[Person]]
@@ -99,11 +96,6 @@ def _tool_of(entry: Entry, source: str) -> tuple[str, Reader]:
         return ("AlphaPose" if "idx" in entry or "box" in entry else "COCO's results"), _of_results
     found = ", ".join(map(str, list(entry)[:8])) or "nothing"
     raise InputError(f"{source}: its entries have {found}, as no known tool writes them: name {KNOWN}")
-
-
-def _persons(path: Path, place: str, read: Reader, source: str) -> Iterator[Person]:
-    for number, entry in enumerate(_items(path, place, source)):
-        yield from read(number, entry, source)
 
 
 def _of_mmpose(number: int, entry: Entry, source: str) -> Iterator[Person]:
@@ -192,11 +184,12 @@ def _frame(stem: str, number: int) -> int:
     return int(digits[-1][-15:]) if digits else number
 
 
-def _opened(path: Path, source: str) -> BinaryIO:
+def opened(path: Path) -> BinaryIO:
+    """The file, to be read; ``InputError`` if it cannot be."""
     try:
         return open(path, "rb")
     except OSError as error:
-        raise InputError(f"{source}: cannot be read ({error.strerror}); name {KNOWN}") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name {KNOWN}") from None
 
 
 class _Readable:
@@ -212,15 +205,15 @@ class _Readable:
         return NOTHING.sub(b"null", data)
 
 
-def _items(path: Path, place: str, source: str) -> Iterator[Any]:
+def _items(path: Path, place: str) -> Iterator[Any]:
     """The entries at a place of a JSON file, one after the other."""
-    with _opened(path, source) as file:
+    with opened(path) as file:
         try:
             yield from ijson.items(_Readable(file), place, use_float=True)
         except ijson.JSONError as error:
             told = error.args[0] if error.args else ""
             why = (told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)).partition("\n")[0]
             what = "is cut short" if "premature EOF" in why else "is no JSON throughout"
-            raise InputError(f"{source}: {what} ({why}): get it again") from None
+            raise InputError(f"{path}: {what} ({why}): get it again") from None
         except UnicodeDecodeError:
-            raise InputError(f"{source}: is no text, so no JSON: name {KNOWN}") from None
+            raise InputError(f"{path}: is no text, so no JSON: name {KNOWN}") from None

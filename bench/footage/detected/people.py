@@ -13,21 +13,15 @@ from models.errors import InputError
 NEAR, NEAR_LATER = 0.5, 0.05
 """From one frame to the next a box moves less than this share of its size; so much more for every frame more."""
 
-ALIKE = 0.5
-"""And has at least this share of the size that it had."""
-
-FORGOTTEN = 300
-"""Frames after which somebody who was not seen is somebody else."""
-
+ALIKE = 0.5  # and has at least this share of the size that it had
+FORGOTTEN = 300  # frames after which somebody who was not seen is somebody else
 Box = tuple[float, float, float, int]  # centre, size and frame
 
 
 def choose_person(found: Detections, named: int | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
     """Rows of the detections of one person, one in a frame at most, and sentences on how it was chosen.
 
-    Args:
-        found: all persons.
-        named: number of the person; None for the one with the largest boxes in most frames.
+    ``named``: number of the person; None for the one with the largest boxes in most frames.
 
     Raises:
         InputError: there is no such person.

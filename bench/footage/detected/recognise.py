@@ -10,7 +10,7 @@ import numpy as np
 from bench.data.layouts import LAYOUTS, Layout
 from bench.footage.detected.arrays import read_arrays
 from bench.footage.detected.detections import Detections
-from bench.footage.detected.json_files import KNOWN, read_json, read_openpose
+from bench.footage.detected.json_files import KNOWN, opened, read_json, read_openpose
 from models.errors import InputError
 
 FACE_POINTS = 5
@@ -26,11 +26,8 @@ def read_key_points(path: Path) -> Detections:
     """
     if path.is_dir():
         return read_openpose(path)
-    try:
-        with open(path, "rb") as file:
-            start = file.read(6)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); name {KNOWN}") from None
+    with opened(path) as file:
+        start = file.read(6)
     if not start:
         raise InputError(f"{path}: is empty: name {KNOWN}")
     if start.startswith((b"PK", b"\x93NUMPY")):
