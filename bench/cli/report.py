@@ -111,7 +111,7 @@ def places(report: Report, out: Path, pdf: bool = True) -> list[str]:
 def _compare(names: tuple[str, str], store: Path, out: Path, forms: Sequence[str]) -> None:
     """Write what changed from one set of runs to another."""
     from bench.results.files import write_text
-    from bench.results.run_set import finished
+    from bench.results.runs.named import finished
     from reports.tables.runs.run_comparison import changes
     from reports.writers.forms import texts
 
