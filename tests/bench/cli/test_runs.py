@@ -15,6 +15,7 @@ from bench.results.documents import seal
 from bench.results.failure import Failure
 from bench.results.files import write_text
 from bench.results.run_set import RunSet
+from bench.results.runs import named
 from bench.results.store import Store, read_trained
 from bench.results.tracking.recovery import rebuild_index
 from bench.sweep.run import run
@@ -201,6 +202,20 @@ def test_runs_travel_to_another_store(store, ids, results, tmp_path):
         assert read_trained(other.training(mine.training_id)) == read_trained(store.training(mine.training_id))
     said("report", "--store", other.root, "--out", out, "--no-pdf")
     assert "Toy" in (out / "summary.md").read_text()
+
+
+def test_runs_are_compared_with_an_archive_and_with_the_study_that_comes_along(
+    store, ids, results, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name, number in (("runs.zip", 0), ("others.zip", 1)):
+        said("runs", "export", name, "--seed", number, "--store", store.root, "--out", results("chosen", 0, 1, 2))
+    assert "2 runs are in both sets" in said("report", "--compare", "runs.zip=chosen", "runs.zip", "--out", "out")
+    monkeypatch.setattr(named, "SHIPPED", tmp_path)
+    assert "3 runs are in both sets" in said("report", "--compare", "study", store.root, "--out", "out")
+    assert "has no table 'else'; it has chosen" in complaint("report", "--compare", "study=else", store.root)
+    monkeypatch.setattr(named, "SHIPPED", tmp_path / "nowhere")
+    assert "run from a clone" in complaint("report", "--compare", "study", store.root)
 
 
 def test_what_a_store_has_already_stays_as_it_is(store, ids, tmp_path):
