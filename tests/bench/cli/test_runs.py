@@ -204,6 +204,18 @@ def test_runs_travel_to_another_store(store, ids, results, tmp_path):
     assert "Toy" in (out / "summary.md").read_text()
 
 
+def test_records_alone_travel_too(store, ids, results, tmp_path):
+    archive, other, out = tmp_path / "runs.zip", Store(tmp_path / "other"), tmp_path / "there"
+    said("runs", "export", archive, "--no-arrays", "--store", store.root, "--out", results("chosen", 0, 1, 2))
+    assert {name.split("/")[0] for name in zipfile.ZipFile(archive).namelist()} == {
+        "records", "manifest.json", "runset.json"
+    }  # fmt: skip
+    said("runs", "import", archive, "--store", other.root, "--out", out)
+    assert other.finished() == set(ids), "they count as done"
+    result = invoke("report", "--store", other.root, "--out", out, "--no-pdf")
+    assert (result.exit_code, result.stderr) == (0, ""), "no array is missed"
+
+
 def test_runs_are_compared_with_an_archive_and_with_the_study_that_comes_along(
     store, ids, results, tmp_path, monkeypatch
 ):
