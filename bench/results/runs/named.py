@@ -11,8 +11,8 @@ from bench.results.runs.archive import opened
 from bench.results.store import Store
 from models.errors import InputError
 
-SHIPPED = Path(__file__).parents[3] / "docs" / "results" / "study"
-"""The study that comes with the suite where it runs from its repository: archives of runs, and weights."""
+SHIPPED = Path(__file__).parents[3] / "docs" / "results"
+"""What comes with the suite where it runs from its repository: folders of archives of runs, and of weights."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def finished(name: str, store: Path) -> Finished:
     """What ``report --compare`` takes: a folder of results, one table of it, a store, an archive, or ``study``.
 
     A folder of results stands for the runs that its ``runset.json`` declares, ``FOLDER=TABLE`` for those of one
-    table, a store or an archive for everything finished in it, ``study`` for the archives in ``SHIPPED``.
+    table, a store or an archive for everything finished in it, ``study`` for all archives in ``SHIPPED``.
 
     Args:
         store: where the records of a folder of results lie if the store that they were made in is not there.
@@ -41,7 +41,7 @@ def finished(name: str, store: Path) -> Finished:
         text, _, table = name.rpartition("=")
         path = Path(text)
     if path == Path("study") and not path.exists():
-        return _archived(name, sorted(SHIPPED.glob("*.zip")), table)
+        return _archived(name, shipped(), table)
     if path.suffix == ".zip" and path.is_file():
         return _archived(name, [path], table)
     if path.is_dir() and not (path / RUNSET).exists():
@@ -58,6 +58,11 @@ def finished(name: str, store: Path) -> Finished:
     ids = list(dict.fromkeys(runset.tables[table].ids)) if table else runset.ids
     place = Path(runset.store) if runset.store and Path(runset.store).is_dir() else store
     return _nonempty(name, place, Store(place).records(ids) if place.is_dir() else {}, ids)
+
+
+def shipped() -> list[Path]:
+    """The archives that come with the suite."""
+    return sorted(SHIPPED.glob("*/*.zip"))
 
 
 def _archived(name: str, archives: list[Path], table: str) -> Finished:

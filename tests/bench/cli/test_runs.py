@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 import bench.data
 from bench.cli import app
+from bench.cli.report import beside_study
 from bench.config.registry import METHODS
 from bench.job import pipeline
 from bench.results.documents import seal
@@ -216,17 +217,39 @@ def test_records_alone_travel_too(store, ids, results, tmp_path):
     assert (result.exit_code, result.stderr) == (0, ""), "no array is missed"
 
 
+def higher(record, by):
+    """The record as another training would have left it whose errors are higher."""
+    values = tuple(
+        value.model_copy(
+            update={
+                "action_mean": value.action_mean + by,
+                "per_take": tuple(tuple(error + by for error in row) for row in value.per_take),
+            }
+        )
+        for value in record.values
+    )
+    return record.model_copy(
+        update={"values": values, "training": record.training.model_copy(update={"loss": (by,)})}
+    )
+
+
 def test_runs_are_compared_with_an_archive_and_with_the_study_that_comes_along(
     store, ids, results, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    for name, number in (("runs.zip", 0), ("others.zip", 1)):
+    (tmp_path / "study").mkdir()
+    for name, number in (("runs.zip", 0), ("study/others.zip", 1), ("study/runs.zip", 0)):
         said("runs", "export", name, "--seed", number, "--store", store.root, "--out", results("chosen", 0, 1, 2))
     assert "2 runs are in both sets" in said("report", "--compare", "runs.zip=chosen", "runs.zip", "--out", "out")
     monkeypatch.setattr(named, "SHIPPED", tmp_path)
     assert "3 runs are in both sets" in said("report", "--compare", "study", store.root, "--out", "out")
+    (line,) = beside_study(store.records().values())
+    assert line.startswith("beside the study of docs/study.md: 2 runs are in both sets with the same numbers")
+    (line,) = beside_study([higher(store.records()[ids[0]], by=50.0)])
+    assert "MPJPE: worse in 1" in line
     assert "has no table 'else'; it has chosen" in complaint("report", "--compare", "study=else", store.root)
     monkeypatch.setattr(named, "SHIPPED", tmp_path / "nowhere")
+    assert beside_study(store.records().values()) == []
     assert "run from a clone" in complaint("report", "--compare", "study", store.root)
 
 
