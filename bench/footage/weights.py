@@ -90,7 +90,7 @@ def _of_folder(folder: Path) -> Weights:
 
 def _shipped() -> dict[str, Path]:
     """Name of a method → the folder of the weights that come with the suite."""
-    return {path.parent.name: path.parent for path in sorted(SHIPPED.glob(f"study/weights/*/{WEIGHTS}"))}
+    return {path.parent.name: path.parent for path in sorted(SHIPPED.glob(f"weights/*/{WEIGHTS}"))}
 
 
 def _imported(path: Path) -> Weights:
