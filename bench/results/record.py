@@ -321,9 +321,10 @@ class Record(Evaluation):
     def trainings(self) -> tuple[str, tuple[int, ...], tuple[float, ...]]:
         """Equal for records that the same trainings are behind, in the same order.
 
-        The losses tell a training from the same one made again on another machine.
+        The losses tell a training from the same one made again on another machine; shipped records round them.
         """
-        return self.training_id, self.conditions.training_seeds, self.training.loss
+        losses = tuple(float(f"{loss:.5g}") for loss in self.training.loss)
+        return self.training_id, self.conditions.training_seeds, losses
 
     @property
     def drawn_subjects(self) -> tuple[str, ...]:
