@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -25,17 +25,7 @@ from baselines.layers.annotated_transformer import Residual, SeparateAttention, 
 from models.config import WindowConfig, added_option, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
-from models.lifter import (
-    SMALL_CENTRE_RECIPE,
-    SMALL_COMPUTE,
-    TINY_CENTRE_RECIPE,
-    TINY_COMPUTE,
-    Batch,
-    FirstStage,
-    Lifter,
-    Preset,
-    Recipe,
-)
+from models.lifter import SMALL_HALF, TINY_HALF, Batch, FirstStage, Lifter, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned
@@ -109,11 +99,6 @@ class PSTMOConfig(WindowConfig):
         """Repeated end frames that training windows cover."""
         return self.span // 2 if self.padded else 0
 
-
-TINY_HALF = replace(TINY_CENTRE_RECIPE, compute=TINY_COMPUTE / 2)
-"""Each stage has half of the compute of one training."""
-SMALL_HALF = replace(SMALL_CENTRE_RECIPE, compute=SMALL_COMPUTE / 2)
-"""The same at ``small``."""
 
 SIZES: dict[str, tuple[PSTMOConfig, Recipe, Recipe]] = {
     "tiny": (

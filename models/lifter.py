@@ -157,14 +157,17 @@ TINY_RECIPE = Recipe(
 TINY_CENTRE_RECIPE = replace(TINY_RECIPE, batch_windows=128)
 """The same for a method that learns from one frame of a window."""
 
+TINY_HALF = replace(TINY_CENTRE_RECIPE, compute=TINY_COMPUTE / 2)
+"""The same for each stage of a method that has two."""
+
 SMALL_COMPUTE = 24.0
 """TFLOP of a training at the ``small`` preset, the same for every method: 10 to 20 minutes on one CPU core."""
 
 SMALL_RECIPE = replace(TINY_RECIPE, compute=SMALL_COMPUTE, learning_rate=4e-3)
-"""What every method trains with at ``small``: half the learning rate, because networks are twice as wide."""
+"""As ``TINY_RECIPE``, at half the learning rate because networks are twice as wide."""
 
 SMALL_CENTRE_RECIPE = replace(SMALL_RECIPE, batch_windows=128)
-"""The same for a method that learns from one frame of a window."""
+SMALL_HALF = replace(SMALL_CENTRE_RECIPE, compute=SMALL_COMPUTE / 2)
 
 
 @dataclass(frozen=True)
