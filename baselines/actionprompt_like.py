@@ -43,7 +43,8 @@ IMPOSSIBLE = -1e4
 """Score of a row of the table that no action has."""
 ROWS_STD = 0.02
 LABELS = ("recognised", "given")
-SIZES: dict[str, dict[str, Any]] = {"tiny": {"text": "semantic", "context_rows": 4, "patterns": 4}}
+SMALLER: dict[str, Any] = {"text": "semantic", "context_rows": 4, "patterns": 4}
+SIZES = {"tiny": SMALLER, "small": SMALLER}
 """Options of the prompts that a preset changes."""
 
 

@@ -31,7 +31,7 @@ from baselines.tcn import TCNConfig, TimeConvolution, residual_block
 from models.camera import project
 from models.config import ConfidenceConfig, check_at_least
 from models.inference import DeterministicLifter
-from models.lifter import TINY_CENTRE_RECIPE, Batch, Preset, Recipe
+from models.lifter import SMALL_CENTRE_RECIPE, TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.optim.norm_momentum import decay_norm_momentum
 from models.skeleton import HUMAN36M, Skeleton
@@ -305,6 +305,12 @@ class Anatomy(DeterministicLifter):
                 frames=9, filter_widths=(3, 3), channels=64, dropout=0.1, random_frames=10, confidence="one"
             ),
             TINY_CENTRE_RECIPE,
+        ),
+        "small": Preset(
+            AnatomyConfig(
+                frames=27, filter_widths=(3, 3, 3), channels=128, dropout=0.1, random_frames=20, confidence="one"
+            ),
+            SMALL_CENTRE_RECIPE,
         ),
         "base": Preset(
             AnatomyConfig(frames=81, filter_widths=(3, 3, 3, 3), channels=512),

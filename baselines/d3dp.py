@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from models.diffusion.denoiser import Denoiser, DenoiserConfig
-from models.layers.transformer import TINY_TRUNK
-from models.lifter import TINY_RECIPE, Preset, Recipe
+from models.layers.transformer import SMALL_TRUNK, TINY_TRUNK
+from models.lifter import SMALL_RECIPE, TINY_RECIPE, Preset, Recipe
 from models.tuned import tuned
 
 
@@ -26,6 +26,7 @@ class D3DP(Denoiser):
     Config: ClassVar[type] = DenoiserConfig
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned("d3dp", DenoiserConfig(**TINY_TRUNK), TINY_RECIPE),
+        "small": Preset(DenoiserConfig(**SMALL_TRUNK), SMALL_RECIPE),
         "base": Preset(
             DenoiserConfig(frames=81, channels=128, depth=4, heads=8),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),

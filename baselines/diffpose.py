@@ -42,7 +42,7 @@ from models.diffusion.denoiser import VALUES_AT_ONCE, sinusoid
 from models.diffusion.process import ddim_step, q_sample, window_noise
 from models.errors import InputError
 from models.inference import flip_average, root_at_origin
-from models.lifter import TINY_CENTRE_RECIPE, TINY_COMPUTE, Batch, FirstStage, Lifter, Preset, Recipe, Sampling
+from models.lifter import SMALL_HALF, TINY_HALF, Batch, FirstStage, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned
@@ -53,10 +53,9 @@ BEHAVIOURS = ("described", "released")
 UV, XYZ = slice(0, 2), slice(2, 5)
 
 TINY: dict[str, Any] = {"channels": 32, "layers": 2, "dropout": 0.0}
+SMALL: dict[str, Any] = {"channels": 64, "layers": 3, "dropout": 0.0}
 BASE: dict[str, Any] = {"channels": 64, "layers": 3}
 PAPER: dict[str, Any] = {"attention_dropout": 0.1}
-TINY_HALF = replace(TINY_CENTRE_RECIPE, compute=TINY_COMPUTE / 2)
-"""Each stage has half of the budget of one training."""
 BASE_RECIPE = Recipe(40, 1024, learning_rate=1e-3, decay=0.97, weight_decay=0.0, optimizer="adam", clip=1.0)
 PAPER_RECIPE = replace(BASE_RECIPE, epochs=80, decay=0.9, schedule="staircase")
 PUBLISHED: Mapping[str, Any] = {"rate_per": "epoch", "batches": "full", "mirrored": "none"}
@@ -204,6 +203,7 @@ class PoseEstimator(Lifter):
     Config: ClassVar[type] = GraphConfig
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": Preset(GraphConfig(frames=9, **TINY), TINY_HALF),
+        "small": Preset(GraphConfig(frames=27, **SMALL), SMALL_HALF),
         "base": Preset(GraphConfig(frames=81, **BASE), BASE_RECIPE),
         "paper": Preset(GraphConfig(**PAPER), PAPER_RECIPE),
     }
@@ -235,6 +235,7 @@ class DiffPose(Lifter):
     compiled_part: ClassVar[str] = "denoiser"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned("diffpose", DiffPoseConfig(frames=9, **TINY), TINY_HALF),
+        "small": Preset(DiffPoseConfig(frames=27, **SMALL), SMALL_HALF),
         "base": Preset(DiffPoseConfig(frames=81, **BASE), BASE_RECIPE),
         "paper": Preset(DiffPoseConfig(**PAPER), PAPER_RECIPE, config_on_gt={"earliest": 12}),
     }

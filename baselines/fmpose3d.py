@@ -35,7 +35,7 @@ from models.layers.transformer import (
     Mlp,
     StochasticDepth,
 )
-from models.lifter import TINY_CENTRE_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
+from models.lifter import SMALL_CENTRE_RECIPE, TINY_CENTRE_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned
 
@@ -48,6 +48,7 @@ MOST_STEPS = 1000
 MIRRORS = ("averaged", "hypotheses")
 
 TINY: dict[str, Any] = {"channels": 32, "layers": 2, "heads": 2, "hidden": 64}
+SMALL: dict[str, Any] = {"channels": 64, "layers": 3, "heads": 4, "hidden": 128}
 NO_DROPOUT: dict[str, Any] = {"mlp_dropout": 0.0, "weight_dropout": 0.0, "dropout": 0.0, "drop_path": 0.0}
 PAPER_RECIPE = Recipe(79, 256, 1e-3, decay=0.98, weight_decay=0.0, optimizer="amsgrad", schedule="fifths")
 
@@ -204,6 +205,7 @@ class FMPose3D(Lifter):
     compiled_part: ClassVar[str] = "network"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned("fmpose3d", FMPose3DConfig(frames=9, **TINY, **NO_DROPOUT), TINY_CENTRE_RECIPE),
+        "small": Preset(FMPose3DConfig(frames=27, **SMALL, **NO_DROPOUT), SMALL_CENTRE_RECIPE),
         "base": Preset(FMPose3DConfig(frames=81, channels=128, layers=3, hidden=256), PAPER_RECIPE),
         "paper": Preset(FMPose3DConfig(), PAPER_RECIPE),
     }

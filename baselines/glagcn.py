@@ -28,7 +28,7 @@ from baselines.layers.graph import partitions
 from baselines.tcn import FilterConfig
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
-from models.lifter import TINY_CENTRE_RECIPE, Batch, Preset, Recipe
+from models.lifter import SMALL_CENTRE_RECIPE, TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.optim.norm_momentum import decay_norm_momentum
 from models.skeleton import HUMAN36M, HUMANEVA15, Skeleton
@@ -195,6 +195,9 @@ class GLAGCN(DeterministicLifter):
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned(
             "glagcn", GLAGCNConfig(frames=9, filter_widths=(5,), channels=16, dropout=0.0), TINY_CENTRE_RECIPE
+        ),
+        "small": Preset(
+            GLAGCNConfig(frames=27, filter_widths=(3, 3, 3), channels=32, dropout=0.0), SMALL_CENTRE_RECIPE
         ),
         "base": Preset(
             GLAGCNConfig(frames=81, filter_widths=(3, 3, 3), channels=48),

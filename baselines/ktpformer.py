@@ -23,8 +23,8 @@ from baselines.d3dp import D3DP
 from baselines.mixste import MixSTE
 from models.diffusion.denoiser import Condition, Denoiser, DenoiserConfig
 from models.errors import InputError
-from models.layers.transformer import TINY_TRUNK, Block, Trunk, TrunkConfig
-from models.lifter import TINY_RECIPE, Preset, Recipe
+from models.layers.transformer import SMALL_TRUNK, TINY_TRUNK, Block, Trunk, TrunkConfig
+from models.lifter import SMALL_RECIPE, TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned
 
@@ -132,6 +132,7 @@ class KTPFormer(MixSTE):
     title: ClassVar[str] = "KTPFormer"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned("ktpformer", TrunkConfig(**TINY_TRUNK | {"input_gain": 1.0}), TINY_RECIPE),
+        "small": Preset(TrunkConfig(**SMALL_TRUNK | {"input_gain": 1.0}), SMALL_RECIPE),
         "base": MixSTE.presets["base"],
         "paper": Preset(
             TrunkConfig(depth=8),
@@ -155,6 +156,7 @@ class KTPFormerDiffusion(Denoiser):
     Config: ClassVar[type] = DenoiserConfig
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned("ktpformer_diffusion", DenoiserConfig(**TINY_TRUNK | {"input_gain": 1.0}), TINY_RECIPE),
+        "small": Preset(DenoiserConfig(**SMALL_TRUNK | {"input_gain": 1.0}), SMALL_RECIPE),
         "base": D3DP.presets["base"],
         "paper": Preset(DenoiserConfig(depth=8), D3DP.presets["paper"].recipe),
     }

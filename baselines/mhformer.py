@@ -23,7 +23,7 @@ from models.config import CentreConfig, added_option, check_at_least, check_prob
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
 from models.layers.transformer import BLOCK_EPS, Attention, Block, DropPathRates, Mlp, StochasticDepth, attend
-from models.lifter import TINY_CENTRE_RECIPE, Batch, Preset, Recipe
+from models.lifter import SMALL_CENTRE_RECIPE, TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned
@@ -36,6 +36,12 @@ SHORT = 27
 PAPER_RECIPE = Recipe(
     19, 351 * 128, learning_rate=1e-3, decay=0.95, weight_decay=0.0, optimizer="amsgrad", schedule="halving"
 )
+
+TINY: dict[str, Any] = {
+    "frames": 9, "length": 9, "channels": 16, "hidden": 32, "generator_layers": 2, "layers": 2, "dropout": 0.0,
+    "embedding_dropout": 0.0, "drop_path": 0.0,
+}  # fmt: skip
+SMALL = TINY | {"frames": 27, "length": 27, "channels": 32, "hidden": 64}
 
 
 @dataclass(frozen=True)
@@ -183,19 +189,10 @@ class MHFormer(DeterministicLifter):
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned(
             "mhformer",
-            MHFormerConfig(
-                frames=9,
-                length=9,
-                channels=16,
-                hidden=32,
-                generator_layers=2,
-                layers=2,
-                dropout=0.0,
-                embedding_dropout=0.0,
-                drop_path=0.0,
-            ),
+            MHFormerConfig(**TINY),
             replace(TINY_CENTRE_RECIPE, batch_windows=256),
         ),
+        "small": Preset(MHFormerConfig(**SMALL), SMALL_CENTRE_RECIPE),
         "base": Preset(
             MHFormerConfig(frames=81, length=81, stride=9, channels=128, hidden=256),
             replace(PAPER_RECIPE, batch_frames=81 * 256),

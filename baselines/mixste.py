@@ -19,8 +19,8 @@ from torch import Tensor
 
 from models.errors import InputError
 from models.inference import DeterministicLifter
-from models.layers.transformer import TINY_TRUNK, Trunk, TrunkConfig
-from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
+from models.layers.transformer import SMALL_TRUNK, TINY_TRUNK, Trunk, TrunkConfig
+from models.lifter import SMALL_RECIPE, TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import joint_weights, mean_joint_distance, temporal_consistency, velocity
 from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned
@@ -37,6 +37,7 @@ class MixSTE(DeterministicLifter):
     compiled_part: ClassVar[str] = "trunk.lift"
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned("mixste", TrunkConfig(**TINY_TRUNK), TINY_RECIPE),
+        "small": Preset(TrunkConfig(**SMALL_TRUNK), SMALL_RECIPE),
         "base": Preset(
             TrunkConfig(frames=81, channels=128, depth=4, heads=8),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),

@@ -14,7 +14,7 @@ B batch, F frames, J joints, C channels; inside a unit N rows, L nodes of a grap
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,12 +25,18 @@ from models.errors import InputError
 from models.inference import full_precision
 from models.layers.linear import Linear
 from models.layers.transformer import Attention
-from models.lifter import TINY_RECIPE, Preset, Recipe
+from models.lifter import SMALL_RECIPE, TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned
 
 NOT_LISTED = {("Hip", "LHip"), ("Thorax", "LShoulder"), ("Thorax", "RShoulder")}
 """Bones (parent, child) that the released graph of Human3.6M's joints has from the child to the parent only."""
+
+TINY: dict[str, Any] = {
+    "frames": 9, "confidence": "one", "channels": 16, "depth": 2, "heads": 2, "mlp_ratio": 2,
+    "representation": 32, "layer_scale": 1.0, "input_gain": 5.0, "table_std": 0.5, "velocity": 2.0,
+}  # fmt: skip
+SMALL = TINY | {"frames": 27, "channels": 32, "depth": 4, "heads": 4, "representation": 64}
 
 
 @dataclass(frozen=True)
@@ -148,21 +154,10 @@ class MotionAGFormer(StreamsLifter):
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned(
             "motionagformer",
-            MotionAGFormerConfig(
-                frames=9,
-                confidence="one",
-                channels=16,
-                depth=2,
-                heads=2,
-                mlp_ratio=2,
-                representation=32,
-                layer_scale=1.0,
-                input_gain=5.0,
-                table_std=0.5,
-                velocity=2.0,
-            ),
+            MotionAGFormerConfig(**TINY),
             replace(TINY_RECIPE, batch_windows=16),
         ),
+        "small": Preset(MotionAGFormerConfig(**SMALL), SMALL_RECIPE),
         "base": Preset(
             MotionAGFormerConfig(frames=81, stride=27, channels=64, depth=8, representation=128),
             Recipe(epochs=60, batch_frames=1296, learning_rate=5e-4, decay=0.99, weight_decay=0.01),

@@ -27,7 +27,7 @@ from models.config import ConfidenceConfig, check_at_least, check_positive
 from models.errors import InputError
 from models.inference import DeterministicLifter
 from models.layers.transformer import BLOCK_EPS, Block, DropPathRates, TrunkConfig
-from models.lifter import TINY_RECIPE, Batch, Preset, Recipe
+from models.lifter import SMALL_RECIPE, TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import sequence_loss
 from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned
@@ -35,6 +35,12 @@ from models.tuned import tuned
 Pairs = Sequence[tuple[int, int]]
 COSINE_LIMIT = 1 - 1e-7
 LIMB_LOSSES = ("limb_variance", "limb_length", "angle", "angle_velocity")
+
+TINY: dict[str, Any] = {
+    "frames": 9, "confidence": "one", "channels": 16, "depth": 2, "heads": 2, "representation": 32,
+    "input_gain": 20.0, "table_std": 0.5, "weight_std": 0.1, "velocity": 2.0,
+}  # fmt: skip
+SMALL = TINY | {"frames": 27, "channels": 32, "depth": 3, "heads": 4, "representation": 64}
 
 
 @dataclass(frozen=True)
@@ -95,20 +101,10 @@ class MotionBERT(DeterministicLifter):
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned(
             "motionbert",
-            MotionBERTConfig(
-                frames=9,
-                confidence="one",
-                channels=16,
-                depth=2,
-                heads=2,
-                representation=32,
-                input_gain=20.0,
-                table_std=0.5,
-                weight_std=0.1,
-                velocity=2.0,
-            ),
+            MotionBERTConfig(**TINY),
             replace(TINY_RECIPE, batch_windows=16),
         ),
+        "small": Preset(MotionBERTConfig(**SMALL), SMALL_RECIPE),
         "base": Preset(
             MotionBERTConfig(frames=81, stride=27, channels=128, depth=3, representation=128),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.99, weight_decay=0.01),

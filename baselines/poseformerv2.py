@@ -25,10 +25,16 @@ from models.config import CentreConfig
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
 from models.layers.transformer import BLOCK_EPS, Block, DropPathRates, Mlp, TrunkConfig, within_frames
-from models.lifter import TINY_CENTRE_RECIPE, Batch, Preset, Recipe
+from models.lifter import SMALL_CENTRE_RECIPE, TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned
+
+TINY: dict[str, Any] = {
+    "frames": 9, "length": 27, "kept": 3, "coefficients": 3, "channels": 8, "depth": 2, "heads": 2,
+    "drop_path": 0.0, "input_gain": 5.0, "table_std": 0.5,
+}  # fmt: skip
+SMALL = TINY | {"frames": 27, "kept": 9, "coefficients": 9, "channels": 16, "depth": 3}
 
 
 @dataclass(frozen=True)
@@ -121,20 +127,10 @@ class PoseFormerV2(DeterministicLifter):
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned(
             "poseformerv2",
-            PoseFormerV2Config(
-                frames=9,
-                length=27,
-                kept=3,
-                coefficients=3,
-                channels=8,
-                depth=2,
-                heads=2,
-                drop_path=0.0,
-                input_gain=5.0,
-                table_std=0.5,
-            ),
+            PoseFormerV2Config(**TINY),
             TINY_CENTRE_RECIPE,
         ),
+        "small": Preset(PoseFormerV2Config(**SMALL), SMALL_CENTRE_RECIPE),
         "base": Preset(
             PoseFormerV2Config(frames=81, length=81, kept=9, coefficients=9, channels=16),
             Recipe(epochs=60, batch_frames=1024, learning_rate=5e-4, decay=0.98, weight_decay=0.1),

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -25,7 +25,7 @@ from baselines.layers.annotated_transformer import Residual, SeparateAttention, 
 from models.config import WindowConfig, added_option, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
-from models.lifter import TINY_CENTRE_RECIPE, TINY_COMPUTE, Batch, FirstStage, Lifter, Preset, Recipe
+from models.lifter import SMALL_HALF, TINY_HALF, Batch, FirstStage, Lifter, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned
@@ -100,14 +100,16 @@ class PSTMOConfig(WindowConfig):
         return self.span // 2 if self.padded else 0
 
 
-TINY_HALF = replace(TINY_CENTRE_RECIPE, compute=TINY_COMPUTE / 2)
-"""Each stage has half of the compute of one training."""
-
 SIZES: dict[str, tuple[PSTMOConfig, Recipe, Recipe]] = {
     "tiny": (
         PSTMOConfig(9, (3, 3), every=1, channels=32, hidden=64, layers=2, heads=2, dropout=0.0, stride=9),
         TINY_HALF,
         TINY_HALF,
+    ),
+    "small": (
+        PSTMOConfig(27, (3, 3, 3), every=1, channels=64, hidden=128, layers=3, heads=4, dropout=0.0, stride=27),
+        SMALL_HALF,
+        SMALL_HALF,
     ),
     "base": (
         PSTMOConfig(81, (3, 3, 3, 3), channels=128, hidden=256),

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from models.config import WindowConfig, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import DeterministicLifter
-from models.lifter import TINY_CENTRE_RECIPE, Batch, Preset, Recipe
+from models.lifter import SMALL_CENTRE_RECIPE, TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned
@@ -152,6 +152,9 @@ class TCN(DeterministicLifter):
             "tcn",
             TCNConfig(frames=9, filter_widths=(3, 3, 3), channels=128, dropout=0.1),
             TINY_CENTRE_RECIPE,
+        ),
+        "small": Preset(
+            TCNConfig(frames=27, filter_widths=(3, 3, 3), channels=256, dropout=0.1), SMALL_CENTRE_RECIPE
         ),
         "base": Preset(
             TCNConfig(frames=81, filter_widths=(3, 3, 3, 3), channels=512),

@@ -15,7 +15,7 @@ frames or of poses, whichever asks and whichever answers.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,12 +25,18 @@ from models.config import check_at_least
 from models.errors import InputError
 from models.layers.linear import Linear
 from models.layers.transformer import Attention
-from models.lifter import TINY_RECIPE, Preset, Recipe
+from models.lifter import SMALL_RECIPE, TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned
 
 PARTS = 3
 """Parts of a window with attention of their own, and frames for every pose of the proxy."""
+
+TINY: dict[str, Any] = {
+    "frames": 9, "confidence": "one", "channels": 16, "depth": 1, "heads": 2, "mlp_ratio": 2,
+    "representation": 32, "layer_scale": 1.0, "input_gain": 5.0, "table_std": 0.5, "velocity": 2.0,
+}  # fmt: skip
+SMALL = TINY | {"frames": 27, "channels": 32, "depth": 2, "heads": 4, "representation": 64}
 
 
 @dataclass(frozen=True)
@@ -162,21 +168,10 @@ class TCPFormer(StreamsLifter):
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned(
             "tcpformer",
-            TCPFormerConfig(
-                frames=9,
-                confidence="one",
-                channels=16,
-                depth=1,
-                heads=2,
-                mlp_ratio=2,
-                representation=32,
-                layer_scale=1.0,
-                input_gain=5.0,
-                table_std=0.5,
-                velocity=2.0,
-            ),
+            TCPFormerConfig(**TINY),
             replace(TINY_RECIPE, batch_windows=16),
         ),
+        "small": Preset(TCPFormerConfig(**SMALL), SMALL_RECIPE),
         "base": Preset(
             TCPFormerConfig(frames=81, stride=27, channels=64, depth=4, representation=128),
             Recipe(epochs=60, batch_frames=1296, learning_rate=5e-4, decay=0.99, weight_decay=0.01),

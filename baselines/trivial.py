@@ -38,7 +38,7 @@ class NearestPoseConfig(WindowConfig):
 
 def window_presets(config: type[WindowConfig]) -> dict[str, Preset]:
     """The usual presets, which differ only in the length of windows."""
-    lengths = {"tiny": 9, "base": 81, "paper": 243}
+    lengths = {"tiny": 9, "small": 27, "base": 81, "paper": 243}
     return {name: Preset(config(frames=frames), NO_TRAINING) for name, frames in lengths.items()}
 
 

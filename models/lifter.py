@@ -157,6 +157,18 @@ TINY_RECIPE = Recipe(
 TINY_CENTRE_RECIPE = replace(TINY_RECIPE, batch_windows=128)
 """The same for a method that learns from one frame of a window."""
 
+TINY_HALF = replace(TINY_CENTRE_RECIPE, compute=TINY_COMPUTE / 2)
+"""The same for each stage of a method that has two."""
+
+SMALL_COMPUTE = 24.0
+"""TFLOP of a training at the ``small`` preset, the same for every method: 10 to 20 minutes on one CPU core."""
+
+SMALL_RECIPE = replace(TINY_RECIPE, compute=SMALL_COMPUTE, learning_rate=4e-3)
+"""As ``TINY_RECIPE``, at half the learning rate because networks are twice as wide."""
+
+SMALL_CENTRE_RECIPE = replace(SMALL_RECIPE, batch_windows=128)
+SMALL_HALF = replace(SMALL_CENTRE_RECIPE, compute=SMALL_COMPUTE / 2)
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -209,7 +221,7 @@ class Lifter(nn.Module):
         title: the name that tables print.
         version: raise it when the computation changes, so that no older training is taken for this one.
         Config: a frozen dataclass of plain values, its fields the options of the method.
-        presets: sizes by name, at least ``tiny``, ``base`` and ``paper``.
+        presets: sizes by name, at least ``tiny``, ``small``, ``base`` and ``paper``.
         published: fields of ``Recipe`` that the released training script sets otherwise than the presets do, by
             name; ``training.recipe: published`` sets them at any preset. None where the script is not known.
         probabilistic: whether H and K mean anything to it.

@@ -94,7 +94,7 @@ def _nearest(path: Path) -> Path:
     return next(place for place in (path.absolute(), *path.absolute().parents) if os.path.lexists(place))
 
 
-Preset = Annotated[str | None, typer.Option(help="Size of the methods: tiny, base or paper.")]
+Preset = Annotated[str | None, typer.Option(help="Size of the methods: tiny, small, base or paper.")]
 DataName = Annotated[str | None, typer.Option("--data", help=f"Data set: {', '.join(DATASETS.own)}.")]
 DataRoot = Annotated[
     Path | None,

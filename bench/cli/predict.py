@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 FORMS = ("npz", "csv", "bvh", "png", "gif", "mp4", "html")
 USUAL_FORMS = "npz,csv,bvh,png"
-WEIGHTS = "A trained folder, a file of import-checkpoint, or the id of a training of the store (or its beginning)."
+WEIGHTS = (
+    "A trained folder, a file of import-checkpoint, the id of a training of the store (or its beginning), or "
+    "finepose, d3dp, mixste or tcn: small weights that come with the suite."
+)
 
 File = Annotated[
     Path, typer.Argument(metavar="KEYPOINTS", help="Key points of a video: JSON, .npz, or OpenPose's folder.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import DEFAULT_OUT, DEFAULT_STORE, Out, StoreFolder
+from models.errors import InputError
 
 if TYPE_CHECKING:
+    from bench.results.record import Record
     from bench.results.run_set import RunSet
     from bench.results.store import Store
     from reports.build import Report
@@ -111,7 +114,7 @@ def places(report: Report, out: Path, pdf: bool = True) -> list[str]:
 def _compare(names: tuple[str, str], store: Path, out: Path, forms: Sequence[str]) -> None:
     """Write what changed from one set of runs to another."""
     from bench.results.files import write_text
-    from bench.results.run_set import finished
+    from bench.results.runs.named import finished
     from reports.tables.runs.run_comparison import changes
     from reports.writers.forms import texts
 
@@ -128,3 +131,24 @@ def _compare(names: tuple[str, str], store: Path, out: Path, forms: Sequence[str
     for name, text in texts(table, "comparison", forms).items():
         write_text(out / name, text)
         typer.echo(f"wrote {out / name}")
+
+
+def beside_study(records: Iterable[Record]) -> list[str]:
+    """How runs stand beside those of the shipped study with the same settings; nothing where it has none."""
+    from bench.results.runs.named import SHIPPED, finished, shipped
+    from bench.results.statistics.seeds import pool
+    from reports.tables.runs.run_comparison import TEST, changes
+
+    if not shipped():
+        return []
+    sides = [pool(side) for side in (finished("study", SHIPPED).records, (r for r in records if r.trained))]
+    runs = [{name for record in side for name in record.runs} for side in sides]
+    shared = [[record for record in side if (runs[0] & runs[1]).intersection(record.runs)] for side in sides]
+    if not all(shared):
+        return []
+    try:
+        notes = changes(("study", "this run"), *shared).notes
+    except InputError as error:
+        notes = (str(error),)
+    told = " ".join(itertools.takewhile(lambda note: note != TEST, notes))
+    return [f"beside the study of docs/study.md: {told} More: python -m bench report --compare study RESULTS"]

@@ -242,6 +242,10 @@ def export_runs(
     wanted: Wanted,
     archive: Annotated[Path, typer.Argument(help="The file to write: runs.zip.")],
     weights: Annotated[bool, typer.Option("--weights", help="Add the weights of the trainings.")] = False,
+    arrays: Annotated[
+        bool,
+        typer.Option("--arrays/--no-arrays", help="Add the arrays that figures need."),
+    ] = True,
 ) -> None:
     """Write finished runs, all or those that options choose, into one archive with checksums."""
     from bench.results.run_set import RUNSET, declared
@@ -258,7 +262,7 @@ def export_runs(
     there = (wanted.out / RUNSET).exists()
     runset = restricted(declared(wanted.out, f"python -m bench ablate --out {wanted.out}"), ids) if there else None
     records = store.records(ids)
-    export({name: records[name] for name in ids}, store, archive, runset, weights)
+    export({name: records[name] for name in ids}, store, archive, runset, weights, arrays)
     tables = f", the tables of {wanted.out}" if runset else ""
     typer.echo(f"wrote {archive}: {len(ids)} runs{tables}; {in_words(size_of(archive))}")
 

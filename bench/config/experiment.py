@@ -22,7 +22,7 @@ from bench.config.registry import AGGREGATIONS
 from models.errors import InputError, quoted
 from models.optim import OptimizerName, Schedule
 
-PresetName = Literal["tiny", "base", "paper"]
+PresetName = Literal["tiny", "small", "base", "paper"]
 AggregationName = Annotated[str, AfterValidator(AGGREGATIONS.checked)]
 Precision = Literal["fp32", "bf16", "fp16"]
 RecipeName = Literal["published", "plain"]

@@ -1,4 +1,4 @@
-"""Trained weights by what a user calls them: a training of the store, a trained folder, or an imported file."""
+"""Trained weights by what a user calls them: shipped ones, a training of the store, a folder, an imported file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bench.config.registry import CHECKPOINTS
 from bench.job.method import find_method
 from bench.job.model_card import MODEL, load_model, read_card
 from bench.results.record import Record
+from bench.results.runs.named import SHIPPED
 from bench.results.store import WEIGHTS, Store
 from bench.training.checkpoints import load_trained
 from models.checkpoints.importer import read_imported
@@ -45,7 +46,11 @@ class Weights:
 
 
 def load_weights(named: str, store: Store) -> Weights:
-    """The weights that a user names: a trained folder, an imported file, or the beginning of a training's id.
+    """The weights that a user names.
+
+    Args:
+        named: a trained folder, an imported file, the beginning of a training's id, or the name of a method whose
+            weights come with the suite.
 
     Raises:
         InputError: there are no such weights, they cannot be read, or they lift other joints than Human3.6M's.
@@ -57,6 +62,8 @@ def load_weights(named: str, store: Store) -> Weights:
         imported = read_imported(path, CHECKPOINTS.load)
         source, lifter = f"published weights {path.name}, SHA-256 {imported.source_sha256[:16]}", imported.build()
         found = Weights(lifter, lifter.title, source, imported.source_sha256, USUAL_HEIGHT)
+    elif named in _shipped():
+        found = _of_folder(_shipped()[named])
     else:
         found = _of_store(named, store)
     if found.lifter.skeleton != HUMAN36M:
@@ -80,6 +87,11 @@ def _of_folder(folder: Path) -> Weights:
     lifter, card = load_model(folder)
     source = f"training {card.training_id} on {card.data}, {card.detections} poses"
     return Weights(lifter, card.title, source, card.training_id, card.person_height)
+
+
+def _shipped() -> dict[str, Path]:
+    """Name of a method → the folder of the weights that come with the suite."""
+    return {path.parent.name: path.parent for path in sorted(SHIPPED.glob(f"weights/*/{WEIGHTS}"))}
 
 
 def _of_store(named: str, store: Store) -> Weights:
@@ -115,7 +127,8 @@ def _folder(named: str, store: Store) -> Path:
         return found[0]
     there = "; ".join(_described(found or trained)) or "it has none"
     what = f"names {len(found)} trainings" if found else "is no folder, no file, and no training"
-    raise InputError(f"--weights {named}: {what} of {store.root}: take one of its ids ({there})")
+    shipped = "".join(f", or {' or '.join(names)}, which come with the suite" for names in [_shipped()] if names)
+    raise InputError(f"--weights {named}: {what} of {store.root}: take one of its ids ({there}){shipped}")
 
 
 def _described(folders: list[Path]) -> Iterator[str]:

@@ -318,9 +318,13 @@ class Record(Evaluation):
         return self.cost.parameters > 0
 
     @property
-    def trainings(self) -> tuple[str, tuple[int, ...]]:
-        """Equal for records that the same trainings are behind, in the same order."""
-        return self.training_id, self.conditions.training_seeds
+    def trainings(self) -> tuple[str, tuple[int, ...], tuple[float, ...]]:
+        """Equal for records that the same trainings are behind, in the same order.
+
+        The losses tell a training from the same one made again on another machine; shipped records round them.
+        """
+        losses = tuple(float(f"{loss:.5g}") for loss in self.training.loss)
+        return self.training_id, self.conditions.training_seeds, losses
 
     @property
     def drawn_subjects(self) -> tuple[str, ...]:
@@ -343,17 +347,19 @@ class Record(Evaluation):
         its: Value,
         same_trainings: bool | None = None,
         over: Mean = "actions",
+        same_method: bool = False,
     ) -> Difference | None:
         """``value`` of this record minus ``its`` of the other, paired by take; None if the takes differ.
 
         Args:
             same_trainings: whether both are of the same trainings; by default, where ``trainings`` are equal.
+            same_method: see ``paired_difference``.
         """
         mine, theirs = self.sample(value), other.sample(its)
         if mine is None or theirs is None or _take_names(self) != _take_names(other):
             return None
         same = self.trainings == other.trainings if same_trainings is None else same_trainings
-        return paired_difference(mine, theirs, same_trainings=same, over=over)
+        return paired_difference(mine, theirs, same_trainings=same, over=over, same_method=same_method)
 
 
 def _take_names(record: Record) -> list[tuple[str, str]]:

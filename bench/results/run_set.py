@@ -1,9 +1,8 @@
-"""Sets of runs: what a sweep declares for reports, and how the command line names those of another time."""
+"""Sets of runs: what a sweep declares for reports."""
 
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 from bench.config.parsing import Frozen
 from bench.results.documents import UnreadableError, unseal
 from bench.results.files import read_bytes
-from bench.results.record import Missing, Record
+from bench.results.record import Missing
 from bench.results.tracking.addresses import without_password
 from models.errors import InputError
 
@@ -109,15 +108,6 @@ class RunSet(Frozen):
         return list(dict.fromkeys(name for table in self.tables.values() for name in table.ids))
 
 
-@dataclass(frozen=True)
-class Finished:
-    """Records of a run set; ``missing``: declared runs that have none."""
-
-    name: str
-    records: tuple[Record, ...]
-    missing: int = 0
-
-
 def declared(path: Path, again: str) -> RunSet:
     """The run set in a folder of results, or in its file.
 
@@ -154,48 +144,3 @@ def refuse_to_lose(runset: RunSet, records: Container[str], store: Path) -> None
     elsewhere = made_in.is_dir() and made_in.absolute() != store.absolute()
     way = f"they were made in {made_in}: give --store {made_in}" if elsewhere else f"run `{runset.command}` again"
     raise InputError(f"--store {store}: has a record of none of the {len(ids)} declared runs; {way}")
-
-
-def finished(name: str, store: Path) -> Finished:
-    """What ``report --compare`` takes: a folder of results, one table of it, or a store.
-
-    A folder of results stands for the runs that its ``runset.json`` declares, ``FOLDER=TABLE`` for those of one
-    table, a store for everything finished in it.
-
-    Args:
-        store: where the records of a folder of results lie if the store that they were made in is not there.
-
-    Raises:
-        InputError: it is none of these, or no run of it has a record.
-    """
-    from bench.results.store import Store  # loads pandas, which no one else here needs
-
-    path, table = Path(name), ""
-    if "=" in path.name and not path.exists():
-        text, _, table = name.rpartition("=")
-        path = Path(text)
-    if path.is_dir() and not (path / RUNSET).exists():
-        if not any((path / entry).exists() for entry in ("index.parquet", "records")):
-            raise InputError(f"--compare {name}: is neither a folder of results (no {RUNSET}) nor a store of runs")
-        return _nonempty(name, path, Store(path).records(), None)
-    if not path.exists():
-        raise InputError(
-            f"--compare {name}: there is no such folder; name the --out of two `ablate` commands, or two stores"
-        )
-    runset = declared(path, f"python -m bench ablate --out {path}")
-    if table and table not in runset.tables:
-        raise InputError(f"--compare {name}: {path} has no table {table!r}; it has {', '.join(runset.tables)}")
-    ids = list(dict.fromkeys(runset.tables[table].ids)) if table else runset.ids
-    place = Path(runset.store) if runset.store and Path(runset.store).is_dir() else store
-    return _nonempty(name, place, Store(place).records(ids) if place.is_dir() else {}, ids)
-
-
-def _nonempty(name: str, place: Path, records: dict[str, Record], ids: list[str] | None) -> Finished:
-    if not records:
-        if ids is None:
-            raise InputError(f"--compare {name}: nothing is finished in this store")
-        raise InputError(
-            f"--compare {name}: none of its {len(ids)} runs has a record in {place}; name their store with --store"
-        )
-    order = list(records) if ids is None else [identity for identity in ids if identity in records]
-    return Finished(name, tuple(map(records.__getitem__, order)), len(ids or order) - len(records))

@@ -31,8 +31,8 @@ from models.errors import InputError
 from models.finepose.communication import TextCrossAttention
 from models.finepose.prompt import PROMPTS, PromptLearning, names_action, prompt_parts
 from models.finepose.stylization import Stylization
-from models.layers.transformer import TINY_TRUNK
-from models.lifter import TINY_RECIPE, Preset, Recipe
+from models.layers.transformer import SMALL_TRUNK, TINY_TRUNK
+from models.lifter import SMALL_RECIPE, TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
 from models.text import ENCODERS, pretrained_encoder, text_encoder
 from models.text.encoder import TextEncoder
@@ -119,6 +119,7 @@ class FinePOSE(Denoiser):
             FinePOSEConfig(**TINY_TRUNK, text="semantic", text_layers=1, text_heads=4),
             TINY_RECIPE,
         ),
+        "small": Preset(FinePOSEConfig(**SMALL_TRUNK, text="semantic", text_layers=1, text_heads=4), SMALL_RECIPE),
         "base": Preset(
             FinePOSEConfig(frames=81, channels=128, depth=4, heads=8, text_layers=2),
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),

@@ -71,6 +71,9 @@ TINY_TRUNK: dict[str, Any] = {
 }  # fmt: skip
 """Size of the trunk at the ``tiny`` preset."""
 
+SMALL_TRUNK: dict[str, Any] = TINY_TRUNK | {"frames": 27, "channels": 64, "depth": 3, "heads": 4}
+"""The same at ``small``."""
+
 
 class Attention(nn.Module):
     """Multi-head self-attention over L of tokens ``[N, L, M, C]``, for each of the M columns separately.

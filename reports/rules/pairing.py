@@ -16,6 +16,7 @@ from bench.results.record import Record
 from reports.rules.comparability import SELECTION, TRIVIAL, grouped, setting
 from reports.rules.names import method_name, sampling_size
 
+SEEDS = "training seeds: "
 SHOWN_SETTINGS = 4
 """Differing settings that a pair's heading names before it counts the rest."""
 
@@ -26,6 +27,11 @@ class Pair(NamedTuple):
     before: Record
     after: Record
     changed: tuple[str, ...]
+
+    @property
+    def same_method(self) -> bool:
+        """Whether nothing but seeds differs."""
+        return all(change.startswith(SEEDS) for change in self.changed)
 
     @property
     def heading(self) -> str:
@@ -158,7 +164,7 @@ def _changed(before: Record, after: Record, mine: dict[str, str], its: dict[str,
     found = [f"{key}: {arrow(mine.get(key, '–'), its.get(key, '–'))}" for key in keys]
     seeds = [record.conditions.training_seeds for record in (before, after)]
     if seeds[0] != seeds[1]:
-        found.append(f"training seeds: {arrow(*(', '.join(map(str, numbers)) for numbers in seeds))}")
+        found.append(f"{SEEDS}{arrow(*(', '.join(map(str, numbers)) for numbers in seeds))}")
     return tuple(found)
 
 

@@ -238,7 +238,7 @@ def test_state_is_saved_and_loaded_whole(cls: type[Lifter]) -> None:
 
 @pytest.mark.parametrize("cls", METHODS)
 def test_presets(cls: type[Lifter]) -> None:
-    assert list(cls.presets) == ["tiny", "base", "paper"]
+    assert list(cls.presets) == ["tiny", "small", "base", "paper"]
     frames = [preset.config.frames for preset in cls.presets.values()]
     assert frames == sorted(frames)
     assert frames[-1] == 243

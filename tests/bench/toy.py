@@ -46,7 +46,7 @@ class Toy(Lifter):
         name: Preset(
             ToyConfig(), Recipe(epochs=3, batch_frames=90, learning_rate=0.01, decay=0.9, weight_decay=0.0)
         )
-        for name in ("tiny", "base", "paper")
+        for name in ("tiny", "small", "base", "paper")
     }
     probabilistic = True
     compiled_part = "lift"

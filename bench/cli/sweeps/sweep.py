@@ -13,7 +13,7 @@ import typer
 
 from ablations.selections import CORE
 from bench.cli.options import SweepRequest
-from bench.cli.report import places, write_report
+from bench.cli.report import beside_study, places, write_report
 from bench.cli.sweeps.interim import MOST_LINES, Interim, Round, failure_lines, missing_of, run_set, write_run_set
 from bench.cli.sweeps.plan import planned
 from bench.config.parsing import parse_assignment
@@ -178,6 +178,7 @@ def _ending(report: Report, outcome: sweep.Outcome, request: SweepRequest, store
         yield f"\n{to_text(table, shutil.get_terminal_size((100, 24)).columns)}\n"
     yield from report.verdicts[:1]
     yield from failure_lines(outcome.failures.values(), store)
+    yield from beside_study(outcome.records.values())
     yield from places(report, request.out)
 
 

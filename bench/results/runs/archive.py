@@ -89,7 +89,12 @@ class Imported:
 
 
 def export(
-    records: Mapping[str, Record], store: Store, target: Path, runset: RunSet | None, weights: bool
+    records: Mapping[str, Record],
+    store: Store,
+    target: Path,
+    runset: RunSet | None,
+    weights: bool,
+    arrays: bool = True,
 ) -> Manifest:
     """Write an archive of some runs; it appears whole or not at all.
 
@@ -99,6 +104,7 @@ def export(
         target: of the archive; an older file of that name is replaced.
         runset: what the importer's ``report`` makes tables of; None for none.
         weights: whether to add the weights of the trainings.
+        arrays: whether to add the arrays beside the records; without, the importer's records know of none.
 
     Raises:
         InputError: a file of a run is missing or damaged, or cannot be read.
@@ -106,10 +112,11 @@ def export(
     with atomic(target) as file, zipfile.ZipFile(file, "w") as archive:
         writer = _Writer(archive)
         for name, record in tqdm(records.items(), desc="exporting", unit="run", disable=None):
-            for place, expected in (record.files or store.files.checksums(name)).items():
+            for place, expected in (record.files or store.files.checksums(name)).items() if arrays else ():
                 if writer.add_file(place, store.root / place) != expected:
                     raise InputError(f"{store.root / place}: its content does not have its checksum; {MAKE_AGAIN}")
-            portable = record.model_copy(update={"mlflow_run_id": None})
+            without: dict[str, object] = {} if arrays else {"files": {}, "errors_file": None}
+            portable = record.model_copy(update={"mlflow_run_id": None} | without)
             writer.add_text(f"records/{name}.json", seal(portable))
         for training in sorted({record.training_id for record in records.values() if weights and record.trained}):
             for part in (TRAINED, WEIGHTS):

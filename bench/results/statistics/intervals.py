@@ -185,7 +185,7 @@ def pooled_interval(sample: Sample, over: Mean = "actions") -> tuple[np.ndarray,
 
 
 def paired_difference(
-    first: Sample, other: Sample, same_trainings: bool = False, over: Mean = "actions"
+    first: Sample, other: Sample, same_trainings: bool = False, over: Mean = "actions", same_method: bool = False
 ) -> Difference:
     """Mean of ``first`` minus that of ``other``, which saw the same takes.
 
@@ -196,16 +196,20 @@ def paired_difference(
         first, other: with the same takes and actions; their numbers of frames may differ.
         same_trainings: row n of both comes from one training.
         over: what both are averaged over.
+        same_method: whether both are of one method with one recipe, so that a single training is one more draw
+            from what the trainings of the other side are drawn from.
     """
     value = float(pooled_mean(first, over) - pooled_mean(other, over))
     contrast = _clusters(first, over).mean(-2) - _clusters(other, over).mean(-2)
     clusters, df = float(np.square(contrast).sum(-1)), _projection(first, over).df
     luck = [] if same_trainings else [sample for sample in (first, other) if sample.trained]
-    if len(luck) == 2 and min(sample.trainings for sample in luck) == 1:
-        return Difference(value, math.nan, math.nan, math.nan, unknown=ONE_TRAINING)
     parts = [_parts_of(sample, over) for sample in luck if sample.trainings > 1]
-    seeds, rest = (sum(float(getattr(part, name)) for part in parts) for name in ("seeds", "rest"))
-    shares = sum(float(part.seeds) ** 2 / float(part.seeds_df) for part in parts)
+    lone, several = len(luck) == 2 and len(parts) < 2, max(first.trainings, other.trainings)
+    if lone and not (same_method and parts):
+        return Difference(value, math.nan, math.nan, math.nan, unknown=ONE_TRAINING)
+    scale = 1 + several if lone else 1  # variances s² / N of the several and s² of the one training
+    seeds, rest = (scale * sum(float(getattr(part, name)) for part in parts) for name in ("seeds", "rest"))
+    shares = sum((scale * float(part.seeds)) ** 2 / float(part.seeds_df) for part in parts)
     return _difference(value, _Parts(seeds, seeds**2 / shares if shares else 1.0, clusters, df, rest))
 
 

@@ -91,7 +91,9 @@ def _error_line(pair: Pair, metric: str, info: MetricInfo, over: Mean) -> _Line:
     values = [record.value(metric, name) for record, name in sides]
     difference = None
     if values[0] is not None and values[1] is not None and not any(cell.reason for cell in cells):
-        difference = pair.after.difference(values[1], pair.before, values[0], over=over)
+        difference = pair.after.difference(
+            values[1], pair.before, values[0], over=over, same_method=pair.same_method
+        )
     row = (*_label(pair, aggregation, info.title), *cells, cell_of(difference_cell(difference)))
     tested = None if difference is None or difference.unknown else difference
     return _Line(row, tested, info.higher_is_better)
@@ -195,11 +197,15 @@ def _reading(lines: list[list[_Line]], pairs: Sequence[Pair]) -> list[str]:
         "may be false alarms (Benjamini-Hochberg); “not among so many” would have counted if it were the only one."
     )
     lucky = any(
-        pair.before.training_id != pair.after.training_id
-        and min(len(record.conditions.training_seeds) for record in pair[:2]) == 1
+        pair.before.trainings != pair.after.trainings and (max if pair.same_method else min)(_seeds(pair)) == 1
         for pair in pairs
     )
     return [TEST, *[several] * (tested > 1), *[SEEDS] * lucky]
+
+
+def _seeds(pair: Pair) -> list[int]:
+    """Trainings of each side."""
+    return [len(record.conditions.training_seeds) for record in pair[:2]]
 
 
 def _first_reason(matching: Matching) -> str:

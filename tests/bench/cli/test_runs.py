@@ -9,12 +9,14 @@ from typer.testing import CliRunner
 
 import bench.data
 from bench.cli import app
+from bench.cli.report import beside_study
 from bench.config.registry import METHODS
 from bench.job import pipeline
 from bench.results.documents import seal
 from bench.results.failure import Failure
 from bench.results.files import write_text
 from bench.results.run_set import RunSet
+from bench.results.runs import named
 from bench.results.store import Store, read_trained
 from bench.results.tracking.recovery import rebuild_index
 from bench.sweep.run import run
@@ -201,6 +203,54 @@ def test_runs_travel_to_another_store(store, ids, results, tmp_path):
         assert read_trained(other.training(mine.training_id)) == read_trained(store.training(mine.training_id))
     said("report", "--store", other.root, "--out", out, "--no-pdf")
     assert "Toy" in (out / "summary.md").read_text()
+
+
+def test_records_alone_travel_too(store, ids, results, tmp_path):
+    archive, other, out = tmp_path / "runs.zip", Store(tmp_path / "other"), tmp_path / "there"
+    said("runs", "export", archive, "--no-arrays", "--store", store.root, "--out", results("chosen", 0, 1, 2))
+    assert {name.split("/")[0] for name in zipfile.ZipFile(archive).namelist()} == {
+        "records", "manifest.json", "runset.json"
+    }  # fmt: skip
+    said("runs", "import", archive, "--store", other.root, "--out", out)
+    assert other.finished() == set(ids), "they count as done"
+    result = invoke("report", "--store", other.root, "--out", out, "--no-pdf")
+    assert (result.exit_code, result.stderr) == (0, ""), "no array is missed"
+
+
+def higher(record, by):
+    """The record as another training would have left it whose errors are higher."""
+    values = tuple(
+        value.model_copy(
+            update={
+                "action_mean": value.action_mean + by,
+                "per_take": tuple(tuple(error + by for error in row) for row in value.per_take),
+            }
+        )
+        for value in record.values
+    )
+    return record.model_copy(
+        update={"values": values, "training": record.training.model_copy(update={"loss": (by,)})}
+    )
+
+
+def test_runs_are_compared_with_an_archive_and_with_the_study_that_comes_along(
+    store, ids, results, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "study").mkdir()
+    for name, number in (("runs.zip", 0), ("study/others.zip", 1), ("study/runs.zip", 0)):
+        said("runs", "export", name, "--seed", number, "--store", store.root, "--out", results("chosen", 0, 1, 2))
+    assert "2 runs are in both sets" in said("report", "--compare", "runs.zip=chosen", "runs.zip", "--out", "out")
+    monkeypatch.setattr(named, "SHIPPED", tmp_path)
+    assert "3 runs are in both sets" in said("report", "--compare", "study", store.root, "--out", "out")
+    (line,) = beside_study(store.records().values())
+    assert line.startswith("beside the study of docs/study.md: 2 runs are in both sets with the same numbers")
+    (line,) = beside_study([higher(store.records()[ids[0]], by=50.0)])
+    assert "MPJPE: worse in 1" in line
+    assert "has no table 'else'; it has chosen" in complaint("report", "--compare", "study=else", store.root)
+    monkeypatch.setattr(named, "SHIPPED", tmp_path / "nowhere")
+    assert beside_study(store.records().values()) == []
+    assert "run from a clone" in complaint("report", "--compare", "study", store.root)
 
 
 def test_what_a_store_has_already_stays_as_it_is(store, ids, tmp_path):

@@ -25,7 +25,7 @@ def test_yaml_round_trip():
         ({"zzz": 1}, ["'zzz'", "allowed: data, evaluation, measurement, method, training"]),
         ({"training": {"epochs": -1}}, ["'training.epochs' is -1", "greater than or equal to 0"]),
         ({"evaluation": {"hypotheses": "many"}}, ["'evaluation.hypotheses' is 'many'", "integer"]),
-        ({"method": {"preset": "huge"}}, ["'method.preset' is 'huge'", "'tiny', 'base' or 'paper'"]),
+        ({"method": {"preset": "huge"}}, ["'method.preset' is 'huge'", "'tiny', 'small', 'base' or 'paper'"]),
         ({"training": {"precision": "fp8"}}, ["'training.precision' is 'fp8'"]),
         ({"training": 3}, ["training", "must be a mapping of the keys epochs"]),
         ([], ["must be a mapping of the keys method"]),

@@ -1,4 +1,4 @@
-"""What a training computes is counted, and at the tiny preset every method computes as much."""
+"""What a training computes is counted, and at the tiny and small presets every method computes as much."""
 
 from dataclasses import replace
 
@@ -9,16 +9,16 @@ from torch.nn import functional
 
 from bench.config.registry import METHODS
 from bench.training.compute import COUNTED_STEPS, affordable_steps, step_flops
-from models.lifter import TINY_COMPUTE, Batch, Lifter
+from models.lifter import SMALL_COMPUTE, TINY_COMPUTE, Batch, Lifter
 
 LEARNED = [name for name in METHODS.own if METHODS.load(name).presets["tiny"].recipe.epochs]
 
 
-def chain(name):
-    """Lifters and recipes of a method's trainings at the tiny preset, the first stage first."""
-    lifter, preset = METHODS.load(name), METHODS.load(name).presets["tiny"]
+def chain(name, size):
+    """Lifters and recipes of a method's trainings at a preset, the first stage first."""
+    lifter, preset = METHODS.load(name), METHODS.load(name).presets[size]
     stage = lifter.first_stage(preset.config)
-    before = [] if stage is None else [(stage.lifter(stage.config), stage.lifter.presets["tiny"].recipe)]
+    before = [] if stage is None else [(stage.lifter(stage.config), stage.lifter.presets[size].recipe)]
     return [*before, (lifter(preset.config), preset.recipe)]
 
 
@@ -35,17 +35,18 @@ def batch(lifter, windows, generator):
     return replace(data, random_2d=draw(N, 2), random_3d=draw(N, 3)) if N else data
 
 
+@pytest.mark.parametrize(("size", "compute"), [("tiny", TINY_COMPUTE), ("small", SMALL_COMPUTE)])
 @pytest.mark.parametrize("name", LEARNED)
-def test_every_method_has_the_same_compute_at_tiny(name):
+def test_every_method_has_the_same_compute(name, size, compute):
     total, generator = 0.0, torch.Generator().manual_seed(0)
-    for lifter, recipe in chain(name):
+    for lifter, recipe in chain(name, size):
         lifter.fit_actions(tuple(f"Action {n}" for n in range(15)))
         size = int(recipe.windows_of_a_step(lifter.train_frames))
         number = COUNTED_STEPS if lifter.uses_action else 1  # without texts, all batches compute the same
         first, others = ([batch(lifter, size, generator) for _ in range(number)] for _ in range(2))
         steps = affordable_steps(recipe.compute, step_flops(lifter, first))
         total += steps * step_flops(lifter, others) / 1e12
-    assert total == pytest.approx(TINY_COMPUTE, rel=0.02)
+    assert total == pytest.approx(compute, rel=0.02)
 
 
 class Attending(Lifter):

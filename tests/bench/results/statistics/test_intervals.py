@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bench.results.statistics.intervals import (
     Sample,
@@ -112,6 +113,24 @@ def test_one_take_alone_shows_no_spread() -> None:
     gap = paired_difference(alone, alone)
     assert gap.unknown
     assert gap.indistinguishable
+
+
+def test_a_single_training_is_one_more_draw_of_the_same_method() -> None:
+    """Without takes that differ, the interval is that of one more observation beside N."""
+    shifts = np.array([0.0, 1.0, 2.0, 5.0])
+    frames, action = np.full(12, 100), np.repeat(np.arange(3), 4)
+    several, one = (
+        sample(50 + np.repeat(rows[:, None], 12, axis=1), frames, action) for rows in (shifts, np.array([9.0]))
+    )
+    assert paired_difference(one, several).unknown.startswith("one training each")
+    assert paired_difference(one, one, same_method=True).unknown.startswith("one training each")
+    half = stats.t.ppf(0.975, 3) * shifts.std(ddof=1) * np.sqrt(1 + 1 / 4)
+    for gap in (
+        paired_difference(one, several, same_method=True),
+        paired_difference(several, one, same_method=True),
+    ):
+        assert abs(gap.difference) == pytest.approx(7)
+        assert (gap.high - gap.low) / 2 == pytest.approx(half)
 
 
 def test_paired_difference_sees_what_intervals_hide() -> None:
