@@ -298,6 +298,7 @@ class Anatomy(DeterministicLifter):
     least_windows: ClassVar[int] = 2
     Config: ClassVar[type] = AnatomyConfig
     needs_confidence: ClassVar[bool] = True
+    convolutional: ClassVar[bool] = True
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned(
             "anatomy",

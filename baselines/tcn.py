@@ -147,6 +147,7 @@ class TCN(DeterministicLifter):
     least_windows: ClassVar[int] = 2
     Config: ClassVar[type] = TCNConfig
     compiled_part: ClassVar[str] = "network.dilated"
+    convolutional: ClassVar[bool] = True
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned(
             "tcn",

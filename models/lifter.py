@@ -230,6 +230,8 @@ class Lifter(nn.Module):
         least_windows: that a training step needs: 2 where a batch norm sees one value per channel of a window.
         compiled_part: the method or module that computes most in a prediction ("lift", "network.dilated"), free of
             random numbers and of text; "" for none. ``evaluation.compile`` compiles it.
+        convolutional: whether an output frame follows from its ``context`` alone, whatever the length of the
+            window, so that windows that follow one another may be predicted as one.
         timed_stages: name of a part of a prediction → name of the method that does it, for measurements of where
             the time goes; one may run inside of another.
 
@@ -255,6 +257,7 @@ class Lifter(nn.Module):
     needs_confidence: ClassVar[bool] = False
     least_windows: ClassVar[int] = 1
     compiled_part: ClassVar[str] = ""
+    convolutional: ClassVar[bool] = False
     timed_stages: ClassVar[dict[str, str]] = {}
 
     frames: int

@@ -26,7 +26,9 @@ from bench.protocol.evaluate import windows_per_call
 from bench.results.cost import PASSES, Cost, Latency, Setup
 from models.lifter import Batch, Lifter, Sampling
 
-THROUGHPUT_WINDOWS = 16
+THROUGHPUT_SHARE = 0.125
+"""Share of the time budget that calls of each larger batch are sampled for, but for their fewest samples."""
+
 STAGE_SHARE = 0.1
 """Share of the time budget that goes into calls in which the stages of the method are timed."""
 
@@ -68,7 +70,7 @@ def measure_cost(
 
     What a method keeps between predictions (the text of an action) exists before anything is measured, and so does
     what is compiled. One call counts operations and one measures memory; further calls warm up until three in a
-    row differ by less than a tenth; then latency is sampled, stages are timed, and throughput at a larger batch.
+    row differ by less than a tenth; then latency is sampled, stages are timed, and throughput at the best batch.
     No setting of the device is changed.
 
     Args:
@@ -76,8 +78,8 @@ def measure_cost(
         batches: one window each, taken in rotation; with ``camera``, which some aggregations read.
         sampling: as evaluated.
         device: of the method.
-        budget_seconds: about what sampling of latency and of throughput may take each. This is the first of
-            ``PASSES`` passes of latency (``sample_again`` makes the others), which share it on a CPU.
+        budget_seconds: about what sampling of latency may take. This is the first of ``PASSES`` passes of it
+            (``sample_again`` makes the others), which share it on a CPU.
         precision: of the prediction.
         batch: windows in every call; with more than one, throughput is that of these calls.
         workers: processes that predict at this moment, for the throughput of all together.
@@ -220,27 +222,31 @@ def _stages(measured: _Prediction, samples: Samples) -> dict[str, float]:
 def _throughput(measured: _Prediction, median: float) -> tuple[int, float]:
     """Windows of a call for the throughput, and windows per second.
 
-    For single windows in one process, as large a batch as the budget and the memory admit; otherwise the calls
-    that were timed already, of which ``median`` is the time in milliseconds.
+    For single windows in one process, the best of 1, 2, 4, ... windows: larger calls are tried, within the budget,
+    the memory and what goes through a method at once in evaluation, until one predicts no more a second than
+    the one before. Otherwise the calls that were timed already, of which ``median`` is the time in milliseconds.
     """
     if measured.batch > 1 or measured.workers > 1:
         return measured.batch, 1000 * measured.workers * measured.batch / median
     lifter = measured.lifter
     affordable = int(1000 * measured.budget / FEWEST_SAMPLES / median)
     hypotheses = measured.sampling.hypotheses if lifter.probabilistic else 1
-    largest = windows_per_call(hypotheses * lifter.frames, measured.device)
+    largest = min(affordable, windows_per_call(hypotheses * lifter.frames, measured.device))
 
     def at_size(size: int) -> tuple[int, float]:
-        if size == 1:
-            return 1, 1000 / median
         predict = partial(measured.of, _join(measured.inputs, size))
         if is_compiled(lifter):
             predict()  # what is compiled for this size is made now, before the time of a call is estimated
-        spent = statistics.median(timing.sample(predict, measured.device, measured.budget).each)
-        return size, 1000 * size / spent
+        samples = timing.sample(predict, measured.device, THROUGHPUT_SHARE * measured.budget)
+        return size, 1000 * size / statistics.median(samples.each)
 
-    sizes = memory.halving(max(1, min(THROUGHPUT_WINDOWS, affordable, largest)))
-    return memory.first_that_fits(at_size, sizes)
+    best, size = (1, 1000 / median), 2
+    while size <= largest:
+        found = memory.first_that_fits(at_size, (size, best[0]))
+        if found[1] <= best[1]:
+            break
+        best, size = found, 2 * size
+    return best
 
 
 def _aggregations(measured: _Prediction, batch: Batch) -> dict[str, float]:

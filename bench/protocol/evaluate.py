@@ -27,6 +27,7 @@ from bench.protocol.aggregation import (
 )
 from bench.protocol.counterfactual import substitutes
 from bench.protocol.frame_errors import Collector, FrameErrors
+from bench.protocol.joined_windows import predict_joined
 from bench.protocol.metrics import Metric, all_metrics
 from models.errors import DivergedError, InputError
 from models.lifter import Batch, Lifter, Sampling
@@ -145,11 +146,18 @@ def predict_batches(
             drawn = replace(sampling, hypotheses=run[0], steps=run[1])
             with autocast(device, precision):
                 hidden = replace(truth, pose_3d=None, trajectory=None, camera=None)
-                pred = lifter.predict(hidden, drawn).float()
+                pred = _predict(lifter, windows, rows, hidden, drawn).float()
             _check(pred, lifter, windows, rows, drawn)
             yield rows, truth, pairs, pred
         progress(len(rows))
     lifter.train(was_training)
+
+
+def _predict(lifter: Lifter, windows: Windows, rows: np.ndarray, batch: Batch, sampling: Sampling) -> Tensor:
+    if not lifter.convolutional:
+        return lifter.predict(batch, sampling)
+    sequence, start, *_ = windows.table[rows].T
+    return predict_joined(lifter, batch, sampling, sequence, start)
 
 
 def assemble_batches(

@@ -40,6 +40,7 @@ QUANTITIES: dict[Column, Quantity] = {
     Column("samples", "Time (ms)"): lambda cost: len(cost.latency.samples_ms),
     Column("% peak"): lambda cost: cost.percent_of_peak,
     Column("Windows/s"): lambda cost: cost.latency.throughput_windows_per_s,
+    Column("at batch"): lambda cost: cost.latency.throughput_batch,
     Column("peak", "Memory (MB)"): lambda cost: cost.memory_mb,
     Column("added", "Memory (MB)"): lambda cost: cost.memory_mb and cost.added_memory_mb,
 }
@@ -139,14 +140,13 @@ def _why_not(cost: Cost, column: Column) -> str:
 
 
 def _notes(entries: Sequence[Entry], costs: Sequence[Cost]) -> tuple[str, ...]:
-    batches = sorted({cost.latency.throughput_batch for cost in costs})
     counted = "; ".join(dict.fromkeys(cost.memory_source for cost in costs))
     notes = [
         f"{ABOUT_FRAMES} GFLOPs: 2 × multiply-accumulates, with every hypothesis, step and flip.",
-        "Time: median and p95 of a window at batch 1, median by output frame; windows/s at batch "
-        f"{', '.join(map(str, batches))}. Samples are of {PASSES} passes with other work between them; ±: of the "
-        f"median, where there are fewer than {ENOUGH_SAMPLES}. Memory counts: {counted}; added: of the peak, what "
-        "was not there before the prediction.",
+        "Time: median and p95 of a window at batch 1, median by output frame; windows/s at the batch that is best "
+        f"for it. Samples are of {PASSES} passes with other work between them; ±: of the median, where there are "
+        f"fewer than {ENOUGH_SAMPLES}. Memory counts: {counted}; added: of the peak, what was not there before "
+        "the prediction.",
         "Training: operations of all steps, forward and backward, and seconds, both with the trainings that it "
         "began from.",
         *_peaks(costs),
