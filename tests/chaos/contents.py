@@ -72,9 +72,7 @@ def _logged(root: Path, names: dict[str | None, str]) -> dict[str, Any]:
         metrics = Counter(
             run for run, key in database.execute("SELECT run_uuid, key FROM metrics") if key not in OF_THE_MOMENT
         )
-        # who logs a record again after a fault knows only the options that were asked for
-        asked = "SELECT run_uuid FROM params WHERE key NOT LIKE 'method.options.%'"
-        params = Counter(run for (run,) in database.execute(asked))
+        params = Counter(run for (run,) in database.execute("SELECT run_uuid FROM params"))
     finally:
         database.close()
     found: dict[str, Any] = {"runs": sorted((_named(tags[run]), status) for run, status in runs)}
