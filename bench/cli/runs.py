@@ -279,6 +279,7 @@ def import_runs(
     """Add the runs of an archive to a store; what the store has already stays as it is."""
     from bench.results.documents import seal
     from bench.results.files import write_text
+    from bench.results.leftovers import remove_leftovers_of
     from bench.results.run_set import RUNSET
     from bench.results.runs.archive import bring_in, opened
     from bench.results.store import Store
@@ -293,6 +294,7 @@ def import_runs(
             raise InputError(f"{file}: is of other runs; nothing was imported: name another folder by --out")
         done = bring_in(content, target)
     if file is not None and text is not None:
+        remove_leftovers_of(file)
         write_text(file, text)
     typer.echo(f"{len(done.added)} runs added, {len(done.known)} were there already")
     if done.kept:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import bench.data
 from bench.data.inspect.at_load import check_at_load
@@ -12,7 +13,7 @@ from bench.data.sequence import Dataset
 from bench.data.splits import held_out_takes
 
 MOST_DATA_SETS = 4
-"""Data sets kept in memory at the same time; the one that was used least recently goes first."""
+"""Data sets kept where nobody else keeps them; the one that was used least recently goes first."""
 
 
 class DataCache:
@@ -23,6 +24,7 @@ class DataCache:
 
     def __init__(self) -> None:
         self._loaded: dict[tuple[object, ...], Dataset] = {}
+        self._kept: WeakValueDictionary[tuple[object, ...], Dataset] = WeakValueDictionary()  # by a job, perhaps
         self._held_out: dict[tuple[str, str, int], list[str]] = {}
 
     def load(self, name: str, root: Path | None, detections: str, options: Mapping[str, Any]) -> Dataset:
@@ -32,13 +34,13 @@ class DataCache:
             InputError: the data cannot be read, or cannot be right.
         """
         key = (name, root, detections, tuple(sorted(options.items())))
-        dataset = self._loaded.pop(key, None)
+        dataset = self._loaded.pop(key, None) or self._kept.get(key)
         if dataset is None:
             dataset = bench.data.load(name, root, detections, dict(options))
             dataset = check_at_load(dataset, f"data {name}" + (f" in {root}" if root else ""))
         while len(self._loaded) >= MOST_DATA_SETS:
             del self._loaded[next(iter(self._loaded))]
-        self._loaded[key] = dataset  # at the end: used last
+        self._loaded[key] = self._kept[key] = dataset  # at the end: used last
         return dataset
 
     def held_out(self, data: Dataset, every: int) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from pydantic_core import to_jsonable_python
 
 from bench.config.choices import conditions_of
 from bench.data.differences import differences
@@ -59,6 +60,7 @@ def describe_evaluation(
         training=info,
         git_commit=git_commit(),
         input_frames=lifter.input_frames,
+        options=to_jsonable_python(asdict(job.evaluated_config)),
     )
 
 

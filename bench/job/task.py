@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -177,9 +177,7 @@ def _evaluate_watched(jobs: list[Job], store: Store, device: torch.device, halvi
         failed = _evaluate(missing, store, device, halvings)
     for job in missing:
         if store.evaluations.get(job.id) is not None:
-            options = asdict(job.evaluated_config)
-            activity = Activity(began=began, ended=now(), options=options, system=tuple(seen))
-            activities(store.root).put(job.id, activity)
+            activities(store.root).put(job.id, Activity(began=began, ended=now(), system=tuple(seen)))
     return failed
 
 

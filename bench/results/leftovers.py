@@ -49,6 +49,14 @@ def remove_leftovers(root: Path) -> int:
     return removed
 
 
+def remove_leftovers_of(path: Path) -> None:
+    """Remove old temporaries of one file, in a folder whose others are not the suite's."""
+    with suppress(OSError):
+        for entry in os.scandir(path.absolute().parent):
+            if TEMPORARY.fullmatch(entry.name) and entry.name[1:-9] == path.name and _is_old(entry):
+                os.unlink(entry.path)
+
+
 def _is_finished(folder: Path) -> bool:
     """Whether the training in a folder is finished, or those of one trajectory that it is named after."""
     members = [folder.parent / name for name in folder.name.split("+")]

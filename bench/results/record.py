@@ -241,6 +241,7 @@ class Evaluation(Described):
             older records, in which this is empty.
         files: of the arrays beside it, path in the store → SHA-256; empty in records of schema 3.
         input_frames: that the method computes a pose from; None in records of older versions.
+        options: all of the method in this evaluation, also those that nobody has set; empty in older records.
     """
 
     SCHEMA: ClassVar[int] = SCHEMA_VERSION
@@ -254,6 +255,7 @@ class Evaluation(Described):
     git_commit: str
     files: dict[str, str] = {}
     input_frames: int | None = None
+    options: dict[str, Any] = {}
 
     @model_validator(mode="before")
     @classmethod

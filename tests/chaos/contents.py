@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from bench.results.runs.archive import opened
 from bench.results.store import Store
 from tests.bench.experiments import numbers
 
@@ -32,6 +33,7 @@ def contents(root: Path) -> dict[str, Any]:
             path.parent.name: (_hash(path.parent / "weights.safetensors"), _timeless(path))
             for path in root.glob("trainings/*/training.json")
         },
+        "archives": {path.name: _archived(path) for path in root.parent.glob("results/*.zip")},
         "MLflow": _logged(root, {record.mlflow_run_id: name for name, record in records.items()}),
     }
 
@@ -72,12 +74,12 @@ def _logged(root: Path, names: dict[str | None, str]) -> dict[str, Any]:
         metrics = Counter(
             run for run, key in database.execute("SELECT run_uuid, key FROM metrics") if key not in OF_THE_MOMENT
         )
-        # who logs a record again after a fault knows only the options that were asked for
-        asked = "SELECT run_uuid FROM params WHERE key NOT LIKE 'method.options.%'"
-        params = Counter(run for (run,) in database.execute(asked))
+        params = Counter(run for (run,) in database.execute("SELECT run_uuid FROM params"))
     finally:
         database.close()
     found: dict[str, Any] = {"runs": sorted((_named(tags[run]), status) for run, status in runs)}
+    folders = {folder.name for folder in root.glob("artifacts/*")}
+    found["artifacts without a run"] = sorted(folders - {run for run, _ in runs})
     for run, _ in runs:
         kind, name = _named(tags[run])
         found[f"{kind} {name}"] = (metrics[run], params[run])
@@ -89,6 +91,12 @@ def _logged(root: Path, names: dict[str | None, str]) -> dict[str, Any]:
             found[f"artifacts {name}"] = (arrays, hashlib.sha256(json.dumps(values).encode()).hexdigest())
             found[f"known {name}"] = names.get(run) == name
     return found
+
+
+def _archived(path: Path) -> dict[str, str]:
+    """Checksums of the files in an archive, which must be whole."""
+    with opened(path) as archive:
+        return {name: file.sha256 for name, file in archive.manifest.files.items()}
 
 
 def _named(tags: dict[str, str]) -> tuple[str, str]:

@@ -128,7 +128,7 @@ def _prepare(place: Place, name: str) -> None:
     point = STORES[name].point
     fault = None
     if point:
-        undisturbed = place.run(place.command(*SITUATIONS["sweep"].words))
+        undisturbed = place.run(SITUATIONS["sweep"].arguments(place))
         fault = Fault(POINTS[point].number(undisturbed.operations), "kill")
         place.clear()
     words = ("ablate", "failing") if name == "failed" else SWEEP

@@ -13,6 +13,7 @@ import bench.data
 from bench.config.experiment import parse
 from bench.config.registry import METHODS
 from bench.job import pipeline
+from bench.job.data_cache import DataCache
 from bench.job.resolve import resolve
 from bench.results.store import Store
 from bench.results.tracking import connection
@@ -31,7 +32,8 @@ def jobs(number):
         }
         for n in range(number)
     ]
-    return [resolve(parse(description)) for description in descriptions]
+    cache = DataCache()
+    return [resolve(parse(description), cache) for description in descriptions]
 
 
 def fsync(handle, real=os.fsync):

@@ -136,6 +136,10 @@ class Place:
             else placed
         )
 
+    def runs(self, *words: str, out: bool = False) -> list[str]:
+        """The arguments of a ``runs`` command; ``out``: of one that has such an option."""
+        return ["runs", *words, "--store", str(self.store), *(["--out", str(self.out)] if out else [])]
+
     def run(
         self, arguments: list[str], fault: Fault | None = None, watched: bool = True, drawn: bool = False
     ) -> Ended:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests import ROOT
+from tests.chaos.enumeration import SITUATIONS
 from tests.chaos.faults import KINDS, Operation
 from tests.chaos.points import POINTS
 
@@ -29,7 +30,7 @@ def test_some_faults(tmp_path):
 
 
 @pytest.mark.chaos
-@pytest.mark.parametrize("situation", ["sweep", "rebuild", "older store"])
+@pytest.mark.parametrize("situation", list(SITUATIONS))
 def test_every_operation(tmp_path, situation):
     figures = chaos(tmp_path, "--situations", situation)
     assert figures["operations"][situation] > 50

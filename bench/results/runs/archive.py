@@ -23,6 +23,7 @@ from tqdm import tqdm
 from bench.config.parsing import Frozen
 from bench.results.documents import UnreadableError, seal, unseal
 from bench.results.files import atomic, open_to_read
+from bench.results.leftovers import remove_leftovers_of
 from bench.results.record import SCHEMA_VERSION, Record
 from bench.results.run_set import RUNSET, RunSet
 from bench.results.runs.listing import MOST_NAMED
@@ -109,6 +110,7 @@ def export(
     Raises:
         InputError: a file of a run is missing or damaged, or cannot be read.
     """
+    remove_leftovers_of(target)
     with atomic(target) as file, zipfile.ZipFile(file, "w") as archive:
         writer = _Writer(archive)
         for name, record in tqdm(records.items(), desc="exporting", unit="run", disable=None):

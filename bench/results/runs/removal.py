@@ -115,10 +115,10 @@ def remove(store: Store, removal: Removal) -> None:
     if removal.runs:
         store.remove(removal.runs)
     for folder in removal.trainings:
-        (folder / TRAINED).unlink(missing_ok=True)  # without it the rest counts as unfinished
-        shutil.rmtree(folder)
         path_of(store.root, folder.name).unlink(missing_ok=True)
         store.failures.remove(folder.name)
+        (folder / TRAINED).unlink(missing_ok=True)  # without it the rest counts as unfinished
+        shutil.rmtree(folder)  # last: by its name the rest is found again after a kill
     for path in removal.arrays:
         path.unlink(missing_ok=True)
     for folder in removal.artifacts:

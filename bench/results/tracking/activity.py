@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict
+
 from bench.config.parsing import Frozen
 from bench.results.documents import Shelf
 from bench.results.tracking.journal import FOLDER
@@ -27,13 +29,13 @@ class Activity(Frozen):
 
     Attributes:
         began, ended: milliseconds since 1970.
-        options: all of the method, also those that nobody has changed.
         system: (milliseconds since 1970, metrics of the machine).
     """
 
+    model_config = ConfigDict(extra="ignore")  # older versions kept the method's options here
+
     began: int
     ended: int
-    options: dict[str, Any]
     system: tuple[tuple[int, Metrics], ...] = ()
 
 

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,9 +69,12 @@ class Runs:
         return self.own is not None and count_runs(self.own / "mlflow.db", tags) <= number
 
     def delete(self, run: Run) -> None:
-        """Delete a run; another program may have done so."""
+        """Delete a run, which another program may have done, and what the store's own MLflow keeps beside it."""
         from mlflow.exceptions import MlflowException
 
+        if self.own is not None:  # first: a run that is gone is not found again
+            with suppress(FileNotFoundError):
+                shutil.rmtree(self.own / "artifacts" / run.info.run_id)
         try:
             self.client.delete_run(run.info.run_id)
         except MlflowException:
@@ -78,11 +82,9 @@ class Runs:
                 raise
 
     def remove(self, tags: Mapping[str, str]) -> None:
-        """Delete the runs with these tags, and what the store's own MLflow keeps beside them."""
+        """Delete the runs with these tags."""
         for run in self.search(tags):
             self.delete(run)
-            if self.own is not None:
-                shutil.rmtree(self.own / "artifacts" / run.info.run_id, ignore_errors=True)
 
     def unused_artifacts(self) -> list[Path]:
         """Folders that the store's own MLflow keeps for runs that it does not have, or that were deleted."""

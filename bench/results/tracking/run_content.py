@@ -120,11 +120,21 @@ def tested_data(record: Record) -> DataUse:
     return DataUse(name=data.name, digest=data.fingerprint, context="test", source=source)
 
 
-def evaluation_parameters(record: Record, options: dict[str, Any]) -> dict[str, str]:
+def evaluation_parameters(record: Record) -> dict[str, str]:
     """The description of a record, with all options of its method as far as they are known."""
-    described = {**record.experiment, "method": {**record.experiment["method"]}}
-    described["method"]["options"] = {**options, **described["method"]["options"]}
-    return parameters(described)
+    return parameters(_with_options(record.experiment, record.options))
+
+
+def training_parameters(record: Record) -> dict[str, str]:
+    """The part of it that the training depends on: without the options that only the evaluation has set."""
+    described = {key: record.experiment[key] for key in ("method", "data", "training")}
+    changed = record.experiment["evaluation"].get("options", {})
+    return parameters(_with_options(described, {k: v for k, v in record.options.items() if k not in changed}))
+
+
+def _with_options(described: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    method = described["method"]
+    return {**described, "method": {**method, "options": {**known, **method["options"]}}}
 
 
 def parameters(description: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -40,10 +40,10 @@ from bench.results.tracking.run_content import (
     evaluation_metrics,
     evaluation_parameters,
     evaluation_tags,
-    parameters,
     run_name,
     tested_data,
     training_metrics,
+    training_parameters,
     training_run_name,
     training_tags,
 )
@@ -238,8 +238,7 @@ class Tracker:
         run_id = run.info.run_id
         logged = record.model_copy(update={"mlflow_run_id": run_id})
         text = logged.model_dump_json(indent=1)
-        params = evaluation_parameters(logged, activity.options if activity else {})
-        self.runs.log(run_id, evaluation_metrics(logged), params, {CHECKSUM: sha256(text.encode())})
+        self.runs.log(run_id, evaluation_metrics(logged), evaluation_parameters(logged), {CHECKSUM: sha256(text.encode())})
         if activity is not None and activity.system:
             seen = enumerate(activity.system)
             watched = [Metric(*each, when, step) for step, (when, found) in seen for each in found.items()]
@@ -259,10 +258,9 @@ class Tracker:
 
     def _training_run_made(self, record: Record) -> str:
         """Id of the finished run of a training that has no journal: it was logged before, or is logged now."""
-        described = {key: record.experiment[key] for key in ("method", "data", "training")}
 
         def fill(run: Run) -> None:
-            self.runs.log(run.info.run_id, training_metrics(record.training), parameters(described))
+            self.runs.log(run.info.run_id, training_metrics(record.training), training_parameters(record))
 
         wanted = {"bench.kind": "training", "bench.training_id": record.training_id}
         return self._once(wanted, training_tags(record), training_run_name(record), fill).info.run_id

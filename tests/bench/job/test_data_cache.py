@@ -67,3 +67,12 @@ def test_data_are_checked_once_and_refused_when_they_cannot_be_right(monkeypatch
     monkeypatch.setattr(data, "load", upside_down)
     with pytest.raises(InputError, match="data population, cpn detections: cannot be right"):
         resolve(parse({"method": {"name": "mean_pose"}}))
+
+
+def test_data_that_somebody_still_has_are_not_loaded_twice(monkeypatch):
+    """Jobs keep their data: an axis over more data sets than the cache keeps must not give each job its own."""
+    loads = count_loads(monkeypatch)
+    cache = DataCache()
+    first, again = ([cache.load("toy", None, str(n), {}) for n in range(MOST_DATA_SETS + 2)] for _ in range(2))
+    assert all(one is other for one, other in zip(first, again, strict=True))
+    assert len(loads) == len(first)
