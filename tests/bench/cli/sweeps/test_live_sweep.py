@@ -1,4 +1,4 @@
-"""A sweep is watched and reported while it runs, ended by SIGTERM, and goes on in the same runs to equal numbers."""
+"""A sweep is watched, reported while it runs, ended by SIGTERM, and goes on in the same runs to equal numbers."""
 
 import shutil
 import signal
