@@ -19,13 +19,12 @@ function hoverText(point) {
   return `${plain(description(point))}<br>size ${plain(point.size)}, seeds ${plain(point.seeds)}<br>run ${point.run}`;
 }
 
-/** One trace per method, its points in order of time. */
-function traceOf(method, points, look) {
+/** One trace per method, its points in order of time. Variants, which are hollow, come and go with their method. */
+function traceOf(method, points, [shade, marker, filled], inLegend) {
   const spread = (end) => points.map((point) => (point[end] === null ? 0 : Math.abs(point[end] - point.y)));
-  const [shade, marker, filled] = look;
   const symbol = SYMBOLS[marker] + (filled ? "" : "-open");
   return {
-    type: "scatter", mode: "markers", name: plain(method), points,
+    type: "scatter", mode: "markers", name: plain(method), points, legendgroup: shade + marker, showlegend: inLegend,
     x: points.map((point) => point.x), y: points.map((point) => point.y),
     text: points.map(hoverText), hovertemplate: "%{text}<extra></extra>",
     error_y: { type: "data", array: spread("high"), arrayminus: spread("low"), color: shade, thickness: 1, width: 0 },
@@ -51,7 +50,7 @@ function layout() {
   const axis = { gridcolor: colour("line"), linecolor: colour("quiet"), zeroline: false, automargin: true };
   return {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: colour("ink") }, hovermode: "closest",
-    margin: { t: 30, r: 10, b: 50, l: 50 },
+    margin: { t: 10, r: 10, b: 50, l: 50 },
     xaxis: { ...axis, type: "log", tickvals: TICKS, ticktext: TICKS.map(String), title: { text: "Time per output frame (ms)" } },
     yaxis: { ...axis, title: { text: "MPJPE (mm)" } },
     legend: isSmall() ? { orientation: "h", y: -0.25 } : {},
@@ -73,8 +72,11 @@ function showPlots(content) {
     const chosen = content.plots[Number(choice.value)];
     const points = chosen.points.filter((point) => every.checked || point.headline);
     const methods = grouped(points);
-    traces = [...[...methods].map(([method, its]) => traceOf(method, its, content.looks[method])), frontOf(chosen.points)];
-    Plotly.react(plot, traces, layout(), { responsive: true, displaylogo: false, displayModeBar: isSmall() ? false : "hover" });
+    const whole = new Set([...methods.keys()].map((method) => content.looks[method]).filter(([, , filled]) => filled).map(String));
+    const inLegend = ([shade, marker, filled]) => filled || !whole.has(String([shade, marker, true]));
+    traces = [...methods].map(([method, its]) => traceOf(method, its, content.looks[method], inLegend(content.looks[method])));
+    traces.push(frontOf(chosen.points));
+    Plotly.react(plot, traces, layout(), { responsive: true, displayModeBar: false });
     byId("plot-conditions").replaceChildren(...chosen.conditions.map((sentence) => element("li", {}, sentence)));
     current = null;
   }

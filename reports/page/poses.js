@@ -137,11 +137,13 @@ function showPoses(poses, looks) {
   function choose() {
     state.scene = prepared(poses.scenes[Number(sequence.value)]);
     const names = state.scene.methods.map((method) => method.name);
-    const best = [...state.scene.methods].sort((a, b) => b.proposed - a.proposed || a.error - b.error);
+    const best = [...state.scene.methods].sort((a, b) => b.proposed - a.proposed || a.variant - b.variant || a.error - b.error);
     const kept = names.filter((name) => state.chosen.has(name));
     state.chosen = new Set(kept.length ? kept : best.slice(0, AT_FIRST).map((method) => method.name));
     slider.max = state.scene.frames - 1;
-    byId("pose-methods").replaceChildren(...state.scene.methods.map(methodBox));
+    const [methods, variants] = [false, true].map((variant) => state.scene.methods.filter((its) => Boolean(its.variant) === variant).map(methodBox));
+    if (variants.length) methods.push(element("details", {}, element("summary", {}, `Variants (${variants.length})`), ...variants));
+    byId("pose-methods").replaceChildren(...methods);
     layPanels();
     go(0);
   }

@@ -91,6 +91,7 @@ def _method(record: Record, examples: Examples, rows: np.ndarray) -> dict[str, A
         "run": record.id,
         "method": method_name(record),
         "proposed": record.method in PROPOSED and not record.variant,
+        "variant": bool(record.variant),
         "name": method_name(record) + " P-Agg" * bool(several.shape[1]),
         "answer": stored(examples.answer[rows], PER_METRE),
         "hypotheses": [stored(several[:, h], PER_METRE) for h in range(several.shape[1])],
