@@ -6,6 +6,7 @@ Shapes: T frames, J joints, M methods.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import cycle
 
 import numpy as np
@@ -112,7 +113,7 @@ def cost(result: Result, weights: Weights, settings: Settings, device: torch.dev
     lifter, own = weights.lifter, settings.of(weights.lifter)
     camera = result.fit.camera(result.camera.focal)
     takes = sequences(result.lifted.folder, result.prediction.points, camera)
-    windows = evaluation_windows([max(takes, key=len)], lifter)
+    windows = evaluation_windows([replace(max(takes, key=len), action="")], lifter)  # no label is given
     batches = [windows.batch(np.array([row])).to(device) for row in range(min(TIMED_WINDOWS, len(windows)))]
     inputs = cycle([(blind(batch), seen_of(batch, lifter)) for batch in batches])
     sampling = Sampling(own.hypotheses, own.steps, own.flip)

@@ -125,8 +125,8 @@ def _read_zip(archive: zipfile.ZipFile) -> Any:
 def _read_legacy(stream: BinaryIO, size: int) -> Any:
     """Read torch's format before 1.6: pickles of a header and the content, then the storages in a row."""
 
-    def unpickler() -> _Unpickler:
-        return _Unpickler(stream, size - stream.tell())
+    def unpickler() -> _Unpickler:  # storages are filled later
+        return _Unpickler(stream, size - stream.tell(), lambda key, size: torch.zeros(size, dtype=torch.uint8))
 
     if unpickler().load() != LEGACY_MAGIC:
         raise InputError(f"{stream.name} is no torch checkpoint: give a .bin, .pth or .pt file that torch wrote")
@@ -146,7 +146,7 @@ def _read_legacy(stream: BinaryIO, size: int) -> Any:
 class _Unpickler(PlainUnpickler):
     inert = Placeholder
 
-    def __init__(self, stream: Any, size: int, fill: Callable[[str, int], Tensor] | None = None) -> None:
+    def __init__(self, stream: Any, size: int, fill: Callable[[str, int], Tensor]) -> None:
         super().__init__(stream, size, encoding="utf-8")
         self._fill = fill
         self.storages: dict[str, Tensor] = {}
@@ -170,10 +170,7 @@ class _Unpickler(PlainUnpickler):
             raise pickle.UnpicklingError("it has an unknown kind of storage")
         if key not in self.storages:
             self.charge(count * dtype.itemsize)
-            if self._fill is None:
-                self.storages[key] = torch.zeros(count, dtype=dtype)
-            else:
-                self.storages[key] = self._fill(key, count * dtype.itemsize).view(dtype)
+            self.storages[key] = self._fill(key, count * dtype.itemsize).view(dtype)
         return self.storages[key]
 
 

@@ -7,10 +7,10 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.results.documents import UnreadableError
 from bench.results.tracking.journal import DataUse
@@ -45,6 +45,31 @@ class Runs:
         now = int(time.time() * 1000)
         described = {**_source(), **_git_tags(tags), **tags, CLAIMED: str(now)}
         return self.client.create_run(self.experiment, start_time=began or now, tags=described, run_name=name)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Log what the block logs to the store's own MLflow in one transaction; to another one, call by call.
+
+        MLflow opens several sessions for each call and commits in each, which takes most of the time of logging.
+        The caller holds the store's lock "log", so that no other thread logs meanwhile.
+        """
+        if self.own is None:
+            yield
+            return
+        store: Any = self.client._tracking_client.store
+        opened = store.ManagedSessionMaker
+        with opened(read_only=False) as session:
+
+            @contextmanager
+            def the_same(read_only: bool = True) -> Iterator[Any]:
+                yield session
+
+            store.ManagedSessionMaker, session.commit = the_same, session.flush
+            try:
+                yield
+            finally:
+                store.ManagedSessionMaker = opened
+                del session.commit
 
     def search(self, tags: Mapping[str, str], status: str | None = None) -> list[Run]:
         """Runs with these tags, the oldest first."""
@@ -133,8 +158,9 @@ class Runs:
             texts: path within the artifacts → content.
             files: each with its path within the artifacts.
         """
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = self.artifacts_of(run_id) or Path(temporary)
+        own = self.artifacts_of(run_id)
+        with nullcontext(own) if own is not None else tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
             for name, text in texts.items():
                 _with_parents(folder / name).write_text(text, encoding="utf-8")
             for path, name in files:

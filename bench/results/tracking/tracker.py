@@ -238,15 +238,16 @@ class Tracker:
         run_id = run.info.run_id
         logged = record.model_copy(update={"mlflow_run_id": run_id})
         text = logged.model_dump_json(indent=1)
-        self.runs.log(run_id, evaluation_metrics(logged), evaluation_parameters(logged), {CHECKSUM: sha256(text.encode())})
-        if activity is not None and activity.system:
-            seen = enumerate(activity.system)
-            watched = [Metric(*each, when, step) for step, (when, found) in seen for each in found.items()]
-            self.runs.log(run_id, watched)
-        self.runs.log_data(run_id, [tested_data(logged)])
         described = Experiment.from_record(logged.experiment).to_yaml()
         texts = {"experiment.yaml": described, "record.json": text}
         self.runs.log_files(run_id, texts, [(path, path.name) for path in files])
+        system = enumerate(activity.system) if activity is not None else ()
+        watched = [Metric(*each, when, step) for step, (when, found) in system for each in found.items()]
+        with self.runs.at_once():
+            tags = {CHECKSUM: sha256(text.encode())}
+            self.runs.log(run_id, evaluation_metrics(logged), evaluation_parameters(logged), tags)
+            self.runs.log(run_id, watched)
+            self.runs.log_data(run_id, [tested_data(logged)])
 
     def _training_run(self, record: Record) -> str:
         """Id of the finished run of a record's training, made when there is none yet."""

@@ -237,11 +237,11 @@ def test_runs_are_compared_with_an_archive_and_with_the_study_that_comes_along(
     store, ids, results, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "study").mkdir()
-    for name, number in (("runs.zip", 0), ("study/others.zip", 1), ("study/runs.zip", 0)):
+    (tmp_path / "shipped" / "study").mkdir(parents=True)
+    for name, number in (("runs.zip", 0), ("shipped/study/others.zip", 1), ("shipped/study/runs.zip", 0)):
         said("runs", "export", name, "--seed", number, "--store", store.root, "--out", results("chosen", 0, 1, 2))
     assert "2 runs are in both sets" in said("report", "--compare", "runs.zip=chosen", "runs.zip", "--out", "out")
-    monkeypatch.setattr(named, "SHIPPED", tmp_path)
+    monkeypatch.setattr(named, "SHIPPED", tmp_path / "shipped")
     assert "3 runs are in both sets" in said("report", "--compare", "study", store.root, "--out", "out")
     (line,) = beside_study(store.records().values())
     assert line.startswith("beside the study of docs/study.md: 2 runs are in both sets with the same numbers")

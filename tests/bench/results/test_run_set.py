@@ -68,8 +68,8 @@ def test_what_cannot_be_compared_is_one_sentence(trained):
     two = declared(trained / "two", "x")
     (trained / "away" / "runset.json").write_text(seal(two.model_copy(update={"store": "/nowhere"})))
     for name, sentence in {
-        "nowhere": "--compare nowhere: there is no such folder; name the --out of two `ablate` commands, or two "
-        "stores",
+        "nowhere": "--compare nowhere: is not there; name the --out of two `ablate` commands, stores, archives, "
+        "or study",
         "empty": "--compare empty: is neither a folder of results (no runset.json) nor a store of runs",
         "damaged": "damaged/runset.json: cannot be read (it: Invalid JSON: EOF while parsing an object at line 1 "
         "column 1); run `python -m bench ablate --out damaged` again",

@@ -32,12 +32,15 @@ def break_record(store, record):
     (store.root / "artifacts" / record.mlflow_run_id / "artifacts" / "record.json").write_text("{}")
 
 
-def parameters(store):
-    """Of every evaluation in MLflow, and the method's options of its training."""
+def logged(store):
+    """Parameters, metrics and data of every evaluation in MLflow, and the method's options of its training."""
     runs = search_runs(store, "tags.`bench.kind` = 'evaluation'")
     trainings = search_runs(store, "tags.`bench.kind` = 'training'")
     return (
-        {run.data.tags["bench.id"]: run.data.params for run in runs},
+        {
+            run.data.tags["bench.id"]: (run.data.params, run.data.metrics, run.inputs.to_dictionary())
+            for run in runs
+        },
         {run.data.tags["bench.training_id"]: run.data.params["method.options.frames"] for run in trainings},
     )
 
@@ -76,13 +79,13 @@ def test_a_wrong_tracking_address_loses_nothing(
 ):
     shutil.copy(empty_database, tmp_path / "empty.db")
     address = sqlite_address(tmp_path / "empty.db") if kind == "empty" else "http://127.0.0.1:9"
-    logged = parameters(store)
+    before = logged(store)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     if kind == "empty":
         rebuild_index(store)
         assert "lacks 2 of the 2 records" in capfd.readouterr().err
         assert len(Tracker(store.root).records().records) == 2
-        assert parameters(store) == logged, "also options that nobody has set"
+        assert logged(store) == before, "also options that nobody has set, call by call or at once"
     else:
         with pytest.raises(InputError, match="127.0.0.1:9"):
             rebuild_index(store)
