@@ -11,8 +11,8 @@ from bench.data.inspect.at_load import check_at_load
 from bench.data.sequence import Dataset
 from bench.data.splits import held_out_takes
 
-MOST_DATA_SETS = 4
-"""Data sets kept in memory at the same time; the one that was used least recently goes first."""
+MOST_FRAMES = 8_000_000
+"""Kept in memory, about 3 GB; beyond that, the data set that was used least recently goes first."""
 
 
 class DataCache:
@@ -36,9 +36,9 @@ class DataCache:
         if dataset is None:
             dataset = bench.data.load(name, root, detections, dict(options))
             dataset = check_at_load(dataset, f"data {name}" + (f" in {root}" if root else ""))
-        while len(self._loaded) >= MOST_DATA_SETS:
-            del self._loaded[next(iter(self._loaded))]
         self._loaded[key] = dataset  # at the end: used last
+        while len(self._loaded) > 1 and sum(map(_frames, self._loaded.values())) > MOST_FRAMES:
+            del self._loaded[next(iter(self._loaded))]
         return dataset
 
     def held_out(self, data: Dataset, every: int) -> list[str]:
@@ -47,3 +47,7 @@ class DataCache:
         if key not in self._held_out:
             self._held_out[key] = held_out_takes(data.train, every, data.validation)
         return self._held_out[key]
+
+
+def _frames(data: Dataset) -> int:
+    return sum(map(len, (*data.train, *data.test)))
