@@ -36,9 +36,9 @@ class DataCache:
         if dataset is None:
             dataset = bench.data.load(name, root, detections, dict(options))
             dataset = check_at_load(dataset, f"data {name}" + (f" in {root}" if root else ""))
+            while self._loaded and sum(map(_frames, (dataset, *self._loaded.values()))) > MOST_FRAMES:
+                del self._loaded[next(iter(self._loaded))]
         self._loaded[key] = dataset  # at the end: used last
-        while len(self._loaded) > 1 and sum(map(_frames, self._loaded.values())) > MOST_FRAMES:
-            del self._loaded[next(iter(self._loaded))]
         return dataset
 
     def held_out(self, data: Dataset, every: int) -> list[str]:

@@ -47,7 +47,9 @@ class Flops:
 def _formulas() -> dict[Any, Callable[..., int]]:
     """Those of torch, and those that it lacks."""
     own = dict.fromkeys((torch.ops.aten.mv, torch.ops.aten.dot), _product)
-    own |= {getattr(torch.ops.aten, name): _attention for name in UNCOUNTED_ATTENTION if hasattr(torch.ops.aten, name)}
+    own |= {
+        getattr(torch.ops.aten, name): _attention for name in UNCOUNTED_ATTENTION if hasattr(torch.ops.aten, name)
+    }
     return {**flop_registry, **{operator: shape_wrapper(formula) for operator, formula in own.items()}}
 
 

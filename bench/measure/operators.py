@@ -14,7 +14,8 @@ See = Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None]
 """Is told of an operator, its positional and named arguments, and its result."""
 
 _RESULTS: dict[Hashable, Any] = {}
-"""An operator and its arguments on the meta device → its result, where that is a tensor of its own, else None."""
+"""An operator and its arguments on the meta device → what is ``_described`` of its results, where these are tensors
+that share no memory with the arguments."""
 
 
 class Operators(TorchDispatchMode):
@@ -64,22 +65,28 @@ def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     On the meta device torch finds shapes in Python, at a tenth of a millisecond each. Methods consist of the same
     few operators again and again, so what was found once is kept.
     """
-    if not (_makes_tensors(func) and all(tensor.is_meta for tensor in tensors_in((args, *kwargs.values())))):
+    first = next(tensors_in(args), None)
+    if first is None or not first.is_meta or not _makes_tensors(func):
         return func(*args, **kwargs)
     key = func, _described(args), *((name, _described(value)) for name, value in kwargs.items())
     if (known := _RESULTS.get(key)) is not None:
-        return torch.empty_strided(known[0], known[1], dtype=known[2], device="meta")
+        made = [
+            torch.empty_strided(shape, stride, dtype=dtype, device="meta") for shape, stride, dtype, _ in known
+        ]
+        return made[0] if len(made) == 1 else tuple(made)
     result = func(*args, **kwargs)
-    given = {tensor.untyped_storage()._cdata for tensor in tensors_in((args, *kwargs.values()))}
-    if isinstance(result, Tensor) and result.is_meta and result.untyped_storage()._cdata not in given:
-        _RESULTS[key] = result.shape, result.stride(), result.dtype
+    parts = result if isinstance(result, tuple) and len(result) > 1 else (result,)
+    if all(isinstance(part, Tensor) and part.is_meta for part in parts):
+        storages = [tensor.untyped_storage()._cdata for tensor in tensors_in((args, *kwargs.values(), parts))]
+        if not set(storages[: -len(parts)]) & set(storages[-len(parts) :]):
+            _RESULTS[key] = _described(parts)
     return result
 
 
 def _described(value: Any) -> Hashable:
     """What the shape of a result may depend on."""
     if isinstance(value, Tensor):
-        return value.shape, value.stride(), value.dtype
+        return value.shape, value.stride(), value.dtype, value.device
     if isinstance(value, (tuple, list)):
         return tuple(map(_described, value))
     return type(value), value

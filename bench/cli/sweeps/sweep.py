@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -33,9 +34,11 @@ from bench.sweep.studies import open_studies
 from bench.sweep.tuning import tune
 from bench.training.accelerator import end_together
 from models.errors import InputError
-from reports.build import Report
 from reports.rules.comparability import TRIVIAL
 from reports.writers.text import to_text
+
+if TYPE_CHECKING:
+    from reports.build import Report
 
 LOST = "failed: neither a record nor a reason was found in the store; run the same command again"
 
