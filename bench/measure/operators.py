@@ -14,7 +14,7 @@ See = Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None]
 """Is told of an operator, its positional and named arguments, and its result."""
 
 _RESULTS: dict[Hashable, Any] = {}
-"""An operator and its arguments on the meta device → its results, all ``_described``; where they share no memory."""
+"""An operator and its arguments on the meta device → its results, ``_described``, where they share no memory."""
 
 
 class Operators(TorchDispatchMode):
