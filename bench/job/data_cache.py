@@ -12,8 +12,8 @@ from bench.data.inspect.at_load import check_at_load
 from bench.data.sequence import Dataset
 from bench.data.splits import held_out_takes
 
-MOST_DATA_SETS = 4
-"""Data sets kept where nobody else keeps them; the one that was used least recently goes first."""
+MOST_FRAMES = 8_000_000
+"""Kept where nobody else keeps them, about 3 GB; beyond that, the data set used least recently goes first."""
 
 
 class DataCache:
@@ -38,7 +38,7 @@ class DataCache:
         if dataset is None:
             dataset = bench.data.load(name, root, detections, dict(options))
             dataset = check_at_load(dataset, f"data {name}" + (f" in {root}" if root else ""))
-        while len(self._loaded) >= MOST_DATA_SETS:
+        while self._loaded and sum(map(_frames, (dataset, *self._loaded.values()))) > MOST_FRAMES:
             del self._loaded[next(iter(self._loaded))]
         self._loaded[key] = self._kept[key] = dataset  # at the end: used last
         return dataset
@@ -49,3 +49,7 @@ class DataCache:
         if key not in self._held_out:
             self._held_out[key] = held_out_takes(data.train, every, data.validation)
         return self._held_out[key]
+
+
+def _frames(data: Dataset) -> int:
+    return sum(map(len, (*data.train, *data.test)))

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
-from bench.measure.flops import count_flops
-from bench.measure.live_tensors import live_bytes
+from bench.measure.flops import Flops, plain_transformer_layers
+from bench.measure.live_tensors import Live, cycles_kept
+from bench.measure.operators import Operators, tensors_in
 from models.lifter import Batch, Lifter
 
 
@@ -36,18 +35,13 @@ class Counts(NamedTuple):
 
 def count(call: Callable[[], object]) -> Counts | None:
     """What a call does; None where it fails, because it reads values or for another reason."""
-    counter, flops = _Counter(), 0
-
-    def counted() -> None:
-        nonlocal flops
-        flops = count_flops(call)
-
+    results, flops, live = _Results(), Flops(), Live()
     try:
-        with counter:
-            peak = live_bytes(counted).added
+        with cycles_kept(), plain_transformer_layers(), Operators(results.add, flops.add, live.add):
+            call()
     except Exception:  # whoever makes the call in earnest says what is wrong with it
         return None
-    return Counts(counter.calls, flops, counter.moved, peak)
+    return Counts(results.calls, flops.total, results.moved, live.most)
 
 
 def made_up_batch(lifter: Lifter, windows: int, frames: int, truth: bool, device: torch.device) -> Batch:
@@ -81,18 +75,13 @@ def tensor_bytes(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()
 
 
-class _Counter(TorchDispatchMode):
-    """Counts operations, and bytes of their results, while it is on."""
+class _Results:
+    """``calls``: operators that were executed; ``moved``: bytes of their results."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.calls = self.moved = 0
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
+    def add(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         self.calls += 1
         if not func.is_view:
-            self.moved += sum(tensor_bytes(leaf) for leaf in tree_leaves(result) if isinstance(leaf, Tensor))
-        return result
+            self.moved += sum(map(tensor_bytes, tensors_in(result)))

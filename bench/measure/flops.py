@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+from torch.utils.flop_counter import flop_registry, sdpa_flop_count, shape_wrapper
+
+from bench.measure.operators import Operators
 
 UNCOUNTED_ATTENTION = (
     "_scaled_dot_product_flash_attention_for_cpu",
@@ -21,13 +24,33 @@ def count_flops(call: Callable[[], object]) -> int:
 
     Element-wise work (norms, activations, softmax, sampling noise) and Fourier transforms are not counted.
     """
-    formulas: dict[Any, Callable[..., int]] = {
+    flops = Flops()
+    with plain_transformer_layers(), Operators(flops.add):
+        call()
+    return flops.total
+
+
+class Flops:
+    """``total``: of the operators that were added."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def add(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        """An operator that was executed, with what it was given and gave."""
+        formula = _formulas().get(func.overloadpacket)
+        if formula is not None:
+            self.total += int(formula(*args, **kwargs, out_val=result))
+
+
+@cache
+def _formulas() -> dict[Any, Callable[..., int]]:
+    """Those of torch, and those that it lacks."""
+    own = dict.fromkeys((torch.ops.aten.mv, torch.ops.aten.dot), _product)
+    own |= {
         getattr(torch.ops.aten, name): _attention for name in UNCOUNTED_ATTENTION if hasattr(torch.ops.aten, name)
     }
-    formulas[torch.ops.aten.mv] = formulas[torch.ops.aten.dot] = _product
-    with _plain_transformer_layers(), FlopCounterMode(display=False, custom_mapping=formulas) as counter:
-        call()
-    return int(counter.get_total_flops())
+    return {**flop_registry, **{operator: shape_wrapper(formula) for operator, formula in own.items()}}
 
 
 def _attention(query: torch.Size, key: torch.Size, value: torch.Size, *_: Any, **__: Any) -> int:
@@ -39,7 +62,7 @@ def _product(left: torch.Size, *_: Any, **__: Any) -> int:
 
 
 @contextmanager
-def _plain_transformer_layers() -> Iterator[None]:
+def plain_transformer_layers() -> Iterator[None]:
     """Keep ``nn.TransformerEncoderLayer`` from running as one opaque operation, which would count as zero."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)

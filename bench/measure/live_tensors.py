@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
+
+from bench.measure.operators import Operators, tensors_in
 
 
 class LiveBytes(NamedTuple):
@@ -27,13 +27,14 @@ class LiveBytes(NamedTuple):
 
 def live_bytes(call: Callable[[], object]) -> LiveBytes:
     """The most bytes of tensors that are alive at once while ``call`` runs; what it returns counts too."""
-    with _cycles_kept(), _Count() as count:
+    live = Live()
+    with cycles_kept(), Operators(live.add):
         call()
-    return LiveBytes(count.read + count.most, count.most)
+    return LiveBytes(live.read + live.most, live.most)
 
 
 @contextmanager
-def _cycles_kept() -> Iterator[None]:
+def cycles_kept() -> Iterator[None]:
     """Keep Python from freeing cycles in between: when it does so depends on what ran before."""
     was_on = gc.isenabled()
     gc.disable()
@@ -58,8 +59,8 @@ class _Sizes(dict[Any, int]):
         super().__delitem__(key)
 
 
-class _Count(TorchDispatchMode):
-    """Follows every operator.
+class Live:
+    """Storages that operators read and make.
 
     Attributes:
         read: bytes of storages that were there before.
@@ -67,37 +68,20 @@ class _Count(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.read = self.most = 0
         self._made = WeakIdKeyDictionary()  # storage → its bytes, as long as something refers to it
         self._made.data = self._sizes = _Sizes()
         self._before: dict[int, torch.UntypedStorage] = {}  # by id; kept, so that no other storage gets it
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Run an operator, in parts where it is made of others, and note the tensors that it reads and makes."""
-        kwargs = kwargs or {}
-        for tensor in _tensors((args, kwargs)):
-            self._note_read(tensor.untyped_storage())
-        with self:
-            result = func.decompose(*args, **kwargs)
-        if result is NotImplemented:
-            result = func(*args, **kwargs)
-        for tensor in _tensors(result):
-            self._note_made(tensor.untyped_storage())
-        return result
-
-    def _note_read(self, storage: torch.UntypedStorage) -> None:
-        if storage not in self._made and id(storage) not in self._before:
-            self._before[id(storage)] = storage
-            self.read += storage.nbytes()
-
-    def _note_made(self, storage: torch.UntypedStorage) -> None:
-        if id(storage) not in self._before:
-            self._made[storage] = storage.nbytes()
-            self.most = max(self.most, self._sizes.total)
-
-
-def _tensors(value: Any) -> list[torch.Tensor]:
-    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+    def add(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        """Note the storages that an operator has read and made."""
+        for tensor in tensors_in((args, tuple(kwargs.values()))):
+            storage = tensor.untyped_storage()
+            if id(storage) not in self._before and storage not in self._made:
+                self._before[id(storage)] = storage
+                self.read += storage.nbytes()
+        for tensor in tensors_in(result):
+            storage = tensor.untyped_storage()
+            if id(storage) not in self._before:
+                self._made[storage] = storage.nbytes()
+                self.most = max(self.most, self._sizes.total)

@@ -192,25 +192,31 @@ class _Trials:
         self.records: dict[str, Record] = {}
 
     def ask(self, most: int) -> list[Trial]:
-        """The next trials, as many as may be tried at once; none when all have been."""
+        """The next trials, as many as may be tried at once; none when all have been.
+
+        Of a grid, those that are done already come beside, so that no worker is idle for them.
+        """
         import optuna
 
         self.service.patiently(lambda: optuna.storages.fail_stale_trials(self.study))
         asked: list[Trial] = []
-        while len(asked) < most:
+        is_grid = isinstance(self.study.sampler, optuna.samplers.GridSampler)
+        while (self._to_do(asked) if is_grid else len(asked)) < most:
             states = [trial.state for trial in self._all()]
             waiting = optuna.trial.TrialState.WAITING in states
             begun = sum(state != optuna.trial.TrialState.WAITING for state in states)
-            sampler = self.study.sampler
-            exhausted = isinstance(sampler, optuna.samplers.GridSampler) and self.service.patiently(
-                partial(sampler.is_exhausted, self.study)
-            )
+            exhausted = is_grid and self.service.patiently(partial(self.study.sampler.is_exhausted, self.study))
             if not waiting and (begun >= self.space.how.trials or exhausted):
                 break
             trial = self.service.patiently(self.study.ask)
             self.service.patiently(partial(self._choose, trial))
             asked.append(trial)
         return asked
+
+    def _to_do(self, trials: Sequence[Trial]) -> int:
+        """How many experiments these trials have that are not finished."""
+        jobs = (self._job(trial) for trial in trials)
+        return len({job.id for job in jobs if job is not None} - self.contents.finished)
 
     def under_way(self) -> int:
         """How many trials are being tried, where this program tries none: those of others, alive or not."""

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -33,9 +34,11 @@ from bench.sweep.studies import open_studies
 from bench.sweep.tuning import tune
 from bench.training.accelerator import end_together
 from models.errors import InputError
-from reports.build import Report
 from reports.rules.comparability import TRIVIAL
 from reports.writers.text import to_text
+
+if TYPE_CHECKING:
+    from reports.build import Report
 
 LOST = "failed: neither a record nor a reason was found in the store; run the same command again"
 
@@ -85,6 +88,8 @@ def run_and_report(
             typer.echo(line)
         if plan.forecast.total and first_process():
             interim.tell_time_left(plan.forecast)
+        if request.retry_failed:
+            plan.rounds[-1].forget_failures()
         if searches:
             store.make()
             open_studies(store.root)  # what is wrong with their database is said before anything is computed
@@ -122,13 +127,12 @@ def _run(
     """Run a round; of the first one, what the main table needs comes first, with a report as soon as it stands."""
     if first_process():
         interim.begin(part)
-    retry = request.retry_failed and number == 1
     before = sweep.Outcome({}, {}, 0, 0)
     if number == 1 and (first := _first_jobs(part)):
-        before = sweep.run(first, store, request.device, executor, retry, None, interim)
+        before = sweep.run(first, store, request.device, executor, False, None, interim)
         if before.evaluated and first_process():
             interim.write()
-    outcome = sweep.run(part.jobs, store, request.device, executor, retry, None, interim)
+    outcome = sweep.run(part.jobs, store, request.device, executor, False, None, interim)
     trained, evaluated = before.trained + outcome.trained, before.evaluated + outcome.evaluated
     return replace(outcome, trained=trained, evaluated=evaluated)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -61,8 +62,13 @@ def world_to_camera(points: np.ndarray, orientation: np.ndarray, position: np.nd
 
     The result has the type of ``points``.
     """
-    axes = rotate(orientation.astype(np.float64), np.eye(3)).T
-    return ((points - position) @ axes).astype(points.dtype)
+    return ((points - position) @ _axes(tuple(orientation.tolist()))).astype(points.dtype)
+
+
+@lru_cache(maxsize=1000)
+def _axes(orientation: tuple[float, ...]) -> np.ndarray:
+    """World axes as columns in a camera's; a data set asks for those of its few cameras thousands of times."""
+    return rotate(np.array(orientation), np.eye(3)).T
 
 
 def viewing_rays(screen: Array, intrinsics: Array) -> Array:

@@ -6,7 +6,7 @@ import pytest
 from bench import data
 from bench.config.experiment import parse
 from bench.job import data_cache
-from bench.job.data_cache import MOST_DATA_SETS, DataCache
+from bench.job.data_cache import DataCache
 from bench.job.resolve import resolve
 from models.errors import InputError
 from tests.bench import toy
@@ -31,8 +31,10 @@ def test_experiments_of_one_cache_share_their_data(toy_suite, monkeypatch):
 def test_the_data_set_that_was_used_least_recently_leaves_the_cache(monkeypatch):
     loads = count_loads(monkeypatch)
     cache = DataCache()
-    for number in range(MOST_DATA_SETS):
-        cache.load("toy", None, str(number), {})
+    first = [cache.load("toy", None, str(number), {}) for number in range(4)]
+    kept = sum(len(sequence) for data_set in first for sequence in (*data_set.train, *data_set.test))
+    monkeypatch.setattr(data_cache, "MOST_FRAMES", kept)
+    del first
     cache.load("toy", None, "0", {})
     cache.load("toy", None, "another", {})
     cache.load("toy", None, "0", {})
@@ -71,8 +73,9 @@ def test_data_are_checked_once_and_refused_when_they_cannot_be_right(monkeypatch
 
 def test_data_that_somebody_still_has_are_not_loaded_twice(monkeypatch):
     """Jobs keep their data: an axis over more data sets than the cache keeps must not give each job its own."""
+    monkeypatch.setattr(data_cache, "MOST_FRAMES", 1)
     loads = count_loads(monkeypatch)
     cache = DataCache()
-    first, again = ([cache.load("toy", None, str(n), {}) for n in range(MOST_DATA_SETS + 2)] for _ in range(2))
+    first, again = ([cache.load("toy", None, str(n), {}) for n in range(4)] for _ in range(2))
     assert all(one is other for one, other in zip(first, again, strict=True))
     assert len(loads) == len(first)

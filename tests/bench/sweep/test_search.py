@@ -77,6 +77,25 @@ def test_what_was_run_for_another_table_is_not_run_again(store):
     assert store.records() == before
 
 
+def test_trials_that_are_done_take_no_place_among_those_at_once(store, monkeypatch):
+    """Two trainings that are left are done by two workers at once, wherever they lie in the grid."""
+    done = [job(evaluation={"hypotheses": h, "steps": k}) for h in (1, 4) for k in AXES["steps"]]
+    run(done, store, "cpu")
+    batches, real = [], module.run
+
+    def watched(jobs, *rest, **more):
+        batches.append(list(jobs))
+        return real(batches[-1], *rest, **more)
+
+    monkeypatch.setattr(module, "run", watched)
+    monkeypatch.setattr(module, "dominating", lambda *known: None)
+    with Local(store.root) as executor:
+        executor.slots = 2
+        search(space(), store, "cpu", executor)
+    new = [len({one.id for one in batch} - {one.id for one in done}) for batch in batches]
+    assert [number for number in new if number] == [2]
+
+
 def test_what_fails_and_what_is_no_experiment_is_an_outcome(store, monkeypatch):
     usual = space().experiment
 

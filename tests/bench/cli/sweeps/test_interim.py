@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli import app
-from bench.cli.sweeps import interim
+from bench.cli.sweeps import interim, sweep
 from bench.job import weights
 from bench.results.run_set import NOT_YET, declared
 
@@ -125,6 +125,23 @@ def test_a_failure_is_told_at_once_with_the_command_that_tries_again(ablate, bef
     first, _, rest = result.output.partition("trained Toy tiny cpn seed 1")
     assert re.search(r"failed Toy .*ZeroDivisionError.*\nto try again: python -m bench.* --retry-failed\n", first)
     assert rest.count("failed Toy") == 1, "and once more at the end"
+
+
+def test_what_failed_is_tried_again_once(ablate, tmp_path, before_training, monkeypatch):
+    """Also where the main table's experiments are run first, and then with all others."""
+    monkeypatch.setattr(sweep, "CORE", ("toy",))
+    more, tries = tmp_path / "more.yaml", []
+    more.write_text(FILE.format(layout="runs").replace("[0, 1, 2]", "[0, 1, 2, 3]"))
+
+    def fail():
+        tries.append(1)
+        raise ZeroDivisionError
+
+    before_training(0, fail)
+    ablate(str(more), layout="main")
+    assert len(tries) == 1
+    ablate(str(more), "--retry-failed", layout="main")
+    assert len(tries) == 2
 
 
 def test_the_end_names_the_table_and_three_places(ablate, tmp_path):
