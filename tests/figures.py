@@ -19,7 +19,8 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,15 +29,17 @@ import yaml
 
 from bench.config.parsing import suggestion, validated
 from bench.results.record import Record
-from bench.results.run_set import declared
+from bench.results.run_set import RunSet, declared
 from bench.results.runs.archive import export, opened, restricted
 from bench.results.store import Store
 from models.errors import InputError, shown
 from reports.build import build
 from reports.rules.claims import in_words, judge
+from reports.rules.conditions import short
+from reports.rules.entries import Entry
 from reports.rules.missing import table_entries
 from reports.tables.evidence.claims import claims_table
-from reports.tables.layout import layout_of
+from reports.tables.layout import Layout, layout_of
 from reports.writers.escaping import markdown
 from reports.writers.markdown import to_markdown
 from reports.writers.paper import PaperTable, chosen
@@ -67,18 +70,18 @@ class Shipped:
         for name, spec in self.runset.tables.items():
             entries = table_entries(spec, self.records, self.runset.missing)
             layout = layout_of(spec.layout)
-            if spec.claims:
-                found[name] = lambda spec=spec: claims_table(judge(spec.claims, self.records), spec.title)
-            else:
-                found[name] = lambda spec=spec, entries=entries, layout=layout: layout.table(entries, spec.title)
+            found[name] = (
+                partial(self._claims, spec) if spec.claims else partial(_filled, layout, entries, spec.title)
+            )
             for other in layout.companions:
-                found[f"{name}-{other.name}"] = lambda spec=spec, entries=entries, other=other: other.table(
-                    entries, f"{spec.title}: {other.subtitle}"
-                )
+                found[f"{name}-{other.name}"] = partial(_filled, other, entries, f"{spec.title}: {other.subtitle}")
         return found
 
+    def _claims(self, spec: RunSet.Table) -> Table:
+        return claims_table(judge(spec.claims, self.records), spec.title)
+
     def table(self, name: str, choice: PaperTable) -> str:
-        """A table in Markdown, without its title; below it why numbers are missing, or all of its conditions.
+        """A table in Markdown, without its title; below it why numbers are missing, and its conditions as asked for.
 
         Raises:
             InputError: there is no such table, row or column.
@@ -92,8 +95,9 @@ class Shipped:
         if choice.conditions == "full":
             return text.rstrip()
         rows = [line for line in text.splitlines() if line.startswith("|")]
-        missing = "; ".join(f"({letter}) {markdown(reason)}" for reason, letter in table.reasons().items())
-        return "\n".join([*rows, *["", missing] * bool(missing)])
+        told = [f"({letter}) {reason}." for reason, letter in table.reasons().items()]
+        told += [table.short] * (choice.conditions == "short")
+        return "\n".join([*rows, "", markdown(" ".join(told))]).rstrip()
 
     def verdicts(self) -> str:
         """How many claims have which verdict."""
@@ -109,7 +113,7 @@ class Shipped:
         times = sorted(record.finished_at[:16].replace("T", " ") for record in records)
         seeds = {seed for record in records for seed in record.conditions.training_seeds}
         return (
-            f"{len(records)} runs with the seeds {', '.join(map(str, sorted(seeds)))}, made by "
+            f"{len(records)} runs, training seed{'s' * (len(seeds) > 1)} {', '.join(map(str, sorted(seeds)))}, made by "
             f"`{self.runset.command}` at commit {commits} on {' and '.join(sorted(machines))}; "
             f"finished from {times[0]} to {times[-1]} (UTC)."
         )
@@ -118,6 +122,10 @@ class Shipped:
         """All figures that need records alone; the folder of the pictures."""
         build(self.runset, self.records, out, forms=("md",))
         return out / "figures"
+
+
+def _filled(layout: Layout, entries: Sequence[Entry], title: str) -> Table:
+    return replace(layout.table(entries, title), short=short(entries))
 
 
 def blocks(text: str) -> list[tuple[str, str, str]]:

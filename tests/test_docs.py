@@ -1,7 +1,10 @@
 """Every page of the documentation is in the site's navigation, and what pages link to is there."""
 
 import itertools
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -66,3 +69,17 @@ def _within_a_list(lines, line):
     while start and lines[start - 1].strip():
         start -= 1
     return bool(re.match(r"(- |\d+\. )", lines[start]))
+
+
+def test_the_site_and_its_search_need_no_network(tmp_path):
+    pytest.importorskip("mkdocs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True)
+    page = (tmp_path / "index.html").read_text()
+    asked = re.findall(r'<script[^>]* src="([^"]+)"', page) + re.findall(
+        r'<link rel="stylesheet" href="([^"]+)"', page
+    )
+    assert len(asked) > 2
+    assert [place for place in asked if not (tmp_path / place).exists()] == []
+    assert any("iframe-worker" in place for place in asked), "a page from disk has no search without it"
+    assert (tmp_path / "search" / "search_index.js").exists()
