@@ -29,7 +29,7 @@ import yaml
 
 from bench.config.parsing import suggestion, validated
 from bench.results.record import Record
-from bench.results.run_set import RunSet, declared
+from bench.results.run_set import declared
 from bench.results.runs.archive import export, opened, restricted
 from bench.results.store import Store
 from models.errors import InputError, shown
@@ -70,18 +70,15 @@ class Shipped:
         for name, spec in self.runset.tables.items():
             entries = table_entries(spec, self.records, self.runset.missing)
             layout = layout_of(spec.layout)
-            found[name] = (
-                partial(self._claims, spec) if spec.claims else partial(_filled, layout, entries, spec.title)
-            )
+            found[name] = partial(_filled, layout, entries, spec.title)
+            if spec.claims:
+                found[name] = partial(claims_table, judge(spec.claims, self.records), spec.title)
             for other in layout.companions:
                 found[f"{name}-{other.name}"] = partial(_filled, other, entries, f"{spec.title}: {other.subtitle}")
         return found
 
-    def _claims(self, spec: RunSet.Table) -> Table:
-        return claims_table(judge(spec.claims, self.records), spec.title)
-
     def table(self, name: str, choice: PaperTable) -> str:
-        """A table in Markdown, without its title; below it why numbers are missing, and its conditions as asked for.
+        """A table in Markdown, without its title; below it why numbers are missing, and conditions as asked for.
 
         Raises:
             InputError: there is no such table, row or column.
@@ -111,9 +108,9 @@ class Shipped:
         commits = ", ".join(f"`{commit[:9]}`" for commit in self.manifest.commits)
         machines = {f"{record.environment.device}, {record.environment.threads} threads" for record in records}
         times = sorted(record.finished_at[:16].replace("T", " ") for record in records)
-        seeds = {seed for record in records for seed in record.conditions.training_seeds}
+        seeds = sorted({seed for record in records for seed in record.conditions.training_seeds})
         return (
-            f"{len(records)} runs, training seed{'s' * (len(seeds) > 1)} {', '.join(map(str, sorted(seeds)))}, made by "
+            f"{len(records)} runs, training seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}, made by "
             f"`{self.runset.command}` at commit {commits} on {' and '.join(sorted(machines))}; "
             f"finished from {times[0]} to {times[-1]} (UTC)."
         )
