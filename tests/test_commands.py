@@ -36,6 +36,7 @@ def commands_of(page):
     lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
     commands = [part.strip() for line in [*lines, *spans] for part in line.split("&&")]
     parts = [re.sub(r"^\.(venv|nox/\w+)/bin/", "", command) for command in commands]
+    parts = [re.sub(r"^lifting-bench (?=\w|--)", "python -m bench ", command) for command in parts]
     return {part for part in parts if re.search(r"\bnox -s |python -m |-m bench |^pytest ", part)}
 
 
@@ -88,6 +89,9 @@ def test_modules_and_files_exist(command):
 @pytest.mark.parametrize("arguments", bench_arguments(), ids=" ".join)
 def test_arguments_are_understood(arguments):
     command = typer.main.get_command(app)
+    if arguments[0].startswith("--"):
+        assert set(arguments) <= {name for parameter in command.params for name in parameter.opts}
+        return
     while arguments and hasattr(command, "commands"):
         name, *arguments = arguments
         assert name in command.commands
