@@ -8,7 +8,8 @@ A page says what stands where, and between the two comments everything is replac
     <!-- from: NAME TABLE {OPTIONS} -->          a table, as `report --paper` chooses from it; {} for all of it
     <!-- from: NAME verdicts -->                 how many claims hold
     <!-- from: NAME origin -->                   command, commit and machine
-    <!-- from: NAME FIGURE.png -->               the picture that the page shows there is replaced
+    <!-- from: NAME FIGURE.png -->               the picture that the page shows there is replaced; page.png is the
+                                                 top of RESULTS/index.html, taken when runs are put there
     <!-- from: FOLDER/FILE -->                   a file of the repository
     <!-- /from -->
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -47,7 +49,7 @@ from reports.writers.table import Table
 from tests import ROOT
 
 SHIPPED = ROOT / "docs" / "results"
-ARCHIVE = "runs.zip"
+ARCHIVE, TOP_OF_PAGE = "runs.zip", "page.png"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 BLOCK = re.compile(r"<!-- from: (?P<asked>.*?) -->\n(?P<content>.*?)<!-- /from -->", re.DOTALL)
 PICTURE = re.compile(r"!\[[^]]*\]\(([^)]+)\)")
@@ -115,10 +117,9 @@ class Shipped:
             f"finished from {times[0]} to {times[-1]} (UTC)."
         )
 
-    def draw(self, out: Path) -> Path:
-        """All figures that need records alone; the folder of the pictures."""
+    def draw(self, out: Path) -> None:
+        """All figures that need records alone, below out/figures."""
         build(self.runset, self.records, out, forms=("md",))
-        return out / "figures"
 
 
 def _filled(layout: Layout, entries: Sequence[Entry], title: str) -> Table:
@@ -179,9 +180,21 @@ def draw_pictures(page: Path, shipped: Callable[[str], Shipped], folder: Callabl
             continue
         places = PICTURE.findall(match["content"])
         figure = folder(name) / what
+        if what == TOP_OF_PAGE and not figure.exists():
+            continue
         if len(places) != 1 or not figure.exists():
             raise InputError(f"{name} {what}: its block shows {len(places)} pictures, or there is no such figure")
         shutil.copy(figure, page.parent / places[0])
+
+
+def photograph(page: Path, target: Path) -> None:
+    """The top of a report's page as Chromium shows it; nothing where one of them is missing."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None or not page.exists():
+        return
+    options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--virtual-time-budget=8000"]
+    shot = ["--window-size=1280,1600", f"--screenshot={target}", page.absolute().as_uri()]
+    subprocess.run([browser, *options, *shot], check=True, capture_output=True)
 
 
 def ship(name: str, store: Path, results: Path, tables: Sequence[str]) -> Path:
@@ -235,8 +248,12 @@ def main(words: list[str]) -> int:
                 return known[name]
 
             def folder(name: str) -> Path:
-                out = Path(drawn, name)
-                return out / "figures" if out.exists() else shipped(name).draw(out)
+                figures = Path(drawn, name, "figures")
+                if not figures.exists():
+                    shipped(name).draw(figures.parent)
+                    if name in words[:1]:
+                        photograph(Path(words[2], "index.html"), figures / TOP_OF_PAGE)
+                return figures
 
             for page in PAGES:
                 text = page.read_text(encoding="utf-8")
