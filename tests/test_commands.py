@@ -4,6 +4,7 @@ import ast
 import itertools
 import re
 import shlex
+import tomllib
 from functools import partial
 
 import pytest
@@ -60,6 +61,19 @@ def bench_arguments():
     folder = str(ROOT)  # in place of the reader's data, because a folder that is not there is refused
     words = [shlex.split(text) for text in sorted(found)]
     return [[folder if word.startswith("/data/") else word for word in line] for line in words]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_what_is_installed_can_be_had_from_a_clone(page):
+    """Extras exist, packages are at tested versions, and the suite itself is on no index."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    tested = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    for command in re.findall(r"pip install ([^`#&|\n]+)", page.read_text()):
+        words = [word for word in command.split() if not word.startswith("-") and word != "constraints.txt"]
+        assert "lifting-bench" not in command
+        assert {one for word in words for one in re.findall(r"\w+", word.partition("[")[2])} <= extras.keys()
+        named = {word for word in words if re.fullmatch(r"[\w-]+", word)}
+        assert named <= tested | {"nox"}, command
 
 
 def test_there_are_commands_to_test():

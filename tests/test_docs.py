@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 import yaml
@@ -69,6 +70,11 @@ def _within_a_list(lines, line):
     while start and lines[start - 1].strip():
         start -= 1
     return bool(re.match(r"(- |\d+\. )", lines[start]))
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
 def test_the_site_and_its_search_need_no_network(tmp_path):
