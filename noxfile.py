@@ -1,5 +1,5 @@
-"""Sessions: `nox -s ablate`, `report`, `tests`, `lint`, `types`, `speed`, `performance`, `docs`, `cluster`,
-`slurm`, `chaos`, `tracking`, `fuzz`, `parity`, `fidelity`, `statistics`.
+"""Sessions: `nox -s ablate`, `report`, `tests`, `lint`, `types`, `speed`, `performance`, `figures`, `docs`,
+`cluster`, `slurm`, `chaos`, `tracking`, `fuzz`, `parity`, `fidelity`, `statistics`.
 
 Arguments behind `--` are passed on.
 """
@@ -65,6 +65,13 @@ def fidelity(session: nox.Session) -> None:
     install(session, "text")
     session.install("--no-deps", "-c", "constraints.txt", *TEXT_DATA)
     session.run("python", "-m", "tests.parity.fidelity")
+
+
+@nox.session
+def figures(session: nox.Session) -> None:
+    """Write the tables and pictures of README and docs from docs/results; `-- NAME STORE RESULTS`: of new runs."""
+    install(session, "test")
+    session.run("python", "-m", "tests.figures", *session.posargs)
 
 
 @nox.session

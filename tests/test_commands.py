@@ -4,6 +4,7 @@ import ast
 import itertools
 import re
 import shlex
+import tomllib
 from functools import partial
 
 import pytest
@@ -34,7 +35,9 @@ def commands_of(page):
     spans = re.findall(r"`([^`\n]+)`", rest)
     blocks += re.findall(r"^ {4,}([^`\n]+)$", rest, re.MULTILINE)
     lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
-    parts = [part.strip().removeprefix(".venv/bin/") for line in [*lines, *spans] for part in line.split("&&")]
+    commands = [part.strip() for line in [*lines, *spans] for part in line.split("&&")]
+    parts = [re.sub(r"^\.(venv|nox/\w+)/bin/", "", command) for command in commands]
+    parts = [re.sub(r"^lifting-bench (?=\w|--)", "python -m bench ", command) for command in parts]
     return {part for part in parts if re.search(r"\bnox -s |python -m |-m bench |^pytest ", part)}
 
 
@@ -60,6 +63,19 @@ def bench_arguments():
     return [[folder if word.startswith("/data/") else word for word in line] for line in words]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_what_is_installed_can_be_had_from_a_clone(page):
+    """Extras exist, packages are at tested versions, and the suite itself is on no index."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    tested = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    for command in re.findall(r"pip install ([^`#&|\n]+)", page.read_text()):
+        words = [word for word in command.split() if not word.startswith("-") and word != "constraints.txt"]
+        assert "lifting-bench" not in command
+        assert {one for word in words for one in re.findall(r"\w+", word.partition("[")[2])} <= extras.keys()
+        named = {word for word in words if re.fullmatch(r"[\w-]+", word)}
+        assert named <= tested | {"nox"}, command
+
+
 def test_there_are_commands_to_test():
     assert len(NOX) > 10
     assert len(bench_arguments()) > 20
@@ -68,7 +84,7 @@ def test_there_are_commands_to_test():
 @pytest.mark.parametrize("command", NOX)
 def test_sessions_exist(command):
     sessions, _, arguments = command.removeprefix("nox -s ").partition(" -- ")
-    assert set(sessions.split()) <= SESSIONS
+    assert set(sessions.split()) - {"--install-only"} <= SESSIONS
     if sessions == "tests" and arguments:
         assert (ROOT / arguments).exists()
 
@@ -77,7 +93,8 @@ def test_sessions_exist(command):
 def test_modules_and_files_exist(command):
     words = shlex.split(command)
     module = words[words.index("-m") + 1] if "-m" in words else ""
-    if module == "venv":
+    if module in ("venv", "pip", "pytest"):
+        assert all((ROOT / word).exists() for word in words if "/" in word and "bin" not in word)
         return
     place = ROOT / (module.replace(".", "/") or words[1])
     assert place.exists() or place.with_suffix(".py").exists()
@@ -86,6 +103,9 @@ def test_modules_and_files_exist(command):
 @pytest.mark.parametrize("arguments", bench_arguments(), ids=" ".join)
 def test_arguments_are_understood(arguments):
     command = typer.main.get_command(app)
+    if arguments[0].startswith("--"):
+        assert set(arguments) <= {name for parameter in command.params for name in parameter.opts}
+        return
     while arguments and hasattr(command, "commands"):
         name, *arguments = arguments
         assert name in command.commands

@@ -1,7 +1,11 @@
 """Every page of the documentation is in the site's navigation, and what pages link to is there."""
 
 import itertools
+import os
 import re
+import subprocess
+import sys
+import tomllib
 
 import pytest
 import yaml
@@ -44,7 +48,7 @@ def test_links_lead_somewhere(page):
         place, _, anchor = link.partition("#")
         target = page.parent / place if place else page
         assert target.exists(), f"{page.name}: {link}"
-        assert "docs" not in page.parts or (ROOT / "docs") in target.resolve().parents, f"{link} leaves the site"
+        assert page in OUTSIDE or (ROOT / "docs") in target.resolve().parents, f"{link} leaves the site"
         if anchor:
             assert anchor in anchors(target.read_text()), f"{page.name}: {link}"
 
@@ -66,3 +70,22 @@ def _within_a_list(lines, line):
     while start and lines[start - 1].strip():
         start -= 1
     return bool(re.match(r"(- |\d+\. )", lines[start]))
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
+def test_the_site_and_its_search_need_no_network(tmp_path):
+    pytest.importorskip("mkdocs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True)
+    page = (tmp_path / "index.html").read_text()
+    asked = re.findall(r'<script[^>]* src="([^"]+)"', page) + re.findall(
+        r'<link rel="stylesheet" href="([^"]+)"', page
+    )
+    assert len(asked) > 2
+    assert [place for place in asked if not (tmp_path / place).exists()] == []
+    assert any("iframe-worker" in place for place in asked), "a page from disk has no search without it"
+    assert (tmp_path / "search" / "search_index.js").exists()

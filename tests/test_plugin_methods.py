@@ -1,6 +1,9 @@
-"""Methods of a package outside the repository stand in every table and figure of declared ablations."""
+"""The tutorial's project is installed by pip; its methods stand in every table and figure of declared runs."""
 
-import re
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 from matplotlib.figure import Figure
@@ -16,6 +19,8 @@ from tests.bench import conftest as harness
 
 toy_suite, quick_start, empty_database = harness.toy_suite, harness.quick_start, harness.empty_database
 
+PROJECT = ROOT / "examples" / "my-lifter"
+ENTRY = 'mine = "my_lifter:MyLifter"'
 SAMPLER = '''
 
 class MySampler(MyLifter):
@@ -37,24 +42,39 @@ QUICK = (
 )
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder into which pip has installed the tutorial's project, with one more method in it."""
+    place = tmp_path_factory.mktemp("tutorial")
+    project = shutil.copytree(PROJECT, place / "project")
+    with (project / "my_lifter.py").open("a") as module:
+        module.write(SAMPLER)
+    settings = (project / "pyproject.toml").read_text()
+    both = f'{ENTRY}\nsampler = "my_lifter:MySampler"'
+    (project / "pyproject.toml").write_text(settings.replace(ENTRY, both))
+    alone = ["--no-index", "--no-deps", "--no-build-isolation", "--quiet"]
+    command = [sys.executable, "-m", "pip", "install", *alone, "--target", str(place / "site"), str(project)]
+    subprocess.run(command, check=True)
+    return place / "site"
+
+
 @pytest.fixture
-def installed(tmp_path, monkeypatch, toy_suite):
-    """A package as pip would install it: modules, and entry points in its metadata."""
-    site = tmp_path / "site-packages"
-    metadata = site / "my_lifter-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    tutorial = (ROOT / "docs" / "adding-a-method.md").read_text()
-    code = re.search(r"```python\n(# my_lifter.py\n.*?)```", tutorial, re.DOTALL).group(1)
-    points = re.search(r"```toml\n\[project.entry-points.\"(\S+)\"\]\n(.*?)```", tutorial, re.DOTALL)
-    (site / "my_lifter.py").write_text(code + SAMPLER)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: my-lifter\nVersion: 1.0\n")
-    entries = points.group(2).replace(" = ", "=").replace('"', "")
-    (metadata / "entry_points.txt").write_text(f"[{points.group(1)}]\n{entries}sampler=my_lifter:MySampler\n")
+def installed(tmp_path, monkeypatch, toy_suite, site):
+    """The tutorial's project is installed."""
     monkeypatch.syspath_prepend(site)
     monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert METHODS.plugin_names() == ["mine", "sampler"]
     return tmp_path
+
+
+def test_the_tests_of_the_project_pass(site):
+    places = os.pathsep.join([str(site), str(ROOT)])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(PROJECT)]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": places}, capture_output=True, text=True, check=False
+    )
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.fixture
