@@ -66,5 +66,18 @@ POINTS = {
     "in a migration, before the index": Point("older store", r"open to write \.index\.parquet.*"),
     "in a migration, before the index has its name": Point("older store", r"rename index\.parquet"),
     "in a migration, after the index": Point("older store", r"remove records/ID\.json"),
+    "in a deletion, between MLflow and the arrays": Point("delete", r"remove errors/ID\.npz"),
+    "in a deletion, before the index has its name": Point("delete", r"rename index\.parquet"),
+    "in a deletion, between the index and the training": Point("delete", r"remove trainings/ID/training\.json"),
+    "in gc, between MLflow and the arrays": Point("gc", r"remove errors/ID\.npz"),
+    "in gc, between two trainings": Point("gc", r"remove trainings/ID/training\.json", "last"),
+    "in an export, within the archive": Point("export", r"open to read trainings/.*", "last"),
+    "in an export, before the archive has its name": Point("export", r"rename runs\.zip"),
+    "in an import, between arrays and record": Point("import", r"open to write records/\..*"),
+    "in an import, between weights and their description": Point(
+        "import", r"open to write trainings/ID/\.training.*"
+    ),
+    "in an import, before the index has its name": Point("import", r"rename index\.parquet"),
+    "in an import, between the index and MLflow": Point("import", r"open to write artifacts/ID/artifacts/.*"),
 }
 """Name → point."""

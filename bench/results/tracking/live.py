@@ -111,7 +111,8 @@ class LiveTrainings:
                 self._runs.log(sent.runs[number], rest)
                 if sent.statuses[number] == "FAILED":  # of an earlier try
                     self._runs.client.set_tag(sent.runs[number], NOTE, "")
-                self._set(sent, number, "FINISHED")
+                self._runs.client.set_terminated(sent.runs[number], "FINISHED", sent.moment)
+            sent.statuses[number] = "FINISHED"  # only now is it sure
         if set(sent.statuses) == {"FINISHED"}:
             path.unlink(missing_ok=True)
             del self._sent[path]

@@ -34,15 +34,14 @@ def break_record(store, record):
 
 def logged(store):
     """Parameters, metrics and data of every evaluation in MLflow, and the method's options of its training."""
-    runs = search_runs(store, "tags.`bench.kind` = 'evaluation'")
+    evaluations = {}
+    for run in search_runs(store, "tags.`bench.kind` = 'evaluation'"):
+        metrics = {key: value for key, value in run.data.metrics.items() if not key.startswith("system/")}
+        data = [(given.dataset.name, given.dataset.digest) for given in run.inputs.dataset_inputs]
+        evaluations[run.data.tags["bench.id"]] = run.data.params, metrics, data
     trainings = search_runs(store, "tags.`bench.kind` = 'training'")
-    return (
-        {
-            run.data.tags["bench.id"]: (run.data.params, run.data.metrics, run.inputs.to_dictionary())
-            for run in runs
-        },
-        {run.data.tags["bench.training_id"]: run.data.params["method.options.frames"] for run in trainings},
-    )
+    options = {run.data.tags["bench.training_id"]: run.data.params["method.options.frames"] for run in trainings}
+    return evaluations, options
 
 
 def test_a_lost_index_is_made_again(store, records):
