@@ -221,7 +221,7 @@ class Lifter(nn.Module):
         title: the name that tables print.
         version: raise it when the computation changes, so that no older training is taken for this one.
         Config: a frozen dataclass of plain values, its fields the options of the method.
-        presets: sizes by name, at least ``tiny``, ``small``, ``base`` and ``paper``.
+        presets: sizes by name, at least ``tiny``, ``base`` and ``paper``; the suite's own also have ``small``.
         published: fields of ``Recipe`` that the released training script sets otherwise than the presets do, by
             name; ``training.recipe: published`` sets them at any preset. None where the script is not known.
         probabilistic: whether H and K mean anything to it.

@@ -32,7 +32,7 @@ def report(
         tuple[str, str] | None,
         typer.Option(
             metavar="A B",
-            help="Say what changed from A to B and whether beyond noise: results, results=TABLE, stores, archives, study.",
+            help="What changed, and whether beyond noise: results, results=TABLE, stores, archives, or study.",
         ),
     ] = None,
     forms: Annotated[

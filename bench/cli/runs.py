@@ -242,10 +242,7 @@ def export_runs(
     wanted: Wanted,
     archive: Annotated[Path, typer.Argument(help="The file to write: runs.zip.")],
     weights: Annotated[bool, typer.Option("--weights", help="Add the weights of the trainings.")] = False,
-    arrays: Annotated[
-        bool,
-        typer.Option("--arrays/--no-arrays", help="Add the arrays that figures need."),
-    ] = True,
+    arrays: Annotated[bool, typer.Option(help="Add the arrays that figures need.")] = True,
 ) -> None:
     """Write finished runs, all or those that options choose, into one archive with checksums."""
     from bench.results.run_set import RUNSET, declared

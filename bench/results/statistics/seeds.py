@@ -17,12 +17,17 @@ def pool(records: Iterable[Record]) -> list[Record]:
     """Runs that differ in their seeds only as one record, in order of first appearance.
 
     Its values are averages over the runs, with the intervals of ``statistics.intervals``; its cost and
-    environment are those of the first run. Runs that differ in the seed of their noise only are of one training.
+    environment are those of the run with the lowest seed. Runs that differ in the seed of their noise only are of
+    one training.
     """
     groups: dict[str, dict[str, Record]] = {}
     for record in records:
         groups.setdefault(_but_for_seeds(record), {})[record.id] = record
-    return [_pooled(list(members.values())) for members in groups.values()]
+    return [_pooled(sorted(members.values(), key=_seeds)) for members in groups.values()]
+
+
+def _seeds(record: Record) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return record.conditions.training_seeds, record.conditions.noise_seeds
 
 
 def _but_for_seeds(record: Record) -> str:
