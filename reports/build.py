@@ -35,6 +35,7 @@ from reports.rules.claims import Judged, in_words, judge
 from reports.rules.conditions import short
 from reports.rules.controls import controls
 from reports.rules.controls import in_words as controls_in_words
+from reports.rules.definitions import defined
 from reports.rules.entries import Entry
 from reports.rules.missing import table_entries
 from reports.rules.names import named_for_figures
@@ -183,16 +184,16 @@ def _write_all(
     for name, table in [*tables.items(), (REGISTER, every_run)]:
         made = texts(table, name, forms, paper.get(name, PaperTable()))
         written += [_write(stage, f"tables/{file}", text) for file, text in made.items()]
-    captions = []
+    kept = []
     for drawing in drawings:
         with _remarked(remarks, f"the figure {drawing.name} cannot be drawn"):
             written += save_drawing(drawing, stage, runset.command)
-            captions.append((drawing.name, drawing.caption, drawing.figure.get_figwidth()))
+            kept.append(drawing)
     if "tex" in forms:
         first = [name for name, claims in mains if not claims]
         ordered = {name: tables[name] for name in dict.fromkeys([*first, *tables])}
         said = findings(tables[name] for name in first) + verdicts
-        written.insert(0, _write(stage, "report.tex", document(runset, known, ordered, captions, every_run, said)))
+        written.insert(0, _write(stage, "report.tex", document(runset, known, ordered, kept, every_run, said)))
         written.append(_write(stage, REFERENCES.name, REFERENCES.read_text(encoding="utf-8")))
     written.append(_write(stage, "index.html", page(content(runset, known, tables, arrays, remarks, verdicts))))
     remarks += lost_files(known, arrays)
@@ -238,13 +239,14 @@ def _tables(
             continue
         found, failed = _tables_of(spec, entries[name])
         lost = unexplained(runset, spec, records)
-        notes = spec.notes + (missing_sentence(lost, len(set(spec.ids))),) * bool(lost) + failed
+        said = spec.notes + (missing_sentence(lost, len(set(spec.ids))),) * bool(lost) + failed
         claims = bool(judged[name])
         mains += [(free_name(name, tables), claims)] * (spec.layout == "main" or claims)
         if judged[name]:
             found[""] = claims_table(judged[name], spec.title)
         for end, table in found.items():
-            tables[free_name(name + end, tables)] = replace(table, notes=table.notes + notes)
+            notes = (*table.notes, *said, *defined(entries[name], table.texts()))
+            tables[free_name(name + end, tables)] = replace(table, notes=notes)
     return tables, mains or [(name, False) for name in list(tables)[:1]]
 
 
@@ -338,7 +340,8 @@ def save_drawing(drawing: Drawing, stage: Path, command: str) -> list[PurePosixP
     with matplotlib.rc_context(STYLE):
         drawing.figure.savefig(stage / paths[0], metadata={"CreationDate": None})
         drawing.figure.savefig(stage / paths[1])
-    return [*paths, _write(stage, f"figures/{drawing.name}.txt", f"{drawing.caption}\n\nCommand: {command}\n")]
+    text = " ".join([drawing.caption, *drawing.conditions])
+    return [*paths, _write(stage, f"figures/{drawing.name}.txt", f"{text}\n\nCommand: {command}\n")]
 
 
 def _write(stage: Path, name: str, text: str) -> PurePosixPath:

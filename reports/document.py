@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from bench.config.registry import AGGREGATIONS
-from bench.results.record import Record, Value
+from bench.results.record import Record
 from bench.results.run_set import RunSet
-from models.errors import InputError
-from reports.rules.comparability import aggregation_order
-from reports.rules.metrics import ERRORS, in_order, title_with_unit
+from reports.figures.style import Drawing
+from reports.rules.comparability import grouped
+from reports.rules.definitions import definitions
 from reports.tables.runs.register import environments
 from reports.writers.escaping import latex, latex_breakable
 from reports.writers.latex import over_pages, to_latex
@@ -35,6 +34,7 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \IfFileExists{hyperref.sty}{\usepackage[hidelinks]{hyperref}}
   {\newcommand{\hyperref}[2][]{#2}\newcommand{\phantomsection}{}}
 \makeatletter
+\newcommand{\printfloats}{\ifx\@deferlist\@empty\else\clearpage\fi}
 \setlength{\@fptop}{0pt}
 \setlength{\@fpsep}{16pt}
 \makeatother
@@ -43,6 +43,7 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \renewcommand{\textfraction}{0.05}
 \setcounter{totalnumber}{10}
 \setcounter{topnumber}{10}
+\ifdefined\extrafloats\extrafloats{500}\fi
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{4pt}
 \emergencystretch=3em
@@ -52,95 +53,109 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 FLOATS_FIRST = r"\ifnum\value{table}>0\relax\clearpage\fi"
 """Printed before a table that is no float, unless it is the first one."""
 
-FLUSH_AFTER = 16
-"""Floats that LaTeX is given before it has to print them; it holds no more than a few dozen."""
-
-Figure = tuple[str, str, float]
-
 NARROW_INCHES = 3.6
 """A figure that is no wider may stand beside another one."""
 
-FINDINGS_OF = "Of the numbers that use no ground truth at test time, with 95 % intervals, in"
-WORDS = (
-    "DET, GT: 2D poses of a detector, exact 2D poses.",
-    "H, K: hypotheses, and steps of denoising; 1 for a deterministic method.",
-    "MPJPE, P-MPJPE: mean distance of joints to the ground truth, as predicted (Protocol 1) and after the best "
-    "similarity transform of each pose (Protocol 2), in mm.",
-    "single: the one pose of a deterministic method.",
-    "FPP, FPC, PTS: FinePOSE's prompts of body parts, its communication between prompt and pose, and its prompt "
-    "of the time step; w/o: switched off.",
+OPENINGS = ("Conditions.", "Conditions of [", "Reported numbers (")
+"""How the first sentence of a set begins; it says nothing that the others do not say."""
+
+ABOUT_CONDITIONS = (
+    r"Tables and figures name the sets of conditions that they were obtained under. Every condition is a row; its "
+    r"last column has the sets that it belongs to. What is in parentheses behind a condition is of these only.\par"
 )
+CONDITIONS_TABLE = (
+    r"{\scriptsize\setlength{\tabcolsep}{4pt}\begin{longtable}{@{}>{\raggedright}p{0.12\linewidth}"
+    r">{\raggedright}p{0.67\linewidth}>{\raggedright\arraybackslash}p{0.16\linewidth}@{}}"
+    "\n\\toprule Condition & & Sets \\\\ \\midrule \\endhead"
+)
+
+FINDINGS_OF = "Of the numbers that use no ground truth at test time, with 95 % intervals, in"
 
 
 def document(
     runset: RunSet,
     records: Sequence[Record],
     tables: Mapping[str, Table],
-    figures: Sequence[Figure],
+    figures: Sequence[Drawing],
     every_run: Table,
     findings: Sequence[str],
 ) -> str:
     """``report.tex``, with its tables in their complete form.
 
-    Conditions that several tables and figures share are written once, in an appendix that each refers to.
+    Conditions are written once, in an appendix that tables and figures refer to by number.
 
     Args:
         tables: by name of the file below ``tables/``, in the order to print them.
-        figures: names, captions, and widths in inches.
         every_run: the register.
         findings: in sentences.
     """
-    shared = _Shared()
-    shown = [_table(name, table, shared) for name, table in tables.items()]
-    drawn = _figures(figures, shared)
+    conditions = _Conditions()
+    floats = list(_floats(tables, figures, conditions))
     lines = [
         r"\section*{Results}",
         f"{len(records)} runs of {len({record.training_id for record in records})} trained models; "
         f"declared {latex(runset.created_at)}.\\par",
         f"{{\\raggedright Command: \\texttt{{{latex_breakable(runset.command)}}}\\par}}",
+        *floats[:1],
         *([r"\section{Findings}", f"{latex(FINDINGS_OF)} {_link(tables)}:\\par"] if findings else []),
         *(f"{latex_breakable(sentence)}\\par" for sentence in findings),
         r"\section{Definitions}",
         *_definitions(records),
         r"\section{Tables and figures}",
-        *_range("Tables", "tab", list(tables)),
-        *_range("Figures", "fig", [name for name, _, _ in figures]),
-        *_flushed([*shown, *drawn]),
-        r"\appendix\section{Conditions}",
-        *shared.lines(),
-        r"\section{Environment}",
+        *floats[1:],
+        r"\appendix\section{Environment}",
         *_environments(records),
-        r"{\small\listoftables\listoffigures}",
+        r"{\small\listoftables\listoffigures}\printfloats",
+        r"\section{Conditions}\label{conditions}",
+        *conditions.lines(),
         r"\section{Every run}",
-        FLOATS_FIRST * over_pages(every_run) + to_latex(every_run, "register"),
+        *_register(every_run),
         r"\end{document}",
     ]
     return PREAMBLE + "\n".join(lines) + "\n"
 
 
-class _Shared:
-    """Paragraphs of conditions, each with a number and written once."""
+class _Conditions:
+    """Sets of sentences, each set with a number and each sentence written once."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[tuple[str, ...], int] = {}
 
-    def refer(self, paragraphs: Sequence[str]) -> str:
-        """LaTeX that refers to paragraphs; they are numbered as they come."""
-        numbers = [self._numbers.setdefault(text, len(self._numbers) + 1) for text in paragraphs if text]
-        links = ", ".join(rf"\hyperref[cond:{number}]{{{number}}}" for number in numbers)
-        return rf"Complete conditions: {links} (appendix)." if numbers else ""
+    def refer(self, paragraphs: Iterable[Sequence[str]]) -> str:
+        """LaTeX that refers to sets; they are numbered as they come."""
+        its = [tuple(sentences) for sentences in paragraphs if sentences]
+        numbers = [self._numbers.setdefault(sentences, len(self._numbers) + 1) for sentences in its]
+        return rf"Conditions: \hyperref[conditions]{{{_ranges(numbers)}}} (appendix)." if numbers else ""
 
     def lines(self) -> list[str]:
-        made = []
-        for text, number in self._numbers.items():
-            made.append(rf"\phantomsection\label{{cond:{number}}}")
-            made.append(rf"{{\small\raggedright {number}. {latex_breakable(text)}\par}}")
-        return made
+        return [ABOUT_CONDITIONS, *_facts({number: its for its, number in self._numbers.items()})]
 
 
-def _range(what: str, kind: str, names: Sequence[str]) -> list[str]:
-    """Where to find them."""
-    return [rf"{what}~\ref{{{kind}:{names[0]}}} to~\ref{{{kind}:{names[-1]}}}.\par"] if names else []
+def _facts(sets: Mapping[int, Sequence[str]], prefix: str = "") -> list[str]:
+    """A table with a row for each sentence of numbered sets, those that begin with the same name together."""
+    where: dict[str, list[int]] = {}
+    for number, sentences in sets.items():
+        for sentence in sentences:
+            if not sentence.startswith(OPENINGS):
+                where.setdefault(sentence, []).append(number)
+    rows = []
+    for name, members in grouped(where, lambda sentence: sentence.partition(": ")[0]).items():
+        rows.append(r"\addlinespace")
+        for place, sentence in enumerate(members):
+            numbers = "all" if len(where[sentence]) == len(sets) else _ranges(where[sentence], prefix)
+            words = sentence.partition(": ")[2] or sentence
+            rows.append(f"{latex_breakable(name * (not place))} & {latex_breakable(words)} & {numbers} \\\\")
+    return [CONDITIONS_TABLE, *rows, r"\bottomrule\end{longtable}}"] if rows else []
+
+
+def _ranges(numbers: Iterable[int], prefix: str = "") -> str:
+    """``1--3, 5``."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if not runs or number > runs[-1][-1] + 1:
+            runs.append([number])
+        runs[-1].append(number)
+    return ", ".join(prefix + "--".join(map(str, dict.fromkeys((run[0], run[-1])))) for run in runs)
 
 
 def _link(tables: Mapping[str, Table]) -> str:
@@ -149,55 +164,55 @@ def _link(tables: Mapping[str, Table]) -> str:
 
 
 def _definitions(records: Sequence[Record]) -> list[str]:
-    """Every aggregation and metric that the records have, then marks and abbreviations."""
-    values = {value.aggregation: value for record in records for value in record.values if value.aggregation}
-    aggregations = [
-        f"{name}{value.symbol}: {_rule(name)} [{value.kind}]."
-        for name, value in sorted(values.items(), key=_order)
-    ]
-    metrics = {value.metric: record.metric(value.metric) for record in records for value in record.values}
-    others = [f"{title_with_unit(metrics[name])}." for name in in_order(metrics) if name not in ERRORS]
-    marks = [f"{text}." for text in (*LEGEND.values(), BOLD, TIE, AHEAD, SPREAD)]
-    texts = [*aggregations, *WORDS, *others, *marks]
-    return [r"{\small\raggedright", *(rf"{latex_breakable(text)}\par" for text in texts), "}"]
+    """Every aggregation, abbreviation and metric that tables print, then marks."""
+    kinds = {value.aggregation: f"{value.symbol} [{value.kind}]" for record in records for value in record.values}
+    texts = [f"{term}{kinds.get(term, '')}: {meaning}." for term, meaning in definitions(records).items()]
+    texts += [f"{text}." for text in (*LEGEND.values(), BOLD, TIE, AHEAD, SPREAD)]
+    shown = r"\\".join(map(latex_breakable, texts))
+    return [rf"\begin{{minipage}}{{\linewidth}}\footnotesize\raggedright {shown}\end{{minipage}}\par"]
 
 
-def _rule(aggregation: str) -> str:
-    """What an aggregation does, in the words of whoever wrote it; those of a package that is gone have none."""
-    try:
-        return str(getattr(AGGREGATIONS.load(aggregation), "rule", "no rule is stated"))
-    except InputError:
-        return "of a package that is not installed"
+def _floats(tables: Mapping[str, Table], figures: Sequence[Drawing], conditions: _Conditions) -> Iterator[str]:
+    """Tables in order; behind the last of an ablation its figures, behind the first those of all runs."""
+    if not tables:
+        yield from _figures(figures, conditions)
+    drawn = grouped(figures, lambda drawing: _ablation(drawing.name, tables))
+    last = {_ablation(name, tables): name for name in tables}
+    for place, (name, table) in enumerate(tables.items()):
+        yield _table(name, table, conditions)
+        its = drawn.get("", []) * (place == 0) + drawn.get(_ablation(name, tables), []) * (name in last.values())
+        yield from _figures(its, conditions)
 
 
-def _order(item: tuple[str, Value]) -> int:
-    return aggregation_order(item[0])
+def _ablation(name: str, tables: Iterable[str]) -> str:
+    """The name of the ablation that a table or figure belongs to; "" for figures of all runs."""
+    return min((base for base in tables if name == base or name.startswith(f"{base}-")), key=len, default="")
 
 
-def _flushed(floats: list[str]) -> list[str]:
-    lines = []
-    for number, text in enumerate(floats, start=1):
-        lines += [text, *[r"\clearpage"] * (number % FLUSH_AFTER == 0)]
-    return lines
-
-
-def _table(name: str, table: Table, shared: _Shared) -> str:
+def _table(name: str, table: Table, conditions: _Conditions) -> str:
     """A table over several pages is no float: LaTeX would print it before the floats that come first."""
-    reference = shared.refer(table.conditions)
-    table = replace(table, conditions=(table.short,) * bool(table.short))
+    reference = conditions.refer(table.conditions)
+    table = replace(table, conditions=([table.short],) * bool(table.short))
     return FLOATS_FIRST * over_pages(table) + to_latex(table, name, reference)
 
 
-def _figures(figures: Sequence[Figure], shared: _Shared) -> list[str]:
+def _register(table: Table) -> list[str]:
+    """The conditions of runs, then the runs."""
+    sets = {number: sentences[1:] for number, sentences in enumerate(table.conditions, start=1)}
+    table = replace(table, conditions=())
+    return [*_facts(sets, "C"), FLOATS_FIRST * over_pages(table) + to_latex(table, "register")]
+
+
+def _figures(figures: Sequence[Drawing], conditions: _Conditions) -> list[str]:
     """Floats of one figure, or of two narrow ones beside each other."""
     rows: list[list[str]] = []
     alone = False
-    for name, caption, inches in figures:
-        narrow = inches <= NARROW_INCHES
+    for drawing in figures:
+        narrow = drawing.figure.get_figwidth() <= NARROW_INCHES
         if alone and narrow:
-            rows[-1].append(_figure(name, caption, shared))
+            rows[-1].append(_figure(drawing, conditions))
         else:
-            rows.append([_figure(name, caption, shared)])
+            rows.append([_figure(drawing, conditions)])
         alone = narrow and len(rows[-1]) == 1
     return [_side_by_side(row) for row in rows]
 
@@ -209,17 +224,16 @@ def _side_by_side(figures: Sequence[str]) -> str:
     return "\n".join([r"\begin{figure}[htbp]", *figures, r"\end{figure}"])
 
 
-def _figure(name: str, caption: str, shared: _Shared) -> str:
-    drawn, data, conditions = caption.partition(" Data: ")
-    title, rest = _split(drawn)
-    reference = shared.refer([f"Conditions. {data.strip()} {conditions}"] if data else [])
+def _figure(drawing: Drawing, conditions: _Conditions) -> str:
+    title, rest = _split(drawing.caption)
+    reference = conditions.refer([drawing.conditions])
     return "\n".join(
         [
             r"{\centering",
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            rf"\includegraphics{{figures/{name}.pdf}}}}\par}}",
+            rf"\includegraphics{{figures/{drawing.name}.pdf}}}}\par}}",
             rf"\caption{{{latex_breakable(title)}}}",
-            rf"\label{{fig:{name}}}",
+            rf"\label{{fig:{drawing.name}}}",
             rf"{{\scriptsize\raggedright {latex_breakable(rest)} {reference}\par}}",
         ]
     )

@@ -40,14 +40,16 @@ def look_of(method: str, variant: str = "") -> Look:
     """The look of a method by its name in the registry.
 
     The suite's own take the pairs of colour and marker in the order of the registry. One of another package gets a
-    further pair by its name alone, so that no other package that is installed changes it.
+    further pair by its name, or the next free one where an installed package whose name comes before has that.
     """
-    own = list(METHODS.own)
-    if method in own:
-        place = own.index(method)
-    else:
-        further = len(COLOURS) * len(MARKERS) - len(own)
-        place = len(own) + int(hashlib.sha256(method.encode()).hexdigest(), 16) % further
+    places = {name: place for place, name in enumerate(METHODS.own)}
+    further = range(len(places), len(COLOURS) * len(MARKERS))
+    for name in [*METHODS.plugin_names(), method]:
+        if name not in places:
+            first = int(hashlib.sha256(name.encode()).hexdigest(), 16) % len(further)
+            free = [place for place in (*further[first:], *further[:first]) if place not in places.values()]
+            places[name] = free[0] if free else further[first]
+    place = places[method]
     return Look(
         COLOURS[place % len(COLOURS)], MARKERS[(place + place // len(COLOURS)) % len(MARKERS)], not variant
     )

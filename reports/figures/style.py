@@ -46,11 +46,12 @@ STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, the end of its file name, and its caption."""
+    """A figure, the end of its file name, its caption, and the conditions of what it shows, in sentences."""
 
     name: str
     figure: Figure
     caption: str
+    conditions: Sequence[str] = ()
 
 
 class Point(NamedTuple):
@@ -73,13 +74,21 @@ def settings(entries: Sequence[AnyEntry]) -> Iterator[tuple[str, str, list[AnyEn
         yield f"-{number}" * several, f" ({apart})" * several, group
 
 
-def with_conditions(caption: str, records: Sequence[Record]) -> str:
-    return " ".join([caption, *sentences(records, "headline")])
+def stated(records: Sequence[Record]) -> list[str]:
+    """The conditions of what is drawn of these runs, in sentences."""
+    return sentences(records, "headline")
 
 
 def ms_per_frame(record: Record) -> float:
     """Of the prediction and the aggregation of its headline."""
     return record.cost.ms_per_frame(headline(record))
+
+
+def spread(value: Value) -> tuple[float, float]:
+    """How far the interval of a value reaches below and above it; nowhere where it has none."""
+    lengths = (value.action_mean - value.low, value.high - value.action_mean)
+    below, above = (max(0.0, length) if math.isfinite(length) else 0.0 for length in lengths)
+    return below, above
 
 
 def left_out(there_are: int, shown: int) -> str:
@@ -116,7 +125,10 @@ def legend_columns(names: Sequence[str]) -> int:
 
 
 def legend_above(figure: Figure, **options: Any) -> None:
-    """A legend over all panels; ``options``: of matplotlib's own legend."""
+    """A legend over all panels, of what is labelled in them; ``options``: of matplotlib's own legend."""
+    if "ncols" not in options:
+        names = dict.fromkeys(name for axes in figure.axes for name in axes.get_legend_handles_labels()[1])
+        options["ncols"] = legend_columns(list(names))
     look = {"loc": "outside upper center", "frameon": False, "columnspacing": 1.0, "handletextpad": 0.3}
     figure.legend(**look | options)
 

@@ -19,7 +19,7 @@ from reports.rules.comparability import (
     sections,
 )
 from reports.rules.entries import Entry
-from reports.rules.names import aggregation_title, method_name, seeds_of, untrained
+from reports.rules.names import aggregation_title, method_name, seeds_of, untrained, variant_name
 
 Shown = Literal["every aggregation", "headline"]
 
@@ -40,10 +40,10 @@ MANY = 8
 """A condition with more values than this is counted, not listed; the appendix lists it run by run."""
 
 
-def paragraphs(entries: Sequence[Entry], shown: Shown = "every aggregation") -> tuple[str, ...]:
-    """One paragraph per section of a table, opened by the section's heading where there are several."""
+def paragraphs(entries: Sequence[Entry], shown: Shown = "every aggregation") -> tuple[list[str], ...]:
+    """Sentences for each section of a table, the first with the section's heading where there are several."""
     return tuple(
-        (f"Conditions of [{heading}]. " if heading else "Conditions. ") + " ".join(sentences(members, shown))
+        [f"Conditions of [{heading}]." if heading else "Conditions.", *sentences(members, shown)]
         for heading, members in sections(entries)
     )
 
@@ -103,7 +103,21 @@ def _stated(entries: Sequence[Entry], accessor: Accessor) -> str:
     everyone = len({method_name(entry) for entry in entries})
     if len(set(names.values())) == 1 and all(len(methods) == everyone for methods in names.values()):
         return "; ".join(groups)
-    return "; ".join(f"{value} ({', '.join(names[value])})" for value in groups)
+    return "; ".join(f"{value} ({_named(members, entries)})" for value, members in groups.items())
+
+
+def _named(members: Sequence[Entry], entries: Sequence[Entry]) -> str:
+    """Their methods; where these are most variants of a method, the few that are not."""
+    found = []
+    for title, its in grouped(members, lambda entry: entry.title).items():
+        here = list(dict.fromkeys(map(variant_name, its)))
+        there_are = dict.fromkeys(variant_name(entry) for entry in entries if entry.title == title)
+        missing = [name or "the method as it is" for name in there_are if name not in here]
+        if len(here) > 2 * max(1, len(missing)):
+            found.append(f"{title}, all variants" + f" but {', '.join(missing)}" * bool(missing))
+        else:
+            found += [f"{title} {name}".strip() for name in here]
+    return ", ".join(found)
 
 
 def _detections(entry: Entry) -> str:

@@ -80,15 +80,15 @@ def _same_method(record: Record, sample: Sample) -> Control:
     """A/A: two groups of trainings of one method."""
     if sample.trainings >= FEWEST_TO_SPLIT:
         pairs = [(_rows(sample, one), _rows(sample, other)) for one, other in _splits(sample.trainings)]
-        how = f"of {len(pairs)} ways to split {sample.trainings} trainings"
+        how = f"{len(pairs)} ways to split {sample.trainings} trainings"
     else:
         rng = np.random.default_rng(0)
         pairs = [(_retrained(sample, rng), _retrained(sample, rng)) for _ in range(SIMULATED)]
-        how = f"of {SIMULATED} pairs drawn with the spread of {sample.trainings} trainings"
+        how = f"{SIMULATED} pairs drawn with the spread of {sample.trainings} trainings"
     called = np.mean([not paired_difference(*pair).indistinguishable for pair in pairs])
     allowed = 1 - LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / len(pairs))
-    found = f"called different in {called:.1%} {how}"
-    return Control("A/A", method_name(record), "5 %", found, bool(called <= allowed))
+    expected = "called different in 5 %"
+    return Control("A/A", method_name(record), expected, f"{called:.1%} of {how}", bool(called <= allowed))
 
 
 def _splits(count: int) -> list[tuple[list[int], list[int]]]:
@@ -114,7 +114,7 @@ def _spike(record: Record, sample: Sample, size: float) -> Control:
 
     Compared with the same weights, and with other trainings of the method.
     """
-    rng, names = np.random.default_rng(1), ("of the same weights", "between trainings")
+    rng, names = np.random.default_rng(1), ("with the same weights", "between trainings")
     found: dict[str, list[Difference]] = {name: [] for name in names}
     for _ in range(SIMULATED // 4):
         added = size * rng.exponential(size=sample.errors.shape[-1])
@@ -131,7 +131,7 @@ def _spike(record: Record, sample: Sample, size: float) -> Control:
     covered = np.mean([gap.low <= size <= gap.high for gap in found[names[0]]])
     return Control(
         f"Spike-in of {size:g} mm", method_name(record), "found with the same weights",
-        f"found in {said}; its interval holds it in {covered:.0%}", bool(shares[names[0]] >= LEVEL),
+        f"{said}; its interval holds it in {covered:.0%}", bool(shares[names[0]] >= LEVEL),
     )  # fmt: skip
 
 
@@ -146,7 +146,7 @@ def _permuted(pooled: Sequence[Record]) -> list[Control]:
             its = value_of(twin, "mpjpe", headline(twin)) if twin else None
             gap = twin.difference(its, control, value) if twin and its and value else None
             said.append(f"{words} {_in_words(gap)}")
-        expected = "a prompt's gain that is there with labels of other takes too is none of the label"
+        expected = "what a prompt gains with labels of other takes too is no gain of the label"
         found.append(Control("Permuted labels", control.title, expected, "; ".join(said), None))
     return found
 
@@ -176,13 +176,9 @@ def _fresh(pooled: Sequence[Record]) -> list[Control]:
         others = (means.sum() - means) / (len(means) - 1)
         held = sum(value.low <= other <= value.high for value, other in zip(values, others, strict=True))
         allowed = LEVEL - 2 * np.sqrt(LEVEL * (1 - LEVEL) / len(values))
-        said = (
-            f"{held} of {len(values)} intervals hold the mean of the other test sets "
-            f"({means.min():.1f} to {means.max():.1f} mm)"
-        )
-        found.append(
-            Control("Fresh people", f"{title}, one training", "95 %", said, bool(held >= allowed * len(values)))
-        )
+        said = f"{held} of {len(values)} hold the mean of the others ({means.min():.1f} to {means.max():.1f} mm)"
+        of, expected = f"{title}, one training", "95 % of intervals"
+        found.append(Control("Fresh people", of, expected, said, bool(held >= allowed * len(values))))
     return found
 
 

@@ -52,12 +52,14 @@ def method_name(entry: Entry) -> str:
 
 
 def variant_name(entry: Entry) -> str:
-    """What was changed, as in papers: "w/o FPP" where a part is switched off."""
-    return ", ".join(
-        f"w/o {PARTS.get(key, key)}" if value == "false" else part
-        for part in entry.variant.split(", ")
-        for key, _, value in [part.partition("=")]
-    )
+    """What was changed, as in papers: "w/o FPP" where a part is switched off, a name alone where it is on."""
+    return ", ".join(map(_part_name, entry.variant.split(", ")))
+
+
+def _part_name(part: str) -> str:
+    key, _, value = part.partition("=")
+    named = {"false": f"w/o {PARTS.get(key, key)}", "true": PARTS.get(key, key.replace("_", " "))}
+    return named.get(value.lower(), part)
 
 
 def named_for_figures(entry: Named) -> Named:

@@ -58,7 +58,7 @@ def to_latex(table: Table, label: str, reference: str = "") -> str:
     if over_pages(table):
         lines = _long(table, label, parts, notes_below)
     else:
-        lines = as_floats("table", table.title, label, parts, notes_below)
+        lines = as_floats("table", latex_breakable(table.title), label, parts, notes_below)
     return "\n".join(lines) + "\n"
 
 
@@ -86,12 +86,14 @@ def parts_of(
     return Parts("".join(look.type for look in looks), _latex_header(table), body)
 
 
-def as_floats(environment: str, title: str, label: str, parts: Parts, below: Sequence[str]) -> list[str]:
-    """One float, or one for every ``LONG`` rows under one number; ``below``: paragraphs under the last one."""
+def as_floats(environment: str, caption: str, label: str, parts: Parts, below: Sequence[str]) -> list[str]:
+    """One float, or one for every ``LONG`` rows under one number; ``below``: paragraphs under the last one.
+
+    Caption and paragraphs are LaTeX.
+    """
     chunks = _chunks(parts.body)
     lines = []
     for number, body in enumerate(chunks):
-        caption = latex_breakable(title)
         head = [f"\\caption{{{caption}}}", f"\\label{{tab:{label}}}"]
         if number:
             head = [f"\\tablename~\\thetable: {caption} (continued)\\par"]  # no entry in the list of tables
@@ -271,6 +273,8 @@ def _latex_cell(cell: Cell, look: _Look, letters: Mapping[str, str]) -> str:
         padding = "0" * (look.spread - len(cell.spread))
         padding = f"\\phantom{{{padding}}}" if padding else ""
         text += f"{{\\scriptsize$\\,\\pm$\\,{padding}{latex(cell.spread)}}}"
+    elif look.spread and cell.text:
+        text += f"\\hphantom{{{{\\scriptsize$\\,\\pm$\\,{'0' * look.spread}}}}}"
     if cell.tie:
         text += "$^{\\approx}$"
     elif look.tie and cell.text:
@@ -321,5 +325,5 @@ def latex_notes(table: Table) -> list[str]:
     missing = [f"\\textsuperscript{{{letter}}}{latex_breakable(why)}." for why, letter in table.reasons().items()]
     opening = " ".join([f"{first}."] * bool(first) + missing + [latex_breakable(note) for note in table.notes])
     paragraphs = [opening] if opening else []
-    paragraphs += [latex_breakable(paragraph) for paragraph in table.conditions]
+    paragraphs += [latex_breakable(" ".join(paragraph)) for paragraph in table.conditions]
     return [f"{paragraph}\\par" for paragraph in paragraphs]

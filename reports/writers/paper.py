@@ -12,7 +12,7 @@ from pydantic import Field
 
 from bench.config.parsing import Description, Name, read_yaml, suggestion, validated
 from models.errors import InputError
-from reports.writers.citations import keys_of
+from reports.writers.citations import cite_data, keys_of
 from reports.writers.escaping import latex, latex_breakable
 from reports.writers.latex import LONG, as_floats, latex_notes, parts_of
 from reports.writers.table import Block, Cell, Row, Table
@@ -42,7 +42,7 @@ class PaperTable(Description):
         intervals: with ± behind a number; a difference always has it.
         decimals: of errors and their intervals; costs keep their significant digits.
         conditions: all paragraphs, one short note, or none.
-        citations: with ``\\cite`` behind names that ``references.bib`` has.
+        citations: with ``\\cite`` behind methods and data sets that ``references.bib`` has.
     """
 
     caption: str = ""
@@ -91,7 +91,10 @@ def to_paper(table: Table, label: str, choice: PaperTable) -> str:
     below = latex_notes(shown) if full else _short_notes(shown) * (choice.conditions == "short")
     environment = "table*" if shown.width() > COLUMN_CHARACTERS else "table"
     comments = [NEEDS, *(f"% {' '.join(note.split())}" for note in shown.notes)]
-    return "\n".join([*comments, *as_floats(environment, shown.title, label, parts, below)]) + "\n"
+    caption = latex_breakable(shown.title)
+    if choice.citations:
+        caption, below = cite_data(caption), [cite_data(paragraph) for paragraph in below]
+    return "\n".join([*comments, *as_floats(environment, caption, label, parts, below)]) + "\n"
 
 
 def chosen(table: Table, choice: PaperTable, name: str) -> Table:
@@ -219,8 +222,7 @@ def _rounded(cell: Cell, number: float, decimals: int) -> Cell:
 def _short_notes(table: Table) -> list[str]:
     """Marks in a few words, then the conditions as one note."""
     cells = [cell for row in table.rows() for cell in row.cells]
-    printed = "".join([cell.text for cell in cells] + [column.full_name for column in table.columns])
-    printed += "".join(block.heading for block in table.blocks)
+    printed = " ".join(table.texts())
     words = [f"{mark}{text}" for mark, text in SHORT_LEGEND.items() if mark in printed]
     words += ["±: 95 % interval"] * any(cell.spread for cell in cells)
     words += ["bold: best, underlined: second among equal use of ground truth"] * any(cell.rank for cell in cells)

@@ -6,7 +6,7 @@ it and what is comparable is decided in ``reports.tables``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -97,7 +97,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """``conditions``: paragraphs printed under the table; ``notes``: further sentences of the layout.
+    """``conditions``: paragraphs under the table, each a text or its sentences; ``notes``: further sentences.
 
     ``short``: the conditions as one short note, for papers.
     """
@@ -105,13 +105,15 @@ class Table:
     title: str
     columns: tuple[Column, ...]
     blocks: tuple[Block, ...]
-    conditions: tuple[str, ...] = ()
+    conditions: tuple[Sequence[str], ...] = ()
     notes: tuple[str, ...] = field(default=())
     short: str = ""
 
     def __post_init__(self) -> None:
         for row in self.rows():
             assert len(row.cells) == len(self.columns), f"{self.title}: a row is not as long as the header"
+        conditions = ([one] if isinstance(one, str) else one for one in self.conditions)
+        object.__setattr__(self, "conditions", tuple(conditions))
 
     def rows(self) -> Iterator[Row]:
         for block in self.blocks:
@@ -119,6 +121,13 @@ class Table:
 
     def column(self, index: int) -> list[Cell]:
         return [row.cells[index] for row in self.rows()]
+
+    def texts(self) -> Iterator[str]:
+        """All that is printed above its notes, but for sections."""
+        yield from (column.full_name for column in self.columns)
+        for block in self.blocks:
+            yield block.heading
+            yield from (cell.text for row in block.rows for cell in row.cells)
 
     def width(self) -> int:
         """Estimated width in characters."""
@@ -141,8 +150,7 @@ class Table:
     def legend(self) -> list[str]:
         """What the marks that occur in this table mean."""
         cells = [cell for row in self.rows() for cell in row.cells]
-        printed = "".join([cell.text for cell in cells] + [column.full_name for column in self.columns])
-        printed += "".join(block.heading for block in self.blocks)
+        printed = " ".join(self.texts())
         lines = [text for mark, text in LEGEND.items() if mark in printed]
         lines += [SPREAD] * any(cell.spread for cell in cells)
         lines += [BOLD] * any(cell.rank for cell in cells)
@@ -176,7 +184,7 @@ def walk(table: Table) -> Iterator[tuple[str, str, Row | None]]:
 
 def notes(table: Table) -> list[str]:
     missing = [f"({letter}) {reason}" for reason, letter in table.reasons().items()]
-    return [*table.legend(), *missing, *table.notes, *table.conditions]
+    return [*table.legend(), *missing, *table.notes, *map(" ".join, table.conditions)]
 
 
 def bracket_of(cell: Cell) -> str:

@@ -14,11 +14,11 @@ from reports import build as building
 from reports.build import build, compile_pdf
 from reports.document import document
 from reports.figures.cost.accuracy_cost import latency_accuracy
-from reports.figures.style import STYLE
+from reports.figures.style import STYLE, Drawing, new_figure
 from reports.page.content import content
 from reports.rules.names import named_for_figures
 from reports.summary import trivial_check
-from reports.tables.runs.register import register
+from reports.tables.runs.register import environments, register
 from reports.writers import latex
 from tests import ROOT
 from tests.reports.made_up import (
@@ -169,6 +169,11 @@ def test_report_compiles_without_overflow(built, tmp_path):
     pdf = compile_pdf(out / "report.tex")
     assert pdf == out / "report.pdf"
     assert pdf.stat().st_size > 50_000
+    with_outlines = subprocess.run(["kpsewhich", "lmodern.sty"], capture_output=True, check=False).stdout
+    if with_outlines and shutil.which("pdffonts"):
+        fonts = subprocess.run(["pdffonts", pdf], capture_output=True, text=True, check=True).stdout
+        assert "Type 1" in fonts
+        assert "Type 3" not in fonts, "no font is a bitmap"
     for _ in range(2):  # references are known to the second run
         subprocess.run(
             ["pdflatex", "-interaction=nonstopmode", "-draftmode", "report.tex"],
@@ -197,33 +202,69 @@ def test_the_report_waits_for_floats_before_a_table_over_pages_and_lists_what_it
         name: LAYOUTS.load(spec.layout).table([records[run] for run in spec.ids], "T")
         for name, spec in declared.tables.items()
     }
-    captions = [("grid", "MPJPE (mm) over H and K; one scale. Data: x.", 3.3)]
+    drawings = [Drawing("grid", new_figure(2), "MPJPE (mm) over H and K; one scale.", ["Data: x."])]
     known = list(records.values())
-    text = document(declared, known, tables, captions, register(known), ["TCN is at 3 %."])
+    text = document(declared, known, tables, drawings, register(known), ["TCN is at 3 %."])
     assert r"\listoftables\listoffigures" in text
     assert "\\ifnum\\value{table}>0\\relax\\clearpage\\fi{\\scriptsize" in text
     assert r"\caption{MPJPE (mm) over H and K}" in text
-    names = ("Findings", "Definitions", "Tables and figures", "Conditions", "Environment", "Every run")
+    names = ("Findings", "Definitions", "Tables and figures", "Environment", "Conditions", "Every run")
     places = [text.index(rf"\section{{{name}}}") for name in names]
     assert places == sorted(places)
     assert r"TCN is at 3 \%." in text
+    assert text.index(r"\label{tab:short}") < places[0], "the main table comes before what is said of it"
+    assert places[2] < text.index(r"\label{tab:grid}") < text.index(r"\label{fig:grid}")
 
 
 def test_conditions_that_tables_share_are_written_once_in_the_report(built):
     text = (built[2] / "report.tex").read_text()
-    labels = re.findall(r"\\label\{cond:(\d+)\}", text)
-    assert labels == [str(number) for number in range(1, len(labels) + 1)]
-    assert set(re.findall(r"\\hyperref\[cond:(\d+)\]", text)) == set(labels)
-    body = text.partition(r"\appendix")[0]
-    assert "Test part:" not in body
+    body, _, appendix = text.partition(r"\section{Conditions}")
+    assert "120 windows" not in body
     assert "Data: Made-up data" in body, "the short conditions stand under every table"
+    conditions = appendix.partition(r"\section{")[0]
+    rows = [line for line in conditions.splitlines() if line.endswith(r"\\") and line.count(" & ") == 2][1:]
+    words = [row.partition(" & ")[2].rpartition(" & ")[0] for row in rows]
+    assert len(words) == len(set(words)), "every condition is written once"
+    assert any("120 windows" in text for text in words)
+    known = {n for row in rows for n in numbers(row.rpartition(" & ")[2])}
+    referred = re.findall(r"\\hyperref\[conditions\]\{(.*?)\}", body)
+    assert {n for its in referred for n in numbers(its)} == known == set(range(1, len(known) + 1))
+    shared = [row for row in rows if row.startswith("Validation & every 10th take")]
+    assert [row.rpartition(" & ")[2] for row in shared] == [r"all \\"]
+
+
+def test_the_appendix_of_conditions_takes_few_pages(built):
+    """A set for every table and figure, a page at most for each twenty of them."""
+    text = (built[2] / "report.tex").read_text().partition(r"\section{Conditions}")[2].partition(r"\section{")[0]
+    assert len(text) < 12_000
+
+
+def test_environments_that_differ_in_what_disturbed_them_are_one():
+    made = [record("tcn", warnings=("it was busy",)), record("mixste"), record("d3dp", device="NVIDIA H200")]
+    (name, lines), other = environments(made)
+    assert name == "cpu (Made-up CPU, 2 threads)"
+    assert lines[-1] == "Warning, 1 of 2 runs: it was busy"
+    assert other[0] == "NVIDIA H200"
+
+
+def numbers(text):
+    """Of ``1--3, 5``."""
+    ends = [list(map(int, part.split("--"))) for part in re.findall(r"\d+--\d+|\d+", text)]
+    return [number for its in ends for number in range(its[0], its[-1] + 1)]
 
 
 def test_the_report_defines_what_its_tables_print(built):
     text = (built[2] / "report.tex").read_text()
     definitions = text.partition(r"\section{Definitions}")[2].partition(r"\section{")[0]
-    for word in ("P-Agg: mean pose of all hypotheses", "J-Best", "MPJPE", "FPP", "oracle", "H, K", "DET, GT"):
+    for word in (
+        "P-Agg [deployable]: mean pose of all hypotheses", "J-Best", "MPJPE: mean", "FPP", "oracle", "H: ", "GT: "
+    ):  # fmt: skip
         assert word in definitions
+    assert definitions.count(r"\begin{minipage}") == 1, "they stand on one page"
+    table = (built[2] / "tables" / "methods.md").read_text()
+    assert "P-Agg: mean pose of all hypotheses; " in table
+    assert "; H: hypotheses; " in table
+    assert "FPP: " not in table, "it is defined where it is printed"
     assert r"\usepackage{lmodern}" in text
     assert (built[2] / "references.bib").read_text().count("@") > 15
 

@@ -13,11 +13,10 @@ from reports.figures.looks import looks_of
 from reports.figures.style import (
     Drawing,
     legend_above,
-    legend_columns,
     light_grid,
     new_figure,
     settings,
-    with_conditions,
+    stated,
 )
 from reports.rules.comparability import grouped, headline
 from reports.rules.names import headlines, method_name
@@ -39,7 +38,7 @@ def convergence(records: Sequence[Record]) -> Iterator[Drawing]:
                 f"Convergence{place}: MPJPE ({shown}, H = {', '.join(map(str, widths))}) after every denoising "
                 "step; one line for each number of steps K, ending in a marker. Bands: 95 % intervals."
             )
-            yield Drawing(f"convergence{name}", _figure(widest), with_conditions(caption, widest))
+            yield Drawing(f"convergence{name}", _figure(widest), caption, stated(widest))
 
 
 def _steps(record: Record) -> list[Value]:
@@ -67,5 +66,5 @@ def _figure(records: list[Record]) -> Figure:
     axes.set(xlabel="Denoising step", ylabel="MPJPE (mm)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     light_grid(axes)
-    legend_above(figure, ncols=legend_columns(list(drawn)))
+    legend_above(figure)
     return figure

@@ -14,12 +14,11 @@ from reports.figures.style import (
     Drawing,
     left_out,
     legend_above,
-    legend_columns,
     light_grid,
     new_figure,
     not_there,
     settings,
-    with_conditions,
+    stated,
 )
 from reports.rules.comparability import TRIVIAL, headline
 from reports.rules.names import headlines, method_name
@@ -48,7 +47,7 @@ def error_distribution(records: Sequence[Record], files: RunFiles) -> Iterator[D
                 f"{left_out(len(learned), MOST_LINES)}"
                 f"{not_there('their errors', missed)}"
             )
-            yield Drawing(f"distribution{name}", _figure(errors), with_conditions(caption, members))
+            yield Drawing(f"distribution{name}", _figure(errors), caption, stated(members))
 
 
 def _figure(errors: list[tuple[Record, np.ndarray]]) -> Figure:
@@ -66,5 +65,5 @@ def _figure(errors: list[tuple[Record, np.ndarray]]) -> Figure:
     axes.set(xlabel="Error of a frame (mm)", ylabel="Frames (%)", ylim=(0, 100))
     axes.set_xlim(0, max(float(np.quantile(found, 0.99)) for _, found in errors))
     light_grid(axes)
-    legend_above(figure, ncols=legend_columns(names), handlelength=1.6)
+    legend_above(figure, handlelength=1.6)
     return figure

@@ -20,7 +20,7 @@ from reports.figures.style import (
     ms_per_frame,
     new_figure,
     settings,
-    with_conditions,
+    stated,
 )
 from reports.rules.comparability import SAMPLING, Line, into_lines, same_but
 from reports.rules.names import headlines, row_names, sampling_size
@@ -39,7 +39,7 @@ def error_heatmap(records: Sequence[Record]) -> Iterator[Drawing]:
         if grids:
             shown = headlines(group)
             caption = f"MPJPE (mm, {shown}) over hypotheses H and denoising steps K{place}; one scale of colours."
-            yield Drawing(f"grid{name}", _heat_figure(grids), with_conditions(caption, group))
+            yield Drawing(f"grid{name}", _heat_figure(grids), caption, stated(group))
 
 
 def _heat_figure(grids: list[Line]) -> Figure:

@@ -15,7 +15,7 @@ from reports.figures.style import (
     light_grid,
     new_figure,
     settings,
-    with_conditions,
+    stated,
 )
 from reports.rules.comparability import TRIVIAL, aggregations, grouped, headline
 from reports.rules.names import aggregation_title, headlines, method_name, sampling_size, untrained
@@ -38,7 +38,7 @@ def oracle_beside_deployable(records: Sequence[Record]) -> Iterator[Drawing]:
                 "picks with the ground-truth pose. The distance is what a printed oracle number flatters by; "
                 f"methods with one pose have none.{left_out(len(rows), MOST_ROWS)}"
             )
-            yield Drawing(f"oracle{name}", _figure(rows[:MOST_ROWS]), with_conditions(caption, members))
+            yield Drawing(f"oracle{name}", _figure(rows[:MOST_ROWS]), caption, stated(members))
 
 
 def _rows(records: Sequence[Record]) -> Iterator[Row]:

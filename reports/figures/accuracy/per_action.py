@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from bench.results.record import Record
 from reports.figures.accuracy.heatmap import draw_numbers
-from reports.figures.style import COLUMN_INCHES, PAGE_INCHES, Drawing, new_figure, settings, with_conditions
+from reports.figures.style import COLUMN_INCHES, PAGE_INCHES, Drawing, new_figure, settings, stated
 from reports.rules.comparability import TRIVIAL, grouped, headline
 from reports.rules.names import headlines, row_names
 
@@ -28,7 +28,7 @@ def errors_by_action(records: Sequence[Record]) -> Iterator[Drawing]:
             )
             caption += f" Only the first {MOST_ROWS} of {len(learned)} rows." if len(learned) > MOST_ROWS else ""
             chosen = learned[:MOST_ROWS]
-            yield Drawing(f"by-action{name}", _figure(chosen), with_conditions(caption, chosen))
+            yield Drawing(f"by-action{name}", _figure(chosen), caption, stated(chosen))
 
 
 def _by_action(record: Record) -> dict[str, float]:

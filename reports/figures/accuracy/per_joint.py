@@ -22,7 +22,7 @@ from reports.figures.style import (
     left_out,
     new_figure,
     settings,
-    with_conditions,
+    stated,
 )
 from reports.rules.comparability import TRIVIAL, headline
 from reports.rules.names import headlines, row_names
@@ -69,7 +69,7 @@ def errors_by_joint(records: Sequence[Record], files: RunFiles) -> Iterator[Draw
             chosen = alike[:MOST_PANELS]
             if chosen:
                 drawing = _figure(chosen, person)
-                yield Drawing(f"by-joint{name}", drawing, with_conditions(caption, chosen))
+                yield Drawing(f"by-joint{name}", drawing, caption, stated(chosen))
 
 
 def person_of(examples: Examples) -> Person:
@@ -160,10 +160,11 @@ def _draw(axes: Axes, person: Person, errors: dict[int, float], limits: tuple[fl
         places[:, 0], places[:, 1], c=list(errors.values()), s=sizes,
         cmap=seaborn.color_palette("crest", as_cmap=True), vmin=limits[0], vmax=limits[1], zorder=2, linewidths=0,
     )  # fmt: skip
+    centre = float(person.places[person.middle, 0].mean())
     for joint, error in errors.items():
         place = person.places[joint]
         below = person.middle[joint] and person.branches(joint)
-        right = bool(person.middle[joint]) != below or (not person.middle[joint] and place[0] > 0)
+        right = bool(person.middle[joint]) != below or (not person.middle[joint] and place[0] > centre)
         note = axes.annotate(
             f"{error:.0f}", tuple(place), (5 if right else -5, -7 if below else 0), va="center",
             ha="left" if right else "right", textcoords="offset points", color="0.25", fontsize=SMALL_POINTS - 0.5,

@@ -20,7 +20,7 @@ from reports.figures.style import (
     new_figure,
     not_there,
     settings,
-    with_conditions,
+    stated,
 )
 from reports.rules.comparability import TRIVIAL
 from reports.rules.names import method_name
@@ -56,7 +56,7 @@ def example_poses(records: Sequence[Record], files: RunFiles) -> Iterator[Drawin
             f"{not_there('their poses of these frames', missed)}"
         )
         members = [record for record, _ in chosen]
-        yield Drawing(f"poses{name}", _figure(chosen), with_conditions(caption, members))
+        yield Drawing(f"poses{name}", _figure(chosen), caption, stated(members))
 
 
 def _same_frames(one: Examples, other: Examples) -> bool:

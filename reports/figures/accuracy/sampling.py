@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.results.record import Record, Value
+from bench.results.record import Record
 from reports.figures.looks import Look, look_of
 from reports.figures.style import (
     COLUMN_INCHES,
@@ -19,7 +19,8 @@ from reports.figures.style import (
     light_grid,
     new_figure,
     settings,
-    with_conditions,
+    spread,
+    stated,
 )
 from reports.rules.comparability import SAMPLING, aggregations, grouped, same_but
 from reports.rules.names import aggregation_title, method_name, sampling_size
@@ -62,7 +63,7 @@ def _over(records: Sequence[Record], varied: int) -> Iterator[Drawing]:
                 f"{left_out(len(panels), MOST_PANELS)}"
             )
             members = [record for its in shown for record in its.values()]
-            yield Drawing(f"{end}{name}", _figure(shown, axis), with_conditions(caption, members))
+            yield Drawing(f"{end}{name}", _figure(shown, axis), caption, stated(members))
 
 
 def _figure(panels: Sequence[Panel], axis: str) -> Figure:
@@ -103,17 +104,11 @@ def _draw_lines(axes: Axes, its: dict[int, Record], look: Look) -> list[tuple[fl
             ]  # intervals beside each other, not on each other
             errors = [value.action_mean for value in known.values()]
             axes.errorbar(
-                beside, errors, tuple(zip(*map(_spread, known.values()), strict=True)), linestyle=DASHES[kind],
+                beside, errors, tuple(zip(*map(spread, known.values()), strict=True)), linestyle=DASHES[kind],
                 color=look.colour, elinewidth=0.6, linewidth=0.9, **look.marks(2.5),
             )  # fmt: skip
             ends.append((beside[-1], errors[-1], aggregation_title(aggregation, kind)))
     return ends
-
-
-def _spread(value: Value) -> tuple[float, float]:
-    lengths = (value.action_mean - value.low, value.high - value.action_mean)
-    below, above = (max(0.0, length) if math.isfinite(length) else 0.0 for length in lengths)
-    return below, above
 
 
 def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str]]) -> None:

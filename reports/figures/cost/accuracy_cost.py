@@ -30,7 +30,8 @@ from reports.figures.style import (
     new_figure,
     plain_log_ticks,
     settings,
-    with_conditions,
+    spread,
+    stated,
 )
 from reports.rules.comparability import TRIVIAL, grouped
 from reports.rules.names import headlines, method_name, sampling_size
@@ -110,7 +111,7 @@ def _against(records: Sequence[Record], cost: _Cost) -> Iterator[Drawing]:
             caption += f" Memory counts: {'; '.join(counted)}."
         caption += f" Trivial predictors, not drawn: {'; '.join(trivial)}." if trivial else ""
         figure = _figure(learned, cost)
-        yield Drawing(f"{cost.name}{name}", figure, with_conditions(caption, group))
+        yield Drawing(f"{cost.name}{name}", figure, caption, stated(group))
 
 
 def _figure(points: list[Point], cost: _Cost) -> Figure:
@@ -181,16 +182,11 @@ def _draw_iso_costs(axes: Axes) -> list[Segment]:
 
 def _draw_points(axes: Axes, points: list[Point], look: Look, name: str) -> None:
     x, y = zip(*(point.position for point in points), strict=True)
-    below = [_length(point.value.action_mean - point.value.low) for point in points]
-    above = [_length(point.value.high - point.value.action_mean) for point in points]
+    below, above = zip(*(spread(point.value) for point in points), strict=True)
     axes.errorbar(
         x, y, (below, above), fmt="", linestyle="none", ecolor=look.colour, label=name,
         elinewidth=0.6, capsize=1.5, capthick=0.6, **look.marks(4),
     )  # fmt: skip
-
-
-def _length(distance: float) -> float:
-    return max(distance, 0.0) if math.isfinite(distance) else 0.0
 
 
 def _draw_front(axes: Axes, steps: list[tuple[float, float]]) -> None:

@@ -17,7 +17,7 @@ from reports.figures.style import (
     new_figure,
     plain_log_ticks,
     settings,
-    with_conditions,
+    stated,
 )
 from reports.rules.comparability import grouped
 from reports.rules.entries import Entry, MissingRun
@@ -45,7 +45,7 @@ def pareto_front_figure(entries: Sequence[Entry]) -> Iterator[Drawing]:
             f"{left_out(len(points), MOST_POINTS)}"
         )
         figure = _figure(points[:MOST_POINTS], skipped)
-        yield Drawing(f"front{name}", figure, with_conditions(caption, present))
+        yield Drawing(f"front{name}", figure, caption, stated(present))
 
 
 def _figure(points: Sequence[OperatingPoint], skipped: Sequence[Cost]) -> Figure:

@@ -45,9 +45,8 @@ def growth(entries: Sequence[Entry]) -> Iterator[Drawing]:
                 "prediction adds (below). Dots: measured; lines: power laws fitted to them, with their exponents "
                 "in the corner, in the order of the legend."
             )
-            text = " ".join([caption, *cost_conditions(where, group)])
             end = f"-{number}" if len(by_device) > 1 else ""
-            yield Drawing(f"growth{end}", _figure(found), text)
+            yield Drawing(f"growth{end}", _figure(found), caption, cost_conditions(where, group))
 
 
 LABELS = {"time": "ms/call", "memory": "Added memory (MB)"}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from bench.results.record import Record
 from bench.results.statistics.intervals import LEVEL, Difference, holm
-from reports.figures.style import COLUMN_INCHES, PAGE_INCHES, Drawing, new_figure, settings, with_conditions
+from reports.figures.style import COLUMN_INCHES, PAGE_INCHES, Drawing, new_figure, settings, stated
 from reports.rules.comparability import TRIVIAL
 from reports.rules.names import marked_name
 from reports.rules.ranks import Ranked, ranked
@@ -36,7 +36,7 @@ def paired_differences(records: Sequence[Record]) -> Iterator[Drawing]:
                 * (len(methods) > MOST_METHODS)
             )
             drawing = _figure(methods[:MOST_METHODS], gaps)
-            yield Drawing(f"differences{name}", drawing, with_conditions(caption, group))
+            yield Drawing(f"differences{name}", drawing, caption, stated(group))
 
 
 def _gaps(methods: Sequence[Ranked]) -> Gaps:

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from bench.results.record import Record
 from reports.figures.looks import looks_of
-from reports.figures.style import Drawing, new_figure, settings, with_conditions
+from reports.figures.style import Drawing, new_figure, settings, stated
+from reports.rules.comparability import TRIVIAL
 from reports.rules.names import marked_name, method_name
 from reports.rules.ranks import Ranked, alike, ranked
 
@@ -18,14 +19,15 @@ MOST_METHODS = 24
 def critical_differences(records: Sequence[Record]) -> Iterator[Drawing]:
     """Methods in order of their error, with a bar over every group that paired differences do not tell apart."""
     for name, place, group in settings(records):
-        methods = ranked(group)[:MOST_METHODS]
+        methods = ranked([record for record in group if record.method not in TRIVIAL])[:MOST_METHODS]
         if len(methods) > 1:
             caption = (
                 f"MPJPE of methods{place}. A bar joins methods of which no two are told apart, by paired "
                 "differences that are judged together (Holm, 5 %); thin lines: 95 % interval of each mean. "
-                "After the critical-difference diagrams of Demšar (JMLR 7, 2006), with errors in place of ranks."
+                "After the critical-difference diagrams of Demšar (JMLR 7, 2006), with errors in place of ranks. "
+                "Trivial predictors, which are far off, are left out."
             )
-            yield Drawing(f"critical{name}", _figure(methods), with_conditions(caption, group))
+            yield Drawing(f"critical{name}", _figure(methods), caption, stated(group))
 
 
 def _figure(methods: Sequence[Ranked]) -> Figure:

@@ -8,37 +8,29 @@ from matplotlib.figure import Figure
 
 from bench.results.record import Record, TrainingInfo
 from reports.figures.looks import looks_of
+from reports.figures.runs.training_curves import BAND, draw_mean, trainings
 from reports.figures.style import (
     Drawing,
     legend_above,
-    legend_columns,
     light_grid,
     new_figure,
     plain_log_ticks,
 )
-from reports.rules.comparability import TRIVIAL, device, grouped
 from reports.rules.names import method_name
 
 
 def error_by_compute(records: Sequence[Record]) -> Iterator[Drawing]:
-    """MPJPE on validation takes over the operations of the training so far; a line per training."""
-    trained = [record for record in records if record.method not in TRIVIAL and len(curve(record.training)) > 1]
-    known = list({record.training_id: record for record in trained}.values())
-    groups = grouped(
-        known, lambda record: (record.data.label, record.data.train_subjects, record.data.train_detections)
-    )
-    for number, ((label, _, detections), group) in enumerate(groups.items(), start=1):
-        ends = ", ".join(sorted({f"{curve(record.training)[-1][0]:.2g}" for record in group}))
+    """MPJPE on validation takes over the operations of the training so far, as in ``training_curves``."""
+    trained = [record for record in records if len(curve(record.training)) > 1]
+    for name, place, lines, conditions in trainings(trained):
+        ends = sorted({f"{curve(record.training)[-1][0]:.2g}" for members in lines for record in members})
         caption = (
-            "MPJPE on validation takes (one hypothesis after one step) over training compute: counted operations "
-            "of all steps, forward and backward, earlier stages included. A line for each training, a colour for "
-            "each method; markers: ends. Before its end a training has a higher learning rate than a shorter "
-            "training would have there, so lines show progress, and ends are compared with ends. "
-            f"Ends at {ends} TFLOP. Data: {label}. Training detections: {detections}. Validation: "
-            f"{'; '.join(dict.fromkeys(record.conditions.validation for record in group))}. "
-            f"Device: {'; '.join(dict.fromkeys(map(device, group)))}."
+            f"MPJPE on validation takes over training compute{place}. Of one hypothesis after one step; compute: "
+            f"counted operations of all steps, forward and backward, earlier stages included; {BAND}; markers: "
+            "ends. Before its end a training has a higher learning rate than a shorter one would have there, so "
+            f"lines show progress, and ends are compared with ends. Ends at {', '.join(ends)} TFLOP."
         )
-        yield Drawing(f"compute-{number}" if len(groups) > 1 else "compute", _figure(group), caption)
+        yield Drawing(f"compute{name}", _figure(lines), caption, conditions)
 
 
 def curve(training: TrainingInfo) -> list[tuple[float, float]]:
@@ -52,22 +44,20 @@ def curve(training: TrainingInfo) -> list[tuple[float, float]]:
     ]
 
 
-def _figure(records: Sequence[Record]) -> Figure:
+def _figure(lines: Sequence[Sequence[Record]]) -> Figure:
     figure = new_figure(2.1)
     axes = figure.add_subplot()
-    looks = looks_of(records)
-    drawn: set[str] = set()
-    for record in records:
-        name = method_name(record)
-        look = looks[name]
-        compute, errors = zip(*curve(record.training), strict=True)
-        axes.plot(compute, errors, color=look.colour)
-        axes.plot(
-            compute[-1], errors[-1], linestyle="none", label=None if name in drawn else name, **look.marks(3.5)
-        )
-        drawn.add(name)
+    looks = looks_of(record for members in lines for record in members)
+    unnamed = set(looks)
+    for members in lines:
+        name = method_name(members[0])
+        curves = [curve(record.training) for record in members]
+        draw_mean(axes, curves, looks[name])
+        ends = list(zip(*(its[-1] for its in curves), strict=True))
+        axes.plot(*ends, linestyle="none", label=name if name in unnamed else None, **looks[name].marks(3.5))
+        unnamed.discard(name)
     axes.set(xscale="log", xlabel="Training compute (TFLOP)", ylabel="Validation MPJPE (mm)")
     plain_log_ticks(axes.xaxis, axes.get_xlim())
     light_grid(axes)
-    legend_above(figure, ncols=legend_columns(list(drawn)))
+    legend_above(figure)
     return figure

@@ -123,25 +123,27 @@ def beside_reported_prompts(table: Table, runs: Container[str]) -> Table:
     return replace(table, columns=columns, blocks=blocks, conditions=(*table.conditions, _about_prompts()))
 
 
-def _about_prompts() -> str:
-    """A paragraph: all that is reported of prompts, in the words of the poster, with source and conditions."""
+def _about_prompts() -> list[str]:
+    """All that is reported of prompts, in the words of the poster, with source and conditions."""
     rows = published("prompts")
     numbers = [f"{row.printed} ({row.row}) {' / '.join(map(str, row.det.values()))}" for row in rows]
-    stated = [f"Source: {rows[0].source}", f"Conditions: {rows[0].conditions}", *others("prompts")]
-    return f"Reported for FinePOSE on Human3.6M, not comparable: {', '.join(numbers)}. {'. '.join(stated)}."
+    stated = [f"source: {rows[0].source}", f"conditions: {rows[0].conditions}"]
+    stated += [f"further: {text}" for text in others("prompts")]
+    first = f"Reported for FinePOSE on Human3.6M, not comparable: {', '.join(numbers)}"
+    return [f"{text}." for text in [first, *(f"Reported, {text}" for text in stated)]]
 
 
-def sources_of_reported(data: Data) -> str:
-    """A paragraph: the paper of each row, its source and its conditions, and what further sources print."""
+def sources_of_reported(data: Data) -> list[str]:
+    """In sentences: the paper of each row, its source and its conditions, and what further sources print."""
     rows = published(data)
     parts = {
-        "Papers": [f"{name}: {_cited(name)}" for name in dict.fromkeys(row.paper for row in rows)],
-        "Sources": _by(rows, "source"),
-        "Conditions": _by(rows, "conditions"),
-        "Further": others(data),
+        "papers": [f"{name}: {_cited(name)}" for name in dict.fromkeys(row.paper for row in rows)],
+        "sources": _by(rows, "source"),
+        "conditions": _by(rows, "conditions"),
+        "further": others(data),
     }
-    stated = " ".join(f"{what}: {'; '.join(texts)}." for what, texts in parts.items() if texts)
-    return f"Reported numbers (reports/tables/accuracy/published_numbers.toml). {stated}"
+    stated = [f"Reported, {what}: {'; '.join(texts)}." for what, texts in parts.items() if texts]
+    return ["Reported numbers (reports/tables/accuracy/published_numbers.toml).", *stated]
 
 
 def _groups(data: Data) -> list[dict[str, Any]]:

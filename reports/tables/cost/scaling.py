@@ -62,7 +62,7 @@ def scaling(entries: Sequence[Entry], title: str) -> Table:
         "ms/call: median of a call of the whole batch, divided by the workers that predict at the same time. "
         "GFLOPs: of a call. Added: what one process's prediction adds to what was there before it.",
     )
-    conditions = tuple(" ".join(cost_conditions(where, members)) for where, members in by_device.items())
+    conditions = tuple(cost_conditions(where, members) for where, members in by_device.items())
     return Table(title, columns, tuple(blocks), conditions, notes)
 
 

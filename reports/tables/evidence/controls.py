@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.results.record import Record
+from reports.rules.comparability import grouped
 from reports.rules.conditions import paragraphs
 from reports.rules.controls import Control, controls
 from reports.rules.entries import Entry
@@ -20,13 +21,17 @@ NOTES = (
 
 
 def controls_table(found: Sequence[Control], title: str) -> Table:
-    """A row per control and method."""
-    columns = tuple(Column(name, align="l") for name in ("Control", "Of", "Expected", "Found", "Verdict"))
+    """A block per control, a row per method."""
+    columns = tuple(Column(name, align="l") for name in ("Of", "Found", "Verdict"))
     verdicts = {True: "holds", False: "does not hold", None: "–"}
-    rows = [
-        Row(tuple(map(Cell, (one.name, one.of, one.expected, one.found, verdicts[one.holds])))) for one in found
+    blocks = [
+        Block(
+            tuple(Row(tuple(map(Cell, (one.of, one.found, verdicts[one.holds])))) for one in its),
+            f"{name} (expected: {expected})",
+        )
+        for (name, expected), its in grouped(found, lambda one: (one.name, one.expected)).items()
     ]
-    return Table(title, columns, (Block(tuple(rows)),) if rows else (), (), NOTES)
+    return Table(title, columns, tuple(blocks), (), NOTES)
 
 
 def _of_entries(entries: Sequence[Entry], title: str) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from bench.results.record import Environment, Record
@@ -41,13 +42,13 @@ def register(records: Sequence[Record]) -> Table:
         "Seeds: of training / of sampling noise. Label: action label given at test time. "
         "Flip: flip augmentation at test time. Detections: training → test.",
     )
-    conditions = tuple(f"{letters[key]}. " + " ".join(key) for key in shared)
+    conditions = tuple((f"{letters[key]}.", *key) for key in shared)
     return Table("Every run and its conditions", columns, (Block(tuple(rows)),), conditions, notes)
 
 
 def environments(records: Sequence[Record]) -> list[tuple[str, list[str]]]:
-    """(device, lines) of every environment that numbers were made in."""
-    groups = grouped(records, lambda record: (device(record), record.environment.model_dump_json()))
+    """(device, lines) of every environment that numbers were made in; what disturbed runs is counted."""
+    groups = grouped(records, lambda r: (device(r), r.environment.model_dump_json(exclude={"warnings"})))
     return [(name, _environment(members[0].environment, members)) for (name, _), members in groups.items()]
 
 
@@ -71,10 +72,14 @@ def _environment(environment: Environment, records: Sequence[Record]) -> list[st
     versions = ", ".join(f"{name} {version}" for name, version in sorted(environment.versions.items()))
     commits = ", ".join(dict.fromkeys(record.git_commit for record in records))
     finished = sorted(record.finished_at for record in records)
+    warned = Counter(text.rstrip(".") for record in records for text in record.environment.warnings)
     return [
         f"CPU: {environment.cpu}, {environment.threads} threads",
         f"Platform: {environment.platform}; Python {environment.python}; driver: {environment.driver or 'none'}",
         f"Packages: {versions}",
         f"Runs: {len(records)}, finished from {finished[0]} to {finished[-1]}; commits: {commits}",
-        *(f"Warning: {text}" for text in environment.warnings),
+        *(
+            f"Warning: {text}" + f" ({count} of {len(records)} runs)" * (len(records) > 1)
+            for text, count in warned.items()
+        ),
     ]

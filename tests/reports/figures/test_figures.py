@@ -33,9 +33,10 @@ def test_latency_figure_shows_deployable_numbers_of_one_setting():
     assert [drawing.name for drawing in drawings] == ["latency-1", "latency-2"]
     first = drawings[0]
     assert "Trivial predictors, not drawn: Mean pose 240.0 mm; Nearest pose 110.0 mm." in first.caption
-    assert "cpn → cpn" in first.caption
-    assert "gt → gt" not in first.caption
-    assert "cpu (Made-up CPU, 2 threads)" in first.caption
+    conditions = " ".join(first.conditions)
+    assert "cpn → cpn" in conditions
+    assert "gt → gt" not in conditions
+    assert "cpu (Made-up CPU, 2 threads)" in conditions
     (axes,) = first.figure.axes
     assert axes.get_xscale() == "log"
     heights = {float(y) for line in axes.lines for y in line.get_ydata() if line.get_marker() not in ("None", "_")}
@@ -84,7 +85,23 @@ def test_training_curves_one_line_per_training():
     loss, validation = drawing.figure.axes
     assert len(loss.lines) == 2
     assert sorted(line.get_ydata()[0] for line in validation.lines if len(line.get_ydata()) > 1) == [59.0, 71.0]
-    assert "Training detections: cpn." in drawing.caption
+    assert "Training detections: cpn." in drawing.conditions
+
+
+def test_trainings_that_differ_in_their_seed_are_a_line_with_a_band_from_the_lowest_to_the_highest():
+    made = [record("tcn", seed=seed, mean=mean) for seed, mean in ((0, 60.0), (1, 62.0), (2, 67.0))]
+    counted_ = [counted(one) for one in (*made, record("mixste"))]
+    for draw, axes in ((training_curves, 1), (error_by_compute, 0)):
+        (drawing,) = draw(counted_)
+        panel = drawing.figure.axes[axes]
+        tcn, mixste = [line for line in panel.lines if len(line.get_xdata()) > 1 and line.get_linestyle() == "-"]
+        assert list(tcn.get_ydata()) == [72.0, 65.0, 66.0]
+        (band,) = panel.collections
+        heights = band.get_paths()[0].vertices[:, 1]
+        assert (heights.min(), heights.max()) == (62.0, 76.0)
+        assert tcn.get_color() != mixste.get_color()
+        assert "band: from the lowest to the highest" in drawing.caption
+        assert "Training seeds: 0, 1, 2." in drawing.conditions
 
 
 def test_error_over_compute_has_a_line_for_each_training_whose_operations_were_counted():
@@ -96,9 +113,9 @@ def test_error_over_compute_has_a_line_for_each_training_whose_operations_were_c
 
     tcn, again = counted("tcn", 0.6), counted("tcn", 0.6, seed=1)
     (drawing,) = error_by_compute([tcn, tcn, again, counted("d3dp", 0.3, before=0.3), record("mixste")])
-    lines = [line for line in drawing.figure.axes[0].lines if len(line.get_xdata()) > 1]
-    assert [list(line.get_xdata()) for line in lines] == [
-        pytest.approx([0.2, 0.4, 0.6]), pytest.approx([0.2, 0.4, 0.6]), pytest.approx([0.4, 0.5, 0.6])
+    lines = [line for line in drawing.figure.axes[0].lines if line.get_linestyle() == "-"]
+    assert [line.get_xdata().tolist() for line in lines] == [
+        pytest.approx([0.2, 0.4, 0.6]), pytest.approx([0.4, 0.5, 0.6])
     ]  # fmt: skip
     assert list(lines[0].get_ydata()) == [error for _, error in tcn.training.validation_mpjpe]
     assert "Ends at 0.6 TFLOP." in drawing.caption
@@ -198,6 +215,28 @@ def test_methods_of_other_packages_have_looks_of_their_own():
     assert len({look_of(f"method_{number}") for number in range(40)}) > 20
     assert not own & {look_of(f"method_{number}") for number in range(200)}
     assert look_of("mine", "wide") == look_of("mine")._replace(filled=False)
+
+
+def test_installed_methods_of_other_packages_never_share_a_look(monkeypatch):
+    names = sorted(f"method_{number}" for number in range(40))
+    alone = [look_of(name) for name in names]
+    assert len(set(alone)) < len(alone), "some names ask for the same one"
+    monkeypatch.setattr(type(METHODS), "plugin_names", lambda _: names)
+    together = [look_of(name) for name in names]
+    assert len(set(together)) == len(names)
+    assert together == [look_of(name) for name in names]
+    assert look_of(names[0]) == alone[0]
+    assert look_of("gone") not in together
+    assert not {look_of(name) for name in METHODS.own} & set(together)
+
+
+def test_trivial_predictors_do_not_stretch_the_figure_of_critical_differences():
+    names = ("mean_pose", "nearest_pose", "tcn", "mixste", "d3dp")
+    (drawing,) = critical_differences([several(record(name)) for name in names])
+    (axes,) = drawing.figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["D3DP", "MixSTE", "TCN"]
+    assert axes.get_xlim()[1] < 70
+    assert "Trivial predictors, which are far off, are left out." in drawing.caption
 
 
 def test_memory_figure_has_its_own_axis_and_says_what_is_counted():
@@ -316,7 +355,7 @@ def test_poses_of_the_middle_frames_with_the_error_of_what_is_drawn(tmp_path):
     assert titles == ["2D input", "Ground truth", "TCN", "D3DP"] * 2, "one without a file is left out"
     assert "S9/Walking/a, frame 8; S9/Eating/b, frame 8" in drawing.caption
     assert drawing.figure.axes[2].texts[0].get_text() == "17 mm"
-    assert "Seeds (training/noise): 0/0" in drawing.caption
+    assert "Seeds (training/noise): 0/0." in drawing.conditions
     assert list(example_poses(members, RunFiles(tmp_path / "nowhere"))) == []
 
 

@@ -80,7 +80,7 @@ def test_intervals_must_hold_the_mean_of_other_people(wide, holds):
     fresh = [_fresh(draw, 60 + NOISE[draw % 12], half=wide * 3.5) for draw in range(1, 13)]
     control = named(controls(fresh), "Fresh people")
     assert control.holds is holds
-    assert "of 12 intervals hold the mean of the other test sets" in control.found
+    assert "of 12 hold the mean of the others" in control.found
     table = to_markdown(controls_table(controls(fresh), "Controls"))
     assert ("does not hold" in table) is not holds
 

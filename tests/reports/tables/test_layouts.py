@@ -92,7 +92,7 @@ def test_numbers_of_different_conditions_are_never_ranked_together(layout, chang
     table = LAYOUTS.load(layout).table(members, "T")
     assert len({block.section for block in table.blocks} - {*SECTIONS.values()}) == 2
     assert all(cell.rank == 0 and not cell.tie for row in table.rows() for cell in row.cells)
-    assert sum(text.startswith("Conditions of") for text in table.conditions) == 2
+    assert sum(text[0].startswith("Conditions of") for text in table.conditions) == 2
     together = LAYOUTS.load(layout).table(
         [several(record("mixste", mean=51.0)), several(record("mixste", mean=60.0, options={"a": 1}))], "T"
     )
@@ -148,14 +148,23 @@ def test_trivial_predictors_stay_with_methods_whose_checkpoint_was_selected():
 def test_the_action_label_is_marked_and_explained():
     table = main([record("finepose"), record("finepose", variant="prompt=none", label_given=False)], "T")
     assert {row.cells[0].text for row in table.rows()} == {"FinePOSE§", "FinePOSE prompt=none"}
-    (text,) = table.conditions
+    text = " ".join(*table.conditions)
     assert "Action label given at test time: yes (FinePOSE); no (FinePOSE prompt=none)." in text
 
 
+def test_most_variants_of_a_method_are_named_together():
+    names = ("", "prompt=none", "fpp=False", "fpc=False", "pts=False")
+    made = [record("finepose", variant=name, label_given=name != "prompt=none") for name in names]
+    text = " ".join(*main([record("tcn"), *made], "T").conditions)
+    assert (
+        "Action label given at test time: no (TCN, FinePOSE prompt=none); "
+        "yes (FinePOSE, all variants but prompt=none)." in text
+    )
+
+
 def test_conditions_are_complete():
-    (text,) = main(
-        [record("d3dp", hypotheses=4, steps=2, warnings=("another process used the GPU",))], "T"
-    ).conditions
+    made = record("d3dp", hypotheses=4, steps=2, warnings=("another process used the GPU",))
+    text = " ".join(*main([made], "T").conditions)
     for part in (
         "Made-up data (made_up)",
         "S1, S5",
@@ -198,7 +207,7 @@ def test_one_training_each_is_shown_and_not_compared():
     why_not = "-not compared: one training each, and another seed may turn the difference; run with --seeds 0,1,2"
     heading = "FinePOSE, tiny, P-Agg, H = 10, K = 5, seeds 0/0"
     assert rows["", heading, "full"][:5] == ["given", "49.5", why_not, "39.6", why_not]
-    assert "Warning: numbers of some trainings are shown and not compared" in table.conditions[0]
+    assert "Warning: numbers of some trainings are shown and not compared" in " ".join(table.conditions[0])
     assert "Intervals over: 12 takes, so for this subject and this training." in table.conditions[0]
     trivial = several(record("nearest_pose"), seeds=(0,))
     once = [several(record(method), seeds=(0,)) for method in ("tcn", "finepose", "d3dp")]
@@ -334,7 +343,7 @@ def test_variants_are_compared_with_the_complete_method():
     heading = "FinePOSE, tiny, P-Agg, H = 10, K = 5, seeds 0,1,2/0"
     assert rows["", heading, "complete"][2] == "reference"
     assert rows["", heading, "action label wrong"][2] == "+5.50"
-    assert rows["", heading, "fpc=False"][1:3] == ["48.0*", "−1.50"]
+    assert rows["", heading, "w/o FPC"][1:3] == ["48.0*", "−1.50"]
 
 
 def test_the_table_of_costs_says_what_older_records_do_not_know():

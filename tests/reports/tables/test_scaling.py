@@ -72,7 +72,7 @@ def test_the_table_heads_rows_with_exponents():
     headings = [block.heading for block in table.blocks]
     assert headings[0] == "D3DP tiny, exponent over Frames F: time 1.50 ± 0.00, memory 1.00 ± 0.00"
     assert headings[-1] == "D3DP tiny, exponent over Workers: time −1.00, memory 0.00"
-    assert "Weights: as drawn, untrained" in table.conditions[0]
+    assert "Weights: as drawn, untrained" in " ".join(table.conditions[0])
     assert not any(block.section for block in table.blocks)
 
 

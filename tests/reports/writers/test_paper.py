@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -36,7 +37,10 @@ def tables(tmp_path_factory):
     """A folder of tables of every usual kind, and one of odd names."""
     out = tmp_path_factory.mktemp("results")
     methods, sampling, prompts = methods_records(), sampling_records(), prompt_records()
-    parts = [record("finepose", hypotheses=10, steps=5, variant=name) for name in ("", "fpp=false", "pts=false")]
+    parts = [
+        record("finepose", hypotheses=10, steps=5, variant=name)
+        for name in ("", "fpp=False", "pts=false", "shuffle_parts=True")
+    ]
     made = [*methods, *sampling, *prompts, *parts]
     declared = runset(
         methods=("main", methods), sampling=("sampling", sampling), prompts=("prompts", prompts),
@@ -185,10 +189,27 @@ def test_every_method_and_data_set_has_a_reference():
     assert REFERENCES.name in packaged["reports"]
 
 
+def test_every_citation_has_an_entry(tables):
+    entries = re.findall(r"@\w+\{(\w+),", REFERENCES.read_text(encoding="utf-8"))
+    text = "".join(path.read_text() for path in (tables / "tables").glob("*.tex"))
+    found = {key for keys in re.findall(r"\\cite\{(.*?)\}", text) for key in keys.split(",")}
+    assert {"d3dp", "finepose", "mixste", "tcn"} <= found <= set(entries)
+
+
+def test_data_sets_are_cited_in_captions_and_notes():
+    table = main([record("tcn", label="Human3.6M"), record("mixste", label="Human3.6M")], "Errors on Human3.6M")
+    table = replace(table, short="Data: Human3.6M (human36m). Human3.6M again. MPI-INF-3DHP (annot3).")
+    text = to_paper(table, "t", PaperTable())
+    assert r"\caption{Errors on Human3.6M~\cite{human36m}}" in text
+    assert r"Data: Human3.6M~\cite{human36m} (human36m). Human3.6M again. MPI-INF-3DHP~\cite{mpiinf3dhp}" in text
+    assert r"\cite" not in to_paper(table, "t", PaperTable(citations=False))
+
+
 def test_variants_are_named_as_in_the_paper(tables):
     text = (tables / "tables" / "blocks.tex").read_text()
     assert "w/o FPP &" in text
     assert "w/o PTS &" in text
+    assert "shuffle parts &" in text
 
 
 def test_choices_are_read_from_a_file_and_what_is_wrong_is_said(tmp_path):
@@ -214,9 +235,9 @@ def test_the_example_of_the_documentation_is_taken(tmp_path):
     paper = read_paper(tmp_path / "paper.yaml")
     build(declared, {one.id: one for one in made}, tmp_path / "out", drawn=False, paper=paper)
     text = (tmp_path / "out" / "tables" / "methods.tex").read_text()
-    assert r"\caption{Errors on Human3.6M in mm.}" in text
+    assert r"\caption{Errors on Human3.6M~\cite{human36m} in mm.}" in text
     assert "minipage" not in text
-    assert re.findall(r"\\cite\{(\w+)\}", text) == ["mixste", "d3dp", "finepose", "d3dp", "finepose"]
+    assert re.findall(r"\\cite\{(\w+)\}", text) == ["human36m", "mixste", "d3dp", "finepose", "d3dp", "finepose"]
 
 
 def test_the_command_line_takes_choices_and_refuses_a_file_that_is_not_there(tmp_path):

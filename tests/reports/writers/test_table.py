@@ -6,6 +6,7 @@ import pytest
 
 from reports.build import compile_pdf
 from reports.document import document
+from reports.figures.style import Drawing, new_figure
 from reports.writers.csv import to_csv
 from reports.writers.escaping import latex, latex_breakable, markdown
 from reports.writers.latex import LONG, to_latex
@@ -25,7 +26,7 @@ def small_table():
         Row((Cell("B & C"), second, Cell(reason="not run")), ("run2",)),
     )
     return Table(
-        "Errors in 100% of cases", COLUMNS, (Block(rows, "Group†", "Section"),), ("Conditions. Data: D.",)
+        "Errors in 100% of cases", COLUMNS, (Block(rows, "Group†", "Section"),), (("Conditions.", "Data: D."),)
     )
 
 
@@ -156,12 +157,12 @@ def test_hostile_names_are_escaped_in_every_place(tmp_path):
     rows = tuple(Row((Cell(name), Cell(name), Cell("1.5"), Cell(reason=name))) for name in HOSTILE)
     blocks = [Block((row,), row.cells[0].text, row.cells[0].text) for row in rows]
     title = " ".join(HOSTILE)
-    table = Table(title, (*COLUMNS, Column(title, title)), (Block(rows), *blocks), (title,), (title,))
+    table = Table(title, (*COLUMNS, Column(title, title)), (Block(rows), *blocks), ((title,),), (title,))
     assert "\n[" not in to_latex(table, "t")
     assert "\n*" not in to_latex(table, "t")
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is not installed")
-    many = Table(title, table.columns, tuple(blocks) * 2, (title,), (title,))
+    many = Table(title, table.columns, tuple(blocks) * 2, ((title,),), (title,))
     declared = runset().model_copy(update={"command": title})
     text = document(declared, [], {"short": table, "long": many}, [], small_table(), [title])
     (tmp_path / "report.tex").write_text(text, encoding="utf-8")
@@ -179,18 +180,12 @@ def test_a_long_name_is_shortened_in_latex_only_and_a_long_heading_breaks():
 
 
 def test_captions_of_figures_are_their_first_sentence():
-    text = document(
-        runset(),
-        [],
-        {},
-        [
-            ("a", "Loss (own; of each. One): by epoch; dots: kept. Data: [x.", 3.3),
-            ("b", "[(", 3.3),
-            ("c", "C.", 6.0),
-        ],
-        small_table(),
-        [],
-    )
+    drawings = [
+        Drawing("a", new_figure(2, 3.3), "Loss (own; of each. One): by epoch; dots: kept.", ["Data: [x."]),
+        Drawing("b", new_figure(2, 3.3), "[("),
+        Drawing("c", new_figure(2, 6.0), "C."),
+    ]
+    text = document(runset(), [], {}, drawings, small_table(), [])
     assert r"\caption{Loss (own; of each. One): by epoch}" in text
     assert r"\caption{{[}(}" in text
     assert text.count(r"\begin{figure}") == 2, "two narrow figures stand beside each other"
@@ -238,3 +233,9 @@ def test_latex_aligns_decimals_and_names_a_method_once():
     text = to_latex(Table("T", (Column("Name", align="l"), Column("X"), Column("F")), (Block(rows),)), "t")
     assert r"\begin{tabular}{@{}lS[table-format=-4.2]r@{}}" in text
     assert "\\multirow[t]{2}{*}{A} & 1234 & 9 \\\\\n & -0.25 & 10 \\\\\nB & {reference} & 11 \\\\" in text
+
+
+def test_a_number_without_an_interval_stands_under_those_that_have_one():
+    rows = (Row((Cell("45.2", 45.2, 44.0, 46.4, "1.2"),)), Row((Cell("45.1", 45.1),)))
+    text = to_latex(Table("T", (Column("X"),), (Block(rows),)), "t")
+    assert r"45.1\hphantom{{\scriptsize$\,\pm$\,000}} \\" in text
