@@ -223,12 +223,12 @@ def ship(name: str, store: Path, results: Path, tables: Sequence[str]) -> Path:
 
 
 def _rounded(content: Any) -> Any:
-    """With seven significant digits, a third fewer bytes: no table prints more than four."""
+    """With six significant digits, a third fewer bytes: no table prints more than four."""
     if isinstance(content, Mapping):
         return {key: _rounded(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [_rounded(value) for value in content]
-    return float(f"{content:.7g}") if isinstance(content, float) else content
+    return float(f"{content:.6g}") if isinstance(content, float) else content
 
 
 def main(words: list[str]) -> int:

@@ -64,8 +64,7 @@ def test_one_command_ships_runs_and_writes_pages(mine, tmp_path):
     assert "| D3DP | P-Agg |" in text
     assert not {"old", "P-MPJPE"} & set(text.split())
     assert (tmp_path / "latency.png").stat().st_size > 1000
-    assert figures.main([]) == 0
-    assert page.read_text() == text
+    assert figures.written_anew(text, lambda name: figures.Shipped(tmp_path / name)) == text
 
 
 @pytest.mark.parametrize(
@@ -76,6 +75,7 @@ def test_one_command_ships_runs_and_writes_pages(mine, tmp_path):
         ("<!-- from: mine methods -->\nno end", "no <!-- /from -->"),
         (PICTURE.replace("latency-1", "nothing"), "no such figure"),
     ],
+    ids=["table", "column", "end", "picture"],
 )
 def test_what_there_is_not_is_refused(block, said, mine, tmp_path, capsys):
     (tmp_path / "page.md").write_text(block)
