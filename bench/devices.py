@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
+import sys
 
 import torch
 
@@ -11,6 +13,9 @@ from bench.config.experiment import Precision
 from models.errors import InputError
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+MALLOPT = ((-1, 2**31 - 1), (-2, 2**26), (-4, 0))
+"""Of glibc's ``mallopt``: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, so that all memory is of the heap and stays."""
 
 
 def device_of(name: str) -> torch.device:
@@ -54,10 +59,32 @@ def use_device(name: str) -> torch.device:
 
     Methods of other packages may make tensors on "cuda" without a number.
     """
+    keep_freed_memory()
     device = device_of(name)
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep the memory that tensors free, for the next ones (docs/performance.md).
+
+    Otherwise it returns that of large tensors to the system, which clears each page that is asked for again. Where
+    the environment has settings of glibc's for this (``MALLOC_...``), they hold.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None and not any(name.startswith("MALLOC_") for name in os.environ):
+        for parameter, value in MALLOPT:
+            mallopt(parameter, value)
+
+
+def seed_generators(device: torch.device, seed: int) -> None:
+    """Seed torch's generators of the CPU and of ``device``, and no other, which would take longer."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
 
 
 def synchronise(device: torch.device) -> None:

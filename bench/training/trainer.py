@@ -18,7 +18,7 @@ import torch
 from tqdm import tqdm
 
 from bench.data.windows import Windows
-from bench.devices import precision_of_sums
+from bench.devices import precision_of_sums, seed_generators
 from bench.measure import memory
 from bench.measure.environment import cpu_name
 from bench.results.record import TrainingInfo
@@ -261,8 +261,8 @@ class _Run:
         return memory.first_that_fits(in_parts, memory.doubling(self.progress.micro_batches, most))
 
     def _in_parts(self, parts: list[np.ndarray], seed: int) -> torch.Tensor:
-        torch.manual_seed(seed)
         device = self.accelerator.device
+        seed_generators(device, seed)
         total = torch.zeros((), dtype=precision_of_sums(device), device=device)
         windows = sum(map(len, parts))
         for part in parts:

@@ -105,6 +105,7 @@ class PromptLearning(nn.Module):
         self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(W)
         self.constant = not learned or not self.rows
+        self.embedded = TextCache(encoder.parameters())
         self.encoded = TextCache([*encoder.parameters(), *self.rows.values()])
         self.refined = TextCache(self.parameters())
 
@@ -135,15 +136,24 @@ class PromptLearning(nn.Module):
         That is the row where the action's own token list ends (the published rule), or the last row where no
         action is named.
         """
-        # r learnable rows and k tokens of words a part
-        pooling = torch.full((len(actions),), CONTEXT - 1, device=self.norm.weight.device)
-        rows = []
-        for part, words in zip(self.parts, self.words, strict=True):
+        embedded, pooling = self.embedded.get(actions, self.embed_words)  # [U, k of all parts, W]
+        kept = [words.kept if words.text else 0 for words in self.words]
+        rows = []  # r learnable rows and k tokens of words a part
+        for part, words in zip(self.parts, embedded.split(kept, dim=1), strict=True):
             if part.rows:
                 rows.append(self.rows[part.name].expand(len(actions), -1, -1))  # [r, W] → [U, r, W]
+            rows.append(words)
+        return self.encoder.encode(torch.cat(rows, dim=1)), pooling  # r + k of all parts: [U, R, W]
+
+    def embed_words(self, actions: list[str]) -> tuple[Tensor, Tensor]:
+        """Embeddings of the words of all parts, one after the other, and the pooled row; no training changes them."""
+        device = self.norm.weight.device
+        pooling = torch.full((len(actions),), CONTEXT - 1, device=device)
+        embedded = [torch.empty(len(actions), 0, self.encoder.width, device=device)]
+        for words in self.words:
             if words.text:
                 tokens = self.encoder.tokenize([words.text.format(action=action) for action in actions])
-                rows.append(self.encoder.embed(tokens)[:, : words.kept])  # [U, R, W] → [U, k, W]
+                embedded.append(self.encoder.embed(tokens)[:, : words.kept])  # [U, R, W] → [U, k, W]
                 if "{action}" in words.text:
                     pooling = self.encoder.pooling_row(tokens)
-        return self.encoder.encode(torch.cat(rows, dim=1)), pooling  # r + k of all parts: [U, R, W]
+        return torch.cat(embedded, dim=1), pooling

@@ -21,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 from models.config import WindowConfig, check_at_least, check_heads, check_positive, check_probability
 from models.errors import InputError
 from models.layers.linear import Linear, linear
+from models.layers.residual import add_attention, add_mlp, plain_on_cpu
 
 BLOCK_EPS = 1e-6
 SHORT_SEQUENCE = 32
@@ -108,12 +109,14 @@ def attend(query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0) -> T
     """Softmax attention of ``[..., h, L, d]``, by the faster of two implementations with the same result.
 
     The fused kernel is faster for long sequences; on a CPU, plain matrix products are as fast or faster for short
-    ones. ``dropout`` is the part of the weights that is left out at random.
+    ones. There the softmax runs along columns: along rows shorter than its vectors, PyTorch computes it number by
+    number. ``dropout`` is the part of the weights that is left out at random.
     """
     if query.is_cuda or query.shape[-2] > SHORT_SEQUENCE:
         return functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # [..., L, d] @ [..., d, L] → [..., L, L]
-    return functional.dropout(scores.softmax(dim=-1), dropout) @ value
+    # [..., L, d] @ [..., d, L] → [..., keys, queries]
+    weights = (key @ (query * query.shape[-1] ** -0.5).transpose(-1, -2)).softmax(dim=-2)
+    return functional.dropout(weights, dropout).transpose(-1, -2) @ value
 
 
 class Mlp(nn.Module):
@@ -144,8 +147,16 @@ class Block(nn.Module):
         self.drop_path = StochasticDepth(drop_path)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        tokens = tokens + self.drop_path(self.attn(self.norm1(tokens)))
-        return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
+        attn, mlp, drop_path = self.attn, self.mlp, self.drop_path
+        written_out = plain_on_cpu(tokens) and attn.dropout.p == 0
+        if written_out and tokens.shape[1] <= SHORT_SEQUENCE:
+            factors = drop_path.factors(tokens)
+            tokens = add_attention(tokens, factors, self.norm1, attn.qkv, attn.proj, attn.heads)
+        else:
+            tokens = tokens + drop_path(attn(self.norm1(tokens)))
+        if written_out:
+            return add_mlp(tokens, drop_path.factors(tokens), self.norm2, mlp.fc1, mlp.fc2)
+        return tokens + drop_path(mlp(self.norm2(tokens)))
 
 
 class StochasticDepth(nn.Module):
@@ -156,11 +167,15 @@ class StochasticDepth(nn.Module):
         self.rate = rate
 
     def forward(self, branch: Tensor) -> Tensor:
+        factors = self.factors(branch)
+        return branch if factors is None else branch * factors
+
+    def factors(self, branch: Tensor) -> Tensor | None:
+        """What a branch is multiplied by, ``[N, 1, M, 1]``: 0, or what keeps its mean; None for 1."""
         if not self.training or self.rate == 0:
-            return branch
+            return None
         keep = 1 - self.rate
-        kept = branch.new_empty(branch.shape[0], 1, branch.shape[2], 1).bernoulli_(keep)  # [N, 1, M, 1]
-        return branch * (kept / keep)
+        return branch.new_empty(branch.shape[0], 1, branch.shape[2], 1).bernoulli_(keep).div_(keep)
 
 
 def within_frames(block: nn.Module, tokens: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from bench.measure.flops import count_flops
 from models.diffusion.denoiser import DenoiserConfig
 from models.finepose.model import FinePOSE, FinePOSEConfig
-from models.layers.linear import CONVOLUTIONS_PAY, linear
+from models.layers.linear import convolutions_pay, linear
 from models.layers.transformer import TrunkConfig
 from models.lifter import Lifter, Sampling
 from tests.speed.profile import profile
@@ -63,7 +63,7 @@ def matmul_peak() -> float:
 
 def test_linear(full_size: bool, interleaved: Interleaved, outcome: Outcome) -> None:
     """The layer of one window that is widest, as the methods compute it and as PyTorch does."""
-    if not CONVOLUTIONS_PAY:
+    if not convolutions_pay():
         pytest.skip("on this CPU the methods compute it as PyTorch does")
     rows, channels = (243 * 17, 512) if full_size else (17, 8)
     tokens, weight, bias = (

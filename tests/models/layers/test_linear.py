@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional
@@ -12,7 +15,7 @@ from models.layers.linear import Linear, linear
 
 @pytest.fixture(autouse=True)
 def another_makers_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linears, "CONVOLUTIONS_PAY", True)
+    monkeypatch.setattr(linears, "convolutions_pay", lambda: True)
 
 
 @pytest.mark.parametrize("smallest", [0, 10**12], ids=["convolution", "product"])
@@ -41,7 +44,7 @@ def test_rows_that_are_a_view_and_no_bias(monkeypatch: pytest.MonkeyPatch) -> No
 def test_large_products_take_the_convolution_where_it_pays(
     pay: bool, convolutions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linears, "CONVOLUTIONS_PAY", pay)
+    monkeypatch.setattr(linears, "convolutions_pay", lambda: pay)
     rows, weight = torch.randn(8192, 128), torch.randn(128, 128)
     with torch.profiler.profile() as profile:
         linear(rows, weight)
@@ -49,3 +52,24 @@ def test_large_products_take_the_convolution_where_it_pays(
     calls = {event.key: event.count for event in profile.key_averages()}
     assert calls.get("aten::conv2d", 0) == convolutions
     assert calls["aten::linear"] == 2 - convolutions
+
+
+def test_what_was_measured_first_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
+    measured = []
+    monkeypatch.setattr(linears, "_convolutions_are_faster", lambda: measured.append(1) or len(measured) == 1)
+    found = [linears._measured_or_kept.__wrapped__(1) for _ in range(2)]
+    assert found == [True, True]
+    assert len(measured) == 1
+    (kept,) = (tmp_path / "linear").iterdir()
+    monkeypatch.setattr(os, "link", lambda *_: kept.write_text("false"))  # another process is faster
+    kept.unlink()
+    assert linears._measured_or_kept.__wrapped__(1) is False
+
+
+def test_a_folder_that_cannot_be_written_leaves_products(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    (tmp_path / "linear").touch()
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path))
+    assert linears._measured_or_kept.__wrapped__(1) is False

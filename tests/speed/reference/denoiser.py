@@ -20,6 +20,7 @@ from models.finepose.model import FinePOSEConfig
 from models.finepose.prompt import Part, prompt_parts
 from models.lifter import Batch, Sampling
 from models.skeleton import HUMAN36M
+from models.text.encoder import TextEncoder
 from models.text.tower import ResidualBlock, TextTower
 from tests.speed.reference.trunk import Trunk, softmax_attention
 
@@ -79,14 +80,16 @@ class D3DP(nn.Module):
 
 
 class FinePOSE(D3DP):
-    """FinePOSE (arXiv:2405.05216), behaviour ``described``, prompt ``full``."""
+    """FinePOSE (arXiv:2405.05216), prompt ``full``; in training as ``released``, joints read texts in turn."""
 
-    def __init__(self, config: FinePOSEConfig, encoder: TextTower) -> None:
+    def __init__(self, config: FinePOSEConfig, encoder: TextEncoder) -> None:
         super().__init__(config)
         C, W = config.channels, encoder.width
+        learned = config.behaviour == "described"
         self.prompts = Prompts(encoder, prompt_parts("full", HUMAN36M), config.text_layers, config.text_heads)
+        self.prompts.rows.requires_grad_(learned)
         self.pool = nn.Linear(W, C)
-        self.communication = CrossAttention(C, W, config.heads)
+        self.communication = CrossAttention(C, W, config.heads, own_text=learned)
         self.stylization = Stylization(C)
 
     def _estimate(self, both: Tensor, actions: tuple[str, ...], time: Tensor) -> Tensor:
@@ -102,7 +105,7 @@ class FinePOSE(D3DP):
 class Prompts(nn.Module):
     """Text features ``[U, 77, W]`` and the pooled row ``[U, W]`` of every action given, equal or not."""
 
-    def __init__(self, encoder: TextTower, parts: tuple[Part, ...], layers: int, heads: int) -> None:
+    def __init__(self, encoder: TextEncoder, parts: tuple[Part, ...], layers: int, heads: int) -> None:
         super().__init__()
         W = encoder.width
         self.encoder, self.parts = encoder, parts
@@ -116,12 +119,19 @@ class Prompts(nn.Module):
         for part in self.parts:
             tokens = self.encoder.tokenize([part.text.format(action=action) for action in actions])
             rows += [self.rows[part.name].repeat(len(actions), 1, 1), self.encoder.embed(tokens)[:, : part.kept]]
-        hidden = torch.cat(rows, dim=1) + self.encoder.positional_embedding
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.rows["verb"].requires_grad):
+            encoded = self._encode(torch.cat(rows, dim=1))
+        features = self.norm(self.layers(encoded))
+        pooling = self.encoder.pooling_row(self.encoder.tokenize(list(actions)))
+        return features, features[torch.arange(len(features), device=features.device), pooling]
+
+    def _encode(self, rows: Tensor) -> Tensor:
+        if not isinstance(self.encoder, TextTower):
+            return self.encoder.encode(rows)
+        hidden = rows + self.encoder.positional_embedding
         for block in self.encoder.transformer["resblocks"]:
             hidden = tower_layer(block, hidden)
-        features = self.norm(self.layers(self.encoder.ln_final(hidden)))
-        pooling = self.encoder.tokenize(list(actions)).argmax(dim=-1)
-        return features, features[torch.arange(len(features), device=features.device), pooling]
+        return self.encoder.ln_final(hidden)
 
 
 def tower_layer(block: ResidualBlock, rows: Tensor) -> Tensor:
@@ -138,11 +148,11 @@ def tower_layer(block: ResidualBlock, rows: Tensor) -> Tensor:
 
 
 class CrossAttention(nn.Module):
-    """Every joint's frames, in rows of their own, attend to the text of their window."""
+    """Every joint's frames, in rows of their own, attend to the text of their window, or in turn to all texts."""
 
-    def __init__(self, channels: int, text_width: int, heads: int) -> None:
+    def __init__(self, channels: int, text_width: int, heads: int, own_text: bool) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.own_text = heads, own_text
         self.norm = nn.LayerNorm(channels)
         self.text_norm = nn.LayerNorm(text_width)
         self.query = nn.Linear(channels, channels)
@@ -155,7 +165,11 @@ class CrossAttention(nn.Module):
         rows = tokens.permute(0, 2, 1, 3).contiguous().reshape(B * J, F, C)
         text = self.text_norm(text)
         query = self._heads(self.query(self.norm(rows)))
-        key, value = (self._heads(layer(text)).repeat_interleave(J, dim=0) for layer in (self.key, self.value))
+        key, value = (self._heads(layer(text)) for layer in (self.key, self.value))
+        if self.own_text or not self.training:
+            key, value = key.repeat_interleave(J, dim=0), value.repeat_interleave(J, dim=0)
+        else:
+            key, value = key.repeat(J, 1, 1, 1), value.repeat(J, 1, 1, 1)
         read = softmax_attention(query, key, value).transpose(1, 2).reshape(B, J, F, C)
         return read.permute(0, 2, 1, 3).contiguous()
 

@@ -13,8 +13,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from baselines.mixste import mixste_loss
 from models.layers.transformer import TrunkConfig
 from models.lifter import Batch, Sampling
+from models.losses import joint_weights
 from models.skeleton import HUMAN36M
 
 
@@ -35,7 +37,7 @@ class Attention(nn.Module):
 
 def softmax_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
     """``softmax(q kᵀ / sqrt(d)) v`` over ``[N, heads, L, d]``; ``mask`` is added to the scores."""
-    scores = (query @ key.transpose(-2, -1)) * query.shape[-1] ** -0.5
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-2, -1)
     if mask is not None:
         scores = scores + mask
     return scores.softmax(dim=-1) @ value
@@ -72,7 +74,7 @@ class Block(nn.Module):
         if not self.training or self.drop_path == 0:
             return branch
         keep = 1 - self.drop_path
-        return branch / keep * branch.new_empty(len(branch), 1, 1).bernoulli_(keep)
+        return branch * branch.new_empty(len(branch), 1, 1).bernoulli_(keep).div_(keep)
 
 
 class Trunk(nn.Module):
@@ -130,6 +132,11 @@ class MixSTE(nn.Module):
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
         self.trunk = Trunk(config, inputs=2, joints=17)
+        self.weights = joint_weights(HUMAN36M)
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        assert batch.pose_3d is not None
+        return mixste_loss(self.trunk(batch.pose_2d), batch.pose_3d, self.weights)
 
     @torch.no_grad()
     def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
