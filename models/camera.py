@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 Array = TypeVar("Array", np.ndarray, Tensor)
@@ -23,14 +24,21 @@ def project(points: Array, intrinsics: Array) -> Array:
     Returns:
         ``[..., 2]`` in the units of ``intrinsics``: screen coordinates, if those are normalised.
     """
+    across, down = project_apart(points, intrinsics)
+    if isinstance(points, Tensor):
+        return torch.stack([across, down], dim=-1)
+    return np.stack([across, down], axis=-1)
+
+
+def project_apart(points: Array, intrinsics: Array) -> tuple[Array, Array]:
+    """The two coordinates of ``project``, ``[...]`` each: for many points faster than pairs of them."""
     camera = aligned(intrinsics, points)
-    focal, centre, tangential = camera[..., 0:2], camera[..., 2:4], camera[..., 7:9]
-    u = (points[..., :2] / points[..., 2:]).clip(-1, 1)
-    x, y = u[..., :1], u[..., 1:]
+    k1, k2, k3, p1, p2 = (camera[..., number] for number in range(4, 9))
+    x, y = ((points[..., axis] / points[..., 2]).clip(-1, 1) for axis in (0, 1))
     r2 = x * x + y * y
-    radial = 1 + r2 * (camera[..., 4:5] + r2 * (camera[..., 5:6] + r2 * camera[..., 6:7]))
-    tangent = tangential[..., :1] * x + tangential[..., 1:] * y
-    return focal * (u * (radial + tangent) + tangential * r2) + centre
+    factor = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)) + (p1 * x + p2 * y)
+    across = camera[..., 0] * (x * factor + p1 * r2) + camera[..., 2]
+    return across, camera[..., 1] * (y * factor + p2 * r2) + camera[..., 3]
 
 
 def aligned(intrinsics: Array, points: Array) -> Array:

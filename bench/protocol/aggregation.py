@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from bench.config.registry import AGGREGATIONS
-from bench.data.cameras.camera import project, viewing_rays
+from bench.data.cameras.camera import viewing_rays
 from bench.protocol.metrics import MPJPE, P_MPJPE, Metric
 from bench.results.record import GroundTruth, ValueKind
+from models.camera import project_apart
 from models.errors import InputError
 from models.lifter import Batch
 
@@ -49,7 +50,7 @@ class Candidates:
     def nearest(self) -> Tensor:
         """``[B, K, F, J]``: for each joint the hypothesis whose reprojection is nearest to the 2D input."""
         assert self.reprojection is not None, "looks_at does not name the root trajectory"
-        return self.reprojection.argmin(2)
+        return self.reprojection.min(2).indices
 
     @cached_property
     def nearest_to_fit(self) -> Tensor:
@@ -275,13 +276,13 @@ P_BEST = Aggregation(
     "P-Best",
     GroundTruth(pose=True),
     "per window, the hypothesis with the smallest error",
-    pick=lambda candidates, metric: candidates.window_errors[metric].argmin(2)[..., None, None],
+    pick=lambda candidates, metric: candidates.window_errors[metric].min(2).indices[..., None, None],
 )
 J_BEST = Aggregation(
     "J-Best",
     GroundTruth(pose=True),
     "per joint and frame, the hypothesis with the smallest error",
-    pick=lambda candidates, metric: candidates.errors[metric].argmin(2),
+    pick=lambda candidates, metric: candidates.errors[metric].min(2).indices,
 )
 
 
@@ -329,12 +330,12 @@ def _nearest_to_fit(pred: Tensor, truth: Batch) -> Tensor:
     """``[B, K, F, J]``: J-Fit's choice among the hypotheses."""
     assert truth.camera is not None
     root = fitted_root(p_agg(pred, truth), truth.pose_2d, truth.camera)
-    return reprojection_errors(pred, root, truth).argmin(2)
+    return reprojection_errors(pred, root, truth).min(2).indices
 
 
 def reprojection_errors(pred: Tensor, root: Tensor, truth: Batch) -> Tensor:
     """``[B, K, H, F, J]``: squared distance of projected joints from the 2D input; root ``[B, 1 or K, F, 3]``."""
     assert truth.camera is not None
-    in_camera = pred + root[:, :, None, :, None]
-    offset = (project(in_camera, truth.camera) - truth.pose_2d[:, None, None]).square()
-    return offset[..., 0] + offset[..., 1]
+    across, down = project_apart(pred + root[:, :, None, :, None], truth.camera)
+    u, v = truth.pose_2d[:, None, None].unbind(-1)
+    return (across - u).square() + (down - v).square()
