@@ -8,12 +8,12 @@ memory inside one operator is not seen.
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils.weak import WeakIdKeyDictionary
 
 from bench.measure.operators import Operators, tensors_in
 
@@ -45,20 +45,6 @@ def cycles_kept() -> Iterator[None]:
             gc.enable()
 
 
-class _Sizes(dict[Any, int]):
-    """Numbers with their sum at hand: adding up thousands of tensors after each operation would take minutes."""
-
-    total = 0
-
-    def __setitem__(self, key: Any, value: int) -> None:
-        self.total += value - self.get(key, 0)
-        super().__setitem__(key, value)
-
-    def __delitem__(self, key: Any) -> None:
-        self.total -= self[key]
-        super().__delitem__(key)
-
-
 class Live:
     """Storages that operators read and make.
 
@@ -68,20 +54,31 @@ class Live:
     """
 
     def __init__(self) -> None:
-        self.read = self.most = 0
-        self._made = WeakIdKeyDictionary()  # storage → its bytes, as long as something refers to it
-        self._made.data = self._sizes = _Sizes()
+        self.read = self.most = self._now = 0
+        self._sizes: dict[int, int] = {}  # id of a storage that was made here and is alive → its bytes
+        self._ends: dict[int, weakref.ref[torch.UntypedStorage]] = {}
         self._before: dict[int, torch.UntypedStorage] = {}  # by id; kept, so that no other storage gets it
 
     def add(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """Note the storages that an operator has read and made."""
-        for tensor in tensors_in((args, tuple(kwargs.values()))):
+        for tensor in tensors_in((args, *kwargs.values())):
             storage = tensor.untyped_storage()
-            if id(storage) not in self._before and storage not in self._made:
+            if id(storage) not in self._sizes and id(storage) not in self._before:
                 self._before[id(storage)] = storage
                 self.read += storage.nbytes()
         for tensor in tensors_in(result):
             storage = tensor.untyped_storage()
             if id(storage) not in self._before:
-                self._made[storage] = storage.nbytes()
-                self.most = max(self.most, self._sizes.total)
+                self._note_made(storage)
+
+    def _note_made(self, storage: torch.UntypedStorage) -> None:
+        key, size = id(storage), storage.nbytes()
+        if key not in self._ends:
+            self._ends[key] = weakref.ref(storage, lambda end: self._forget(key))
+        self._now += size - self._sizes.get(key, 0)
+        self._sizes[key] = size
+        self.most = max(self.most, self._now)
+
+    def _forget(self, key: int) -> None:
+        self._now -= self._sizes.pop(key)
+        del self._ends[key]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Any
 
@@ -37,13 +37,15 @@ class Operators(TorchDispatchMode):
         return result
 
 
-def tensors_in(value: Any) -> Iterator[Tensor]:
+def tensors_in(value: Any) -> list[Tensor]:
     """The tensors among an operator's arguments or results."""
     if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (tuple, list)):
+        return [value]
+    found: list[Tensor] = []
+    if isinstance(value, (tuple, list)):
         for part in value:
-            yield from tensors_in(part)
+            found += tensors_in(part)
+    return found
 
 
 @cache
@@ -64,20 +66,20 @@ def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     On the meta device torch finds shapes in Python, at a tenth of a millisecond each. Methods consist of the same
     few operators again and again, so what was found once is kept.
     """
-    first = next(tensors_in(args), None)
-    if first is None or not first.is_meta or not _makes_tensors(func):
+    given = tensors_in((args, *kwargs.values()))
+    if not given or not given[0].is_meta or not _makes_tensors(func):
         return func(*args, **kwargs)
     key = func, _described(args), *((name, _described(value)) for name, value in kwargs.items())
     if (known := _RESULTS.get(key)) is not None:
-        made = [
-            torch.empty_strided(shape, stride, dtype=dtype, device="meta") for shape, stride, dtype, _ in known
+        again = [
+            torch.empty_strided(shape, stride, dtype=kind, device=place) for shape, stride, kind, place in known
         ]
-        return made[0] if len(made) == 1 else tuple(made)
+        return again[0] if len(again) == 1 else tuple(again)
     result = func(*args, **kwargs)
     parts = result if isinstance(result, tuple) and len(result) > 1 else (result,)
     if all(isinstance(part, Tensor) and part.is_meta for part in parts):
-        storages = [tensor.untyped_storage()._cdata for tensor in tensors_in((args, *kwargs.values(), parts))]
-        if not set(storages[: -len(parts)]) & set(storages[-len(parts) :]):
+        read, made = ({tensor.untyped_storage()._cdata for tensor in some} for some in (given, parts))
+        if not read & made:
             _RESULTS[key] = _described(parts)
     return result
 
