@@ -16,6 +16,7 @@ import re
 import secrets
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -176,15 +177,21 @@ class Shelf(Generic[Document]):
 
     def ids(self) -> set[str]:
         """Ids of all documents that can be read."""
-        return set(self.all())
+        return {name for name, _ in self.each()}
 
     def all(self) -> dict[str, Document]:
         """All documents that can be read, by id, in the order of their ids."""
+        return dict(self.each())
+
+    def each(self) -> Iterator[tuple[str, Document]]:
+        """The same one by one: a record takes four times as much memory as its file takes on the disk."""
         try:
             names = sorted(entry.name[:-5] for entry in os.scandir(self.folder) if _is_document(entry.name))
         except (FileNotFoundError, NotADirectoryError):
-            return {}
-        return {name: document for name in names if (document := self.get(name)) is not None}
+            return
+        for name in names:
+            if (document := self.get(name)) is not None:
+                yield name, document
 
     def get(self, name: str) -> Document | None:
         """The document; None where there is none that can be read."""

@@ -58,18 +58,25 @@ class Index:
         rows = self._read([*DESCRIBED, "record", *CHECKED], ids)
         return {row["id"]: self._record(row) for row in _dicts(rows)}
 
-    def add(self, records: Iterable[Record]) -> None:
+    def add(self, records: Iterable[Record]) -> list[str]:
         """Add records; one with a known id replaces the older one.
+
+        Returns:
+            Their ids.
 
         Raises:
             InputError: the file is damaged; then nothing is changed.
         """
+        rows = [_row(record) for record in records]
+        if not rows:
+            return []
         self.files()
         old = self._read([*DESCRIBED, "record", *CHECKED], every_schema=True)
-        new = pd.DataFrame([_row(record) for record in records])
+        new = pd.DataFrame(rows)
         self._write(
             new if old.empty else pd.concat([_with_checksums(old), new]).drop_duplicates("id", keep="last")
         )
+        return [row["id"] for row in rows]
 
     def remove(self, ids: Container[str]) -> None:
         """Leave out the records with these ids.

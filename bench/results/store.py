@@ -120,7 +120,7 @@ class Store:
 
     def evaluated(self) -> set[str]:
         """Ids of all evaluations that wait for their cost and whose arrays are there as they were written."""
-        return {name for name, found in self.evaluations.all().items() if self.files.whole(found.files)}
+        return {name for name, found in self.evaluations.each() if self.files.whole(found.files)}
 
     def is_evaluated(self, name: str) -> bool:
         """Whether there is an evaluation that waits for its cost, or a finished record, with its arrays."""
@@ -130,7 +130,7 @@ class Store:
 
     def finished(self) -> set[str]:
         """Ids of all finished records whose arrays are there."""
-        fresh = {name: record.files for name, record in self._fresh.all().items()}
+        fresh = {name: record.files for name, record in self._fresh.each()}
         return {name for name, files in (self._index.files() | fresh).items() if not self.files.lost(files)}
 
     def records(self, ids: Iterable[str] | None = None) -> dict[str, Record]:
@@ -156,10 +156,7 @@ class Store:
             InputError: the index is damaged; the records stay where they are.
         """
         with self.lock("index"):
-            fresh = self._fresh.all()
-            if fresh:
-                self._index.add(fresh.values())
-            for name in fresh:
+            for name in self._index.add(record for _, record in self._fresh.each()):
                 self.evaluations.remove(name)  # where a kill left it
                 self._fresh.remove(name)
 

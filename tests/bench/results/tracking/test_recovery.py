@@ -35,12 +35,14 @@ def break_record(store, record):
 def logged(store):
     """Parameters, metrics and data of every evaluation in MLflow, and the method's options of its training."""
     evaluations = {}
-    for run in search_runs(store, "tags.`bench.kind` = 'evaluation'"):
-        metrics = {key: value for key, value in run.data.metrics.items() if not key.startswith("system/")}
-        data = [(given.dataset.name, given.dataset.digest) for given in run.inputs.dataset_inputs]
-        evaluations[run.data.tags["bench.id"]] = run.data.params, metrics, data
+    for found in search_runs(store, "tags.`bench.kind` = 'evaluation'"):
+        metrics = {key: value for key, value in found.data.metrics.items() if not key.startswith("system/")}
+        data = [(given.dataset.name, given.dataset.digest) for given in found.inputs.dataset_inputs]
+        evaluations[found.data.tags["bench.id"]] = found.data.params, metrics, data
     trainings = search_runs(store, "tags.`bench.kind` = 'training'")
-    options = {run.data.tags["bench.training_id"]: run.data.params["method.options.frames"] for run in trainings}
+    options = {
+        found.data.tags["bench.training_id"]: found.data.params["method.options.frames"] for found in trainings
+    }
     return evaluations, options
 
 
