@@ -134,7 +134,7 @@ def _compare(names: tuple[str, str], store: Path, out: Path, forms: Sequence[str
 
 
 def beside_study(records: Iterable[Record]) -> list[str]:
-    """How runs stand beside those of the shipped study with the same settings; nothing where it has none."""
+    """How runs stand beside shipped ones with the same settings; nothing where none are shipped."""
     from bench.results.runs.named import SHIPPED, finished, shipped
     from bench.results.statistics.seeds import pool
     from reports.tables.runs.run_comparison import TEST, changes
@@ -151,4 +151,4 @@ def beside_study(records: Iterable[Record]) -> list[str]:
     except InputError as error:
         notes = (str(error),)
     told = " ".join(itertools.takewhile(lambda note: note != TEST, notes))
-    return [f"beside the study of docs/study.md: {told} More: python -m bench report --compare study RESULTS"]
+    return [f"beside the runs of docs/results: {told} More: python -m bench report --compare study RESULTS"]

@@ -244,7 +244,7 @@ def test_runs_are_compared_with_an_archive_and_with_the_study_that_comes_along(
     monkeypatch.setattr(named, "SHIPPED", tmp_path / "shipped")
     assert "3 runs are in both sets" in said("report", "--compare", "study", store.root, "--out", "out")
     (line,) = beside_study(store.records().values())
-    assert line.startswith("beside the study of docs/study.md: 2 runs are in both sets with the same numbers")
+    assert line.startswith("beside the runs of docs/results: 2 runs are in both sets with the same numbers")
     (line,) = beside_study([higher(store.records()[ids[0]], by=50.0)])
     assert "MPJPE: worse in 1" in line
     assert "has no table 'else'; it has chosen" in complaint("report", "--compare", "study=else", store.root)
