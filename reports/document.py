@@ -61,7 +61,8 @@ OPENINGS = ("Conditions.", "Conditions of [", "Reported numbers (")
 
 ABOUT_CONDITIONS = (
     r"Tables and figures name the sets of conditions that they were obtained under. Every condition is a row; its "
-    r"last column has the sets that it belongs to. What is in parentheses behind a condition is of these only.\par"
+    r"last column has the sets that it belongs to (all: no set says otherwise). What is in parentheses behind a "
+    r"condition is of these only.\par"
 )
 CONDITIONS_TABLE = (
     r"{\scriptsize\setlength{\tabcolsep}{4pt}\begin{longtable}{@{}>{\raggedright}p{0.12\linewidth}"
@@ -142,7 +143,8 @@ def _facts(sets: Mapping[int, Sequence[str]], prefix: str = "") -> list[str]:
     for name, members in grouped(where, lambda sentence: sentence.partition(": ")[0]).items():
         rows.append(r"\addlinespace")
         for place, sentence in enumerate(members):
-            numbers = "all" if len(where[sentence]) == len(sets) else _ranges(where[sentence], prefix)
+            agreed = len(members) == 1 and len(where[sentence]) > len(sets) / 2
+            numbers = "all" if agreed else _ranges(where[sentence], prefix)
             words = sentence.partition(": ")[2] or sentence
             rows.append(f"{latex_breakable(name * (not place))} & {latex_breakable(words)} & {numbers} \\\\")
     return [CONDITIONS_TABLE, *rows, r"\bottomrule\end{longtable}}"] if rows else []

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from reports.rules.names import USES
-from reports.writers.table import Block, Cell, Row, Table
+from reports.writers.table import Cell, Row, Table
 
 
 def findings(tables: Iterable[Table]) -> list[str]:
-    """One sentence or two for each column of errors, of the rows that use no ground truth at test time."""
-    return [
-        sentence
+    """A sentence or two for each column of errors, of the rows that use no ground truth at test time.
+
+    Columns in which nothing is ranked share a sentence.
+    """
+    columns = [
+        (table, block, index)
         for table in tables
         for block in table.blocks
         if block.heading == USES["none"] and any(row.runs for row in block.rows)
         for index in range(1, len(table.columns))
         if any(row.cells[index].decimals is not None for row in block.rows)
-        for sentence in _of_column(table, block, index)
     ]
+    said: list[str] = []
+    unranked: list[str] = []
+    for table, block, index in columns:
+        where = ", ".join(filter(None, (block.section, table.columns[index].full_name)))
+        if any(row.cells[index].rank == 1 for row in block.rows):
+            said += _of_column(where, [(row, row.cells[index]) for row in block.rows])
+        else:
+            unranked.append(where)
+    why = "nothing is ranked, as there is one number or the trainings may not be compared"
+    return said + [f"{', '.join(unranked)}: {why}."] * bool(unranked)
 
 
-def _of_column(table: Table, block: Block, index: int) -> Iterator[str]:
-    where = ", ".join(filter(None, (block.section, table.columns[index].full_name)))
-    rows = [(row, row.cells[index]) for row in block.rows]
+def _of_column(where: str, rows: Sequence[tuple[Row, Cell]]) -> Iterator[str]:
     best = [f"{_name(row)} ({_number(cell)})" for row, cell in rows if cell.rank == 1]
-    if not best:
-        yield f"{where}: nothing is ranked, as there is one number or the trainings may not be compared."
-        return
     ties = [f"{_name(row)} ({_number(cell)})" for row, cell in rows if cell.tie]
     told = f"not distinguishable from it: {', '.join(ties)}" if ties else "no other ranked number ties with it"
     yield f"{where}: the best measured number is that of {', '.join(best)}; {told}."

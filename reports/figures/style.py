@@ -144,8 +144,9 @@ def plain_log_ticks(axis: Axis, limits: tuple[float, float]) -> None:
     """Ticks of a logarithmic axis as plain numbers, few enough for its length."""
 
     span = limits[1] / limits[0]
-    axis.set_major_locator(
-        MaxNLocator(5) if span < 6 else LogLocator(subs=(1, 2, 5) if span < 200 else (1,), numticks=8)
-    )
+    steps: tuple[float, ...] = (1, 2, 5) if span < 200 else (1,)
+    if span < 10:
+        steps = (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9) if span < 5 else (1, 1.5, 2, 3, 5, 7)
+    axis.set_major_locator(MaxNLocator(5) if span < 2.5 else LogLocator(subs=steps, numticks=8))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())

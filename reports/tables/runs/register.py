@@ -78,8 +78,5 @@ def _environment(environment: Environment, records: Sequence[Record]) -> list[st
         f"Platform: {environment.platform}; Python {environment.python}; driver: {environment.driver or 'none'}",
         f"Packages: {versions}",
         f"Runs: {len(records)}, finished from {finished[0]} to {finished[-1]}; commits: {commits}",
-        *(
-            f"Warning: {text}" + f" ({count} of {len(records)} runs)" * (len(records) > 1)
-            for text, count in warned.items()
-        ),
+        *(f"Warning, {count} of {len(records)} runs: {text}" for text, count in warned.items()),
     ]

@@ -24,6 +24,7 @@ from reports.figures.evidence.ranks import critical_differences
 from reports.figures.looks import COLOURS, MARKERS, look_of, looks_of
 from reports.figures.runs.training_compute import error_by_compute
 from reports.figures.runs.training_curves import training_curves
+from reports.figures.style import new_figure, plain_log_ticks
 from reports.page.content import content
 from tests.reports.made_up import methods_records, record, runset, sampling_records, several
 
@@ -255,6 +256,25 @@ def test_the_resident_memory_of_older_records_is_on_no_axis():
     ]
     assert list(memory_accuracy(old)) == []
     assert next(latency_accuracy(old))
+
+
+@pytest.mark.parametrize(
+    ("limits", "ticks"),
+    [
+        ((1.2, 2.2), [1.25, 1.5, 1.75, 2]),
+        ((0.14, 0.55), [0.15, 0.2, 0.3, 0.4, 0.5]),
+        ((0.46, 3.2), [0.5, 0.7, 1, 1.5, 2, 3]),
+        ((0.04, 5.5), [0.05, 0.1, 0.2, 0.5, 1, 2, 5]),
+        ((2, 4000), [10, 100, 1000]),
+    ],
+)
+def test_ticks_of_logarithmic_axes_are_plain_round_numbers(limits, ticks):
+    axes = new_figure(2).add_subplot()
+    axes.set(xscale="log", xlim=limits)
+    plain_log_ticks(axes.xaxis, limits)
+    shown = [tick for tick in axes.get_xticks() if limits[0] <= tick <= limits[1]]
+    assert shown == pytest.approx(ticks)
+    assert [axes.xaxis.get_major_formatter()(tick) for tick in shown] == [f"{tick:g}" for tick in ticks]
 
 
 def test_iso_cost_lines_have_one_product_of_error_and_cost():
