@@ -113,7 +113,7 @@ class ActionTexts(nn.Module):
         distinct = sorted(set(words))
         tokens = self.encoder.tokenize(distinct)
         same = (tokens[:, None] == self.get_buffer("labels")).all(dim=-1)  # [U, 1, R] and [A, R] → [U, A]
-        rows = torch.tensor([distinct.index(word) for word in words], device=same.device)
+        rows = torch.tensor([distinct.index(word) for word in words]).to(same.device, non_blocking=True)
         shares = same / same.sum(dim=1, keepdim=True).clamp(min=1)  # two labels may have the same tokens
         return shares[rows]  # [U, A] → [B, A]
 

@@ -273,7 +273,8 @@ class DiffPose(Lifter):
         joints = torch.cat([batch.pose_2d, batch.pose_3d], dim=-1).flatten(0, 1)  # [B, F, J, 5] → [N, J, 5]
         times = times_and_mirrors(len(joints))
         noise = self._scaled(torch.randn_like(joints))
-        estimate = self.denoiser(q_sample(joints, noise, times, self.signal), times.to(joints.device))
+        noisy = q_sample(joints, noise, times, self.signal)
+        estimate = self.denoiser(noisy, times.to(joints.device, non_blocking=True))
         return noise_loss(estimate, noise)
 
     @torch.no_grad()

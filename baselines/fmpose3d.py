@@ -252,7 +252,7 @@ class FMPose3D(Lifter):
 
         Windows ``[B, F, J, 2]``; ``target`` and ``noise`` are ``[B, F, J, 3]``.
         """
-        times = times.to(target.device)
+        times = times.to(target.device, non_blocking=True)
         poses = between(noise, target, times)
         each = times.repeat_interleave(target.shape[1])  # [B] → [B·F]
         velocity = self.network(pose_2d.flatten(0, 1), poses.flatten(0, 1), each)

@@ -119,7 +119,8 @@ class Denoiser(Lifter):
         """Clean estimates ``[B, F, J, 3]`` of poses diffused to ``times`` ``[B]`` (CPU) with ``noise``."""
         noisy = self.diffuse(pose_3d, times, noise)
         condition = self.condition(pose_2d, actions)
-        clean = self.denoise(condition, noisy[:, None], times.to(pose_2d.device))  # [B, F, J, 3] → [B, 1, F, J, 3]
+        times = times.to(pose_2d.device, non_blocking=True)
+        clean = self.denoise(condition, noisy[:, None], times)  # [B, F, J, 3] → [B, 1, F, J, 3]
         return clean[:, 0]
 
     def diffuse(self, pose_3d: Tensor, times: Tensor, noise: Tensor) -> Tensor:

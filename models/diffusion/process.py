@@ -39,7 +39,8 @@ def cosine_schedule() -> Tensor:
 def q_sample(clean: Tensor, noise: Tensor, times: Tensor, signal: Tensor) -> Tensor:
     """Poses ``[B, ...]`` diffused to ``times`` ``[B]`` (CPU, int64) of the schedule ``signal``."""
     start, added = in_reach_of_double(clean), in_reach_of_double(noise)
-    share = signal[times].view(-1, *[1] * (clean.dim() - 1)).to(start.device)  # [B] → [B, 1, …, 1]
+    share = signal[times].view(-1, *[1] * (clean.dim() - 1))  # [B] → [B, 1, …, 1]
+    share = share.to(start.device, non_blocking=True)
     return (share.sqrt() * start + (1 - share).sqrt() * added).to(clean)
 
 

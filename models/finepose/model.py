@@ -192,7 +192,8 @@ class FinePOSE(Denoiser):
             return TextCondition(pose)
         named = actions if self.uses_action else ("",) * len(pose_2d)
         distinct = sorted(set(named))
-        texts = torch.tensor([distinct.index(action) for action in named], device=pose_2d.device)
+        texts = torch.tensor([distinct.index(action) for action in named])
+        texts = texts.to(pose_2d.device, non_blocking=True)
         features, pooled = self.prompts(distinct)  # [U, R, W] and [U, W]
         windows = texts.repeat(2 if flip else 1)  # [B] → [2·B], mirror images after their originals
         return TextCondition(

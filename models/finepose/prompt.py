@@ -146,7 +146,7 @@ class PromptLearning(nn.Module):
         return self.encoder.encode(torch.cat(rows, dim=1)), pooling  # r + k of all parts: [U, R, W]
 
     def embed_words(self, actions: list[str]) -> tuple[Tensor, Tensor]:
-        """Embeddings of the words of all parts, one after the other, and the pooled row; no training changes them."""
+        """Embeddings of the words of all parts and the number of the pooled row, which no training changes."""
         device = self.norm.weight.device
         pooling = torch.full((len(actions),), CONTEXT - 1, device=device)
         embedded = [torch.empty(len(actions), 0, self.encoder.width, device=device)]

@@ -36,7 +36,7 @@ class TextEncoder(nn.Module):
         for row, text in zip(tokens, texts, strict=True):
             ids = self.token_ids(text)
             row[: len(ids)] = torch.tensor(ids)
-        return tokens.to(next(self.parameters()).device)
+        return tokens.to(next(self.parameters()).device, non_blocking=True)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Token embeddings ``[N, 77, W]``, without positions."""

@@ -36,6 +36,22 @@ class SinglePrecision(TorchDispatchMode):
         return result
 
 
+class Waits(TorchDispatchMode):
+    """Lists operations that copy between the devices and wait until the device has done all it was given."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)]
+        between = len({tensor.device.type for tensor in tensors if tensor.dim() or tensor is result}) > 1
+        if between and not (kwargs or {}).get("non_blocking") and not any(entry is True for entry in args):
+            self.found.append(str(function))
+        return result
+
+
 def batch_of(lifter, frames):
     """Two windows on the device; the keys of windows are read, and stay on the CPU."""
     left, right = lifter.context
@@ -70,6 +86,17 @@ def like_apples(monkeypatch):
 @pytest.mark.parametrize("name", METHODS.names())
 def test_a_training_step_stays_on_the_device(name):
     train(on_device(name))
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_a_training_step_waits_for_nothing(name, monkeypatch):
+    monkeypatch.undo()
+    lifter = on_device(name).train()
+    with Waits() as waits:
+        loss = lifter.training_loss(batch_of(lifter, lifter.train_frames))
+        if loss.requires_grad:
+            loss.backward()
+    assert waits.found == []
 
 
 @pytest.mark.parametrize("name", FIRST_STAGES)

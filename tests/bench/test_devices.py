@@ -1,3 +1,7 @@
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from bench.measure.memory import is_out_of_memory, peak_memory
 from bench.measure.timing import timed
 from bench.sweep.executors.base import Request
 from models.errors import InputError
+from tests import ROOT
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "tpu", "cuda:²", "cuda:٣", "mps", "mps:1"])
@@ -75,3 +80,23 @@ def test_work_of_apples_gpu_is_waited_for_and_its_memory_read(monkeypatch):
     timed([lambda: done.append("called")], 1, torch.device("mps"))
     assert done == ["waited", "waited", "called", "waited", "waited"]
     assert is_out_of_memory(RuntimeError("MPS backend out of memory (MPS allocated: 9.00 GB, …)"))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such settings")
+@pytest.mark.parametrize(("setting", "kept"), [({}, True), ({"MALLOC_ARENA_MAX": "4"}, False)])
+def test_freed_memory_is_kept_unless_the_environment_has_settings(setting: dict[str, str], kept: bool) -> None:
+    """A large tensor that follows another one asks the system for no page again."""
+    script = """
+import resource, torch
+from bench.devices import use_device
+use_device("cpu")
+torch.ones(2**24)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.ones(2**24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment | setting, cwd=ROOT, capture_output=True, check=True
+    )
+    assert (int(done.stdout) < 100) == kept

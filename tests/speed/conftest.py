@@ -11,16 +11,19 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from statistics import median
+from typing import NamedTuple
 
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
+from scipy.stats import binom
 
 from bench.measure.environment import device_name
 from tests.speed.table import read_saved, rows_of, saved_path, text_table
 
 NO_GPU, NOT_ASKED = "no GPU here", "run with --device cuda"
 STARTED = time.monotonic()
+UNDISTURBED = 0.93
 
 Call = Callable[[], object]
 
@@ -104,33 +107,87 @@ def outcome(benchmark: BenchmarkFixture) -> Callable[..., None]:
     rows = benchmark.extra_info.setdefault("outcomes", [])
 
     def record(what: str, target: str, value: float, limit: float, form: str, at_most: bool = False) -> None:
-        row = {"what": what, "target": target, "value": round(value, 4), "measured": form.format(value)}
+        measured = form.format(value) + (value.note(form) if isinstance(value, Ratio) else "")
+        row = {"what": what, "target": target, "value": round(value, 4), "measured": measured}
         rows.append(row | {"passed": bool(value <= limit if at_most else value >= limit)})
 
     return record
 
 
+class Ratio(float):
+    """The median of reference / product over pairs that nothing disturbed.
+
+    A pair is disturbed where the process got less than ``UNDISTURBED`` of the CPU time per second that it got in
+    the best pair: something else computed meanwhile. ``low`` and ``high``: the 95 % interval of the median by
+    order statistics, of fewer than six pairs their whole range.
+    """
+
+    low: float
+    high: float
+    disturbed: int
+    pairs: int
+
+    @classmethod
+    def of(cls, references: list[Timed], products: list[Timed]) -> Ratio:
+        best = [max(timed.share for timed in side) for side in (references, products)]
+        pairs = list(zip(references, products, strict=True))
+        quiet = [
+            pair
+            for pair in pairs
+            if all(timed.share >= UNDISTURBED * most for timed, most in zip(pair, best, strict=True))
+        ]
+        ratios = sorted(slow.wall / fast.wall for slow, fast in quiet or pairs)
+        outside = max(0, int(binom.ppf(0.025, len(ratios), 0.5)) - 1)
+        ratio = cls(median(ratios))
+        ratio.low, ratio.high = ratios[outside], ratios[-1 - outside]
+        ratio.disturbed, ratio.pairs = len(pairs) - len(quiet), len(pairs)
+        return ratio
+
+    def note(self, form: str) -> str:
+        """What stands behind the median in a table."""
+        note = f" ({form.format(self.low)} to {form.format(self.high)})"
+        if self.disturbed:
+            left_out = "none left out" if self.disturbed == self.pairs else "left out"
+            note += f", {self.disturbed} of {self.pairs} pairs disturbed, {left_out}"
+        return note
+
+
+class Timed(NamedTuple):
+    """Seconds of one call: of the clock, and of all its threads on the CPU."""
+
+    wall: float
+    cpu: float
+
+    @property
+    def share(self) -> float:
+        return self.cpu / self.wall
+
+
+def timed(call: Call) -> Timed:
+    wall, cpu = time.perf_counter(), time.process_time()
+    call()
+    return Timed(time.perf_counter() - wall, time.process_time() - cpu)
+
+
 @pytest.fixture
 def interleaved(benchmark: BenchmarkFixture) -> Callable[..., float]:
-    """Time a reference and the product in turns, A B A B, and give the median of reference / product.
+    """Time a reference and the product in turns, A B A B, and give the ``Ratio`` of reference and product.
 
     What is called ``first`` in every turn is not timed.
     """
 
     def compare(product: Call, reference: Call, rounds: int, first: Call = lambda: None) -> float:
-        theirs: list[float] = []
+        theirs: list[Timed] = []
+        ours: list[Timed] = []
 
         def before() -> None:
             first()
-            start = time.perf_counter()
-            reference()
-            theirs.append(time.perf_counter() - start)
+            theirs.append(timed(reference))
 
-        benchmark.pedantic(product, setup=before, rounds=rounds)
+        benchmark.pedantic(lambda: ours.append(timed(product)), setup=before, rounds=rounds)
         if benchmark.disabled:
             return 1.0
-        ours = benchmark.stats.stats.data
-        benchmark.extra_info |= {"reference_s": theirs, "product_s": list(ours)}
-        return median(slow / fast for slow, fast in zip(theirs, ours, strict=True))
+        benchmark.extra_info |= {"reference_s": [t.wall for t in theirs], "product_s": [t.wall for t in ours]}
+        return Ratio.of(theirs, ours)
 
     return compare

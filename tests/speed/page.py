@@ -20,17 +20,19 @@ PAGE = RESULTS.parent / "performance.md"
 HEAD = """\
 # Performance
 
-Each figure is a ratio within one run: the product against a plain implementation of the same method
+"The reference" is a plain implementation of the same method that was written for these benchmarks
 (`tests/speed/reference`: attention matrices stored, copies between spatial and temporal blocks, two passes for
-flipping, text encoded in every call), at the same weights and with equal outputs, the two in turns (A B A B). This
-page is written by `nox -s speed` and then `nox -s performance`.
+flipping, text encoded in every call), not the published code. A ratio to it is of one run, at the same weights and
+with equal outputs, the two in turns (A B A B): the median of the pairs, with its 95 % interval by order statistics,
+of fewer than six pairs their range. A pair in which something else took CPU time is left out, and the row says so.
+This page is written by `nox -s speed` and then `nox -s performance`.
 """
 
 NOTES = """\
 - A row stays until it is measured anew, so that rows may be of several runs.
 - The peak of matrix products is measured between the rounds, on a CPU with 2,048 × 2,048 float32 matrices and by
   the faster of two ways: the product of the BLAS, and a one-point convolution; linear
-  layers take the one that this CPU is known to do faster.
+  layers take the one that was measured to be faster on this machine.
 - Text goes through an encoder of CLIP's size with random weights; time does not depend on their values.
 - Memory: how far the resident memory of a process of its own peaks during one prediction over what it has once the
   weights are loaded, from a model with one pair of blocks, because eight peak as one does.

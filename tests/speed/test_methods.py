@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from bench.measure.flops import count_flops
 from models.diffusion.denoiser import DenoiserConfig
-from models.finepose.model import FinePOSE, FinePOSEConfig
+from models.finepose.model import FinePOSEConfig
 from models.layers.linear import convolutions_pay, linear
 from models.layers.transformer import TrunkConfig
 from models.lifter import Lifter, Sampling
@@ -107,32 +107,6 @@ def test_denoising(
         share = 100 * operations / benchmark.stats.stats.median / median(peaks)
         benchmark.extra_info["peak_gflops"] = round(median(peaks) / 1e9, 1)
         outcome(f"{what}: matrix products' peak", "≥ 72 %", share, 72, "{:.0f} %")
-
-
-def test_training(
-    full_size: bool, benchmark: BenchmarkFixture, interleaved: Interleaved, outcome: Outcome
-) -> None:
-    """Forward and backward pass of windows of different actions; the optimiser is the same for both."""
-    product, reference = pair_of("FinePOSE", full_size)
-    assert isinstance(product, FinePOSE)
-    assert product.prompts is not None
-    batch, prompts = windows(2, product.frames), product.prompts
-
-    def step(module: nn.Module) -> None:
-        module.train().zero_grad()
-        module.training_loss(batch).backward()
-
-    def text() -> None:
-        features, pooled = prompts(sorted(set(batch.actions)))
-        (features.sum() + pooled.sum()).backward()
-
-    ratio = interleaved(lambda: step(product), lambda: step(reference), rounds=3)
-    what = "FinePOSE described paper, training step of 2 windows, 2 actions"
-    outcome(f"{what}: speed", "≥ 1.3× the reference", ratio, 1.3, "{:.2f}×")
-    text()
-    if full_size:
-        share = 100 * seconds(text, times=3) / benchmark.stats.stats.median
-        outcome(f"{what}: text", "≤ 10 % of the step", share, 10, "{:.1f} %", at_most=True)
 
 
 @pytest.mark.parametrize("name", ["MixSTE", "D3DP", "FinePOSE"])

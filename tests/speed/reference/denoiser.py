@@ -166,7 +166,7 @@ class CrossAttention(nn.Module):
         text = self.text_norm(text)
         query = self._heads(self.query(self.norm(rows)))
         key, value = (self._heads(layer(text)) for layer in (self.key, self.value))
-        if self.own_text or not self.training:
+        if self.own_text or not torch.is_grad_enabled():
             key, value = key.repeat_interleave(J, dim=0), value.repeat_interleave(J, dim=0)
         else:
             key, value = key.repeat(J, 1, 1, 1), value.repeat(J, 1, 1, 1)

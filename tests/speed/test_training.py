@@ -1,0 +1,108 @@
+"""Training steps of the transformer methods, next to plain implementations (``tests/speed/reference``)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+from torch import nn
+
+from bench.devices import keep_freed_memory
+from models.diffusion.denoiser import DenoiserConfig
+from models.finepose.model import FinePOSE, FinePOSEConfig
+from models.layers.transformer import TrunkConfig
+from models.lifter import Lifter
+from tests.speed.reference.pairs import d3dp_pair, finepose_pair, mixste_pair, windows
+
+SIZES: dict[str, tuple[dict[str, Any], int, int, int]] = {
+    "tiny, one thread": ({"frames": 9, "channels": 32, "depth": 2, "heads": 2, "drop_path": 0.0}, 8, 1, 60),
+    "27 frames, 256 channels, 4 blocks": ({"frames": 27, "channels": 256, "depth": 4}, 16, 2, 7),
+    "paper": ({}, 2, 2, 3),
+}
+"""Size → options, windows of a step, threads, pairs that are timed."""
+SMALLER = {"frames": 9, "channels": 32, "depth": 1, "heads": 4}
+SMALL_TEXT = {"text_layers": 1, "text_heads": 4}
+METHODS = {
+    "MixSTE": (mixste_pair, TrunkConfig, {}),
+    "D3DP": (d3dp_pair, DenoiserConfig, {}),
+    "FinePOSE released": (finepose_pair, FinePOSEConfig, {"behaviour": "released"}),
+    "FinePOSE described": (finepose_pair, FinePOSEConfig, {"behaviour": "described"}),
+}
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def step_of(module: nn.Module, count: int, frames: int) -> Callable[[], None]:
+    """Forward, backward and optimiser of windows of different actions, as the trainer does them."""
+    trained = [parameter for parameter in module.train().parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.1, fused=True)
+    batch = windows(count, frames)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        module.training_loss(batch).backward()
+        optimizer.step()
+
+    return step
+
+
+def loss_of(module: nn.Module) -> float:
+    """Without stochastic depth, which the two draw in different orders."""
+    torch.manual_seed(0)
+    loss = module.eval().training_loss(windows(2, module.trunk.frame_table.shape[1])).item()
+    module.train()
+    return loss
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", METHODS)
+def test_training(
+    name: str,
+    size: str,
+    full_size: bool,
+    benchmark: BenchmarkFixture,
+    interleaved: Callable[..., float],
+    outcome: Callable[..., None],
+) -> None:
+    make, config, options = METHODS[name]
+    sizes, count, threads, pairs = SIZES[size]
+    chosen = sizes if full_size else SMALLER
+    text = SMALL_TEXT if name.startswith("FinePOSE") and (size != "paper" or not full_size) else {}
+    torch.set_num_threads(min(threads, os.cpu_count() or 1))
+    benchmark.extra_info["threads"] = torch.get_num_threads()
+    keep_freed_memory()
+    product, reference = make(config(**chosen, **options, **text))
+    steps = [step_of(module, count if full_size else 2, product.frames) for module in (product, reference)]
+    assert loss_of(product) == pytest.approx(loss_of(reference), rel=1e-5)
+    for step in steps:
+        step()
+    ratio = interleaved(*steps, rounds=pairs)
+    outcome(f"{name}, training step, {size}", "≥ 1.3× the reference", ratio, 1.3, "{:.2f}×")
+    if full_size and size == "paper" and name == "FinePOSE described":
+        share = 100 * seconds_of_text(product) / benchmark.stats.stats.median
+        outcome(f"{name}, training step, {size}: text", "≤ 10 % of the step", share, 10, "{:.1f} %", at_most=True)
+
+
+def seconds_of_text(product: Lifter) -> float:
+    """Of the text of a step, forward and backward."""
+    from tests.speed.test_methods import seconds
+
+    assert isinstance(product, FinePOSE)
+    assert product.prompts is not None
+    prompts, actions = product.prompts, sorted(set(windows(2, product.frames).actions))
+
+    def text() -> None:
+        features, pooled = prompts(actions)
+        (features.sum() + pooled.sum()).backward()
+
+    text()
+    return seconds(text, times=3)
