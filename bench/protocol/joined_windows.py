@@ -14,6 +14,9 @@ from torch import Tensor
 
 from models.lifter import Batch, Lifter, Sampling
 
+LEAST_FRAMES = 500
+"""Of a run that is predicted as one: a short one keeps a CPU less busy than all its windows side by side do."""
+
 
 def predict_joined(
     lifter: Lifter, batch: Batch, sampling: Sampling, sequence: np.ndarray, start: np.ndarray
@@ -34,16 +37,18 @@ def predict_joined(
     ends = np.flatnonzero((np.diff(sequence) != 0) | (steps < 1) | (steps > F)) + 1
     alike: dict[tuple[int, ...], list[np.ndarray]] = defaultdict(list)
     for run in np.split(np.arange(len(batch)), ends):
-        alike[tuple(steps[run[:-1]])].append(run)
+        long_enough = start[run[-1]] + F - start[run[0]] >= LEAST_FRAMES
+        for rows in [run] if long_enough else run[:, None]:
+            alike[tuple(steps[rows[:-1]])].append(rows)
     parts = []
     for between, runs in alike.items():
-        rows = torch.from_numpy(np.stack(runs))  # [N, W]
-        first = rows[:, 0]
+        numbers = torch.from_numpy(np.stack(runs))  # [N, W]
+        first = numbers[:, 0]
         joined = Batch(
-            pose_2d=_joined(batch.pose_2d, rows, between),
+            pose_2d=_joined(batch.pose_2d, numbers, between),
             actions=tuple(batch.actions[row] for row in first.tolist()),
             window_keys=batch.window_keys[first],
-            confidence=None if batch.confidence is None else _joined(batch.confidence, rows, between),
+            confidence=None if batch.confidence is None else _joined(batch.confidence, numbers, between),
             random_2d=None if batch.random_2d is None else batch.random_2d[first],
         )
         pred = lifter.predict(joined, sampling)  # [N, K, H, L, J, 3]
