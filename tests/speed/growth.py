@@ -1,7 +1,7 @@
 """How time and memory grow with the number of experiments, and with frames, H, K and batch.
 
-``python -m tests.speed.growth experiments`` and ``… sizes`` measure, and print tables in Markdown: seconds of CPU time
-(milliseconds for sizes), which other programs disturb little, and megabytes after the stroke.
+``python -m tests.speed.growth experiments`` and ``… sizes`` measure, and print tables in Markdown: seconds of CPU
+time (milliseconds for sizes), which other programs disturb little, and megabytes.
 """
 
 from __future__ import annotations
