@@ -73,7 +73,7 @@ def table(rows: Sequence[Row], unit: float = 1.0) -> Iterator[str]:
     yield f"| | {' | '.join(f'{size:,}' for size in sizes)} | exponent of time | of memory |"
     yield "|---" * (len(sizes) + 3) + "|"
     for row in rows:
-        cells = [f"{s / unit:.3g} / {m:,.0f}" for s, m in zip(row.seconds, row.megabytes, strict=True)]
+        cells = [f"{s / unit:.3g} / {m:.3g}" for s, m in zip(row.seconds, row.megabytes, strict=True)]
         cells += ["–"] * (len(sizes) - len(cells))
         memory = f"{exponent(row.sizes, row.megabytes):.2f}" if min(row.megabytes) > 0 else "–"
         yield f"| {row.what} | {' | '.join(cells)} | {exponent(row.sizes, row.seconds):.2f} | {memory} |"
