@@ -27,8 +27,8 @@ PROBED = (("tcn", "tiny"), ("mixste", "tiny"), ("tcn", "base"), ("mixste", "base
 WINDOWS = {"cpu": 1, "cuda": 64}
 """That are predicted at the larger size, by type of device: a GPU is not busy with few."""
 
-SECONDS, FEWEST_CALLS = 0.05, 2
-"""That the calls of one probe take, about, and how many are made at least."""
+SECONDS = 0.05
+"""That the calls of one probe take, at least, after the first one."""
 
 OPTIMIZER_BYTES = 4
 """An optimiser writes so many times the bytes of the weights: weights, two moments, and gradients set to zero."""
@@ -134,7 +134,7 @@ def _time(call: Callable[[], object], device: torch.device) -> _Times:
     call()
     own: list[float] = []
     wall: list[float] = []
-    while len(own) < FEWEST_CALLS or sum(own) < SECONDS:
+    while sum(own) < SECONDS:
         begin, begin_own = time.perf_counter(), clock()
         call()
         if device.type == "cuda":

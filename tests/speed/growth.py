@@ -1,7 +1,7 @@
 """How time and memory grow with the number of experiments, and with frames, H, K and batch.
 
-``python -m tests.speed.growth experiments`` and ``… sizes`` measure, and print tables in Markdown: seconds
-(milliseconds for sizes), and megabytes after the stroke.
+``python -m tests.speed.growth experiments`` and ``… sizes`` measure, and print tables in Markdown: seconds of CPU
+time (milliseconds for sizes), which other programs disturb little, and megabytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +29,6 @@ from bench.job.pending import PendingWork
 from bench.job.resolve import resolve
 from bench.measure.counts import made_up_batch
 from bench.measure.live_tensors import live_bytes
-from bench.measure.timing import sample
 from bench.results.store import Store
 from bench.results.tracking.tracker import Tracker
 from bench.sweep.device_speed import TYPICAL
@@ -45,6 +44,7 @@ NUMBERS = (10, 100, 1_000, 10_000)
 MOST_LOGGED = 100
 """Experiments that are logged to MLflow, which takes longest."""
 
+SAMPLED_SECONDS = 0.4
 MEGABYTE = 1e6
 CPU = torch.device("cpu")
 
@@ -73,7 +73,7 @@ def table(rows: Sequence[Row], unit: float = 1.0) -> Iterator[str]:
     yield f"| | {' | '.join(f'{size:,}' for size in sizes)} | exponent of time | of memory |"
     yield "|---" * (len(sizes) + 3) + "|"
     for row in rows:
-        cells = [f"{s / unit:.3g} / {m:,.0f}" for s, m in zip(row.seconds, row.megabytes, strict=True)]
+        cells = [f"{s / unit:.3g} / {m:.3g}" for s, m in zip(row.seconds, row.megabytes, strict=True)]
         cells += ["–"] * (len(sizes) - len(cells))
         memory = f"{exponent(row.sizes, row.megabytes):.2f}" if min(row.megabytes) > 0 else "–"
         yield f"| {row.what} | {' | '.join(cells)} | {exponent(row.sizes, row.seconds):.2f} | {memory} |"
@@ -126,11 +126,22 @@ def _watched(call: Callable[[], object]) -> tuple[float, float]:
     """Seconds of a call, and megabytes of resident memory that its peak is above what there was before."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins again
-    before, start = _status("VmRSS"), perf_counter()
+    before, start = _status("VmRSS"), process_time()
     kept = call()
-    taken = perf_counter() - start, max(_status("VmHWM") - before, 0.1)
+    taken = process_time() - start, max(_status("VmHWM") - before, 0.1)
     del kept
     return taken
+
+
+def _median(call: Callable[[], object]) -> float:
+    """Seconds of a call, after a first one."""
+    call()
+    taken: list[float] = []
+    while sum(taken) < SAMPLED_SECONDS:
+        start = process_time()
+        call()
+        taken.append(process_time() - start)
+    return statistics.median(taken)
 
 
 def _status(field: str) -> float:
@@ -138,11 +149,8 @@ def _status(field: str) -> float:
     return next(int(line.split()[1]) * 1024 / MEGABYTE for line in lines if line.startswith(field))
 
 
-def of_sizes(method: str, preset: str, seconds: float = 0.5) -> list[list[Row]]:
-    """A prediction with more frames, hypotheses, steps and windows, and a training step of more windows.
-
-    ``seconds``: that each is timed for.
-    """
+def of_sizes(method: str, preset: str) -> list[list[Row]]:
+    """A prediction with more frames, hypotheses, steps and windows, and a training step of more windows."""
     cls = METHODS.load(method)
     config = cls.resolve_config(cls.presets[preset].config)
     usual = cls(config).eval()
@@ -159,8 +167,7 @@ def of_sizes(method: str, preset: str, seconds: float = 0.5) -> list[list[Row]]:
 
     def row(what: str, sizes: Sequence[int], call_of: Callable[[int], Callable[[], object]]) -> Row:
         calls = [call_of(size) for size in sizes]
-        times = [statistics.median(sample(call, CPU, seconds).each) / 1e3 for call in calls]
-        return Row(what, sizes, times, [live_bytes(call).peak / MEGABYTE for call in calls])
+        return Row(what, sizes, list(map(_median, calls)), [live_bytes(call).peak / MEGABYTE for call in calls])
 
     return [
         [row("frames", (9, 27, 81, 243), lambda n: prediction(cls(replace(config, frames=n)).eval()))],
