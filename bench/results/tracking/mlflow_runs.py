@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,14 +159,12 @@ class Runs:
             files: each with its path within the artifacts.
         """
         own = self.artifacts_of(run_id)
-        with nullcontext(own) if own is not None else tempfile.TemporaryDirectory() as place:
-            folder = Path(place)
-            for name, text in texts.items():
-                _with_parents(folder / name).write_text(text, encoding="utf-8")
-            for path, name in files:
-                shutil.copyfile(path, _with_parents(folder / name))
-            if self.own is None:
-                self.client.log_artifacts(run_id, str(folder))
+        if own is not None:
+            _write(own, texts, files)
+            return
+        with tempfile.TemporaryDirectory() as temporary:
+            _write(Path(temporary), texts, files)
+            self.client.log_artifacts(run_id, temporary)
 
     def artifact(self, run_id: str, name: str) -> bytes:
         """The content of a file that was logged.
@@ -198,6 +196,13 @@ class Runs:
 def age(run: Run) -> tuple[int, str]:
     """Sorts runs from the first made to the last, alike for all programs."""
     return int(run.data.tags.get(CLAIMED, run.info.start_time)), run.info.run_id
+
+
+def _write(folder: Path, texts: Mapping[str, str], files: Iterable[tuple[Path, str]]) -> None:
+    for name, text in texts.items():
+        _with_parents(folder / name).write_text(text, encoding="utf-8")
+    for path, name in files:
+        shutil.copyfile(path, _with_parents(folder / name))
 
 
 def _with_parents(path: Path) -> Path:
