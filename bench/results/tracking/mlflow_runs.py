@@ -6,9 +6,10 @@ import functools
 import json
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,18 +52,18 @@ class Runs:
         """Log what the block logs to the store's own MLflow in one transaction; to another one, call by call.
 
         MLflow opens several sessions for each call and commits in each, which takes most of the time of logging.
-        The caller holds the store's lock "log", so that no other thread logs meanwhile.
+        The caller holds the store's lock "log".
         """
         if self.own is None:
             yield
             return
         store: Any = self.client._tracking_client.store
-        opened = store.ManagedSessionMaker
+        opened, thread = store.ManagedSessionMaker, threading.get_ident()
         with opened(read_only=False) as session:
 
-            @contextmanager
-            def the_same(read_only: bool = True) -> Iterator[Any]:
-                yield session
+            def the_same(read_only: bool = True) -> Any:
+                mine = threading.get_ident() == thread  # another one may look meanwhile
+                return nullcontext(session) if mine else opened(read_only=read_only)
 
             store.ManagedSessionMaker, session.commit = the_same, session.flush
             try:
