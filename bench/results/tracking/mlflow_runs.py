@@ -6,6 +6,7 @@ import functools
 import json
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -51,18 +52,18 @@ class Runs:
         """Log what the block logs to the store's own MLflow in one transaction; to another one, call by call.
 
         MLflow opens several sessions for each call and commits in each, which takes most of the time of logging.
-        The caller holds the store's lock "log", so that no other thread logs meanwhile.
+        The caller holds the store's lock "log".
         """
         if self.own is None:
             yield
             return
         store: Any = self.client._tracking_client.store
-        opened = store.ManagedSessionMaker
+        opened, thread = store.ManagedSessionMaker, threading.get_ident()
         with opened(read_only=False) as session:
 
-            @contextmanager
-            def the_same(read_only: bool = True) -> Iterator[Any]:
-                yield session
+            def the_same(read_only: bool = True) -> Any:
+                mine = threading.get_ident() == thread  # another one may look meanwhile
+                return nullcontext(session) if mine else opened(read_only=read_only)
 
             store.ManagedSessionMaker, session.commit = the_same, session.flush
             try:
@@ -159,14 +160,12 @@ class Runs:
             files: each with its path within the artifacts.
         """
         own = self.artifacts_of(run_id)
-        with nullcontext(own) if own is not None else tempfile.TemporaryDirectory() as place:
-            folder = Path(place)
-            for name, text in texts.items():
-                _with_parents(folder / name).write_text(text, encoding="utf-8")
-            for path, name in files:
-                shutil.copyfile(path, _with_parents(folder / name))
-            if self.own is None:
-                self.client.log_artifacts(run_id, str(folder))
+        if own is not None:
+            _write(own, texts, files)
+            return
+        with tempfile.TemporaryDirectory() as temporary:
+            _write(Path(temporary), texts, files)
+            self.client.log_artifacts(run_id, temporary)
 
     def artifact(self, run_id: str, name: str) -> bytes:
         """The content of a file that was logged.
@@ -198,6 +197,13 @@ class Runs:
 def age(run: Run) -> tuple[int, str]:
     """Sorts runs from the first made to the last, alike for all programs."""
     return int(run.data.tags.get(CLAIMED, run.info.start_time)), run.info.run_id
+
+
+def _write(folder: Path, texts: Mapping[str, str], files: Iterable[tuple[Path, str]]) -> None:
+    for name, text in texts.items():
+        _with_parents(folder / name).write_text(text, encoding="utf-8")
+    for path, name in files:
+        shutil.copyfile(path, _with_parents(folder / name))
 
 
 def _with_parents(path: Path) -> Path:
