@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from bench.config.registry import AGGREGATIONS
+from bench.results.record import Record
 from models.errors import InputError
 from reports.rules.comparability import aggregation_order
 from reports.rules.entries import Entry
@@ -18,26 +19,27 @@ TERMS = {
     "H": "hypotheses",
     "K": "steps of denoising",
     "MPJPE": "mean distance of joints to the ground truth, as predicted (Protocol 1), in mm",
-    "P-MPJPE": "the same after the best similarity transform of each pose (Protocol 2), in mm",
-    "N-MPJPE": "the same after the best scaling of each frame, in mm",
+    "P-MPJPE": "MPJPE after the best similarity transform of each pose (Protocol 2), in mm",
+    "N-MPJPE": "MPJPE after the best scaling of each frame, in mm",
     "MPJVE": "mean error of a joint's way from frame to frame, in mm/frame",
-    "Acceleration error": "mean error of its second difference, in mm/frame²",
+    "Acceleration error": "mean error of the second difference of a joint's place, in mm/frame²",
     "Bone length error": "mean error of the lengths of bones, in mm",
     "Symmetry error": "mean difference of bones that mirror each other, in mm",
     "PCK": "share of joints within 150 mm, in percent, higher is better",
-    "AUC": "mean of this share from 0 to 150 mm, in percent, higher is better",
+    "AUC": "mean of the share of joints within 0 to 150 mm, in percent, higher is better",
     "FPP": "FinePOSE's prompts of body parts",
-    "FPC": "its communication between prompt and pose",
-    "PTS": "its prompt of the time step",
+    "FPC": "FinePOSE's communication between prompt and pose",
+    "PTS": "FinePOSE's prompt of the time step",
     "w/o": "switched off",
 }
 
 
 def definitions(entries: Sequence[Entry]) -> dict[str, str]:
     """Term → meaning: of the aggregations and metrics that runs have, and of the suite's own terms."""
-    values = [value for entry in entries for value in entry.values]
-    names = sorted({value.aggregation for value in values if value.aggregation}, key=aggregation_order)
-    infos = {value.metric: entry.metric(value.metric) for entry in entries for value in entry.values}
+    records = [entry for entry in entries if isinstance(entry, Record)]
+    values = [(record, value) for record in records for value in record.values]
+    names = sorted({value.aggregation for _, value in values if value.aggregation}, key=aggregation_order)
+    infos = {value.metric: record.metric(value.metric) for record, value in values}
     metrics = {info.title: title_with_unit(info) for info in infos.values()}
     return {name: _rule(name) for name in names} | metrics | TERMS
 
