@@ -22,9 +22,10 @@ HEAD = """\
 
 "The reference" is a plain implementation of the same method that was written for these benchmarks
 (`tests/speed/reference`: attention matrices stored, copies between spatial and temporal blocks, two passes for
-flipping, text encoded in every call), not the published code. A ratio to it is of one run, at the same weights and
-with equal outputs, the two in turns (A B A B): the median of the pairs, with its 95 % interval by order statistics,
-of fewer than six pairs their range. A pair in which something else took CPU time is left out, and the row says so.
+flipping, text encoded in every call), not the published code. A ratio to it is of one run, at the same weights
+and with equal outputs, the two in turns (A B A B): the median of the pairs, with its 95 % interval by order
+statistics, of fewer than six pairs their range. A pair in which something else took CPU time is left out, and the
+row says so.
 This page is written by `nox -s speed` and then `nox -s performance`.
 """
 

@@ -12,7 +12,7 @@ from models.layers.transformer import TrunkConfig
 from models.lifter import Lifter, Sampling
 from tests.speed.reference.pairs import d3dp_pair, finepose_pair, mixste_pair, windows
 
-SIZE = {"channels": 32, "depth": 2, "heads": 4, "drop_path": 0.0}
+SIZE = {"channels": 32, "depth": 2, "heads": 4, "drop_path": 0.3}
 PAIRS = {
     "MixSTE": (mixste_pair, TrunkConfig, {}),
     "D3DP": (d3dp_pair, DenoiserConfig, {"scale": 2.0}),
