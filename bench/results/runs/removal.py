@@ -94,7 +94,7 @@ def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
         tuple(run.id for run in runs.values() if run.method and run.id not in named),
         tuple(folder for folder in folders if not needed.intersection(folder.name.split("+"))),
         tuple(path for path in _arrays(store) if path.name[:ID_LENGTH] not in runs),
-        tuple(tracker.runs.unused_artifacts() if tracker else ()),
+        tuple(tracker.service.patiently(tracker.runs.unused_artifacts) if tracker else ()),
     )
 
 
