@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,10 +25,8 @@ def project(points: Array, intrinsics: Array) -> Array:
     Returns:
         ``[..., 2]`` in the units of ``intrinsics``: screen coordinates, if those are normalised.
     """
-    across, down = project_apart(points, intrinsics)
-    if isinstance(points, Tensor):
-        return torch.stack([across, down], dim=-1)
-    return np.stack([across, down], axis=-1)
+    stack: Callable[..., Any] = torch.stack if isinstance(points, Tensor) else np.stack
+    return stack(project_apart(points, intrinsics), -1)
 
 
 def project_apart(points: Array, intrinsics: Array) -> tuple[Array, Array]:
