@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import flop_registry, sdpa_flop_count, shape_wrapper
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from bench.measure.operators import Operators
 
@@ -46,11 +46,11 @@ class Flops:
 @cache
 def _formulas() -> dict[Any, Callable[..., int]]:
     """Those of torch, and those that it lacks."""
-    own = dict.fromkeys((torch.ops.aten.mv, torch.ops.aten.dot), _product)
-    own |= {
-        getattr(torch.ops.aten, name): _attention for name in UNCOUNTED_ATTENTION if hasattr(torch.ops.aten, name)
-    }
-    return {**flop_registry, **{operator: shape_wrapper(formula) for operator, formula in own.items()}}
+    own: dict[Any, Callable[..., int]] = dict.fromkeys((torch.ops.aten.mv, torch.ops.aten.dot), _product)
+    for name in UNCOUNTED_ATTENTION:
+        if hasattr(torch.ops.aten, name):
+            own[getattr(torch.ops.aten, name)] = _attention
+    return FlopCounterMode(display=False, custom_mapping=own).flop_registry
 
 
 def _attention(query: torch.Size, key: torch.Size, value: torch.Size, *_: Any, **__: Any) -> int:

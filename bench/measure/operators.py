@@ -51,7 +51,7 @@ def tensors_in(value: Any) -> list[Tensor]:
 @cache
 def _is_made_of_others(func: Any) -> bool:
     key = torch._C.DispatchKey.CompositeImplicitAutograd
-    return key in func.py_kernels or torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key)
+    return bool(key in func.py_kernels or torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key))
 
 
 @cache

@@ -200,12 +200,13 @@ class _Trials:
 
         self.service.patiently(lambda: optuna.storages.fail_stale_trials(self.study))
         asked: list[Trial] = []
-        is_grid = isinstance(self.study.sampler, optuna.samplers.GridSampler)
-        while (self._to_do(asked) if is_grid else len(asked)) < most:
+        sampler = self.study.sampler
+        grid = sampler if isinstance(sampler, optuna.samplers.GridSampler) else None
+        while (self._to_do(asked) if grid else len(asked)) < most:
             states = [trial.state for trial in self._all()]
             waiting = optuna.trial.TrialState.WAITING in states
             begun = sum(state != optuna.trial.TrialState.WAITING for state in states)
-            exhausted = is_grid and self.service.patiently(partial(self.study.sampler.is_exhausted, self.study))
+            exhausted = grid is not None and self.service.patiently(partial(grid.is_exhausted, self.study))
             if not waiting and (begun >= self.space.how.trials or exhausted):
                 break
             trial = self.service.patiently(self.study.ask)

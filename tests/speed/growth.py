@@ -63,7 +63,7 @@ def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
 
     At small sizes what is done once would hide the growth.
     """
-    upper = slice(len(sizes) // 2, None)
+    upper = slice(-max(2, len(sizes) // 2), None)
     return float(np.polyfit(np.log(sizes[upper]), np.log(values[upper]), 1)[0])
 
 

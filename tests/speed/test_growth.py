@@ -20,4 +20,4 @@ def test_every_part_of_a_sweep_is_measured_at_every_number(quick_start):
         "planning", "storing", "reading", "reporting", "logging to MLflow",
     ]  # fmt: skip
     assert all(len(row.seconds) == 3 and min(row.seconds) > 0 for row in rows)
-    assert len(list(table([Row("half", (1, 2), (1.0,), (3.0,)), *rows]))) == 2 + 1 + len(rows)
+    assert len(list(table([Row("some", (1, 2), (1.0, 2.0), (3.0, 3.0)), *rows]))) == 2 + 1 + len(rows)
