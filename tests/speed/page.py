@@ -38,6 +38,23 @@ NOTES = """\
 - Memory: how far the resident memory of a process of its own peaks during one prediction over what it has once the
   weights are loaded, from a model with one pair of blocks, because eight peak as one does.
 - Sampling time in the row of aggregations is that of one window-pass pair (plain and mirrored) times K times H.
+- A training step is forward pass, backward pass and AdamW; the reference runs in the same process, so that it has
+  the memory that is kept (below) too.
+
+## Freed memory is kept
+
+On Linux, processes that train or predict let glibc keep the memory that tensors free (`keep_freed_memory` in
+`bench/devices.py`; variables `MALLOC_...` in the environment have precedence). Otherwise each large tensor takes
+new pages, which the system clears. A training step of D3DP in a process of its own, as glibc does by itself → as
+here; AMD EPYC, 2 threads (`tiny`: 1), `python -m tests.speed.footprint training SIZE KEPT`:
+
+| size | windows | step | page faults a step | resident, peak | resident, after a step |
+|---|---|---|---|---|---|
+| `tiny` | 8 | 14.2 → 12.2 ms | 108 → 9 | 346 → 357 MB | 346 → 357 MB |
+| 27 frames, 256 channels, 4 blocks | 16 | 1.31 → 1.26 s | 25,075 → 7,348 | 1,484 → 1,541 MB | 1,356 → 1,541 MB |
+
+A process therefore stays as large as it once had to be. The memory that is reported of a prediction is counted
+from its tensors and does not depend on this.
 """
 
 
@@ -54,7 +71,7 @@ def keep(paths: list[Path]) -> Path:
     profiles = {name.partition("[")[2].rstrip("]"): info["profile"] for name, info in infos if "profile" in info}
     content = {
         "device": device,
-        "threads": found[0]["extra_info"].get("threads"),
+        "threads": max((info.get("threads") or 0 for _, info in infos), default=0),
         "versions": machine.versions,
         "command": f"nox -s speed{' -- --device cuda' if gpus else ''}",
         "rows": list(rows.values()),

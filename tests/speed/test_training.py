@@ -20,7 +20,7 @@ from tests.speed.reference.pairs import d3dp_pair, finepose_pair, mixste_pair, w
 
 SIZES: dict[str, tuple[dict[str, Any], int, int, int]] = {
     "tiny, one thread": ({"frames": 9, "channels": 32, "depth": 2, "heads": 2, "drop_path": 0.0}, 8, 1, 60),
-    "27 frames, 256 channels, 4 blocks": ({"frames": 27, "channels": 256, "depth": 4}, 16, 2, 7),
+    "27 frames, 256 channels, 4 blocks": ({"frames": 27, "channels": 256, "depth": 4}, 16, 2, 5),
     "paper": ({}, 2, 2, 3),
 }
 """Size → options, windows of a step, threads, pairs that are timed."""
