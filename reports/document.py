@@ -102,7 +102,6 @@ def document(
         *(f"{latex_breakable(sentence)}\\par" for sentence in findings),
         r"\section{Definitions}",
         *_definitions(records),
-        r"\section{Tables and figures}",
         *floats[1:],
         r"\appendix\section{Environment}",
         *_environments(records),
