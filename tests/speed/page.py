@@ -44,9 +44,9 @@ NOTES = """\
 ## The reference beside the published code
 
 Both against one earlier state of this suite, before convolutions had gradients written out, measured once; above
-1, that state was faster. The published code was measured on 2026-11-28, the reference on 2026-11-29, on two virtual
-machines of one kind (AMD EPYC, 2 cores, torch 2.13.0), whose speeds differ: matrix products reached 157 and 175
-GFLOP/s.
+1, that state was faster. The published code was measured on 2026-11-28, the reference on 2026-11-29, on two
+virtual machines of one kind (AMD EPYC, 2 cores, torch 2.13.0), whose speeds differ: matrix products reached 157
+and 175 GFLOP/s.
 
 | D3DP | published code | reference |
 |---|---|---|
