@@ -43,10 +43,10 @@ class TextCrossAttention(nn.Module):
         G = texts.shape[1]  # 1 group of all tokens, or J groups: the groups become further heads
         query = self.query(self.norm(tokens))
         query = query.view(N, F * J // G, G * self.heads, C // self.heads)  # [N, F, J, C] → [N, F·J/G, G·h, d]
-        read = (  # [U, h, R, d] → [N·G, h, R, d] → [N, G·h, R, d]
+        key, value = (  # [U, h, R, d] → [N·G, h, R, d] → [N, G·h, R, d]
             rows.index_select(0, texts.flatten()).view(N, G * self.heads, *rows.shape[2:])
             for rows in (keys, values)
         )
         # [N, F·J/G, G·h, d] → [N, G·h, F·J/G, d]
-        mixed = functional.scaled_dot_product_attention(query.transpose(1, 2), *read)
+        mixed = functional.scaled_dot_product_attention(query.transpose(1, 2), key, value)
         return mixed.transpose(1, 2).reshape(N, F, J, C)  # [N, G·h, F·J/G, d] → [N, F·J/G, G·h, d] → [N, F, J, C]

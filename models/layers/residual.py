@@ -86,7 +86,8 @@ class _AddAttention(torch.autograd.Function):
             ctx.saved_tensors
         )
         N, L, M, C = gradient.shape
-        heads, query, key, value = ctx.heads, *parts.unbind()
+        heads: int = ctx.heads
+        query, key, value = parts.unbind()
         branch = _of_branch(gradient, factors)
         of_mixed = linear(branch, proj.t())
         of_mixed = of_mixed.view(N, L, M, heads, -1).permute(0, 2, 3, 1, 4).reshape(value.shape)
@@ -147,7 +148,8 @@ class _AddMlp(torch.autograd.Function):
 def _normalise(tokens: Tensor, scale: Tensor, shift: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Points ``[P, C]``, the same normalised, and their means and inverse deviations."""
     points = tokens.reshape(-1, tokens.shape[-1])
-    return points, *torch.native_layer_norm(points, (points.shape[-1],), scale, shift, eps)
+    normed, mean, deviation = torch.native_layer_norm(points, (points.shape[-1],), scale, shift, eps)
+    return points, normed, mean, deviation
 
 
 def _through_norm(
