@@ -28,9 +28,10 @@ class Operators(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if _is_made_of_others(func):
-            with self:
-                return func.decompose(*args, **kwargs)
+        with self:
+            made_of_others = func.decompose(*args, **kwargs)
+        if made_of_others is not NotImplemented:
+            return made_of_others
         result = _result(func, args, kwargs)
         for see in self._see:
             see(func, args, kwargs, result)
@@ -46,12 +47,6 @@ def tensors_in(value: Any) -> list[Tensor]:
         for part in value:
             found += tensors_in(part)
     return found
-
-
-@cache
-def _is_made_of_others(func: Any) -> bool:
-    key = torch._C.DispatchKey.CompositeImplicitAutograd
-    return bool(key in func.py_kernels or torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), key))
 
 
 @cache
@@ -78,7 +73,7 @@ def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     result = func(*args, **kwargs)
     parts = result if isinstance(result, tuple) and len(result) > 1 else (result,)
     if all(isinstance(part, Tensor) and part.is_meta for part in parts):
-        read, made = ({tensor.untyped_storage()._cdata for tensor in some} for some in (given, parts))
+        read, made = ({id(tensor.untyped_storage()) for tensor in some} for some in (given, parts))
         if not read & made:
             _RESULTS[key] = _described(parts)
     return result

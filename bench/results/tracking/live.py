@@ -107,12 +107,10 @@ class LiveTrainings:
             points, _ = read(path)
             seen = {key for point in points if point.run in (None, number) for key in point.metrics}
             rest = [metric for metric in training_metrics(info) if metric[0] not in seen]
-            with self._runs.at_once():
-                self._runs.log(sent.runs[number], rest)
-                if sent.statuses[number] == "FAILED":  # of an earlier try
-                    self._runs.client.set_tag(sent.runs[number], NOTE, "")
-                self._runs.client.set_terminated(sent.runs[number], "FINISHED", sent.moment)
-            sent.statuses[number] = "FINISHED"  # only now is it sure
+            self._runs.log(sent.runs[number], rest)
+            if sent.statuses[number] == "FAILED":  # of an earlier try
+                self._runs.client.set_tag(sent.runs[number], NOTE, "")
+            self._set(sent, number, "FINISHED")
         if set(sent.statuses) == {"FINISHED"}:
             path.unlink(missing_ok=True)
             del self._sent[path]
@@ -147,9 +145,8 @@ class LiveTrainings:
         found = [] if self._runs.has_at_most(0, tags) else self._runs.search(tags)
         run = found[0] if found else self._runs.create(described.name, {**described.tags, **tags}, head.began)
         if SENT not in run.data.tags:
-            with self._runs.at_once():
-                self._runs.log_data(run.info.run_id, described.data)
-                self._runs.log(run.info.run_id, params=described.params, tags={SENT: "0"})
+            self._runs.log_data(run.info.run_id, described.data)
+            self._runs.log(run.info.run_id, params=described.params, tags={SENT: "0"})
         return run
 
 

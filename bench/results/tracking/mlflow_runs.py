@@ -6,17 +6,15 @@ import functools
 import json
 import shutil
 import tempfile
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.results.documents import UnreadableError
 from bench.results.tracking.journal import DataUse
 from bench.results.tracking.mlflow_files import active_runs, count_runs
-from bench.results.tracking.run_content import Metrics
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -46,31 +44,6 @@ class Runs:
         now = int(time.time() * 1000)
         described = {**_source(), **_git_tags(tags), **tags, CLAIMED: str(now)}
         return self.client.create_run(self.experiment, start_time=began or now, tags=described, run_name=name)
-
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Log what the block logs to the store's own MLflow in one transaction; to another one, call by call.
-
-        MLflow opens several sessions for each call and commits in each, which takes most of the time of logging.
-        The caller holds the store's lock "log".
-        """
-        if self.own is None:
-            yield
-            return
-        store: Any = self.client._tracking_client.store
-        opened, thread = store.ManagedSessionMaker, threading.get_ident()
-        with opened(read_only=False) as session:
-
-            def the_same(read_only: bool = True) -> Any:
-                mine = threading.get_ident() == thread  # another one may look meanwhile
-                return nullcontext(session) if mine else opened(read_only=read_only)
-
-            store.ManagedSessionMaker, session.commit = the_same, session.flush
-            try:
-                yield
-            finally:
-                store.ManagedSessionMaker = opened
-                del session.commit
 
     def search(self, tags: Mapping[str, str], status: str | None = None) -> list[Run]:
         """Runs with these tags, the oldest first."""
@@ -123,11 +96,11 @@ class Runs:
     def log(
         self,
         run_id: str,
-        metrics: Metrics | Sequence[Metric] = (),
+        metrics: Sequence[tuple[str, int, float] | Metric] = (),
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Log to a run; metrics without a time of their own get the present one. Tags come last."""
+        """Log to a run; metrics, name, step and value, without a time of their own get the present one. Tags come last."""
         from mlflow.entities import Metric, Param, RunTag
 
         now = int(time.time() * 1000)

@@ -243,11 +243,9 @@ class Tracker:
         self.runs.log_files(run_id, texts, [(path, path.name) for path in files])
         system = enumerate(activity.system) if activity is not None else ()
         watched = [Metric(*each, when, step) for step, (when, found) in system for each in found.items()]
-        with self.runs.at_once():
-            tags = {CHECKSUM: sha256(text.encode())}
-            self.runs.log(run_id, evaluation_metrics(logged), evaluation_parameters(logged), tags)
-            self.runs.log(run_id, watched)
-            self.runs.log_data(run_id, [tested_data(logged)])
+        tags = {CHECKSUM: sha256(text.encode())}
+        self.runs.log(run_id, [*evaluation_metrics(logged), *watched], evaluation_parameters(logged), tags)
+        self.runs.log_data(run_id, [tested_data(logged)])
 
     def _training_run(self, record: Record) -> str:
         """Id of the finished run of a record's training, made when there is none yet."""

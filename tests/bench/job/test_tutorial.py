@@ -19,7 +19,7 @@ TUTORIAL = ROOT / "docs" / "adding-a-method.md"
 
 @pytest.fixture
 def mine(monkeypatch, toy_suite):
-    code = re.search(r"```python\n# my_lifter.py\n(.*?)```", TUTORIAL.read_text(), re.DOTALL).group(1)
+    code = re.search(r"```python\n(.*?)```", TUTORIAL.read_text(), re.DOTALL).group(1)
     module = types.ModuleType("my_lifter")
     monkeypatch.setitem(sys.modules, "my_lifter", module)
     exec(compile(code, "my_lifter.py", "exec"), module.__dict__)

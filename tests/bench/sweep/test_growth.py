@@ -6,11 +6,13 @@ import gc
 import pytest
 
 from bench.config.experiment import parse
-from bench.job.data_cache import MOST_DATA_SETS, DataCache
+from bench.job import data_cache
+from bench.job.data_cache import DataCache
 from bench.job.resolve import resolve
 from bench.sweep.run import run
 
 WARM_UP, MORE = 12, 24
+DATA_SETS = 6
 MOST_KB = 100
 """That an experiment may leave: about 15 were measured; a copy of the toy data has 330."""
 
@@ -40,9 +42,9 @@ def jobs(number, cache):
     descriptions = [
         {
             "method": {"name": "toy"},
-            "data": {"detections": str(n % (MOST_DATA_SETS + 2))},
+            "data": {"detections": str(n % DATA_SETS)},
             "training": {"epochs": 1},
-            "evaluation": {"windows": 2, "steps": 1, "seed": n // (MOST_DATA_SETS + 2)},
+            "evaluation": {"windows": 2, "steps": 1, "seed": n // DATA_SETS},
         }
         for n in range(number)
     ]
@@ -61,7 +63,8 @@ def allocated_kb():
     return (found.uordblks + found.hblkhd) / 1000
 
 
-def test_memory_of_many_experiments(toy_store):
+def test_memory_of_many_experiments(toy_store, monkeypatch):
+    monkeypatch.setattr(data_cache, "MOST_FRAMES", 1)
     cache = DataCache()
     for number in (WARM_UP // 2, WARM_UP):  # the second time with an index to read
         assert len(run(jobs(number, cache), toy_store, "cpu").records) == number
