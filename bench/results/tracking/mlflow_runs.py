@@ -100,7 +100,7 @@ class Runs:
         params: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Log to a run; metrics, name, step and value, without a time of their own get the present one. Tags come last."""
+        """Log to a run; metrics given as name, step and value get the present time. Tags come last."""
         from mlflow.entities import Metric, Param, RunTag
 
         now = int(time.time() * 1000)
