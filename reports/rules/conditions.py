@@ -18,15 +18,13 @@ from reports.rules.comparability import (
     listed_subjects,
     sections,
 )
+from reports.rules.disturbances import disturbances
 from reports.rules.entries import Entry
 from reports.rules.names import aggregation_title, method_name, seeds_of, untrained, variant_name
 
 Shown = Literal["every aggregation", "headline"]
 
 Accessor = Callable[[Entry], str]
-
-FEW = 3
-"""Warnings that are listed; where there are more, they are counted."""
 
 NOT_COMPARED = f"Warning: numbers of some trainings are shown and not compared: {ONE_TRAINING}."
 
@@ -61,10 +59,7 @@ def sentences(entries: Sequence[Entry], shown: Shown = "every aggregation") -> l
     fields = _fields(entries) | {"Aggregation": {"every aggregation": _aggregations, "headline": _headline}[shown]}
     found = [f"{name}: {words}." for name, accessor in fields.items() if (words := _stated(entries, accessor))]
     found += [NOT_COMPARED] * (not all(comparable([entry for entry in entries if isinstance(entry, Record)])))
-    warnings = dict.fromkeys(text for entry in entries for text in entry.environment.warnings)
-    if len(warnings) > FEW:
-        return [*found, f"{len(warnings)} different warnings, listed run by run in the report's appendix."]
-    return found + [f"Warning: {text.rstrip('.')}." for text in warnings]
+    return found + [f"Warning: {text}." for text in disturbances(entries)]
 
 
 def _fields(entries: Sequence[Entry]) -> dict[str, Accessor]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.results.record import Record
+from reports.rules.disturbances import disturbances
 from reports.rules.entries import Entry, cost_or_similar, output_frames
 from reports.rules.names import untrained
 
@@ -130,13 +131,12 @@ def cost_conditions(device: str, entries: Sequence[Entry]) -> list[str]:
     weights = "as drawn, untrained" if len(drawn) == len(records) else "trained" if not drawn else "of both kinds"
     arithmetic = dict.fromkeys(filter(None, map(_arithmetic, entries)))
     flip = dict.fromkeys("yes" if entry.conditions.flip else "no" for entry in entries)
-    warnings = dict.fromkeys(text for entry in entries for text in entry.environment.warnings)
     return [
         f"Device: {device}.",
         f"Weights: {weights}; costs do not depend on them, errors are not shown.",
         f"Flip: {', '.join(flip)}. Precision: {', '.join(arithmetic)}.",
         f"Data: {', '.join(dict.fromkeys(entry.data.label for entry in entries))}.",
-        *(f"Warning: {text}." for text in warnings),
+        *(f"Warning: {text}." for text in disturbances(entries)),
     ]
 
 

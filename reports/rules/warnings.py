@@ -10,6 +10,7 @@ from bench.results.run_set import NOT_YET, RunSet
 from bench.results.statistics.intervals import ONE_TRAINING
 from bench.results.statistics.seeds import pool
 from reports.rules.comparability import comparable, drawn_anew
+from reports.rules.disturbances import disturbances
 from reports.rules.names import method_name
 
 MOST_NAMED = 8
@@ -37,10 +38,8 @@ def warnings(runset: RunSet, records: Sequence[Record], remarks: Sequence[str] =
     found += ["What failed is tried again by the same command with --retry-failed"] * failed
     found += remarks
     found += trained_once(records)
-    disturbed: dict[str, list[str]] = {}
+    disturbed = {text: list(map(method_name, runs)) for text, runs in disturbances(records).items()}
     for record in records:
-        for text in record.environment.warnings:
-            disturbed.setdefault(text, []).append(method_name(record))
         if record.cost.latency.disagree:
             disturbed.setdefault("passes of timing disagree by more than 20 %", []).append(method_name(record))
     found += [f"{_first(list(dict.fromkeys(names)))}: {text}" for text, names in disturbed.items()]

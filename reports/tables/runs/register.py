@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from bench.results.record import Environment, Record
 from reports.rules.comparability import device, grouped, setting
 from reports.rules.conditions import test_part
+from reports.rules.disturbances import disturbances
 from reports.rules.names import method_name, seeds_of
 from reports.writers.table import Block, Cell, Column, Row, Table
 
@@ -72,11 +72,10 @@ def _environment(environment: Environment, records: Sequence[Record]) -> list[st
     versions = ", ".join(f"{name} {version}" for name, version in sorted(environment.versions.items()))
     commits = ", ".join(dict.fromkeys(record.git_commit for record in records))
     finished = sorted(record.finished_at for record in records)
-    warned = Counter(text.rstrip(".") for record in records for text in record.environment.warnings)
     return [
         f"CPU: {environment.cpu}, {environment.threads} threads",
         f"Platform: {environment.platform}; Python {environment.python}; driver: {environment.driver or 'none'}",
         f"Packages: {versions}",
         f"Runs: {len(records)}, finished from {finished[0]} to {finished[-1]}; commits: {commits}",
-        *(f"Warning, {count} of {len(records)} runs: {text}" for text, count in warned.items()),
+        *(f"Warning, {len(runs)} of {len(records)} runs: {text}" for text, runs in disturbances(records).items()),
     ]
