@@ -18,9 +18,9 @@ from reports.rules.comparability import (
     listed_subjects,
     sections,
 )
-from reports.rules.disturbances import disturbances
 from reports.rules.entries import Entry
 from reports.rules.names import aggregation_title, method_name, seeds_of, untrained, variant_name
+from reports.rules.warnings import disturbances
 
 Shown = Literal["every aggregation", "headline"]
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.results.record import Record
-from reports.rules.disturbances import disturbances
 from reports.rules.entries import Entry, cost_or_similar, output_frames
 from reports.rules.names import untrained
+from reports.rules.warnings import disturbances
 
 T_975 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
 """Student's t at 97.5 % for 1 to 10 degrees of freedom."""

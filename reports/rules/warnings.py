@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Sequence
 
 from bench.results.arrays import RunFiles
@@ -10,11 +11,13 @@ from bench.results.run_set import NOT_YET, RunSet
 from bench.results.statistics.intervals import ONE_TRAINING
 from bench.results.statistics.seeds import pool
 from reports.rules.comparability import comparable, drawn_anew
-from reports.rules.disturbances import disturbances
+from reports.rules.entries import Entry
 from reports.rules.names import method_name
 
 MOST_NAMED = 8
 """Runs that are named in a sentence."""
+
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
 
 
 def warnings(runset: RunSet, records: Sequence[Record], remarks: Sequence[str] = ()) -> list[str]:
@@ -103,3 +106,26 @@ def missing_sentence(missing: Sequence[str], declared: int) -> str:
 
 def _first(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
+
+
+def disturbances(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """A sentence without its full stop → the runs that had such a warning, in order of first appearance.
+
+    Warnings that differ in their numbers only are one sentence, with the range of each number.
+    """
+    alike: dict[tuple[str, ...], list[tuple[list[str], Entry]]] = {}
+    for entry in entries:
+        for text in entry.environment.warnings:
+            words = _NUMBER.split(text.rstrip("."))
+            alike.setdefault(tuple(words[::2]), []).append((words[1::2], entry))
+    found = {}
+    for words, told in alike.items():
+        ranges = [_range(numbers) for numbers in zip(*(numbers for numbers, _ in told), strict=True)]
+        sentence = "".join(map("".join, zip(words, [*ranges, ""], strict=True)))
+        found[sentence] = [entry for _, entry in told]
+    return found
+
+
+def _range(numbers: Sequence[str]) -> str:
+    low, high = min(numbers, key=float), max(numbers, key=float)
+    return low if float(low) == float(high) else f"{low} to {high}"

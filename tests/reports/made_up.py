@@ -196,6 +196,10 @@ def record(
     return Record(**(fields | changes))
 
 
+def counted(made):
+    return made.model_copy(update={"training": made.training.model_copy(update={"tflop": 0.5})})
+
+
 def several(made, seeds=(0, 1, 2), spread=0.01):
     """The record as one of several trainings, which differ by little, as takes do, so that most gaps are found."""
     takes = np.resize([-spread, spread], len(made.data.takes))

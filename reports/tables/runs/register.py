@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from bench.results.record import Environment, Record
 from reports.rules.comparability import device, grouped, setting
 from reports.rules.conditions import test_part
-from reports.rules.disturbances import disturbances
 from reports.rules.names import method_name, seeds_of
+from reports.rules.warnings import disturbances
 from reports.writers.table import Block, Cell, Column, Row, Table
 
 COLUMNS: dict[str, Callable[[Record], str]] = {

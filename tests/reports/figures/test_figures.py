@@ -1,12 +1,7 @@
-import itertools
-import re
-from importlib import resources
-
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from bench.config.registry import METHODS
 from bench.results.arrays import Examples, RunFiles
 from models.skeleton import HUMAN36M, MPI_INF_3DHP
 from reports.figures.accuracy.convergence import convergence
@@ -18,15 +13,12 @@ from reports.figures.accuracy.per_joint import errors_by_joint, person_of
 from reports.figures.accuracy.qualitative import example_poses
 from reports.figures.accuracy.sampling import error_by_hypotheses, error_by_steps
 from reports.figures.cost.accuracy_cost import latency_accuracy, memory_accuracy
-from reports.figures.cost.pareto import pareto_front_figure
 from reports.figures.evidence.differences import BETTER, WORSE, paired_differences
 from reports.figures.evidence.ranks import critical_differences
-from reports.figures.looks import COLOURS, MARKERS, look_of, looks_of
 from reports.figures.runs.training_compute import error_by_compute
 from reports.figures.runs.training_curves import training_curves
 from reports.figures.style import new_figure, plain_log_ticks
-from reports.page.content import content
-from tests.reports.made_up import methods_records, record, runset, sampling_records, several
+from tests.reports.made_up import counted, methods_records, record, sampling_records, several
 
 
 def test_latency_figure_shows_deployable_numbers_of_one_setting():
@@ -91,9 +83,9 @@ def test_training_curves_one_line_per_training():
 
 def test_trainings_that_differ_in_their_seed_are_a_line_with_a_band_from_the_lowest_to_the_highest():
     made = [record("tcn", seed=seed, mean=mean) for seed, mean in ((0, 60.0), (1, 62.0), (2, 67.0))]
-    counted_ = [counted(one) for one in (*made, record("mixste"))]
+    made = [counted(one) for one in (*made, record("mixste"))]
     for draw, axes in ((training_curves, 1), (error_by_compute, 0)):
-        (drawing,) = draw(counted_)
+        (drawing,) = draw(made)
         panel = drawing.figure.axes[axes]
         tcn, mixste = [line for line in panel.lines if len(line.get_xdata()) > 1 and line.get_linestyle() == "-"]
         assert list(tcn.get_ydata()) == [72.0, 65.0, 66.0]
@@ -106,14 +98,14 @@ def test_trainings_that_differ_in_their_seed_are_a_line_with_a_band_from_the_low
 
 
 def test_error_over_compute_has_a_line_for_each_training_whose_operations_were_counted():
-    def counted(method, tflop, before=None, **changes):
+    def with_tflop(method, tflop, before=None, **changes):
         made = record(method, **changes)
         first = None if before is None else made.training.model_copy(update={"tflop": before})
         training = made.training.model_copy(update={"tflop": tflop, "first_stage": first})
         return made.model_copy(update={"training": training})
 
-    tcn, again = counted("tcn", 0.6), counted("tcn", 0.6, seed=1)
-    (drawing,) = error_by_compute([tcn, tcn, again, counted("d3dp", 0.3, before=0.3), record("mixste")])
+    tcn, again = with_tflop("tcn", 0.6), with_tflop("tcn", 0.6, seed=1)
+    (drawing,) = error_by_compute([tcn, tcn, again, with_tflop("d3dp", 0.3, before=0.3), record("mixste")])
     lines = [line for line in drawing.figure.axes[0].lines if line.get_linestyle() == "-"]
     assert [line.get_xdata().tolist() for line in lines] == [
         pytest.approx([0.2, 0.4, 0.6]), pytest.approx([0.4, 0.5, 0.6])
@@ -121,114 +113,6 @@ def test_error_over_compute_has_a_line_for_each_training_whose_operations_were_c
     assert list(lines[0].get_ydata()) == [error for _, error in tcn.training.validation_mpjpe]
     assert "Ends at 0.6 TFLOP." in drawing.caption
     assert list(error_by_compute([record("mixste")])) == []
-
-
-def luminance(colour):
-    """Of sRGB, from 0 to 1 (WCAG 2)."""
-    parts = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
-    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
-
-
-def test_every_colour_has_contrast_on_the_white_and_on_the_dark_page():
-    style = resources.files("reports.page").joinpath("page.css").read_text(encoding="utf-8")
-    grounds = re.findall(r"--(?:ground|raised): (#[0-9a-f]{6});", style)
-    assert len(grounds) == 4
-    for colour in COLOURS:
-        for ground in ["#ffffff", *grounds]:
-            darker, lighter = sorted([luminance(colour), luminance(ground)])
-            assert (lighter + 0.05) / (darker + 0.05) >= 3, (colour, ground)
-
-
-DICHROMACIES = {
-    "protan": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
-    "deutan": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
-    "tritan": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
-}
-"""What is seen of linear sRGB (Machado, Oliveira and Fernandes, 2009)."""
-
-
-@pytest.mark.parametrize("seen", DICHROMACIES.values(), ids=DICHROMACIES)
-def test_methods_with_one_marker_have_colours_that_colour_blind_readers_tell_apart(seen):
-    looks = [look_of(name) for name in METHODS.own]
-    shared = [(a, b) for a, b in itertools.combinations(looks, 2) if a.marker == b.marker]
-    main = [look_of(name) for name in ("tcn", "mixste", "d3dp", "finepose")]
-    assert len({look.marker for look in main}) == 4
-    for one, other in [*shared, *itertools.combinations(main, 2)]:
-        assert lab_distance(one.colour, other.colour, np.array(seen)) > 15
-
-
-def lab_distance(one, other, seen):
-    """CIE 1976, of colours as a colour-blind reader sees them."""
-    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-
-    def lab(colour):
-        parts = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
-        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-        x, y, z = np.cbrt(xyz @ np.clip(seen @ linear, 0, 1) / [0.9505, 1, 1.089])
-        return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
-
-    return np.linalg.norm(lab(one) - lab(other))
-
-
-LOOKS = {
-    "mean_pose": "#E26A00 o", "nearest_pose": "#707070 s", "tcn": "#1B6FD0 D",
-    "anatomy": "#B0569A ^", "pstmo": "#8A6D00 v", "mixste": "#00997A P",
-    "poseformerv2": "#E26A00 <", "mhformer": "#707070 >", "glagcn": "#1B6FD0 p",
-    "motionbert": "#B0569A *", "motionagformer": "#8A6D00 h", "tcpformer": "#00997A d",
-    "ktpformer": "#E26A00 s", "diffpose": "#707070 D", "actionprompt_like": "#1B6FD0 ^",
-    "d3dp": "#B0569A v", "ktpformer_diffusion": "#8A6D00 P", "fmpose3d": "#00997A X",
-    "finepose": "#E26A00 >",
-}  # fmt: skip
-
-
-def test_every_method_has_its_colour_and_marker():
-    assert {name: f"{look_of(name).colour} {look_of(name).marker}" for name in METHODS.own} == LOOKS
-
-
-def test_a_method_looks_the_same_in_every_figure_and_on_the_page():
-    made = [record(name, hypotheses=2, steps=2) for name in ("tcn", "d3dp", "finepose")]
-    made.append(record("finepose", hypotheses=2, steps=2, mean=55.0, variant="fpp=False"))
-    figures = (latency_accuracy, memory_accuracy, convergence, error_by_compute, training_curves)
-    figures += (critical_differences, pareto_front_figure)
-    shown = content(runset(), made, {})["looks"]
-    assert shown == looks_of(made)
-    for draw in figures:
-        several_ = [several(member) for member in made] if draw is critical_differences else made
-        for drawing in draw([counted(member) for member in several_]):
-            lines = [line for axes in drawing.figure.axes for line in axes.lines if line.get_marker() in MARKERS]
-            seen = {(line.get_markeredgecolor(), line.get_marker(), line.get_markerfacecolor()) for line in lines}
-            seen = {look for look in seen if look[0] in COLOURS}
-            faces = {
-                (look.colour, look.marker, look.colour if look.filled else "white") for look in shown.values()
-            }
-            assert seen, draw
-            assert seen <= faces, draw
-
-
-def counted(made):
-    return made.model_copy(update={"training": made.training.model_copy(update={"tflop": 0.5})})
-
-
-def test_methods_of_other_packages_have_looks_of_their_own():
-    assert look_of("mine") == look_of("mine")
-    own = {look_of(name) for name in METHODS.own}
-    assert len({look_of(f"method_{number}") for number in range(40)}) > 20
-    assert not own & {look_of(f"method_{number}") for number in range(200)}
-    assert look_of("mine", "wide") == look_of("mine")._replace(filled=False)
-
-
-def test_installed_methods_of_other_packages_never_share_a_look(monkeypatch):
-    names = sorted(f"method_{number}" for number in range(40))
-    alone = [look_of(name) for name in names]
-    assert len(set(alone)) < len(alone), "some names ask for the same one"
-    monkeypatch.setattr(type(METHODS), "plugin_names", lambda _: names)
-    together = [look_of(name) for name in names]
-    assert len(set(together)) == len(names)
-    assert together == [look_of(name) for name in names]
-    assert look_of(names[0]) == alone[0]
-    assert look_of("gone") not in together
-    assert not {look_of(name) for name in METHODS.own} & set(together)
 
 
 def test_trivial_predictors_do_not_stretch_the_figure_of_critical_differences():

@@ -1,4 +1,4 @@
-from reports.rules.disturbances import disturbances
+from reports.rules.warnings import disturbances
 from tests.reports.made_up import record
 
 
