@@ -1,8 +1,10 @@
 """Trains the toy method for many steps, saving after each; a test kills this process in the middle."""
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,4 +28,11 @@ def train(folder: Path) -> None:
 
 if __name__ == "__main__":
     trainer.SAVE_EVERY_SECONDS = 0.0
+    training_loss = Toy.training_loss
+
+    def slow_loss(*given: Any) -> torch.Tensor:
+        time.sleep(0.05)  # the training shall not be over before it is killed, however busy the machine
+        return training_loss(*given)
+
+    Toy.training_loss = slow_loss
     train(Path(sys.argv[1]))
