@@ -116,8 +116,8 @@ def disturbances(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     alike: dict[tuple[str, ...], list[tuple[list[str], Entry]]] = {}
     for entry in entries:
         for text in entry.environment.warnings:
-            words = _NUMBER.split(text.rstrip("."))
-            alike.setdefault(tuple(words[::2]), []).append((words[1::2], entry))
+            parts = _NUMBER.split(text.rstrip("."))
+            alike.setdefault(tuple(parts[::2]), []).append((parts[1::2], entry))
     found = {}
     for words, told in alike.items():
         ranges = [_range(numbers) for numbers in zip(*(numbers for numbers, _ in told), strict=True)]
