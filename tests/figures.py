@@ -105,15 +105,16 @@ class Shipped:
         )
 
     def origin(self) -> str:
-        """What made the runs, where and when."""
+        """What made the runs, where and when; folders of the machine are not told."""
         records = self.records.values()
         commits = ", ".join(f"`{commit[:9]}`" for commit in self.manifest.commits)
         machines = {f"{record.environment.device}, {record.environment.threads} threads" for record in records}
         times = sorted(record.finished_at[:16].replace("T", " ") for record in records)
         seeds = sorted({seed for record in records for seed in record.conditions.training_seeds})
+        command = re.sub(r" --(store|out)[ =]\S+", "", self.runset.command)
         return (
             f"{len(records)} runs, training seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}, made by "
-            f"`{self.runset.command}` at commit {commits} on {' and '.join(sorted(machines))}; "
+            f"`{command}` at commit {commits} on {' and '.join(sorted(machines))}; "
             f"finished from {times[0]} to {times[-1]} (UTC)."
         )
 

@@ -134,19 +134,22 @@ def _compare(names: tuple[str, str], store: Path, out: Path, forms: Sequence[str
 
 
 def beside_study(records: Iterable[Record]) -> list[str]:
-    """How runs stand beside shipped ones with the same settings; nothing where none are shipped."""
+    """How runs stand beside shipped ones with the same settings; nothing where none are shipped.
+
+    What cannot be read or compared is said, and stops no sweep.
+    """
     from bench.results.runs.named import SHIPPED, finished, shipped
     from bench.results.statistics.seeds import pool
     from reports.tables.runs.run_comparison import TEST, changes
 
     if not shipped():
         return []
-    sides = [pool(side) for side in (finished("study", SHIPPED).records, (r for r in records if r.trained))]
-    runs = [{name for record in side for name in record.runs} for side in sides]
-    shared = [[record for record in side if (runs[0] & runs[1]).intersection(record.runs)] for side in sides]
-    if not all(shared):
-        return []
     try:
+        sides = [pool(side) for side in (finished("study", SHIPPED).records, (r for r in records if r.trained))]
+        runs = [{name for record in side for name in record.runs} for side in sides]
+        shared = [[record for record in side if (runs[0] & runs[1]).intersection(record.runs)] for side in sides]
+        if not all(shared):
+            return []
         notes = changes(("study", "this run"), *shared).notes
     except InputError as error:
         notes = (str(error),)

@@ -71,7 +71,7 @@ def _archived(name: str, archives: list[Path], table: str) -> Finished:
     tables: dict[str, list[str]] = {}
     for path in archives:
         with opened(path) as archive:
-            records |= archive.records
+            records = archive.records | records  # of a run in several archives, the record in the first one
             for title, content in (archive.runset.tables if archive.runset else {}).items():
                 tables.setdefault(title, []).extend(content.ids)
     if not records:

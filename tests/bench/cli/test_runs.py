@@ -248,6 +248,9 @@ def test_runs_are_compared_with_an_archive_and_with_the_study_that_comes_along(
     (line,) = beside_study([higher(store.records()[ids[0]], by=5000.0)])
     assert "MPJPE: worse in 1" in line
     assert "has no table 'else'; it has chosen" in complaint("report", "--compare", "study=else", store.root)
+    (tmp_path / "shipped" / "study" / "damaged.zip").write_bytes(b"PK")
+    (line,) = beside_study(store.records().values())
+    assert "damaged.zip" in line, "a sweep of days ends all the same"
     monkeypatch.setattr(named, "SHIPPED", tmp_path / "nowhere")
     assert beside_study(store.records().values()) == []
     assert "run from a clone" in complaint("report", "--compare", "study", store.root)
