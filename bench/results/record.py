@@ -6,6 +6,7 @@ without a model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -320,13 +321,13 @@ class Record(Evaluation):
         return self.cost.parameters > 0
 
     @property
-    def trainings(self) -> tuple[str, tuple[int, ...], tuple[float, ...]]:
-        """Equal for records that the same trainings are behind, in the same order.
+    def trainings(self) -> tuple[str, tuple[int, ...]]:
+        """Equal for records of one store that the same trainings are behind, in the same order."""
+        return self.training_id, self.conditions.training_seeds
 
-        The losses tell a training from the same one made again on another machine; shipped records round them.
-        """
-        losses = tuple(float(f"{loss:.5g}") for loss in self.training.loss)
-        return self.training_id, self.conditions.training_seeds, losses
+    def same_trainings(self, other: Record) -> bool:
+        """Whether the same trainings are behind both, also of two stores: made again, one has other losses."""
+        return self.trainings == other.trainings and alike(self.training.loss, other.training.loss)
 
     @property
     def drawn_subjects(self) -> tuple[str, ...]:
@@ -354,14 +355,19 @@ class Record(Evaluation):
         """``value`` of this record minus ``its`` of the other, paired by take; None if the takes differ.
 
         Args:
-            same_trainings: whether both are of the same trainings; by default, where ``trainings`` are equal.
+            same_trainings: whether both are of the same trainings; by default, as ``same_trainings`` finds.
             same_method: see ``paired_difference``.
         """
         mine, theirs = self.sample(value), other.sample(its)
         if mine is None or theirs is None or _take_names(self) != _take_names(other):
             return None
-        same = self.trainings == other.trainings if same_trainings is None else same_trainings
+        same = self.same_trainings(other) if same_trainings is None else same_trainings
         return paired_difference(mine, theirs, same_trainings=same, over=over, same_method=same_method)
+
+
+def alike(numbers: Sequence[float], others: Sequence[float]) -> bool:
+    """Whether numbers are equal but for how shipped records are rounded, to six digits."""
+    return len(numbers) == len(others) and np.allclose(numbers, others, rtol=1e-5, atol=0, equal_nan=True)
 
 
 def _take_names(record: Record) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from bench.results.record import Record
+from bench.results.record import Record, alike
 from reports.rules.comparability import SELECTION, TRIVIAL, grouped, setting
 from reports.rules.names import method_name, sampling_size
 
@@ -123,7 +123,14 @@ def arrow(before: Any, after: Any) -> str:
 def _same_numbers(record: Record, other: Record | None) -> bool:
     if other is None or obstacles(record, other):
         return False
-    return record.runs == other.runs and record.values == other.values
+    (keys, numbers), (other_keys, other_numbers) = _keys_and_numbers(record), _keys_and_numbers(other)
+    return record.runs == other.runs and keys == other_keys and alike(numbers, other_numbers)
+
+
+def _keys_and_numbers(record: Record) -> tuple[list[tuple[str, str | None, int]], list[float]]:
+    """Which values a record has, and their means."""
+    keys = [(value.metric, value.aggregation, value.step) for value in record.values]
+    return keys, [mean for value in record.values for mean in (value.action_mean, value.frame_mean)]
 
 
 def _paired(before: list[Record], after: list[Record]) -> tuple[list[Pair], list[Record]]:

@@ -197,7 +197,7 @@ def _reading(lines: list[list[_Line]], pairs: Sequence[Pair]) -> list[str]:
         "may be false alarms (Benjamini-Hochberg); “not among so many” would have counted if it were the only one."
     )
     lucky = any(
-        pair.before.trainings != pair.after.trainings and (max if pair.same_method else min)(_seeds(pair)) == 1
+        not pair.before.same_trainings(pair.after) and (max if pair.same_method else min)(_seeds(pair)) == 1
         for pair in pairs
     )
     return [TEST, *[several] * (tested > 1), *[SEEDS] * lucky]

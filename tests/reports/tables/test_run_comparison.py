@@ -112,6 +112,21 @@ def test_the_same_runs_are_not_a_change():
     assert table.notes == ("2 runs are in both sets with the same numbers: nothing changed there.",)
 
 
+def test_the_same_run_is_no_change_where_its_numbers_were_rounded_as_those_of_shipped_runs():
+    made = kept("tcn", 62)
+    value, losses = made.values[0], made.training.loss
+    means = {name: getattr(value, name) * (1 + 3e-6) for name in ("action_mean", "frame_mean")}
+    values = (value.model_copy(update=means), *made.values[1:])
+    nearly, others = (
+        made.training.model_copy(update={"loss": tuple(loss * (1 + by) for loss in losses)}) for by in (3e-6, 1e-4)
+    )
+    rounded = made.model_copy(update={"values": values, "training": nearly})
+    assert rounded.values != made.values
+    assert rounded.same_trainings(made)
+    assert changes(NAMES, [rounded], [made]).blocks == ()
+    assert not made.model_copy(update={"training": others}).same_trainings(made)
+
+
 def test_the_same_settings_with_other_numbers_name_the_commits():
     one = kept("tcn", 62)
     other = kept("tcn", 61).model_copy(update={"id": one.id, "training_id": one.training_id, "git_commit": "fedc"})
