@@ -25,8 +25,8 @@ from models.layers.residual import add_attention, add_mlp, plain_on_cpu
 
 BLOCK_EPS = 1e-6
 SHORT_SEQUENCE = 32
-CACHED_VALUES = 2**21
-"""Numbers in an activation (8 MB in float32) beyond which a CPU's caches no longer hold what a block works on."""
+CACHED_VALUES = 2**19
+"""Numbers in an activation (2 MB in float32) beyond which a CPU's caches no longer hold what a block works on."""
 
 
 @dataclass(frozen=True)
