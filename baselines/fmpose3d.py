@@ -27,14 +27,7 @@ from models.diffusion.denoiser import VALUES_AT_ONCE
 from models.diffusion.process import window_noise
 from models.errors import InputError
 from models.inference import root_at_origin
-from models.layers.transformer import (
-    BLOCK_EPS,
-    CACHED_VALUES,
-    Attention,
-    DropPathRates,
-    Mlp,
-    StochasticDepth,
-)
+from models.layers.transformer import BLOCK_EPS, CACHED_VALUES, Attention, DropPathRates, Mlp, StochasticDepth
 from models.lifter import SMALL_CENTRE_RECIPE, TINY_CENTRE_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned

@@ -200,8 +200,7 @@ class GLAGCN(DeterministicLifter):
             GLAGCNConfig(frames=27, filter_widths=(3, 3, 3), channels=32, dropout=0.0), SMALL_CENTRE_RECIPE
         ),
         "base": Preset(
-            GLAGCNConfig(frames=81, filter_widths=(3, 3, 3), channels=48),
-            replace(PAPER_RECIPE, epochs=40),
+            GLAGCNConfig(frames=81, filter_widths=(3, 3, 3), channels=48), replace(PAPER_RECIPE, epochs=40)
         ),
         "paper": Preset(GLAGCNConfig(), PAPER_RECIPE),
     }

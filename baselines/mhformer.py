@@ -187,11 +187,7 @@ class MHFormer(DeterministicLifter):
     Config: ClassVar[type] = MHFormerConfig
     compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": tuned(
-            "mhformer",
-            MHFormerConfig(**TINY),
-            replace(TINY_CENTRE_RECIPE, batch_windows=256),
-        ),
+        "tiny": tuned("mhformer", MHFormerConfig(**TINY), replace(TINY_CENTRE_RECIPE, batch_windows=256)),
         "small": Preset(MHFormerConfig(**SMALL), SMALL_CENTRE_RECIPE),
         "base": Preset(
             MHFormerConfig(frames=81, length=81, stride=9, channels=128, hidden=256),

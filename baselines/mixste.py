@@ -43,8 +43,7 @@ class MixSTE(DeterministicLifter):
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),
         ),
         "paper": Preset(
-            TrunkConfig(),
-            Recipe(epochs=120, batch_frames=972, learning_rate=4e-5, decay=0.99, weight_decay=0.1),
+            TrunkConfig(), Recipe(epochs=120, batch_frames=972, learning_rate=4e-5, decay=0.99, weight_decay=0.1)
         ),
     }
     published: ClassVar[Mapping[str, Any]] = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full"}

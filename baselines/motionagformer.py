@@ -152,11 +152,7 @@ class MotionAGFormer(StreamsLifter):
     title: ClassVar[str] = "MotionAGFormer"
     Config: ClassVar[type] = MotionAGFormerConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": tuned(
-            "motionagformer",
-            MotionAGFormerConfig(**TINY),
-            replace(TINY_RECIPE, batch_windows=16),
-        ),
+        "tiny": tuned("motionagformer", MotionAGFormerConfig(**TINY), replace(TINY_RECIPE, batch_windows=16)),
         "small": Preset(MotionAGFormerConfig(**SMALL), SMALL_RECIPE),
         "base": Preset(
             MotionAGFormerConfig(frames=81, stride=27, channels=64, depth=8, representation=128),

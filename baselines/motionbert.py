@@ -99,11 +99,7 @@ class MotionBERT(DeterministicLifter):
     Config: ClassVar[type] = MotionBERTConfig
     needs_confidence: ClassVar[bool] = True
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": tuned(
-            "motionbert",
-            MotionBERTConfig(**TINY),
-            replace(TINY_RECIPE, batch_windows=16),
-        ),
+        "tiny": tuned("motionbert", MotionBERTConfig(**TINY), replace(TINY_RECIPE, batch_windows=16)),
         "small": Preset(MotionBERTConfig(**SMALL), SMALL_RECIPE),
         "base": Preset(
             MotionBERTConfig(frames=81, stride=27, channels=128, depth=3, representation=128),

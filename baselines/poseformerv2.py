@@ -125,11 +125,7 @@ class PoseFormerV2(DeterministicLifter):
     Config: ClassVar[type] = PoseFormerV2Config
     compiled_part: ClassVar[str] = "lift"
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": tuned(
-            "poseformerv2",
-            PoseFormerV2Config(**TINY),
-            TINY_CENTRE_RECIPE,
-        ),
+        "tiny": tuned("poseformerv2", PoseFormerV2Config(**TINY), TINY_CENTRE_RECIPE),
         "small": Preset(PoseFormerV2Config(**SMALL), SMALL_CENTRE_RECIPE),
         "base": Preset(
             PoseFormerV2Config(frames=81, length=81, kept=9, coefficients=9, channels=16),

@@ -150,9 +150,7 @@ class TCN(DeterministicLifter):
     convolutional: ClassVar[bool] = True
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned(
-            "tcn",
-            TCNConfig(frames=9, filter_widths=(3, 3, 3), channels=128, dropout=0.1),
-            TINY_CENTRE_RECIPE,
+            "tcn", TCNConfig(frames=9, filter_widths=(3, 3, 3), channels=128, dropout=0.1), TINY_CENTRE_RECIPE
         ),
         "small": Preset(
             TCNConfig(frames=27, filter_widths=(3, 3, 3), channels=256, dropout=0.1), SMALL_CENTRE_RECIPE
@@ -162,8 +160,7 @@ class TCN(DeterministicLifter):
             Recipe(epochs=40, batch_frames=1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0),
         ),
         "paper": Preset(
-            TCNConfig(),
-            Recipe(epochs=80, batch_frames=1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0),
+            TCNConfig(), Recipe(epochs=80, batch_frames=1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0)
         ),
     }
     published: ClassVar[Mapping[str, Any]] = {

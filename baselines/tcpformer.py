@@ -166,11 +166,7 @@ class TCPFormer(StreamsLifter):
     title: ClassVar[str] = "TCPFormer"
     Config: ClassVar[type] = TCPFormerConfig
     presets: ClassVar[dict[str, Preset]] = {
-        "tiny": tuned(
-            "tcpformer",
-            TCPFormerConfig(**TINY),
-            replace(TINY_RECIPE, batch_windows=16),
-        ),
+        "tiny": tuned("tcpformer", TCPFormerConfig(**TINY), replace(TINY_RECIPE, batch_windows=16)),
         "small": Preset(TCPFormerConfig(**SMALL), SMALL_RECIPE),
         "base": Preset(
             TCPFormerConfig(frames=81, stride=27, channels=64, depth=4, representation=128),

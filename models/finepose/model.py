@@ -115,9 +115,7 @@ class FinePOSE(Denoiser):
     Config: ClassVar[type] = FinePOSEConfig
     presets: ClassVar[dict[str, Preset]] = {
         "tiny": tuned(
-            "finepose",
-            FinePOSEConfig(**TINY_TRUNK, text="semantic", text_layers=1, text_heads=4),
-            TINY_RECIPE,
+            "finepose", FinePOSEConfig(**TINY_TRUNK, text="semantic", text_layers=1, text_heads=4), TINY_RECIPE
         ),
         "small": Preset(FinePOSEConfig(**SMALL_TRUNK, text="semantic", text_layers=1, text_heads=4), SMALL_RECIPE),
         "base": Preset(
