@@ -35,6 +35,7 @@ from models.config import (
     added_option,
     check_at_least,
     check_heads,
+    check_one_of,
     check_positive,
     check_probability,
 )
@@ -49,7 +50,6 @@ from models.tuned import tuned
 
 TIMESTEPS = 51
 FIRST_BETA, LAST_BETA = 1e-4, 1e-3
-BEHAVIOURS = ("described", "released")
 UV, XYZ = slice(0, 2), slice(2, 5)
 
 TINY: dict[str, Any] = {"channels": 32, "layers": 2, "dropout": 0.0}
@@ -189,8 +189,7 @@ class DiffPoseConfig(GraphConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.behaviour not in BEHAVIOURS:
-            raise InputError(f"behaviour is {self.behaviour!r}: take one of {', '.join(BEHAVIOURS)}")
+        check_one_of(self, ("described", "released"), "behaviour")
         check_positive(self, "spread")
         if not 1 <= self.earliest <= TIMESTEPS:
             raise InputError(f"earliest is {self.earliest}, but times are below {TIMESTEPS}: take 24")

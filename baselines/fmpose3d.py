@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.config import WindowConfig, check_at_least, check_heads, check_probability
+from models.config import WindowConfig, check_at_least, check_heads, check_one_of, check_probability
 from models.diffusion.denoiser import VALUES_AT_ONCE
 from models.diffusion.process import window_noise
 from models.errors import InputError
@@ -38,7 +38,6 @@ TIME_HIDDEN = 64
 CENTRE = "Spine"
 """The joint from which distances along the skeleton are counted."""
 MOST_STEPS = 1000
-MIRRORS = ("averaged", "hypotheses")
 
 TINY: dict[str, Any] = {"channels": 32, "layers": 2, "heads": 2, "hidden": 64}
 SMALL: dict[str, Any] = {"channels": 64, "layers": 3, "heads": 4, "hidden": 128}
@@ -78,8 +77,7 @@ class FMPose3DConfig(WindowConfig):
         check_heads(self.channels, self.heads)
         check_at_least(self, 1, "layers", "hidden")
         check_probability(self, "mlp_dropout", "weight_dropout", "dropout", "drop_path")
-        if self.mirror not in MIRRORS:
-            raise InputError(f"mirror is {self.mirror!r}: take one of {', '.join(MIRRORS)}")
+        check_one_of(self, ("averaged", "hypotheses"), "mirror")
 
 
 def graphs(skeleton: Skeleton) -> Tensor:

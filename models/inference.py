@@ -55,7 +55,7 @@ def centre_frames(lift: Callable[[Tensor], Tensor], seen: Tensor, length: int, f
 
 
 def flip_average(lift: Callable[[Tensor], Tensor], pose_2d: Tensor, skeleton: Skeleton, flip: bool) -> Tensor:
-    """Lift poses ``[B, L, J, C]`` to ``[B, F, J, 3]``; with ``flip``, average with the mirrored poses' lifting.
+    """Lift poses ``[B, …, J, C]`` to ``[B, …, J, 3]``; with ``flip``, average with the mirrored poses' lifting.
 
     The plain and the mirrored pass run as one batch.
     """

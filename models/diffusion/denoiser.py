@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from models.config import check_positive
 from models.diffusion.process import CLAMP, TIMESTEPS, cosine_schedule, q_sample, sample, window_noise
+from models.inference import flip_average
 from models.layers.transformer import CACHED_VALUES, Trunk, TrunkConfig
 from models.lifter import Batch, Lifter, Sampling
 from models.losses import mean_joint_distance
@@ -151,11 +152,9 @@ class Denoiser(Lifter):
     ) -> Tensor:
         def denoise(poses: Tensor, time: int) -> Tensor:
             times = torch.full((1,), time, device=poses.device)
-            if not flip:
-                return self.denoise(condition, poses, times, first, hypotheses)
-            both = torch.cat([poses, self.skeleton.mirror(poses)])  # [B, H, F, J, 3] → [2·B, H, F, J, 3]
-            plain, mirrored = self.denoise(condition, both, times, first, hypotheses).chunk(2)
-            return (plain + self.skeleton.mirror(mirrored)) / 2
+            return flip_average(
+                lambda noisy: self.denoise(condition, noisy, times, first, hypotheses), poses, self.skeleton, flip
+            )
 
         return sample(denoise, noise, self.config.scale, self.signal)
 

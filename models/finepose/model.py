@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.config import check_at_least
+from models.config import check_at_least, check_one_of
 from models.diffusion.denoiser import Condition, Denoiser, DenoiserConfig
 from models.errors import InputError
 from models.finepose.communication import TextCrossAttention
@@ -38,7 +38,6 @@ from models.text import ENCODERS, pretrained_encoder, text_encoder
 from models.text.encoder import TextEncoder
 from models.tuned import tuned
 
-BEHAVIOURS = ("described", "released")
 AUTO = "auto"
 
 
@@ -73,13 +72,9 @@ class FinePOSEConfig(DenoiserConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field, value, known in (
-            ("prompt", self.prompt, PROMPTS),
-            ("behaviour", self.behaviour, BEHAVIOURS),
-            ("text", self.text, (*ENCODERS, AUTO)),
-        ):
-            if value not in known:
-                raise InputError(f"{field} is {value!r}: take one of {', '.join(known)}")
+        check_one_of(self, PROMPTS, "prompt")
+        check_one_of(self, ("described", "released"), "behaviour")
+        check_one_of(self, (*ENCODERS, AUTO), "text")
         check_at_least(self, 1, "text_layers", "text_heads")
 
     @property
