@@ -160,10 +160,10 @@ class PatternAttention(nn.Module):
 class ActionPromptLike(MixSTE):
     """MixSTE whose tokens, after the first spatial block, read the patterns of the action."""
 
-    title: ClassVar[str] = "Action prompts (own reading)"
-    Config: ClassVar[type] = ActionPromptConfig
+    title = "Action prompts (own reading)"
+    Config = ActionPromptConfig
     published: ClassVar[Any] = None
-    presets: ClassVar[dict[str, Preset]] = {
+    presets = {
         name: Preset(ActionPromptConfig(**asdict(preset.config), **SIZES.get(name, {})), preset.recipe)
         for name, preset in MixSTE.presets.items()
     }

@@ -13,10 +13,10 @@ Inner layers keep their published names.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -190,22 +190,17 @@ class FMPose3D(Lifter):
     What it generates in the root's row is the root's position in camera space; a prediction has 0 there.
     """
 
-    title: ClassVar[str] = "FMPose3D"
-    Config: ClassVar[type] = FMPose3DConfig
-    probabilistic: ClassVar[bool] = True
-    compiled_part: ClassVar[str] = "network"
-    presets: ClassVar[dict[str, Preset]] = {
+    title = "FMPose3D"
+    Config = FMPose3DConfig
+    probabilistic = True
+    compiled_part = "network"
+    presets = {
         "tiny": tuned("fmpose3d", FMPose3DConfig(frames=9, **TINY, **NO_DROPOUT), TINY_CENTRE_RECIPE),
         "small": Preset(FMPose3DConfig(frames=27, **SMALL, **NO_DROPOUT), SMALL_CENTRE_RECIPE),
         "base": Preset(FMPose3DConfig(frames=81, channels=128, layers=3, hidden=256), PAPER_RECIPE),
         "paper": Preset(FMPose3DConfig(), PAPER_RECIPE),
     }
-    published: ClassVar[Mapping[str, Any]] = {
-        "optimizer": "amsgrad",
-        "schedule": "fifths",
-        "rate_per": "epoch",
-        "batches": "full",
-    }
+    published = {"optimizer": "amsgrad", "schedule": "fifths", "rate_per": "epoch", "batches": "full"}
 
     def __init__(self, config: FMPose3DConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -53,9 +52,9 @@ class Denoiser(Lifter):
     It estimates the clean poses. A subclass may give it more to see.
     """
 
-    probabilistic: ClassVar[bool] = True
-    compiled_part: ClassVar[str] = "trunk.lift"
-    timed_stages: ClassVar[dict[str, str]] = {"2D": "_embed_2d", "denoise": "denoise"}
+    probabilistic = True
+    compiled_part = "trunk.lift"
+    timed_stages = {"2D": "_embed_2d", "denoise": "denoise"}
 
     def __init__(self, config: DenoiserConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

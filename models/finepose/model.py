@@ -18,9 +18,7 @@ U distinct texts, R rows and W width of a text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -105,10 +103,10 @@ class TextCondition(Condition):
 class FinePOSE(Denoiser):
     """The denoiser of D3DP with the three blocks FPP, FPC and PTS; with all of them off it is D3DP."""
 
-    title: ClassVar[str] = "FinePOSE"
-    timed_stages: ClassVar[dict[str, str]] = {"2D": "_embed_2d", "text": "condition", "denoise": "denoise"}
-    Config: ClassVar[type] = FinePOSEConfig
-    presets: ClassVar[dict[str, Preset]] = {
+    title = "FinePOSE"
+    timed_stages = {"2D": "_embed_2d", "text": "condition", "denoise": "denoise"}
+    Config = FinePOSEConfig
+    presets = {
         "tiny": tuned(
             "finepose", FinePOSEConfig(**TINY_TRUNK, text="semantic", text_layers=1, text_heads=4), TINY_RECIPE
         ),
@@ -123,7 +121,7 @@ class FinePOSE(Denoiser):
             on_gt={"epochs": 120},
         ),
     }
-    published: ClassVar[Mapping[str, Any]] = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full"}
+    published = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full"}
 
     def __init__(
         self, config: FinePOSEConfig, skeleton: Skeleton = HUMAN36M, encoder: TextEncoder | None = None

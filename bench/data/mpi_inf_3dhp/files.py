@@ -74,11 +74,7 @@ class View:
 
 
 def find_file(root: Path, split: str, protocol: str) -> Path:
-    """The file of a split ("train" or "test").
-
-    Raises:
-        InputError: only the file of the other protocol is there.
-    """
+    """The file of a split ("train" or "test"); ``InputError`` if only the other protocol's is there."""
     path = root / f"data_{split}_3dhp{SUFFIX[protocol]}.npz"
     files = {name: root / f"data_{split}_3dhp{suffix}.npz" for name, suffix in SUFFIX.items()}
     others = [
