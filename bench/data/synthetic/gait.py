@@ -151,5 +151,4 @@ def _trunk(actor: Actor, turns: np.ndarray, centre: np.ndarray, heading: np.ndar
         pelvis=centre + side * sway[:, None],
         turn=np.stack([heading + yaw, pitch, roll], axis=-1),
         bend=bend,
-        look=np.zeros_like(bend),
     )
