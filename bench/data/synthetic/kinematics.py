@@ -102,11 +102,7 @@ def shoulders(body: Body, pose: TrunkPose, hands: np.ndarray | None = None) -> n
 
 
 def reach(
-    start: np.ndarray,
-    end: np.ndarray,
-    lengths: tuple[float, float],
-    pole: np.ndarray,
-    limits: tuple[float, float],
+    start: np.ndarray, end: np.ndarray, lengths: tuple[float, float], pole: np.ndarray, limits: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """A limb of two bones from ``start`` towards ``end``, its middle joint on the side of ``pole``.
 

@@ -81,8 +81,7 @@ class ModelledPeople(Reader):
         world = make_motion(action, take % 2, frames, who.body, moves)
         views = [
             detect(
-                np.random.default_rng([who.population, 3, *place, number]),
-                camera.pixels(camera.from_world(world)),
+                np.random.default_rng([who.population, 3, *place, number]), camera.pixels(camera.from_world(world))
             )
             for number, camera in enumerate(human36m_cameras.cameras(who.rig))
         ]
