@@ -132,8 +132,7 @@ def _fitted(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """
     u, _, vt = np.linalg.svd(seen.mT @ rest)
     u[..., -1] *= np.sign(np.linalg.det(u @ vt))[:, None]
-    fitted: np.ndarray = u @ vt
-    return fitted
+    return u @ vt
 
 
 def _swing(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -143,8 +142,7 @@ def _swing(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     sine = np.linalg.norm(axis, axis=-1)
     across = np.cross(one, np.eye(3)[np.abs(one).argmin(axis=-1)])  # any axis, where they are opposite
     axis = np.where(sine[:, None] > 1e-9, axis, across)
-    rotation: np.ndarray = Rotation.from_rotvec(_unit(axis) * np.arctan2(sine, cosine)[:, None]).as_matrix()
-    return rotation
+    return Rotation.from_rotvec(_unit(axis) * np.arctan2(sine, cosine)[:, None]).as_matrix()
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
