@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.mixste import MixSTE, mixste_loss
-from models.config import check_at_least
+from models.config import check_at_least, check_one_of
 from models.errors import InputError
 from models.finepose.model import AUTO
 from models.finepose.text_cache import TextCache
@@ -42,7 +42,6 @@ TEMPERATURE = 0.07
 IMPOSSIBLE = -1e4
 """Score of a row of the table that no action has."""
 ROWS_STD = 0.02
-LABELS = ("recognised", "given")
 SMALLER: dict[str, Any] = {"text": "semantic", "context_rows": 4, "patterns": 4}
 SIZES = {"tiny": SMALLER, "small": SMALLER}
 """Options of the prompts that a preset changes."""
@@ -74,9 +73,8 @@ class ActionPromptConfig(TrunkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field, value, known in (("label", self.label, LABELS), ("text", self.text, (*ENCODERS, AUTO))):
-            if value not in known:
-                raise InputError(f"{field} is {value!r}: take one of {', '.join(known)}")
+        check_one_of(self, ("recognised", "given"), "label")
+        check_one_of(self, (*ENCODERS, AUTO), "text")
         check_at_least(self, 1, "context_rows", "patterns")
         check_at_least(self, 2, "actions")
         check_at_least(self, 0, "recognition_weight")
@@ -162,10 +160,10 @@ class PatternAttention(nn.Module):
 class ActionPromptLike(MixSTE):
     """MixSTE whose tokens, after the first spatial block, read the patterns of the action."""
 
-    title: ClassVar[str] = "Action prompts (own reading)"
-    Config: ClassVar[type] = ActionPromptConfig
+    title = "Action prompts (own reading)"
+    Config = ActionPromptConfig
     published: ClassVar[Any] = None
-    presets: ClassVar[dict[str, Preset]] = {
+    presets = {
         name: Preset(ActionPromptConfig(**asdict(preset.config), **SIZES.get(name, {})), preset.recipe)
         for name, preset in MixSTE.presets.items()
     }

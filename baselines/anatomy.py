@@ -16,11 +16,10 @@ J joints, N bones, P pairs of joints that are no bone, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -294,12 +293,12 @@ def length_losses(
 class Anatomy(DeterministicLifter):
     """Anatomy3D; trains on single frames and evaluates whole windows, with the context it needs on each side."""
 
-    title: ClassVar[str] = "Anatomy3D"
-    least_windows: ClassVar[int] = 2
-    Config: ClassVar[type] = AnatomyConfig
-    needs_confidence: ClassVar[bool] = True
-    convolutional: ClassVar[bool] = True
-    presets: ClassVar[dict[str, Preset]] = {
+    title = "Anatomy3D"
+    least_windows = 2
+    Config = AnatomyConfig
+    needs_confidence = True
+    convolutional = True
+    presets = {
         "tiny": tuned(
             "anatomy",
             AnatomyConfig(
@@ -322,7 +321,7 @@ class Anatomy(DeterministicLifter):
             Recipe(60, 1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0, optimizer="amsgrad"),
         ),
     }
-    published: ClassVar[Mapping[str, Any]] = {"rate_per": "epoch", "batches": "full", "norm_momentum": "falling"}
+    published = {"rate_per": "epoch", "batches": "full", "norm_momentum": "falling"}
 
     def __init__(self, config: AnatomyConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

@@ -10,9 +10,6 @@ Where its parts are:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
-
 from models.diffusion.denoiser import Denoiser, DenoiserConfig
 from models.layers.transformer import SMALL_TRUNK, TINY_TRUNK
 from models.lifter import SMALL_RECIPE, TINY_RECIPE, Preset, Recipe
@@ -22,9 +19,9 @@ from models.tuned import tuned
 class D3DP(Denoiser):
     """Diffusion-based lifting; the mean joint distance of the clean estimate is its training loss."""
 
-    title: ClassVar[str] = "D3DP"
-    Config: ClassVar[type] = DenoiserConfig
-    presets: ClassVar[dict[str, Preset]] = {
+    title = "D3DP"
+    Config = DenoiserConfig
+    presets = {
         "tiny": tuned("d3dp", DenoiserConfig(**TINY_TRUNK), TINY_RECIPE),
         "small": Preset(DenoiserConfig(**SMALL_TRUNK), SMALL_RECIPE),
         "base": Preset(
@@ -36,4 +33,4 @@ class D3DP(Denoiser):
             Recipe(epochs=400, batch_frames=972, learning_rate=6e-5, decay=0.993, weight_decay=0.1),
         ),
     }
-    published: ClassVar[Mapping[str, Any]] = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full"}
+    published = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full"}

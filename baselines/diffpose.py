@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,7 @@ from models.config import (
     added_option,
     check_at_least,
     check_heads,
+    check_one_of,
     check_positive,
     check_probability,
 )
@@ -49,7 +50,6 @@ from models.tuned import tuned
 
 TIMESTEPS = 51
 FIRST_BETA, LAST_BETA = 1e-4, 1e-3
-BEHAVIOURS = ("described", "released")
 UV, XYZ = slice(0, 2), slice(2, 5)
 
 TINY: dict[str, Any] = {"channels": 32, "layers": 2, "dropout": 0.0}
@@ -189,8 +189,7 @@ class DiffPoseConfig(GraphConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.behaviour not in BEHAVIOURS:
-            raise InputError(f"behaviour is {self.behaviour!r}: take one of {', '.join(BEHAVIOURS)}")
+        check_one_of(self, ("described", "released"), "behaviour")
         check_positive(self, "spread")
         if not 1 <= self.earliest <= TIMESTEPS:
             raise InputError(f"earliest is {self.earliest}, but times are below {TIMESTEPS}: take 24")
@@ -199,15 +198,15 @@ class DiffPoseConfig(GraphConfig):
 class PoseEstimator(Lifter):
     """DiffPose's first stage; how the published one was trained is not known."""
 
-    title: ClassVar[str] = "DiffPose's pose estimator"
-    Config: ClassVar[type] = GraphConfig
-    presets: ClassVar[dict[str, Preset]] = {
+    title = "DiffPose's pose estimator"
+    Config = GraphConfig
+    presets = {
         "tiny": Preset(GraphConfig(frames=9, **TINY), TINY_HALF),
         "small": Preset(GraphConfig(frames=27, **SMALL), SMALL_HALF),
         "base": Preset(GraphConfig(frames=81, **BASE), BASE_RECIPE),
         "paper": Preset(GraphConfig(**PAPER), PAPER_RECIPE),
     }
-    published: ClassVar[Mapping[str, Any]] = PUBLISHED
+    published = PUBLISHED
 
     def __init__(self, config: GraphConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
@@ -228,18 +227,18 @@ class PoseEstimator(Lifter):
 class DiffPose(Lifter):
     """The denoiser, and the pose estimator, trained before and frozen, from whose answer it starts."""
 
-    title: ClassVar[str] = "DiffPose"
-    timed_stages: ClassVar[dict[str, str]] = {"2D": "start", "denoise": "sample"}
-    Config: ClassVar[type] = DiffPoseConfig
-    probabilistic: ClassVar[bool] = True
-    compiled_part: ClassVar[str] = "denoiser"
-    presets: ClassVar[dict[str, Preset]] = {
+    title = "DiffPose"
+    timed_stages = {"2D": "start", "denoise": "sample"}
+    Config = DiffPoseConfig
+    probabilistic = True
+    compiled_part = "denoiser"
+    presets = {
         "tiny": tuned("diffpose", DiffPoseConfig(frames=9, **TINY), TINY_HALF),
         "small": Preset(DiffPoseConfig(frames=27, **SMALL), SMALL_HALF),
         "base": Preset(DiffPoseConfig(frames=81, **BASE), BASE_RECIPE),
         "paper": Preset(DiffPoseConfig(**PAPER), PAPER_RECIPE, config_on_gt={"earliest": 12}),
     }
-    published: ClassVar[Mapping[str, Any]] = PUBLISHED
+    published = PUBLISHED
 
     def __init__(self, config: DiffPoseConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
@@ -333,11 +332,7 @@ class DiffPose(Lifter):
 
 
 def visited_times(steps: int, earliest: int) -> list[int]:
-    """K times, descending to 0, evenly spaced below ``earliest``.
-
-    Raises:
-        InputError: there are fewer than K.
-    """
+    """K times, descending to 0, evenly spaced below ``earliest``; ``InputError`` if there are fewer than K."""
     if not 1 <= steps <= earliest:
         raise InputError(f"steps is {steps}, but DiffPose takes 1 to {earliest} of them")
     return [step * earliest // steps for step in reversed(range(steps))]

@@ -13,28 +13,21 @@ Inner layers keep their published names.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.config import WindowConfig, check_at_least, check_heads, check_probability
+from models.config import WindowConfig, check_at_least, check_heads, check_one_of, check_probability
 from models.diffusion.denoiser import VALUES_AT_ONCE
 from models.diffusion.process import window_noise
 from models.errors import InputError
 from models.inference import root_at_origin
-from models.layers.transformer import (
-    BLOCK_EPS,
-    CACHED_VALUES,
-    Attention,
-    DropPathRates,
-    Mlp,
-    StochasticDepth,
-)
+from models.layers.transformer import BLOCK_EPS, CACHED_VALUES, Attention, DropPathRates, Mlp, StochasticDepth
 from models.lifter import SMALL_CENTRE_RECIPE, TINY_CENTRE_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned
@@ -45,7 +38,6 @@ TIME_HIDDEN = 64
 CENTRE = "Spine"
 """The joint from which distances along the skeleton are counted."""
 MOST_STEPS = 1000
-MIRRORS = ("averaged", "hypotheses")
 
 TINY: dict[str, Any] = {"channels": 32, "layers": 2, "heads": 2, "hidden": 64}
 SMALL: dict[str, Any] = {"channels": 64, "layers": 3, "heads": 4, "hidden": 128}
@@ -85,8 +77,7 @@ class FMPose3DConfig(WindowConfig):
         check_heads(self.channels, self.heads)
         check_at_least(self, 1, "layers", "hidden")
         check_probability(self, "mlp_dropout", "weight_dropout", "dropout", "drop_path")
-        if self.mirror not in MIRRORS:
-            raise InputError(f"mirror is {self.mirror!r}: take one of {', '.join(MIRRORS)}")
+        check_one_of(self, ("averaged", "hypotheses"), "mirror")
 
 
 def graphs(skeleton: Skeleton) -> Tensor:
@@ -199,22 +190,17 @@ class FMPose3D(Lifter):
     What it generates in the root's row is the root's position in camera space; a prediction has 0 there.
     """
 
-    title: ClassVar[str] = "FMPose3D"
-    Config: ClassVar[type] = FMPose3DConfig
-    probabilistic: ClassVar[bool] = True
-    compiled_part: ClassVar[str] = "network"
-    presets: ClassVar[dict[str, Preset]] = {
+    title = "FMPose3D"
+    Config = FMPose3DConfig
+    probabilistic = True
+    compiled_part = "network"
+    presets = {
         "tiny": tuned("fmpose3d", FMPose3DConfig(frames=9, **TINY, **NO_DROPOUT), TINY_CENTRE_RECIPE),
         "small": Preset(FMPose3DConfig(frames=27, **SMALL, **NO_DROPOUT), SMALL_CENTRE_RECIPE),
         "base": Preset(FMPose3DConfig(frames=81, channels=128, layers=3, hidden=256), PAPER_RECIPE),
         "paper": Preset(FMPose3DConfig(), PAPER_RECIPE),
     }
-    published: ClassVar[Mapping[str, Any]] = {
-        "optimizer": "amsgrad",
-        "schedule": "fifths",
-        "rate_per": "epoch",
-        "batches": "full",
-    }
+    published = {"optimizer": "amsgrad", "schedule": "fifths", "rate_per": "epoch", "batches": "full"}
 
     def __init__(self, config: FMPose3DConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

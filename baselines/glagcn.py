@@ -16,9 +16,7 @@ Inner layers keep their published names (``gcn1``, ``conv_a``, ``PA``, …).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -189,10 +187,10 @@ class GraphNetwork(nn.Module):
 class GLAGCN(DeterministicLifter):
     """GLA-GCN; trains on single frames, and evaluates every frame of a window from the frames around it."""
 
-    title: ClassVar[str] = "GLA-GCN"
-    Config: ClassVar[type] = GLAGCNConfig
-    compiled_part: ClassVar[str] = "network"
-    presets: ClassVar[dict[str, Preset]] = {
+    title = "GLA-GCN"
+    Config = GLAGCNConfig
+    compiled_part = "network"
+    presets = {
         "tiny": tuned(
             "glagcn", GLAGCNConfig(frames=9, filter_widths=(5,), channels=16, dropout=0.0), TINY_CENTRE_RECIPE
         ),
@@ -200,12 +198,11 @@ class GLAGCN(DeterministicLifter):
             GLAGCNConfig(frames=27, filter_widths=(3, 3, 3), channels=32, dropout=0.0), SMALL_CENTRE_RECIPE
         ),
         "base": Preset(
-            GLAGCNConfig(frames=81, filter_widths=(3, 3, 3), channels=48),
-            replace(PAPER_RECIPE, epochs=40),
+            GLAGCNConfig(frames=81, filter_widths=(3, 3, 3), channels=48), replace(PAPER_RECIPE, epochs=40)
         ),
         "paper": Preset(GLAGCNConfig(), PAPER_RECIPE),
     }
-    published: ClassVar[Mapping[str, Any]] = {"rate_per": "epoch", "batches": "full", "norm_momentum": "falling"}
+    published = {"rate_per": "epoch", "batches": "full", "norm_momentum": "falling"}
 
     def __init__(self, config: GLAGCNConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

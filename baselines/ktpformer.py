@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -129,8 +128,8 @@ class PriorTrunk(Trunk):
 class KTPFormer(MixSTE):
     """MixSTE with prior blocks."""
 
-    title: ClassVar[str] = "KTPFormer"
-    presets: ClassVar[dict[str, Preset]] = {
+    title = "KTPFormer"
+    presets = {
         "tiny": tuned("ktpformer", TrunkConfig(**TINY_TRUNK | {"input_gain": 1.0}), TINY_RECIPE),
         "small": Preset(TrunkConfig(**SMALL_TRUNK | {"input_gain": 1.0}), SMALL_RECIPE),
         "base": MixSTE.presets["base"],
@@ -152,9 +151,9 @@ class KTPFormerDiffusion(Denoiser):
     D3DP. The depth is the deterministic form's, the recipe is D3DP's.
     """
 
-    title: ClassVar[str] = "KTPFormer diffusion (own reading)"
-    Config: ClassVar[type] = DenoiserConfig
-    presets: ClassVar[dict[str, Preset]] = {
+    title = "KTPFormer diffusion (own reading)"
+    Config = DenoiserConfig
+    presets = {
         "tiny": tuned("ktpformer_diffusion", DenoiserConfig(**TINY_TRUNK | {"input_gain": 1.0}), TINY_RECIPE),
         "small": Preset(DenoiserConfig(**SMALL_TRUNK | {"input_gain": 1.0}), SMALL_RECIPE),
         "base": D3DP.presets["base"],

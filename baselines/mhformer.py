@@ -12,9 +12,8 @@ B batch, T frames seen at once, F frames of a window, J joints, C channels of a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -183,15 +182,11 @@ class Interaction(nn.Module):
 class MHFormer(DeterministicLifter):
     """Trains on all frames of a window of T; a frame is evaluated as the centre of its own window of T."""
 
-    title: ClassVar[str] = "MHFormer"
-    Config: ClassVar[type] = MHFormerConfig
-    compiled_part: ClassVar[str] = "lift"
-    presets: ClassVar[dict[str, Preset]] = {
-        "tiny": tuned(
-            "mhformer",
-            MHFormerConfig(**TINY),
-            replace(TINY_CENTRE_RECIPE, batch_windows=256),
-        ),
+    title = "MHFormer"
+    Config = MHFormerConfig
+    compiled_part = "lift"
+    presets = {
+        "tiny": tuned("mhformer", MHFormerConfig(**TINY), replace(TINY_CENTRE_RECIPE, batch_windows=256)),
         "small": Preset(MHFormerConfig(**SMALL), SMALL_CENTRE_RECIPE),
         "base": Preset(
             MHFormerConfig(frames=81, length=81, stride=9, channels=128, hidden=256),
@@ -199,7 +194,7 @@ class MHFormer(DeterministicLifter):
         ),
         "paper": Preset(MHFormerConfig(stride=1, padded=True), PAPER_RECIPE),
     }
-    published: ClassVar[Mapping[str, Any]] = {"rate_per": "epoch", "batches": "full"}
+    published = {"rate_per": "epoch", "batches": "full"}
 
     def __init__(self, config: MHFormerConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

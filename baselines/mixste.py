@@ -12,9 +12,6 @@ B batch, F frames, J joints.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
-
 from torch import Tensor
 
 from models.errors import InputError
@@ -32,10 +29,10 @@ VELOCITY_WEIGHT = 2.0
 class MixSTE(DeterministicLifter):
     """The shared trunk over 2D poses alone."""
 
-    title: ClassVar[str] = "MixSTE"
-    Config: ClassVar[type] = TrunkConfig
-    compiled_part: ClassVar[str] = "trunk.lift"
-    presets: ClassVar[dict[str, Preset]] = {
+    title = "MixSTE"
+    Config = TrunkConfig
+    compiled_part = "trunk.lift"
+    presets = {
         "tiny": tuned("mixste", TrunkConfig(**TINY_TRUNK), TINY_RECIPE),
         "small": Preset(TrunkConfig(**SMALL_TRUNK), SMALL_RECIPE),
         "base": Preset(
@@ -43,11 +40,10 @@ class MixSTE(DeterministicLifter):
             Recipe(epochs=60, batch_frames=1296, learning_rate=2e-4, decay=0.98, weight_decay=0.1),
         ),
         "paper": Preset(
-            TrunkConfig(),
-            Recipe(epochs=120, batch_frames=972, learning_rate=4e-5, decay=0.99, weight_decay=0.1),
+            TrunkConfig(), Recipe(epochs=120, batch_frames=972, learning_rate=4e-5, decay=0.99, weight_decay=0.1)
         ),
     }
-    published: ClassVar[Mapping[str, Any]] = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full"}
+    published = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full"}
 
     def __init__(self, config: TrunkConfig, skeleton: Skeleton = HUMAN36M) -> None:
         """Raises ``InputError`` for windows of one frame, which have no motion to learn from."""

@@ -14,7 +14,7 @@ B batch, F frames, J joints, C channels; inside a unit N rows, L nodes of a grap
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -149,14 +149,10 @@ def stage(config: MotionAGFormerConfig, skeleton: Skeleton) -> FusedStreams:
 class MotionAGFormer(StreamsLifter):
     """Sequence to sequence, from 2D poses and the detector's confidence."""
 
-    title: ClassVar[str] = "MotionAGFormer"
-    Config: ClassVar[type] = MotionAGFormerConfig
-    presets: ClassVar[dict[str, Preset]] = {
-        "tiny": tuned(
-            "motionagformer",
-            MotionAGFormerConfig(**TINY),
-            replace(TINY_RECIPE, batch_windows=16),
-        ),
+    title = "MotionAGFormer"
+    Config = MotionAGFormerConfig
+    presets = {
+        "tiny": tuned("motionagformer", MotionAGFormerConfig(**TINY), replace(TINY_RECIPE, batch_windows=16)),
         "small": Preset(MotionAGFormerConfig(**SMALL), SMALL_RECIPE),
         "base": Preset(
             MotionAGFormerConfig(frames=81, stride=27, channels=64, depth=8, representation=128),

@@ -13,10 +13,10 @@ B batch, F frames, J joints, C channels, L limbs (pairs of joints, as ``Skeleton
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -95,15 +95,11 @@ def stage(config: MotionBERTConfig, drop_path: float) -> FusedStreams:
 class MotionBERT(DeterministicLifter):
     """Sequence to sequence, from 2D poses and the detector's confidence."""
 
-    title: ClassVar[str] = "MotionBERT"
-    Config: ClassVar[type] = MotionBERTConfig
-    needs_confidence: ClassVar[bool] = True
-    presets: ClassVar[dict[str, Preset]] = {
-        "tiny": tuned(
-            "motionbert",
-            MotionBERTConfig(**TINY),
-            replace(TINY_RECIPE, batch_windows=16),
-        ),
+    title = "MotionBERT"
+    Config = MotionBERTConfig
+    needs_confidence = True
+    presets = {
+        "tiny": tuned("motionbert", MotionBERTConfig(**TINY), replace(TINY_RECIPE, batch_windows=16)),
         "small": Preset(MotionBERTConfig(**SMALL), SMALL_RECIPE),
         "base": Preset(
             MotionBERTConfig(frames=81, stride=27, channels=128, depth=3, representation=128),
@@ -114,7 +110,7 @@ class MotionBERT(DeterministicLifter):
             Recipe(epochs=120, batch_frames=32 * 243, learning_rate=2e-4, decay=0.99, weight_decay=0.01),
         ),
     }
-    published: ClassVar[Mapping[str, Any]] = {"rate_per": "epoch", "batches": "full", "mirrored": "half"}
+    published = {"rate_per": "epoch", "batches": "full", "mirrored": "half"}
 
     def __init__(self, config: MotionBERTConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

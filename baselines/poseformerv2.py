@@ -14,9 +14,8 @@ a frame, L = k + t tokens; M, C any further axes.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -121,15 +120,11 @@ class PoseFormerV2(DeterministicLifter):
 
     cosines: Tensor
 
-    title: ClassVar[str] = "PoseFormerV2"
-    Config: ClassVar[type] = PoseFormerV2Config
-    compiled_part: ClassVar[str] = "lift"
-    presets: ClassVar[dict[str, Preset]] = {
-        "tiny": tuned(
-            "poseformerv2",
-            PoseFormerV2Config(**TINY),
-            TINY_CENTRE_RECIPE,
-        ),
+    title = "PoseFormerV2"
+    Config = PoseFormerV2Config
+    compiled_part = "lift"
+    presets = {
+        "tiny": tuned("poseformerv2", PoseFormerV2Config(**TINY), TINY_CENTRE_RECIPE),
         "small": Preset(PoseFormerV2Config(**SMALL), SMALL_CENTRE_RECIPE),
         "base": Preset(
             PoseFormerV2Config(frames=81, length=81, kept=9, coefficients=9, channels=16),
@@ -140,7 +135,7 @@ class PoseFormerV2(DeterministicLifter):
             Recipe(epochs=200, batch_frames=1024, learning_rate=1e-4, decay=0.99, weight_decay=0.1),
         ),
     }
-    published: ClassVar[Mapping[str, Any]] = {"rate_per": "epoch", "batches": "full"}
+    published = {"rate_per": "epoch", "batches": "full"}
 
     def __init__(self, config: PoseFormerV2Config, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -247,12 +247,10 @@ def poses_of(layers: nn.Module, tokens: Tensor, coordinates: int) -> Tensor:
 class MaskedPoses(Lifter):
     """The first stage: hide frames and joints of 2D poses, and restore them (section 3.2)."""
 
-    title: ClassVar[str] = "Masked pose modelling"
-    Config: ClassVar[type] = PSTMOConfig
-    presets: ClassVar[dict[str, Preset]] = {
-        name: Preset(config, recipe) for name, (config, recipe, _) in SIZES.items()
-    }
-    published: ClassVar[Mapping[str, Any]] = PUBLISHED
+    title = "Masked pose modelling"
+    Config = PSTMOConfig
+    presets = {name: Preset(config, recipe) for name, (config, recipe, _) in SIZES.items()}
+    published = PUBLISHED
 
     def __init__(self, config: PSTMOConfig, skeleton: Skeleton = HUMAN36M) -> None:
         """Raises ``InputError`` where ``masked_joints`` are more than may be hidden."""
@@ -307,14 +305,14 @@ class MaskedPoses(Lifter):
 class PSTMO(DeterministicLifter):
     """The second stage: all frames seen are lifted for the loss, the middle one for the prediction."""
 
-    title: ClassVar[str] = "P-STMO"
-    least_windows: ClassVar[int] = 2
-    Config: ClassVar[type] = PSTMOConfig
-    compiled_part: ClassVar[str] = "lift"
-    presets: ClassVar[dict[str, Preset]] = {
+    title = "P-STMO"
+    least_windows = 2
+    Config = PSTMOConfig
+    compiled_part = "lift"
+    presets = {
         name: Preset(config, recipe, **ON_GT.get(name, {})) for name, (config, _, recipe) in SIZES.items()
     } | {"tiny": tuned("pstmo", SIZES["tiny"][0], TINY_HALF)}
-    published: ClassVar[Mapping[str, Any]] = PUBLISHED
+    published = PUBLISHED
 
     def __init__(self, config: PSTMOConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

@@ -14,11 +14,9 @@ B batch, L frames of input, F frames of output, J joints, C channels.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
-from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -143,16 +141,14 @@ class TemporalConvolutions(nn.Module):
 class TCN(DeterministicLifter):
     """VideoPose3D; trains on single frames and evaluates whole windows, with the context it needs on each side."""
 
-    title: ClassVar[str] = "TCN"
-    least_windows: ClassVar[int] = 2
-    Config: ClassVar[type] = TCNConfig
-    compiled_part: ClassVar[str] = "network.dilated"
-    convolutional: ClassVar[bool] = True
-    presets: ClassVar[dict[str, Preset]] = {
+    title = "TCN"
+    least_windows = 2
+    Config = TCNConfig
+    compiled_part = "network.dilated"
+    convolutional = True
+    presets = {
         "tiny": tuned(
-            "tcn",
-            TCNConfig(frames=9, filter_widths=(3, 3, 3), channels=128, dropout=0.1),
-            TINY_CENTRE_RECIPE,
+            "tcn", TCNConfig(frames=9, filter_widths=(3, 3, 3), channels=128, dropout=0.1), TINY_CENTRE_RECIPE
         ),
         "small": Preset(
             TCNConfig(frames=27, filter_widths=(3, 3, 3), channels=256, dropout=0.1), SMALL_CENTRE_RECIPE
@@ -162,16 +158,10 @@ class TCN(DeterministicLifter):
             Recipe(epochs=40, batch_frames=1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0),
         ),
         "paper": Preset(
-            TCNConfig(),
-            Recipe(epochs=80, batch_frames=1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0),
+            TCNConfig(), Recipe(epochs=80, batch_frames=1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0)
         ),
     }
-    published: ClassVar[Mapping[str, Any]] = {
-        "optimizer": "amsgrad",
-        "rate_per": "epoch",
-        "batches": "full",
-        "norm_momentum": "falling",
-    }
+    published = {"optimizer": "amsgrad", "rate_per": "epoch", "batches": "full", "norm_momentum": "falling"}
 
     def __init__(self, config: TCNConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

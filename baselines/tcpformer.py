@@ -15,7 +15,7 @@ frames or of poses, whichever asks and whichever answers.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -163,14 +163,10 @@ class Stage(nn.Module):
 class TCPFormer(StreamsLifter):
     """Sequence to sequence, from 2D poses and the detector's confidence."""
 
-    title: ClassVar[str] = "TCPFormer"
-    Config: ClassVar[type] = TCPFormerConfig
-    presets: ClassVar[dict[str, Preset]] = {
-        "tiny": tuned(
-            "tcpformer",
-            TCPFormerConfig(**TINY),
-            replace(TINY_RECIPE, batch_windows=16),
-        ),
+    title = "TCPFormer"
+    Config = TCPFormerConfig
+    presets = {
+        "tiny": tuned("tcpformer", TCPFormerConfig(**TINY), replace(TINY_RECIPE, batch_windows=16)),
         "small": Preset(TCPFormerConfig(**SMALL), SMALL_RECIPE),
         "base": Preset(
             TCPFormerConfig(frames=81, stride=27, channels=64, depth=4, representation=128),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -57,11 +57,7 @@ class TrivialLifter(DeterministicLifter):
         return mean_joint_distance(self.lift_windows(batch.pose_2d), batch.pose_3d)
 
     def kept_poses(self) -> Tensor:
-        """What is kept of the training poses, ``[N, J, 3]``.
-
-        Raises:
-            InputError: it has seen none.
-        """
+        """What is kept of the training poses, ``[N, J, 3]``; ``InputError`` if it has seen none."""
         kept = self.get_buffer("pose_3d")
         if not len(kept):
             raise InputError(f"{self.title} has seen no training pose yet: train it before it predicts")
@@ -79,9 +75,9 @@ def _make_room(lifter: nn.Module, state: Mapping[str, Tensor], prefix: str, *unu
 class MeanPose(TrivialLifter):
     """The mean training pose, whatever it is shown."""
 
-    title: ClassVar[str] = "Mean pose"
-    Config: ClassVar[type] = WindowConfig
-    presets: ClassVar[dict[str, Preset]] = window_presets(WindowConfig)
+    title = "Mean pose"
+    Config = WindowConfig
+    presets = window_presets(WindowConfig)
 
     @property
     def input_frames(self) -> int:
@@ -97,9 +93,9 @@ class MeanPose(TrivialLifter):
 class NearestPose(TrivialLifter):
     """The training pose whose 2D pose is nearest, frame by frame, with the root at 0 and size 1."""
 
-    title: ClassVar[str] = "Nearest pose"
-    Config: ClassVar[type] = NearestPoseConfig
-    presets: ClassVar[dict[str, Preset]] = window_presets(NearestPoseConfig)
+    title = "Nearest pose"
+    Config = NearestPoseConfig
+    presets = window_presets(NearestPoseConfig)
 
     def __init__(self, config: NearestPoseConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

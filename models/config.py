@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
@@ -38,7 +39,8 @@ class CentreConfig(WindowConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_odd("length", self.length)
+        if self.length < 1 or self.length % 2 == 0:
+            raise InputError(f"length is {self.length}, but a window has an odd number of frames: take 27 or 243")
 
     @property
     def context(self) -> tuple[int, int]:
@@ -98,16 +100,14 @@ def check_probability(config: object, *names: str) -> None:
             raise InputError(f"{name} is {value}, but is a probability below 1: take {default}")
 
 
-def _check_odd(name: str, value: int) -> None:
-    if value < 1 or value % 2 == 0:
-        raise InputError(f"{name} is {value}, but a window has an odd number of frames: take 27 or 243")
+def check_one_of(config: object, known: Collection[str], name: str) -> None:
+    """Raises ``InputError`` where this option of a configuration is none of those known."""
+    value = getattr(config, name)
+    if value not in known:
+        raise InputError(f"{name} is {value!r}: take one of {', '.join(known)}")
 
 
 def check_heads(channels: int, heads: int) -> None:
-    """Complain about the size of an attention.
-
-    Raises:
-        InputError: channels is odd, less than 4 or no multiple of heads.
-    """
+    """Raises ``InputError`` where channels is odd, less than 4 or no multiple of heads."""
     if channels < 4 or channels % 2 or heads < 1 or channels % heads:
         raise InputError(f"channels is {channels} with {heads} heads: take an even multiple of heads, 4 or more")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -55,7 +55,7 @@ def centre_frames(lift: Callable[[Tensor], Tensor], seen: Tensor, length: int, f
 
 
 def flip_average(lift: Callable[[Tensor], Tensor], pose_2d: Tensor, skeleton: Skeleton, flip: bool) -> Tensor:
-    """Lift poses ``[B, L, J, C]`` to ``[B, F, J, 3]``; with ``flip``, average with the mirrored poses' lifting.
+    """Lift poses ``[B, …, J, C]`` to ``[B, …, J, 3]``; with ``flip``, average with the mirrored poses' lifting.
 
     The plain and the mirrored pass run as one batch.
     """
@@ -69,7 +69,7 @@ def flip_average(lift: Callable[[Tensor], Tensor], pose_2d: Tensor, skeleton: Sk
 class DeterministicLifter(Lifter):
     """A method that makes one pose of a frame; a subclass implements ``lift_windows`` in place of ``predict``."""
 
-    compiled_part: ClassVar[str] = "lift_windows"
+    compiled_part = "lift_windows"
 
     def seen(self, batch: Batch) -> Tensor:
         """What ``lift_windows`` is given: the 2D poses, with their confidence where the method needs it."""

@@ -6,9 +6,7 @@ separately, as in ``models.layers.transformer``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -145,8 +143,8 @@ class StreamsLifter(DeterministicLifter):
     There is a joint table and no frame table. Before the last layer the features pass a tanh.
     """
 
-    needs_confidence: ClassVar[bool] = True
-    published: ClassVar[Mapping[str, Any]] = {"rate_per": "epoch", "batches": "full", "mirrored": "half"}
+    needs_confidence = True
+    published = {"rate_per": "epoch", "batches": "full", "mirrored": "half"}
 
     def __init__(self, config: StreamsConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

@@ -8,11 +8,7 @@ from baselines.diffpose import DiffPose
 from models.checkpoints.adapter import CheckpointAdapter, State
 from models.errors import InputError
 
-RENAMES = {
-    "temb.dense.0.": "denoiser.temb.0.",
-    "temb.dense.1.": "denoiser.temb.2.",
-    "": "denoiser.",
-}
+RENAMES = {"temb.dense.0.": "denoiser.temb.0.", "temb.dense.1.": "denoiser.temb.2.", "": "denoiser."}
 
 
 REFUSAL = "a checkpoint of DiffPose holds one of its two networks and is not imported: train both here"

@@ -28,7 +28,10 @@ NAMES = (
     "Hips", "RightUpLeg", "RightLeg", "RightFoot", "LeftUpLeg", "LeftLeg", "LeftFoot", "Spine", "Neck", "Head",
     "HeadTop", "LeftArm", "LeftForeArm", "LeftHand", "RightArm", "RightForeArm", "RightHand",
 )  # fmt: skip
-"""Names of Human3.6M's joints, as programs know them; its thorax is the base of the neck."""
+"""Names of Human3.6M's joints, as programs know them; its thorax is the base of the neck.
+
+Their order is that of the hierarchy in the file: every joint is followed by all that hang on it.
+"""
 
 RIGHT, LEFT, UP, DOWN, AHEAD = (-1, 0, 0), (1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1)
 DIRECTIONS = np.array(
@@ -98,29 +101,24 @@ def _numbers(metres: np.ndarray) -> str:
 def _channels(poses: np.ndarray, roots: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """``[T, 17 · 6]`` translations in centimetres and rotations in degrees, in the order of the hierarchy."""
     T, J = poses.shape[:2]
+    bones = poses - poses[:, PARENTS]
+    bones[:, 0] = roots
     turned = np.empty((T, J, 3, 3))
     values = np.empty((T, J, 6))
     for joint, parent in enumerate(PARENTS):
-        if parent < 0:
-            turned[:, joint] = _fitted(offsets[CHILDREN[joint]], poses[:, CHILDREN[joint]])
-            local, place = turned[:, joint], roots
-        else:
-            above = turned[:, parent]
-            turned[:, joint] = _turned(joint, poses, offsets, above)
-            local = above.mT @ turned[:, joint]
-            place = (above.mT @ (poses[:, joint] - poses[:, parent])[..., None])[..., 0]
-        values[:, joint, :3] = place * CENTIMETRES
-        values[:, joint, 3:] = Rotation.from_matrix(local).as_euler("ZXY", degrees=True)
-    order = list(_depth_first(0))
-    return values[:, order].reshape(T, -1)
+        above = turned[:, parent] if joint else np.broadcast_to(np.eye(3), (T, 3, 3))
+        turned[:, joint] = _turned(joint, poses, offsets, above)
+        values[:, joint, :3] = (above.mT @ bones[:, joint, :, None])[..., 0] * CENTIMETRES
+        values[:, joint, 3:] = Rotation.from_matrix(above.mT @ turned[:, joint]).as_euler("ZXY", degrees=True)
+    return values.reshape(T, -1)
 
 
 def _turned(joint: int, poses: np.ndarray, offsets: np.ndarray, above: np.ndarray) -> np.ndarray:
     """``[T, 3, 3]`` axes of a joint, from the directions of its bones; ``above``: those of its parent."""
     children = CHILDREN[joint]
-    bones = poses[:, children] - poses[:, [joint]]
     if not children:
         return above
+    bones = poses[:, children] - poses[:, [joint]]
     if len(children) > 1:
         return _fitted(offsets[children], bones)
     # the least turn from where the parent leaves it
@@ -134,8 +132,7 @@ def _fitted(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """
     u, _, vt = np.linalg.svd(seen.mT @ rest)
     u[..., -1] *= np.sign(np.linalg.det(u @ vt))[:, None]
-    fitted: np.ndarray = u @ vt
-    return fitted
+    return u @ vt
 
 
 def _swing(before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -145,15 +142,8 @@ def _swing(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     sine = np.linalg.norm(axis, axis=-1)
     across = np.cross(one, np.eye(3)[np.abs(one).argmin(axis=-1)])  # any axis, where they are opposite
     axis = np.where(sine[:, None] > 1e-9, axis, across)
-    rotation: np.ndarray = Rotation.from_rotvec(_unit(axis) * np.arctan2(sine, cosine)[:, None]).as_matrix()
-    return rotation
+    return Rotation.from_rotvec(_unit(axis) * np.arctan2(sine, cosine)[:, None]).as_matrix()
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-
-
-def _depth_first(joint: int) -> Iterator[int]:
-    yield joint
-    for child in CHILDREN[joint]:
-        yield from _depth_first(child)

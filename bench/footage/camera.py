@@ -88,13 +88,11 @@ def _misplaced(poses: np.ndarray, screen: np.ndarray, camera: FittedCamera) -> n
     """``[T]`` mean distance of projected joints from 2D joints, in screen units."""
     seen = poses + _root(poses, screen, camera)[:, None]
     offset = project(seen.astype(np.float64), camera.intrinsics.astype(np.float64)) - screen
-    distance: np.ndarray = np.linalg.norm(offset, axis=-1).mean(axis=-1)
-    return distance
+    return np.linalg.norm(offset, axis=-1).mean(axis=-1)
 
 
 def _root(poses: np.ndarray, screen: np.ndarray, camera: FittedCamera) -> np.ndarray:
     """``[T, 3]`` of poses ``[T, J, 3]`` and 2D joints ``[T, J, 2]``."""
     pose, shown = torch.from_numpy(np.array(poses)), torch.from_numpy(np.array(screen))
     intrinsics = torch.from_numpy(camera.intrinsics)
-    root: np.ndarray = fitted_root(pose[None, None], shown[None], intrinsics[None])[0, 0].numpy()
-    return root
+    return fitted_root(pose[None, None], shown[None], intrinsics[None])[0, 0].numpy()

@@ -148,7 +148,7 @@ def _refuse_misfits(
     config: Any,
     skeleton: Skeleton,
     state: State,
-    wrong: list[str] | None = None,
+    wrong: Iterable[str] = (),
 ) -> None:
     """Raise ``InputError`` unless names and shapes are the method's; ``wrong`` holds what was found before."""
     try:
@@ -157,7 +157,7 @@ def _refuse_misfits(
     except Exception as error:  # sizes that do not go together can raise anything
         reason = f"no {adapter.method} can be built with {config} ({one_line(error)})"
         raise InputError(f"{path} does not fit, so nothing was loaded: {reason}") from error
-    misfits = list(wrong or [])
+    misfits = [*wrong]
     misfits += [f"unexpected {ascii(name)[1:-1]}" for name in state if name not in expected]
     misfits += [f"missing {name}" for name in expected if name not in state]
     misfits += [

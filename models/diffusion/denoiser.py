@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from models.config import check_positive
 from models.diffusion.process import CLAMP, TIMESTEPS, cosine_schedule, q_sample, sample, window_noise
+from models.inference import flip_average
 from models.layers.transformer import CACHED_VALUES, Trunk, TrunkConfig
 from models.lifter import Batch, Lifter, Sampling
 from models.losses import mean_joint_distance
@@ -52,9 +52,9 @@ class Denoiser(Lifter):
     It estimates the clean poses. A subclass may give it more to see.
     """
 
-    probabilistic: ClassVar[bool] = True
-    compiled_part: ClassVar[str] = "trunk.lift"
-    timed_stages: ClassVar[dict[str, str]] = {"2D": "_embed_2d", "denoise": "denoise"}
+    probabilistic = True
+    compiled_part = "trunk.lift"
+    timed_stages = {"2D": "_embed_2d", "denoise": "denoise"}
 
     def __init__(self, config: DenoiserConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)
@@ -151,11 +151,9 @@ class Denoiser(Lifter):
     ) -> Tensor:
         def denoise(poses: Tensor, time: int) -> Tensor:
             times = torch.full((1,), time, device=poses.device)
-            if not flip:
-                return self.denoise(condition, poses, times, first, hypotheses)
-            both = torch.cat([poses, self.skeleton.mirror(poses)])  # [B, H, F, J, 3] → [2·B, H, F, J, 3]
-            plain, mirrored = self.denoise(condition, both, times, first, hypotheses).chunk(2)
-            return (plain + self.skeleton.mirror(mirrored)) / 2
+            return flip_average(
+                lambda noisy: self.denoise(condition, noisy, times, first, hypotheses), poses, self.skeleton, flip
+            )
 
         return sample(denoise, noise, self.config.scale, self.signal)
 

@@ -18,14 +18,12 @@ U distinct texts, R rows and W width of a text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from models.config import check_at_least
+from models.config import check_at_least, check_one_of
 from models.diffusion.denoiser import Condition, Denoiser, DenoiserConfig
 from models.errors import InputError
 from models.finepose.communication import TextCrossAttention
@@ -38,7 +36,6 @@ from models.text import ENCODERS, pretrained_encoder, text_encoder
 from models.text.encoder import TextEncoder
 from models.tuned import tuned
 
-BEHAVIOURS = ("described", "released")
 AUTO = "auto"
 
 
@@ -73,13 +70,9 @@ class FinePOSEConfig(DenoiserConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field, value, known in (
-            ("prompt", self.prompt, PROMPTS),
-            ("behaviour", self.behaviour, BEHAVIOURS),
-            ("text", self.text, (*ENCODERS, AUTO)),
-        ):
-            if value not in known:
-                raise InputError(f"{field} is {value!r}: take one of {', '.join(known)}")
+        check_one_of(self, PROMPTS, "prompt")
+        check_one_of(self, ("described", "released"), "behaviour")
+        check_one_of(self, (*ENCODERS, AUTO), "text")
         check_at_least(self, 1, "text_layers", "text_heads")
 
     @property
@@ -110,14 +103,12 @@ class TextCondition(Condition):
 class FinePOSE(Denoiser):
     """The denoiser of D3DP with the three blocks FPP, FPC and PTS; with all of them off it is D3DP."""
 
-    title: ClassVar[str] = "FinePOSE"
-    timed_stages: ClassVar[dict[str, str]] = {"2D": "_embed_2d", "text": "condition", "denoise": "denoise"}
-    Config: ClassVar[type] = FinePOSEConfig
-    presets: ClassVar[dict[str, Preset]] = {
+    title = "FinePOSE"
+    timed_stages = {"2D": "_embed_2d", "text": "condition", "denoise": "denoise"}
+    Config = FinePOSEConfig
+    presets = {
         "tiny": tuned(
-            "finepose",
-            FinePOSEConfig(**TINY_TRUNK, text="semantic", text_layers=1, text_heads=4),
-            TINY_RECIPE,
+            "finepose", FinePOSEConfig(**TINY_TRUNK, text="semantic", text_layers=1, text_heads=4), TINY_RECIPE
         ),
         "small": Preset(FinePOSEConfig(**SMALL_TRUNK, text="semantic", text_layers=1, text_heads=4), SMALL_RECIPE),
         "base": Preset(
@@ -130,7 +121,7 @@ class FinePOSE(Denoiser):
             on_gt={"epochs": 120},
         ),
     }
-    published: ClassVar[Mapping[str, Any]] = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full"}
+    published = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full"}
 
     def __init__(
         self, config: FinePOSEConfig, skeleton: Skeleton = HUMAN36M, encoder: TextEncoder | None = None

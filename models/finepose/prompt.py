@@ -42,11 +42,7 @@ PROMPTS: dict[str, tuple[Part, ...]] = {
     "none": (),
     "manual": (Part("sentence", 0, "A person is performing the action {action}.", kept=CONTEXT),),
     "action": (Part("verb", 73, "{action}"),),
-    "coarse": (
-        Part("subject", 21, "A person"),
-        Part("verb", 22, "{action}"),
-        Part("speed", 22, "speed"),
-    ),
+    "coarse": (Part("subject", 21, "A person"), Part("verb", 22, "{action}"), Part("speed", 22, "speed")),
     "learnable": (Part("free", CONTEXT, kept=0),),
     "full": (Part("subject", 3, "A person"), Part("verb", 8, "{action}"), Part("speed", 6, "speed"), *_LIMBS),
 }

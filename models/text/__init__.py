@@ -2,49 +2,23 @@
 
 ``encoder`` is the interface; ``clip``, ``minilm``, ``semantic`` and ``tiny`` are encoders, ``tower`` and ``bpe``
 CLIP's parts.
-Importing this package loads no torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from models.errors import InputError
-
-if TYPE_CHECKING:
-    from models.text.encoder import TextEncoder
-
-
-def _tiny() -> TextEncoder:
-    from models.text.tiny import tiny_encoder
-
-    return tiny_encoder()
-
-
-def _semantic() -> TextEncoder:
-    from models.text.semantic import SemanticEncoder
-
-    return SemanticEncoder()
-
-
-def _clip() -> TextEncoder:
-    from models.text.clip import clip_encoder
-
-    return clip_encoder()
-
-
-def _minilm() -> TextEncoder:
-    from models.text.minilm import minilm_encoder
-
-    return minilm_encoder()
-
+from models.text import clip, minilm
+from models.text.encoder import TextEncoder
+from models.text.semantic import SemanticEncoder
+from models.text.tiny import tiny_encoder
 
 ENCODERS: dict[str, Callable[[], TextEncoder]] = {
-    "tiny": _tiny,
-    "semantic": _semantic,
-    "clip": _clip,
-    "minilm": _minilm,
+    "tiny": tiny_encoder,
+    "semantic": SemanticEncoder,
+    "clip": lambda: clip.load_clip(clip.find_weights()),
+    "minilm": minilm.minilm_encoder,
 }
 """Name of an encoder → function that builds it. A new one is its file and a line here."""
 
@@ -65,10 +39,7 @@ def pretrained_encoder() -> str:
 
     "clip" also where neither is installed: building it then says what to install.
     """
-    from models.text.clip import find_weights
-    from models.text.minilm import model_folder
-
-    for name, find in (("clip", find_weights), ("minilm", model_folder)):
+    for name, find in (("clip", clip.find_weights), ("minilm", minilm.model_folder)):
         try:
             find()
         except InputError:

@@ -80,11 +80,7 @@ def _vocabulary() -> tuple[dict[tuple[str, str], int], dict[str, int]]:
 
 
 def vocabulary_file() -> Path:
-    """The vocabulary in the folder of the installed package.
-
-    Raises:
-        InputError: it is not installed.
-    """
+    """The vocabulary in the folder of the installed package; ``InputError`` if it is not installed."""
     file = find_in_package("open_clip", VOCABULARY_FILE)
     if file is None:
         raise InputError(

@@ -34,15 +34,6 @@ HUGGING_FACE_NAMES = {
 }
 
 
-def clip_encoder() -> TextTower:
-    """The text tower of ViT-B/32, or of what ``LIFTING_BENCH_CLIP`` points at.
-
-    Raises:
-        InputError: there are no weights.
-    """
-    return load_clip(find_weights())
-
-
 def find_weights() -> Path:
     """The file that ``LIFTING_BENCH_CLIP`` names, or the one in the folder that it names; if unset, a cached one.
 

@@ -42,11 +42,7 @@ class MiniLM(TextEncoder):
 
 
 def minilm_encoder() -> MiniLM:
-    """The encoder from the installed packages.
-
-    Raises:
-        InputError: a package is absent.
-    """
+    """The encoder from the installed packages; ``InputError`` if a package is absent."""
     folder = model_folder()
     try:
         from tokenizers import Tokenizer
@@ -66,11 +62,7 @@ def minilm_encoder() -> MiniLM:
 
 
 def model_folder() -> Path:
-    """Folder of the model in the package that carries it.
-
-    Raises:
-        InputError: the package is not installed.
-    """
+    """Folder of the model in the package that carries it; ``InputError`` if the package is not installed."""
     folder = find_in_package(PACKAGE, "model")
     if folder is None:
         raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-LIGHT = "models.config, models.errors, models.optim, models.skeleton, models.text"
+LIGHT = "models.config, models.errors, models.optim, models.skeleton"
 
 
 def test_names_and_checks_load_no_torch() -> None:

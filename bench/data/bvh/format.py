@@ -72,8 +72,7 @@ class Hierarchy:
     @cached_property
     def lengths(self) -> np.ndarray:
         """``[N]`` from each node's parent to it."""
-        lengths: np.ndarray = np.linalg.norm(self.offsets, axis=1)
-        return lengths
+        return np.linalg.norm(self.offsets, axis=1)
 
     @cached_property
     def span(self) -> np.ndarray:

@@ -115,8 +115,7 @@ def _in_words(hierarchy: Hierarchy, row: np.ndarray) -> str:
 
 def _place(hierarchy: Hierarchy, row: np.ndarray) -> np.ndarray:
     """``[3]`` in the rest pose, of weights ``[N]``."""
-    place: np.ndarray = (row[:, None] * hierarchy.rest).sum(axis=0)
-    return place
+    return (row[:, None] * hierarchy.rest).sum(axis=0)
 
 
 def _length(places: abc.Mapping[str, np.ndarray], *joints: str) -> float:

@@ -56,11 +56,7 @@ class CameraFile(Description):
 
 
 def read_cameras(path: Path) -> tuple[Camera, ...]:
-    """The cameras of a file.
-
-    Raises:
-        InputError: it cannot be read, or a camera in it is not complete.
-    """
+    """The cameras of a file; ``InputError`` if it cannot be read, or a camera in it is not complete."""
     written = validated(CameraFile, read_yaml(path), str(path)).cameras
     names = [camera.name for camera in written]
     if len(set(names)) < len(names):

@@ -14,14 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bench.data.human36m import cameras as human36m_cameras
-from bench.data.human36m.files import (
-    FILE_3D,
-    JOINTS,
-    PREFIX_2D,
-    camera_views,
-    check_same_takes,
-    read_subjects,
-)
+from bench.data.human36m.files import FILE_3D, JOINTS, PREFIX_2D, camera_views, check_same_takes, read_subjects
 from bench.data.human36m.keypoints import METADATA, OURS, layout_of
 from bench.data.human36m.takes import ACTIONS, LEFT_OUT, usual_name, with_usual_names
 from bench.data.prepared import archive, read_download, write_new

@@ -92,10 +92,7 @@ def label(train: tuple[Sequence, ...], test: tuple[Sequence, ...]) -> str:
 def _read_both(file_3d: Path, file_2d: Path) -> tuple[dict[str, Actions], dict[str, Actions], list[str]]:
     """The takes of both files under their usual names, the same in both, and notes on them."""
     stored = read_each(
-        {
-            str(file_3d): lambda: read_subjects(file_3d, "positions_3d"),
-            str(file_2d): lambda: _read_2d(file_2d),
-        },
+        {str(file_3d): lambda: read_subjects(file_3d, "positions_3d"), str(file_2d): lambda: _read_2d(file_2d)},
         "files",
     )
     poses, keypoints = (with_usual_names(takes, path) for path, takes in stored.items())

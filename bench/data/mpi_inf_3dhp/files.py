@@ -74,22 +74,15 @@ class View:
 
 
 def find_file(root: Path, split: str, protocol: str) -> Path:
-    """The file of a split ("train" or "test").
-
-    Raises:
-        InputError: only the file of the other protocol is there.
-    """
-    path = root / f"data_{split}_3dhp{SUFFIX[protocol]}.npz"
+    """The file of a split ("train" or "test"); ``InputError`` if only the other protocol's is there."""
     files = {name: root / f"data_{split}_3dhp{suffix}.npz" for name, suffix in SUFFIX.items()}
-    others = [
-        name for name, file in files.items() if os.path.isfile(file)
-    ]  # False for names that no file can have
-    if others and protocol not in others:
+    there = [name for name, file in files.items() if os.path.isfile(file)]  # False for names that no file can have
+    if there and protocol not in there:
         raise InputError(
-            f"{path} does not exist, which protocol {protocol} needs: add it, or set protocol to {others[0]}, "
-            "whose file is there"
+            f"{files[protocol]} does not exist, which protocol {protocol} needs: add it, or set protocol to "
+            f"{there[0]}, whose file is there"
         )
-    return path
+    return files[protocol]
 
 
 def read_train_views(path: Path) -> list[View]:
@@ -126,7 +119,9 @@ def _each(path: Path, known: Collection[str], read: Callable[..., list[View]], w
 def views_in_training(path: Path, name: str, stored: Any) -> list[View]:
     """A training sequence in its cameras; ``path``: the file, for sentences. Raises as ``read_train_views``."""
     place = f"{path}, {name}"
-    cameras, fps = _cameras_and_fps(stored, place)
+    cameras, fps = check_length(stored, 2, place, "is not [dict of cameras, frames per second]")
+    check_names(check_dict(cameras, place, "cameras"), CAMERAS, place, "camera")
+    fps = check_number(fps, *FRAME_RATES, place, "the frames per second")
     subject, action = name.split(" ")
     views = []
     for camera, content in cameras.items():
@@ -149,13 +144,6 @@ def views_in_test(path: Path, name: str, stored: Any, annotations: Path | None =
     view = View(name, name, camera.name, 25.0, size, pixels, millimetres, valid, activity)
     _check_depth(view)
     return [view]
-
-
-def _cameras_and_fps(stored: Any, place: str) -> tuple[dict[str, Any], float]:
-    """What a training sequence holds: cameras by name, and frames per second."""
-    cameras, fps = check_length(stored, 2, place, "is not [dict of cameras, frames per second]")
-    check_names(check_dict(cameras, place, "cameras"), CAMERAS, place, "camera")
-    return cameras, check_number(fps, *FRAME_RATES, place, "the frames per second")
 
 
 def _poses(stored: Any, place: str) -> tuple[np.ndarray, np.ndarray]:

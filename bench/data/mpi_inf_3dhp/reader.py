@@ -28,10 +28,7 @@ from bench.data.stored import read_each
 from models.skeleton import MPI_INF_3DHP
 
 ROOT, JOINTS = MPI_INF_3DHP.root, len(MPI_INF_3DHP.joints)
-HEIGHT = {
-    "univ_annot3": "poses scaled to a universal height",
-    "annot3": "poses at their true scale",
-}
+HEIGHT = {"univ_annot3": "poses scaled to a universal height", "annot3": "poses at their true scale"}
 
 
 class MPIInf3DHP(Reader):
@@ -49,12 +46,7 @@ class MPIInf3DHP(Reader):
     changing = 0.12  # the left thigh of TS5 has 411 mm with a standard deviation of 41 mm
 
     def read(
-        self,
-        root: Path,
-        detections: str,
-        *,
-        protocol: Protocol = "univ_annot3",
-        annotations: Path | None = None,
+        self, root: Path, detections: str, *, protocol: Protocol = "univ_annot3", annotations: Path | None = None
     ) -> Dataset:
         """Read the training and the test file of a protocol.
 

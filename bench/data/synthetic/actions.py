@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import radians
 
 import numpy as np
@@ -139,8 +139,7 @@ def make_motion(action: str, take: int, frames: int, body: Body, rng: np.random.
     doing = ACTIONS[action]
     legs = doing.legs[take]
     base = hold(actor, legs) if isinstance(legs, Stances) else walk(actor, legs)
-    trunk = replace(base.trunk, look=_look(actor, doing, base))
-    pose = pose_trunk(body, trunk)
+    pose = pose_trunk(body, base.trunk, _look(actor, doing, base))
     wrists, elbows = hands(actor, pose, base.swing, doing.script)
     world = joints(body, pose, base.ankles, base.knees, wrists, elbows)
     return np.round(world * 2**17) / 2**17

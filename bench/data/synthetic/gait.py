@@ -148,8 +148,5 @@ def _trunk(actor: Actor, turns: np.ndarray, centre: np.ndarray, heading: np.ndar
         axis=-1,
     )
     return TrunkMotion(
-        pelvis=centre + side * sway[:, None],
-        turn=np.stack([heading + yaw, pitch, roll], axis=-1),
-        bend=bend,
-        look=np.zeros_like(bend),
+        pelvis=centre + side * sway[:, None], turn=np.stack([heading + yaw, pitch, roll], axis=-1), bend=bend
     )

@@ -151,16 +151,13 @@ def _at(
         local = local + np.sin(turns)[:, None] * np.asarray(script.beat) * body.vigour
     if name == "swing":
         local = _swinging(body, swing) + spot.stir * wander(rng, time, 3, 1.2) + drift
-    axes = {
-        "upright": pose.upright_axes,
-        "thorax": pose.thorax_axes,
-        "pelvis": pose.upright_axes,
-        "head": pose.head_axes,
+    shoulder = shoulders(body, pose)[:, side]
+    origin, axes, scale = {
+        "upright": (shoulder, pose.upright_axes, body.arm),
+        "thorax": (shoulder, pose.thorax_axes, body.arm),
+        "pelvis": (pose.hips.mean(axis=1), pose.upright_axes, 1.0),
+        "head": (pose.head, pose.head_axes, 1.0),
     }[spot.frame]
-    if spot.frame in ("upright", "thorax"):
-        origin, scale = shoulders(body, pose)[:, side], body.arm
-    else:
-        origin, scale = (pose.hips.mean(axis=1), 1.0) if spot.frame == "pelvis" else (pose.head, 1.0)
     return origin + apply(axes, local * mirror * scale), apply(axes, np.asarray(spot.elbow) * mirror)
 
 

@@ -26,13 +26,11 @@ class TrunkMotion:
         pelvis: ``[T, 3]`` metres, world, midpoint of the hips.
         turn: ``[T, 3]`` heading, forward tilt, tilt to the right of the pelvis.
         bend: ``[T, 3]`` twist to the left, flexion, bending to the right, from pelvis to thorax.
-        look: ``[T, 3]`` turn to the left, nod, tilt to the right of the head against the thorax.
     """
 
     pelvis: np.ndarray
     turn: np.ndarray
     bend: np.ndarray
-    look: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -65,16 +63,19 @@ def apply(axes: np.ndarray, vectors: np.ndarray | tuple[float, float, float]) ->
     return np.einsum("...ij,...j->...i", axes, np.asarray(vectors, dtype=np.float64))
 
 
-def pose_trunk(body: Body, trunk: TrunkMotion) -> TrunkPose:
-    """Forward kinematics from the pelvis to the head."""
+def pose_trunk(body: Body, trunk: TrunkMotion, look: np.ndarray) -> TrunkPose:
+    """Forward kinematics from the pelvis to the head.
+
+    ``look``: ``[T, 3]`` turn to the left, nod, tilt to the right of the head against the thorax.
+    """
     pelvis = rotation(trunk.turn)
     lower = pelvis @ rotation(trunk.bend * 0.35)
     upper = lower @ rotation(trunk.bend * 0.4)
     thorax = upper @ rotation(trunk.bend * 0.25)
-    head = thorax @ rotation(trunk.look)
+    head = thorax @ rotation(look)
     spine = trunk.pelvis + apply(lower, _along((-0.10, 0, 1), body.spine))
     top = spine + apply(upper, _along((-0.02, 0, 1), body.thorax))
-    neck = top + apply(thorax @ rotation(trunk.look * 0.6), _along((0.42, 0, 1), body.neck))
+    neck = top + apply(thorax @ rotation(look * 0.6), _along((0.42, 0, 1), body.neck))
     sideways = SIDES[:, None] * np.array([0.0, body.hip, 0.0])
     return TrunkPose(
         hips=trunk.pelvis[:, None] + apply(pelvis[:, None], sideways),
@@ -101,11 +102,7 @@ def shoulders(body: Body, pose: TrunkPose, hands: np.ndarray | None = None) -> n
 
 
 def reach(
-    start: np.ndarray,
-    end: np.ndarray,
-    lengths: tuple[float, float],
-    pole: np.ndarray,
-    limits: tuple[float, float],
+    start: np.ndarray, end: np.ndarray, lengths: tuple[float, float], pole: np.ndarray, limits: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """A limb of two bones from ``start`` towards ``end``, its middle joint on the side of ``pole``.
 

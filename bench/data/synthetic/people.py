@@ -61,10 +61,9 @@ class ModelledPeople(Reader):
 
         ``detections``: "gt", exact projections, or "cpn", the same with the errors of a detector.
         """
-        world, noisy = self._takes()
+        takes = self._takes()
         train, test = (
-            self._sequences(subjects, world, noisy, detections)
-            for subjects in (self.train_subjects, self.test_subjects)
+            self._sequences(subjects, takes, detections) for subjects in (self.train_subjects, self.test_subjects)
         )
         return self.dataset(train, test, label=self.label, detections=detections)
 
@@ -82,43 +81,40 @@ class ModelledPeople(Reader):
         world = make_motion(action, take % 2, frames, who.body, moves)
         views = [
             detect(
-                np.random.default_rng([who.population, 3, *place, number]),
-                camera.pixels(camera.from_world(world)),
+                np.random.default_rng([who.population, 3, *place, number]), camera.pixels(camera.from_world(world))
             )
             for number, camera in enumerate(human36m_cameras.cameras(who.rig))
         ]
         return world.astype(np.float32), _rounded(np.stack(views, axis=1)).astype(np.float32)
 
     def _sequences(
-        self, subjects: Several[str], world: dict[Name, np.ndarray], noisy: dict[Name, np.ndarray], detections: str
+        self, subjects: Several[str], takes: dict[Name, tuple[np.ndarray, np.ndarray]], detections: str
     ) -> tuple[Sequence, ...]:
-        takes = []
-        for name in (name for name in world if name[0] in subjects):
-            subject, action, take = name
+        recordings = []
+        for (subject, action, take), (world, noisy) in takes.items():
+            if subject not in subjects:
+                continue
             cameras = human36m_cameras.cameras(self.person(subject).rig)
-            poses = world[name].astype(np.float64)
+            poses = world.astype(np.float64)
             if detections == "gt":
                 pixels = tuple(_rounded(camera.pixels(camera.from_world(poses))) for camera in cameras)
             else:
-                pixels = tuple(noisy[name][:, number] for number in range(len(cameras)))
-            takes.append(Recording(subject, f"{action} {take}" if take else action, poses, pixels, cameras))
-        return pack(takes, float(FPS)) if takes else ()
+                pixels = tuple(noisy.swapaxes(0, 1))
+            recordings.append(Recording(subject, f"{action} {take}" if take else action, poses, pixels, cameras))
+        return pack(recordings, float(FPS)) if recordings else ()
 
-    def _takes(self) -> tuple[dict[Name, np.ndarray], dict[Name, np.ndarray]]:
+    def _takes(self) -> dict[Name, tuple[np.ndarray, np.ndarray]]:
         """Joints and detections of every take, as ``generate`` gives them; from the cache where it has them."""
         path, frames = self.cache_file(), self.schedule()
-        kept = load_arrays(path)
-        if kept is not None and all(
-            len(kept.get(part, ())) == sum(frames.values()) for part in ("world", "noisy")
-        ):
-            world, noisy = kept["world"], kept["noisy"]
-        else:
+        arrays = load_arrays(path) or {}
+        if any(len(arrays.get(part, ())) != sum(frames.values()) for part in ("world", "noisy")):
             made = [self.generate(name, count) for name, count in frames.items()]
             world, noisy = (np.concatenate(parts) for parts in zip(*made, strict=True))
-            store_arrays(path, world=world, noisy=noisy)
+            arrays = {"world": world, "noisy": noisy}
+            store_arrays(path, **arrays)
         ends = np.cumsum(list(frames.values()))[:-1]
-        world_takes, noisy_takes = (np.split(array, ends) for array in (world, noisy))
-        return dict(zip(frames, world_takes, strict=True)), dict(zip(frames, noisy_takes, strict=True))
+        parts = (np.split(arrays[part], ends) for part in ("world", "noisy"))
+        return dict(zip(frames, zip(*parts, strict=True), strict=True))
 
 
 def _rounded(pixels: np.ndarray) -> np.ndarray:

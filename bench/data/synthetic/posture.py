@@ -177,7 +177,6 @@ def _swaying(actor: Actor, pelvis: np.ndarray, angles: np.ndarray, ankles: np.nd
                 [radians(6) * slow[:, 5], flexion + radians(2.5) * slow[:, 6], -roll + radians(2.5) * slow[:, 1]],
                 axis=-1,
             ),
-            look=np.zeros((len(yaw), 3)),
         ),
         ankles=ankles,
         knees=knees,

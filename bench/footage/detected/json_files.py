@@ -28,11 +28,7 @@ KNOWN = (
 
 
 def read_json(path: Path) -> Detections:
-    """Persons in a JSON file.
-
-    Raises:
-        InputError: it is no JSON, cut short, or of a tool that is not known.
-    """
+    """Persons in a JSON file; ``InputError`` if it is no JSON, cut short, or of a tool that is not known."""
     source = str(path)
     first, place = _first_entry(path)
     tool, read = _tool_of(first, source)

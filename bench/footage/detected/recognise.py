@@ -70,8 +70,7 @@ def _extent(points: np.ndarray) -> np.ndarray:
     """``[D]``: the larger side of the box around the points that were seen."""
     low = np.fmin.reduce(points, axis=1)
     high = np.fmax.reduce(points, axis=1)
-    extent: np.ndarray = (high - low).max(axis=-1)
-    return extent
+    return (high - low).max(axis=-1)
 
 
 def with_size(found: Detections, size: tuple[int, int] | None) -> Detections:
