@@ -25,6 +25,7 @@ class DataCache:
     def __init__(self) -> None:
         self._loaded: dict[tuple[object, ...], Dataset] = {}
         self._kept: WeakValueDictionary[tuple[object, ...], Dataset] = WeakValueDictionary()  # by a job, perhaps
+        self._frames: dict[tuple[object, ...], int] = {}
         self._held_out: dict[tuple[str, str, int], list[str]] = {}
 
     def load(self, name: str, root: Path | None, detections: str, options: Mapping[str, Any]) -> Dataset:
@@ -38,7 +39,8 @@ class DataCache:
         if dataset is None:
             dataset = bench.data.load(name, root, detections, dict(options))
             dataset = check_at_load(dataset, f"data {name}" + (f" in {root}" if root else ""))
-        while self._loaded and sum(map(_frames, (dataset, *self._loaded.values()))) > MOST_FRAMES:
+            self._frames[key] = sum(map(len, (*dataset.train, *dataset.test)))
+        while self._loaded and sum(self._frames[one] for one in (key, *self._loaded)) > MOST_FRAMES:
             del self._loaded[next(iter(self._loaded))]
         self._loaded[key] = self._kept[key] = dataset  # at the end: used last
         return dataset
@@ -49,7 +51,3 @@ class DataCache:
         if key not in self._held_out:
             self._held_out[key] = held_out_takes(data.train, every, data.validation)
         return self._held_out[key]
-
-
-def _frames(data: Dataset) -> int:
-    return sum(map(len, (*data.train, *data.test)))

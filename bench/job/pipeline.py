@@ -26,7 +26,7 @@ from bench.measure import memory
 from bench.measure.background_load import background_load
 from bench.measure.compilation import compile_part
 from bench.measure.cost import inputs_of, measure_cost, sample_again
-from bench.measure.environment import environment
+from bench.measure.environment import OtherWork, environment
 from bench.protocol.evaluate import EvalSetting, evaluate, shared_samples, windows_per_call
 from bench.protocol.examples import predict_examples
 from bench.protocol.frame_errors import FrameErrors
@@ -99,11 +99,15 @@ def measure(job: Job, store: Store, device: torch.device, known: Measurement | N
             samples = sample_again(lifter, inputs, sampling, device, seconds, evaluation.precision, spec.batch)
             latency = known.cost.latency.with_pass(samples)
             return known.model_copy(update={"cost": known.cost.model_copy(update={"latency": latency})})
+        work = OtherWork()
         cost = measure_cost(
             lifter, inputs, sampling, device, seconds, evaluation.precision, spec.batch, spec.workers,
             _on_request(evaluation),
         )  # fmt: skip
-    return Measurement(cost=cost, environment=environment(device, cost.device_state))
+    alone = spec.workers == 1 and not evaluation.compile  # else other processes work for this one
+    return Measurement(
+        cost=cost, environment=environment(device, cost.device_state, work.percent() if alone else None)
+    )
 
 
 def ready_to_predict(job: Job, store: Store, device: torch.device) -> tuple[Lifter, list[Batch], Sampling]:

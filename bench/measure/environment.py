@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 from contextlib import suppress
 from pathlib import Path
@@ -14,13 +15,33 @@ from bench.measure import nvml
 from bench.results.cost import DeviceState, Environment
 
 BUSY_PERCENT = 20.0
+LOOK_SECONDS = 0.2
 LIBRARIES = ("torch", "numpy", "accelerate", "transformers")
 
 
-def environment(device: torch.device | str, state: DeviceState | None = None) -> Environment:
-    """The machine, its software, and warnings where timings made on it now are not to be trusted.
+class OtherWork:
+    """What other processes compute, from the moment when this is made."""
 
-    ``state``: of a GPU while it was timed.
+    def __init__(self) -> None:
+        self._before = _cpu_seconds()
+
+    def percent(self) -> float | None:
+        """Of the CPU that they kept busy since then; None where that is too short a time to be told."""
+        every, busy, own = (now - before for now, before in zip(_cpu_seconds(), self._before, strict=True))
+        if every < LOOK_SECONDS * (os.cpu_count() or 1):
+            return None
+        return 100 * max(0.0, busy - own) / every
+
+
+def environment(
+    device: torch.device | str, state: DeviceState | None = None, busy: float | None = None
+) -> Environment:
+    """The machine, its software, and warnings where timings made on it are not to be trusted.
+
+    Args:
+        device: that was timed.
+        state: of a GPU while it was timed.
+        busy: percent of the CPU that other processes kept busy meanwhile; None to wait a moment and see.
     """
     device = torch.device(device)
     on_gpu = device.type == "cuda"
@@ -38,7 +59,7 @@ def environment(device: torch.device | str, state: DeviceState | None = None) ->
         python=platform.python_version(),
         driver=nvml.driver() if on_gpu else None,
         versions=versions,
-        warnings=tuple(_warnings(state)),
+        warnings=tuple(_warnings(state, busy)),
     )
 
 
@@ -74,14 +95,23 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def _warnings(state: DeviceState | None) -> list[str]:
-    """Other work on the machine: processes on the GPU, and load on the CPU while this process waits."""
+def _warnings(state: DeviceState | None, busy: float | None) -> list[str]:
+    """Other work on the machine: processes on the GPU, and load on the CPU beside this process."""
     found = []
     if state is not None and state.other_processes:
         found.append(f"{state.other_processes} other processes computed on the GPU")
     if state is not None and state.throttled:
         found.append(f"the GPU's clocks were held back: {', '.join(state.throttled)}")
-    busy = psutil.cpu_percent(interval=0.2)
+    if busy is None:
+        busy = psutil.cpu_percent(interval=LOOK_SECONDS)
     if busy > BUSY_PERCENT:
         found.append(f"other processes kept {busy:.0f} % of the CPU busy")
     return found
+
+
+def _cpu_seconds() -> tuple[float, float, float]:
+    """Seconds of all CPUs since the system started, those in which they were busy, and those of this process."""
+    times, own = psutil.cpu_times(), os.times()
+    every = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)  # which are in others
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    return every, every - idle, own.user + own.system

@@ -12,14 +12,15 @@ from bench.measure.flops import count_flops
 from models.lifter import Batch, Lifter
 
 COUNTED_STEPS = 16
-"""Steps whose operations are counted. They differ where texts do: FinePOSE encodes those of a batch's actions."""
+"""Steps that are looked at. They differ where texts do: FinePOSE encodes those of a batch's actions."""
 
 
 def step_flops(lifter: Lifter, batches: Sequence[Batch]) -> float:
     """Operations of a training step, forward and backward: the mean over these batches.
 
-    Counted as in ``bench.measure.flops``, on a copy of the method. Fused attention is computed in its plain form,
-    so that the number is the same on every device. What is computed once and kept is computed before.
+    Counted as in ``bench.measure.flops``, on a copy of the method; of a method that reads no action, once for each
+    number of windows. Fused attention is computed in its plain form, so that the number is the same on every
+    device. What is computed once and kept is computed before.
 
     Args:
         lifter: as it is before its first step.
@@ -31,9 +32,14 @@ def step_flops(lifter: Lifter, batches: Sequence[Batch]) -> float:
     def step(batch: Batch) -> None:
         twin.training_loss(batch).backward()
 
+    counted: dict[int, int] = {}
+    keys = [number if lifter.uses_action else len(batch.pose_2d) for number, batch in enumerate(batches)]
     with sdpa_kernel(SDPBackend.MATH):
         step(batches[0])
-        return sum(count_flops(partial(step, batch)) for batch in batches) / len(batches)
+        for key, batch in zip(keys, batches, strict=True):
+            if key not in counted:
+                counted[key] = count_flops(partial(step, batch))
+    return sum(counted[key] for key in keys) / len(batches)
 
 
 def affordable_steps(compute: float, flops: float) -> int:

@@ -6,6 +6,8 @@ precision: no digits are left out.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from bench.data.cameras.camera import Camera
@@ -53,6 +55,7 @@ _ROWS = [row.split() for row in _PLACES.strip().splitlines()]
 SUBJECTS = tuple(dict.fromkeys(row[0] for row in _ROWS))
 
 
+@cache
 def cameras(subject: str) -> tuple[Camera, ...]:
     """The four cameras as they stood for a subject of ``SUBJECTS``, in the usual order.
 

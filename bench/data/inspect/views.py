@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, abc, defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -42,6 +43,7 @@ class View:
         lost: frames, of all that count, whose 2D joints are all in one place.
         outside: share of joints outside the image.
         misplaced: ``[N]`` distances of 2D joints from their projections by the image's width.
+        middle: the median of them.
         shift: the part of them that all joints have in common.
         slopes: of 2D coordinates on the projected ones, x and y; 0 where they do not follow one another.
         depth: least depth of a joint.
@@ -54,6 +56,7 @@ class View:
     lost: int
     outside: float
     misplaced: np.ndarray
+    middle: float
     shift: float
     slopes: tuple[float, float]
     depth: float
@@ -111,9 +114,16 @@ def lost_frames(sequence: Sequence) -> np.ndarray:
 
 
 def _rows(sequence: Sequence, lost: np.ndarray, frames: int | None) -> np.ndarray:
-    choices = (sequence.counted & ~lost, sequence.counted, np.ones(len(sequence), dtype=bool))
-    rows = np.flatnonzero(next(choice for choice in choices if choice.any()))
-    return rows if frames is None else rows[np.linspace(0, len(rows) - 1, frames).round().astype(int)]
+    rows = np.flatnonzero(sequence.counted & ~lost)
+    if not len(rows):
+        rows = np.flatnonzero(sequence.counted if sequence.counted.any() else np.ones(len(sequence), dtype=bool))
+    return rows if frames is None else rows[_evenly(len(rows), frames)]
+
+
+@lru_cache(maxsize=1000)
+def _evenly(count: int, frames: int) -> np.ndarray:
+    """So many evenly spaced places among ``count``, ``[frames]``; sequences of a data set have few lengths."""
+    return np.linspace(0, count - 1, frames).round().astype(int)
 
 
 def _measured(
@@ -130,6 +140,7 @@ def _measured(
         exact = project(seen, intrinsics)
     offset = (pose_2d - exact).reshape(len(pairs), -1, 2)  # [S, K·J, 2]
     misplaced = (np.linalg.norm(offset, axis=-1) / 2).astype(np.float32)
+    middle = np.median(misplaced, axis=1)
     shift = np.linalg.norm(np.median(offset, axis=1), axis=-1) / 2
     outside = (np.abs(pose_2d) > edge[:, None, None]).any(axis=-1).mean(axis=(1, 2))
     distance = np.linalg.norm(root, axis=-1)
@@ -143,6 +154,7 @@ def _measured(
             lost=lost[place],
             outside=float(outside[place]),
             misplaced=misplaced[place],
+            middle=float(middle[place]),
             shift=float(shift[place]),
             slopes=(float(slopes[place, 0]), float(slopes[place, 1])),
             depth=float(seen[place, ..., 2].min()),
@@ -202,7 +214,7 @@ def _images(views: abc.Sequence[View]) -> Finding:
 def _projections(views: abc.Sequence[View]) -> Finding:
     pixels = np.concatenate([view.misplaced * view.sequence.width for view in views])
     middle, most = np.percentile(pixels, [50, 95])
-    medians = np.array([np.median(view.misplaced) for view in views])
+    medians = np.array([view.middle for view in views])
     place = int(np.argmax(medians))  # which takes NaN for the greatest
     text = (
         f"projection: 2D poses {middle:.2f} px (median), {most:.2f} px (95 %) from the projected 3D poses; "

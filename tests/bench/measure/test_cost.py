@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -11,7 +14,7 @@ from bench.measure import cost as module
 from bench.measure import environment as machine
 from bench.measure import timing
 from bench.measure.cost import measure_cost, sample_again
-from bench.measure.environment import environment
+from bench.measure.environment import OtherWork, environment
 from models.lifter import Batch, Lifter, Sampling
 
 FRAMES = 5
@@ -173,6 +176,32 @@ def test_a_busy_machine_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment("cpu").warnings == ("other processes kept 71 % of the CPU busy",)
     monkeypatch.setattr(machine.psutil, "cpu_percent", lambda interval: 1.0)
     assert environment("cpu").warnings == ()
+    assert environment("cpu", busy=30.4).warnings == ("other processes kept 30 % of the CPU busy",)
+
+
+def test_what_others_compute_is_what_this_process_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpus, moments = os.cpu_count() or 1, iter([(0.0, 0.0, 0.0), (3.0, 1.0, 1.5), (3.0, 1.0, 3.0)])
+
+    def pass_time() -> None:
+        user, idle, own = next(moments)
+        monkeypatch.setattr(machine.psutil, "cpu_times", lambda: Times(user * cpus, idle * cpus, user * cpus))
+        monkeypatch.setattr(machine.os, "times", lambda: SimpleNamespace(user=own * cpus, system=0.0))
+
+    pass_time()
+    work = OtherWork()
+    assert work.percent() is None  # in no time nothing can be seen
+    pass_time()
+    assert work.percent() == pytest.approx(100 * (3.0 - 1.5) / 4.0)
+    pass_time()
+    assert work.percent() == 0
+
+
+class Times(NamedTuple):
+    """Seconds of all CPUs; those of guests are in ``user`` too."""
+
+    user: float
+    idle: float
+    guest: float
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

@@ -83,5 +83,22 @@ def test_a_count_leaves_the_method_as_it_was():
     assert lifter.linear.weight.grad is None
 
 
+@pytest.mark.parametrize(("reads_actions", "computed"), [(False, [2, 2, 3]), (True, [2, 2, 3, 2, 2, 3])])
+def test_without_texts_equal_batches_are_counted_once(reads_actions, computed):
+    sizes, seen = (2, 3, 2, 2, 3), []
+
+    class Noting(Attending):
+        uses_action = reads_actions
+
+        def training_loss(self, batch):
+            seen.append(len(batch.pose_2d))
+            return super().training_loss(batch)
+
+    batches = [Batch(torch.randn(B, 40, 17, 2), ("",) * B, torch.arange(B)) for B in sizes]
+    each = [step_flops(Attending(), [batch]) for batch in batches]
+    assert step_flops(Noting(), batches) == sum(each) / len(sizes)
+    assert seen == computed  # the first one is computed once more, before anything is counted
+
+
 def test_a_budget_pays_for_the_nearest_number_of_steps_and_at_least_one():
     assert [affordable_steps(tflop, 2e11) for tflop in (1.0, 1.09, 1.11, 0.001)] == [5, 5, 6, 1]
