@@ -101,7 +101,7 @@ class Blueprints:
         try:
             with _limited(self.memory), META, warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # weights of a text encoder are not copied
-                lifter = training.lifter(training.config, training.skeleton).to(META)
+                lifter = training.lifter(training.config, training.data.skeleton).to(META)
         except _TooLargeError as error:
             raise InputError(f"{title}: {error}, too much for {self.place}: {way_out(training)}") from None
         except InputError as error:
@@ -140,7 +140,7 @@ def _counted_once(key: tuple[object, ...], call: Callable[[], object]) -> Counts
 
 
 def _key(training: Training) -> tuple[object, ...]:
-    return training.lifter, repr(training.config), training.skeleton.name
+    return training.lifter, repr(training.config), training.data.skeleton.name
 
 
 def way_out(training: Training) -> str:

@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from bench.config.choices import conditions_of
 from bench.data.differences import differences
-from bench.data.sequence import UNLABELLED, Dataset
+from bench.data.sequence import UNLABELLED
 from bench.data.splits import validation_rule
 from bench.job.resolve import Job, Training
 from bench.protocol.frame_errors import FrameErrors, takes
@@ -44,15 +44,9 @@ def describe_evaluation(
         errors: of its predictions for this subset of the test windows.
         drawn: H and K of the samples that the errors were read off.
     """
-    experiment, values = job.experiment, _values(job, lifter, errors)
+    values = _values(job, lifter, errors)
     return Evaluation(
-        id=job.id,
-        training_id=job.training_id,
-        experiment=experiment.described(),
-        method=experiment.method.name,
-        title=job.lifter.title,
-        preset=experiment.method.preset,
-        variant=job.variant,
+        **job.described(),
         data=_data(job, errors, subset),
         conditions=_conditions(job, lifter, info, drawn),
         values=values,
@@ -64,8 +58,9 @@ def describe_evaluation(
     )
 
 
-def describe_training(training: Training, data: Dataset) -> RunHead:
-    """What the run of a training on some data says in MLflow from its first step on."""
+def describe_training(training: Training) -> RunHead:
+    """What the run of a training says in MLflow from its first step on."""
+    data = training.data
     described = {
         "method": {"name": training.method, "preset": training.preset, "options": asdict(training.config)},
         "data": {"name": data.name, "detections": data.detections},

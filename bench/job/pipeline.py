@@ -150,7 +150,7 @@ def _with_weights(job: Job, store: Store, device: torch.device, wait: bool = Tru
     if job.published is None:
         known = load_trained(lifter, store.training(job.training_id))
         if known is None and (wait or job.keeps_data):
-            known = train_or_load(job.training, lifter, job.train, job.test, store, str(device))
+            known = train_or_load(job.training, lifter, store, str(device))
         info = known or info
     ready = job.altered(lifter.to(device).eval())
     if job.experiment.evaluation.compile:

@@ -143,9 +143,9 @@ def _is_done(task: Task, store: Store) -> bool:
 
 
 def _train(task: Task, jobs: list[Job], store: Store) -> None:
-    wanted = [(_training_of(job, name), job.test) for name, job in zip(task.ids, jobs, strict=True)]
-    (training, selection_data), *others = [pair for pair in wanted if not store.is_trained(pair[0].id)]
-    weights.train_or_load(training, training.build(), jobs[0].train, selection_data, store, task.device, others)
+    wanted = [_training_of(job, name) for name, job in zip(task.ids, jobs, strict=True)]
+    training, *others = [one for one in wanted if not store.is_trained(one.id)]
+    weights.train_or_load(training, training.build(), store, task.device, others)
 
 
 def _training_of(job: Job, name: str) -> Training:
