@@ -123,9 +123,13 @@ def memory_of(device: torch.device) -> int:
 
 def state_bytes(lifter: Lifter) -> int:
     """Bytes that a method takes while it is trained, apart from what a step computes."""
-    held = sum(tensor_bytes(tensor) for tensor in (*lifter.parameters(), *lifter.buffers()))
-    trained = sum(tensor_bytes(parameter) for parameter in lifter.parameters() if parameter.requires_grad)
-    return held + (STATE - 1) * trained
+    held = sum(map(tensor_bytes, (*lifter.parameters(), *lifter.buffers())))
+    return held + (STATE - 1) * trained_bytes(lifter)
+
+
+def trained_bytes(lifter: Lifter) -> int:
+    """Bytes of the weights that are trained."""
+    return sum(tensor_bytes(parameter) for parameter in lifter.parameters() if parameter.requires_grad)
 
 
 def step_windows(training: Training, lifter: Lifter) -> int:

@@ -10,7 +10,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -113,26 +113,20 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
     jobs = [resolve(experiment, cache) for experiment in task.experiments]
     device = use_device(task.device)
     started = time.monotonic()
-    with _use_of_device(store, device, task):
+    # Processes that train together only wait for each other. All GPUs of a machine count as one: their numbers
+    # depend on which of them a process sees.
+    use = nullcontext() if distributed() else store.device(device.type, alone=task.kind == "measure")
+    with use:
         if task.kind == "evaluate":
             failed = _evaluate_watched(jobs, store, device, attempt)
         else:
-            train = partial(_train, task, jobs, store)
-            measure = partial(_measure, task, jobs[0], store, device)
+            train, measure = partial(_train, task, jobs, store), partial(_measure, task, jobs[0], store, device)
             action = train if task.kind == "train" else measure
             failed = _record_if_it_fails(task.ids, task.title, task.experiments[0], store, action)
     if failed:
         return "failed"
     store.times.put(task.duration_key, Seconds(seconds=time.monotonic() - started))
     return "done"
-
-
-def _use_of_device(store: Store, device: torch.device, task: Task) -> AbstractContextManager[None]:
-    """The device, alone while a cost is measured; processes that train together only wait for each other.
-
-    All GPUs of a machine count as one: their numbers depend on which of them a process sees.
-    """
-    return nullcontext() if distributed() else store.device(device.type, alone=task.kind == "measure")
 
 
 def _is_done(task: Task, store: Store) -> bool:
@@ -195,11 +189,11 @@ def _evaluate(missing: list[Job], store: Store, device: torch.device, halvings: 
                 raise
         else:
             return False
-    alone = partial(pipeline.evaluate_together, store=store, device=device, halvings=halvings)
-    results = [
-        _record_if_it_fails([job.id], job.title, job.portable, store, partial(alone, [job])) for job in missing
-    ]
-    return any(results)
+    failed = False
+    for job in missing:
+        action = partial(pipeline.evaluate_together, [job], store, device, halvings)
+        failed |= _record_if_it_fails([job.id], job.title, job.portable, store, action)
+    return failed
 
 
 def _record_if_it_fails(
@@ -213,33 +207,18 @@ def _record_if_it_fails(
             raise
         memory.release()
         details, code = traceback.format_exc(), digest_of(experiment)
-        record_failure(store, names, title, _kind(error), _reason(error), details, code)
+        record_failure(store, names, title, _kind(error), _reason(error), details=details, code=code)
         return True
     return False
 
 
 def record_failure(
-    store: Store,
-    names: Iterable[str],
-    title: str,
-    kind: FailureKind,
-    reason: str,
-    details: str = "",
-    code: str = "",
+    store: Store, names: Iterable[str], title: str, kind: FailureKind, reason: str, **further: str
 ) -> None:
-    """Keep why a task gave no result, under each of the ids ``names``.
-
-    Args:
-        title: what progress lines call the task.
-        reason: one sentence.
-        details: a traceback.
-        code: digest of the method's code.
-    """
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    """Keep why a task gave no result, under each of the ids ``names``; the rest are fields of ``Failure``."""
+    failed_at = datetime.now(UTC).isoformat(timespec="seconds")
     for name in names:
-        failure = Failure(
-            id=name, title=title, kind=kind, reason=reason, details=details, failed_at=now, code=code
-        )
+        failure = Failure(id=name, title=title, kind=kind, reason=reason, failed_at=failed_at, **further)
         store.failures.put(name, failure)
 
 
