@@ -64,12 +64,8 @@ class PendingWork:
     ) -> None:
         """Find out what is left to do. What cannot be read counts as not done.
 
-        Args:
-            jobs: in any order, repeats allowed.
-            store: what is done already.
-            device: "auto", "cpu", "cuda" or "cuda:i".
-            where: name of the device on which costs are measured; a cost of another one does not count.
-            contents: of the store, where they are known; else they are read.
+        Jobs may repeat. ``where``: name of the device on which costs are measured; a cost of another one does not
+        count. ``contents``: of the store, where they are known; else they are read.
         """
         self.jobs = {job.id: job for job in jobs}
         self._store, self._device = store, device
@@ -150,8 +146,9 @@ class PendingWork:
                 self._note_ready([self.jobs[name]] if name in self.jobs else [])
             elif task.kind == "measure" and task.number == PASSES:
                 self._contents.measured.add(name)
-                waiting = self._contents.evaluated - self._contents.finished
-                self._note_ready(job for job in self._by_cost.get(name, ()) if job.id in waiting)
+                evaluated, finished = self._contents.evaluated, self._contents.finished
+                members = self._by_cost.get(name, ())
+                self._note_ready(job for job in members if job.id in evaluated and job.id not in finished)
 
     def _note_ready(self, evaluated: Iterable[Job]) -> None:
         self.ready += (job for job in evaluated if self.cost_id(job) in self._contents.measured)

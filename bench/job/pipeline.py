@@ -43,13 +43,9 @@ LATENCY_SECONDS, TINY_LATENCY_SECONDS = 1.0, 0.4
 
 
 def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, halvings: int = 0) -> None:
-    """Keep the errors and numbers of jobs that are read off the same samples.
+    """Keep the errors and numbers of jobs of one ``sampling_id``, which are read off the same samples.
 
-    Args:
-        jobs: of one ``sampling_id``.
-        store: holds their training; gets their evaluations.
-        device: to compute on.
-        halvings: how often to halve the batch before the first try.
+    ``halvings``: how often to halve the batch before the first try.
 
     Raises:
         torch.OutOfMemoryError: even with one window at a time.

@@ -196,9 +196,7 @@ class Job:
 def resolve(experiment: Experiment, cache: DataCache | None = None) -> Job:
     """Fill in what the description leaves open and name the result.
 
-    Args:
-        experiment: as it was described.
-        cache: of loaded data, shared by the experiments of a command or a worker; None for one of its own.
+    ``cache``: of loaded data, shared by the experiments of a command or a worker; None for one of its own.
 
     Raises:
         UnfitError: the data lack the detections, or a confidence that the experiment requires.

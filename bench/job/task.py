@@ -73,13 +73,9 @@ class Task:
 
 
 def run_task(task: Task, root: Path, attempt: int = 0, cache: DataCache | None = None) -> TaskStatus:
-    """Do a task if it is not done.
+    """Do a task of the store in ``root`` if it is not done.
 
-    Args:
-        task: what to do.
-        root: of the store.
-        attempt: how often it was tried before; after a crash, evaluation begins with smaller batches.
-        cache: data sets that this process has loaded already.
+    ``attempt``: how often it was tried before; after a crash, evaluation begins with smaller batches.
 
     Raises:
         OSError: the store cannot be written.
@@ -148,14 +144,13 @@ def _training_of(job: Job, name: str) -> Training:
     Raises:
         InputError: there is none: the experiment means something else here than where the task was made.
     """
-    for training in job.training.chain:
-        if training.id == name:
-            return training
-    known = ", ".join(training.id for training in job.training.chain)
-    raise InputError(
-        f"{job.name}: here its trainings are {known}, but {name} was asked for: the code, the data or the text "
-        "encoders of this machine differ from those where the sweep was started"
-    )
+    trainings = {training.id: training for training in job.training.chain}
+    if name not in trainings:
+        raise InputError(
+            f"{job.name}: here its trainings are {', '.join(trainings)}, but {name} was asked for: the code, the "
+            "data or the text encoders of this machine differ from those where the sweep was started"
+        )
+    return trainings[name]
 
 
 def _measure(task: Task, job: Job, store: Store, device: torch.device) -> None:

@@ -43,10 +43,7 @@ def train_or_load(
     program trains, others that need the same training wait.
 
     Args:
-        training: what to do.
         lifter: ``training.build()``.
-        store: where trainings are kept.
-        device: "auto", "cpu", "cuda" or "cuda:i".
         siblings: trainings of the same trajectory that select another checkpoint. If the training is done now,
             their weights are kept too.
 

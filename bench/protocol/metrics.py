@@ -165,8 +165,6 @@ def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
 
 
 MPJPE = Metric("mpjpe", "MPJPE", "mm", "joint", joint_errors)
-
-
 P_MPJPE = Metric("p_mpjpe", "P-MPJPE", "mm", "joint", aligned_joint_errors)
 
 

@@ -27,10 +27,7 @@ def tasks_of(pending: PendingWork) -> list[Task]:
 def dry_run_lines(rounds: Sequence[PendingWork], estimates: Estimates, workers: int) -> Iterator[str]:
     """Lines of text: experiments, what is done, and the tasks of every round, those that are alike together.
 
-    Args:
-        rounds: each with everything that those before it have.
-        estimates: of their tasks.
-        workers: that do tasks at the same time.
+    Each of ``rounds`` has everything that those before it have.
     """
     pending = rounds[-1]
     trainings = len({job.training_id for job in pending.jobs.values() if job.published is None})

@@ -92,11 +92,8 @@ def run(
     Args:
         jobs: in the order in which they are done, as far as workers are not left idle by it; repeats allowed.
         store: where trainings and records are kept; other programs may work on it at the same time.
-        device: "auto", "cpu", "cuda" or "cuda:i".
         executor: where tasks are done; this process by default. It is not closed.
-        retry_failed: try again what failed before.
         contents: of the store, where the caller knows them already; they are kept up to date.
-        watcher: looks on.
 
     Raises:
         InputError: the device does not exist, or MLflow's store cannot be reached.

@@ -99,8 +99,6 @@ class Found:
 def search(space: Space, store: Store, device: str, executor: Executor, watcher: Watcher | None = None) -> Found:
     """Try experiments until there are as many as asked for, or the minutes are over; those tried before count.
 
-    ``watcher`` looks on, as in ``run``.
-
     Raises:
         InputError: no choice of the space is an experiment, or what ``run`` raises.
     """
@@ -140,11 +138,7 @@ def best(record: Record) -> tuple[float, float, float]:
 def dominating(job: Job, measurement: Measurement, known: Mapping[str, Record], margin: float) -> Record | None:
     """A record that a job cannot beat in any objective, however accurate it turns out within ``margin``.
 
-    Args:
-        job: not yet evaluated.
-        measurement: of its cost.
-        known: records by id.
-        margin: the job's error is taken to be lower by this share than that of the best record of its method.
+    Its error is taken to be lower by this share than that of the best record of its method.
     """
     same_method = [record for record in known.values() if record.method == job.experiment.method.name]
     if not same_method:
@@ -239,7 +233,8 @@ class _Trials:
     def run(self, trials: list[Trial]) -> None:
         """Measure costs, leave out what is dominated, run the others, and tell the study."""
         jobs = [job for trial in trials if (job := self._job(trial)) is not None]
-        self._learn_records()
+        ids = {job.id for trial in self._begun() if (job := self._job(trial)) is not None}
+        self.records |= self.store.records(ids - self.records.keys())  # other programs have finished some
         measured = measure_costs(jobs, self.store, self.device, self.executor, self.contents)
         chosen = []
         for trial in trials:
@@ -289,11 +284,6 @@ class _Trials:
             except InputError as error:
                 self.no_experiments[number] = str(error)
         return self.jobs.get(number)
-
-    def _learn_records(self) -> None:
-        """Read the records of trials that have been finished since the last time, also by other programs."""
-        ids = {job.id for trial in self._begun() if (job := self._job(trial)) is not None}
-        self.records |= self.store.records(ids - self.records.keys())
 
     def _better(self, job: Job, measured: Mapping[str, Measurement]) -> Record | None:
         """A record that speaks against trying a job."""

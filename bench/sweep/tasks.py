@@ -35,8 +35,6 @@ def run_tasks(
     """Do tasks, each after those that it needs; what needs one that fails is left out.
 
     Args:
-        tasks: to do, in the order in which they are begun.
-        executor: where.
         store: gets a failure where the process of a task is lost again and again.
         slots: tasks at once.
         ended: told of every task that is done or has failed.
@@ -79,12 +77,8 @@ def run_tasks(
 def in_order(tasks: Iterable[Task], store: Store, slots: int) -> list[Task]:
     """Tasks in the given order, but for long ones at its end, which come so early that no slot waits for them.
 
-    Where tasks are done one at a time the order stays: processes that train together must agree on it.
-
-    Args:
-        tasks: each after those that it needs.
-        store: knows how long such tasks took.
-        slots: tasks at once.
+    Where tasks are done one at a time the order stays: processes that train together must agree on it. Each task
+    stands after those that it needs; the store knows how long such tasks took.
     """
     listed = list(tasks)
     if slots == 1:

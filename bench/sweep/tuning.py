@@ -48,8 +48,6 @@ Choice = dict[str, int]
 def tune(space: Space, store: Store, device: str, executor: Executor, watcher: Watcher | None = None) -> Found:
     """Search for the recipe of every method, repeat the best with further seeds, and write ``recipes.toml``.
 
-    ``watcher`` looks on, as in ``run``.
-
     Raises:
         InputError: the space has no axis of methods, or what ``run`` raises.
     """

@@ -19,11 +19,8 @@ def step_flops(lifter: Lifter, batches: Sequence[Batch]) -> float:
     """Operations of a training step, forward and backward: the mean over these batches.
 
     Counted as in ``bench.measure.flops``, on a copy of the method. Fused attention is computed in its plain form,
-    so that the number is the same on every device. What is computed once and kept is computed before.
-
-    Args:
-        lifter: as it is before its first step.
-        batches: of training windows, at least one, where ``lifter`` is.
+    so that the number is the same on every device. What is computed once and kept is computed before. ``lifter``
+    is as before its first step, and ``batches`` are where it is.
     """
     twin = copy.deepcopy(lifter).train()
     twin.on_progress(0.0)

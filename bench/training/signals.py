@@ -23,17 +23,12 @@ class HeldBack:
 
     def __init__(self) -> None:
         self._usual = {number: signal.getsignal(number) for number in _answered()}
-        self._arrived: list[int] = []
-
-    @property
-    def arrived(self) -> bool:
-        """Whether there are any."""
-        return bool(self._arrived)
+        self.arrived: list[int] = []
 
     def let_through(self) -> None:
         """Let them have their usual effect: mostly an exception, or the end of the process."""
-        while self._arrived:
-            number = self._arrived.pop(0)
+        while self.arrived:
+            number = self.arrived.pop(0)
             signal.signal(number, self._usual[number])
             signal.raise_signal(number)
             signal.signal(number, self._hold)  # it has not ended the program
@@ -49,8 +44,8 @@ class HeldBack:
 
     def _hold(self, number: int, frame: FrameType | None) -> None:
         """Note a signal; who presses Ctrl-C again does not want to wait."""
-        if number not in self._arrived:
-            self._arrived.append(number)
+        if number not in self.arrived:
+            self.arrived.append(number)
             if number == signal.SIGINT:
                 os.write(2, TOLD)  # printing may wait for what this signal has interrupted
         elif number == signal.SIGINT:

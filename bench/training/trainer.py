@@ -82,13 +82,10 @@ def train(
         lifter: freshly built, initial weights already drawn; at the end it has those of the first selector.
         windows: training windows (with their mirrored rows when ``recipe.flips``).
         selectors: at least one; each keeps weights in a folder of its own.
-        recipe: of the training.
         folder: for what an interrupted training is continued from.
-        title: for the progress bar.
         first_stage: the training that ``lifter`` begins from.
         order: of the windows, in place of a random one, for comparison with a recorded training.
-        journal: is told loss, learning rate, gradient norm and so on while the training runs; its runs are of the
-            selectors.
+        journal: is told loss, learning rate and so on while the training runs; its runs are of the selectors.
 
     Returns:
         How the weights of the first selector came to be.
@@ -117,7 +114,7 @@ def train(
             if run.at_end_of_epoch:
                 run.end_epoch()
                 bar.set_postfix(epoch=len(run.progress.loss), loss=f"{run.progress.loss[-1]:.4f}")
-            run.save(at_once=signals.arrived)
+            run.save(at_once=bool(signals.arrived))
             signals.let_through()
     return run.finish(first_stage)
 
