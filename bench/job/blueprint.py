@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict
 
 import psutil
 import torch
@@ -149,12 +149,11 @@ def _key(training: Training) -> tuple[object, ...]:
 
 def way_out(training: Training) -> str:
     """What to do about a method that is too large: its options that are above those of the smallest preset."""
-    usual = training.lifter.presets["tiny"].config
-    names = [field.name for field in fields(usual)] if type(usual) is type(training.config) else []
-    changed = {name: getattr(training.config, name) for name in names}
+    usual, config = training.lifter.presets["tiny"].config, training.config
+    options = asdict(config) if type(usual) is type(config) else {}
     larger = [
         f"{name}={value}"
-        for name, value in changed.items()
+        for name, value in options.items()
         if isinstance(value, int | float) and value > (getattr(usual, name) or 0)
     ]
     return f"take less of method.options ({', '.join(larger)})" if larger else "take a smaller preset"

@@ -236,12 +236,13 @@ def _complete(experiment: Experiment, method: ConfiguredMethod) -> Experiment:
     if not method.lifter.probabilistic:
         changes |= DETERMINISTIC
     options = _changed(method.options, method.config, method.base)
+    is_usual = not method.lifter.published or method.recipe_name == usual_recipe(method.lifter, spec.preset)
     return experiment.model_copy(
         update={
             "method": spec.model_copy(update={"options": options}),
             "training": fill_in(training, method.recipe)
             .as_requested(training)
-            .model_copy(update={"recipe": method.unusual_recipe}),
+            .model_copy(update={"recipe": None if is_usual else method.recipe_name}),
             "evaluation": evaluation.model_copy(update=changes),
         }
     )

@@ -43,7 +43,7 @@ class Estimates:
         self._store, self._blueprints, self._speed = store, blueprints, speed
         jobs = pending.jobs.values()
         self._trainings = {training.id: training for job in jobs for training in job.training.chain}
-        self._jobs = pending.jobs | {pending.cost_id(job): job for job in jobs}
+        self._jobs = pending.jobs | {pending.cost_id(job): job for job in jobs}  # by what tasks are named after
         self._seconds: dict[str, float | None] = {}
 
     def seconds(self, task: Task) -> float | None:

@@ -17,8 +17,6 @@ from bench.sweep.executors.base import Executor, Status
 MOST_TRIES = 3
 """So often a task is begun whose process is lost each time."""
 
-CRASHED = f"its process ended without a message {MOST_TRIES} times (killed, perhaps because memory ran out)"
-
 PATIENCE_SECONDS = 0.5
 """After so long a task that another program is doing is tried again."""
 
@@ -65,8 +63,9 @@ def run_tasks(
             status = "done" if status == "found" else status
             tries[task.name] += status == "crashed"
             if tries[task.name] == MOST_TRIES and status == "crashed":
-                code = digest_of(task.experiments[0])
-                record_failure(store, task.ids, task.title, "crashed", CRASHED, code=code)
+                times = f"{MOST_TRIES} times (killed, perhaps because memory ran out)"
+                reason, code = f"its process ended without a message {times}", digest_of(task.experiments[0])
+                record_failure(store, task.ids, task.title, "crashed", reason, code=code)
                 status = "failed"
             queue.end(task, status)
             if status in ("done", "failed"):
