@@ -39,7 +39,7 @@ import itertools
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -97,13 +97,13 @@ class Ablation(Description):
         """Of its table: the file's name."""
         return self._path.stem
 
-    def table(self, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> RunSet.Table:
+    def table(self, changes: Setting = (), full: bool = False) -> RunSet.Table:
         """The table that its runs will fill, still without their ids; the arguments are those of ``expand``."""
-        taken = self._taken(list(changes), full)
+        taken = self._taken(changes, full)
         notes = (taken.note,) if taken.note else ()
         return RunSet.Table(title=taken.title, layout=taken.layout, notes=notes, ids=())
 
-    def expand(self, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> list[Experiment]:
+    def expand(self, changes: Setting = (), full: bool = False) -> list[Experiment]:
         """All experiments, in declared order, each once.
 
         Args:
@@ -113,36 +113,32 @@ class Ablation(Description):
         Raises:
             InputError: a key or a value that an experiment does not have, or too many experiments.
         """
-        changes = list(changes)
         taken = self._taken(changes, full)
         taken._check_size()
         axes = [_settings(key, values) for key, values in taken.axes.items()]
         settings = [list(itertools.chain(*combination)) for combination in itertools.product(*axes)]
         settings = settings if axes or not taken.claims else []
-        settings += [list(extra.items()) for extra in taken.also]
-        seeds = [[("training.seed", seed)] for seed in taken.seeds] or [[]]
-        found = [taken._experiment([*setting, *seed], changes, full) for setting in settings for seed in seeds]
+        settings += _settings("also", taken.also)
+        found = [one for setting in settings for one in taken._with_every_seed(setting, changes, full)]
         found += [experiment for sides in self.compared(changes, full) for side in sides for experiment in side]
         found = [one for one in found if not self.only_on or one.data.name in self.only_on]
         return list({experiment.model_dump_json(): experiment for experiment in found}.values())
 
     def compared(
-        self, changes: Iterable[tuple[str, Any]] = (), full: bool = False
+        self, changes: Setting = (), full: bool = False
     ) -> list[tuple[list[Experiment], list[Experiment]]]:
         """For each claim the experiments of what is said to be better, and those of the other side.
 
         Arguments and errors as of ``expand``.
         """
-        changes = list(changes)
         taken = self._taken(changes, full)
-        seeds = [[("training.seed", seed)] for seed in taken.seeds] or [[]]
+        sides = ([side.items() for side in claim.settings] for claim in taken.claims)
+        return [
+            (taken._with_every_seed(better, changes, full), taken._with_every_seed(other, changes, full))
+            for better, other in sides
+        ]
 
-        def experiments(setting: dict[str, Any]) -> list[Experiment]:
-            return [taken._experiment([*setting.items(), *seed], changes, full) for seed in seeds]
-
-        return [(experiments(better), experiments(other)) for better, other in (c.settings for c in taken.claims)]
-
-    def space(self, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> Space:
+    def space(self, changes: Setting = (), full: bool = False) -> Space:
         """What the search of an ablation goes through: the product of its axes. Arguments as of ``expand``.
 
         Raises:
@@ -150,7 +146,6 @@ class Ablation(Description):
         """
         if self.search is None:
             raise InputError(f"{self._path}: declares no search")
-        changes = list(changes)
         taken = self._taken(changes, full)
         taken._check_size()
         settings = {key: _settings(key, values) for key, values in taken.axes.items()}
@@ -190,6 +185,12 @@ class Ablation(Description):
                 f"{self._path}: the product of its axes has {size:,} experiments, and at most "
                 f"{MOST_EXPERIMENTS:,} are run; leave out some values"
             )
+
+    def _with_every_seed(
+        self, setting: Collection[tuple[str, Any]], changes: Setting, full: bool
+    ) -> list[Experiment]:
+        seeds = [[("training.seed", seed)] for seed in self.seeds] or [[]]
+        return [self._experiment([*setting, *seed], changes, full) for seed in seeds]
 
     def _experiment(self, setting: Setting, changes: Setting, full: bool) -> Experiment:
         """The experiment with these pairs set, then changed by the user; the user wins over the tiny overrides."""

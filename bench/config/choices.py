@@ -66,42 +66,26 @@ class Choice:
         return value != self.default and (self.audit is None or self.audit.of in (None, value))
 
 
-def _kept(value: Any) -> Any:
-    return value
-
-
-def _tail(value: str) -> str:
-    return "each frame once" if value == "dedup" else "overlap of the last two windows counted twice"
-
-
-def _calls(windows: int | None) -> str:
-    return "window" if windows is None else f"calls of {windows} windows"
-
-
-def _labels(labels: str) -> str:
-    """Nothing for the usual ones, so that conditions name only those that are not."""
-    return {"given": "", "permuted": "permuted among the training takes", "none": "none, an empty one"}[labels]
-
-
-def _recipe(name: str | None) -> str:
-    return name or ""
-
+TAILS = {"dedup": "each frame once", "overlap": "overlap of the last two windows counted twice"}
+LABELS = {"given": "", "permuted": "permuted among the training takes", "none": "none, an empty one"}
+"""Nothing for the usual ones, so that conditions name only those that are not."""
 
 CHOICES = (
     Choice(
-        "evaluation.flip", True, _kept, "Flip augmentation at test time", "flip", "flip",
+        "evaluation.flip", True, bool, "Flip augmentation at test time", "flip", "flip",
         audit=AuditRow("Flip averaging", "one pass", usual_flatters=True),
     ),
     Choice(
         "evaluation.actions", "given", None, "Action label given at test time", field="action_label_given",
     ),
-    Choice("training.labels", "given", _labels, "Action labels in training"),
+    Choice("training.labels", "given", LABELS.get, "Action labels in training"),
     Choice(
-        "evaluation.tail", "dedup", _tail, "Frames of the last windows", "last windows", "tail",
+        "evaluation.tail", "dedup", TAILS.get, "Frames of the last windows", "last windows", "tail",
         audit=AuditRow("Overlap of the last windows counted twice", "each frame once"),
     ),
     Choice(
-        "evaluation.call", None, _calls, "P-Best chosen for each", "p best for each", "best_over", "P-Best",
+        "evaluation.call", None, lambda windows: f"calls of {windows} windows" if windows else "window",
+        "P-Best chosen for each", "p best for each", "best_over", "P-Best",
         audit=AuditRow(
             "P-Best for each call of several windows†", "P-Best for each window",
             missing="a deterministic method has no hypotheses",
@@ -112,7 +96,7 @@ CHOICES = (
         audit=AuditRow("Checkpoint chosen on the test set", "on validation takes", of="test"),
     ),
     Choice(
-        "training.recipe", None, _recipe, "Training recipe", "training recipe",
+        "training.recipe", None, lambda name: name or "", "Training recipe", "training recipe",
         audit=AuditRow(
             "Trained by the published recipe", "plain training", of="published",
             missing="not run, not known, or usual at this size",

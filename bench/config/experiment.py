@@ -51,8 +51,8 @@ FIRST_NAMES = {
 }
 """Fields of ``EvaluationSpec`` → the names that they had first."""
 
-OVERLAP_WORDS = {False: "dedup", True: "overlap"}
-"""What ``count_overlap`` was under its first name."""
+OVERLAP_WORDS = ("dedup", "overlap")
+"""Values of ``count_overlap``, false and true, under its first name."""
 
 
 class MethodSpec(Description):
@@ -61,10 +61,6 @@ class MethodSpec(Description):
     name: Name = "finepose"
     preset: PresetName = "tiny"
     options: Options = {}
-
-
-def _is_none(value: Any) -> bool:
-    return value is None
 
 
 class DataSource(Description):
@@ -110,10 +106,6 @@ class DataSpec(DataSource):
     detections: Name = "cpn"
 
 
-def _is_given(value: Any) -> bool:
-    return bool(value == "given")
-
-
 class TrainingSpec(Description):
     """How weights are to be made. A field left open (None) takes the value of the preset's recipe.
 
@@ -146,27 +138,28 @@ class TrainingSpec(Description):
     optimizer: OptimizerName | None = None
     schedule: Schedule | None = None
     clip: float | None = Field(default=None, gt=0)
-    compute: float | None = Field(default=None, gt=0, le=1e9, exclude_if=_is_none)
-    batch_windows: int | None = Field(default=None, ge=1, le=10_000_000, exclude_if=_is_none)
-    recipe: RecipeName | None = Field(default=None, exclude_if=_is_none)
+    compute: float | None = Field(default=None, gt=0, le=1e9, exclude_if=operator.not_)
+    batch_windows: int | None = Field(default=None, ge=1, le=10_000_000, exclude_if=operator.not_)
+    recipe: RecipeName | None = Field(default=None, exclude_if=operator.not_)
     flip: bool = True
     precision: Precision = "fp32"
     seed: int = Field(default=0, ge=0, lt=2**31)
     selection: Selection = "validation"
     holdout: int = Field(default=10, ge=2, le=1000)
-    labels: TrainingLabels = Field(default="given", exclude_if=_is_given)
+    labels: TrainingLabels = Field(default="given", exclude_if=lambda labels: labels == "given")
     weights: FilePath | None = None
 
     @property
     def title(self) -> str:
         """How the labels differ from the usual ones; "" where they do not."""
-        return {"given": "", "permuted": "labels permuted in training", "none": "trained without labels"}[
-            self.labels
-        ]
+        words = {"given": "", "permuted": "labels permuted in training", "none": "trained without labels"}
+        return words[self.labels]
 
 
-def _all_is_none(value: Any) -> Any:
-    return None if value == "all" else value
+Part = Annotated[
+    Annotated[int, Field(ge=1)] | None, BeforeValidator(lambda value: None if value == "all" else value)
+]
+"""How much of the test set; None for all of it."""
 
 
 class EvaluationSpec(Description):
@@ -195,7 +188,7 @@ class EvaluationSpec(Description):
         seed: of the sampling noise.
     """
 
-    data: DataSource | None = Field(default=None, exclude_if=_is_none)
+    data: DataSource | None = Field(default=None, exclude_if=operator.not_)
     detections: Name | None = None
     allow_other_detections: bool = False
     hypotheses: int = Field(default=5, ge=1, le=1000)
@@ -206,8 +199,8 @@ class EvaluationSpec(Description):
     aggregations: tuple[AggregationName, ...] = Field(default=AGGREGATIONS.usual, min_length=1)
     count_overlap: bool = False
     p_best_calls: int | None = Field(default=None, ge=1, le=1_000_000)
-    windows: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)
-    sequences: Annotated[int | None, BeforeValidator(_all_is_none)] = Field(default=None, ge=1)
+    windows: Part = None
+    sequences: Part = None
     precision: Precision = "fp32"
     compile: bool = Field(default=False, exclude_if=operator.not_)
     seed: int = Field(default=0, ge=0, lt=2**31)
@@ -304,7 +297,7 @@ def _under_current_key(key: str, value: Any) -> tuple[str, Any]:
     for new, old in FIRST_NAMES.items():
         if key == f"evaluation.{old}":
             note_old_key(key, f"evaluation.{new}")
-            return f"evaluation.{new}", _counts_overlap(value) if old == "tail" else value
+            return f"evaluation.{new}", _current_value(old, value)
     return key, value
 
 
@@ -323,17 +316,16 @@ def _with_current_keys(description: Any, note: Callable[[str, str], object] = la
         if new in evaluation:
             raise InputError(f"evaluation.{old} is the former name of evaluation.{new}: write only the latter")
         note(f"evaluation.{old}", f"evaluation.{new}")
-        current[new] = current.pop(old)
-    if "tail" in evaluation:
-        current["count_overlap"] = _counts_overlap(evaluation["tail"])
+        current[new] = _current_value(old, current.pop(old))
     return {**description, "evaluation": current}
 
 
-def _counts_overlap(tail: Any) -> bool:
-    for counts, word in OVERLAP_WORDS.items():
-        if word == tail:
-            return counts
-    raise InputError(f"key 'evaluation.tail' is {quoted(tail)}, but must be 'dedup' or 'overlap'")
+def _current_value(old_key: str, value: Any) -> Any:
+    if old_key != "tail":
+        return value
+    if value not in OVERLAP_WORDS:
+        raise InputError(f"key 'evaluation.tail' is {quoted(value)}, but must be 'dedup' or 'overlap'")
+    return value == "overlap"
 
 
 def identity(description: Any) -> str:

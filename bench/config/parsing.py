@@ -124,13 +124,9 @@ def parse_assignment(text: str, option: str = "--set") -> tuple[str, Any]:
 def checked_options(
     options: Mapping[str, Any], hints: Mapping[str, Any], prefix: str, owner: str
 ) -> dict[str, Any]:
-    """Options, each brought to the type that is declared for it.
+    """Options, each brought to the type that ``hints`` declare for it.
 
-    Args:
-        options: as written.
-        hints: name → type of every option that there is.
-        prefix: of the keys, for sentences ("method.options").
-        owner: whose options they are, for sentences ("method mixste").
+    For sentences, ``prefix`` stands before the keys ("method.options"), and ``owner`` has them ("method mixste").
 
     Raises:
         InputError: an option that there is not, or a value of another type.

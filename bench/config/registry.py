@@ -169,23 +169,13 @@ CHECKPOINTS: Registry[CheckpointAdapter] = Registry(
     "published checkpoint",
     "lifting_bench.checkpoints",
     {
-        "anatomy": "baselines.published.anatomy:ADAPTER",
-        "d3dp": "baselines.published.d3dp:ADAPTER",
-        "diffpose": "baselines.published.diffpose:ADAPTER",
-        "finepose": "baselines.published.finepose:ADAPTER",
-        "fmpose3d": "baselines.published.fmpose3d:ADAPTER",
-        "glagcn": "baselines.published.glagcn:ADAPTER",
-        "ktpformer": "baselines.published.ktpformer:ADAPTER",
-        "mhformer": "baselines.published.mhformer:ADAPTER",
-        "mixste": "baselines.published.mixste:ADAPTER",
-        "motionagformer": "baselines.published.motionagformer:ADAPTER",
-        "motionbert": "baselines.published.motionbert:ADAPTER",
-        "poseformerv2": "baselines.published.poseformerv2:ADAPTER",
-        "pstmo": "baselines.published.pstmo:ADAPTER",
-        "tcn": "baselines.published.tcn:ADAPTER",
-        "tcpformer": "baselines.published.tcpformer:ADAPTER",
+        name: f"baselines.published.{name}:ADAPTER"
+        for name in (
+            "anatomy", "d3dp", "diffpose", "finepose", "fmpose3d", "glagcn", "ktpformer", "mhformer", "mixste",
+            "motionagformer", "motionbert", "poseformerv2", "pstmo", "tcn", "tcpformer",
+        )
     },
-)
+)  # fmt: skip
 """How published weights of a method are read, by the name of the method."""
 
 METRICS: Registry[object] = Registry(

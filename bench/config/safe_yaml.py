@@ -70,8 +70,8 @@ class _Loader(yaml.SafeLoader):
         assert node is not None
         if is_alias and node not in self._sizes:
             raise _fault("an alias stands inside of what it stands for", mark)
-        size = self._sizes.get(node, 0) if is_alias else 1 + _characters(node)
-        self._written += size
+        characters = len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+        self._written += self._sizes.get(node, 0) if is_alias else 1 + characters
         if self._written > MOST_WRITTEN:
             raise _fault(f"aliases stand for more than {MOST_WRITTEN:,} characters", mark)
         self._sizes[node] = self._written - before
@@ -107,10 +107,6 @@ class _Loader(yaml.SafeLoader):
         if isinstance(value, float) and not math.isfinite(value):
             raise _fault(f"{_text(node)} is not a finite number", node.start_mark)
         return value
-
-
-def _characters(node: yaml.Node) -> int:
-    return len(node.value) if isinstance(node, yaml.ScalarNode) else 0
 
 
 def _text(node: yaml.Node) -> str:

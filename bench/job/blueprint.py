@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict
 
 import psutil
 import torch
@@ -101,7 +101,7 @@ class Blueprints:
         try:
             with _limited(self.memory), META, warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # weights of a text encoder are not copied
-                lifter = training.lifter(training.config, training.skeleton).to(META)
+                lifter = training.lifter(training.config, training.data.skeleton).to(META)
         except _TooLargeError as error:
             raise InputError(f"{title}: {error}, too much for {self.place}: {way_out(training)}") from None
         except InputError as error:
@@ -123,9 +123,13 @@ def memory_of(device: torch.device) -> int:
 
 def state_bytes(lifter: Lifter) -> int:
     """Bytes that a method takes while it is trained, apart from what a step computes."""
-    held = sum(tensor_bytes(tensor) for tensor in (*lifter.parameters(), *lifter.buffers()))
-    trained = sum(tensor_bytes(parameter) for parameter in lifter.parameters() if parameter.requires_grad)
-    return held + (STATE - 1) * trained
+    held = sum(map(tensor_bytes, (*lifter.parameters(), *lifter.buffers())))
+    return held + (STATE - 1) * trained_bytes(lifter)
+
+
+def trained_bytes(lifter: Lifter) -> int:
+    """Bytes of the weights that are trained."""
+    return sum(tensor_bytes(parameter) for parameter in lifter.parameters() if parameter.requires_grad)
 
 
 def step_windows(training: Training, lifter: Lifter) -> int:
@@ -140,17 +144,16 @@ def _counted_once(key: tuple[object, ...], call: Callable[[], object]) -> Counts
 
 
 def _key(training: Training) -> tuple[object, ...]:
-    return training.lifter, repr(training.config), training.skeleton.name
+    return training.lifter, repr(training.config), training.data.skeleton.name
 
 
 def way_out(training: Training) -> str:
     """What to do about a method that is too large: its options that are above those of the smallest preset."""
-    usual = training.lifter.presets["tiny"].config
-    names = [field.name for field in fields(usual)] if type(usual) is type(training.config) else []
-    changed = {name: getattr(training.config, name) for name in names}
+    usual, config = training.lifter.presets["tiny"].config, training.config
+    options = asdict(config) if type(usual) is type(config) else {}
     larger = [
         f"{name}={value}"
-        for name, value in changed.items()
+        for name, value in options.items()
         if isinstance(value, int | float) and value > (getattr(usual, name) or 0)
     ]
     return f"take less of method.options ({', '.join(larger)})" if larger else "take a smaller preset"

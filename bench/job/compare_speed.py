@@ -47,15 +47,13 @@ def parse_method_spec(text: str) -> list[tuple[str, Any]]:
     return [("method.name", name), *(parse_assignment(part, text) for part in assignments)]
 
 
-def compare_speed(
-    jobs: tuple[Job, Job], store: Store, device: torch.device, budget: float = BUDGET_SECONDS
-) -> SpeedComparison:
+def compare_speed(jobs: tuple[Job, Job], store: Store, device: torch.device) -> SpeedComparison:
     """Time the predictions of two jobs in turns: A B A B."""
     calls, frames = zip(*(_call(job, store, device) for job in jobs), strict=True)
     with torch.inference_mode(), nvml.gpu(device) as gpu:
         for call in calls:
             call()  # what is compiled is made now, before the time of a call is estimated
-        affordable = [timing.affordable(call, device, budget / 2) for call in calls]
+        affordable = [timing.affordable(call, device, BUDGET_SECONDS / 2) for call in calls]
         number = max(FEWEST_PAIRS, min(affordable))
         timed = timing.timed(list(calls), number, device)
         state = nvml.state(gpu)

@@ -14,13 +14,13 @@ from pydantic_core import to_jsonable_python
 
 from bench.config.choices import conditions_of
 from bench.data.differences import differences
-from bench.data.sequence import UNLABELLED, Dataset
+from bench.data.sequence import UNLABELLED
 from bench.data.splits import validation_rule
 from bench.job.resolve import Job, Training
 from bench.protocol.frame_errors import FrameErrors, takes
 from bench.protocol.plugins import kept_aggregations
 from bench.protocol.summary import metric_infos, summarise
-from bench.results.record import Conditions, DataInfo, Evaluation, GroundTruth, TrainingInfo, Value
+from bench.results.record import Conditions, DataInfo, Evaluation, GroundTruth, TrainingInfo
 from bench.results.tracking.journal import DataUse, RunHead
 from bench.results.tracking.run_content import parameters
 from models.lifter import Lifter
@@ -38,21 +38,13 @@ def describe_evaluation(
 ) -> Evaluation:
     """The numbers of a job with everything that they depend on.
 
-    Args:
-        job: what was evaluated, with ``lifter`` as its method.
-        info: how its weights came to be.
-        errors: of its predictions for this subset of the test windows.
-        drawn: H and K of the samples that the errors were read off.
+    ``drawn``: H and K of the samples that the errors were read off.
     """
-    experiment, values = job.experiment, _values(job, lifter, errors)
+    given = GroundTruth(action_label=_knows_action(job, lifter), pose_2d=job.test.detections == "gt")
+    kept = (None, *kept_aggregations(job.experiment.evaluation.aggregations))
+    values = tuple(value for value in summarise(errors, given) if value.aggregation in kept)
     return Evaluation(
-        id=job.id,
-        training_id=job.training_id,
-        experiment=experiment.described(),
-        method=experiment.method.name,
-        title=job.lifter.title,
-        preset=experiment.method.preset,
-        variant=job.variant,
+        **job.described(),
         data=_data(job, errors, subset),
         conditions=_conditions(job, lifter, info, drawn),
         values=values,
@@ -64,8 +56,9 @@ def describe_evaluation(
     )
 
 
-def describe_training(training: Training, data: Dataset) -> RunHead:
-    """What the run of a training on some data says in MLflow from its first step on."""
+def describe_training(training: Training) -> RunHead:
+    """What the run of a training says in MLflow from its first step on."""
+    data = training.data
     described = {
         "method": {"name": training.method, "preset": training.preset, "options": asdict(training.config)},
         "data": {"name": data.name, "detections": data.detections},
@@ -81,14 +74,6 @@ def describe_training(training: Training, data: Dataset) -> RunHead:
         tags={"git.commit": git_commit()},
         data=(DataUse(name=data.name, digest=data.fingerprint, context="training", source=source),),
     )
-
-
-def _values(job: Job, lifter: Lifter, errors: FrameErrors) -> tuple[Value, ...]:
-    """Every metric with every aggregation that is kept."""
-    given = GroundTruth(action_label=_knows_action(job, lifter), pose_2d=job.test.detections == "gt")
-    kept = kept_aggregations(job.experiment.evaluation.aggregations)
-    values = summarise(errors, given)
-    return tuple(value for value in values if value.aggregation is None or value.aggregation in kept)
 
 
 def _data(job: Job, errors: FrameErrors, subset: Subset) -> DataInfo:
@@ -152,22 +137,17 @@ def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
     recipe = job.training.recipe_name
     if recipe == "published" or job.experiment.training.recipe is not None:
         notes = notes | {"training recipe": str(recipe)}
-    notes = notes | _steps(job, lifter, info)
-    sequences = (*job.train.train, *job.test.test)
+    if info.tflop is not None:  # else an older training, whose compute is unknown
+        windows = job.training.recipe.windows_of_a_step(lifter.train_frames)
+        frames = f"{lifter.train_frames} frame{'s' if lifter.train_frames > 1 else ''}"
+        made_of = f"{windows:.4g} windows of {frames} each, {info.total_tflop:.2g} TFLOP in all"
+        notes = notes | {"training steps": made_of}
     if job.training.first is not None and info.first_stage is not None:
         notes = notes | {"first stage": f"{job.training.first.lifter.title}, {info.first_stage.steps} steps"}
+    sequences = (*job.train.train, *job.test.test)
     if lifter.needs_confidence and any(sequence.confidence is None for sequence in sequences):
         notes = notes | {"confidence": "1 for every joint (the data has none)"}
     return notes
-
-
-def _steps(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
-    """What a training step and all of them were made of; nothing for older trainings, whose compute is unknown."""
-    if info.tflop is None:
-        return {}
-    windows = job.training.recipe.windows_of_a_step(lifter.train_frames)
-    frames = f"{lifter.train_frames} frame{'s' if lifter.train_frames > 1 else ''}"
-    return {"training steps": f"{windows:.4g} windows of {frames} each, {info.total_tflop:.2g} TFLOP in all"}
 
 
 def _selection(job: Job, info: TrainingInfo) -> str:

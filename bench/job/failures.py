@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -18,18 +19,13 @@ from models.lifter import Lifter
 PACKAGES = ("models", "baselines", "bench", "ablations", "reports")
 
 _ROOT = Path(__file__).parents[2]
-_DIGESTS: dict[type[Lifter], str] = {}
 _FRAME = re.compile(r'^\s*File "(.+)", line (\d+)', re.MULTILINE)
 
 
 def place_of(details: str) -> str:
-    """The innermost line of the suite or of a plug-in in a traceback.
+    """The innermost line of the suite or of a plug-in in a traceback as Python prints it.
 
-    Args:
-        details: a traceback as Python prints it.
-
-    Returns:
-        "FILE:LINE", the file as it is called within its package; "" where there is none.
+    "FILE:LINE", the file as it is called within its package; "" where there is none.
     """
     points = (point for package in distributions() for point in package.entry_points)
     plugins = {point.module.split(".")[0] for point in points if point.group.startswith("lifting_bench.")}
@@ -52,14 +48,9 @@ def digest_of(experiment: Experiment) -> str:
         return ""
 
 
+@functools.cache
 def method_digest(lifter: type[Lifter]) -> str:
     """Digest of the files that define a method: those of its classes, and what they use of the same packages."""
-    if lifter not in _DIGESTS:
-        _DIGESTS[lifter] = _digest(lifter)
-    return _DIGESTS[lifter]
-
-
-def _digest(lifter: type[Lifter]) -> str:
     packages = {"models", "baselines", lifter.__module__.partition(".")[0]}
     found: dict[str, Path] = {}
     waiting = [sys.modules[base.__module__] for base in lifter.__mro__]

@@ -36,13 +36,8 @@ def trajectory_identity(
 ) -> str:
     """Of the sequence of weights that a training goes through.
 
-    Args:
-        method: name.
-        lifter, config: class and complete configuration.
-        recipe, data: of the training.
-        held_out: takes that are kept for validation.
-        first: identity of the training that it begins from.
-        published: SHA-256 of the published file that the weights come from.
+    ``held_out``: takes that are kept for validation; ``first``: identity of the training that it begins from;
+    ``published``: SHA-256 of the published file that the weights come from.
     """
     described: dict[str, Any] = {
         "method": method,
@@ -107,10 +102,8 @@ def cost_identity(
 ) -> str:
     """Of what time and memory depend on: not on the values of weights, nor on the 2D poses.
 
-    Args:
-        lifter, config: class and configuration as evaluated.
-        experiment, test: with no field left open, and its test data.
-        training: identity of the training, for a method whose size follows from its training data.
+    ``training``: its identity, for a method whose size follows from its training data. The others are those of
+    ``evaluation_identity``.
     """
     spec = experiment.evaluation
     described: dict[str, Any] = {

@@ -24,7 +24,6 @@ class ConfiguredMethod:
         published: a checkpoint that is evaluated instead of training, or None.
         recipe: of the preset, or of the release.
         recipe_name: its name; None for published weights.
-        unusual_recipe: the same where the preset usually trains by another one, else None.
         base: configuration before options: of the preset, or of the published checkpoint.
         config: with the options of the method.
         evaluated_config: with those of the evaluation too.
@@ -35,7 +34,6 @@ class ConfiguredMethod:
     published: ImportedCheckpoint | None
     recipe: Recipe
     recipe_name: RecipeName | None
-    unusual_recipe: RecipeName | None
     base: Any
     config: Any
     evaluated_config: Any
@@ -57,7 +55,7 @@ def find_method(experiment: Experiment) -> ConfiguredMethod:
         known = ", ".join(lifter.presets)
         raise InputError(f"method {spec.name!r} has no preset {spec.preset!r}; it has {known}")
     published = _published(experiment)
-    name, unusual = _recipe_name(experiment, lifter)
+    name = _recipe_name(experiment, lifter)
     base = preset.config_on(experiment.data.detections) if published is None else published.config
     config, settled = _configure(lifter, base, spec.options, "method.options", spec.name)
     evaluated_config, settled_later = _configure(
@@ -68,7 +66,6 @@ def find_method(experiment: Experiment) -> ConfiguredMethod:
         published=published,
         recipe=named_recipe(preset.recipe_on(experiment.data.detections), lifter, name or "plain"),
         recipe_name=name,
-        unusual_recipe=unusual,
         base=lifter.resolve_config(base),
         config=config,
         evaluated_config=evaluated_config,
@@ -115,19 +112,18 @@ def _configure(
     return settled, {name: value for name, value in values.items() if value != getattr(open_config, name)}
 
 
-def _recipe_name(experiment: Experiment, lifter: type[Lifter]) -> tuple[RecipeName | None, RecipeName | None]:
-    """Fields ``recipe_name`` and ``unusual_recipe`` of ``ConfiguredMethod``."""
+def _recipe_name(experiment: Experiment, lifter: type[Lifter]) -> RecipeName | None:
+    """See ``ConfiguredMethod.recipe_name``."""
     asked, spec = experiment.training.recipe, experiment.method
     if experiment.training.weights is not None:
         if asked is not None:
             raise InputError("training.weights are not trained, so training.recipe means nothing: leave it out")
-        return None, None
+        return None
     if asked == "published" and lifter.published is None:
         raise InputError(
             f"training.recipe is published, but how {spec.name} was trained is not known here: leave it out"
         )
-    usual = usual_recipe(lifter, spec.preset)
-    return asked or usual, asked if asked != usual and lifter.published else None
+    return asked or usual_recipe(lifter, spec.preset)
 
 
 def _published(experiment: Experiment) -> ImportedCheckpoint | None:

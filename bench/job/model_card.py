@@ -12,7 +12,7 @@ import safetensors.torch
 from pydantic import BaseModel, ValidationError
 
 from bench.config.registry import METHODS
-from bench.data.sequence import Dataset, Sequence
+from bench.data.sequence import Sequence
 from bench.job.resolve import Training
 from bench.results.documents import UnreadableError, unseal
 from bench.results.files import read_bytes, sha256, write_text
@@ -56,9 +56,9 @@ class ModelCard(BaseModel):
     training_id: str
 
 
-def write_card(folder: Path, training: Training, data: Dataset) -> None:
+def write_card(folder: Path, training: Training) -> None:
     """Say what the weights in a folder are; a first stage, which is no method by itself, is not described."""
-    lifter = training.lifter
+    lifter, data = training.lifter, training.data
     name = METHODS.name_of(f"{lifter.__module__}:{lifter.__qualname__}")
     if name is None:
         return
@@ -67,8 +67,8 @@ def write_card(folder: Path, training: Training, data: Dataset) -> None:
         title=lifter.title,
         version=lifter.version,
         config=asdict(training.config),
-        skeleton=training.skeleton.name,
-        joints=training.skeleton.joints,
+        skeleton=data.skeleton.name,
+        joints=data.skeleton.joints,
         data=data.label,
         detections=data.detections,
         person_height=person_height(data.train),

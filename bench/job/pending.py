@@ -6,7 +6,7 @@ The store is read once, when the work is found; from then on what is known of it
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import asdict
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from bench.results.store import Store
 from bench.training.recipe import TrainingRecipe
 
 Member = TypeVar("Member")
+Key = TypeVar("Key", bound=Hashable)
 
 FRAMES_OF_A_TFLOP = 200_000
 """About what tiny methods see for so many operations; only the order of tasks depends on it."""
@@ -63,19 +64,18 @@ class PendingWork:
     ) -> None:
         """Find out what is left to do. What cannot be read counts as not done.
 
-        Args:
-            jobs: in any order, repeats allowed.
-            store: what is done already.
-            device: "auto", "cpu", "cuda" or "cuda:i".
-            where: name of the device on which costs are measured; a cost of another one does not count.
-            contents: of the store, where they are known; else they are read.
+        Jobs may repeat. ``where``: name of the device on which costs are measured; a cost of another one does not
+        count. ``contents``: of the store, where they are known; else they are read.
         """
         self.jobs = {job.id: job for job in jobs}
         self._store, self._device = store, device
         self._contents = contents or StoreContents(store)
         self._cost_ids = {job.id: identity([job.cost_id, where]) for job in self.jobs.values()}
         self._by_cost = grouped(self.jobs.values(), self.cost_id)
-        self._needs = {job.id: _needed_ids(job, self._cost_ids[job.id]) for job in self.jobs.values()}
+        self._needs = {  # ids of all results that a job depends on, in the order in which they are made
+            job.id: (*(training.id for training in job.training.chain), job.id, self.cost_id(job))
+            for job in self.jobs.values()
+        }
         self._outdated: set[str] = set()
         self.failures = self._known_failures()
         self.ready: deque[Job] = deque()
@@ -146,25 +146,17 @@ class PendingWork:
                 self._note_ready([self.jobs[name]] if name in self.jobs else [])
             elif task.kind == "measure" and task.number == PASSES:
                 self._contents.measured.add(name)
-                self._note_ready(job for job in self._by_cost.get(name, ()) if self._waits_for_cost(job))
+                evaluated, finished = self._contents.evaluated, self._contents.finished
+                members = self._by_cost.get(name, ())
+                self._note_ready(job for job in members if job.id in evaluated and job.id not in finished)
 
     def _note_ready(self, evaluated: Iterable[Job]) -> None:
         self.ready += (job for job in evaluated if self.cost_id(job) in self._contents.measured)
 
-    def _waits_for_cost(self, job: Job) -> bool:
-        return job.id in self._contents.evaluated and job.id not in self._contents.finished
-
-    def end_first_ready(self, finished: bool) -> None:
-        """Note that the first job that was ready has a record now, or that another program took its numbers."""
-        job = self.ready.popleft()
-        if finished:
-            self.add_finished([job.id])
-
-    def add_finished(self, ids: Iterable[str]) -> None:
+    def add_finished(self, ids: Collection[str]) -> None:
         """Note that jobs have a record now."""
-        for job_id in ids:
-            self._contents.finished.add(job_id)
-            self._contents.evaluated.discard(job_id)
+        self._contents.finished.update(ids)
+        self._contents.evaluated.difference_update(ids)
 
     def forget_failures(self) -> None:
         """Forget, also in the store, why jobs failed: they are left to do again."""
@@ -199,17 +191,12 @@ class PendingWork:
         return found
 
 
-def grouped(members: Iterable[Member], key: Callable[[Member], str]) -> dict[str, list[Member]]:
+def grouped(members: Iterable[Member], key: Callable[[Member], Key]) -> dict[Key, list[Member]]:
     """Members by key, in order of first appearance."""
-    groups: dict[str, list[Member]] = {}
+    groups: dict[Key, list[Member]] = {}
     for member in members:
         groups.setdefault(key(member), []).append(member)
     return groups
-
-
-def _needed_ids(job: Job, cost_id: str) -> tuple[str, ...]:
-    """Ids of all results that a job depends on, in the order in which they are made."""
-    return (*(training.id for training in job.training.chain), job.id, cost_id)
 
 
 def _training_tasks(jobs: Iterable[Job], store: Store, device: str) -> dict[str, Task]:
@@ -231,12 +218,12 @@ def _training_tasks(jobs: Iterable[Job], store: Store, device: str) -> dict[str,
 
 
 def _training_task(members: list[tuple[Training, Job]], before: dict[str, Task], device: str) -> Task:
-    training, job = members[0]
+    training, _ = members[0]
     recipe = training.recipe
-    frames = sum(map(len, job.train.train))
+    frames = sum(map(len, training.data.train))
     earlier = before.get(training.first.id) if training.first else None
     settings = {key: value for key, value in recipe.described().items() if key != "seed"}
-    like = [job.train.name, frames, training.lifter.title, asdict(training.config)]
+    like = [training.data.name, frames, training.lifter.title, asdict(training.config)]
     ids = tuple(member.id for member, _ in members)
     return Task(
         kind="train",
@@ -262,10 +249,9 @@ def _evaluation_tasks(jobs: Iterable[Job], trainings: dict[str, Task], device: s
     """One task for each (H, K) that is drawn: it evaluates all jobs that are read off these samples."""
     tasks = []
     for together in grouped(jobs, lambda job: job.sampling_id).values():
-        by_size = grouped(together, lambda job: str(_size(job)))
-        drawn = shared_samples({_size(job) for job in together})
-        for (hypotheses, steps), sizes in drawn.items():
-            members = [job for size in sizes for job in by_size[str(size)]]
+        by_size = grouped(together, _size)
+        for (hypotheses, steps), sizes in shared_samples(by_size).items():
+            members = [job for size in sizes for job in by_size[size]]
             tasks.append(_evaluation_task(members, hypotheses, steps, trainings, device))
     return tasks
 

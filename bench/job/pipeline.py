@@ -43,13 +43,9 @@ LATENCY_SECONDS, TINY_LATENCY_SECONDS = 1.0, 0.4
 
 
 def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, halvings: int = 0) -> None:
-    """Keep the errors and numbers of jobs that are read off the same samples.
+    """Keep the errors and numbers of jobs of one ``sampling_id``, which are read off the same samples.
 
-    Args:
-        jobs: of one ``sampling_id``.
-        store: holds their training; gets their evaluations.
-        device: to compute on.
-        halvings: how often to halve the batch before the first try.
+    ``halvings``: how often to halve the batch before the first try.
 
     Raises:
         torch.OutOfMemoryError: even with one window at a time.
@@ -154,7 +150,7 @@ def _with_weights(job: Job, store: Store, device: torch.device, wait: bool = Tru
     if job.published is None:
         known = load_trained(lifter, store.training(job.training_id))
         if known is None and (wait or job.keeps_data):
-            known = train_or_load(job.training, lifter, job.train, job.test, store, str(device))
+            known = train_or_load(job.training, lifter, store, str(device))
         info = known or info
     ready = job.altered(lifter.to(device).eval())
     if job.experiment.evaluation.compile:

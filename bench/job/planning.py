@@ -10,6 +10,7 @@ from bench.config.experiment import Experiment
 from bench.job.blueprint import GIGABYTE, Blueprints, state_bytes, step_windows, way_out
 from bench.job.data_cache import DataCache
 from bench.job.resolve import LEFT_OUT, Job, Training, left_out, resolve
+from bench.job.weights import check_lengths
 from bench.results.record import Missing
 from models.errors import InputError, UnfitError
 
@@ -63,7 +64,7 @@ class Planner:
         try:
             job = resolve(experiment, self.cache)
             for training in job.training.chain if job.published is None else ():
-                check_fits(training, job, self.blueprints)
+                check_fits(training, self.blueprints)
         except UnfitError as error:
             missing = left_out(experiment, str(error))
             self.left_out[missing.id] = missing
@@ -76,8 +77,8 @@ class Planner:
         return job.id
 
 
-def check_fits(training: Training, job: Job, blueprints: Blueprints) -> None:
-    """Whether a training of a job can be done with its data and on this machine, as far as it can be known before.
+def check_fits(training: Training, blueprints: Blueprints) -> None:
+    """Whether a training can be done with its data and on this machine, as far as it can be known before.
 
     Raises:
         UnfitError: the data have no sequence as long as a window, or lack what the method reads.
@@ -86,12 +87,7 @@ def check_fits(training: Training, job: Job, blueprints: Blueprints) -> None:
     lifter = blueprints.lifter(training)
     if lifter is None:
         return
-    longest = max(map(len, job.train.train))
-    if longest < lifter.train_frames:
-        raise UnfitError(
-            f"data {job.train.name!r}: the longest training sequence has {longest} frames, fewer than the window "
-            f"of {lifter.train_frames}; set method.options.frames to at most {longest}"
-        )
+    check_lengths(training.data, lifter)
     whole = blueprints.step(training, step_windows(training, lifter))
     if whole is not None and state_bytes(lifter) + whole.peak > blueprints.memory:
         least = blueprints.step(training, lifter.least_windows) or whole  # a step is computed in parts if need be

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -23,8 +24,7 @@ from bench.results.record import Measurement, Missing
 from bench.training.recipe import TrainingRecipe, fill_in, fill_in_first_stage, named_recipe, usual_recipe
 from models.checkpoints.importer import ImportedCheckpoint
 from models.errors import InputError
-from models.lifter import FirstStage, Lifter
-from models.skeleton import Skeleton
+from models.lifter import Lifter
 
 DETERMINISTIC = {"hypotheses": 1, "steps": 1, "p_best_calls": None, "aggregations": AGGREGATIONS.usual}
 """What an evaluation says that means nothing to a deterministic method, brought to one value."""
@@ -35,33 +35,54 @@ LEFT_OUT = "left out: "
 
 @dataclass(frozen=True)
 class Training:
-    """What weights follow from, apart from the data.
+    """What weights follow from.
 
     Attributes:
         method, preset: names of the method and of its size; where it is only a first stage, the method's class.
         lifter, config: class and complete configuration.
-        skeleton: of the data.
+        data: its training part is trained on.
+        held_out: takes of it that are kept for validation.
+        selection_data: its test part selects the weights where ``selection`` is "test".
         recipe: how it goes.
         recipe_name: "published" or "plain"; None for published weights.
         selection: which of the weights that it goes through are kept.
+        published: weights that are evaluated instead of training; None for a training.
         title: what progress lines call it.
         first: the training that it begins from, if there is one.
-        trajectory_id: identity of the sequence of weights that it goes through.
-        id: identity of the weights that are kept.
     """
 
     method: str
     preset: str
     lifter: type[Lifter]
     config: Any
-    skeleton: Skeleton
+    data: Dataset
+    held_out: list[str]
+    selection_data: Dataset
     recipe: TrainingRecipe
     recipe_name: RecipeName | None
     selection: Selection
+    published: ImportedCheckpoint | None
     title: str
     first: Training | None
-    trajectory_id: str
-    id: str
+
+    @cached_property
+    def trajectory_id(self) -> str:
+        """Identity of the sequence of weights that it goes through."""
+        return trajectory_identity(
+            self.method,
+            self.lifter,
+            self.config,
+            self.recipe,
+            self.data,
+            self.held_out,
+            first=self.first.id if self.first else None,
+            published=self.published.source_sha256 if self.published else None,
+        )
+
+    @cached_property
+    def id(self) -> str:
+        """Identity of the weights that are kept."""
+        return training_identity(self.trajectory_id, self.lifter, self.config, self.selection, self.selection_data)
 
     @property
     def chain(self) -> tuple[Training, ...]:
@@ -69,9 +90,11 @@ class Training:
         return (*(self.first.chain if self.first else ()), self)
 
     def build(self) -> Lifter:
-        """The method with freshly drawn weights."""
+        """The method with freshly drawn weights, or with published ones."""
+        if self.published is not None:
+            return self.published.build()
         torch.manual_seed(self.recipe.seed)
-        return self.lifter(self.config, self.skeleton)
+        return self.lifter(self.config, self.data.skeleton)
 
 
 @dataclass(frozen=True)
@@ -83,20 +106,17 @@ class Job:
             folder: paths are absolute, and what a configuration leaves to the machine is settled.
         experiment: with no field left open.
         training: of the method.
-        published: weights that are evaluated instead of training; None for a training.
         evaluated_config: the configuration in training with the options that the evaluation changes.
         variant: the options that differ from the preset, "" for none.
-        train, test: the data, with the 2D poses of training and of the test.
+        test: the data, with the 2D poses of the test.
         id: identity of the evaluation.
     """
 
     portable: Experiment
     experiment: Experiment
     training: Training
-    published: ImportedCheckpoint | None
     evaluated_config: Any
     variant: str
-    train: Dataset
     test: Dataset
     id: str
 
@@ -104,6 +124,16 @@ class Job:
     def lifter(self) -> type[Lifter]:
         """Class of the method."""
         return self.training.lifter
+
+    @property
+    def published(self) -> ImportedCheckpoint | None:
+        """Weights that are evaluated instead of training."""
+        return self.training.published
+
+    @property
+    def train(self) -> Dataset:
+        """The data, with the 2D poses of the training."""
+        return self.training.data
 
     @property
     def training_id(self) -> str:
@@ -143,22 +173,16 @@ class Job:
         return self.experiment.evaluation.data is not None and self.published is None
 
     def build(self) -> Lifter:
-        """The method with freshly drawn weights, or with published ones."""
-        return self.training.build() if self.published is None else self.published.build()
+        """As ``Training.build``."""
+        return self.training.build()
+
+    def described(self) -> dict[str, Any]:
+        """The fields of ``bench.results.record.Described``."""
+        return _described(self.id, self.training_id, self.experiment, self.lifter, self.variant)
 
     def missing(self, reason: str, measurement: Measurement | None = None) -> Missing:
         """What reports are told where this has no record."""
-        return Missing(
-            id=self.id,
-            training_id=self.training_id,
-            experiment=self.experiment.described(),
-            method=self.experiment.method.name,
-            title=self.lifter.title,
-            preset=self.experiment.method.preset,
-            variant=self.variant,
-            reason=reason,
-            measurement=measurement,
-        )
+        return Missing(**self.described(), reason=reason, measurement=measurement)
 
     def altered(self, trained: Lifter) -> Lifter:
         """The trained method with the options that the evaluation changes."""
@@ -172,9 +196,7 @@ class Job:
 def resolve(experiment: Experiment, cache: DataCache | None = None) -> Job:
     """Fill in what the description leaves open and name the result.
 
-    Args:
-        experiment: as it was described.
-        cache: of loaded data, shared by the experiments of a command or a worker; None for one of its own.
+    ``cache``: of loaded data, shared by the experiments of a command or a worker; None for one of its own.
 
     Raises:
         UnfitError: the data lack the detections, or a confidence that the experiment requires.
@@ -197,10 +219,8 @@ def resolve(experiment: Experiment, cache: DataCache | None = None) -> Job:
         portable=_portable(experiment, method),
         experiment=complete,
         training=training,
-        published=method.published,
         evaluated_config=method.evaluated_config,
         variant=variant,
-        train=train,
         test=test,
         id=evaluation_identity(training.id, method.lifter, method.evaluated_config, complete, test),
     )
@@ -216,12 +236,13 @@ def _complete(experiment: Experiment, method: ConfiguredMethod) -> Experiment:
     if not method.lifter.probabilistic:
         changes |= DETERMINISTIC
     options = _changed(method.options, method.config, method.base)
+    is_usual = not method.lifter.published or method.recipe_name == usual_recipe(method.lifter, spec.preset)
     return experiment.model_copy(
         update={
             "method": spec.model_copy(update={"options": options}),
             "training": fill_in(training, method.recipe)
             .as_requested(training)
-            .model_copy(update={"recipe": method.unusual_recipe}),
+            .model_copy(update={"recipe": None if is_usual else method.recipe_name}),
             "evaluation": evaluation.model_copy(update=changes),
         }
     )
@@ -254,82 +275,64 @@ def _changed(options: dict[str, Any], config: Any, base: Any) -> dict[str, Any]:
 def _variant(experiment: Experiment, method: ConfiguredMethod) -> str:
     """How an experiment differs from the usual one with its preset, in words."""
     changed = [f"{k}={v}" for k, v in asdict(method.evaluated_config).items() if v != getattr(method.base, k)]
-    if experiment.training.title:
-        changed.append(experiment.training.title)
-    if experiment.evaluation.title:
-        changed.append(experiment.evaluation.title)
-    if experiment.measurement.title:
-        changed.append(f"measured with {experiment.measurement.title}")
-    return ", ".join(changed)
+    measured = experiment.measurement.title and f"measured with {experiment.measurement.title}"
+    titles = (experiment.training.title, experiment.evaluation.title, measured)
+    return ", ".join([*changed, *filter(None, titles)])
 
 
 def _training(
     experiment: Experiment, method: ConfiguredMethod, variant: str, train: Dataset, test: Dataset, cache: DataCache
 ) -> Training:
     """The training of an experiment, with those that it begins from."""
-    spec, lifter, preset = experiment.training, method.lifter, experiment.method.preset
-    recipe = fill_in(spec, method.recipe)
-    stage = None if method.published is not None else lifter.first_stage(method.config)
-    first = None if stage is None else _first_training(stage, experiment, train, cache)
+    lifter, preset = method.lifter, experiment.method.preset
+    recipe = fill_in(experiment.training, method.recipe)
     title = f"{lifter.title} [{variant}]" if variant else lifter.title
     seed = f" seed {recipe.seed}" if recipe.seed else ""
-    trajectory = trajectory_identity(
-        experiment.method.name,
-        lifter,
-        method.config,
-        recipe,
-        train,
-        cache.held_out(train, recipe.holdout),
-        first=first.id if first else None,
-        published=method.published.source_sha256 if method.published else None,
-    )
     return Training(
         method=experiment.method.name,
         preset=preset,
         lifter=lifter,
         config=method.config,
-        skeleton=train.skeleton,
+        data=train,
+        held_out=cache.held_out(train, recipe.holdout),
+        selection_data=test,
         recipe=recipe,
         recipe_name=method.recipe_name,
-        selection=spec.selection,
+        selection=experiment.training.selection,
+        published=method.published,
         title=f"{title} {preset} {test.detections}{seed}",
-        first=first,
-        trajectory_id=trajectory,
-        id=training_identity(trajectory, lifter, method.config, spec.selection, test),
+        first=None if method.published else _first_training(lifter, method.config, experiment, train, cache),
     )
 
 
-def _first_training(stage: FirstStage, experiment: Experiment, data: Dataset, cache: DataCache) -> Training:
-    """The training of a first stage: its own recipe, cut short where the experiment asks for a short training."""
+def _first_training(
+    after: type[Lifter], config: Any, experiment: Experiment, data: Dataset, cache: DataCache
+) -> Training | None:
+    """The training that one of ``after`` begins from, if there is one.
+
+    By its own recipe, cut short where the experiment asks for a short training.
+    """
+    stage = after.first_stage(config)
+    if stage is None:
+        return None
     lifter, preset = stage.lifter, experiment.method.preset
     usual = stage.recipe or lifter.presets[preset].recipe_on(experiment.data.detections)
     name = experiment.training.recipe or usual_recipe(lifter, preset)
     recipe = fill_in_first_stage(experiment.training, named_recipe(usual, lifter, name))
-    before = lifter.first_stage(stage.config)
-    first = None if before is None else _first_training(before, experiment, data, cache)
-    trajectory = trajectory_identity(
-        f"{lifter.__module__}:{lifter.__qualname__}",
-        lifter,
-        stage.config,
-        recipe,
-        data,
-        cache.held_out(data, recipe.holdout),
-        first=first.id if first else None,
-        published=None,
-    )
     return Training(
         method=f"{lifter.__module__}:{lifter.__qualname__}",
         preset=preset,
         lifter=lifter,
         config=stage.config,
-        skeleton=data.skeleton,
+        data=data,
+        held_out=cache.held_out(data, recipe.holdout),
+        selection_data=data,
         recipe=recipe,
         recipe_name=name,
         selection=stage.selection,
+        published=None,
         title=f"{lifter.title} {preset} {data.detections}",
-        first=first,
-        trajectory_id=trajectory,
-        id=training_identity(trajectory, lifter, stage.config, stage.selection, data),
+        first=_first_training(lifter, stage.config, experiment, data, cache),
     )
 
 
@@ -376,15 +379,21 @@ def left_out(experiment: Experiment, reason: str) -> Missing:
         InputError: as ``find_method``.
     """
     method = find_method(experiment)
-    described = _complete(experiment, method).described()
-    name = identity(["left out", described])
-    return Missing(
-        id=name,
-        training_id=name,
-        experiment=described,
-        method=experiment.method.name,
-        title=method.lifter.title,
-        preset=experiment.method.preset,
-        variant=_variant(experiment, method),
-        reason=LEFT_OUT + reason,
-    )
+    complete = _complete(experiment, method)
+    name = identity(["left out", complete.described()])
+    variant = _variant(experiment, method)
+    return Missing(**_described(name, name, complete, method.lifter, variant), reason=LEFT_OUT + reason)
+
+
+def _described(
+    name: str, training_id: str, complete: Experiment, lifter: type[Lifter], variant: str
+) -> dict[str, Any]:
+    return {
+        "id": name,
+        "training_id": training_id,
+        "experiment": complete.described(),
+        "method": complete.method.name,
+        "title": lifter.title,
+        "preset": complete.method.preset,
+        "variant": variant,
+    }

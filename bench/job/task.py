@@ -10,7 +10,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -73,13 +73,9 @@ class Task:
 
 
 def run_task(task: Task, root: Path, attempt: int = 0, cache: DataCache | None = None) -> TaskStatus:
-    """Do a task if it is not done.
+    """Do a task of the store in ``root`` if it is not done.
 
-    Args:
-        task: what to do.
-        root: of the store.
-        attempt: how often it was tried before; after a crash, evaluation begins with smaller batches.
-        cache: data sets that this process has loaded already.
+    ``attempt``: how often it was tried before; after a crash, evaluation begins with smaller batches.
 
     Raises:
         OSError: the store cannot be written.
@@ -113,26 +109,20 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
     jobs = [resolve(experiment, cache) for experiment in task.experiments]
     device = use_device(task.device)
     started = time.monotonic()
-    with _use_of_device(store, device, task):
+    # Processes that train together only wait for each other. All GPUs of a machine count as one: their numbers
+    # depend on which of them a process sees.
+    use = nullcontext() if distributed() else store.device(device.type, alone=task.kind == "measure")
+    with use:
         if task.kind == "evaluate":
             failed = _evaluate_watched(jobs, store, device, attempt)
         else:
-            train = partial(_train, task, jobs, store)
-            measure = partial(_measure, task, jobs[0], store, device)
+            train, measure = partial(_train, task, jobs, store), partial(_measure, task, jobs[0], store, device)
             action = train if task.kind == "train" else measure
             failed = _record_if_it_fails(task.ids, task.title, task.experiments[0], store, action)
     if failed:
         return "failed"
     store.times.put(task.duration_key, Seconds(seconds=time.monotonic() - started))
     return "done"
-
-
-def _use_of_device(store: Store, device: torch.device, task: Task) -> AbstractContextManager[None]:
-    """The device, alone while a cost is measured; processes that train together only wait for each other.
-
-    All GPUs of a machine count as one: their numbers depend on which of them a process sees.
-    """
-    return nullcontext() if distributed() else store.device(device.type, alone=task.kind == "measure")
 
 
 def _is_done(task: Task, store: Store) -> bool:
@@ -143,9 +133,9 @@ def _is_done(task: Task, store: Store) -> bool:
 
 
 def _train(task: Task, jobs: list[Job], store: Store) -> None:
-    wanted = [(_training_of(job, name), job.test) for name, job in zip(task.ids, jobs, strict=True)]
-    (training, selection_data), *others = [pair for pair in wanted if not store.is_trained(pair[0].id)]
-    weights.train_or_load(training, training.build(), jobs[0].train, selection_data, store, task.device, others)
+    wanted = [_training_of(job, name) for name, job in zip(task.ids, jobs, strict=True)]
+    training, *others = [one for one in wanted if not store.is_trained(one.id)]
+    weights.train_or_load(training, training.build(), store, task.device, others)
 
 
 def _training_of(job: Job, name: str) -> Training:
@@ -154,14 +144,13 @@ def _training_of(job: Job, name: str) -> Training:
     Raises:
         InputError: there is none: the experiment means something else here than where the task was made.
     """
-    for training in job.training.chain:
-        if training.id == name:
-            return training
-    known = ", ".join(training.id for training in job.training.chain)
-    raise InputError(
-        f"{job.name}: here its trainings are {known}, but {name} was asked for: the code, the data or the text "
-        "encoders of this machine differ from those where the sweep was started"
-    )
+    trainings = {training.id: training for training in job.training.chain}
+    if name not in trainings:
+        raise InputError(
+            f"{job.name}: here its trainings are {', '.join(trainings)}, but {name} was asked for: the code, the "
+            "data or the text encoders of this machine differ from those where the sweep was started"
+        )
+    return trainings[name]
 
 
 def _measure(task: Task, job: Job, store: Store, device: torch.device) -> None:
@@ -195,11 +184,11 @@ def _evaluate(missing: list[Job], store: Store, device: torch.device, halvings: 
                 raise
         else:
             return False
-    alone = partial(pipeline.evaluate_together, store=store, device=device, halvings=halvings)
-    results = [
-        _record_if_it_fails([job.id], job.title, job.portable, store, partial(alone, [job])) for job in missing
-    ]
-    return any(results)
+    failed = False
+    for job in missing:
+        action = partial(pipeline.evaluate_together, [job], store, device, halvings)
+        failed |= _record_if_it_fails([job.id], job.title, job.portable, store, action)
+    return failed
 
 
 def _record_if_it_fails(
@@ -213,33 +202,18 @@ def _record_if_it_fails(
             raise
         memory.release()
         details, code = traceback.format_exc(), digest_of(experiment)
-        record_failure(store, names, title, _kind(error), _reason(error), details, code)
+        record_failure(store, names, title, _kind(error), _reason(error), details=details, code=code)
         return True
     return False
 
 
 def record_failure(
-    store: Store,
-    names: Iterable[str],
-    title: str,
-    kind: FailureKind,
-    reason: str,
-    details: str = "",
-    code: str = "",
+    store: Store, names: Iterable[str], title: str, kind: FailureKind, reason: str, **further: str
 ) -> None:
-    """Keep why a task gave no result, under each of the ids ``names``.
-
-    Args:
-        title: what progress lines call the task.
-        reason: one sentence.
-        details: a traceback.
-        code: digest of the method's code.
-    """
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    """Keep why a task gave no result, under each of the ids ``names``; the rest are fields of ``Failure``."""
+    failed_at = datetime.now(UTC).isoformat(timespec="seconds")
     for name in names:
-        failure = Failure(
-            id=name, title=title, kind=kind, reason=reason, details=details, failed_at=now, code=code
-        )
+        failure = Failure(id=name, title=title, kind=kind, reason=reason, failed_at=failed_at, **further)
         store.failures.put(name, failure)
 
 

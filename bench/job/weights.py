@@ -23,7 +23,7 @@ from bench.training.accelerator import accelerator_for
 from bench.training.checkpoints import load_trained
 from bench.training.selection import LARGE_VALIDATION_WINDOWS, VALIDATION_WINDOWS, CheckpointSelector
 from bench.training.trainer import train
-from models.errors import InputError
+from models.errors import UnfitError
 from models.lifter import Lifter
 
 if TYPE_CHECKING:
@@ -35,13 +35,7 @@ NOT_TRAINED = TrainingInfo(
 
 
 def train_or_load(
-    training: Training,
-    lifter: Lifter,
-    data: Dataset,
-    selection_data: Dataset,
-    store: Store,
-    device: str,
-    siblings: Sequence[tuple[Training, Dataset]] = (),
+    training: Training, lifter: Lifter, store: Store, device: str, siblings: Sequence[Training] = ()
 ) -> TrainingInfo:
     """Give ``lifter`` the weights of a training, which is done now if it was not done before.
 
@@ -49,14 +43,9 @@ def train_or_load(
     program trains, others that need the same training wait.
 
     Args:
-        training: what to do.
         lifter: ``training.build()``.
-        data: training data.
-        selection_data: its test part selects the checkpoint where ``selection`` is "test".
-        store: where trainings are kept.
-        device: "auto", "cpu", "cuda" or "cuda:i".
-        siblings: trainings of the same trajectory that select another checkpoint, each with the data for that. If
-            the training is done now, their weights are kept too.
+        siblings: trainings of the same trajectory that select another checkpoint. If the training is done now,
+            their weights are kept too.
 
     Returns:
         How the weights came to be.
@@ -65,15 +54,15 @@ def train_or_load(
         InputError: the data does not fit the method, or a training diverged.
     """
     accelerator = accelerator_for(device, training.recipe.precision)
-    together = [(training, selection_data), *siblings]
-    with _locked(store, [member for member, _ in together], accelerator):
+    together = [training, *siblings]
+    with _locked(store, together, accelerator):
         info = load_trained(lifter, store.training(training.id))
         if info is not None:
             return info
-        info = _train(together, lifter, data, store, device, accelerator)
+        info = _train(together, lifter, store, device, accelerator)
     if accelerator.is_main_process:
-        for member, _ in together:
-            write_card(store.training(member.id), member, data)
+        for member in together:
+            write_card(store.training(member.id), member)
         tqdm.write(
             f"trained {training.title}: {info.steps} steps in {info.seconds:.0f} s "
             f"({info.windows_per_s:.0f} windows/s)"
@@ -82,71 +71,57 @@ def train_or_load(
 
 
 def _train(
-    together: Sequence[tuple[Training, Dataset]],
-    lifter: Lifter,
-    data: Dataset,
-    store: Store,
-    device: str,
-    accelerator: Accelerator,
+    together: Sequence[Training], lifter: Lifter, store: Store, device: str, accelerator: Accelerator
 ) -> TrainingInfo:
     """Do trainings of one trajectory, the first of which ``lifter`` gets the weights of."""
-    training, selection_data = together[0]
+    training, data, recipe = together[0], together[0].data, together[0].recipe
     first_info = None
     if training.first is not None:
-        first, first_info = _first_stage(training.first, data, selection_data, store, device)
-        lifter.begin_from(first)
-    _check_lengths(data, lifter)
-    fitted, held_out = split_validation(data.train, training.recipe.holdout, data.validation)
-    selectors, recipe = [], training.recipe
+        train_or_load(training.first, training.first.build(), store, device)
+        first = training.first.build()  # every process reads its weights from the store
+        first_info = train_or_load(training.first, first, store, device)
+        lifter.begin_from(first.eval())
+    check_lengths(data, lifter)
+    fitted, held_out = split_validation(data.train, recipe.holdout, data.validation)
+    selectors = []
     size = VALIDATION_WINDOWS if recipe.compute is None else LARGE_VALIDATION_WINDOWS
     shown: ActionLabels = "empty" if recipe.labels == "none" else "given"
-    for member, test in together:
-        takes = test.test if member.selection == "test" else held_out
+    for member in together:
+        takes = member.selection_data.test if member.selection == "test" else held_out
         validation = evaluation_windows(takes, lifter)
         folder = store.training(member.id)
         selectors.append(CheckpointSelector(member.selection, validation, folder, labels=shown, windows=size))
     windows = training_windows(relabelled(fitted, recipe.labels, recipe.seed), lifter, recipe.flips)
-    name = "+".join(member.id for member, _ in together)
+    name = "+".join(member.id for member in together)
     journal = None
     if accelerator.is_main_process:
-        heads = tuple(describe_training(member, data) for member, _ in together)
-        journal = Journal(path_of(store.root, name), heads)
+        journal = Journal(path_of(store.root, name), tuple(map(describe_training, together)))
     return train(
         lifter, windows, selectors, recipe, store.training(name), accelerator, training.title, first_info,
         journal=journal,
     )  # fmt: skip
 
 
-def _first_stage(
-    training: Training, data: Dataset, selection_data: Dataset, store: Store, device: str
-) -> tuple[Lifter, TrainingInfo]:
-    """A finished first stage. Every process reads its weights from the store."""
-    train_or_load(training, training.build(), data, selection_data, store, device)
-    finished = training.build()
-    info = train_or_load(training, finished, data, selection_data, store, device)
-    return finished.eval(), info
-
-
 @contextmanager
 def _locked(store: Store, trainings: Iterable[Training], accelerator: Accelerator) -> Iterator[None]:
     """Keep other programs from doing the same trainings; processes of one program train together."""
-    if accelerator.is_main_process:
-        in_one_order = sorted(training.id for training in trainings)  # so that no two programs wait for each other
-        with ExitStack() as stack:
-            for name in in_one_order:
+    with ExitStack() as stack:
+        if accelerator.is_main_process:
+            for name in sorted(training.id for training in trainings):  # no two programs wait for each other
                 stack.enter_context(store.lock(f"training-{name}"))
-            accelerator.wait_for_everyone()
-            yield
-    else:
         accelerator.wait_for_everyone()
         yield
 
 
-def _check_lengths(data: Dataset, lifter: Lifter) -> None:
-    """Refuse data without a sequence that is as long as a training window."""
-    longest = max(len(sequence) for sequence in data.train)
+def check_lengths(data: Dataset, lifter: Lifter) -> None:
+    """Refuse data without a sequence that is as long as a training window.
+
+    Raises:
+        UnfitError: they have none.
+    """
+    longest = max(map(len, data.train))
     if longest < lifter.train_frames:
-        raise InputError(
+        raise UnfitError(
             f"data {data.name!r}: the longest training sequence has {longest} frames, fewer than the window of "
             f"{lifter.train_frames}; set method.options.frames to at most {longest}"
         )

@@ -146,18 +146,16 @@ def predict_batches(
             drawn = replace(sampling, hypotheses=run[0], steps=run[1])
             with autocast(device, precision):
                 hidden = replace(truth, pose_3d=None, trajectory=None, camera=None)
-                pred = _predict(lifter, windows, rows, hidden, drawn).float()
+                if lifter.convolutional:
+                    sequence, start, *_ = windows.table[rows].T
+                    pred = predict_joined(lifter, hidden, drawn, sequence, start)
+                else:
+                    pred = lifter.predict(hidden, drawn)
+                pred = pred.float()
             _check(pred, lifter, windows, rows, drawn)
             yield rows, truth, pairs, pred
         progress(len(rows))
     lifter.train(was_training)
-
-
-def _predict(lifter: Lifter, windows: Windows, rows: np.ndarray, batch: Batch, sampling: Sampling) -> Tensor:
-    if not lifter.convolutional:
-        return lifter.predict(batch, sampling)
-    sequence, start, *_ = windows.table[rows].T
-    return predict_joined(lifter, batch, sampling, sequence, start)
 
 
 def assemble_batches(
@@ -166,12 +164,7 @@ def assemble_batches(
     """Batches on the device, each with its rows; a GPU computes while the CPU puts the next one together.
 
     On a CPU both would compete for the same cores; there, a batch is put together when it is needed.
-
-    Args:
-        windows: of the test set.
-        batches: rows of the windows of each batch.
-        given: action class → the label that the method is given.
-        device: of the method.
+    ``given``: action class → the label that the method is given.
     """
 
     def assemble(rows: np.ndarray) -> Batch:
@@ -216,9 +209,9 @@ def shared_samples(asked: Iterable[tuple[int, int]]) -> dict[tuple[int, int], li
 
 def _batches(windows: Windows, indices: np.ndarray, size: int, calls: set[int | None]) -> list[np.ndarray]:
     """Rows in batches of about ``size``; windows that share a choice of P-Best stay in one batch."""
-    numbers = [_call_numbers(windows, indices, call) for call in calls if call is not None]
     ends = np.ones(len(indices), dtype=bool)
-    for number in numbers:
+    for call in filter(None, calls):
+        number = _call_numbers(windows, indices, call)
         ends[:-1] &= number[1:] != number[:-1]
     possible = np.flatnonzero(ends) + 1
     wanted = np.append(np.arange(size, len(indices), size), len(indices))

@@ -83,7 +83,7 @@ class Collector:
         """Collect for one (H, K); ``answer``: the aggregation of the poses that ``add`` is given, if any."""
         self.skeleton, self.answer, self.metrics = skeleton, answer, metrics
         self.scores = [metric for metric in metrics if metric.level == "score"]
-        self.counted_joints = {metric.name: metric.joints(skeleton) for metric in metrics}
+        self.counted_joints = {metric.name: metric.joints and metric.joints(skeleton) for metric in metrics}
         self.owners: list[np.ndarray] = []
         self.positions: list[np.ndarray] = []
         self.sums: dict[Name, list[np.ndarray]] = defaultdict(list)

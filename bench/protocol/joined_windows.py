@@ -24,9 +24,6 @@ def predict_joined(
     """``lifter.predict`` for a convolutional method; windows that follow one another are one long window.
 
     Args:
-        lifter: ``convolutional``.
-        batch: B windows.
-        sampling: as of ``predict``.
         sequence, start: ``[B]``, where each window begins.
 
     Returns:

@@ -28,10 +28,6 @@ from models.skeleton import Skeleton
 Level = Literal["joint", "score", "frame", "sequence"]
 
 
-def all_joints(skeleton: Skeleton) -> None:
-    """For ``Metric.joints``: the mean is over every joint."""
-
-
 @dataclass(frozen=True)
 class Metric:
     """One metric and all that is known of it.
@@ -51,7 +47,7 @@ class Metric:
         compute: see ``level``.
         version: raised when the same predictions would give another number.
         frames_before: of "sequence": how many frames before it the value of a frame needs (1 for a velocity).
-        joints: of "score": which joints of a skeleton the mean over joints is of; None for all.
+        joints: of "score": which joints of a skeleton the mean over joints is of; None, or without it, all.
     """
 
     name: str
@@ -62,10 +58,10 @@ class Metric:
     higher_is_better: bool = False
     version: int = 1
     frames_before: int = 0
-    joints: Callable[[Skeleton], Sequence[int] | None] = all_joints
+    joints: Callable[[Skeleton], Sequence[int] | None] | None = None
 
     def __post_init__(self) -> None:
-        if self.level == "joint" and (self.higher_is_better or self.joints is not all_joints):
+        if self.level == "joint" and (self.higher_is_better or self.joints is not None):
             raise InputError(
                 f"metric {self.name!r}: P-Best and J-Best take the smallest error of all joints, so at the level "
                 '"joint" lower is better and no joints are left out; take the level "score"'
@@ -165,8 +161,6 @@ def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
 
 
 MPJPE = Metric("mpjpe", "MPJPE", "mm", "joint", joint_errors)
-
-
 P_MPJPE = Metric("p_mpjpe", "P-MPJPE", "mm", "joint", aligned_joint_errors)
 
 

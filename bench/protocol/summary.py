@@ -21,11 +21,11 @@ def metric_infos(values: Iterable[Value]) -> dict[str, MetricInfo]:
     return {metric.name: metric.info for metric in all_metrics() if metric.name in there}
 
 
-def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int = 0) -> tuple[Value, ...]:
+def summarise(errors: FrameErrors, given: GroundTruth | None = None) -> tuple[Value, ...]:
     """Every metric under every aggregation at every step, with its 95 % interval and what it looks at.
 
-    ``given``: ground truth that the method itself was given, whatever the aggregation. With one seed of the
-    bootstrap, the same takes are resampled for every method.
+    ``given``: ground truth that the method itself was given, whatever the aggregation. The bootstrap resamples the
+    same takes for every method.
     """
     tested, member = takes(errors)
     actions = np.array([take.action for take in tested])
@@ -34,7 +34,7 @@ def summarise(errors: FrameErrors, given: GroundTruth | None = None, seed: int =
     members = (actions == names[:, None]).astype(np.float64)
     rows = [(name, row - len(sums)) for name, sums in errors.sums.items() for row in range(len(sums))]
     sums = np.concatenate(list(errors.sums.values())) @ member.T
-    low, high = interval(sums, counted, actions, seed)
+    low, high = interval(sums, counted, actions)
     mean = action_mean(sums, counted, actions)
     per_action = sums @ members.T / (members @ counted)
     seen = {name: _seen(name, given or GroundTruth()) for name in {name for _, name in errors.sums}}

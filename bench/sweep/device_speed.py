@@ -61,11 +61,11 @@ def measure_speed(device: torch.device, threads: int | None = None) -> Speed:
     torch.set_num_threads(threads or before)
     try:
         with torch.random.fork_rng():
-            counted, timed = zip(*((counts, _time(call, device)) for counts, call in _probes(device)), strict=True)
+            timed = [(counts, *_time(call, device)) for counts, call in _probes(device)]
     finally:
         torch.set_num_threads(before)
-    speed = fitted([(counts, one.own) for counts, one in zip(counted, timed, strict=True)])
-    waiting = sum(one.wall for one in timed) / sum(one.own for one in timed)
+    speed = fitted([(counts, own) for counts, own, _ in timed])
+    waiting = sum(wall for _, _, wall in timed) / sum(own for _, own, _ in timed)
     return Speed(*(waiting * number for number in speed))
 
 
@@ -121,15 +121,8 @@ def _prediction(lifter: Lifter, windows: int, device: torch.device) -> Callable[
     return predict
 
 
-class _Times(NamedTuple):
-    """Seconds of a call: of its own, which other programs do not disturb, and by the clock on the wall."""
-
-    own: float
-    wall: float
-
-
-def _time(call: Callable[[], object], device: torch.device) -> _Times:
-    """Medians over calls after the first one."""
+def _time(call: Callable[[], object], device: torch.device) -> tuple[float, float]:
+    """Seconds of a call after the first one: its own, which other programs do not disturb, and those that pass."""
     clock = time.process_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     call()
     own: list[float] = []
@@ -141,4 +134,4 @@ def _time(call: Callable[[], object], device: torch.device) -> _Times:
             torch.cuda.synchronize(device)
         own.append(clock() - begin_own)
         wall.append(time.perf_counter() - begin)
-    return _Times(statistics.median(own), statistics.fmean(wall))
+    return statistics.median(own), statistics.fmean(wall)

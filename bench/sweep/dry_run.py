@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 
-from bench.job.pending import PendingWork
+from bench.job.pending import PendingWork, grouped
 from bench.job.task import Task
 from bench.results.record import Missing
 from bench.sweep.estimates import Estimates
-from bench.sweep.forecast import Forecast, duration
+from bench.sweep.forecast import Forecast, duration, known_mean
 from bench.sweep.search import Space
 
 KINDS = {"train": "training", "evaluate": "evaluation", "measure": "measurement"}
@@ -26,10 +27,7 @@ def tasks_of(pending: PendingWork) -> list[Task]:
 def dry_run_lines(rounds: Sequence[PendingWork], estimates: Estimates, workers: int) -> Iterator[str]:
     """Lines of text: experiments, what is done, and the tasks of every round, those that are alike together.
 
-    Args:
-        rounds: each with everything that those before it have.
-        estimates: of their tasks.
-        workers: that do tasks at the same time.
+    Each of ``rounds`` has everything that those before it have.
     """
     pending = rounds[-1]
     trainings = len({job.training_id for job in pending.jobs.values() if job.published is None})
@@ -62,17 +60,16 @@ def dry_run_lines(rounds: Sequence[PendingWork], estimates: Estimates, workers: 
 
 def left_out_lines(left_out: Iterable[Missing]) -> Iterator[str]:
     """One line for each reason why experiments are left out."""
-    titles: dict[str, list[str]] = {}
-    for missing in left_out:
-        titles.setdefault(missing.reason, []).append(missing.title)
-    for reason, of in titles.items():
-        each = ", ".join(f"{title} ({of.count(title)})" for title in dict.fromkeys(of))
-        yield f"{reason}: {len(of)} experiments of {each}"
+    for reason, members in grouped(left_out, lambda missing: missing.reason).items():
+        titles = Counter(missing.title for missing in members)
+        each = ", ".join(f"{title} ({number})" for title, number in titles.items())
+        yield f"{reason}: {len(members)} experiments of {each}"
 
 
 def lacking(tasks: Sequence[Task], estimates: Estimates, store: Path) -> list[str]:
     """What keeps a sweep from its end: sentences, none where nothing does."""
-    needed, place = estimates.disk(tasks), _nearest(store)
+    needed = estimates.disk(tasks)
+    place = next(place for place in (store.absolute(), *store.absolute().parents) if place.exists())
     free = shutil.disk_usage(place).free
     if needed <= free:
         return []
@@ -101,10 +98,8 @@ def search_lines(searches: Mapping[str, Space]) -> Iterator[str]:
 
 def _groups(tasks: Iterable[Task], estimates: Estimates) -> Iterator[str]:
     """A line for all tasks of a kind, method and size, those that take longest together first."""
-    groups: dict[tuple[str, str], list[Task]] = {}
-    for task in tasks:
-        groups.setdefault((KINDS[task.kind], estimates.kind(task)), []).append(task)
-    seconds = {key: _mean(map(estimates.seconds, members)) for key, members in groups.items()}
+    groups = grouped(tasks, lambda task: (KINDS[task.kind], estimates.kind(task)))
+    seconds = {key: known_mean(map(estimates.seconds, members)) for key, members in groups.items()}
     for key in sorted(groups, key=lambda key: -len(groups[key]) * (seconds[key] or 0.0)):
         (word, of), each = key, seconds[key]
         number = len(groups[key])
@@ -123,15 +118,5 @@ def _expected(tasks: Sequence[Task], estimates: Estimates, workers: int) -> str:
     return told + f" ({unknown} tasks of unknown length taken to be as long as others)" * bool(unknown)
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
 def _size(count: float) -> str:
     return f"{count / GIGABYTE:.1f} GB" if count >= GIGABYTE else f"{count / 1e6:.0f} MB"
-
-
-def _nearest(path: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    return next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import psutil
 import torch
 
 from bench.data.splits import split_validation
 from bench.data.windows import train_table
-from bench.job.blueprint import Blueprints, state_bytes, step_windows
+from bench.job.blueprint import Blueprints, state_bytes, step_windows, trained_bytes
 from bench.job.pending import PendingWork
 from bench.job.resolve import Job, Training
 from bench.job.task import Task
@@ -41,12 +41,9 @@ class Estimates:
     def __init__(self, pending: PendingWork, store: Store, blueprints: Blueprints, speed: Speed) -> None:
         """``speed``: of the device that computes."""
         self._store, self._blueprints, self._speed = store, blueprints, speed
-        self._trainings: dict[str, tuple[Training, Job]] = {}
-        for job in pending.jobs.values():
-            for training in job.training.chain:
-                self._trainings.setdefault(training.id, (training, job))
-        self._jobs = pending.jobs
-        self._measured = {pending.cost_id(job): job for job in pending.jobs.values()}
+        jobs = pending.jobs.values()
+        self._trainings = {training.id: training for job in jobs for training in job.training.chain}
+        self._jobs = pending.jobs | {pending.cost_id(job): job for job in jobs}  # by what tasks are named after
         self._seconds: dict[str, float | None] = {}
 
     def seconds(self, task: Task) -> float | None:
@@ -58,14 +55,14 @@ class Estimates:
 
     def kind(self, task: Task) -> str:
         """What a task has in common with others like it: method and size."""
-        return f"{self._training(task)[0].lifter.title} {task.experiments[0].method.preset}"
+        return f"{self._training(task).lifter.title} {task.experiments[0].method.preset}"
 
     def memory(self, tasks: Iterable[Task]) -> tuple[int, str]:
         """Bytes of the largest training step with weights and optimiser, and the title of its training."""
         largest = 0, ""
         for task in tasks:
             if task.kind == "train":
-                training, _ = self._training(task)
+                training = self._training(task)
                 lifter = self._lifter(training)
                 if lifter is None:
                     continue
@@ -77,14 +74,13 @@ class Estimates:
         """Bytes that the results of tasks take."""
         total = 0
         for task in tasks:
-            training, job = self._training(task)
-            lifter = self._lifter(training)
+            lifter = self._lifter(self._training(task))
             if lifter is None:
                 continue
             if task.kind == "train":
                 total += len(task.ids) * sum(map(tensor_bytes, lifter.state_dict().values()))
             elif task.kind == "evaluate":
-                frames = _evaluated_windows(job, lifter) * lifter.frames
+                frames = _evaluated_windows(self._jobs[task.ids[0]], lifter) * lifter.frames
                 total += len(task.ids) * (EXPERIMENT_BYTES + FRAME_BYTES * frames)
         return total
 
@@ -102,52 +98,50 @@ class Estimates:
         except InputError:
             return None
 
-    def _training(self, task: Task) -> tuple[Training, Job]:
-        """The training of a task, and a job that it is done for."""
-        if task.kind == "train":
-            return self._trainings[task.ids[0]]
-        job = self._jobs[task.ids[0]] if task.kind == "evaluate" else self._measured[task.ids[0]]
-        return job.training, job
+    def _training(self, task: Task) -> Training:
+        name = task.ids[0]
+        return self._trainings[name] if task.kind == "train" else self._jobs[name].training
 
     def _counted(self, task: Task) -> float | None:
-        training, job = self._training(task)
+        training = self._training(task)
         lifter = self._lifter(training)
         if lifter is None:
             return None
-        if not any(parameter.requires_grad for parameter in lifter.parameters()):
+        if not trained_bytes(lifter):
             return TASK_SECONDS
-        count = {"train": self._of_training, "evaluate": self._of_evaluation, "measure": self._of_measurement}
-        found = count[task.kind](training, job, lifter, task)
+        if task.kind == "train":
+            found = self._of_training(training, lifter)
+        else:
+            jobs = [self._jobs[name] for name in task.ids]
+            found = (self._of_evaluation if task.kind == "evaluate" else self._of_measurement)(jobs, lifter)
         return None if found is None else TASK_SECONDS + found
 
-    def _of_training(self, training: Training, job: Job, lifter: Lifter, task: Task) -> float | None:
-        windows = step_windows(training, lifter)
-        step = self._blueprints.step(training, windows)
+    def _of_training(self, training: Training, lifter: Lifter) -> float | None:
+        step = self._blueprints.step(training, step_windows(training, lifter))
         if step is None:
             return None
-        trained = sum(tensor_bytes(parameter) for parameter in lifter.parameters() if parameter.requires_grad)
-        steps, epochs = _length(training, job, lifter, step)
-        seconds = steps * self._speed.seconds(with_optimizer(step, trained))
+        steps, epochs = _length(training, lifter, step)
+        seconds = steps * self._speed.seconds(with_optimizer(step, trained_bytes(lifter)))
         if training.selection != "last":
             batches = VALIDATION_WINDOWS / VALIDATION_BATCH
             validation = self._prediction(training, lifter, VALIDATION_BATCH) or 0.0
             seconds += max(LEAST_CHECKS, epochs) * batches * validation
         return seconds
 
-    def _of_evaluation(self, training: Training, job: Job, lifter: Lifter, task: Task) -> float | None:
-        windows = _evaluated_windows(job, lifter)
-        specs = [self._jobs[name].experiment.evaluation for name in task.ids]
+    def _of_evaluation(self, jobs: Sequence[Job], lifter: Lifter) -> float | None:
+        windows = _evaluated_windows(jobs[0], lifter)
+        specs = [job.experiment.evaluation for job in jobs]
         hypotheses, steps = max(spec.hypotheses for spec in specs), max(spec.steps for spec in specs)
         size = min(windows, windows_per_call(hypotheses * lifter.frames, self._blueprints.device))
-        per_step = self._prediction(training, lifter, size * hypotheses * (1 + specs[0].flip))
+        per_step = self._prediction(jobs[0].training, lifter, size * hypotheses * (1 + specs[0].flip))
         if per_step is None:
             return None
         poses = windows * lifter.frames * hypotheses * steps
         return windows / size * steps * per_step + poses * POSE_BYTES * self._speed.per_byte
 
-    def _of_measurement(self, training: Training, job: Job, lifter: Lifter, task: Task) -> float | None:
-        spec = job.experiment.evaluation
-        per_step = self._prediction(training, lifter, spec.hypotheses * (1 + spec.flip))
+    def _of_measurement(self, jobs: Sequence[Job], lifter: Lifter) -> float | None:
+        spec = jobs[0].experiment.evaluation
+        per_step = self._prediction(jobs[0].training, lifter, spec.hypotheses * (1 + spec.flip))
         if per_step is None:
             return None
         return SECONDS_OF_A_MEASUREMENT + PASSES_OF_A_MEASUREMENT * spec.steps * per_step
@@ -168,10 +162,10 @@ class Estimates:
         return self._speed.seconds(one._replace(moved=passes * one.moved, flops=passes * one.flops))
 
 
-def _length(training: Training, job: Job, lifter: Lifter, step: Counts) -> tuple[int, int]:
+def _length(training: Training, lifter: Lifter, step: Counts) -> tuple[int, int]:
     """Steps of a training, and the epochs that they make."""
-    recipe = training.recipe
-    fitted, _ = split_validation(job.train.train, recipe.holdout, job.train.validation)
+    recipe, data = training.recipe, training.data
+    fitted, _ = split_validation(data.train, recipe.holdout, data.validation)
     lengths = [len(sequence) for sequence in fitted]
     plain = train_table(lengths, lifter.train_frames, False, lifter.train_stride, lifter.train_beyond)
     windows = len(plain) * (2 if recipe.flips and recipe.mirrored == "both" else 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
 from bench.job.task import Task, TaskKind, TaskStatus
@@ -32,8 +32,7 @@ class Forecast:
         """
         self._workers, self._clock = workers, clock
         self._tasks = {task.name: task for task in tasks}
-        self._kinds: dict[str, TaskKind] = {name: task.kind for name, task in self._tasks.items()}
-        self._expected = _complete(self._kinds, {name: estimate(task) for name, task in self._tasks.items()})
+        self._expected = _complete(self._tasks.values(), estimate)
         self._begun: dict[str, float] = {}
         self._took: dict[str, float] = {}
         self._ended: set[str] = set()
@@ -59,20 +58,23 @@ class Forecast:
     @property
     def ended(self) -> int:
         """Number of the tasks that ended."""
-        return len(self._ended & self._kinds.keys())
+        return len(self._ended & self._tasks.keys())
 
     def seconds_left(self) -> float:
         """Until everything is done."""
-        factors = {kind: self._factor(kind) for kind in set(self._kinds.values())}
+        kinds = {task.kind for task in self._tasks.values()}
+        over_all = self._learned(kinds, before=1.0)
+        factors = {kind: self._learned({kind}, before=over_all) for kind in kinds}
         now, alone, shared, longest = self._clock(), 0.0, 0.0, 0.0
-        for name, kind in self._kinds.items():
+        for name, task in self._tasks.items():
             if name in self._ended:
                 continue
-            whole = factors[kind] * self._expected[name]
+            whole = factors[task.kind] * self._expected[name]
             rest = max(whole - (now - self._begun.get(name, now)), 0.0)
-            alone += rest * (kind == "measure")
-            shared += rest * (kind != "measure")
-            longest = max(longest, rest * (kind != "measure"))
+            if task.kind == "measure":
+                alone += rest
+            else:
+                shared, longest = shared + rest, max(longest, rest)
         return alone + max(shared / self._workers, longest)
 
     def line(self) -> str:
@@ -82,13 +84,9 @@ class Forecast:
         day = "" if end.date() == datetime.now().date() else f"{end:%a %d %b} "
         return f"{self.ended} of {self.total} tasks done, {duration(left)} left, until {day}{end:%H:%M}"
 
-    def _factor(self, kind: TaskKind) -> float:
-        """By which the estimates of a kind are to be multiplied."""
-        return self._learned({kind}, before=self._learned(set(self._kinds.values()), before=1.0))
-
     def _learned(self, kinds: set[TaskKind], before: float) -> float:
         """The factor of these kinds, from those that ended or are overdue; drawn to ``before`` while few are."""
-        names = [name for name, kind in self._kinds.items() if kind in kinds]
+        names = [name for name, task in self._tasks.items() if task.kind in kinds]
         expected = TRUST * sum(self._expected[name] for name in names) / len(names)
         took = before * expected
         for name in names:
@@ -107,13 +105,18 @@ def duration(seconds: float) -> str:
     return f"about {seconds / 86400:.1f} days"
 
 
-def _complete(kinds: Mapping[str, TaskKind], expected: Mapping[str, float | None]) -> dict[str, float]:
-    """Estimates with the mean of a kind, or of everything, where there is none."""
+def known_mean(values: Iterable[float | None]) -> float | None:
+    """The mean of the values that are known; None where none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
-    def mean(of: Iterable[str]) -> float | None:
-        known = [seconds for name in of if (seconds := expected[name]) is not None]
-        return sum(known) / len(known) if known else None
 
-    everything = mean(expected) or 1.0
-    means = {kind: mean(n for n in kinds if kinds[n] == kind) or everything for kind in set(kinds.values())}
-    return {name: means[kinds[name]] if seconds is None else seconds for name, seconds in expected.items()}
+def _complete(tasks: Collection[Task], estimate: Callable[[Task], float | None]) -> dict[str, float]:
+    """Estimates by name, with the mean of a kind, or of everything, where there is none."""
+    expected = [(task, estimate(task)) for task in tasks]
+    everything = known_mean(seconds for _, seconds in expected) or 1.0
+    means = {
+        kind: known_mean(seconds for task, seconds in expected if task.kind == kind) or everything
+        for kind in {task.kind for task in tasks}
+    }
+    return {task.name: means[task.kind] if seconds is None else seconds for task, seconds in expected}

@@ -92,11 +92,8 @@ def run(
     Args:
         jobs: in the order in which they are done, as far as workers are not left idle by it; repeats allowed.
         store: where trainings and records are kept; other programs may work on it at the same time.
-        device: "auto", "cpu", "cuda" or "cuda:i".
         executor: where tasks are done; this process by default. It is not closed.
-        retry_failed: try again what failed before.
         contents: of the store, where the caller knows them already; they are kept up to date.
-        watcher: looks on.
 
     Raises:
         InputError: the device does not exist, or MLflow's store cannot be reached.
@@ -219,7 +216,7 @@ class _Log:
         if not self._pending.ready or time.monotonic() < self._not_before:
             return False
         try:
-            self._complete_and_log(self._pending.ready[0])
+            self._log_first()
         except InputError as error:
             self._not_before = time.monotonic() + AWAY_SECONDS
             say(f"warning: {error}. Work goes on; what is finished meanwhile is logged later")
@@ -233,10 +230,11 @@ class _Log:
             InputError: MLflow's store cannot be reached or written.
         """
         while self._pending.ready:
-            self._complete_and_log(self._pending.ready[0])
+            self._log_first()
 
-    def _complete_and_log(self, job: Job) -> None:
+    def _log_first(self) -> None:
         """Turn an evaluation and its cost into a record that is logged and kept, if no other program has."""
+        job = self._pending.ready[0]
         with self._store.lock("log"):
             evaluation = self._store.evaluations.get(job.id)
             measurement = self._store.measurements.get(self._pending.cost_id(job))
@@ -246,8 +244,9 @@ class _Log:
                 record = self._tracker.log(record, self._store.files.of(job.id))
                 self._store.add(record)
                 self._store.evaluations.remove(job.id)
-        self._pending.end_first_ready(finished=record is not None)
-        if record is not None:
+        self._pending.ready.popleft()
+        if record is not None:  # else another program took its numbers
+            self._pending.add_finished([job.id])
             self.finished += 1
             tqdm.write(f"finished {job.title}: {_headline(record)}")
 

@@ -99,8 +99,6 @@ class Found:
 def search(space: Space, store: Store, device: str, executor: Executor, watcher: Watcher | None = None) -> Found:
     """Try experiments until there are as many as asked for, or the minutes are over; those tried before count.
 
-    ``watcher`` looks on, as in ``run``.
-
     Raises:
         InputError: no choice of the space is an experiment, or what ``run`` raises.
     """
@@ -140,11 +138,7 @@ def best(record: Record) -> tuple[float, float, float]:
 def dominating(job: Job, measurement: Measurement, known: Mapping[str, Record], margin: float) -> Record | None:
     """A record that a job cannot beat in any objective, however accurate it turns out within ``margin``.
 
-    Args:
-        job: not yet evaluated.
-        measurement: of its cost.
-        known: records by id.
-        margin: the job's error is taken to be lower by this share than that of the best record of its method.
+    Its error is taken to be lower by this share than that of the best record of its method.
     """
     same_method = [record for record in known.values() if record.method == job.experiment.method.name]
     if not same_method:
@@ -154,17 +148,15 @@ def dominating(job: Job, measurement: Measurement, known: Mapping[str, Record], 
         measurement.cost.latency.ms_per_frame,
         _megabytes(measurement.cost),
     )
-    return next((record for record in known.values() if _no_worse(best(record), hoped_for)), None)
+    for record in known.values():  # equal ones too: trials of one configuration are equal in time and memory
+        if all(measured <= hoped for measured, hoped in zip(best(record), hoped_for, strict=True)):
+            return record
+    return None
 
 
 def _megabytes(cost: Cost) -> float:
     """Of a prediction; no bound where only the resident memory of an older version's process is known."""
     return inf if cost.memory_mb is None else cost.memory_mb
-
-
-def _no_worse(point: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    """In no objective; also where they are equal, as trials of one configuration are in time and memory."""
-    return all(mine <= theirs for mine, theirs in zip(point, other, strict=True))
 
 
 class _Trials:
@@ -210,7 +202,8 @@ class _Trials:
             if not waiting and (begun >= self.space.how.trials or exhausted):
                 break
             trial = self.service.patiently(self.study.ask)
-            self.service.patiently(partial(self._choose, trial))
+            for name, number in self.space.axes.items():
+                self.service.patiently(partial(trial.suggest_categorical, name, list(range(number))))
             asked.append(trial)
         return asked
 
@@ -234,42 +227,34 @@ class _Trials:
 
         return self.service.patiently(find)
 
-    def _choose(self, trial: Trial) -> None:
-        for name, values in self.space.axes.items():
-            trial.suggest_categorical(name, list(range(values)))
-
     def _all(self) -> list[FrozenTrial]:
         return self.service.patiently(lambda: self.study.get_trials(deepcopy=False))
 
     def run(self, trials: list[Trial]) -> None:
         """Measure costs, leave out what is dominated, run the others, and tell the study."""
-        jobs = {trial.number: job for trial in trials if (job := self._job(trial)) is not None}
-        self._learn_records()
-        measured = measure_costs(jobs.values(), self.store, self.device, self.executor, self.contents)
-        chosen = {}
+        jobs = [job for trial in trials if (job := self._job(trial)) is not None]
+        ids = {job.id for trial in self._begun() if (job := self._job(trial)) is not None}
+        self.records |= self.store.records(ids - self.records.keys())  # other programs have finished some
+        measured = measure_costs(jobs, self.store, self.device, self.executor, self.contents)
+        chosen = []
         for trial in trials:
-            job = jobs.get(trial.number)
+            job = self._job(trial)
             if job is None:
-                self._end(trial, "FAIL", f"no experiment: {self.no_experiments[trial.number]}")
+                self._tell(trial, "FAIL", reason=f"no experiment: {self.no_experiments[trial.number]}")
             elif (better := self._better(job, measured)) is not None:
                 reason = self._reason_to_prune(better)
-                self._end(trial, "PRUNED", reason)
+                self._tell(trial, "PRUNED", reason=reason)
                 tqdm.write(f"{job.title} is {reason}")
             else:
-                chosen[trial.number] = job
+                chosen.append((trial, job))
         outcome = run(
-            chosen.values(),
-            self.store,
-            self.device,
-            self.executor,
-            contents=self.contents,
-            watcher=self.watcher,
-        )
-        for trial in trials:
-            job = chosen.get(trial.number)
-            if job is not None and job.id in outcome.records:
+            [job for _, job in chosen], self.store, self.device, self.executor,
+            contents=self.contents, watcher=self.watcher,
+        )  # fmt: skip
+        for trial, job in chosen:
+            if job.id in outcome.records:
                 self._tell(trial, "COMPLETE", best(outcome.records[job.id]))
-            elif job is not None:
+            else:
                 self._tell(trial, "FAIL")
 
     def found(self) -> Found:
@@ -300,35 +285,32 @@ class _Trials:
                 self.no_experiments[number] = str(error)
         return self.jobs.get(number)
 
-    def _learn_records(self) -> None:
-        """Read the records of trials that have been finished since the last time, also by other programs."""
-        ids = {job.id for trial in self._begun() if (job := self._job(trial)) is not None}
-        self.records |= self.store.records(ids - self.records.keys())
-
     def _better(self, job: Job, measured: Mapping[str, Measurement]) -> Record | None:
         """A record that speaks against trying a job."""
         if job.id in self.records or job.id not in measured:
             return None
         return dominating(job, measured[job.id], self.records, self.space.how.margin)
 
-    def _end(self, trial: Trial, state: Literal["FAIL", "PRUNED"], reason: str) -> None:
-        """End a trial that is not run."""
-        from optuna.exceptions import UpdateFinishedTrialError
-
-        with suppress(UpdateFinishedTrialError):
-            self.service.patiently(lambda: trial.set_user_attr("reason", reason))
-        self._tell(trial, state)
-
     def _tell(
-        self, trial: Trial, state: Literal["COMPLETE", "FAIL", "PRUNED"], values: Sequence[float] | None = None
+        self,
+        trial: Trial,
+        state: Literal["COMPLETE", "FAIL", "PRUNED"],
+        values: Sequence[float] | None = None,
+        reason: str = "",
     ) -> None:
-        """Tell the study how a trial ended, unless another program that took this one for dead has ended it."""
+        """Tell the study how a trial ended, unless another program that took this one for dead has ended it.
+
+        ``reason``: why it is not run.
+        """
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
         def tell() -> TrialState:
             return self.study.tell(trial, values, state=TrialState[state], skip_if_finished=True).state
 
+        if reason:
+            with suppress(UpdateFinishedTrialError):
+                self.service.patiently(lambda: trial.set_user_attr("reason", reason))
         try:
             ended = self.service.patiently(tell)
         except UpdateFinishedTrialError:

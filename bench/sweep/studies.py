@@ -57,7 +57,6 @@ def open_studies(root: Path) -> RDBStorage:
         InputError: the database cannot be reached, is damaged, or is of another version of Optuna or of MLflow.
     """
     import optuna
-    import sqlalchemy
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for kind in (optuna.exceptions.ExperimentalWarning, UserWarning):
@@ -65,12 +64,8 @@ def open_studies(root: Path) -> RDBStorage:
     service = studies_service(root)
 
     def action() -> RDBStorage:
-        backend = sqlalchemy.make_url(service.address).get_backend_name()
-        if backend == "postgresql":
-            _make_schema(sqlalchemy.create_engine(service.address, poolclass=sqlalchemy.NullPool))
-        arguments = _engine_arguments(backend)
-        _refuse_tables_of_mlflow(sqlalchemy.create_engine(service.address, **arguments))
-        return _storage(service.address, arguments)
+        _make_schema(service.address)
+        return _storage(service.address, _connect(service.address)[1])
 
     storage = service.open(action)
     warn_of_network(service)
@@ -93,9 +88,7 @@ def _found(service: Service) -> str:
     path = sqlite_path(service.address)
     if path is not None and not path.exists():
         return "none yet, a search makes it"
-    arguments = _engine_arguments(sqlalchemy.make_url(service.address).get_backend_name())
-    engine = sqlalchemy.create_engine(service.address, **arguments)
-    _refuse_tables_of_mlflow(engine)
+    engine, arguments = _connect(service.address)
     if not sqlalchemy.inspect(engine).has_table("studies"):
         return "empty, a search fills it"
     storage = _storage(service.address, arguments, skip_table_creation=True)
@@ -167,30 +160,36 @@ def _storage(address: str, arguments: dict[str, Any], skip_table_creation: bool 
         raise RefusedError(reason_of(error)) from error
 
 
-def _engine_arguments(backend: str) -> dict[str, Any]:
-    """How SQLAlchemy connects; a server that was restarted is noticed before a connection is used."""
-    arguments: dict[str, Any] = {"pool_pre_ping": True}
+def _make_schema(address: str) -> None:
+    """Make the schema of the studies, if this is PostgreSQL."""
+    import sqlalchemy
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    if sqlalchemy.make_url(address).get_backend_name() == "postgresql":
+        engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool)
+        # Errors: another program makes it now, or this user may not make it.
+        with suppress(IntegrityError, ProgrammingError), engine.begin() as connection:
+            connection.execute(sqlalchemy.text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+
+
+def _connect(address: str) -> tuple[Engine, dict[str, Any]]:
+    """SQLAlchemy's engine for a database of studies, and its arguments.
+
+    Raises:
+        RefusedError: MLflow's tables are in it.
+    """
+    import sqlalchemy
+
+    arguments: dict[str, Any] = {"pool_pre_ping": True}  # a server that was restarted is noticed before it is used
+    backend = sqlalchemy.make_url(address).get_backend_name()
     if backend == "sqlite":
         arguments["connect_args"] = {"timeout": GRACE_SECONDS}
     elif backend == "postgresql":
         arguments["connect_args"] = {"options": f"-csearch_path={SCHEMA}"}
-    return arguments
-
-
-def _make_schema(engine: Engine) -> None:
-    from sqlalchemy import text
-    from sqlalchemy.exc import IntegrityError, ProgrammingError
-
-    # Errors: another program makes it now, or this user may not make it.
-    with suppress(IntegrityError, ProgrammingError), engine.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-
-
-def _refuse_tables_of_mlflow(engine: Engine) -> None:
-    from sqlalchemy import inspect
-
-    if inspect(engine).has_table("experiments"):
+    engine = sqlalchemy.create_engine(address, **arguments)
+    if sqlalchemy.inspect(engine).has_table("experiments"):
         raise RefusedError(
             "holds MLflow's tables, one of which (alembic_version) has the name of one of Optuna's: name another "
             "database"
         )
+    return engine, arguments

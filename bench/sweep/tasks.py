@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench.job.failures import digest_of
 from bench.job.task import Task, TaskStatus, record_failure
+from bench.results import locks
+from bench.results.locks import Patience, Watch
 from bench.results.store import Store
-from bench.sweep.executors.base import Executor
-from bench.sweep.waiting import Waiting
+from bench.sweep.executors.base import Executor, Status
 
 MOST_TRIES = 3
 """So often a task is begun whose process is lost each time."""
@@ -32,8 +33,6 @@ def run_tasks(
     """Do tasks, each after those that it needs; what needs one that fails is left out.
 
     Args:
-        tasks: to do, in the order in which they are begun.
-        executor: where.
         store: gets a failure where the process of a task is lost again and again.
         slots: tasks at once.
         ended: told of every task that is done or has failed.
@@ -46,7 +45,7 @@ def run_tasks(
     Raises:
         InputError: workers cannot be started.
     """
-    queue, waiting = _Queue(in_order(tasks, store, slots)), Waiting(store)
+    queue, waiting = _Queue(in_order(tasks, store, slots)), _Waiting(store)
     done: list[Task] = []
     tries: Counter[str] = Counter()
     while queue.unfinished:
@@ -64,7 +63,9 @@ def run_tasks(
             status = "done" if status == "found" else status
             tries[task.name] += status == "crashed"
             if tries[task.name] == MOST_TRIES and status == "crashed":
-                _record_crash(task, store)
+                times = f"{MOST_TRIES} times (killed, perhaps because memory ran out)"
+                reason, code = f"its process ended without a message {times}", digest_of(task.experiments[0])
+                record_failure(store, task.ids, task.title, "crashed", reason, code=code)
                 status = "failed"
             queue.end(task, status)
             if status in ("done", "failed"):
@@ -75,12 +76,8 @@ def run_tasks(
 def in_order(tasks: Iterable[Task], store: Store, slots: int) -> list[Task]:
     """Tasks in the given order, but for long ones at its end, which come so early that no slot waits for them.
 
-    Where tasks are done one at a time the order stays: processes that train together must agree on it.
-
-    Args:
-        tasks: each after those that it needs.
-        store: knows how long such tasks took.
-        slots: tasks at once.
+    Where tasks are done one at a time the order stays: processes that train together must agree on it. Each task
+    stands after those that it needs; the store knows how long such tasks took.
     """
     listed = list(tasks)
     if slots == 1:
@@ -121,10 +118,10 @@ class _Queue:
         self.tasks = {task.name: task for task in tasks}
         self.order = {name: n for n, name in enumerate(self.tasks)}
         self.missing = {name: set(task.needs) & self.tasks.keys() for name, task in self.tasks.items()}
-        self.needed_by: dict[str, list[str]] = {}
+        self.needed_by: dict[str, list[str]] = defaultdict(list)
         for name, needs in self.missing.items():
             for need in needs:
-                self.needed_by.setdefault(need, []).append(name)
+                self.needed_by[need].append(name)
         self.ready = [(0.0, self.order[name], name) for name, needs in self.missing.items() if not needs]
         heapq.heapify(self.ready)
         self.unfinished = set(self.tasks)
@@ -142,7 +139,7 @@ class _Queue:
         self.running -= 1
         if status == "done":
             self.unfinished.discard(task.name)
-            for name in self.needed_by.get(task.name, ()):
+            for name in self.needed_by[task.name]:
                 self.missing[name].discard(task.name)
                 if not self.missing[name]:
                     self._make_ready(name)
@@ -156,10 +153,33 @@ class _Queue:
 
     def _drop(self, name: str) -> None:
         self.unfinished.discard(name)
-        for dependent in self.needed_by.get(name, ()):
+        for dependent in self.needed_by[name]:
             self._drop(dependent)
 
 
-def _record_crash(task: Task, store: Store) -> None:
-    reason = f"its process ended without a message {MOST_TRIES} times (killed, perhaps because memory ran out)"
-    record_failure(store, task.ids, task.title, "crashed", reason, code=digest_of(task.experiments[0]))
+class _Waiting:
+    """Says who is waited for when nothing else goes on, and passes over those without a sign of life.
+
+    The process that tries a task finds it busy and leaves it at that: only the sweep sees over a longer time
+    whether its holder gives signs of life.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._watches: dict[str, Watch] = {}
+        self._patience = Patience()
+        self._last_end = time.monotonic()
+
+    def note(self, task: Task, status: Status) -> None:
+        """Note how a try of a task ended."""
+        if status != "busy":
+            self._watches.pop(task.name, None)
+            self._last_end = time.monotonic()
+            return
+        if task.name not in self._watches:
+            self._watches[task.name] = Watch(self._store.lock(task.name), task.title)
+        self._watches[task.name].look()
+        if time.monotonic() - self._last_end >= locks.SAY_SECONDS:
+            first, others = next(iter(self._watches.values())), len(self._watches) - 1
+            more = f" and {others} other task{'s' * (others > 1)}" if others else ""
+            self._patience.tell(first, more)

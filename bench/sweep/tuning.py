@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from bench.config.experiment import Experiment
 from bench.job.data_cache import DataCache
 from bench.job.describe import git_commit
 from bench.job.pending import StoreContents
@@ -48,8 +47,6 @@ Choice = dict[str, int]
 
 def tune(space: Space, store: Store, device: str, executor: Executor, watcher: Watcher | None = None) -> Found:
     """Search for the recipe of every method, repeat the best with further seeds, and write ``recipes.toml``.
-
-    ``watcher`` looks on, as in ``run``.
 
     Raises:
         InputError: the space has no axis of methods, or what ``run`` raises.
@@ -125,8 +122,10 @@ class _Tuning:
         first: dict[str, int] = {}
         for axis in (axis for axis in self.space.axes if axis != METHOD):
             ids = self._trainings(number, axis)
-            axes |= {axis: list(ids)} if ids else {}
-            first |= {axis: list(ids.values()).index(declared.id)} if declared.id in ids.values() else {}
+            if ids:
+                axes[axis] = list(ids)
+            if declared.id in ids.values():
+                first[axis] = list(ids.values()).index(declared.id)
         sampler = optuna.samplers.TPESampler(seed=0, n_startup_trials=TOGETHER, constant_liar=True)
         study = optuna.create_study(sampler=sampler)
         study.enqueue_trial(first)
@@ -145,7 +144,7 @@ class _Tuning:
         return ids
 
     def _resolve(self, choice: Mapping[str, int], seed: int = 0) -> Job:
-        experiment: Experiment = self.space.experiment(choice)
+        experiment = self.space.experiment(choice)
         training = experiment.training.model_copy(update={"seed": seed, "selection": "validation"})
         return resolve(experiment.model_copy(update={"training": training}), self.cache)
 
@@ -177,12 +176,10 @@ class _Tuning:
         """Validation errors of choices, None where a training failed."""
         jobs = [self._resolve(choice, seed) for choice in choices]
         outcome = run(jobs, self.store, self.device, self.executor, contents=self.contents, watcher=self.watcher)
-        self.jobs |= {job.id: job for job in jobs}
-        self.missing |= {
-            job.id: job.missing(f"failed: {outcome.failures[job.id].sentence}")
-            for job in jobs
-            if job.id in outcome.failures
-        }
+        for job in jobs:
+            self.jobs[job.id] = job
+            if job.id in outcome.failures:
+                self.missing[job.id] = job.missing(f"failed: {outcome.failures[job.id].sentence}")
         return [kept_error(outcome.records[job.id]) if job.id in outcome.records else None for job in jobs]
 
     def chosen(self, method: _Method) -> str:

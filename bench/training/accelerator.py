@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from bench.config.experiment import Precision
 from bench.devices import use_device
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
-def accelerator_for(device: str, precision: str) -> Accelerator:
+def accelerator_for(device: str, precision: Precision) -> Accelerator:
     """What places a training on a device, sets its precision, and knows the processes that train together.
-
-    Args:
-        device: "auto", "cpu", "cuda" or "cuda:i".
-        precision: "fp32", "bf16" or "fp16".
 
     Raises:
         InputError: the device does not exist here.

@@ -20,11 +20,8 @@ def step_flops(lifter: Lifter, batches: Sequence[Batch]) -> float:
 
     Counted as in ``bench.measure.flops``, on a copy of the method; of a method that reads no action, once for each
     number of windows. Fused attention is computed in its plain form, so that the number is the same on every
-    device. What is computed once and kept is computed before.
-
-    Args:
-        lifter: as it is before its first step.
-        batches: of training windows, at least one, where ``lifter`` is.
+    device. What is computed once and kept is computed before. ``lifter`` is as before its first step, and
+    ``batches`` are where it is.
     """
     twin = copy.deepcopy(lifter).train()
     twin.on_progress(0.0)

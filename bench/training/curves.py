@@ -24,14 +24,7 @@ class Curves:
     """
 
     def __init__(self, journal: Journal | None, steps: int, steps_per_epoch: int, device: torch.device) -> None:
-        """Begin.
-
-        Args:
-            journal: gets the points; None for none.
-            steps: of the whole training.
-            steps_per_epoch: of them.
-            device: of the loss, which is summed there so that nothing waits for it before there is a point.
-        """
+        """``device``: of the loss, which is summed there so that nothing waits for it before there is a point."""
         self.step = 0
         self._journal, self._steps, self._steps_per_epoch = journal, steps, steps_per_epoch
         self._loss = torch.zeros((), dtype=precision_of_sums(device), device=device)
@@ -53,12 +46,8 @@ class Curves:
     def note_step(self, optimizer: Any, norm: torch.Tensor | None, scale: float) -> None:
         """Note the learning rate and gradient norm of this step, and means since the last point.
 
-        Args:
-            optimizer: with the gradients of this step.
-            norm: of the gradients; None where nobody has computed it.
-            scale: factor of gradients that have not been computed with.
+        ``norm``: of the gradients; None to compute it here: those of the optimiser have the factor ``scale``.
         """
-        rate = optimizer.param_groups[0]["lr"]
         if norm is None:
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             norm = get_total_norm([each.grad for each in parameters if each.grad is not None]) / scale
@@ -66,7 +55,7 @@ class Curves:
         self.note(
             {
                 "train.loss": self._loss.item() / self._recent,
-                "train.learning_rate": rate,
+                "train.learning_rate": optimizer.param_groups[0]["lr"],
                 "train.gradient_norm": norm.item(),
                 "train.windows_per_s": self._windows / max(seconds, 1e-9),
                 "epoch": self.step / self._steps_per_epoch,

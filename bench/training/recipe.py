@@ -69,8 +69,7 @@ def fill_in(spec: TrainingSpec, recipe: Recipe) -> TrainingRecipe:
     Raises:
         InputError: ``batch_frames`` and ``batch_windows`` are both requested.
     """
-    requested = {name: getattr(spec, name) for name in ASKED}
-    given = {name: value for name, value in requested.items() if value is not None}
+    given = {name: value for name in ASKED if (value := getattr(spec, name)) is not None}
     replaced: dict[str, None] = {other: None for name, other in INSTEAD.items() if name in given}
     if "epochs" in given:
         given.setdefault("least_steps", 0)

@@ -62,31 +62,27 @@ class CheckpointSelector:
         self.errors.append((epoch, error))
         return lowest
 
+    @torch.inference_mode()
     def _error(self, lifter: Lifter, device: torch.device, batch: int) -> float:
-        """MPJPE (mm) over a fixed subset of the validation windows, with H = K = 1."""
+        """MPJPE (mm) over a fixed subset of the validation windows, with H = K = 1.
+
+        Predictions are made as for a test: without ground truth, and labels only for a method that reads them.
+        """
         self.batch = batch
         rows = self.validation.subset(min(self.windows, len(self.validation)))
         parts = np.array_split(rows, -(-len(rows) // batch))
-        return _mean_error(lifter, self.validation, parts, device, self.labels)
+        total, frames = 0.0, 0
+        sampling, once = Sampling(flip=False), {(1, 1): [(1, 1)]}
+        for part, truth, _, predicted in predict_batches(
+            lifter, self.validation, parts, once, sampling, self.labels, device, precision="fp32"
+        ):
+            assert truth.pose_3d is not None
+            errors = mpjpe(predicted[:, -1, 0], truth.pose_3d)
+            counts = torch.as_tensor(self.validation.counts(part), device=device)
+            total += errors[counts].to(precision_of_sums(device)).sum().item()
+            frames += int(counts.sum())
+        return total / frames
 
     def selected_epoch(self, last: float) -> float:
         """The epoch of the selected weights; ``last``, the last one, where no error selects them."""
         return min(self.errors, key=lambda entry: entry[1])[0] if self.errors else last
-
-
-@torch.inference_mode()
-def _mean_error(
-    lifter: Lifter, validation: Windows, parts: list[np.ndarray], device: torch.device, labels: ActionLabels
-) -> float:
-    """Of predictions made as for a test: without ground truth, and labels only for a method that reads them."""
-    total, frames = 0.0, 0
-    sampling, once = Sampling(flip=False), {(1, 1): [(1, 1)]}
-    for rows, batch, _, predicted in predict_batches(
-        lifter, validation, parts, once, sampling, labels, device, precision="fp32"
-    ):
-        assert batch.pose_3d is not None
-        errors = mpjpe(predicted[:, -1, 0], batch.pose_3d)
-        counts = torch.as_tensor(validation.counts(rows), device=device)
-        total += errors[counts].to(precision_of_sums(device)).sum().item()
-        frames += int(counts.sum())
-    return total / frames

@@ -9,8 +9,8 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
+from typing import Self
 
 NAMES = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
 """Signals that end programs by themselves, and those that clusters announce a loss of the machine with."""
@@ -19,55 +19,37 @@ TOLD = b"\nthe training ends after this step and saves its state; Ctrl-C again e
 
 
 class HeldBack:
-    """Signals that have come since ``let_through`` was called last."""
+    """Holds signals back while a block runs, those that came since ``let_through``; only a main thread can."""
 
     def __init__(self) -> None:
         self._usual = {number: signal.getsignal(number) for number in _answered()}
-        self._arrived: list[int] = []
-
-    @property
-    def arrived(self) -> bool:
-        """Whether there are any."""
-        return bool(self._arrived)
+        self.arrived: list[int] = []
 
     def let_through(self) -> None:
         """Let them have their usual effect: mostly an exception, or the end of the process."""
-        while self._arrived:
-            number = self._arrived.pop(0)
+        while self.arrived:
+            number = self.arrived.pop(0)
             signal.signal(number, self._usual[number])
             signal.raise_signal(number)
             signal.signal(number, self._hold)  # it has not ended the program
 
-    def begin(self) -> None:
-        """Hold signals back from now on."""
+    def __enter__(self) -> Self:
         for number in self._usual:
             signal.signal(number, self._hold)
+        return self
 
-    def end(self) -> None:
-        """Give signals the effect that they had before."""
+    def __exit__(self, *error: object) -> None:
         for number, usual in self._usual.items():
             signal.signal(number, usual)
 
     def _hold(self, number: int, frame: FrameType | None) -> None:
         """Note a signal; who presses Ctrl-C again does not want to wait."""
-        again = number in self._arrived
-        if not again:
-            self._arrived.append(number)
-        if number == signal.SIGINT and not again:
-            os.write(2, TOLD)  # printing may wait for what this signal has interrupted
+        if number not in self.arrived:
+            self.arrived.append(number)
+            if number == signal.SIGINT:
+                os.write(2, TOLD)  # printing may wait for what this signal has interrupted
         elif number == signal.SIGINT:
             self.let_through()
-
-
-@contextmanager
-def held_back() -> Iterator[HeldBack]:
-    """Hold signals back while the block runs; only a main thread can."""
-    held = HeldBack()
-    held.begin()
-    try:
-        yield held
-    finally:
-        held.end()
 
 
 def _answered() -> Iterator[int]:

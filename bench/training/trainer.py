@@ -30,7 +30,7 @@ from bench.training.curves import Curves
 from bench.training.order import epoch_rows, share, step_rows, step_seed
 from bench.training.recipe import TrainingRecipe
 from bench.training.selection import LEAST_CHECKS, CheckpointSelector
-from bench.training.signals import held_back
+from bench.training.signals import HeldBack
 from models.errors import DivergedError, InputError
 from models.lifter import Lifter
 from models.optim import learning_rate
@@ -82,13 +82,10 @@ def train(
         lifter: freshly built, initial weights already drawn; at the end it has those of the first selector.
         windows: training windows (with their mirrored rows when ``recipe.flips``).
         selectors: at least one; each keeps weights in a folder of its own.
-        recipe: of the training.
         folder: for what an interrupted training is continued from.
-        title: for the progress bar.
         first_stage: the training that ``lifter`` begins from.
         order: of the windows, in place of a random one, for comparison with a recorded training.
-        journal: is told loss, learning rate, gradient norm and so on while the training runs; its runs are of the
-            selectors.
+        journal: is told loss, learning rate and so on while the training runs; its runs are of the selectors.
 
     Returns:
         How the weights of the first selector came to be.
@@ -106,7 +103,7 @@ def train(
         run.prepare(state)
     show = None if accelerator.is_main_process else True
     with (
-        held_back() as signals,
+        HeldBack() as signals,
         watched_system(run.curves.note),
         tqdm(initial=run.progress.step, total=run.steps, desc=f"train {title}", unit="step", disable=show) as bar,
     ):
@@ -117,7 +114,7 @@ def train(
             if run.at_end_of_epoch:
                 run.end_epoch()
                 bar.set_postfix(epoch=len(run.progress.loss), loss=f"{run.progress.loss[-1]:.4f}")
-            run.save(at_once=signals.arrived)
+            run.save(at_once=bool(signals.arrived))
             signals.let_through()
     return run.finish(first_stage)
 
@@ -138,7 +135,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.trainable = [parameter for parameter in self.lifter.parameters() if parameter.requires_grad]
-        self.rows, self.rows_epoch = self._order(0), 0
+        self.rows, self.rows_epoch = self._order(0), 0  # put in order once an epoch
         self.batch_windows, self.steps_per_epoch = self._batches()
         self.steps, self.step_flops = self._steps() if self.trainable else (0, None)
         whole, rest = divmod(self.steps, self.steps_per_epoch)
@@ -205,11 +202,16 @@ class _Run:
         epoch, within = divmod(self.progress.step, self.steps_per_epoch)
         recipe, process = self.recipe, self.accelerator.process_index
         self._follow_schedules(epoch)
-        rows = step_rows(self._epoch_rows(epoch), self.steps_per_epoch, within, self.batch_windows)
+        if epoch != self.rows_epoch:
+            self.rows, self.rows_epoch = self._order(epoch), epoch
+        rows = step_rows(self.rows, self.steps_per_epoch, within, self.batch_windows)
         rows = share(rows, process, self.accelerator.num_processes)
         loss = self._gradients(rows, step_seed(recipe.seed, self.progress.step, process))
         if recipe.gradient == "times_loss":
-            self._multiply_gradients(loss)
+            factor = self.accelerator.reduce(loss, reduction="mean")  # over all processes that train together
+            for parameter in self.trainable:
+                if parameter.grad is not None:
+                    parameter.grad.mul_(factor)
         norm = None if recipe.clip is None else self.accelerator.clip_grad_norm_(self.trainable, recipe.clip)
         self.curves.add(loss, len(rows) * self.accelerator.num_processes)
         if self.curves.point_is_due:
@@ -231,19 +233,6 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
-    def _epoch_rows(self, epoch: int) -> np.ndarray:
-        """Rows of this epoch; put in order once an epoch."""
-        if epoch != self.rows_epoch:
-            self.rows, self.rows_epoch = self._order(epoch), epoch
-        return self.rows
-
-    def _multiply_gradients(self, loss: torch.Tensor) -> None:
-        """Multiply all gradients by the loss, over all processes that train together."""
-        factor = self.accelerator.reduce(loss, reduction="mean")
-        for parameter in self.trainable:
-            if parameter.grad is not None:
-                parameter.grad.mul_(factor)
-
     def _gradients(self, rows: np.ndarray, seed: int) -> torch.Tensor:
         """Back-propagate the mean loss of these windows and return it.
 
@@ -256,8 +245,7 @@ class _Run:
             self.optimizer.zero_grad(set_to_none=True)
             return self._in_parts(np.array_split(rows, number), seed)
 
-        alone = self.accelerator.num_processes == 1
-        most = len(rows) if alone else 1
+        most = len(rows) if self.accelerator.num_processes == 1 else 1
         return memory.first_that_fits(in_parts, memory.doubling(self.progress.micro_batches, most))
 
     def _in_parts(self, parts: list[np.ndarray], seed: int) -> torch.Tensor:
@@ -266,7 +254,7 @@ class _Run:
         total = torch.zeros((), dtype=precision_of_sums(device), device=device)
         windows = sum(map(len, parts))
         for part in parts:
-            loss = self.model(self.windows.batch(part, seed).to(self.accelerator.device))
+            loss = self.model(self.windows.batch(part, seed).to(device))
             if len(parts) > 1:
                 loss = loss * (len(part) / windows)
             self.accelerator.backward(loss)
@@ -275,12 +263,12 @@ class _Run:
 
     def update_selectors(self) -> None:
         """At some of the steps: let the selectors validate, and save the weights that are best so far."""
-        step, per_epoch = self.progress.step, self.steps_per_epoch
+        step = self.progress.step
         due = step * self.checks // self.steps > (step - 1) * self.checks // self.steps
         if not due or not any(selector.needs_validation for selector in self.selectors):
             return
         if self.accelerator.is_main_process:
-            epoch = round(step / per_epoch, 4)
+            epoch = round(step / self.steps_per_epoch, 4)
             for number, selector in enumerate(self.selectors):
                 if not selector.needs_validation:
                     continue
@@ -322,8 +310,8 @@ class _Run:
         }
         size = checkpoints.save_state(self.folder, state)
         ended = time.monotonic()
-        pause = SAVE_EVERY_SECONDS * max(1.0, (ended - began) / SAVE_SECONDS, size / SAVE_BYTES)
-        self.next_save = ended + pause
+        longer = max(1.0, (ended - began) / SAVE_SECONDS, size / SAVE_BYTES)
+        self.next_save = ended + SAVE_EVERY_SECONDS * longer
 
     def _note_progress(self) -> None:
         """Note what changes between the steps at which it is needed."""
@@ -368,17 +356,15 @@ class _Run:
 
 def build_optimizer(parameters: list[torch.nn.Parameter], recipe: TrainingRecipe) -> torch.optim.Optimizer:
     """The optimiser that a recipe names."""
-    rate, weight_decay = recipe.learning_rate, recipe.weight_decay
+    usual: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
     if recipe.optimizer == "ranger":
-        return Ranger(parameters, lr=rate, weight_decay=weight_decay)
+        return Ranger(parameters, **usual)
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=rate, weight_decay=weight_decay, fused=True)
-    amsgrad = recipe.optimizer == "amsgrad"
-    return torch.optim.Adam(parameters, lr=rate, weight_decay=weight_decay, amsgrad=amsgrad, fused=True)
+        return torch.optim.AdamW(parameters, **usual, fused=True)
+    return torch.optim.Adam(parameters, **usual, amsgrad=recipe.optimizer == "amsgrad", fused=True)
 
 
 def _all_poses(windows: Windows) -> tuple[torch.Tensor, torch.Tensor]:
     """2D and 3D poses of all training frames, ``[N, J, 2]`` and ``[N, J, 3]``."""
-    pose_2d = np.concatenate([sequence.pose_2d for sequence in windows.sequences])
-    pose_3d = np.concatenate([sequence.pose_3d for sequence in windows.sequences])
-    return torch.from_numpy(pose_2d), torch.from_numpy(pose_3d)
+    pose_2d, pose_3d = zip(*((sequence.pose_2d, sequence.pose_3d) for sequence in windows.sequences), strict=True)
+    return torch.from_numpy(np.concatenate(pose_2d)), torch.from_numpy(np.concatenate(pose_3d))

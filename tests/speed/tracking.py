@@ -78,7 +78,7 @@ def trained(job: Job, steps: int, store: Store, tracker: Tracker | None) -> Took
     selectors = [CheckpointSelector("last", windows, store.training(training.id))]
     journal, spent = None, [0.0]
     if tracker is not None:
-        journal = Journal(path_of(store.root, training.id), (describe_training(training, job.train),))
+        journal = Journal(path_of(store.root, training.id), (describe_training(training),))
     real = {name: getattr(Curves, name) for name in ("add", "note_step")}
     for name, method in real.items():
         setattr(Curves, name, timed(method, spent))

@@ -12,11 +12,7 @@ from models.errors import InputError
 
 
 def executor_for(name: str | None, request: Request) -> Executor:
-    """The executor that the command line asks for.
-
-    Args:
-        name: one of ``EXECUTORS``; None for this process where there is one worker, else for processes.
-        request: what else is asked for.
+    """The executor that the command line asks for; without a name, this process for one worker, else processes.
 
     Raises:
         InputError: there is no such device or executor, or it cannot be had here.

@@ -60,7 +60,10 @@ class Request:
             return self.workers
         if distributed():
             return 1
-        return max(1, len(self.gpus())) if self._on_gpu() else min(MOST_CORES, _cores())
+        if self._on_gpu():
+            return max(1, len(self.gpus()))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(MOST_CORES, cores)
 
     def threads_each(self, workers: int) -> int:
         """CPU threads of each of so many workers on this machine.
@@ -161,7 +164,3 @@ def import_optional(module: str, extra: str) -> Any:
         raise InputError(
             f"--executor {extra}: {module} is not installed; run `pip install -c constraints.txt -e .[{extra}]`"
         ) from None
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -24,7 +24,7 @@ def store(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("store"))
     for name in ("nearest_pose", "mean_pose"):
         job = resolve(parse({"method": {"name": name}}))
-        train_or_load(job.training, job.build(), job.train, job.test, store, "cpu")
+        train_or_load(job.training, job.build(), store, "cpu")
     return store.root
 
 

@@ -45,7 +45,7 @@ def weights(tmp_path_factory):
     """The nearest training pose: the method that is trained in a moment."""
     store = Store(tmp_path_factory.mktemp("store"))
     job = resolve(parse({"method": {"name": "nearest_pose"}}))
-    train_or_load(job.training, job.build(), job.train, job.test, store, "cpu")
+    train_or_load(job.training, job.build(), store, "cpu")
     return load_weights(job.training_id[:8], store)
 
 

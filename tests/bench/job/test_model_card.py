@@ -25,7 +25,7 @@ def store(toy_store):
 def trained(store, name="toy", **options):
     job = resolve(parse({"method": {"name": name, "options": options}, "evaluation": {"windows": 4}}))
     lifter = job.build()
-    train_or_load(job.training, lifter, job.train, job.test, store, "cpu")
+    train_or_load(job.training, lifter, store, "cpu")
     return job, lifter
 
 

@@ -30,7 +30,7 @@ def job(**changes):
 def trained_weights(wanted, store):
     """Weights of a training, made if need be, without an evaluation."""
     lifter = wanted.build()
-    weights.train_or_load(wanted.training, lifter, wanted.train, wanted.test, store, "cpu")
+    weights.train_or_load(wanted.training, lifter, store, "cpu")
     return load_file(store.training(wanted.training_id) / "weights.safetensors")
 
 

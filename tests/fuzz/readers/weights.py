@@ -180,7 +180,7 @@ def _run_imported(folder: Path) -> None:
 def _finished(folder: Path) -> Path:
     """Folder of the toy's training in a store, which is made or gone on with now."""
     job, store = toy_job(), Store(folder)
-    train_or_load(job.training, job.training.build(), job.train, job.test, store, "cpu")
+    train_or_load(job.training, job.training.build(), store, "cpu")
     return store.training(job.training_id)
 
 
