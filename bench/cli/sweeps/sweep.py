@@ -23,7 +23,7 @@ from bench.job.planning import Planner, told_together
 from bench.job.resolve import Job
 from bench.job.task import first_process
 from bench.results.record import Missing, Record
-from bench.results.store import Store
+from bench.results.store import Store, some_of
 from bench.results.tracking.sweep_run import log_sweep
 from bench.sweep import run as sweep
 from bench.sweep.dry_run import left_out_lines, search_lines
@@ -188,12 +188,11 @@ def _ending(report: Report, outcome: sweep.Outcome, request: SweepRequest, store
 
 def _lost(names: Sequence[str], missing: Mapping[str, Missing]) -> str:
     """Which declared runs have neither a record nor a recorded reason, and what to do."""
-    shown = [missing[name].named if name in missing else name for name in names[:MOST_LINES]]
-    more = f" and {len(names) - MOST_LINES} more" if len(names) > MOST_LINES else ""
+    named = [missing[name].named if name in missing else name for name in names]
     several = "s have" if len(names) > 1 else " has"
     return (
         f"error: {len(names)} declared run{several} neither a record nor a recorded reason: "
-        f"{', '.join(shown)}{more}; run the same command again"
+        f"{some_of(named, MOST_LINES)}; run the same command again"
     )
 
 

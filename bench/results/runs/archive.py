@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import BinaryIO, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from tqdm import tqdm
 
@@ -26,8 +26,7 @@ from bench.results.files import atomic, open_to_read
 from bench.results.leftovers import remove_leftovers_of
 from bench.results.record import SCHEMA_VERSION, Record
 from bench.results.run_set import RUNSET, RunSet
-from bench.results.runs.listing import MOST_NAMED
-from bench.results.store import TRAINED, WEIGHTS, Store
+from bench.results.store import TRAINED, WEIGHTS, Store, some_of
 from models.errors import InputError, shown
 
 MANIFEST = "manifest.json"
@@ -43,6 +42,8 @@ MAKE_AGAIN = "nothing was exported; give the command that made the run again"
 CHUNK = 1 << 20
 """Bytes that are read at once: weights may be larger than the memory."""
 
+UNPACKING = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+"""What ``zipfile`` raises where a file of an archive cannot be unpacked."""
 
 Document = TypeVar("Document", bound=Frozen)
 
@@ -125,20 +126,15 @@ def export(
                 writer.add_file(f"trainings/{training}/{part}", store.training(training) / part)
         if runset is not None:
             writer.add_text(RUNSET, seal(runset))
+        environments = [record.environment for record in records.values()]
         manifest = Manifest(
-            commits=_each_once(record.git_commit for record in records.values()),
-            machines=_each_once(
-                f"{record.environment.device}, {record.environment.platform}" for record in records.values()
-            ),
+            commits=tuple(dict.fromkeys(record.git_commit for record in records.values())),
+            machines=tuple(dict.fromkeys(f"{each.device}, {each.platform}" for each in environments)),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             files=writer.files,
         )
         _Writer(archive).add_text(MANIFEST, seal(manifest))
     return manifest
-
-
-def _each_once(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(texts))
 
 
 class _Writer:
@@ -247,7 +243,7 @@ class Archive:
         foreign = sorted((self.manifest.files.keys() | entries.keys()) - {MANIFEST})
         if foreign := [name for name in foreign if name not in self.manifest.files or not NAME.fullmatch(name)]:
             raise InputError(
-                f"{self._path}: has files that no archive of runs has: {_named(foreign)}; not imported"
+                f"{self._path}: has files that no archive of runs has: {shown(some_of(foreign))}; not imported"
             )
         damaged = []
         for name, file in tqdm(self.manifest.files.items(), desc="checking", unit="file", disable=None):
@@ -259,14 +255,11 @@ class Archive:
 
     def _hash(self, entry: zipfile.ZipInfo) -> str:
         """Checksum of a file; "" if it cannot be unpacked."""
-        found = sha256()
         try:
             with self._archive.open(entry) as source:
-                while chunk := source.read(CHUNK):
-                    found.update(chunk)
+                return file_digest(source, "sha256").hexdigest()
         except UNPACKING:
             return ""
-        return found.hexdigest()
 
     def _checksum(self, place: str) -> str:
         found = self.manifest.files.get(place)
@@ -280,12 +273,8 @@ class Archive:
 
     def _damage(self, names: list[str]) -> InputError:
         return InputError(
-            f"{self._path}: is damaged in {_named(names)}; nothing was imported: get the archive again"
+            f"{self._path}: is damaged in {shown(some_of(names))}; nothing was imported: get the archive again"
         )
-
-
-UNPACKING = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
-"""What ``zipfile`` raises where a file of an archive cannot be unpacked."""
 
 
 @contextmanager
@@ -296,17 +285,15 @@ def opened(path: Path) -> Iterator[Archive]:
         InputError: it cannot be read, is no archive of runs, or is damaged.
     """
     try:
-        with open_to_read(path) as file, _zip(file, path) as archive:
-            yield Archive(archive, path)
+        with open_to_read(path) as file:
+            try:
+                archive = zipfile.ZipFile(file)
+            except UNPACKING as error:
+                raise InputError(f"{path}: is no archive of runs, or only a part of one ({error})") from None
+            with archive:
+                yield Archive(archive, path)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; name one that `runs export` wrote") from None
-
-
-def _zip(file: BinaryIO, path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(file)
-    except UNPACKING as error:
-        raise InputError(f"{path}: is no archive of runs, or only a part of one ({error})") from None
 
 
 def bring_in(archive: Archive, store: Store) -> Imported:
@@ -322,7 +309,8 @@ def bring_in(archive: Archive, store: Store) -> Imported:
     kept: list[str] = []
     for name, record in tqdm(archive.records.items(), desc="importing", unit="run", disable=None):
         if name in here:
-            (known if _same(here[name], record) else kept).append(name)
+            logged = {"mlflow_run_id": here[name].mlflow_run_id}  # may be another one for the same record
+            (known if here[name] == record.model_copy(update=logged) else kept).append(name)
         elif name in store.evaluations:
             kept.append(name)
         else:
@@ -340,13 +328,3 @@ def bring_in(archive: Archive, store: Store) -> Imported:
                 archive.copy(f"trainings/{training}/{part}", store.training(training) / part)
     store.fold()
     return Imported(tuple(added), tuple(known), tuple(kept))
-
-
-def _same(one: Record, other: Record) -> bool:
-    """Whether two records differ in nothing but the run of MLflow that they were logged in."""
-    return one.model_copy(update={"mlflow_run_id": None}) == other.model_copy(update={"mlflow_run_id": None})
-
-
-def _named(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return shown(", ".join(names[:MOST_NAMED]) + more)

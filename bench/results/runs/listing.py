@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Literal, get_args
 
 from bench.config.parsing import Frozen
-from bench.results.record import Evaluation, Record, Value
-from bench.results.store import Store, read_trained
+from bench.results.record import Evaluation, Record, TrainingInfo, Value
+from bench.results.store import Store, read_trained, some_of
 from models.errors import InputError, quoted
 
 Status = Literal["finished", "evaluated", "failed", "trained", "unfinished"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-
-MOST_NAMED = 8
-"""So many runs at most are named in a sentence."""
 
 
 class Run(Frozen):
@@ -49,40 +45,11 @@ class Run(Frozen):
     finished_at: str = ""
     reason: str = ""
 
-
-@dataclass(frozen=True)
-class Filters:
-    """Which runs are wanted; None for any.
-
-    Attributes:
-        ids: of runs that an ablation declares.
-        since, until: bounds of ``finished_at``, both included; a run without a time is outside of any bound.
-    """
-
-    method: str | None = None
-    data: str | None = None
-    preset: str | None = None
-    seed: int | None = None
-    status: Status | None = None
-    ids: Container[str] | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def match(self, run: Run) -> bool:
-        """Whether a run is wanted."""
-        wanted = (
-            (getattr(self, key), getattr(run, key)) for key in ("method", "data", "preset", "seed", "status")
-        )
-        if any(asked is not None and asked != found for asked, found in wanted):
-            return False
-        if self.ids is not None and run.id not in self.ids:
-            return False
-        if self.since is None and self.until is None:
-            return True
-        if not run.finished_at:
-            return False
-        finished = _with_zone(datetime.fromisoformat(run.finished_at))
-        return (self.since or finished) <= finished <= (self.until or finished)
+    @property
+    def finished(self) -> datetime | None:
+        """``finished_at``; without a zone it is UTC."""
+        found = datetime.fromisoformat(self.finished_at) if self.finished_at else None
+        return found.replace(tzinfo=UTC) if found and not found.tzinfo else found
 
 
 def moment(text: str, option: str, end_of_day: bool = False) -> datetime:
@@ -103,10 +70,6 @@ def moment(text: str, option: str, end_of_day: bool = False) -> datetime:
     if end_of_day and len(text) <= len("2026-11-28"):
         found = datetime.combine(found, time.max)
     return found.astimezone()
-
-
-def _with_zone(found: datetime) -> datetime:
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def runs_of(store: Store) -> dict[str, Run]:
@@ -134,49 +97,44 @@ def training_folders(store: Store) -> list[Path]:
     return sorted(path for path in store.root.glob("trainings/*") if path.is_dir())
 
 
-def known_ids(store: Store) -> set[str]:
-    """Ids of all evaluations, trainings and failures."""
-    return set(runs_of(store)) | {folder.name for folder in training_folders(store)}
+def training_infos(store: Store) -> dict[str, TrainingInfo]:
+    """Of finished trainings, by id: that of one that began from another repeats the information of that one."""
+    found = ((folder.name, read_trained(folder)) for folder in training_folders(store))
+    return {name: trained.info for name, trained in found if trained is not None}
 
 
-def find_id(beginning: str, ids: Set[str], place: Path) -> str:
-    """The one of the ids that begins so.
+def find_id(beginning: str, store: Store, runs: Mapping[str, Run]) -> str:
+    """The id of an evaluation, a training or a failure of a store that begins so.
 
     Args:
-        place: where these ids are, for the sentence that says so.
+        runs: ``runs_of`` the store.
 
     Raises:
-        InputError: there is none, or several.
+        InputError: there is none, or there are several.
     """
+    ids = runs.keys() | {folder.name for folder in training_folders(store)}
     found = [beginning] if beginning in ids else sorted(name for name in ids if name.startswith(beginning))
     if not found:
         raise InputError(
-            f"{quoted(beginning)}: no id in {place} begins so; `python -m bench runs list` shows them"
+            f"{quoted(beginning)}: no id in {store.root} begins so; `python -m bench runs list` shows them"
         )
     if len(found) > 1:
-        more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
         raise InputError(
-            f"{quoted(beginning)}: {len(found)} ids begin so: {', '.join(found[:MOST_NAMED])}{more}; "
-            "give more of the one that you mean"
+            f"{quoted(beginning)}: {len(found)} ids begin so: {some_of(found)}; give more of the one that you mean"
         )
     return found[0]
 
 
 def dependents(store: Store, name: str, runs: Mapping[str, Run]) -> list[str]:
-    """Ids of what was made from a training: evaluations, trainings that began from it, and their evaluations.
-
-    The information of a training repeats that of the one that it began from.
-    """
-    folders = training_folders(store)
-    infos = {folder.name: trained.info for folder in folders if (trained := read_trained(folder)) is not None}
+    """Ids of what was made from a training: evaluations, trainings that began from it, and their evaluations."""
+    infos = training_infos(store)
     found: list[str] = []
     waiting = [name]
     while waiting:
         training = waiting.pop()
         evaluations = [run.id for run in runs.values() if run.training_id == training and run.id != training]
-        later = [
-            other for other, info in infos.items() if training in infos and info.first_stage == infos[training]
-        ]
+        known = infos.get(training)
+        later = [other for other, info in infos.items() if known is not None and info.first_stage == known]
         found += evaluations + later
         waiting += later
     return found
