@@ -286,12 +286,12 @@ def import_runs(
 
     target = Store(store)
     with opened(archive) as content:
-        text = seal(content.runset) if content.runset else None
-        file = out / RUNSET if out is not None and text is not None else None
-        if file is not None and file.exists() and file.read_text(encoding="utf-8") != text:
+        text = seal(content.runset) if content.runset else ""
+        file = out / RUNSET if out and text else None
+        if file and file.exists() and file.read_text(encoding="utf-8") != text:
             raise InputError(f"{file}: is of other runs; nothing was imported: name another folder by --out")
         done = bring_in(content, target)
-    if file is not None and text is not None:
+    if file:
         remove_leftovers_of(file)
         write_text(file, text)
     typer.echo(f"{len(done.added)} runs added, {len(done.known)} were there already")
@@ -302,11 +302,7 @@ def import_runs(
 
 
 def _opened(folder: Path) -> Store:
-    """A store that is there.
-
-    Raises:
-        InputError: it is not.
-    """
+    """A store that is there; else it is refused."""
     from bench.results.store import Store
 
     if not folder.is_dir():
