@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -85,9 +85,9 @@ class Imported:
         kept: of those that it has with other content, which stays.
     """
 
-    added: tuple[str, ...]
-    known: tuple[str, ...]
-    kept: tuple[str, ...]
+    added: list[str]
+    known: list[str]
+    kept: list[str]
 
 
 def export(
@@ -101,11 +101,8 @@ def export(
     """Write an archive of some runs; it appears whole or not at all.
 
     Args:
-        records: by id.
-        store: which has their arrays and trainings.
         target: of the archive; an older file of that name is replaced.
         runset: what the importer's ``report`` makes tables of; None for none.
-        weights: whether to add the weights of the trainings.
         arrays: whether to add the arrays beside the records; without, the importer's records know of none.
 
     Raises:
@@ -193,9 +190,7 @@ class Archive:
     """An archive whose content is what its manifest says.
 
     Attributes:
-        manifest: of it.
         records: by id, in the order of their ids.
-        runset: of it, or None.
     """
 
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
@@ -214,8 +209,9 @@ class Archive:
         names = [name for name in self.manifest.files if name.startswith("records/")]
         self.records = {name[8:-5]: self._document(name, Record) for name in sorted(names)}
         self.runset = self._document(RUNSET, RunSet) if RUNSET in self.manifest.files else None
+        checksums = {place: file.sha256 for place, file in self.manifest.files.items()}
         for name, record in self.records.items():
-            lost = [place for place, known in record.files.items() if self._checksum(place) != known]
+            lost = [place for place, known in record.files.items() if checksums.get(place) != known]
             if record.id != name or lost:
                 raise self._damage([f"records/{name}.json", *lost])
 
@@ -229,16 +225,8 @@ class Archive:
         places = (f"errors/{run}.npz", f"examples/{run}-examples.npz")
         return {place: self.manifest.files[place].sha256 for place in places if place in self.manifest.files}
 
-    def trainings(self) -> list[str]:
-        """Ids of the trainings whose weights are in the archive."""
-        return [name.split("/")[1] for name in self.manifest.files if name.endswith(f"/{WEIGHTS}")]
-
     def _check(self) -> None:
-        """Compare every file with the manifest.
-
-        Raises:
-            InputError: one is missing, damaged, or has no place in a store.
-        """
+        """Compare every file with the manifest."""
         entries = {entry.filename: entry for entry in self._archive.infolist()}
         foreign = sorted((self.manifest.files.keys() | entries.keys()) - {MANIFEST})
         if foreign := [name for name in foreign if name not in self.manifest.files or not NAME.fullmatch(name)]:
@@ -255,15 +243,14 @@ class Archive:
 
     def _hash(self, entry: zipfile.ZipInfo) -> str:
         """Checksum of a file; "" if it cannot be unpacked."""
+        found = sha256()
         try:
             with self._archive.open(entry) as source:
-                return file_digest(source, "sha256").hexdigest()
+                while chunk := source.read(CHUNK):
+                    found.update(chunk)
         except UNPACKING:
             return ""
-
-    def _checksum(self, place: str) -> str:
-        found = self.manifest.files.get(place)
-        return found.sha256 if found else ""
+        return found.hexdigest()
 
     def _document(self, name: str, model: type[Document]) -> Document:
         try:
@@ -304,27 +291,25 @@ def bring_in(archive: Archive, store: Store) -> Imported:
     """
     store.make()
     here = store.records(archive.records)
-    added: list[str] = []
-    known: list[str] = []
-    kept: list[str] = []
+    done = Imported([], [], [])
     for name, record in tqdm(archive.records.items(), desc="importing", unit="run", disable=None):
         if name in here:
             logged = {"mlflow_run_id": here[name].mlflow_run_id}  # may be another one for the same record
-            (known if here[name] == record.model_copy(update=logged) else kept).append(name)
+            (done.known if here[name] == record.model_copy(update=logged) else done.kept).append(name)
         elif name in store.evaluations:
-            kept.append(name)
+            done.kept.append(name)
         else:
             for place in archive.arrays(name):
                 archive.copy(place, store.root / place)
             store.add(record)
             store.failures.remove(name)
-            added.append(name)
-    for name in known:
+            done.added.append(name)
+    for name in done.known:
         for place in store.files.missing(here[name]):
             archive.copy(place, store.root / place)
-    for training in archive.trainings():
+    for training in [name.split("/")[1] for name in archive.manifest.files if name.endswith(f"/{WEIGHTS}")]:
         with store.lock(f"training-{training}"):
             for part in () if store.is_trained(training) else (WEIGHTS, TRAINED):
                 archive.copy(f"trainings/{training}/{part}", store.training(training) / part)
     store.fold()
-    return Imported(tuple(added), tuple(known), tuple(kept))
+    return done

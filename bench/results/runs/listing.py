@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from bench.config.parsing import Frozen
-from bench.results.record import Evaluation, Record, TrainingInfo, Value
+from bench.results.record import Evaluation, Record, TrainingInfo
 from bench.results.store import Store, read_trained, some_of
 from models.errors import InputError, quoted
 
@@ -25,7 +25,7 @@ class Run(Frozen):
             says why; "trained": weights without an evaluation; "unfinished": a training that goes on or was ended.
         data, detections: name of the data set, and source of the 2D poses of the test.
         seed: of the training.
-        mpjpe: in millimetres, of the first aggregation that needs no ground truth.
+        mpjpe: in millimetres, at the last step, of the first aggregation that needs no ground truth.
         finished_at: ISO 8601.
     """
 
@@ -57,7 +57,6 @@ def moment(text: str, option: str, end_of_day: bool = False) -> datetime:
 
     Args:
         text: ISO 8601: "2026-11-28", "2026-11-28T10:00".
-        option: that it is given by.
         end_of_day: whether a date stands for its end, not for its beginning.
 
     Raises:
@@ -75,9 +74,8 @@ def moment(text: str, option: str, end_of_day: bool = False) -> datetime:
 def runs_of(store: Store) -> dict[str, Run]:
     """Everything in a store by id, the oldest first; what has no time stands behind."""
     records = store.records()
-    evaluations = {name: found for name, found in store.evaluations.all().items() if name not in records}
-    found = {name: _described(record, "finished") for name, record in records.items()}
-    found |= {name: _described(evaluation, "evaluated") for name, evaluation in evaluations.items()}
+    found = {name: _described(evaluation, "evaluated") for name, evaluation in store.evaluations.each()}
+    found |= {name: _described(record, "finished") for name, record in records.items()}
     for name, failure in store.failures.all().items():
         if name not in records:
             known = found.get(name, Run(id=name, status="failed", title=failure.title))
@@ -141,30 +139,18 @@ def dependents(store: Store, name: str, runs: Mapping[str, Run]) -> list[str]:
 
 
 def _described(evaluation: Evaluation, status: Status) -> Run:
-    described = evaluation.experiment
-    value = headline(evaluation)
+    steps = evaluation.conditions.steps
+    errors = (v for v in evaluation.values if (v.metric, v.step) == ("mpjpe", steps))
+    without_truth = (value.action_mean for value in errors if value.kind in ("deterministic", "deployable"))
+    shared = ("id", "training_id", "title", "method", "preset", "variant")
     return Run(
-        id=evaluation.id,
+        **{name: getattr(evaluation, name) for name in shared},
         status=status,
-        training_id=evaluation.training_id,
-        title=evaluation.title,
-        method=evaluation.method,
-        preset=evaluation.preset,
-        variant=evaluation.variant,
         data=evaluation.data.name,
         detections=evaluation.data.test_detections,
-        seed=described.get("training", {}).get("seed"),
+        seed=evaluation.experiment.get("training", {}).get("seed"),
         hypotheses=evaluation.conditions.hypotheses,
-        steps=evaluation.conditions.steps,
-        mpjpe=None if value is None else value.action_mean,
+        steps=steps,
+        mpjpe=next(without_truth, None),
         finished_at=evaluation.finished_at if isinstance(evaluation, Record) else "",
     )
-
-
-def headline(evaluation: Evaluation) -> Value | None:
-    """The MPJPE that needs no ground truth, at the last step."""
-    for value in evaluation.values:
-        needs_none = value.kind in ("deterministic", "deployable")
-        if value.metric == "mpjpe" and value.step == evaluation.conditions.steps and needs_none:
-            return value
-    return None

@@ -58,9 +58,7 @@ class Removal:
 def removal_of(store: Store, names: Iterable[str], runs: dict[str, Run]) -> Removal:
     """The removal of evaluations and trainings, with everything that was made from them.
 
-    Args:
-        names: ids.
-        runs: ``runs_of`` the store.
+    ``runs``: ``runs_of`` the store.
     """
     chosen = list(dict.fromkeys(names))
     chosen = list(dict.fromkeys(chosen + [other for name in chosen for other in dependents(store, name, runs)]))
