@@ -65,9 +65,14 @@ class _Follower:
         paths = journals(self._store.root)
         if not paths:
             return True
+
+        def send() -> None:
+            for path in paths:
+                self._send(path, last)
+
         try:
             with self._store.lock("log").acquire(timeout=None if last else 0):
-                self._tracker.service.try_once(lambda: [self._send(path, last) for path in paths])
+                self._tracker.service.try_once(send)
         except Timeout:
             return True
         except (InputError, OSError) as error:

@@ -266,10 +266,10 @@ class Tracker:
         while True:
             if (finished := self._finished(wanted, counts)) is not None:
                 return finished
-            run = self.runs.create(name, {**tags, LOGGED_BY: self.name}, activity and activity.began)
+            run = self.runs.create(name, {**tags, LOGGED_BY: self.name}, activity.began if activity else None)
             fill(run)
             if self._leads(run, wanted, counts):
-                self.runs.client.set_terminated(run.info.run_id, end_time=activity and activity.ended)
+                self.runs.client.set_terminated(run.info.run_id, end_time=activity.ended if activity else None)
                 return run
             self.runs.delete(run)
 
