@@ -204,7 +204,7 @@ def ship(name: str, store: Path, results: Path, tables: Sequence[str]) -> Path:
     Raises:
         InputError: there are no such runs or tables.
     """
-    runset = declared(results, f"python -m bench ablate --out {results}")
+    runset = declared(results)
     for table in tables:
         if table not in runset.tables:
             raise InputError(f"{results} has no table {table!r}: {suggestion(table, list(runset.tables))}")

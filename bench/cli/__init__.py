@@ -5,7 +5,6 @@ Here are the program, its commands and its exit codes; each group of commands ha
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import sys
@@ -49,14 +48,13 @@ def _sentences() -> Iterator[None]:
     except EOFError as error:  # typer would only say "Aborted."
         _complain(f"error: a file ends before its content does ({error}); get the named files again", 2)
     except OSError as error:
-        if error.filename is None and error.errno not in (*UNWRITABLE, errno.EIO):
+        problem, way = "used", "name another place"
+        if error.errno in UNWRITABLE:
+            problem, way = "written", "free space or name another folder"
+        elif error.filename is None:
             raise
         place = error.filename or "the store or an output folder"
-        if error.errno in (*UNWRITABLE, errno.EIO):
-            _complain(
-                f"error: {place}: cannot be written ({error.strerror}); free space or name another folder", 2
-            )
-        _complain(f"error: {place}: cannot be used ({error.strerror}); name another place", 2)
+        _complain(f"error: {place}: cannot be {problem} ({error.strerror}); {way}", 2)
 
 
 def _print_version(asked: bool) -> None:

@@ -21,6 +21,7 @@ def import_checkpoint(
     """Read a published checkpoint safely and write it as safetensors."""
     from bench.config.parsing import parse_assignment
     from bench.config.registry import CHECKPOINTS
+    from bench.results.files import atomic
     from models.checkpoints.importer import import_checkpoint as read_published
     from models.errors import InputError
 
@@ -37,7 +38,10 @@ def import_checkpoint(
         raise InputError(f"{error}; it looks like a checkpoint of {other}: give --method {other}") from error
     target = out or file.with_suffix(".safetensors")
     try:
-        _write(target, imported.to_bytes())
+        if not target.parent.is_dir():  # usually a typing error
+            raise FileNotFoundError(errno.ENOENT, f"there is no folder {target.parent}")
+        with atomic(target) as written:
+            written.write(imported.to_bytes())
     except OSError as error:
         reason = f"cannot be written ({error.strerror}); name another place with --out"
         raise InputError(f"{target}: {reason}") from error
@@ -55,13 +59,3 @@ def _other_method(file: Path, method: str) -> str | None:
     except InputError:  # no state dict, which the user is told already
         return None
     return None if found == method else found
-
-
-def _write(target: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Its folder must exist: a missing one is usually a typing error."""
-    from bench.results.files import atomic
-
-    if not target.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, f"there is no folder {target.parent}")
-    with atomic(target) as file:
-        file.write(content)

@@ -78,7 +78,7 @@ def writable_folder(path: Path | None) -> Path | None:
     Raises:
         InputError: it is a file, or cannot be made or written.
     """
-    if folder(path) is not None and path is not None:
+    if path is not None and folder(path):
         try:
             with tempfile.TemporaryFile(dir=_nearest(path)):
                 pass

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import DEFAULT_STORE, Device, StoreFolder, writable_folder
+from bench.cli.options import DEFAULT_STORE, Device, StoreFolder, with_options, writable_folder
 from models.errors import InputError, quoted, shown
 
 if TYPE_CHECKING:
     from bench.footage.files import Prediction
     from bench.footage.keypoints import KeyPoints
+    from bench.footage.lift import Settings
 
 FORMS = ("npz", "csv", "bvh", "png", "gif", "mp4", "html")
-USUAL_FORMS = "npz,csv,bvh,png"
 WEIGHTS = (
     "A trained folder, a file of import-checkpoint, the id of a training of the store (or its beginning), or "
     "finepose, d3dp, mixste or tcn: small weights that come with the suite."
@@ -26,116 +27,112 @@ WEIGHTS = (
 File = Annotated[
     Path, typer.Argument(metavar="KEYPOINTS", help="Key points of a video: JSON, .npz, or OpenPose's folder.")
 ]
-Out = Annotated[Path, typer.Option(help="Folder for what is written.", callback=writable_folder)]
-Size = Annotated[str | None, typer.Option(help="WIDTHxHEIGHT of the video in pixels, where the file has none.")]
-Fps = Annotated[float | None, typer.Option(min=1, max=1000, help="Frames per second, where the file has none.")]
-LayoutName = Annotated[
-    str | None,
-    typer.Option("--layout", help="Of the key points, where they do not tell: coco, human36m, mpii, …."),
-]
-PersonNumber = Annotated[
-    int | None, typer.Option("--person", help="Which person; the one with the largest boxes by default.")
-]
-Gap = Annotated[
-    int, typer.Option("--longest-gap", min=0, max=10_000, help="So many missing frames are filled up.")
-]
-Fitted = Annotated[
-    bool, typer.Option("--fit", help="Bring the person to the size of the training: upright videos, far people.")
-]
-Focal = Annotated[
-    float | None, typer.Option("--focal", min=1, max=1e6, help="Focal length in pixels; fitted by default.")
-]
-Hypotheses = Annotated[int, typer.Option(min=1, max=1000, help="H, of methods that draw hypotheses.")]
-Steps = Annotated[int, typer.Option(min=1, max=1000, help="K, denoising steps of diffusion methods.")]
-AggregationName = Annotated[
-    str, typer.Option("--aggregation", help="Of the hypotheses; one that needs no ground truth.")
-]
-Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the sampling noise.")]
-DEFAULT_OUT = Path("predictions")
+GAP = "So many missing frames are filled up."
+LAYOUT = "Of the key points, where they do not tell: coco, human36m, mpii, …."
+FIT = "Bring the person to the size of the training: upright videos, far people."
 
 
+@dataclass(frozen=True)
+class Lifting:
+    """How key points are read and lifted, and where to, option by option."""
+
+    size: Annotated[
+        str | None, typer.Option(help="WIDTHxHEIGHT of the video in pixels, where the file has none.")
+    ] = None
+    fps: Annotated[
+        float | None, typer.Option(min=1, max=1000, help="Frames per second, where the file has none.")
+    ] = None
+    layout: Annotated[str | None, typer.Option(help=LAYOUT)] = None
+    person: Annotated[
+        int | None, typer.Option(help="Which person; the one with the largest boxes by default.")
+    ] = None
+    longest_gap: Annotated[int, typer.Option(min=0, max=10_000, help=GAP)] = 10
+    fit: Annotated[bool, typer.Option("--fit", help=FIT)] = False
+    focal: Annotated[
+        float | None, typer.Option(min=1, max=1e6, help="Focal length in pixels; fitted by default.")
+    ] = None
+    hypotheses: Annotated[int, typer.Option(min=1, max=1000, help="H, of methods that draw hypotheses.")] = 5
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="K, denoising steps of diffusion methods.")] = 5
+    aggregation: Annotated[str, typer.Option(help="Of the hypotheses; one that needs no ground truth.")] = "P-Agg"
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the sampling noise.")] = 0
+    out: Annotated[Path, typer.Option(help="Folder for what is written.", callback=writable_folder)] = Path(
+        "predictions"
+    )
+    store: StoreFolder = DEFAULT_STORE
+    device: Device = "auto"
+
+    def key_points(self, file: Path) -> KeyPoints:
+        """Those of one person of a video."""
+        from bench.footage.keypoints import load_key_points
+
+        return load_key_points(file, _size(self.size), self.layout, self.person, self.longest_gap, self.fps)
+
+    def settings(self) -> Settings:
+        """Of the prediction."""
+        from bench.footage.lift import Settings, checked_aggregation
+
+        aggregation = checked_aggregation(self.aggregation)
+        return Settings(self.hypotheses, self.steps, aggregation=aggregation, seed=self.seed)
+
+
+@with_options(Lifting)
 def predict(
+    lifting: Lifting,
     file: File,
     weights: Annotated[str, typer.Option(help=WEIGHTS)],
-    size: Size = None,
-    fps: Fps = None,
-    layout: LayoutName = None,
-    person: PersonNumber = None,
-    longest_gap: Gap = 10,
-    fit: Fitted = False,
-    focal: Focal = None,
-    hypotheses: Hypotheses = 5,
-    steps: Steps = 5,
-    aggregation: AggregationName = "P-Agg",
-    seed: Seed = 0,
-    write: Annotated[str, typer.Option(help=f"What to write, of {', '.join(FORMS)}.")] = USUAL_FORMS,
-    out: Out = DEFAULT_OUT,
-    store: StoreFolder = DEFAULT_STORE,
-    device: Device = "auto",
+    write: Annotated[str, typer.Option(help=f"What to write, of {', '.join(FORMS)}.")] = "npz,csv,bvh,png",
 ) -> None:
     """Lift the key points of a video to 3D: poses without ground truth, so without an error."""
-    forms = _forms(write)
-    points = _points(file, size, layout, person, longest_gap, fps)
+    forms, points = _forms(write), lifting.key_points(file)
     from bench.devices import use_device
-    from bench.footage.lift import Settings, checked_aggregation
     from bench.footage.predict import predict as predict_poses
     from bench.footage.weights import load_weights
     from bench.results.store import Store
 
-    settings = Settings(hypotheses, steps, aggregation=checked_aggregation(aggregation), seed=seed)
-    place, chosen = use_device(device), load_weights(weights, Store(store))
+    settings, out = lifting.settings(), lifting.out
+    place, chosen = use_device(lifting.device), load_weights(weights, Store(lifting.store))
     out.mkdir(parents=True, exist_ok=True)
-    result = predict_poses(points, chosen, settings, place, out, fit, focal)
+    result = predict_poses(points, chosen, settings, place, out, lifting.fit, lifting.focal)
     name = re.sub(r"[^\w.-]+", "-", f"{file.resolve().stem}-{chosen.name}")
-    for note in result.prediction.description["notes"]:
-        typer.echo(shown(f"note: {note}"), err=True)
+    _tell_notes(result.prediction.description["notes"])
     for path in _written(forms, out / name, result.prediction):
         typer.echo(f"wrote {path}")
     result.lifted.discard()
 
 
+@with_options(Lifting)
 def compare_on(
+    lifting: Lifting,
     file: File,
     weights: Annotated[list[str], typer.Option(help=f"{WEIGHTS} Once for each method.")],
-    size: Size = None,
-    fps: Fps = None,
-    layout: LayoutName = None,
-    person: PersonNumber = None,
-    longest_gap: Gap = 10,
-    fit: Fitted = False,
-    focal: Focal = None,
-    hypotheses: Hypotheses = 5,
-    steps: Steps = 5,
-    aggregation: AggregationName = "P-Agg",
-    seed: Seed = 0,
-    out: Out = DEFAULT_OUT,
-    store: StoreFolder = DEFAULT_STORE,
-    device: Device = "auto",
 ) -> None:
     """Compare methods on the key points of a video, without ground truth: cost and steadiness, no accuracy."""
-    points = _points(file, size, layout, person, longest_gap, fps)
+    points = lifting.key_points(file)
     from bench.devices import use_device
     from bench.footage.compare import compare
     from bench.footage.files import shown_poses
-    from bench.footage.lift import Settings, checked_aggregation
     from bench.footage.predict import predict as predict_poses
     from bench.footage.weights import load_weights, named_apart
     from bench.results.store import Store
     from reports.footage import write_comparison
 
-    settings = Settings(hypotheses, steps, aggregation=checked_aggregation(aggregation), seed=seed)
-    place = use_device(device)
-    chosen = named_apart([load_weights(named, Store(store)) for named in dict.fromkeys(weights)])
+    settings, out = lifting.settings(), lifting.out
+    place, store = use_device(lifting.device), Store(lifting.store)
+    chosen = named_apart([load_weights(named, store) for named in dict.fromkeys(weights)])
     out.mkdir(parents=True, exist_ok=True)
-    results = [predict_poses(points, its, settings, place, out, fit, focal) for its in chosen]
+    results = [predict_poses(points, its, settings, place, out, lifting.fit, lifting.focal) for its in chosen]
     found, apart = compare(results, chosen, settings, place)
     written = write_comparison(out, found, apart, [shown_poses(result.prediction) for result in results])
-    for note in dict.fromkeys(note for result in results for note in result.prediction.description["notes"]):
-        typer.echo(shown(f"note: {note}"), err=True)
+    _tell_notes(note for result in results for note in result.prediction.description["notes"])
     for path in written:
         typer.echo(f"wrote {path}")
     for result in results:
         result.lifted.discard()
+
+
+def _tell_notes(notes: Iterable[str]) -> None:
+    for note in dict.fromkeys(notes):
+        typer.echo(shown(f"note: {note}"), err=True)
 
 
 def _written(forms: list[str], base: Path, prediction: Prediction) -> Iterator[Path]:
@@ -155,14 +152,6 @@ def _written(forms: list[str], base: Path, prediction: Prediction) -> Iterator[P
         else:
             writers[form](path, prediction)
             yield path
-
-
-def _points(
-    file: Path, size: str | None, layout: str | None, person: int | None, longest_gap: int, fps: float | None
-) -> KeyPoints:
-    from bench.footage.keypoints import load_key_points
-
-    return load_key_points(file, _size(size), layout, person, longest_gap, fps)
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

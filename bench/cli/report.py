@@ -59,7 +59,7 @@ def report(
         from bench.results.tracking.recovery import rebuild_index as rebuild
 
         typer.echo(rebuild(opened))
-    runset = declared(out, f"python -m bench ablate --out {out}")
+    runset = declared(out)
     written = write_report(runset, opened, out, pdf, chosen, again=True, paper=choices)
     for line in [*written.missing, *places(written, out, pdf)]:
         typer.echo(line)

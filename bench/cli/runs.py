@@ -15,7 +15,7 @@ from models.errors import InputError, shown
 
 if TYPE_CHECKING:
     from bench.results.record import Record
-    from bench.results.runs.listing import Filters, Run
+    from bench.results.runs.listing import Run
     from bench.results.runs.removal import Removal
     from bench.results.store import Store
 
@@ -46,37 +46,40 @@ class Wanted:
     out: Results = DEFAULT_OUT
     store: StoreFolder = DEFAULT_STORE
 
-    def filters(self) -> Filters:
-        """The same for the store.
+    def runs(self) -> list[Run]:
+        """Those of the store that are wanted, the newest last.
 
         Raises:
-            InputError: a value is not one that can be asked for.
+            InputError: a value is not one that can be asked for, or there is no such store.
         """
         from bench.results.run_set import declared
-        from bench.results.runs.listing import STATUSES, Filters, moment
+        from bench.results.runs.listing import STATUSES, moment, runs_of
 
-        status = next((name for name in STATUSES if name == self.status), None)
-        if self.status is not None and status is None:
+        if self.status not in (None, *STATUSES):
             raise InputError(f"--status {self.status}: is none; take one of {', '.join(STATUSES)}")
-        ids = None
-        if self.ablation is not None:
-            tables = declared(self.out, f"python -m bench ablate --out {self.out}").tables
-            if self.ablation not in tables:
-                raise InputError(f"--ablation {self.ablation}: {self.out} has {', '.join(tables)}")
-            ids = frozenset(tables[self.ablation].ids)
+        tables = {} if self.ablation is None else declared(self.out).tables
+        if self.ablation is not None and self.ablation not in tables:
+            raise InputError(f"--ablation {self.ablation}: {self.out} has {', '.join(tables)}")
         since = moment(self.since, "--since") if self.since else None
         until = moment(self.until, "--until", end_of_day=True) if self.until else None
-        return Filters(self.method, self.data, self.preset, self.seed, status, ids, since, until)
+        found = list(runs_of(_opened(self.store)).values())
+        for key in ("method", "data", "preset", "seed", "status"):
+            wanted = getattr(self, key)
+            found = [run for run in found if wanted is None or getattr(run, key) == wanted]
+        if self.ablation is not None:
+            found = [run for run in found if run.id in tables[self.ablation].ids]
+        if since is not None:
+            found = [run for run in found if run.finished is not None and since <= run.finished]
+        if until is not None:
+            found = [run for run in found if run.finished is not None and run.finished <= until]
+        return found
 
 
 @commands.command("list")
 @with_options(Wanted)
 def list_runs(wanted: Wanted, as_json: Json = False) -> None:
     """List the runs of a store, the newest last: their number of millimetres needs no ground truth."""
-    from bench.results.runs.listing import runs_of
-
-    filters = wanted.filters()
-    found = [run for run in runs_of(_opened(wanted.store)).values() if filters.match(run)]
+    found = wanted.runs()
     if as_json:
         typer.echo(json.dumps([run.model_dump() for run in found], indent=1))
         return
@@ -103,15 +106,16 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a run or a training: what it is, what it depends on, and what depends on it."""
-    from bench.results.runs.listing import find_id, known_ids
+    from bench.results.runs.listing import find_id, runs_of
 
     opened = _opened(store)
-    name = find_id(beginning, known_ids(opened), opened.root)
+    runs = runs_of(opened)
+    name = find_id(beginning, opened, runs)
     record = opened.records([name]).get(name)
     if as_json and record is not None:
         typer.echo(record.model_dump_json(indent=1))
         return
-    told = _told(opened, name, record, out)
+    told = _told(opened, name, runs, record, out)
     if as_json:
         typer.echo(json.dumps(told, indent=1))
         return
@@ -120,12 +124,13 @@ def show(
             typer.echo(shown(f"{key if number == 0 else '':14}{line}"))
 
 
-def _told(store: Store, name: str, record: Record | None, out: Path) -> dict[str, str | list[str]]:
+def _told(
+    store: Store, name: str, runs: dict[str, Run], record: Record | None, out: Path
+) -> dict[str, str | list[str]]:
     """What ``show`` says, by heading."""
-    from bench.results.runs.listing import Run, dependents, runs_of
+    from bench.results.runs.listing import Run, dependents
     from bench.results.runs.removal import in_words, size_of
 
-    runs = runs_of(store)
     run = runs.get(name) or Run(id=name, status="trained" if store.is_trained(name) else "unfinished")
     told: dict[str, str | list[str]] = {
         "id": name,
@@ -173,7 +178,7 @@ def _tables_with(name: str, out: Path) -> Iterator[str]:
     from bench.results.run_set import RUNSET, declared
 
     if (out / RUNSET).exists():
-        for table, found in declared(out, f"python -m bench ablate --out {out}").tables.items():
+        for table, found in declared(out).tables.items():
             if name in found.ids:
                 yield f"table {table} of {out}"
 
@@ -185,13 +190,12 @@ def delete(
     yes: Yes = False,
 ) -> None:
     """Delete runs or trainings with what was made from them: from the store, its index and MLflow."""
-    from bench.results.runs.listing import find_id, known_ids, runs_of
+    from bench.results.runs.listing import find_id, runs_of
     from bench.results.runs.removal import removal_of
 
     opened = _opened(store)
-    runs, known = runs_of(opened), known_ids(opened)
-    names = [find_id(beginning, known, opened.root) for beginning in beginnings]
-    removal = removal_of(opened, names, runs)
+    runs = runs_of(opened)
+    removal = removal_of(opened, [find_id(beginning, opened, runs) for beginning in beginnings], runs)
     for name in removal.runs:
         if name in runs:
             typer.echo(shown("  ".join(filter(None, _row(runs[name])))))
@@ -213,8 +217,7 @@ def gc(
     from bench.results.runs.removal import unnamed
 
     opened = _opened(store)
-    run_sets = [declared(place, f"python -m bench ablate --out {place}") for place in results or [DEFAULT_OUT]]
-    removal = unnamed(opened, run_sets)
+    removal = unnamed(opened, [declared(place) for place in results or [DEFAULT_OUT]])
     if dry_run or not removal:
         for line in removal.lines(opened):
             typer.echo(f"would remove {line}")
@@ -247,17 +250,15 @@ def export_runs(
     """Write finished runs, all or those that options choose, into one archive with checksums."""
     from bench.results.run_set import RUNSET, declared
     from bench.results.runs.archive import export, restricted
-    from bench.results.runs.listing import runs_of
     from bench.results.runs.removal import in_words, size_of
 
     if not archive.absolute().parent.is_dir():
         raise InputError(f"{archive}: its folder is not there; make it, or name another place")
-    filters, store = wanted.filters(), _opened(wanted.store)
-    ids = [run.id for run in runs_of(store).values() if run.status == "finished" and filters.match(run)]
+    ids = [run.id for run in wanted.runs() if run.status == "finished"]
     if not ids:
         raise InputError(f"--store {wanted.store}: no finished run fits; `python -m bench runs list` shows all")
-    there = (wanted.out / RUNSET).exists()
-    runset = restricted(declared(wanted.out, f"python -m bench ablate --out {wanted.out}"), ids) if there else None
+    runset = restricted(declared(wanted.out), ids) if (wanted.out / RUNSET).exists() else None
+    store = _opened(wanted.store)
     records = store.records(ids)
     export({name: records[name] for name in ids}, store, archive, runset, weights, arrays)
     tables = f", the tables of {wanted.out}" if runset else ""
@@ -285,12 +286,12 @@ def import_runs(
 
     target = Store(store)
     with opened(archive) as content:
-        text = seal(content.runset) if content.runset else None
-        file = out / RUNSET if out is not None and text is not None else None
-        if file is not None and file.exists() and file.read_text(encoding="utf-8") != text:
+        text = seal(content.runset) if content.runset else ""
+        file = out / RUNSET if out and text else None
+        if file and file.exists() and file.read_text(encoding="utf-8") != text:
             raise InputError(f"{file}: is of other runs; nothing was imported: name another folder by --out")
         done = bring_in(content, target)
-    if file is not None and text is not None:
+    if file:
         remove_leftovers_of(file)
         write_text(file, text)
     typer.echo(f"{len(done.added)} runs added, {len(done.known)} were there already")
@@ -301,11 +302,7 @@ def import_runs(
 
 
 def _opened(folder: Path) -> Store:
-    """A store that is there.
-
-    Raises:
-        InputError: it is not.
-    """
+    """A store that is there; else it is refused."""
     from bench.results.store import Store
 
     if not folder.is_dir():

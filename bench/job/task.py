@@ -30,7 +30,8 @@ from bench.measure import memory
 from bench.results.failure import Failure, FailureKind
 from bench.results.files import UNWRITABLE
 from bench.results.store import Seconds, Store
-from bench.results.tracking.activity import Activity, Metrics, activities, now, watched_system
+from bench.results.tracking.activity import Activity, Metrics, activities, watched_system
+from bench.results.tracking.journal import now
 from models.errors import DivergedError, InputError
 
 TaskKind = Literal["train", "evaluate", "measure"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import cycle, islice
@@ -17,13 +17,13 @@ from bench.config.experiment import Precision
 from bench.devices import autocast
 from bench.measure import memory, nvml, timing
 from bench.measure.compilation import is_compiled
+from bench.measure.counts import count_flops
 from bench.measure.environment import tf32
-from bench.measure.flops import count_flops
 from bench.measure.peak_flops import product_peak
 from bench.measure.timing import FEWEST_SAMPLES, Call, Samples
 from bench.protocol.aggregation import deployable_poses
 from bench.protocol.evaluate import windows_per_call
-from bench.results.cost import PASSES, Cost, Latency, Setup
+from bench.results.cost import PASSES, Cost, Latency, Setup, summary
 from models.lifter import Batch, Lifter, Sampling
 
 THROUGHPUT_SHARE = 0.125
@@ -54,6 +54,10 @@ class _Prediction:
         """The prediction for one batch."""
         return self.lifter.predict(batch, self.sampling)
 
+    def eagerly(self) -> AbstractContextManager[object]:
+        """While it is open, the form of the method that is not compiled predicts."""
+        return torch.compiler.set_stance("force_eager") if self.lifter.compiled else nullcontext()
+
 
 def measure_cost(
     lifter: Lifter,
@@ -77,10 +81,8 @@ def measure_cost(
         lifter: on ``device``, in evaluation mode.
         batches: one window each, taken in rotation; with ``camera``, which some aggregations read.
         sampling: as evaluated.
-        device: of the method.
         budget_seconds: about what sampling of latency may take. This is the first of ``PASSES`` passes of it
             (``sample_again`` makes the others), which share it on a CPU.
-        precision: of the prediction.
         batch: windows in every call; with more than one, throughput is that of these calls.
         workers: processes that predict at this moment, for the throughput of all together.
         named: aggregations that are timed on request only.
@@ -96,14 +98,13 @@ def _measure(measured: _Prediction, window: Batch, gpu: Any) -> Cost:
     """All that is measured, in this order; ``window``: for aggregations, ``gpu``: NVML's handle or None."""
     lifter, device, batch = measured.lifter, measured.device, measured.batch
     _warm_caches(measured)
-    flops = _count_flops(measured)
-    with torch.compiler.set_stance("force_eager") if lifter.compiled and device.type == "cpu" else nullcontext():
-        used = memory.peak_memory(lambda: measured.of(measured.inputs[0]), device)
+    first = partial(measured.of, measured.inputs[0])
+    with measured.eagerly():
+        flops = count_flops(first)
+    with measured.eagerly() if device.type == "cpu" else nullcontext():
+        used = memory.peak_memory(first, device)
     process_memory = nvml.process_memory_mb(gpu)
-    inputs = cycle(measured.inputs)
-    samples, energy, energy_source = latency_and_energy(
-        lambda: measured.of(next(inputs)), device, _budget_of_a_pass(measured), gpu
-    )
+    samples, energy, energy_source = _sample_pass(measured, gpu)
     state = nvml.state(gpu)
     latency = _latency(measured, samples)
     frozen = lifter.frozen_parameters()
@@ -116,7 +117,17 @@ def _measure(measured: _Prediction, window: Batch, gpu: Any) -> Cost:
         memory_source=used.source,
         nvml_memory_mb=process_memory,
         aggregation_ms=_aggregations(measured, window),
-        setup=_setup(measured),
+        setup=Setup(
+            hypotheses=measured.sampling.hypotheses,
+            steps=measured.sampling.steps,
+            flip=measured.sampling.flip,
+            precision=measured.precision,
+            tf32=tf32(device),
+            compiled=is_compiled(lifter),
+            threads=torch.get_num_threads(),
+            batch=batch,
+            workers=measured.workers,
+        ),
         weights_mb=memory.weights_mb(lifter),
         added_memory_mb=used.added,
         reserved_memory_mb=used.reserved,
@@ -143,15 +154,15 @@ def sample_again(
     measured = _Prediction(lifter, inputs, sampling, device, budget_seconds, precision, batch, 1, ())
     with torch.inference_mode(), autocast(device, precision):
         _warm_caches(measured)
-        rotation = cycle(inputs)
-        spent = _budget_of_a_pass(measured)
-        samples, *_ = latency_and_energy(lambda: measured.of(next(rotation)), device, spent, gpu=None)
+        samples, *_ = _sample_pass(measured, gpu=None)
     return tuple(one / batch for one in samples.each)
 
 
-def _budget_of_a_pass(measured: _Prediction) -> float:
-    """Seconds. A GPU is fast, and its energy counter needs a while."""
-    return measured.budget / PASSES if measured.device.type == "cpu" else measured.budget
+def _sample_pass(measured: _Prediction, gpu: Any) -> tuple[Samples, float | None, str]:
+    """``latency_and_energy`` of the inputs in turns. A GPU is fast, and its energy counter needs a while."""
+    inputs, device = cycle(measured.inputs), measured.device
+    budget = measured.budget / PASSES if device.type == "cpu" else measured.budget
+    return latency_and_energy(lambda: measured.of(next(inputs)), device, budget, gpu)
 
 
 def blind(batch: Batch) -> Batch:
@@ -165,7 +176,6 @@ def inputs_of(batches: Sequence[Batch], size: int, device: torch.device) -> list
     Args:
         batches: one window each.
         size: windows in each of the new batches; windows are repeated as often as needed.
-        device: where the new batches are.
     """
     seen = [blind(batch).to(device) for batch in batches]
     return seen if size == 1 else [_join(seen[n:] + seen[:n], size) for n in range(len(seen))]
@@ -199,24 +209,6 @@ def _warm_caches(measured: _Prediction) -> None:
     sampling = measured.sampling if is_compiled(measured.lifter) else smallest
     for batch in measured.inputs:
         measured.lifter.predict(batch, sampling)
-
-
-def _count_flops(measured: _Prediction) -> int:
-    """Operations of one call, counted in the form of the method that is not compiled."""
-    with torch.compiler.set_stance("force_eager") if measured.lifter.compiled else nullcontext():
-        return count_flops(lambda: measured.of(measured.inputs[0]))
-
-
-def _stages(measured: _Prediction, samples: Samples) -> dict[str, float]:
-    """Mean milliseconds of each stage of a call."""
-    number = int(np.clip(1000 * STAGE_SHARE * measured.budget / samples.host, 1, 100))
-    rotation = cycle(measured.inputs)
-    return timing.stage_times(
-        measured.lifter,
-        lambda lifter: lifter.predict(next(rotation), measured.sampling),
-        measured.device,
-        number,
-    )
 
 
 def _throughput(measured: _Prediction, median: float) -> tuple[int, float]:
@@ -266,18 +258,16 @@ def _aggregations(measured: _Prediction, batch: Batch) -> dict[str, float]:
 
 def _latency(measured: _Prediction, samples: Samples) -> Latency:
     """Times per window, of stages too, and throughput."""
-    batch, median = measured.batch, statistics.median(samples.each)
-    p20, p80, p95 = np.percentile(samples.each, [20, 80, 95]).tolist()
-    stages = _stages(measured, samples)
-    size, rate = _throughput(measured, median)
+    batch, lifter, inputs = measured.batch, measured.lifter, cycle(measured.inputs)
+    number = int(np.clip(1000 * STAGE_SHARE * measured.budget / samples.host, 1, 100))
+    stages = timing.stage_times(
+        lifter, lambda watched: watched.predict(next(inputs), measured.sampling), measured.device, number
+    )
+    size, rate = _throughput(measured, statistics.median(samples.each))
     return Latency(
-        median_ms=median / batch,
-        p20_ms=p20 / batch,
-        p80_ms=p80 / batch,
-        p95_ms=p95 / batch,
-        samples_ms=tuple(one / batch for one in samples.each),
+        **summary(tuple(one / batch for one in samples.each)),
         passes=(len(samples.each),),
-        frames=measured.lifter.frames,
+        frames=lifter.frames,
         throughput_windows_per_s=rate,
         throughput_batch=size,
         clock="CUDA events" if measured.device.type == "cuda" else "wall",
@@ -295,17 +285,3 @@ def _join(inputs: list[Batch], size: int) -> Batch:
         if isinstance(getattr(inputs[0], field.name), torch.Tensor)
     }
     return Batch(actions=tuple(action for batch in chosen for action in batch.actions), **joined)
-
-
-def _setup(measured: _Prediction) -> Setup:
-    return Setup(
-        hypotheses=measured.sampling.hypotheses,
-        steps=measured.sampling.steps,
-        flip=measured.sampling.flip,
-        precision=measured.precision,
-        tf32=tf32(measured.device),
-        compiled=is_compiled(measured.lifter),
-        threads=torch.get_num_threads(),
-        batch=measured.batch,
-        workers=measured.workers,
-    )

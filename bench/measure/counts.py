@@ -1,20 +1,39 @@
-"""What a call does, whatever the device: operations, bytes and memory, counted on tensors without values.
+"""What a call does, whatever the device, counted from the operators that it executes: operations, bytes, memory.
+
+A storage counts once, however many views there are of it, from the operator that makes it until nothing refers to
+it. What the call reads and did not make (weights, inputs, what the method keeps) counts all the time. Scratch
+memory inside one operator is not seen. So memory is the same number every time.
 
 B windows, H hypotheses, F frames, J joints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+import weakref
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from bench.measure.flops import Flops, plain_transformer_layers
-from bench.measure.live_tensors import Live, cycles_kept
-from bench.measure.operators import Operators, tensors_in
 from models.lifter import Batch, Lifter
+
+UNCOUNTED_ATTENTION = (
+    "_scaled_dot_product_flash_attention_for_cpu",
+    "_scaled_dot_product_fused_attention_overrideable",
+)
+"""Fused attention kernels for which torch's own counter has no formula and would report zero."""
+
+See = Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None]
+"""Is told of an operator, its positional and named arguments, and its result."""
+
+_RESULTS: dict[Hashable, Any] = {}
+"""An operator and its arguments on the meta device → its results, ``_described``, where they share no memory."""
 
 
 class Counts(NamedTuple):
@@ -42,6 +61,32 @@ def count(call: Callable[[], object]) -> Counts | None:
     except Exception:  # whoever makes the call in earnest says what is wrong with it
         return None
     return Counts(results.calls, flops.total, results.moved, live.most)
+
+
+def count_flops(call: Callable[[], object]) -> int:
+    """Run ``call`` once and count 2 × multiply-accumulates of its matrix products, convolutions and attentions.
+
+    Element-wise work (norms, activations, softmax, sampling noise) and Fourier transforms are not counted.
+    """
+    flops = Flops()
+    with plain_transformer_layers(), Operators(flops.add):
+        call()
+    return flops.total
+
+
+class LiveBytes(NamedTuple):
+    """``peak``: of all tensors at the moment when there is most; ``added``: of it, those that the call made."""
+
+    peak: int
+    added: int
+
+
+def live_bytes(call: Callable[[], object]) -> LiveBytes:
+    """The most bytes of tensors that are alive at once while ``call`` runs; what it returns counts too."""
+    live = Live()
+    with cycles_kept(), Operators(live.add):
+        call()
+    return LiveBytes(live.read + live.most, live.most)
 
 
 def made_up_batch(lifter: Lifter, windows: int, frames: int, truth: bool, device: torch.device) -> Batch:
@@ -75,6 +120,34 @@ def tensor_bytes(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()
 
 
+class Operators(TorchDispatchMode):
+    """While it is on, every operator is shown, in parts where it is made of others."""
+
+    def __init__(self, *see: See) -> None:
+        super().__init__()
+        self._see = see
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        with self:
+            made_of_others = func.decompose(*args, **kwargs)
+        if made_of_others is not NotImplemented:
+            return made_of_others
+        result = _result(func, args, kwargs)
+        for see in self._see:
+            see(func, args, kwargs, result)
+        return result
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """The tensors among an operator's arguments or results."""
+    if isinstance(value, Tensor):
+        return [value]
+    return [tensor for part in value for tensor in tensors_in(part)] if isinstance(value, (tuple, list)) else []
+
+
 class _Results:
     """``calls``: operators that were executed; ``moved``: bytes of their results."""
 
@@ -85,3 +158,135 @@ class _Results:
         self.calls += 1
         if not func.is_view:
             self.moved += sum(map(tensor_bytes, tensors_in(result)))
+
+
+class Flops:
+    """``total``: of the operators that were added."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def add(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        """An operator that was executed, with what it was given and gave."""
+        formula = _formulas().get(func.overloadpacket)
+        if formula is not None:
+            self.total += int(formula(*args, **kwargs, out_val=result))
+
+
+class Live:
+    """Storages that operators read and make.
+
+    Attributes:
+        read: bytes of storages that were there before.
+        most: the most bytes of storages made here that were alive at once.
+    """
+
+    def __init__(self) -> None:
+        self.read = self.most = self._now = 0
+        self._sizes: dict[int, int] = {}  # id of a storage that was made here and is alive → its bytes
+        self._ends: dict[int, weakref.ref[torch.UntypedStorage]] = {}
+        self._before: dict[int, torch.UntypedStorage] = {}  # by id; kept, so that no other storage gets it
+
+    def add(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        """Note the storages that an operator has read and made."""
+        for tensor in tensors_in((args, *kwargs.values())):
+            storage = tensor.untyped_storage()
+            if id(storage) not in self._sizes and id(storage) not in self._before:
+                self._before[id(storage)] = storage
+                self.read += storage.nbytes()
+        for tensor in tensors_in(result):
+            storage = tensor.untyped_storage()
+            if id(storage) not in self._before:
+                self._note_made(storage)
+
+    def _note_made(self, storage: torch.UntypedStorage) -> None:
+        key, size = id(storage), storage.nbytes()
+        if key not in self._ends:
+            self._ends[key] = weakref.ref(storage, lambda end: self._forget(key))
+        self._now += size - self._sizes.get(key, 0)
+        self._sizes[key] = size
+        self.most = max(self.most, self._now)
+
+    def _forget(self, key: int) -> None:
+        self._now -= self._sizes.pop(key)
+        del self._ends[key]
+
+
+@cache
+def _makes_tensors(func: Any) -> bool:
+    """Whether all that an operator gives is new: no view, nothing that is changed in place."""
+    return not (func.is_view or func._schema.is_mutable)
+
+
+def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The result of an operator.
+
+    On the meta device torch finds shapes in Python, at a tenth of a millisecond each. Methods consist of the same
+    few operators again and again, so what was found once is kept.
+    """
+    given = tensors_in((args, *kwargs.values()))
+    if not given or not given[0].is_meta or not _makes_tensors(func):
+        return func(*args, **kwargs)
+    key = func, _described(args), *((name, _described(value)) for name, value in kwargs.items())
+    if (known := _RESULTS.get(key)) is not None:
+        again = [
+            torch.empty_strided(shape, stride, dtype=kind, device=place) for shape, stride, kind, place in known
+        ]
+        return again[0] if len(again) == 1 else tuple(again)
+    result = func(*args, **kwargs)
+    parts = result if isinstance(result, tuple) and len(result) > 1 else (result,)
+    if all(isinstance(part, Tensor) and part.is_meta for part in parts):
+        read, made = ({id(tensor.untyped_storage()) for tensor in some} for some in (given, parts))
+        if not read & made:
+            _RESULTS[key] = _described(parts)
+    return result
+
+
+def _described(value: Any) -> Hashable:
+    """What the shape of a result may depend on."""
+    if isinstance(value, Tensor):
+        return value.shape, value.stride(), value.dtype, value.device
+    if isinstance(value, (tuple, list)):
+        return tuple(map(_described, value))
+    return type(value), value
+
+
+@cache
+def _formulas() -> dict[Any, Callable[..., int]]:
+    """Those of torch, and those that it lacks."""
+    own: dict[Any, Callable[..., int]] = dict.fromkeys((torch.ops.aten.mv, torch.ops.aten.dot), _product)
+    for name in UNCOUNTED_ATTENTION:
+        if hasattr(torch.ops.aten, name):
+            own[getattr(torch.ops.aten, name)] = _attention
+    return FlopCounterMode(display=False, custom_mapping=own).flop_registry
+
+
+def _attention(query: torch.Size, key: torch.Size, value: torch.Size, *_: Any, **__: Any) -> int:
+    return int(sdpa_flop_count(query, key, value))
+
+
+def _product(left: torch.Size, *_: Any, **__: Any) -> int:
+    return 2 * left.numel()
+
+
+@contextmanager
+def plain_transformer_layers() -> Iterator[None]:
+    """Keep ``nn.TransformerEncoderLayer`` from running as one opaque operation, which would count as zero."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+@contextmanager
+def cycles_kept() -> Iterator[None]:
+    """Keep Python from freeing cycles in between: when it does so depends on what ran before."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

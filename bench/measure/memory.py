@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import nn
 
-from bench.measure.live_tensors import live_bytes
+from bench.measure.counts import live_bytes, tensor_bytes
 
 MEGABYTE = 1e6
 COUNTED = "tensors that are alive at once, weights and inputs included, counted"
@@ -48,8 +48,7 @@ def peak_memory(call: Callable[[], object], device: torch.device) -> Use:
 
 def weights_mb(module: nn.Module) -> float:
     """Megabytes of parameters and buffers."""
-    tensors = [*module.parameters(), *module.buffers()]
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors) / MEGABYTE
+    return sum(map(tensor_bytes, [*module.parameters(), *module.buffers()])) / MEGABYTE
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -45,13 +45,13 @@ def gpu(device: torch.device) -> Iterator[Any]:
 
 def energy_j(handle: Any) -> float | None:
     """Joules that the GPU has used since its driver was loaded."""
-    used = _of(handle, pynvml.nvmlDeviceGetTotalEnergyConsumption)
+    used = _ask(pynvml.nvmlDeviceGetTotalEnergyConsumption, handle)
     return None if used is None else used / 1000
 
 
 def process_memory_mb(handle: Any) -> float | None:
     """Memory of this process; None where a container hides its number."""
-    for process in _of(handle, pynvml.nvmlDeviceGetComputeRunningProcesses) or ():
+    for process in _ask(pynvml.nvmlDeviceGetComputeRunningProcesses, handle) or ():
         if process.pid == os.getpid() and process.usedGpuMemory is not None:
             return process.usedGpuMemory / MEGABYTE
     return None
@@ -61,16 +61,17 @@ def state(handle: Any) -> DeviceState | None:
     """Clocks, power, temperature and other processes of the GPU at this moment; None without a handle."""
     if handle is None:
         return None
-    power, limit = _of(handle, pynvml.nvmlDeviceGetPowerUsage), _of(handle, pynvml.nvmlDeviceGetEnforcedPowerLimit)
-    reasons = _of(handle, pynvml.nvmlDeviceGetCurrentClocksThrottleReasons) or 0
-    processes = _of(handle, pynvml.nvmlDeviceGetComputeRunningProcesses)
+    power = _ask(pynvml.nvmlDeviceGetPowerUsage, handle)
+    limit = _ask(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle)
+    reasons = _ask(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle) or 0
+    processes = _ask(pynvml.nvmlDeviceGetComputeRunningProcesses, handle)
     return DeviceState(
-        clock_mhz=_of(handle, pynvml.nvmlDeviceGetClockInfo, pynvml.NVML_CLOCK_SM),
-        highest_clock_mhz=_of(handle, pynvml.nvmlDeviceGetMaxClockInfo, pynvml.NVML_CLOCK_SM),
-        memory_clock_mhz=_of(handle, pynvml.nvmlDeviceGetClockInfo, pynvml.NVML_CLOCK_MEM),
+        clock_mhz=_ask(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_SM),
+        highest_clock_mhz=_ask(pynvml.nvmlDeviceGetMaxClockInfo, handle, pynvml.NVML_CLOCK_SM),
+        memory_clock_mhz=_ask(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_MEM),
         power_w=None if power is None else power / 1000,
         power_limit_w=None if limit is None else limit / 1000,
-        temperature_c=_of(handle, pynvml.nvmlDeviceGetTemperature, pynvml.NVML_TEMPERATURE_GPU),
+        temperature_c=_ask(pynvml.nvmlDeviceGetTemperature, handle, pynvml.NVML_TEMPERATURE_GPU),
         throttled=tuple(name for bit, name in THROTTLING.items() if reasons & bit),
         other_processes=len(processes) - 1 if processes else None,
     )
@@ -89,12 +90,9 @@ def _started() -> Iterator[bool]:
         pynvml.nvmlShutdown()
 
 
-def _of(handle: Any, read: Callable[..., Answer], *more: Any) -> Answer | None:
-    return None if handle is None else _ask(read, handle, *more)
-
-
 def _ask(read: Callable[..., Answer], *arguments: Any) -> Answer | None:
+    """The answer; None where NVML knows none, and without a handle."""
     try:
-        return read(*arguments)
+        return None if None in arguments else read(*arguments)
     except pynvml.NVMLError:
         return None

@@ -98,8 +98,6 @@ def stage_times(
         lifter: names its stages in ``timed_stages``; without any, nothing is timed.
         predict: makes one prediction with the lifter that it is given: a copy that shares all weights with
             ``lifter`` and whose stages are timed.
-        device: of the method.
-        number: of predictions.
     """
     if not lifter.timed_stages:
         return {}
@@ -130,13 +128,7 @@ def stage_times(
 
 
 class _Span(NamedTuple):
-    """One call of a stage.
-
-    Attributes:
-        stage: name of it.
-        around: name of the stage in which it was called; "" for none.
-        start, end: moments, as ``_mark`` gives them.
-    """
+    """One call of a stage inside of the stage ``around`` ("" for none); moments are as ``_mark`` gives them."""
 
     stage: str
     around: str

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from typing import Any
+
+import numpy as np
 
 from bench.config.parsing import Frozen
 
@@ -105,25 +108,15 @@ class Latency(Frozen):
 
     def with_pass(self, samples: tuple[float, ...]) -> Latency:
         """The same with the samples (ms per window) of one more pass."""
-        all_samples = (*self.samples_ms, *samples)
-        together = sorted(all_samples)
-        return self.model_copy(
-            update={
-                "passes": (*(self.passes or (len(self.samples_ms),)), len(samples)),
-                "samples_ms": all_samples,
-                "median_ms": statistics.median(together),
-                "p20_ms": _percentile(together, 20),
-                "p80_ms": _percentile(together, 80),
-                "p95_ms": _percentile(together, 95),
-            }
-        )
+        passes = (*(self.passes or (len(self.samples_ms),)), len(samples))
+        return self.model_copy(update=summary((*self.samples_ms, *samples)) | {"passes": passes})
 
 
-def _percentile(ordered: list[float], percent: float) -> float:
-    """Between the two samples that it lies between, in proportion."""
-    place = (len(ordered) - 1) * percent / 100
-    low = int(place)
-    return ordered[low] + (place - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])
+def summary(samples_ms: tuple[float, ...]) -> dict[str, Any]:
+    """The fields of ``Latency`` that follow from its samples, and these."""
+    p20, p80, p95 = np.percentile(samples_ms, [20, 80, 95]).tolist()
+    median = statistics.median(samples_ms)
+    return {"samples_ms": samples_ms, "median_ms": median, "p20_ms": p20, "p80_ms": p80, "p95_ms": p95}
 
 
 class DeviceState(Frozen):
@@ -157,7 +150,6 @@ class Cost(Frozen):
         nvml_memory_mb: the process's memory by NVML; None without a GPU.
         aggregation_ms: deployable aggregation → milliseconds that it takes to make one window's pose from the
             hypotheses, on top of ``latency``; empty for a deterministic method.
-        setup: what the numbers were measured under.
         weights_mb: of parameters and buffers.
         added_memory_mb: of the peak, what the prediction added to what was there before it.
         reserved_memory_mb: peak that torch's allocator held on a GPU.
@@ -165,7 +157,6 @@ class Cost(Frozen):
         energy_j: joules per window of the whole device, including what it uses when idle.
         energy_source: how they were measured, or why they were not.
         peak_gflops: 10⁹ operations a second of the device, measured in a plain matrix product of this precision.
-        device_state: of a GPU.
     """
 
     parameters: int

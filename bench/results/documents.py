@@ -81,12 +81,7 @@ def write_document(path: Path, document: BaseModel) -> None:
 
 
 def read_document(path: Path, model: type[Document], root: Path) -> Document | None:
-    """A document; None where there is none, or none that can be read: then its file is moved aside.
-
-    Args:
-        path: of the file.
-        model: its type.
-        root: of the store.
+    """A document in the store at ``root``; None where there is none that can be read: its file is moved aside.
 
     Raises:
         InputError: the file may not be read, or the disk fails.
@@ -129,14 +124,9 @@ def read_sealed(path: Path) -> memoryview:
 
 
 def set_aside(path: Path, root: Path, reason: str, content: bytes | None = None) -> None:
-    """Move a file that cannot be read to the store's folder ``unreadable`` and say so.
+    """Move a file that cannot be read to the folder ``unreadable`` of the store at ``root``, and say so.
 
-    Args:
-        path: of the file.
-        root: of the store.
-        reason: why it cannot be read.
-        content: what was read. If the file has another content by now, another program has made it again, and it
-            stays.
+    If it has another ``content`` by now than was read, another program has made it again, and it stays.
     """
     target = _place_aside(path, root)
     try:
@@ -186,10 +176,10 @@ class Shelf(Generic[Document]):
     def each(self) -> Iterator[tuple[str, Document]]:
         """The same one by one: a record takes four times as much memory as its file takes on the disk."""
         try:
-            names = sorted(entry.name[:-5] for entry in os.scandir(self.folder) if _is_document(entry.name))
+            files = [entry.name for entry in os.scandir(self.folder)]
         except (FileNotFoundError, NotADirectoryError):
             return
-        for name in names:
+        for name in sorted(file[:-5] for file in files if file.endswith(".json") and not file.startswith(".")):
             if (document := self.get(name)) is not None:
                 yield name, document
 
@@ -210,10 +200,6 @@ class Shelf(Generic[Document]):
         return self.folder / f"{name}.json"
 
 
-def _is_document(name: str) -> bool:
-    return name.endswith(".json") and not name.startswith(".")
-
-
 def _schema(model: type[BaseModel]) -> int:
     """Number of the schema that this version writes; models count theirs in ``SCHEMA``."""
     return getattr(model, "SCHEMA", 1)
@@ -224,11 +210,7 @@ def _checksum(schema: int, content: bytes | memoryview) -> str:
 
 
 def _check(match: re.Match[bytes], body: bytes | memoryview, newest: int) -> None:
-    """Compare a content with its seal.
-
-    Raises:
-        UnreadableError: they differ.
-    """
+    """Compare a content with its seal."""
     schema, expected = int(match[1]), match[2].decode()
     if _checksum(schema, body) != expected:
         raise UnreadableError("its content does not have its checksum")

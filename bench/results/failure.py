@@ -14,10 +14,8 @@ class Failure(Frozen):
 
     Attributes:
         id: of the training or the evaluation.
-        title: what it is called.
         kind: "bad input": it does not fit the data; "diverged": numbers that are not finite; "out of memory": even
             in the smallest parts; "crashed": its process died in every attempt; "error": anything else.
-        reason: one sentence.
         details: where in the code it happened, if that is known.
         code: digest of the method's code then; "" where it is not known.
     """

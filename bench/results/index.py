@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +22,8 @@ from models.errors import InputError
 DESCRIBED = ["id", "training_id", "schema_version", "method", "preset", "variant", "finished_at"]
 CHECKED = ["files", "rows", "sha256"]
 """What indexes of older versions lack."""
+
+COLUMNS = [*DESCRIBED, "record", *CHECKED]
 
 
 class DamagedError(InputError):
@@ -39,13 +42,12 @@ class Index:
         Raises:
             InputError: the file is damaged.
         """
-        rows = self._read(["id", "schema_version", *CHECKED], ids, every_schema=True)
+        rows = self._read(["id", "schema_version", *CHECKED], ids)
         if ids is None and (rows["rows"].fillna(len(rows)) != len(rows)).any():
             raise self._damage(f"it has {len(rows)} rows, and was written with others")
         try:
-            current = rows[rows["schema_version"].isin(READABLE_VERSIONS)]
-            pairs = zip(current["id"], current["files"], strict=True)
-            return {name: json.loads(files) for name, files in pairs}
+            current = _readable(rows)
+            return dict(zip(current["id"], map(json.loads, current["files"]), strict=True))
         except ValueError as error:
             raise self._damage(str(error)) from None
 
@@ -55,8 +57,7 @@ class Index:
         Raises:
             InputError: the file is damaged.
         """
-        rows = self._read([*DESCRIBED, "record", *CHECKED], ids)
-        return {row["id"]: self._record(row) for row in _dicts(rows)}
+        return {row["id"]: self._record(row) for row in _readable(self._read(COLUMNS, ids)).to_dict("records")}
 
     def add(self, records: Iterable[Record]) -> list[str]:
         """Add records; one with a known id replaces the older one.
@@ -71,7 +72,7 @@ class Index:
         if not rows:
             return []
         self.files()
-        old = self._read([*DESCRIBED, "record", *CHECKED], every_schema=True)
+        old = self._read(COLUMNS)
         new = pd.DataFrame(rows)
         self._write(
             new if old.empty else pd.concat([_with_checksums(old), new]).drop_duplicates("id", keep="last")
@@ -85,7 +86,7 @@ class Index:
             InputError: the file is damaged; then nothing is changed.
         """
         self.files()
-        old = self._read([*DESCRIBED, "record", *CHECKED], every_schema=True)
+        old = self._read(COLUMNS)
         left = old[[name not in ids for name in old["id"]]]
         if len(left) < len(old):
             self._write(_with_checksums(left))
@@ -93,11 +94,11 @@ class Index:
     def replace(self, records: Iterable[Record]) -> None:
         """Write an index of these records, and of the rows of schemas that only other versions read."""
         try:
-            old = self._read([*DESCRIBED, "record", *CHECKED], every_schema=True)
+            old = self._read(COLUMNS)
         except DamagedError:
-            old = pd.DataFrame(columns=[*DESCRIBED, "record", *CHECKED])
-        others = old[~old["schema_version"].isin(READABLE_VERSIONS)]
-        new = pd.DataFrame([_row(record) for record in records], columns=old.columns)
+            old = pd.DataFrame(columns=COLUMNS)
+        others = old.drop(_readable(old).index)
+        new = pd.DataFrame([_row(record) for record in records], columns=COLUMNS)
         self._write(new if others.empty else pd.concat([others, new]))
 
     def salvage(self) -> tuple[dict[str, Record], set[str]]:
@@ -107,34 +108,28 @@ class Index:
             InputError: the file may not be read, or the disk fails.
         """
         try:
-            rows = _dicts(self._read([*DESCRIBED, "record", *CHECKED], every_schema=True))
+            rows = _readable(self._read(COLUMNS)).to_dict("records")
         except DamagedError:
             return {}, set()
         found = {}
         for row in rows:
-            if row["schema_version"] not in READABLE_VERSIONS:
-                continue
-            try:
-                record = self._record(row)
-            except DamagedError:
-                continue
-            found[record.id] = record
-        return found, {str(row["id"]) for row in rows if row["schema_version"] in READABLE_VERSIONS}
+            with suppress(DamagedError):
+                found[row["id"]] = self._record(row)
+        return found, {row["id"] for row in rows}
 
     def _write(self, rows: pd.DataFrame) -> None:
         with atomic(self.path) as file:
             rows.assign(rows=len(rows)).to_parquet(file, index=False, write_page_checksum=True)
 
-    def _read(self, columns: list[str], ids: list[str] | None = None, every_schema: bool = False) -> pd.DataFrame:
-        """These columns; empty ones for those that an older version did not write."""
+    def _read(self, columns: list[str], ids: list[str] | None = None) -> pd.DataFrame:
+        """These columns, of every schema; empty ones for those that an older version did not write."""
         if ids == []:
             return pd.DataFrame(columns=columns)
         try:
             with open_to_read(self.path) as file:
-                rows = self._parse(file, columns, ids)
+                return self._parse(file, columns, ids)
         except FileNotFoundError:
             return pd.DataFrame(columns=columns)
-        return rows if every_schema else rows[rows["schema_version"].isin(READABLE_VERSIONS)]
 
     def _parse(self, file: BinaryIO, columns: list[str], ids: list[str] | None) -> pd.DataFrame:
         try:
@@ -182,15 +177,15 @@ def _parse(source: BinaryIO, columns: list[str], ids: list[str] | None) -> pd.Da
     return rows.assign(files=rows["files"].fillna("{}")) if "files" in rows else rows
 
 
+def _readable(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["schema_version"].isin(READABLE_VERSIONS)]
+
+
 def _with_checksums(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of an older version get what they lack."""
     lacking = rows["sha256"].isna()
-    made = [_checksum(row) for row in _dicts(rows[lacking])]
+    made = [_checksum(row) for row in rows[lacking].to_dict("records")]
     return rows.assign(sha256=rows["sha256"].astype(object).mask(lacking, pd.Series(made, rows.index[lacking])))
-
-
-def _dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
 
 
 def _row(record: Record) -> dict[str, Any]:

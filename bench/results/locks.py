@@ -71,13 +71,10 @@ class Lock:
     """
 
     def __init__(self, folder: Path, name: str, passes_over: bool = True) -> None:
-        """Name a lock; nothing is made yet.
+        """Name one of the locks in a folder; nothing is made yet.
 
-        Args:
-            folder: of all locks of a store.
-            name: what is guarded.
-            passes_over: whether a holder without a sign of life is passed over. Not where two holders at the same
-                time could lose something.
+        ``passes_over``: whether a holder without a sign of life is passed over. Not where two holders at the same
+        time could lose something.
         """
         self.name, self._passes_over = name, passes_over
         self.lock_file, self.holder_file = folder / f"{name}.lock", folder / f"{name}.holder"
@@ -239,11 +236,6 @@ def use_device(folder: Path, name: str, alone: bool) -> Iterator[None]:
     Everyone passes through a queue. One who works with others leaves it at once and holds a lock that is nobody
     else's. One who wants to be alone stays in the queue, waits until all those locks are free, and works: whoever
     comes later waits behind that one.
-
-    Args:
-        folder: of all locks of a store.
-        name: of the device.
-        alone: or together with others.
     """
     place = f"{platform.node()}-{name.replace(':', '-')}"
     queue = Lock(folder, f"queue-{place}")

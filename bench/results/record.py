@@ -307,13 +307,11 @@ class Record(Evaluation):
         """Ids of the runs behind the numbers."""
         return self.pooled or (self.id,)
 
-    def value(self, metric: str, aggregation: str | None, step: int | None = None) -> Value | None:
-        """The value of a metric at a step (the last one by default); None where it was not computed."""
-        step = self.conditions.steps if step is None else step
-        for value in self.values:
-            if (value.metric, value.aggregation, value.step) == (metric, aggregation, step):
-                return value
-        return None
+    def value(self, metric: str, aggregation: str | None) -> Value | None:
+        """The value of a metric at the last step; None where it was not computed."""
+        key = (metric, aggregation, self.conditions.steps)
+        found = (value for value in self.values if (value.metric, value.aggregation, value.step) == key)
+        return next(found, None)
 
     @property
     def trained(self) -> bool:

@@ -108,16 +108,14 @@ class RunSet(Frozen):
         return list(dict.fromkeys(name for table in self.tables.values() for name in table.ids))
 
 
-def declared(path: Path, again: str) -> RunSet:
+def declared(path: Path) -> RunSet:
     """The run set in a folder of results, or in its file.
-
-    Args:
-        again: the command that writes it.
 
     Raises:
         InputError: there is none, it may not be read, it is damaged, or a newer version of the suite wrote it.
     """
     file = path / RUNSET if path.is_dir() or path.suffix != ".json" else path
+    again = f"python -m bench ablate --out {path}"
     try:
         return unseal(read_bytes(file), RunSet)
     except FileNotFoundError:

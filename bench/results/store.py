@@ -8,7 +8,7 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,11 @@ from models.errors import InputError
 TRAINED, WEIGHTS = "training.json", "weights.safetensors"
 """Files of a finished training; the first is written last."""
 
-MOST_NAMED = 8
-"""So many records at most are named in a sentence."""
+
+def some_of(names: Sequence[str], most: int = 8) -> str:
+    """The first names in a row, and how many more there are: for sentences."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 class Seconds(BaseModel):
@@ -194,12 +197,9 @@ class Store:
             found = {record.id: record for record in logged} | surviving | fresh
             lost = sorted(known - found.keys())
             if lost:
-                named = [
-                    f"{name} ({unreadable.get(name, 'MLflow does not have it')})" for name in lost[:MOST_NAMED]
-                ]
-                more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
+                named = [f"{name} ({unreadable.get(name, 'MLflow does not have it')})" for name in lost]
                 raise InputError(
-                    f"{self.index}: a new index would lack {len(lost)} of its records: {', '.join(named)}{more}; "
+                    f"{self.index}: a new index would lack {len(lost)} of its records: {some_of(named)}; "
                     "nothing was changed. Check MLFLOW_TRACKING_URI and the store's artifacts; to go on without "
                     "these records, move this file away and repeat the command"
                 )

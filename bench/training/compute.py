@@ -8,7 +8,7 @@ from functools import partial
 
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from bench.measure.flops import count_flops
+from bench.measure.counts import count_flops
 from models.lifter import Batch, Lifter
 
 COUNTED_STEPS = 16
@@ -18,7 +18,7 @@ COUNTED_STEPS = 16
 def step_flops(lifter: Lifter, batches: Sequence[Batch]) -> float:
     """Operations of a training step, forward and backward: the mean over these batches.
 
-    Counted as in ``bench.measure.flops``, on a copy of the method; of a method that reads no action, once for each
+    Counted as in ``bench.measure.counts``, on a copy of the method; of a method that reads no action, once for each
     number of windows. Fused attention is computed in its plain form, so that the number is the same on every
     device. What is computed once and kept is computed before. ``lifter`` is as before its first step, and
     ``batches`` are where it is.

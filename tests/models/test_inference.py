@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.measure.flops import count_flops
+from bench.measure.counts import count_flops
 from models import inference
 from models.errors import InputError
 from models.inference import centre_frames, with_confidence

@@ -27,8 +27,7 @@ from bench.job.blueprint import Blueprints
 from bench.job.data_cache import DataCache
 from bench.job.pending import PendingWork
 from bench.job.resolve import resolve
-from bench.measure.counts import made_up_batch
-from bench.measure.live_tensors import live_bytes
+from bench.measure.counts import live_bytes, made_up_batch
 from bench.results.store import Store
 from bench.results.tracking.tracker import Tracker
 from bench.sweep.device_speed import TYPICAL

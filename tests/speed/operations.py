@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from bench.config.registry import METHODS
-from bench.measure.flops import count_flops
+from bench.measure.counts import count_flops
 from models.lifter import Batch, Lifter, Recipe, Sampling
 from models.skeleton import HUMAN36M
 

@@ -9,7 +9,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.measure.compilation import compile_part
-from bench.measure.flops import count_flops
+from bench.measure.counts import count_flops
 from bench.measure.peak_flops import product_peak
 from models.finepose.model import FinePOSEConfig
 from models.lifter import Sampling

@@ -12,7 +12,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 from torch.nn import functional
 
-from bench.measure.flops import count_flops
+from bench.measure.counts import count_flops
 from models.diffusion.denoiser import DenoiserConfig
 from models.finepose.model import FinePOSEConfig
 from models.layers.linear import convolutions_pay, linear

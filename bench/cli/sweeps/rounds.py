@@ -55,7 +55,6 @@ class Plan:
         full: evaluate every test window, also at the tiny preset.
         named: the user names the seeds, which then replace those of a file.
         budget: seconds within which open claims get further seeds; None for no further seeds.
-        planner: resolves experiments.
         added: (table, number of a claim) → what the further rounds change for this claim, one seed each.
         looks: (table, number of a claim) → number of the last look at the verdicts that gave it a seed.
     """

@@ -16,14 +16,14 @@ from ablations.selections import CORE
 from bench.cli.options import SweepRequest
 from bench.cli.report import beside_study, places, write_report
 from bench.cli.sweeps.interim import MOST_LINES, Interim, Round, failure_lines, missing_of, run_set, write_run_set
-from bench.cli.sweeps.plan import planned
+from bench.cli.sweeps.plan import SweepPlan
 from bench.config.parsing import parse_assignment
 from bench.job.data_cache import DataCache
 from bench.job.planning import Planner, told_together
 from bench.job.resolve import Job
 from bench.job.task import first_process
 from bench.results.record import Missing, Record
-from bench.results.store import Store
+from bench.results.store import Store, some_of
 from bench.results.tracking.sweep_run import log_sweep
 from bench.sweep import run as sweep
 from bench.sweep.dry_run import left_out_lines, search_lines
@@ -57,8 +57,6 @@ def run_and_report(
     Args:
         rounds: at least one.
         searches: by the name of the table that gets what they find.
-        request: where and how.
-        planner: that the experiments were planned with.
         further: finished records → a round after the planned ones, or None to end.
 
     Raises:
@@ -74,7 +72,7 @@ def run_and_report(
         _executor(request, len(jobs) + 2 * len(searches), planner.cache) as executor,
     ):
         store = Store(request.store)
-        plan = planned([part.jobs for part in rounds], planner, request, store, executor)
+        plan = SweepPlan([part.jobs for part in rounds], planner, request, store, executor)
         for line in left_out_lines(rounds[-1].left_out.values()):
             typer.echo(line)
         if request.dry_run and (jobs or searches):
@@ -158,9 +156,8 @@ def _report(
         The report, and whether nothing failed or was lost.
     """
     jobs, filled = part.jobs, dict(part.tables)
-    missing = dict(part.left_out) | missing_of(
-        [job for job in jobs if job.id in outcome.failures], outcome.failures
-    )
+    failed = [job for job in jobs if job.id in outcome.failures]
+    missing = dict(part.left_out) | missing_of(failed, outcome.failures)
     for name, found in searched.items():
         filled[name] = filled[name].model_copy(update={"ids": found.ids})
         missing |= found.missing
@@ -188,12 +185,11 @@ def _ending(report: Report, outcome: sweep.Outcome, request: SweepRequest, store
 
 def _lost(names: Sequence[str], missing: Mapping[str, Missing]) -> str:
     """Which declared runs have neither a record nor a recorded reason, and what to do."""
-    shown = [missing[name].named if name in missing else name for name in names[:MOST_LINES]]
-    more = f" and {len(names) - MOST_LINES} more" if len(names) > MOST_LINES else ""
+    named = [missing[name].named if name in missing else name for name in names]
     several = "s have" if len(names) > 1 else " has"
     return (
         f"error: {len(names)} declared run{several} neither a record nor a recorded reason: "
-        f"{', '.join(shown)}{more}; run the same command again"
+        f"{some_of(named, MOST_LINES)}; run the same command again"
     )
 
 

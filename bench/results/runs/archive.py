@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from tqdm import tqdm
 
@@ -26,8 +26,7 @@ from bench.results.files import atomic, open_to_read
 from bench.results.leftovers import remove_leftovers_of
 from bench.results.record import SCHEMA_VERSION, Record
 from bench.results.run_set import RUNSET, RunSet
-from bench.results.runs.listing import MOST_NAMED
-from bench.results.store import TRAINED, WEIGHTS, Store
+from bench.results.store import TRAINED, WEIGHTS, Store, some_of
 from models.errors import InputError, shown
 
 MANIFEST = "manifest.json"
@@ -43,6 +42,8 @@ MAKE_AGAIN = "nothing was exported; give the command that made the run again"
 CHUNK = 1 << 20
 """Bytes that are read at once: weights may be larger than the memory."""
 
+UNPACKING = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+"""What ``zipfile`` raises where a file of an archive cannot be unpacked."""
 
 Document = TypeVar("Document", bound=Frozen)
 
@@ -84,9 +85,9 @@ class Imported:
         kept: of those that it has with other content, which stays.
     """
 
-    added: tuple[str, ...]
-    known: tuple[str, ...]
-    kept: tuple[str, ...]
+    added: list[str]
+    known: list[str]
+    kept: list[str]
 
 
 def export(
@@ -100,11 +101,8 @@ def export(
     """Write an archive of some runs; it appears whole or not at all.
 
     Args:
-        records: by id.
-        store: which has their arrays and trainings.
         target: of the archive; an older file of that name is replaced.
         runset: what the importer's ``report`` makes tables of; None for none.
-        weights: whether to add the weights of the trainings.
         arrays: whether to add the arrays beside the records; without, the importer's records know of none.
 
     Raises:
@@ -125,20 +123,15 @@ def export(
                 writer.add_file(f"trainings/{training}/{part}", store.training(training) / part)
         if runset is not None:
             writer.add_text(RUNSET, seal(runset))
+        environments = [record.environment for record in records.values()]
         manifest = Manifest(
-            commits=_each_once(record.git_commit for record in records.values()),
-            machines=_each_once(
-                f"{record.environment.device}, {record.environment.platform}" for record in records.values()
-            ),
+            commits=tuple(dict.fromkeys(record.git_commit for record in records.values())),
+            machines=tuple(dict.fromkeys(f"{each.device}, {each.platform}" for each in environments)),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             files=writer.files,
         )
         _Writer(archive).add_text(MANIFEST, seal(manifest))
     return manifest
-
-
-def _each_once(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(texts))
 
 
 class _Writer:
@@ -197,9 +190,7 @@ class Archive:
     """An archive whose content is what its manifest says.
 
     Attributes:
-        manifest: of it.
         records: by id, in the order of their ids.
-        runset: of it, or None.
     """
 
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
@@ -218,8 +209,9 @@ class Archive:
         names = [name for name in self.manifest.files if name.startswith("records/")]
         self.records = {name[8:-5]: self._document(name, Record) for name in sorted(names)}
         self.runset = self._document(RUNSET, RunSet) if RUNSET in self.manifest.files else None
+        checksums = {place: file.sha256 for place, file in self.manifest.files.items()}
         for name, record in self.records.items():
-            lost = [place for place, known in record.files.items() if self._checksum(place) != known]
+            lost = [place for place, known in record.files.items() if checksums.get(place) != known]
             if record.id != name or lost:
                 raise self._damage([f"records/{name}.json", *lost])
 
@@ -233,21 +225,13 @@ class Archive:
         places = (f"errors/{run}.npz", f"examples/{run}-examples.npz")
         return {place: self.manifest.files[place].sha256 for place in places if place in self.manifest.files}
 
-    def trainings(self) -> list[str]:
-        """Ids of the trainings whose weights are in the archive."""
-        return [name.split("/")[1] for name in self.manifest.files if name.endswith(f"/{WEIGHTS}")]
-
     def _check(self) -> None:
-        """Compare every file with the manifest.
-
-        Raises:
-            InputError: one is missing, damaged, or has no place in a store.
-        """
+        """Compare every file with the manifest."""
         entries = {entry.filename: entry for entry in self._archive.infolist()}
         foreign = sorted((self.manifest.files.keys() | entries.keys()) - {MANIFEST})
         if foreign := [name for name in foreign if name not in self.manifest.files or not NAME.fullmatch(name)]:
             raise InputError(
-                f"{self._path}: has files that no archive of runs has: {_named(foreign)}; not imported"
+                f"{self._path}: has files that no archive of runs has: {shown(some_of(foreign))}; not imported"
             )
         damaged = []
         for name, file in tqdm(self.manifest.files.items(), desc="checking", unit="file", disable=None):
@@ -268,10 +252,6 @@ class Archive:
             return ""
         return found.hexdigest()
 
-    def _checksum(self, place: str) -> str:
-        found = self.manifest.files.get(place)
-        return found.sha256 if found else ""
-
     def _document(self, name: str, model: type[Document]) -> Document:
         try:
             return unseal(self._archive.read(name), model)
@@ -280,12 +260,8 @@ class Archive:
 
     def _damage(self, names: list[str]) -> InputError:
         return InputError(
-            f"{self._path}: is damaged in {_named(names)}; nothing was imported: get the archive again"
+            f"{self._path}: is damaged in {shown(some_of(names))}; nothing was imported: get the archive again"
         )
-
-
-UNPACKING = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
-"""What ``zipfile`` raises where a file of an archive cannot be unpacked."""
 
 
 @contextmanager
@@ -296,17 +272,15 @@ def opened(path: Path) -> Iterator[Archive]:
         InputError: it cannot be read, is no archive of runs, or is damaged.
     """
     try:
-        with open_to_read(path) as file, _zip(file, path) as archive:
-            yield Archive(archive, path)
+        with open_to_read(path) as file:
+            try:
+                archive = zipfile.ZipFile(file)
+            except UNPACKING as error:
+                raise InputError(f"{path}: is no archive of runs, or only a part of one ({error})") from None
+            with archive:
+                yield Archive(archive, path)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; name one that `runs export` wrote") from None
-
-
-def _zip(file: BinaryIO, path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(file)
-    except UNPACKING as error:
-        raise InputError(f"{path}: is no archive of runs, or only a part of one ({error})") from None
 
 
 def bring_in(archive: Archive, store: Store) -> Imported:
@@ -317,36 +291,25 @@ def bring_in(archive: Archive, store: Store) -> Imported:
     """
     store.make()
     here = store.records(archive.records)
-    added: list[str] = []
-    known: list[str] = []
-    kept: list[str] = []
+    done = Imported([], [], [])
     for name, record in tqdm(archive.records.items(), desc="importing", unit="run", disable=None):
         if name in here:
-            (known if _same(here[name], record) else kept).append(name)
+            logged = {"mlflow_run_id": here[name].mlflow_run_id}  # may be another one for the same record
+            (done.known if here[name] == record.model_copy(update=logged) else done.kept).append(name)
         elif name in store.evaluations:
-            kept.append(name)
+            done.kept.append(name)
         else:
             for place in archive.arrays(name):
                 archive.copy(place, store.root / place)
             store.add(record)
             store.failures.remove(name)
-            added.append(name)
-    for name in known:
+            done.added.append(name)
+    for name in done.known:
         for place in store.files.missing(here[name]):
             archive.copy(place, store.root / place)
-    for training in archive.trainings():
+    for training in [name.split("/")[1] for name in archive.manifest.files if name.endswith(f"/{WEIGHTS}")]:
         with store.lock(f"training-{training}"):
             for part in () if store.is_trained(training) else (WEIGHTS, TRAINED):
                 archive.copy(f"trainings/{training}/{part}", store.training(training) / part)
     store.fold()
-    return Imported(tuple(added), tuple(known), tuple(kept))
-
-
-def _same(one: Record, other: Record) -> bool:
-    """Whether two records differ in nothing but the run of MLflow that they were logged in."""
-    return one.model_copy(update={"mlflow_run_id": None}) == other.model_copy(update={"mlflow_run_id": None})
-
-
-def _named(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return shown(", ".join(names[:MOST_NAMED]) + more)
+    return done

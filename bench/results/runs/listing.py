@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Literal, get_args
 
 from bench.config.parsing import Frozen
-from bench.results.record import Evaluation, Record, Value
-from bench.results.store import Store, read_trained
+from bench.results.record import Evaluation, Record, TrainingInfo
+from bench.results.store import Store, read_trained, some_of
 from models.errors import InputError, quoted
 
 Status = Literal["finished", "evaluated", "failed", "trained", "unfinished"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-
-MOST_NAMED = 8
-"""So many runs at most are named in a sentence."""
 
 
 class Run(Frozen):
@@ -29,7 +25,7 @@ class Run(Frozen):
             says why; "trained": weights without an evaluation; "unfinished": a training that goes on or was ended.
         data, detections: name of the data set, and source of the 2D poses of the test.
         seed: of the training.
-        mpjpe: in millimetres, of the first aggregation that needs no ground truth.
+        mpjpe: in millimetres, at the last step, of the first aggregation that needs no ground truth.
         finished_at: ISO 8601.
     """
 
@@ -49,40 +45,11 @@ class Run(Frozen):
     finished_at: str = ""
     reason: str = ""
 
-
-@dataclass(frozen=True)
-class Filters:
-    """Which runs are wanted; None for any.
-
-    Attributes:
-        ids: of runs that an ablation declares.
-        since, until: bounds of ``finished_at``, both included; a run without a time is outside of any bound.
-    """
-
-    method: str | None = None
-    data: str | None = None
-    preset: str | None = None
-    seed: int | None = None
-    status: Status | None = None
-    ids: Container[str] | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def match(self, run: Run) -> bool:
-        """Whether a run is wanted."""
-        wanted = (
-            (getattr(self, key), getattr(run, key)) for key in ("method", "data", "preset", "seed", "status")
-        )
-        if any(asked is not None and asked != found for asked, found in wanted):
-            return False
-        if self.ids is not None and run.id not in self.ids:
-            return False
-        if self.since is None and self.until is None:
-            return True
-        if not run.finished_at:
-            return False
-        finished = _with_zone(datetime.fromisoformat(run.finished_at))
-        return (self.since or finished) <= finished <= (self.until or finished)
+    @property
+    def finished(self) -> datetime | None:
+        """``finished_at``; without a zone it is UTC."""
+        found = datetime.fromisoformat(self.finished_at) if self.finished_at else None
+        return found.replace(tzinfo=UTC) if found and not found.tzinfo else found
 
 
 def moment(text: str, option: str, end_of_day: bool = False) -> datetime:
@@ -90,7 +57,6 @@ def moment(text: str, option: str, end_of_day: bool = False) -> datetime:
 
     Args:
         text: ISO 8601: "2026-11-28", "2026-11-28T10:00".
-        option: that it is given by.
         end_of_day: whether a date stands for its end, not for its beginning.
 
     Raises:
@@ -105,16 +71,11 @@ def moment(text: str, option: str, end_of_day: bool = False) -> datetime:
     return found.astimezone()
 
 
-def _with_zone(found: datetime) -> datetime:
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 def runs_of(store: Store) -> dict[str, Run]:
     """Everything in a store by id, the oldest first; what has no time stands behind."""
     records = store.records()
-    evaluations = {name: found for name, found in store.evaluations.all().items() if name not in records}
-    found = {name: _described(record, "finished") for name, record in records.items()}
-    found |= {name: _described(evaluation, "evaluated") for name, evaluation in evaluations.items()}
+    found = {name: _described(evaluation, "evaluated") for name, evaluation in store.evaluations.each()}
+    found |= {name: _described(record, "finished") for name, record in records.items()}
     for name, failure in store.failures.all().items():
         if name not in records:
             known = found.get(name, Run(id=name, status="failed", title=failure.title))
@@ -134,79 +95,62 @@ def training_folders(store: Store) -> list[Path]:
     return sorted(path for path in store.root.glob("trainings/*") if path.is_dir())
 
 
-def known_ids(store: Store) -> set[str]:
-    """Ids of all evaluations, trainings and failures."""
-    return set(runs_of(store)) | {folder.name for folder in training_folders(store)}
+def training_infos(store: Store) -> dict[str, TrainingInfo]:
+    """Of finished trainings, by id: that of one that began from another repeats the information of that one."""
+    found = ((folder.name, read_trained(folder)) for folder in training_folders(store))
+    return {name: trained.info for name, trained in found if trained is not None}
 
 
-def find_id(beginning: str, ids: Set[str], place: Path) -> str:
-    """The one of the ids that begins so.
+def find_id(beginning: str, store: Store, runs: Mapping[str, Run]) -> str:
+    """The id of an evaluation, a training or a failure of a store that begins so.
 
     Args:
-        place: where these ids are, for the sentence that says so.
+        runs: ``runs_of`` the store.
 
     Raises:
-        InputError: there is none, or several.
+        InputError: there is none, or there are several.
     """
+    ids = runs.keys() | {folder.name for folder in training_folders(store)}
     found = [beginning] if beginning in ids else sorted(name for name in ids if name.startswith(beginning))
     if not found:
         raise InputError(
-            f"{quoted(beginning)}: no id in {place} begins so; `python -m bench runs list` shows them"
+            f"{quoted(beginning)}: no id in {store.root} begins so; `python -m bench runs list` shows them"
         )
     if len(found) > 1:
-        more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
         raise InputError(
-            f"{quoted(beginning)}: {len(found)} ids begin so: {', '.join(found[:MOST_NAMED])}{more}; "
-            "give more of the one that you mean"
+            f"{quoted(beginning)}: {len(found)} ids begin so: {some_of(found)}; give more of the one that you mean"
         )
     return found[0]
 
 
 def dependents(store: Store, name: str, runs: Mapping[str, Run]) -> list[str]:
-    """Ids of what was made from a training: evaluations, trainings that began from it, and their evaluations.
-
-    The information of a training repeats that of the one that it began from.
-    """
-    folders = training_folders(store)
-    infos = {folder.name: trained.info for folder in folders if (trained := read_trained(folder)) is not None}
+    """Ids of what was made from a training: evaluations, trainings that began from it, and their evaluations."""
+    infos = training_infos(store)
     found: list[str] = []
     waiting = [name]
     while waiting:
         training = waiting.pop()
         evaluations = [run.id for run in runs.values() if run.training_id == training and run.id != training]
-        later = [
-            other for other, info in infos.items() if training in infos and info.first_stage == infos[training]
-        ]
+        known = infos.get(training)
+        later = [other for other, info in infos.items() if known is not None and info.first_stage == known]
         found += evaluations + later
         waiting += later
     return found
 
 
 def _described(evaluation: Evaluation, status: Status) -> Run:
-    described = evaluation.experiment
-    value = headline(evaluation)
+    steps = evaluation.conditions.steps
+    errors = (v for v in evaluation.values if (v.metric, v.step) == ("mpjpe", steps))
+    without_truth = (value.action_mean for value in errors if value.kind in ("deterministic", "deployable"))
+    shared = ("id", "training_id", "title", "method", "preset", "variant")
     return Run(
-        id=evaluation.id,
+        **{name: getattr(evaluation, name) for name in shared},
         status=status,
-        training_id=evaluation.training_id,
-        title=evaluation.title,
-        method=evaluation.method,
-        preset=evaluation.preset,
-        variant=evaluation.variant,
         data=evaluation.data.name,
         detections=evaluation.data.test_detections,
-        seed=described.get("training", {}).get("seed"),
+        seed=evaluation.experiment.get("training", {}).get("seed"),
         hypotheses=evaluation.conditions.hypotheses,
-        steps=evaluation.conditions.steps,
-        mpjpe=None if value is None else value.action_mean,
+        steps=steps,
+        mpjpe=next(without_truth, None),
         finished_at=evaluation.finished_at if isinstance(evaluation, Record) else "",
     )
-
-
-def headline(evaluation: Evaluation) -> Value | None:
-    """The MPJPE that needs no ground truth, at the last step."""
-    for value in evaluation.values:
-        needs_none = value.kind in ("deterministic", "deployable")
-        if value.metric == "mpjpe" and value.step == evaluation.conditions.steps and needs_none:
-            return value
-    return None

@@ -52,7 +52,7 @@ def finished(name: str, store: Path) -> Finished:
         raise InputError(
             f"--compare {name}: is not there; name the --out of two `ablate` commands, stores, archives, or study"
         )
-    runset = declared(path, f"python -m bench ablate --out {path}")
+    runset = declared(path)
     if table and table not in runset.tables:
         raise InputError(f"--compare {name}: {path} has no table {table!r}; it has {', '.join(runset.tables)}")
     ids = list(dict.fromkeys(runset.tables[table].ids)) if table else runset.ids

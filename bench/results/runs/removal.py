@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import Timeout
 
+from bench.results.record import TrainingInfo
 from bench.results.run_set import RunSet
-from bench.results.runs.listing import Run, dependents, runs_of, training_folders
-from bench.results.store import TRAINED, Store, read_trained
+from bench.results.runs.listing import Run, dependents, runs_of, training_folders, training_infos
+from bench.results.store import TRAINED, Store
 from bench.results.tracking.journal import path_of
 from bench.results.tracking.tracker import Tracker
 from models.errors import InputError
@@ -57,9 +58,7 @@ class Removal:
 def removal_of(store: Store, names: Iterable[str], runs: dict[str, Run]) -> Removal:
     """The removal of evaluations and trainings, with everything that was made from them.
 
-    Args:
-        names: ids.
-        runs: ``runs_of`` the store.
+    ``runs``: ``runs_of`` the store.
     """
     chosen = list(dict.fromkeys(names))
     chosen = list(dict.fromkeys(chosen + [other for name in chosen for other in dependents(store, name, runs)]))
@@ -86,13 +85,12 @@ def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
             "name the results of this store, or give the --store of these"
         )
     trainings = {run.training_id for run in kept} | {found.training_id for found in missing.values()}
-    folders = training_folders(store)
-    needed = trainings | _first_stages(folders, trainings)
+    needed = _with_first_stages(trainings, training_infos(store))
     tracker = tracker_of(store)
     return Removal(
         # The reason of a failed training or cost is a few bytes, and whose it is is not known.
         tuple(run.id for run in runs.values() if run.method and run.id not in named),
-        tuple(folder for folder in folders if not needed.intersection(folder.name.split("+"))),
+        tuple(folder for folder in training_folders(store) if not needed.intersection(folder.name.split("+"))),
         tuple(path for path in _arrays(store) if path.name[:ID_LENGTH] not in runs),
         tuple(tracker.service.patiently(tracker.runs.unused_artifacts) if tracker else ()),
     )
@@ -170,12 +168,11 @@ def in_words(size: float) -> str:
     return f"{size:.1f} GB"
 
 
-def _first_stages(folders: Iterable[Path], needed: set[str]) -> set[str]:
-    """Names of the trainings that the needed ones began from; the information of a training repeats theirs."""
-    infos = {folder.name: trained.info for folder in folders if (trained := read_trained(folder)) is not None}
-    firsts = [infos[name].first_stage for name in needed & infos.keys()]
+def _with_first_stages(trainings: set[str], infos: Mapping[str, TrainingInfo]) -> set[str]:
+    """The trainings, and those that they began from."""
+    firsts = [infos[name].first_stage for name in trainings & infos.keys()]
     found = {name for name, info in infos.items() if info in firsts}
-    return found if found <= needed else found | _first_stages(folders, needed | found)
+    return trainings if found <= trainings else _with_first_stages(trainings | found, infos)
 
 
 def _arrays(store: Store) -> list[Path]:

@@ -49,34 +49,19 @@ def interval(
 
 @functools.lru_cache(maxsize=16)
 def _resampled(actions: tuple[str, ...], frames: tuple[float, ...], seed: int, resamples: int) -> np.ndarray:
-    """``[T, R]``: weights of the takes' sums of errors in the action means."""
-    strata, counts = action_strata(actions), np.asarray(frames, np.float64)
-    draws = _draws(strata, len(counts), resamples, np.random.default_rng(seed))
-    return _action_weights(draws, strata, counts)
-
-
-def _draws(strata: list[np.ndarray], takes: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """``[T, R]``: how often each take is drawn: n - 1 of the n takes of a stratum, with replacement.
-
-    Strata of a single take are drawn from among themselves.
-    """
-    draws = np.ones((takes, resamples))
+    """``[T, R]``: the weight of each take's sum of errors in the action mean of every resample."""
+    strata, counts, rng = action_strata(actions), np.asarray(frames, np.float64), np.random.default_rng(seed)
     single = np.concatenate([members for members in strata if len(members) == 1] or [np.empty(0, np.int64)])
+    draws = np.ones((len(counts), resamples))  # how often each take is drawn
     for members in [*(members for members in strata if len(members) > 1), single]:
         if len(members) > 1:
             chances = np.full(len(members), 1 / len(members))
             draws[members] = rng.multinomial(len(members) - 1, chances, resamples).T
-    return draws
-
-
-def _action_weights(draws: np.ndarray, strata: list[np.ndarray], frames: np.ndarray) -> np.ndarray:
-    """``[T, R]``: the weight of each take's sum of errors in the action mean of every resample."""
     weights = np.empty_like(draws)
-    single = sum(len(members) == 1 for members in strata)
-    unbiased = single / (single - 1) if single > 1 else 1.0
+    unbiased = len(single) / (len(single) - 1) if len(single) > 1 else 1.0
     for members in strata:
         if len(members) > 1:
-            weights[members] = draws[members] / (frames[members] @ draws[members])
+            weights[members] = draws[members] / (counts[members] @ draws[members])
         else:
-            weights[members] = draws[members] * unbiased / frames[members]
+            weights[members] = draws[members] * unbiased / counts[members]
     return weights / len(strata)

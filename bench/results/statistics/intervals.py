@@ -195,7 +195,6 @@ def paired_difference(
     Args:
         first, other: with the same takes and actions; their numbers of frames may differ.
         same_trainings: row n of both comes from one training.
-        over: what both are averaged over.
         same_method: whether both are of one method with one recipe, so that a single training is one more draw
             from what the trainings of the other side are drawn from.
     """
@@ -221,26 +220,24 @@ def action_minus_frame_mean(sample: Sample) -> Difference:
     return _difference(difference, _Parts(0.0, 0.0, clusters, _projection(sample, "actions").df, 0.0))
 
 
-def draw_means(samples: Sequence[Sample], number: int, over: Mean = "actions", seed: int = 0) -> np.ndarray:
-    """Means of methods as other seeds and other clusters might have given them.
+def draw_means(samples: Sequence[Sample], number: int) -> np.ndarray:
+    """Means over actions of methods as other seeds and other clusters might have given them.
 
     Clusters are shared by all methods, as in ``paired_difference``, and trainings are each method's own. Both are
     normal with the estimated variances, stretched as in Student's t for how little is known of these.
 
     Args:
         samples: of M methods, on the same takes.
-        number: of draws.
 
     Returns:
         ``[number, M]``.
     """
-    rng = np.random.default_rng(seed)
-    clusters = np.stack([_clusters(sample, over).mean(-2) for sample in samples])
-    drawn = np.array([float(pooled_mean(sample, over)) for sample in samples]) + _students(
-        rng, number, _projection(samples[0], over).df, clusters.shape[1]
-    ) @ clusters.T  # fmt: skip
+    rng = np.random.default_rng(0)
+    clusters = np.stack([_clusters(sample, "actions").mean(-2) for sample in samples])
+    luck = _students(rng, number, _projection(samples[0], "actions").df, clusters.shape[1]) @ clusters.T
+    drawn = np.array([float(pooled_mean(sample)) for sample in samples]) + luck
     for place, sample in enumerate(samples):
-        parts = _parts_of(sample, over)
+        parts = _parts_of(sample, "actions")
         own = math.sqrt(max(float(parts.seeds) - float(parts.rest), 0.0))
         drawn[:, place] += own * _students(rng, number, int(parts.seeds_df), 1)[:, 0]
     return drawn

@@ -75,8 +75,8 @@ def _with_intervals(record: Record) -> Record:
         low, high = pooled_interval(
             replace(sample, errors=np.array([values[index].per_take for index in members]))
         )
-        for index, *ends in zip(members, low.tolist(), high.tolist(), strict=True):
-            values[index] = values[index].model_copy(update=dict(zip(("low", "high"), ends, strict=True)))
+        for index, its_low, its_high in zip(members, low.tolist(), high.tolist(), strict=True):
+            values[index] = values[index].model_copy(update={"low": its_low, "high": its_high})
     return record.model_copy(update={"values": tuple(values)})
 
 

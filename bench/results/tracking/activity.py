@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,11 +57,6 @@ def watched_system(note: Callable[[Metrics], object]) -> Iterator[None]:
         yield
     finally:
         over.set()  # it is not waited for: what it does is short, and it ends with this process
-
-
-def now() -> int:
-    """Milliseconds since 1970."""
-    return int(time.time() * 1000)
 
 
 def _watch(note: Callable[[Metrics], object], over: threading.Event) -> None:

@@ -65,7 +65,6 @@ class Service:
 
     Attributes:
         name: what it is to the user: "MLflow store".
-        address: of it.
         setting: which environment variable names another one.
     """
 
@@ -84,7 +83,6 @@ class Service:
         Raises:
             InputError: it refuses, or is still not there after ``OPENING_SECONDS``.
         """
-        bound_patience()
         return self._patiently(action, OPENING_SECONDS, opening=True)
 
     def patiently(self, action: Callable[[], Result]) -> Result:
@@ -104,17 +102,12 @@ class Service:
         Raises:
             InputError: it is not there, or refuses.
         """
-        bound_patience()
-        try:
-            look(self.address)
-            return action()
-        except ImportError as error:
-            raise InputError(f"{self.shown}: {_missing(error)}") from error
-        except _failures() as error:
-            raise InputError(f"{self.shown}: {reason_of(error)}; check it and {self.setting}") from error
+        return self._patiently(action, None, opening=True)
 
-    def _patiently(self, action: Callable[[], Result], bound: float, opening: bool) -> Result:
+    def _patiently(self, action: Callable[[], Result], bound: float | None, opening: bool) -> Result:
         began, tries = time.monotonic(), 0
+        if opening:
+            bound_patience()
         while True:
             try:
                 if opening or tries:
@@ -124,7 +117,7 @@ class Service:
                 raise InputError(f"{self.shown}: {_missing(error)}") from error
             except _failures() as error:
                 waited, reason = time.monotonic() - began, reason_of(error)
-                if _is_refusal(error):
+                if bound is None or _is_refusal(error):
                     raise InputError(f"{self.shown}: {reason}; check it and {self.setting}") from error
                 if waited >= bound:
                     raise InputError(
@@ -254,11 +247,9 @@ def _failures() -> tuple[type[Exception], ...]:
 
 def _is_refusal(error: Exception) -> bool:
     """Whether trying again cannot help: an address, a schema or a file that is not accepted."""
-    if any(words in str(error) for words in REFUSALS):
-        return True
-    if isinstance(error, RefusedError | IsADirectoryError | PermissionError):
-        return True
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"ArgumentError", "InvalidUrlException"}) or (
-        getattr(error, "error_code", None) == "INVALID_PARAMETER_VALUE"
+    return (
+        any(words in str(error) for words in REFUSALS)
+        or isinstance(error, RefusedError | IsADirectoryError | PermissionError)
+        or any(kind.__name__ in ("ArgumentError", "InvalidUrlException") for kind in type(error).__mro__)
+        or getattr(error, "error_code", None) == "INVALID_PARAMETER_VALUE"
     )

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from filelock import Timeout
@@ -66,9 +65,14 @@ class _Follower:
         paths = journals(self._store.root)
         if not paths:
             return True
+
+        def send() -> None:
+            for path in paths:
+                self._send(path, last)
+
         try:
             with self._store.lock("log").acquire(timeout=None if last else 0):
-                self._tracker.service.try_once(partial(self._send_all, paths, last))
+                self._tracker.service.try_once(send)
         except Timeout:
             return True
         except (InputError, OSError) as error:
@@ -78,21 +82,16 @@ class _Follower:
             return False
         return True
 
-    def _send_all(self, paths: list[Path], last: bool) -> None:
-        for path in paths:
-            self._send(path, last)
-
     def _send(self, path: Path, last: bool) -> None:
         live, head = self._tracker.live, head_of(path)
         if head is None:
             return
         ids = [run.id for run in head.runs]
         new = live.send(path)
-        trained = [read_trained(self._store.training(name)) for name in ids]
-        if all(trained):
-            for name, found in zip(ids, trained, strict=True):
-                if found is not None:
-                    live.finish(name, found.info)
+        trained = {name: found for name in ids if (found := read_trained(self._store.training(name)))}
+        if len(trained) == len(ids):
+            for name, found in trained.items():
+                live.finish(name, found.info)
             return
         now = time.monotonic()
         quiet = now - self._looked.get(path, 0.0) >= QUIET_SECONDS
@@ -104,9 +103,8 @@ class _Follower:
         """Of trainings that go through the same weights and are not finished, and why they failed."""
         if any(map(self._is_under_way, ids)):
             return "RUNNING", ""
-        failures = [self._store.failures.get(name) for name in ids]
-        reasons = [failure.sentence for failure in failures if failure is not None]
-        return ("FAILED", reasons[0]) if reasons else ("KILLED", "")
+        failure = next(filter(None, map(self._store.failures.get, ids)), None)
+        return ("FAILED", failure.sentence) if failure else ("KILLED", "")
 
     def _is_under_way(self, name: str) -> bool:
         try:

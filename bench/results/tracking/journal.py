@@ -41,11 +41,7 @@ class RunHead(Frozen):
     """What is known of the run of a training at its first step.
 
     Attributes:
-        id: of the training.
-        name: of the run.
         params: keys joined by dots → values; texts as they are, all else as JSON.
-        tags: of the run.
-        data: that it is given.
     """
 
     id: str
@@ -93,7 +89,7 @@ class Journal:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         if head_of(path) is None:
-            path.write_bytes(_line(Head(began=_now(), runs=runs).model_dump()))
+            path.write_bytes(_line(Head(began=now(), runs=runs).model_dump()))
         points, whole = read(path)
         os.truncate(path, whole)  # a kill may have left half a line
         self._known = {(point.run, point.step, key) for point in points for key in point.metrics}
@@ -107,16 +103,13 @@ class Journal:
             run: number of the run that they are of; None for all runs.
         """
         new = {key: value for key, value in metrics.items() if (run, step, key) not in self._known}
-        if new:
-            self._known.update((run, step, key) for key in new)
-            self._append(_line(Point(_now(), step, new, run)._asdict()))
-
-    def _append(self, line: bytes) -> None:
-        """Add a line by one write, as two threads may do; a journal that was removed is not begun again."""
-        with suppress(FileNotFoundError):
+        if not new:
+            return
+        self._known.update((run, step, key) for key in new)
+        with suppress(FileNotFoundError):  # a journal that was removed is not begun again
             file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
             try:
-                os.write(file, line)
+                os.write(file, _line(Point(now(), step, new, run)._asdict()))  # by one write: two threads may add
             finally:
                 os.close(file)
 
@@ -169,5 +162,6 @@ def _line(content: dict[str, Any]) -> bytes:
     return json.dumps(content, separators=(",", ":")).encode() + b"\n"
 
 
-def _now() -> int:
+def now() -> int:
+    """Milliseconds since 1970."""
     return int(time.time() * 1000)

@@ -32,13 +32,9 @@ NOTE = "mlflow.note.content"
 
 @dataclass
 class _Sent:
-    """What MLflow has of a journal.
+    """What MLflow has of a journal: ids of its runs and their statuses, in the order of the head.
 
-    Attributes:
-        runs: ids of the runs, in the order of the head.
-        statuses: of them.
-        place: up to which the journal is sent.
-        moment: of the last point that is sent, in milliseconds since 1970.
+    It is sent up to ``place``, with points up to ``moment``, in milliseconds since 1970.
     """
 
     runs: list[str]
@@ -51,13 +47,7 @@ class LiveTrainings:
     """Sends the journals of one store. The caller holds the store's lock "log"."""
 
     def __init__(self, runs: Runs, folder: Path, logged_by: str) -> None:
-        """Name what is sent where.
-
-        Args:
-            runs: of MLflow.
-            folder: of the store.
-            logged_by: name of the store in the tags of its runs.
-        """
+        """``logged_by``: name of the store in ``folder`` in the tags of its runs."""
         self._runs, self._folder, self._logged_by = runs, folder, logged_by
         self._sent: dict[Path, _Sent] = {}
 
@@ -79,9 +69,9 @@ class LiveTrainings:
 
     def set_status(self, path: Path, status: str, reason: str = "") -> None:
         """Let the runs of a journal have a status: "RUNNING", "KILLED", or "FAILED" for a reason."""
-        sent = self._sent.get(path)
-        for number, run in enumerate(sent.runs if sent else ()):
-            assert sent is not None
+        if (sent := self._sent.get(path)) is None:
+            return
+        for number, run in enumerate(sent.runs):
             if sent.statuses[number] not in (status, "FINISHED"):
                 self._runs.client.set_tag(run, NOTE, reason)
                 self._set(sent, number, status)
@@ -94,15 +84,13 @@ class LiveTrainings:
         """
         for path in journals(self._folder):
             if training_id in path.stem.split("+") and (head := head_of(path)) is not None:
-                return self._finish(path, head, training_id, info)
+                ids = [run.id for run in head.runs]
+                return self._finish(path, ids.index(training_id), info) if training_id in ids else None
         return None
 
-    def _finish(self, path: Path, head: Head, training_id: str, info: TrainingInfo) -> str | None:
-        numbers = {run.id: number for number, run in enumerate(head.runs)}
-        if training_id not in numbers:
-            return None
+    def _finish(self, path: Path, number: int, info: TrainingInfo) -> str:
         self.send(path)
-        sent, number = self._sent[path], numbers[training_id]
+        sent = self._sent[path]
         if sent.statuses[number] != "FINISHED":
             points, _ = read(path)
             seen = {key for point in points if point.run in (None, number) for key in point.metrics}

@@ -94,27 +94,16 @@ def follow_store(database: Path, artifacts: Path) -> None:
             connection.execute("COMMIT")
 
 
-def count_runs(database: Path, tags: Mapping[str, str]) -> int:
-    """How many runs that are not deleted have these tags.
+def active_runs(database: Path, tags: Mapping[str, str]) -> set[str]:
+    """Ids of the runs with these tags that are not deleted.
 
     Raises:
         sqlite3.Error: the database cannot be read.
     """
     having = " AND run_uuid IN (SELECT run_uuid FROM tags WHERE key = ? AND value = ?)" * len(tags)
-    wanted = f"SELECT count(*) FROM runs WHERE lifecycle_stage = 'active'{having}"
+    wanted = f"SELECT run_uuid FROM runs WHERE lifecycle_stage = 'active'{having}"
     with contextlib.closing(sqlite3.connect(database, timeout=LOCKED_SECONDS)) as connection:
-        return int(connection.execute(wanted, [text for tag in tags.items() for text in tag]).fetchone()[0])
-
-
-def active_runs(database: Path) -> set[str]:
-    """Ids of all runs that are not deleted.
-
-    Raises:
-        sqlite3.Error: the database cannot be read.
-    """
-    with contextlib.closing(sqlite3.connect(database, timeout=LOCKED_SECONDS)) as connection:
-        wanted = "SELECT run_uuid FROM runs WHERE lifecycle_stage = 'active'"
-        return {run for (run,) in connection.execute(wanted)}
+        return {run for (run,) in connection.execute(wanted, [text for tag in tags.items() for text in tag])}
 
 
 def _location(connection: sqlite3.Connection) -> str | None:

@@ -6,15 +6,14 @@ import functools
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.results.documents import UnreadableError
-from bench.results.tracking.journal import DataUse
-from bench.results.tracking.mlflow_files import active_runs, count_runs
+from bench.results.tracking.journal import DataUse, now
+from bench.results.tracking.mlflow_files import active_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,8 +30,6 @@ class Runs:
     """Access to the runs of an experiment; errors are those of MLflow.
 
     Attributes:
-        client: of MLflow.
-        experiment: its id.
         own: folder of the store whose own database this is; None for one that others may use too.
     """
 
@@ -41,9 +38,11 @@ class Runs:
 
     def create(self, name: str, tags: Mapping[str, str], began: int | None = None) -> Run:
         """A new run that is RUNNING; ``began``: milliseconds since 1970, now by default."""
-        now = int(time.time() * 1000)
-        described = {**_source(), **_git_tags(tags), **tags, CLAIMED: str(now)}
-        return self.client.create_run(self.experiment, start_time=began or now, tags=described, run_name=name)
+        claimed = now()
+        described = {**_source(), **tags, CLAIMED: str(claimed)}
+        if "git.commit" in tags:
+            described["mlflow.source.git.commit"] = tags["git.commit"]  # MLflow's own name for it
+        return self.client.create_run(self.experiment, start_time=began or claimed, tags=described, run_name=name)
 
     def search(self, tags: Mapping[str, str], status: str | None = None) -> list[Run]:
         """Runs with these tags, the oldest first."""
@@ -65,7 +64,7 @@ class Runs:
 
         MLflow's search takes several times as long, and longer with every run.
         """
-        return self.own is not None and count_runs(self.own / "mlflow.db", tags) <= number
+        return self.own is not None and len(active_runs(self.own / "mlflow.db", tags)) <= number
 
     def delete(self, run: Run) -> None:
         """Delete a run, which another program may have done, and what the store's own MLflow keeps beside it."""
@@ -90,7 +89,7 @@ class Runs:
         if self.own is None or not (self.own / "artifacts").is_dir():
             return []
         folders = sorted((self.own / "artifacts").iterdir())  # read first: a run is older than its folder
-        used = active_runs(self.own / "mlflow.db")
+        used = active_runs(self.own / "mlflow.db", {})
         return [folder for folder in folders if folder.name.lstrip(".") not in used]
 
     def log(
@@ -103,8 +102,10 @@ class Runs:
         """Log to a run; metrics given as name, step and value get the present time. Tags come last."""
         from mlflow.entities import Metric, Param, RunTag
 
-        now = int(time.time() * 1000)
-        points = [each if isinstance(each, Metric) else Metric(each[0], each[2], now, each[1]) for each in metrics]
+        when = now()
+        points = [
+            each if isinstance(each, Metric) else Metric(each[0], each[2], when, each[1]) for each in metrics
+        ]
         named = [Param(key, value) for key, value in (params or {}).items()]
         batches = max(1, -(-len(points) // MOST_METRICS), -(-len(named) // MOST_PARAMS))
         for number in range(batches):
@@ -125,19 +126,18 @@ class Runs:
             inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", use.context)]))
         self.client.log_inputs(run_id, inputs)
 
-    def log_files(self, run_id: str, texts: Mapping[str, str], files: Iterable[tuple[Path, str]]) -> None:
+    def log_files(self, run_id: str, files: Mapping[str, str | Path]) -> None:
         """Keep files as artifacts; of the store's own MLflow beside it, wherever the store has been moved to.
 
         Args:
-            texts: path within the artifacts → content.
-            files: each with its path within the artifacts.
+            files: path within the artifacts → its text, or the file whose content it gets.
         """
         own = self.artifacts_of(run_id)
         if own is not None:
-            _write(own, texts, files)
+            _write(own, files)
             return
         with tempfile.TemporaryDirectory() as temporary:
-            _write(Path(temporary), texts, files)
+            _write(Path(temporary), files)
             self.client.log_artifacts(run_id, temporary)
 
     def artifact(self, run_id: str, name: str) -> bytes:
@@ -172,16 +172,14 @@ def age(run: Run) -> tuple[int, str]:
     return int(run.data.tags.get(CLAIMED, run.info.start_time)), run.info.run_id
 
 
-def _write(folder: Path, texts: Mapping[str, str], files: Iterable[tuple[Path, str]]) -> None:
-    for name, text in texts.items():
-        _with_parents(folder / name).write_text(text, encoding="utf-8")
-    for path, name in files:
-        shutil.copyfile(path, _with_parents(folder / name))
-
-
-def _with_parents(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+def _write(folder: Path, files: Mapping[str, str | Path]) -> None:
+    for name, content in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Path):
+            shutil.copyfile(content, target)
+        else:
+            target.write_text(content, encoding="utf-8")
 
 
 @functools.cache
@@ -190,8 +188,3 @@ def _source() -> dict[str, str]:
     from mlflow.tracking.context.registry import resolve_tags
 
     return resolve_tags()
-
-
-def _git_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """MLflow's own name for the commit that made what is logged."""
-    return {"mlflow.source.git.commit": tags["git.commit"]} if "git.commit" in tags else {}

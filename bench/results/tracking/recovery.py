@@ -39,7 +39,6 @@ def log_again(tracker: Tracker, store: Store, known: Container[str] = ()) -> Non
     """Log the records of the index that MLflow lacks, and say so.
 
     Args:
-        tracker: of the MLflow store that lacks them.
         store: which has the index; its records then name their new runs.
         known: ids of records that need not be logged.
 
@@ -51,10 +50,9 @@ def log_again(tracker: Tracker, store: Store, known: Container[str] = ()) -> Non
     if lacking:
         of = f"{len(lacking)} of the {len(records)} records of {store.index}"
         say(f"{tracker.service.shown} lacks {of}: they are logged again")
-    for record in lacking:
-        with store.lock("log"):
-            store.add(tracker.log(record, store.files.of(record.id)))
-    if lacking:
+        for record in lacking:
+            with store.lock("log"):
+                store.add(tracker.log(record, store.files.of(record.id)))
         store.fold()
     if tracker.is_new:
         tracker.end_new()

@@ -40,10 +40,8 @@ def training_tags(record: Record) -> dict[str, str]:
 def training_metrics(info: TrainingInfo) -> Metrics:
     """Metrics of a finished training, over the steps of its optimiser."""
 
-    def step(epoch: float) -> int:
-        return min(
-            info.steps, round(epoch * info.steps / (info.epochs or 1))
-        )  # the last epoch may be a part of one
+    def step(epoch: float) -> int:  # the last epoch may be a part of one
+        return min(info.steps, round(epoch * info.steps / (info.epochs or 1)))
 
     curve = [("train.epoch_loss", step(epoch), loss) for epoch, loss in enumerate(info.loss, 1)]
     checks = [("validation.mpjpe", step(epoch), value) for epoch, value in info.validation_mpjpe]

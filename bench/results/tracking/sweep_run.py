@@ -36,9 +36,6 @@ def log_sweep(store: Store, out: Path, runset: RunSet, status: str = "FINISHED")
     An MLflow that is away is told of and not waited for: the next report is logged with all that is there then.
 
     Args:
-        store: of its records.
-        out: folder of its report.
-        runset: what it declares.
         status: "FINISHED", or "KILLED" where it was interrupted.
     """
     try:
@@ -61,7 +58,7 @@ def _log(tracker: Tracker, store: Store, out: Path, runset: RunSet, status: str)
     told = {"mlflow.note.content": f"`{runset.command}`\n\nTables: {names}"}
     runs.log(run.info.run_id, counts, tags=told)
     paths = sorted(path for pattern in REPORT for path in out.glob(pattern) if path.is_file())
-    runs.log_files(run.info.run_id, {}, [(path, path.relative_to(out).as_posix()) for path in paths])
+    runs.log_files(run.info.run_id, {path.relative_to(out).as_posix(): path for path in paths})
     for name, record in records.items():
         if record.mlflow_run_id is not None:
             used = [title for title, table in runset.tables.items() if name in table.ids]

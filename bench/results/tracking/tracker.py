@@ -82,10 +82,8 @@ class Tracker:
     """A connection to the MLflow store at ``MLFLOW_TRACKING_URI``, or to a SQLite file in ``folder``.
 
     Attributes:
-        uri: of the store.
-        service: the same, as it is shown to the user.
+        service: the store, as it is shown to the user.
         name: of the store in the tags of its runs.
-        runs: in it.
         live: runs of trainings that go on.
         is_new: whether the store has not been given yet what was finished before it was made.
 
@@ -97,6 +95,7 @@ class Tracker:
         self.service = tracking_service(folder)
         self.uri = self.service.address
         self._folder = folder.absolute()
+        self._artifacts = self._folder / "artifacts"
         self._own = not os.environ.get("MLFLOW_TRACKING_URI")
         self.name = f"{platform.node()}:{self._folder}"
         self._training_runs: dict[str, str] = {}
@@ -125,7 +124,6 @@ class Tracker:
         The caller holds the lock "log" of the store: unfinished runs of this store are taken for left behind.
 
         Args:
-            record: of the evaluation.
             files: arrays beside it. Where the evaluation was logged before, they become those of then.
 
         Returns:
@@ -149,7 +147,6 @@ class Tracker:
 
         Args:
             tag: "bench.id" or "bench.training_id", which the evaluations of a training have too.
-            name: of the evaluation or the training.
 
         Raises:
             InputError: the store cannot be reached or written.
@@ -179,10 +176,6 @@ class Tracker:
             if key not in found.tags:
                 client.set_experiment_tag(found.experiment_id, key, value)
         return runs, found.tags.get(NEW) == "yes"
-
-    @property
-    def _artifacts(self) -> Path:
-        return self._folder / "artifacts"
 
     def _refuse_lost_artifacts(self, runs: Runs, place: Path | None) -> None:
         """Refuse to go on where artifacts lie in a folder that this machine does not have."""
@@ -222,8 +215,7 @@ class Tracker:
             except UnreadableError:
                 return False
 
-        began, ended = (None, None) if activity is None else (activity.began, activity.ended)
-        run = self._once({"bench.id": record.id}, tags, run_name(record), fill, counts, began, ended)
+        run = self._once({"bench.id": record.id}, tags, run_name(record), fill, counts, activity)
         try:
             logged = self._read(run)
         except UnreadableError as error:
@@ -240,7 +232,7 @@ class Tracker:
         text = logged.model_dump_json(indent=1)
         described = Experiment.from_record(logged.experiment).to_yaml()
         texts = {"experiment.yaml": described, "record.json": text}
-        self.runs.log_files(run_id, texts, [(path, path.name) for path in files])
+        self.runs.log_files(run_id, {**texts, **{path.name: path for path in files}})
         system = enumerate(activity.system) if activity is not None else ()
         watched = [Metric(*each, when, step) for step, (when, found) in system for each in found.items()]
         tags = {CHECKSUM: sha256(text.encode())}
@@ -248,21 +240,18 @@ class Tracker:
         self.runs.log_data(run_id, [tested_data(logged)])
 
     def _training_run(self, record: Record) -> str:
-        """Id of the finished run of a record's training, made when there is none yet."""
-        name = record.training_id
-        if name not in self._training_runs:
-            live = self.live.finish(name, record.training)
-            self._training_runs[name] = live or self._training_run_made(record)
-        return self._training_runs[name]
-
-    def _training_run_made(self, record: Record) -> str:
-        """Id of the finished run of a training that has no journal: it was logged before, or is logged now."""
+        """Id of the finished run of a record's training, made where it has neither a run nor a journal."""
 
         def fill(run: Run) -> None:
             self.runs.log(run.info.run_id, training_metrics(record.training), training_parameters(record))
 
-        wanted = {"bench.kind": "training", "bench.training_id": record.training_id}
-        return self._once(wanted, training_tags(record), training_run_name(record), fill).info.run_id
+        name = record.training_id
+        found = self._training_runs.get(name) or self.live.finish(name, record.training)
+        if found is None:
+            wanted = {"bench.kind": "training", "bench.training_id": name}
+            found = self._once(wanted, training_tags(record), training_run_name(record), fill).info.run_id
+        self._training_runs[name] = found
+        return found
 
     def _once(
         self,
@@ -271,17 +260,16 @@ class Tracker:
         name: str,
         fill: Callable[[Run], None],
         counts: Callable[[Run], bool] = lambda run: True,
-        began: int | None = None,
-        ended: int | None = None,
+        activity: Activity | None = None,
     ) -> Run:
         """The one finished run with the wanted tags that counts; made and filled where there is none."""
         while True:
             if (finished := self._finished(wanted, counts)) is not None:
                 return finished
-            run = self.runs.create(name, {**tags, LOGGED_BY: self.name}, began)
+            run = self.runs.create(name, {**tags, LOGGED_BY: self.name}, activity.began if activity else None)
             fill(run)
             if self._leads(run, wanted, counts):
-                self.runs.client.set_terminated(run.info.run_id, end_time=ended)
+                self.runs.client.set_terminated(run.info.run_id, end_time=activity.ended if activity else None)
                 return run
             self.runs.delete(run)
 
@@ -352,11 +340,7 @@ class Tracker:
         return True
 
     def _read(self, run: Run) -> Record:
-        """The record of a finished run.
-
-        Raises:
-            UnreadableError: it has none that this version can read.
-        """
+        """The record of a finished run; ``UnreadableError`` where it has none that this version can read."""
         text = self.runs.artifact(run.info.run_id, "record.json")
         checksum = run.data.tags.get(CHECKSUM)
         if checksum is not None and sha256(text) != checksum:

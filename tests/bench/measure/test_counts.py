@@ -5,9 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.config.registry import METHODS
-from bench.measure import operators
-from bench.measure.counts import Counts, count, made_up_batch
-from bench.measure.flops import plain_transformer_layers
+from bench.measure.counts import Counts, count, made_up_batch, plain_transformer_layers
 from models.lifter import Sampling
 
 META = torch.device("meta")
@@ -34,7 +32,7 @@ def calls(name):
 def test_counts_do_not_depend_on_what_was_counted_before(name, monkeypatch):
     for call in calls(name):
         call()  # what a method keeps between calls is there, as in all but the first
-        monkeypatch.setattr(operators, "_makes_tensors", lambda func: False)
+        monkeypatch.setattr("bench.measure.counts._makes_tensors", lambda func: False)
         plain = count(call)
         monkeypatch.undo()
         assert [count(call), count(call)] == [plain, plain]

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.measure.flops import count_flops
+from bench.measure.counts import count_flops
 
 B, H, L, C = 3, 4, 40, 8
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from bench.measure.live_tensors import live_bytes
+from bench.measure.counts import live_bytes
 
 FLOAT = 4
 

@@ -62,7 +62,7 @@ def test_another_terminal_reads_what_is_there_and_what_is_missing(ablate, places
     seen = []
 
     def report():
-        seen.append(declared(tmp_path / "out", "ablate"))
+        seen.append(declared(tmp_path / "out"))
         seen.append(CliRunner().invoke(app, ["report", "--no-pdf", *places]))
 
     before_training(2, report)
@@ -71,7 +71,7 @@ def test_another_terminal_reads_what_is_there_and_what_is_missing(ablate, places
     assert [missing.reason for missing in runset.missing.values()] == [NOT_YET] * 3
     assert told.exit_code == 0, told.output + told.stderr
     assert "mine: 2 of 3 runs; missing: 1 not yet run" in told.output
-    assert declared(tmp_path / "out", "ablate").missing == {}
+    assert declared(tmp_path / "out").missing == {}
 
 
 def test_a_report_before_the_first_run_is_a_sentence(ablate, places, before_training):

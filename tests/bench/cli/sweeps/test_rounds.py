@@ -34,7 +34,7 @@ def ablate(toy_store, tmp_path):
 
 def seeds(tmp_path):
     """Training seeds of the claim's first side, as the report was told."""
-    (claim,) = declared(tmp_path / "out", "ablate").tables["mine"].claims
+    (claim,) = declared(tmp_path / "out").tables["mine"].claims
     records = Store(tmp_path / "store").records(claim.better)
     return sorted(record.experiment["training"]["seed"] for record in records.values())
 
@@ -77,7 +77,7 @@ def test_within_a_budget_open_claims_get_further_seeds(ablate, tmp_path, monkeyp
     monkeypatch.setattr("bench.cli.sweeps.rounds.monotonic", lambda: next(ended))
     result = ablate("--rounds", "1", "--budget", "35s")
     assert result.exit_code == 0, result.output + result.stderr
-    (claim,) = declared(tmp_path / "out", "ablate").tables["mine"].claims
+    (claim,) = declared(tmp_path / "out").tables["mine"].claims
     assert len(claim.better) == claim.look == 3
     assert "each look spends a part of the 5" in (tmp_path / "out" / "tables" / "mine.md").read_text()
 

@@ -63,7 +63,7 @@ def test_a_run_with_neither_record_nor_reason_is_an_error(invoke, tmp_path, monk
     result = invoke()
     assert result.exit_code == 1
     assert "error: 1 declared run has neither a record nor a recorded reason: Toy (" in result.stderr
-    runset = declared(tmp_path / "out", "ablate")
+    runset = declared(tmp_path / "out")
     (missing,) = runset.missing.values()
     assert missing.failed
     assert "neither a record nor a reason" in (tmp_path / "out" / "summary.md").read_text()

@@ -82,12 +82,12 @@ def test_a_server_that_is_killed_in_the_middle_and_comes_back(record, server, pl
     tracker, real = Tracker(places[0]), Runs.log_files
     killed = threading.Event()
 
-    def kill_before(self, run_id, texts, files):
+    def kill_before(self, run_id, files):
         if not killed.is_set():
             server.kill()
             killed.set()
             threading.Timer(3.0, server.start).start()
-        real(self, run_id, texts, files)
+        real(self, run_id, files)
 
     monkeypatch.setattr(Runs, "log_files", kill_before)
     logged = tracker.log(record, [])
