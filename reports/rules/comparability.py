@@ -16,8 +16,8 @@ from typing import NamedTuple, TypeVar
 
 from bench.config.choices import CHOICES
 from bench.config.registry import AGGREGATIONS
-from bench.results.record import Record, Value, ValueKind
-from reports.rules.entries import Entry, MissingRun
+from bench.results.record import Record, ValueKind
+from reports.rules.entries import Entry
 
 TRIVIAL = ("mean_pose", "nearest_pose")
 """Methods (by registry name) that a learned method has to beat."""
@@ -216,9 +216,9 @@ def use_of_truth(aggregation: str | None, kind: str) -> str:
     return "none" if kind in ("deterministic", "deployable") else f"{kind} {aggregation}"
 
 
-def value_of(entry: Entry | None, metric: str, aggregation: str | None) -> Value | None:
-    """The value of a run; None where it has none."""
-    return None if entry is None or isinstance(entry, MissingRun) else entry.value(metric, aggregation)
+def truth_order(aggregation: str | None, kind: str) -> int:
+    """Place of a number in tables: those that use no ground truth first, in any order, others by aggregation."""
+    return 0 if use_of_truth(aggregation, kind) == "none" else 1 + aggregation_order(aggregation)
 
 
 def comparable(entries: Sequence[Entry | None]) -> list[bool]:

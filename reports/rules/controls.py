@@ -19,7 +19,7 @@ import numpy as np
 from bench.results.record import Record, Value
 from bench.results.statistics.intervals import LEVEL, Difference, Sample, paired_difference
 from bench.results.statistics.seeds import pool
-from reports.rules.comparability import TRIVIAL, drawn_anew, grouped, headline, source, value_of
+from reports.rules.comparability import TRIVIAL, drawn_anew, grouped, headline, source
 from reports.rules.names import method_name, sampling_size
 
 SIMULATED = 200
@@ -73,7 +73,7 @@ def _one_each(records: Sequence[Record]) -> list[tuple[Record, Value]]:
     groups = grouped(learned, lambda record: record.title).values()
     first = [[record for record in group if source(record) == source(group[0])] for group in groups]
     most = [max(group, key=lambda record: np.prod(sampling_size(record))) for group in first]
-    return [(record, value) for record in most if (value := value_of(record, "mpjpe", headline(record)))]
+    return [(record, value) for record in most if (value := record.value("mpjpe", headline(record)))]
 
 
 def _same_method(record: Record, sample: Sample) -> Control:
@@ -139,11 +139,11 @@ def _permuted(pooled: Sequence[Record]) -> list[Control]:
     """A method trained with the labels of other takes, beside itself with its own labels and without a prompt."""
     found = []
     for control in (record for record in pooled if record.variant == PERMUTED and not drawn_anew(record)):
-        value = value_of(control, "mpjpe", headline(control))
+        value = control.value("mpjpe", headline(control))
         said = []
         for variant, words in (("", "with its own labels"), (NO_PROMPT, "without a prompt")):
             twin = next((other for other in pooled if other.variant == variant and _alike(control, other)), None)
-            its = value_of(twin, "mpjpe", headline(twin)) if twin else None
+            its = twin.value("mpjpe", headline(twin)) if twin else None
             gap = twin.difference(its, control, value) if twin and its and value else None
             said.append(f"{words} {_in_words(gap)}")
         expected = "what a prompt gains with labels of other takes too is no gain of the label"
@@ -169,7 +169,7 @@ def _fresh(pooled: Sequence[Record]) -> list[Control]:
     found = []
     fresh = [record for record in pooled if drawn_anew(record)]
     for (title, _, _), group in grouped(fresh, lambda r: (r.title, r.training_id, sampling_size(r))).items():
-        values = [value for record in group if (value := value_of(record, "mpjpe", headline(record)))]
+        values = [value for record in group if (value := record.value("mpjpe", headline(record)))]
         if len(values) < FEWEST_DRAWS:
             continue
         means = np.array([value.action_mean for value in values])

@@ -47,6 +47,7 @@ class Cell:
         disturbed: a time that was measured while something else used the machine, or not the same in all passes;
             marked by "*".
         decimals: with which an error is printed; None for what is printed otherwise, as costs are.
+        higher: higher is better, for ranking.
         runs: ids of the runs that the number was read from, where they are fewer than those of the row.
     """
 
@@ -62,6 +63,7 @@ class Cell:
     disturbed: bool = False
     reason: str = ""
     decimals: int | None = field(default=None, compare=False)
+    higher: bool = field(default=False, compare=False)
     runs: tuple[str, ...] = field(default=(), compare=False)
 
 
@@ -106,7 +108,7 @@ class Table:
     columns: tuple[Column, ...]
     blocks: tuple[Block, ...]
     conditions: tuple[Sequence[str], ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     short: str = ""
 
     def __post_init__(self) -> None:

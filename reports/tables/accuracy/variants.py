@@ -17,7 +17,6 @@ from reports.rules.comparability import (
     sections,
     source,
     sources,
-    value_of,
 )
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
@@ -26,18 +25,17 @@ from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, sampling_s
 from reports.tables.accuracy.published_numbers import beside_reported_prompts
 from reports.tables.cells import (
     DIFFERENCES,
+    Draft,
     Entered,
     Gap,
-    Matrix,
     Number,
+    block,
     difference_cell,
-    rank_columns,
     value_number,
-    with_runs,
 )
 from reports.tables.cost.cost import COSTS
 from reports.tables.layout import Layout
-from reports.writers.table import Block, Cell, Column, Table
+from reports.writers.table import Cell, Column, Table
 
 COMPLETE = "complete"
 """What a method without changes is called."""
@@ -72,23 +70,20 @@ def variants(entries: Sequence[Entry], title: str) -> Table:
 def _comparison(entries: Sequence[Entry], title: str, compared: _Compared) -> Table:
     titles, metrics = sources(entries), printed_metrics(entries, ERRORS)
     names = [header for name in headers(metrics.values()) for header in (name, f"Δ {name}")]
-    columns = [
+    columns = (
         *(Column(header, align="l") for header in (compared.header, "Action label")),
         *(Column(header, spanner) for spanner in titles.values() for header in names),
-    ]
-    directions = [info.higher_is_better for _ in titles for info in metrics.values()]
-    higher = {2 + 2 * index for index, is_better in enumerate(directions) if is_better}
+    )
     blocks = []
     for heading, members in sections(entries):
         for family, its in grouped(members, lambda entry: _family(entry, compared.others(entry))).items():
             lines = into_lines(its, lambda entry: same_but(entry, *DETECTIONS), source)
             reference = next((line for line in lines if compared.name(line.first) == compared.reference), None)
-            rows: Matrix = [_row(line, reference, titles, list(metrics), compared) for line in lines]
-            rows = rank_columns(rows, [0] * len(rows), range(2, len(columns), 2), higher)
-            blocks.append(Block(with_runs(rows, [line.runs for line in lines]), ", ".join(family), heading))
-    below = "; below zero is better" if not higher else ""
+            rows = [Draft(_row(line, reference, titles, list(metrics), compared), line.runs) for line in lines]
+            blocks.append(block(rows, ", ".join(family), heading, range(2, len(columns), 2)))
+    below = "; below zero is better" * (not any(info.higher_is_better for info in metrics.values()))
     notes = (MEAN_OVER_ACTIONS, f"Δ: difference to the row {compared.reference!r}{below}.", DIFFERENCES)
-    return Table(title, tuple(columns), tuple(blocks), paragraphs(entries, "headline"), notes)
+    return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), notes)
 
 
 def _family(entry: Entry, others: list[str]) -> tuple[str, ...]:
@@ -126,13 +121,13 @@ def _row(
 
 
 def _difference(
-    number: Entered, entry: Entry | None, other: Entry | None, metric: str, reference: str
+    number: Cell | Number, entry: Entry | None, other: Entry | None, metric: str, reference: str
 ) -> Cell | Gap:
-    if not isinstance(number, Number):
-        return Cell(reason=number.reason)
+    if isinstance(number, Cell):
+        return number
     if entry is other:
         return Cell("reference")
-    base = value_of(other, metric, headline(other)) if other else None
+    base = other.value(metric, headline(other)) if other else None
     if base is None or not isinstance(other, Record):
         return Cell(reason=f"no run of {reference!r} under the same conditions")
     return difference_cell(number.record.difference(number.value, other, base))

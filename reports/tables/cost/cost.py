@@ -16,14 +16,14 @@ from reports.tables.cells import (
     NOT_MEASURED,
     RESIDENT,
     SHAPE,
-    rank_columns,
+    Draft,
+    block,
     shape,
     significant,
     timed,
-    with_runs,
 )
 from reports.tables.layout import Layout
-from reports.writers.table import Block, Cell, Column, Table
+from reports.writers.table import Cell, Column, Table
 
 RANKED = ("GFLOPs frame", "Time (ms) frame", "Memory (MB) peak")
 
@@ -74,17 +74,17 @@ def cost(entries: Sequence[Entry], title: str) -> Table:
     for heading, members in sections(entries):
         alike = grouped(members, lambda entry: same_but(entry, *DETECTIONS, *SEEDS))
         first = [group[0] for group in alike.values()]
-        names = row_names(first)
         rows = [
-            [Cell(name), *shape(r), *_cells(r, quantities), *_training(r)]
-            for name, r in zip(names, first, strict=True)
+            Draft([Cell(name), *shape(r), *_cells(r, quantities), *_training(r)], r.runs, _ranked_with(r))
+            for name, r in zip(row_names(first), first, strict=True)
         ]
-        groups = [
-            entry.cost.memory_source if entry.cost and entry.method not in TRIVIAL else None for entry in first
-        ]
-        ranked_rows = rank_columns(rows, groups, ranked)
-        blocks.append(Block(with_runs(ranked_rows, [entry.runs for entry in first]), "", heading))
+        blocks.append(block(rows, "", heading, ranked))
     return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), _notes(entries, costs))
+
+
+def _ranked_with(entry: Entry) -> str | None:
+    """Costs are ranked where memory was counted alike."""
+    return entry.cost.memory_source if entry.cost and entry.method not in TRIVIAL else None
 
 
 def _training(entry: Entry) -> list[Cell]:
