@@ -35,8 +35,8 @@ from reports.rules.claims import Judged, in_words, judge
 from reports.rules.conditions import short
 from reports.rules.controls import controls
 from reports.rules.controls import in_words as controls_in_words
-from reports.rules.definitions import defined
 from reports.rules.entries import Entry
+from reports.rules.metrics import defined
 from reports.rules.missing import table_entries
 from reports.rules.names import named_for_figures
 from reports.rules.warnings import lost_files, missing_sentence, unexplained

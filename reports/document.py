@@ -10,7 +10,7 @@ from bench.results.record import Record
 from bench.results.run_set import RunSet
 from reports.figures.style import Drawing
 from reports.rules.comparability import grouped
-from reports.rules.definitions import definitions
+from reports.rules.metrics import definitions
 from reports.tables.runs.register import environments
 from reports.writers.escaping import latex, latex_breakable
 from reports.writers.latex import over_pages, to_latex

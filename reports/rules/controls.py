@@ -20,7 +20,7 @@ from bench.results.record import Record, Value
 from bench.results.statistics.intervals import LEVEL, Difference, Sample, paired_difference
 from bench.results.statistics.seeds import pool
 from reports.rules.comparability import TRIVIAL, drawn_anew, grouped, headline, source
-from reports.rules.names import method_name, sampling_size
+from reports.rules.names import method_name, samples, sampling_size
 
 SIMULATED = 200
 """Pairs of groups of trainings of a method that are drawn where there are too few to split."""
@@ -72,7 +72,7 @@ def _one_each(records: Sequence[Record]) -> list[tuple[Record, Value]]:
     learned = [record for record in records if record.method not in TRIVIAL]
     groups = grouped(learned, lambda record: record.title).values()
     first = [[record for record in group if source(record) == source(group[0])] for group in groups]
-    most = [max(group, key=lambda record: np.prod(sampling_size(record))) for group in first]
+    most = [max(group, key=samples) for group in first]
     return [(record, value) for record in most if (value := record.value("mpjpe", headline(record)))]
 
 

@@ -109,6 +109,11 @@ def seeds_of(entry: Entry) -> str:
     return "/".join(",".join(map(str, seeds)) for seeds in (conditions.training_seeds, conditions.noise_seeds))
 
 
+def samples(entry: Entry) -> int:
+    """H × K."""
+    return entry.conditions.hypotheses * entry.conditions.steps
+
+
 def sampling_size(entry: Entry) -> tuple[int, int]:
     """(H, K)."""
     return entry.conditions.hypotheses, entry.conditions.steps

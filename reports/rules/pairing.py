@@ -107,7 +107,7 @@ def obstacles(before: Record, after: Record) -> list[str]:
 
 def _place(record: Record) -> dict[str, str]:
     """Data and protocol of a record: heading → words."""
-    return setting(record).headings() | {
+    return dict(setting(record)) | {
         "training detections": record.data.train_detections,
         "test detections": record.data.test_detections,
         "content of the data": record.data.fingerprint,

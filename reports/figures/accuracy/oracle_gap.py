@@ -18,7 +18,7 @@ from reports.figures.style import (
     stated,
 )
 from reports.rules.comparability import TRIVIAL, aggregations, grouped, headline
-from reports.rules.names import aggregation_title, headlines, method_name, sampling_size, untrained
+from reports.rules.names import aggregation_title, headlines, method_name, samples, sampling_size, untrained
 
 MOST_ROWS = 20
 
@@ -44,7 +44,7 @@ def oracle_beside_deployable(records: Sequence[Record]) -> Iterator[Drawing]:
 def _rows(records: Sequence[Record]) -> Iterator[Row]:
     learned = [record for record in records if record.method not in TRIVIAL and not untrained(record)]
     for members in grouped(learned, method_name).values():
-        record = max(members, key=lambda record: sampling_size(record)[0] * sampling_size(record)[1])
+        record = max(members, key=samples)
         value = record.value("mpjpe", headline(record))
         oracles = [record.value("mpjpe", name) for name, kind in aggregations(record) if kind == "oracle"]
         if value is not None:

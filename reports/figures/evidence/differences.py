@@ -43,7 +43,7 @@ def _gaps(methods: Sequence[Ranked]) -> Gaps:
     """(row, column) above the diagonal → difference, where it has an interval."""
     found: Gaps = {}
     for (row, one), (column, other) in itertools.combinations(enumerate(methods), 2):
-        gap = one.record.difference(one.value, other.record, other.value)
+        gap = one.minus(other)
         if gap is not None and not gap.unknown:
             found[row, column] = gap
     return found
