@@ -9,22 +9,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bench.results.record import Record, Value
+from reports.figures import style
 from reports.figures.looks import looks_of
-from reports.figures.style import (
-    Drawing,
-    legend_above,
-    light_grid,
-    new_figure,
-    settings,
-    stated,
-)
+from reports.figures.style import Drawing
 from reports.rules.comparability import grouped, headline
 from reports.rules.names import headlines, method_name
 
 
 def convergence(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of the headline after each step, at the largest H; a line per method and K."""
-    for name, place, group in settings(records):
+    for name, place, group in style.settings(records):
         widest = [
             record
             for members in grouped(group, lambda record: (method_name(record), record.conditions.steps)).values()
@@ -38,7 +32,7 @@ def convergence(records: Sequence[Record]) -> Iterator[Drawing]:
                 f"Convergence{place}: MPJPE ({shown}, H = {', '.join(map(str, widths))}) after every denoising "
                 "step; one line for each number of steps K, ending in a marker. Bands: 95 % intervals."
             )
-            yield Drawing(f"convergence{name}", _figure(widest), caption, stated(widest))
+            yield Drawing(f"convergence{name}", _figure(widest), caption, style.stated(widest))
 
 
 def _steps(record: Record) -> list[Value]:
@@ -48,7 +42,7 @@ def _steps(record: Record) -> list[Value]:
 
 
 def _figure(records: list[Record]) -> Figure:
-    figure = new_figure(2.1)
+    figure = style.new_figure(2.1)
     axes = figure.add_subplot()
     looks = looks_of(records)
     drawn: set[str] = set()
@@ -65,6 +59,6 @@ def _figure(records: list[Record]) -> Figure:
         drawn.add(name)
     axes.set(xlabel="Denoising step", ylabel="MPJPE (mm)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    light_grid(axes)
-    legend_above(figure)
+    style.light_grid(axes)
+    style.legend_above(figure)
     return figure

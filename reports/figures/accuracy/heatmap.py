@@ -11,17 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.results.record import Record
-from reports.figures.style import (
-    COLUMN_INCHES,
-    PAGE_INCHES,
-    SMALL_POINTS,
-    Drawing,
-    headline_point,
-    ms_per_frame,
-    new_figure,
-    settings,
-    stated,
-)
+from reports.figures import style
+from reports.figures.style import Drawing
 from reports.rules.comparability import SAMPLING, Line, into_lines, same_but
 from reports.rules.names import headlines, row_names, sampling_size
 
@@ -30,7 +21,7 @@ MOST_PANELS = 8
 
 def error_heatmap(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of the headline aggregation over H and K, a panel per method with a common scale."""
-    for name, place, group in settings(records):
+    for name, place, group in style.settings(records):
         grids = [
             grid
             for grid in into_lines(group, lambda record: same_but(record, *SAMPLING), sampling_size)
@@ -39,7 +30,7 @@ def error_heatmap(records: Sequence[Record]) -> Iterator[Drawing]:
         if grids:
             shown = headlines(group)
             caption = f"MPJPE (mm, {shown}) over hypotheses H and denoising steps K{place}; one scale of colours."
-            yield Drawing(f"grid{name}", _heat_figure(grids), caption, stated(group))
+            yield Drawing(f"grid{name}", _heat_figure(grids), caption, style.stated(group))
 
 
 def _heat_figure(grids: list[Line]) -> Figure:
@@ -50,8 +41,8 @@ def _heat_figure(grids: list[Line]) -> Figure:
     down = math.ceil(len(grids) / across)
     widths = sorted({h for table in tables for h, _ in table})
     steps = sorted({k for table in tables for _, k in table})
-    size = COLUMN_INCHES if across <= 2 else PAGE_INCHES
-    figure = new_figure(down * max(1.2, 0.28 * len(steps) + 0.75), size)
+    size = style.COLUMN_INCHES if across <= 2 else style.PAGE_INCHES
+    figure = style.new_figure(down * max(1.2, 0.28 * len(steps) + 0.75), size)
     panels = figure.subplots(down, across, squeeze=False).ravel()
     for axes, name, table in zip(panels[: len(grids)], names, tables, strict=True):
         _draw_heat(axes, name, [[table.get((h, k), math.nan) for h in widths] for k in steps], (widths, steps),
@@ -69,7 +60,7 @@ def _heat_figure(grids: list[Line]) -> Figure:
 def _grid_values(grid: Line) -> dict[tuple[int, int], float]:
     """(H, K) → MPJPE."""
     points = {
-        sampling_size(record): headline_point(record, ms_per_frame)
+        sampling_size(record): style.headline_point(record, style.ms_per_frame)
         for record in grid.slots.values()
         if isinstance(record, Record)
     }
@@ -102,7 +93,7 @@ def draw_numbers(
         dark = math.isfinite(shade) and shade > limits[0] + 0.3 * (limits[1] - limits[0])
         note = axes.text(
             column + 0.5, row + 0.5, f"{number:.1f}" if math.isfinite(number) else "–", ha="center", va="center",
-            fontsize=SMALL_POINTS, color="white" if dark else "0.15",
+            fontsize=style.SMALL_POINTS, color="white" if dark else "0.15",
         )  # fmt: skip
         note.set_in_layout(False)
     axes.invert_yaxis()

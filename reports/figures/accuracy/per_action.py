@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bench.results.record import Record
+from reports.figures import style
 from reports.figures.accuracy.heatmap import draw_numbers
-from reports.figures.style import COLUMN_INCHES, PAGE_INCHES, Drawing, new_figure, settings, stated
+from reports.figures.style import Drawing
 from reports.rules.comparability import TRIVIAL, grouped, headline
 from reports.rules.names import headlines, row_names
 
@@ -18,7 +19,7 @@ MOST_ROWS = 30
 
 def errors_by_action(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of the headline by action, a row per method; trivial predictors are left out."""
-    for name, place, group in settings(records):
+    for name, place, group in style.settings(records):
         learned = [record for record in group if record.method not in TRIVIAL and _by_action(record)]
         if learned:
             shown = headlines(learned)
@@ -28,7 +29,7 @@ def errors_by_action(records: Sequence[Record]) -> Iterator[Drawing]:
             )
             caption += f" Only the first {MOST_ROWS} of {len(learned)} rows." if len(learned) > MOST_ROWS else ""
             chosen = learned[:MOST_ROWS]
-            yield Drawing(f"by-action{name}", _figure(chosen), caption, stated(chosen))
+            yield Drawing(f"by-action{name}", _figure(chosen), caption, style.stated(chosen))
 
 
 def _by_action(record: Record) -> dict[str, float]:
@@ -42,7 +43,7 @@ def _figure(records: list[Record]) -> Figure:
     low, high = np.nanmin(table, axis=0), np.nanmax(table, axis=0)
     shade = (table - low) / np.where(high > low, high - low, 1)
     wide = len(names) > 5
-    figure = new_figure(0.75 + 0.17 * len(records), PAGE_INCHES if wide else COLUMN_INCHES)
+    figure = style.new_figure(0.75 + 0.17 * len(records), style.PAGE_INCHES if wide else style.COLUMN_INCHES)
     axes = figure.add_subplot()
     draw_numbers(axes, shade, table)
     axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=35, ha="right", rotation_mode="anchor")

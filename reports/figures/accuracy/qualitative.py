@@ -12,16 +12,8 @@ from matplotlib.figure import Figure
 
 from bench.results.arrays import Examples, RunFiles
 from bench.results.record import Record
-from reports.figures.style import (
-    COLUMN_INCHES,
-    PAGE_INCHES,
-    Drawing,
-    left_out,
-    new_figure,
-    not_there,
-    settings,
-    stated,
-)
+from reports.figures import style
+from reports.figures.style import Drawing
 from reports.rules.comparability import TRIVIAL
 from reports.rules.names import method_name
 
@@ -35,7 +27,7 @@ TRUTH, LEFT, RIGHT, MIDDLE = "0.55", "#0173b2", "#de8f05", "0.15"
 
 def example_poses(records: Sequence[Record], files: RunFiles) -> Iterator[Drawing]:
     """The middle one of the kept frames of each example sequence: 2D input, ground truth, and every method."""
-    for name, place, group in settings(records):
+    for name, place, group in style.settings(records):
         learned = [record for record in group if record.method not in TRIVIAL]
         known = {method_name(r): (r, found) for r in learned if (found := files.examples(r)) is not None}
         alike = [pair for pair in known.values() if _same_frames(pair[1], next(iter(known.values()))[1])]
@@ -52,11 +44,11 @@ def example_poses(records: Sequence[Record], files: RunFiles) -> Iterator[Drawin
             "the upright axis. Grey: ground truth; blue: left, orange: right side of the prediction (mean of the "
             "hypotheses where there are several); thin: up to five of them. "
             "Below: error of this pose, from poses kept in half precision."
-            f"{left_out(len(alike), MOST_METHODS)}"
-            f"{not_there('their poses of these frames', missed)}"
+            f"{style.left_out(len(alike), MOST_METHODS)}"
+            f"{style.not_there('their poses of these frames', missed)}"
         )
         members = [record for record, _ in chosen]
-        yield Drawing(f"poses{name}", _figure(chosen), caption, stated(members))
+        yield Drawing(f"poses{name}", _figure(chosen), caption, style.stated(members))
 
 
 def _same_frames(one: Examples, other: Examples) -> bool:
@@ -74,8 +66,8 @@ def _figure(chosen: list[tuple[Record, Examples]]) -> Figure:
     across = min(ACROSS, len(chosen) + 2)
     down = math.ceil((len(chosen) + 2) / across)
     rows = _rows(first)
-    width = PAGE_INCHES if across > 3 else COLUMN_INCHES
-    figure = new_figure(1.35 * down * len(rows), width)
+    width = style.PAGE_INCHES if across > 3 else style.COLUMN_INCHES
+    figure = style.new_figure(1.35 * down * len(rows), width)
     panels = figure.subplots(down * len(rows), across, squeeze=False)
     for axes in panels.ravel():
         axes.set_axis_off()

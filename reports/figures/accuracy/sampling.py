@@ -9,19 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.results.record import Record
+from reports.figures import style
 from reports.figures.looks import Look, look_of
-from reports.figures.style import (
-    COLUMN_INCHES,
-    PAGE_INCHES,
-    SMALL_POINTS,
-    Drawing,
-    left_out,
-    light_grid,
-    new_figure,
-    settings,
-    spread,
-    stated,
-)
+from reports.figures.style import Drawing
 from reports.rules.comparability import SAMPLING, aggregations, grouped, same_but
 from reports.rules.names import aggregation_title, method_name, sampling_size
 
@@ -49,7 +39,7 @@ def error_by_steps(records: Sequence[Record]) -> Iterator[Drawing]:
 
 def _over(records: Sequence[Record], varied: int) -> Iterator[Drawing]:
     end, words, axis, held = SIZES[varied]
-    for name, place, group in settings(records):
+    for name, place, group in style.settings(records):
         panels: list[Panel] = []
         for members in grouped(group, lambda record: same_but(record, *SAMPLING)).values():
             most = max(sampling_size(record)[1 - varied] for record in members)
@@ -60,16 +50,16 @@ def _over(records: Sequence[Record], varied: int) -> Iterator[Drawing]:
             caption = (
                 f"MPJPE over {words}{place}, for each aggregation, at the largest {held} of each method, with "
                 "95 % intervals. Dashed: assisted (‡); dotted: oracle (†), which cannot be deployed."
-                f"{left_out(len(panels), MOST_PANELS)}"
+                f"{style.left_out(len(panels), MOST_PANELS)}"
             )
             members = [record for its in shown for record in its.values()]
-            yield Drawing(f"{end}{name}", _figure(shown, axis), caption, stated(members))
+            yield Drawing(f"{end}{name}", _figure(shown, axis), caption, style.stated(members))
 
 
 def _figure(panels: Sequence[Panel], axis: str) -> Figure:
     across = min(3, len(panels))
     down = math.ceil(len(panels) / across)
-    figure = new_figure(1.9 * down, COLUMN_INCHES if across == 1 else PAGE_INCHES)
+    figure = style.new_figure(1.9 * down, style.COLUMN_INCHES if across == 1 else style.PAGE_INCHES)
     drawn = figure.subplots(down, across, squeeze=False, sharey=True)
     for axes in drawn.ravel()[len(panels) :]:
         axes.set_axis_off()
@@ -81,7 +71,7 @@ def _figure(panels: Sequence[Panel], axis: str) -> Figure:
         axes.set(xlabel=axis, xscale="log", xlim=(0.85 * min(its), 2.2 * max(its)))
         axes.set_xticks(list(its), list(map(str, its)))
         axes.set_xticks([], minor=True)
-        light_grid(axes)
+        style.light_grid(axes)
         ends.append(_draw_lines(axes, its, look_of(record.method, record.variant)))
     for axes in drawn[:, 0]:
         axes.set_ylabel("MPJPE (mm)")
@@ -99,13 +89,13 @@ def _draw_lines(axes: Axes, its: dict[int, Record], look: Look) -> list[tuple[fl
         found = {size: record.value("mpjpe", aggregation) for size, record in its.items()}
         known = {size: value for size, value in found.items() if value and math.isfinite(value.action_mean)}
         if known:
-            beside = [
-                size * (1 + 0.02 * number) for size in known
-            ]  # intervals beside each other, not on each other
+            # Intervals stand beside each other, not on each other.
+            beside = [size * (1 + 0.02 * number) for size in known]
             errors = [value.action_mean for value in known.values()]
+            reach = tuple(zip(*map(style.spread, known.values()), strict=True))
             axes.errorbar(
-                beside, errors, tuple(zip(*map(spread, known.values()), strict=True)), linestyle=DASHES[kind],
-                color=look.colour, elinewidth=0.6, linewidth=0.9, **look.marks(2.5),
+                beside, errors, reach, linestyle=DASHES[kind], color=look.colour, elinewidth=0.6, linewidth=0.9,
+                **look.marks(2.5),
             )  # fmt: skip
             ends.append((beside[-1], errors[-1], aggregation_title(aggregation, kind)))
     return ends
@@ -120,6 +110,7 @@ def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str]]) -> None:
         at = float(axes.transData.transform((x, y))[1]) * 72 / figure.dpi
         place = max(at, lowest + LABEL_POINTS)
         axes.annotate(
-            text, (x, y), (5, place - at), textcoords="offset points", va="center", fontsize=SMALL_POINTS - 1,
+            text, (x, y), (5, place - at), textcoords="offset points", va="center",
+            fontsize=style.SMALL_POINTS - 1,
         ).set_in_layout(False)  # fmt: skip
         lowest = place

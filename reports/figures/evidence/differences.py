@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from bench.results.record import Record
 from bench.results.statistics.intervals import LEVEL, Difference, holm
-from reports.figures.style import COLUMN_INCHES, PAGE_INCHES, Drawing, new_figure, settings, stated
+from reports.figures import style
+from reports.figures.style import Drawing
 from reports.rules.comparability import TRIVIAL
 from reports.rules.names import marked_name
 from reports.rules.ranks import Ranked, ranked
@@ -24,7 +25,7 @@ Gaps = dict[tuple[int, int], Difference]
 
 def paired_differences(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of the row minus that of the column, by ``reports.rules.ranks.ranked``, best method first."""
-    for name, place, group in settings(records):
+    for name, place, group in style.settings(records):
         methods = ranked([record for record in group if record.method not in TRIVIAL])
         gaps = _gaps(methods[:MOST_METHODS])
         if gaps:
@@ -36,7 +37,7 @@ def paired_differences(records: Sequence[Record]) -> Iterator[Drawing]:
                 * (len(methods) > MOST_METHODS)
             )
             drawing = _figure(methods[:MOST_METHODS], gaps)
-            yield Drawing(f"differences{name}", drawing, caption, stated(group))
+            yield Drawing(f"differences{name}", drawing, caption, style.stated(group))
 
 
 def _gaps(methods: Sequence[Ranked]) -> Gaps:
@@ -51,8 +52,8 @@ def _gaps(methods: Sequence[Ranked]) -> Gaps:
 
 def _figure(methods: Sequence[Ranked], gaps: Gaps) -> Figure:
     number = len(methods)
-    width = COLUMN_INCHES if number < 5 else PAGE_INCHES
-    figure = new_figure(0.5 + 0.26 * number, width)
+    width = style.COLUMN_INCHES if number < 5 else style.PAGE_INCHES
+    figure = style.new_figure(0.5 + 0.26 * number, width)
     axes = figure.add_subplot()
     p_values = holm(gap.p_value for gap in gaps.values())
     apart = {pair for pair, p_value in zip(gaps, p_values, strict=True) if p_value <= 1 - LEVEL}

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from matplotlib.figure import Figure
 
 from bench.results.record import Record
+from reports.figures import style
 from reports.figures.looks import looks_of
-from reports.figures.style import Drawing, new_figure, settings, stated
+from reports.figures.style import Drawing
 from reports.rules.comparability import TRIVIAL
 from reports.rules.names import marked_name, method_name
 from reports.rules.ranks import Ranked, alike, ranked
@@ -18,7 +19,7 @@ MOST_METHODS = 24
 
 def critical_differences(records: Sequence[Record]) -> Iterator[Drawing]:
     """Methods in order of their error, with a bar over every group that paired differences do not tell apart."""
-    for name, place, group in settings(records):
+    for name, place, group in style.settings(records):
         methods = ranked([record for record in group if record.method not in TRIVIAL])[:MOST_METHODS]
         if len(methods) > 1:
             caption = (
@@ -27,12 +28,12 @@ def critical_differences(records: Sequence[Record]) -> Iterator[Drawing]:
                 "After the critical-difference diagrams of Demšar (JMLR 7, 2006), with errors in place of ranks. "
                 "Trivial predictors, which are far off, are left out."
             )
-            yield Drawing(f"critical{name}", _figure(methods), caption, stated(group))
+            yield Drawing(f"critical{name}", _figure(methods), caption, style.stated(group))
 
 
 def _figure(methods: Sequence[Ranked]) -> Figure:
     groups = alike(methods)
-    figure = new_figure(0.5 + 0.16 * (len(methods) + len(groups)))
+    figure = style.new_figure(0.5 + 0.16 * (len(methods) + len(groups)))
     axes = figure.add_subplot()
     looks = looks_of(method.record for method in methods)
     for place, method in enumerate(methods):

@@ -7,15 +7,10 @@ from collections.abc import Iterator, Sequence
 from matplotlib.figure import Figure
 
 from bench.results.record import Record, TrainingInfo
+from reports.figures import style
 from reports.figures.looks import looks_of
 from reports.figures.runs.training_curves import BAND, draw_mean, trainings
-from reports.figures.style import (
-    Drawing,
-    legend_above,
-    light_grid,
-    new_figure,
-    plain_log_ticks,
-)
+from reports.figures.style import Drawing
 from reports.rules.names import method_name
 
 
@@ -45,7 +40,7 @@ def curve(training: TrainingInfo) -> list[tuple[float, float]]:
 
 
 def _figure(lines: Sequence[Sequence[Record]]) -> Figure:
-    figure = new_figure(2.1)
+    figure = style.new_figure(2.1)
     axes = figure.add_subplot()
     looks = looks_of(record for members in lines for record in members)
     unnamed = set(looks)
@@ -57,7 +52,7 @@ def _figure(lines: Sequence[Sequence[Record]]) -> Figure:
         axes.plot(*ends, linestyle="none", label=name if name in unnamed else None, **looks[name].marks(3.5))
         unnamed.discard(name)
     axes.set(xscale="log", xlabel="Training compute (TFLOP)", ylabel="Validation MPJPE (mm)")
-    plain_log_ticks(axes.xaxis, axes.get_xlim())
-    light_grid(axes)
-    legend_above(figure)
+    style.plain_log_ticks(axes.xaxis, axes.get_xlim())
+    style.light_grid(axes)
+    style.legend_above(figure)
     return figure

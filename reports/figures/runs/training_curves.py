@@ -9,15 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.results.record import Record
+from reports.figures import style
 from reports.figures.looks import Look, looks_of
-from reports.figures.style import (
-    Drawing,
-    left_out,
-    legend_above,
-    light_grid,
-    new_figure,
-    plain_log_ticks,
-)
+from reports.figures.style import Drawing
 from reports.rules.comparability import TRIVIAL, device, grouped, listed_subjects, same_but
 from reports.rules.names import method_name
 
@@ -34,7 +28,7 @@ def training_curves(records: Sequence[Record]) -> Iterator[Drawing]:
         caption = (
             f"Training loss and MPJPE on the validation takes{place} by epoch. Loss: each method's own, levels "
             f"are not comparable between methods; {BAND}; markers: the epochs whose weights were kept."
-            f"{left_out(len(lines), MOST_LINES)}"
+            f"{style.left_out(len(lines), MOST_LINES)}"
         )
         yield Drawing(f"training{name}", _figure(lines[:MOST_LINES]), caption, conditions)
 
@@ -77,7 +71,7 @@ def draw_mean(axes: Axes, curves: Sequence[Curve], look: Look, label: str | None
 
 
 def _figure(lines: Sequence[Sequence[Record]]) -> Figure:
-    figure = new_figure(1.9)
+    figure = style.new_figure(1.9)
     loss, validation = figure.subplots(1, 2)
     looks = looks_of(record for members in lines for record in members)
     unnamed = set(looks)
@@ -96,7 +90,7 @@ def _figure(lines: Sequence[Sequence[Record]]) -> Figure:
     validation.set(xlabel="Epoch", ylabel="Validation MPJPE (mm)")
     for axes in (loss, validation):
         axes.xaxis.get_major_locator().set_params(integer=True)
-        light_grid(axes)
-    plain_log_ticks(loss.yaxis, loss.get_ylim())
-    legend_above(figure, handlelength=1.2)
+        style.light_grid(axes)
+    style.plain_log_ticks(loss.yaxis, loss.get_ylim())
+    style.legend_above(figure, handlelength=1.2)
     return figure
