@@ -92,13 +92,14 @@ def document(
     """
     conditions = _Conditions()
     floats = list(_floats(tables, figures, conditions))
+    main = rf"Table~\ref{{tab:{next(iter(tables))}}}" if tables else "the tables"
     lines = [
         r"\section*{Results}",
         f"{len(records)} runs of {len({record.training_id for record in records})} trained models; "
         f"declared {latex(runset.created_at)}.\\par",
         f"{{\\raggedright Command: \\texttt{{{latex_breakable(runset.command)}}}\\par}}",
         *floats[:1],
-        *([r"\section{Findings}", f"{latex(FINDINGS_OF)} {_link(tables)}:\\par"] if findings else []),
+        *([r"\section{Findings}", f"{latex(FINDINGS_OF)} {main}:\\par"] if findings else []),
         *(f"{latex_breakable(sentence)}\\par" for sentence in findings),
         r"\section{Definitions}",
         *_definitions(records),
@@ -157,11 +158,6 @@ def _ranges(numbers: Iterable[int], prefix: str = "") -> str:
             runs.append([number])
         runs[-1].append(number)
     return ", ".join(prefix + "--".join(map(str, dict.fromkeys((run[0], run[-1])))) for run in runs)
-
-
-def _link(tables: Mapping[str, Table]) -> str:
-    """A reference to the main table, which comes first."""
-    return rf"Table~\ref{{tab:{next(iter(tables))}}}" if tables else "the tables"
 
 
 def _definitions(records: Sequence[Record]) -> list[str]:

@@ -15,9 +15,8 @@ from bench.results.arrays import RunFiles
 from bench.results.record import Record, Value
 from bench.results.run_set import RunSet
 from bench.results.tracking.addresses import without_password
-from reports.figures.cost.accuracy_cost import front_of
 from reports.figures.looks import looks_of
-from reports.figures.style import headline_point, ms_per_frame
+from reports.figures.style import ms_per_frame
 from reports.page.all_results import CHOICES, results
 from reports.page.answer import answers
 from reports.page.viewer import poses
@@ -25,6 +24,7 @@ from reports.rules.comparability import TRIVIAL, aggregations, drawn_anew, group
 from reports.rules.conditions import sentences
 from reports.rules.metrics import in_order, title_with_unit
 from reports.rules.names import aggregation_title, marked_name, method_name, sampling_size, seeds_of, untrained
+from reports.rules.operating_points import headline_point, on_front
 from reports.rules.warnings import lost_files, warnings
 from reports.tables.runs.register import environments
 from reports.writers.table import Cell, Table, notes
@@ -161,7 +161,7 @@ def _front(records: Sequence[Record]) -> set[str]:
     """Ids of the runs of learned methods whose headline is on the front of error and time, as in the figure."""
     learned = [record for record in records if record.method not in TRIVIAL]
     points = [point for record in learned if (point := headline_point(record, ms_per_frame)) is not None]
-    return {points[index].record.id for index in front_of(points)}
+    return {points[index].record.id for index in on_front(points)}
 
 
 def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:

@@ -43,7 +43,10 @@ TERMS = {
 def printed_metrics(entries: Sequence[Entry], chosen: Sequence[str]) -> dict[str, MetricInfo]:
     """The metrics of a table: those of its layout, then those of other packages that all its records have."""
     records = [entry for entry in entries if isinstance(entry, Record)]
-    return {name: described(records, name) for name in [*chosen, *_of_other_packages(records)]}
+    measured = [dict.fromkeys(value.metric for value in record.values) for record in records]
+    shared = [name for name in (measured[0] if measured else ()) if all(name in its for its in measured)]
+    others = [name for name in shared if name not in METRICS.own]
+    return {name: described(records, name) for name in [*chosen, *others]}
 
 
 def described(records: Iterable[Record], name: str) -> MetricInfo:
@@ -57,16 +60,6 @@ def in_order(names: Iterable[str]) -> list[str]:
     """Metrics of the suite in its order, then those of other packages as they come."""
     found = list(dict.fromkeys(names))
     return [*(name for name in METRICS.own if name in found), *(name for name in found if name not in METRICS.own)]
-
-
-def _of_other_packages(records: Sequence[Record]) -> list[str]:
-    names = dict.fromkeys(value.metric for record in records for value in record.values)
-    return [
-        name
-        for name in names
-        if name not in METRICS.own
-        and all(any(value.metric == name for value in record.values) for record in records)
-    ]
 
 
 def headers(infos: Iterable[MetricInfo]) -> list[str]:

@@ -192,7 +192,7 @@ def _incomparable(before: Iterable[Record], after: Sequence[Record]) -> dict[str
     reasons: dict[str, list[str]] = {}
     for record in before:
         its = [obstacles(record, other) for other in after if other.method == record.method]
-        fewest = min(filter(None, its), key=lambda found: len(found), default=[])
+        fewest = min(filter(None, its), key=len, default=[])
         if fewest:
             reasons.setdefault("; ".join(fewest), []).append(named(record))
     return reasons

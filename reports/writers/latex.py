@@ -160,12 +160,10 @@ def _latex_header(table: Table) -> list[str]:
 
 def _spans(columns: Sequence[Column]) -> list[tuple[str, int, int]]:
     """(spanner, first, last), columns counted from 1."""
-    spans: list[tuple[str, int, int]] = []
-    for number, column in enumerate(columns, start=1):
-        if spans and spans[-1][0] == column.spanner:
-            spans[-1] = (column.spanner, spans[-1][1], number)
-        else:
-            spans.append((column.spanner, number, number))
+    spans, last = [], 0
+    for spanner, members in itertools.groupby(column.spanner for column in columns):
+        first, last = last + 1, last + len(list(members))
+        spans.append((spanner, first, last))
     return spans
 
 

@@ -15,6 +15,7 @@ from reports.figures import style
 from reports.figures.style import Drawing
 from reports.rules.comparability import SAMPLING, Line, into_lines, same_but
 from reports.rules.names import headlines, row_names, sampling_size
+from reports.rules.operating_points import headline_point
 
 MOST_PANELS = 8
 
@@ -30,10 +31,10 @@ def error_heatmap(records: Sequence[Record]) -> Iterator[Drawing]:
         if grids:
             shown = headlines(group)
             caption = f"MPJPE (mm, {shown}) over hypotheses H and denoising steps K{place}; one scale of colours."
-            yield Drawing(f"grid{name}", _heat_figure(grids), caption, style.stated(group))
+            yield Drawing(f"grid{name}", _figure(grids), caption, style.stated(group))
 
 
-def _heat_figure(grids: list[Line]) -> Figure:
+def _figure(grids: list[Line]) -> Figure:
     names = row_names([grid.first for grid in grids])
     tables = [_grid_values(grid) for grid in grids]
     finite = [value for table in tables for value in table.values()]
@@ -44,13 +45,16 @@ def _heat_figure(grids: list[Line]) -> Figure:
     size = style.COLUMN_INCHES if across <= 2 else style.PAGE_INCHES
     figure = style.new_figure(down * max(1.2, 0.28 * len(steps) + 0.75), size)
     panels = figure.subplots(down, across, squeeze=False).ravel()
-    for axes, name, table in zip(panels[: len(grids)], names, tables, strict=True):
-        _draw_heat(axes, name, [[table.get((h, k), math.nan) for h in widths] for k in steps], (widths, steps),
-                   (min(finite, default=0.0), max(finite, default=1.0)))  # fmt: skip
+    limits = min(finite, default=0.0), max(finite, default=1.0)
+    for place, (axes, name, table) in enumerate(zip(panels, names, tables, strict=False)):
+        values = np.array([[table.get((h, k), math.nan) for h in widths] for k in steps])
+        # Not seaborn's heat map, which computes the layout of the whole figure again for every panel.
+        draw_numbers(axes, values, values, limits)
+        axes.set_xticks(np.arange(len(widths)) + 0.5, list(map(str, widths)))
+        axes.set_yticks(np.arange(len(steps)) + 0.5, list(map(str, steps)))
+        axes.set(title=name.replace("§", ""), xlabel="Hypotheses H", ylabel="" if place % across else "Steps K")
     for axes in panels[len(grids) :]:
         axes.set_axis_off()
-    for index, axes in enumerate(panels[: len(grids)]):
-        axes.set_ylabel("Steps K" if index % across == 0 else "")
     bar = figure.colorbar(panels[0].collections[0], ax=panels.tolist(), shrink=0.9, aspect=18, pad=0.02)
     bar.set_label("MPJPE (mm)")
     bar.outline.set_visible(False)
@@ -60,26 +64,11 @@ def _heat_figure(grids: list[Line]) -> Figure:
 def _grid_values(grid: Line) -> dict[tuple[int, int], float]:
     """(H, K) → MPJPE."""
     points = {
-        sampling_size(record): style.headline_point(record, style.ms_per_frame)
+        sampling_size(record): headline_point(record, style.ms_per_frame)
         for record in grid.slots.values()
         if isinstance(record, Record)
     }
     return {size: point.value.action_mean for size, point in points.items() if point is not None}
-
-
-def _draw_heat(
-    axes: Axes,
-    name: str,
-    table: list[list[float]],
-    ticks: tuple[list[int], list[int]],
-    limits: tuple[float, float],
-) -> None:
-    """A panel. Not seaborn's heat map, which computes the layout of the whole figure again for every panel."""
-    values = np.array(table)
-    draw_numbers(axes, values, values, limits)
-    axes.set_xticks([index + 0.5 for index in range(len(ticks[0]))], [str(tick) for tick in ticks[0]])
-    axes.set_yticks([index + 0.5 for index in range(len(ticks[1]))], [str(tick) for tick in ticks[1]])
-    axes.set(title=name.replace("§", ""), xlabel="Hypotheses H")
 
 
 def draw_numbers(

@@ -1,4 +1,4 @@
-"""Figures of error over the number of hypotheses, and over the number of steps, for each aggregation."""
+"""Figures of error over the number of hypotheses, over the number of steps, and after every step."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from collections.abc import Iterator, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from bench.results.record import Record
+from bench.results.record import Record, Value
 from reports.figures import style
-from reports.figures.looks import Look, look_of
+from reports.figures.looks import Look, look_of, looks_of
 from reports.figures.style import Drawing
-from reports.rules.comparability import SAMPLING, aggregations, grouped, same_but
-from reports.rules.names import aggregation_title, method_name, sampling_size
+from reports.rules.comparability import SAMPLING, aggregations, grouped, headline, same_but
+from reports.rules.names import aggregation_title, headlines, method_name, sampling_size
 
 MOST_PANELS = 6
 DASHES = {"deterministic": "-", "deployable": "-", "assisted": "--", "oracle": ":"}
 LABEL_POINTS = 7.0
 """Least distance of two labels at the ends of lines."""
-
-SIZES = (("hypotheses", "hypotheses H", "Hypotheses H", "K"), ("steps", "denoising steps K", "Steps K", "H"))
-"""End of the figure's name, words of its caption, its axis, and what is held at its largest: for H, and for K."""
 
 Panel = dict[int, Record]
 """The records of a method by the size that varies."""
@@ -29,16 +27,16 @@ Panel = dict[int, Record]
 
 def error_by_hypotheses(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of every aggregation over H at the largest K, a panel per method."""
-    return _over(records, 0)
+    return _over(records, 0, "hypotheses", "hypotheses H", "Hypotheses H", "K")
 
 
 def error_by_steps(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of every aggregation over K at the largest H, a panel per method."""
-    return _over(records, 1)
+    return _over(records, 1, "steps", "denoising steps K", "Steps K", "H")
 
 
-def _over(records: Sequence[Record], varied: int) -> Iterator[Drawing]:
-    end, words, axis, held = SIZES[varied]
+def _over(records: Sequence[Record], varied: int, end: str, words: str, axis: str, held: str) -> Iterator[Drawing]:
+    """Figures over H (``varied`` is 0) or K (1), the other one (``held``) at its largest; ``end``: of names."""
     for name, place, group in style.settings(records):
         panels: list[Panel] = []
         for members in grouped(group, lambda record: same_but(record, *SAMPLING)).values():
@@ -53,10 +51,10 @@ def _over(records: Sequence[Record], varied: int) -> Iterator[Drawing]:
                 f"{style.left_out(len(panels), MOST_PANELS)}"
             )
             members = [record for its in shown for record in its.values()]
-            yield Drawing(f"{end}{name}", _figure(shown, axis), caption, style.stated(members))
+            yield Drawing(f"{end}{name}", _panels(shown, axis), caption, style.stated(members))
 
 
-def _figure(panels: Sequence[Panel], axis: str) -> Figure:
+def _panels(panels: Sequence[Panel], axis: str) -> Figure:
     across = min(3, len(panels))
     down = math.ceil(len(panels) / across)
     figure = style.new_figure(1.9 * down, style.COLUMN_INCHES if across == 1 else style.PAGE_INCHES)
@@ -114,3 +112,47 @@ def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str]]) -> None:
             fontsize=style.SMALL_POINTS - 1,
         ).set_in_layout(False)  # fmt: skip
         lowest = place
+
+
+def convergence(records: Sequence[Record]) -> Iterator[Drawing]:
+    """MPJPE of the headline after each step, at the largest H; a line per method and K."""
+    for name, place, group in style.settings(records):
+        widest = [
+            record
+            for members in grouped(group, lambda record: (method_name(record), record.conditions.steps)).values()
+            for record in [max(members, key=lambda record: record.conditions.hypotheses)]
+            if len(_steps(record)) > 1
+        ]
+        if widest:
+            shown = headlines(widest)
+            widths = sorted({record.conditions.hypotheses for record in widest})
+            caption = (
+                f"Convergence{place}: MPJPE ({shown}, H = {', '.join(map(str, widths))}) after every denoising "
+                "step; one line for each number of steps K, ending in a marker. Bands: 95 % intervals."
+            )
+            yield Drawing(f"convergence{name}", _after_steps(widest), caption, style.stated(widest))
+
+
+def _steps(record: Record) -> list[Value]:
+    chosen = headline(record)
+    found = [value for value in record.values if (value.metric, value.aggregation) == ("mpjpe", chosen)]
+    return sorted((value for value in found if math.isfinite(value.action_mean)), key=lambda value: value.step)
+
+
+def _after_steps(records: list[Record]) -> Figure:
+    figure = style.new_figure(2.1)
+    axes = figure.add_subplot()
+    looks = looks_of(records)
+    for record in records:
+        name = method_name(record)
+        look, values = looks[name], _steps(record)
+        steps, errors = zip(*((value.step, value.action_mean) for value in values), strict=True)
+        low, high = zip(*((value.low, value.high) for value in values), strict=True)
+        axes.fill_between(steps, low, high, color=look.colour, alpha=0.12, linewidth=0)
+        axes.plot(steps, errors, color=look.colour)
+        axes.plot(steps[-1], errors[-1], label=name, linestyle="none", **look.marks(3.5))
+    axes.set(xlabel="Denoising step", ylabel="MPJPE (mm)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    style.light_grid(axes)
+    style.legend_above(figure)
+    return figure

@@ -61,8 +61,8 @@ def _figure(found: Sequence[Series]) -> Figure:
         style.plain_log_ticks(row[0].yaxis, row[0].get_ylim())
     for panel, axis in zip(panels[1], axes, strict=True):
         panel.set_xlabel(AXES[axis])
-    handles = [Line2D([], [], color=look.colour, label=name, **look.marks(3.5)) for name, look in looks.items()]
-    style.legend_above(figure, handles=handles, ncols=len(looks))
+    handles = [Line2D([], [], color=look.colour, **look.marks(3.5)) for look in looks.values()]
+    style.legend_above(figure, handles=handles, labels=list(looks), ncols=len(looks))
     return figure
 
 

@@ -6,14 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from bench.results.record import Mean, Record
-from reports.rules.comparability import (
-    aggregations,
-    comparable,
-    groups_of,
-    headline,
-    truth_order,
-    use_of_truth,
-)
+from reports.rules.comparability import aggregations, comparable, groups_of, headline, truth_order, use_of_truth
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, SCORES, headers, printed_metrics

@@ -7,16 +7,14 @@ from dataclasses import replace
 
 from bench.results.record import MetricInfo, ValueKind
 from bench.results.statistics.intervals import Mean
-from reports.figures.accuracy.convergence import convergence
 from reports.figures.accuracy.error_cdf import error_distribution
 from reports.figures.accuracy.oracle_gap import oracle_beside_deployable
 from reports.figures.accuracy.per_action import errors_by_action
 from reports.figures.accuracy.per_joint import errors_by_joint
 from reports.figures.accuracy.qualitative import example_poses
-from reports.figures.evidence.differences import paired_differences
-from reports.figures.evidence.ranks import critical_differences
-from reports.figures.runs.training_compute import error_by_compute
-from reports.figures.runs.training_curves import training_curves
+from reports.figures.accuracy.sampling import convergence
+from reports.figures.evidence.ranks import critical_differences, paired_differences
+from reports.figures.runs.training_curves import error_by_compute, training_curves
 from reports.rules.comparability import (
     DETECTIONS,
     PROPOSED,

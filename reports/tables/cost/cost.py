@@ -54,12 +54,9 @@ GPU_QUANTITIES: dict[Column, Quantity] = {
 }
 """Columns of tables with a GPU in them."""
 
-TIMED = [
-    column
-    for column in [*QUANTITIES, *GPU_QUANTITIES]
-    if column.header in ("% peak", "Windows/s", "Host ms", "J/window", "p95")
-    or (column.spanner == "Time (ms)" and column.header != "samples")
-]
+TIMED = (
+    "Time (ms) window", "Time (ms) p95", "Time (ms) frame", "% peak", "Windows/s", "Host ms", "J/window",
+)  # fmt: skip
 """Columns of times, which are marked where they were disturbed."""
 
 
@@ -111,7 +108,7 @@ def _cells(entry: Entry, quantities: dict[Column, Quantity]) -> list[Cell]:
             cell = Cell(f"{number:,}", number)
         if column.full_name == "Time (ms) window":
             cell = _with_interval(cell, cost.latency)
-        cells.append(timed(entry, cell) if column in TIMED else cell)
+        cells.append(timed(entry, cell) if column.full_name in TIMED else cell)
     return cells
 
 

@@ -142,18 +142,12 @@ def protocol_audit(entries: Sequence[Entry], title: str) -> Table:
 def _by_data(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     """Runs by what was evaluated on; the heading is empty where that is one thing."""
     groups = grouped(entries, lambda entry: (entry.data.label, entry.preset, entry.data.subset))
-    if len(groups) == 1:
-        return {"": list(entries)}
-    return {", ".join(key): members for key, members in groups.items()}
+    return {", ".join(key) * (len(groups) > 1): members for key, members in groups.items()}
 
 
 def _by_departures(entries: Sequence[Entry], title: str) -> Runs:
     """The first run of a method with each set of departures."""
-    found: dict[frozenset[str], Entry] = {}
-    for entry in entries:
-        if entry.title == title:
-            found.setdefault(departures(entry), entry)
-    return found
+    return {departures(entry): entry for entry in reversed(entries) if entry.title == title}
 
 
 def _usual_row(runs: Sequence[Runs], metric: str) -> list[Entered]:
@@ -179,8 +173,7 @@ def _difference_cell(audited: AuditedChoice, runs: Runs, metric: str) -> Entered
     if value is None or other is None or not isinstance(chosen, Record) or not isinstance(usual, Record):
         return Cell(reason=audited.why_not or "not obtained in these runs")
     other_checkpoint = SELECTION in audited.chosen.departures ^ audited.usual.departures
-    same = True if other_checkpoint else None
-    return difference_cell(chosen.difference(value, usual, other, same_trainings=same))
+    return difference_cell(chosen.difference(value, usual, other, same_trainings=other_checkpoint or None))
 
 
 def _aggregation(reading: Reading, entry: Entry) -> str | None:

@@ -12,16 +12,7 @@ from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, headers, printed_metrics
 from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, row_names
 from reports.tables.accuracy.main import FIGURES, PICTURES
-from reports.tables.cells import (
-    ABOUT_FRAMES,
-    SHAPE,
-    Draft,
-    Entered,
-    block,
-    ms_per_frame,
-    shape,
-    value_number,
-)
+from reports.tables.cells import ABOUT_FRAMES, SHAPE, Draft, Entered, block, ms_per_frame, shape, value_number
 from reports.tables.layout import Layout
 from reports.writers.table import Cell, Column, Table
 
