@@ -159,10 +159,9 @@ def _comparable(before: list[Record], after: list[Record]) -> Iterator[Pair]:
     twins = grouped(after, lambda record: tuple(flat[id(record)].items()))
     for record in before:
         candidates = twins.get(tuple(flat[id(record)].items()), [])
-        candidates = [other for other in candidates if not obstacles(record, other)] or after
-        for other in candidates:
-            if candidates is not after or not obstacles(record, other):
-                yield Pair(record, other, _changed(record, other, flat[id(record)], flat[id(other)]))
+        candidates = [other for other in candidates if not obstacles(record, other)]
+        for other in candidates or (other for other in after if not obstacles(record, other)):
+            yield Pair(record, other, _changed(record, other, flat[id(record)], flat[id(other)]))
 
 
 def _changed(before: Record, after: Record, mine: dict[str, str], its: dict[str, str]) -> tuple[str, ...]:
