@@ -202,23 +202,15 @@ def _register(table: Table) -> list[str]:
 
 def _figures(figures: Sequence[Drawing], conditions: _Conditions) -> list[str]:
     """Floats of one figure, or of two narrow ones beside each other."""
-    rows: list[list[str]] = []
-    alone = False
-    for drawing in figures:
-        narrow = drawing.figure.get_figwidth() <= NARROW_INCHES
-        if alone and narrow:
-            rows[-1].append(_figure(drawing, conditions))
-        else:
-            rows.append([_figure(drawing, conditions)])
-        alone = narrow and len(rows[-1]) == 1
-    return [_side_by_side(row) for row in rows]
-
-
-def _side_by_side(figures: Sequence[str]) -> str:
-    if len(figures) > 1:
-        boxes = [rf"\begin{{minipage}}[t]{{0.48\linewidth}}\vspace{{0pt}}{one}\end{{minipage}}" for one in figures]
-        figures = ["\\hfill\n".join(boxes)]
-    return "\n".join([r"\begin{figure}[htbp]", *figures, r"\end{figure}"])
+    floats, left = [], list(figures)
+    while left:
+        pair = len(left) > 1 and all(one.figure.get_figwidth() <= NARROW_INCHES for one in left[:2])
+        its = [_figure(left.pop(0), conditions) for _ in range(1 + pair)]
+        if pair:
+            boxes = [rf"\begin{{minipage}}[t]{{0.48\linewidth}}\vspace{{0pt}}{one}\end{{minipage}}" for one in its]
+            its = ["\\hfill\n".join(boxes)]
+        floats.append("\n".join([r"\begin{figure}[htbp]", *its, r"\end{figure}"]))
+    return floats
 
 
 def _figure(drawing: Drawing, conditions: _Conditions) -> str:

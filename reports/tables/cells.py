@@ -45,15 +45,8 @@ class Number:
     over: Mean
 
 
-@dataclass(frozen=True)
-class Gap:
-    """A difference on its way into a table, judged with the others of its column; ``cell``: as judged alone."""
-
-    cell: Cell
-    difference: Difference
-
-
-Entered = Cell | Number | Gap
+Entered = Cell | Number | Difference
+"""What is printed, or will be; numbers are ranked, and differences judged, with the others of their column."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +92,9 @@ def value_number(
 
 
 def cell_of(number: Entered) -> Cell:
-    """What is printed."""
+    """What is printed; of a difference, as it is judged alone."""
+    if isinstance(number, Difference):
+        return _gap_cell(number, number.indistinguishable)
     return number if isinstance(number, Cell) else number.cell
 
 
@@ -111,13 +106,13 @@ def value_cell(value: Value) -> Cell:
     return Cell(f"{value.action_mean:.1f}", value.action_mean, value.low, value.high, f"{spread:.1f}", decimals=1)
 
 
-def difference_cell(difference: Difference | None) -> Cell | Gap:
+def difference_cell(difference: Difference | None) -> Cell | Difference:
     """``−1.23 ± 0.45``; a dash where no interval can be given (``DIFFERENCES`` explains it)."""
     if difference is None:
         return Cell(reason="the two numbers were not obtained on the same takes")
     if difference.unknown:
         return Cell(reason=f"not compared: {difference.unknown}")
-    return Gap(_gap_cell(difference, difference.indistinguishable), difference)
+    return difference
 
 
 def _gap_cell(difference: Difference, indistinguishable: bool) -> Cell:
@@ -180,9 +175,9 @@ def _with_brackets(numbers: Sequence[Entered], rows: Sequence[Draft]) -> list[En
 
 def _judged(column: Sequence[Entered]) -> list[Cell]:
     """Cells of a column, its differences in parentheses where they are not distinguishable from 0 together."""
-    corrected = iter(holm(entry.difference.p_value for entry in column if isinstance(entry, Gap)))
+    corrected = iter(holm(entry.p_value for entry in column if isinstance(entry, Difference)))
     return [
-        _gap_cell(entry.difference, next(corrected) > 1 - LEVEL) if isinstance(entry, Gap) else cell_of(entry)
+        _gap_cell(entry, next(corrected) > 1 - LEVEL) if isinstance(entry, Difference) else cell_of(entry)
         for entry in column
     ]
 

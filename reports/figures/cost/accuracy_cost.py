@@ -62,13 +62,11 @@ def _against(
         trivial = [f"{p.record.title} {p.value.action_mean:.1f} mm" for p in points if p.record.method in TRIVIAL]
         shown = headlines(point.record for point in learned)
         caption = (
-            f"Accuracy against {what}{place}. "
-            f"MPJPE ({shown}; no ground-truth pose at test time) with its 95 % interval over the "
-            f"{words}. Labels: method and (H, K), where there is room; hollow: variants of "
-            "a method. Rings: the front; what costs more is on it only "
-            "where it is shown to have a lower error. Dashed: lowest error up to a cost. "
-            f"Dotted (iso-cost): equal MPJPE × {unit}. "
-            "Assisted and oracle aggregations are left out."
+            f"Accuracy against {what}{place}. MPJPE ({shown}; no ground-truth pose at test time) with its 95 % "
+            f"interval over the {words}. Labels: method and (H, K), where there is room; hollow: variants of a "
+            "method. Rings: the front; what costs more is on it only where it is shown to have a lower error. "
+            f"Dashed: lowest error up to a cost. Dotted (iso-cost): equal MPJPE × {unit}. Assisted and oracle "
+            "aggregations are left out."
         )
         if what == "memory":
             counted = dict.fromkeys(point.record.cost.memory_source for point in learned)
@@ -130,9 +128,8 @@ def _draw_iso_costs(axes: Axes) -> list[Segment]:
     powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
     levels = [level for power in powers for step in steps if least < (level := step * 10.0**power) < most]
     for number, level in enumerate(levels):
-        axes.plot(
-            level / errors, errors, ":", color="0.6", linewidth=0.7, zorder=0, label="" if number else ISO,
-        )  # fmt: skip
+        label = "" if number else ISO
+        axes.plot(level / errors, errors, ":", color="0.6", linewidth=0.7, zorder=0, label=label)
     axes.set(xlim=(left, right), ylim=(low, high))
     ends = [list(zip((level / errors).tolist(), errors.tolist(), strict=True)) for level in levels]
     return [pair for line in ends for pair in itertools.pairwise(line)]

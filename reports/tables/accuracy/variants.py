@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bench.results.record import Record
+from bench.results.statistics.intervals import Difference
 from reports.rules.comparability import (
     DETECTIONS,
     Line,
@@ -22,7 +23,7 @@ from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, headers, printed_metrics
 from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, sampling_size, seeds_of, variant_name
 from reports.tables.accuracy.published_numbers import beside_reported_prompts
-from reports.tables.cells import DIFFERENCES, Draft, Entered, Gap, Number, block, difference_cell, value_number
+from reports.tables.cells import DIFFERENCES, Draft, Entered, Number, block, difference_cell, value_number
 from reports.tables.cost.cost import COSTS
 from reports.tables.layout import Layout
 from reports.writers.table import Cell, Column, Table
@@ -109,7 +110,7 @@ def _cells(
 
 def _difference(
     number: Cell | Number, entry: Entry | None, other: Entry | None, metric: str, reference: str
-) -> Cell | Gap:
+) -> Cell | Difference:
     if isinstance(number, Cell):
         return number
     if entry is other:
