@@ -11,7 +11,7 @@ from bench.results.run_set import RunSet
 from bench.results.statistics.seeds import pool
 from reports.rules.comparability import TRIVIAL, drawn_anew, grouped, headline, setting, source, sources
 from reports.rules.metrics import ERRORS
-from reports.rules.names import method_name, sampling_size
+from reports.rules.names import method_name, size_in_words
 from reports.rules.ranks import told_apart
 from reports.rules.warnings import warnings
 from reports.writers.escaping import markdown
@@ -130,7 +130,6 @@ def _verdict(learned: list[Result], best: Record, bar: Value) -> str:
 
 def _listed(pairs: list[Result]) -> str:
     return ", ".join(
-        markdown(f"{method_name(record)} (H = {h}, K = {k}) {value.action_mean:.1f} mm")
+        markdown(f"{method_name(record)} ({size_in_words(record)}) {value.action_mean:.1f} mm")
         for record, value in pairs
-        for h, k in [sampling_size(record)]
     )

@@ -110,7 +110,8 @@ def legend_above(figure: Figure, **options: Any) -> None:
     for axes in figure.axes:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
             named.setdefault(name, handle)
-    entries = {"handles": named.values(), "labels": named.keys(), "ncols": legend_columns(list(named))}
+    names = list(named)
+    entries: dict[str, Any] = {"handles": list(named.values()), "labels": names, "ncols": legend_columns(names)}
     look = {"loc": "outside upper center", "frameon": False, "columnspacing": 1.0, "handletextpad": 0.3}
     figure.legend(**entries | look | options)
 

@@ -71,19 +71,21 @@ def _row(
     detections = data.test_detections
     if data.train_detections != detections:
         detections = f"{data.train_detections} → {detections}"
-    cells = [
-        Cell(marked_name(record) + trivial),
-        Cell(aggregation_title(aggregation, kind)),
-        Cell(detections),
-        *shape(record),
-        *(value_number(record, metric, aggregation) for metric in metrics),
-        ms_per_frame(record),
-        memory_cell(cost),
-        millions_of_parameters(record),
-        significant(cost.flops_per_frame / 1e9),
-        Cell(record.preset),
-        Cell(seeds_of(record)),
-        Cell(", ".join(ablations.get(record.id, ()))),
-        Cell((record.mlflow_run_id or "not logged")[:10]),
-    ]
-    return Draft(cells, record.runs)
+    return Draft(
+        [
+            Cell(marked_name(record) + trivial),
+            Cell(aggregation_title(aggregation, kind)),
+            Cell(detections),
+            *shape(record),
+            *(value_number(record, metric, aggregation) for metric in metrics),
+            ms_per_frame(record),
+            memory_cell(cost),
+            millions_of_parameters(record),
+            significant(cost.flops_per_frame / 1e9),
+            Cell(record.preset),
+            Cell(seeds_of(record)),
+            Cell(", ".join(ablations.get(record.id, ()))),
+            Cell((record.mlflow_run_id or "not logged")[:10]),
+        ],
+        record.runs,
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from bench.results.record import Record
 from bench.results.statistics.seeds import pool
 from reports.rules.comparability import PROPOSED, TRIVIAL, device, groups_of, headline
-from reports.rules.names import aggregation_title, marked_name, method_name, samples, sampling_size, untrained
+from reports.rules.names import aggregation_title, marked_name, method_name, samples, size_in_words, untrained
 from reports.rules.ranks import METRIC, Ranked, alike, ranked
 
 
@@ -93,7 +93,4 @@ def _named(method: Ranked) -> str:
     record, value = method.record, method.value
     if value.kind == "deterministic":
         return marked_name(record)
-    hypotheses, steps = sampling_size(record)
-    return (
-        f"{marked_name(record)} {aggregation_title(value.aggregation, value.kind)} (H = {hypotheses}, K = {steps})"
-    )
+    return f"{marked_name(record)} {aggregation_title(value.aggregation, value.kind)} ({size_in_words(record)})"

@@ -38,6 +38,11 @@ def headlines(entries: Iterable[Entry]) -> str:
     return ", ".join(dict.fromkeys(aggregation_title(headline(entry)) for entry in entries))
 
 
+def size_in_words(entry: Entry) -> str:
+    """``H = 5, K = 1``."""
+    return f"H = {entry.conditions.hypotheses}, K = {entry.conditions.steps}"
+
+
 def untrained(entry: Entry) -> bool:
     """Whether the weights are the initial random ones; then errors say nothing, and costs are still right."""
     if not isinstance(entry, Record):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from bench.results.record import Record, alike
 from reports.rules.comparability import SELECTION, TRIVIAL, grouped, setting
-from reports.rules.names import method_name, sampling_size
+from reports.rules.names import method_name, samples, size_in_words
 
 SEEDS = "training seeds: "
 SHOWN_SETTINGS = 4
@@ -87,8 +87,7 @@ def match(before: Sequence[Record], after: Sequence[Record]) -> Matching:
 
 def named(record: Record) -> str:
     """How a sentence names a record."""
-    width, steps = sampling_size(record)
-    return f"{method_name(record)} (H = {width}, K = {steps})" if width * steps > 1 else method_name(record)
+    return method_name(record) + f" ({size_in_words(record)})" * (samples(record) > 1)
 
 
 def obstacles(before: Record, after: Record) -> list[str]:

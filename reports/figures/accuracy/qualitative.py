@@ -22,6 +22,9 @@ MOST_METHODS = 12
 TURN = math.radians(55)
 """From the camera's view about the upright axis, so that depth shows."""
 
+Seen = tuple[np.ndarray, np.ndarray]
+"""Horizontal and vertical coordinates of joints."""
+
 TRUTH, LEFT, RIGHT, MIDDLE = "0.55", "#0173b2", "#de8f05", "0.15"
 
 
@@ -84,19 +87,17 @@ def _figure(chosen: list[tuple[Record, Examples]]) -> Figure:
 
 def _draw_input(axes: Axes, examples: Examples, row: int) -> None:
     pose = examples.pose_2d[row].astype(float)
-    _draw_bones(axes, examples, pose[:, 0], -pose[:, 1])
+    _draw_bones(axes, examples, (pose[:, 0], -pose[:, 1]))
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.1)
     axes.set_title("2D input", pad=1)
 
 
 def _draw_prediction(axes: Axes, record: Record, examples: Examples, row: int, limits: tuple[float, ...]) -> None:
-    true_x, true_y = _seen(examples.target[row])
-    _draw_bones(axes, examples, true_x, true_y, TRUTH, 1.4)
+    _draw_bones(axes, examples, _seen(examples.target[row]), TRUTH, 1.4)
     for pose in examples.hypotheses[row]:
-        x, y = _seen(pose)
-        _draw_bones(axes, examples, x, y, width=0.5, alpha=0.25)
-        axes.plot(x, y, ".", color="0.2", markersize=1, alpha=0.35)
+        _draw_bones(axes, examples, _seen(pose), width=0.5, alpha=0.25)
+        axes.plot(*_seen(pose), ".", color="0.2", markersize=1, alpha=0.35)
     _draw_pose(axes, examples, examples.answer[row], limits)
     error = np.linalg.norm(examples.answer[row].astype(float) - examples.target[row], axis=-1).mean() * 1000
     axes.set_title(method_name(record).replace("§", ""), pad=1)
@@ -104,19 +105,14 @@ def _draw_prediction(axes: Axes, record: Record, examples: Examples, row: int, l
 
 
 def _draw_pose(axes: Axes, examples: Examples, pose: np.ndarray, limits: tuple[float, ...]) -> None:
-    _draw_bones(axes, examples, *_seen(pose))
+    _draw_bones(axes, examples, _seen(pose))
     axes.set(xlim=limits[:2], ylim=limits[2:], aspect="equal")
 
 
 def _draw_bones(
-    axes: Axes,
-    examples: Examples,
-    x: np.ndarray,
-    y: np.ndarray,
-    colour: str = "",
-    width: float = 1.0,
-    alpha: float = 1.0,
+    axes: Axes, examples: Examples, seen: Seen, colour: str = "", width: float = 1.0, alpha: float = 1.0
 ) -> None:
+    x, y = seen
     bones = [(child, parent) for child, parent in enumerate(examples.parents.tolist()) if parent >= 0]
     lines = [[(x[child], y[child]), (x[parent], y[parent])] for child, parent in bones]
     sides = np.select([examples.left, examples.right], [LEFT, RIGHT], default=MIDDLE)
@@ -124,8 +120,8 @@ def _draw_bones(
     axes.add_collection(LineCollection(lines, colors=colours, linewidths=width, alpha=alpha, capstyle="round"))
 
 
-def _seen(pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Horizontal and vertical coordinates of a pose in camera axes, seen from the side."""
+def _seen(pose: np.ndarray) -> Seen:
+    """A pose in camera axes, seen from the side."""
     across, down, depth = pose.astype(float).T
     return across * math.cos(TURN) + depth * math.sin(TURN), -down
 

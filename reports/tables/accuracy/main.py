@@ -114,7 +114,7 @@ def _numbers(lines: list[Line]) -> Iterator[tuple[str, Line, str | None, ValueKi
     """(name, runs, aggregation, kind) of every row."""
     for line, name in zip(lines, row_names([line.first for line in lines]), strict=True):
         pairs = dict.fromkeys(pair for entry in line.slots.values() for pair in aggregations(entry))
-        for aggregation, kind in pairs or [(None, "deterministic")]:
+        for aggregation, kind in list(pairs) or [(None, "deterministic")]:
             yield name, line, aggregation, kind
 
 

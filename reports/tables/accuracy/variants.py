@@ -21,7 +21,7 @@ from reports.rules.comparability import (
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, headers, printed_metrics
-from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, sampling_size, seeds_of, variant_name
+from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, seeds_of, size_in_words, variant_name
 from reports.tables.accuracy.published_numbers import beside_reported_prompts
 from reports.tables.cells import DIFFERENCES, Draft, Entered, Number, block, difference_cell, value_number
 from reports.tables.cost.cost import COSTS
@@ -81,10 +81,9 @@ def _comparison(
 
 def _family(entry: Entry, others: list[str]) -> tuple[str, ...]:
     """What all rows that are compared with each other share, in words."""
-    width, steps = sampling_size(entry)
     aggregation = aggregation_title(headline(entry))
     return (
-        entry.title, *others, entry.preset, aggregation, f"H = {width}, K = {steps}", f"seeds {seeds_of(entry)}"
+        entry.title, *others, entry.preset, aggregation, size_in_words(entry), f"seeds {seeds_of(entry)}"
     )  # fmt: skip
 
 

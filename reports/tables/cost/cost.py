@@ -10,7 +10,7 @@ from bench.results.record import Record
 from reports.rules.comparability import DETECTIONS, SEEDS, TRIVIAL, grouped, same_but, sections
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry, MissingRun
-from reports.rules.names import method_name, row_names
+from reports.rules.names import method_name, row_names, size_in_words
 from reports.tables.cells import (
     ABOUT_FRAMES,
     NOT_MEASURED,
@@ -184,7 +184,7 @@ def _stages(entries: Sequence[Entry]) -> list[str]:
         stages = record.cost.latency.stages_ms
         whole = sum(stages.values())
         parts = ", ".join(f"{stage} {100 * spent / whole:.1f}" for stage, spent in stages.items())
-        shares.append(f"{name} (H = {record.conditions.hypotheses}, K = {record.conditions.steps}) {parts}")
+        shares.append(f"{name} ({size_in_words(record)}) {parts}")
     return _stated("Where the time goes (percent)", shares)
 
 
