@@ -362,9 +362,6 @@ def _run_latex(command: Sequence[str], tex: Path) -> None:
     except subprocess.TimeoutExpired:
         raise InputError(f"{tex}: LaTeX took longer than {LATEX_SECONDS} s; run it by hand to see why") from None
     if done.returncode != 0:
-        errors = [line for line in done.stdout.splitlines() if line.startswith("!")] or [
-            done.stderr.strip()[-200:]
-        ]
-        raise InputError(
-            f"{tex}: LaTeX failed ({errors[0]}); run {Path(command[0]).name} on it by hand to see more"
-        )
+        errors = (line for line in done.stdout.splitlines() if line.startswith("!"))
+        why = next(errors, done.stderr.strip()[-200:])
+        raise InputError(f"{tex}: LaTeX failed ({why}); run {Path(command[0]).name} on it by hand to see more")

@@ -70,6 +70,9 @@ CONDITIONS_TABLE = (
     "\n\\toprule Condition & & Sets \\\\ \\midrule \\endhead"
 )
 
+Numbered = dict[tuple[str, ...], int]
+"""Sets of conditions, in sentences, with their numbers."""
+
 FINDINGS_OF = "Of the numbers that use no ground truth at test time, with 95 % intervals, in"
 
 
@@ -90,7 +93,7 @@ def document(
         every_run: the register.
         findings: in sentences.
     """
-    conditions = _Conditions()
+    conditions: Numbered = {}
     floats = list(_floats(tables, figures, conditions))
     main = rf"Table~\ref{{tab:{next(iter(tables))}}}" if tables else "the tables"
     lines = [
@@ -108,7 +111,8 @@ def document(
         *_environments(records),
         r"{\small\listoftables\listoffigures}\printfloats",
         r"\section{Conditions}\label{conditions}",
-        *conditions.lines(),
+        ABOUT_CONDITIONS,
+        *_facts({number: sentences for sentences, number in conditions.items()}),
         r"\section{Every run}",
         *_register(every_run),
         r"\end{document}",
@@ -116,20 +120,11 @@ def document(
     return PREAMBLE + "\n".join(lines) + "\n"
 
 
-class _Conditions:
-    """Sets of sentences, each set with a number and each sentence written once."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[tuple[str, ...], int] = {}
-
-    def refer(self, paragraphs: Iterable[Sequence[str]]) -> str:
-        """LaTeX that refers to sets; they are numbered as they come."""
-        its = [tuple(sentences) for sentences in paragraphs if sentences]
-        numbers = [self._numbers.setdefault(sentences, len(self._numbers) + 1) for sentences in its]
-        return rf"Conditions: \hyperref[conditions]{{{_ranges(numbers)}}} (appendix)." if numbers else ""
-
-    def lines(self) -> list[str]:
-        return [ABOUT_CONDITIONS, *_facts({number: its for its, number in self._numbers.items()})]
+def _refer(paragraphs: Iterable[Sequence[str]], conditions: Numbered) -> str:
+    """LaTeX that refers to sets of conditions, which are numbered as they come."""
+    its = [tuple(sentences) for sentences in paragraphs if sentences]
+    numbers = [conditions.setdefault(sentences, len(conditions) + 1) for sentences in its]
+    return rf"Conditions: \hyperref[conditions]{{{_ranges(numbers)}}} (appendix)." if numbers else ""
 
 
 def _facts(sets: Mapping[int, Sequence[str]], prefix: str = "") -> list[str]:
@@ -169,7 +164,7 @@ def _definitions(records: Sequence[Record]) -> list[str]:
     return [rf"\begin{{minipage}}{{\linewidth}}\footnotesize\raggedright {shown}\end{{minipage}}\par"]
 
 
-def _floats(tables: Mapping[str, Table], figures: Sequence[Drawing], conditions: _Conditions) -> Iterator[str]:
+def _floats(tables: Mapping[str, Table], figures: Sequence[Drawing], conditions: Numbered) -> Iterator[str]:
     """Tables in order; behind the last of an ablation its figures, behind the first those of all runs."""
     if not tables:
         yield from _figures(figures, conditions)
@@ -186,9 +181,9 @@ def _ablation(name: str, tables: Iterable[str]) -> str:
     return min((base for base in tables if name == base or name.startswith(f"{base}-")), key=len, default="")
 
 
-def _table(name: str, table: Table, conditions: _Conditions) -> str:
+def _table(name: str, table: Table, conditions: Numbered) -> str:
     """A table over several pages is no float: LaTeX would print it before the floats that come first."""
-    reference = conditions.refer(table.conditions)
+    reference = _refer(table.conditions, conditions)
     table = replace(table, conditions=([table.short],) * bool(table.short))
     return FLOATS_FIRST * over_pages(table) + to_latex(table, name, reference)
 
@@ -200,7 +195,7 @@ def _register(table: Table) -> list[str]:
     return [*_facts(sets, "C"), FLOATS_FIRST * over_pages(table) + to_latex(table, "register")]
 
 
-def _figures(figures: Sequence[Drawing], conditions: _Conditions) -> list[str]:
+def _figures(figures: Sequence[Drawing], conditions: Numbered) -> list[str]:
     """Floats of one figure, or of two narrow ones beside each other."""
     floats, left = [], list(figures)
     while left:
@@ -213,9 +208,9 @@ def _figures(figures: Sequence[Drawing], conditions: _Conditions) -> list[str]:
     return floats
 
 
-def _figure(drawing: Drawing, conditions: _Conditions) -> str:
+def _figure(drawing: Drawing, conditions: Numbered) -> str:
     title, rest = _split(drawing.caption)
-    reference = conditions.refer([drawing.conditions])
+    reference = _refer([drawing.conditions], conditions)
     return "\n".join(
         [
             r"{\centering",

@@ -113,9 +113,8 @@ def trivial_check(records: Sequence[Record]) -> list[str]:
 
 def _verdict(learned: list[Result], best: Record, bar: Value) -> str:
     gaps = [record.difference(value, best, bar) for record, value in learned]
-    proven = [
-        gap is not None and gap.difference < 0 and told for gap, told in zip(gaps, told_apart(gaps), strict=True)
-    ]
+    below = [gap is not None and gap.difference < 0 for gap in gaps]
+    proven = [lower and told for lower, told in zip(below, told_apart(gaps), strict=True)]
     worse = [pair for pair in learned if not pair[1].action_mean < bar.action_mean]
     unproven = [pair for pair, found in zip(learned, proven, strict=True) if not found and pair not in worse]
     title = best.metric(bar.metric).title

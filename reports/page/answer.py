@@ -83,10 +83,8 @@ def _how_sure(methods: Sequence[Ranked]) -> str:
         return "Not known: methods that were trained with one seed are not ranked."
     groups = [last for first, last in alike(methods) if first == 0]
     rivals = ", ".join(_named(method) for method in methods[1 : groups[0] + 1]) if groups else ""
-    chance = (
-        f"{100 * methods[0].chances[0]:.0f} % chance to be first with other seeds and other takes or subjects; "
-    )
-    return f"{chance}{f'not told apart from {rivals}' if rivals else 'told apart from all others'} (Holm, 5 %)."
+    chance = f"{100 * methods[0].chances[0]:.0f} % chance to be first with other seeds and other takes or subjects"
+    return f"{chance}; {f'not told apart from {rivals}' if rivals else 'told apart from all others'} (Holm, 5 %)."
 
 
 def _named(method: Ranked) -> str:

@@ -143,13 +143,11 @@ def _latex_header(table: Table) -> list[str]:
     lines = []
     spans = _spans(table.columns)
     if any(text for text, _, _ in spans):
-        lines.append(
-            " & ".join(
-                f"\\multicolumn{{{last - first + 1}}}{{c}}{{{latex(text)}}}" if text else "& " * (last - first)
-                for text, first, last in spans
-            )
-            + " \\\\"
-        )
+        cells = [
+            f"\\multicolumn{{{last - first + 1}}}{{c}}{{{latex(text)}}}" if text else "& " * (last - first)
+            for text, first, last in spans
+        ]
+        lines.append(" & ".join(cells) + " \\\\")
         lines += [f"\\cmidrule(lr){{{first}-{last}}}" for text, first, last in spans if text]
     names = [
         latex(column.header) if column.align == "l" else f"\\multicolumn{{1}}{{c}}{{{latex(column.header)}}}"
