@@ -46,10 +46,11 @@ def results(records: Sequence[Record], ablations: Mapping[str, Sequence[str]]) -
     )
     blocks = []
     for heading, place, group in groups_of(records):
-        numbers = [(record, pair) for record in group for pair in aggregations(record)]
-        uses = grouped(numbers, lambda number: use_of_truth(*number[1]).split()[0])
+        numbers = [(record, *pair) for record in group for pair in aggregations(record)]
+        uses = grouped(numbers, lambda number: use_of_truth(*number[1:]).split()[0])
         for use, text in USES.items():
-            rows = [_row(record, *pair, list(metrics), ablations) for record, pair in uses.get(use, [])]
+            its = uses.get(use, [])
+            rows = [_row(record, name, kind, list(metrics), ablations) for record, name, kind in its]
             blocks += [block(rows, f"{place}. {text}", heading)] if rows else []
     notes = (
         MEAN_OVER_ACTIONS,
