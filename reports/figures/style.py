@@ -104,14 +104,15 @@ def legend_columns(names: Sequence[str]) -> int:
     return math.ceil(len(names) / max(1, math.ceil(len(names) / most)))
 
 
-def legend_above(figure: Figure, **options: Any) -> None:
-    """A legend over all panels, each name in them once; ``options``: of matplotlib's own legend."""
-    named: dict[str, Any] = {}
+def legend_above(figure: Figure, once: bool = False, **options: Any) -> None:
+    """A legend over all panels; ``once``: lines of one name share an entry; ``options``: of matplotlib's legend."""
+    found: dict[Any, tuple[Any, str]] = {}
     for axes in figure.axes:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
-            named.setdefault(name, handle)
-    names = list(named)
-    entries: dict[str, Any] = {"handles": list(named.values()), "labels": names, "ncols": legend_columns(names)}
+            found.setdefault(name if once else id(handle), (handle, name))
+    handles, names = [handle for handle, _ in found.values()], [name for _, name in found.values()]
+    columns = legend_columns(list(dict.fromkeys(names)))
+    entries: dict[str, Any] = {"handles": handles, "labels": names, "ncols": columns}
     look = {"loc": "outside upper center", "frameon": False, "columnspacing": 1.0, "handletextpad": 0.3}
     figure.legend(**entries | look | options)
 

@@ -154,5 +154,5 @@ def _after_steps(records: list[Record]) -> Figure:
     axes.set(xlabel="Denoising step", ylabel="MPJPE (mm)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     style.light_grid(axes)
-    style.legend_above(figure)
+    style.legend_above(figure, once=True)
     return figure

@@ -90,7 +90,7 @@ def _by_epoch(lines: Sequence[Sequence[Record]]) -> Figure:
         axes.xaxis.get_major_locator().set_params(integer=True)
         style.light_grid(axes)
     style.plain_log_ticks(loss.yaxis, loss.get_ylim())
-    style.legend_above(figure, handlelength=1.2)
+    style.legend_above(figure, once=True, handlelength=1.2)
     return figure
 
 
@@ -132,5 +132,5 @@ def _over_compute(lines: Sequence[Sequence[Record]]) -> Figure:
     axes.set(xscale="log", xlabel="Training compute (TFLOP)", ylabel="Validation MPJPE (mm)")
     style.plain_log_ticks(axes.xaxis, axes.get_xlim())
     style.light_grid(axes)
-    style.legend_above(figure)
+    style.legend_above(figure, once=True)
     return figure
