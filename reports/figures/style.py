@@ -105,7 +105,7 @@ def legend_columns(names: Sequence[str]) -> int:
 
 
 def legend_above(figure: Figure, once: bool = False, **options: Any) -> None:
-    """A legend over all panels; ``once``: lines of one name share an entry; ``options``: of matplotlib's legend."""
+    """A legend over all panels; ``once``: lines of one name share an entry; ``options``: of Matplotlib."""
     found: dict[Any, tuple[Any, str]] = {}
     for axes in figure.axes:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
