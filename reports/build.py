@@ -35,8 +35,8 @@ from reports.rules.claims import Judged, in_words, judge
 from reports.rules.conditions import short
 from reports.rules.controls import controls
 from reports.rules.controls import in_words as controls_in_words
-from reports.rules.definitions import defined
 from reports.rules.entries import Entry
+from reports.rules.metrics import defined
 from reports.rules.missing import table_entries
 from reports.rules.names import named_for_figures
 from reports.rules.warnings import lost_files, missing_sentence, unexplained
@@ -60,9 +60,6 @@ NO_LATEX = (
 LATEX_SECONDS = 300
 REGISTER, CONTROLS = "register", "controls"
 """The files of the tables of all runs, and of controls."""
-
-EVERYTHING: Mapping[str, PaperTable] = MappingProxyType({})
-"""Nothing is chosen of any table."""
 
 Caught = type[Exception] | tuple[type[Exception], ...]
 NUMBERS: Caught = (ArithmeticError, ValueError)
@@ -96,7 +93,7 @@ def build(
     files: RunFiles | None = None,
     forms: Sequence[str] = DEFAULT_FORMS,
     drawn: bool = True,
-    paper: Mapping[str, PaperTable] = EVERYTHING,
+    paper: Mapping[str, PaperTable] = MappingProxyType({}),
 ) -> Report:
     """Write every table, figure, ``report.tex``, ``index.html`` and ``summary.md`` below ``out``.
 
@@ -189,19 +186,17 @@ def _write_all(
         with _remarked(remarks, f"the figure {drawing.name} cannot be drawn"):
             written += save_drawing(drawing, stage, runset.command)
             kept.append(drawing)
+    first = [name for name, of_claims in mains.items() if not of_claims]
     if "tex" in forms:
-        first = [name for name, claims in mains if not claims]
         ordered = {name: tables[name] for name in dict.fromkeys([*first, *tables])}
         said = findings(tables[name] for name in first) + verdicts
         written.insert(0, _write(stage, "report.tex", document(runset, known, ordered, kept, every_run, said)))
         written.append(_write(stage, REFERENCES.name, REFERENCES.read_text(encoding="utf-8")))
     written.append(_write(stage, "index.html", page(content(runset, known, tables, arrays, remarks, verdicts))))
     remarks += lost_files(known, arrays)
-    text = summary(
-        runset, known, verdicts, controls_in_words(checked), [tables[name] for name, _ in mains], written, remarks
-    )
-    shown = [tables[name] for name, claims in mains if not claims]
-    return [_write(stage, "summary.md", text), *written], shown, verdicts, remarks
+    in_summary = [tables[name] for name in mains]
+    text = summary(runset, known, verdicts, controls_in_words(checked), in_summary, written, remarks)
+    return [_write(stage, "summary.md", text), *written], [tables[name] for name in first], verdicts, remarks
 
 
 def _layout(name: str) -> tuple[Layout, tuple[str, ...]]:
@@ -219,21 +214,15 @@ def _row_per_run(why: str) -> tuple[Layout, tuple[str, ...]]:
 
 
 def _tables(
-    runset: RunSet,
-    records: dict[str, Record],
-    entries: dict[str, list[Entry]],
-    judged: dict[str, list[Judged]],
-) -> tuple[dict[str, Table], list[tuple[str, bool]]]:
-    """Tables by name of their file, and the names of those that the summary shows: of methods, or the first one.
+    runset: RunSet, records: dict[str, Record], entries: dict[str, list[Entry]], judged: dict[str, list[Judged]]
+) -> tuple[dict[str, Table], dict[str, bool]]:
+    """Tables by name of their file, those of claims first, and the names of those that the summary shows.
 
-    With each of these names stands whether the table is one of claims.
-
-    Claims come first.
-
-    A table of which no run has a record is left to the summary's warnings.
+    These are of claims and of methods, else the first one; with each name stands whether it is of claims. A table
+    of which no run has a record is left to the summary's warnings.
     """
     tables: dict[str, Table] = {}
-    mains: list[tuple[str, bool]] = []
+    mains: dict[str, bool] = {}
     for name, spec in sorted(runset.tables.items(), key=lambda item: not judged[item[0]]):
         if not entries[name]:
             continue
@@ -241,13 +230,14 @@ def _tables(
         lost = unexplained(runset, spec, records)
         said = spec.notes + (missing_sentence(lost, len(set(spec.ids))),) * bool(lost) + failed
         claims = bool(judged[name])
-        mains += [(free_name(name, tables), claims)] * (spec.layout == "main" or claims)
-        if judged[name]:
+        if spec.layout == "main" or claims:
+            mains[free_name(name, tables)] = claims
+        if claims:
             found[""] = claims_table(judged[name], spec.title)
         for end, table in found.items():
             notes = (*table.notes, *said, *defined(entries[name], table.texts()))
             tables[free_name(name + end, tables)] = replace(table, notes=notes)
-    return tables, mains or [(name, False) for name in list(tables)[:1]]
+    return tables, mains or dict.fromkeys(list(tables)[:1], False)
 
 
 def _tables_of(spec: RunSet.Table, entries: list[Entry]) -> tuple[dict[str, Table], tuple[str, ...]]:
@@ -372,9 +362,6 @@ def _run_latex(command: Sequence[str], tex: Path) -> None:
     except subprocess.TimeoutExpired:
         raise InputError(f"{tex}: LaTeX took longer than {LATEX_SECONDS} s; run it by hand to see why") from None
     if done.returncode != 0:
-        errors = [line for line in done.stdout.splitlines() if line.startswith("!")] or [
-            done.stderr.strip()[-200:]
-        ]
-        raise InputError(
-            f"{tex}: LaTeX failed ({errors[0]}); run {Path(command[0]).name} on it by hand to see more"
-        )
+        errors = (line for line in done.stdout.splitlines() if line.startswith("!"))
+        why = next(errors, done.stderr.strip()[-200:])
+        raise InputError(f"{tex}: LaTeX failed ({why}); run {Path(command[0]).name} on it by hand to see more")

@@ -10,7 +10,7 @@ from bench.results.record import Record
 from bench.results.run_set import RunSet
 from reports.figures.style import Drawing
 from reports.rules.comparability import grouped
-from reports.rules.definitions import definitions
+from reports.rules.metrics import definitions
 from reports.tables.runs.register import environments
 from reports.writers.escaping import latex, latex_breakable
 from reports.writers.latex import over_pages, to_latex
@@ -70,6 +70,9 @@ CONDITIONS_TABLE = (
     "\n\\toprule Condition & & Sets \\\\ \\midrule \\endhead"
 )
 
+Numbered = dict[tuple[str, ...], int]
+"""Sets of conditions, in sentences, with their numbers."""
+
 FINDINGS_OF = "Of the numbers that use no ground truth at test time, with 95 % intervals, in"
 
 
@@ -90,15 +93,16 @@ def document(
         every_run: the register.
         findings: in sentences.
     """
-    conditions = _Conditions()
+    conditions: Numbered = {}
     floats = list(_floats(tables, figures, conditions))
+    main = rf"Table~\ref{{tab:{next(iter(tables))}}}" if tables else "the tables"
     lines = [
         r"\section*{Results}",
         f"{len(records)} runs of {len({record.training_id for record in records})} trained models; "
         f"declared {latex(runset.created_at)}.\\par",
         f"{{\\raggedright Command: \\texttt{{{latex_breakable(runset.command)}}}\\par}}",
         *floats[:1],
-        *([r"\section{Findings}", f"{latex(FINDINGS_OF)} {_link(tables)}:\\par"] if findings else []),
+        *([r"\section{Findings}", f"{latex(FINDINGS_OF)} {main}:\\par"] if findings else []),
         *(f"{latex_breakable(sentence)}\\par" for sentence in findings),
         r"\section{Definitions}",
         *_definitions(records),
@@ -107,7 +111,8 @@ def document(
         *_environments(records),
         r"{\small\listoftables\listoffigures}\printfloats",
         r"\section{Conditions}\label{conditions}",
-        *conditions.lines(),
+        ABOUT_CONDITIONS,
+        *_facts({number: sentences for sentences, number in conditions.items()}),
         r"\section{Every run}",
         *_register(every_run),
         r"\end{document}",
@@ -115,20 +120,11 @@ def document(
     return PREAMBLE + "\n".join(lines) + "\n"
 
 
-class _Conditions:
-    """Sets of sentences, each set with a number and each sentence written once."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[tuple[str, ...], int] = {}
-
-    def refer(self, paragraphs: Iterable[Sequence[str]]) -> str:
-        """LaTeX that refers to sets; they are numbered as they come."""
-        its = [tuple(sentences) for sentences in paragraphs if sentences]
-        numbers = [self._numbers.setdefault(sentences, len(self._numbers) + 1) for sentences in its]
-        return rf"Conditions: \hyperref[conditions]{{{_ranges(numbers)}}} (appendix)." if numbers else ""
-
-    def lines(self) -> list[str]:
-        return [ABOUT_CONDITIONS, *_facts({number: its for its, number in self._numbers.items()})]
+def _refer(paragraphs: Iterable[Sequence[str]], conditions: Numbered) -> str:
+    """LaTeX that refers to sets of conditions, which are numbered as they come."""
+    its = [tuple(sentences) for sentences in paragraphs if sentences]
+    numbers = [conditions.setdefault(sentences, len(conditions) + 1) for sentences in its]
+    return rf"Conditions: \hyperref[conditions]{{{_ranges(numbers)}}} (appendix)." if numbers else ""
 
 
 def _facts(sets: Mapping[int, Sequence[str]], prefix: str = "") -> list[str]:
@@ -159,11 +155,6 @@ def _ranges(numbers: Iterable[int], prefix: str = "") -> str:
     return ", ".join(prefix + "--".join(map(str, dict.fromkeys((run[0], run[-1])))) for run in runs)
 
 
-def _link(tables: Mapping[str, Table]) -> str:
-    """A reference to the main table, which comes first."""
-    return rf"Table~\ref{{tab:{next(iter(tables))}}}" if tables else "the tables"
-
-
 def _definitions(records: Sequence[Record]) -> list[str]:
     """Every aggregation, abbreviation and metric that tables print, then marks."""
     kinds = {value.aggregation: f"{value.symbol} [{value.kind}]" for record in records for value in record.values}
@@ -173,7 +164,7 @@ def _definitions(records: Sequence[Record]) -> list[str]:
     return [rf"\begin{{minipage}}{{\linewidth}}\footnotesize\raggedright {shown}\end{{minipage}}\par"]
 
 
-def _floats(tables: Mapping[str, Table], figures: Sequence[Drawing], conditions: _Conditions) -> Iterator[str]:
+def _floats(tables: Mapping[str, Table], figures: Sequence[Drawing], conditions: Numbered) -> Iterator[str]:
     """Tables in order; behind the last of an ablation its figures, behind the first those of all runs."""
     if not tables:
         yield from _figures(figures, conditions)
@@ -190,9 +181,9 @@ def _ablation(name: str, tables: Iterable[str]) -> str:
     return min((base for base in tables if name == base or name.startswith(f"{base}-")), key=len, default="")
 
 
-def _table(name: str, table: Table, conditions: _Conditions) -> str:
+def _table(name: str, table: Table, conditions: Numbered) -> str:
     """A table over several pages is no float: LaTeX would print it before the floats that come first."""
-    reference = conditions.refer(table.conditions)
+    reference = _refer(table.conditions, conditions)
     table = replace(table, conditions=([table.short],) * bool(table.short))
     return FLOATS_FIRST * over_pages(table) + to_latex(table, name, reference)
 
@@ -204,30 +195,22 @@ def _register(table: Table) -> list[str]:
     return [*_facts(sets, "C"), FLOATS_FIRST * over_pages(table) + to_latex(table, "register")]
 
 
-def _figures(figures: Sequence[Drawing], conditions: _Conditions) -> list[str]:
+def _figures(figures: Sequence[Drawing], conditions: Numbered) -> list[str]:
     """Floats of one figure, or of two narrow ones beside each other."""
-    rows: list[list[str]] = []
-    alone = False
-    for drawing in figures:
-        narrow = drawing.figure.get_figwidth() <= NARROW_INCHES
-        if alone and narrow:
-            rows[-1].append(_figure(drawing, conditions))
-        else:
-            rows.append([_figure(drawing, conditions)])
-        alone = narrow and len(rows[-1]) == 1
-    return [_side_by_side(row) for row in rows]
+    floats, left = [], list(figures)
+    while left:
+        pair = len(left) > 1 and all(one.figure.get_figwidth() <= NARROW_INCHES for one in left[:2])
+        its = [_figure(left.pop(0), conditions) for _ in range(1 + pair)]
+        if pair:
+            boxes = [rf"\begin{{minipage}}[t]{{0.48\linewidth}}\vspace{{0pt}}{one}\end{{minipage}}" for one in its]
+            its = ["\\hfill\n".join(boxes)]
+        floats.append("\n".join([r"\begin{figure}[htbp]", *its, r"\end{figure}"]))
+    return floats
 
 
-def _side_by_side(figures: Sequence[str]) -> str:
-    if len(figures) > 1:
-        boxes = [rf"\begin{{minipage}}[t]{{0.48\linewidth}}\vspace{{0pt}}{one}\end{{minipage}}" for one in figures]
-        figures = ["\\hfill\n".join(boxes)]
-    return "\n".join([r"\begin{figure}[htbp]", *figures, r"\end{figure}"])
-
-
-def _figure(drawing: Drawing, conditions: _Conditions) -> str:
+def _figure(drawing: Drawing, conditions: Numbered) -> str:
     title, rest = _split(drawing.caption)
-    reference = conditions.refer([drawing.conditions])
+    reference = _refer([drawing.conditions], conditions)
     return "\n".join(
         [
             r"{\centering",

@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 
 from bench.results.record import Record, Value
 from bench.results.run_set import RunSet
-from bench.results.statistics.intervals import LEVEL, Difference, holm
 from bench.results.statistics.seeds import pool
 from reports.rules.comparability import TRIVIAL, drawn_anew, grouped, headline, setting, source, sources
 from reports.rules.metrics import ERRORS
-from reports.rules.names import method_name, sampling_size
+from reports.rules.names import method_name, size_in_words
+from reports.rules.ranks import told_apart
 from reports.rules.warnings import warnings
 from reports.writers.escaping import markdown
 from reports.writers.markdown import to_markdown
@@ -91,13 +91,14 @@ def missing_lines(runset: RunSet, records: Container[str]) -> list[str]:
 def trivial_check(records: Sequence[Record]) -> list[str]:
     """One sentence per data, detections and metric: which learned results beat the best trivial predictor.
 
+    Trivial predictors depend on data, subjects and part of the test set alone.
     Differences are paired and judged together (Holm); runs that differ in their seeds only are one result.
     """
     records = [record for record in records if not drawn_anew(record)]
     titles, pooled = sources(records), pool(records)
     sentences = []
-    for (place, key), group in grouped(pooled, lambda record: (_loose(record), source(record))).items():
-        where = markdown(f"{place[0]}, {titles[key]}, {place[3]}")
+    for (place, key), group in grouped(pooled, lambda record: (setting(record)[:4], source(record))).items():
+        where = markdown(f"{place[0][1]}, {titles[key]}, {place[3][1]}")
         for metric in ERRORS:
             results = [(record, value) for record in group if (value := record.value(metric, headline(record)))]
             trivial = [pair for pair in results if pair[0].method in TRIVIAL]
@@ -110,14 +111,10 @@ def trivial_check(records: Sequence[Record]) -> list[str]:
     return sentences or ["Not checked: no learned method was run."]
 
 
-def _loose(record: Record) -> tuple[str, ...]:
-    """What a trivial predictor depends on: data, subjects and part of the test set."""
-    return setting(record)[:4]
-
-
 def _verdict(learned: list[Result], best: Record, bar: Value) -> str:
     gaps = [record.difference(value, best, bar) for record, value in learned]
-    proven = _proven(gaps)
+    below = [gap is not None and gap.difference < 0 for gap in gaps]
+    proven = [lower and told for lower, told in zip(below, told_apart(gaps), strict=True)]
     worse = [pair for pair in learned if not pair[1].action_mean < bar.action_mean]
     unproven = [pair for pair, found in zip(learned, proven, strict=True) if not found and pair not in worse]
     title = best.metric(bar.metric).title
@@ -130,18 +127,8 @@ def _verdict(learned: list[Result], best: Record, bar: Value) -> str:
     return " ".join(parts)
 
 
-def _proven(gaps: Sequence[Difference | None]) -> list[bool]:
-    """Whether each difference is below zero, when all are judged together; an unknown one is not."""
-    p_values = holm(1.0 if gap is None or gap.unknown else gap.p_value for gap in gaps)
-    return [
-        gap is not None and gap.difference < 0 and p_value <= 1 - LEVEL
-        for gap, p_value in zip(gaps, p_values, strict=True)
-    ]
-
-
 def _listed(pairs: list[Result]) -> str:
     return ", ".join(
-        markdown(f"{method_name(record)} (H = {h}, K = {k}) {value.action_mean:.1f} mm")
+        markdown(f"{method_name(record)} ({size_in_words(record)}) {value.action_mean:.1f} mm")
         for record, value in pairs
-        for h, k in [sampling_size(record)]
     )

@@ -10,19 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 
 OFFSETS = (
-    (4, 3),
-    (-4, 3),
-    (4, -3),
-    (-4, -3),
-    (0, 6),
-    (0, -6),
-    (7, 0),
-    (-7, 0),
-    (6, 9),
-    (-6, 9),
-    (6, -9),
-    (-6, -9),
-)
+    (4, 3), (-4, 3), (4, -3), (-4, -3), (0, 6), (0, -6), (7, 0), (-7, 0), (6, 9), (-6, 9), (6, -9), (-6, -9),
+)  # fmt: skip
 """Places to try, in points from the marked position."""
 
 MOST = 60
@@ -87,4 +76,4 @@ def _free(box: np.ndarray, taken: Sequence[np.ndarray]) -> bool:
 
 
 def _within(box: np.ndarray, outer: np.ndarray) -> bool:
-    return bool(box[0] >= outer[0] and box[1] >= outer[1] and box[2] <= outer[2] and box[3] <= outer[3])
+    return bool((box[:2] >= outer[:2]).all() and (box[2:] <= outer[2:]).all())

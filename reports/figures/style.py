@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import seaborn
 from matplotlib.axes import Axes
@@ -15,9 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from bench.results.record import Record, Value
-from reports.rules.comparability import AnyEntry, aggregations, groups_of, headline
+from reports.rules.comparability import AnyEntry, groups_of, headline
 from reports.rules.conditions import sentences
-from reports.rules.names import untrained
 
 COLUMN_INCHES, PAGE_INCHES = 3.4, 7.0
 """Widths of figures: one column of a page, and both."""
@@ -52,14 +51,6 @@ class Drawing:
     figure: Figure
     caption: str
     conditions: Sequence[str] = ()
-
-
-class Point(NamedTuple):
-    """A headline value, at (cost, MPJPE in mm)."""
-
-    record: Record
-    value: Value
-    position: tuple[float, float]
 
 
 def settings(entries: Sequence[AnyEntry]) -> Iterator[tuple[str, str, list[AnyEntry]]]:
@@ -101,17 +92,6 @@ def not_there(what: str, names: Iterable[str]) -> str:
     return f" Not drawn, as {what} are not there: {missed}." if missed else ""
 
 
-def headline_point(record: Record, cost: Callable[[Record], float]) -> Point | None:
-    """The headline of a record, unless it is not finite, looks at ground truth, or is of untrained weights."""
-    chosen = headline(record)
-    kind = dict(aggregations(record)).get(chosen)
-    value = record.value("mpjpe", chosen)
-    if value is None or untrained(record) or kind not in ("deterministic", "deployable"):
-        return None
-    x, y = cost(record), value.action_mean
-    return Point(record, value, (x, y)) if math.isfinite(x) and x > 0 and math.isfinite(y) else None
-
-
 def new_figure(height: float, width: float = COLUMN_INCHES) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
@@ -120,17 +100,21 @@ def new_figure(height: float, width: float = COLUMN_INCHES) -> Figure:
 
 def legend_columns(names: Sequence[str]) -> int:
     """How many entries of a legend fit beside each other in one column of a page, all rows about as full."""
-    most = max(1, min(4, 58 // (max(map(len, names)) + 4)))
-    return math.ceil(len(names) / math.ceil(len(names) / most))
+    most = max(1, min(4, 58 // (max(map(len, names), default=0) + 4)))
+    return math.ceil(len(names) / max(1, math.ceil(len(names) / most)))
 
 
-def legend_above(figure: Figure, **options: Any) -> None:
-    """A legend over all panels, of what is labelled in them; ``options``: of matplotlib's own legend."""
-    if "ncols" not in options:
-        names = dict.fromkeys(name for axes in figure.axes for name in axes.get_legend_handles_labels()[1])
-        options["ncols"] = legend_columns(list(names))
+def legend_above(figure: Figure, once: bool = False, **options: Any) -> None:
+    """A legend over all panels; ``once``: lines of one name share an entry; ``options``: of Matplotlib."""
+    found: dict[Any, tuple[Any, str]] = {}
+    for axes in figure.axes:
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(name if once else id(handle), (handle, name))
+    handles, names = [handle for handle, _ in found.values()], [name for _, name in found.values()]
+    columns = legend_columns(list(dict.fromkeys(names)))
+    entries: dict[str, Any] = {"handles": handles, "labels": names, "ncols": columns}
     look = {"loc": "outside upper center", "frameon": False, "columnspacing": 1.0, "handletextpad": 0.3}
-    figure.legend(**look | options)
+    figure.legend(**entries | look | options)
 
 
 def light_grid(axes: Axes) -> None:
@@ -142,7 +126,6 @@ def light_grid(axes: Axes) -> None:
 
 def plain_log_ticks(axis: Axis, limits: tuple[float, float]) -> None:
     """Ticks of a logarithmic axis as plain numbers, few enough for its length."""
-
     span = limits[1] / limits[0]
     steps: tuple[float, ...] = (1, 2, 5) if span < 200 else (1,)
     if span < 10:

@@ -13,16 +13,16 @@ from reports.rules.names import MEAN_OVER_ACTIONS, USES, aggregation_title, mark
 from reports.tables.cells import (
     ABOUT_FRAMES,
     SHAPE,
-    Entered,
+    Draft,
+    block,
     memory_cell,
     millions_of_parameters,
     ms_per_frame,
     shape,
     significant,
     value_number,
-    with_runs,
 )
-from reports.writers.table import Block, Cell, Column, Row, Table
+from reports.writers.table import Cell, Column, Table
 
 CHOICES = ("Method", "Aggregation", "Detections", "H", "K", "Size", "Seeds", "Ablation")
 """Columns that a reader filters by value."""
@@ -44,11 +44,14 @@ def results(records: Sequence[Record], ablations: Mapping[str, Sequence[str]]) -
         *(Column(header) for header in ("ms/frame", "Memory (MB)", "Params (M)", "GFLOPs/frame")),
         *(Column(header, align="l") for header in ("Size", "Seeds", "Ablation", "MLflow run")),
     )
-    blocks = [
-        Block(rows, f"{place}. {USES[use]}", heading)
-        for heading, place, group in groups_of(records)
-        for use, rows in _by_use(group, list(metrics), ablations).items()
-    ]
+    blocks = []
+    for heading, place, group in groups_of(records):
+        numbers = [(record, *pair) for record in group for pair in aggregations(record)]
+        uses = grouped(numbers, lambda number: use_of_truth(*number[1:]).split()[0])
+        for use, text in USES.items():
+            its = uses.get(use, [])
+            rows = [_row(record, name, kind, list(metrics), ablations) for record, name, kind in its]
+            blocks += [block(rows, f"{place}. {text}", heading)] if rows else []
     notes = (
         MEAN_OVER_ACTIONS,
         f"{ABOUT_FRAMES} ms/frame: median at batch 1 per output frame. Seeds: of training / of sampling noise.",
@@ -57,46 +60,33 @@ def results(records: Sequence[Record], ablations: Mapping[str, Sequence[str]]) -
     return Table("All results", columns, tuple(blocks), paragraphs(records), notes)
 
 
-def _by_use(
-    records: Sequence[Record], metrics: Sequence[str], ablations: Mapping[str, Sequence[str]]
-) -> dict[str, tuple[Row, ...]]:
-    """Rows by the use that they make of ground truth, in the order of ``USES``."""
-    numbers = [(record, pair) for record in records for pair in aggregations(record)]
-    groups = grouped(numbers, lambda number: use_of_truth(*number[1]).split()[0])
-    return {
-        use: with_runs(
-            [_row(record, name, kind, metrics, ablations) for record, (name, kind) in groups[use]],
-            [record.runs for record, _ in groups[use]],
-        )
-        for use in USES
-        if use in groups
-    }
-
-
 def _row(
     record: Record,
     aggregation: str | None,
     kind: str,
     metrics: Sequence[str],
     ablations: Mapping[str, Sequence[str]],
-) -> list[Entered]:
+) -> Draft:
     data, cost = record.data, record.cost
     trivial = " (trivial)" if record.method in TRIVIAL else ""
     detections = data.test_detections
     if data.train_detections != detections:
         detections = f"{data.train_detections} → {detections}"
-    return [
-        Cell(marked_name(record) + trivial),
-        Cell(aggregation_title(aggregation, kind)),
-        Cell(detections),
-        *shape(record),
-        *(value_number(record, metric, aggregation, "") for metric in metrics),
-        ms_per_frame(record),
-        memory_cell(cost),
-        millions_of_parameters(record),
-        significant(cost.flops_per_frame / 1e9),
-        Cell(record.preset),
-        Cell(seeds_of(record)),
-        Cell(", ".join(ablations.get(record.id, ()))),
-        Cell((record.mlflow_run_id or "not logged")[:10]),
-    ]
+    return Draft(
+        [
+            Cell(marked_name(record) + trivial),
+            Cell(aggregation_title(aggregation, kind)),
+            Cell(detections),
+            *shape(record),
+            *(value_number(record, metric, aggregation) for metric in metrics),
+            ms_per_frame(record),
+            memory_cell(cost),
+            millions_of_parameters(record),
+            significant(cost.flops_per_frame / 1e9),
+            Cell(record.preset),
+            Cell(seeds_of(record)),
+            Cell(", ".join(ablations.get(record.id, ()))),
+            Cell((record.mlflow_run_id or "not logged")[:10]),
+        ],
+        record.runs,
+    )

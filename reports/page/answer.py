@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.results.record import Record
-from bench.results.statistics.intervals import Difference
 from bench.results.statistics.seeds import pool
 from reports.rules.comparability import PROPOSED, TRIVIAL, device, groups_of, headline
-from reports.rules.names import aggregation_title, marked_name, method_name, sampling_size, untrained
+from reports.rules.names import aggregation_title, marked_name, method_name, samples, size_in_words, untrained
 from reports.rules.ranks import METRIC, Ranked, alike, ranked
 
 
@@ -36,7 +35,7 @@ def answers(records: Sequence[Record], verdicts: Sequence[str] = ()) -> list[dic
 def _by_error(records: Sequence[Record]) -> list[Ranked]:
     """Methods whose trainings of one seed cannot be ranked, by the headline of their run with most samples."""
     found: dict[str, Ranked] = {}
-    for record in sorted(records, key=lambda record: math.prod(sampling_size(record))):
+    for record in sorted(records, key=samples):
         value = record.value(METRIC, headline(record))
         if value is not None and math.isfinite(value.action_mean):
             found[method_name(record)] = Ranked(record, value, (), None)
@@ -68,12 +67,8 @@ def _lines(methods: Sequence[Ranked]) -> list[tuple[str, str]]:
     return lines
 
 
-def _gap(one: Ranked, other: Ranked) -> Difference | None:
-    return one.record.difference(one.value, other.record, other.value)
-
-
 def _gap_in_words(best: Ranked, other: Ranked, name: str) -> str:
-    gap = _gap(best, other)
+    gap = best.minus(other)
     if gap is None or gap.unknown:
         return f"{other.value.action_mean - best.value.action_mean:.1f} mm below {name}; without an interval."
     low, high = (f"{end:.1f}".replace("-", "−") for end in sorted((-gap.low, -gap.high)))
@@ -81,24 +76,19 @@ def _gap_in_words(best: Ranked, other: Ranked, name: str) -> str:
 
 
 def _how_sure(methods: Sequence[Ranked]) -> str:
-    gap = _gap(methods[0], methods[1])
+    gap = methods[0].minus(methods[1])
     if gap is None or gap.unknown:
         return f"Not known: {gap.unknown if gap else 'their errors by take are not there, or of other takes'}."
     if not methods[0].chances:
         return "Not known: methods that were trained with one seed are not ranked."
     groups = [last for first, last in alike(methods) if first == 0]
     rivals = ", ".join(_named(method) for method in methods[1 : groups[0] + 1]) if groups else ""
-    chance = (
-        f"{100 * methods[0].chances[0]:.0f} % chance to be first with other seeds and other takes or subjects; "
-    )
-    return f"{chance}{f'not told apart from {rivals}' if rivals else 'told apart from all others'} (Holm, 5 %)."
+    chance = f"{100 * methods[0].chances[0]:.0f} % chance to be first with other seeds and other takes or subjects"
+    return f"{chance}; {f'not told apart from {rivals}' if rivals else 'told apart from all others'} (Holm, 5 %)."
 
 
 def _named(method: Ranked) -> str:
     record, value = method.record, method.value
     if value.kind == "deterministic":
         return marked_name(record)
-    hypotheses, steps = sampling_size(record)
-    return (
-        f"{marked_name(record)} {aggregation_title(value.aggregation, value.kind)} (H = {hypotheses}, K = {steps})"
-    )
+    return f"{marked_name(record)} {aggregation_title(value.aggregation, value.kind)} ({size_in_words(record)})"

@@ -8,16 +8,15 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.results.arrays import RunFiles
 from bench.results.record import Record, Value
 from bench.results.run_set import RunSet
 from bench.results.tracking.addresses import without_password
-from reports.figures.cost.accuracy_cost import front_of
 from reports.figures.looks import looks_of
-from reports.figures.style import headline_point, ms_per_frame
+from reports.figures.style import ms_per_frame
 from reports.page.all_results import CHOICES, results
 from reports.page.answer import answers
 from reports.page.viewer import poses
@@ -25,6 +24,7 @@ from reports.rules.comparability import TRIVIAL, aggregations, drawn_anew, group
 from reports.rules.conditions import sentences
 from reports.rules.metrics import in_order, title_with_unit
 from reports.rules.names import aggregation_title, marked_name, method_name, sampling_size, seeds_of, untrained
+from reports.rules.operating_points import headline_point, on_front
 from reports.rules.warnings import lost_files, warnings
 from reports.tables.runs.register import environments
 from reports.writers.table import Cell, Table, notes
@@ -110,8 +110,7 @@ def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
     """One plot per set of conditions that numbers may be compared under, the fullest first: error against time."""
     found = []
     for heading, place, group in groups_of(records):
-        numbers = [(record, value) for record in group for value in _errors(record)]
-        points = [point for record, value in numbers if (point := _point(record, value))]
+        points = [point for record in group for point in _points(record)]
         if points:
             front = _front(group)
             for point in points:
@@ -122,46 +121,37 @@ def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda plot: -len(plot["points"]))
 
 
-def _errors(record: Record) -> list[Value]:
-    """Errors of the last step that are finite; none for untrained weights."""
-    if untrained(record):
-        return []
-    return [
-        value
-        for value in record.values
-        if value.metric == "mpjpe" and value.step == record.conditions.steps and math.isfinite(value.action_mean)
-    ]
-
-
-def _point(record: Record, value: Value) -> dict[str, Any] | None:
-    milliseconds = record.cost.ms_per_frame(value.aggregation)
-    if not (math.isfinite(milliseconds) and milliseconds > 0):
-        return None
+def _points(record: Record) -> Iterator[dict[str, Any]]:
+    """Its errors of the last step; none for untrained weights, and none that are not finite."""
     hypotheses, steps = sampling_size(record)
-    return {
-        "run": record.id,
-        "method": method_name(record),
-        "name": marked_name(record),
-        "aggregation": aggregation_title(value.aggregation, value.kind),
-        "kind": value.kind,
-        "headline": value.aggregation == headline(record),
-        "trivial": record.method in TRIVIAL,
-        "hypotheses": hypotheses,
-        "steps": steps,
-        "seeds": seeds_of(record),
-        "size": record.preset,
-        "x": milliseconds,
-        "y": value.action_mean,
-        "low": _finite(value.low),
-        "high": _finite(value.high),
-    }
+    for value in () if untrained(record) else record.values:
+        milliseconds = record.cost.ms_per_frame(value.aggregation)
+        drawn = math.isfinite(value.action_mean) and 0 < milliseconds < math.inf
+        if drawn and (value.metric, value.step) == ("mpjpe", steps):
+            yield {
+                "run": record.id,
+                "method": method_name(record),
+                "name": marked_name(record),
+                "aggregation": aggregation_title(value.aggregation, value.kind),
+                "kind": value.kind,
+                "headline": value.aggregation == headline(record),
+                "trivial": record.method in TRIVIAL,
+                "hypotheses": hypotheses,
+                "steps": steps,
+                "seeds": seeds_of(record),
+                "size": record.preset,
+                "x": milliseconds,
+                "y": value.action_mean,
+                "low": _finite(value.low),
+                "high": _finite(value.high),
+            }
 
 
 def _front(records: Sequence[Record]) -> set[str]:
     """Ids of the runs of learned methods whose headline is on the front of error and time, as in the figure."""
     learned = [record for record in records if record.method not in TRIVIAL]
     points = [point for record in learned if (point := headline_point(record, ms_per_frame)) is not None]
-    return {points[index].record.id for index in front_of(points)}
+    return {points[index].record.id for index in on_front(points)}
 
 
 def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:

@@ -36,9 +36,7 @@ def poses(records: Sequence[Record], files: RunFiles | None) -> dict[str, Any]:
         for number in range(len(members[0][1].keys))
     ]
     left_out = len(records) - len(shown)
-    note = (
-        f"The first run of every method and variant; {left_out:,} further runs are not shown." if left_out else ""
-    )
+    note = f"The first run of every method and variant; {left_out:,} further runs are not shown." * bool(left_out)
     return {"note": " ".join(filter(None, (note, lost))), "scenes": scenes}
 
 

@@ -19,7 +19,7 @@ from bench.results.record import Record, Value
 from bench.results.run_set import Claim
 from bench.results.statistics.intervals import Difference, holm
 from bench.results.statistics.seeds import pool
-from reports.rules.comparability import headline, value_of
+from reports.rules.comparability import headline
 
 Verdict = Literal["supported", "refuted", "open"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -144,7 +144,7 @@ def _measure(claim: Claim, records: Mapping[str, Record]) -> _Measured:
 
 def _value(record: Record, metric: str, aggregation: str | None) -> Value | None:
     """The number of a side; without a named aggregation, the one that needs no ground truth."""
-    return value_of(record, metric, headline(record) if aggregation is None else aggregation)
+    return record.value(metric, headline(record) if aggregation is None else aggregation)
 
 
 def _judged(found: _Measured, adjusted: float | None) -> Judged:

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from bench.config.choices import CHOICES
 from bench.config.registry import AGGREGATIONS
-from bench.results.record import Record, Value, ValueKind
-from reports.rules.entries import Entry, MissingRun
+from bench.results.record import Record, ValueKind
+from reports.rules.entries import Entry
 
 TRIVIAL = ("mean_pose", "nearest_pose")
 """Methods (by registry name) that a learned method has to beat."""
@@ -44,33 +45,8 @@ Item = TypeVar("Item")
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
 
 
-class Setting(NamedTuple):
-    """What must agree before two runs stand in one section of a table.
-
-    Attributes:
-        choices: (section, words) of the protocol's choices, that of the checkpoint first.
-    """
-
-    data: str
-    training_subjects: str
-    test_subjects: str
-    test_part: str
-    choices: tuple[tuple[str, str], ...]
-    device: str
-
-    def headings(self) -> dict[str, str]:
-        """What a section may be headed with: name → words."""
-        return {
-            "data": self.data,
-            "training subjects": self.training_subjects,
-            "test subjects": self.test_subjects,
-            "test part": self.test_part,
-            **dict(self.choices),
-            "device": self.device,
-        }
-
-    def without_selection(self) -> Setting:
-        return self._replace(choices=tuple(pair for pair in self.choices if pair[0] != SELECTION))
+Setting = tuple[tuple[str, str], ...]
+"""(heading, words) of what must agree before two runs stand in one section of a table."""
 
 
 class Source(NamedTuple):
@@ -79,6 +55,12 @@ class Source(NamedTuple):
     train: str
     test: str
     fingerprint: str
+
+    @property
+    def title(self) -> str:
+        """``GT`` or ``DET: cpn``, with the detections of the training where they are others."""
+        title = "GT" if self.test == "gt" else f"DET: {self.test}"
+        return title if self.train == self.test else f"{title} (trained on {self.train})"
 
 
 @dataclass
@@ -94,17 +76,18 @@ class Line:
 
 
 def setting(entry: Entry) -> Setting:
+    """Data, subjects, part of the test set, choices of the protocol (that of the checkpoint first) and device."""
     data, conditions = entry.data, entry.conditions
     known = [(choice.section, conditions.words(choice.heading)) for choice in CHOICES if choice.section]
     listed = {choice.heading for choice in CHOICES}
     others = [(heading, words) for heading, words in conditions.choices.items() if heading not in listed]
-    return Setting(
-        data=data.label,
-        training_subjects=listed_subjects(data.train_subjects),
-        test_subjects=listed_subjects(data.test_subjects),
-        test_part=data.subset,
-        choices=tuple(sorted([*known, *others], key=lambda pair: pair[0] != SELECTION)),
-        device=device(entry),
+    return (
+        ("data", data.label),
+        ("training subjects", listed_subjects(data.train_subjects)),
+        ("test subjects", listed_subjects(data.test_subjects)),
+        ("test part", data.subset),
+        *sorted([*known, *others], key=lambda pair: pair[0] != SELECTION),
+        ("device", device(entry)),
     )
 
 
@@ -142,17 +125,21 @@ def sections(entries: Iterable[AnyEntry]) -> list[tuple[str, list[AnyEntry]]]:
         key = setting(entry)
         if entry.method not in TRIVIAL or key in learned:
             return key
-        apart = key.without_selection()
-        return next((other for other in learned if other.without_selection() == apart), key)
+        apart = _without_selection(key)
+        return next((other for other in learned if _without_selection(other) == apart), key)
 
     groups = grouped(entries, section)
-    stated = [key.headings() for key in groups]
+    stated = [dict(key) for key in groups]
     names = dict.fromkeys(name for headings in stated for name in headings)
     differing = [name for name in names if len({headings.get(name) for headings in stated}) > 1]
     return [
-        ("; ".join(f"{name}: {key.headings().get(name, 'not stated')}" for name in differing), members)
-        for key, members in groups.items()
+        ("; ".join(f"{name}: {headings.get(name, 'not stated')}" for name in differing), members)
+        for headings, members in zip(stated, groups.values(), strict=True)
     ]
+
+
+def _without_selection(key: Setting) -> Setting:
+    return tuple(pair for pair in key if pair[0] != SELECTION)
 
 
 def source(entry: Entry) -> Source:
@@ -163,12 +150,8 @@ def source(entry: Entry) -> Source:
 def sources(entries: Iterable[Entry]) -> dict[Source, str]:
     """All sources, detected poses before exact ones, with the headings that distinguish them."""
     found = sorted(dict.fromkeys(source(entry) for entry in entries), key=lambda key: key.test == "gt")
-    titles = {key: _source_title(key) for key in found}
-    repeated = [title for title in titles.values() if list(titles.values()).count(title) > 1]
-    return {
-        key: f"{title}, data {key.fingerprint[:8]}" if title in repeated else title
-        for key, title in titles.items()
-    }
+    count = Counter(key.title for key in found)
+    return {key: key.title + f", data {key.fingerprint[:8]}" * (count[key.title] > 1) for key in found}
 
 
 def groups_of(entries: Sequence[AnyEntry]) -> list[tuple[str, str, list[AnyEntry]]]:
@@ -179,11 +162,6 @@ def groups_of(entries: Sequence[AnyEntry]) -> list[tuple[str, str, list[AnyEntry
         groups = grouped(members, source)
         found += [(heading, title, groups[key]) for key, title in titles.items() if key in groups]
     return found
-
-
-def _source_title(key: Source) -> str:
-    title = "GT" if key.test == "gt" else f"DET: {key.test}"
-    return title if key.train == key.test else f"{title} (trained on {key.train})"
 
 
 def headline(entry: Entry) -> str | None:
@@ -216,9 +194,9 @@ def use_of_truth(aggregation: str | None, kind: str) -> str:
     return "none" if kind in ("deterministic", "deployable") else f"{kind} {aggregation}"
 
 
-def value_of(entry: Entry | None, metric: str, aggregation: str | None) -> Value | None:
-    """The value of a run; None where it has none."""
-    return None if entry is None or isinstance(entry, MissingRun) else entry.value(metric, aggregation)
+def truth_order(aggregation: str | None, kind: str) -> int:
+    """Place of a number in tables: those that use no ground truth first, in any order, others by aggregation."""
+    return 0 if use_of_truth(aggregation, kind) == "none" else 1 + aggregation_order(aggregation)
 
 
 def comparable(entries: Sequence[Entry | None]) -> list[bool]:

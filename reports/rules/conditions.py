@@ -19,7 +19,7 @@ from reports.rules.comparability import (
     sections,
 )
 from reports.rules.entries import Entry
-from reports.rules.names import aggregation_title, method_name, seeds_of, untrained, variant_name
+from reports.rules.names import aggregation_title, method_name, seeds_of, size_in_words, untrained, variant_name
 from reports.rules.warnings import disturbances
 
 Shown = Literal["every aggregation", "headline"]
@@ -145,7 +145,7 @@ def intervals_over(entry: Entry) -> str:
 def _hypotheses(entry: Entry) -> str:
     if all(kind == "deterministic" for _, kind in aggregations(entry)):
         return "H = K = 1, deterministic"
-    return f"H = {entry.conditions.hypotheses}, K = {entry.conditions.steps}"
+    return size_in_words(entry)
 
 
 def _aggregations(entry: Entry) -> str:

@@ -19,8 +19,8 @@ import numpy as np
 from bench.results.record import Record, Value
 from bench.results.statistics.intervals import LEVEL, Difference, Sample, paired_difference
 from bench.results.statistics.seeds import pool
-from reports.rules.comparability import TRIVIAL, drawn_anew, grouped, headline, source, value_of
-from reports.rules.names import method_name, sampling_size
+from reports.rules.comparability import TRIVIAL, drawn_anew, grouped, headline, source
+from reports.rules.names import method_name, samples, sampling_size
 
 SIMULATED = 200
 """Pairs of groups of trainings of a method that are drawn where there are too few to split."""
@@ -72,8 +72,8 @@ def _one_each(records: Sequence[Record]) -> list[tuple[Record, Value]]:
     learned = [record for record in records if record.method not in TRIVIAL]
     groups = grouped(learned, lambda record: record.title).values()
     first = [[record for record in group if source(record) == source(group[0])] for group in groups]
-    most = [max(group, key=lambda record: np.prod(sampling_size(record))) for group in first]
-    return [(record, value) for record in most if (value := value_of(record, "mpjpe", headline(record)))]
+    most = [max(group, key=samples) for group in first]
+    return [(record, value) for record in most if (value := record.value("mpjpe", headline(record)))]
 
 
 def _same_method(record: Record, sample: Sample) -> Control:
@@ -114,24 +114,21 @@ def _spike(record: Record, sample: Sample, size: float) -> Control:
 
     Compared with the same weights, and with other trainings of the method.
     """
-    rng, names = np.random.default_rng(1), ("with the same weights", "between trainings")
-    found: dict[str, list[Difference]] = {name: [] for name in names}
+    rng = np.random.default_rng(1)
+    alike: list[Difference] = []
+    between: list[Difference] = []
     for _ in range(SIMULATED // 4):
         added = size * rng.exponential(size=sample.errors.shape[-1])
-        found[names[0]].append(paired_difference(replace(sample, errors=sample.errors + added), sample, True))
+        alike.append(paired_difference(replace(sample, errors=sample.errors + added), sample, True))
         other = _retrained(sample, rng)
-        found[names[1]].append(
-            paired_difference(replace(other, errors=other.errors + added), _retrained(sample, rng))
-        )
-    shares = {
-        name: np.mean([gap.difference > 0 and not gap.indistinguishable for gap in gaps])
-        for name, gaps in found.items()
-    }
-    said = ", ".join(f"{share:.0%} {name}" for name, share in shares.items())
-    covered = np.mean([gap.low <= size <= gap.high for gap in found[names[0]]])
+        between.append(paired_difference(replace(other, errors=other.errors + added), _retrained(sample, rng)))
+    shares = [np.mean([g.difference > 0 and not g.indistinguishable for g in gaps]) for gaps in (alike, between)]
+    covered = np.mean([gap.low <= size <= gap.high for gap in alike])
     return Control(
         f"Spike-in of {size:g} mm", method_name(record), "found with the same weights",
-        f"{said}; its interval holds it in {covered:.0%}", bool(shares[names[0]] >= LEVEL),
+        f"{shares[0]:.0%} with the same weights, {shares[1]:.0%} between trainings; its interval holds it in "
+        f"{covered:.0%}",
+        bool(shares[0] >= LEVEL),
     )  # fmt: skip
 
 
@@ -139,11 +136,11 @@ def _permuted(pooled: Sequence[Record]) -> list[Control]:
     """A method trained with the labels of other takes, beside itself with its own labels and without a prompt."""
     found = []
     for control in (record for record in pooled if record.variant == PERMUTED and not drawn_anew(record)):
-        value = value_of(control, "mpjpe", headline(control))
+        value = control.value("mpjpe", headline(control))
         said = []
         for variant, words in (("", "with its own labels"), (NO_PROMPT, "without a prompt")):
             twin = next((other for other in pooled if other.variant == variant and _alike(control, other)), None)
-            its = value_of(twin, "mpjpe", headline(twin)) if twin else None
+            its = twin.value("mpjpe", headline(twin)) if twin else None
             gap = twin.difference(its, control, value) if twin and its and value else None
             said.append(f"{words} {_in_words(gap)}")
         expected = "what a prompt gains with labels of other takes too is no gain of the label"
@@ -169,7 +166,7 @@ def _fresh(pooled: Sequence[Record]) -> list[Control]:
     found = []
     fresh = [record for record in pooled if drawn_anew(record)]
     for (title, _, _), group in grouped(fresh, lambda r: (r.title, r.training_id, sampling_size(r))).items():
-        values = [value for record in group if (value := value_of(record, "mpjpe", headline(record)))]
+        values = [value for record in group if (value := record.value("mpjpe", headline(record)))]
         if len(values) < FEWEST_DRAWS:
             continue
         means = np.array([value.action_mean for value in values])

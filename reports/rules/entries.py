@@ -24,6 +24,10 @@ class MissingRun(Missing):
     def values(self) -> tuple[Value, ...]:
         return ()
 
+    def value(self, metric: str, aggregation: str | None) -> Value | None:
+        """None: it has no numbers."""
+        return None
+
     @property
     def cost(self) -> Cost | None:
         """Where it was measured although the run was not made."""

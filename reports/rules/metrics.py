@@ -1,11 +1,14 @@
-"""Metrics of a table: which are printed, and how their columns are headed. All else is in the records."""
+"""Metrics and terms of a table: which are printed, how columns are headed, and what the words mean."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
-from bench.config.registry import METRICS
+from bench.config.registry import AGGREGATIONS, METRICS
 from bench.results.record import MetricInfo, Record
+from models.errors import InputError
+from reports.rules.comparability import aggregation_order
 from reports.rules.entries import Entry
 
 ERRORS = ("mpjpe", "p_mpjpe")
@@ -15,10 +18,35 @@ SCORES = ("pck", "auc", "mpjpe")
 """What tables of MPI-INF-3DHP print."""
 
 
+TERMS = {
+    "single": "the one pose of a deterministic method",
+    "DET": "2D poses of a detector",
+    "GT": "exact 2D poses",
+    "H": "hypotheses",
+    "K": "steps of denoising",
+    "MPJPE": "mean distance of joints to the ground truth, as predicted (Protocol 1), in mm",
+    "P-MPJPE": "MPJPE after the best similarity transform of each pose (Protocol 2), in mm",
+    "N-MPJPE": "MPJPE after the best scaling of each frame, in mm",
+    "MPJVE": "mean error of a joint's way from frame to frame, in mm/frame",
+    "Acceleration error": "mean error of the second difference of a joint's place, in mm/frame²",
+    "Bone length error": "mean error of the lengths of bones, in mm",
+    "Symmetry error": "mean difference of bones that mirror each other, in mm",
+    "PCK": "share of joints within 150 mm, in percent, higher is better",
+    "AUC": "mean of the share of joints within 0 to 150 mm, in percent, higher is better",
+    "FPP": "FinePOSE's prompts of body parts",
+    "FPC": "FinePOSE's communication between prompt and pose",
+    "PTS": "FinePOSE's prompt of the time step",
+    "w/o": "switched off",
+}
+
+
 def printed_metrics(entries: Sequence[Entry], chosen: Sequence[str]) -> dict[str, MetricInfo]:
     """The metrics of a table: those of its layout, then those of other packages that all its records have."""
     records = [entry for entry in entries if isinstance(entry, Record)]
-    return {name: described(records, name) for name in [*chosen, *_of_other_packages(records)]}
+    measured = [dict.fromkeys(value.metric for value in record.values) for record in records]
+    shared = [name for name in (measured[0] if measured else ()) if all(name in its for its in measured)]
+    others = [name for name in shared if name not in METRICS.own]
+    return {name: described(records, name) for name in [*chosen, *others]}
 
 
 def described(records: Iterable[Record], name: str) -> MetricInfo:
@@ -34,16 +62,6 @@ def in_order(names: Iterable[str]) -> list[str]:
     return [*(name for name in METRICS.own if name in found), *(name for name in found if name not in METRICS.own)]
 
 
-def _of_other_packages(records: Sequence[Record]) -> list[str]:
-    names = dict.fromkeys(value.metric for record in records for value in record.values)
-    return [
-        name
-        for name in names
-        if name not in METRICS.own
-        and all(any(value.metric == name for value in record.values) for record in records)
-    ]
-
-
 def headers(infos: Iterable[MetricInfo]) -> list[str]:
     """Headings of columns; with arrows where it is not lower that is better in all of them."""
     infos = list(infos)
@@ -56,3 +74,32 @@ def title_with_unit(info: MetricInfo) -> str:
     """``PCK (%) ↑``."""
     unit = f" ({info.unit})" if info.unit else ""
     return f"{info.title}{unit}{' ↑' if info.higher_is_better else ''}"
+
+
+def definitions(entries: Sequence[Entry]) -> dict[str, str]:
+    """Term → meaning: of the aggregations and metrics that runs have, and of the suite's own terms."""
+    records = [entry for entry in entries if isinstance(entry, Record)]
+    values = [(record, value) for record in records for value in record.values]
+    names = sorted({value.aggregation for _, value in values if value.aggregation}, key=aggregation_order)
+    infos = {value.metric: record.metric(value.metric) for record, value in values}
+    metrics = {info.title: title_with_unit(info) for info in infos.values()}
+    return {name: _rule(name) for name in names} | metrics | TERMS
+
+
+def defined(entries: Sequence[Entry], texts: Iterable[str]) -> list[str]:
+    """A sentence of the terms that are among the words of some texts; none where none is."""
+    printed = "\n".join(texts)
+    found = [
+        f"{term}: {meaning}"
+        for term, meaning in definitions(entries).items()
+        if re.search(rf"(?<![\w/-]){re.escape(term)}(?![\w-])", printed)
+    ]
+    return [f"{'; '.join(found)}."] * bool(found)
+
+
+def _rule(aggregation: str) -> str:
+    """What an aggregation does, in the words of whoever wrote it; those of a package that is gone have none."""
+    try:
+        return str(getattr(AGGREGATIONS.load(aggregation), "rule", "no rule is stated"))
+    except InputError:
+        return "of a package that is not installed"

@@ -38,6 +38,11 @@ def headlines(entries: Iterable[Entry]) -> str:
     return ", ".join(dict.fromkeys(aggregation_title(headline(entry)) for entry in entries))
 
 
+def size_in_words(entry: Entry) -> str:
+    """``H = 5, K = 1``."""
+    return f"H = {entry.conditions.hypotheses}, K = {entry.conditions.steps}"
+
+
 def untrained(entry: Entry) -> bool:
     """Whether the weights are the initial random ones; then errors say nothing, and costs are still right."""
     if not isinstance(entry, Record):
@@ -107,6 +112,11 @@ def seeds_of(entry: Entry) -> str:
     """Seeds of training and noise, "0/0"; of a pooled record all of them, "0,1,2/0"."""
     conditions = entry.conditions
     return "/".join(",".join(map(str, seeds)) for seeds in (conditions.training_seeds, conditions.noise_seeds))
+
+
+def samples(entry: Entry) -> int:
+    """H × K."""
+    return entry.conditions.hypotheses * entry.conditions.steps
 
 
 def sampling_size(entry: Entry) -> tuple[int, int]:

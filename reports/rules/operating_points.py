@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from bench.results.record import Record, Value
 from bench.results.statistics.intervals import LEVEL
-from reports.rules.comparability import aggregations
+from reports.rules.comparability import aggregations, headline
+from reports.rules.names import untrained
 
 FRONT = (
     "Front: what costs more in time or memory is on it only where its error is shown to be lower, by the paired "
@@ -27,6 +28,11 @@ class OperatingPoint(NamedTuple):
     value: Value
     place: tuple[float, float, float]
 
+    @property
+    def position(self) -> tuple[float, float]:
+        """(cost, error) in a figure."""
+        return self.place[1], self.place[0]
+
 
 def operating_points(records: Sequence[Record]) -> list[OperatingPoint]:
     """All measured points, in order of time."""
@@ -39,6 +45,15 @@ def operating_points(records: Sequence[Record]) -> list[OperatingPoint]:
                 place = value.action_mean, record.cost.ms_per_frame(aggregation), memory
                 found.append(OperatingPoint(record, value, place))
     return sorted(found, key=lambda point: point.place[1])
+
+
+def headline_point(record: Record, cost: Callable[[Record], float]) -> OperatingPoint | None:
+    """The headline of a record, unless it is not finite, uses ground truth, or is of untrained weights."""
+    value = record.value("mpjpe", headline(record))
+    if value is None or untrained(record) or value.kind not in ("deterministic", "deployable"):
+        return None
+    known = 0 < (spent := cost(record)) < math.inf and math.isfinite(value.action_mean)
+    return OperatingPoint(record, value, (value.action_mean, spent, math.nan)) if known else None
 
 
 def on_front(points: Sequence[OperatingPoint]) -> set[int]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from bench.results.record import Record, alike
 from reports.rules.comparability import SELECTION, TRIVIAL, grouped, setting
-from reports.rules.names import method_name, sampling_size
+from reports.rules.names import method_name, samples, size_in_words
 
 SEEDS = "training seeds: "
 SHOWN_SETTINGS = 4
@@ -87,8 +87,7 @@ def match(before: Sequence[Record], after: Sequence[Record]) -> Matching:
 
 def named(record: Record) -> str:
     """How a sentence names a record."""
-    width, steps = sampling_size(record)
-    return f"{method_name(record)} (H = {width}, K = {steps})" if width * steps > 1 else method_name(record)
+    return method_name(record) + f" ({size_in_words(record)})" * (samples(record) > 1)
 
 
 def obstacles(before: Record, after: Record) -> list[str]:
@@ -107,7 +106,7 @@ def obstacles(before: Record, after: Record) -> list[str]:
 
 def _place(record: Record) -> dict[str, str]:
     """Data and protocol of a record: heading → words."""
-    return setting(record).headings() | {
+    return dict(setting(record)) | {
         "training detections": record.data.train_detections,
         "test detections": record.data.test_detections,
         "content of the data": record.data.fingerprint,
@@ -159,10 +158,9 @@ def _comparable(before: list[Record], after: list[Record]) -> Iterator[Pair]:
     twins = grouped(after, lambda record: tuple(flat[id(record)].items()))
     for record in before:
         candidates = twins.get(tuple(flat[id(record)].items()), [])
-        candidates = [other for other in candidates if not obstacles(record, other)] or after
-        for other in candidates:
-            if candidates is not after or not obstacles(record, other):
-                yield Pair(record, other, _changed(record, other, flat[id(record)], flat[id(other)]))
+        candidates = [other for other in candidates if not obstacles(record, other)]
+        for other in candidates or (other for other in after if not obstacles(record, other)):
+            yield Pair(record, other, _changed(record, other, flat[id(record)], flat[id(other)]))
 
 
 def _changed(before: Record, after: Record, mine: dict[str, str], its: dict[str, str]) -> tuple[str, ...]:
@@ -192,7 +190,7 @@ def _incomparable(before: Iterable[Record], after: Sequence[Record]) -> dict[str
     reasons: dict[str, list[str]] = {}
     for record in before:
         its = [obstacles(record, other) for other in after if other.method == record.method]
-        fewest = min(filter(None, its), key=lambda found: len(found), default=[])
+        fewest = min(filter(None, its), key=len, default=[])
         if fewest:
             reasons.setdefault("; ".join(fewest), []).append(named(record))
     return reasons

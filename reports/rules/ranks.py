@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.results.record import Record, Value
-from bench.results.statistics.intervals import LEVEL, draw_means, holm
+from bench.results.statistics.intervals import LEVEL, Difference, draw_means, holm
 from reports.rules.comparability import comparable, headline
 from reports.rules.entries import Entry
+from reports.rules.names import samples
 
 DRAWS = 4000
 METRIC = "mpjpe"
@@ -30,6 +31,9 @@ class Ranked:
     value: Value
     chances: tuple[float, ...]
     beats_next: float | None
+
+    def minus(self, other: Ranked) -> Difference | None:
+        return self.record.difference(self.value, other.record, other.value)
 
 
 def ranked(entries: Sequence[Entry]) -> list[Ranked]:
@@ -53,9 +57,8 @@ def ranked(entries: Sequence[Entry]) -> list[Ranked]:
 def alike(methods: Sequence[Ranked]) -> list[tuple[int, int]]:
     """First and last place of every largest group in which no two methods are told apart (Holm, 5 %)."""
     pairs = list(itertools.combinations(range(len(methods)), 2))
-    gaps = [methods[i].record.difference(methods[i].value, methods[j].record, methods[j].value) for i, j in pairs]
-    p_values = holm(1.0 if gap is None or gap.unknown else gap.p_value for gap in gaps)
-    apart = {pair for pair, p_value in zip(pairs, p_values, strict=True) if p_value <= 1 - LEVEL}
+    gaps = [methods[first].minus(methods[second]) for first, second in pairs]
+    apart = set(itertools.compress(pairs, told_apart(gaps)))
     groups: list[tuple[int, int]] = []
     for first in range(len(methods)):
         last = first
@@ -66,6 +69,12 @@ def alike(methods: Sequence[Ranked]) -> list[tuple[int, int]]:
     return groups
 
 
+def told_apart(gaps: Sequence[Difference | None]) -> list[bool]:
+    """Whether each difference is told from zero when all are judged together; an unknown one is not."""
+    p_values = holm(1.0 if gap is None or gap.unknown else gap.p_value for gap in gaps)
+    return [p_value <= 1 - LEVEL for p_value in p_values]
+
+
 def _best_sampled(entries: Sequence[Entry]) -> list[tuple[Record, Value]]:
     """Of each method that may be compared, the run with most samples, and its headline error."""
     chosen: dict[tuple[str, str], tuple[Record, Value]] = {}
@@ -73,10 +82,6 @@ def _best_sampled(entries: Sequence[Entry]) -> list[tuple[Record, Value]]:
         value = entry.value(METRIC, headline(entry)) if isinstance(entry, Record) and may else None
         if isinstance(entry, Record) and value is not None and value.per_take:
             known = chosen.get((entry.title, entry.variant))
-            if known is None or _samples(entry) > _samples(known[0]):
+            if known is None or samples(entry) > samples(known[0]):
                 chosen[entry.title, entry.variant] = entry, value
     return list(chosen.values())
-
-
-def _samples(record: Record) -> int:
-    return record.conditions.hypotheses * record.conditions.steps

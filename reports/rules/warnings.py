@@ -64,9 +64,8 @@ def trained_once(records: Sequence[Record]) -> list[str]:
         if record.trained and not may
     ]
     names = _first(list(dict.fromkeys(once)))
-    return [f"Numbers of {names} are shown and not compared with those of other trainings: {ONE_TRAINING}"] * bool(
-        once
-    )
+    apart = f"Numbers of {names} are shown and not compared with those of other trainings: {ONE_TRAINING}"
+    return [apart] * bool(once)
 
 
 def lost_files(records: Sequence[Record], files: RunFiles | None) -> list[str]:

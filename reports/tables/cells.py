@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.results.cost import Cost
@@ -12,12 +12,13 @@ from bench.results.statistics.intervals import LEVEL, Difference, Mean, against_
 from reports.rules.comparability import comparable, grouped
 from reports.rules.entries import Entry, MissingRun, input_frames, output_frames
 from reports.rules.names import aggregation_title
-from reports.writers.table import Cell, Column, Row
+from reports.writers.table import Block, Cell, Column, Row
 
 NOT_MEASURED = "not measured"
 RESIDENT = "only the resident memory of the process was measured, by an older version: no property of the method"
 NOT_KEPT = "input frames: not kept by the older version that made this run"
 NOT_RUN = "input frames: known of finished runs only"
+METHOD_AND_AGGREGATION = (Column("Method", align="l"), Column("Aggregation", align="l"))
 FRAMES = (Column("in", "Frames"), Column("out", "Frames"))
 SHAPE = (*FRAMES, Column("H"), Column("K"))
 """The columns of ``frames`` and of ``shape``."""
@@ -43,33 +44,29 @@ class Number:
     value: Value
     over: Mean
 
-    @property
-    def reason(self) -> str:
-        return self.cell.reason
+
+Entered = Cell | Number | Difference
+"""What is printed, or will be; numbers are ranked, and differences judged, with the others of their column."""
 
 
 @dataclass(frozen=True)
-class Gap:
-    """A difference on its way into a table: it is judged together with the others of its column.
+class Draft:
+    """A row whose numbers are still to be compared with those of other rows.
 
     Attributes:
-        cell: what is printed where it is judged alone.
+        runs: ids of the runs that it comes from.
+        group: rows of one group are ranked together; None: it is not ranked.
+        proposed: its difference to the best other row of its group is printed in brackets.
     """
 
-    cell: Cell
-    difference: Difference
-
-    @property
-    def reason(self) -> str:
-        return self.cell.reason
-
-
-Entered = Cell | Number | Gap
-Matrix = list[list[Entered]]
+    cells: Sequence[Entered]
+    runs: tuple[str, ...]
+    group: Hashable = 0
+    proposed: bool = False
 
 
 def value_number(
-    entry: Entry | None, metric: str, aggregation: str | None, why_not: str, over: Mean = "actions"
+    entry: Entry | None, metric: str, aggregation: str | None, why_not: str = "", over: Mean = "actions"
 ) -> Cell | Number:
     """The value of a run with its interval; a dash with a reason where there is none.
 
@@ -90,11 +87,14 @@ def value_number(
         sample = entry.sample(value)
         low, high = map(float, pooled_interval(sample, "frames")) if sample else (math.nan, math.nan)
         value = value.model_copy(update={"action_mean": value.frame_mean, "low": low, "high": high})
-    return Number(replace(value_cell(value), runs=entry.runs), entry, value, over)
+    cell = replace(value_cell(value), runs=entry.runs, higher=entry.metric(metric).higher_is_better)
+    return Number(cell, entry, value, over)
 
 
 def cell_of(number: Entered) -> Cell:
-    """What is printed."""
+    """What is printed; of a difference, as it is judged alone."""
+    if isinstance(number, Difference):
+        return _gap_cell(number, number.indistinguishable)
     return number if isinstance(number, Cell) else number.cell
 
 
@@ -106,13 +106,13 @@ def value_cell(value: Value) -> Cell:
     return Cell(f"{value.action_mean:.1f}", value.action_mean, value.low, value.high, f"{spread:.1f}", decimals=1)
 
 
-def difference_cell(difference: Difference | None) -> Cell | Gap:
+def difference_cell(difference: Difference | None) -> Cell | Difference:
     """``−1.23 ± 0.45``; a dash where no interval can be given (``DIFFERENCES`` explains it)."""
     if difference is None:
         return Cell(reason="the two numbers were not obtained on the same takes")
     if difference.unknown:
         return Cell(reason=f"not compared: {difference.unknown}")
-    return Gap(_gap_cell(difference, difference.indistinguishable), difference)
+    return difference
 
 
 def _gap_cell(difference: Difference, indistinguishable: bool) -> Cell:
@@ -128,21 +128,28 @@ def _spread(difference: Difference) -> float:
     return max(difference.high - difference.difference, difference.difference - difference.low)
 
 
-def rank(numbers: Sequence[Entered], groups: Sequence[Hashable], higher: bool = False) -> list[Entered]:
+def block(rows: Sequence[Draft], heading: str = "", section: str = "", ranked: Iterable[int] = ()) -> Block:
+    """Rows as they are printed: the columns ``ranked`` by group, differences judged by column."""
+    columns = [list(column) for column in zip(*(row.cells for row in rows), strict=True)]
+    for index in ranked:
+        columns[index] = _with_brackets(rank(columns[index], [row.group for row in rows]), rows)
+    printed = zip(*map(_judged, columns), strict=True)
+    return Block(tuple(Row(cells, row.runs) for cells, row in zip(printed, rows, strict=True)), heading, section)
+
+
+def rank(numbers: Sequence[Entered], groups: Sequence[Hashable]) -> list[Entered]:
     """The same numbers with best, second and ties with the best marked in each group.
 
     Numbers that print the same share a rank. A group that prints one number has no best. Group None is not ranked,
-    nor are numbers of trainings that may not be compared (``comparable``), nor those that are not finite. Lower is
-    better unless ``higher``.
+    nor are numbers of trainings that may not be compared (``comparable``), nor those that are not finite.
     """
     result = list(numbers)
     for group, members in grouped(range(len(numbers)), lambda index: groups[index]).items():
         known = _ranked(numbers, members)
-        printed = sorted({_printed(cell) for cell in known.values()}, reverse=higher)
+        printed = sorted({_printed(cell) for cell in known.values()}, reverse=_higher(known))
         if group is None or len(printed) < 2:
             continue
-        choose = max if higher else min
-        best = choose(known, key=lambda index: _number(known[index]))
+        best = _best(known, known)
         ties = _tied(numbers, [index for index in known if index != best], best)
         for index, cell in known.items():
             place = printed.index(_printed(cell)) + 1
@@ -151,65 +158,26 @@ def rank(numbers: Sequence[Entered], groups: Sequence[Hashable], higher: bool = 
     return result
 
 
-def rank_columns(
-    rows: Sequence[Sequence[Entered]],
-    groups: Sequence[Hashable],
-    columns: Iterable[int],
-    higher: Container[int] = (),
-) -> Matrix:
-    """Rows with ``rank`` applied to the given columns; ``groups`` has one entry per row.
-
-    ``higher``: the columns in which higher is better.
-    """
-    ranked: Matrix = [list(row) for row in rows]
-    for column in columns:
-        numbers = rank([row[column] for row in ranked], groups, column in higher)
-        for row, number in zip(ranked, numbers, strict=True):
-            row[column] = number
-    return ranked
-
-
-def with_brackets(
-    rows: Sequence[Sequence[Entered]],
-    groups: Sequence[Hashable],
-    proposed: Sequence[bool],
-    columns: Iterable[int],
-    higher: Container[int] = (),
-) -> Matrix:
-    """Rows of proposed methods with their difference to the best of the other rows of their group.
-
-    Only among numbers that may be compared.
-    """
-    bracketed: Matrix = [list(row) for row in rows]
-    for column in columns:
-        best = max if column in higher else min
-        known: dict[int, Cell] = {}
-        for members in grouped(range(len(rows)), lambda index: groups[index]).values():
-            known |= _ranked([row[column] for row in rows], members)
-        for index in (index for index, is_proposed in enumerate(proposed) if is_proposed and index in known):
-            others = [n for n in known if groups[n] == groups[index] and not proposed[n]]
-            if others:
-                nearest = best(others, key=lambda n: _number(known[n]))
-                ahead = _number(known[index]) - _number(known[nearest])
-                gap = _difference(rows[index][column], rows[nearest][column])
-                spread = "" if gap is None or gap.unknown else f"{_spread(gap):.1f}"
-                cell = replace(cell_of(rows[index][column]), ahead=ahead, ahead_spread=spread)
-                bracketed[index][column] = _marked(rows[index][column], cell)
-    return bracketed
-
-
-def with_runs(rows: Sequence[Sequence[Entered]], runs: Iterable[tuple[str, ...]]) -> tuple[Row, ...]:
-    """Rows as they are printed, with the ids of the runs that they come from; differences are judged by column."""
-    columns = [_judged(column) for column in zip(*rows, strict=True)]
-    return tuple(Row(cells, ids) for cells, ids in zip(zip(*columns, strict=True), runs, strict=True))
+def _with_brackets(numbers: Sequence[Entered], rows: Sequence[Draft]) -> list[Entered]:
+    """A column with the differences of proposed methods to the best others that they may be compared with."""
+    result = list(numbers)
+    for members in grouped(range(len(rows)), lambda index: rows[index].group).values():
+        known = _ranked(numbers, members)
+        others = [index for index in known if not rows[index].proposed]
+        for index in (index for index in known if rows[index].proposed and others):
+            nearest = _best(known, others)
+            ahead = _number(known[index]) - _number(known[nearest])
+            gap = _difference(numbers[index], numbers[nearest])
+            spread = "" if gap is None or gap.unknown else f"{_spread(gap):.1f}"
+            result[index] = _marked(numbers[index], replace(known[index], ahead=ahead, ahead_spread=spread))
+    return result
 
 
 def _judged(column: Sequence[Entered]) -> list[Cell]:
     """Cells of a column, its differences in parentheses where they are not distinguishable from 0 together."""
-    gaps = [entry.difference for entry in column if isinstance(entry, Gap)]
-    corrected = iter(holm(gap.p_value for gap in gaps))
+    corrected = iter(holm(entry.p_value for entry in column if isinstance(entry, Difference)))
     return [
-        _gap_cell(entry.difference, next(corrected) > 1 - LEVEL) if isinstance(entry, Gap) else cell_of(entry)
+        _gap_cell(entry, next(corrected) > 1 - LEVEL) if isinstance(entry, Difference) else cell_of(entry)
         for entry in column
     ]
 
@@ -290,6 +258,15 @@ def _ranked(numbers: Sequence[Entered], members: Sequence[int]) -> dict[int, Cel
     if not any(records):  # costs: no training is behind them
         return {index: cell_of(numbers[index]) for index in finite}
     return {i: cell_of(numbers[i]) for i, may in zip(finite, comparable(records), strict=True) if may}
+
+
+def _higher(known: dict[int, Cell]) -> bool:
+    """Whether higher is better."""
+    return any(cell.higher for cell in known.values())
+
+
+def _best(known: dict[int, Cell], among: Iterable[int]) -> int:
+    return (max if _higher(known) else min)(among, key=lambda index: _number(known[index]))
 
 
 def _tied(numbers: Sequence[Entered], others: Sequence[int], best: int) -> set[int]:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from reports.rules.comparability import grouped
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry, MissingRun
-from reports.tables.cells import significant, with_runs
+from reports.tables.cells import Draft, block, significant
 from reports.tables.layout import Layout
-from reports.writers.table import Block, Cell, Column, Table
+from reports.writers.table import Cell, Column, Table
 
 
 def tuning(entries: Sequence[Entry], title: str) -> Table:
@@ -26,9 +26,8 @@ def tuning(entries: Sequence[Entry], title: str) -> Table:
     trainings = list({entry.training_id: entry for entry in entries}.values())
     blocks = []
     for method, members in grouped(trainings, lambda entry: (entry.title, entry.data.train_detections)).items():
-        members = sorted(members, key=_error)
-        rows = [_row(entry) for entry in members]
-        blocks.append(Block(with_runs(rows, [entry.runs for entry in members]), ", ".join(method)))
+        rows = [Draft(_row(entry), entry.runs) for entry in sorted(members, key=_error)]
+        blocks.append(block(rows, ", ".join(method)))
     notes = (
         "Validation MPJPE in mm: lowest of the training, one hypothesis after one step, mean over frames. TFLOP: "
         "of all its steps, forward and backward.",

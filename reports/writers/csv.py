@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Callable, Sequence
 
 from reports.writers.table import Cell, Table
 
@@ -18,35 +19,35 @@ def to_csv(table: Table) -> str:
 
     A text that a spreadsheet would run as a formula begins with an apostrophe, which makes it a text there.
     """
-    cells = [table.column(index) for index in range(len(table.columns))]
-    intervals = [any(cell.low is not None for cell in column) for column in cells]
-    brackets = [any(cell.ahead is not None for cell in column) for column in cells]
-    marks = [any(cell.disturbed for cell in column) for column in cells]
-    header = ["section", "group"]
-    for column, interval, bracket, mark in zip(table.columns, intervals, brackets, marks, strict=True):
-        header += [column.full_name]
-        header += [f"{column.full_name} low", f"{column.full_name} high"] * interval
-        header += [f"{column.full_name} minus best other", f"{column.full_name} minus best other ±"] * bracket
-        header += [f"{column.full_name} disturbed"] * mark
+    columns = [_fields(column.full_name, table.column(index)) for index, column in enumerate(table.columns)]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(map(_harmless, [*header, "missing", "runs"]))
+    header = ["section", "group", *(name for fields in columns for name in fields), "missing", "runs"]
+    writer.writerow(map(_harmless, header))
     for block in table.blocks:
         for row in block.rows:
-            fields = [block.section, block.heading]
-            for cell, interval, bracket, mark in zip(row.cells, intervals, brackets, marks, strict=True):
-                fields += _csv_fields(cell, interval)
-                fields += ["" if cell.ahead is None else f"{cell.ahead:.6g}", cell.ahead_spread] * bracket
-                fields += ["yes" if cell.disturbed else ""] * mark
+            texts = [of(cell) for cell, fields in zip(row.cells, columns, strict=True) for of in fields.values()]
             missing = "; ".join(dict.fromkeys(cell.reason for cell in row.cells if cell.reason))
-            writer.writerow(map(_harmless, [*fields, missing, " ".join(row.runs)]))
+            line = [block.section, block.heading, *texts, missing, " ".join(row.runs)]
+            writer.writerow(map(_harmless, line))
     return stream.getvalue()
 
 
-def _csv_fields(cell: Cell, interval: bool) -> list[str]:
-    shown = cell.text if cell.number is None else f"{cell.number:.6g}"
-    ends = ["" if end is None else f"{end:.6g}" for end in (cell.low, cell.high)]
-    return [shown, *ends] if interval else [shown]
+def _fields(name: str, cells: Sequence[Cell]) -> dict[str, Callable[[Cell], str]]:
+    """Heading → text of a cell, for the fields of a column that any of its cells has."""
+    fields: dict[str, Callable[[Cell], str]] = {name: lambda cell: _number(cell.number) or cell.text}
+    if any(cell.low is not None for cell in cells):
+        fields |= {f"{name} low": lambda cell: _number(cell.low), f"{name} high": lambda cell: _number(cell.high)}
+    if any(cell.ahead is not None for cell in cells):
+        fields[f"{name} minus best other"] = lambda cell: _number(cell.ahead)
+        fields[f"{name} minus best other ±"] = lambda cell: cell.ahead_spread
+    if any(cell.disturbed for cell in cells):
+        fields[f"{name} disturbed"] = lambda cell: "yes" * cell.disturbed
+    return fields
+
+
+def _number(number: float | None) -> str:
+    return "" if number is None else f"{number:.6g}"
 
 
 def _harmless(text: str) -> str:

@@ -26,8 +26,6 @@ HEADING = "\\multicolumn"
 CELL_CHARACTERS = 80
 """Characters of a cell; columns of text do not break lines."""
 
-EMPTY: Mapping[str, str] = MappingProxyType({})
-
 PLAIN = re.compile(r"−?[0-9,]+(\.[0-9]+)?")
 """A number that siunitx can align."""
 
@@ -72,7 +70,7 @@ class Parts:
 
 
 def parts_of(
-    table: Table, letters: Mapping[str, str], named_once: bool, cited: Mapping[str, str] = EMPTY
+    table: Table, letters: Mapping[str, str], named_once: bool, cited: Mapping[str, str] = MappingProxyType({})
 ) -> Parts:
     """The lines of a table.
 
@@ -145,13 +143,11 @@ def _latex_header(table: Table) -> list[str]:
     lines = []
     spans = _spans(table.columns)
     if any(text for text, _, _ in spans):
-        lines.append(
-            " & ".join(
-                f"\\multicolumn{{{last - first + 1}}}{{c}}{{{latex(text)}}}" if text else "& " * (last - first)
-                for text, first, last in spans
-            )
-            + " \\\\"
-        )
+        cells = [
+            f"\\multicolumn{{{last - first + 1}}}{{c}}{{{latex(text)}}}" if text else "& " * (last - first)
+            for text, first, last in spans
+        ]
+        lines.append(" & ".join(cells) + " \\\\")
         lines += [f"\\cmidrule(lr){{{first}-{last}}}" for text, first, last in spans if text]
     names = [
         latex(column.header) if column.align == "l" else f"\\multicolumn{{1}}{{c}}{{{latex(column.header)}}}"
@@ -162,12 +158,10 @@ def _latex_header(table: Table) -> list[str]:
 
 def _spans(columns: Sequence[Column]) -> list[tuple[str, int, int]]:
     """(spanner, first, last), columns counted from 1."""
-    spans: list[tuple[str, int, int]] = []
-    for number, column in enumerate(columns, start=1):
-        if spans and spans[-1][0] == column.spanner:
-            spans[-1] = (column.spanner, spans[-1][1], number)
-        else:
-            spans.append((column.spanner, number, number))
+    spans, last = [], 0
+    for spanner, members in itertools.groupby(column.spanner for column in columns):
+        first, last = last + 1, last + len(list(members))
+        spans.append((spanner, first, last))
     return spans
 
 
@@ -178,32 +172,31 @@ class _Look:
     Attributes:
         type: of the column in LaTeX; S with a format where siunitx aligns its numbers.
         spread: digits of the longest ±.
-        tie, disturbed: whether a cell has the mark of a tie, or that of a disturbed time.
-        bracket: the longest difference in brackets.
+        marks: the longest that its cells have.
     """
 
     type: str
     spread: int
-    tie: bool
-    disturbed: bool
-    bracket: str
-
-    @property
-    def aligned(self) -> bool:
-        return self.type.startswith("S")
+    marks: list[str]
 
 
 def _look(column: Column, cells: Sequence[Cell]) -> _Look:
-    marked = any(
-        cell.spread or cell.rank or cell.tie or cell.disturbed or cell.ahead is not None for cell in cells
-    )
-    return _Look(
-        type=column.align if marked or column.align == "l" else _decimals(cells) or column.align,
-        spread=max((len(cell.spread) for cell in cells), default=0),
-        tie=any(cell.tie for cell in cells),
-        disturbed=any(cell.disturbed for cell in cells),
-        bracket=max(map(bracket_of, cells), key=len, default=""),
-    )
+    spread = max((len(cell.spread) for cell in cells), default=0)
+    tie, disturbed = any(cell.tie for cell in cells), any(cell.disturbed for cell in cells)
+    marks = _marks("0" * spread, tie, disturbed, max(map(bracket_of, cells), key=len, default=""))
+    marked = any(marks) or any(cell.rank for cell in cells)
+    kind = column.align if marked or column.align == "l" else _decimals(cells) or column.align
+    return _Look(kind, spread, marks)
+
+
+def _marks(spread: str, tie: bool, disturbed: bool, bracket: str) -> list[str]:
+    """What stands behind a number: ±, tie, disturbed time and bracket, each "" where it is not there."""
+    return [
+        f"{{\\scriptsize$\\,\\pm$\\,{spread}}}" * bool(spread),
+        "$^{\\approx}$" * tie,
+        "$^{*}$" * disturbed,
+        f"{{\\scriptsize\\,{latex(bracket)}}}" * bool(bracket),
+    ]
 
 
 def _decimals(cells: Sequence[Cell]) -> str:
@@ -263,27 +256,17 @@ def _latex_cell(cell: Cell, look: _Look, letters: Mapping[str, str]) -> str:
     if cell.reason:
         dash = f"--\\textsuperscript{{{letters[cell.reason]}}}" if cell.reason in letters else "--"
         return dash if look.type == "l" else f"\\multicolumn{{1}}{{c}}{{{dash}}}"
-    if look.aligned:
+    if look.type.startswith("S"):
         plain = PLAIN.fullmatch(cell.text)
         return cell.text.replace(",", "").replace("−", "-") if plain else f"{{{latex(cell.text)}}}"
     text = latex(_shortened(cell.text))
     if cell.rank:
         text = f"\\textbf{{{text}}}" if cell.rank == 1 else f"\\underline{{{text}}}"
-    if cell.spread:
-        padding = "0" * (look.spread - len(cell.spread))
-        padding = f"\\phantom{{{padding}}}" if padding else ""
-        text += f"{{\\scriptsize$\\,\\pm$\\,{padding}{latex(cell.spread)}}}"
-    elif look.spread and cell.text:
-        text += f"\\hphantom{{{{\\scriptsize$\\,\\pm$\\,{'0' * look.spread}}}}}"
-    if cell.tie:
-        text += "$^{\\approx}$"
-    elif look.tie and cell.text:
-        text += "\\hphantom{$^{\\approx}$}"
-    if look.disturbed and cell.text:
-        text += "$^{*}$" if cell.disturbed else "\\hphantom{$^{*}$}"
-    if look.bracket and cell.text:
-        shown = f"{{\\scriptsize\\,{latex(bracket_of(cell) or look.bracket)}}}"
-        text += shown if cell.ahead is not None else f"\\hphantom{{{shown}}}"
+    padding = "0" * (look.spread - len(cell.spread))
+    spread = (f"\\phantom{{{padding}}}" * bool(padding) + latex(cell.spread)) * bool(cell.spread)
+    marks = _marks(spread, cell.tie, cell.disturbed, bracket_of(cell))
+    for mark, longest in zip(marks, look.marks, strict=True):
+        text += mark or f"\\hphantom{{{longest}}}" * bool(longest and cell.text)
     return text
 
 

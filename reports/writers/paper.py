@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -116,8 +116,7 @@ def _with_columns(table: Table, asked: Sequence[str], name: str) -> Table:
     if not asked:
         return table
     names = [{column.header, column.full_name, column.spanner} for column in table.columns]
-    for one in asked:
-        _found(one, "column", name, [n for its in names for n in its if n])
+    _refuse_unknown(asked, "column", name, [n for its in names for n in its if n])
     places = [n for one in asked for n, its in enumerate(names) if one in its and n > 0]
     return _keep(table, [0, *dict.fromkeys(places)])
 
@@ -128,32 +127,24 @@ def _with_metrics(table: Table, asked: Sequence[str], name: str) -> Table:
     metrics = {n: re.sub("^Δ | [↑↓]$", "", table.columns[n].header) for n in errors}
     if not set(asked) & set(metrics.values()):
         return _filtered(table, asked, "metric", name)
-    for one in asked:
-        _found(one, "metric", name, metrics.values())
-    kept = [n for n in range(len(table.columns)) if n not in metrics or metrics[n] in asked]
-    return _keep(table, kept)
+    _refuse_unknown(asked, "metric", name, metrics.values())
+    return _keep(table, [n for n in range(len(table.columns)) if n not in metrics or metrics[n] in asked])
 
 
 def _keep(table: Table, places: Sequence[int]) -> Table:
-    def cells(row: Row) -> Row:
-        return replace(row, cells=tuple(row.cells[n] for n in places))
+    def rows(block: Block) -> Iterator[Row]:
+        return (replace(row, cells=tuple(row.cells[n] for n in places)) for row in block.rows)
 
-    blocks = tuple(replace(block, rows=tuple(map(cells, block.rows))) for block in table.blocks)
-    return replace(table, columns=tuple(table.columns[n] for n in places), blocks=blocks)
+    return table.with_rows(rows, tuple(table.columns[n] for n in places))
 
 
 def _filtered(table: Table, asked: Sequence[str], what: str, name: str) -> Table:
     """Those rows of which a text, or a word of the heading, is asked for."""
     if not asked:
         return table
-    said = [(block, row, _words(table, block, row)) for block in table.blocks for row in block.rows]
-    for one in asked:
-        _found(one, what, name, [word for *_, its in said for word in its])
-    kept = [
-        replace(block, rows=tuple(row for its, row, told in said if its is block and told & set(asked)))
-        for block in table.blocks
-    ]
-    return replace(table, blocks=tuple(block for block in kept if block.rows))
+    known = [word for block in table.blocks for row in block.rows for word in _words(table, block, row)]
+    _refuse_unknown(asked, what, name, known)
+    return table.with_rows(lambda block: (row for row in block.rows if _words(table, block, row) & set(asked)))
 
 
 def _words(table: Table, block: Block, row: Row) -> set[str]:
@@ -175,38 +166,32 @@ def _in_order(table: Table, asked: Sequence[str], name: str) -> Table:
         return next((n for n, one in enumerate(asked) if named(text, one)), -1)
 
     known = [MARKS.sub("", row.cells[0].text) for row in table.rows()]
-    for one in asked:
-        if not any(named(text, one) for text in known):
-            _found(one, "row", name, known)
-    blocks = [
-        replace(block, rows=tuple(sorted((row for row in block.rows if place(row) >= 0), key=place)))
-        for block in table.blocks
-    ]
-    return replace(table, blocks=tuple(block for block in blocks if block.rows))
+    unknown = [one for one in asked if not any(named(text, one) for text in known)]
+    _refuse_unknown(unknown, "row", name, known)
+    return table.with_rows(lambda block: sorted((row for row in block.rows if place(row) >= 0), key=place))
 
 
-def _found(one: str, what: str, name: str, known: Iterable[str]) -> None:
+def _refuse_unknown(asked: Iterable[str], what: str, name: str, known: Iterable[str]) -> None:
     """Refuse what a table does not have."""
     names = list(dict.fromkeys(known))
-    if one not in names:
-        raise InputError(f"table {name} has no {what} {one!r}: {suggestion(one, names)}")
+    for one in asked:
+        if one not in names:
+            raise InputError(f"table {name} has no {what} {one!r}: {suggestion(one, names)}")
 
 
 def _printed(table: Table, choice: PaperTable) -> Table:
     """The table with its numbers as a choice prints them."""
 
-    def cell(one: Cell) -> Cell:
-        if choice.decimals is not None and one.decimals is not None and one.number is not None:
-            one = _rounded(one, one.number, choice.decimals)
-        if not choice.intervals and not one.text.startswith(("+", "−", "(")):
-            one = replace(one, spread="")
-        return one if choice.differences else replace(one, ahead=None, ahead_spread="")
+    def printed(cell: Cell) -> Cell:
+        if choice.decimals is not None and cell.decimals is not None and cell.number is not None:
+            cell = _rounded(cell, cell.number, choice.decimals)
+        if not choice.intervals and not cell.text.startswith(("+", "−", "(")):
+            cell = replace(cell, spread="")
+        return cell if choice.differences else replace(cell, ahead=None, ahead_spread="")
 
-    blocks = tuple(
-        replace(block, rows=tuple(replace(row, cells=tuple(map(cell, row.cells))) for row in block.rows))
-        for block in table.blocks
+    return table.with_rows(
+        lambda block: (replace(row, cells=tuple(map(printed, row.cells))) for row in block.rows)
     )
-    return replace(table, blocks=blocks)
 
 
 def _rounded(cell: Cell, number: float, decimals: int) -> Cell:

@@ -6,7 +6,7 @@ it and what is comparable is decided in ``reports.tables``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -47,6 +47,7 @@ class Cell:
         disturbed: a time that was measured while something else used the machine, or not the same in all passes;
             marked by "*".
         decimals: with which an error is printed; None for what is printed otherwise, as costs are.
+        higher: higher is better, for ranking.
         runs: ids of the runs that the number was read from, where they are fewer than those of the row.
     """
 
@@ -62,6 +63,7 @@ class Cell:
     disturbed: bool = False
     reason: str = ""
     decimals: int | None = field(default=None, compare=False)
+    higher: bool = field(default=False, compare=False)
     runs: tuple[str, ...] = field(default=(), compare=False)
 
 
@@ -106,7 +108,7 @@ class Table:
     columns: tuple[Column, ...]
     blocks: tuple[Block, ...]
     conditions: tuple[Sequence[str], ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     short: str = ""
 
     def __post_init__(self) -> None:
@@ -138,9 +140,16 @@ class Table:
 
     def measured(self) -> Table:
         """Without rows that have no runs, unless none has."""
-        blocks = [replace(block, rows=tuple(row for row in block.rows if row.runs)) for block in self.blocks]
+        found = self.with_rows(lambda block: (row for row in block.rows if row.runs))
+        return found if found.blocks else self
+
+    def with_rows(
+        self, rows: Callable[[Block], Iterable[Row]], columns: tuple[Column, ...] | None = None
+    ) -> Table:
+        """With other rows in each block, and perhaps other columns; blocks without rows are left out."""
+        blocks = [replace(block, rows=tuple(rows(block))) for block in self.blocks]
         kept = tuple(block for block in blocks if block.rows)
-        return replace(self, blocks=kept) if kept else self
+        return replace(self, blocks=kept, columns=self.columns if columns is None else columns)
 
     def reasons(self) -> dict[str, str]:
         """Reason why a cell is missing → the letter of its footnote."""

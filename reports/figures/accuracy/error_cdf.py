@@ -9,17 +9,9 @@ from matplotlib.figure import Figure
 
 from bench.results.arrays import RunFiles
 from bench.results.record import Record
+from reports.figures import style
 from reports.figures.looks import looks_of
-from reports.figures.style import (
-    Drawing,
-    left_out,
-    legend_above,
-    light_grid,
-    new_figure,
-    not_there,
-    settings,
-    stated,
-)
+from reports.figures.style import Drawing
 from reports.rules.comparability import TRIVIAL, headline
 from reports.rules.names import headlines, method_name
 
@@ -29,7 +21,7 @@ DASHES = ("-", "--", "-.", ":")
 
 def error_distribution(records: Sequence[Record], files: RunFiles) -> Iterator[Drawing]:
     """Share of frames whose mean error over joints is below x, headline aggregation; a line per learned method."""
-    for name, place, group in settings(records):
+    for name, place, group in style.settings(records):
         learned = [record for record in group if record.method not in TRIVIAL]
         errors = [
             (record, found)
@@ -44,15 +36,15 @@ def error_distribution(records: Sequence[Record], files: RunFiles) -> Iterator[D
             caption = (
                 f"Share of test frames{place} whose error (mean over joints, {shown}) is at most x. Markers: "
                 "median and 95th percentile. The axis ends where 99 % of the frames of the worst method are below."
-                f"{left_out(len(learned), MOST_LINES)}"
-                f"{not_there('their errors', missed)}"
+                f"{style.left_out(len(learned), MOST_LINES)}"
+                f"{style.not_there('their errors', missed)}"
             )
-            yield Drawing(f"distribution{name}", _figure(errors), caption, stated(members))
+            yield Drawing(f"distribution{name}", _figure(errors), caption, style.stated(members))
 
 
 def _figure(errors: list[tuple[Record, np.ndarray]]) -> Figure:
     shares = np.linspace(0, 1, 201)
-    figure = new_figure(2.4)
+    figure = style.new_figure(2.4)
     axes = figure.add_subplot()
     names = [method_name(record) for record, _ in errors]
     looks = looks_of(record for record, _ in errors)
@@ -64,6 +56,6 @@ def _figure(errors: list[tuple[Record, np.ndarray]]) -> Figure:
         )  # fmt: skip
     axes.set(xlabel="Error of a frame (mm)", ylabel="Frames (%)", ylim=(0, 100))
     axes.set_xlim(0, max(float(np.quantile(found, 0.99)) for _, found in errors))
-    light_grid(axes)
-    legend_above(figure, handlelength=1.6)
+    style.light_grid(axes)
+    style.legend_above(figure, handlelength=1.6)
     return figure

@@ -7,18 +7,11 @@ from collections.abc import Iterator, Sequence
 from matplotlib.figure import Figure
 
 from bench.results.record import Record, Value
+from reports.figures import style
 from reports.figures.looks import looks_of
-from reports.figures.style import (
-    SMALL_POINTS,
-    Drawing,
-    left_out,
-    light_grid,
-    new_figure,
-    settings,
-    stated,
-)
+from reports.figures.style import Drawing
 from reports.rules.comparability import TRIVIAL, aggregations, grouped, headline
-from reports.rules.names import aggregation_title, headlines, method_name, sampling_size, untrained
+from reports.rules.names import aggregation_title, headlines, method_name, samples, sampling_size, untrained
 
 MOST_ROWS = 20
 
@@ -28,7 +21,7 @@ Row = tuple[Record, Value, list[Value]]
 
 def oracle_beside_deployable(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of the headline of each method and of its oracles; methods in order of the headline."""
-    for name, place, group in settings(records):
+    for name, place, group in style.settings(records):
         rows = sorted(_rows(group), key=lambda row: row[1].action_mean)
         if any(oracles for *_, oracles in rows):
             members = [record for record, *_ in rows[:MOST_ROWS]]
@@ -36,15 +29,15 @@ def oracle_beside_deployable(records: Sequence[Record]) -> Iterator[Drawing]:
                 f"Oracle beside deployable{place}. MPJPE of each method at its most samples (H, K): marker with "
                 f"its 95 % interval, what needs no ground truth ({headlines(members)}); rings, what an oracle (†) "
                 "picks with the ground-truth pose. The distance is what a printed oracle number flatters by; "
-                f"methods with one pose have none.{left_out(len(rows), MOST_ROWS)}"
+                f"methods with one pose have none.{style.left_out(len(rows), MOST_ROWS)}"
             )
-            yield Drawing(f"oracle{name}", _figure(rows[:MOST_ROWS]), caption, stated(members))
+            yield Drawing(f"oracle{name}", _figure(rows[:MOST_ROWS]), caption, style.stated(members))
 
 
 def _rows(records: Sequence[Record]) -> Iterator[Row]:
     learned = [record for record in records if record.method not in TRIVIAL and not untrained(record)]
     for members in grouped(learned, method_name).values():
-        record = max(members, key=lambda record: sampling_size(record)[0] * sampling_size(record)[1])
+        record = max(members, key=samples)
         value = record.value("mpjpe", headline(record))
         oracles = [record.value("mpjpe", name) for name, kind in aggregations(record) if kind == "oracle"]
         if value is not None:
@@ -52,7 +45,7 @@ def _rows(records: Sequence[Record]) -> Iterator[Row]:
 
 
 def _figure(rows: Sequence[Row]) -> Figure:
-    figure = new_figure(0.55 + 0.26 * len(rows))
+    figure = style.new_figure(0.55 + 0.26 * len(rows))
     axes = figure.add_subplot()
     looks = looks_of(record for record, *_ in rows)
     for place, (record, value, oracles) in enumerate(rows):
@@ -65,12 +58,12 @@ def _figure(rows: Sequence[Row]) -> Figure:
             axes.plot(oracle.action_mean, place, "o", color=look.colour, markersize=4, markerfacecolor="white")
             axes.annotate(
                 aggregation_title(oracle.aggregation, "oracle"), (oracle.action_mean, place), (0, 3),
-                textcoords="offset points", ha="center", va="bottom", fontsize=SMALL_POINTS - 1,
+                textcoords="offset points", ha="center", va="bottom", fontsize=style.SMALL_POINTS - 1,
             )  # fmt: skip
     axes.set_yticks(range(len(rows)), [_named(record) for record, *_ in rows])
     axes.margins(x=0.1)
     axes.set(xlabel="MPJPE (mm)", ylim=(len(rows) - 0.5, -0.7))
-    light_grid(axes)
+    style.light_grid(axes)
     axes.tick_params(axis="y", length=0)
     return figure
 

@@ -14,16 +14,8 @@ from matplotlib.figure import Figure
 
 from bench.results.arrays import Examples, RunFiles
 from bench.results.record import Record
-from reports.figures.style import (
-    COLUMN_INCHES,
-    PAGE_INCHES,
-    SMALL_POINTS,
-    Drawing,
-    left_out,
-    new_figure,
-    settings,
-    stated,
-)
+from reports.figures import style
+from reports.figures.style import Drawing
 from reports.rules.comparability import TRIVIAL, headline
 from reports.rules.names import headlines, row_names
 
@@ -55,7 +47,7 @@ class Person:
 
 def errors_by_joint(records: Sequence[Record], files: RunFiles) -> Iterator[Drawing]:
     """MPJPE of the headline by joint, a person per learned method; drawn like the ground truth of the examples."""
-    for name, place, group in settings(records):
+    for name, place, group in style.settings(records):
         learned = [record for record in group if record.method not in TRIVIAL and _errors(record)]
         person = next((person_of(found) for record in learned if (found := files.examples(record))), None)
         if person is not None:
@@ -64,12 +56,12 @@ def errors_by_joint(records: Sequence[Record], files: RunFiles) -> Iterator[Draw
                 f"Mean error by joint{place} (mm, {headlines(alike)}, mean over all frames), one scale of "
                 "colours and sizes; the person, the mean ground truth of the example frames, faces the reader. "
                 "The root, to which all poses are aligned, has none."
-                f"{left_out(len(alike), MOST_PANELS)}"
+                f"{style.left_out(len(alike), MOST_PANELS)}"
             )
             chosen = alike[:MOST_PANELS]
             if chosen:
                 drawing = _figure(chosen, person)
-                yield Drawing(f"by-joint{name}", drawing, caption, stated(chosen))
+                yield Drawing(f"by-joint{name}", drawing, caption, style.stated(chosen))
 
 
 def person_of(examples: Examples) -> Person:
@@ -135,7 +127,7 @@ def _figure(records: list[Record], person: Person) -> Figure:
     limits = min(finite, default=0.0), max(finite, default=1.0)
     across = min(len(records), ACROSS)
     down = math.ceil(len(records) / across)
-    figure = new_figure(1.9 * down, COLUMN_INCHES if across <= 2 else PAGE_INCHES)
+    figure = style.new_figure(1.9 * down, style.COLUMN_INCHES if across <= 2 else style.PAGE_INCHES)
     panels = figure.subplots(down, across, squeeze=False).ravel()
     for axes, name, panel in zip(panels[: len(records)], row_names(records), errors, strict=True):
         shown = _draw(axes, person, panel, limits)
@@ -166,8 +158,8 @@ def _draw(axes: Axes, person: Person, errors: dict[int, float], limits: tuple[fl
         below = person.middle[joint] and person.branches(joint)
         right = bool(person.middle[joint]) != below or (not person.middle[joint] and place[0] > centre)
         note = axes.annotate(
-            f"{error:.0f}", tuple(place), (5 if right else -5, -7 if below else 0), va="center",
-            ha="left" if right else "right", textcoords="offset points", color="0.25", fontsize=SMALL_POINTS - 0.5,
+            f"{error:.0f}", tuple(place), (5 if right else -5, -7 if below else 0), va="center", color="0.25",
+            ha="left" if right else "right", textcoords="offset points", fontsize=style.SMALL_POINTS - 0.5,
         )  # fmt: skip
         note.set_in_layout(False)
     return shown

@@ -12,16 +12,8 @@ from matplotlib.figure import Figure
 
 from bench.results.arrays import Examples, RunFiles
 from bench.results.record import Record
-from reports.figures.style import (
-    COLUMN_INCHES,
-    PAGE_INCHES,
-    Drawing,
-    left_out,
-    new_figure,
-    not_there,
-    settings,
-    stated,
-)
+from reports.figures import style
+from reports.figures.style import Drawing
 from reports.rules.comparability import TRIVIAL
 from reports.rules.names import method_name
 
@@ -30,12 +22,15 @@ MOST_METHODS = 12
 TURN = math.radians(55)
 """From the camera's view about the upright axis, so that depth shows."""
 
+Seen = tuple[np.ndarray, np.ndarray]
+"""Horizontal and vertical coordinates of joints."""
+
 TRUTH, LEFT, RIGHT, MIDDLE = "0.55", "#0173b2", "#de8f05", "0.15"
 
 
 def example_poses(records: Sequence[Record], files: RunFiles) -> Iterator[Drawing]:
     """The middle one of the kept frames of each example sequence: 2D input, ground truth, and every method."""
-    for name, place, group in settings(records):
+    for name, place, group in style.settings(records):
         learned = [record for record in group if record.method not in TRIVIAL]
         known = {method_name(r): (r, found) for r in learned if (found := files.examples(r)) is not None}
         alike = [pair for pair in known.values() if _same_frames(pair[1], next(iter(known.values()))[1])]
@@ -52,11 +47,11 @@ def example_poses(records: Sequence[Record], files: RunFiles) -> Iterator[Drawin
             "the upright axis. Grey: ground truth; blue: left, orange: right side of the prediction (mean of the "
             "hypotheses where there are several); thin: up to five of them. "
             "Below: error of this pose, from poses kept in half precision."
-            f"{left_out(len(alike), MOST_METHODS)}"
-            f"{not_there('their poses of these frames', missed)}"
+            f"{style.left_out(len(alike), MOST_METHODS)}"
+            f"{style.not_there('their poses of these frames', missed)}"
         )
         members = [record for record, _ in chosen]
-        yield Drawing(f"poses{name}", _figure(chosen), caption, stated(members))
+        yield Drawing(f"poses{name}", _figure(chosen), caption, style.stated(members))
 
 
 def _same_frames(one: Examples, other: Examples) -> bool:
@@ -74,8 +69,8 @@ def _figure(chosen: list[tuple[Record, Examples]]) -> Figure:
     across = min(ACROSS, len(chosen) + 2)
     down = math.ceil((len(chosen) + 2) / across)
     rows = _rows(first)
-    width = PAGE_INCHES if across > 3 else COLUMN_INCHES
-    figure = new_figure(1.35 * down * len(rows), width)
+    width = style.PAGE_INCHES if across > 3 else style.COLUMN_INCHES
+    figure = style.new_figure(1.35 * down * len(rows), width)
     panels = figure.subplots(down * len(rows), across, squeeze=False)
     for axes in panels.ravel():
         axes.set_axis_off()
@@ -92,19 +87,17 @@ def _figure(chosen: list[tuple[Record, Examples]]) -> Figure:
 
 def _draw_input(axes: Axes, examples: Examples, row: int) -> None:
     pose = examples.pose_2d[row].astype(float)
-    _draw_bones(axes, examples, pose[:, 0], -pose[:, 1])
+    _draw_bones(axes, examples, (pose[:, 0], -pose[:, 1]))
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.1)
     axes.set_title("2D input", pad=1)
 
 
 def _draw_prediction(axes: Axes, record: Record, examples: Examples, row: int, limits: tuple[float, ...]) -> None:
-    true_x, true_y = _seen(examples.target[row])
-    _draw_bones(axes, examples, true_x, true_y, TRUTH, 1.4)
+    _draw_bones(axes, examples, _seen(examples.target[row]), TRUTH, 1.4)
     for pose in examples.hypotheses[row]:
-        x, y = _seen(pose)
-        _draw_bones(axes, examples, x, y, width=0.5, alpha=0.25)
-        axes.plot(x, y, ".", color="0.2", markersize=1, alpha=0.35)
+        _draw_bones(axes, examples, _seen(pose), width=0.5, alpha=0.25)
+        axes.plot(*_seen(pose), ".", color="0.2", markersize=1, alpha=0.35)
     _draw_pose(axes, examples, examples.answer[row], limits)
     error = np.linalg.norm(examples.answer[row].astype(float) - examples.target[row], axis=-1).mean() * 1000
     axes.set_title(method_name(record).replace("§", ""), pad=1)
@@ -112,19 +105,14 @@ def _draw_prediction(axes: Axes, record: Record, examples: Examples, row: int, l
 
 
 def _draw_pose(axes: Axes, examples: Examples, pose: np.ndarray, limits: tuple[float, ...]) -> None:
-    _draw_bones(axes, examples, *_seen(pose))
+    _draw_bones(axes, examples, _seen(pose))
     axes.set(xlim=limits[:2], ylim=limits[2:], aspect="equal")
 
 
 def _draw_bones(
-    axes: Axes,
-    examples: Examples,
-    x: np.ndarray,
-    y: np.ndarray,
-    colour: str = "",
-    width: float = 1.0,
-    alpha: float = 1.0,
+    axes: Axes, examples: Examples, seen: Seen, colour: str = "", width: float = 1.0, alpha: float = 1.0
 ) -> None:
+    x, y = seen
     bones = [(child, parent) for child, parent in enumerate(examples.parents.tolist()) if parent >= 0]
     lines = [[(x[child], y[child]), (x[parent], y[parent])] for child, parent in bones]
     sides = np.select([examples.left, examples.right], [LEFT, RIGHT], default=MIDDLE)
@@ -132,8 +120,8 @@ def _draw_bones(
     axes.add_collection(LineCollection(lines, colors=colours, linewidths=width, alpha=alpha, capstyle="round"))
 
 
-def _seen(pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Horizontal and vertical coordinates of a pose in camera axes, seen from the side."""
+def _seen(pose: np.ndarray) -> Seen:
+    """A pose in camera axes, seen from the side."""
     across, down, depth = pose.astype(float).T
     return across * math.cos(TURN) + depth * math.sin(TURN), -down
 

@@ -1,4 +1,4 @@
-"""Figures of error over the number of hypotheses, and over the number of steps, for each aggregation."""
+"""Figures of error over the number of hypotheses, over the number of steps, and after every step."""
 
 from __future__ import annotations
 
@@ -7,31 +7,19 @@ from collections.abc import Iterator, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from bench.results.record import Record
-from reports.figures.looks import Look, look_of
-from reports.figures.style import (
-    COLUMN_INCHES,
-    PAGE_INCHES,
-    SMALL_POINTS,
-    Drawing,
-    left_out,
-    light_grid,
-    new_figure,
-    settings,
-    spread,
-    stated,
-)
-from reports.rules.comparability import SAMPLING, aggregations, grouped, same_but
-from reports.rules.names import aggregation_title, method_name, sampling_size
+from bench.results.record import Record, Value
+from reports.figures import style
+from reports.figures.looks import Look, look_of, looks_of
+from reports.figures.style import Drawing
+from reports.rules.comparability import SAMPLING, aggregations, grouped, headline, same_but
+from reports.rules.names import aggregation_title, headlines, method_name, sampling_size
 
 MOST_PANELS = 6
 DASHES = {"deterministic": "-", "deployable": "-", "assisted": "--", "oracle": ":"}
 LABEL_POINTS = 7.0
 """Least distance of two labels at the ends of lines."""
-
-SIZES = (("hypotheses", "hypotheses H", "Hypotheses H", "K"), ("steps", "denoising steps K", "Steps K", "H"))
-"""End of the figure's name, words of its caption, its axis, and what is held at its largest: for H, and for K."""
 
 Panel = dict[int, Record]
 """The records of a method by the size that varies."""
@@ -39,17 +27,17 @@ Panel = dict[int, Record]
 
 def error_by_hypotheses(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of every aggregation over H at the largest K, a panel per method."""
-    return _over(records, 0)
+    return _over(records, 0, "hypotheses", "hypotheses H", "Hypotheses H", "K")
 
 
 def error_by_steps(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE of every aggregation over K at the largest H, a panel per method."""
-    return _over(records, 1)
+    return _over(records, 1, "steps", "denoising steps K", "Steps K", "H")
 
 
-def _over(records: Sequence[Record], varied: int) -> Iterator[Drawing]:
-    end, words, axis, held = SIZES[varied]
-    for name, place, group in settings(records):
+def _over(records: Sequence[Record], varied: int, end: str, words: str, axis: str, held: str) -> Iterator[Drawing]:
+    """Figures over H (``varied`` is 0) or K (1), the other one (``held``) at its largest; ``end``: of names."""
+    for name, place, group in style.settings(records):
         panels: list[Panel] = []
         for members in grouped(group, lambda record: same_but(record, *SAMPLING)).values():
             most = max(sampling_size(record)[1 - varied] for record in members)
@@ -60,16 +48,16 @@ def _over(records: Sequence[Record], varied: int) -> Iterator[Drawing]:
             caption = (
                 f"MPJPE over {words}{place}, for each aggregation, at the largest {held} of each method, with "
                 "95 % intervals. Dashed: assisted (‡); dotted: oracle (†), which cannot be deployed."
-                f"{left_out(len(panels), MOST_PANELS)}"
+                f"{style.left_out(len(panels), MOST_PANELS)}"
             )
             members = [record for its in shown for record in its.values()]
-            yield Drawing(f"{end}{name}", _figure(shown, axis), caption, stated(members))
+            yield Drawing(f"{end}{name}", _panels(shown, axis), caption, style.stated(members))
 
 
-def _figure(panels: Sequence[Panel], axis: str) -> Figure:
+def _panels(panels: Sequence[Panel], axis: str) -> Figure:
     across = min(3, len(panels))
     down = math.ceil(len(panels) / across)
-    figure = new_figure(1.9 * down, COLUMN_INCHES if across == 1 else PAGE_INCHES)
+    figure = style.new_figure(1.9 * down, style.COLUMN_INCHES if across == 1 else style.PAGE_INCHES)
     drawn = figure.subplots(down, across, squeeze=False, sharey=True)
     for axes in drawn.ravel()[len(panels) :]:
         axes.set_axis_off()
@@ -81,7 +69,7 @@ def _figure(panels: Sequence[Panel], axis: str) -> Figure:
         axes.set(xlabel=axis, xscale="log", xlim=(0.85 * min(its), 2.2 * max(its)))
         axes.set_xticks(list(its), list(map(str, its)))
         axes.set_xticks([], minor=True)
-        light_grid(axes)
+        style.light_grid(axes)
         ends.append(_draw_lines(axes, its, look_of(record.method, record.variant)))
     for axes in drawn[:, 0]:
         axes.set_ylabel("MPJPE (mm)")
@@ -99,13 +87,13 @@ def _draw_lines(axes: Axes, its: dict[int, Record], look: Look) -> list[tuple[fl
         found = {size: record.value("mpjpe", aggregation) for size, record in its.items()}
         known = {size: value for size, value in found.items() if value and math.isfinite(value.action_mean)}
         if known:
-            beside = [
-                size * (1 + 0.02 * number) for size in known
-            ]  # intervals beside each other, not on each other
+            # Intervals stand beside each other, not on each other.
+            beside = [size * (1 + 0.02 * number) for size in known]
             errors = [value.action_mean for value in known.values()]
+            reach = tuple(zip(*map(style.spread, known.values()), strict=True))
             axes.errorbar(
-                beside, errors, tuple(zip(*map(spread, known.values()), strict=True)), linestyle=DASHES[kind],
-                color=look.colour, elinewidth=0.6, linewidth=0.9, **look.marks(2.5),
+                beside, errors, reach, linestyle=DASHES[kind], color=look.colour, elinewidth=0.6, linewidth=0.9,
+                **look.marks(2.5),
             )  # fmt: skip
             ends.append((beside[-1], errors[-1], aggregation_title(aggregation, kind)))
     return ends
@@ -120,6 +108,51 @@ def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str]]) -> None:
         at = float(axes.transData.transform((x, y))[1]) * 72 / figure.dpi
         place = max(at, lowest + LABEL_POINTS)
         axes.annotate(
-            text, (x, y), (5, place - at), textcoords="offset points", va="center", fontsize=SMALL_POINTS - 1,
+            text, (x, y), (5, place - at), textcoords="offset points", va="center",
+            fontsize=style.SMALL_POINTS - 1,
         ).set_in_layout(False)  # fmt: skip
         lowest = place
+
+
+def convergence(records: Sequence[Record]) -> Iterator[Drawing]:
+    """MPJPE of the headline after each step, at the largest H; a line per method and K."""
+    for name, place, group in style.settings(records):
+        widest = [
+            record
+            for members in grouped(group, lambda record: (method_name(record), record.conditions.steps)).values()
+            for record in [max(members, key=lambda record: record.conditions.hypotheses)]
+            if len(_steps(record)) > 1
+        ]
+        if widest:
+            shown = headlines(widest)
+            widths = sorted({record.conditions.hypotheses for record in widest})
+            caption = (
+                f"Convergence{place}: MPJPE ({shown}, H = {', '.join(map(str, widths))}) after every denoising "
+                "step; one line for each number of steps K, ending in a marker. Bands: 95 % intervals."
+            )
+            yield Drawing(f"convergence{name}", _after_steps(widest), caption, style.stated(widest))
+
+
+def _steps(record: Record) -> list[Value]:
+    chosen = headline(record)
+    found = [value for value in record.values if (value.metric, value.aggregation) == ("mpjpe", chosen)]
+    return sorted((value for value in found if math.isfinite(value.action_mean)), key=lambda value: value.step)
+
+
+def _after_steps(records: list[Record]) -> Figure:
+    figure = style.new_figure(2.1)
+    axes = figure.add_subplot()
+    looks = looks_of(records)
+    for record in records:
+        name = method_name(record)
+        look, values = looks[name], _steps(record)
+        steps, errors = zip(*((value.step, value.action_mean) for value in values), strict=True)
+        low, high = zip(*((value.low, value.high) for value in values), strict=True)
+        axes.fill_between(steps, low, high, color=look.colour, alpha=0.12, linewidth=0)
+        axes.plot(steps, errors, color=look.colour)
+        axes.plot(steps[-1], errors[-1], label=name, linestyle="none", **look.marks(3.5))
+    axes.set(xlabel="Denoising step", ylabel="MPJPE (mm)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    style.light_grid(axes)
+    style.legend_above(figure, once=True)
+    return figure

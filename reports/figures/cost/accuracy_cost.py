@@ -9,156 +9,112 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.results.record import Record
+from reports.figures import style
 from reports.figures.labels import Label, Segment, place_labels
 from reports.figures.looks import Look, look_of
-from reports.figures.style import (
-    SMALL_POINTS,
-    Drawing,
-    Point,
-    headline_point,
-    legend_above,
-    legend_columns,
-    light_grid,
-    ms_per_frame,
-    new_figure,
-    plain_log_ticks,
-    settings,
-    spread,
-    stated,
-)
+from reports.figures.style import Drawing
 from reports.rules.comparability import TRIVIAL, grouped
 from reports.rules.names import headlines, method_name, sampling_size
-from reports.rules.operating_points import OperatingPoint, on_front
+from reports.rules.operating_points import OperatingPoint, headline_point, on_front
 
 FRONT = "Pareto front"
 ISO = "Iso-cost"
 
 
-@dataclass(frozen=True)
-class _Cost:
-    """What an error is set against.
-
-    Attributes:
-        name: of the figure's file.
-        title: at the beginning of the caption.
-        words: in the caption.
-        axis: label of the axis.
-        of: what a record costs.
-    """
-
-    name: str
-    title: str
-    words: str
-    axis: str
-    unit: str
-    of: Callable[[Record], float]
-
-
-TIME = _Cost(
-    name="latency",
-    title="Accuracy against time",
-    words="median time per output frame at batch 1, aggregation of hypotheses included",
-    axis="Median time per output frame (ms)",
-    unit="ms",
-    of=ms_per_frame,
-)
-MEMORY = _Cost(
-    name="memory",
-    title="Accuracy against memory",
-    words="peak tensor memory of one prediction at batch 1",
-    axis="Peak tensor memory (MB)",
-    unit="MB",
-    of=lambda record: math.nan if record.cost.memory_mb is None else record.cost.memory_mb,
-)
-
-
 def latency_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE over milliseconds per output frame, headline aggregation only, with the Pareto front."""
-    return _against(records, TIME)
+    words = "median time per output frame at batch 1, aggregation of hypotheses included"
+    return _against(records, "latency", "time", words, "Median time per output frame (ms)", style.ms_per_frame)
 
 
 def memory_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE over peak tensor memory, headline aggregation only, with the Pareto front."""
-    return _against(records, MEMORY)
+
+    def memory(record: Record) -> float:
+        return math.nan if record.cost.memory_mb is None else record.cost.memory_mb
+
+    words = "peak tensor memory of one prediction at batch 1"
+    return _against(records, "memory", "memory", words, "Peak tensor memory (MB)", memory)
 
 
-def _against(records: Sequence[Record], cost: _Cost) -> Iterator[Drawing]:
-    for name, place, group in settings(records):
-        points = [point for record in group if (point := headline_point(record, cost.of)) is not None]
+def _against(
+    records: Sequence[Record], name: str, what: str, words: str, axis: str, cost: Callable[[Record], float]
+) -> Iterator[Drawing]:
+    """Figures of errors against a cost.
+
+    Args:
+        name: of the figure's file.
+        what, words: the cost in the caption, in a word and in full.
+        axis: its label, with the unit in parentheses.
+    """
+    unit = axis.rpartition("(")[2].rstrip(")")
+    for end, place, group in style.settings(records):
+        points = [point for record in group if (point := headline_point(record, cost)) is not None]
         learned = [point for point in points if point.record.method not in TRIVIAL]
         if len(learned) < 2:
             continue
         trivial = [f"{p.record.title} {p.value.action_mean:.1f} mm" for p in points if p.record.method in TRIVIAL]
         shown = headlines(point.record for point in learned)
         caption = (
-            f"{cost.title}{place}. "
-            f"MPJPE ({shown}; no ground-truth pose at test time) with its 95 % interval over the "
-            f"{cost.words}. Labels: method and (H, K), where there is room; hollow: variants of "
-            "a method. Rings: the front; what costs more is on it only "
-            "where it is shown to have a lower error. Dashed: lowest error up to a cost. "
-            f"Dotted (iso-cost): equal MPJPE × {cost.unit}. "
-            "Assisted and oracle aggregations are left out."
+            f"Accuracy against {what}{place}. MPJPE ({shown}; no ground-truth pose at test time) with its 95 % "
+            f"interval over the {words}. Labels: method and (H, K), where there is room; hollow: variants of a "
+            "method. Rings: the front; what costs more is on it only where it is shown to have a lower error. "
+            f"Dashed: lowest error up to a cost. Dotted (iso-cost): equal MPJPE × {unit}. Assisted and oracle "
+            "aggregations are left out."
         )
-        if cost is MEMORY:
+        if what == "memory":
             counted = dict.fromkeys(point.record.cost.memory_source for point in learned)
             caption += f" Memory counts: {'; '.join(counted)}."
         caption += f" Trivial predictors, not drawn: {'; '.join(trivial)}." if trivial else ""
-        figure = _figure(learned, cost)
-        yield Drawing(f"{cost.name}{name}", figure, caption, stated(group))
+        yield Drawing(f"{name}{end}", _figure(learned, axis), caption, style.stated(group))
 
 
-def _figure(points: list[Point], cost: _Cost) -> Figure:
+def _figure(points: list[OperatingPoint], axis: str) -> Figure:
     """With the names of methods at points; where one has no room there, with all of them in a legend."""
-    at_points, complete = _labelled(points, cost, in_legend=False)
-    return at_points if complete else _labelled(points, cost, in_legend=True)[0]
+    at_points, complete = _labelled(points, axis, in_legend=False)
+    return at_points if complete else _labelled(points, axis, in_legend=True)[0]
 
 
-def _labelled(points: list[Point], cost: _Cost, in_legend: bool) -> tuple[Figure, bool]:
+def _labelled(points: list[OperatingPoint], axis: str, in_legend: bool) -> tuple[Figure, bool]:
     """The figure, and whether every method is named in it; in a legend, variants of a method share an entry."""
     key = _entry if in_legend else method_name
     groups = grouped(points, lambda point: key(point.record))
     looks = {name: look_of(its[0].record.method, its[0].record.variant) for name, its in groups.items()}
     entries = [*(looks if in_legend else ()), FRONT, ISO]
-    columns = legend_columns(entries)
-    figure = new_figure(2.0 + 0.14 * math.ceil(len(entries) / columns))
+    columns = style.legend_columns(entries)
+    figure = style.new_figure(2.0 + 0.14 * math.ceil(len(entries) / columns))
     axes = figure.add_subplot()
-    front = sorted(front_of(points), key=lambda index: points[index].position)
+    front = sorted(on_front(points), key=lambda index: points[index].position)
     steps = [points[index].position for index in front]
     _draw_front(axes, steps)
     for name, members in groups.items():
         _draw_points(axes, members, looks[name], name if in_legend else "")
-    axes.set(xscale="log", xlabel=cost.axis, ylabel="MPJPE (mm)")
+    axes.set(xscale="log", xlabel=axis, ylabel="MPJPE (mm)")
     axes.margins(x=0.12, y=0.08)
     lines = _draw_iso_costs(axes)
-    plain_log_ticks(axes.xaxis, axes.get_xlim())
-    light_grid(axes)
+    style.plain_log_ticks(axes.xaxis, axes.get_xlim())
+    style.light_grid(axes)
     handles, names = axes.get_legend_handles_labels()
     order = sorted(range(len(names)), key=lambda index: names[index] in (FRONT, ISO))
     ordered = {"handles": [handles[index] for index in order], "labels": [names[index] for index in order]}
-    legend_above(figure, ncols=columns, **ordered)
+    style.legend_above(figure, ncols=columns, **ordered)
     front_first = [points[index] for index in dict.fromkeys([*front, *range(len(points))])]
     named, others = [], []
     for name, its in grouped(front_first, lambda point: key(point.record)).items():
         named += [Label(its[0].position, f"{name} {_size(its[0])}".strip(), looks[name].colour)] * (not in_legend)
         others += [Label(point.position, _size(point), looks[name].colour) for point in its[not in_legend :]]
-    placed = place_labels(axes, [*named, *others], _obstacles(points, steps) + lines, SMALL_POINTS)
+    placed = place_labels(axes, [*named, *others], _obstacles(points, steps) + lines, style.SMALL_POINTS)
     return figure, all(label in placed for label in named)
 
 
 def _entry(record: Record) -> str:
     return f"{record.title}, variants" if record.variant else method_name(record)
-
-
-def front_of(points: Sequence[Point]) -> set[int]:
-    """Indices of the points that are worth this one cost (``reports.rules.operating_points``)."""
-    return on_front([OperatingPoint(p.record, p.value, (p.position[1], p.position[0], math.nan)) for p in points])
 
 
 def _draw_iso_costs(axes: Axes) -> list[Segment]:
@@ -172,17 +128,16 @@ def _draw_iso_costs(axes: Axes) -> list[Segment]:
     powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
     levels = [level for power in powers for step in steps if least < (level := step * 10.0**power) < most]
     for number, level in enumerate(levels):
-        axes.plot(
-            level / errors, errors, ":", color="0.6", linewidth=0.7, zorder=0, label="" if number else ISO,
-        )  # fmt: skip
+        label = "" if number else ISO
+        axes.plot(level / errors, errors, ":", color="0.6", linewidth=0.7, zorder=0, label=label)
     axes.set(xlim=(left, right), ylim=(low, high))
     ends = [list(zip((level / errors).tolist(), errors.tolist(), strict=True)) for level in levels]
     return [pair for line in ends for pair in itertools.pairwise(line)]
 
 
-def _draw_points(axes: Axes, points: list[Point], look: Look, name: str) -> None:
+def _draw_points(axes: Axes, points: list[OperatingPoint], look: Look, name: str) -> None:
     x, y = zip(*(point.position for point in points), strict=True)
-    below, above = zip(*(spread(point.value) for point in points), strict=True)
+    below, above = zip(*(style.spread(point.value) for point in points), strict=True)
     axes.errorbar(
         x, y, (below, above), fmt="", linestyle="none", ecolor=look.colour, label=name,
         elinewidth=0.6, capsize=1.5, capthick=0.6, **look.marks(4),
@@ -198,7 +153,7 @@ def _draw_front(axes: Axes, steps: list[tuple[float, float]]) -> None:
     )  # fmt: skip
 
 
-def _obstacles(points: list[Point], steps: list[tuple[float, float]]) -> list[Segment]:
+def _obstacles(points: list[OperatingPoint], steps: list[tuple[float, float]]) -> list[Segment]:
     """The vertical and horizontal lines that labels must not cross: intervals and steps of the front."""
     lines = [((x, p.value.low), (x, p.value.high)) for p in points for x in [p.position[0]]]
     for (x, y), (next_x, next_y) in itertools.pairwise(steps):
@@ -206,6 +161,6 @@ def _obstacles(points: list[Point], steps: list[tuple[float, float]]) -> list[Se
     return [line for line in lines if all(map(math.isfinite, itertools.chain(*line)))]
 
 
-def _size(point: Point) -> str:
+def _size(point: OperatingPoint) -> str:
     sampled = point.value.kind != "deterministic"
     return "({}, {})".format(*sampling_size(point.record)) if sampled else ""

@@ -8,17 +8,9 @@ from matplotlib.figure import Figure
 
 from bench.results.cost import Cost
 from bench.results.record import Record
+from reports.figures import style
 from reports.figures.looks import looks_of
-from reports.figures.style import (
-    Drawing,
-    left_out,
-    legend_above,
-    light_grid,
-    new_figure,
-    plain_log_ticks,
-    settings,
-    stated,
-)
+from reports.figures.style import Drawing
 from reports.rules.comparability import grouped
 from reports.rules.entries import Entry, MissingRun
 from reports.rules.names import method_name
@@ -29,7 +21,7 @@ MOST_POINTS = 500
 
 def pareto_front_figure(entries: Sequence[Entry]) -> Iterator[Drawing]:
     """The front, what was measured beside it, and at the upper edge what was not run but has a measured cost."""
-    for name, place, group in settings(entries):
+    for name, place, group in style.settings(entries):
         present = [entry for entry in group if isinstance(entry, Record)]
         costs = [entry.cost for entry in group if isinstance(entry, MissingRun) and entry.cost is not None]
         skipped = [cost for cost in costs if cost.latency.median_ms > 0]
@@ -42,14 +34,14 @@ def pareto_front_figure(entries: Sequence[Entry]) -> Iterator[Drawing]:
             "it; hollow: variants of a method; crosses at the upper edge: "
             f"{len(skipped)} experiments whose cost was measured but that were not run, or failed (the table says "
             "why)."
-            f"{left_out(len(points), MOST_POINTS)}"
+            f"{style.left_out(len(points), MOST_POINTS)}"
         )
         figure = _figure(points[:MOST_POINTS], skipped)
-        yield Drawing(f"front{name}", figure, caption, stated(present))
+        yield Drawing(f"front{name}", figure, caption, style.stated(present))
 
 
 def _figure(points: Sequence[OperatingPoint], skipped: Sequence[Cost]) -> Figure:
-    figure = new_figure(2.4)
+    figure = style.new_figure(2.4)
     axes = figure.add_subplot()
     looks = looks_of(point.record for point in points)
     best = on_front(points)
@@ -71,7 +63,7 @@ def _figure(points: Sequence[OperatingPoint], skipped: Sequence[Cost]) -> Figure
             markeredgewidth=0.6, label="not run",
         )  # fmt: skip
     axes.set(xscale="log", xlabel="Median time per output frame (ms)", ylabel="MPJPE (mm)")
-    plain_log_ticks(axes.xaxis, axes.get_xlim())
-    light_grid(axes)
-    legend_above(figure, ncols=3)
+    style.plain_log_ticks(axes.xaxis, axes.get_xlim())
+    style.light_grid(axes)
+    style.legend_above(figure, ncols=3)
     return figure

@@ -10,15 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from reports.figures import style
 from reports.figures.looks import Look, looks_of
-from reports.figures.style import (
-    PAGE_INCHES,
-    Drawing,
-    legend_above,
-    light_grid,
-    new_figure,
-    plain_log_ticks,
-)
+from reports.figures.style import Drawing
 from reports.rules.comparability import device, grouped
 from reports.rules.entries import Entry
 from reports.rules.names import method_name
@@ -55,7 +49,7 @@ LABELS = {"time": "ms/call", "memory": "Added memory (MB)"}
 def _figure(found: Sequence[Series]) -> Figure:
     axes = [axis for axis in AXES if any(axis == along.axis for along in found)]
     looks = looks_of(along.entries[0] for along in found)
-    figure = new_figure(3.4, PAGE_INCHES)
+    figure = style.new_figure(3.4, style.PAGE_INCHES)
     panels = figure.subplots(2, len(axes), squeeze=False, sharex="col", sharey="row")
     for row, (what, quantity) in zip(panels, QUANTITIES.items(), strict=True):
         for panel, axis in zip(row, axes, strict=True):
@@ -64,11 +58,11 @@ def _figure(found: Sequence[Series]) -> Figure:
                 _draw(panel, along, quantity, looks[method_name(along.entries[0])], line=number)
             _finish(panel, sorted({x for along in along_it for x in along.positions()}))
         row[0].set_ylabel(LABELS[what])
-        plain_log_ticks(row[0].yaxis, row[0].get_ylim())
+        style.plain_log_ticks(row[0].yaxis, row[0].get_ylim())
     for panel, axis in zip(panels[1], axes, strict=True):
         panel.set_xlabel(AXES[axis])
-    handles = [Line2D([], [], color=look.colour, label=name, **look.marks(3.5)) for name, look in looks.items()]
-    legend_above(figure, handles=handles, ncols=len(looks))
+    handles = [Line2D([], [], color=look.colour, **look.marks(3.5)) for look in looks.values()]
+    style.legend_above(figure, handles=handles, labels=list(looks), ncols=len(looks))
     return figure
 
 
@@ -90,4 +84,4 @@ def _finish(panel: Axes, places: list[int]) -> None:
     panel.margins(x=0.08, y=0.12)
     panel.set_xticks(places, list(map(str, places)))
     panel.set_xticks([], minor=True)
-    light_grid(panel)
+    style.light_grid(panel)

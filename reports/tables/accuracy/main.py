@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bench.results.record import MetricInfo, ValueKind
 from bench.results.statistics.intervals import Mean
-from reports.figures.accuracy.convergence import convergence
 from reports.figures.accuracy.error_cdf import error_distribution
+from reports.figures.accuracy.heatmap import errors_by_action
 from reports.figures.accuracy.oracle_gap import oracle_beside_deployable
-from reports.figures.accuracy.per_action import errors_by_action
 from reports.figures.accuracy.per_joint import errors_by_joint
 from reports.figures.accuracy.qualitative import example_poses
-from reports.figures.evidence.differences import paired_differences
-from reports.figures.evidence.ranks import critical_differences
-from reports.figures.runs.training_compute import error_by_compute
-from reports.figures.runs.training_curves import training_curves
+from reports.figures.accuracy.sampling import convergence
+from reports.figures.evidence.ranks import critical_differences, paired_differences
+from reports.figures.runs.training_curves import error_by_compute, training_curves
 from reports.rules.comparability import (
     DETECTIONS,
     PROPOSED,
     Line,
     Source,
-    aggregation_order,
     aggregations,
     into_lines,
     same_but,
     sections,
     source,
     sources,
+    truth_order,
     use_of_truth,
 )
 from reports.rules.conditions import paragraphs
@@ -40,21 +38,20 @@ from reports.tables.accuracy.oracle_gap import LAYOUT as ORACLE_GAP
 from reports.tables.accuracy.published_numbers import Data, reported_blocks, sources_of_reported
 from reports.tables.cells import (
     ABOUT_FRAMES,
+    METHOD_AND_AGGREGATION,
     SHAPE,
+    Draft,
     Entered,
-    Matrix,
+    block,
     millions_of_parameters,
     ms_per_frame,
-    rank_columns,
     shape,
     value_number,
-    with_brackets,
-    with_runs,
 )
 from reports.tables.cost.cost import COSTS
 from reports.tables.evidence.ranks import LAYOUT as RANKS
 from reports.tables.layout import Layout
-from reports.writers.table import Block, Cell, Column, Table
+from reports.writers.table import Cell, Column, Table
 
 MEAN_OVER_FRAMES = (
     "PCK (within 150 mm) and AUC (0 to 150 mm) in percent over 14 joints, MPJPE in mm over 17, each the mean over "
@@ -93,59 +90,35 @@ def _with_reported(table: Table, data: Data, entries: Sequence[Entry], metrics: 
 
 def _by_use(entries: Sequence[Entry], title: str, metrics: dict[str, MetricInfo], over: Mean, note: str) -> Table:
     titles = sources(entries)
-    columns = [
-        *(Column(header, align="l") for header in ("Method", "Aggregation")),
+    columns = (
+        *METHOD_AND_AGGREGATION,
         *SHAPE,
         *(Column(header) for header in ("Params (M)", "ms/frame")),
         *(Column(header, spanner) for spanner in titles.values() for header in headers(metrics.values())),
-    ]
-    directions = [info.higher_is_better for _ in titles for info in metrics.values()]
-    higher = {FIRST_METRIC + index for index, is_better in enumerate(directions) if is_better}
+    )
     blocks = []
     for heading, members in sections(entries):
-        blocks += _blocks(members, heading, titles, list(metrics), higher, over)
+        lines = into_lines(members, lambda entry: same_but(entry, *DETECTIONS), source)
+        numbers = sorted(_numbers(lines), key=lambda number: truth_order(*number[2:]))
+        rows = [_draft(*number, titles, list(metrics), over) for number in numbers]
+        for use, text in USES.items():
+            its = [row for row in rows if str(row.group).startswith(use)]
+            blocks += [block(its, text, heading, range(FIRST_METRIC, len(columns)))] if its else []
     notes = [note, f"{ABOUT_FRAMES} ms/frame: median at batch 1 per output frame."]
     crossed = [text for key, text in titles.items() if key.train != key.test]
     notes += [f"Training and test detections differ in: {'; '.join(crossed)}."] * bool(crossed)
-    return Table(title, tuple(columns), tuple(blocks), paragraphs(entries), tuple(notes))
+    return Table(title, columns, tuple(blocks), paragraphs(entries), tuple(notes))
 
 
-def _blocks(
-    members: Sequence[Entry],
-    section: str,
-    titles: dict[Source, str],
-    metrics: list[str],
-    higher: set[int],
-    over: Mean,
-) -> list[Block]:
-    """A block for each use of ground truth."""
-    rows_of = _rows(into_lines(members, lambda entry: same_but(entry, *DETECTIONS), source))
-    rows: Matrix = [_cells(*row, titles, metrics, over) for row in rows_of]
-    groups: list[Hashable] = [use_of_truth(aggregation, kind) for _, _, aggregation, kind in rows_of]
-    columns = range(FIRST_METRIC, FIRST_METRIC + len(titles) * len(metrics))
-    rows = rank_columns(rows, groups, columns, higher)
-    proposed = [line.first.method in PROPOSED for _, line, _, _ in rows_of]
-    rows = with_brackets(rows, groups, proposed, columns, higher)
-    blocks = []
-    for use, text in USES.items():
-        chosen = [index for index, group in enumerate(groups) if str(group).split()[0] == use]
-        runs_of = [rows_of[index][1].runs for index in chosen]
-        blocks += [Block(with_runs([rows[i] for i in chosen], runs_of), text, section)] * bool(chosen)
-    return blocks
-
-
-def _rows(lines: list[Line]) -> list[tuple[str, Line, str | None, ValueKind]]:
-    """(name, runs, aggregation, kind) of every row; those that look at ground truth by aggregation."""
-    rows: list[tuple[str, Line, str | None, ValueKind]] = []
+def _numbers(lines: list[Line]) -> Iterator[tuple[str, Line, str | None, ValueKind]]:
+    """(name, runs, aggregation, kind) of every row."""
     for line, name in zip(lines, row_names([line.first for line in lines]), strict=True):
         pairs = dict.fromkeys(pair for entry in line.slots.values() for pair in aggregations(entry))
-        rows += [(name, line, *pair) for pair in pairs or [(None, "deterministic")]]
-    return sorted(
-        rows, key=lambda row: 0 if use_of_truth(row[2], row[3]) == "none" else 1 + aggregation_order(row[2])
-    )
+        for aggregation, kind in list(pairs) or [(None, "deterministic")]:
+            yield name, line, aggregation, kind
 
 
-def _cells(
+def _draft(
     name: str,
     line: Line,
     aggregation: str | None,
@@ -153,14 +126,14 @@ def _cells(
     titles: dict[Source, str],
     metrics: list[str],
     over: Mean,
-) -> list[Entered]:
+) -> Draft:
     first = next(line.slots[key] for key in titles if key in line.slots)
-    row: list[Entered] = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(first)]
-    row += [millions_of_parameters(first), ms_per_frame(first)]
+    cells: list[Entered] = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(first)]
+    cells += [millions_of_parameters(first), ms_per_frame(first)]
     for key, heading in titles.items():
         why_not = f"no run with {heading} under the other conditions of the row"
-        row += [value_number(line.slots.get(key), metric, aggregation, why_not, over) for metric in metrics]
-    return row
+        cells += [value_number(line.slots.get(key), metric, aggregation, why_not, over) for metric in metrics]
+    return Draft(cells, line.runs, use_of_truth(aggregation, kind), line.first.method in PROPOSED)
 
 
 FIGURES = (convergence, errors_by_action)

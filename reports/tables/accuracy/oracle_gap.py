@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.results.record import Record, ValueKind
-from reports.rules.comparability import aggregations, groups_of, in_table_order, use_of_truth, value_of
+from reports.rules.comparability import aggregations, groups_of, in_table_order, use_of_truth
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, row_names
 from reports.tables.cells import (
     ABOUT_FRAMES,
     DIFFERENCES,
+    METHOD_AND_AGGREGATION,
     SHAPE,
+    Draft,
     Entered,
-    Matrix,
+    block,
     difference_cell,
-    rank_columns,
     shape,
     significant,
     time_cell,
     timed,
     value_number,
-    with_runs,
 )
 from reports.tables.layout import Layout
-from reports.writers.table import Block, Cell, Column, Table
+from reports.writers.table import Cell, Column, Table
 
 NOT_COUNTED = "it needs ground truth, so it cannot be deployed"
 
@@ -35,7 +35,7 @@ def oracle_gap(entries: Sequence[Entry], title: str) -> Table:
     found = in_table_order(pair for entry in entries for pair in aggregations(entry))
     oracles = [(name, kind) for name, kind in found if kind == "oracle"]
     columns = (
-        *(Column(header, align="l") for header in ("Method", "Aggregation")),
+        *METHOD_AND_AGGREGATION,
         *SHAPE,
         Column("MPJPE"),
         *(Column(aggregation_title(*oracle), "MPJPE minus") for oracle in oracles),
@@ -44,17 +44,14 @@ def oracle_gap(entries: Sequence[Entry], title: str) -> Table:
     )
     blocks = []
     for heading, text, group in groups_of(entries):
-        rows: Matrix = []
-        groups: list[str] = []
-        runs: list[tuple[str, ...]] = []
-        for entry, name in zip(group, row_names(group), strict=True):
-            for aggregation, kind in aggregations(entry):
-                if isinstance(entry, Record) and kind in ("deployable", "assisted"):
-                    rows.append(_row(entry, name, aggregation, kind, [oracle for oracle, _ in oracles]))
-                    groups.append(use_of_truth(aggregation, kind))
-                    runs.append(entry.runs)
-        if rows:
-            blocks.append(Block(with_runs(rank_columns(rows, groups, [6]), runs), text, heading))
+        rows = [
+            _row(entry, name, aggregation, kind, [oracle for oracle, _ in oracles])
+            for entry, name in zip(group, row_names(group), strict=True)
+            if isinstance(entry, Record)
+            for aggregation, kind in aggregations(entry)
+            if kind in ("deployable", "assisted")
+        ]
+        blocks += [block(rows, text, heading, [6])] if rows else []
     names = ", ".join(str(oracle) for oracle, _ in oracles)
     notes = (
         MEAN_OVER_ACTIONS,
@@ -68,12 +65,12 @@ def oracle_gap(entries: Sequence[Entry], title: str) -> Table:
 
 def _row(
     record: Record, name: str, aggregation: str | None, kind: ValueKind, oracles: Sequence[str | None]
-) -> list[Entered]:
+) -> Draft:
     row: list[Entered] = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(record)]
-    row.append(value_number(record, "mpjpe", aggregation, ""))
-    value = value_of(record, "mpjpe", aggregation)
+    row.append(value_number(record, "mpjpe", aggregation))
+    value = record.value("mpjpe", aggregation)
     for oracle in oracles:
-        best = value_of(record, "mpjpe", oracle)
+        best = record.value("mpjpe", oracle)
         if value is None or best is None:
             row.append(Cell(reason="not computed in this run"))
         else:
@@ -82,7 +79,7 @@ def _row(
     spent = record.cost.aggregation_ms.get(aggregation or "")
     why_not = NOT_COUNTED if kind == "assisted" else "not measured in this run"
     row.append(Cell(reason=why_not) if spent is None else timed(record, significant(spent)))
-    return row
+    return Draft(row, record.runs, use_of_truth(aggregation, kind))
 
 
 LAYOUT = Layout("oracle_gap", oracle_gap, "gap to the oracle aggregations")

@@ -118,9 +118,9 @@ def beside_reported_prompts(table: Table, runs: Container[str]) -> Table:
 
     first = next(iter(reported.values()))
     spanner = f"Reported: {first.detector}, {first.aggregation}{SYMBOLS[first.use]}"
-    blocks = tuple(replace(block, rows=tuple(map(beside, block.rows))) for block in table.blocks)
     columns = (*table.columns, *(Column(header, spanner) for header in PROMPT_METRICS.values()))
-    return replace(table, columns=columns, blocks=blocks, conditions=(*table.conditions, _about_prompts()))
+    wider = table.with_rows(lambda block: map(beside, block.rows), columns)
+    return replace(wider, conditions=(*table.conditions, _about_prompts()))
 
 
 def _about_prompts() -> list[str]:

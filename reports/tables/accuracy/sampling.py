@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from reports.figures.accuracy.convergence import convergence
 from reports.figures.accuracy.heatmap import error_heatmap
-from reports.figures.accuracy.sampling import error_by_hypotheses, error_by_steps
+from reports.figures.accuracy.sampling import convergence, error_by_hypotheses, error_by_steps
 from reports.rules.comparability import (
     SAMPLING,
     Line,
@@ -53,38 +52,28 @@ def _frames(entries: Sequence[Entry]) -> str:
     return "; ".join(f"{name} {seen} in, {given} out" for name, seen, given in found)
 
 
-def _blocks_of_grid(grid: Line, widths: list[int], place: str, section: str) -> list[Block]:
-    blocks = []
+def _blocks_of_grid(grid: Line, widths: list[int], place: str, section: str) -> Iterator[Block]:
     pairs = dict.fromkeys(pair for entry in grid.slots.values() for pair in aggregations(entry))
     for aggregation, kind in pairs:
-        number = partial(value_number, metric="mpjpe", aggregation=aggregation, why_not="")
-        cells, runs = _on_grid(grid, widths, number)
+        number = partial(value_number, metric="mpjpe", aggregation=aggregation)
         text = f"{place}, {aggregation_title(aggregation, kind)}: MPJPE"
-        blocks.append(_block(rank(cells, [0] * len(cells)), runs, text, section))
-    cells, runs = _on_grid(grid, widths, partial(time_cell, quantity=lambda cost: cost.latency.median_ms))
-    return [*blocks, _block(cells, runs, f"{place}: ms/window", section)]
+        yield Block(_rows(grid, widths, number, ranked=True), text, section)
+    time = partial(time_cell, quantity=lambda cost: cost.latency.median_ms)
+    yield Block(_rows(grid, widths, time, ranked=False), f"{place}: ms/window", section)
 
 
-def _on_grid(
-    grid: Line, widths: list[int], cell: Callable[[Entry], Entered]
-) -> tuple[list[Entered], dict[int, tuple[str, ...]]]:
-    """Cells row by row, and K → ids of the runs in its row."""
-    cells: list[Entered] = []
-    runs = {}
-    for step in sorted({entry.conditions.steps for entry in grid.slots.values()}):
-        found = [grid.slots.get((width, step)) for width in widths]
-        cells += [cell(entry) if entry else Cell(reason="this pair of H and K was not run") for entry in found]
-        runs[step] = tuple(entry.id for entry in found if entry)
-    return cells, runs
-
-
-def _block(cells: list[Entered], runs: dict[int, tuple[str, ...]], text: str, section: str) -> Block:
-    width = len(cells) // len(runs)
-    rows = [
-        Row((Cell(str(step)), *map(cell_of, cells[index * width : (index + 1) * width])), ids)
-        for index, (step, ids) in enumerate(runs.items())
-    ]
-    return Block(tuple(rows), text, section)
+def _rows(grid: Line, widths: list[int], cell: Callable[[Entry], Entered], ranked: bool) -> tuple[Row, ...]:
+    """A row for each K, a column for each H; best and second are of the whole grid."""
+    steps = sorted({entry.conditions.steps for entry in grid.slots.values()})
+    found = [grid.slots.get((width, step)) for step in steps for width in widths]
+    cells = [cell(entry) if entry else Cell(reason="this pair of H and K was not run") for entry in found]
+    cells = rank(cells, [0 if ranked else None] * len(cells))
+    rows = []
+    for number, step in enumerate(steps):
+        its = slice(number * len(widths), (number + 1) * len(widths))
+        runs = tuple(entry.id for entry in found[its] if entry)
+        rows.append(Row((Cell(str(step)), *map(cell_of, cells[its])), runs))
+    return tuple(rows)
 
 
 LAYOUT = Layout("sampling", sampling, figures=(error_heatmap, convergence, error_by_hypotheses, error_by_steps))

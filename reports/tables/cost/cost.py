@@ -10,20 +10,20 @@ from bench.results.record import Record
 from reports.rules.comparability import DETECTIONS, SEEDS, TRIVIAL, grouped, same_but, sections
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry, MissingRun
-from reports.rules.names import method_name, row_names
+from reports.rules.names import method_name, row_names, size_in_words
 from reports.tables.cells import (
     ABOUT_FRAMES,
     NOT_MEASURED,
     RESIDENT,
     SHAPE,
-    rank_columns,
+    Draft,
+    block,
     shape,
     significant,
     timed,
-    with_runs,
 )
 from reports.tables.layout import Layout
-from reports.writers.table import Block, Cell, Column, Table
+from reports.writers.table import Cell, Column, Table
 
 RANKED = ("GFLOPs frame", "Time (ms) frame", "Memory (MB) peak")
 
@@ -54,12 +54,9 @@ GPU_QUANTITIES: dict[Column, Quantity] = {
 }
 """Columns of tables with a GPU in them."""
 
-TIMED = [
-    column
-    for column in [*QUANTITIES, *GPU_QUANTITIES]
-    if column.header in ("% peak", "Windows/s", "Host ms", "J/window", "p95")
-    or (column.spanner == "Time (ms)" and column.header != "samples")
-]
+TIMED = (
+    "Time (ms) window", "Time (ms) p95", "Time (ms) frame", "% peak", "Windows/s", "Host ms", "J/window",
+)  # fmt: skip
 """Columns of times, which are marked where they were disturbed."""
 
 
@@ -74,17 +71,17 @@ def cost(entries: Sequence[Entry], title: str) -> Table:
     for heading, members in sections(entries):
         alike = grouped(members, lambda entry: same_but(entry, *DETECTIONS, *SEEDS))
         first = [group[0] for group in alike.values()]
-        names = row_names(first)
         rows = [
-            [Cell(name), *shape(r), *_cells(r, quantities), *_training(r)]
-            for name, r in zip(names, first, strict=True)
+            Draft([Cell(name), *shape(r), *_cells(r, quantities), *_training(r)], r.runs, _ranked_with(r))
+            for name, r in zip(row_names(first), first, strict=True)
         ]
-        groups = [
-            entry.cost.memory_source if entry.cost and entry.method not in TRIVIAL else None for entry in first
-        ]
-        ranked_rows = rank_columns(rows, groups, ranked)
-        blocks.append(Block(with_runs(ranked_rows, [entry.runs for entry in first]), "", heading))
+        blocks.append(block(rows, "", heading, ranked))
     return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), _notes(entries, costs))
+
+
+def _ranked_with(entry: Entry) -> str | None:
+    """Costs are ranked where memory was counted alike."""
+    return entry.cost.memory_source if entry.cost and entry.method not in TRIVIAL else None
 
 
 def _training(entry: Entry) -> list[Cell]:
@@ -111,7 +108,7 @@ def _cells(entry: Entry, quantities: dict[Column, Quantity]) -> list[Cell]:
             cell = Cell(f"{number:,}", number)
         if column.full_name == "Time (ms) window":
             cell = _with_interval(cell, cost.latency)
-        cells.append(timed(entry, cell) if column in TIMED else cell)
+        cells.append(timed(entry, cell) if column.full_name in TIMED else cell)
     return cells
 
 
@@ -187,7 +184,7 @@ def _stages(entries: Sequence[Entry]) -> list[str]:
         stages = record.cost.latency.stages_ms
         whole = sum(stages.values())
         parts = ", ".join(f"{stage} {100 * spent / whole:.1f}" for stage, spent in stages.items())
-        shares.append(f"{name} (H = {record.conditions.hypotheses}, K = {record.conditions.steps}) {parts}")
+        shares.append(f"{name} ({size_in_words(record)}) {parts}")
     return _stated("Where the time goes (percent)", shares)
 
 

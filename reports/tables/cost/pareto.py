@@ -16,36 +16,30 @@ from reports.rules.names import aggregation_title, row_names
 from reports.rules.operating_points import FRONT, on_front, operating_points
 from reports.tables.cells import (
     ABOUT_FRAMES,
+    METHOD_AND_AGGREGATION,
     SHAPE,
+    Draft,
     Entered,
+    block,
     memory_cell,
     ms_per_frame,
-    rank_columns,
     shape,
     significant,
     timed,
     value_number,
-    with_runs,
 )
 from reports.tables.layout import Layout
-from reports.writers.table import Block, Cell, Column, Table
-
-Rows = list[tuple[list[Entered], tuple[str, ...]]]
+from reports.writers.table import Cell, Column, Table
 
 
 def pareto(entries: Sequence[Entry], title: str) -> Table:
     """A row per point of the front, then the measured points that it dominates, then what was not run, and why."""
-    columns = (
-        *(Column(header, align="l") for header in ("Method", "Aggregation")),
-        *SHAPE,
-        *(Column(header) for header in ("MPJPE", "ms/frame", "MB")),
-    )
+    columns = (*METHOD_AND_AGGREGATION, *SHAPE, *(Column(header) for header in ("MPJPE", "ms/frame", "MB")))
     blocks = []
     for heading, text, group in groups_of(entries):
         for name, rows in _rows(group).items():
-            cells = rank_columns([cells for cells, _ in rows], [0] * len(rows), [6, 7, 8])
-            block = with_runs(cells, [runs for _, runs in rows])
-            blocks += [Block(block, f"{text}: {name}" if text else name, heading)] * bool(rows)
+            if rows:
+                blocks.append(block(rows, f"{text}: {name}" if text else name, heading, [6, 7, 8]))
     notes = (
         ABOUT_FRAMES,
         "MPJPE in mm, mean over actions of the mean over an action's frames; ms/frame: median at batch 1, with "
@@ -55,23 +49,23 @@ def pareto(entries: Sequence[Entry], title: str) -> Table:
     return Table(title, columns, tuple(blocks), paragraphs(entries), notes)
 
 
-def _rows(entries: Sequence[Entry]) -> dict[str, Rows]:
-    """Heading → rows with the ids of their runs."""
+def _rows(entries: Sequence[Entry]) -> dict[str, list[Draft]]:
+    """Rows by heading."""
     names = dict(zip([entry.id for entry in entries], row_names(entries), strict=True))
     points = operating_points([entry for entry in entries if isinstance(entry, Record)])
     best = on_front(points)
-    rows: dict[str, Rows] = {"front": [], "measured": [], "not run": []}
+    rows: dict[str, list[Draft]] = {"front": [], "measured": [], "not run": []}
     for index, point in enumerate(points):
         record, aggregation = point.record, point.value.aggregation
         cells: list[Entered] = [Cell(names[record.id]), Cell(aggregation_title(aggregation)), *shape(record)]
         time = timed(record, significant(point.place[1]))
-        cells += [value_number(record, "mpjpe", aggregation, ""), time, memory_cell(record.cost)]
-        rows["front" if index in best else "measured"].append((cells, record.runs))
+        cells += [value_number(record, "mpjpe", aggregation), time, memory_cell(record.cost)]
+        rows["front" if index in best else "measured"].append(Draft(cells, record.runs))
     for entry in entries:
         if isinstance(entry, MissingRun):
             cells = [Cell(names[entry.id]), Cell(""), *shape(entry), Cell(reason=entry.reason)]
             cells += [ms_per_frame(entry), memory_cell(entry.cost)]
-            rows["not run"].append((cells, entry.runs))
+            rows["not run"].append(Draft(cells, entry.runs))
     return rows
 
 

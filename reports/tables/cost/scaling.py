@@ -27,14 +27,15 @@ from reports.tables.cells import (
     ABOUT_FRAMES,
     NOT_MEASURED,
     SHAPE,
+    Draft,
+    block,
     memory_cell,
     shape,
     significant,
     timed,
-    with_runs,
 )
 from reports.tables.layout import Layout
-from reports.writers.table import Block, Cell, Column, Table
+from reports.writers.table import Cell, Column, Table
 
 UNKNOWN = "not known on this system"
 
@@ -53,8 +54,8 @@ def scaling(entries: Sequence[Entry], title: str) -> Table:
         heading = where if len(by_device) > 1 else ""
         for name, its in grouped(members, method_and_arithmetic).items():
             for along in series_of(its):
-                rows = with_runs([_row(entry) for entry in along.entries], [r.runs for r in along.entries])
-                blocks.append(Block(rows, _exponents(name, along), heading))
+                rows = [Draft(_row(entry), entry.runs) for entry in along.entries]
+                blocks.append(block(rows, _exponents(name, along), heading))
     notes = (
         ABOUT_FRAMES,
         "Exponent: slope of log time or log added memory over the log of the axis, least squares, with its 95 % "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bench.results.record import Record
 from reports.rules.comparability import grouped
@@ -36,8 +37,7 @@ def controls_table(found: Sequence[Control], title: str) -> Table:
 
 def _of_entries(entries: Sequence[Entry], title: str) -> Table:
     records = [entry for entry in entries if isinstance(entry, Record)]
-    made = controls_table(controls(records), title)
-    return Table(title, made.columns, made.blocks, paragraphs(entries, "headline"), made.notes)
+    return replace(controls_table(controls(records), title), conditions=paragraphs(entries, "headline"))
 
 
 LAYOUT = Layout("controls", _of_entries, in_overall=False)

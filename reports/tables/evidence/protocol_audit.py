@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from bench.config.choices import CHOICES, Choice
 from bench.results.record import Record
 from bench.results.statistics.intervals import action_minus_frame_mean
-from reports.rules.comparability import grouped, headline, value_of
+from reports.rules.comparability import grouped, headline
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, printed_metrics
-from reports.tables.cells import DIFFERENCES, Entered, difference_cell, value_number, with_runs
+from reports.tables.cells import DIFFERENCES, Draft, Entered, block, difference_cell, value_number
 from reports.tables.layout import Layout
-from reports.writers.table import Block, Cell, Column, Table
+from reports.writers.table import Cell, Column, Table
 
 SINGLE_POSE = "single pose"
 """Stands for the headline aggregation of a method: its one pose, or P-Agg."""
@@ -127,7 +127,7 @@ def protocol_audit(entries: Sequence[Entry], title: str) -> Table:
             rows.append(_mean_row(runs, metric))
             rows += [_row(audited, runs, metric) for audited in TOGETHER]
             ids = tuple(run for entry in members for run in entry.runs)
-            blocks.append(Block(with_runs(rows, [ids] * len(rows)), f"{info.title} ({info.unit})", section))
+            blocks.append(block([Draft(row, ids) for row in rows], f"{info.title} ({info.unit})", section))
     usual = [entry for entry in entries if not departures(entry)]
     notes = (
         "First row: mean over actions, under the conditions below. Other rows: the difference that the choice "
@@ -142,18 +142,12 @@ def protocol_audit(entries: Sequence[Entry], title: str) -> Table:
 def _by_data(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     """Runs by what was evaluated on; the heading is empty where that is one thing."""
     groups = grouped(entries, lambda entry: (entry.data.label, entry.preset, entry.data.subset))
-    if len(groups) == 1:
-        return {"": list(entries)}
-    return {", ".join(key): members for key, members in groups.items()}
+    return {", ".join(key) * (len(groups) > 1): members for key, members in groups.items()}
 
 
 def _by_departures(entries: Sequence[Entry], title: str) -> Runs:
     """The first run of a method with each set of departures."""
-    found: dict[frozenset[str], Entry] = {}
-    for entry in entries:
-        if entry.title == title:
-            found.setdefault(departures(entry), entry)
-    return found
+    return {departures(entry): entry for entry in reversed(entries) if entry.title == title}
 
 
 def _usual_row(runs: Sequence[Runs], metric: str) -> list[Entered]:
@@ -174,13 +168,12 @@ def _difference_cell(audited: AuditedChoice, runs: Runs, metric: str) -> Entered
     chosen, usual = (runs.get(reading.departures) for reading in (audited.chosen, audited.usual))
     if chosen is None or usual is None:
         return Cell(reason=audited.why_not or "not run")
-    value = value_of(chosen, metric, _aggregation(audited.chosen, chosen))
-    other = value_of(usual, metric, _aggregation(audited.usual, usual))
+    value = chosen.value(metric, _aggregation(audited.chosen, chosen))
+    other = usual.value(metric, _aggregation(audited.usual, usual))
     if value is None or other is None or not isinstance(chosen, Record) or not isinstance(usual, Record):
         return Cell(reason=audited.why_not or "not obtained in these runs")
     other_checkpoint = SELECTION in audited.chosen.departures ^ audited.usual.departures
-    same = True if other_checkpoint else None
-    return difference_cell(chosen.difference(value, usual, other, same_trainings=same))
+    return difference_cell(chosen.difference(value, usual, other, same_trainings=other_checkpoint or None))
 
 
 def _aggregation(reading: Reading, entry: Entry) -> str | None:
@@ -191,7 +184,7 @@ def _mean_row(runs: Sequence[Runs], metric: str) -> list[Entered]:
     cells = []
     for by_departures in runs:
         entry = by_departures.get(frozenset())
-        value = value_of(entry, metric, headline(entry)) if entry else None
+        value = entry.value(metric, headline(entry)) if entry else None
         sample = entry.sample(value) if isinstance(entry, Record) and value else None
         difference = None if sample is None else action_minus_frame_mean(sample)
         cells.append(difference_cell(difference) if value else Cell(reason="not run"))

@@ -10,7 +10,7 @@ from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.names import aggregation_title, marked_name
 from reports.rules.ranks import METRIC, Ranked, ranked
-from reports.tables.cells import cell_of, value_number
+from reports.tables.cells import METHOD_AND_AGGREGATION, cell_of, value_number
 from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Row, Table
 
@@ -20,7 +20,7 @@ PLACES = {"first": 0, "second": 1, "third": 2, "last": -1}
 def ranks(entries: Sequence[Entry], title: str) -> Table:
     """A row per method that may be compared, best first."""
     columns = (
-        *(Column(header, align="l") for header in ("Method", "Aggregation")),
+        *METHOD_AND_AGGREGATION,
         Column("MPJPE"),
         *(Column(place, "Chance (%) to be") for place in PLACES),
         Column("better than the next", "Chance (%) to be"),
@@ -41,7 +41,7 @@ def ranks(entries: Sequence[Entry], title: str) -> Table:
 def _row(method: Ranked) -> Row:
     record, chances = method.record, method.chances
     cells = [Cell(marked_name(record)), Cell(aggregation_title(method.value.aggregation))]
-    cells.append(cell_of(value_number(record, METRIC, headline(record), "")))
+    cells.append(cell_of(value_number(record, METRIC, headline(record))))
     for place in PLACES.values():
         known = place < len(chances)
         cells.append(_percent(chances[place]) if known else Cell(reason="there are fewer methods"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bench.results.record import Environment, Record
-from reports.rules.comparability import device, grouped, setting
+from reports.rules.comparability import device, grouped, listed_subjects
 from reports.rules.conditions import test_part
 from reports.rules.names import method_name, seeds_of
 from reports.rules.warnings import disturbances
@@ -53,16 +53,17 @@ def environments(records: Sequence[Record]) -> list[tuple[str, list[str]]]:
 
 
 def _shared(record: Record) -> tuple[str, ...]:
-    data, place = record.data, setting(record)
-    notes = [f"{key.capitalize()}: {text}." for key, text in record.conditions.notes.items()]
-    choices = [f"{name}: {words}." for name, words in record.conditions.stated.items() if name not in IN_COLUMNS]
+    data, conditions = record.data, record.conditions
+    subjects = [listed_subjects(names) for names in (data.train_subjects, data.test_subjects)]
+    notes = [f"{key.capitalize()}: {text}." for key, text in conditions.notes.items()]
+    choices = [f"{name}: {words}." for name, words in conditions.stated.items() if name not in IN_COLUMNS]
     return (
         f"Data: {data.label} ({data.name}, content {data.fingerprint}).",
-        f"Training subjects: {place.training_subjects}. Test subjects: {place.test_subjects}.",
+        f"Training subjects: {subjects[0]}. Test subjects: {subjects[1]}.",
         f"Test part: {test_part(record)}.",
         *choices,
-        f"Validation: {record.conditions.validation}.",
-        f"Device: {place.device}.",
+        f"Validation: {conditions.validation}.",
+        f"Device: {device(record)}.",
         *notes,
         *(f"Warning: {text.rstrip('.')}." for text in record.environment.warnings),
     )

@@ -14,8 +14,8 @@ from reports.rules.conditions import paragraphs
 from reports.rules.metrics import ERRORS, SCORES, printed_metrics
 from reports.rules.names import aggregation_title
 from reports.rules.pairing import Matching, Pair, arrow, match, named
-from reports.tables.cells import cell_of, difference_cell, significant, timed, value_number, with_runs
-from reports.writers.table import Block, Cell, Column, Table
+from reports.tables.cells import Draft, block, cell_of, difference_cell, significant, timed, value_number
+from reports.writers.table import Cell, Column, Table
 
 FALSE_ALARMS = 0.05
 """Share of the changes called so that may be none."""
@@ -66,9 +66,12 @@ def changes(names: tuple[str, str], before: Sequence[Record], after: Sequence[Re
     blocks = []
     together = zip(matching.pairs, lines, strict=True)
     for heading, members in grouped(together, lambda member: member[0].heading).items():
-        rows = [[*line.cells, Cell(line.verdict)] for _, found in members for line in found]
-        runs = [pair.before.runs + pair.after.runs for pair, found in members for _ in found]
-        blocks.append(Block(with_runs(rows, runs), heading))
+        rows = [
+            Draft([*line.cells, Cell(line.verdict)], pair.before.runs + pair.after.runs)
+            for pair, found in members
+            for line in found
+        ]
+        blocks.append(block(rows, heading))
     records = [record for pair in matching.pairs for record in pair[:2]]
     notes = (*_findings(names, lines, matching), *_reading(lines, matching.pairs))
     title = f"From {names[0]} (A) to {names[1]} (B)"
@@ -86,7 +89,7 @@ def _lines(pair: Pair) -> list[_Line]:
 def _error_line(pair: Pair, metric: str, info: MetricInfo, over: Mean) -> _Line:
     chosen = [headline(record) for record in pair[:2]]
     sides = list(zip(pair[:2], chosen, strict=True))
-    cells = [cell_of(value_number(record, metric, name, "", over)) for record, name in sides]
+    cells = [cell_of(value_number(record, metric, name, over=over)) for record, name in sides]
     aggregation = " → ".join(dict.fromkeys(aggregation_title(name) for name in chosen))
     values = [record.value(metric, name) for record, name in sides]
     difference = None

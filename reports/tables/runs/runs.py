@@ -12,19 +12,9 @@ from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, headers, printed_metrics
 from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, row_names
 from reports.tables.accuracy.main import FIGURES, PICTURES
-from reports.tables.cells import (
-    ABOUT_FRAMES,
-    SHAPE,
-    Entered,
-    Matrix,
-    ms_per_frame,
-    rank_columns,
-    shape,
-    value_number,
-    with_runs,
-)
+from reports.tables.cells import ABOUT_FRAMES, SHAPE, Draft, Entered, block, ms_per_frame, shape, value_number
 from reports.tables.layout import Layout
-from reports.writers.table import Block, Cell, Column, Table
+from reports.writers.table import Cell, Column, Table
 
 FIRST_METRIC = 8
 """The column of the first metric."""
@@ -38,21 +28,19 @@ def runs(entries: Sequence[Entry], title: str) -> Table:
     others = in_table_order(
         pair for entry in entries for pair in aggregations(entry) if pair[0] != headline(entry)
     )
-    columns = [
+    columns = (
         *(Column(header, align="l") for header in ("Run", "Method", "Aggregation")),
         *SHAPE,
         Column("ms/frame"),
         *(Column(name, "Headline") for name in headers(metrics.values())),
         *(Column(aggregation_title(*pair), "MPJPE") for pair in others),
-    ]
-    higher = {FIRST_METRIC + index for index, info in enumerate(metrics.values()) if info.higher_is_better}
+    )
     blocks = []
     for heading, text, group in groups_of(entries):
         names = zip(row_names(group), group, strict=True)
-        rows: Matrix = [_row(entry, name, list(metrics), others) for name, entry in names]
-        rows = rank_columns(rows, [0] * len(rows), range(FIRST_METRIC, len(columns)), higher)
-        blocks.append(Block(with_runs(rows, [entry.runs for entry in group]), text, heading))
-    return Table(title, tuple(columns), tuple(blocks), paragraphs(entries), (MEAN_OVER_ACTIONS, ABOUT_FRAMES))
+        rows = [Draft(_row(entry, name, list(metrics), others), entry.runs) for name, entry in names]
+        blocks.append(block(rows, text, heading, range(FIRST_METRIC, len(columns))))
+    return Table(title, columns, tuple(blocks), paragraphs(entries), (MEAN_OVER_ACTIONS, ABOUT_FRAMES))
 
 
 def _row(entry: Entry, name: str, metrics: list[str], others: Pairs) -> list[Entered]:
@@ -60,7 +48,7 @@ def _row(entry: Entry, name: str, metrics: list[str], others: Pairs) -> list[Ent
     kinds = dict(aggregations(entry))
     cells: list[Entered] = [Cell(entry.id), Cell(name), Cell(aggregation_title(chosen)), *shape(entry)]
     cells.append(ms_per_frame(entry))
-    cells += [value_number(entry, metric, chosen, "") for metric in metrics]
+    cells += [value_number(entry, metric, chosen) for metric in metrics]
     for aggregation, kind in others:
         why_not = "a deterministic method has no aggregation" if chosen is None else "not computed in this run"
         known = kinds.get(aggregation) == kind

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from bench.config.registry import METHODS
-from reports.figures.accuracy.convergence import convergence
+from reports.figures.accuracy.sampling import convergence
 from reports.figures.cost.accuracy_cost import latency_accuracy, memory_accuracy
 from reports.figures.cost.pareto import pareto_front_figure
 from reports.figures.evidence.ranks import critical_differences
 from reports.figures.looks import COLOURS, MARKERS, look_of, looks_of
-from reports.figures.runs.training_compute import error_by_compute
-from reports.figures.runs.training_curves import training_curves
+from reports.figures.runs.training_curves import error_by_compute, training_curves
 from reports.page.content import content
 from tests.reports.made_up import counted, record, runset, several
 
