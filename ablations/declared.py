@@ -131,16 +131,21 @@ class Ablation(Description):
     ) -> list[tuple[list[Experiment], list[Experiment]]]:
         """For each claim the experiments of what is said to be better, and those of the other side.
 
-        Arguments and errors as of ``expand``.
+        None for a claim between two data sets, if these are on neither. Arguments and errors as of ``expand``.
         """
         changes = list(changes)
         taken = self._taken(changes, full)
         seeds = [[("training.seed", seed)] for seed in taken.seeds] or [[]]
 
-        def experiments(setting: dict[str, Any]) -> list[Experiment]:
-            return [taken._experiment([*setting.items(), *seed], changes, full) for seed in seeds]
+        def experiments(claim: DeclaredClaim, setting: dict[str, Any]) -> list[Experiment]:
+            found = [taken._experiment([*setting.items(), *seed], changes, full) for seed in seeds]
+            return [one for one in found if claim.between is None or one.data.name in claim.between]
 
-        return [(experiments(better), experiments(other)) for better, other in (c.settings for c in taken.claims)]
+        return [
+            (experiments(claim, better), experiments(claim, other))
+            for claim in taken.claims
+            for better, other in [claim.settings]
+        ]
 
     def space(self, changes: Iterable[tuple[str, Any]] = (), full: bool = False) -> Space:
         """What the search of an ablation goes through: the product of its axes. Arguments as of ``expand``.

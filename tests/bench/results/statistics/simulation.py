@@ -155,8 +155,8 @@ def table(repetitions: int) -> str:
     said = "; ".join(f"{n} trainings: {share:.1f} %" for n, share in gains.items())
     lines += [
         "",
-        "Pairs of equal methods on two data sets, of 45 and of 6 clusters, whose differences on the two are called "
-        f"different from each other (1 : 0.3 : 0.3): {said}.",
+        "Pairs of equal methods on two data sets, of 45 and of 6 clusters, whose differences on the two are "
+        f"called different from each other (1 : 0.3 : 0.3): {said}.",
     ]
     return "\n".join(lines)
 
