@@ -10,6 +10,10 @@ A file holds, beside its axes or in place of them::
         reported: -3.2                                           # better minus other, in the metric's unit
         conditions: Human3.6M, CPN, H = 20, K = 10
         source: FinePOSE poster, main table
+        between: [human36m, mpi_inf_3dhp]                        # better by more on the first than on the second
+
+Of a claim between two data sets (``between``, which most leave out) a sweep runs both sides on the one that it is
+on, and nothing if it is on neither. ``reported`` is then the difference on the first less that on the second.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 from bench.config.parsing import Description, Name
-from bench.config.registry import AGGREGATIONS, METRICS
+from bench.config.registry import AGGREGATIONS, DATASETS, METRICS
 from bench.results.run_set import Claim
 
 AGGREGATION = "aggregation"
@@ -32,7 +36,14 @@ def _checked(side: dict[str, Any]) -> dict[str, Any]:
     return side
 
 
+def _two(names: tuple[str, str]) -> tuple[str, str]:
+    if len(set(names)) < 2:
+        raise ValueError("must name two data sets")
+    return names
+
+
 Side = Annotated[dict[Name, Any], AfterValidator(_checked)]
+DataSet = Annotated[str, AfterValidator(DATASETS.checked)]
 
 
 class DeclaredClaim(Description):
@@ -45,6 +56,7 @@ class DeclaredClaim(Description):
     reported: float | None = None
     conditions: str = ""
     source: str = ""
+    between: Annotated[tuple[DataSet, DataSet], AfterValidator(_two)] | None = None
 
     @property
     def settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -65,4 +77,5 @@ class DeclaredClaim(Description):
             reported=self.reported,
             conditions=self.conditions,
             source=self.source,
+            between=self.between,
         )

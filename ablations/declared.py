@@ -129,13 +129,18 @@ class Ablation(Description):
     ) -> list[tuple[list[Experiment], list[Experiment]]]:
         """For each claim the experiments of what is said to be better, and those of the other side.
 
-        Arguments and errors as of ``expand``.
+        None for a claim between two data sets, if these are on neither. Arguments and errors as of ``expand``.
         """
         taken = self._taken(changes, full)
-        sides = ([side.items() for side in claim.settings] for claim in taken.claims)
+
+        def experiments(claim: DeclaredClaim, side: dict[str, Any]) -> list[Experiment]:
+            found = taken._with_every_seed(side.items(), changes, full)
+            return [one for one in found if claim.between is None or one.data.name in claim.between]
+
         return [
-            (taken._with_every_seed(better, changes, full), taken._with_every_seed(other, changes, full))
-            for better, other in sides
+            (experiments(claim, better), experiments(claim, other))
+            for claim in taken.claims
+            for better, other in [claim.settings]
         ]
 
     def space(self, changes: Setting = (), full: bool = False) -> Space:

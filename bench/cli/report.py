@@ -91,7 +91,7 @@ def write_report(
     from reports.build import build, compile_pdf
     from reports.writers.forms import DEFAULT_FORMS
 
-    records = store.records(runset.ids)
+    records = with_other_data(runset.tables.values(), store.records(runset.ids), store)
     missing = {name: found for name, found in runset.missing.items() if name not in records}
     runset = runset.model_copy(update={"missing": missing})
     if again:
@@ -100,6 +100,20 @@ def write_report(
     if pdf and out / "report.tex" in written.files and (compiled := compile_pdf(out / "report.tex")):
         written.files.append(compiled)
     return written
+
+
+def with_other_data(
+    tables: Iterable[RunSet.Table], records: Mapping[str, Record], store: Store
+) -> dict[str, Record]:
+    """Records, and where claims compare two data sets, all of the store that are of these.
+
+    Raises:
+        InputError: the index of the store is damaged.
+    """
+    pairs = (claim.between for table in tables for claim in table.claims if claim.better and claim.between)
+    wanted = set(itertools.chain.from_iterable(pairs))
+    found = store.records() if wanted else {}
+    return {name: one for name, one in found.items() if one.experiment["data"]["name"] in wanted} | dict(records)
 
 
 def places(report: Report, out: Path, pdf: bool = True) -> list[str]:

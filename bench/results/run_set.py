@@ -54,6 +54,8 @@ def _complete(missing: Missing) -> Missing:
 class Claim(Frozen):
     """A published statement that one configuration is better than another, and the runs that test it.
 
+    Or, where ``between`` names two data sets, that it is better by more on the first than on the second.
+
     Attributes:
         text: the statement, as tables print it.
         metric: name of the metric that is compared.
@@ -61,6 +63,8 @@ class Claim(Frozen):
         aggregations: of both; None for the one that needs no ground truth, or for a method without hypotheses.
         reported: the published difference, ``better`` minus ``other``, in the unit of the metric; None for none.
         conditions, source: of the published difference.
+        between: two data sets. ``better`` and ``other`` are then of one of them, or empty where the sweep was on
+            neither; the runs on the other data set are looked for among all of the store.
         look: number of the look at the verdicts after the last seed of this one, where each look decided which
             comparisons get further seeds; 0 where the number of seeds was fixed before.
     """
@@ -73,6 +77,7 @@ class Claim(Frozen):
     reported: float | None = None
     conditions: str = ""
     source: str = ""
+    between: tuple[str, str] | None = Field(default=None, exclude_if=lambda value: value is None)
     look: int = 0
 
 

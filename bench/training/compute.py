@@ -18,8 +18,8 @@ COUNTED_STEPS = 16
 def step_flops(lifter: Lifter, batches: Sequence[Batch]) -> float:
     """Operations of a training step, forward and backward: the mean over these batches.
 
-    Counted as in ``bench.measure.counts``, on a copy of the method; of a method that reads no action, once for each
-    number of windows. Fused attention is computed in its plain form, so that the number is the same on every
+    Counted as in ``bench.measure.counts``, on a copy of the method; of a method that reads no action, once for
+    each number of windows. Fused attention is computed in its plain form, so that the number is the same on every
     device. What is computed once and kept is computed before. ``lifter`` is as before its first step, and
     ``batches`` are where it is.
     """

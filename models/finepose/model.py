@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from models.config import check_at_least, check_one_of
 from models.diffusion.denoiser import Condition, Denoiser, DenoiserConfig
-from models.errors import InputError
+from models.errors import UnfitError
 from models.finepose.communication import TextCrossAttention
 from models.finepose.prompt import PROMPTS, PromptLearning, names_action, prompt_parts
 from models.finepose.stylization import Stylization
@@ -139,7 +139,7 @@ class FinePOSE(Denoiser):
             parts = prompt_parts(variant, skeleton)
             self.uses_action = names_action(parts)
             if self.uses_action and skeleton.name == MPI_INF_3DHP.name:
-                raise InputError(
+                raise UnfitError(
                     f"prompt {variant!r} names the action, and MPI-INF-3DHP has no action words: take full, "
                     "learnable or none"
                 )

@@ -2,7 +2,8 @@
 
 A claim is *supported* where the difference of the two is beyond chance and has the claimed sign, *refuted* where
 it is beyond chance and has the other sign, and *open* otherwise: for want of runs, of seeds, or of a difference
-that this run could tell from chance. Supported and refuted speak of this size on this data.
+that this run could tell from chance. Supported and refuted speak of this size on this data. Of a claim between two
+data sets the difference is that on the first less that on the second; their trainings and test sets are others.
 
 The claims of a table are one family: Holm's method (Scandinavian Journal of Statistics 6, 1979) keeps the chance
 of any wrong verdict at 5 %. Where seeds were added until verdicts fell, look k spends 5 % / k(k + 1) of it, which
@@ -12,7 +13,7 @@ adds up to 5 % over any number of looks (alpha spending: Lan and DeMets, Biometr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from bench.results.record import Record, Value
@@ -20,6 +21,7 @@ from bench.results.run_set import Claim
 from bench.results.statistics.intervals import Difference, holm
 from bench.results.statistics.seeds import pool
 from reports.rules.comparability import headline
+from reports.rules.other_data import pairs_on
 
 Verdict = Literal["supported", "refuted", "open"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -32,12 +34,13 @@ class Judged:
     """A claim with its verdict.
 
     Attributes:
-        difference: better minus other with the interval of this comparison alone; None where there is none.
+        difference: better minus other with the interval of this comparison alone, between two data sets the
+            difference of both; None where there is none.
         adjusted: the p value after Holm's correction; None where the claim is not tested.
         unit: of the difference.
         seeds: of the training, of both sides.
         why_open: why an open claim is open.
-        runs: of both sides.
+        runs: of both sides, on both data sets where there are two.
         same_training: both sides are read off the same trainings.
     """
 
@@ -82,7 +85,7 @@ def judge(claims: Sequence[Claim], records: Mapping[str, Record]) -> list[Judged
     """The verdicts on the claims of a table, in their order.
 
     Args:
-        records: finished runs by id.
+        records: finished runs by id; for claims between two data sets, also others of the store.
     """
     measured = [_measure(claim, records) for claim in claims]
     p_values = [found.difference.p_value for found in measured if found.tested and found.difference]
@@ -114,7 +117,47 @@ def error_rate(look: int) -> float:
 
 
 def _measure(claim: Claim, records: Mapping[str, Record]) -> _Measured:
-    sides = [[records[name] for name in ids if name in records] for ids in (claim.better, claim.other)]
+    if claim.between is None:
+        return _compare(claim, claim.better, claim.other, records)
+    if not claim.better + claim.other:
+        return _Measured(claim, None, f"not tested: needs runs on {' and '.join(claim.between)}")
+    here = _compare(claim, claim.better, claim.other, records)
+    return here if here.difference is None else _compare_data(claim, here, records)
+
+
+def _compare_data(claim: Claim, here: _Measured, records: Mapping[str, Record]) -> _Measured:
+    """What is found on both data sets, from what was found on the one that the runs of the claim are of."""
+    assert claim.between is not None
+    assert here.difference is not None
+    first, second = claim.between
+    is_first = here.runs[0].experiment["data"]["name"] == first
+    other_data = second if is_first else first
+    pairs = pairs_on(other_data, here.runs, records.values())
+    if len(pairs) != 1:
+        why = f"several pairs of runs on {other_data} fit" if pairs else f"needs such runs on {other_data} too"
+        return _Measured(claim, None, f"not tested: {why}")
+    better, other = pairs[0]
+    there = _compare(claim, better.runs, other.runs, records)
+    if there.difference is None:
+        return there
+    gaps = (here.difference, there.difference) if is_first else (there.difference, here.difference)
+    gap = gaps[0].minus(gaps[1])
+    return replace(
+        here,
+        difference=gap,
+        why_not=gap.unknown,
+        tested=not gap.unknown,
+        seeds=tuple(sorted({*here.seeds, *there.seeds})),
+        runs=here.runs + there.runs,
+        same_training=here.same_training and there.same_training,
+    )
+
+
+def _compare(
+    claim: Claim, better_runs: Sequence[str], other_runs: Sequence[str], records: Mapping[str, Record]
+) -> _Measured:
+    """What is found on one data set."""
+    sides = [[records[name] for name in ids if name in records] for ids in (better_runs, other_runs)]
     if not all(sides):
         return _Measured(claim, None, "its runs have no record")
     (better, *more), (other, *others) = map(pool, sides)

@@ -41,6 +41,18 @@ def test_a_claim_keeps_what_was_reported_and_the_aggregations(written):
     assert claim.aggregations == ("J-Best", None)
 
 
+def test_a_claim_between_two_data_sets_is_run_on_these_alone(written):
+    ablation = written(MINE + "    between: [human36m, mpi_inf_3dhp]\n")
+    for name in ("human36m", "mpi_inf_3dhp"):
+        changes = [("data.name", name)]
+        ((better, other),) = ablation.compared(changes)
+        assert [e.data.name for e in [*better, *other]] == [name, name]
+        assert ablation.expand(changes) == [*better, *other]
+    assert ablation.compared() == [([], [])]
+    assert ablation.expand() == []
+    assert ablation.claims[0].with_runs((), ()).between == ("human36m", "mpi_inf_3dhp")
+
+
 def test_experiments_of_axes_and_of_claims_are_run(written):
     ablation = written(MINE + "axes: {method.name: [d3dp]}\n")
     assert [e.method.name for e in ablation.expand()] == ["d3dp", "finepose", "tcn"]
@@ -52,6 +64,13 @@ def test_experiments_of_axes_and_of_claims_are_run(written):
         ("J-Best", "J-Bst", "key 'claims.0.better' is .*no aggregation has this name: did you mean 'J-Best'"),
         ("reported: -14.6", "metric: mpjp", "no metric has this name: did you mean 'mpjpe'"),
         ("reported: -14.6", "reporte: 3", "unknown key 'claims.0.reporte': did you mean 'reported'"),
+        (
+            "reported: -14.6",
+            "between: [human36m, mpi_inf_3d]",
+            "key 'claims.0.between.1' is .*no data set has this name: did you mean 'mpi_inf_3dhp'",
+        ),
+        ("reported: -14.6", "between: [human36m, human36m]", "'claims.0.between' .*must name two data sets"),
+        ("reported: -14.6", "between: [human36m]", "key 'claims.0.between.1' is missing"),
         ("{method.name: tcn}", "{method.nam: tcn}", "unknown key 'method.nam': did you mean 'name'"),
     ],
 )
@@ -59,6 +78,14 @@ def test_a_wrong_claim_is_refused_with_one_sentence(written, before, after, word
     with pytest.raises(InputError, match=words) as refused:
         written(MINE.replace(before, after)).expand()
     assert "\n" not in str(refused.value)
+
+
+def test_the_claim_about_two_data_sets_needs_no_runs_of_its_own():
+    ablation = read("claims")
+    both = [claim for claim in ablation.claims if claim.between]
+    others = [claim.settings for claim in ablation.claims if not claim.between]
+    assert len(both) == 1
+    assert both[0].settings in others
 
 
 def test_the_claims_about_finepose_cover_what_its_tables_compare():

@@ -14,7 +14,7 @@ import typer
 
 from ablations.selections import CORE
 from bench.cli.options import SweepRequest
-from bench.cli.report import beside_study, places, write_report
+from bench.cli.report import beside_study, places, with_other_data, write_report
 from bench.cli.sweeps.interim import MOST_LINES, Interim, Round, failure_lines, missing_of, run_set, write_run_set
 from bench.cli.sweeps.plan import SweepPlan
 from bench.config.parsing import parse_assignment
@@ -107,7 +107,10 @@ def run_and_report(
                 interim.tell(outcome.failures)
                 report, complete = _report(part, outcome, found, request, store, pdf=number >= len(rounds))
                 typer.echo(f"round {number}: " * (len(rounds) > 1) + _counts(outcome))
-            following = rounds[number] if number < len(rounds) else further(outcome.records)
+            if number < len(rounds):
+                following: Round | None = rounds[number]
+            else:
+                following = further(with_other_data(part.tables.values(), outcome.records, store))
             if following is None:
                 break
             number, part = number + 1, following

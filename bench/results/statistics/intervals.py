@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -72,6 +72,7 @@ class Difference:
         p_value: two-sided, of no difference; not below ``SMALLEST_P``.
         resolvable: the smallest true difference that would have been found with a chance of 80 %.
         unknown: why there is no interval; empty where there is one.
+        parts: of its variance; None where there is no interval.
     """
 
     difference: float
@@ -80,6 +81,17 @@ class Difference:
     p_value: float
     resolvable: float = math.nan
     unknown: str = ""
+    parts: _Parts | None = field(default=None, repr=False, compare=False)
+
+    def minus(self, other: Difference) -> Difference:
+        """This difference less one of other trainings on another test set: independent ones, so variances add.
+
+        Where one of them has no interval, the result has none, for the same reason.
+        """
+        value = self.difference - other.difference
+        if self.parts is None or other.parts is None:
+            return Difference(value, math.nan, math.nan, math.nan, unknown=self.unknown or other.unknown)
+        return _difference(value, self.parts.plus(other.parts))
 
     @property
     def chance_below(self) -> float:
@@ -106,6 +118,13 @@ class _Parts(NamedTuple):
     clusters: np.ndarray | float
     clusters_df: float
     rest: np.ndarray | float
+
+    def plus(self, other: _Parts) -> _Parts:
+        """Of the sum or the difference of two independent means, without leading axes."""
+        both = (self, other)
+        seeds = _added((float(part.seeds), float(part.seeds_df)) for part in both)
+        clusters = _added((float(part.clusters), part.clusters_df) for part in both)
+        return _Parts(*seeds, *clusters, float(self.rest) + float(other.rest))
 
     def error(self) -> np.ndarray:
         """Standard error ``[...]``: the parts together hold the rest twice, but neither is too large alone."""
@@ -207,9 +226,9 @@ def paired_difference(
     if lone and not (same_method and parts):
         return Difference(value, math.nan, math.nan, math.nan, unknown=ONE_TRAINING)
     scale = 1 + several if lone else 1  # variances s² / N of the several and s² of the one training
-    seeds, rest = (scale * sum(float(getattr(part, name)) for part in parts) for name in ("seeds", "rest"))
-    shares = sum((scale * float(part.seeds)) ** 2 / float(part.seeds_df) for part in parts)
-    return _difference(value, _Parts(seeds, seeds**2 / shares if shares else 1.0, clusters, df, rest))
+    seeds = _added((scale * float(part.seeds), float(part.seeds_df)) for part in parts)
+    rest = scale * sum(float(part.rest) for part in parts)
+    return _difference(value, _Parts(*seeds, clusters, df, rest))
 
 
 def action_minus_frame_mean(sample: Sample) -> Difference:
@@ -276,7 +295,18 @@ def _difference(value: float, parts: _Parts) -> Difference:
         return Difference(value, math.nan, math.nan, math.nan, unknown=ONE_CLUSTER)
     error = float(parts.error())
     half, more = (float(parts.quantile(chance)) * error for chance in ((1 + LEVEL) / 2, POWER))
-    return Difference(value, value - half, value + half, parts.p_value(abs(value)), half + more)
+    return Difference(value, value - half, value + half, parts.p_value(abs(value)), half + more, parts=parts)
+
+
+def _added(parts: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """The sum of independent estimates of variances, each with its degrees of freedom, and those of the sum.
+
+    Source: Satterthwaite, Biometrics Bulletin 2, 1946.
+    """
+    parts = list(parts)
+    total = sum(variance for variance, _ in parts)
+    shares = sum(variance**2 / freedom for variance, freedom in parts)
+    return total, total**2 / shares if shares else 1.0
 
 
 def _parts_of(sample: Sample, over: Mean) -> _Parts:

@@ -41,7 +41,7 @@ def claims_table(judged: Sequence[Judged], title: str) -> Table:
         COLUMNS,
         (Block(tuple(rows)),),
         paragraphs([*compared.values()]) if compared else (),
-        (*NOTES, *_looks(judged), _sources(judged)),
+        (*NOTES, *_between(judged), *_looks(judged), _sources(judged)),
     )
 
 
@@ -66,6 +66,15 @@ def _row(number: int, found: Judged) -> Row:
 def signed(number: float) -> str:
     """``−3.2``."""
     return f"{number:+.1f}".replace("-", "−")
+
+
+def _between(judged: Sequence[Judged]) -> list[str]:
+    """What the differences of claims between two data sets are, for those that were tested."""
+    return [
+        f"({number}) Δ on {found.claim.between[0]} minus Δ on {found.claim.between[1]}."
+        for number, found in enumerate(judged, start=1)
+        if found.claim.between is not None and found.difference is not None
+    ]
 
 
 def _looks(judged: Sequence[Judged]) -> list[str]:

@@ -14,8 +14,9 @@ from bench.cli import app
 from bench.config.experiment import parse
 from bench.config.registry import METHODS
 from bench.data.mpi_inf_3dhp.files import TEST
+from bench.job.planning import Planner
 from bench.job.resolve import resolve
-from models.errors import InputError
+from models.errors import UnfitError
 from models.skeleton import MPI_INF_3DHP
 from tests.bench.data.mpi_inf_3dhp.mpi_files import contents, write
 
@@ -85,12 +86,16 @@ def test_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_start
     assert "| On the floor | Sit on chair |" in tables["mpi-inf-3dhp-activities.md"]
 
 
-def test_prompts_that_name_the_action_are_refused(tmp_path: Path) -> None:
+def test_prompts_that_name_the_action_are_left_out(tmp_path: Path) -> None:
     write(tmp_path, "univ_annot3", contents("univ_annot3", frames=12, views=1))
     experiment = {
         "method": {"name": "finepose", "options": {"prompt": "action"}},
         "data": {"name": "mpi_inf_3dhp", "root": tmp_path, "detections": "gt"},
     }
     job = resolve(parse(experiment))
-    with pytest.raises(InputError, match="MPI-INF-3DHP has no action words: take full, learnable or none"):
+    with pytest.raises(UnfitError, match="MPI-INF-3DHP has no action words: take full, learnable or none"):
         job.build()
+    planner = Planner(None)
+    planner.ids([parse(experiment), parse(experiment | {"method": {"name": "d3dp"}})])
+    assert not planner.problems
+    assert ["no action words" in missing.reason for missing in planner.left_out.values()] == [True]

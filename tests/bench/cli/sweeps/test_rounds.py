@@ -82,6 +82,18 @@ def test_within_a_budget_open_claims_get_further_seeds(ablate, tmp_path, monkeyp
     assert "each look spends a part of the 5" in (tmp_path / "out" / "tables" / "mine.md").read_text()
 
 
+def test_claims_between_two_data_sets_get_no_further_seeds(ablate, tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.cli.sweeps.rounds.monotonic", lambda: 0.0)
+    path = tmp_path / "mine.yaml"
+    path.write_text(FILE.replace("better:", "between: [population, human36m], better:"))
+    result = ablate("--rounds", "1", "--budget", "8h")
+    assert result.exit_code == 0, result.output + result.stderr
+    assert seeds(tmp_path) == [0]
+    assert "not tested: needs such runs on human36m too" in (tmp_path / "out" / "summary.md").read_text().replace(
+        "\\", ""
+    )
+
+
 def test_a_dry_run_counts_all_rounds(ablate, tmp_path):
     result = ablate("--dry-run")
     assert "6 experiments share 6 trainings" in result.output

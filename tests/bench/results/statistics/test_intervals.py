@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from bench.results.statistics.intervals import (
+    ONE_TRAINING,
     Sample,
     action_mean,
     action_minus_frame_mean,
@@ -26,6 +27,7 @@ from tests.bench.results.statistics.simulation import (
     Ratio,
     called_different,
     coverage,
+    gains_called_different,
     tables_in_error,
     takes,
 )
@@ -63,6 +65,38 @@ def test_equal_methods_are_seldom_called_different(trainings: int) -> None:
 
 def test_of_many_equal_methods_none_is_called_worse_than_the_best() -> None:
     assert tables_in_error(Ratio(1, 0.3, 0.3), 6, 3, 20, 100) <= 0.10  # 0.05 and twice the noise of 100
+
+
+def test_equal_gains_on_two_data_sets_are_seldom_called_different() -> None:
+    for ratio in (Ratio(1, 0.3, 0.3), Ratio(0.3, 1, 0.3)):
+        for clusters in ((45, 6), (7, 20)):
+            assert gains_called_different(ratio, 3, clusters, 300) <= 0.075, ratio  # as above
+
+
+def test_a_difference_of_differences_adds_variances_and_welch_s_freedom() -> None:
+    rng = np.random.default_rng(0)
+    errors = [rng.normal(mean, 4, count) for mean, count in ((40, 30), (45, 30), (60, 7), (62, 7))]
+    samples = [sample(one[None], np.full(len(one), 100), np.zeros(len(one))) for one in errors]
+    first, second = (paired_difference(*pair, same_trainings=True) for pair in (samples[:2], samples[2:]))
+    gap = first.minus(second)
+    expected = stats.ttest_ind(errors[0] - errors[1], errors[2] - errors[3], equal_var=False)
+    interval = expected.confidence_interval()
+    assert gap.difference == pytest.approx(first.difference - second.difference)
+    assert (gap.low, gap.high) == pytest.approx((interval.low, interval.high))
+    assert gap.p_value == pytest.approx(expected.pvalue)
+    back = second.minus(first)
+    assert (back.difference, back.low, back.high) == pytest.approx((-gap.difference, -gap.high, -gap.low))
+    assert back.resolvable == pytest.approx(gap.resolvable)
+
+
+def test_a_difference_without_an_interval_leaves_none_to_that_of_two() -> None:
+    errors, frames, action = takes(0)
+    one = one_seed(errors, frames, action)
+    known, unknown = paired_difference(one, one, same_trainings=True), paired_difference(one, one)
+    for gap in (known.minus(unknown), unknown.minus(known)):
+        assert gap.unknown == ONE_TRAINING
+        assert np.isnan(gap.low)
+        assert gap.indistinguishable
 
 
 def test_takes_are_drawn_within_their_action() -> None:
