@@ -102,8 +102,8 @@ def _labelled(points: list[OperatingPoint], axis: str, in_legend: bool) -> tuple
     style.light_grid(axes)
     handles, names = axes.get_legend_handles_labels()
     order = sorted(range(len(names)), key=lambda index: names[index] in (FRONT, ISO))
-    ordered = {"handles": [handles[index] for index in order], "labels": [names[index] for index in order]}
-    style.legend_above(figure, ncols=columns, **ordered)
+    handles, names = [handles[index] for index in order], [names[index] for index in order]
+    style.legend_above(figure, ncols=columns, handles=handles, labels=names)
     front_first = [points[index] for index in dict.fromkeys([*front, *range(len(points))])]
     named, others = [], []
     for name, its in grouped(front_first, lambda point: key(point.record)).items():
