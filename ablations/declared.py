@@ -116,6 +116,7 @@ class Ablation(Description):
         taken = self._taken(changes, full)
         taken._check_size()
         axes = [_settings(key, values) for key, values in taken.axes.items()]
+        settings: list[Setting]
         settings = [list(itertools.chain(*combination)) for combination in itertools.product(*axes)]
         settings = settings if axes or not taken.claims else []
         settings += _settings("also", taken.also)

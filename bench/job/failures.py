@@ -48,12 +48,16 @@ def digest_of(experiment: Experiment) -> str:
         return ""
 
 
-@functools.cache
 def method_digest(lifter: type[Lifter]) -> str:
     """Digest of the files that define a method: those of its classes, and what they use of the same packages."""
-    packages = {"models", "baselines", lifter.__module__.partition(".")[0]}
+    return _digest(tuple(base.__module__ for base in lifter.__mro__))
+
+
+@functools.cache
+def _digest(modules: tuple[str, ...]) -> str:
+    packages = {"models", "baselines", modules[0].partition(".")[0]}
     found: dict[str, Path] = {}
-    waiting = [sys.modules[base.__module__] for base in lifter.__mro__]
+    waiting = [sys.modules[name] for name in modules]
     while waiting:
         module = waiting.pop()
         name, file = module.__name__, getattr(module, "__file__", None)
