@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from models.lifter import Lifter
 PACKAGES = ("models", "baselines", "bench", "ablations", "reports")
 
 _ROOT = Path(__file__).parents[2]
+_DIGESTS: dict[type[Lifter], str] = {}
 _FRAME = re.compile(r'^\s*File "(.+)", line (\d+)', re.MULTILINE)
 
 
@@ -48,9 +48,14 @@ def digest_of(experiment: Experiment) -> str:
         return ""
 
 
-@functools.cache
 def method_digest(lifter: type[Lifter]) -> str:
     """Digest of the files that define a method: those of its classes, and what they use of the same packages."""
+    if lifter not in _DIGESTS:
+        _DIGESTS[lifter] = _digest(lifter)
+    return _DIGESTS[lifter]
+
+
+def _digest(lifter: type[Lifter]) -> str:
     packages = {"models", "baselines", lifter.__module__.partition(".")[0]}
     found: dict[str, Path] = {}
     waiting = [sys.modules[base.__module__] for base in lifter.__mro__]
