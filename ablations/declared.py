@@ -116,7 +116,7 @@ class Ablation(Description):
         taken = self._taken(changes, full)
         taken._check_size()
         axes = [_settings(key, values) for key, values in taken.axes.items()]
-        settings = [list(itertools.chain(*combination)) for combination in itertools.product(*axes)]
+        settings: list[Setting] = [list(itertools.chain(*chosen)) for chosen in itertools.product(*axes)]
         settings = settings if axes or not taken.claims else []
         settings += _settings("also", taken.also)
         found = [one for setting in settings for one in taken._with_every_seed(setting, changes, full)]
