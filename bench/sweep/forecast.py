@@ -62,6 +62,8 @@ class Forecast:
 
     def seconds_left(self) -> float:
         """Until everything is done."""
+        if not self._tasks:
+            return 0.0
         kinds = {task.kind for task in self._tasks.values()}
         over_all = self._learned(kinds, before=1.0)
         factors = {kind: self._learned({kind}, before=over_all) for kind in kinds}

@@ -50,7 +50,7 @@ def test_every_result_once(undisturbed, tmp_path, monkeypatch, number, kills):
     expected = undisturbed(number)
     store = Store(tmp_path / "disturbed")
     monkeypatch.setenv("CHAOS_FULL", str(tmp_path / "full"))
-    disturbance = _Disturbance(store.root, tmp_path / "full", kills)
+    disturbance = _Disturbance(store.root, tmp_path / "full", number, kills)
     starts, began = 0, time.monotonic()
     while True:
         starts += 1
@@ -75,19 +75,21 @@ def test_every_result_once(undisturbed, tmp_path, monkeypatch, number, kills):
 
 
 class _Disturbance:
-    """Kills workers and the program at random, fills the disk once, and locks MLflow's database once."""
+    """Kills workers and the program at random, fills the disk once, and locks MLflow's database once.
 
-    def __init__(self, store, full, kills):
-        self.store, self.full, self.kills = store, full, kills
+    Kills are spread over the evaluations, so that a slow machine gets on between them.
+    """
+
+    def __init__(self, store, full, number, kills):
+        self.store, self.full = store, full
         self.random = random.Random(0)
-        self.longest = 2.5 if kills < 10 else 12.0  # a few experiments are done soon after the workers are there
+        self.after = sorted(self.random.uniform(0, 0.9 * number) for _ in range(kills))
         self.done = []
 
     def of(self, program):
         threading.Thread(target=self._disturb, args=(program,), daemon=True).start()
 
     def _disturb(self, program):
-        at_work, wait = time.monotonic(), 0.0
         while program.poll() is None:
             if "full disk" not in self.done and list(self.store.glob("trainings/*/training.json")):
                 self.done.append("full disk")
@@ -97,12 +99,14 @@ class _Disturbance:
             elif "MLflow" not in self.done and list(self.store.glob("prices/*.json")):
                 self.done.append("MLflow")
                 self._lock_database(7)
-            elif not _workers(program):
-                at_work, wait = time.monotonic(), self.random.uniform(0.5, self.longest)
-            elif self.kills and "full disk" in self.done and time.monotonic() - at_work > wait:
+            elif self.after and "full disk" in self.done and self._evaluated() >= self.after[0]:
+                time.sleep(self.random.uniform(0, 0.5))
                 self._kill(program)
-                at_work, wait = time.monotonic(), self.random.uniform(0.5, self.longest)
-            time.sleep(0.02)
+            time.sleep(0.05)
+
+    def _evaluated(self):
+        folder = self.store / "errors"
+        return len(os.listdir(folder)) if folder.is_dir() else 0
 
     def _lock_database(self, seconds):
         with sqlite3.connect(self.store / "mlflow.db", timeout=30) as database:
@@ -111,13 +115,13 @@ class _Disturbance:
             database.rollback()
 
     def _kill(self, program):
-        self.kills -= 1
-        if self.kills % 2:
-            self.random.choice(_workers(program)).kill()
-            self.done.append("worker")
-        else:
-            program.kill()
-            self.done.append("program")
+        kind, killed = "program", [program]
+        if len(self.after) % 2:
+            kind, killed = "worker", _workers(program)
+        if killed:  # else the workers are not there yet
+            self.random.choice(killed).kill()
+            self.done.append(kind)
+            del self.after[0]
 
 
 def _workers(program):
