@@ -78,7 +78,7 @@ def judged(tmp_path):
     """What the runs of a folder of results say of its claim, beside the whole store."""
 
     def of(name):
-        runset = declared(tmp_path / f"out-{name}", "ablate")
+        runset = declared(tmp_path / f"out-{name}")
         return judge(runset.tables["mine"].claims, Store(tmp_path / "store").records())[0]
 
     return of
