@@ -83,7 +83,7 @@ class _Disturbance:
     def __init__(self, store, full, number, kills):
         self.store, self.full = store, full
         self.random = random.Random(0)
-        self.after = sorted(self.random.uniform(0, 0.9 * number) for _ in range(kills))
+        self.after = sorted(self.random.uniform(0, number - 15) for _ in range(kills))  # the last go too fast
         self.done = []
 
     def of(self, program):
