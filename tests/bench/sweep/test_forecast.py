@@ -89,6 +89,10 @@ def test_a_task_without_estimate_is_taken_to_be_like_the_others_and_one_found_do
     assert forecast.line().startswith("1 of 4 tasks done, about 50 s left, until ")
 
 
+def test_of_nothing_there_is_nothing_left():
+    assert Forecast([], lambda one: 10.0, 1, Clock()).seconds_left() == 0
+
+
 def test_times_in_words():
     told = {
         0.4: "about 0 s",
