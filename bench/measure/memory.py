@@ -126,13 +126,13 @@ def _on_apple(call: Callable[[], object]) -> Use:
 
 
 def _on_cpu(call: Callable[[], object]) -> Use:
-    can_tell = _reset_peak()
+    can_tell = reset_peak()
     used = live_bytes(call)
-    resident = _status_mb("VmHWM") if can_tell else None
+    resident = status_mb("VmHWM") if can_tell else None
     return Use(used.peak / MEGABYTE, COUNTED, used.added / MEGABYTE, resident=resident)
 
 
-def _reset_peak() -> bool:
+def reset_peak() -> bool:
     """Start a new high-water mark of resident memory; False where the system offers none (not Linux).
 
     What the C library has kept of earlier work is given back first, as far as it can be.
@@ -146,7 +146,8 @@ def _reset_peak() -> bool:
     return True
 
 
-def _status_mb(field: str) -> float:
+def status_mb(field: str) -> float:
+    """Resident memory of this process in MB as Linux knows it: ``VmRSS`` now, ``VmHWM`` at most."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024 / MEGABYTE

@@ -23,7 +23,7 @@ import torch
 
 from bench.data.windows import Windows
 from bench.devices import keep_freed_memory
-from bench.measure.memory import MEGABYTE, _reset_peak, _status_mb
+from bench.measure.memory import MEGABYTE, reset_peak, status_mb
 from models.diffusion.denoiser import DenoiserConfig
 from models.lifter import Sampling
 from models.skeleton import HUMAN36M
@@ -35,22 +35,22 @@ from tests.speed.test_training import SIZES, step_of
 def sampling(hypotheses: int, steps: int, channels: int) -> None:
     product, _ = d3dp_pair(DenoiserConfig(depth=1, channels=channels))
     batch = windows(1, product.frames)
-    _reset_peak()
-    before = _status_mb("VmRSS")
+    reset_peak()
+    before = status_mb("VmRSS")
     product.predict(batch, Sampling(hypotheses, steps, flip=True))
-    print(_status_mb("VmHWM") - before)
+    print(status_mb("VmHWM") - before)
 
 
 def data(frames: int) -> None:
-    before = _status_mb("VmRSS")
+    before = status_mb("VmRSS")
     sequences = made_up_sequences(frames)
     arrays = sum(part.nbytes for s in sequences for part in (s.pose_2d, s.pose_3d, s.trajectory))
-    _reset_peak()
+    reset_peak()
     start = time.perf_counter()
     table = Windows(sequences, HUMAN36M, frames=27, flip=True)
     table.batch(table.subset(1024))
     took = time.perf_counter() - start
-    print((_status_mb("VmHWM") - before) * MEGABYTE / arrays, took)
+    print((status_mb("VmHWM") - before) * MEGABYTE / arrays, took)
 
 
 def training(size: int, kept: int) -> None:
@@ -68,7 +68,7 @@ def training(size: int, kept: int) -> None:
         seconds.append(time.perf_counter() - start)
     faults = (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / steps
     print(f"{median(seconds):.4f} s, {faults:.0f} page faults a step, resident", end=" ")
-    print(f"at most {_status_mb('VmHWM'):.0f} MB, after a step {_status_mb('VmRSS'):.0f} MB")
+    print(f"at most {status_mb('VmHWM'):.0f} MB, after a step {status_mb('VmRSS'):.0f} MB")
 
 
 if __name__ == "__main__":

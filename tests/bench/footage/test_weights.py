@@ -49,7 +49,7 @@ def test_weights_that_come_with_the_suite_lift_a_stranger(name, tmp_path):
     with opened(SHIPPED / "weights" / "runs.zip") as archive:
         trainings = {record.training_id: record.method for record in archive.records.values()}
     assert trainings[weights.identity] == name, "their numbers are in the archive beside them"
-    assert (SHIPPED / "weights" / name / "weights.safetensors").stat().st_size < 1e6
+    assert (SHIPPED / "weights" / name / "weights.safetensors").stat().st_size < 3e6
     found = predict(key_points(tmp_path), weights, Settings(), CPU, tmp_path, fitted=True).prediction
     error = np.linalg.norm(found.poses - walker.walk()[0], axis=-1).mean()
     assert error < 0.15, "metres; the mean training pose has more than 0.2 on its own kind of people"
