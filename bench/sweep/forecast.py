@@ -65,7 +65,8 @@ class Forecast:
         if not self._tasks:
             return 0.0
         kinds = {task.kind for task in self._tasks.values()}
-        factors = {kind: self._learned({kind}, before=self._learned(kinds, before=1.0)) for kind in kinds}
+        over_all = self._learned(kinds, before=1.0)
+        factors = {kind: self._learned({kind}, before=over_all) for kind in kinds}
         now, alone, shared, longest = self._clock(), 0.0, 0.0, 0.0
         for name, task in self._tasks.items():
             if name in self._ended:

@@ -46,7 +46,7 @@ def _over_samples(grids: list[Line]) -> Figure:
     figure = style.new_figure(down * max(1.2, 0.28 * len(steps) + 0.75), size)
     panels = figure.subplots(down, across, squeeze=False).ravel()
     limits = min(finite, default=0.0), max(finite, default=1.0)
-    for place, (axes, name, table) in enumerate(zip(panels, names, tables, strict=False)):
+    for place, (axes, name, table) in enumerate(zip(panels[: len(grids)], names, tables, strict=True)):
         values = np.array([[table.get((h, k), math.nan) for h in widths] for k in steps])
         # Not seaborn's heat map, which computes the layout of the whole figure again for every panel.
         draw_numbers(axes, values, values, limits)
