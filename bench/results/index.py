@@ -7,7 +7,7 @@ are, so that a file that lost some is not taken for a whole one.
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -139,7 +139,7 @@ class Index:
                 raise
             raise self._damage(" ".join(str(error).split())[:200]) from None
 
-    def _record(self, row: dict[str, Any]) -> Record:
+    def _record(self, row: Mapping[Any, Any]) -> Record:
         expected = row["sha256"]
         if isinstance(expected, str) and expected != _checksum(row):
             raise self._damage(f"record {row['id']} does not have its checksum")
@@ -194,7 +194,7 @@ def _row(record: Record) -> dict[str, Any]:
     return {**values, "sha256": _checksum(values)}
 
 
-def _checksum(row: dict[str, Any]) -> str:
+def _checksum(row: Mapping[Any, Any]) -> str:
     """Of everything in a row but the number of rows and the checksum itself."""
     values = [str(row[name]) for name in (*DESCRIBED, "record", "files")]
     return sha256("\n".join(values).encode())
