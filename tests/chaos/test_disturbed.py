@@ -26,7 +26,9 @@ def undisturbed(toy_suite, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
     def calculate(number):
-        return numbers(run(jobs(number), Store(tmp_path / "undisturbed"), "cpu").records)
+        """Of every experiment up to 500, of every n-th one beyond."""
+        some = jobs(number)[:: max(1, number // 500)]
+        return numbers(run(some, Store(tmp_path / "undisturbed"), "cpu").records)
 
     return calculate
 
@@ -67,11 +69,12 @@ def test_every_result_once(undisturbed, tmp_path, monkeypatch, number, kills):
         f"{number} experiments, {starts} starts in {time.monotonic() - began:.0f} s; {Counter(disturbance.done)}"
     )
     assert set(disturbance.done) == {"worker", "program", "full disk", "MLflow"}
-    assert numbers(store.records()) == expected
-    assert len(expected) == number
+    found = numbers(store.records())
+    assert len(found) == number
+    assert {id: found[id] for id in expected} == expected
     logged = search_runs(store, "tags.`bench.kind` = 'evaluation'")
-    assert sorted(found.data.tags["bench.id"] for found in logged) == sorted(expected)
-    assert {found.info.status for found in logged} == {"FINISHED"}
+    assert sorted(each.data.tags["bench.id"] for each in logged) == sorted(found)
+    assert {each.info.status for each in logged} == {"FINISHED"}
 
 
 class _Disturbance:
