@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic_core import PydanticCustomError
 
@@ -38,12 +38,14 @@ class Registry(Generic[Thing]):
         group: entry-point group in which other packages name theirs.
         own: name → "module:attribute" of those in this repository, in the order of tables.
         on_request: names among them that are used only where an experiment names them.
+        base: "module:class" of which each thing is a subclass; "" where things are checked by who uses them.
     """
 
     kind: str
     group: str
     own: dict[str, str]
     on_request: tuple[str, ...] = ()
+    base: str = ""
 
     @property
     def usual(self) -> tuple[str, ...]:
@@ -78,23 +80,24 @@ class Registry(Generic[Thing]):
         """What a name stands for.
 
         Raises:
-            InputError: nothing has this name, or it does not import.
+            InputError: nothing has this name, it does not import, or it is no subclass of ``base``.
         """
         place = self.own.get(name) or self._plugins().get(name)
         if place is None:
             raise InputError(f"unknown {self.kind} {name!r}: {suggestion(name, self.names())}")
-        module, _, path = (place if isinstance(place, str) else place.value).partition(":")
         try:
-            found: Thing = operator.attrgetter(path)(importlib.import_module(module))
-        except Exception as error:
+            found: Thing = _imported(place if isinstance(place, str) else place.value)
+        except (Exception, SystemExit) as error:  # a script without a main guard may end the program
             reason = str(error).strip().split("\n")[0] or type(error).__name__
             raise InputError(
                 f"{self._described(name)} cannot be imported: {type(error).__name__}: {reason}"
             ) from error
+        if self.base and not (isinstance(found, type) and issubclass(found, _imported(self.base))):
+            raise InputError(f"{self._described(name)} is no subclass of {self.base.replace(':', '.')}")
         return found
 
     def available(self) -> Iterator[tuple[str, Thing]]:
-        """Every name with what it stands for; a plug-in that does not import is left out with a warning."""
+        """Every name with what it stands for; a plug-in that ``load`` refuses is left out with a warning."""
         for name in self.own:
             yield name, self.load(name)
         for name in self.plugin_names():
@@ -119,6 +122,11 @@ class Registry(Generic[Thing]):
 
     def _plugins(self) -> dict[str, EntryPoint]:
         return _entry_points(self.group, tuple(sys.path))
+
+
+def _imported(place: str) -> Any:
+    module, _, path = place.partition(":")
+    return operator.attrgetter(path)(importlib.import_module(module))
 
 
 @functools.lru_cache(maxsize=32)
@@ -151,6 +159,7 @@ METHODS: Registry[type[Lifter]] = Registry(
         "fmpose3d": "baselines.fmpose3d:FMPose3D",
         "finepose": "models.finepose.model:FinePOSE",
     },
+    base="models.lifter:Lifter",
 )
 
 DATASETS: Registry[object] = Registry(

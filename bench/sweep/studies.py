@@ -64,6 +64,9 @@ def open_studies(root: Path) -> RDBStorage:
     service = studies_service(root)
 
     def action() -> RDBStorage:
+        path = sqlite_path(service.address)
+        if path is not None:
+            path.touch(0o666)  # with the mode of the umask; SQLite itself lets only the owner write
         _make_schema(service.address)
         return _storage(service.address, _connect(service.address)[1])
 

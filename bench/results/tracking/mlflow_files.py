@@ -52,6 +52,7 @@ def make_database(path: Path) -> None:
             return
         unfinished = path.with_suffix(".unfinished")
         unfinished.unlink(missing_ok=True)
+        unfinished.touch(0o666)  # with the mode of the umask; SQLite itself lets only the owner write
         mlflow.MlflowClient(sqlite_address(unfinished)).get_experiment_by_name(EXPERIMENT_NAME)
         os.replace(unfinished, path)
         remove_misread_folder(path)

@@ -1,5 +1,8 @@
 """Bad input at the command line: one sentence, exit code 2, no traceback."""
 
+import re
+import sys
+
 import pytest
 from typer.testing import CliRunner
 
@@ -187,19 +190,36 @@ def test_methods_lists_every_method_with_its_presets():
         assert name in result.output
 
 
-def test_a_plug_in_that_does_not_import_is_a_warning_and_others_are_listed(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("raise EOFError", "cannot be imported: EOFError: EOFError"),
+        ("import sys; sys.exit(3)", "cannot be imported: SystemExit: 3"),
+        ("Method = 3", "is no subclass of models.lifter.Lifter"),
+        ("class Method: pass", "is no subclass of models.lifter.Lifter"),
+    ],
+)
+def test_a_plug_in_that_is_no_method_is_a_sentence_and_stops_no_other(module, said, folders, tmp_path, monkeypatch):
     package = tmp_path / "broken-1.0.dist-info"
     package.mkdir()
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    points = "[lifting_bench.methods]\nbroken = no_such_module:Method\ntoy = tests.bench.toy:Toy\n"
+    points = "[lifting_bench.methods]\nbroken = broken_method:Method\ntoy = tests.bench.toy:Toy\n"
     (package / "entry_points.txt").write_text(points)
+    (tmp_path / "broken_method.py").write_text(module)
     monkeypatch.syspath_prepend(tmp_path)
-    result = invoke("methods")
-    assert result.exit_code == 0
-    assert "toy: Toy (" in result.stdout
-    assert "broken" not in result.stdout
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("warning: method 'broken' of broken (lifting_bench.methods, no_such_module:Method)")
+    monkeypatch.delitem(sys.modules, "broken_method", raising=False)
+    sentence = f"method 'broken' of broken (lifting_bench.methods, broken_method:Method) {said}"
+    listed = invoke("methods")
+    assert listed.exit_code == 0
+    assert "toy: Toy (" in listed.stdout
+    assert "broken" not in listed.stdout
+    assert listed.stderr.splitlines() == [f"warning: {sentence}"]
+    named = invoke("run", "--method", "broken", "--dry-run", *folders)
+    assert named.exit_code == 2
+    assert sentence in named.stderr
+    with pytest.warns(UserWarning, match=re.escape(sentence)):
+        planned = invoke("ablate", "detections", "--dry-run", *folders)
+    assert planned.exit_code == 0
 
 
 @pytest.mark.parametrize("command", ["ablate", "run"])

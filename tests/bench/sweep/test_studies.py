@@ -1,5 +1,6 @@
 """The database of studies: opened before the work, refused in one sentence, and no trial lost."""
 
+import os
 import sqlite3
 import threading
 
@@ -10,6 +11,7 @@ from optuna.trial import TrialState
 from bench.results.store import Store
 from bench.results.tracking import connection
 from bench.results.tracking.addresses import sqlite_address
+from bench.results.tracking.mlflow_files import make_database
 from bench.sweep import search as module
 from bench.sweep import studies
 from bench.sweep.executors.local import Local
@@ -34,6 +36,17 @@ def test_the_studies_of_another_optuna_are_refused_with_its_own_advice(tmp_path)
         for ask in (open_studies, examine_studies):
             with pytest.raises(InputError, match=f"database of studies .*{words}"):
                 ask(tmp_path)
+
+
+@pytest.mark.parametrize("make", [lambda folder: make_database(folder / "made.db"), open_studies])
+def test_a_group_may_write_the_databases_of_a_store_if_its_umask_says_so(tmp_path, make):
+    before = os.umask(0o002)
+    try:
+        make(tmp_path)
+    finally:
+        os.umask(before)
+    (database,) = tmp_path.glob("*.db")
+    assert database.stat().st_mode & 0o777 == 0o664
 
 
 @pytest.mark.parametrize("content", [b"garbage " * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
