@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import platform
 import resource
 import shutil
 import sys
@@ -67,6 +68,7 @@ class Worker:
 
     def __init__(self, readers: dict[str, Reader], folder: Path) -> None:
         self.readers, self.folder = readers, folder
+        platform.processor()  # Python runs `uname` for it, once in a process
         self._watch = _Watch(folder)
         self._ready: set[str] = set()
         self._cases = 0
