@@ -1,9 +1,13 @@
 """Tables of README and docs are what the runs in docs/results say, to the letter."""
 
 import functools
+import re
 
 import pytest
 
+from ablations.declared import read_all
+from bench.cli.sweeps.rounds import SEED, Plan
+from bench.job.planning import Planner
 from bench.results.documents import seal
 from bench.results.run_set import RUNSET
 from bench.results.store import Store
@@ -24,6 +28,23 @@ def shipped(name):
 def test_pages_say_what_the_runs_say(page):
     text = page.read_text(encoding="utf-8")
     assert figures.written_anew(text, shipped) == text, "run nox -s figures"
+
+
+@pytest.mark.parametrize("page", WITH_BLOCKS, ids=lambda page: page.name)
+def test_intervals_in_sentences_stand_in_a_table(page):
+    contents = [match["content"] for page in WITH_BLOCKS for match in figures.BLOCK.finditer(page.read_text("utf-8"))]
+    printed = re.sub(r"[*()]|</?u>", "", "\n".join(contents))
+    sentences = figures.BLOCK.sub("", page.read_text("utf-8"))
+    for interval in re.findall(r"\d+\.\d+ ± \d+\.\d+", sentences):
+        assert re.search(rf"(?<!\d){re.escape(interval)}(?!\d)", printed), interval
+
+
+def test_the_default_run_that_is_shipped_is_what_is_run_today():
+    default = shipped("default")
+    seeds = [[], [(SEED, 1)], [(SEED, 2)]]
+    planner = Planner(None)
+    plan = Plan(read_all(list(default.runset.tables)), changes=[], seeds=seeds, full=False, named=False, planner=planner)
+    assert {job.id for job in plan.planned()[-1].jobs} == set(default.records), "ship a new run: see CONTRIBUTING.md"
 
 
 def test_readme_and_the_pages_of_results_have_tables():
