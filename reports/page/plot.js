@@ -3,15 +3,20 @@
 const isSmall = () => matchMedia("(max-width: 40rem)").matches;
 
 /** Plain numbers on the logarithmic axis, wherever a reader zooms to. */
-const TICKS = [-4, -3, -2, -1, 0, 1, 2, 3, 4, 5].flatMap((power) => [1, 2, 5].map((step) => Number(`${step}e${power}`)));
+const POWERS = [-4, -3, -2, -1, 0, 1, 2, 3, 4, 5];
+const TICKS = POWERS.flatMap((power) => [1, 2, 5].map((step) => Number(`${step}e${power}`)));
+
+const PLAIN = { responsive: true, displayModeBar: false };
 
 /** What plots have in common, in the present colour scheme. */
 function layout() {
   const axis = { gridcolor: colour("line"), linecolor: colour("quiet"), zeroline: false, automargin: true };
   return {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: colour("ink") }, hovermode: "closest",
-    margin: { t: 10, r: 10, b: 50, l: 50 },
-    xaxis: { ...axis, type: "log", tickvals: TICKS, ticktext: TICKS.map(String), title: { text: "Time per output frame (ms)" } },
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: colour("ink") },
+    hovermode: "closest", margin: { t: 10, r: 10, b: 50, l: 50 },
+    xaxis: {
+      ...axis, type: "log", tickvals: TICKS, ticktext: TICKS.map(String), title: { text: "Time per output frame (ms)" },
+    },
     yaxis: { ...axis, title: { text: "MPJPE (mm)" } },
     legend: isSmall() ? { orientation: "h", y: -0.25 } : {},
     hoverlabel: { bgcolor: colour("raised"), font: { color: colour("ink") } },
@@ -19,18 +24,14 @@ function layout() {
 }
 
 function showPlots(plots) {
+  if (!plots.length) return;
   const [plot, choice, every] = [byId("plot"), byId("plot-choice"), byId("plot-every")];
-  if (!plots.length) {
-    byId("trade-off").replaceChildren(byId("trade-off-title"), "No run with an error and a time is finished.");
-    return;
-  }
-  choice.append(...plots.map((one, index) => element("option", { value: index }, one.title)));
   const open = (run) => { location.hash = recordLink(run); };
   let current = null;
 
   function draw() {
     const { traces, further, conditions } = plots[choice.value];
-    Plotly.react(plot, every.checked ? [...traces, ...further] : traces, layout(), { responsive: true, displayModeBar: false });
+    Plotly.react(plot, every.checked ? [...traces, ...further] : traces, layout(), PLAIN);
     byId("plot-conditions").replaceChildren(...conditions.map((sentence) => element("li", {}, sentence)));
     current = null;
   }

@@ -7,8 +7,8 @@ const STEP = Math.PI / 24;
 function decoded({ size, differences }, unit) {
   const values = Float32Array.from(differences);
   for (let index = size; index < values.length; index += 1) values[index] += values[index - size];
-  const frames = values.length / size;
-  return Array.from({ length: frames }, (_, frame) => values.subarray(frame * size, (frame + 1) * size).map((value) => value * unit));
+  const frames = [...Array(values.length / size).keys()];
+  return frames.map((frame) => values.subarray(frame * size, (frame + 1) * size).map((value) => value * unit));
 }
 
 /** An error in words, after some text; nothing where there is no truth. */
@@ -55,20 +55,22 @@ function drawLine(context, from, to) {
   context.stroke();
 }
 
-function drawBones(context, places, scene, style) {
-  context.strokeStyle = style.colour;
-  context.lineWidth = style.width;
+/** Thickness is in widths of the canvas. */
+function drawBones(context, places, scene, { shade, thickness = 1 / 90, alpha = 1 }) {
+  context.strokeStyle = shade;
+  context.lineWidth = thickness * context.canvas.width;
   context.lineCap = "round";
   scene.parents.forEach((parent, joint) => {
     if (parent < 0) return;
-    context.globalAlpha = style.alpha * (scene.right[joint] ? 0.55 : 1);
+    context.globalAlpha = alpha * (scene.right[joint] ? 0.55 : 1);
     drawLine(context, places[parent], places[joint]);
   });
   context.globalAlpha = 1;
 }
 
 /** A level grid under the lowest joint, and axes of 25 cm at its corner. */
-function drawFloor(context, view, width, { extent, floor }) {
+function drawFloor(context, view, { extent, floor }) {
+  const { width } = context.canvas;
   const half = 0.25 * Math.max(2, Math.round(extent / 0.4));
   const place = (x, y, z) => turned([x, y, z], view, width, extent)[0];
   context.lineWidth = Math.max(1, width / 400);
@@ -80,10 +82,9 @@ function drawFloor(context, view, width, { extent, floor }) {
   context.strokeStyle = colour("quiet");
   context.fillStyle = colour("quiet");
   context.font = `${Math.max(10, width / 25)}px sans-serif`;
-  const corner = place(-half, floor, -half);
-  const tips = { x: place(0.25 - half, floor, -half), y: place(-half, floor + 0.25, -half), z: place(-half, floor, 0.25 - half) };
-  for (const [name, tip] of Object.entries(tips)) {
-    drawLine(context, corner, tip);
+  for (const [name, x, y, z] of [["x", 0.25, 0, 0], ["y", 0, 0.25, 0], ["z", 0, 0, 0.25]]) {
+    const tip = place(x - half, floor + y, z - half);
+    drawLine(context, place(-half, floor, -half), tip);
     context.fillText(name, ...tip);
   }
 }
@@ -96,12 +97,13 @@ function drawErrors(methods, frame, go) {
     line: { color: method.colour, width: 2 },
   }));
   const { xaxis, yaxis, ...rest } = layout();
-  const cursor = { type: "line", yref: "paper", x0: frame + 1, x1: frame + 1, y0: 0, y1: 1, line: { color: colour("quiet"), width: 1 } };
+  const at = { x0: frame + 1, x1: frame + 1, y0: 0, y1: 1 };
+  const cursor = { type: "line", yref: "paper", ...at, line: { color: colour("quiet"), width: 1 } };
   Plotly.react(plot, traces, {
     ...rest, showlegend: !isSmall(), margin: { t: 10, r: 10, b: 40, l: 50 }, shapes: [cursor], hovermode: "x",
     xaxis: { ...xaxis, type: "linear", tickvals: null, ticktext: null, title: { text: "Frame" } },
     yaxis: { ...yaxis, rangemode: "tozero", title: { text: "Error (mm)" } },
-  }, { responsive: true, displayModeBar: false });
+  }, PLAIN);
   plot.removeAllListeners("plotly_click");
   plot.on("plotly_click", (event) => go(event.points[0].x - 1));
 }
@@ -120,15 +122,11 @@ function letTurn(canvas, turn) {
   });
 }
 
-function showPoses({ note, scenes }) {
-  byId("poses-note").textContent = note;
+function showPoses({ scenes }) {
   if (!scenes.length) return;
-  byId("viewer").hidden = false;
-  document.querySelectorAll(".of-truth").forEach((part) => { part.hidden = !scenes[0].truth; });
   const [sequence, play, slider, cloud] = ["pose-sequence", "pose-play", "pose-frame", "pose-cloud"].map(byId);
   const view = { turn: 0.5, tilt: 0.15 };
   const state = { scene: null, frame: 0, playing: false, start: 0, chosen: new Set(), panels: [] };
-  sequence.append(...scenes.map((scene, index) => element("option", { value: index }, scene.title)));
 
   function choose() {
     state.scene = prepared(scenes[sequence.value]);
@@ -138,11 +136,10 @@ function showPoses({ note, scenes }) {
       state.chosen = new Set(best.slice(0, AT_FIRST).map(({ name }) => name));
     }
     slider.max = frames - 1;
+    const boxes = methods.filter((method) => !method.variant).map(methodBox);
     const variants = methods.filter((method) => method.variant).map(methodBox);
-    byId("pose-methods").replaceChildren(...methods.filter((method) => !method.variant).map(methodBox));
-    if (variants.length) {
-      byId("pose-methods").append(element("details", {}, element("summary", {}, `Variants (${variants.length})`), ...variants));
-    }
+    const folded = element("details", {}, element("summary", {}, `Variants (${variants.length})`), ...variants);
+    byId("pose-methods").replaceChildren(...boxes, ...(variants.length ? [folded] : []));
     layPanels();
     go(0);
   }
@@ -159,11 +156,11 @@ function showPoses({ note, scenes }) {
   }
 
   function layPanels() {
-    const { scene, chosen } = state;
+    const methods = state.scene.methods.filter(({ name }) => state.chosen.has(name));
     state.panels = [
       panel("2D input", paintInput),
-      ...(scene.truth ? [panel("Ground truth", paintTruth)] : []),
-      ...scene.methods.filter((method) => chosen.has(method.name)).map((method) => panel(method.name, paintMethod, method)),
+      ...(state.scene.truth ? [panel("Ground truth", paintTruth)] : []),
+      ...methods.map((method) => panel(method.name, paintMethod, method)),
     ];
     byId("pose-panels").replaceChildren(...state.panels.map(({ figure }) => figure));
   }
@@ -174,7 +171,8 @@ function showPoses({ note, scenes }) {
     const error = element("span");
     const title = method?.run ? element("a", { href: recordLink(method.run) }, name) : name;
     if (turns) letTurn(canvas, turn);
-    return { paint, method, canvas, error, figure: element("figure", {}, canvas, element("figcaption", {}, title, error)) };
+    const figure = element("figure", {}, canvas, element("figcaption", {}, title, error));
+    return { paint, method, canvas, error, figure };
   }
 
   function turn(x, y) {
@@ -183,26 +181,28 @@ function showPoses({ note, scenes }) {
     draw();
   }
 
-  function paintInput(context, width) {
-    const style = { colour: colour("ink"), width: width / 90, alpha: 1 };
-    drawBones(context, flat(state.scene.input[state.frame], width), state.scene, style);
+  function paintInput(context) {
+    const places = flat(state.scene.input[state.frame], context.canvas.width);
+    drawBones(context, places, state.scene, { shade: colour("ink") });
   }
 
-  function paintPose(context, width, poses, style) {
-    drawBones(context, turned(poses[state.frame], view, width, state.scene.extent), state.scene, style);
+  function paintPose(context, poses, style) {
+    const places = turned(poses[state.frame], view, context.canvas.width, state.scene.extent);
+    drawBones(context, places, state.scene, style);
   }
 
-  function paintTruth(context, width) {
-    drawFloor(context, view, width, state.scene);
-    paintPose(context, width, state.scene.truth, { colour: colour("ink"), width: width / 90, alpha: 1 });
+  function paintTruth(context) {
+    drawFloor(context, view, state.scene);
+    paintPose(context, state.scene.truth, { shade: colour("ink") });
   }
 
-  function paintMethod(context, width, method) {
-    drawFloor(context, view, width, state.scene);
-    if (state.scene.truth) paintPose(context, width, state.scene.truth, { colour: colour("quiet"), width: width / 90, alpha: 0.5 });
-    const faint = { colour: method.colour, width: width / 250, alpha: 0.45 };
-    if (cloud.checked) method.hypotheses.forEach((poses) => paintPose(context, width, poses, faint));
-    paintPose(context, width, method.answer, { colour: method.colour, width: width / 90, alpha: 1 });
+  function paintMethod(context, method) {
+    const { colour: shade, answer, hypotheses } = method;
+    drawFloor(context, view, state.scene);
+    if (state.scene.truth) paintPose(context, state.scene.truth, { shade: colour("quiet"), alpha: 0.5 });
+    const shown = cloud.checked ? hypotheses : [];
+    shown.forEach((poses) => paintPose(context, poses, { shade, thickness: 1 / 250, alpha: 0.45 }));
+    paintPose(context, answer, { shade });
   }
 
   function draw() {
@@ -210,7 +210,7 @@ function showPoses({ note, scenes }) {
     for (const { canvas, paint, method, error } of panels) {
       const width = Math.round(canvas.clientWidth * devicePixelRatio) || 300;
       Object.assign(canvas, { width, height: width });
-      paint(canvas.getContext("2d"), width, method);
+      paint(canvas.getContext("2d"), method);
       error.textContent = inMillimetres(" ", method?.errors?.[frame]);
     }
     if (scene.truth) drawErrors(panels.flatMap(({ method }) => method ?? []), frame, go);

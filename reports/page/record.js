@@ -58,8 +58,8 @@ function followRecords(runs, server) {
   function show(ids, chosen) {
     const run = runs[chosen];
     const choices = [runChoice(ids, chosen, show), comparisonChoice(runs, chosen), mlflowLink(run, server)];
-    const description = element("details", {}, element("summary", {}, "Full description"), element("pre", {}, run.description));
-    fill(run.name, ...choices, factsTable([run]), description);
+    const description = [element("summary", {}, "Full description"), element("pre", {}, run.description)];
+    fill(run.name, ...choices, factsTable([run]), element("details", {}, ...description));
   }
 
   function follow() {

@@ -38,7 +38,8 @@ function followTable(view) {
   const heads = [...table.tHead.rows[0].cells];
   const blocks = [...table.tBodies].map(blockOf);
   const selections = [...view.querySelectorAll("select")];
-  const [search, found, more, download] = ["input", "[role=status]", ".more", ".csv"].map((part) => view.querySelector(part));
+  const parts = ["input", "[role=status]", ".more", ".csv"];
+  const [search, found, more, download] = parts.map((part) => view.querySelector(part));
   const total = blocks.reduce((sum, block) => sum + block.rows.length, 0);
   let limit = ROWS_AT_FIRST;
 
@@ -57,8 +58,8 @@ function followTable(view) {
 
   function matching({ rows }) {
     const words = search.value.toLowerCase().split(/\s+/);
-    const kept = rows.filter((row) =>
-      words.every((word) => row.searched.includes(word)) && selections.every((selection) => isChosen(row, selection)));
+    const kept = rows.filter((row) => words.every((word) => row.searched.includes(word))
+      && selections.every((selection) => isChosen(row, selection)));
     const column = heads.findIndex((head) => head.hasAttribute("aria-sort"));
     if (column < 0) return kept;
     const direction = heads[column].getAttribute("aria-sort") === "ascending" ? 1 : -1;
@@ -111,20 +112,19 @@ function quoted(text) {
 }
 
 function save(name, text) {
-  const link = element("a", { href: URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" })), download: name });
+  const content = new Blob(["\ufeff", text], { type: "text/csv" });
+  const link = element("a", { href: URL.createObjectURL(content), download: name });
   link.click();
   URL.revokeObjectURL(link.href);
 }
 
 /** The tables of the report, each read when it is opened for the first time. */
 function showTables(tables) {
-  for (const [number, table] of tables.entries()) {
-    const details = element("details", { id: `table-${table.name}` }, element("summary", {}, table.title));
-    details.addEventListener("toggle", () => showTable(details, table.html), { once: true });
+  for (const [number, { name, html }] of tables.entries()) {
+    const details = byId(`table-${name}`);
+    details.addEventListener("toggle", () => showTable(details, html), { once: true });
     details.open = number === 0;
-    byId("tables").append(details);
   }
-  if (!tables.length) byId("tables").append("No declared table has a finished run.");
 }
 
 /** Adds a table that Python wrote as HTML, with every text in it escaped. */
