@@ -90,7 +90,10 @@ def _front(records: Sequence[Record]) -> dict[str, Any]:
     points = [point for record in pool(learned) if (point := headline_point(record, ms_per_frame)) is not None]
     front = sorted((points[index] for index in on_front(points)), key=lambda point: point.position)
     shown = {"mode": "lines+markers", "name": "Pareto front", "hoverinfo": "skip"}
-    look = {"line": {"color": COLOURS[1], "width": 1, "dash": "dash"}, "marker": {"symbol": "circle-open", "size": 16}}
+    look = {
+        "line": {"color": COLOURS[1], "width": 1, "dash": "dash"},
+        "marker": {"symbol": "circle-open", "size": 16},
+    }
     return _placed(front) | shown | look
 
 

@@ -107,7 +107,7 @@ function followTable(view) {
 
 /** A text as CSV has it; no spreadsheet shall read a name as a formula. */
 function quoted(text) {
-  const isFormula = /^[=+@\t\r-]/.test(text) && Number.isNaN(Number(text));
+  const isFormula = /^\s*[=+@＝＋＠－-]|^[\t\r\n]/.test(text) && Number.isNaN(Number(text));
   return `"${(isFormula ? `'${text}` : text).replaceAll('"', '""')}"`;
 }
 

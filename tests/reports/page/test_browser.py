@@ -4,6 +4,7 @@ import csv
 
 from reports.page.content import content
 from reports.page.template import page
+from reports.writers.table import Block, Cell, Column, Row, Table
 from tests.reports.made_up import methods_records, record, runset, several
 from tests.reports.page.browser import DESKTOP, EVIL, PHONE, choice, column, found, head, numbers
 
@@ -31,6 +32,25 @@ def test_sorting_stays_within_groups(opened):
     assert tab.locator("#results th[aria-sort=descending]").count() == 1
     head(tab, "H").click()
     assert all(numbers(group) == sorted(numbers(group)) for group in column(tab, "H"))
+
+
+def test_missing_cells_come_last_and_a_section_is_named_once(opened, tmp_path):
+    cells = (Cell("10", 10.4), Cell(reason="not run"), Cell("10", 10.2), Cell("1,000"), Cell("<2"))
+    rows = tuple(Row((Cell(name), cell)) for name, cell in zip("abcde", cells, strict=True))
+    blocks = (Block(rows[:1], "H 1", "S"), Block(rows, "H 2", "S"))
+    table = Table("T", (Column("Name", align="l"), Column("Number")), blocks)
+    path = tmp_path / "index.html"
+    path.write_text(page(content(runset(), [], {"t": table})), encoding="utf-8")
+    tab = opened(at=path.as_uri())
+    sections = tab.locator("#tables tr.section").filter(visible=True)
+    tab.wait_for_selector("#tables table")
+    assert sections.all_text_contents() == ["S"]
+    for order in ("cadeb", "daceb"):
+        head(tab, "Number", "#tables").click()
+        assert "".join(column(tab, "Name", "#tables")[1]) == order
+    tab.fill("#tables input[type=search]", "2 10")
+    assert column(tab, "Name", "#tables") == [["a", "c"]]
+    assert sections.all_text_contents() == ["S"], "the block that named it is not shown"
 
 
 def test_filtering_by_words_and_values(opened):
