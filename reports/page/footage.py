@@ -12,7 +12,7 @@ from bench.results.footage import ShownPoses
 from models.skeleton import HUMAN36M
 from reports.figures.looks import look_of
 from reports.page.template import poses_page
-from reports.page.viewer import PER_METRE, PER_SCREEN, stored
+from reports.page.viewer import PER_METRE, stored, stored_input
 
 NOTE = "Lifted from 2D key points without ground truth: nothing here says how far off a pose is."
 
@@ -20,8 +20,6 @@ NOTE = "Lifted from 2D key points without ground truth: nothing here says how fa
 def write_page(path: Path, several: Sequence[ShownPoses]) -> None:
     """Write a page that shows poses of several methods for the same key points, or of one."""
     first = several[0]
-    names = {lifter.title: name for name, lifter in METHODS.available()}
-    looks = {shown.method: look_of(names.get(shown.method, shown.method)) for shown in several}
     scene = {
         "title": f"{first.source}, frames {first.frames[0]} to {first.frames[-1]}",
         "frames": len(first.frames),
@@ -29,12 +27,18 @@ def write_page(path: Path, several: Sequence[ShownPoses]) -> None:
         "parents": list(HUMAN36M.parents),
         "right": [joint in HUMAN36M.right for joint in range(len(HUMAN36M.joints))],
         "truth": None,
-        "input": stored(first.screen, PER_SCREEN),
-        "methods": [_method(shown) for shown in several],
+        "input": stored_input(first.screen),
+        "methods": list(map(_method, several)),
     }
-    write_text(path, poses_page({"poses": {"note": NOTE, "scenes": [scene]}, "looks": looks}))
+    write_text(path, poses_page({"poses": {"note": NOTE, "scenes": [scene]}}))
 
 
 def _method(shown: ShownPoses) -> dict[str, Any]:
-    answer = stored(shown.poses, PER_METRE)
-    return {"run": None, "method": shown.method, "name": shown.method, "answer": answer, "hypotheses": []}
+    names = {lifter.title: name for name, lifter in METHODS.available()}
+    return {
+        "run": None,
+        "name": shown.method,
+        "colour": look_of(names.get(shown.method, shown.method)).colour,
+        "answer": stored(shown.poses, PER_METRE),
+        "hypotheses": [],
+    }

@@ -8,7 +8,7 @@ function element(tag, attributes = {}, ...children) {
     else if (value === true) made.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);
   }
-  made.append(...children.filter((child) => child !== null && child !== undefined));
+  made.append(...children);
   return made;
 }
 
@@ -26,37 +26,19 @@ async function unpacked(id) {
   return new Response(stream).text();
 }
 
-/** The answer under the fullest conditions; those under others fold away. */
-function showAnswers(answers) {
-  byId("answer").hidden = document.querySelector("a[href='#answer']").hidden = !answers.length;
-  byId("answer").append(...answers.map(({ title, lines }, index) => index
-    ? element("details", {}, element("summary", {}, title), list(lines))
-    : element("div", {}, element("p", { class: "note" }, title), list(lines))));
-}
-
 async function start() {
   if (!("DecompressionStream" in window)) {
-    byId("summary").textContent = "This browser is too old for this page (it needs one of 2023 or newer).";
+    byId("state").textContent = "This browser is too old for this page (it needs one of 2023 or newer).";
     return;
   }
+  byId("state").textContent = "Plots and tables are being unpacked…";
   const content = JSON.parse(await unpacked("content"));
-  const runs = Object.keys(content.runs).length;
-  byId("summary").replaceChildren(
-    `${runs.toLocaleString("en")} runs of ${content.trainings.toLocaleString("en")} trained models; declared `,
-    `${content.created} by `, element("code", {}, content.command),
-  );
-  byId("warnings").hidden = !content.warnings.length;
-  byId("warnings").firstChild.textContent = `Warnings: ${content.warnings.length}`;
-  byId("warnings").lastChild.append(...content.warnings.map((text) => element("li", {}, text)));
-  showAnswers(content.answers);
-  byId("claims").hidden = document.querySelector("a[href='#claims']").hidden = !content.verdicts.length;
-  byId("claims").lastElementChild.append(...content.verdicts.map((text) => element("li", {}, text)));
-  document.querySelector("main").hidden = false;
-  byId("results").append(tableView(content.results, content));
-  showTables(content);
-  followRecords(content);
+  showTable(byId("results"), content.results);
+  showTables(content.tables);
+  followRecords(content.runs, content.mlflow);
   document.head.append(element("script", {}, await unpacked("plotly")));
-  showPlots(content);
-  showPoses(content.poses, content.looks);
+  showPlots(content.plots);
+  showPoses(content.poses);
+  byId("state").remove();
   document.documentElement.dataset.ready = "yes";
 }

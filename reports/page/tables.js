@@ -2,17 +2,14 @@
 
 const ROWS_AT_FIRST = 100;
 
-/** The runs behind a number as the end of the page's address; `followRecords` opens their record. */
-const recordLink = (runs) => `#run-${runs.join("+")}`;
+/** The run behind a number as the end of the page's address; `followRecords` opens its record. */
+const recordLink = (run) => `#run-${run}`;
 
-const textOf = (cell) => (typeof cell === "string" ? cell : (cell.text ?? ""));
-
-/** What a cell is sorted by: a number where it is one, else text; null where it is missing. */
-function sortKey(cell) {
-  if (cell.reason) return null;
-  if (typeof cell.number === "number") return cell.number;
-  const text = textOf(cell);
-  return /^[\d.,]+$/.test(text) ? Number(text.replaceAll(",", "")) : text.toLowerCase();
+/** A number where a text is one, else the text without regard to case; null where it is missing. */
+function sortKey(text) {
+  if (text === "") return null;
+  const number = Number(text.replaceAll(",", ""));
+  return Number.isNaN(number) ? text.toLowerCase() : number;
 }
 
 /** Missing cells last in either direction, numbers before text. */
@@ -22,168 +19,116 @@ function compare(a, b, direction) {
   return direction * (typeof a === "number" ? a - b : a.localeCompare(b));
 }
 
-function cellElement(cell, column, runs, first, content) {
-  const attributes = { class: column.align === "r" ? "number" : null, ...(first && { scope: "row" }) };
-  const target = cell.runs ?? runs;
-  const known = target.filter((run) => run in content.runs);
-  const parts = [];
-  if (cell.reason) parts.push(`– (${cell.reason})`);
-  else {
-    const style = { 1: "best", 2: "second" }[cell.rank] ?? null;
-    parts.push(style ? element("span", { class: style }, textOf(cell)) : textOf(cell));
-    if (cell.spread) parts.push(element("span", { class: "spread" }, ` ± ${cell.spread}`));
-    if (cell.tie) parts.push(" ≈");
-    if (cell.disturbed) parts.push(" *");
-    if (cell.ahead !== undefined) parts.push(` (${cell.ahead > 0 ? "+" : ""}${cell.ahead.toFixed(1).replace("-", "−")}${cell.ahead_spread ? ` ± ${cell.ahead_spread}` : ""})`);
-  }
-  if (!known.length || cell.reason || !(first || typeof cell.number === "number")) {
-    return element(first ? "th" : "td", attributes, ...parts);
-  }
-  const logged = known.map((run) => content.runs[run].mlflow ?? "not logged").join(", ");
-  const link = { href: recordLink(known), title: `MLflow run ${logged}`, tabindex: first ? null : -1 };
-  return element(first ? "th" : "td", attributes, element("a", link, ...parts));
+const shownText = (cell) => (cell.classList.contains("missing") ? "" : cell.textContent);
+
+/** A body of a table: its headings, and its rows with their texts: conditions, one per column, runs. */
+function blockOf(body) {
+  const headings = [...body.querySelectorAll("tr[class]")];
+  const conditions = headings.map((heading) => heading.textContent).join("; ");
+  const rows = [...body.querySelectorAll("tr:not([class])")].map((row) => {
+    const texts = [conditions, ...[...row.cells].map(shownText), row.dataset.runs ?? ""];
+    return { row, texts, searched: texts.join(" ").toLowerCase() };
+  });
+  return { body, headings, rows };
 }
 
-/** A table with its filter, its selections (`table.choices` names their columns) and its notes. */
-function tableView(table, content) {
-  const state = { column: -1, direction: 1, words: [], place: "", chosen: new Map(), limit: ROWS_AT_FIRST };
-  for (const block of table.blocks) {
-    for (const row of block.rows) {
-      row.text = [block.section, block.heading, ...row.cells.map(textOf), ...row.runs].join(" ").toLowerCase();
-    }
-  }
-  const heads = table.columns.map((column, index) => element(
-    "th", { scope: "col", class: column.align === "r" ? "number" : null },
-    element("button", { type: "button", onclick: () => sortBy(index) }, column.name),
-  ));
-  const found = element("span", { role: "status" });
-  const more = element("button", { type: "button", onclick: () => { state.limit *= 5; draw(); } });
-  const inner = element(
-    "table", {}, element("caption", {}, table.title), element("thead", {}, element("tr", {}, ...heads)),
-  );
+/** Makes a table that stands in `view` sort, filter and save its rows. */
+function followTable(view) {
+  const table = view.querySelector("table");
+  const heads = [...table.tHead.rows[0].cells];
+  const blocks = [...table.tBodies].map(blockOf);
+  const selections = [...view.querySelectorAll("select")];
+  const parts = ["input", "[role=status]", ".more", ".csv"];
+  const [search, found, more, download] = parts.map((part) => view.querySelector(part));
+  const total = blocks.reduce((sum, block) => sum + block.rows.length, 0);
+  let limit = ROWS_AT_FIRST;
 
-  function sortBy(index) {
-    if (state.column !== index) Object.assign(state, { column: index, direction: 1 });
-    else if (state.direction === 1) state.direction = -1;
-    else Object.assign(state, { column: -1, direction: 1 });
-    heads.forEach((head, number) => {
-      const order = state.direction === 1 ? "ascending" : "descending";
-      if (number === state.column) head.setAttribute("aria-sort", order);
-      else head.removeAttribute("aria-sort");
-    });
+  function sortBy(head) {
+    const order = { ascending: "descending", descending: null }[head.getAttribute("aria-sort")];
+    heads.forEach((other) => other.removeAttribute("aria-sort"));
+    if (order !== null) head.setAttribute("aria-sort", order ?? "ascending");
     draw();
   }
 
-  function shownRows(block) {
-    if (state.place && conditionsOf(block) !== state.place) return [];
-    const rows = block.rows.filter((row) =>
-      state.words.every((word) => row.text.includes(word)) &&
-      [...state.chosen].every(([index, value]) => valuesOf(table, index, row).includes(value)));
-    if (state.column < 0) return rows;
-    const keyed = rows.map((row) => [sortKey(row.cells[state.column]), row]);
-    return keyed.sort((a, b) => compare(a[0], b[0], state.direction)).map(([, row]) => row);
+  /** Several ablations share a cell. */
+  const isChosen = ({ texts }, { value, dataset }) => {
+    const text = texts[dataset.column];
+    return value === "" || text === value || text.split(", ").includes(value);
+  };
+
+  function matching({ rows }) {
+    const words = search.value.toLowerCase().split(/\s+/);
+    const kept = rows.filter((row) => words.every((word) => row.searched.includes(word))
+      && selections.every((selection) => isChosen(row, selection)));
+    const column = heads.findIndex((head) => head.hasAttribute("aria-sort"));
+    if (column < 0) return kept;
+    const direction = heads[column].getAttribute("aria-sort") === "ascending" ? 1 : -1;
+    const keyed = kept.map((row) => [sortKey(row.row.cells[column].dataset.number ?? row.texts[column + 1]), row]);
+    return keyed.sort((a, b) => compare(a[0], b[0], direction)).map(([, row]) => row);
   }
 
   function draw() {
-    const bodies = [];
-    let [matching, section, left] = [0, "", state.limit];
-    for (const block of table.blocks) {
-      const rows = shownRows(block);
-      matching += rows.length;
-      const shown = rows.slice(0, left);
-      left -= shown.length;
+    let [count, last] = [0, null];
+    for (const block of blocks) {
+      const rows = matching(block);
+      const shown = rows.slice(0, Math.max(0, limit - count));
+      count += rows.length;
+      block.body.remove();
       if (!shown.length) continue;
-      const body = element("tbody");
-      if (block.section && block.section !== section) body.append(groupRow(block.section, "group section"));
-      if (block.heading) body.append(groupRow(block.heading, "group"));
-      section = block.section;
-      for (const row of shown) {
-        body.append(element("tr", {}, ...row.cells.map((cell, index) =>
-          cellElement(cell, table.columns[index], row.runs, index === 0, content))));
-      }
-      bodies.push(body);
+      const [first] = block.headings;
+      if (first) first.hidden = first.textContent === last;
+      last = first?.textContent;
+      block.body.replaceChildren(...block.headings, ...shown.map(({ row }) => row));
+      table.append(block.body);
     }
-    inner.querySelectorAll("tbody").forEach((body) => body.remove());
-    inner.append(...bodies);
-    found.textContent = `${matching.toLocaleString("en")} of ${total.toLocaleString("en")} rows`;
-    more.hidden = matching <= state.limit;
-    more.textContent = `Show more (${(matching - state.limit).toLocaleString("en")} hidden)`;
+    found.textContent = `${count.toLocaleString("en")} of ${total.toLocaleString("en")} rows`;
+    more.hidden = count <= limit;
+    more.textContent = `Show more (${(count - limit).toLocaleString("en")} hidden)`;
   }
 
-  const groupRow = (text, name) => element(
-    "tr", { class: name }, element("td", { colspan: table.columns.length }, element("span", {}, text)),
-  );
-  const total = table.blocks.reduce((sum, block) => sum + block.rows.length, 0);
-  const search = element("input", { type: "search", oninput: (event) => {
-    state.words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+  /** The rows that match, as text for spreadsheets. */
+  function csv() {
+    const names = ["Conditions", ...heads.map((head) => head.textContent), "Runs"];
+    const lines = [names, ...blocks.flatMap(matching).map(({ texts }) => texts)];
+    return lines.map((line) => line.map(quoted).join(",")).join("\r\n");
+  }
+
+  for (const head of heads) {
+    head.replaceChildren(element("button", { type: "button", onclick: () => sortBy(head) }, head.textContent));
+  }
+  view.querySelector(".controls").addEventListener("input", draw);
+  more.addEventListener("click", () => {
+    limit *= 5;
     draw();
-  } });
-  const selections = (table.choices ?? []).map((name) => selection(table, name, (index, value) => {
-    if (value === "") state.chosen.delete(index);
-    else state.chosen.set(index, value);
-    draw();
-  }));
-  const headings = [...new Set(table.blocks.map(conditionsOf))];
-  const places = headings.length < 2 ? null : element("label", {}, "Conditions", element("select", {
-    onchange: (event) => { state.place = event.target.value; draw(); },
-  }, ...["", ...headings].map((text) => element("option", { value: text }, text || "all"))));
-  const download = element("button", { type: "button", onclick: () => save(`${table.title}.csv`, csvOf(table, shownRows)) }, "CSV");
+  });
+  download.addEventListener("click", () => save(`${table.caption.textContent}.csv`, csv()));
   draw();
-  return element(
-    "div", { class: "table" },
-    element("div", { class: "controls" }, element("label", {}, "Filter", search), places, ...selections, download, found),
-    element("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": table.title }, inner), more,
-    element("details", { class: "note" }, element("summary", {}, "Conditions and notes"),
-      element("ul", {}, ...table.notes.map((note) => element("li", {}, note)))),
-  );
 }
 
-/** What the rows of a block were obtained under. */
-const conditionsOf = (block) => [block.section, block.heading].filter(Boolean).join("; ");
-
-/** The rows that are shown, as text for spreadsheets, which shall read no name as a formula. */
-function csvOf(table, shownRows) {
-  const quoted = (text) => `"${(/^[=+@\t\r-]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text).replaceAll('"', '""')}"`;
-  const lines = [["Conditions", ...table.columns.map((column) => column.name), "Runs"]];
-  for (const block of table.blocks) {
-    for (const row of shownRows(block)) lines.push([conditionsOf(block), ...row.cells.map(wholeText), row.runs.join(" ")]);
-  }
-  return lines.map((line) => line.map(quoted).join(",")).join("\r\n");
+/** A text as CSV has it; no spreadsheet shall read a name as a formula. */
+function quoted(text) {
+  const isFormula = /^\s*[=+@＝＋＠－-]|^[\t\r\n]/.test(text) && Number.isNaN(Number(text));
+  return `"${(isFormula ? `'${text}` : text).replaceAll('"', '""')}"`;
 }
-
-const wholeText = (cell) => textOf(cell) + (cell.spread ? ` ± ${cell.spread}` : "");
 
 function save(name, text) {
-  const link = element("a", { href: URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" })), download: name });
+  const content = new Blob(["\ufeff", text], { type: "text/csv" });
+  const link = element("a", { href: URL.createObjectURL(content), download: name });
   link.click();
   URL.revokeObjectURL(link.href);
 }
 
-/** The values that a row has in a column one selects from; an ablation's column may hold several. */
-const valuesOf = (table, index, row) => {
-  const text = textOf(row.cells[index]);
-  return table.columns[index].name === "Ablation" ? text.split(", ") : [text];
-};
-
-/** A list to choose one value of a column from; null where there is nothing to choose. */
-function selection(table, name, choose) {
-  const index = table.columns.findIndex((column) => column.name === name);
-  const values = [...new Set(table.blocks.flatMap((block) => block.rows.flatMap((row) => valuesOf(table, index, row))))];
-  if (values.length < 2) return null;
-  values.sort((a, b) => compare(sortKey(a), sortKey(b), 1));
-  const options = ["", ...values].map((value) => element("option", { value }, value || "all"));
-  const list = element("select", { onchange: (event) => choose(index, event.target.value) }, ...options);
-  return element("label", {}, name, list);
+/** The tables of the report, each read when it is opened for the first time. */
+function showTables(tables) {
+  for (const [number, { name, html }] of tables.entries()) {
+    const details = byId(`table-${name}`);
+    details.addEventListener("toggle", () => showTable(details, html), { once: true });
+    details.open = number === 0;
+  }
 }
 
-/** The tables of the report, each drawn when it is opened for the first time. */
-function showTables(content) {
-  for (const [number, table] of content.tables.entries()) {
-    const details = element("details", { id: `table-${table.name}` }, element("summary", {}, table.title));
-    const fill = () => details.children.length > 1 || details.append(tableView(table, content));
-    details.addEventListener("toggle", fill);
-    details.open = number === 0;
-    byId("tables").append(details);
-  }
-  if (!content.tables.length) byId("tables").append("No declared table has a finished run.");
+/** Adds a table that Python wrote as HTML, with every text in it escaped. */
+function showTable(place, html) {
+  place.insertAdjacentHTML("beforeend", html);
+  followTable(place.lastElementChild);
 }

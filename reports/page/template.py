@@ -1,7 +1,8 @@
 """One file of HTML that holds everything: template, style, scripts; Plotly and the content gzipped.
 
-Content goes in as base64 and comes out as text nodes, so no name of a method can become markup; beside that the
-page's own policy lets a browser run these scripts only, and fetch nothing.
+The templates escape what stands in them as text. All other content goes in as base64 and comes out as text nodes,
+or as tables that a template escaped. So no name can become markup; beside that the page's own policy lets a
+browser run these scripts only, and fetch nothing.
 """
 
 from __future__ import annotations
@@ -11,9 +12,13 @@ import functools
 import gzip
 import hashlib
 import json
-import re
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
+
+from markupsafe import Markup
+
+from reports.writers.html import TEMPLATES
 
 SCRIPTS = ("page.js", "tables.js", "record.js", "plot.js", "poses.js")
 START = "start();\n"
@@ -26,34 +31,29 @@ def page(content: dict[str, Any]) -> str:
     Args:
         content: what ``reports.page.content`` returns.
     """
-    script = "".join(map(_text, SCRIPTS)) + START
-    plotly = _plotly()
-    hashes = f"{_hash(script)} {_hash(plotly)}"
-    return _filled("index.html", content, hashes=hashes, plotly=_packed(plotly), script=script)
+    return _filled("index.html", content, SCRIPTS, START, _plotly())
 
 
 def poses_page(content: dict[str, Any]) -> str:
     """The text of a page that has the pose viewer alone.
 
     Args:
-        content: ``poses`` and ``looks``, as ``page`` takes them.
+        content: ``poses``, as ``page`` takes them.
     """
-    script = "".join(map(_text, POSE_SCRIPTS)) + START_POSES
-    viewer = re.search(r'<section id="poses".*?</section>', _text("index.html"), re.DOTALL)
-    assert viewer is not None
-    return _filled("footage.html", content, hashes=_hash(script), viewer=viewer[0], script=script)
+    return _filled("footage.html", content, POSE_SCRIPTS, START_POSES)
 
 
-def _filled(template: str, content: dict[str, Any], **parts: str) -> str:
-    """A template with its style, its content and further parts in their places."""
-    parts |= {
-        "style": _text("page.css"),
-        "content": _packed(json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))),
-    }
-    text = _text(template)
-    for name, part in parts.items():
-        text = text.replace(f"[[{name}]]", part)
-    return text
+def _filled(template: str, content: dict[str, Any], scripts: Sequence[str], start: str, plotly: str = "") -> str:
+    """A template with its style, its content and its scripts in their places."""
+    script = "".join(map(_text, scripts)) + start
+    return TEMPLATES.get_template(f"page/{template}").render(
+        content=content,
+        packed=_packed(json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))),
+        hashes=Markup(" ".join(_hash(code) for code in (script, plotly) if code)),
+        plotly=_packed(plotly),
+        script=Markup(script),
+        style=Markup(_text("page.css")),
+    )
 
 
 def _text(name: str) -> str:

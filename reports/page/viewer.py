@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from bench.results.arrays import Examples, RunFiles
 from bench.results.record import Record
+from reports.figures.looks import look_of
 from reports.rules.comparability import PROPOSED, grouped
 from reports.rules.names import method_name
 
@@ -16,8 +18,8 @@ MOST_METHODS = 24
 """Runs whose poses are shown, in declared order."""
 
 PER_METRE = 1000
-PER_SCREEN = 10_000
-"""Whole numbers that a metre and half the width of a picture are stored as."""
+PER_WIDTH = 10_000
+"""Whole numbers that a metre and the width of a panel are stored as."""
 
 NONE_KEPT = "No run of this report kept example poses; runs that an older version evaluated have none."
 
@@ -78,22 +80,33 @@ def _scene(members: Sequence[tuple[Record, Examples]], number: int) -> dict[str,
         "parents": examples.parents.tolist(),
         "right": examples.right.tolist(),
         "truth": stored(examples.target[rows], PER_METRE),
-        "input": stored(examples.pose_2d[rows], PER_SCREEN),
+        "input": stored_input(examples.pose_2d[rows]),
         "methods": [_method(*member, rows) for member in members],
     }
 
 
 def _method(record: Record, examples: Examples, rows: np.ndarray) -> dict[str, Any]:
     several = examples.hypotheses[rows]
+    name = method_name(record) + " P-Agg" * bool(several.shape[1])
+    apart = examples.answer[rows].astype(np.float64) - examples.target[rows]
+    distances = np.nan_to_num(np.linalg.norm(apart, axis=-1))
     return {
         "run": record.id,
-        "method": method_name(record),
         "proposed": record.method in PROPOSED and not record.variant,
         "variant": bool(record.variant),
-        "name": method_name(record) + " P-Agg" * bool(several.shape[1]),
+        "name": name,
+        "label": html.escape(name, quote=False),  # Plotly reads some tags
+        "colour": look_of(record.method).colour,
+        "errors": (PER_METRE * distances.mean(axis=1)).round(2).tolist(),
         "answer": stored(examples.answer[rows], PER_METRE),
         "hypotheses": [stored(several[:, h], PER_METRE) for h in range(several.shape[1])],
     }
+
+
+def stored_input(screen: np.ndarray) -> dict[str, Any]:
+    """Places in widths of a panel from its middle, such that the clip ``[N, J, 2]`` fills most of it."""
+    low, high = np.nanmin(screen, axis=(0, 1)), np.nanmax(screen, axis=(0, 1))
+    return stored(0.9 * (screen - (low + high) / 2) / max(*(high - low), 1e-6), PER_WIDTH)
 
 
 def stored(array: np.ndarray, unit: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import csv
 
 from reports.page.content import content
 from reports.page.template import page
+from reports.writers.table import Block, Cell, Column, Row, Table
 from tests.reports.made_up import methods_records, record, runset, several
 from tests.reports.page.browser import DESKTOP, EVIL, PHONE, choice, column, found, head, numbers
 
@@ -33,6 +34,25 @@ def test_sorting_stays_within_groups(opened):
     assert all(numbers(group) == sorted(numbers(group)) for group in column(tab, "H"))
 
 
+def test_missing_cells_come_last_and_a_section_is_named_once(opened, tmp_path):
+    cells = (Cell("10", 10.4), Cell(reason="not run"), Cell("10", 10.2), Cell("1,000"), Cell("<2"))
+    rows = tuple(Row((Cell(name), cell)) for name, cell in zip("abcde", cells, strict=True))
+    blocks = (Block(rows[:1], "H 1", "S"), Block(rows, "H 2", "S"))
+    table = Table("T", (Column("Name", align="l"), Column("Number")), blocks)
+    path = tmp_path / "index.html"
+    path.write_text(page(content(runset(), [], {"t": table})), encoding="utf-8")
+    tab = opened(at=path.as_uri())
+    sections = tab.locator("#tables tr.section").filter(visible=True)
+    tab.wait_for_selector("#tables table")
+    assert sections.all_text_contents() == ["S"]
+    for order in ("cadeb", "daceb"):
+        head(tab, "Number", "#tables").click()
+        assert "".join(column(tab, "Name", "#tables")[1]) == order
+    tab.fill("#tables input[type=search]", "2 10")
+    assert column(tab, "Name", "#tables") == [["a", "c"]]
+    assert sections.all_text_contents() == ["S"], "the block that named it is not shown"
+
+
 def test_filtering_by_words_and_values(opened):
     tab = opened()
     total = int(found(tab).split()[2])
@@ -59,7 +79,7 @@ def test_further_rows_are_shown_on_demand(opened):
 def test_a_number_leads_to_the_record_of_its_run(opened, records):
     tab = opened()
     tab.fill("#results input[type=search]", records[2].id)
-    tab.locator("#results tbody td.number a").first.click()
+    tab.locator("#results tbody td.r a").first.click()
     text = tab.text_content("#record")
     for said in (
         records[2].mlflow_run_id,
@@ -102,7 +122,7 @@ def test_a_click_in_the_plot_opens_the_record(opened):
             const trace = plot.data.find((one) => one.name === "MixSTE");
             const box = plot.getBoundingClientRect();
             const [x, y] = [xaxis._offset + xaxis.d2p(trace.x[0]), yaxis._offset + yaxis.d2p(trace.y[0])];
-            return [box.left + x, box.top + y, trace.points[0].run];
+            return [box.left + x, box.top + y, trace.customdata[0]];
         }"""
     )
     tab.mouse.move(at[0], at[1])
@@ -160,7 +180,10 @@ def test_two_runs_are_compared_side_by_side(opened, records):
     table = tab.locator("#record table")
     assert table.locator("thead th").all_text_contents() == ["", "TCN", "MixSTE"]
     row = table.locator("tr", has=tab.get_by_role("rowheader", name="MPJPE (mm), single")).first
-    assert row.locator("td").all_text_contents() == ["62.00 [60.50, 63.50]", "51.00 [49.50, 52.50]"]
+    assert row.locator("td").all_text_contents() == [
+        "62.00 [60.50, 63.50]; 62.30",
+        "51.00 [49.50, 52.50]; 51.30",
+    ]
     assert row.get_attribute("class") == "differs"
     same = table.locator("tr", has=tab.get_by_role("rowheader", name="Commit")).first
     assert same.get_attribute("class") is None
@@ -168,7 +191,9 @@ def test_two_runs_are_compared_side_by_side(opened, records):
 
 def test_the_plot_shows_oracles_on_demand_and_other_conditions(opened):
     tab = opened()
-    points = "document.getElementById('plot').data.reduce((sum, trace) => sum + trace.points.length, 0)"
+    points = (
+        "document.getElementById('plot').data.reduce((sum, trace) => sum + (trace.customdata ?? []).length, 0)"
+    )
     symbols = "document.getElementById('plot').data.flatMap((trace) => trace.marker?.symbol ?? [])"
     few = tab.evaluate(points)
     assert not any("dot" in symbol for symbol in tab.evaluate(symbols))

@@ -9,21 +9,18 @@ import pytest
 from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
 from reports.page.answer import answers
-from reports.page.content import content
+from reports.page.content import VALUES, content
 from reports.page.template import page
 from reports.page.viewer import NONE_KEPT
 from tests.reports.made_up import examples, methods_records, record, runset, several
+from tests.reports.page.markup import blocks_of, link, text
 
+TRIVIAL_NAMES = {"Mean pose", "Nearest pose"}
 TRUTH = "No ground-truth pose or trajectory at test time"
 
 
 def made(records, **further):
     return content(runset(methods=("main", records)), records, further.get("tables", {}), further.get("files"))
-
-
-def cells(table, row):
-    names = [column["name"] for column in table["columns"]]
-    return dict(zip(names, row["cells"], strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -34,28 +31,26 @@ def methods():
 
 def test_every_number_of_every_run_is_there(methods):
     records, shown = methods
-    table = shown["results"]
-    rows = [(block, row) for block in table["blocks"] for row in block["rows"]]
+    rows = [(headings, row) for headings, its in blocks_of(shown["results"]) for row in its]
     assert len(rows) == sum(4 if made.method in ("d3dp", "finepose") else 1 for made in records)
-    for block, row in rows:
-        (run,) = row["runs"]
-        source = next(made for made in records if made.id == run)
-        shown_row = cells(table, row)
-        aggregation = shown_row["Aggregation"].rstrip("†‡")
+    for headings, row in rows:
+        source = next(made for made in records if link(row["Method"]) == f"#run-{made.id}")
+        marked = text(row["Aggregation"])
+        aggregation = marked.rstrip("†‡")
         value = source.value("mpjpe", None if aggregation == "single" else aggregation)
-        assert shown_row["MPJPE"]["number"] == value.action_mean
-        assert shown_row["MPJPE"]["runs"] == (run,)
-        assert source.mlflow_run_id.startswith(shown_row["MLflow run"])
+        assert float(row["MPJPE"].get("data-number")) == pytest.approx(value.action_mean, rel=1e-5)
+        assert link(row["MPJPE"]) == f"#run-{source.id}"
+        assert source.mlflow_run_id.startswith(text(row["MLflow run"]))
         kind = {"assisted": "Assisted‡", "oracle": "Oracle†"}.get(value.kind, TRUTH)
-        assert kind in block["heading"]
-        assert ("†" in shown_row["Aggregation"]) == (value.kind == "oracle")
-        assert ("‡" in shown_row["Aggregation"]) == (value.kind == "assisted")
+        assert kind in headings[-1]
+        assert ("†" in marked) == (value.kind == "oracle")
+        assert ("‡" in marked) == (value.kind == "assisted")
 
 
 def test_groups_do_not_mix_detections_or_conditions():
     records = [record("tcn"), record("tcn", test="gt", train="gt"), record("mixste", flip=False)]
-    blocks = made(records)["results"]["blocks"]
-    assert [(block["section"], block["heading"].split(".")[0], len(block["rows"])) for block in blocks] == [
+    blocks = blocks_of(made(records)["results"])
+    assert [(section, heading.split(".")[0], len(rows)) for (section, heading), rows in blocks] == [
         ("flip: yes", "DET: cpn", 1),
         ("flip: yes", "GT", 1),
         ("flip: no", "DET: cpn", 1),
@@ -67,39 +62,52 @@ def test_the_record_of_a_run_names_its_conditions_and_identities(methods):
     records, shown = methods
     source = next(made for made in records if made.method == "finepose")
     run = shown["runs"][source.id]
-    identities = dict(run["identities"])
-    assert run["mlflow"] == source.mlflow_run_id
+    identities = dict(run["facts"]["Identities"])
+    assert run["mlflow"] == identities["MLflow run"] == source.mlflow_run_id
     assert identities["Commit"] == source.git_commit
     assert identities["Seeds (training/noise)"] == "0/0"
     assert identities["Ablations"] == "methods"
-    assert dict(run["conditions"])["Action label given at test time"] == "yes"
-    assert run["aggregations"] == ["P-Agg", "J-Agg‡", "P-Best†", "J-Best†"]
-    metric, values = run["values"][0]
+    assert dict(run["facts"]["Conditions"])["Action label given at test time"] == "yes"
+    assert dict(run["facts"]["Environment"])["CPU"] == "Made-up CPU, 2 threads"
+    values = dict(run["facts"][VALUES])
+    assert list(values)[:4] == [f"MPJPE (mm), {name}" for name in ("P-Agg", "J-Agg‡", "P-Best†", "J-Best†")]
     best = source.value("mpjpe", "J-Best")
-    assert metric == "MPJPE (mm)"
-    assert values[3] == [round(number, 2) for number in (best.action_mean, best.low, best.high, best.frame_mean)]
+    numbers = (best.action_mean, best.low, best.high, best.frame_mean)
+    assert values["MPJPE (mm), J-Best†"] == "{:.2f} [{:.2f}, {:.2f}]; {:.2f}".format(*numbers)
     assert json.loads(run["description"]) == source.experiment
 
 
 def test_the_front_holds_learned_headlines_only(methods):
     for plot in methods[1]["plots"]:
-        front = [point for point in plot["points"] if point.get("front")]
-        assert [point["x"] for point in front] == sorted(point["x"] for point in front)
-        assert [point["y"] for point in front] == sorted((point["y"] for point in front), reverse=True)
-        assert front
-        assert all(point["headline"] and not point["trivial"] for point in front)
-        assert not any(point["kind"] == "oracle" for point in front)
+        *headlines, front = plot["traces"]
+        assert front["name"] == "Pareto front"
+        assert front["x"]
+        assert front["x"] == sorted(front["x"])
+        assert front["y"] == sorted(front["y"], reverse=True)
+        learned = [trace for trace in headlines if trace["visible"] is True]
+        assert {trace["name"] for trace in headlines} - {trace["name"] for trace in learned} == TRIVIAL_NAMES
+        points = {point for trace in learned for point in zip(trace["x"], trace["y"], strict=True)}
+        assert set(zip(front["x"], front["y"], strict=True)) <= points
+        assert not any("dot" in symbol for trace in headlines for symbol in trace["marker"]["symbol"])
+
+
+def test_runs_that_differ_in_their_seeds_are_one_point_of_the_front():
+    slow = [record("d3dp", seed=seed, mean=70.0 + seed) for seed in (1, 2, 3)]
+    fast = [record("tcn", seed=seed, mean=50.0 + seed) for seed in (1, 2, 3)]
+    (plot,) = made([*slow, *fast])["plots"]
+    assert [len(trace["x"]) for trace in plot["traces"][:-1]] == [3, 3]
+    assert plot["traces"][-1]["y"] == [52.0, 72.0]
 
 
 def test_a_table_of_the_report_links_numbers_to_runs_and_explains_dashes():
     records = [record("tcn"), record("tcn", train="gt", test="gt"), record("mixste")]
-    table = made(records, tables={"methods": LAYOUTS.load("main").table(records, "Methods")})["tables"][0]
-    tcn, mixste = (cells(table, row) for row in table["blocks"][0]["rows"])
-    assert tcn["DET: cpn MPJPE"]["runs"] == (records[0].id,)
-    assert tcn["GT MPJPE"]["runs"] == (records[1].id,)
-    assert mixste["GT MPJPE"] == {"reason": "a"}
-    assert any(note.startswith("(a) no run with GT") for note in table["notes"])
-    assert any(note.startswith("Conditions. Data: Made-up data") for note in table["notes"])
+    table = made(records, tables={"methods": LAYOUTS.load("main").table(records, "Methods")})["tables"][0]["html"]
+    ((_, (tcn, mixste)), *_) = blocks_of(table)
+    assert link(tcn["DET: cpn MPJPE"]) == f"#run-{records[0].id}"
+    assert link(tcn["GT MPJPE"]) == f"#run-{records[1].id}"
+    assert text(mixste["GT MPJPE"]) == "–a"
+    assert "<li>(a) no run with GT" in table
+    assert "<li>Conditions. Data: Made-up data" in table
 
 
 def test_numbers_that_are_not_finite_are_left_out():
@@ -107,8 +115,11 @@ def test_numbers_that_are_not_finite_are_left_out():
     shown = made([odd, record("mixste", half=math.inf)])
     json.dumps(shown, allow_nan=False)
     (plot,) = shown["plots"]
-    assert [point["name"] for point in plot["points"]] == ["MixSTE"]
-    assert plot["points"][0]["low"] is None
+    assert [trace["name"] for trace in plot["traces"]] == ["MixSTE", "Pareto front"]
+    assert plot["traces"][0]["error_y"]["arrayminus"] == (0,)
+    assert "nan" not in shown["results"].partition("<tbody>")[2].partition("</table>")[0].replace(
+        "data-number", ""
+    )
 
 
 def test_poses_of_one_run_per_method(tmp_path):
@@ -162,20 +173,20 @@ def test_runs_are_linked_to_the_tracking_server(monkeypatch):
 
 def test_the_file_holds_everything_and_nothing_as_markup():
     shown = made([record("tcn", title="</script><script>alert(1)</script>")])
-    text = page(shown)
-    assert text == page(shown)
-    assert "alert(1)" not in text
-    assert "[[" not in text.split("<script")[0]
-    assert not re.search(r"(src|href)=\"(?!#)", text), "nothing is fetched"
-    packed = re.search(r'id="content">([^<]*)<', text).group(1)
+    file = page(shown)
+    assert file == page(shown)
+    assert "<script>alert(1)" not in file
+    assert "<script>alert(1)" not in shown["results"]
+    assert not re.search(r"(src|href)=\"(?!#)", file), "nothing is fetched"
+    packed = re.search(r'id="content">([^<]*)<', file).group(1)
     assert json.loads(gzip.decompress(base64.b64decode(packed))) == json.loads(json.dumps(shown))
 
 
 def test_the_address_of_mlflow_has_no_password(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@host:5000/path/")
-    text = json.dumps(made([record("tcn")]))
-    assert "https://host:5000/path" in text
-    assert "secret" not in text
+    packed = json.dumps(made([record("tcn")]))
+    assert "https://host:5000/path" in packed
+    assert "secret" not in packed
 
 
 def lines_of(records):

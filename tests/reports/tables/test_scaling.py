@@ -6,7 +6,7 @@ import pytest
 from bench.results.cost import Setup
 from reports.figures.cost.accuracy_cost import latency_accuracy
 from reports.figures.cost.scaling import growth
-from reports.page.content import plots
+from reports.page.plots import plots
 from reports.rules.scaling import fit_power_law, series_of
 from reports.tables.cost.scaling import scaling
 from tests.reports.made_up import latency, methods_records, record

@@ -28,19 +28,20 @@ def test_html_is_a_page_of_its_own_with_everything_escaped():
     assert lines[start + 1 : start + 13] == [
         '<thead><tr><th scope="col">Method</th><th scope="col" class="r">DET: cpn MPJPE</th></tr></thead>',
         "<tbody>",
-        '<tr><th colspan="2" scope="rowgroup"><strong>section</strong></th></tr>',
-        '<tr><th colspan="2" scope="rowgroup"><em>heading</em></th></tr>',
-        '<tr><td>x_1</td><td class="r"><strong>50.0</strong> <small>± 1.0</small></td></tr>',
+        '<tr class="section"><th colspan="2" scope="rowgroup"><span>section</span></th></tr>',
+        '<tr class="group"><th colspan="2" scope="rowgroup"><span>heading</span></th></tr>',
+        '<tr><th scope="row" class="l">x_1</th>'
+        '<td data-number="50" class="r"><strong>50.0</strong> <small>± 1.0</small></td></tr>',
         "</tbody>",
         "<tbody>",
-        '<tr><td>&lt;script&gt;</td><td class="r">51.0 ≈ (+1.0)</td></tr>',
-        '<tr><td>z</td><td class="r">–<sup>a</sup></td></tr>',
+        '<tr><th scope="row" class="l">&lt;script&gt;</th><td data-number="51" class="r">51.0 ≈ (+1.0)</td></tr>',
+        '<tr><th scope="row" class="l">z</th><td class="r missing">–<sup>a</sup></td></tr>',
         "</tbody>",
-        "</table></div>",
-        "<ul>",
+        "</table>",
+        "</div>",
     ]
-    assert "<li>(a) not run" in lines
-    assert "<li>Conditions &amp; more." in lines
+    assert "<li>(a) not run</li>" in lines
+    assert "<li>Conditions &amp; more.</li>" in lines
     assert "http" not in to_html(TABLE)
 
 
