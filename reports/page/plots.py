@@ -91,7 +91,7 @@ def _front(records: Sequence[Record]) -> dict[str, Any]:
     front = sorted((points[index] for index in on_front(points)), key=lambda point: point.position)
     shown = {"mode": "lines+markers", "name": "Pareto front", "hoverinfo": "skip"}
     look = {
-        "line": {"color": COLOURS[1], "width": 1, "dash": "dash"},
+        "line": {"color": COLOURS[1], "width": 1, "dash": "dash", "shape": "hv"},
         "marker": {"symbol": "circle-open", "size": 16},
     }
     return _placed(front) | shown | look
