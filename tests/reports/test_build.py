@@ -21,6 +21,7 @@ from reports.summary import trivial_check
 from reports.tables.runs.register import environments, register
 from reports.writers import latex
 from tests import ROOT
+from tests.reports.latex import need
 from tests.reports.made_up import (
     examples,
     methods_records,
@@ -163,17 +164,16 @@ def test_without_latex_there_is_no_pdf(tmp_path, monkeypatch):
     assert compile_pdf(tmp_path / "report.tex") is None
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.latex
 def test_report_compiles_without_overflow(built, tmp_path):
+    need("pdflatex", "lmodern.sty", "pdffonts")
     out = shutil.copytree(built[2], tmp_path / "results")
     pdf = compile_pdf(out / "report.tex")
     assert pdf == out / "report.pdf"
     assert pdf.stat().st_size > 50_000
-    with_outlines = subprocess.run(["kpsewhich", "lmodern.sty"], capture_output=True, check=False).stdout
-    if with_outlines and shutil.which("pdffonts"):
-        fonts = subprocess.run(["pdffonts", pdf], capture_output=True, text=True, check=True).stdout
-        assert "Type 1" in fonts
-        assert "Type 3" not in fonts, "no font is a bitmap"
+    fonts = subprocess.run(["pdffonts", pdf], capture_output=True, text=True, check=True).stdout
+    assert "Type 1" in fonts
+    assert "Type 3" not in fonts, "no font is a bitmap"
     for _ in range(2):  # references are known to the second run
         subprocess.run(
             ["pdflatex", "-interaction=nonstopmode", "-draftmode", "report.tex"],
@@ -187,8 +187,9 @@ def test_report_compiles_without_overflow(built, tmp_path):
     assert "undefined" not in log
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.latex
 def test_a_latex_error_is_named(tmp_path):
+    need("pdflatex")
     (tmp_path / "report.tex").write_text("\\documentclass{article}\\begin{document}\\nonsense\\end{document}")
     with pytest.raises(InputError, match="Undefined control sequence"):
         compile_pdf(tmp_path / "report.tex")
