@@ -185,6 +185,10 @@ def test_report_compiles_without_overflow(built, tmp_path):
     log = (out / "report.log").read_text(errors="replace")
     assert "Overfull" not in log
     assert "undefined" not in log
+    for ending in ("lot", "lof"):
+        listed = re.findall(r"\\numberline \{(\d+)\}", (out / f"report.{ending}").read_text())
+        assert listed == [str(number) for number in range(1, len(listed) + 1)], "no number is left out"
+        assert listed
 
 
 @pytest.mark.latex
@@ -206,7 +210,6 @@ def test_the_report_waits_for_floats_before_a_table_over_pages_and_lists_what_it
     drawings = [Drawing("grid", new_figure(2), "MPJPE (mm) over H and K; one scale.", ["Data: x."])]
     known = list(records.values())
     text = document(declared, known, tables, drawings, register(known), ["TCN is at 3 %."])
-    assert r"\listoftables\listoffigures" in text
     assert "\\ifnum\\value{table}>0\\relax\\clearpage\\fi{\\scriptsize" in text
     assert r"\caption{MPJPE (mm) over H and K}" in text
     names = ("Findings", "Definitions", "Environment", "Conditions", "Every run")
@@ -214,7 +217,9 @@ def test_the_report_waits_for_floats_before_a_table_over_pages_and_lists_what_it
     assert places == sorted(places)
     assert r"TCN is at 3 \%." in text
     assert text.index(r"\label{tab:short}") < places[0], "the main table comes before what is said of it"
-    assert places[1] < text.index(r"\label{tab:grid}") < text.index(r"\label{fig:grid}")
+    floats = [text.index(rf"\label{{{name}}}") for name in ("tab:grid", "fig:grid")]
+    lists, appendix = text.index(r"\listoftables\listoffigures"), text.index(r"\printfloats\appendix")
+    assert [places[1], lists, *floats, appendix] == sorted([places[1], lists, *floats, appendix])
 
 
 def test_conditions_that_tables_share_are_written_once_in_the_report(built):
