@@ -1,5 +1,5 @@
 """Sessions: `nox -s ablate`, `report`, `tests`, `lint`, `types`, `speed`, `performance`, `figures`, `docs`,
-`cluster`, `slurm`, `chaos`, `tracking`, `fuzz`, `parity`, `fidelity`, `statistics`.
+`cluster`, `slurm`, `chaos`, `tracking`, `latex`, `fuzz`, `parity`, `fidelity`, `statistics`.
 
 Arguments behind `--` are passed on.
 """
@@ -141,6 +141,13 @@ def tracking(session: nox.Session) -> None:
     """Log to a real MLflow server and to PostgreSQL, which are killed meanwhile: apt-get install postgresql."""
     install(session, "test", "postgres")
     session.run("pytest", "-m", "chaos", "tests/bench/results/tracking/test_mlflow_server.py", *session.posargs)
+
+
+@nox.session
+def latex(session: nox.Session) -> None:
+    """Compile the report, and every table in the classes of papers; what is missing is told and fails."""
+    install(session, "test")
+    session.run("pytest", "-m", "latex", "tests/reports", *session.posargs, env={"LATEX_REQUIRED": "1"})
 
 
 @nox.session

@@ -47,6 +47,8 @@ PREAMBLE = r"""\documentclass[10pt,a4paper]{article}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{4pt}
 \emergencystretch=3em
+\widowpenalty=10000
+\clubpenalty=10000
 \begin{document}
 """
 
@@ -69,6 +71,8 @@ CONDITIONS_TABLE = (
     r">{\raggedright}p{0.67\linewidth}>{\raggedright\arraybackslash}p{0.16\linewidth}@{}}"
     "\n\\toprule Condition & & Sets \\\\ \\midrule \\endhead"
 )
+CONDITIONS_END = r"\bottomrule\end{longtable}}\addtocounter{table}{-1}"
+"""It has no caption, and so no number."""
 
 Numbered = dict[tuple[str, ...], int]
 """Sets of conditions, in sentences, with their numbers."""
@@ -106,10 +110,10 @@ def document(
         *(f"{latex_breakable(sentence)}\\par" for sentence in findings),
         r"\section{Definitions}",
         *_definitions(records),
+        r"{\small\listoftables\listoffigures}",
         *floats[1:],
-        r"\appendix\section{Environment}",
+        r"\printfloats\appendix\section{Environment}",
         *_environments(records),
-        r"{\small\listoftables\listoffigures}\printfloats",
         r"\section{Conditions}\label{conditions}",
         ABOUT_CONDITIONS,
         *_facts({number: sentences for sentences, number in conditions.items()}),
@@ -142,7 +146,7 @@ def _facts(sets: Mapping[int, Sequence[str]], prefix: str = "") -> list[str]:
             numbers = "all" if agreed else _ranges(where[sentence], prefix)
             words = sentence.partition(": ")[2] or sentence
             rows.append(f"{latex_breakable(name * (not place))} & {latex_breakable(words)} & {numbers} \\\\")
-    return [CONDITIONS_TABLE, *rows, r"\bottomrule\end{longtable}}"] if rows else []
+    return [CONDITIONS_TABLE, *rows, CONDITIONS_END] if rows else []
 
 
 def _ranges(numbers: Iterable[int], prefix: str = "") -> str:
@@ -229,7 +233,8 @@ def _split(caption: str) -> tuple[str, str]:
     for place, character in enumerate(caption):
         depth += (character in "([") - (character in ")]")
         if depth <= 0 and re.match(r"[.;]( |$)", caption[place:]):
-            return caption[:place], caption[place + 1 :].strip()
+            rest = caption[place + 1 :].strip()
+            return caption[:place], rest[:1].upper() + rest[1:]
     return caption, ""
 
 

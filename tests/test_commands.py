@@ -1,4 +1,7 @@
-"""Every command that a page prints is one: its words are understood, and a sweep can say what it would do."""
+"""Every command that a page prints is one: its words are understood, and a sweep can say what it would do.
+
+``tests/test_commands_work.py`` runs the others.
+"""
 
 import ast
 import itertools
@@ -51,16 +54,19 @@ SESSIONS = {
 }
 
 
-def bench_arguments():
+def bench_lines():
     """Arguments of ``python -m bench`` on all pages, those that sessions of nox hand on included."""
     found = {text.partition("-m bench ")[2] for text in OTHER if "-m bench " in text}
     for command in NOX:
         session, _, arguments = command.removeprefix("nox -s ").partition(" -- ")
         if session in ("ablate", "report"):
             found.add(f"{session} {arguments}".strip())
-    folder = str(ROOT)  # in place of the reader's data, because a folder that is not there is refused
-    words = [shlex.split(text) for text in sorted(found)]
-    return [[folder if word.startswith("/data/") else word for word in line] for line in words]
+    return [shlex.split(text) for text in sorted(found)]
+
+
+def bench_arguments():
+    """The same, with a folder in place of the reader's data, because one that is not there is refused."""
+    return [[str(ROOT) if word.startswith("/data/") else word for word in line] for line in bench_lines()]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
@@ -127,7 +133,8 @@ def toy_data(toy_suite, monkeypatch):
     monkeypatch.setattr(plan, "measure_speed", lambda device, threads: TYPICAL)
 
 
-SWEEPS = [arguments for arguments in bench_arguments() if arguments[0] in ("ablate", "run")]
+SWEEPS_OF = ("ablate", "run")
+SWEEPS = [arguments for arguments in bench_arguments() if arguments[0] in SWEEPS_OF]
 
 
 @pytest.mark.parametrize("arguments", SWEEPS, ids=" ".join)

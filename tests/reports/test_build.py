@@ -21,6 +21,7 @@ from reports.summary import trivial_check
 from reports.tables.runs.register import environments, register
 from reports.writers import latex
 from tests import ROOT
+from tests.reports.latex import need
 from tests.reports.made_up import (
     examples,
     methods_records,
@@ -163,17 +164,16 @@ def test_without_latex_there_is_no_pdf(tmp_path, monkeypatch):
     assert compile_pdf(tmp_path / "report.tex") is None
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.latex
 def test_report_compiles_without_overflow(built, tmp_path):
+    need("pdflatex", "lmodern.sty", "pdffonts")
     out = shutil.copytree(built[2], tmp_path / "results")
     pdf = compile_pdf(out / "report.tex")
     assert pdf == out / "report.pdf"
     assert pdf.stat().st_size > 50_000
-    with_outlines = subprocess.run(["kpsewhich", "lmodern.sty"], capture_output=True, check=False).stdout
-    if with_outlines and shutil.which("pdffonts"):
-        fonts = subprocess.run(["pdffonts", pdf], capture_output=True, text=True, check=True).stdout
-        assert "Type 1" in fonts
-        assert "Type 3" not in fonts, "no font is a bitmap"
+    fonts = subprocess.run(["pdffonts", pdf], capture_output=True, text=True, check=True).stdout
+    assert "Type 1" in fonts
+    assert "Type 3" not in fonts, "no font is a bitmap"
     for _ in range(2):  # references are known to the second run
         subprocess.run(
             ["pdflatex", "-interaction=nonstopmode", "-draftmode", "report.tex"],
@@ -185,10 +185,15 @@ def test_report_compiles_without_overflow(built, tmp_path):
     log = (out / "report.log").read_text(errors="replace")
     assert "Overfull" not in log
     assert "undefined" not in log
+    for ending in ("lot", "lof"):
+        listed = re.findall(r"\\numberline \{(\d+)\}", (out / f"report.{ending}").read_text())
+        assert listed == [str(number) for number in range(1, len(listed) + 1)], "no number is left out"
+        assert listed
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.latex
 def test_a_latex_error_is_named(tmp_path):
+    need("pdflatex")
     (tmp_path / "report.tex").write_text("\\documentclass{article}\\begin{document}\\nonsense\\end{document}")
     with pytest.raises(InputError, match="Undefined control sequence"):
         compile_pdf(tmp_path / "report.tex")
@@ -205,7 +210,6 @@ def test_the_report_waits_for_floats_before_a_table_over_pages_and_lists_what_it
     drawings = [Drawing("grid", new_figure(2), "MPJPE (mm) over H and K; one scale.", ["Data: x."])]
     known = list(records.values())
     text = document(declared, known, tables, drawings, register(known), ["TCN is at 3 %."])
-    assert r"\listoftables\listoffigures" in text
     assert "\\ifnum\\value{table}>0\\relax\\clearpage\\fi{\\scriptsize" in text
     assert r"\caption{MPJPE (mm) over H and K}" in text
     names = ("Findings", "Definitions", "Environment", "Conditions", "Every run")
@@ -213,7 +217,9 @@ def test_the_report_waits_for_floats_before_a_table_over_pages_and_lists_what_it
     assert places == sorted(places)
     assert r"TCN is at 3 \%." in text
     assert text.index(r"\label{tab:short}") < places[0], "the main table comes before what is said of it"
-    assert places[1] < text.index(r"\label{tab:grid}") < text.index(r"\label{fig:grid}")
+    floats = [text.index(rf"\label{{{name}}}") for name in ("tab:grid", "fig:grid")]
+    lists, appendix = text.index(r"\listoftables\listoffigures"), text.index(r"\printfloats\appendix")
+    assert [places[1], lists, *floats, appendix] == sorted([places[1], lists, *floats, appendix])
 
 
 def test_conditions_that_tables_share_are_written_once_in_the_report(built):

@@ -305,7 +305,7 @@ def bring_in(archive: Archive, store: Store) -> Imported:
             store.failures.remove(name)
             done.added.append(name)
     for name in done.known:
-        for place in store.files.missing(here[name]):
+        for place in archive.arrays(name).keys() & store.files.missing(here[name]):
             archive.copy(place, store.root / place)
     for training in [name.split("/")[1] for name in archive.manifest.files if name.endswith(f"/{WEIGHTS}")]:
         with store.lock(f"training-{training}"):

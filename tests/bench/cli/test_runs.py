@@ -213,6 +213,8 @@ def test_records_alone_travel_too(store, ids, results, tmp_path):
     }  # fmt: skip
     said("runs", "import", archive, "--store", other.root, "--out", out)
     assert other.finished() == set(ids), "they count as done"
+    again = said("runs", "import", archive, "--store", other.root)
+    assert again.startswith("0 runs added, 3 were there already"), "and no array is asked for"
     result = invoke("report", "--store", other.root, "--out", out, "--no-pdf")
     assert (result.exit_code, result.stderr) == (0, ""), "no array is missed"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from ablations.declared import read
+from ablations.declared import names, read
 from bench.config.experiment import parse
 from bench.config.registry import METHODS
 from bench.job.planning import Planner, told_together
@@ -28,7 +28,7 @@ def folders(tmp_path_factory):
     return FOLDERS | {"mpi_inf_3dhp": mpi_files.write(tmp_path_factory.mktemp("mpi"), frames=100)}
 
 
-@pytest.mark.parametrize("preset", ["tiny", "base", "paper"])
+@pytest.mark.parametrize("preset", ["tiny", "small", "base", "paper"])
 @pytest.mark.parametrize("data", ["population", "synthetic", "human36m", "bvh", "mpi_inf_3dhp"])
 def test_every_method_is_planned_on_every_data_set_or_left_out_with_a_reason(planner, folders, data, preset):
     folder = folders.get(data)
@@ -52,6 +52,18 @@ def test_every_method_is_planned_on_every_data_set_or_left_out_with_a_reason(pla
         }
     else:
         assert not left_out
+
+
+@pytest.mark.parametrize("name", sorted({*names()} - {"tuning"}))  # whose product is searched
+def test_every_ablation_is_planned_at_its_smallest(planner, folders, name):
+    changes = [("method.preset", "tiny")]
+    if name == "mpi_inf_3dhp":
+        changes += [("data.root", str(folders[name])), ("data.options.protocol", "annot3")]
+    experiments = read(name).expand(changes)
+    ids = planner.ids(experiments)
+    planner.check(ids)
+    assert not [told for told in planner.problems if "weights are absent" not in told]
+    assert len(planner.jobs(ids)) > 1
 
 
 def planned(**changes):

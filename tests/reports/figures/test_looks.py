@@ -8,14 +8,7 @@ import numpy as np
 import pytest
 
 from bench.config.registry import METHODS
-from reports.figures.accuracy.sampling import convergence
-from reports.figures.cost.accuracy_cost import latency_accuracy, memory_accuracy
-from reports.figures.cost.pareto import pareto_front_figure
-from reports.figures.evidence.ranks import critical_differences
-from reports.figures.looks import COLOURS, MARKERS, look_of, looks_of
-from reports.figures.runs.training_curves import error_by_compute, training_curves
-from reports.page.content import content
-from tests.reports.made_up import counted, record, runset, several
+from reports.figures.looks import COLOURS, look_of
 
 
 def luminance(colour):
@@ -79,29 +72,6 @@ LOOKS = {
 
 def test_every_method_has_its_colour_and_marker():
     assert {name: f"{look_of(name).colour} {look_of(name).marker}" for name in METHODS.own} == LOOKS
-
-
-def test_a_method_looks_the_same_in_every_figure_and_on_the_page():
-    made = [record(name, hypotheses=2, steps=2) for name in ("tcn", "d3dp", "finepose")]
-    made.append(record("finepose", hypotheses=2, steps=2, mean=55.0, variant="fpp=False"))
-    figures = (latency_accuracy, memory_accuracy, convergence, error_by_compute, training_curves)
-    figures += (critical_differences, pareto_front_figure)
-    shown = looks_of(made)
-    traces = [trace for plot in content(runset(), made, {})["plots"] for trace in plot["traces"][:-1]]
-    assert {trace["name"]: trace["marker"]["color"] for trace in traces} == {
-        name: look.colour for name, look in shown.items()
-    }
-    for draw in figures:
-        several_ = [several(member) for member in made] if draw is critical_differences else made
-        for drawing in draw([counted(member) for member in several_]):
-            lines = [line for axes in drawing.figure.axes for line in axes.lines if line.get_marker() in MARKERS]
-            seen = {(line.get_markeredgecolor(), line.get_marker(), line.get_markerfacecolor()) for line in lines}
-            seen = {look for look in seen if look[0] in COLOURS}
-            faces = {
-                (look.colour, look.marker, look.colour if look.filled else "white") for look in shown.values()
-            }
-            assert seen, draw
-            assert seen <= faces, draw
 
 
 def test_methods_of_other_packages_have_looks_of_their_own():

@@ -22,6 +22,7 @@ from reports.writers.latex import LONG
 from reports.writers.paper import COMPLETE, PaperTable, chosen, read_paper, to_paper
 from reports.writers.table import Block, Cell, Column, Row, Table
 from tests import ROOT
+from tests.reports.latex import need
 from tests.reports.made_up import methods_records, prompt_records, record, runset, sampling_records, several
 from tests.reports.writers.test_table import HOSTILE, small_table
 
@@ -57,14 +58,12 @@ def tables(tmp_path_factory):
     return out
 
 
+@pytest.mark.latex
 @pytest.mark.parametrize("name", CLASSES)
 def test_every_table_compiles_in_the_classes_of_papers(tables, tmp_path, name):
-    if shutil.which("pdflatex") is None or shutil.which("kpsewhich") is None:
-        pytest.skip("pdflatex is not installed")
+    need("pdflatex", "article.cls" if CLASSES[name] == "twocolumns" else f"{CLASSES[name]}.cls", "siunitx.sty")
     (tmp_path / "twocolumns.cls").write_text(CVPR_LIKE)
     here = {"cwd": tmp_path, "capture_output": True, "text": True, "errors": "replace"}
-    if subprocess.run(["kpsewhich", f"{CLASSES[name]}.cls"], **here, check=False).returncode:
-        pytest.skip(f"{CLASSES[name]}.cls is not installed (texlive-publishers)")
     shutil.copytree(tables / "tables", tmp_path / "tables")
     names = sorted(path.stem for path in (tmp_path / "tables").glob("*.tex"))
     assert {"methods", "methods-actions", "methods-cost", "sampling", "pareto", "register", "odd"} <= set(names)

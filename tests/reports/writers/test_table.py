@@ -1,6 +1,5 @@
 import csv
 import io
-import shutil
 
 import pytest
 
@@ -13,6 +12,7 @@ from reports.writers.latex import LONG, to_latex
 from reports.writers.markdown import to_markdown
 from reports.writers.paper import COMPLETE, to_paper
 from reports.writers.table import Block, Cell, Column, Row, Table
+from tests.reports.latex import need
 from tests.reports.made_up import runset
 
 COLUMNS = (Column("Method", align="l"), Column("MPJPE", "DET: cpn"), Column("P-MPJPE", "DET: cpn"))
@@ -153,16 +153,25 @@ HOSTILE = (
 """What a method may be called."""
 
 
-def test_hostile_names_are_escaped_in_every_place(tmp_path):
+def of_hostile_names():
+    """A title, a short table and a long one."""
     rows = tuple(Row((Cell(name), Cell(name), Cell("1.5"), Cell(reason=name))) for name in HOSTILE)
     blocks = [Block((row,), row.cells[0].text, row.cells[0].text) for row in rows]
     title = " ".join(HOSTILE)
     table = Table(title, (*COLUMNS, Column(title, title)), (Block(rows), *blocks), ((title,),), (title,))
+    return title, table, Table(title, table.columns, tuple(blocks) * 2, ((title,),), (title,))
+
+
+def test_hostile_names_are_escaped_in_every_place():
+    _, table, _ = of_hostile_names()
     assert "\n[" not in to_latex(table, "t")
     assert "\n*" not in to_latex(table, "t")
-    if shutil.which("pdflatex") is None:
-        pytest.skip("pdflatex is not installed")
-    many = Table(title, table.columns, tuple(blocks) * 2, ((title,),), (title,))
+
+
+@pytest.mark.latex
+def test_hostile_names_compile(tmp_path):
+    need("pdflatex")
+    title, table, many = of_hostile_names()
     declared = runset().model_copy(update={"command": title})
     text = document(declared, [], {"short": table, "long": many}, [], small_table(), [title])
     (tmp_path / "report.tex").write_text(text, encoding="utf-8")
