@@ -285,7 +285,7 @@ class MaskedPoses(Lifter):
             pose_2d: ``[B, T, J, 2]``.
             hidden_frames: ``[T]`` bool, the same for all windows.
             hidden_joints: ``[T, J]`` bool, the same for all windows.
-            hidden: how many frames are hidden; where it is known, the device is not asked, and need have no values.
+            hidden: how many frames are hidden; None asks the device.
 
         Returns:
             Restored poses and given ones, ``[B, T, J, 2]``, visible frames first, then hidden ones.
