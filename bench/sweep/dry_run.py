@@ -63,7 +63,7 @@ def left_out_lines(left_out: Iterable[Missing]) -> Iterator[str]:
     for reason, members in grouped(left_out, lambda missing: missing.reason).items():
         titles = Counter(missing.title for missing in members)
         each = ", ".join(f"{title} ({number})" for title, number in titles.items())
-        yield f"{reason}: {len(members)} experiments of {each}"
+        yield f"{reason}: {len(members)} experiment{'s' * (len(members) > 1)} of {each}"
 
 
 def lacking(tasks: Sequence[Task], estimates: Estimates, store: Path, workers: int) -> list[str]:

@@ -11,7 +11,7 @@ from bench.job.pending import PendingWork
 from bench.results.store import Seconds
 from bench.sweep import dry_run
 from bench.sweep.device_speed import Speed
-from bench.sweep.dry_run import dry_run_lines, lacking, notes, tasks_of
+from bench.sweep.dry_run import dry_run_lines, lacking, left_out_lines, notes, tasks_of
 from bench.sweep.estimates import Estimates
 from bench.sweep.run import run
 from bench.training import checkpoints, trainer
@@ -59,6 +59,14 @@ def test_what_is_done_is_not_planned_again_and_tells_how_long_the_like_takes(pla
     lines = "\n".join(dry_run_lines([pending], plan(job(), job(training={"seed": 5}))[1], 1))
     assert "2 experiments share 2 trainings; 1 are finished, 0 failed before, 1 are to be done" in lines
     assert "1 training of Toy tiny: about 2.0 h" in lines
+
+
+def test_what_is_left_out_stands_together_by_its_reason(store):
+    left_out = [job().missing("too short"), job(training={"seed": 1}).missing("too short"), job().missing("odd")]
+    assert list(left_out_lines(left_out)) == [
+        "too short: 2 experiments of Toy (2)",
+        "odd: 1 experiment of Toy (1)",
+    ]
 
 
 def test_estimates_follow_from_what_is_counted(plan):
