@@ -163,7 +163,7 @@ class Ablation(Description):
             return taken._experiment(pairs, changes, full)
 
         sizes = {axis: len(values) for axis, values in settings.items()}
-        return Space(taken._study_key(changes, full), sizes, experiment, self.search, self.budget)
+        return Space(taken._study_key(changes, full), sizes, experiment, self.search, self.budget, self.name)
 
     def choose(self, choice: str) -> Ablation:
         """The same with the axes of a choice."""
@@ -263,7 +263,7 @@ def read(name: str) -> Ablation:
     name, equals, choice = name.rpartition("=") if "=" in Path(name).name else (name, "", "")
     is_file = name.endswith((".yaml", ".yml"))
     if not is_file and name not in names():
-        raise InputError(f"unknown ablation {name!r}: {suggestion(name, names())}, or give a .yaml file")
+        raise InputError(f"unknown ablation {name!r}, and no .yaml file: {suggestion(name, names())}")
     path = Path(name) if is_file else FOLDER / f"{name}.yaml"
     ablation = _parsed(path)
     if not equals:

@@ -271,35 +271,45 @@ class MaskedPoses(Lifter):
         self.decoder = nn.Sequential(*(Layer(config, half, config.hidden // 2) for _ in range(config.layers - 1)))
         self.decoder_head = head(half, 2 * J)
 
-    def restore(self, pose_2d: Tensor, hidden_frames: Tensor, hidden_joints: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def hidden(self) -> int:
+        """How many of the frames that are seen the configuration hides."""
+        return int(self.config.masked_frames * self.config.seen)
+
+    def restore(
+        self, pose_2d: Tensor, hidden_frames: Tensor, hidden_joints: Tensor, hidden: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Restore poses from a part of them.
 
         Args:
             pose_2d: ``[B, T, J, 2]``.
             hidden_frames: ``[T]`` bool, the same for all windows.
             hidden_joints: ``[T, J]`` bool, the same for all windows.
+            hidden: how many frames are hidden; None asks the device.
 
         Returns:
             Restored poses and given ones, ``[B, T, J, 2]``, visible frames first, then hidden ones.
         """
-        visible, hidden = (~hidden_frames).nonzero()[:, 0], hidden_frames.nonzero()[:, 0]
-        order = torch.cat([visible, hidden])
+        hidden = int(hidden_frames.sum()) if hidden is None else hidden
+        order = hidden_frames.byte().argsort(stable=True)  # visible frames first, each kind as in time
+        visible = order[: len(order) - hidden]
         shown = torch.where(hidden_joints[:, :, None], self.joint_token, pose_2d)  # [B, T, J, 2]
         seen = self.narrow(self.norm(self.trunk(shown, visible)))  # [B, V, C / 2]
-        blank = self.frame_token.expand(len(pose_2d), len(hidden), -1)  # [1, 1, C / 2] → [B, T - V, C / 2]
+        blank = self.frame_token.expand(len(pose_2d), hidden, -1)  # [1, 1, C / 2] → [B, T - V, C / 2]
         tokens = self.decoder(torch.cat([seen, blank], dim=1) + self.decoder_table[:, order])
         return poses_of(self.decoder_head, tokens, 2), pose_2d[:, order]
 
     def draw_masks(self) -> tuple[Tensor, Tensor]:
         """Random frames ``[T]`` and joints ``[T, J]`` to hide, as many as the configuration says."""
         T, J, device = self.config.seen, len(self.skeleton.joints), self.joint_token.device
-        frames = torch.rand(T, device=device).argsort() < int(self.config.masked_frames * T)
+        frames = torch.rand(T, device=device).argsort() < self.hidden
         order = torch.rand(T, J - NEVER_MASKED, device=device).argsort(dim=1)
         return frames, nn.functional.pad(order < self.config.masked_joints, (0, NEVER_MASKED))
 
     def training_loss(self, batch: Batch) -> Tensor:
         """Mean distance of restored joints over all frames, in screen coordinates."""
-        return mean_joint_distance(*self.restore(batch.pose_2d[:, :: self.config.every], *self.draw_masks()))
+        seen = batch.pose_2d[:, :: self.config.every]
+        return mean_joint_distance(*self.restore(seen, *self.draw_masks(), self.hidden))
 
 
 class PSTMO(DeterministicLifter):

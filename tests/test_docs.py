@@ -77,6 +77,15 @@ def test_the_citation_is_of_this_version():
     assert citation["version"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
+def test_the_citation_names_every_author():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    printed = re.findall(r"  author = \{(.*)\},", (ROOT / "reports" / "references.bib").read_text())
+    assert len(citation["references"]) == 4
+    for paper in citation["references"]:
+        names = [f"{author['family-names']}, {author['given-names']}" for author in paper["authors"]]
+        assert " and ".join(names) in printed
+
+
 def test_the_site_and_its_search_need_no_network(tmp_path):
     pytest.importorskip("mkdocs")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]

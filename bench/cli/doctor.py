@@ -16,7 +16,10 @@ from models.errors import InputError
 
 PACKAGES = ("torch", "numpy", "pandas", "mlflow", "optuna", "seaborn", "accelerate", "pydantic", "nvidia-ml-py")
 LITTLE_DISK_GB = 2.0
-NO_PDF = "no pdflatex or tectonic: report.tex is written, report.pdf is not"
+NO_PDF = (
+    "no pdflatex or tectonic: report.tex is written, report.pdf is not "
+    "(Debian: apt-get install texlive-latex-extra texlive-science)"
+)
 
 
 def doctor(device: Device = "auto", store: StoreFolder = DEFAULT_STORE) -> None:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import typer
 
@@ -202,8 +202,12 @@ def changes_of(
     preset: str | None, data: str | None, data_root: Path | None, assignments: list[str] | None
 ) -> list[tuple[str, Any]]:
     """What a command's options change in every experiment, as pairs of key and value."""
-    from bench.config.parsing import parse_assignment
+    from bench.config.experiment import PresetName
+    from bench.config.parsing import parse_assignment, suggestion
 
+    presets = list(get_args(PresetName))
+    if preset is not None and preset not in presets:
+        raise InputError(f"--preset {preset}: there is no such size; {suggestion(preset, presets)}")
     named = [("method.preset", preset), ("data.name", data), ("data.root", data_root)]
     changes: list[tuple[str, Any]] = [(key, value) for key, value in named if value is not None]
     return changes + [parse_assignment(text) for text in assignments or []]

@@ -26,6 +26,20 @@ MOST_SENTENCES = 5
 DEEPEST_KEY = 10
 """Parts of a key: ``a.b.c`` has three."""
 
+KINDS = {
+    "int": "a whole number",
+    "int_from_float": "a whole number",
+    "float": "a number",
+    "finite_number": "a finite number",
+    "bool": "true or false",
+    "string": "a text",
+    "dict": "a mapping of keys to values",
+    "list": "a list",
+    "tuple": "a list",
+    "path": "a path",
+}
+"""Kind of pydantic's error → what a value must be then."""
+
 
 class Frozen(BaseModel):
     """Base of every description and record: unknown keys are refused, nothing changes after it is made."""
@@ -139,9 +153,8 @@ def checked_options(
         try:
             checked[key] = TypeAdapter(hints[key]).validate_python(value)
         except ValidationError as error:
-            allowed = error.errors()[0]["msg"]
             found = f"key '{prefix}.{key}' is {quoted(value)}"
-            raise InputError(f"{found}, but {allowed[0].lower()}{allowed[1:]}") from None
+            raise InputError(f"{found}, but {_rule(error.errors()[0])}") from None
         if isinstance(checked[key], float) and not math.isfinite(checked[key]):
             raise InputError(f"key '{prefix}.{key}' is {quoted(value)}, but must be a finite number")
     return checked
@@ -170,8 +183,14 @@ def _sentence(model: type[BaseModel], problem: Any) -> str:
         return f"{found}, but must be a mapping of the keys {keys}"
     if problem["type"] == "missing":
         return f"key {path!r} is missing"
-    allowed = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"key {path!r} is {quoted(problem['input'])}, but {allowed}" if path else allowed
+    return f"key {path!r} is {quoted(problem['input'])}, but {_rule(problem)}" if path else _rule(problem)
+
+
+def _rule(problem: Any) -> str:
+    """What pydantic says that a value should be, in plain words."""
+    kind = problem["type"].removesuffix("_parsing").removesuffix("_type")
+    told = problem["msg"].replace("Input should be", "must be", 1)
+    return f"must be {KINDS[kind]}" if kind in KINDS else told[0].lower() + told[1:]
 
 
 def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:

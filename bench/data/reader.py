@@ -76,11 +76,11 @@ class Reader(ABC):
         """
         checked = checked_options(options, self.options(), "data.options", self.name)
         if root is None and self.needs:
-            raise InputError(f"data set {self.name} needs the folder of {self.needs}: name it as the data's root")
+            raise InputError(f"data set {self.name} needs the folder of {self.needs}: name it with --data-root")
         if root is not None and not self.needs:
             raise InputError(
-                f"data set {self.name} reads no files, so the data's root {root} would be ignored: name the data "
-                "set of these files too (run: --data bvh; data check: bvh), or leave the root out"
+                f"data set {self.name} reads no files, so --data-root {root} would be ignored: name the data "
+                "set of these files too (run: --data bvh; data check: bvh), or leave --data-root out"
             )
         if detections not in self.detections and not self.open_detections:
             choices = ", ".join(self.detections)

@@ -53,7 +53,7 @@ def dry_run_lines(rounds: Sequence[PendingWork], estimates: Estimates, workers: 
     if known:
         memory, title = estimates.memory(known.values())
         told = f"{workers} worker{'s' * (workers > 1)}: {_expected(list(known.values()), estimates, workers)}"
-        disk = _size(estimates.disk(known.values()))
+        disk = _size(estimates.disk(known.values(), workers))
         largest = f", {_size(memory)} of memory for the largest training step ({title})" * bool(title)
         yield f"in all with {told}, {disk} on the disk{largest}"
 
@@ -63,12 +63,12 @@ def left_out_lines(left_out: Iterable[Missing]) -> Iterator[str]:
     for reason, members in grouped(left_out, lambda missing: missing.reason).items():
         titles = Counter(missing.title for missing in members)
         each = ", ".join(f"{title} ({number})" for title, number in titles.items())
-        yield f"{reason}: {len(members)} experiments of {each}"
+        yield f"{reason}: {len(members)} experiment{'s' * (len(members) > 1)} of {each}"
 
 
-def lacking(tasks: Sequence[Task], estimates: Estimates, store: Path) -> list[str]:
+def lacking(tasks: Sequence[Task], estimates: Estimates, store: Path, workers: int) -> list[str]:
     """What keeps a sweep from its end: sentences, none where nothing does."""
-    needed = estimates.disk(tasks)
+    needed = estimates.disk(tasks, workers)
     place = next(place for place in (store.absolute(), *store.absolute().parents) if place.exists())
     free = shutil.disk_usage(place).free
     if needed <= free:

@@ -34,6 +34,10 @@ PASSES_OF_A_MEASUREMENT, SECONDS_OF_A_MEASUREMENT = 8, 1.0
 EXPERIMENT_BYTES, FRAME_BYTES = 350_000, 100
 """On the disk: of an experiment, with its record, pictures and entries in MLflow; and of every counted frame."""
 
+STATES, MOMENTS = 2, 2
+"""While a training runs, so many states of it are on the disk, each with weights and moments of the optimiser; and
+the best weights so far of each that is kept."""
+
 
 class Estimates:
     """What is known of the tasks of some jobs before they are done."""
@@ -70,19 +74,21 @@ class Estimates:
                 largest = max(largest, (state_bytes(lifter) + (counts.peak if counts else 0), task.title))
         return largest
 
-    def disk(self, tasks: Iterable[Task]) -> int:
-        """Bytes that the results of tasks take."""
-        total = 0
+    def disk(self, tasks: Iterable[Task], workers: int) -> int:
+        """Bytes that the results of tasks take, and the states of the largest trainings that may run at once."""
+        total, states = 0, [0]
         for task in tasks:
             lifter = self._lifter(self._training(task))
             if lifter is None:
                 continue
             if task.kind == "train":
-                total += len(task.ids) * sum(map(tensor_bytes, lifter.state_dict().values()))
+                weights = sum(map(tensor_bytes, lifter.state_dict().values()))
+                total += len(task.ids) * weights
+                states.append(STATES * (weights + MOMENTS * trained_bytes(lifter)) + len(task.ids) * weights)
             elif task.kind == "evaluate":
                 frames = _evaluated_windows(self._jobs[task.ids[0]], lifter) * lifter.frames
                 total += len(task.ids) * (EXPERIMENT_BYTES + FRAME_BYTES * frames)
-        return total
+        return total + sum(sorted(states)[-workers:])
 
     def free_memory(self) -> tuple[int, str]:
         """Bytes that are free on the device that computes, and what it is called."""

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 POLL_SECONDS = 1.0
 """Between two looks at trials that other programs are doing."""
 
+OBJECTIVES = ["MPJPE (mm)", "ms per frame", "peak memory (MB)"]
+"""What ``best`` returns, in Optuna's tools."""
+
 UNDER_WAY = "another program is trying it"
 """Why a trial has no record when the minutes of a search are over."""
 
@@ -79,6 +82,7 @@ class Space:
         experiment: of a choice of one value per axis.
         how: they are chosen.
         minutes: after which no further trial begins; None for no end.
+        name: what Optuna's tools call its study, before the sampler and a part of its identity.
     """
 
     key: str
@@ -86,6 +90,7 @@ class Space:
     experiment: Callable[[Mapping[str, int]], Experiment]
     how: Search
     minutes: float | None = None
+    name: str = "search"
 
 
 @dataclass(frozen=True)
@@ -333,19 +338,25 @@ def _study(space: Space, storage: RDBStorage, where: str, name: str | None) -> S
     """The study of a space on a device, made when there is none yet; ``name``: of one of several stores."""
     import optuna
 
-    values = {name: list(range(number)) for name, number in space.axes.items()}
+    values = {axis: list(range(number)) for axis, number in space.axes.items()}
     samplers = {
         "grid": lambda: _grid(values),
         "tpe": lambda: optuna.samplers.TPESampler(seed=0, constant_liar=True),
         "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=0),
     }
-    return optuna.create_study(
+    known = identity([space.key, space.how.sampler, PROTOCOL_VERSION, where, *([name] if name else [])])
+    if known not in optuna.get_all_study_names(storage):  # as studies of earlier versions are called
+        known = f"{space.name} {space.how.sampler} {known}"
+    study = optuna.create_study(
         storage=storage,
         sampler=samplers[space.how.sampler](),
-        study_name=identity([space.key, space.how.sampler, PROTOCOL_VERSION, where, *([name] if name else [])]),
-        directions=["minimize"] * 3,
+        study_name=known,
+        directions=["minimize"] * len(OBJECTIVES),
         load_if_exists=True,
     )
+    if study.metric_names is None:
+        study.set_metric_names(OBJECTIVES)
+    return study
 
 
 def _grid(values: Mapping[str, Sequence[int]]) -> BaseSampler:

@@ -14,11 +14,13 @@ from models.text.encoder import TextEncoder
 from models.text.semantic import SemanticEncoder
 from models.text.tiny import tiny_encoder
 
+CLIP, MINILM = "clip", "minilm"
+
 ENCODERS: dict[str, Callable[[], TextEncoder]] = {
     "tiny": tiny_encoder,
     "semantic": SemanticEncoder,
-    "clip": lambda: clip.load_clip(clip.find_weights()),
-    "minilm": minilm.minilm_encoder,
+    CLIP: lambda: clip.load_clip(clip.find_weights()),
+    MINILM: minilm.minilm_encoder,
 }
 """Name of an encoder → function that builds it. A new one is its file and a line here."""
 
@@ -39,10 +41,10 @@ def pretrained_encoder() -> str:
 
     "clip" also where neither is installed: building it then says what to install.
     """
-    for name, find in (("clip", clip.find_weights), ("minilm", minilm.model_folder)):
+    for name, find in ((CLIP, clip.find_weights), (MINILM, minilm.model_folder)):
         try:
             find()
         except InputError:
             continue
         return name
-    return "clip"
+    return CLIP

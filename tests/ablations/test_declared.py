@@ -98,7 +98,8 @@ def test_default_ablations_share_trainings():
 
 
 def test_wrong_names_and_files(tmp_path):
-    with pytest.raises(InputError, match="did you mean 'sampling'"):
+    told = r"^unknown ablation 'samplin', and no \.yaml file: did you mean 'sampling'\?$"
+    with pytest.raises(InputError, match=told):
         read("samplin")
     path = tmp_path / "mine.yaml"
     path.write_text("title: Mine\nlayot: runs\n")
@@ -110,24 +111,24 @@ def test_wrong_names_and_files(tmp_path):
 
 WRONG = {
     "layout: mian": "key 'layout' is 'mian', but there is no such layout: did you mean 'main'?",
-    "layout: 3": "key 'layout' is 3, but input should be a valid string",
+    "layout: 3": "key 'layout' is 3, but must be a text",
     "choices: {small: {}}\ntiny_choice: smal": "key 'tiny_choice' is 'smal', which is no choice of it: did you",
     "budget: .inf": "is not valid YAML (line 3, column 9: '.inf' is not a finite number)",
     "base: {training: {clip: .inf}}": "'.inf' is not a finite number",
     "tiny_choice: small": "key 'tiny_choice' is 'small', which is no choice of it: it has none",
     "choices: {small: {also: [tcn]}}": "key 'choices.small.also' must be a list of mappings of keys to values",
-    "choices: {small: tcn}": "key 'choices.small' is 'tcn', but input should be a valid dictionary",
+    "choices: {small: tcn}": "key 'choices.small' is 'tcn', but must be a mapping of keys to values",
     "choices: {1: {}}": "key 1 of 'choices' is not a text; quote it",
     "axes: {1: [2]}": "key 1 of 'axes' is not a text; quote it",
     "axes: {method: [{on: tcn}]}": "key True of 'axes.method' is not a text; quote it",
     "base: {evaluation: {1: 2}}": "key 1 of 'base.evaluation' is not a text; quote it",
     "also: [{null: 2}]": "key None of 'also' is not a text; quote it",
     "2: 3": "key 2 is not a text; quote it",
-    "axes: tcn": "key 'axes' is 'tcn', but input should be a valid dictionary",
+    "axes: tcn": "key 'axes' is 'tcn', but must be a mapping of keys to values",
     "search: {trails: 30}": "unknown key 'search.trails': did you mean 'trials'?",
     "search: grid": "'search' is 'grid', but must be a mapping of the keys sampler, trials, margin",
     "search: {sampler: tpe}": "key 'search.trials' is missing",
-    "search: {trials: 0}": "key 'search.trials' is 0, but input should be greater than or equal to 1",
+    "search: {trials: 0}": "key 'search.trials' is 0, but must be greater than or equal to 1",
 }
 
 

@@ -2,7 +2,7 @@
 
 PyTorch's device ``meta`` stands for a GPU: tensors there have a shape and no values, and an operation with one of
 the CPU is an error. What must read values is left out: the noise of diffusion methods, which is drawn on the CPU
-from ``window_keys``, and P-STMO's first stage, where the values of a mask say which frames are seen.
+from ``window_keys``.
 """
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ J = len(HUMAN36M.joints)
 FIRST_STAGES = {
     name: first
     for name in METHODS.names()
-    if name != "pstmo" and (first := METHODS.load(name).first_stage(METHODS.load(name).presets["tiny"].config))
+    if (first := METHODS.load(name).first_stage(METHODS.load(name).presets["tiny"].config))
 }
 
 

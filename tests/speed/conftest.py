@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     on_gpu = config.getoption("--device", "cpu") != "cpu"
     absent = NO_GPU if not torch.cuda.is_available() else NOT_ASKED
     for item in items:
-        if "gpu" in item.keywords:
+        if item.get_closest_marker("gpu"):  # keywords have the names of folders too
             if not on_gpu or absent == NO_GPU:
                 item.add_marker(pytest.mark.skip(reason=absent))
         elif on_gpu:

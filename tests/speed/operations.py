@@ -1,112 +1,202 @@
-"""What trainings and evaluations of the ``paper`` size need on Human3.6M: `python -m tests.speed.operations`.
+"""What the tables of the paper need on a GPU: `python -m tests.speed.operations` writes them into docs/gpu.md.
 
-Prints the table of docs/gpu.md. Operations are counted on PyTorch's device ``meta``, without a GPU; hours are a
-forecast from them, for a GPU that sustains ``SUSTAINED`` operations a second.
+The plan is that of `ablate NAME --preset paper --data human36m`, on sequences without values that are as long as
+those of the complete set. Operations and memory are counted on PyTorch's device ``meta``, without a GPU; hours are
+a forecast from them, for a GPU that sustains ``SUSTAINED`` operations a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
-import torch
+import numpy as np
 
+from ablations.declared import read
 from bench.config.registry import METHODS
-from bench.measure.counts import count_flops
-from models.lifter import Batch, Lifter, Recipe, Sampling
+from bench.data.human36m.reader import Human36M
+from bench.data.sequence import Dataset, Sequence
+from bench.job.blueprint import Blueprints, state_bytes, step_windows
+from bench.job.data_cache import DataCache
+from bench.job.pending import PendingWork, StoreContents
+from bench.job.resolve import Job, Training, resolve
+from bench.job.task import Task
+from bench.results.store import Store
+from bench.sweep.device_speed import Speed
+from bench.sweep.estimates import Estimates
 from models.skeleton import HUMAN36M
+from models.text import clip
+from models.text.tiny import tiny_tokens
+from models.text.tower import TextTower, TowerSize
+from tests import ROOT
+from tests.parity.fidelity import with_table
 
-TRAINING_FRAMES, TEST_FRAMES = 1_559_752, 543_344
-"""Of the complete set, over four cameras; a tenth of the first is kept for validation, which is left out here."""
-
-SAMPLING = Sampling(hypotheses=10, steps=5)
-"""As the table of methods evaluates; with flip."""
+PAGE = ROOT / "docs" / "gpu.md"
 
 SUSTAINED = 20e12
 
-BYTES = 4 * 4
-"""Of each parameter in training: itself, its gradient and two averages of Adam, in fp32."""
+TAKES, CAMERAS = 30, 4
+"""Of each subject; all are taken to be equally long here."""
 
-LEFT_OUT = ("mean_pose", "nearest_pose", "actionprompt_like", "ktpformer_diffusion")
-"""Predictors that learn nothing, and own readings that the main table does not have at this size."""
+EVERYTHING = "methods=complete"
+TABLES = ("methods=core", "methods=all", EVERYTHING)
+FURTHER = ("blocks", "prompts", "sampling", "counterfactuals")
+"""What they take where ``EVERYTHING`` is finished."""
 
-HEAD = """\
-| method | training | hours | evaluation | hours | weights and Adam |
+METHODS_HEAD = """\
+| method | training, 10¹⁵ operations | hours | evaluation, hours | weights and Adam | with a training step |
 |---|---|---|---|---|---|"""
 
-
-def rows() -> Iterator[str]:
-    """The lines of the table: operations in units of 10¹⁵, hours, and megabytes."""
-    yield HEAD
-    for name in METHODS.names():
-        if name not in LEFT_OUT:
-            yield row(name)
+TABLES_HEAD = """\
+| `ablate` | trainings | first stages | GPU hours |
+|---|---|---|---|"""
 
 
-def row(name: str) -> str:
-    """The line of one method, with the training that it begins from."""
-    kind = METHODS.load(name)
-    preset = kind.presets["paper"]
-    # Without CLIP's weights a small encoder takes its place: text is 2 % of a step (docs/performance.md).
-    config = replace(preset.config, text="tiny") if hasattr(preset.config, "text") else preset.config
-    lifter = kind(config)
-    first = kind.first_stage(config)
-    training = training_operations(lifter, replace(preset.recipe, **(kind.published or {})))
-    if first is not None:
-        recipe = first.recipe or first.lifter.presets["paper"].recipe
-        training += training_operations(first.lifter(first.config), recipe, "cpu")  # one of them reads values
-    trained = sum(parameter.numel() for parameter in lifter.parameters() if parameter.requires_grad)
-    evaluation = evaluation_operations(lifter)
-    cells = [f"{training / 1e15:,.0f}", _hours(training), f"{evaluation / 1e15:,.0f}", _hours(evaluation)]
-    return f"| {kind.title} | {' | '.join(cells)} | {trained * BYTES / 1e6:,.0f} MB |"
+class Planned:
+    """What a declared ablation does at the ``paper`` size on Human3.6M, with one seed.
+
+    Attributes:
+        jobs, trainings: of the ablation, by id.
+        tasks: its trainings and evaluations, without what another one has done before.
+    """
+
+    def __init__(self, name: str, blueprints: Blueprints, done: Planned | None = None) -> None:
+        """``blueprints`` may be shared by several plans: each method is then built and counted once."""
+        self._blueprints = blueprints
+        self.jobs = {job.id: job for job in jobs_of(name)}
+        self.trainings = {one.id: one for job in self.jobs.values() for one in job.training.chain}
+        nowhere = Store(Path("/nonexistent"))
+        contents = StoreContents(nowhere)
+        contents.finished |= done.jobs.keys() if done else set()
+        pending = PendingWork(self.jobs.values(), nowhere, "cuda", "a GPU", contents)
+        trained = done.trainings.keys() if done else set()
+        self.tasks = [task for task in pending.tasks() if task.kind != "train" or not trained >= set(task.ids)]
+        speed = Speed(per_call=0.0, per_byte=0.0, per_flop=1 / SUSTAINED)
+        self._estimates = Estimates(pending, nowhere, blueprints, speed)
+
+    def hours(self, tasks: Iterable[Task]) -> float:
+        """That tasks take on the GPU that is assumed."""
+        total = 0.0
+        for task in tasks:
+            seconds = self._estimates.seconds(task)
+            assert seconds is not None, f"{task.title}: time unknown"
+            total += seconds / 3600
+        return total
+
+    def line(self) -> str:
+        """Trainings of methods that learn by steps, first stages of them, and hours with evaluations."""
+        trained = {name for task in self.tasks if task.kind == "train" for name in task.ids}
+        learned = {name for name in trained if self.trainings[name].recipe.epochs}
+        own = {job.training_id for job in self.jobs.values()} & learned
+        return f"{len(own)} | {len(learned - own)} | {self.hours(self.tasks):,.0f} |"
+
+    def methods(self) -> Iterator[str]:
+        """A line for each method, of its first job: operations in units of 10¹⁵, hours, and memory."""
+        first = {job.lifter: job for job in reversed(self.jobs.values())}
+        for job in self.jobs.values():
+            if job.training.recipe.epochs and job is first[job.lifter]:
+                yield self._line(job)
+
+    def _line(self, job: Job) -> str:
+        chain = job.training.chain
+        ids = {training.id for training in chain}
+        training = self.hours(task for task in self.tasks if task.kind == "train" and ids & set(task.ids))
+        evaluation = self.hours(task for task in self.tasks if task.kind == "evaluate" and job.id in task.ids)
+        memory = [self._memory(one) for one in chain]
+        held, needed = (max(sizes) for sizes in zip(*memory, strict=True))
+        operations = training * 3600 * SUSTAINED / 1e15
+        cells = (f"{operations:,.0f}", f"{training:,.1f}", f"{evaluation:,.1f}", f"{held / 1e6:,.0f} MB")
+        return f"| {job.lifter.title} | {' | '.join(cells)} | {needed / 1e9:.1f} GB |"
+
+    def _memory(self, training: Training) -> tuple[int, int]:
+        """Bytes of weights and optimiser, and with a training step."""
+        lifter = self._blueprints.lifter(training)
+        assert lifter is not None, training.title
+        counts = self._blueprints.step(training, step_windows(training, lifter))
+        assert counts is not None, training.title
+        return state_bytes(lifter), state_bytes(lifter) + counts.peak
 
 
-def training_operations(lifter: Lifter, recipe: Recipe, device: str = "meta") -> float:
-    """Of all epochs: forward and backward, every frame once in each, mirrored too where both are trained on."""
-    lifter = lifter.to(device).train()
+class Lengths(DataCache):
+    """Human3.6M without values, instead of files."""
 
-    def step() -> None:
-        lifter.training_loss(batch_of(lifter, 2, lifter.train_frames).to(device)).backward()
+    def __init__(self) -> None:
+        super().__init__()
+        subjects = (Human36M.train_subjects, Human36M.test_subjects)
+        self._train, self._test = map(made_up, subjects, Human36M.complete)
 
-    windows = TRAINING_FRAMES / (lifter.train_stride or lifter.train_frames)
-    return count_flops(step) / 2 * windows * recipe.epochs * (2 if recipe.mirrored == "both" else 1)
-
-
-def evaluation_operations(lifter: Lifter) -> float:
-    """Of the complete test set."""
-    lifter = lifter.to("meta").eval()
-    seen = batch_of(lifter, 1, lifter.frames).to("meta")
-    keys = torch.zeros(1, dtype=torch.int64)  # are read
-    hidden = replace(seen, window_keys=keys, pose_3d=None, trajectory=None, camera=None)
-    with torch.inference_mode():
-        return count_flops(lambda: lifter.predict(hidden, SAMPLING)) * TEST_FRAMES / lifter.frames
+    def load(self, name: str, root: Path | None, detections: str, options: Mapping[str, Any]) -> Dataset:
+        fingerprint = f"no values, {detections}"
+        return Dataset(name, "Human3.6M", detections, HUMAN36M, self._train, self._test, fingerprint)
 
 
-def batch_of(lifter: Lifter, windows: int, frames: int) -> Batch:
-    """Windows without values."""
-    left, right = lifter.context
-    seen, further, joints = left + frames + right, lifter.random_frames, len(HUMAN36M.joints)
+def made_up(subjects: tuple[str, ...], frames: int) -> tuple[Sequence, ...]:
+    """Takes of these subjects in all cameras, which have so many frames together; no memory is taken for them."""
+    each = round(frames / (len(subjects) * TAKES * CAMERAS))
 
-    def empty(*shape: int) -> torch.Tensor:
-        return torch.zeros(windows, *shape)
-
-    return Batch(
-        pose_2d=empty(seen, joints, 2),
-        actions=("Walking",) * windows,
-        window_keys=torch.arange(windows),
-        pose_3d=empty(frames, joints, 3),
-        trajectory=empty(frames, 3),
-        camera=empty(9),
-        confidence=empty(seen, joints),
-        random_2d=empty(further, joints, 2) if further else None,
-        random_3d=empty(further, joints, 3) if further else None,
+    joints = len(HUMAN36M.joints)
+    pose_2d, pose_3d, trajectory = (
+        np.broadcast_to(np.float32(0), (each, *shape)) for shape in ((joints, 2), (joints, 3), (3,))
+    )
+    return tuple(
+        Sequence(
+            subject=subject,
+            action=f"Walking {take}",
+            camera=str(camera),
+            fps=50.0,
+            pose_2d=pose_2d,
+            pose_3d=pose_3d,
+            trajectory=trajectory,
+            intrinsics=np.zeros(9, np.float32),
+            width=1000,
+            height=1000,
+        )
+        for subject in subjects
+        for take in range(TAKES)
+        for camera in range(CAMERAS)
     )
 
 
-def _hours(operations: float) -> str:
-    return f"{operations / SUSTAINED / 3600:,.1f}"
+LENGTHS = Lengths()
+
+
+@cache
+def jobs_of(name: str) -> list[Job]:
+    """The experiments of a declared ablation, of the suite's own methods."""
+    changes = [("method.preset", "paper"), ("data.name", Human36M.name), ("training.seed", 0)]
+    experiments = read(name).expand(changes, full=True)
+    return [resolve(one, LENGTHS) for one in experiments if one.method.name in METHODS.own]
+
+
+def with_clip() -> AbstractContextManager[object]:
+    """CLIP as if it was installed: its size decides here, and not the values of its weights."""
+    tower = TextTower("CLIP", TowerSize(), tiny_tokens)
+    return patch.multiple(clip, find_weights=lambda: Path("ViT-B-32.pt"), load_clip=lambda path: tower)
+
+
+def tables() -> dict[str, str]:
+    """The tables of the page, by the name of their place."""
+    with with_clip():
+        blueprints = Blueprints(None)
+        everything = Planned(EVERYTHING, blueprints)
+        methods = [METHODS_HEAD, *Planned("methods=all", blueprints).methods()]
+        lines = [TABLES_HEAD]
+        lines += [f"| `{name}` | {Planned(name, blueprints).line()}" for name in TABLES]
+        lines += [f"| `{name}`, beyond that | {Planned(name, blueprints, everything).line()}" for name in FURTHER]
+    return {"methods": "\n".join(methods), "tables": "\n".join(lines)}
+
+
+def main() -> None:
+    """Write the page."""
+    text = PAGE.read_text(encoding="utf-8")
+    for name, table in tables().items():
+        text = with_table(text, name, table)
+    PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    for line in rows():
-        print(line, flush=True)
+    main()

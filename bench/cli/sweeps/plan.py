@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from bench.cli.doctor import NO_PDF, latex
 from bench.cli.options import SweepRequest
@@ -17,6 +17,8 @@ from bench.sweep.dry_run import dry_run_lines, lacking, notes, tasks_of
 from bench.sweep.estimates import Estimates
 from bench.sweep.executors.base import Executor
 from bench.sweep.forecast import Forecast
+from models.text import MINILM, pretrained_encoder
+from models.text.clip import WEIGHTS_VARIABLE
 
 SHORT_SECONDS = 60
 """The device is not measured for a sweep that should take less on a typical one."""
@@ -52,8 +54,9 @@ class SweepPlan:
             device = planner.blueprints.device
             threads = request.threads or (1 if device.type == "cpu" and self.workers > 1 else None)
             self._estimate(tasks, store, planner, measure_speed(device, threads))
-        self.problems = lacking(tasks, self.estimates, store.root)
-        told = [*notes(tasks, self.estimates, self.workers), *([] if latex() else [f"note: {NO_PDF}"])]
+        self.problems = lacking(tasks, self.estimates, store.root, self.workers)
+        told = [*notes(tasks, self.estimates, self.workers), *text_notes(self.rounds[-1].left)]
+        told += [] if latex() else [f"note: {NO_PDF}"]
         self.notes = told if tasks else []
         self.new = None if store.root.exists() else store.root
 
@@ -67,3 +70,16 @@ class SweepPlan:
             yield f"--store {self.new}: is new, nothing is done in it"
         yield from dry_run_lines(self.rounds, self.estimates, self.workers)
         yield from self.notes
+
+
+def text_notes(jobs: Iterable[Job]) -> Iterator[str]:
+    """Which methods read their texts through MiniLM because CLIP is absent, and how to get CLIP."""
+    if pretrained_encoder() != MINILM:
+        return
+    titles = {job.lifter.title for job in jobs if getattr(job.training.config, "text", None) == MINILM}
+    if titles:
+        yield (
+            f"note: text encoder of {', '.join(sorted(titles))}: MiniLM, as CLIP's weights are absent; such "
+            f"numbers do not belong beside the papers'. For CLIP, set {WEIGHTS_VARIABLE} to OpenAI's ViT-B-32.pt "
+            "or to a Hugging Face folder (docs/gpu.md)"
+        )

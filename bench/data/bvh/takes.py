@@ -57,7 +57,7 @@ def find_files(root: Path) -> list[Path]:
     if root.suffix.lower() == ".bvh" and root.exists() and not root.is_dir():
         return [root]
     if not root.is_dir():
-        raise InputError(f"{root} is not a folder: name a BVH file, or the folder with them, as the data's root")
+        raise InputError(f"{root} is not a folder: name a BVH file, or the folder with them, with --data-root")
     files = [
         Path(folder, name) for folder, _, names in os.walk(root) for name in names if name.lower().endswith(".bvh")
     ]

@@ -28,6 +28,13 @@ def test_it_makes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_names_what_a_pdf_needs(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    ((fine, line),) = lines(tmp_path, "report.pdf")
+    assert fine
+    assert line.endswith("(Debian: apt-get install texlive-latex-extra texlive-science)")
+
+
 def test_it_says_what_mlflow_holds(toy_store):
     run([job()], toy_store, "cpu")
     before = (toy_store.root / "mlflow.db").read_bytes()

@@ -57,7 +57,7 @@ def test_options_are_brought_to_their_declared_types():
         checked_options({"width": 3}, {"widths": int}, "options", "tcn")
     with pytest.raises(InputError, match=r"unknown key 'options\.width' for tcn: it has no options"):
         checked_options({"width": 3}, {}, "options", "tcn")
-    with pytest.raises(InputError, match=r"key 'options\.widths' is 'x', but input should be a valid integer"):
+    with pytest.raises(InputError, match=r"key 'options\.widths' is 'x', but must be a whole number"):
         checked_options({"widths": "x"}, {"widths": int}, "options", "tcn")
     for value in (float("inf"), "inf", "nan"):
         with pytest.raises(InputError, match=r"key 'options\.rate' is .*, but must be a finite number"):

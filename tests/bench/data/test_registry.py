@@ -101,10 +101,10 @@ def test_it_is_read_by_its_name(installed: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"root": None}, "data set fifteen needs the folder of frames.txt: name it as the data's root"),
+        ({"root": None}, "data set fifteen needs the folder of frames.txt: name it with --data-root"),
         ({"detections": "cpn"}, "data set fifteen has no 'cpn' detections: set them to one of gt"),
         ({"options": {"sped": 2}}, "unknown key 'data.options.sped' for fifteen: did you mean 'speed'?"),
-        ({"options": {"speed": "fast"}}, "key 'data.options.speed' is 'fast', but input should be a valid number"),
+        ({"options": {"speed": "fast"}}, "key 'data.options.speed' is 'fast', but must be a number"),
         ({"name": "fiften"}, "unknown data set 'fiften': did you mean 'fifteen'?"),
         ({"name": "broken"}, "data set 'broken' of other-data .* cannot be imported: ModuleNotFoundError"),
         ({"name": "function"}, "data set 'function' is .*, no subclass of bench.data.reader.Reader"),

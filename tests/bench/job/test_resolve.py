@@ -124,7 +124,7 @@ def test_a_new_version_of_a_method_is_a_new_training(toy_suite, monkeypatch):
         ),
         (
             {"method": {"options": {"frames": "x"}}},
-            "key 'method.options.frames' is 'x', but input should be a valid int",
+            "key 'method.options.frames' is 'x', but must be a whole number",
         ),
     ],
 )

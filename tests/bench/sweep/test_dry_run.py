@@ -11,9 +11,10 @@ from bench.job.pending import PendingWork
 from bench.results.store import Seconds
 from bench.sweep import dry_run
 from bench.sweep.device_speed import Speed
-from bench.sweep.dry_run import dry_run_lines, lacking, notes, tasks_of
+from bench.sweep.dry_run import dry_run_lines, lacking, left_out_lines, notes, tasks_of
 from bench.sweep.estimates import Estimates
 from bench.sweep.run import run
+from bench.training import checkpoints, trainer
 from tests.bench.toy_jobs import job
 
 SLOW = Speed(per_call=1.0, per_byte=0.0, per_flop=0.0)
@@ -60,6 +61,14 @@ def test_what_is_done_is_not_planned_again_and_tells_how_long_the_like_takes(pla
     assert "1 training of Toy tiny: about 2.0 h" in lines
 
 
+def test_what_is_left_out_stands_together_by_its_reason(store):
+    left_out = [job().missing("too short"), job(training={"seed": 1}).missing("too short"), job().missing("odd")]
+    assert list(left_out_lines(left_out)) == [
+        "too short: 2 experiments of Toy (2)",
+        "odd: 1 experiment of Toy (1)",
+    ]
+
+
 def test_estimates_follow_from_what_is_counted(plan):
     """Twice the epochs take twice the steps; more hypotheses take no more operations of the toy."""
     seconds = {}
@@ -72,10 +81,39 @@ def test_estimates_follow_from_what_is_counted(plan):
 
 def test_too_little_room_on_the_disk_is_told_before_the_start(plan, store, monkeypatch):
     pending, estimates = plan(job())
-    assert lacking(tasks_of(pending), estimates, store.root) == []
+    assert lacking(tasks_of(pending), estimates, store.root, 1) == []
     monkeypatch.setattr(dry_run.shutil, "disk_usage", lambda place: SimpleNamespace(free=1000))
-    (told,) = lacking(tasks_of(pending), estimates, store.root / "new")
+    (told,) = lacking(tasks_of(pending), estimates, store.root / "new", 1)
     assert re.fullmatch(r"--store .*/new: needs \d+ MB, and .* has 0 MB free: name another folder", told)
+
+
+def test_room_on_the_disk_is_also_for_the_states_of_trainings_that_run(plan, store):
+    """Two states of each, as large as weights and two moments, and its best weights; for each worker."""
+    pending, estimates = plan(job(), job(training={"seed": 1}))
+    trainings = [task for task in tasks_of(pending) if task.kind == "train"]
+    weights = sum(tensor.nbytes for tensor in job().build().state_dict().values())
+    results = 2 * weights
+    assert estimates.disk(trainings, 1) == results + (2 * 3 + 1) * weights
+    assert estimates.disk(trainings, 2) == estimates.disk(trainings, 8) == results + 2 * (2 * 3 + 1) * weights
+
+
+def test_a_training_takes_as_much_disk_as_was_told(plan, store, monkeypatch):
+    """It saves after every step; its files take the most room after the last one."""
+    save, sizes = checkpoints.save_state, []
+
+    def watched(folder, state):
+        size = save(folder, state)
+        sizes.append(sum(path.stat().st_size for path in folder.iterdir()))
+        return size
+
+    monkeypatch.setattr(checkpoints, "save_state", watched)
+    monkeypatch.setattr(trainer, "SAVE_EVERY_SECONDS", 0.0)
+    one = job(method={"name": "mixste"})
+    pending, estimates = plan(one)
+    (training,) = [task for task in tasks_of(pending) if task.kind == "train"]
+    weights = sum(tensor.nbytes for tensor in one.build().state_dict().values())
+    run([one], store, "cpu")
+    assert max(sizes) == pytest.approx(estimates.disk([training], 1) - weights, rel=0.2)
 
 
 def test_steps_that_do_not_fit_into_free_memory_are_noted(plan, monkeypatch):

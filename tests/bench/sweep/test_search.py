@@ -1,5 +1,6 @@
 """A search over the product of some axes: what is tried, what is left out, what is shared."""
 
+import re
 import time
 
 import optuna
@@ -50,6 +51,32 @@ def test_as_many_are_tried_as_asked_for(store, sampler):
         assert 1 <= len(tried) <= 4
         assert set(store.records(tried)) | set(found.missing) == tried
         assert search(space(trials=4, sampler=sampler), store, "cpu", executor) == found, "it goes on where it was"
+
+
+def test_a_study_and_its_objectives_have_readable_names(store):
+    with Local(store.root) as executor:
+        search(space(trials=1), store, "cpu", executor)
+    (summary,) = open_studies(store.root).get_all_studies()
+    assert re.fullmatch("search grid [0-9a-f]+", summary.study_name)
+    study = optuna.load_study(storage=open_studies(store.root), study_name=summary.study_name)
+    assert study.metric_names == ["MPJPE (mm)", "ms per frame", "peak memory (MB)"]
+
+
+def test_a_study_of_an_earlier_version_goes_on(store):
+    """It is called by its identity alone, and its objectives have no names."""
+    with Local(store.root) as executor:
+        search(space(trials=1), store, "cpu", executor)
+        storage = open_studies(store.root)
+        (summary,) = storage.get_all_studies()
+        old = summary.study_name.split()[-1]
+        optuna.copy_study(
+            from_study_name=summary.study_name, from_storage=storage, to_storage=storage, to_study_name=old
+        )
+        optuna.delete_study(study_name=summary.study_name, storage=storage)
+        search(space(trials=2), store, "cpu", executor)
+    (kept,) = open_studies(store.root).get_all_studies()
+    assert kept.study_name == old
+    assert len(optuna.load_study(storage=storage, study_name=old).trials) == 2
 
 
 def test_a_grid_ends_when_all_of_it_was_tried(store):

@@ -108,3 +108,19 @@ def test_a_dry_run_writes_nothing_into_a_store(invoke, toy_store):
     assert "is new" not in result.stdout
     assert {path: path.stat().st_mtime_ns for path in toy_store.root.rglob("*")} == before
     assert isinstance(Store(toy_store.root).records(), dict)
+
+
+@pytest.mark.parametrize("has_clip", [False, True])
+def test_a_plan_says_which_text_encoder_takes_the_place_of_clip(toy_store, tmp_path, monkeypatch, has_clip):
+    """MiniLM is installed; CLIP's weights are there or not."""
+    weights = tmp_path / "ViT-B-32.pt"
+    if has_clip:
+        weights.touch()
+    monkeypatch.setenv("LIFTING_BENCH_CLIP", str(weights))
+    asked = ["--method", "finepose", "--set", "method.options.text=minilm", "--dry-run"]
+    places = ["--store", str(toy_store.root), "--out", str(tmp_path / "out")]
+    told = CliRunner().invoke(app, ["run", *asked, *places])
+    assert told.exit_code == 0, told.output
+    note = "note: text encoder of FinePOSE: MiniLM, as CLIP's weights are absent"
+    assert (note in told.output) is not has_clip
+    assert ("set LIFTING_BENCH_CLIP to" in told.output) is not has_clip

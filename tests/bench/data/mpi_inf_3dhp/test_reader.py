@@ -327,7 +327,7 @@ def test_missing_and_foreign_files(tmp_path: Path, files: Any) -> None:
         InputError, match=r"3dhp_ori\.npz does not exist, which protocol annot3 needs.*univ_annot3"
     ):
         read(tmp_path, "gt", protocol="annot3")
-    with pytest.raises(InputError, match=r"data\.options\.protocol' is 'both', but input should be 'univ_annot3'"):
+    with pytest.raises(InputError, match=r"data\.options\.protocol' is 'both', but must be 'univ_annot3'"):
         load("mpi_inf_3dhp", tmp_path, "gt", {"protocol": "both"})
     save(tmp_path / "data_train_3dhp.npz", [1, 2])
     with pytest.raises(InputError, match="expected a dict of sequences, not list"):
