@@ -183,19 +183,18 @@ class _Look:
 def _look(column: Column, cells: Sequence[Cell]) -> _Look:
     spread = max((len(cell.spread) for cell in cells), default=0)
     tie, disturbed = any(cell.tie for cell in cells), any(cell.disturbed for cell in cells)
-    marks = _marks("0" * spread, tie, disturbed, max(map(bracket_of, cells), key=len, default=""))
-    marked = any(marks) or any(cell.rank for cell in cells)
+    marks = _marks("0" * spread, tie, disturbed)
+    marked = any(marks) or any(cell.rank or bracket_of(cell) for cell in cells)
     kind = column.align if marked or column.align == "l" else _decimals(cells) or column.align
     return _Look(kind, spread, marks)
 
 
-def _marks(spread: str, tie: bool, disturbed: bool, bracket: str) -> list[str]:
-    """What stands behind a number: ±, tie, disturbed time and bracket, each "" where it is not there."""
+def _marks(spread: str, tie: bool, disturbed: bool) -> list[str]:
+    """What stands behind a number: ±, tie and disturbed time, each "" where it is not there."""
     return [
         f"{{\\scriptsize$\\,\\pm$\\,{spread}}}" * bool(spread),
         "$^{\\approx}$" * tie,
         "$^{*}$" * disturbed,
-        f"{{\\scriptsize\\,{latex(bracket)}}}" * bool(bracket),
     ]
 
 
@@ -264,10 +263,14 @@ def _latex_cell(cell: Cell, look: _Look, letters: Mapping[str, str]) -> str:
         text = f"\\textbf{{{text}}}" if cell.rank == 1 else f"\\underline{{{text}}}"
     padding = "0" * (look.spread - len(cell.spread))
     spread = (f"\\phantom{{{padding}}}" * bool(padding) + latex(cell.spread)) * bool(cell.spread)
-    marks = _marks(spread, cell.tie, cell.disturbed, bracket_of(cell))
+    marks = _marks(spread, cell.tie, cell.disturbed)
     for mark, longest in zip(marks, look.marks, strict=True):
         text += mark or f"\\hphantom{{{longest}}}" * bool(longest and cell.text)
-    return text
+    bracket = bracket_of(cell)
+    if not bracket:
+        return text
+    below = f"{{\\scriptsize {latex(bracket)}}}"  # beside the number it would make the column twice as wide
+    return f"\\begin{{tabular}}[t]{{@{{}}r@{{}}}}{text}\\\\{below}\\end{{tabular}}"
 
 
 def _shortened(text: str) -> str:

@@ -203,7 +203,7 @@ def bracket_of(cell: Cell) -> str:
 
 def _length(cell: Cell) -> int:
     marks = (len(cell.spread) + 1 if cell.spread else 0) + cell.tie + cell.disturbed
-    return len(cell.text) + marks + len(bracket_of(cell))
+    return max(len(cell.text) + marks, len(bracket_of(cell)))  # LaTeX prints brackets below the number
 
 
 def _letter(index: int) -> str:

@@ -205,7 +205,7 @@ def test_methods_lists_every_method_with_its_presets():
         ("class Method: pass", "is no subclass of models.lifter.Lifter"),
     ],
 )
-def test_a_plug_in_that_is_no_method_is_a_sentence_and_stops_no_other(module, said, folders, tmp_path, monkeypatch):
+def test_a_plug_in_that_is_no_method_is_a_sentence_and_stops_none(module, said, folders, tmp_path, monkeypatch):
     package = tmp_path / "broken-1.0.dist-info"
     package.mkdir()
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
