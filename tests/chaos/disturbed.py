@@ -22,12 +22,16 @@ from bench.sweep.executors.processes import Processes
 from tests.bench import toy
 
 
+OF_A_TRAINING = 8
+"""Experiments that share a training; four of them share a prediction."""
+
+
 def jobs(number):
-    """So many experiments: each training is read off in eight ways, by two predictions."""
+    """So many experiments."""
     descriptions = [
         {
             "method": {"name": "toy"},
-            "training": {"epochs": 1, "seed": n // 8},
+            "training": {"epochs": 1, "seed": n // OF_A_TRAINING},
             "evaluation": {"windows": 4, "hypotheses": 1 + n % 4, "steps": 2, "seed": n // 4 % 2},
         }
         for n in range(number)

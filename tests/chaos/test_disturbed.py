@@ -18,7 +18,7 @@ from bench.sweep.run import run
 from tests import ROOT
 from tests.bench.experiments import numbers
 from tests.bench.mlflow_runs import search_runs
-from tests.chaos.disturbed import jobs
+from tests.chaos.disturbed import OF_A_TRAINING, jobs
 
 
 @pytest.fixture
@@ -26,8 +26,9 @@ def undisturbed(toy_suite, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
     def calculate(number):
-        """Of every experiment up to 500, of every n-th one beyond."""
-        some = jobs(number)[:: max(1, number // 500)]
+        """Of all experiments up to 500; beyond, of every n-th training all that share its predictions."""
+        every = max(1, number // 500)
+        some = [job for n, job in enumerate(jobs(number)) if n // OF_A_TRAINING % every == 0]
         return numbers(run(some, Store(tmp_path / "undisturbed"), "cpu").records)
 
     return calculate
