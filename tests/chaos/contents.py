@@ -23,6 +23,7 @@ OF_THE_MOMENT = ("train.loss", "train.learning_rate", "train.gradient_norm", "tr
 def contents(root: Path) -> dict[str, Any]:
     """Part of the store → what it holds, in a form that is equal for equal results."""
     records = Store(root).records()
+    logged, report = _logged(root, {record.mlflow_run_id: name for name, record in records.items()})
     return {
         "records": numbers(records),
         "costs": {
@@ -34,7 +35,8 @@ def contents(root: Path) -> dict[str, Any]:
             for path in root.glob("trainings/*/training.json")
         },
         "archives": {path.name: _archived(path) for path in root.parent.glob("results/*.zip")},
-        "MLflow": _logged(root, {record.mlflow_run_id: name for name, record in records.items()}),
+        "MLflow": logged,
+        "report in MLflow": report,
     }
 
 
@@ -62,8 +64,11 @@ def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
     return told
 
 
-def _logged(root: Path, names: dict[str | None, str]) -> dict[str, Any]:
-    """What MLflow's database and artifacts say: each run once, finished, with all of its numbers and files."""
+def _logged(root: Path, names: dict[str | None, str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What MLflow's database and artifacts say: each run once, finished, with all of its numbers and files.
+
+    The runs of reports are told apart: a report is logged as often as it is written.
+    """
     database = sqlite3.connect(f"file:{root / 'mlflow.db'}?mode=ro", uri=True)
     try:
         runs = database.execute("SELECT run_uuid, status FROM runs WHERE lifecycle_stage = 'active'").fetchall()
@@ -71,16 +76,23 @@ def _logged(root: Path, names: dict[str | None, str]) -> dict[str, Any]:
         for run, key, value in database.execute("SELECT run_uuid, key, value FROM tags"):
             if run in tags:
                 tags[run][key] = value
-        metrics = Counter(
-            run for run, key in database.execute("SELECT run_uuid, key FROM metrics") if key not in OF_THE_MOMENT
-        )
+        points = [
+            point
+            for point in database.execute("SELECT run_uuid, key FROM metrics")
+            if point[1] not in OF_THE_MOMENT
+        ]
         params = Counter(run for (run,) in database.execute("SELECT run_uuid FROM params"))
     finally:
         database.close()
-    found: dict[str, Any] = {"runs": sorted((_named(tags[run]), status) for run, status in runs)}
+    metrics = Counter(run for run, _ in points)
+    reports = {run: status for run, status in runs if _named(tags[run])[0] == "sweep"}
+    report = {"runs": sorted(reports.values()), "metrics": {key for run, key in points if run in reports}}
+    found: dict[str, Any] = {
+        "runs": sorted((_named(tags[run]), status) for run, status in runs if run not in reports)
+    }
     folders = {folder.name for folder in root.glob("artifacts/*")}
     found["artifacts without a run"] = sorted(folders - {run for run, _ in runs})
-    for run, _ in runs:
+    for run in [run for run, _ in runs if run not in reports]:
         kind, name = _named(tags[run])
         found[f"{kind} {name}"] = (metrics[run], params[run])
         if kind == "evaluation":
@@ -90,7 +102,7 @@ def _logged(root: Path, names: dict[str | None, str]) -> dict[str, Any]:
             values = record.get("document", record).get("values")
             found[f"artifacts {name}"] = (arrays, hashlib.sha256(json.dumps(values).encode()).hexdigest())
             found[f"known {name}"] = names.get(run) == name
-    return found
+    return found, report
 
 
 def _archived(path: Path) -> dict[str, str]:

@@ -21,7 +21,6 @@ from bench.sweep import run as sweep
 from bench.sweep.executors.processes import Processes
 from tests.bench import toy
 
-
 OF_A_TRAINING = 8
 """Experiments that share a training; four of them share a prediction."""
 

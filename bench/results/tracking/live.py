@@ -92,10 +92,13 @@ class LiveTrainings:
         self.send(path)
         sent = self._sent[path]
         if sent.statuses[number] != "FINISHED":
+            from mlflow.entities import Metric
+
             points, _ = read(path)
             seen = {key for point in points if point.run in (None, number) for key in point.metrics}
-            rest = [metric for metric in training_metrics(info) if metric[0] not in seen]
-            self._runs.log(sent.runs[number], rest)
+            moment = max((point.moment for point in points), default=sent.moment)  # the same when it is repeated
+            rest = [(key, step, value) for key, step, value in training_metrics(info) if key not in seen]
+            self._runs.log(sent.runs[number], [Metric(key, value, moment, step) for key, step, value in rest])
             if sent.statuses[number] == "FAILED":  # of an earlier try
                 self._runs.client.set_tag(sent.runs[number], NOTE, "")
             self._set(sent, number, "FINISHED")
