@@ -112,7 +112,7 @@ class Shipped:
         times = sorted(record.finished_at[:16].replace("T", " ") for record in records)
         seeds = sorted({seed for record in records for seed in record.conditions.training_seeds})
         command = re.sub(r" --(store|out)[ =]\S+", "", self.runset.command)
-        command = re.sub(r"(--data-root)[ =]\S+", r"\1 …", command)
+        command = re.sub(r"(--data-root)[ =]\S*/", r"\1 /data/", command)
         return (
             f"{len(records)} runs, training seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}, made by "
             f"`{command}` at commit {commits} on {' and '.join(sorted(machines))}; "

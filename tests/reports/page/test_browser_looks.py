@@ -18,7 +18,7 @@ def test_a_method_has_its_colour_and_marker_in_the_plot(opened, tmp_path):
     path.write_text(page(content(runset(), made, {})), encoding="utf-8")
     tab = opened(at=path.as_uri())
     drawn = tab.evaluate(
-        """Object.fromEntries(document.getElementById("plot").data.filter((trace) => trace.marker)
+        """Object.fromEntries(document.getElementById("plot").data.filter((trace) => trace.text)
             .map((trace) => [trace.name, [trace.marker.color, ...new Set(trace.marker.symbol)]]))"""
     )
     tcn, mixste, finepose = (look_of(method).colour for method in methods)
