@@ -222,13 +222,23 @@ def test_mlflow_that_is_away_gets_everything_later(store, monkeypatch, capfd):
     assert not journals(store.root)
 
 
-@pytest.mark.parametrize("call", ["log_batch", "log_inputs", "set_terminated", "set_tag"])
-def test_a_kill_while_a_journal_is_sent_loses_and_repeats_nothing(store, monkeypatch, call):
-    """The first call of each kind ends the program after it was done."""
+@pytest.mark.parametrize(
+    ("call", "done"),
+    [
+        ("log_batch", True),
+        ("log_inputs", True),
+        ("set_terminated", True),
+        ("set_terminated", False),
+        ("set_tag", True),
+    ],
+)
+def test_a_kill_while_a_journal_is_sent_loses_and_repeats_nothing(store, monkeypatch, call, done):
+    """The first call of each kind ends the program, after it was done or before."""
     real = getattr(mlflow.MlflowClient, call)
 
     def once(*arguments, **more):
-        real(*arguments, **more)
+        if done:
+            real(*arguments, **more)
         monkeypatch.setattr(mlflow.MlflowClient, call, real)
         raise KeyboardInterrupt
 
@@ -244,6 +254,7 @@ def test_a_kill_while_a_journal_is_sent_loses_and_repeats_nothing(store, monkeyp
     for key in LIVE:
         steps = [step for step, _ in history(store, found.info.run_id, key)]
         assert steps == list(range(1, record.training.steps + 1)), key
+    assert len(history(store, found.info.run_id, "train.seconds")) == 1
     assert len(found.inputs.dataset_inputs) == 1
 
 
