@@ -97,6 +97,7 @@ class Watch:
     def __init__(self, folders: list[Path], fault: Fault | None, log: Path) -> None:
         self.folders = [f"{folder}/" for folder in folders]
         self.fault, self.number, self.inside, self.struck = fault, 0, False, False
+        self.appends = False
         self.log = log.open("w", buffering=1)
         self._wrap_fsync()
         self._watch_commits()
@@ -106,6 +107,7 @@ class Watch:
         if event == "open":
             flags = arguments[2]
             name = "open to write" if isinstance(flags, int) and flags & WRITES else "open to read"
+            self.appends = isinstance(flags, int) and bool(flags & os.O_APPEND)
         elif event in PATHS:
             name = PATHS[event]
         else:
@@ -136,7 +138,8 @@ class Watch:
         self.struck |= here
         if here and (kind == "kill" or (kind == "torn" and operation.can(kind))):
             if kind == "torn":
-                Path(path).write_bytes(b'{"half of a fi')
+                with Path(path).open("ab" if self.appends else "wb") as file:
+                    file.write(b'{"half of a fi')
             os.kill(os.getpid(), signal.SIGKILL)
         if here and kind == "broken":
             raise _error(errno.EIO, operation, path)
