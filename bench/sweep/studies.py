@@ -65,7 +65,7 @@ def open_studies(root: Path) -> RDBStorage:
 
     def action() -> RDBStorage:
         path = sqlite_path(service.address)
-        if path is not None:
+        if path is not None and path.parent.is_dir() and not path.exists():
             path.touch(0o666)  # with the mode of the umask; SQLite itself lets only the owner write
         _make_schema(service.address)
         return _storage(service.address, _connect(service.address)[1])
