@@ -232,6 +232,7 @@ class DiffPose(Lifter):
     Config = DiffPoseConfig
     probabilistic = True
     compiled_part = "denoiser"
+    trains_compiled_part = True
     presets = {
         "tiny": tuned("diffpose", DiffPoseConfig(frames=9, **TINY), TINY_HALF),
         "small": Preset(DiffPoseConfig(frames=27, **SMALL), SMALL_HALF),

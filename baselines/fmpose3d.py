@@ -194,6 +194,7 @@ class FMPose3D(Lifter):
     Config = FMPose3DConfig
     probabilistic = True
     compiled_part = "network"
+    trains_compiled_part = True
     presets = {
         "tiny": tuned("fmpose3d", FMPose3DConfig(frames=9, **TINY, **NO_DROPOUT), TINY_CENTRE_RECIPE),
         "small": Preset(FMPose3DConfig(frames=27, **SMALL, **NO_DROPOUT), SMALL_CENTRE_RECIPE),

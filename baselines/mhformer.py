@@ -185,6 +185,7 @@ class MHFormer(DeterministicLifter):
     title = "MHFormer"
     Config = MHFormerConfig
     compiled_part = "lift"
+    trains_compiled_part = True
     presets = {
         "tiny": tuned("mhformer", MHFormerConfig(**TINY), replace(TINY_CENTRE_RECIPE, batch_windows=256)),
         "small": Preset(MHFormerConfig(**SMALL), SMALL_CENTRE_RECIPE),

@@ -32,6 +32,7 @@ class MixSTE(DeterministicLifter):
     title = "MixSTE"
     Config = TrunkConfig
     compiled_part = "trunk.lift"
+    trains_compiled_part = True
     presets = {
         "tiny": tuned("mixste", TrunkConfig(**TINY_TRUNK), TINY_RECIPE),
         "small": Preset(TrunkConfig(**SMALL_TRUNK), SMALL_RECIPE),

@@ -151,6 +151,7 @@ class MotionAGFormer(StreamsLifter):
 
     title = "MotionAGFormer"
     Config = MotionAGFormerConfig
+    trains_compiled_part = True
     presets = {
         "tiny": tuned("motionagformer", MotionAGFormerConfig(**TINY), replace(TINY_RECIPE, batch_windows=16)),
         "small": Preset(MotionAGFormerConfig(**SMALL), SMALL_RECIPE),

@@ -98,6 +98,7 @@ class MotionBERT(DeterministicLifter):
     title = "MotionBERT"
     Config = MotionBERTConfig
     needs_confidence = True
+    trains_compiled_part = True
     presets = {
         "tiny": tuned("motionbert", MotionBERTConfig(**TINY), replace(TINY_RECIPE, batch_windows=16)),
         "small": Preset(MotionBERTConfig(**SMALL), SMALL_RECIPE),

@@ -123,6 +123,7 @@ class PoseFormerV2(DeterministicLifter):
     title = "PoseFormerV2"
     Config = PoseFormerV2Config
     compiled_part = "lift"
+    trains_compiled_part = True
     presets = {
         "tiny": tuned("poseformerv2", PoseFormerV2Config(**TINY), TINY_CENTRE_RECIPE),
         "small": Preset(PoseFormerV2Config(**SMALL), SMALL_CENTRE_RECIPE),

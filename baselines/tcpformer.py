@@ -165,6 +165,7 @@ class TCPFormer(StreamsLifter):
 
     title = "TCPFormer"
     Config = TCPFormerConfig
+    trains_compiled_part = True
     presets = {
         "tiny": tuned("tcpformer", TCPFormerConfig(**TINY), replace(TINY_RECIPE, batch_windows=16)),
         "small": Preset(TCPFormerConfig(**SMALL), SMALL_RECIPE),

@@ -230,6 +230,8 @@ class Lifter(nn.Module):
         least_windows: that a training step needs: 2 where a batch norm sees one value per channel of a window.
         compiled_part: the method or module that computes most in a prediction ("lift", "network.dilated"), free of
             random numbers and of text; "" for none. ``evaluation.compile`` compiles it.
+        trains_compiled_part: whether a training step goes through it, and no attribute of it changes meanwhile, so
+            that ``training.compile`` can compile it.
         convolutional: whether an output frame follows from its ``context`` alone, whatever the length of the
             window, so that windows that follow one another may be predicted as one.
         timed_stages: name of a part of a prediction → name of the method that does it, for measurements of where
@@ -257,6 +259,7 @@ class Lifter(nn.Module):
     needs_confidence: ClassVar[bool] = False
     least_windows: ClassVar[int] = 1
     compiled_part: ClassVar[str] = ""
+    trains_compiled_part: ClassVar[bool] = False
     convolutional: ClassVar[bool] = False
     timed_stages: ClassVar[dict[str, str]] = {}
 

@@ -92,8 +92,8 @@ def _compiler() -> tuple[bool, str]:
     from bench.measure.compilation import compiler
 
     if place := compiler():
-        return True, f"{place}: evaluation.compile works"
-    return True, "no C++ compiler: evaluation.compile does not work, everything else does"
+        return True, f"{place}: training.compile and evaluation.compile work"
+    return True, "no C++ compiler: training.compile and evaluation.compile do not work, everything else does"
 
 
 def _text(encoder: str, package: str, content: str) -> tuple[bool, str]:

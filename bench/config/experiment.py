@@ -127,6 +127,8 @@ class TrainingSpec(Description):
         labels: the action labels that a method which reads them is trained with: the true ones ("given"), those of
             other takes ("permuted"), or an empty one for every take ("none"). Written down only where they are not
             the true ones.
+        compile: train the part that computes most through ``torch.compile``; weights differ by rounding.
+            Written down only where it is true.
     """
 
     epochs: int | None = Field(default=None, ge=0, le=10_000)
@@ -147,13 +149,14 @@ class TrainingSpec(Description):
     selection: Selection = "validation"
     holdout: int = Field(default=10, ge=2, le=1000)
     labels: TrainingLabels = Field(default="given", exclude_if=lambda labels: labels == "given")
+    compile: bool = Field(default=False, exclude_if=operator.not_)
     weights: FilePath | None = None
 
     @property
     def title(self) -> str:
-        """How the labels differ from the usual ones; "" where they do not."""
-        words = {"given": "", "permuted": "labels permuted in training", "none": "trained without labels"}
-        return words[self.labels]
+        """How the training differs from the usual one, apart from its recipe; "" where it does not."""
+        labels = {"given": "", "permuted": "labels permuted in training", "none": "trained without labels"}
+        return ", ".join(filter(None, (labels[self.labels], "compiled in training" * self.compile)))
 
 
 Part = Annotated[

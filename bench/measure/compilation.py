@@ -1,7 +1,7 @@
-"""``torch.compile`` for predictions.
+"""``torch.compile`` for trainings and predictions.
 
-Only the part that a method names (``Lifter.compiled_part``) is compiled: the rest of a prediction draws noise,
-looks texts up, and joins chunks.
+Only the part that a method names (``Lifter.compiled_part``) is compiled: the rest draws noise, looks texts up, and
+joins chunks.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import importlib.util
 import os
 import shutil
 import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,37 +26,61 @@ def compiler() -> str | None:
     return shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++"))
 
 
-def compile_part(lifter: Lifter, dynamic: bool | None = None) -> None:
-    """Replace the part that computes most in a prediction by its compiled form, made when it is first called.
+def compile_part(lifter: Lifter, dynamic: bool | None = None, setting: str = "evaluation.compile") -> None:
+    """Replace the part that computes most by its compiled form, made when it is first called.
 
-    What this process has compiled before is forgotten, so that no measurement depends on it.
+    What this process has compiled before is forgotten, so that no measurement depends on it. Stochastic depth
+    draws the same numbers as without.
 
     Args:
-        lifter: in evaluation mode, on its device.
+        lifter: on its device.
         dynamic: None where shapes vary (the last batch of a test set is smaller): the first is compiled as it is,
             a second one as variable. False for one compiled form for each shape.
+        setting: that asks for it: "evaluation.compile" or "training.compile".
 
     Raises:
-        InputError: the method names no part, or what compiles for its device is not there.
+        InputError: the method names no part, its training does not go through that part, or what compiles for its
+            device is not there.
     """
     if not lifter.compiled_part:
-        raise InputError(f"evaluation.compile: {lifter.title} names no part to compile: set its compiled_part")
+        raise InputError(f"{setting}: {lifter.title} names no part to compile: set its compiled_part")
+    if lifter.training and not lifter.trains_compiled_part:
+        raise InputError(
+            f"{setting}: a training step of {lifter.title} does not go through its compiled_part, or changes it; "
+            "train it without"
+        )
     if compiler() is None:
         raise InputError(
-            "evaluation.compile: torch.compile needs a C++ compiler, and there is none: install one (Debian: "
+            f"{setting}: torch.compile needs a C++ compiler, and there is none: install one (Debian: "
             "apt install g++), or name it in CXX"
         )
     if any(parameter.is_cuda for parameter in lifter.parameters()) and not importlib.util.find_spec("triton"):
-        raise InputError("evaluation.compile: torch.compile needs Triton on a GPU: pip install triton")
+        raise InputError(f"{setting}: torch.compile needs Triton on a GPU: pip install triton")
     torch.compiler.reset()
+    owner, name = _place_of(lifter)
+    options: dict[str, Any] | None = {"fallback_random": True} if lifter.training else None
+    setattr(owner, name, torch.compile(getattr(owner, name), dynamic=dynamic, options=options))
+    lifter.compiled = True
+
+
+def release_part(lifter: Lifter) -> None:
+    """Undo ``compile_part``."""
+    owner, name = _place_of(lifter)
+    delattr(owner, name)
+    lifter.compiled = False
+
+
+def eagerly(lifter: Lifter) -> AbstractContextManager[object]:
+    """While it is open, the form of a method that is not compiled computes."""
+    return torch.compiler.set_stance("force_eager") if lifter.compiled else nullcontext()
+
+
+def _place_of(lifter: Lifter) -> tuple[object, str]:
+    """The object whose method is the compiled part, and the name of that method."""
     *path, name = lifter.compiled_part.split(".")
     owner = functools.reduce(getattr, path, lifter)
     part = getattr(owner, name)
-    if isinstance(part, nn.Module):
-        part.compile(dynamic=dynamic)
-    else:
-        setattr(owner, name, torch.compile(part, dynamic=dynamic))
-    lifter.compiled = True
+    return (part, "forward") if isinstance(part, nn.Module) else (owner, name)
 
 
 def is_compiled(module: nn.Module) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import cycle, islice
@@ -16,7 +16,7 @@ import torch
 from bench.config.experiment import Precision
 from bench.devices import autocast
 from bench.measure import memory, nvml, timing
-from bench.measure.compilation import is_compiled
+from bench.measure.compilation import eagerly, is_compiled
 from bench.measure.counts import count_flops
 from bench.measure.environment import tf32
 from bench.measure.peak_flops import product_peak
@@ -53,10 +53,6 @@ class _Prediction:
     def of(self, batch: Batch) -> torch.Tensor:
         """The prediction for one batch."""
         return self.lifter.predict(batch, self.sampling)
-
-    def eagerly(self) -> AbstractContextManager[object]:
-        """While it is open, the form of the method that is not compiled predicts."""
-        return torch.compiler.set_stance("force_eager") if self.lifter.compiled else nullcontext()
 
 
 def measure_cost(
@@ -99,9 +95,9 @@ def _measure(measured: _Prediction, window: Batch, gpu: Any) -> Cost:
     lifter, device, batch = measured.lifter, measured.device, measured.batch
     _warm_caches(measured)
     first = partial(measured.of, measured.inputs[0])
-    with measured.eagerly():
+    with eagerly(lifter):
         flops = count_flops(first)
-    with measured.eagerly() if device.type == "cpu" else nullcontext():
+    with eagerly(lifter) if device.type == "cpu" else nullcontext():
         used = memory.peak_memory(first, device)
     process_memory = nvml.process_memory_mb(gpu)
     samples, energy, energy_source = _sample_pass(measured, gpu)

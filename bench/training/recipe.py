@@ -11,7 +11,7 @@ from models.lifter import Lifter, Recipe
 NOT_ASKED = ("gradient", "rate_per", "batches", "norm_momentum", "mirrored")
 """Fields of a recipe that an experiment asks for by the name of the recipe only."""
 
-LATER = (*NOT_ASKED, "compute", "batch_windows")
+LATER = (*NOT_ASKED, "compute", "batch_windows", "labels", "compile")
 """Fields that came after the first stored trainings."""
 
 INSTEAD = {"batch_frames": "batch_windows", "batch_windows": "batch_frames"}
@@ -26,7 +26,7 @@ class TrainingRecipe(Recipe):
     """A method's recipe with what an experiment adds: all that weights follow from, apart from method and data.
 
     Attributes:
-        flip, precision, seed, holdout, labels: see ``bench.config.experiment.TrainingSpec``.
+        flip, precision, seed, holdout, labels, compile: see ``bench.config.experiment.TrainingSpec``.
     """
 
     flip: bool
@@ -34,6 +34,7 @@ class TrainingRecipe(Recipe):
     seed: int
     holdout: int
     labels: TrainingLabels = "given"
+    compile: bool = False
 
     @property
     def flips(self) -> bool:
@@ -46,7 +47,7 @@ class TrainingRecipe(Recipe):
 
     def described(self) -> dict[str, Any]:
         """What identities are made of: without fields that came later and are as everything was before them."""
-        usual = {field.name: field.default for field in fields(self) if field.name in (*LATER, "labels")}
+        usual = {field.name: field.default for field in fields(self) if field.name in LATER}
         return {key: value for key, value in asdict(self).items() if key not in usual or value != usual[key]}
 
 
@@ -98,4 +99,5 @@ def _with_settings(spec: TrainingSpec, recipe: Recipe) -> TrainingRecipe:
         seed=spec.seed,
         holdout=spec.holdout,
         labels=spec.labels,
+        compile=spec.compile,
     )

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from bench.data.windows import Windows
 from bench.devices import precision_of_sums, seed_generators
 from bench.measure import memory
+from bench.measure.compilation import compile_part, eagerly, release_part
 from bench.measure.environment import cpu_name
 from bench.results.record import TrainingInfo
 from bench.results.tracking.activity import watched_system
@@ -91,7 +92,8 @@ def train(
         How the weights of the first selector came to be.
 
     Raises:
-        InputError: the loss stopped being a number, or the best weights so far were damaged meanwhile.
+        InputError: the loss stopped being a number, the best weights so far were damaged meanwhile, or the method
+            cannot be compiled and shall be.
     """
     state = checkpoints.load_state(folder, lifter, {entry.name for entry in fields(_Progress)})
     if state is None and type(lifter).fit_statistics is not Lifter.fit_statistics:
@@ -191,6 +193,8 @@ class _Run:
         self.model, self.optimizer = self.accelerator.prepare(self.lifter, optimizer)
         if state is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
+        if self.recipe.compile:
+            compile_part(self.lifter, dynamic=False, setting="training.compile")  # batches have one or two sizes
         self.started = time.monotonic() - self.progress.seconds
         self.next_save = time.monotonic() + SAVE_EVERY_SECONDS
         device = self.accelerator.device
@@ -272,7 +276,9 @@ class _Run:
             for number, selector in enumerate(self.selectors):
                 if not selector.needs_validation:
                     continue
-                if selector.update(self.lifter, epoch, self.accelerator.device):
+                with eagerly(self.lifter):
+                    better = selector.update(self.lifter, epoch, self.accelerator.device)
+                if better:
                     checkpoints.save_best(self.lifter, self.folder, number)
                 self.curves.note({"validation.mpjpe": selector.errors[-1][1]}, number)
             self.model.train()
@@ -322,6 +328,8 @@ class _Run:
         """Keep the selected weights, load the first ones, and remove what only an interrupted training needs."""
         if self.trainable:
             self._note_progress()
+        if self.lifter.compiled:
+            release_part(self.lifter)
         self.accelerator.wait_for_everyone()
         infos = [self._info(selector, first_stage) for selector in self.selectors]
         if self.accelerator.is_main_process:

@@ -54,6 +54,7 @@ class Denoiser(Lifter):
 
     probabilistic = True
     compiled_part = "trunk.lift"
+    trains_compiled_part = True
     timed_stages = {"2D": "_embed_2d", "denoise": "denoise"}
 
     def __init__(self, config: DenoiserConfig, skeleton: Skeleton = HUMAN36M) -> None:

@@ -107,6 +107,7 @@ def _kept_in(threads: int) -> Path:
     with suppress(OSError):
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
         cpu = next((line.partition(":")[2] for line in text.splitlines() if line.startswith("model name")), cpu)
+    cpu += f" {torch.backends.cpu.get_cpu_capability()}"  # virtual machines often hide the model
     name = re.sub("[^A-Za-z0-9.]+", "-", f"{cpu} torch {torch.__version__} threads {threads}.json").strip("-")
     return Path(os.environ.get("BENCH_CACHE") or user_cache_dir("lifting-bench"), "linear", name)
 

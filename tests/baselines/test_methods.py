@@ -18,7 +18,7 @@ from baselines.pstmo import PSTMO, PSTMOConfig
 from baselines.tcn import TCN, TCNConfig
 from baselines.trivial import MeanPose, NearestPose, NearestPoseConfig
 from bench.config import registry
-from bench.measure.compilation import compile_part
+from bench.measure.compilation import compile_part, release_part
 from models.config import WindowConfig
 from models.errors import InputError
 from models.layers.transformer import TrunkConfig
@@ -90,6 +90,35 @@ def test_the_compiled_part_is_one_graph_of_fixed_shapes_and_gives_the_same(
             lifter.predict(replace(data, window_keys=data.window_keys + 9, pose_2d=data.pose_2d + 1), sampling)
     assert counters["stats"]["unique_graphs"] == 1
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("cls", [cls for cls in METHODS if cls.trains_compiled_part])
+def test_a_compiled_training_step_is_one_graph_and_gives_the_same(
+    cls: type[Lifter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifter = tiny(cls).train()
+    data = batch(lifter, lifter.train_frames)
+
+    def step(done: float) -> dict[str, torch.Tensor]:
+        lifter.zero_grad()
+        lifter.on_progress(done)
+        torch.manual_seed(1)
+        lifter.training_loss(data).backward()
+        return {name: entry.grad.clone() for name, entry in lifter.named_parameters() if entry.grad is not None}
+
+    expected = step(0.0)
+    counters.clear()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager", fullgraph=True))
+    compile_part(lifter, dynamic=False, setting="training.compile")
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        found = step(0.0)
+        step(0.7)
+    assert counters["stats"]["unique_graphs"] == 1
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    release_part(lifter)
+    counters.clear()
+    step(0.0)
+    assert not counters["stats"]
 
 
 class Made(TorchFunctionMode):

@@ -50,6 +50,7 @@ class Toy(Lifter):
     }
     probabilistic = True
     compiled_part = "lift"
+    trains_compiled_part = True
 
     def __init__(self, config, skeleton=HUMAN36M):
         super().__init__(config, skeleton)

@@ -76,6 +76,13 @@ from its tensors and does not depend on this.
 """
 
 
+PROFILES = {
+    "profiles": "### Where the time of a prediction goes\n\nPercent of a window-pass at `paper` size.",
+    "training_profiles": "### Where the time of a training step goes\n\nPercent of D3DP's step.",
+}
+"""What is kept → the words above its table."""
+
+
 def keep(paths: list[Path]) -> Path:
     """Distil results of this machine into the file that is kept; rows that are measured anew replace kept ones."""
     found = [benchmark for path in paths for benchmark in read_saved(path)["benchmarks"]]
@@ -87,6 +94,7 @@ def keep(paths: list[Path]) -> Path:
     kept = read_saved(path) if path.exists() else {"rows": [], "profiles": {}}
     rows = {row["what"]: row for row in [*kept["rows"], *rows_of(info for _, info in infos)]}
     profiles = {name.partition("[")[2].rstrip("]"): info["profile"] for name, info in infos if "profile" in info}
+    training = {size: shares for _, info in infos for size, shares in info.get("training_profile", {}).items()}
     content = {
         "device": device,
         "threads": max((info.get("threads") or 0 for _, info in infos), default=0),
@@ -94,6 +102,7 @@ def keep(paths: list[Path]) -> Path:
         "command": f"nox -s speed{' -- --device cuda' if gpus else ''}",
         "rows": list(rows.values()),
         "profiles": kept["profiles"] | profiles,
+        "training_profiles": kept.get("training_profiles", {}) | training,
     }
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -105,7 +114,8 @@ def page(kept: list[dict[str, Any]]) -> str:
     parts = [HEAD]
     for results in kept:
         parts += [f"## {results['device']}\n", _conditions(results), _table(results["rows"])]
-        parts += [_profiles(results["profiles"])] if results["profiles"] else []
+        for kept_as, title in PROFILES.items():
+            parts += [_profiles(title, results[kept_as])] if results.get(kept_as) else []
     if not any("cuda" in results["command"] for results in kept):
         parts.append(
             "## GPU\n\nNot measured: `nox -s speed -- --device cuda` on a machine with one fills this in.\n"
@@ -123,15 +133,15 @@ def _table(rows: list[dict[str, Any]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(cells(row))} |" for row in rows), ""])
 
 
-def _profiles(profiles: dict[str, dict[str, dict[str, float]]]) -> str:
-    names = [(method, side) for method in profiles for side in ("reference", "product")]
+def _profiles(title: str, profiles: dict[str, dict[str, dict[str, float]]]) -> str:
+    names = [(what, side) for what in profiles for side in ("reference", "product")]
     lines = [
-        "### Where the time goes\n\nPercent of a window-pass at `paper` size, by kind of operation.\n",
-        f"| | {' | '.join(f'{method}, {side}' for method, side in names)} |",
+        f"{title}\n",
+        f"| | {' | '.join(f'{what}, {side}' for what, side in names)} |",
         "|---|" + "---|" * len(names),
     ]
     for kind in (*KINDS, "other"):
-        shares = " | ".join(f"{profiles[method][side][kind]:.1f}" for method, side in names)
+        shares = " | ".join(f"{profiles[what][side].get(kind, 0.0):.1f}" for what, side in names)
         lines.append(f"| {kind} | {shares} |")
     return "\n".join([*lines, ""])
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 
 KINDS = {
+    "optimiser": ("aten::_fused_adam",),
     "linear layers": ("aten::addmm", "aten::mm", "aten::mkldnn_convolution"),
     "attention products": ("aten::bmm", "aten::baddbmm"),
     "fused attention": ("aten::_scaled_dot_product",),
@@ -15,7 +16,7 @@ KINDS = {
     "copies": ("aten::copy_", "aten::cat", "aten::index", "aten::clone"),
     "normalisation": ("aten::native_layer_norm",),
     "activations": ("aten::gelu", "aten::silu"),
-    "sums and products": ("aten::add", "aten::mul", "aten::sub", "aten::div"),
+    "sums and products": ("aten::add", "aten::mul", "aten::sub", "aten::div", "aten::sum"),
 }
 """Beginnings of the names of operations; the first kind that fits counts."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,10 +14,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 
 from bench.devices import keep_freed_memory
+from bench.measure.compilation import compile_part, compiler, release_part
 from models.diffusion.denoiser import DenoiserConfig
 from models.finepose.model import FinePOSE, FinePOSEConfig
 from models.layers.transformer import TrunkConfig
 from models.lifter import Lifter
+from tests.speed.profile import profile
 from tests.speed.reference.pairs import d3dp_pair, finepose_pair, mixste_pair, windows
 
 SIZES: dict[str, tuple[dict[str, Any], int, int, int]] = {
@@ -24,6 +28,9 @@ SIZES: dict[str, tuple[dict[str, Any], int, int, int]] = {
     "paper": ({}, 2, 2, 3),
 }
 """Size → options, windows of a step, threads, pairs that are timed."""
+COMPILED = {size: entry for size, entry in SIZES.items() if size != "paper"} | {
+    "small, one thread": ({"frames": 27, "channels": 64, "depth": 3, "heads": 4, "drop_path": 0.0}, 8, 1, 20),
+}
 SMALLER = {"frames": 9, "channels": 32, "depth": 1, "heads": 4}
 SMALL_TEXT = {"text_layers": 1, "text_heads": 4}
 METHODS = {
@@ -87,9 +94,45 @@ def test_training(
         step()
     ratio = interleaved(*steps, rounds=pairs)
     outcome(f"{name}, training step, {size}", "≥ 1.3× the reference", ratio, 1.3, "{:.2f}×")
+    if name == "D3DP":
+        sides = zip(("product", "reference"), steps, strict=True)
+        benchmark.extra_info["training_profile"] = {size: {side: profile(step) for side, step in sides}}
     if full_size and size == "paper" and name == "FinePOSE described":
         share = 100 * seconds_of_text(product) / benchmark.stats.stats.median
         outcome(f"{name}, training step, {size}: text", "≤ 10 % of the step", share, 10, "{:.1f} %", at_most=True)
+
+
+@pytest.mark.skipif(compiler() is None, reason="torch.compile needs a C++ compiler")
+@pytest.mark.parametrize("size", COMPILED)
+def test_compiled_training(
+    size: str,
+    full_size: bool,
+    interleaved: Callable[..., float],
+    outcome: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The step of ``training.compile`` beside the usual one, and what its compilation takes."""
+    sizes, count, threads, pairs = COMPILED[size] if full_size else (SMALLER, 2, 1, 1)
+    if not full_size:  # a test does not wait for the compiler
+        monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    torch.set_num_threads(min(threads, os.cpu_count() or 1))
+    keep_freed_memory()
+    usual, compiled = (d3dp_pair(DenoiserConfig(**sizes))[0] for _ in range(2))
+    steps = [step_of(module, count, usual.frames) for module in (usual, compiled)]
+    compile_part(compiled, dynamic=False, setting="training.compile")
+    start = time.perf_counter()
+    with torch._inductor.config.patch(force_disable_caches=full_size):
+        steps[1]()
+    compilation = time.perf_counter() - start
+    steps[0]()
+    ratio = interleaved(steps[1], steps[0], rounds=pairs)
+    release_part(compiled)
+    what = f"D3DP, compiled training step, {size}"
+    outcome(what, "≥ 1.1× the same, not compiled", ratio, 1.1, "{:.2f}×")
+    if full_size:
+        minutes = compilation / (1 - 1 / ratio) / 60 if ratio > 1 else float("inf")
+        form = f"{{:.0f}} min ({compilation:.0f} s to compile)"
+        outcome(f"{what}: pays in trainings from", "≤ 20 min", minutes, 20, form, at_most=True)
 
 
 def seconds_of_text(product: Lifter) -> float:

@@ -1,8 +1,9 @@
-"""Predictions through ``torch.compile``: recorded, named in tables, of the same numbers."""
+"""Trainings and predictions through ``torch.compile``: recorded, named in tables, of the same numbers."""
 
 import pytest
 import torch
 from torch import nn
+from torch._dynamo.utils import counters
 
 from bench.config.experiment import parse
 from bench.job import pipeline
@@ -13,9 +14,13 @@ from bench.sweep.run import run
 from tests.bench.toy import Toy
 
 
-def job(**evaluation):
+def job(training=None, **evaluation):
     described = {"hypotheses": 2, "steps": 1, "windows": 3} | evaluation
-    return resolve(parse({"method": {"name": "toy"}, "training": {"epochs": 1}, "evaluation": described}))
+    trained = {"epochs": 1} | (training or {})
+    return resolve(parse({"method": {"name": "toy"}, "training": trained, "evaluation": described}))
+
+
+COMPILED = {"compile": True}
 
 
 def test_it_is_described_only_where_it_is_asked_for(toy_suite):
@@ -28,18 +33,32 @@ def test_it_is_described_only_where_it_is_asked_for(toy_suite):
     assert compiled.variant == "compiled"
 
 
+def test_a_compiled_training_is_one_of_its_own(toy_suite):
+    usual, compiled = job(), job(COMPILED)
+    assert usual.training_id == job({"compile": False}).training_id != compiled.training_id
+    assert "compile" not in usual.experiment.to_yaml()
+    assert compiled.variant == "compiled in training"
+
+
 @pytest.mark.parametrize(
-    ("compiler", "part", "reason"),
+    ("compiler", "part", "trains", "reason"),
     [
-        ("no-such-compiler", "lift", "needs a C++ compiler, and there is none: install one"),
-        ("sh", "", "Toy names no part to compile: set its compiled_part"),
+        ("no-such-compiler", "lift", True, "needs a C++ compiler, and there is none: install one"),
+        ("sh", "", True, "Toy names no part to compile: set its compiled_part"),
+        ("sh", "lift", False, "a training step of Toy does not go through its compiled_part, or changes it"),
     ],
 )
-def test_what_cannot_be_compiled_fails_alone(toy_suite, tmp_path, monkeypatch, compiler, part, reason):
+@pytest.mark.parametrize("where", ["evaluation", "training"])
+def test_what_cannot_be_compiled_fails_alone(
+    toy_suite, tmp_path, monkeypatch, compiler, part, trains, reason, where
+):
+    if where == "evaluation" and not trains:
+        return
     monkeypatch.setenv("CXX", compiler)
     monkeypatch.setattr(Toy, "compiled_part", part)
+    monkeypatch.setattr(Toy, "trains_compiled_part", trains)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    usual, compiled = jobs = job(), job(compile=True)
+    usual, compiled = jobs = job(), (job(compile=True) if where == "evaluation" else job(COMPILED))
     outcome = run(jobs, Store(tmp_path), "cpu")
     assert set(outcome.records) == {usual.id}
     assert reason in outcome.failures[compiled.id].reason
@@ -57,6 +76,25 @@ def test_compiled_predictions_are_evaluated_and_measured(toy_suite, tmp_path, mo
     assert compiled.cost.flops_per_window == usual.cost.flops_per_window > 0
     for one, other in zip(usual.values, compiled.values, strict=True):
         assert one.action_mean == pytest.approx(other.action_mean, abs=1e-3)
+
+
+@pytest.mark.skipif(compiler() is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_training_gives_the_same_weights_but_for_rounding(toy_suite, tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(pipeline, "LATENCY_INPUTS", 1)
+    counters.clear()
+    jobs = [job(), job(COMPILED)]
+    outcome = run(jobs, Store(tmp_path), "cpu")
+    assert not outcome.failures
+    assert counters["stats"]["unique_graphs"] in (1, 2)  # of the full batch and of a smaller one
+    usual, compiled = (outcome.records[one.id] for one in jobs)
+    assert not compiled.cost.setup.compiled
+    assert compiled.training.loss == pytest.approx(usual.training.loss, rel=1e-5)
+    assert compiled.training.validation_mpjpe[-1][1] == pytest.approx(
+        usual.training.validation_mpjpe[-1][1], abs=1e-2
+    )
+    for one, other in zip(usual.values, compiled.values, strict=True):
+        assert one.action_mean == pytest.approx(other.action_mean, abs=1e-2)
 
 
 def test_what_a_method_compiles_by_itself_is_told():

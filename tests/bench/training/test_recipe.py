@@ -15,6 +15,7 @@ def test_what_is_left_open_comes_from_the_recipe():
     filled = fill_in(TrainingSpec(learning_rate=0.5, seed=3), RECIPE)
     assert asdict(filled) == asdict(RECIPE) | {
         "learning_rate": 0.5, "flip": True, "precision": "fp32", "seed": 3, "holdout": 10, "labels": "given",
+        "compile": False,
     }  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def test_what_came_later_is_described_only_where_it_is_not_as_before(name):
     filled = fill_in(TrainingSpec(), RECIPE)
     assert name not in filled.described()
     other = {"gradient": "times_loss", "rate_per": "epoch", "batches": "full", "norm_momentum": "falling"}
-    other |= {"compute": 0.5, "batch_windows": 8}
+    other |= {"compute": 0.5, "batch_windows": 8, "labels": "none", "compile": True}
     frames = {"batch_frames": None} if name == "batch_windows" else {}
     changed = replace(filled, **{name: other.get(name, "half")} | frames)
     assert changed.described() == filled.described() | {name: getattr(changed, name)} | frames
