@@ -1,7 +1,8 @@
 """How time and memory grow with the number of experiments, and with frames, H, K and batch.
 
-``python -m tests.speed.growth experiments`` and ``… sizes`` measure, and print tables in Markdown: seconds of CPU
-time (milliseconds for sizes), which other programs disturb little, and megabytes.
+``python -m tests.speed.growth experiments`` and ``… sizes`` measure, print tables in Markdown, and keep them for
+docs/performance.md: seconds of CPU time (milliseconds for sizes), which other programs disturb little, and
+megabytes.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from models.lifter import Lifter, Sampling
 from reports.build import build
 from tests.bench import toy
 from tests.reports.made_up import record, runset
+from tests.speed import page
 from tests.speed.test_engine import experiments
 
 NUMBERS = (10, 100, 1_000, 10_000)
@@ -180,14 +182,17 @@ def of_sizes(method: str, preset: str) -> list[list[Row]]:
 
 
 def main() -> None:
-    """Measure what is asked for and print it."""
+    """Measure what is asked for, print it, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["experiments", "sizes"])
-    if parser.parse_args().what == "experiments":
-        print("\n".join(table(of_experiments(NUMBERS))))
+    what = parser.parse_args().what
+    if what == "experiments":
+        tables = "\n".join(table(of_experiments(NUMBERS)))
     else:
-        for rows in of_sizes("d3dp", "tiny"):
-            print("\n".join(table(rows, unit=1e-3)), end="\n\n")
+        tables = "\n\n".join("\n".join(table(rows, unit=1e-3)) for rows in of_sizes("d3dp", "tiny"))
+    print(tables)
+    page.keep_growth(what, tables)
+    page.main([])
 
 
 if __name__ == "__main__":

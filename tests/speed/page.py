@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from bench.measure.environment import environment
 from tests.speed.profile import KINDS
-from tests.speed.table import RESULTS, cells, read_saved, rows_of, saved_path
+from tests.speed.table import RESULTS, cells, machine_name, read_saved, rows_of, saved_path
 
 PAGE = RESULTS.parent / "performance.md"
 
@@ -83,13 +85,28 @@ PROFILES = {
 """What is kept → the words above its table."""
 
 
+GROWTH = {
+    "experiments": """\
+### Growth with the number of experiments
+
+Toy experiments that compute nothing: seconds of CPU time / megabytes that the process grows by, and p of a growth
+with n^p over the upper half of the numbers. `python -m tests.speed.growth experiments`.""",
+    "sizes": """\
+### Growth of a prediction and a training step
+
+D3DP at `tiny`: milliseconds of CPU time / megabytes of tensors alive at once, and p of a growth with n^p over the
+upper half of the sizes. `python -m tests.speed.growth sizes`.""",
+}
+"""What ``tests.speed.growth`` measures → the words above its tables."""
+
+
 def keep(paths: list[Path]) -> Path:
     """Distil results of this machine into the file that is kept; rows that are measured anew replace kept ones."""
     found = [benchmark for path in paths for benchmark in read_saved(path)["benchmarks"]]
     infos = [(benchmark["name"], benchmark["extra_info"]) for benchmark in found]
     gpus = {info["device"] for _, info in infos if "device" in info}
     machine = environment("cpu")
-    device = next(iter(gpus), machine.device)
+    device = next(iter(gpus), machine_name(torch.device("cpu")))
     path = saved_path(device)
     kept = read_saved(path) if path.exists() else {"rows": [], "profiles": {}}
     rows = {row["what"]: row for row in [*kept["rows"], *rows_of(info for _, info in infos)]}
@@ -103,8 +120,24 @@ def keep(paths: list[Path]) -> Path:
         "rows": list(rows.values()),
         "profiles": kept["profiles"] | profiles,
         "training_profiles": kept.get("training_profiles", {}) | training,
+        "growth": kept.get("growth", {}),
     }
     path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def keep_growth(what: str, tables: str) -> Path:
+    """Keep what ``tests.speed.growth`` printed beside the benchmarks of this machine.
+
+    Raises:
+        SystemExit: there are none yet.
+    """
+    path = saved_path(machine_name(torch.device("cpu")))
+    if not path.exists():
+        sys.exit(f"{path} is not there: run nox -s speed and nox -s performance first")
+    content = read_saved(path)
+    content.setdefault("growth", {})[what] = tables
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
@@ -116,6 +149,8 @@ def page(kept: list[dict[str, Any]]) -> str:
         parts += [f"## {results['device']}\n", _conditions(results), _table(results["rows"])]
         for kept_as, title in PROFILES.items():
             parts += [_profiles(title, results[kept_as])] if results.get(kept_as) else []
+        for what, title in GROWTH.items():
+            parts += [f"{title}\n\n{results['growth'][what]}\n"] if what in results.get("growth", {}) else []
     if not any("cuda" in results["command"] for results in kept):
         parts.append(
             "## GPU\n\nNot measured: `nox -s speed -- --device cuda` on a machine with one fills this in.\n"
