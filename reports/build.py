@@ -7,8 +7,6 @@ import hashlib
 import itertools
 import os
 import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -48,16 +46,9 @@ from reports.tables.runs.register import register
 from reports.writers.citations import REFERENCES
 from reports.writers.forms import DEFAULT_FORMS, texts
 from reports.writers.paper import PaperTable
-from reports.writers.staging import LATEX, REPORT, staging
+from reports.writers.staging import REPORT, staging
 from reports.writers.table import Table
 
-NO_LATEX = (
-    "report.pdf was not made: neither pdflatex nor tectonic is on PATH; install one "
-    "(Debian: apt-get install texlive-latex-base texlive-latex-recommended texlive-latex-extra "
-    "texlive-science lmodern)"
-)
-
-LATEX_SECONDS = 300
 REGISTER, CONTROLS = "register", "controls"
 """The files of the tables of all runs, and of controls."""
 
@@ -126,31 +117,6 @@ def build(
     for remark in remarks:
         print(f"warning: {remark}", file=sys.stderr)
     return Report([out / name for name in names], tables, verdicts, missing_lines(runset, records))
-
-
-def compile_pdf(tex: Path) -> Path | None:
-    """Run pdflatex (three times, for the lists on its first page) or tectonic on a report; the PDF lies beside it.
-
-    Returns:
-        The PDF; None when neither program is on PATH (``NO_LATEX`` says what to install).
-
-    Raises:
-        InputError: LaTeX failed or took longer than five minutes; its first error is named.
-    """
-    pdflatex, tectonic = shutil.which("pdflatex"), shutil.which("tectonic")
-    if not (pdflatex or tectonic):
-        return None
-    with staging(tex.parent.absolute(), LATEX) as folder:
-        if pdflatex:
-            options = ["-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape"]
-            command = [pdflatex, *options, "-output-directory", str(folder), tex.name]
-        else:
-            command = [str(tectonic), "--untrusted", "--outdir", str(folder), tex.name]
-        for _ in range(3 if pdflatex else 1):
-            _run_latex(command, tex)
-        pdf = tex.with_suffix(".pdf")
-        os.replace(folder / pdf.name, pdf)
-    return pdf
 
 
 def _write_all(
@@ -352,16 +318,3 @@ def free_name(name: str, taken: Container[str]) -> str:
         plain = f"{plain[:LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     names = itertools.chain([plain], (f"{plain}-{number}" for number in itertools.count(2)))
     return next(found for found in names if found not in taken and found != REGISTER)
-
-
-def _run_latex(command: Sequence[str], tex: Path) -> None:
-    try:
-        done = subprocess.run(
-            command, cwd=tex.parent, capture_output=True, text=True, errors="replace", timeout=LATEX_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        raise InputError(f"{tex}: LaTeX took longer than {LATEX_SECONDS} s; run it by hand to see why") from None
-    if done.returncode != 0:
-        errors = (line for line in done.stdout.splitlines() if line.startswith("!"))
-        why = next(errors, done.stderr.strip()[-200:])
-        raise InputError(f"{tex}: LaTeX failed ({why}); run {Path(command[0]).name} on it by hand to see more")

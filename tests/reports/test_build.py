@@ -11,11 +11,12 @@ from bench.results.arrays import RunFiles
 from bench.results.store import Store
 from models.errors import InputError
 from reports import build as building
-from reports.build import build, compile_pdf
+from reports.build import build
 from reports.document import document
 from reports.figures.cost.accuracy_cost import latency_accuracy
 from reports.figures.style import STYLE, Drawing, new_figure
 from reports.page.content import content
+from reports.pdf import compile_pdf
 from reports.rules.names import named_for_figures
 from reports.summary import trivial_check
 from reports.tables.runs.register import environments, register

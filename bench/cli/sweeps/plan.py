@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from bench.cli.doctor import NO_PDF, latex
 from bench.cli.options import SweepRequest
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.planning import Planner
@@ -19,6 +18,7 @@ from bench.sweep.executors.base import Executor
 from bench.sweep.forecast import Forecast
 from models.text import MINILM, pretrained_encoder
 from models.text.clip import WEIGHTS_VARIABLE
+from reports.pdf import NO_LATEX, latex
 
 SHORT_SECONDS = 60
 """The device is not measured for a sweep that should take less on a typical one."""
@@ -56,7 +56,7 @@ class SweepPlan:
             self._estimate(tasks, store, planner, measure_speed(device, threads))
         self.problems = lacking(tasks, self.estimates, store.root, self.workers)
         told = [*notes(tasks, self.estimates, self.workers), *text_notes(self.rounds[-1].left)]
-        told += [] if latex() else [f"note: {NO_PDF}"]
+        told += [] if latex() else [f"note: {NO_LATEX}"]
         self.notes = told if tasks else []
         self.new = None if store.root.exists() else store.root
 

@@ -8,6 +8,7 @@ import pytest
 from bench.cli.doctor import examine
 from bench.results.tracking.addresses import sqlite_address
 from bench.sweep.run import run
+from reports.pdf import NO_LATEX
 from tests.bench.toy_jobs import job
 
 
@@ -32,7 +33,7 @@ def test_it_names_what_a_pdf_needs(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     ((fine, line),) = lines(tmp_path, "report.pdf")
     assert fine
-    assert line.endswith("(Debian: apt-get install texlive-latex-extra texlive-science)")
+    assert line == NO_LATEX
 
 
 def test_it_says_what_mlflow_holds(toy_store):

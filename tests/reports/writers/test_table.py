@@ -3,9 +3,9 @@ import io
 
 import pytest
 
-from reports.build import compile_pdf
 from reports.document import document
 from reports.figures.style import Drawing, new_figure
+from reports.pdf import compile_pdf
 from reports.writers.csv import to_csv
 from reports.writers.escaping import latex, latex_breakable, markdown
 from reports.writers.latex import LONG, to_latex
