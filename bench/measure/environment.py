@@ -64,10 +64,13 @@ def environment(
 
 
 def device_name(device: torch.device) -> str:
-    """The GPU's name, or the CPU's."""
+    """The GPU's name, or the CPU's with its instructions: virtual machines often hide the model."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{cpu_name()}, GPU" if device.type == "mps" else cpu_name()
+    if device.type == "mps":
+        return f"{cpu_name()}, GPU"
+    instructions = torch.backends.cpu.get_cpu_capability()
+    return cpu_name() if instructions == "DEFAULT" else f"{cpu_name()} ({instructions})"
 
 
 def device_label(device: torch.device) -> str:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench.devices import TYPES, autocast, device_of, precision_of_sums, use_device
-from bench.measure.environment import device_name
+from bench.measure.environment import cpu_name, device_name
 from bench.measure.memory import is_out_of_memory, peak_memory
 from bench.measure.timing import timed
 from bench.sweep.executors.base import Request
@@ -67,6 +67,12 @@ def test_apples_gpu_is_taken_by_its_name_only(monkeypatch):
         assert autocast(torch.device("mps"), precision).device == "mps"
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     assert device_of("mps") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(("instructions", "ending"), [("AVX512", " (AVX512)"), ("DEFAULT", "")])
+def test_the_name_of_a_cpu_tells_its_instructions(monkeypatch, instructions, ending):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: instructions)
+    assert device_name(torch.device("cpu")) == cpu_name() + ending
 
 
 def test_work_of_apples_gpu_is_waited_for_and_its_memory_read(monkeypatch):

@@ -18,7 +18,8 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy.stats import binom
 
-from tests.speed.table import machine_name, read_saved, rows_of, saved_path, text_table
+from bench.measure.environment import device_name
+from tests.speed.table import read_saved, rows_of, saved_path, text_table
 
 NO_GPU, NOT_ASKED = "no GPU here", "run with --device cuda"
 STARTED = time.monotonic()
@@ -63,7 +64,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             for name, (what, target) in report.user_properties
             if name == "gpu"
         ]
-    device = machine_name(torch.device(config.getoption("--device") if torch.cuda.is_available() else "cpu"))
+    device = device_name(torch.device(config.getoption("--device") if torch.cuda.is_available() else "cpu"))
     path, compare = saved_path(device), config.getoption("--compare")
     saved = read_saved(path)["rows"] if compare and path.exists() else None
     terminalreporter.section("targets")

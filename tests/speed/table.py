@@ -8,20 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from bench.measure.environment import device_name
 from tests import ROOT
 
 RESULTS = ROOT / "docs" / "results"
 
 Row = dict[str, Any]
-
-
-def machine_name(device: torch.device) -> str:
-    """Of a CPU with its instructions, because virtual machines often hide the model."""
-    name = device_name(device)
-    return name if device.type == "cuda" else f"{name}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def saved_path(device: str) -> Path:

@@ -160,7 +160,8 @@ def test_planning(benchmark: BenchmarkFixture, toy_suite: None, tmp_path: Path, 
         (folder / "training.json").touch()
 
     def plan() -> list[str]:
-        pending = PendingWork(map(resolve, described), store, "cpu", "here")
+        cache = DataCache()
+        pending = PendingWork([resolve(one, cache) for one in described], store, "cpu", "here")
         estimates = Estimates(pending, store, Blueprints(torch.device("cpu")), TYPICAL)
         return list(dry_run_lines([pending], estimates, 2))
 

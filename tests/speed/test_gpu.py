@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.devices import synchronise
 from bench.measure.compilation import compile_part
 from bench.measure.counts import count_flops
 from bench.measure.peak_flops import product_peak
+from models.diffusion.denoiser import DenoiserConfig
 from models.finepose.model import FinePOSEConfig
 from models.lifter import Sampling
-from tests.speed.reference.pairs import finepose_pair, windows
+from tests.speed.reference.pairs import d3dp_pair, finepose_pair, windows
+from tests.speed.test_training import step_of
 
 SPEED = ("FinePOSE paper, H=20, K=2, flip, bf16 and compiled, on a GPU: speed", "≥ 5× the fp32 reference")
+TRAINING = (
+    "D3DP paper, training step, 4 windows, bf16 and compiled, on a GPU: speed",
+    "≥ 2× the fp32 reference",
+)
 SHARE = ("the same: matrix products' peak in bf16", "≥ 40 %")
 ROUNDS = 5
 
@@ -52,3 +60,29 @@ def test_fast_path(
         share = 100 * operations / benchmark.stats.stats.median / (1e9 * product_peak(device, "bf16"))
         benchmark.extra_info["device"] = torch.cuda.get_device_name(device)
         outcome(*SHARE, share, 40, "{:.0f} %")
+
+
+@pytest.mark.gpu(*TRAINING)
+def test_training_step(
+    request: pytest.FixtureRequest,
+    benchmark: BenchmarkFixture,
+    interleaved: Callable[..., float],
+    outcome: Callable[..., None],
+) -> None:
+    """As ``training.compile`` and ``training.precision: bf16`` train."""
+    device = torch.device(request.config.getoption("--device"))
+    product, reference = (module.to(device) for module in d3dp_pair(DenoiserConfig()))
+    compile_part(product.train(), dynamic=False, setting="training.compile")
+    steps = [step_of(product, 4, product.frames, device, "bf16"), step_of(reference, 4, product.frames, device)]
+    fast, plain = (partial(_finished, step, device) for step in steps)
+    for _ in range(3):
+        fast()
+    plain()
+    outcome(*TRAINING, interleaved(fast, plain, rounds=ROUNDS), 2, "{:.1f}×")
+    if not benchmark.disabled:
+        benchmark.extra_info["device"] = torch.cuda.get_device_name(device)
+
+
+def _finished(step: Callable[[], None], device: torch.device) -> None:
+    step()
+    synchronise(device)

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable
 from statistics import median
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +18,16 @@ from bench.protocol.aggregation import aggregate_errors
 from bench.protocol.metrics import p_mpjpe
 from bench.results.statistics.bootstrap import interval
 from models.diffusion.denoiser import DenoiserConfig
+from models.layers.transformer import TINY_TRUNK
 from models.lifter import Batch, Sampling
 from tests.speed.reference.pairs import windows
 
 POSES = 200_000
+EVALUATED: dict[str, tuple[dict[str, Any], int, int, int, int, Sampling]] = {
+    "paper": ({}, 2, 20, 10, 1, Sampling(hypotheses=1, steps=1, flip=True)),
+    "tiny": (TINY_TRUNK, 33, 5, 5, 33, Sampling(hypotheses=5, steps=5, flip=True)),
+}
+"""Size → options, windows, H, K, and the windows and sampling that are timed in their place."""
 
 
 def textbook(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -64,36 +71,39 @@ def test_aggregation(benchmark: BenchmarkFixture, prefixes: tuple[int, ...]) -> 
     assert list(errors) == list(prefixes)
 
 
+@pytest.mark.parametrize("size", EVALUATED)
 def test_evaluation_beside_sampling(
-    full_size: bool, benchmark: BenchmarkFixture, outcome: Callable[..., None]
+    size: str, full_size: bool, benchmark: BenchmarkFixture, outcome: Callable[..., None]
 ) -> None:
-    """Errors of two windows against a sampled window-pass, 400 of which make one window (H=20, K=10, flip).
+    """Errors of some windows against their sampling with flip.
 
-    Both are proportional to the number of windows, so their ratio is that of a whole test split.
+    At ``paper`` size one window-pass is timed, K times H of which make a window; both are proportional to the
+    number of windows, so their ratio is that of a whole test split. At ``tiny`` a whole batch is timed.
     """
-    frames = 243 if full_size else 9
-    size = {} if full_size else {"frames": frames, "channels": 32, "depth": 1, "heads": 4}
-    lifter = D3DP(DenoiserConfig(**size)).eval()
-    truth = windows(2, frames)
-    pred = hypotheses(truth)
-    one = Sampling(hypotheses=1, steps=1, flip=True)
+    options, count, H, K, timed_windows, timed = EVALUATED[size]
+    if not full_size:
+        options = {"frames": 9, "channels": 32, "depth": 1, "heads": 4}
+    lifter = D3DP(DenoiserConfig(**options)).eval()
+    truth, sampled = windows(count, lifter.frames), windows(timed_windows, lifter.frames)
+    pred = hypotheses(truth, H, K)
     times = []
     for _ in range(3):
         start = time.perf_counter()
-        lifter.predict(windows(1, frames), one)
+        lifter.predict(sampled, timed)
         times.append(time.perf_counter() - start)
     benchmark.pedantic(aggregate_errors, (pred, truth), rounds=5, warmup_rounds=1)
     if full_size:
-        share = 100 * benchmark.stats.stats.median / (len(truth) * 200 * median(times))
-        what = "P-MPJPE and all aggregations, D3DP paper, H=20, K=10, flip"
+        passes = count * H * K / (timed_windows * timed.hypotheses * timed.steps)
+        share = 100 * benchmark.stats.stats.median / (passes * median(times))
+        what = f"P-MPJPE and all aggregations, D3DP {size}, H={H}, K={K}, flip"
         outcome(what, "≤ 5 % of sampling", share, 5, "{:.2f} %", at_most=True)
 
 
-def hypotheses(truth: Batch) -> torch.Tensor:
-    """``[B, 10, 20, F, J, 3]``: 10 steps of 20 hypotheses 100 mm off the truth per axis."""
+def hypotheses(truth: Batch, H: int = 20, K: int = 10) -> torch.Tensor:
+    """``[B, K, H, F, J, 3]``: K steps of H hypotheses 100 mm off the truth per axis."""
     assert truth.pose_3d is not None
     pose = truth.pose_3d[:, None, None]
-    noise = torch.randn(len(truth), 10, 20, *pose.shape[3:], generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(len(truth), K, H, *pose.shape[3:], generator=torch.Generator().manual_seed(0))
     return pose + noise / 10
 
 

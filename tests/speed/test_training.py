@@ -13,7 +13,8 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 
-from bench.devices import keep_freed_memory
+from bench.config.experiment import Precision
+from bench.devices import autocast, keep_freed_memory
 from bench.measure.compilation import compile_part, compiler, release_part
 from models.diffusion.denoiser import DenoiserConfig
 from models.finepose.model import FinePOSE, FinePOSEConfig
@@ -22,6 +23,7 @@ from models.lifter import Lifter
 from tests.speed.profile import profile
 from tests.speed.reference.pairs import d3dp_pair, finepose_pair, mixste_pair, windows
 
+CPU = torch.device("cpu")
 SIZES: dict[str, tuple[dict[str, Any], int, int, int]] = {
     "tiny, one thread": ({"frames": 9, "channels": 32, "depth": 2, "heads": 2, "drop_path": 0.0}, 8, 1, 60),
     "27 frames, 256 channels, 4 blocks": ({"frames": 27, "channels": 256, "depth": 4}, 16, 2, 5),
@@ -48,15 +50,19 @@ def threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def step_of(module: nn.Module, count: int, frames: int) -> Callable[[], None]:
+def step_of(
+    module: nn.Module, count: int, frames: int, device: torch.device = CPU, precision: Precision = "fp32"
+) -> Callable[[], None]:
     """Forward, backward and optimiser of windows of different actions, as the trainer does them."""
     trained = [parameter for parameter in module.train().parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.1, fused=True)
-    batch = windows(count, frames)
+    batch = windows(count, frames).to(device)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        module.training_loss(batch).backward()
+        with autocast(device, precision):
+            loss = module.training_loss(batch)
+        loss.backward()
         optimizer.step()
 
     return step
