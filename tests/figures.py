@@ -36,6 +36,7 @@ from bench.results.runs.archive import export, opened, restricted
 from bench.results.store import Store
 from models.errors import InputError, shown
 from reports.build import build
+from reports.pdf import compile_pdf
 from reports.rules.claims import in_words, judge
 from reports.rules.conditions import short
 from reports.rules.entries import Entry
@@ -49,6 +50,8 @@ from reports.writers.table import Table
 from tests import ROOT
 
 SHIPPED = ROOT / "docs" / "results"
+WITH_REPORT = ("study",)
+"""Runs whose page and report.pdf lie beside their archive."""
 ARCHIVE, TOP_OF_PAGE = "runs.zip", "page.png"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 BLOCK = re.compile(r"<!-- from: (?P<asked>.*?) -->\n(?P<content>.*?)<!-- /from -->", re.DOTALL)
@@ -62,7 +65,9 @@ class Shipped:
         self.path = folder / ARCHIVE
         with opened(self.path) as archive:
             assert archive.runset is not None, f"{self.path} has no tables"
-            self.manifest, self.records, self.runset = archive.manifest, archive.records, archive.runset
+            self.manifest, self.records = archive.manifest, archive.records
+            command = _without_folders(archive.runset.command)
+            self.runset = archive.runset.model_copy(update={"command": command})
         self._made: dict[str, Table] = {}
 
     @cached_property
@@ -105,23 +110,27 @@ class Shipped:
         )
 
     def origin(self) -> str:
-        """What made the runs, where and when; folders of the machine are not told."""
+        """What made the runs, where and when."""
         records = self.records.values()
         commits = ", ".join(f"`{commit[:9]}`" for commit in self.manifest.commits)
         machines = {f"{record.environment.device}, {record.environment.threads} threads" for record in records}
         times = sorted(record.finished_at[:16].replace("T", " ") for record in records)
         seeds = sorted({seed for record in records for seed in record.conditions.training_seeds})
-        command = re.sub(r" --(store|out)[ =]\S+", "", self.runset.command)
-        command = re.sub(r"(--data-root)[ =]\S*/", r"\1 /data/", command)
         return (
             f"{len(records)} runs, training seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}, made by "
-            f"`{command}` at commit {commits} on {' and '.join(sorted(machines))}; "
+            f"`{self.runset.command}` at commit {commits} on {' and '.join(sorted(machines))}; "
             f"finished from {times[0]} to {times[-1]} (UTC)."
         )
 
     def draw(self, out: Path) -> None:
-        """All figures that need records alone, below out/figures."""
-        build(self.runset, self.records, out, forms=("md",))
+        """A report, with all figures that need records alone, below out/figures."""
+        build(self.runset, self.records, out)
+
+
+def _without_folders(command: str) -> str:
+    """Without those of the machine that it ran on."""
+    command = re.sub(r" --(store|out)[ =]\S+", "", command)
+    return re.sub(r"(--data-root)[ =]\S*/", r"\1 /data/", command)
 
 
 def _filled(layout: Layout, entries: Sequence[Entry], title: str) -> Table:
@@ -187,6 +196,16 @@ def draw_pictures(page: Path, shipped: Callable[[str], Shipped], folder: Callabl
         if len(places) != 1 or not figure.exists():
             raise InputError(f"{name} {what}: its block shows {len(places)} pictures, or there is no such figure")
         shutil.copy(figure, page.parent / places[0])
+
+
+def keep_report(made: Path, folder: Path) -> None:
+    """Put a report's page into a folder, and its PDF where a LaTeX is installed, unless that page is there."""
+    page, kept = made / "index.html", folder / "index.html"
+    if kept.exists() and kept.read_bytes() == page.read_bytes():
+        return
+    shutil.copy(page, kept)
+    if pdf := compile_pdf(made / "report.tex"):
+        shutil.copy(pdf, folder)
 
 
 def photograph(page: Path, target: Path) -> None:
@@ -264,6 +283,9 @@ def main(words: list[str]) -> int:
                 if new != text:
                     page.write_text(new, encoding="utf-8")
                     print(f"wrote {page.relative_to(ROOT)}")
+            for name in WITH_REPORT:
+                if (SHIPPED / name / ARCHIVE).exists():
+                    keep_report(folder(name).parent, SHIPPED / name)
     except InputError as error:
         print(f"error: {shown(str(error))}", file=sys.stderr)
         return 2

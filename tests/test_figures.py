@@ -12,6 +12,7 @@ from bench.results.documents import seal
 from bench.results.run_set import RUNSET
 from bench.results.store import Store
 from models.errors import InputError
+from reports.build import build
 from tests import ROOT, figures
 from tests.reports.made_up import methods_records, runset
 
@@ -55,6 +56,14 @@ def test_readme_and_the_pages_of_results_have_tables():
     assert ("study", "methods") in [block[:2] for block in names["README.md"]]
     assert ("study", "methods") in [block[:2] for block in names["study.md"]]
     assert ("default", "claims") in [block[:2] for block in names["default-run.md"]]
+
+
+@pytest.mark.parametrize("name", figures.WITH_REPORT)
+def test_the_page_that_is_shipped_is_made_from_the_runs_beside_it(name, tmp_path):
+    build(shipped(name).runset, shipped(name).records, tmp_path, drawn=False)
+    made, kept = ((folder / "index.html").read_text() for folder in (tmp_path, figures.SHIPPED / name))
+    assert made == kept, "run nox -s figures"
+    assert (figures.SHIPPED / name / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_shipped_records_are_small():
