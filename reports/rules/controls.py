@@ -1,16 +1,18 @@
 """Controls that a run carries: what must come out, whatever the methods are, and what came out.
 
-They use the same intervals and paired differences as the tables. *A/A*: two groups of trainings of one method must
-be called different in 5 % of cases. Where a method has four trainings or more, they are split in every way; of
-fewer, other trainings are drawn with the spread that these have. *Spike-in*: errors that are known to be larger by
-a millimetre on average must be found to be so. *Permuted labels*: what a prompt is worth to a FinePOSE that was
-trained with the labels of other takes is not worth of the label. *Fresh people*: of test sets of other people of
-the same generator, the interval of each must hold the mean of the others in 95 %.
+They use the same intervals and paired differences as the tables. *A/A*: two groups of trainings of one method
+must be called different in 5 % of cases. Where a method has four trainings or more, they are split in every
+way, or in some hundred of very many; of fewer, other trainings are drawn with the spread that these have.
+*Spike-in*: errors that are known to be larger by a millimetre on average must be found to be so. *Permuted
+labels*: what a prompt is worth to a FinePOSE that was trained with the labels of other takes is not worth of
+the label. *Fresh people*: of test sets of other people of the same generator, the interval of each must hold
+the mean of the others in 95 %.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -23,7 +25,10 @@ from reports.rules.comparability import TRIVIAL, drawn_anew, grouped, headline, 
 from reports.rules.names import method_name, samples, sampling_size
 
 SIMULATED = 200
-"""Pairs of groups of trainings of a method that are drawn where there are too few to split."""
+"""Pairs of groups of trainings of a method that are drawn where there are too few to split, or too many ways."""
+
+MOST_SPLITS = 500
+"""Ways to split trainings that are all tried: those of twelve trainings; of twenty there are 92,378."""
 
 SPIKES_MM = (1.0, 5.0)
 FEWEST_TO_SPLIT = 4
@@ -79,8 +84,10 @@ def _one_each(records: Sequence[Record]) -> list[tuple[Record, Value]]:
 def _same_method(record: Record, sample: Sample) -> Control:
     """A/A: two groups of trainings of one method."""
     if sample.trainings >= FEWEST_TO_SPLIT:
-        pairs = [(_rows(sample, one), _rows(sample, other)) for one, other in _splits(sample.trainings)]
-        how = f"{len(pairs)} ways to split {sample.trainings} trainings"
+        splits, ways = _splits(sample.trainings)
+        pairs = [(_rows(sample, one), _rows(sample, other)) for one, other in splits]
+        part = "" if len(splits) == ways else f"{len(splits)} of "
+        how = f"{part}{ways:,} ways to split {sample.trainings} trainings"
     else:
         rng = np.random.default_rng(0)
         pairs = [(_retrained(sample, rng), _retrained(sample, rng)) for _ in range(SIMULATED)]
@@ -91,11 +98,17 @@ def _same_method(record: Record, sample: Sample) -> Control:
     return Control("A/A", method_name(record), expected, f"{called:.1%} of {how}", bool(called <= allowed))
 
 
-def _splits(count: int) -> list[tuple[list[int], list[int]]]:
-    """All ways to put trainings into two groups of two or more, as even as can be."""
+def _splits(count: int) -> tuple[list[tuple[list[int], list[int]]], int]:
+    """Ways to put trainings into two groups of two or more, as even as can be; and how many there are in all."""
     everything = range(count)
-    halves = itertools.combinations(everything, count // 2)
-    return [(list(half), [n for n in everything if n not in half]) for half in halves if 0 in half or count % 2]
+    ways = math.comb(count, count // 2) // (1 if count % 2 else 2)
+    if ways > MOST_SPLITS:
+        rng = np.random.default_rng(0)
+        halves = [rng.permutation(count)[: count // 2].tolist() for _ in range(SIMULATED)]
+    else:
+        every = itertools.combinations(everything, count // 2)
+        halves = [list(half) for half in every if 0 in half or count % 2]
+    return [(half, [n for n in everything if n not in half]) for half in halves], ways
 
 
 def _rows(sample: Sample, chosen: Sequence[int]) -> Sample:

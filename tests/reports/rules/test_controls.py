@@ -53,6 +53,13 @@ def test_four_trainings_are_split_in_every_way():
     assert "of 10 ways to split 5 trainings" in named(controls([trained(seeds=5)]), "A/A").found
 
 
+def test_of_many_trainings_some_ways_to_split_them_are_tried():
+    assert "of 462 ways to split 12 trainings" in named(controls([trained(seeds=12)]), "A/A").found
+    many = named(controls([trained(seeds=40)]), "A/A")
+    assert "of 200 of 68,923,264,410 ways to split 40 trainings" in many.found
+    assert many.holds
+
+
 def test_a_millimetre_is_found_of_the_same_weights_and_not_between_trainings_that_differ_by_more():
     small, large = (named(controls([trained(sd=2.0)]), f"Spike-in of {size} mm") for size in (1, 5))
     assert small.holds
