@@ -25,7 +25,8 @@ ORDER = {
     ),
     "ablations": ("",),
     "reports": (
-        "rules", "writers", "figures", "tables", "page", "summary", "findings", "document", "build", "footage",
+        "rules", "writers", "figures", "tables", "page", "summary", "findings", "document", "pdf", "build",
+        "footage",
     ),
 }  # fmt: skip
 """Package → its rooms, from the ground up; "" stands for all files beside its folders."""
