@@ -11,6 +11,7 @@ from bench.job.blueprint import GIGABYTE, Blueprints, state_bytes, step_windows,
 from bench.job.data_cache import DataCache
 from bench.job.resolve import LEFT_OUT, Job, Training, left_out, resolve
 from bench.job.weights import check_lengths
+from bench.measure.compilation import check_compiles
 from bench.results.record import Missing
 from models.errors import InputError, UnfitError
 
@@ -81,13 +82,16 @@ def check_fits(training: Training, blueprints: Blueprints) -> None:
     """Whether a training can be done with its data and on this machine, as far as it can be known before.
 
     Raises:
-        UnfitError: the data have no sequence as long as a window, or lack what the method reads.
+        UnfitError: the data have no sequence as long as a window, or lack what the method reads; or its
+            training shall be compiled and cannot be.
         InputError: the method cannot be built, or one window does not fit into memory.
     """
     lifter = blueprints.lifter(training)
     if lifter is None:
         return
     check_lengths(training.data, lifter)
+    if training.recipe.compile and any(parameter.requires_grad for parameter in lifter.parameters()):
+        check_compiles(lifter, "training.compile")
     whole = blueprints.step(training, step_windows(training, lifter))
     if whole is not None and state_bytes(lifter) + whole.peak > blueprints.memory:
         least = blueprints.step(training, lifter.least_windows) or whole  # a step is computed in parts if need be

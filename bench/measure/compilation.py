@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.errors import InputError
+from models.errors import InputError, UnfitError
 from models.lifter import Lifter
 
 
@@ -39,16 +39,10 @@ def compile_part(lifter: Lifter, dynamic: bool | None = None, setting: str = "ev
         setting: that asks for it: "evaluation.compile" or "training.compile".
 
     Raises:
-        InputError: the method names no part, its training does not go through that part, or what compiles for its
-            device is not there.
+        UnfitError: the method names no part, or its training does not go through that part.
+        InputError: what compiles for its device is not there.
     """
-    if not lifter.compiled_part:
-        raise InputError(f"{setting}: {lifter.title} names no part to compile: set its compiled_part")
-    if lifter.training and not lifter.trains_compiled_part:
-        raise InputError(
-            f"{setting}: a training step of {lifter.title} does not go through its compiled_part, or changes it; "
-            "train it without"
-        )
+    check_compiles(lifter, setting)
     if compiler() is None:
         raise InputError(
             f"{setting}: torch.compile needs a C++ compiler, and there is none: install one (Debian: "
@@ -61,6 +55,21 @@ def compile_part(lifter: Lifter, dynamic: bool | None = None, setting: str = "ev
     options: dict[str, Any] | None = {"fallback_random": True} if lifter.training else None
     setattr(owner, name, torch.compile(getattr(owner, name), dynamic=dynamic, options=options))
     lifter.compiled = True
+
+
+def check_compiles(lifter: Lifter, setting: str) -> None:
+    """Whether the method is made for what the setting asks for.
+
+    Raises:
+        UnfitError: it names no part, or its training does not go through that part.
+    """
+    if not lifter.compiled_part:
+        raise UnfitError(f"{setting}: {lifter.title} names no part to compile: set its compiled_part")
+    if setting.startswith("training") and not lifter.trains_compiled_part:
+        raise UnfitError(
+            f"{setting}: a training step of {lifter.title} does not go through its compiled_part, or changes it; "
+            "train it without"
+        )
 
 
 def release_part(lifter: Lifter) -> None:

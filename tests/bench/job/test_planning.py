@@ -80,6 +80,12 @@ def test_a_window_longer_than_all_sequences_is_left_out(toy_suite):
     assert planner.jobs([name]) == []
 
 
+def test_a_method_whose_training_cannot_be_compiled_is_left_out(toy_suite, monkeypatch):
+    monkeypatch.setattr(Toy, "trains_compiled_part", False)
+    planner, (name,) = planned(method={"name": "toy"}, training={"epochs": 1, "compile": True})
+    assert "a training step of Toy does not go through its compiled_part" in planner.left_out[name].reason
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
