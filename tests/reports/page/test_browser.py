@@ -80,6 +80,7 @@ def test_a_number_leads_to_the_record_of_its_run(opened, records):
     tab = opened()
     tab.fill("#results input[type=search]", records[2].id)
     tab.locator("#results tbody td.r a").first.click()
+    tab.wait_for_selector("#record[open]")
     text = tab.text_content("#record")
     for said in (
         records[2].mlflow_run_id,
@@ -99,11 +100,13 @@ def test_a_number_leads_to_the_record_of_its_run(opened, records):
 def test_a_row_of_a_table_leads_to_all_its_runs(opened, records):
     tab = opened()
     tab.locator("#tables tbody th a", has_text="TCN").first.click()
+    tab.wait_for_selector("#record[open]")
     assert "2 runs are behind this" in tab.text_content("#record-body")
     second = tab.locator("#record-body button").nth(1)
     identity = second.text_content()
     second.click()
-    assert next(made for made in records if made.id == identity).mlflow_run_id in tab.text_content("#record")
+    chosen = next(made for made in records if made.id == identity).mlflow_run_id
+    tab.locator("#record", has_text=chosen).wait_for()
 
 
 def test_an_address_opens_a_record_and_a_wrong_one_none(opened, records):
@@ -248,6 +251,7 @@ def test_it_fits_a_phone(opened):
     for summary in tab.locator("#tables details:not([open]) summary").all():
         summary.click()
     tab.locator("#results tbody th a").first.click()
+    tab.wait_for_selector("#record[open]")
     assert tab.evaluate(width) <= PHONE["width"]
     box = tab.locator("#record").bounding_box()
     assert box["x"] >= 0

@@ -41,6 +41,7 @@ def test_it_fits_the_window_with_every_table_open(opened, size):
         assert box["x"] >= 0, name
         assert box["x"] + box["width"] <= size["width"], name
     tab.locator("#results tbody th a").first.click()
+    tab.wait_for_selector("#record[open]")
     box = tab.locator("#record").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= size["width"]
