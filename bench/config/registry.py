@@ -96,9 +96,12 @@ class Registry(Generic[Thing]):
             raise InputError(f"{self._described(name)} is no subclass of {self.base.replace(':', '.')}")
         return found
 
-    def available(self) -> Iterator[tuple[str, Thing]]:
-        """Every name with what it stands for; a plug-in that ``load`` refuses is left out with a warning."""
-        for name in self.own:
+    def available(self, own: bool = True) -> Iterator[tuple[str, Thing]]:
+        """Every name with what it stands for; a plug-in that ``load`` refuses is left out with a warning.
+
+        Without ``own``, those from other packages.
+        """
+        for name in self.own if own else ():
             yield name, self.load(name)
         for name in self.plugin_names():
             try:
@@ -106,9 +109,9 @@ class Registry(Generic[Thing]):
             except InputError as error:
                 warnings.warn(str(error), stacklevel=2)
 
-    def instances(self, model: type[Instance]) -> Iterator[tuple[str, Instance]]:
+    def instances(self, model: type[Instance], own: bool = True) -> Iterator[tuple[str, Instance]]:
         """``available``, of things that are instances of ``model``; one that is none is left out as well."""
-        for name, thing in self.available():
+        for name, thing in self.available(own):
             if isinstance(thing, model):
                 yield name, thing
             else:

@@ -114,9 +114,9 @@ class Aggregation:
         return "assisted" if self.looks_at.root_trajectory else "deployable"
 
 
-def all_aggregations() -> tuple[Aggregation, ...]:
-    """The suite's aggregations in the order of tables, then those of other packages."""
-    return tuple(replace(entry, name=name) for name, entry in AGGREGATIONS.instances(Aggregation))
+def all_aggregations(own: bool = True) -> tuple[Aggregation, ...]:
+    """The suite's aggregations in the order of tables (none without ``own``), then those of other packages."""
+    return tuple(replace(entry, name=name) for name, entry in AGGREGATIONS.instances(Aggregation, own))
 
 
 def computed_aggregations(named: Iterable[str] = ()) -> tuple[Aggregation, ...]:

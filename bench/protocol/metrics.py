@@ -75,9 +75,9 @@ class Metric:
         )
 
 
-def all_metrics() -> tuple[Metric, ...]:
-    """The suite's metrics in the order of tables, then those of other packages."""
-    return tuple(replace(metric, name=name) for name, metric in METRICS.instances(Metric))
+def all_metrics(own: bool = True) -> tuple[Metric, ...]:
+    """The suite's metrics in the order of tables (none without ``own``), then those of other packages."""
+    return tuple(replace(metric, name=name) for name, metric in METRICS.instances(Metric, own))
 
 
 MILLIMETRES = 1000.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.config.registry import AGGREGATIONS, METRICS
-from bench.protocol.aggregation import Aggregation, all_aggregations, computed_aggregations
+from bench.config.registry import AGGREGATIONS
+from bench.protocol.aggregation import all_aggregations, computed_aggregations
 from bench.protocol.metrics import all_metrics
 
 
@@ -26,9 +26,11 @@ def plugin_identity(named: Sequence[str]) -> dict[str, Any]:
     An evaluation that was made before a metric was installed lacks it, so it must not be taken for one with it.
     ``named`` is () for a deterministic method, which has no aggregation.
     """
-    kept = kept_aggregations(named)
-    metrics = {metric.name: metric.version for metric in all_metrics() if metric.name not in METRICS.own}
-    aggregations = {entry.name: entry.version for entry in _from_plugins() if entry.name in kept}
+    every = tuple(named) == AGGREGATIONS.usual
+    metrics = {metric.name: metric.version for metric in all_metrics(own=False)}
+    aggregations = {
+        entry.name: entry.version for entry in all_aggregations(own=False) if every or entry.name in named
+    }
     found = {"metrics": metrics, "aggregations": aggregations}
     return {"plug-ins": found} if metrics or aggregations else {}
 
@@ -40,10 +42,7 @@ def cost_plugin_identity(named: Sequence[str]) -> dict[str, Any]:
     """
     if not named:
         return {}
-    further = [entry for entry in computed_aggregations(named) if entry.name in AGGREGATIONS.on_request]
-    timed = [entry for entry in [*_from_plugins(), *further] if entry.kind == "deployable"]
+    requested = set(named).intersection(AGGREGATIONS.on_request)
+    further = [entry for entry in all_aggregations() if entry.name in requested] if requested else []
+    timed = [entry for entry in (*all_aggregations(own=False), *further) if entry.kind == "deployable"]
     return {"plug-ins": {entry.name: entry.version for entry in timed}} if timed else {}
-
-
-def _from_plugins() -> list[Aggregation]:
-    return [entry for entry in all_aggregations() if entry.name not in AGGREGATIONS.own]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from bench.config.experiment import Precision, RecipeName, TrainingLabels, TrainingSpec
@@ -48,7 +48,7 @@ class TrainingRecipe(Recipe):
     def described(self) -> dict[str, Any]:
         """What identities are made of: without fields that came later and are as everything was before them."""
         usual = {field.name: field.default for field in fields(self) if field.name in LATER}
-        return {key: value for key, value in asdict(self).items() if key not in usual or value != usual[key]}
+        return {key: value for key, value in vars(self).items() if key not in usual or value != usual[key]}
 
 
 def usual_recipe(lifter: type[Lifter], preset: str) -> RecipeName:
@@ -93,7 +93,7 @@ def fill_in_first_stage(spec: TrainingSpec, recipe: Recipe) -> TrainingRecipe:
 
 def _with_settings(spec: TrainingSpec, recipe: Recipe) -> TrainingRecipe:
     return TrainingRecipe(
-        **asdict(recipe),
+        **vars(recipe),
         flip=spec.flip,
         precision=spec.precision,
         seed=spec.seed,

@@ -107,7 +107,7 @@ def _by_training(values: Sequence[Value], trainings: Sequence[str]) -> tuple[tup
     rows: dict[str, list[tuple[float, ...]]] = {}
     for value, training in zip(values, trainings, strict=True):
         rows.setdefault(training, []).extend(value.per_take)
-    return tuple(tuple(np.mean(its, axis=0).tolist()) for its in rows.values())
+    return tuple(its[0] if len(its) == 1 else tuple(np.mean(its, axis=0).tolist()) for its in rows.values())
 
 
 def _all(seeds: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
