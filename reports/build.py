@@ -295,6 +295,7 @@ def save_drawing(drawing: Drawing, stage: Path, command: str) -> list[PurePosixP
     (stage / "figures").mkdir(exist_ok=True)
     with matplotlib.rc_context(STYLE):
         drawing.figure.savefig(stage / paths[0], metadata={"CreationDate": None})
+        drawing.figure.set_layout_engine(None)  # the places just found hold for the picture too
         drawing.figure.savefig(stage / paths[1])
     text = " ".join([drawing.caption, *drawing.conditions])
     return [*paths, _write(stage, f"figures/{drawing.name}.txt", f"{text}\n\nCommand: {command}\n")]

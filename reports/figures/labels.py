@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.text import Annotation
 
 OFFSETS = (
     (4, 3), (-4, 3), (4, -3), (-4, -3), (0, 6), (0, -6), (7, 0), (-7, 0), (6, 9), (-6, 9), (6, -9), (-6, -9),
 )  # fmt: skip
 """Places to try, in points from the marked position."""
+
+ALIGNED = {1: ("left", "bottom"), 0: ("center", "center"), -1: ("right", "top")}
+"""Which edges of a text are at a place, by the direction from the point to it: across and upwards."""
 
 MOST = 60
 """Labels tried at most; a figure of one column has room for fewer."""
@@ -44,13 +46,20 @@ def place_labels(axes: Axes, labels: Sequence[Label], lines: Sequence[Segment], 
     written = []
     inside = np.array(axes.get_window_extent().extents)
     for label in [label for label in labels if label.text][:MOST]:
+        note = axes.annotate(
+            label.text, label.position, (0, 0), textcoords="offset points", fontsize=size, color=label.colour
+        )
+        note.set_in_layout(False)
+        extent = np.array(note.get_window_extent().size)
+        point = axes.transData.transform(label.position)
         for offset in OFFSETS:
-            note = _note(axes, label, offset, size)
-            box = np.array(note.get_window_extent().extents)
+            box = _beside(point, extent, np.array(offset) * unit)
             if _free(box, taken) and _within(box, inside):
+                note.set(position=offset, ha=ALIGNED[np.sign(offset[0])][0], va=ALIGNED[np.sign(offset[1])][1])
                 taken.append(box)
                 written.append(label)
                 break
+        else:
             note.remove()
     return written
 
@@ -60,15 +69,10 @@ def _box(axes: Axes, first: tuple[float, float], last: tuple[float, float], marg
     return np.r_[ends.min(0) - margin, ends.max(0) + margin]
 
 
-def _note(axes: Axes, label: Label, offset: tuple[int, int], size: float) -> Annotation:
-    dx, dy = offset
-    note = axes.annotate(
-        label.text, label.position, offset, textcoords="offset points", fontsize=size, color=label.colour,
-        ha="left" if dx > 0 else "right" if dx < 0 else "center",
-        va="bottom" if dy > 0 else "top" if dy < 0 else "center",
-    )  # fmt: skip
-    note.set_in_layout(False)
-    return note
+def _beside(point: np.ndarray, extent: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """The box of a text of this extent on the side of a point to which the offset leads; all in pixels."""
+    corner = point + offset + extent * (np.sign(offset) - 1) / 2
+    return np.r_[corner, corner + extent]
 
 
 def _free(box: np.ndarray, taken: Sequence[np.ndarray]) -> bool:

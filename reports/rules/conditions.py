@@ -91,6 +91,8 @@ def _fields(entries: Sequence[Entry]) -> dict[str, Accessor]:
 
 def _stated(entries: Sequence[Entry], accessor: Accessor) -> str:
     """``value`` where all agree, else ``value (methods); value (methods)``."""
+    if len(entries) == 1:
+        return accessor(entries[0])
     groups = {value: members for value, members in grouped(entries, accessor).items() if value}
     if len(groups) > MANY:
         return f"{len(groups)} different values, listed run by run in the report's appendix"
