@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -66,6 +68,21 @@ def test_what_was_measured_first_holds(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "link", lambda *_: kept.write_text("false"))  # another process is faster
     kept.unlink()
     assert linears._measured_or_kept.__wrapped__(1) is False
+
+
+@pytest.mark.parametrize(("seconds", "faster"), [(0.9, True), (0.97, False), (1.1, False)])
+def test_a_convolution_is_taken_where_it_is_clearly_faster(
+    seconds: float, faster: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+
+    def takes(more: float) -> Callable[..., None]:
+        return lambda *_: clock.__setitem__(0, clock[0] + more)
+
+    monkeypatch.setattr(linears.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(linears, "_convolve", takes(seconds))
+    monkeypatch.setattr(linears, "functional", SimpleNamespace(linear=takes(1.0)))
+    assert linears._convolutions_are_faster() is faster
 
 
 def test_a_folder_that_cannot_be_written_leaves_products(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
