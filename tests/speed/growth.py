@@ -191,7 +191,7 @@ def main() -> None:
     else:
         tables = "\n\n".join("\n".join(table(rows, unit=1e-3)) for rows in of_sizes("d3dp", "tiny"))
     print(tables)
-    page.keep_growth(what, tables)
+    page.keep_tables(what, tables)
     page.main([])
 
 

@@ -34,8 +34,8 @@ This page is written by `nox -s speed` and then `nox -s performance`.
 NOTES = """\
 - A row stays until it is measured anew, so that rows may be of several runs.
 - The peak of matrix products is measured between the rounds, on a CPU with 2,048 × 2,048 float32 matrices and by
-  the faster of two ways: the product of the BLAS, and a one-point convolution; linear
-  layers take the one that was measured to be faster on this machine.
+  the faster of two ways: the product of the BLAS, and a one-point convolution; large linear
+  layers are convolutions where these were measured to be clearly faster on this machine.
 - Text goes through an encoder of CLIP's size with random weights; time does not depend on their values.
 - Memory: how far the resident memory of a process of its own peaks during one prediction over what it has once the
   weights are loaded, from a model with one pair of blocks, because eight peak as one does.
@@ -94,7 +94,17 @@ PROFILES = {
 """What is kept → the words above its table."""
 
 
-GROWTH = {
+TABLES = {
+    "default run": """\
+### Where the time of a default run goes
+
+The first round of `nox -s ablate` in one process, without workers. `python -m tests.speed.default_run`.""",
+    "shapes": """\
+### Linear layers as convolutions
+
+How many times as fast as a product, without gradients and in a step with them: medians of seven pairs. Large
+layers are convolutions where a first measurement, which is kept, says that these are clearly faster.
+`python -m tests.speed.shapes`.""",
     "experiments": """\
 ### Growth with the number of experiments
 
@@ -106,7 +116,7 @@ with n^p over the upper half of the numbers. `python -m tests.speed.growth exper
 D3DP at `tiny`: milliseconds of CPU time / megabytes of tensors alive at once, and p of a growth with n^p over the
 upper half of the sizes. `python -m tests.speed.growth sizes`.""",
 }
-"""What ``tests.speed.growth`` measures → the words above its tables."""
+"""What is measured by a program of its own → the words above its tables."""
 
 
 def keep(paths: list[Path]) -> Path:
@@ -129,15 +139,15 @@ def keep(paths: list[Path]) -> Path:
         "rows": list(rows.values()),
         "profiles": kept["profiles"] | profiles,
         "training_profiles": kept.get("training_profiles", {}) | training,
-        "growth": kept.get("growth", {}),
+        "tables": kept.get("tables", {}),
     }
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
 
-def keep_growth(what: str, tables: str) -> Path:
-    """Keep what ``tests.speed.growth`` printed beside the benchmarks of this machine.
+def keep_tables(what: str, tables: str) -> Path:
+    """Keep tables, of a key of ``TABLES``, beside the benchmarks of this machine.
 
     Raises:
         SystemExit: there are none yet.
@@ -146,7 +156,7 @@ def keep_growth(what: str, tables: str) -> Path:
     if not path.exists():
         sys.exit(f"{path} is not there: run nox -s speed and nox -s performance first")
     content = read_saved(path)
-    content.setdefault("growth", {})[what] = tables
+    content.setdefault("tables", {})[what] = tables
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
@@ -158,8 +168,8 @@ def page(kept: list[dict[str, Any]]) -> str:
         parts += [f"## {results['device']}\n", _conditions(results), _table(results["rows"])]
         for kept_as, title in PROFILES.items():
             parts += [_profiles(title, results[kept_as])] if results.get(kept_as) else []
-        for what, title in GROWTH.items():
-            parts += [f"{title}\n\n{results['growth'][what]}\n"] if what in results.get("growth", {}) else []
+        for what, title in TABLES.items():
+            parts += [f"{title}\n\n{results['tables'][what]}\n"] if what in results.get("tables", {}) else []
     if not any("cuda" in results["command"] for results in kept):
         parts.append(
             "## GPU\n\nNot measured: `nox -s speed -- --device cuda` on a machine with one fills this in.\n"
