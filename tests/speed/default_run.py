@@ -109,7 +109,7 @@ def table(seconds: Mapping[str, float]) -> str:
     whole = sum(seconds.values())
     lines = ["| part | CPU seconds | % |", "|---|---|---|"]
     for part, its in sorted(seconds.items(), key=lambda item: -item[1]):
-        lines.append(f"| {WORDS.get(part, part)} | {its:.3g} | {100 * its / whole:.1f} |")
+        lines.append(f"| {WORDS.get(part, part)} | {float(f'{its:.3g}'):,g} | {100 * its / whole:.1f} |")
     return "\n".join([*lines, f"| all | {whole:,.0f} | 100 |"])
 
 

@@ -39,5 +39,7 @@ def test_the_parts_are_where_they_are_looked_for(place):
 
 
 def test_the_longest_part_comes_first():
-    lines = table({"training": 3.0, "cost": 1.0}).splitlines()
-    assert lines[2:] == ["| training | 3 | 75.0 |", "| measurement of costs | 1 | 25.0 |", "| all | 4 | 100 |"]
+    lines = table({"cost": 999.96, "training": 2999.88}).splitlines()
+    assert lines[2] == "| training | 3,000 | 75.0 |"
+    assert lines[3] == "| measurement of costs | 1,000 | 25.0 |"
+    assert lines[4] == "| all | 4,000 | 100 |"
