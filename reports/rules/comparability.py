@@ -105,8 +105,8 @@ def listed_subjects(names: Sequence[str]) -> str:
 def device(entry: Entry) -> str:
     """The device as tables name it; a CPU by its model and the number of threads."""
     environment = entry.environment
-    if environment.device == environment.cpu:
-        return f"{environment.cpu}, {environment.threads} thread{'s' * (environment.threads > 1)}"
+    if f"{environment.device} (".startswith(f"{environment.cpu} ("):  # its instructions may stand behind it
+        return f"{environment.device}, {environment.threads} thread{'s' * (environment.threads > 1)}"
     if not environment.device.lower().startswith("cpu"):
         return environment.device
     return f"{environment.device} ({environment.cpu}, {environment.threads} threads)"

@@ -1,4 +1,6 @@
-from reports.rules.comparability import listed_subjects, same_but
+import pytest
+
+from reports.rules.comparability import device, listed_subjects, same_but
 from tests.reports.made_up import record
 
 
@@ -17,3 +19,15 @@ def test_where_the_files_of_other_test_data_are_makes_no_other_run():
         return made.model_copy(update={"experiment": made.experiment | {"evaluation": evaluation}})
 
     assert same_but(at("here")) == same_but(at("there")) != same_but(record())
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Made-up CPU", "Made-up CPU, 2 threads"),
+        ("Made-up CPU (AVX2)", "Made-up CPU (AVX2), 2 threads"),
+        ("NVIDIA H200", "NVIDIA H200"),
+    ],
+)
+def test_a_cpu_is_named_with_its_threads(name, told):
+    assert device(record(device=name)) == told
