@@ -15,9 +15,9 @@ def kept_aggregations(named: Sequence[str]) -> tuple[str, ...]:
 
     Where these are the suite's usual ones, as by default, those of installed packages are kept too.
     """
-    if tuple(named) != AGGREGATIONS.usual:
-        return tuple(dict.fromkeys(named))
-    return tuple(entry.name for entry in computed_aggregations())
+    if _keeps_plugins(named):
+        return tuple(entry.name for entry in computed_aggregations())
+    return tuple(dict.fromkeys(named))
 
 
 def plugin_identity(named: Sequence[str]) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def plugin_identity(named: Sequence[str]) -> dict[str, Any]:
     An evaluation that was made before a metric was installed lacks it, so it must not be taken for one with it.
     ``named`` is () for a deterministic method, which has no aggregation.
     """
-    every = tuple(named) == AGGREGATIONS.usual
+    every = _keeps_plugins(named)
     metrics = {metric.name: metric.version for metric in all_metrics(own=False)}
     aggregations = {
         entry.name: entry.version for entry in all_aggregations(own=False) if every or entry.name in named
@@ -46,3 +46,8 @@ def cost_plugin_identity(named: Sequence[str]) -> dict[str, Any]:
     further = [entry for entry in all_aggregations() if entry.name in requested] if requested else []
     timed = [entry for entry in (*all_aggregations(own=False), *further) if entry.kind == "deployable"]
     return {"plug-ins": {entry.name: entry.version for entry in timed}} if timed else {}
+
+
+def _keeps_plugins(named: Sequence[str]) -> bool:
+    """Whether the aggregations of installed packages are kept without being named."""
+    return tuple(named) == AGGREGATIONS.usual
