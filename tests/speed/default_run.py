@@ -128,7 +128,7 @@ def main(arguments: list[str]) -> None:
     if not arguments:
         from tests.speed.page import keep_tables  # loads torch, which the run shall do
 
-        print(keep_tables("default run", made))
+        keep_tables("default run", made)
 
 
 if __name__ == "__main__":

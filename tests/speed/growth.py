@@ -192,7 +192,6 @@ def main() -> None:
         tables = "\n\n".join("\n".join(table(rows, unit=1e-3)) for rows in of_sizes("d3dp", "tiny"))
     print(tables)
     page.keep_tables(what, tables)
-    page.main([])
 
 
 if __name__ == "__main__":

@@ -102,8 +102,8 @@ The first round of `nox -s ablate` in one process, without workers. `python -m t
     "shapes": """\
 ### Linear layers as convolutions
 
-How many times as fast as a product, without gradients and in a step with them: medians of seven pairs. Large
-layers are convolutions where a first measurement, which is kept, says that these are clearly faster.
+How many times as fast as a product, without gradients and in a step with them: medians of seven pairs and their
+range. Large layers are convolutions where a first measurement, which is kept, says that these are clearly faster.
 `python -m tests.speed.shapes`.""",
     "experiments": """\
 ### Growth with the number of experiments
@@ -146,8 +146,8 @@ def keep(paths: list[Path]) -> Path:
     return path
 
 
-def keep_tables(what: str, tables: str) -> Path:
-    """Keep tables, of a key of ``TABLES``, beside the benchmarks of this machine.
+def keep_tables(what: str, tables: str) -> None:
+    """Keep tables, of a key of ``TABLES``, beside the benchmarks of this machine, and write the page anew.
 
     Raises:
         SystemExit: there are none yet.
@@ -158,7 +158,7 @@ def keep_tables(what: str, tables: str) -> Path:
     content = read_saved(path)
     content.setdefault("tables", {})[what] = tables
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return path
+    main([])
 
 
 def page(kept: list[dict[str, Any]]) -> str:

@@ -1,13 +1,11 @@
-"""Linear layers of every shape that the methods use, as convolutions and as products.
+"""Linear layers of the transformer methods at several sizes, as convolutions and as products.
 
 ``python -m tests.speed.shapes`` prints a table, and keeps it for docs/performance.md.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from statistics import median
 from unittest import mock
 
 import torch
@@ -15,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.layers import linear as linears
+from tests.speed.conftest import Ratio, timed
 from tests.speed.page import keep_tables
 
 SHAPES = (
@@ -28,19 +27,14 @@ PAIRS = 7
 Layer = Callable[..., Tensor]
 
 
-def speedup(first: Callable[[], object], second: Callable[[], object], pairs: int) -> float:
-    """How many times as long the second call takes as the first: the median of pairs in turns."""
-    ratios = []
-    for _ in range(pairs + 1):
-        start = time.perf_counter()
-        first()
-        between = time.perf_counter()
-        second()
-        ratios.append((time.perf_counter() - between) / (between - start))
-    return median(ratios[1:])
+def speedup(convolution: Callable[[], object], product: Callable[[], object]) -> Ratio:
+    """How many times as fast the first call is, by pairs in turns after one of each."""
+    turns = [(timed(product), timed(convolution)) for _ in range(1 + PAIRS)][1:]
+    products, convolutions = map(list, zip(*turns, strict=True))
+    return Ratio.of(products, convolutions)
 
 
-def compare(shape: Sequence[int], pairs: int = PAIRS) -> tuple[float, float]:
+def compare(shape: Sequence[int]) -> tuple[Ratio, Ratio]:
     """How many times as fast a layer is as a convolution: without gradients, and with them."""
     points, inputs, outputs = shape
     sizes = ((points, inputs), (outputs, inputs), (outputs,))
@@ -55,7 +49,7 @@ def compare(shape: Sequence[int], pairs: int = PAIRS) -> tuple[float, float]:
 
     ways = linears.linear, functional.linear
     with mock.patch.multiple(linears, convolutions_pay=lambda: True, LARGE_PRODUCT=0):
-        return speedup(*map(forward, ways), pairs), speedup(*map(step, ways), pairs)
+        return speedup(*map(forward, ways)), speedup(*map(step, ways))
 
 
 def table(threads: Sequence[int]) -> str:
@@ -66,7 +60,7 @@ def table(threads: Sequence[int]) -> str:
         cells = []
         for number in threads:
             torch.set_num_threads(number)
-            cells += [f"{ratio:.2f}" for ratio in compare(shape)]
+            cells += [f"{ratio:.2f}{ratio.note('{:.2f}')}" for ratio in compare(shape)]
         lines.append(f"| {' × '.join(f'{size:,}' for size in shape)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -74,4 +68,4 @@ def table(threads: Sequence[int]) -> str:
 if __name__ == "__main__":
     made = table(sorted({1, torch.get_num_threads()}))
     print(made)
-    print(keep_tables("shapes", made))
+    keep_tables("shapes", made)

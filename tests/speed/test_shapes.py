@@ -5,20 +5,21 @@ import torch
 from bench.config.registry import METHODS
 from models.layers.linear import Linear
 from tests.speed import shapes
+from tests.speed.conftest import Timed
 
 
 def test_the_second_call_of_a_pair_takes_so_many_times_as_long(monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr(shapes.time, "perf_counter", lambda: clock[0])
-    first, second = (lambda seconds=seconds: clock.__setitem__(0, clock[0] + seconds) for seconds in (2.0, 3.0))
-    assert shapes.speedup(first, second, pairs=3) == 1.5
+    monkeypatch.setattr(shapes, "timed", lambda seconds: Timed(seconds, seconds))
+    assert shapes.speedup(2.0, 3.0) == 1.5
 
 
 def test_both_ways_are_compared_at_every_shape(monkeypatch):
     monkeypatch.setattr(shapes, "SHAPES", ((4, 6, 8), (2, 8, 6)))
     lines = shapes.table([torch.get_num_threads()]).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| 4 × 6 × 8", "| 2 × 8 × 6"]
-    assert all(float(cell) > 0 for line in lines[2:] for cell in line.strip(" |").split(" | ")[1:])
+    cells = [cell for line in lines[2:] for cell in line.strip(" |").split(" | ")[1:]]
+    assert len(cells) == 4
+    assert all(float(cell.split()[0]) > 0 and " to " in cell for cell in cells)
 
 
 def test_the_layers_of_mixste_have_these_shapes():
