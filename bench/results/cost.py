@@ -199,7 +199,7 @@ class Cost(Frozen):
 
 
 class Environment(Frozen):
-    """The machine and software of a measurement. Rows of different ``device`` are never merged."""
+    """The machine and software of a measurement. Costs of different ``device`` are never averaged."""
 
     device: str
     cpu: str

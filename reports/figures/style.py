@@ -53,12 +53,12 @@ class Drawing:
     conditions: Sequence[str] = ()
 
 
-def settings(entries: Sequence[AnyEntry]) -> Iterator[tuple[str, str, list[AnyEntry]]]:
+def settings(entries: Sequence[AnyEntry], by_device: bool = False) -> Iterator[tuple[str, str, list[AnyEntry]]]:
     """Runs that may share a figure, with the end of its name and what tells it from the others, for its caption.
 
     Both are empty for the only one, else "-1", "-2", … and " (DET: cpn)".
     """
-    groups = groups_of(entries)
+    groups = groups_of(entries, by_device)
     for number, (heading, place, group) in enumerate(groups, start=1):
         several = len(groups) > 1
         apart = "; ".join(filter(None, (place, heading)))

@@ -29,7 +29,7 @@ def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
     ``traces``: headlines and the Pareto front; ``further``: every other aggregation.
     """
     found: list[tuple[int, dict[str, Any]]] = []
-    for heading, place, group in groups_of(records):
+    for heading, place, group in groups_of(records, by_device=True):
         points = sorted((point for record in group for point in _points(record)), key=lambda point: point.position)
         if points:
             split = grouped(points, lambda point: point.value.aggregation == headline(point.record))

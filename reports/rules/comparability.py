@@ -1,9 +1,9 @@
 """Which numbers may stand side by side.
 
-Two accuracies are compared only where data, subjects, part of the test set, detections, device, and the choices of
-the protocol that have a section of their own (``bench.config.choices``) agree, and where they make the same use of
+Two accuracies are compared only where data, subjects, part of the test set, detections, and the choices of the
+protocol that have a section of their own (``bench.config.choices``) agree, and where they make the same use of
 ground truth: predictions that look at none (deterministic methods and deployable aggregations) among themselves,
-each assisted or oracle aggregation alone.
+each assisted or oracle aggregation alone. Costs are compared on one device only; errors do not depend on it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from bench.config.choices import CHOICES
 from bench.config.registry import AGGREGATIONS
+from bench.results.cost import Environment
 from bench.results.record import Record, ValueKind
 from reports.rules.entries import Entry
 
@@ -76,7 +77,7 @@ class Line:
 
 
 def setting(entry: Entry) -> Setting:
-    """Data, subjects, part of the test set, choices of the protocol (that of the checkpoint first) and device."""
+    """Data, subjects, part of the test set, and choices of the protocol (that of the checkpoint first)."""
     data, conditions = entry.data, entry.conditions
     known = [(choice.section, conditions.words(choice.heading)) for choice in CHOICES if choice.section]
     listed = {choice.heading for choice in CHOICES}
@@ -87,7 +88,6 @@ def setting(entry: Entry) -> Setting:
         ("test subjects", listed_subjects(data.test_subjects)),
         ("test part", data.subset),
         *sorted([*known, *others], key=lambda pair: pair[0] != SELECTION),
-        ("device", device(entry)),
     )
 
 
@@ -103,8 +103,23 @@ def listed_subjects(names: Sequence[str]) -> str:
 
 
 def device(entry: Entry) -> str:
-    """The device as tables name it; a CPU by its model and the number of threads."""
-    environment = entry.environment
+    """The device of the costs, as tables name it; a CPU by its model and the number of threads."""
+    return _named(entry.environment)
+
+
+def devices(entry: Entry) -> str:
+    """Every device that the numbers of a pooled record were made on, that of the costs first."""
+    pooled = entry.pooled_on if isinstance(entry, Record) else ()
+    return " and ".join(map(_named, pooled or [entry.environment]))
+
+
+def usual_device(entries: Iterable[Entry]) -> str:
+    """The device of most runs: times of a table without sections for devices are of this one."""
+    count = Counter(map(device, entries))
+    return max(count, key=count.__getitem__, default="")
+
+
+def _named(environment: Environment) -> str:
     if f"{environment.device} (".startswith(f"{environment.cpu} ("):  # its instructions may stand behind it
         return f"{environment.device}, {environment.threads} thread{'s' * (environment.threads > 1)}"
     if not environment.device.lower().startswith("cpu"):
@@ -112,17 +127,24 @@ def device(entry: Entry) -> str:
     return f"{environment.device} ({environment.cpu}, {environment.threads} threads)"
 
 
-def sections(entries: Iterable[AnyEntry]) -> list[tuple[str, list[AnyEntry]]]:
+def sections(entries: Iterable[AnyEntry], by_device: bool = False) -> list[tuple[str, list[AnyEntry]]]:
     """Entries by setting, in order of first appearance, each with a heading of what distinguishes it.
 
     The heading is empty where there is one setting. Trivial predictors have no checkpoint to select: they stand
     with the first section that agrees with them in everything else.
+
+    Args:
+        by_device: for costs: the device must agree too.
     """
     entries = list(entries)
-    learned = dict.fromkeys(setting(entry) for entry in entries if entry.method not in TRIVIAL)
+
+    def whole(entry: Entry) -> Setting:
+        return (*setting(entry), ("device", device(entry))) if by_device else setting(entry)
+
+    learned = dict.fromkeys(whole(entry) for entry in entries if entry.method not in TRIVIAL)
 
     def section(entry: Entry) -> Setting:
-        key = setting(entry)
+        key = whole(entry)
         if entry.method not in TRIVIAL or key in learned:
             return key
         apart = _without_selection(key)
@@ -154,11 +176,11 @@ def sources(entries: Iterable[Entry]) -> dict[Source, str]:
     return {key: key.title + f", data {key.fingerprint[:8]}" * (count[key.title] > 1) for key in found}
 
 
-def groups_of(entries: Sequence[AnyEntry]) -> list[tuple[str, str, list[AnyEntry]]]:
+def groups_of(entries: Sequence[AnyEntry], by_device: bool = False) -> list[tuple[str, str, list[AnyEntry]]]:
     """(heading of the section, title of the source, entries) of everything that may be compared."""
     titles = sources(entries)
     found = []
-    for heading, members in sections(entries):
+    for heading, members in sections(entries, by_device):
         groups = grouped(members, source)
         found += [(heading, title, groups[key]) for key, title in titles.items() if key in groups]
     return found

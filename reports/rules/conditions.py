@@ -12,7 +12,7 @@ from bench.results.statistics.intervals import ONE_TRAINING
 from reports.rules.comparability import (
     aggregations,
     comparable,
-    device,
+    devices,
     grouped,
     headline,
     listed_subjects,
@@ -38,11 +38,13 @@ MANY = 8
 """A condition with more values than this is counted, not listed; the appendix lists it run by run."""
 
 
-def paragraphs(entries: Sequence[Entry], shown: Shown = "every aggregation") -> tuple[list[str], ...]:
+def paragraphs(
+    entries: Sequence[Entry], shown: Shown = "every aggregation", by_device: bool = False
+) -> tuple[list[str], ...]:
     """Sentences for each section of a table, the first with the section's heading where there are several."""
     return tuple(
         [f"Conditions of [{heading}]." if heading else "Conditions.", *sentences(members, shown)]
-        for heading, members in sections(entries)
+        for heading, members in sections(entries, by_device)
     )
 
 
@@ -84,7 +86,7 @@ def _fields(entries: Sequence[Entry]) -> dict[str, Accessor]:
         "Size": lambda entry: entry.preset,
         "Seeds (training/noise)": seeds_of,
         "Intervals over": intervals_over,
-        "Device": device,
+        "Device": devices,
         **{key.capitalize(): partial(_note, key) for key in notes},
     }
 

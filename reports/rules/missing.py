@@ -34,8 +34,7 @@ def table_entries(
 
 
 def _but_for_seeds(entry: Entry) -> tuple[object, ...]:
-    environment = entry.environment
-    return same_but(entry, *SEEDS), entry.data.fingerprint, environment.device, environment.threads
+    return same_but(entry, *SEEDS), entry.data.fingerprint
 
 
 def _most_similar(missing: Missing, present: Sequence[Record]) -> Record:

@@ -6,12 +6,12 @@ them; the runs on the other one are of another sweep, and may be any of the stor
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from bench.config.experiment import TrainingSpec
 from bench.results.record import Record
 from bench.results.statistics.seeds import pool
-from reports.rules.comparability import device, grouped, same_but, source
+from reports.rules.comparability import grouped, same_but, source
 
 DATA = ("data", "evaluation.detections", "training.seed")
 """Keys of an experiment that may differ from one data set to the other."""
@@ -29,8 +29,8 @@ Pair = tuple[Record, Record]
 def pairs_on(name: str, sides: Sequence[Record], records: Iterable[Record]) -> list[Pair]:
     """The pairs of runs on a data set that are, but for it, what the two sides are on theirs; seeds are pooled.
 
-    The runs of a pair were tested on the same data and made on the same device. Where some have the schedule of
-    training of their sides and others have not, those that have it.
+    The runs of a pair were tested on the same data. Where some have the schedule of training of their sides and
+    others have not, those that have it.
 
     Args:
         name: of the data set, as an experiment calls it.
@@ -41,7 +41,7 @@ def pairs_on(name: str, sides: Sequence[Record], records: Iterable[Record]) -> l
     there.sort(key=lambda record: record.finished_at)
     for ignored in (DATA, (*DATA, *SCHEDULE)):
         better, other = (_alike(there, side, ignored) for side in sides)
-        if found := [(one, its) for one in better for its in other if _place(one) == _place(its)]:
+        if found := [(one, its) for one in better for its in other if source(one) == source(its)]:
             return found
     return []
 
@@ -50,9 +50,5 @@ def _alike(records: Sequence[Record], side: Record, ignored: Sequence[str]) -> l
     """The records that agree with a side in everything that is not ignored, pooled over their seeds."""
     wanted = same_but(side, *ignored)
     fitting = [record for record in records if same_but(record, *ignored) == wanted]
-    of_one = grouped(fitting, lambda record: (same_but(record), _place(record)))
+    of_one = grouped(fitting, lambda record: (same_but(record), source(record)))
     return pool(runs[-1] for runs in of_one.values())  # earlier ones are of earlier versions of the suite
-
-
-def _place(record: Record) -> Hashable:
-    return source(record), device(record)

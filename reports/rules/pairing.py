@@ -93,7 +93,7 @@ def named(record: Record) -> str:
 def obstacles(before: Record, after: Record) -> list[str]:
     """Why the errors of two records may not be compared: what differs in data and protocol, in words."""
     places = [_place(record) for record in (before, after)]
-    ignored = {"device", *([SELECTION] if before.method in TRIVIAL else [])}
+    ignored = [SELECTION] if before.method in TRIVIAL else []
     pairs = {name: [place.get(name, "–") for place in places] for place in places for name in place}
     found = [
         f"{name}: {arrow(*words)}" for name, words in pairs.items() if name not in ignored and words[0] != words[1]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from bench.results.cost import Cost
 from bench.results.record import Record, Value
 from bench.results.statistics.intervals import LEVEL, Difference, Mean, against_best, holm, pooled_interval
-from reports.rules.comparability import comparable, grouped
+from reports.rules.comparability import comparable, device, grouped
 from reports.rules.entries import Entry, MissingRun, input_frames, output_frames
 from reports.rules.names import aggregation_title
 from reports.writers.table import Block, Cell, Column, Row
@@ -205,13 +205,20 @@ def memory_cell(cost: Cost | None) -> Cell:
     return Cell(reason=RESIDENT) if cost.memory_mb is None else significant(cost.memory_mb)
 
 
-def time_cell(entry: Entry, quantity: Callable[[Cost], float]) -> Cell:
-    """``cost_cell`` of a time, marked where something disturbed the measurement."""
-    return timed(entry, cost_cell(entry, quantity))
+def time_cell(entry: Entry, quantity: Callable[[Cost], float], where: str = "") -> Cell:
+    """``cost_cell`` of a time, as ``timed`` prints it."""
+    return timed(entry, cost_cell(entry, quantity), where)
 
 
-def timed(entry: Entry, cell: Cell) -> Cell:
-    """A time of a run, marked where something else used the machine, or where passes of timing disagree."""
+def timed(entry: Entry, cell: Cell, where: str = "") -> Cell:
+    """A time of a run, marked where something else used the machine, or where passes of timing disagree.
+
+    Args:
+        where: the device that the column is of, in a table whose rows may be of several; a time of another one is
+            a dash.
+    """
+    if where and device(entry) != where:
+        return Cell(reason=f"measured on another device ({device(entry)}; the others on {where})")
     measured = entry.measurement if isinstance(entry, MissingRun) else entry
     disturbed = measured is not None and bool(measured.environment.warnings or measured.cost.latency.disagree)
     return replace(cell, disturbed=disturbed and not cell.reason)
@@ -230,9 +237,9 @@ def shape(entry: Entry) -> list[Cell]:
     return [*frames(entry), Cell(str(conditions.hypotheses)), Cell(str(conditions.steps))]
 
 
-def ms_per_frame(entry: Entry) -> Cell:
+def ms_per_frame(entry: Entry, where: str = "") -> Cell:
     """Of the prediction, whatever the aggregation."""
-    return time_cell(entry, lambda cost: cost.ms_per_frame())
+    return time_cell(entry, lambda cost: cost.ms_per_frame(), where)
 
 
 def millions_of_parameters(entry: Entry) -> Cell:

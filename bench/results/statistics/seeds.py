@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bench.results.cost import Environment
 from bench.results.record import Record, Value
 from bench.results.statistics.intervals import pooled_interval
 
@@ -16,9 +17,9 @@ from bench.results.statistics.intervals import pooled_interval
 def pool(records: Iterable[Record]) -> list[Record]:
     """Runs that differ in their seeds only as one record, in order of first appearance.
 
-    Its values are averages over the runs, with the intervals of ``statistics.intervals``; its cost and
-    environment are those of the run with the lowest seed. Runs that differ in the seed of their noise only are of
-    one training.
+    Its values are averages over the runs, with the intervals of ``statistics.intervals``, whatever device each
+    was made on; its cost and environment are those of the run with the lowest seed. Runs that differ in the seed
+    of their noise only are of one training.
     """
     groups: dict[str, dict[str, Record]] = {}
     for record in records:
@@ -36,8 +37,7 @@ def _but_for_seeds(record: Record) -> str:
     for section, key in (("training", "seed"), ("evaluation", "seed"), ("data", "root")):
         description.get(section, {}).pop(key, None)
     (description.get("evaluation", {}).get("data") or {}).pop("root", None)
-    device = (record.environment.device, record.environment.threads)
-    return json.dumps([description, record.title, record.variant, record.data.fingerprint, device], sort_keys=True)
+    return json.dumps([description, record.title, record.variant, record.data.fingerprint], sort_keys=True)
 
 
 def _pooled(members: list[Record]) -> Record:
@@ -58,7 +58,16 @@ def _pooled(members: list[Record]) -> Record:
     )
     ids = tuple(member.id for member in members)
     files = {name: checksum for member in members for name, checksum in member.files.items()}
-    changes = {"values": tuple(values), "conditions": conditions, "pooled": ids, "files": files}
+    by_device: dict[tuple[str, int], Environment] = {}
+    for member in members:
+        by_device.setdefault((member.environment.device, member.environment.threads), member.environment)
+    changes = {
+        "values": tuple(values),
+        "conditions": conditions,
+        "pooled": ids,
+        "pooled_on": tuple(by_device.values()),
+        "files": files,
+    }
     return _with_intervals(first.model_copy(update=changes))
 
 

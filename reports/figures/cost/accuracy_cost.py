@@ -54,7 +54,7 @@ def _against(
         axis: its label, with the unit in parentheses.
     """
     unit = axis.rpartition("(")[2].rstrip(")")
-    for end, place, group in style.settings(records):
+    for end, place, group in style.settings(records, by_device=True):
         points = [point for record in group if (point := headline_point(record, cost)) is not None]
         learned = [point for point in points if point.record.method not in TRIVIAL]
         if len(learned) < 2:

@@ -21,7 +21,7 @@ MOST_POINTS = 500
 
 def pareto_front_figure(entries: Sequence[Entry]) -> Iterator[Drawing]:
     """The front, what was measured beside it, and at the upper edge what was not run but has a measured cost."""
-    for name, place, group in style.settings(entries):
+    for name, place, group in style.settings(entries, by_device=True):
         present = [entry for entry in group if isinstance(entry, Record)]
         costs = [entry.cost for entry in group if isinstance(entry, MissingRun) and entry.cost is not None]
         skipped = [cost for cost in costs if cost.latency.median_ms > 0]

@@ -28,6 +28,7 @@ from reports.rules.comparability import (
     sources,
     truth_order,
     use_of_truth,
+    usual_device,
 )
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
@@ -96,11 +97,11 @@ def _by_use(entries: Sequence[Entry], title: str, metrics: dict[str, MetricInfo]
         *(Column(header) for header in ("Params (M)", "ms/frame")),
         *(Column(header, spanner) for spanner in titles.values() for header in headers(metrics.values())),
     )
-    blocks = []
+    blocks, where = [], usual_device(entries)
     for heading, members in sections(entries):
         lines = into_lines(members, lambda entry: same_but(entry, *DETECTIONS), source)
         numbers = sorted(_numbers(lines), key=lambda number: truth_order(*number[2:]))
-        rows = [_draft(*number, titles, list(metrics), over) for number in numbers]
+        rows = [_draft(*number, titles, list(metrics), over, where) for number in numbers]
         for use, text in USES.items():
             its = [row for row in rows if str(row.group).startswith(use)]
             blocks += [block(its, text, heading, range(FIRST_METRIC, len(columns)))] if its else []
@@ -126,10 +127,11 @@ def _draft(
     titles: dict[Source, str],
     metrics: list[str],
     over: Mean,
+    where: str,
 ) -> Draft:
     first = next(line.slots[key] for key in titles if key in line.slots)
     cells: list[Entered] = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(first)]
-    cells += [millions_of_parameters(first), ms_per_frame(first)]
+    cells += [millions_of_parameters(first), ms_per_frame(first, where)]
     for key, heading in titles.items():
         why_not = f"no run with {heading} under the other conditions of the row"
         cells += [value_number(line.slots.get(key), metric, aggregation, why_not, over) for metric in metrics]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.results.record import Record, ValueKind
-from reports.rules.comparability import aggregations, groups_of, in_table_order, use_of_truth
+from reports.rules.comparability import aggregations, groups_of, in_table_order, use_of_truth, usual_device
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, row_names
@@ -42,10 +42,10 @@ def oracle_gap(entries: Sequence[Entry], title: str) -> Table:
         Column("predict", "ms/window"),
         Column("aggregate", "ms/window"),
     )
-    blocks = []
+    blocks, where = [], usual_device(entries)
     for heading, text, group in groups_of(entries):
         rows = [
-            _row(entry, name, aggregation, kind, [oracle for oracle, _ in oracles])
+            _row(entry, name, aggregation, kind, [oracle for oracle, _ in oracles], where)
             for entry, name in zip(group, row_names(group), strict=True)
             if isinstance(entry, Record)
             for aggregation, kind in aggregations(entry)
@@ -64,7 +64,7 @@ def oracle_gap(entries: Sequence[Entry], title: str) -> Table:
 
 
 def _row(
-    record: Record, name: str, aggregation: str | None, kind: ValueKind, oracles: Sequence[str | None]
+    record: Record, name: str, aggregation: str | None, kind: ValueKind, oracles: Sequence[str | None], where: str
 ) -> Draft:
     row: list[Entered] = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(record)]
     row.append(value_number(record, "mpjpe", aggregation))
@@ -75,10 +75,10 @@ def _row(
             row.append(Cell(reason="not computed in this run"))
         else:
             row.append(difference_cell(record.difference(value, record, best)))
-    row.append(time_cell(record, lambda cost: cost.latency.median_ms))
+    row.append(time_cell(record, lambda cost: cost.latency.median_ms, where))
     spent = record.cost.aggregation_ms.get(aggregation or "")
     why_not = NOT_COUNTED if kind == "assisted" else "not measured in this run"
-    row.append(Cell(reason=why_not) if spent is None else timed(record, significant(spent)))
+    row.append(Cell(reason=why_not) if spent is None else timed(record, significant(spent), where))
     return Draft(row, record.runs, use_of_truth(aggregation, kind))
 
 

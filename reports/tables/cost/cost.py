@@ -68,7 +68,7 @@ def cost(entries: Sequence[Entry], title: str) -> Table:
     columns = (Column("Method", align="l"), *SHAPE, *quantities, *TRAINING)
     ranked = [index for index, column in enumerate(columns) if column.full_name in RANKED]
     blocks = []
-    for heading, members in sections(entries):
+    for heading, members in sections(entries, by_device=True):
         alike = grouped(members, lambda entry: same_but(entry, *DETECTIONS, *SEEDS))
         first = [group[0] for group in alike.values()]
         rows = [
@@ -76,7 +76,8 @@ def cost(entries: Sequence[Entry], title: str) -> Table:
             for name, r in zip(row_names(first), first, strict=True)
         ]
         blocks.append(block(rows, "", heading, ranked))
-    return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), _notes(entries, costs))
+    conditions = paragraphs(entries, "headline", by_device=True)
+    return Table(title, columns, tuple(blocks), conditions, _notes(entries, costs))
 
 
 def _ranked_with(entry: Entry) -> str | None:

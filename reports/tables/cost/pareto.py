@@ -36,7 +36,7 @@ def pareto(entries: Sequence[Entry], title: str) -> Table:
     """A row per point of the front, then the measured points that it dominates, then what was not run, and why."""
     columns = (*METHOD_AND_AGGREGATION, *SHAPE, *(Column(header) for header in ("MPJPE", "ms/frame", "MB")))
     blocks = []
-    for heading, text, group in groups_of(entries):
+    for heading, text, group in groups_of(entries, by_device=True):
         for name, rows in _rows(group).items():
             if rows:
                 blocks.append(block(rows, f"{text}: {name}" if text else name, heading, [6, 7, 8]))
@@ -46,7 +46,7 @@ def pareto(entries: Sequence[Entry], title: str) -> Table:
         "what the aggregation takes, but for what was not run; MB: peak memory of one prediction.",
         FRONT,
     )
-    return Table(title, columns, tuple(blocks), paragraphs(entries), notes)
+    return Table(title, columns, tuple(blocks), paragraphs(entries, by_device=True), notes)
 
 
 def _rows(entries: Sequence[Entry]) -> dict[str, list[Draft]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.results.record import ValueKind
 from reports.figures.runs.training_curves import training_curves
-from reports.rules.comparability import aggregations, groups_of, headline, in_table_order
+from reports.rules.comparability import aggregations, groups_of, headline, in_table_order, usual_device
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, headers, printed_metrics
@@ -35,19 +35,19 @@ def runs(entries: Sequence[Entry], title: str) -> Table:
         *(Column(name, "Headline") for name in headers(metrics.values())),
         *(Column(aggregation_title(*pair), "MPJPE") for pair in others),
     )
-    blocks = []
+    blocks, where = [], usual_device(entries)
     for heading, text, group in groups_of(entries):
         names = zip(row_names(group), group, strict=True)
-        rows = [Draft(_row(entry, name, list(metrics), others), entry.runs) for name, entry in names]
+        rows = [Draft(_row(entry, name, list(metrics), others, where), entry.runs) for name, entry in names]
         blocks.append(block(rows, text, heading, range(FIRST_METRIC, len(columns))))
     return Table(title, columns, tuple(blocks), paragraphs(entries), (MEAN_OVER_ACTIONS, ABOUT_FRAMES))
 
 
-def _row(entry: Entry, name: str, metrics: list[str], others: Pairs) -> list[Entered]:
+def _row(entry: Entry, name: str, metrics: list[str], others: Pairs, where: str) -> list[Entered]:
     chosen = headline(entry)
     kinds = dict(aggregations(entry))
     cells: list[Entered] = [Cell(entry.id), Cell(name), Cell(aggregation_title(chosen)), *shape(entry)]
-    cells.append(ms_per_frame(entry))
+    cells.append(ms_per_frame(entry, where))
     cells += [value_number(entry, metric, chosen) for metric in metrics]
     for aggregation, kind in others:
         why_not = "a deterministic method has no aggregation" if chosen is None else "not computed in this run"

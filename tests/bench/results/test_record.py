@@ -90,11 +90,11 @@ def test_other_takes_have_no_paired_difference():
 
 
 @pytest.mark.parametrize("changes", [{"device": "NVIDIA H200"}, {"threads": 1}])
-def test_seeds_of_other_devices_or_numbers_of_threads_are_not_pooled(changes):
+def test_seeds_of_other_devices_or_numbers_of_threads_are_pooled_and_named(changes):
     first, other = record("mixste"), record("mixste", seed=1)
     moved = other.model_copy(update={"environment": other.environment.model_copy(update=changes)})
-    assert len(pool([first, other])) == 1
-    assert len(pool([first, moved])) == 2
+    assert [len(pool([first, run])[0].pooled_on) for run in (other, moved)] == [1, 2]
+    assert pool([moved, first])[0].environment == first.environment, "costs are of the lowest seed"
 
 
 def test_records_of_before_are_read_with_what_they_do_not_know_as_none():

@@ -80,7 +80,6 @@ def test_main_keeps_oracles_apart_and_pairs_detections():
     "change",
     [
         {"label": "Other"},
-        {"device": "NVIDIA H200"},
         {"subset": "64 of 120 windows"},
         {"selection": "test set"},
         {"flip": False},
