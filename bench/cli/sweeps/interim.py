@@ -6,8 +6,8 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,6 +52,25 @@ class Round:
     jobs: Sequence[Job]
     tables: Mapping[str, RunSet.Table]
     left_out: Mapping[str, Missing] = field(default_factory=dict)
+
+    def with_finished(self, last: Round, finished: Collection[str]) -> Round:
+        """This round with further runs in its tables: those of the last round that are finished already."""
+
+        def more(ids: Sequence[str], planned: Sequence[str]) -> tuple[str, ...]:
+            wanted = {*ids, *finished}
+            return tuple(name for name in planned if name in wanted)
+
+        tables = {}
+        for name, table in self.tables.items():
+            planned = last.tables[name]
+            claims = [
+                mine.model_copy(
+                    update={"better": more(mine.better, its.better), "other": more(mine.other, its.other)}
+                )
+                for mine, its in zip(table.claims, planned.claims, strict=True)
+            ]
+            tables[name] = table.model_copy(update={"ids": more(table.ids, planned.ids), "claims": tuple(claims)})
+        return replace(self, tables=tables)
 
 
 class Interim(Watcher):

@@ -91,6 +91,8 @@ def run_and_report(
         if searches:
             store.make()
             open_studies(store.root)  # what is wrong with their database is said before anything is computed
+        done = plan.rounds[-1].finished
+        rounds = [part.with_finished(rounds[-1], done) for part in rounds]
         found: dict[str, Found] = {}
         number, part = 1, rounds[0]
         while True:

@@ -64,6 +64,19 @@ def test_an_interruption_leaves_the_report_of_the_round_before(ablate, tmp_path,
     assert seeds(tmp_path) == [0, 1]
 
 
+def test_the_first_round_shows_what_the_store_has_of_later_ones(ablate, tmp_path, monkeypatch):
+    assert ablate("--rounds", "2").exit_code == 0
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "run", interrupted)
+    assert ablate("--rounds", "3").exit_code == 130
+    assert seeds(tmp_path) == [0, 1]
+    (table,) = declared(tmp_path / "out").tables.values()
+    assert len(table.ids) == len(set(table.ids)) == 4
+
+
 def test_named_seeds_are_the_rounds(ablate, tmp_path):
     assert ablate("--seeds", "7").exit_code == 0
     assert seeds(tmp_path) == [7]
