@@ -118,6 +118,8 @@ def read_imported(path: Path, adapter_of: Callable[[str], CheckpointAdapter]) ->
     Raises:
         InputError: the file is missing, is not safetensors, or was not written by this version of the import.
     """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file of import-checkpoint")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -125,7 +127,12 @@ def read_imported(path: Path, adapter_of: Callable[[str], CheckpointAdapter]) ->
     except (OSError, SafetensorError) as error:
         reason = f"cannot be read as safetensors ({error}); name a file of import-checkpoint"
         raise InputError(f"{path}: {reason}") from None
-    if metadata.get("mapping_version") != str(MAPPING_VERSION):
+    if "mapping_version" not in metadata:
+        raise InputError(
+            f"{path}: was not made by `python -m bench import-checkpoint`; a training of this suite is evaluated "
+            "by its own experiment, and its folder predicts with `predict --weights`"
+        )
+    if metadata["mapping_version"] != str(MAPPING_VERSION):
         raise InputError(f"{path}: was not made by this version; run `python -m bench import-checkpoint` again")
     try:
         adapter = adapter_of(metadata["method"])

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 import bench.data
@@ -60,6 +62,11 @@ def test_what_does_not_fit_is_refused(imported, tmp_path, toy_data):
     (tmp_path / "x.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="cannot be read as safetensors"):
         resolve(described(tmp_path / "x.safetensors"))
+    with pytest.raises(InputError, match="is a folder; name a file of import-checkpoint"):
+        resolve(described(tmp_path))
+    save_file({"some": torch.zeros(1)}, tmp_path / "own.safetensors")
+    with pytest.raises(InputError, match=r"was not made by .* a training of this suite is evaluated by its own"):
+        resolve(described(tmp_path / "own.safetensors"))
 
 
 def test_a_checkpoint_for_another_skeleton_is_refused(toy_data, tmp_path, monkeypatch):
