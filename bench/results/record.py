@@ -293,7 +293,7 @@ class Record(Evaluation):
     Attributes:
         errors_file: name of the file of frame errors, an artifact of the run.
         pooled: ids of the runs that this record is the average of (``pool``); empty for a single run.
-        pooled_on: their environments, one for each device, that of ``cost`` first; empty for a single run.
+        pooled_on: their costs, one measurement for each device, that of ``cost`` first; empty for a single run.
     """
 
     cost: Cost
@@ -302,7 +302,7 @@ class Record(Evaluation):
     mlflow_run_id: str | None = None
     errors_file: str | None = None
     pooled: tuple[str, ...] = ()
-    pooled_on: tuple[Environment, ...] = Field(default=(), exclude=True)
+    pooled_on: tuple[Measurement, ...] = Field(default=(), exclude=True)
 
     @property
     def runs(self) -> tuple[str, ...]:

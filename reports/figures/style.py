@@ -56,7 +56,7 @@ class Drawing:
 def settings(entries: Sequence[AnyEntry], by_device: bool = False) -> Iterator[tuple[str, str, list[AnyEntry]]]:
     """Runs that may share a figure, with the end of its name and what tells it from the others, for its caption.
 
-    Both are empty for the only one, else "-1", "-2", … and " (DET: cpn)".
+    Both are empty for the only one, else "-1", "-2", … and " (DET: cpn)". ``by_device``: as of ``sections``.
     """
     groups = groups_of(entries, by_device)
     for number, (heading, place, group) in enumerate(groups, start=1):

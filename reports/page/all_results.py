@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.config.registry import METRICS
 from bench.results.record import Record
-from reports.rules.comparability import TRIVIAL, aggregations, device, grouped, groups_of, use_of_truth
+from reports.rules.comparability import TRIVIAL, aggregations, grouped, groups_of, use_of_truth
 from reports.rules.conditions import paragraphs
 from reports.rules.metrics import ERRORS, SCORES, described, in_order
 from reports.rules.names import MEAN_OVER_ACTIONS, USES, aggregation_title, marked_name, seeds_of
@@ -24,7 +24,7 @@ from reports.tables.cells import (
 )
 from reports.writers.table import Cell, Column, Table
 
-CHOICES = ("Method", "Aggregation", "Detections", "H", "K", "Size", "Seeds", "Ablation", "Device")
+CHOICES = ("Method", "Aggregation", "Detections", "H", "K", "Size", "Seeds", "Ablation")
 """Columns that a reader filters by value."""
 
 
@@ -42,10 +42,10 @@ def results(records: Sequence[Record], ablations: Mapping[str, Sequence[str]]) -
         *SHAPE,
         *(Column(f"{info.title} ↑" if info.higher_is_better else info.title) for info in metrics.values()),
         *(Column(header) for header in ("ms/frame", "Memory (MB)", "Params (M)", "GFLOPs/frame")),
-        *(Column(header, align="l") for header in ("Size", "Seeds", "Ablation", "Device", "MLflow run")),
+        *(Column(header, align="l") for header in ("Size", "Seeds", "Ablation", "MLflow run")),
     )
     blocks = []
-    for heading, place, group in groups_of(records):
+    for heading, place, group in groups_of(records, by_device=True):
         numbers = [(record, *pair) for record in group for pair in aggregations(record)]
         uses = grouped(numbers, lambda number: use_of_truth(*number[1:]).split()[0])
         for use, text in USES.items():
@@ -57,7 +57,7 @@ def results(records: Sequence[Record], ablations: Mapping[str, Sequence[str]]) -
         f"{ABOUT_FRAMES} ms/frame: median at batch 1 per output frame. Seeds: of training / of sampling noise.",
         "Sorting stays within a group: only its numbers were obtained under equal conditions.",
     )
-    return Table("All results", columns, tuple(blocks), paragraphs(records), notes)
+    return Table("All results", columns, tuple(blocks), paragraphs(records, by_device=True), notes)
 
 
 def _row(
@@ -86,7 +86,6 @@ def _row(
             Cell(record.preset),
             Cell(seeds_of(record)),
             Cell(", ".join(ablations.get(record.id, ()))),
-            Cell(device(record)),
             Cell((record.mlflow_run_id or "not logged")[:10]),
         ],
         record.runs,

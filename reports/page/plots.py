@@ -29,13 +29,14 @@ def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
     ``traces``: headlines and the Pareto front; ``further``: every other aggregation.
     """
     found: list[tuple[int, dict[str, Any]]] = []
+    pooled = {(heading, place): group for heading, place, group in groups_of(pool(records), by_device=True)}
     for heading, place, group in groups_of(records, by_device=True):
         points = sorted((point for record in group for point in _points(record)), key=lambda point: point.position)
         if points:
             split = grouped(points, lambda point: point.value.aggregation == headline(point.record))
             plot = {
                 "title": "; ".join(filter(None, (place, heading or group[0].data.label))),
-                "traces": [*_traces(split.get(True, []), named=True), _front(group)],
+                "traces": [*_traces(split.get(True, []), named=True), _front(pooled[heading, place])],
                 "further": _traces(split.get(False, []), named=False),
                 "conditions": sentences(group),
             }
@@ -85,9 +86,9 @@ def _trace(points: Sequence[OperatingPoint], look: Look) -> dict[str, Any]:
 
 
 def _front(records: Sequence[Record]) -> dict[str, Any]:
-    """The front of error and time of learned methods, as in the figure: runs that differ in seeds are one."""
+    """The front of error and time of learned methods, as in the figure; ``records``: pooled over their seeds."""
     learned = [record for record in records if record.method not in TRIVIAL]
-    points = [point for record in pool(learned) if (point := headline_point(record, ms_per_frame)) is not None]
+    points = [point for record in learned if (point := headline_point(record, ms_per_frame)) is not None]
     front = sorted((points[index] for index in on_front(points)), key=lambda point: point.position)
     shown = {"mode": "lines+markers", "name": "Pareto front", "hoverinfo": "skip"}
     look = {

@@ -103,19 +103,30 @@ def listed_subjects(names: Sequence[str]) -> str:
 
 
 def device(entry: Entry) -> str:
-    """The device of the costs, as tables name it; a CPU by its model and the number of threads."""
+    """The device that the cost was measured on, as tables name it; a CPU by its model and number of threads."""
     return _named(entry.environment)
 
 
 def devices(entry: Entry) -> str:
-    """Every device that the numbers of a pooled record were made on, that of the costs first."""
-    pooled = entry.pooled_on if isinstance(entry, Record) else ()
-    return " and ".join(map(_named, pooled or [entry.environment]))
+    """Every device that costs of an entry were measured on."""
+    return " and ".join(sorted(on_each_device(entry)))
+
+
+def on_each_device(entry: AnyEntry) -> dict[str, AnyEntry]:
+    """Device → the entry with the cost that was measured on it; runs that were pooled may have several devices."""
+    if not isinstance(entry, Record) or len(entry.pooled_on) < 2:
+        return {device(entry): entry}
+    return {
+        _named(found.environment): entry.model_copy(
+            update={"cost": found.cost, "environment": found.environment, "pooled_on": (found,)}
+        )
+        for found in entry.pooled_on
+    }
 
 
 def usual_device(entries: Iterable[Entry]) -> str:
-    """The device of most runs: times of a table without sections for devices are of this one."""
-    count = Counter(map(device, entries))
+    """The device that most of them have a cost of: times that stand beside errors are of this one."""
+    count = Counter(name for entry in entries if entry.cost is not None for name in on_each_device(entry))
     return max(count, key=count.__getitem__, default="")
 
 
@@ -134,9 +145,12 @@ def sections(entries: Iterable[AnyEntry], by_device: bool = False) -> list[tuple
     with the first section that agrees with them in everything else.
 
     Args:
-        by_device: for costs: the device must agree too.
+        by_device: for tables and figures of costs: the device must agree too, and an entry that has costs of
+            several stands in the section of each.
     """
     entries = list(entries)
+    if by_device:
+        entries = [its for entry in entries for its in on_each_device(entry).values()]
 
     def whole(entry: Entry) -> Setting:
         return (*setting(entry), ("device", device(entry))) if by_device else setting(entry)
@@ -177,7 +191,11 @@ def sources(entries: Iterable[Entry]) -> dict[Source, str]:
 
 
 def groups_of(entries: Sequence[AnyEntry], by_device: bool = False) -> list[tuple[str, str, list[AnyEntry]]]:
-    """(heading of the section, title of the source, entries) of everything that may be compared."""
+    """(heading of the section, title of the source, entries) of everything that may be compared.
+
+    Args:
+        by_device: as of ``sections``.
+    """
     titles = sources(entries)
     found = []
     for heading, members in sections(entries, by_device):

@@ -41,7 +41,11 @@ MANY = 8
 def paragraphs(
     entries: Sequence[Entry], shown: Shown = "every aggregation", by_device: bool = False
 ) -> tuple[list[str], ...]:
-    """Sentences for each section of a table, the first with the section's heading where there are several."""
+    """Sentences for each section of a table, the first with the section's heading where there are several.
+
+    Args:
+        by_device: as of ``sections``.
+    """
     return tuple(
         [f"Conditions of [{heading}]." if heading else "Conditions.", *sentences(members, shown)]
         for heading, members in sections(entries, by_device)

@@ -10,8 +10,8 @@ class MissingRun(Missing):
     """A declared run that has no record, in a table beside runs that have one.
 
     Attributes:
-        neighbour: the most similar run of the same table that has a record. Data, protocol and device are those of
-            its section; no number is taken from it.
+        neighbour: the most similar run of the same table that has a record. Data, protocol and, where no cost was
+            measured, device are its own; no number is taken from it.
     """
 
     neighbour: Record
@@ -44,8 +44,8 @@ class MissingRun(Missing):
 
     @property
     def environment(self) -> Environment:
-        """Of the section."""
-        return self.neighbour.environment
+        """Of the measurement of its cost, else of its neighbour."""
+        return self.measurement.environment if self.measurement else self.neighbour.environment
 
     @property
     def conditions(self) -> Conditions:

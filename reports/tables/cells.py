@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from bench.results.cost import Cost
 from bench.results.record import Record, Value
 from bench.results.statistics.intervals import LEVEL, Difference, Mean, against_best, holm, pooled_interval
-from reports.rules.comparability import comparable, device, grouped
+from reports.rules.comparability import comparable, device, grouped, on_each_device
 from reports.rules.entries import Entry, MissingRun, input_frames, output_frames
 from reports.rules.names import aggregation_title
 from reports.writers.table import Block, Cell, Column, Row
@@ -206,19 +206,19 @@ def memory_cell(cost: Cost | None) -> Cell:
 
 
 def time_cell(entry: Entry, quantity: Callable[[Cost], float], where: str = "") -> Cell:
-    """``cost_cell`` of a time, as ``timed`` prints it."""
-    return timed(entry, cost_cell(entry, quantity), where)
-
-
-def timed(entry: Entry, cell: Cell, where: str = "") -> Cell:
-    """A time of a run, marked where something else used the machine, or where passes of timing disagree.
+    """``cost_cell`` of a time, as ``timed`` prints it.
 
     Args:
-        where: the device that the column is of, in a table whose rows may be of several; a time of another one is
-            a dash.
+        where: the device that times of the column are of, where rows may have several; without one on it, a dash.
     """
-    if where and device(entry) != where:
-        return Cell(reason=f"measured on another device ({device(entry)}; the others on {where})")
+    its = on_each_device(entry).get(where, entry)
+    if where and its.cost is not None and device(its) != where:
+        return Cell(reason=f"measured on {device(its)}; times here are of {where}")
+    return timed(its, cost_cell(its, quantity))
+
+
+def timed(entry: Entry, cell: Cell) -> Cell:
+    """A time of a run, marked where something else used the machine, or where passes of timing disagree."""
     measured = entry.measurement if isinstance(entry, MissingRun) else entry
     disturbed = measured is not None and bool(measured.environment.warnings or measured.cost.latency.disagree)
     return replace(cell, disturbed=disturbed and not cell.reason)

@@ -5,7 +5,6 @@ It pays where the CPU has instructions for it and products are large; elsewhere 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -21,7 +20,11 @@ from tests.speed.test_training import step_of
 
 CPU = torch.device("cpu")
 SIZES: dict[str, tuple[dict[str, Any], int, int]] = {
-    "base": ({"frames": 81, "channels": 128, "depth": 4, "heads": 8, "mlp_ratio": 2.0}, 8, 9),
+    "81 frames, 128 channels, 4 blocks": (
+        {"frames": 81, "channels": 128, "depth": 4, "heads": 8, "mlp_ratio": 2.0},
+        8,
+        9,
+    ),
     "81 frames, 256 channels, 6 blocks": ({"frames": 81, "channels": 256, "depth": 6}, 4, 9),
     "paper": ({}, 2, 5),
 }
@@ -53,7 +56,6 @@ def test_training(
     size: str, full_size: bool, interleaved: Callable[..., float], outcome: Callable[..., None]
 ) -> None:
     sizes, count, pairs = SIZES[size]
-    torch.set_num_threads(os.cpu_count() or 1)
     keep_freed_memory()
     chosen = CONFIGS["D3DP"](**(sizes if full_size else SMALL))
     usual, rounded = (PAIRS["D3DP"](chosen)[0] for _ in range(2))

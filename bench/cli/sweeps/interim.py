@@ -38,9 +38,6 @@ LINE_SECONDS = 60.0
 LEAST_SHARE = 40
 """And at least so many times as long as the last one took: reports get 2 % of the time or less."""
 
-SIDES = ("better", "other")
-"""Of a claim."""
-
 MOST_LINES, MOST_CHARACTERS = 10, 400
 """Of failures that are named together, and of each sentence."""
 

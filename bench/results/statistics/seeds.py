@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.results.cost import Environment
+from bench.results.cost import Measurement
 from bench.results.record import Record, Value
 from bench.results.statistics.intervals import pooled_interval
 
@@ -17,9 +17,9 @@ from bench.results.statistics.intervals import pooled_interval
 def pool(records: Iterable[Record]) -> list[Record]:
     """Runs that differ in their seeds only as one record, in order of first appearance.
 
-    Its values are averages over the runs, with the intervals of ``statistics.intervals``, whatever device each
-    was made on; its cost and environment are those of the run with the lowest seed. Runs that differ in the seed
-    of their noise only are of one training.
+    Its values are averages over the runs, with the intervals of ``statistics.intervals``, whatever device the cost
+    of each was measured on; its cost and environment are those of the run with the lowest seed, and ``pooled_on``
+    has one cost for each device. Runs that differ in the seed of their noise only are of one training.
     """
     groups: dict[str, dict[str, Record]] = {}
     for record in records:
@@ -58,9 +58,11 @@ def _pooled(members: list[Record]) -> Record:
     )
     ids = tuple(member.id for member in members)
     files = {name: checksum for member in members for name, checksum in member.files.items()}
-    by_device: dict[tuple[str, int], Environment] = {}
+    by_device: dict[tuple[str, str, int], Measurement] = {}
     for member in members:
-        by_device.setdefault((member.environment.device, member.environment.threads), member.environment)
+        cost, environment = member.cost, member.environment
+        place = environment.device, environment.cpu, environment.threads
+        by_device.setdefault(place, Measurement(cost=cost, environment=environment))
     changes = {
         "values": tuple(values),
         "conditions": conditions,

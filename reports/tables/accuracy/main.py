@@ -22,6 +22,7 @@ from reports.rules.comparability import (
     Source,
     aggregations,
     into_lines,
+    on_each_device,
     same_but,
     sections,
     source,
@@ -97,8 +98,10 @@ def _by_use(entries: Sequence[Entry], title: str, metrics: dict[str, MetricInfo]
         *(Column(header) for header in ("Params (M)", "ms/frame")),
         *(Column(header, spanner) for spanner in titles.values() for header in headers(metrics.values())),
     )
-    blocks, where = [], usual_device(entries)
+    blocks, timed_on = [], []
     for heading, members in sections(entries):
+        where = usual_device(members)
+        timed_on.append(where)
         lines = into_lines(members, lambda entry: same_but(entry, *DETECTIONS), source)
         numbers = sorted(_numbers(lines), key=lambda number: truth_order(*number[2:]))
         rows = [_draft(*number, titles, list(metrics), over, where) for number in numbers]
@@ -106,6 +109,8 @@ def _by_use(entries: Sequence[Entry], title: str, metrics: dict[str, MetricInfo]
             its = [row for row in rows if str(row.group).startswith(use)]
             blocks += [block(its, text, heading, range(FIRST_METRIC, len(columns)))] if its else []
     notes = [note, f"{ABOUT_FRAMES} ms/frame: median at batch 1 per output frame."]
+    several = len({name for entry in entries for name in on_each_device(entry)}) > 1
+    notes += [f"ms/frame: on {'; '.join(dict.fromkeys(timed_on))}."] * several
     crossed = [text for key, text in titles.items() if key.train != key.test]
     notes += [f"Training and test detections differ in: {'; '.join(crossed)}."] * bool(crossed)
     return Table(title, columns, tuple(blocks), paragraphs(entries), tuple(notes))
@@ -129,9 +134,10 @@ def _draft(
     over: Mean,
     where: str,
 ) -> Draft:
-    first = next(line.slots[key] for key in titles if key in line.slots)
+    slots = [line.slots[key] for key in titles if key in line.slots]
+    first, measured = slots[0], next((slot for slot in slots if where in on_each_device(slot)), slots[0])
     cells: list[Entered] = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(first)]
-    cells += [millions_of_parameters(first), ms_per_frame(first, where)]
+    cells += [millions_of_parameters(first), ms_per_frame(measured, where)]
     for key, heading in titles.items():
         why_not = f"no run with {heading} under the other conditions of the row"
         cells += [value_number(line.slots.get(key), metric, aggregation, why_not, over) for metric in metrics]

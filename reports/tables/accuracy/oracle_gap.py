@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from bench.results.record import Record, ValueKind
@@ -19,9 +20,7 @@ from reports.tables.cells import (
     block,
     difference_cell,
     shape,
-    significant,
     time_cell,
-    timed,
     value_number,
 )
 from reports.tables.layout import Layout
@@ -42,8 +41,9 @@ def oracle_gap(entries: Sequence[Entry], title: str) -> Table:
         Column("predict", "ms/window"),
         Column("aggregate", "ms/window"),
     )
-    blocks, where = [], usual_device(entries)
+    blocks = []
     for heading, text, group in groups_of(entries):
+        where = usual_device(entry for entry in group if len(aggregations(entry)) > 1)
         rows = [
             _row(entry, name, aggregation, kind, [oracle for oracle, _ in oracles], where)
             for entry, name in zip(group, row_names(group), strict=True)
@@ -76,9 +76,10 @@ def _row(
         else:
             row.append(difference_cell(record.difference(value, record, best)))
     row.append(time_cell(record, lambda cost: cost.latency.median_ms, where))
-    spent = record.cost.aggregation_ms.get(aggregation or "")
     why_not = NOT_COUNTED if kind == "assisted" else "not measured in this run"
-    row.append(Cell(reason=why_not) if spent is None else timed(record, significant(spent), where))
+    known = aggregation in record.cost.aggregation_ms
+    spent = time_cell(record, lambda cost: cost.aggregation_ms.get(aggregation or "", math.nan), where)
+    row.append(spent if known else Cell(reason=why_not))
     return Draft(row, record.runs, use_of_truth(aggregation, kind))
 
 

@@ -32,13 +32,12 @@ def sampling(entries: Sequence[Entry], title: str) -> Table:
     widths = sorted({entry.conditions.hypotheses for entry in entries})
     titles = sources(entries)
     blocks: list[Block] = []
-    where = usual_device(entries)
     for heading, members in sections(entries):
         grids = into_lines(members, lambda entry: (same_but(entry, *SAMPLING), source(entry)), sampling_size)
         names = row_names([grid.first for grid in grids])
         for grid, name in zip(grids, names, strict=True):
             place = f"{name}, {titles[source(grid.first)]}" if len(titles) > 1 else name
-            blocks += _blocks_of_grid(grid, widths, place, heading, where)
+            blocks += _blocks_of_grid(grid, widths, place, heading)
     columns = (Column("K"), *(Column(f"H = {width}") for width in widths))
     notes = (
         "MPJPE in mm, mean over actions of the mean over an action's frames; best and second are of one grid.",
@@ -54,12 +53,13 @@ def _frames(entries: Sequence[Entry]) -> str:
     return "; ".join(f"{name} {seen} in, {given} out" for name, seen, given in found)
 
 
-def _blocks_of_grid(grid: Line, widths: list[int], place: str, section: str, where: str) -> Iterator[Block]:
+def _blocks_of_grid(grid: Line, widths: list[int], place: str, section: str) -> Iterator[Block]:
     pairs = dict.fromkeys(pair for entry in grid.slots.values() for pair in aggregations(entry))
     for aggregation, kind in pairs:
         number = partial(value_number, metric="mpjpe", aggregation=aggregation)
         text = f"{place}, {aggregation_title(aggregation, kind)}: MPJPE"
         yield Block(_rows(grid, widths, number, ranked=True), text, section)
+    where = usual_device(grid.slots.values())
     time = partial(time_cell, quantity=lambda cost: cost.latency.median_ms, where=where)
     yield Block(_rows(grid, widths, time, ranked=False), f"{place}: ms/window", section)
 

@@ -73,7 +73,8 @@ def _comparison(
                 Draft([Cell(name(line.first)), *_cells(line, base, titles, list(metrics), reference)], line.runs)
                 for line in lines
             ]
-            blocks.append(block(rows, ", ".join(family), heading, range(2, len(columns), 2)))
+            seeds = " or ".join(dict.fromkeys(map(seeds_of, its)))
+            blocks.append(block(rows, ", ".join((*family, f"seeds {seeds}")), heading, range(2, len(columns), 2)))
     below = "; below zero is better" * (not any(info.higher_is_better for info in metrics.values()))
     notes = (MEAN_OVER_ACTIONS, f"Δ: difference to the row {reference!r}{below}.", DIFFERENCES)
     return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), notes)
@@ -82,9 +83,7 @@ def _comparison(
 def _family(entry: Entry, others: list[str]) -> tuple[str, ...]:
     """What all rows that are compared with each other share, in words."""
     aggregation = aggregation_title(headline(entry))
-    return (
-        entry.title, *others, entry.preset, aggregation, size_in_words(entry), f"seeds {seeds_of(entry)}"
-    )  # fmt: skip
+    return entry.title, *others, entry.preset, aggregation, size_in_words(entry)
 
 
 def _without_prompt(entry: Entry) -> list[str]:

@@ -9,7 +9,7 @@ from bench.results.record import MetricInfo, Record
 from bench.results.statistics.intervals import Difference, Mean
 from bench.results.statistics.seeds import pool
 from models.errors import InputError
-from reports.rules.comparability import device, grouped, headline
+from reports.rules.comparability import device, grouped, headline, on_each_device
 from reports.rules.conditions import paragraphs
 from reports.rules.metrics import ERRORS, SCORES, printed_metrics
 from reports.rules.names import aggregation_title
@@ -103,11 +103,14 @@ def _error_line(pair: Pair, metric: str, info: MetricInfo, over: Mean) -> _Line:
 
 
 def _time_line(pair: Pair) -> _Line:
-    before, after = (record.cost.latency for record in pair[:2])
-    cells = [timed(record, significant(record.cost.latency.ms_per_frame)) for record in pair[:2]]
+    sides = on_each_device(pair.before), on_each_device(pair.after)
+    common = next((name for name in sides[0] if name in sides[1]), None)
+    its = [next(iter(side.values())) if common is None else side[common] for side in sides]
+    before, after = (record.cost.latency for record in its)
+    cells = [timed(record, significant(record.cost.latency.ms_per_frame)) for record in its]
     label = _label(pair, "", "ms/frame")
-    if device(pair.before) != device(pair.after):
-        reason = f"times of different devices are not compared: {arrow(device(pair.before), device(pair.after))}"
+    if common is None:
+        reason = f"times of different devices are not compared: {arrow(*map(device, its))}"
         return _Line((*label, *cells, Cell(reason=reason)))
     if any(cell.reason for cell in cells):
         return _Line((*label, *cells, Cell(reason="not measured")))

@@ -35,8 +35,9 @@ def runs(entries: Sequence[Entry], title: str) -> Table:
         *(Column(name, "Headline") for name in headers(metrics.values())),
         *(Column(aggregation_title(*pair), "MPJPE") for pair in others),
     )
-    blocks, where = [], usual_device(entries)
+    blocks = []
     for heading, text, group in groups_of(entries):
+        where = usual_device(group)
         names = zip(row_names(group), group, strict=True)
         rows = [Draft(_row(entry, name, list(metrics), others, where), entry.runs) for name, entry in names]
         blocks.append(block(rows, text, heading, range(FIRST_METRIC, len(columns))))

@@ -333,18 +333,6 @@ def test_costs_have_three_significant_digits(number, text):
     assert significant(number).text == text
 
 
-def test_variants_are_compared_with_the_complete_method():
-    found = [
-        several(record("finepose", hypotheses=10, steps=5, mean=mean, variant=variant))
-        for variant, mean in (("", 49.5), ("action label wrong", 55.0), ("fpc=False", 48.0))
-    ]
-    rows = printed(variants(found, "V"))
-    heading = "FinePOSE, tiny, P-Agg, H = 10, K = 5, seeds 0,1,2/0"
-    assert rows["", heading, "complete"][2] == "reference"
-    assert rows["", heading, "action label wrong"][2] == "+5.50"
-    assert rows["", heading, "w/o FPC"][1:3] == ["48.0*", "−1.50"]
-
-
 def test_the_table_of_costs_says_what_older_records_do_not_know():
     old = record("mixste")
     rows = printed(cost([old], "T"))
