@@ -143,7 +143,8 @@ def best(record: Record) -> tuple[float, float, float]:
 def dominating(job: Job, measurement: Measurement, known: Mapping[str, Record], margin: float) -> Record | None:
     """A record that a job cannot beat in any objective, however accurate it turns out within ``margin``.
 
-    Its error is taken to be lower by this share than that of the best record of its method.
+    Its error is taken to be lower by this share than that of the best record of its method. Costs are those of the
+    device that its own was measured on.
     """
     same_method = [record for record in known.values() if record.method == job.experiment.method.name]
     if not same_method:
@@ -153,8 +154,11 @@ def dominating(job: Job, measurement: Measurement, known: Mapping[str, Record], 
         measurement.cost.latency.ms_per_frame,
         _megabytes(measurement.cost),
     )
+    here = measurement.environment
     for record in known.values():  # equal ones too: trials of one configuration are equal in time and memory
-        if all(measured <= hoped for measured, hoped in zip(best(record), hoped_for, strict=True)):
+        there = record.environment
+        of_one_device = (there.device, there.threads) == (here.device, here.threads)
+        if of_one_device and all(found <= hoped for found, hoped in zip(best(record), hoped_for, strict=True)):
             return record
     return None
 

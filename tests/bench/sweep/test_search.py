@@ -197,6 +197,9 @@ def test_what_cannot_be_better_is_dominated(store):
     assert dominating(many, measured(2, 0.5), known, margin=0.0) is None, "it may be smaller"
     assert dominating(many, measured(2, 2), known, margin=0.05) is None, "it may be more accurate"
     assert dominating(many, measured(2, 2), {}, margin=0.0) is None
+    here = records[few.id]
+    elsewhere = here.model_copy(update={"environment": here.environment.model_copy(update={"device": "a GPU"})})
+    assert dominating(many, measured(2, 2), {few.id: elsewhere}, margin=0.0) is None, "times of another device"
 
 
 @pytest.fixture
