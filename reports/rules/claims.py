@@ -166,8 +166,8 @@ def _compare(
     ]
     if more or others or values[0] is None or values[1] is None:
         return _Measured(claim, None, "its runs differ in more than their seeds, or lack the number")
-    trainings = [{record.training_id for record in side} for side in sides]
-    same = trainings[0] == trainings[1]
+    mine, its = ({record.training_id: record for record in side} for side in sides)
+    same = mine.keys() == its.keys() and all(record.same_trainings(its[name]) for name, record in mine.items())
     difference = better.difference(values[0], other, values[1], same_trainings=same)
     if difference is None:
         return _Measured(claim, None, "the two numbers were not obtained on the same takes")

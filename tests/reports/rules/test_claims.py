@@ -64,6 +64,15 @@ def test_one_seed_decides_within_a_training():
     assert found.verdict == "supported"
 
 
+def test_a_training_made_again_with_other_losses_is_another_one():
+    made, again = (runs("finepose", mean, [0], training="t") for mean in (40, 60))
+    other = [record.model_copy(update={"id": "again"}) for record in again]
+    assert verdict(made, other).same_training
+    training = other[0].training.model_copy(update={"loss": (9.0,)})
+    drifted = [other[0].model_copy(update={"training": training})]
+    assert not verdict(made, drifted).same_training
+
+
 def test_without_a_record_a_claim_is_open_and_says_why():
     found = judge([claim_of(runs("finepose", 40, [0]), runs("tcn", 60, [0]))], {})[0]
     assert (found.verdict, found.why_open) == ("open", "its runs have no record")
