@@ -243,13 +243,13 @@ def ship(name: str, store: Path, results: Path, tables: Sequence[str]) -> Path:
     return target
 
 
-def _rounded(content: Any) -> Any:
-    """With six significant digits, a third fewer bytes: no table prints more than four."""
+def _rounded(content: Any, digits: int = 6) -> Any:
+    """With six significant digits, and five where errors are: half the bytes, and no table prints more than four."""
     if isinstance(content, Mapping):
-        return {key: _rounded(value) for key, value in content.items()}
+        return {key: _rounded(value, 5 if key == "values" else digits) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [_rounded(value) for value in content]
-    return float(f"{content:.6g}") if isinstance(content, float) else content
+        return [_rounded(value, digits) for value in content]
+    return float(f"{content:.{digits}g}") if isinstance(content, float) else content
 
 
 def main(words: list[str]) -> int:
