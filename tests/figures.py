@@ -244,7 +244,7 @@ def ship(name: str, store: Path, results: Path, tables: Sequence[str]) -> Path:
 
 
 def _rounded(content: Any, digits: int = 6) -> Any:
-    """With six significant digits, and five where errors are: half the bytes, and no table prints more than four."""
+    """With six significant digits, five where errors are: half the bytes, and no table prints more than four."""
     if isinstance(content, Mapping):
         return {key: _rounded(value, 5 if key == "values" else digits) for key, value in content.items()}
     if isinstance(content, list | tuple):
