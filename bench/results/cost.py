@@ -210,6 +210,11 @@ class Environment(Frozen):
     versions: dict[str, str]
     warnings: tuple[str, ...] = ()
 
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """Equal where costs may be compared: device, CPU and threads."""
+        return self.device, self.cpu, self.threads
+
 
 class Measurement(Frozen):
     """What predictions of one configuration cost, and the machine that it was measured on."""

@@ -154,10 +154,8 @@ def dominating(job: Job, measurement: Measurement, known: Mapping[str, Record], 
         measurement.cost.latency.ms_per_frame,
         _megabytes(measurement.cost),
     )
-    here = measurement.environment
     for record in known.values():  # equal ones too: trials of one configuration are equal in time and memory
-        there = record.environment
-        of_one_device = (there.device, there.threads) == (here.device, here.threads)
+        of_one_device = record.environment.place == measurement.environment.place
         if of_one_device and all(found <= hoped for found, hoped in zip(best(record), hoped_for, strict=True)):
             return record
     return None

@@ -36,7 +36,7 @@ def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
             split = grouped(points, lambda point: point.value.aggregation == headline(point.record))
             plot = {
                 "title": "; ".join(filter(None, (place, heading or group[0].data.label))),
-                "traces": [*_traces(split.get(True, []), named=True), _front(pooled[heading, place])],
+                "traces": [*_traces(split.get(True, []), named=True), _front(pooled.get((heading, place), []))],
                 "further": _traces(split.get(False, []), named=False),
                 "conditions": sentences(group),
             }

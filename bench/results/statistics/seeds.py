@@ -60,9 +60,8 @@ def _pooled(members: list[Record]) -> Record:
     files = {name: checksum for member in members for name, checksum in member.files.items()}
     by_device: dict[tuple[str, str, int], Measurement] = {}
     for member in members:
-        cost, environment = member.cost, member.environment
-        place = environment.device, environment.cpu, environment.threads
-        by_device.setdefault(place, Measurement(cost=cost, environment=environment))
+        measured = Measurement(cost=member.cost, environment=member.environment)
+        by_device.setdefault(member.environment.place, measured)
     changes = {
         "values": tuple(values),
         "conditions": conditions,

@@ -6,7 +6,14 @@ import math
 from collections.abc import Sequence
 
 from bench.results.record import Record, ValueKind
-from reports.rules.comparability import aggregations, groups_of, in_table_order, use_of_truth, usual_device
+from reports.rules.comparability import (
+    aggregations,
+    groups_of,
+    headline,
+    in_table_order,
+    use_of_truth,
+    usual_device,
+)
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.names import MEAN_OVER_ACTIONS, aggregation_title, row_names
@@ -43,7 +50,7 @@ def oracle_gap(entries: Sequence[Entry], title: str) -> Table:
     )
     blocks = []
     for heading, text, group in groups_of(entries):
-        where = usual_device(entry for entry in group if len(aggregations(entry)) > 1)
+        where = usual_device(entry for entry in group if headline(entry) and isinstance(entry, Record))
         rows = [
             _row(entry, name, aggregation, kind, [oracle for oracle, _ in oracles], where)
             for entry, name in zip(group, row_names(group), strict=True)
