@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 LONGEST_SENTENCE = 2000
 LONGEST_VALUE = 200
@@ -59,3 +60,10 @@ def _printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def some_of(names: Collection[str], most: int = 8) -> str:
+    """Names, separated by commas; of many the first ones and how many there are beside them."""
+    first = [*names][:most]
+    more = len(names) - len(first)
+    return ", ".join(first) + (f" and {more:,} more" if more else "")

@@ -13,7 +13,6 @@ import typer
 
 from bench.cli.options import DEFAULT_STORE, Device, StoreFolder
 from models.errors import InputError
-from reports.pdf import NO_LATEX, latex
 
 PACKAGES = ("torch", "numpy", "pandas", "mlflow", "optuna", "seaborn", "accelerate", "pydantic", "nvidia-ml-py")
 LITTLE_DISK_GB = 2.0
@@ -40,6 +39,8 @@ def examine(device: str, store: Path) -> Iterator[tuple[bool, str]]:
     yield _device(device)
     yield _disk(store)
     yield from _databases(store)
+    from reports.pdf import NO_LATEX, latex
+
     place = latex()
     yield True, NO_LATEX if place is None else f"{place}: report.pdf will be compiled"
     yield _compiler()

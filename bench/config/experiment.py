@@ -85,7 +85,6 @@ class DataSource(Description):
         options = written.get("options") if isinstance(written, Mapping) else None
         if not isinstance(options, Mapping) or "skip_takes" not in options:
             return written
-        note_old_key("data.options.skip_takes", "data.leave_out")
         takes = [take.strip().replace(" ", "/", "/" not in take) for take in str(options["skip_takes"]).split(",")]
         others = {key: value for key, value in options.items() if key != "skip_takes"}
         return {**written, "options": others, "leave_out": list(filter(None, takes))}

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from bench.data.packing import fingerprint
 from bench.data.sequence import Dataset
-from bench.data.stored import named
-from models.errors import InputError, quoted
+from models.errors import InputError, quoted, some_of
 
 
 def without_takes(dataset: Dataset, leave_out: abc.Sequence[str]) -> Dataset:
@@ -24,11 +23,12 @@ def without_takes(dataset: Dataset, leave_out: abc.Sequence[str]) -> Dataset:
         tuple(sequence for sequence in part if sequence.take not in leave_out)
         for part in (dataset.train, dataset.test)
     )
-    if not train or not test:
-        raise InputError(f"data.leave_out leaves no take to {'test' if train else 'train'} on: name fewer")
+    for what, before, left in (("train", dataset.train, train), ("test", dataset.test, test)):
+        if before and not left:
+            raise InputError(f"data.leave_out leaves no take to {what} on: name fewer")
     return replace(
         dataset,
-        label=f"{dataset.label} without {named(leave_out, 3)}",
+        label=f"{dataset.label} without {some_of(leave_out, 3)}",
         train=train,
         test=test,
         fingerprint=fingerprint(train, test, protocol=dataset.protocol),
@@ -43,7 +43,7 @@ def check_left_out(leave_out: abc.Iterable[str], takes: abc.Collection[str], pla
             subject = take.partition("/")[0]
             there = sorted(name for name in takes if name.partition("/")[0] == subject) or sorted(takes)
             raise InputError(
-                f"data.leave_out: {quoted(take)} is no take of {place}, which has {named(there, 40)}: write "
+                f"data.leave_out: {quoted(take)} is no take of {place}, which has {some_of(there, 40)}: write "
                 "[S9/Greeting, S9/Waiting 1]"
             )
 

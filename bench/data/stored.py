@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from models.errors import InputError, quoted
+from models.errors import InputError, quoted, some_of
 
 Found = TypeVar("Found")
 
@@ -27,13 +27,6 @@ def in_words(value: object) -> str:
     return type(value).__name__
 
 
-def named(names: abc.Collection[str], most: int = 5) -> str:
-    """Names, separated by commas; of many the first ones and how many there are beside them."""
-    first = [*names][:most]
-    more = len(names) - len(first)
-    return ", ".join(first) + (f" and {more:,} more" if more else "")
-
-
 def check_dict(value: Any, place: str, content: str) -> dict[Any, Any]:
     """A dict, or ``InputError``. ``content``: what the dict must hold."""
     if not isinstance(value, dict):
@@ -45,7 +38,7 @@ def check_names(names: abc.Iterable[Any], known: abc.Collection[str], place: str
     """``InputError`` if some of the names are not known. ``kind``: of what they are names."""
     strange = [quoted(name, _LONGEST) for name in names if name not in known]
     if strange:
-        raise InputError(f"{place}: {kind} {named(strange)} is none of {', '.join(known)}: remove it")
+        raise InputError(f"{place}: {kind} {some_of(strange)} is none of {', '.join(known)}: remove it")
 
 
 def check_length(value: Any, length: int, place: str, what: str) -> abc.Sequence[Any]:
@@ -117,6 +110,6 @@ def read_each(reads: abc.Mapping[str, Callable[[], Found]], kind: str) -> dict[s
             failures[name] = error
     if failures:
         first, *others = failures
-        more = f"; other {kind} that cannot be used: {named(others)}" if others else ""
+        more = f"; other {kind} that cannot be used: {some_of(others)}" if others else ""
         raise InputError(f"{failures[first]}{more}") from failures[first]
     return found

@@ -10,10 +10,10 @@ from pathlib import Path
 from bench.config.experiment import Experiment
 from bench.config.registry import CHECKPOINTS
 from bench.job.method import find_method
-from bench.job.model_card import MODEL, load_model, read_card
+from bench.job.model_card import load_model, read_card
 from bench.results.record import Record
 from bench.results.runs.named import SHIPPED
-from bench.results.store import WEIGHTS, Store
+from bench.results.store import MODEL, WEIGHTS, Store
 from bench.training.checkpoints import load_trained
 from models.checkpoints.importer import read_imported
 from models.errors import InputError

@@ -16,12 +16,11 @@ from bench.data.sequence import Sequence
 from bench.job.resolve import Training
 from bench.results.documents import UnreadableError, unseal
 from bench.results.files import read_bytes, sha256, write_text
-from bench.results.store import TRAINED, WEIGHTS, Trained
+from bench.results.store import MODEL, TRAINED, WEIGHTS, Trained
 from models.checkpoints.importer import SKELETONS
 from models.errors import InputError, shown
 from models.lifter import Lifter
 
-MODEL = "model.json"
 SCHEMA = 1
 LOOKED_AT = 200
 """Sequences that the size of people is taken from, evenly spread."""
@@ -129,8 +128,8 @@ def read_card(folder: Path) -> ModelCard:
         return ModelCard.model_validate_json(read_bytes(folder / MODEL))
     except FileNotFoundError:
         raise InputError(
-            f"{folder}: has no {MODEL}, which says what the weights are (an older version made them): name its "
-            "store with --store, and the training by its id"
+            f"{folder}: has no {MODEL}, which says what the weights are: name its store with --store, and the "
+            "training by its id"
         ) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

@@ -151,7 +151,11 @@ class PendingWork:
                 self._note_ready(job for job in members if job.id in evaluated and job.id not in finished)
 
     def _note_ready(self, evaluated: Iterable[Job]) -> None:
-        self.ready += (job for job in evaluated if self.cost_id(job) in self._contents.measured)
+        self.ready += (job for job in evaluated if self._is_measured(self.cost_id(job)))
+
+    def _is_measured(self, cost_id: str) -> bool:
+        """Whether all passes are done; an interruption leaves some."""
+        return cost_id in self._contents.measured and self._passes(cost_id) >= PASSES
 
     def add_finished(self, ids: Collection[str]) -> None:
         """Note that jobs have a record now."""

@@ -35,8 +35,9 @@ from bench.results.tracking.journal import now
 from models.errors import DivergedError, InputError
 
 TaskKind = Literal["train", "evaluate", "measure"]
-TaskStatus = Literal["done", "failed", "busy", "crashed"]
-"""How a try ended: busy means that another program is doing the task, crashed that the process was lost."""
+TaskStatus = Literal["done", "found", "failed", "busy", "crashed"]
+"""How a try ended: found means that it was done before, perhaps by another program, busy that another program is
+doing it, crashed that the process was lost."""
 
 
 @dataclass(frozen=True)
@@ -103,33 +104,36 @@ def first_process() -> bool:
 
 def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -> TaskStatus:
     if _is_done(task, store):
-        return "done"
+        return "found"
     if all(name in store.failures for name in task.ids):
         return "failed"
     cache = cache or DataCache()
     jobs = [resolve(experiment, cache) for experiment in task.experiments]
     device = use_device(task.device)
-    started = time.monotonic()
     # Processes that train together only wait for each other. All GPUs of a machine count as one: their numbers
     # depend on which of them a process sees.
     use = nullcontext() if distributed() else store.device(device.type, alone=task.kind == "measure")
     with use:
+        started = time.monotonic()  # not before: a measurement waits here until it is alone
         if task.kind == "evaluate":
             failed = _evaluate_watched(jobs, store, device, attempt)
         else:
             train, measure = partial(_train, task, jobs, store), partial(_measure, task, jobs[0], store, device)
             action = train if task.kind == "train" else measure
             failed = _record_if_it_fails(task.ids, task.title, task.experiments[0], store, action)
+        seconds = time.monotonic() - started
     if failed:
         return "failed"
-    store.times.put(task.duration_key, Seconds(seconds=time.monotonic() - started))
+    store.times.put(task.duration_key, Seconds(seconds=seconds))
     return "done"
 
 
 def _is_done(task: Task, store: Store) -> bool:
     if task.kind == "train":
         return all(map(store.is_trained, task.ids))
-    known = store.measurements.get(task.ids[0]) if task.kind == "measure" else None
+    if task.kind == "evaluate":
+        return all(map(store.is_evaluated, task.ids))
+    known = store.measurements.get(task.ids[0])
     return known is not None and len(known.cost.latency.passes or (0,)) >= task.number
 
 

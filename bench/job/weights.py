@@ -17,11 +17,11 @@ from bench.job.model_card import write_card
 from bench.job.resolve import Training
 from bench.protocol.counterfactual import relabelled
 from bench.results.record import TrainingInfo
-from bench.results.store import Store
+from bench.results.store import MODEL, Store
 from bench.results.tracking.journal import Journal, path_of
 from bench.training.accelerator import accelerator_for
 from bench.training.checkpoints import load_trained
-from bench.training.selection import LARGE_VALIDATION_WINDOWS, VALIDATION_WINDOWS, CheckpointSelector
+from bench.training.selection import CheckpointSelector, validation_windows
 from bench.training.trainer import train
 from models.errors import UnfitError
 from models.lifter import Lifter
@@ -58,6 +58,8 @@ def train_or_load(
     with _locked(store, together, accelerator):
         info = load_trained(lifter, store.training(training.id))
         if info is not None:
+            if accelerator.is_main_process and not (store.training(training.id) / MODEL).exists():
+                write_card(store.training(training.id), training)  # a kill, or an older version, left it out
             return info
         info = _train(together, lifter, store, device, accelerator)
     if accelerator.is_main_process:
@@ -84,7 +86,7 @@ def _train(
     check_lengths(data, lifter)
     fitted, held_out = split_validation(data.train, recipe.holdout, data.validation)
     selectors = []
-    size = VALIDATION_WINDOWS if recipe.compute is None else LARGE_VALIDATION_WINDOWS
+    size = validation_windows(recipe)
     shown: ActionLabels = "empty" if recipe.labels == "none" else "given"
     for member in together:
         takes = member.selection_data.test if member.selection == "test" else held_out
@@ -119,6 +121,8 @@ def check_lengths(data: Dataset, lifter: Lifter) -> None:
     Raises:
         UnfitError: they have none.
     """
+    if not data.train:
+        raise UnfitError(f"data {data.name!r}: has no training sequence; name data with training subjects")
     longest = max(map(len, data.train))
     if longest < lifter.train_frames:
         raise UnfitError(

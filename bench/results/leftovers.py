@@ -13,7 +13,7 @@ from bench.results.store import TRAINED, WEIGHTS
 OLD_SECONDS = 24 * 3600.0
 """Nobody writes one file for so long."""
 
-TEMPORARY = re.compile(r"\..+\.[0-9a-z_]{8}")
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
 """As ``bench.results.files.atomic`` names them: .NAME.XXXXXXXX."""
 
 STATE = re.compile(r"state(-before)?\.pt|best-\d+\.safetensors")
@@ -26,7 +26,7 @@ def remove_leftovers(root: Path) -> int:
     """Remove temporaries, and what finished trainings no longer need, where they were not touched for a day.
 
     Args:
-        root: of a store, or another folder that files are written to.
+        root: of a store.
 
     Returns:
         How many were removed. What cannot be removed stays.

@@ -8,7 +8,7 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,10 @@ from bench.results.failure import Failure
 from bench.results.index import Index
 from bench.results.locks import Lock, use_device
 from bench.results.record import Evaluation, Record, TrainingInfo
-from models.errors import InputError
+from models.errors import InputError, some_of
 
-TRAINED, WEIGHTS = "training.json", "weights.safetensors"
+TRAINED, WEIGHTS, MODEL = "training.json", "weights.safetensors", "model.json"
 """Files of a finished training; the first is written last."""
-
-
-def some_of(names: Sequence[str], most: int = 8) -> str:
-    """The first names in a row, and how many more there are: for sentences."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 class Seconds(BaseModel):

@@ -18,14 +18,15 @@ import torch
 from scipy.optimize import nnls
 
 from bench.config.registry import METHODS
+from bench.devices import synchronise
 from bench.measure.counts import Counts, count, made_up_batch
 from models.lifter import Lifter, Sampling
 
 PROBED = (("tcn", "tiny"), ("mixste", "tiny"), ("tcn", "base"), ("mixste", "base"))
 """Methods and sizes whose steps and predictions are timed: convolutions and attention, small and large."""
 
-WINDOWS = {"cpu": 1, "cuda": 64}
-"""That are predicted at the larger size, by type of device: a GPU is not busy with few."""
+ON_CPU, ON_GPU = 1, 64
+"""Windows that are predicted at the larger size: a GPU is not busy with few."""
 
 SECONDS = 0.05
 """That the calls of one probe take, at least, after the first one."""
@@ -93,7 +94,7 @@ def _probes(device: torch.device) -> Iterator[tuple[Counts, Callable[[], object]
         lifter = cls(config).to(device)
         recipe = cls.presets[preset].recipe
         steps = round(recipe.windows_of_a_step(lifter.train_frames)) if preset == "tiny" else 2
-        windows = WINDOWS[device.type] if preset == "base" else 2
+        windows = 2 if preset == "tiny" else ON_CPU if device.type == "cpu" else ON_GPU
         for size, prepare in ((steps, _step), (windows, _prediction)):
             counts = count(prepare(empty, size, torch.device("meta")))
             if counts is not None:
@@ -130,8 +131,7 @@ def _time(call: Callable[[], object], device: torch.device) -> tuple[float, floa
     while sum(own) < SECONDS:
         begin, begin_own = time.perf_counter(), clock()
         call()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        synchronise(device)
         own.append(clock() - begin_own)
         wall.append(time.perf_counter() - begin)
     return statistics.median(own), statistics.fmean(wall)

@@ -18,7 +18,7 @@ from bench.protocol.evaluate import windows_per_call
 from bench.results.store import Store
 from bench.sweep.device_speed import Speed, with_optimizer
 from bench.training.compute import affordable_steps
-from bench.training.selection import LEAST_CHECKS, VALIDATION_BATCH, VALIDATION_WINDOWS
+from bench.training.selection import LEAST_CHECKS, VALIDATION_BATCH, validation_windows
 from models.errors import InputError
 from models.lifter import Lifter, Sampling
 
@@ -129,7 +129,7 @@ class Estimates:
         steps, epochs = _length(training, lifter, step)
         seconds = steps * self._speed.seconds(with_optimizer(step, trained_bytes(lifter)))
         if training.selection != "last":
-            batches = VALIDATION_WINDOWS / VALIDATION_BATCH
+            batches = validation_windows(training.recipe) / VALIDATION_BATCH
             validation = self._prediction(training, lifter, VALIDATION_BATCH) or 0.0
             seconds += max(LEAST_CHECKS, epochs) * batches * validation
         return seconds

@@ -43,13 +43,14 @@ class Forecast:
         self._begun[task.name] = self._clock()
 
     def end(self, task: Task, status: TaskStatus = "done") -> None:
-        """Note that a task is done or has failed; one that was found done says nothing of times.
+        """Note that a task is done, was found done, which says nothing of times, or has failed.
 
         What needs a task that failed is never begun.
         """
         self._ended.add(task.name)
-        if task.name in self._begun:
-            self._took[task.name] = self._clock() - self._begun.pop(task.name)
+        begun = self._begun.pop(task.name, None)
+        if begun is not None and status != "found":
+            self._took[task.name] = self._clock() - begun
         if status == "failed":
             for other in self._tasks.values():
                 if task.name in other.needs and other.name not in self._ended:

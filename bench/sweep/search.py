@@ -101,13 +101,25 @@ class Found:
     missing: dict[str, Missing]
 
 
-def search(space: Space, store: Store, device: str, executor: Executor, watcher: Watcher | None = None) -> Found:
+def search(
+    space: Space,
+    store: Store,
+    device: str,
+    executor: Executor,
+    watcher: Watcher | None = None,
+    retry_failed: bool = False,
+) -> Found:
     """Try experiments until there are as many as asked for, or the minutes are over; those tried before count.
+
+    Args:
+        retry_failed: whether to begin with those that failed before.
 
     Raises:
         InputError: no choice of the space is an experiment, or what ``run`` raises.
     """
     trials = _Trials(space, store, device, executor, watcher)
+    if retry_failed:
+        trials.repeat_failed()
     ends = time.monotonic() + 60 * space.minutes if space.minutes else float("inf")
     patience = Patience()
     while time.monotonic() < ends:
@@ -213,6 +225,15 @@ class _Trials:
                 self.service.patiently(partial(trial.suggest_categorical, name, list(range(number))))
             asked.append(trial)
         return asked
+
+    def repeat_failed(self) -> None:
+        """Forget why experiments failed, and put a trial of each before all others."""
+        jobs = {trial.number: job for trial in self._begun() if (job := self._job(trial)) is not None}
+        pending = PendingWork(jobs.values(), self.store, self.device, self.where, self.contents)
+        failed = {jobs[trial.number].id: trial for trial in self._begun() if trial.number in jobs}
+        for name in pending.failures:
+            self.service.patiently(partial(self.study.enqueue_trial, failed[name].params))
+        pending.forget_failures()
 
     def _to_do(self, trials: Sequence[Trial]) -> int:
         """How many experiments these trials have that are not finished."""

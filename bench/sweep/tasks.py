@@ -12,7 +12,7 @@ from bench.job.task import Task, TaskStatus, record_failure
 from bench.results import locks
 from bench.results.locks import Patience, Watch
 from bench.results.store import Store
-from bench.sweep.executors.base import Executor, Status
+from bench.sweep.executors.base import Executor
 
 MOST_TRIES = 3
 """So often a task is begun whose process is lost each time."""
@@ -35,12 +35,12 @@ def run_tasks(
     Args:
         store: gets a failure where the process of a task is lost again and again.
         slots: tasks at once.
-        ended: told of every task that is done or has failed.
+        ended: told of every task that is done, was found done, or has failed.
         meanwhile: done between two looks at the executor; returns whether to do it again soon.
         begun: told of every task that a worker is given.
 
     Returns:
-        Those that were done here, without trainings that were found done.
+        Those that were done here, without those that were found done.
 
     Raises:
         InputError: workers cannot be started.
@@ -60,7 +60,6 @@ def run_tasks(
             waiting.note(task, status)
             if status == "done":
                 done.append(task)
-            status = "done" if status == "found" else status
             tries[task.name] += status == "crashed"
             if tries[task.name] == MOST_TRIES and status == "crashed":
                 times = f"{MOST_TRIES} times (killed, perhaps because memory ran out)"
@@ -68,7 +67,7 @@ def run_tasks(
                 record_failure(store, task.ids, task.title, "crashed", reason, code=code)
                 status = "failed"
             queue.end(task, status)
-            if status in ("done", "failed"):
+            if status in ("done", "found", "failed"):
                 ended(task, status)
     return done
 
@@ -137,7 +136,7 @@ class _Queue:
     def end(self, task: Task, status: TaskStatus) -> None:
         """Take note of how a try ended; what another program is doing, and what was lost, becomes ready again."""
         self.running -= 1
-        if status == "done":
+        if status in ("done", "found"):
             self.unfinished.discard(task.name)
             for name in self.needed_by[task.name]:
                 self.missing[name].discard(task.name)
@@ -170,7 +169,7 @@ class _Waiting:
         self._patience = Patience()
         self._last_end = time.monotonic()
 
-    def note(self, task: Task, status: Status) -> None:
+    def note(self, task: Task, status: TaskStatus) -> None:
         """Note how a try of a task ended."""
         if status != "busy":
             self._watches.pop(task.name, None)

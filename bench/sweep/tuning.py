@@ -45,7 +45,14 @@ Choice = dict[str, int]
 """Axis → number of one of its values."""
 
 
-def tune(space: Space, store: Store, device: str, executor: Executor, watcher: Watcher | None = None) -> Found:
+def tune(
+    space: Space,
+    store: Store,
+    device: str,
+    executor: Executor,
+    watcher: Watcher | None = None,
+    retry_failed: bool = False,
+) -> Found:
     """Search for the recipe of every method, repeat the best with further seeds, and write ``recipes.toml``.
 
     Raises:
@@ -54,7 +61,7 @@ def tune(space: Space, store: Store, device: str, executor: Executor, watcher: W
     if METHOD not in space.axes:
         raise InputError(f"a search by validation is for every method apart: name the axis {METHOD}")
     store.make()
-    tuning = _Tuning(space, store, device, executor, watcher)
+    tuning = _Tuning(space, store, device, executor, watcher, retry_failed)
     for begin in range(0, space.how.trials, TOGETHER):
         tuning.try_more(min(TOGETHER, space.how.trials - begin))
     tuning.repeat_best()
@@ -101,9 +108,16 @@ class _Tuning:
     """The searches of all methods, and what they have tried."""
 
     def __init__(
-        self, space: Space, store: Store, device: str, executor: Executor, watcher: Watcher | None
+        self,
+        space: Space,
+        store: Store,
+        device: str,
+        executor: Executor,
+        watcher: Watcher | None,
+        retry_failed: bool,
     ) -> None:
         self.space, self.store, self.device, self.executor, self.watcher = space, store, device, executor, watcher
+        self.retry_failed = retry_failed
         self.cache = executor.cache or DataCache()
         self.contents = StoreContents(store)
         self.jobs: dict[str, Job] = {}
@@ -175,7 +189,7 @@ class _Tuning:
     def _errors(self, choices: Sequence[Choice], seed: int) -> list[float | None]:
         """Validation errors of choices, None where a training failed."""
         jobs = [self._resolve(choice, seed) for choice in choices]
-        outcome = run(jobs, self.store, self.device, self.executor, contents=self.contents, watcher=self.watcher)
+        outcome = run(jobs, self.store, self.device, self.executor, self.retry_failed, self.contents, self.watcher)
         for job in jobs:
             self.jobs[job.id] = job
             if job.id in outcome.failures:

@@ -15,6 +15,7 @@ from bench.devices import precision_of_sums
 from bench.measure import memory
 from bench.protocol.evaluate import predict_batches
 from bench.protocol.metrics import mpjpe
+from bench.training.recipe import TrainingRecipe
 from models.lifter import Lifter, Sampling
 
 VALIDATION_WINDOWS, VALIDATION_BATCH = 64, 32
@@ -25,7 +26,12 @@ LEAST_CHECKS = 10
 """A training validates at least so often, and at the end of every epoch."""
 
 RULE = {"windows": VALIDATION_WINDOWS, "checks": LEAST_CHECKS}
-"""What the selection depends on, apart from the takes; part of a training's identity."""
+"""What the selection depends on, apart from the takes and the recipe; part of a training's identity."""
+
+
+def validation_windows(recipe: TrainingRecipe) -> int:
+    """How many windows a training of this recipe validates on."""
+    return VALIDATION_WINDOWS if recipe.compute is None else LARGE_VALIDATION_WINDOWS
 
 
 @dataclass

@@ -39,8 +39,12 @@ class HeldBack:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number, usual in self._usual.items():
-            signal.signal(number, usual)
+        """Let through what came since the last ``let_through``, also where the block has failed."""
+        try:
+            self.let_through()
+        finally:
+            for number, usual in self._usual.items():
+                signal.signal(number, usual)
 
     def _hold(self, number: int, frame: FrameType | None) -> None:
         """Note a signal; who presses Ctrl-C again does not want to wait."""

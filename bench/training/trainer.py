@@ -240,16 +240,18 @@ class _Run:
     def _gradients(self, rows: np.ndarray, seed: int) -> torch.Tensor:
         """Back-propagate the mean loss of these windows and return it.
 
-        Where memory runs out, this step and those after it are computed in more and smaller parts. Processes that
-        train together do not do so: each would have to split in the same steps.
+        Where memory runs out, this step and those after it are computed in more and smaller parts, each with as
+        many windows as the method needs at least. Processes that train together do not do so: each would have to
+        split in the same steps.
         """
+        alone = self.accelerator.num_processes == 1
+        most = max(1, len(rows) // self.lifter.least_windows) if alone else 1
 
         def in_parts(number: int) -> torch.Tensor:
             self.progress.micro_batches = number
             self.optimizer.zero_grad(set_to_none=True)
-            return self._in_parts(np.array_split(rows, number), seed)
+            return self._in_parts(np.array_split(rows, min(number, most)), seed)
 
-        most = len(rows) if self.accelerator.num_processes == 1 else 1
         return memory.first_that_fits(in_parts, memory.doubling(self.progress.micro_batches, most))
 
     def _in_parts(self, parts: list[np.ndarray], seed: int) -> torch.Tensor:

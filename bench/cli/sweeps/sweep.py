@@ -19,11 +19,12 @@ from bench.cli.sweeps.interim import MOST_LINES, Interim, Round, failure_lines, 
 from bench.cli.sweeps.plan import SweepPlan
 from bench.config.parsing import parse_assignment
 from bench.job.data_cache import DataCache
+from bench.job.pending import PendingWork
 from bench.job.planning import Planner, told_together
 from bench.job.resolve import Job
 from bench.job.task import first_process
 from bench.results.record import Missing, Record
-from bench.results.store import Store, some_of
+from bench.results.store import Store
 from bench.results.tracking.sweep_run import log_sweep
 from bench.sweep import run as sweep
 from bench.sweep.dry_run import left_out_lines, search_lines
@@ -33,7 +34,7 @@ from bench.sweep.search import Found, Space, search
 from bench.sweep.studies import open_studies
 from bench.sweep.tuning import tune
 from bench.training.accelerator import end_together
-from models.errors import InputError
+from models.errors import InputError, some_of
 from reports.rules.comparability import TRIVIAL
 from reports.writers.text import to_text
 
@@ -100,7 +101,7 @@ def run_and_report(
             if number == len(rounds):
                 found = {
                     name: (tune if space.how.objective == "validation" else search)(
-                        space, store, request.device, executor, interim
+                        space, store, request.device, executor, interim, request.retry_failed
                     )
                     for name, space in searches.items()
                 }
@@ -115,6 +116,10 @@ def run_and_report(
                 following = further(with_other_data(part.tables.values(), outcome.records, store))
             if following is None:
                 break
+            if number >= len(rounds) and request.retry_failed:
+                known = {job.id for job in part.jobs}
+                new = [job for job in following.jobs if job.id not in known]
+                PendingWork(new, store, request.device, sweep.place_of(executor, request.device)).forget_failures()
             number, part = number + 1, following
     end_together()
     if first_process():

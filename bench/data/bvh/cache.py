@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from functools import partial
 from hashlib import blake2b
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from pathlib import Path
 
 from tqdm import tqdm
@@ -35,7 +35,8 @@ def read_clips(paths: abc.Sequence[Path], settings: Settings) -> dict[Path, Clip
     new = [path for path in paths if not _entry(folder, path, settings).is_file()]
     read = partial(_read, folder=folder, settings=settings)
     bar = partial(tqdm, total=len(paths), desc="read BVH files", unit="file", disable=None if new else True)
-    if sum(path.stat().st_size for path in new) < PARALLEL_BYTES or (os.cpu_count() or 1) < 2:
+    alone = (os.cpu_count() or 1) < 2 or current_process().daemon  # a worker may start no processes of its own
+    if alone or sum(path.stat().st_size for path in new) < PARALLEL_BYTES:
         return dict(zip(paths, bar(map(read, paths)), strict=True))
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
         try:

@@ -25,9 +25,8 @@ from bench.data.cameras.virtual import virtual_cameras
 from bench.data.packing import Recording, pack
 from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
-from bench.data.stored import named
 from bench.data.synthetic.detector import detect
-from models.errors import InputError
+from models.errors import InputError, some_of
 from models.skeleton import HUMAN36M
 
 FINDINGS = 12  # notes on what was found in files
@@ -161,7 +160,7 @@ def _usable_clips(
 def _in_words(wrong: dict[Path, str]) -> str:
     """What is wrong with the first files, and the names of others."""
     others = [path.name for path in wrong][SHOWN:]
-    return "; ".join([*list(wrong.values())[:SHOWN], *[f"and also {named(others, NAMED)}"] * bool(others)])
+    return "; ".join([*list(wrong.values())[:SHOWN], *[f"and also {some_of(others, NAMED)}"] * bool(others)])
 
 
 def _sequences(
@@ -194,7 +193,7 @@ def _findings(clips: dict[Path, Clip]) -> list[str]:
         parts = [f"unit {clip.unit}, {clip.up} up", *["left-handed coordinates, mirrored"] * clip.mirrored]
         alike["; ".join([*parts, *clip.remarks, guessed])].append(path)
     notes = [
-        f"{named([path.name for path in paths], SHOWN)}: {finding}; {_statures([clips[path] for path in paths])}"
+        f"{some_of([path.name for path in paths], SHOWN)}: {finding}; {_statures([clips[path] for path in paths])}"
         for finding, paths in alike.items()
     ]
     more = len(notes) - FINDINGS

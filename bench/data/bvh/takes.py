@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.data.sequence import UNLABELLED
-from bench.data.stored import named
-from models.errors import InputError
+from models.errors import InputError, some_of
 
 MAX_INDEX_BYTES = 16 * 2**20
 TEST_SUBJECTS, TEST_TAKES = 5, 3
@@ -161,11 +160,13 @@ def split(files: abc.Sequence[NamedFile], test: abc.Sequence[str]) -> tuple[list
     subjects = sorted({file.subject for file in files}, key=_natural)
     unknown = sorted(set(test) - set(subjects))
     if unknown:
-        raise InputError(f"option test names subject '{unknown[0][:80]}', but there are {named(subjects, SHOWN)}")
+        raise InputError(
+            f"option test names subject '{unknown[0][:80]}', but there are {some_of(subjects, SHOWN)}"
+        )
     if len(subjects) > 1:
         chosen = set(test) or set(subjects[TEST_SUBJECTS // 2 :: TEST_SUBJECTS] or subjects[-1:])
         tested = {file for file in files if file.subject in chosen}
-        sentence = f"split by subject: test subjects {named(sorted(chosen, key=_natural), SHOWN)}"
+        sentence = f"split by subject: test subjects {some_of(sorted(chosen, key=_natural), SHOWN)}"
     else:
         tested = set() if test else {*files[TEST_TAKES // 2 :: TEST_TAKES]}
         who, known = ("nothing says who moves", "may be") if subjects == [UNKNOWN] else ("one subject only", "is")

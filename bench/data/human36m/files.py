@@ -16,8 +16,8 @@ from bench.data.human36m.cameras import SUBJECTS
 from bench.data.human36m.keypoints import OURS
 from bench.data.human36m.takes import Actions
 from bench.data.layouts import Layout, to_human36m
-from bench.data.stored import check_finite, check_length, check_poses, named
-from models.errors import InputError
+from bench.data.stored import check_finite, check_length, check_poses
+from models.errors import InputError, some_of
 
 FILE_3D = "data_3d_h36m.npz"
 PREFIX_2D = "data_2d_h36m_"
@@ -40,7 +40,7 @@ def read_subjects(path: Path, key: str) -> dict[str, Actions]:
     unknown = sorted(set(value) - set(SUBJECTS))
     if unknown:
         raise InputError(
-            f"{path}: subject {named(unknown)} is none of {', '.join(SUBJECTS)}, with known cameras: remove it"
+            f"{path}: subject {some_of(unknown)} is none of {', '.join(SUBJECTS)}, with known cameras: remove it"
         )
     return {subject: dict(actions) for subject, actions in value.items()}
 
@@ -57,7 +57,7 @@ def check_same_takes(
             for action in sorted(set(actions) - set(there.get(subject, actions)))
         ]
         if missing:
-            raise InputError(f"{named(missing)} is in {has} but not in {lacks}: use two files of one origin")
+            raise InputError(f"{some_of(missing)} is in {has} but not in {lacks}: use two files of one origin")
 
 
 def world_poses(stored: Any, place: str) -> np.ndarray:

@@ -25,8 +25,8 @@ from bench.data.left_out import note_on
 from bench.data.packing import Recording, pack
 from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
-from bench.data.stored import named, read_each
-from models.errors import InputError
+from bench.data.stored import read_each
+from models.errors import InputError, some_of
 from models.skeleton import HUMAN36M
 
 # short name of detections, and NAME in the file's name
@@ -113,7 +113,7 @@ def _read_2d(path: Path) -> dict[str, Actions]:
         wanted, *present = (SHORT_NAMES.get(name, name) for name in names)
         raise InputError(
             f"{path} does not exist, so there are no '{wanted}' detections: choose one that is there "
-            f"({named(present) or 'none'}) or add the file"
+            f"({some_of(present) or 'none'}) or add the file"
         )
     return read_subjects(path, "positions_2d")
 

@@ -7,8 +7,7 @@ from collections import abc
 from typing import Any
 
 from bench.data.left_out import check_left_out
-from bench.data.stored import named
-from models.errors import InputError
+from models.errors import InputError, some_of
 
 ACTIONS = (
     "Directions", "Discussion", "Eating", "Greeting", "Phoning", "Photo", "Posing", "Purchases", "Sitting",
@@ -53,7 +52,7 @@ def with_usual_names(subjects: dict[str, Actions], place: str) -> dict[str, Acti
             names = [usual_name(take) for take in actions]
             twice = [take for take in actions if names.count(usual_name(take)) > 1]
             raise InputError(
-                f"{place}: {subject} has {named(twice)}, which are names of one take: rename or remove one of them"
+                f"{place}: {subject} has {some_of(twice)}, which are names of one take: rename or remove one"
             )
     return renamed
 
@@ -67,11 +66,11 @@ def notes_on_names(before: abc.Mapping[str, Actions], after: abc.Mapping[str, Ac
     changed = {old: usual_name(old) for actions in before.values() for old in actions if usual_name(old) != old}
     if changed:
         pairs = [f"{old} is {new}" for old, new in sorted(changed.items())]
-        notes.append(f"Takes have their usual names: {named(pairs)}")
+        notes.append(f"Takes have their usual names: {some_of(pairs)}")
     classes = {take.split(" ")[0] for actions in after.values() for take in actions}
     strange = sorted(classes - set(ACTIONS))
     if strange:
-        notes.append(f"Actions that are none of Human3.6M's fifteen, each a class of its own: {named(strange)}")
+        notes.append(f"Actions that are none of Human3.6M's fifteen, each a class of its own: {some_of(strange)}")
     subject, action = LEFT_OUT
     if action not in after.get(subject, ()) and f"{action} 2" in after.get(subject, ()):
         notes.append(

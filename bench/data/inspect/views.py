@@ -14,7 +14,7 @@ import numpy as np
 from bench.data.cameras.camera import project
 from bench.data.inspect.stature import Verdict, head_and_feet
 from bench.data.sequence import Sequence
-from bench.data.stored import named
+from models.errors import some_of
 from models.skeleton import Skeleton
 
 OUTSIDE = 0.1  # share of joints that may lie outside the image
@@ -199,7 +199,7 @@ def _detections(views: abc.Sequence[View]) -> Finding:
     where = [f"{what} in {cameras} camera{'s' * (cameras > 1)}" for what, cameras in lost.items()]
     text = (
         f"detections: all joints are in one place, as where nobody was detected, in {frames:,} frames of "
-        f"{every:,}: {named(where)}"
+        f"{every:,}: {some_of(where)}"
     )
     return Finding(text, wrong=frames > LOST * every, doubtful=True)
 
@@ -249,7 +249,7 @@ def _shifts(views: abc.Sequence[View]) -> Finding:
         return Finding(text)
     takes = list(dict.fromkeys(view.sequence.take for view in far))
     return Finding(
-        f"{text}; {SHIFTED:.1%} or more, or far more than is usual for the subject, in takes {named(takes)}: "
+        f"{text}; {SHIFTED:.1%} or more, or far more than is usual for the subject, in takes {some_of(takes)}: "
         "their 3D or their 2D poses lie beside the truth; data.leave_out leaves them out",
         doubtful=True,
     )
@@ -314,4 +314,4 @@ def _ranges(chosen: np.ndarray) -> str:
     """Frames of a ``[T]`` mask in words: "frame 3", "frames 3-7, 12"; of many the first ranges."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], chosen.astype(np.int8), [0]])))
     ranges = [f"{a}" if b - a == 1 else f"{a}-{b - 1}" for a, b in edges.reshape(-1, 2)]
-    return f"frame{'s' * int(chosen.sum() > 1)} {named(ranges, most=3)}"
+    return f"frame{'s' * int(chosen.sum() > 1)} {some_of(ranges, most=3)}"

@@ -9,8 +9,10 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from bench.data.human36m.reader import Human36M
 from bench.data.sequence import Dataset
@@ -25,6 +27,8 @@ SEED = 5  # the first from 2 on with which no elbow turns over in a few frames, 
 
 MANNER, TASTE = 1.5, 0.8
 """Standard deviations: of a person's places, in spreads of a place between visits; of the logarithm of a taste."""
+
+Draw = Annotated[int, Field(ge=0, le=100_000)]
 
 RIGS = Human36M.train_subjects, Human36M.test_subjects
 """Whose calibration the cameras of training and of test subjects have, in turn."""
@@ -45,7 +49,7 @@ class Population(ModelledPeople):
     validation_subjects = _named(TRAINING + 1, VALIDATION)
     test_subjects = _named(TRAINING + VALIDATION + 1, TESTING)
 
-    def read(self, root: Path, detections: str, *, draw: int = 0) -> Dataset:
+    def read(self, root: Path, detections: str, *, draw: Draw = 0) -> Dataset:
         """The data set, generated if it is not in the cache, as of every ``ModelledPeople``.
 
         ``draw``: number of a fresh draw of test people, who are in no other; of a draw there are no training

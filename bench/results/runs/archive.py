@@ -26,14 +26,15 @@ from bench.results.files import atomic, open_to_read
 from bench.results.leftovers import remove_leftovers_of
 from bench.results.record import SCHEMA_VERSION, Record
 from bench.results.run_set import RUNSET, RunSet
-from bench.results.store import TRAINED, WEIGHTS, Store, some_of
-from models.errors import InputError, shown
+from bench.results.store import MODEL, TRAINED, WEIGHTS, Store
+from models.errors import InputError, shown, some_of
 
 MANIFEST = "manifest.json"
 
 ID = "[0-9a-f]{16}"
 NAME = re.compile(
-    rf"records/{ID}\.json|errors/{ID}\.npz|examples/{ID}-examples\.npz|trainings/{ID}/({TRAINED}|{WEIGHTS})|{RUNSET}"
+    rf"records/{ID}\.json|errors/{ID}\.npz|examples/{ID}-examples\.npz|{RUNSET}"
+    rf"|trainings/{ID}/({TRAINED}|{WEIGHTS}|{MODEL})"
 )
 """Of the files in an archive: they have their places in a store, and no other ones."""
 
@@ -119,7 +120,8 @@ def export(
             portable = record.model_copy(update={"mlflow_run_id": None} | without)
             writer.add_text(f"records/{name}.json", seal(portable))
         for training in sorted({record.training_id for record in records.values() if weights and record.trained}):
-            for part in (TRAINED, WEIGHTS):
+            has_card = (store.training(training) / MODEL).exists()  # an older version wrote none
+            for part in (TRAINED, WEIGHTS, *[MODEL] * has_card):
                 writer.add_file(f"trainings/{training}/{part}", store.training(training) / part)
         if runset is not None:
             writer.add_text(RUNSET, seal(runset))
@@ -220,10 +222,10 @@ class Archive:
         with self._archive.open(place) as source, atomic(target) as file:
             shutil.copyfileobj(source, file, CHUNK)
 
-    def arrays(self, run: str) -> dict[str, str]:
-        """Place → checksum of the arrays of a run."""
+    def arrays(self, run: str) -> list[str]:
+        """Places of the arrays of a run."""
         places = (f"errors/{run}.npz", f"examples/{run}-examples.npz")
-        return {place: self.manifest.files[place].sha256 for place in places if place in self.manifest.files}
+        return [place for place in places if place in self.manifest.files]
 
     def _check(self) -> None:
         """Compare every file with the manifest."""
@@ -305,11 +307,13 @@ def bring_in(archive: Archive, store: Store) -> Imported:
             store.failures.remove(name)
             done.added.append(name)
     for name in done.known:
-        for place in archive.arrays(name).keys() & store.files.missing(here[name]):
+        for place in set(archive.arrays(name)) & set(store.files.missing(here[name])):
             archive.copy(place, store.root / place)
     for training in [name.split("/")[1] for name in archive.manifest.files if name.endswith(f"/{WEIGHTS}")]:
         with store.lock(f"training-{training}"):
-            for part in () if store.is_trained(training) else (WEIGHTS, TRAINED):
-                archive.copy(f"trainings/{training}/{part}", store.training(training) / part)
+            for part in () if store.is_trained(training) else (WEIGHTS, MODEL, TRAINED):
+                place = f"trainings/{training}/{part}"
+                if part != MODEL or place in archive.manifest.files:
+                    archive.copy(place, store.training(training) / part)
     store.fold()
     return done

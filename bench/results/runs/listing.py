@@ -9,8 +9,8 @@ from typing import Literal, get_args
 
 from bench.config.parsing import Frozen
 from bench.results.record import Evaluation, Record, TrainingInfo
-from bench.results.store import Store, read_trained, some_of
-from models.errors import InputError, quoted
+from bench.results.store import Store, read_trained
+from models.errors import InputError, quoted, some_of
 
 Status = Literal["finished", "evaluated", "failed", "trained", "unfinished"]
 STATUSES: tuple[Status, ...] = get_args(Status)

@@ -74,11 +74,16 @@ def _archived(name: str, archives: list[Path], table: str) -> Finished:
             records = archive.records | records  # of a run in several archives, the record in the first one
             for title, content in (archive.runset.tables if archive.runset else {}).items():
                 tables.setdefault(title, []).extend(content.ids)
-    if not records:
-        raise InputError(f"--compare {name}: no run is in {SHIPPED}; run from a clone of the repository")
+    if not archives:
+        raise InputError(f"--compare {name}: no archive is in {SHIPPED}; run from a clone of the repository")
     if table and table not in tables:
         raise InputError(f"--compare {name}: has no table {table!r}; it has {', '.join(tables) or 'none'}")
-    return _nonempty(name, SHIPPED, records, list(dict.fromkeys(tables[table])) if table else None)
+    wanted = list(dict.fromkeys(tables[table])) if table else list(records)
+    kept = {identity: records[identity] for identity in wanted if identity in records}
+    if not kept:
+        where = f" of its table {table!r}" if table else ""
+        raise InputError(f"--compare {name}: no run{where} has a record in {', '.join(map(str, archives))}")
+    return Finished(name, tuple(kept.values()), len(wanted) - len(kept))
 
 
 def _nonempty(name: str, place: Path, records: dict[str, Record], ids: list[str] | None) -> Finished:

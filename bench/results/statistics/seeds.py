@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import operator
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -95,17 +97,24 @@ def _key(value: Value) -> tuple[str, str | None, int]:
 
 
 def _average(values: Sequence[Value], trainings: Sequence[str]) -> Value:
-    """The average of one value over several runs of these trainings; without takes, of its ends too."""
-    first, count = values[0], len(values)
+    """The average of one value over several runs; without takes, of its ends too.
+
+    Each training counts once, however many seeds of the noise it has, as in the intervals.
+    """
+    first, runs_of = values[0], Counter(trainings)
+    shares = [1 / runs_of[training] for training in trainings]
+
+    def mean(numbers: Iterable[float]) -> float:
+        return sum(map(operator.mul, shares, numbers)) / len(runs_of)
+
     numbers = ("action_mean", "frame_mean", "low", "high")
-    averages = {name: sum(getattr(value, name) for value in values) / count for name in numbers}
     return first.model_copy(
         update={
-            **averages,
-            "per_action": {k: sum(v.per_action[k] for v in values) / count for k in first.per_action},
-            "per_activity": {k: sum(v.per_activity[k] for v in values) / count for k in first.per_activity},
+            **{name: mean(getattr(value, name) for value in values) for name in numbers},
+            "per_action": {key: mean(value.per_action[key] for value in values) for key in first.per_action},
+            "per_activity": {key: mean(value.per_activity[key] for value in values) for key in first.per_activity},
             "per_take": _by_training(values, trainings),
-            "per_joint": tuple(sum(column) / count for column in zip(*(v.per_joint for v in values), strict=True)),
+            "per_joint": tuple(map(mean, zip(*(value.per_joint for value in values), strict=True))),
         }
     )
 

@@ -46,7 +46,8 @@ class Runs:
 
     def search(self, tags: Mapping[str, str], status: str | None = None) -> list[Run]:
         """Runs with these tags, the oldest first."""
-        wanted = [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
+        askable = {name: value for name, value in tags.items() if "'" not in value}  # MLflow cannot escape one
+        wanted = [f"tags.`{name}` = '{value}'" for name, value in askable.items()]
         wanted += [f"attributes.status = '{status}'"] * (status is not None)
         found: list[Run] = []
         token = None
@@ -54,7 +55,7 @@ class Runs:
             page = self.client.search_runs(
                 [self.experiment], " and ".join(wanted), max_results=1000, page_token=token
             )
-            found += page
+            found += [run for run in page if tags.items() <= run.data.tags.items()]
             token = page.token
             if not token:
                 return sorted(found, key=age)

@@ -12,20 +12,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from bench.devices import device_of
 from bench.job.data_cache import DataCache
-from bench.job.task import Task, TaskStatus, distributed, run_task
-from bench.results.store import Store
+from bench.job.task import Task, TaskStatus, distributed
 from models.errors import InputError
 
-Status = TaskStatus | Literal["found"]
-"""How a try of a task ended; "found" is a training that was there already, made by another program or earlier."""
-
-Ended = tuple[Task, Status]
+Ended = tuple[Task, TaskStatus]
+"""A task, and how a try of it ended."""
 
 MOST_CORES = 8
 """So many workers at most are started on a CPU unless another number is asked for."""
@@ -144,12 +141,6 @@ class Executor(ABC):
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-def do_task(task: Task, root: Path, attempt: int, cache: DataCache) -> Status:
-    """Do a task, in whatever process; arguments and errors as of ``run_task``."""
-    found = task.kind == "train" and all(map(Store(root).is_trained, task.ids))
-    return "found" if found else run_task(task, root, attempt, cache)
 
 
 def import_optional(module: str, extra: str) -> Any:

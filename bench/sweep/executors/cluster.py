@@ -7,8 +7,7 @@ from pathlib import Path
 import torch
 
 from bench.job.data_cache import DataCache
-from bench.job.task import Task
-from bench.sweep.executors.base import Status, do_task
+from bench.job.task import Task, TaskStatus, run_task
 
 WORKERS = 4
 """So many tasks are handed to a cluster at once unless another number is asked for."""
@@ -17,7 +16,7 @@ CACHE = DataCache()
 """Of the process of a worker, which does many tasks; empty where tasks are only handed out."""
 
 
-def run_with_threads(task: Task, root: Path, attempt: int, threads: int) -> Status:
+def run_with_threads(task: Task, root: Path, attempt: int, threads: int) -> TaskStatus:
     """Do a task in a process of its own, with so many threads of the CPU."""
     torch.set_num_threads(threads)
-    return do_task(task, root, attempt, CACHE)
+    return run_task(task, root, attempt, CACHE)

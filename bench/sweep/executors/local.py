@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from bench.job.data_cache import DataCache
-from bench.job.task import Task
-from bench.sweep.executors.base import Ended, Executor, Request, do_task
+from bench.job.task import Task, run_task
+from bench.sweep.executors.base import Ended, Executor, Request
 from models.errors import InputError
 
 
@@ -40,7 +40,7 @@ class Local(Executor):
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         try:
-            return [(task, do_task(task, self.root, attempt, self.cache))]
+            return [(task, run_task(task, self.root, attempt, self.cache))]
         finally:
             torch.set_num_threads(before)
 

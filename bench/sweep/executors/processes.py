@@ -16,8 +16,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bench.job.data_cache import DataCache
-from bench.job.task import Task
-from bench.sweep.executors.base import Ended, Executor, Request, Status, do_task
+from bench.job.task import Task, TaskStatus, run_task
+from bench.sweep.executors.base import Ended, Executor, Request
 from models.errors import InputError
 
 LEAVE_SECONDS, SAVE_SECONDS = 5.0, 30.0
@@ -87,7 +87,7 @@ class Processes(Executor):
         worker = self._workers[number]
         task = worker.task
         assert task is not None
-        result: Status | Exception | None = None
+        result: TaskStatus | Exception | None = None
         with suppress(EOFError, OSError):
             result = worker.pipe.recv()
         if result is None:
@@ -193,9 +193,9 @@ def _serve(pipe: Connection, root: Path) -> None:
             task, attempt = pipe.recv()
         except (EOFError, OSError):
             return
-        result: Status | Exception
+        result: TaskStatus | Exception
         try:
-            result = do_task(task, root, attempt, cache)
+            result = run_task(task, root, attempt, cache)
         except (OSError, InputError) as error:
             result = error
         except Exception:

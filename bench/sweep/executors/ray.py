@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.job.task import Task
+from bench.job.task import Task, TaskStatus
 from bench.sweep.executors import cluster
-from bench.sweep.executors.base import Ended, Executor, Request, Status, import_optional
+from bench.sweep.executors.base import Ended, Executor, Request, import_optional
 from models.errors import InputError
 
 PASSED_ON = ("BENCH_CACHE", "LIFTING_BENCH_CLIP", "MLFLOW_TRACKING_URI")
@@ -56,7 +56,7 @@ class Ray(Executor):
         done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
         return [(self._running.pop(handle), self._status(handle)) for handle in done]
 
-    def _status(self, handle: Any) -> Status:
+    def _status(self, handle: Any) -> TaskStatus:
         try:
             return self._ray.get(handle)
         except self._ray.exceptions.RayTaskError as error:

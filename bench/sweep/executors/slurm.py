@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.job.task import Task
+from bench.job.task import Task, TaskStatus
 from bench.sweep.executors import cluster
-from bench.sweep.executors.base import Ended, Executor, Request, Status, import_optional
+from bench.sweep.executors.base import Ended, Executor, Request, import_optional
 from models.errors import InputError
 
 POLL_SECONDS = 0.5
@@ -99,7 +99,7 @@ class Slurm(Executor):
         )
         return not asked.stdout.strip() and (asked.returncode == 0 or "Invalid job id" in asked.stderr)
 
-    def _status(self, job: Any) -> Status:
+    def _status(self, job: Any) -> TaskStatus:
         """How a job that is over ended. One without a result was killed; on a slow disk the result comes late."""
         ends = time.monotonic() + RESULT_SECONDS
         while not job.paths.result_pickle.exists():
@@ -119,7 +119,7 @@ class Slurm(Executor):
 class Requeued:
     """Does a task; SLURM begins it again where its machine is taken away or its time is over."""
 
-    def __call__(self, task: Task, root: Path, attempt: int, threads: int) -> Status:
+    def __call__(self, task: Task, root: Path, attempt: int, threads: int) -> TaskStatus:
         return cluster.run_with_threads(task, root, attempt, threads)
 
     def checkpoint(self, *arguments: Any) -> Any:

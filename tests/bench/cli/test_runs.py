@@ -12,6 +12,7 @@ from bench.cli import app
 from bench.cli.report import beside_study
 from bench.config.registry import METHODS
 from bench.job import pipeline
+from bench.job.model_card import read_card
 from bench.results.documents import seal
 from bench.results.failure import Failure
 from bench.results.files import write_text
@@ -201,6 +202,7 @@ def test_runs_travel_to_another_store(store, ids, results, tmp_path):
         assert logged_runs(other, f"tags.`bench.id` = '{name}'") == [(theirs.mlflow_run_id, "FINISHED")]
         assert other.files.whole(mine.files)
         assert read_trained(other.training(mine.training_id)) == read_trained(store.training(mine.training_id))
+        assert read_card(other.training(mine.training_id)) == read_card(store.training(mine.training_id))
     said("report", "--store", other.root, "--out", out, "--no-pdf")
     assert "Toy" in (out / "summary.md").read_text()
 
@@ -250,6 +252,11 @@ def test_runs_are_compared_with_an_archive_and_with_the_study_that_comes_along(
     (line,) = beside_study([higher(store.records()[ids[0]], by=5000.0)])
     assert "MPJPE: worse in 1" in line
     assert "has no table 'else'; it has chosen" in complaint("report", "--compare", "study=else", store.root)
+    one = tmp_path / "shipped" / "one" / "runs.zip"
+    one.parent.mkdir()
+    said("runs", "export", one, "--seed", 0, "--store", store.root, "--out", results("one", 0))
+    found = named.finished("study=one", store.root)
+    assert ([record.id for record in found.records], found.missing) == ([ids[0]], 0)
     (tmp_path / "shipped" / "study" / "damaged.zip").write_bytes(b"PK")
     (line,) = beside_study(store.records().values())
     assert "damaged.zip" in line, "a sweep of days ends all the same"

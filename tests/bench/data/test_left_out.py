@@ -34,7 +34,7 @@ def test_what_cannot_be_left_out_is_one_sentence(takes: list[str], words: str) -
         without_takes(toy.dataset("toy", None, "gt"), takes)
 
 
-def test_the_option_that_was_human36m_s_means_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_option_that_was_human36m_s_means_the_same() -> None:
     written = {"name": "human36m", "options": {"skip_takes": "S9/Greeting, S9 Waiting 1"}}
     assert parse({"data": written}).data.leave_out == ("S9/Greeting", "S9/Waiting 1")
     assert "leave_out" not in parse({}).described()["data"]

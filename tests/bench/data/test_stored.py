@@ -12,10 +12,9 @@ from bench.data.stored import (
     check_number,
     check_per_frame,
     check_poses,
-    named,
     read_each,
 )
-from models.errors import InputError
+from models.errors import InputError, some_of
 from tests.hostile import check_sentence
 
 ODD = [
@@ -93,7 +92,7 @@ def test_names_are_short_and_all_named() -> None:
     with pytest.raises(InputError) as caught:
         check_names(["\x1b[31m" * 1000, 10**5000, *map(str, range(2000))], ("a",), "file", "camera")
     check_sentence(caught.value)
-    assert named([str(number) for number in range(8)]) == "0, 1, 2, 3, 4 and 3 more"
+    assert some_of([str(number) for number in range(11)]) == "0, 1, 2, 3, 4, 5, 6, 7 and 3 more"
 
 
 def test_everything_that_cannot_be_used_is_named() -> None:

@@ -42,6 +42,15 @@ def test_a_copied_folder_is_enough(store, tmp_path):
     assert "toy motion" in weights.source
 
 
+def test_a_card_that_a_kill_has_prevented_is_written_when_the_weights_are_used(store):
+    job, _ = trained(store)
+    card = store.training(job.training_id) / "model.json"
+    before = card.read_text()
+    card.unlink()
+    trained(store)
+    assert card.read_text() == before
+
+
 def test_a_first_stage_is_no_method(store):
     job, _ = trained(store, "second")
     assert (store.training(job.training_id) / "model.json").exists()

@@ -58,6 +58,18 @@ def test_it_is_what_the_store_says_after_every_task(store):
         assert pending.tasks() == anew.tasks()
         assert pending.measurements(jobs) == anew.measurements(jobs)
     assert pending.evaluated == jobs
+
+
+def test_a_cost_counts_when_all_its_passes_are_done(store):
+    """Of methods that keep data it is measured last, and an interruption leaves some of the passes."""
+    jobs = [job()]
+    pending = PendingWork(jobs, store, "cpu", "here")
+    first, *others = pending.measurements(jobs)
+    do([*pending.tasks(), first], store, pending)
+    interrupted = PendingWork(jobs, store, "cpu", "here")
+    assert (len(others), len(interrupted.ready)) == (PASSES - 1, 0)
+    do(others, store, interrupted)
+    assert list(interrupted.ready) == list(PendingWork(jobs, store, "cpu", "here").ready) == jobs
     assert pending.tasks() == []
     latency = store.measurements.get(pending.cost_id(jobs[0])).cost.latency
     assert len(latency.passes) == PASSES

@@ -17,6 +17,7 @@ def test_old_temporaries_are_removed_and_nothing_else(tmp_path):
         os.replace(kept, temporary)
         temporaries.append(temporary)
     (tmp_path / "records" / ".hidden").write_text("")
+    (tmp_path / ".env.template").write_text("somebody's own")
     everything = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert remove_leftovers(tmp_path) == 0, "somebody may be writing them"
     old = time.time() - OLD_SECONDS - 60

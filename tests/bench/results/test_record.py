@@ -34,6 +34,21 @@ def test_seeds_are_pooled_and_nothing_else_is():
     assert pool([first, first])[0].pooled == ()
 
 
+def test_each_training_counts_once_however_many_seeds_of_its_noise_there_are():
+    """The value and its interval are of the same average."""
+    means = {"a" * 16: (0, 50.0), "b" * 16: (0, 52.0), "c" * 16: (1, 60.0)}
+    runs = [
+        with_takes([mean + take for take in range(TAKES)], seed=seed).model_copy(
+            update={"id": name, "training_id": f"training {seed}"}
+        )
+        for name, (seed, mean) in means.items()
+    ]
+    (pooled,) = pool(runs)
+    (value,) = pooled.values
+    assert value.action_mean == pytest.approx((51.0 + 60.0) / 2 + (TAKES - 1) / 2)
+    assert value.action_mean == pytest.approx((value.low + value.high) / 2)
+
+
 def test_a_difference_is_paired_by_take():
     hard = [40.0 + 7 * take for take in range(TAKES)]
     (first,) = pool(with_takes(hard, seed=seed) for seed in (0, 1))

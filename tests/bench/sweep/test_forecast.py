@@ -87,6 +87,9 @@ def test_a_task_without_estimate_is_taken_to_be_like_the_others_and_one_found_do
     forecast.end(tasks[1])
     assert forecast.seconds_left() == 50.0
     assert forecast.line().startswith("1 of 4 tasks done, about 50 s left, until ")
+    forecast.begin(tasks[0])
+    forecast.end(tasks[0], "found")
+    assert forecast.seconds_left() == 40.0
 
 
 def test_of_nothing_there_is_nothing_left():

@@ -283,3 +283,20 @@ def test_what_failed_is_tried_again_once_the_code_of_its_method_has_changed(stor
     assert run([wanted], store, "cpu").records
     assert f"tried again, as its code has changed since it failed: {wanted.title}" in capsys.readouterr().out
     assert not store.failures.ids()
+
+
+def test_parts_of_a_step_are_never_empty_or_smaller_than_the_method_needs(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "randn_like", torch.zeros_like)
+    wanted = job(training={"selection": "last", "batch_windows": 6})
+    expected = run([wanted], Store(tmp_path / "plenty"), "cpu").records[wanted.id]
+    sizes, real = set(), Toy.training_loss
+
+    def training_loss(self, batch):
+        sizes.add(len(batch))
+        return real(self, batch) if len(batch) <= 2 else out_of_memory()
+
+    monkeypatch.setattr(Toy, "training_loss", training_loss)
+    monkeypatch.setattr(Toy, "least_windows", 2)
+    record = run([wanted], store, "cpu").records[wanted.id]
+    assert sizes == {6, 3, 2}, "six windows are three parts of two, not four parts"
+    assert record.training.loss == pytest.approx(expected.training.loss, rel=1e-5)

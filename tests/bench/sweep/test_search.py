@@ -146,6 +146,16 @@ def test_what_fails_and_what_is_no_experiment_is_an_outcome(store, monkeypatch):
     assert len(found.ids) == 3
     failed = job(evaluation={"hypotheses": 4, "steps": 1})
     assert found.missing[failed.id].reason == "failed: error: ZeroDivisionError: division by zero"
+    monkeypatch.setattr(Toy, "predict", real)
+    with Local(store.root) as executor:
+        assert failed.id in search(one_step, store, "cpu", executor).missing, "it is not tried again unasked"
+        again = search(one_step, store, "cpu", executor, retry_failed=True)
+        assert (set(again.ids), again.missing) == (set(found.ids), {})
+        trials = optuna.get_all_study_summaries(open_studies(store.root))[0].n_trials
+        search(one_step, store, "cpu", executor, retry_failed=True)
+        assert optuna.get_all_study_summaries(open_studies(store.root))[0].n_trials == trials, (
+            "nothing is left to try again"
+        )
 
 
 @pytest.mark.parametrize(

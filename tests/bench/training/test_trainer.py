@@ -123,6 +123,24 @@ def test_a_signal_waits_until_the_step_is_saved(tmp_path, monkeypatch, number):
     assert weights[0] == weights[1]
 
 
+def test_a_signal_in_a_step_that_fails_is_not_lost(tmp_path, monkeypatch):
+    def end(*signal_and_frame):
+        raise Killed
+
+    def training_loss(self, batch):
+        signal.raise_signal(signal.SIGTERM)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Toy, "training_loss", training_loss)
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with pytest.raises(Killed):
+            run(tmp_path)
+        assert signal.getsignal(signal.SIGTERM) is end
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_a_signal_that_its_listener_survives_only_saves(tmp_path, monkeypatch):
     heard = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))

@@ -5,6 +5,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -134,6 +135,9 @@ def test_files_are_parsed_in_parallel_alike(tree: Path, cache: Path, monkeypatch
     monkeypatch.setattr(clip_cache.os, "cpu_count", lambda: 2)
     together = clip_cache.read_clips(takes.find_files(tree), Settings())
     assert list(alone) == list(together)
+    monkeypatch.setattr(clip_cache, "current_process", lambda: SimpleNamespace(daemon=True))
+    monkeypatch.setattr(clip_cache, "ProcessPoolExecutor", None)
+    assert list(clip_cache.read_clips(takes.find_files(tree), Settings())) == list(alone), "in a worker of a sweep"
     for path, clip in alone.items():
         other = together[path]
         if isinstance(clip, str) or isinstance(other, str):

@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from baselines.tcn import TCN
 from bench.data import load
 from bench.data.cameras.camera import project
+from bench.data.inspect.describe import describe_dataset
+from bench.data.left_out import without_takes
 from bench.data.sequence import Dataset
 from bench.data.splits import split_validation, validation_rule
 from bench.data.synthetic.actions import ACTIONS
@@ -16,6 +19,7 @@ from bench.data.synthetic.kinematics import ELBOW_LIMITS, KNEE_LIMITS
 from bench.data.synthetic.people import ModelledPeople, Name
 from bench.data.synthetic.population import Population
 from bench.data.synthetic.reader import Synthetic
+from bench.job.weights import check_lengths
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 
@@ -97,6 +101,13 @@ def test_a_draw_has_other_test_people_and_none_to_train_on(folder: Path) -> None
     assert drawn.train == ()
     assert usual.fingerprint == load("population", None, "gt").fingerprint
     assert len({usual.fingerprint, drawn.fingerprint, other.fingerprint}) == 3
+    assert not any("mean training pose" in line for line in describe_dataset(drawn))
+    take = drawn.test[0].take
+    assert take not in {one.take for one in without_takes(drawn, [take]).test}
+    with pytest.raises(InputError, match="data 'population': has no training sequence"):
+        check_lengths(drawn, TCN(TCN.presets["tiny"].config))
+    with pytest.raises(InputError, match="draw"):
+        load("population", None, "gt", {"draw": -1})
 
 
 def test_size_and_label(exact: Dataset) -> None:

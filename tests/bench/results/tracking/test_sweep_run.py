@@ -1,5 +1,7 @@
 """A sweep in MLflow: a run with its report, and a tag on the runs that its tables show."""
 
+from unittest.mock import Mock
+
 import mlflow
 import pytest
 
@@ -52,6 +54,20 @@ def test_a_sweep_is_one_run_with_its_report(toy_store, finished, out):
     assert client.download_artifacts(found.info.run_id, "tables/main.tex")
     kept = toy_store.root / "artifacts" / found.info.run_id / "artifacts" / "summary.md"
     assert kept.read_text() == "with everything"
+
+
+def test_a_path_may_have_an_apostrophe(tmp_path, toy_store, monkeypatch):
+    """MLflow's search cannot escape one, and the paths of the store and of the report are tags."""
+    store, wanted, out = Store(tmp_path / "Ann's" / "store"), job(), tmp_path / "Ann's" / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("mlflow.MlflowClient.set_terminated", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run([wanted], store, "cpu")
+    run([wanted], store, "cpu")
+    for _ in range(2):
+        log_sweep(store, out, declared(main=[wanted.id]))
+    assert len(search_runs(store, SWEEP)) == 1
+    assert len(search_runs(store, "tags.`bench.kind` = 'training'")) == 1
 
 
 def test_runs_say_which_tables_show_them(toy_store, finished, out):
