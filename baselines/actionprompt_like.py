@@ -27,14 +27,13 @@ from torch.nn import functional
 from baselines.mixste import MixSTE, mixste_loss
 from models.config import check_at_least, check_one_of
 from models.errors import InputError
-from models.finepose.model import AUTO
 from models.finepose.text_cache import TextCache
 from models.inference import flip_average, root_at_origin
 from models.layers.linear import Linear
 from models.layers.transformer import BLOCK_EPS, TrunkConfig, attend
 from models.lifter import Batch, Preset, Sampling
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
-from models.text import ENCODERS, pretrained_encoder, text_encoder
+from models.text import AUTO, ENCODERS, name_here, text_encoder
 from models.text.encoder import CONTEXT, TextEncoder
 
 TEMPERATURE = 0.07
@@ -184,7 +183,7 @@ class ActionPromptLike(MixSTE):
     @classmethod
     def resolve_config(cls, config: ActionPromptConfig) -> ActionPromptConfig:
         """The same with "auto" replaced by the name of the text encoder that this machine has."""
-        return replace(config, text=pretrained_encoder()) if config.text == AUTO else config
+        return replace(config, text=name_here(config.text))
 
     @property
     def notes(self) -> dict[str, str]:

@@ -321,7 +321,7 @@ class Anatomy(DeterministicLifter):
             Recipe(60, 1024, learning_rate=1e-3, decay=0.95, weight_decay=0.0, optimizer="amsgrad"),
         ),
     }
-    published = {"rate_per": "epoch", "batches": "full", "norm_momentum": "falling"}
+    published = {"optimizer": "amsgrad", "rate_per": "epoch", "batches": "full", "norm_momentum": "falling"}
 
     def __init__(self, config: AnatomyConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

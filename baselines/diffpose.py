@@ -58,7 +58,9 @@ BASE: dict[str, Any] = {"channels": 64, "layers": 3}
 PAPER: dict[str, Any] = {"attention_dropout": 0.1}
 BASE_RECIPE = Recipe(40, 1024, learning_rate=1e-3, decay=0.97, weight_decay=0.0, optimizer="adam", clip=1.0)
 PAPER_RECIPE = replace(BASE_RECIPE, epochs=80, decay=0.9, schedule="staircase")
-PUBLISHED: Mapping[str, Any] = {"rate_per": "epoch", "batches": "full", "mirrored": "none"}
+PUBLISHED: Mapping[str, Any] = {
+    "optimizer": "adam", "clip": 1.0, "rate_per": "epoch", "batches": "full", "mirrored": "none",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,7 @@ class DiffPose(Lifter):
     timed_stages = {"2D": "start", "denoise": "sample"}
     Config = DiffPoseConfig
     probabilistic = True
+    begins_alike = False  # K = 1 starts at the last of the times, more steps at an earlier one
     compiled_part = "denoiser"
     trains_compiled_part = True
     presets = {
@@ -240,6 +243,11 @@ class DiffPose(Lifter):
         "paper": Preset(DiffPoseConfig(**PAPER), PAPER_RECIPE, config_on_gt={"earliest": 12}),
     }
     published = PUBLISHED
+
+    @classmethod
+    def prediction_version(cls, config: DiffPoseConfig) -> int:
+        """2: before, K = 1 could be read off the first of several steps, which begin at another time."""
+        return 2
 
     def __init__(self, config: DiffPoseConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

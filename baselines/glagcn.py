@@ -202,7 +202,7 @@ class GLAGCN(DeterministicLifter):
         ),
         "paper": Preset(GLAGCNConfig(), PAPER_RECIPE),
     }
-    published = {"rate_per": "epoch", "batches": "full", "norm_momentum": "falling"}
+    published = {"optimizer": "ranger", "rate_per": "epoch", "batches": "full", "norm_momentum": "falling"}
 
     def __init__(self, config: GLAGCNConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

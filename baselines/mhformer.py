@@ -195,7 +195,7 @@ class MHFormer(DeterministicLifter):
         ),
         "paper": Preset(MHFormerConfig(stride=1, padded=True), PAPER_RECIPE),
     }
-    published = {"rate_per": "epoch", "batches": "full"}
+    published = {"optimizer": "amsgrad", "rate_per": "epoch", "batches": "full"}
 
     def __init__(self, config: MHFormerConfig, skeleton: Skeleton = HUMAN36M) -> None:
         super().__init__(config, skeleton)

@@ -74,6 +74,8 @@ class MotionBERTConfig(TrunkConfig, ConfidenceConfig):
         super().__post_init__()
         if self.frames < 3:
             raise InputError(f"frames is {self.frames}, but MotionBERT's loss compares frames: take 3 or more")
+        if self.checkpointing:
+            raise InputError("checkpointing: is of the trunk that MixSTE, D3DP and FinePOSE share: leave it out")
         check_at_least(self, 1, "stride", "representation")
         check_positive(self, "weight_std")
         check_at_least(self, 0, "scaled", "velocity", *LIMB_LOSSES)

@@ -52,6 +52,8 @@ class PoseFormerV2Config(TrunkConfig, CentreConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.checkpointing:
+            raise InputError("checkpointing: is of the trunk that MixSTE, D3DP and FinePOSE share: leave it out")
         length = self.length
         if not 1 <= self.kept <= length or self.kept % 2 == 0:
             raise InputError(f"kept is {self.kept}, but must be odd and at most length, {length}: take 1 or 3")

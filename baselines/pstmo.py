@@ -125,7 +125,7 @@ SIZES: dict[str, tuple[PSTMOConfig, Recipe, Recipe]] = {
 """Configuration, schedule of the first stage, schedule of the second; "paper" is the smaller published one (S)."""
 ON_GT: dict[str, Any] = {"paper": {"on_gt": {"learning_rate": 1e-3}, "config_on_gt": {"masked_joints": 7}}}
 """Other published values on ground-truth 2D."""
-PUBLISHED: Mapping[str, Any] = {"rate_per": "epoch", "batches": "full"}
+PUBLISHED: Mapping[str, Any] = {"optimizer": "amsgrad", "rate_per": "epoch", "batches": "full"}
 
 
 class FrameEncoder(nn.Module):

@@ -225,6 +225,7 @@ class Lifter(nn.Module):
         published: fields of ``Recipe`` that the released training script sets otherwise than the presets do, by
             name; ``training.recipe: published`` sets them at any preset. None where the script is not known.
         probabilistic: whether H and K mean anything to it.
+        begins_alike: whether its first step is the same for every K, so that K = 1 is read off longer samplings.
         needs_confidence: whether it reads ``Batch.confidence``; its ``Config`` is then a
             ``models.config.ConfidenceConfig``; where the data have none, every joint has confidence 1.
         least_windows: that a training step needs: 2 where a batch norm sees one value per channel of a window.
@@ -256,6 +257,7 @@ class Lifter(nn.Module):
     presets: ClassVar[dict[str, Preset]]
     published: ClassVar[Mapping[str, Any] | None] = None
     probabilistic: ClassVar[bool] = False
+    begins_alike: ClassVar[bool] = True
     needs_confidence: ClassVar[bool] = False
     least_windows: ClassVar[int] = 1
     compiled_part: ClassVar[str] = ""

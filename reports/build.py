@@ -49,6 +49,9 @@ from reports.writers.paper import PaperTable
 from reports.writers.staging import REPORT, staging
 from reports.writers.table import Table
 
+MEASURED_ON_A_DEVICE = re.compile(r"\bms\b|\bMB\b|Windows/s|J/window|Training s")
+"""Columns of times and of memory."""
+
 REGISTER, CONTROLS = "register", "controls"
 """The files of the tables of all runs, and of controls."""
 
@@ -130,7 +133,10 @@ def _write_all(
 ) -> tuple[list[PurePosixPath], list[Table], list[str], list[str]]:
     """The names of all files, the tables of the summary, verdicts, and remarks on what could not be made."""
     known = [records[identity] for identity in runset.ids if identity in records]
-    entries = {name: table_entries(spec, records, runset.missing) for name, spec in runset.tables.items()}
+    entries = {
+        name: table_entries(spec, records, runset.missing, _layout(spec.layout)[0].pooled)
+        for name, spec in runset.tables.items()
+    }
     remarks: list[str] = []
     judged = {name: judge(spec.claims, records) for name, spec in runset.tables.items()}
     verdicts = [line for found in judged.values() for line in in_words(found)]
@@ -155,8 +161,9 @@ def _write_all(
     first = [name for name, of_claims in mains.items() if not of_claims]
     if "tex" in forms:
         ordered = {name: tables[name] for name in dict.fromkeys([*first, *tables])}
-        said = findings(tables[name] for name in first) + verdicts
-        written.insert(0, _write(stage, "report.tex", document(runset, known, ordered, kept, every_run, said)))
+        said = findings(tables[name] for name in first)
+        text = document(runset, known, ordered, kept, every_run, first, said, verdicts)
+        written.insert(0, _write(stage, "report.tex", text))
         written.append(_write(stage, REFERENCES.name, REFERENCES.read_text(encoding="utf-8")))
     written.append(_write(stage, "index.html", page(content(runset, known, tables, arrays, remarks, verdicts))))
     remarks += lost_files(known, arrays)
@@ -227,7 +234,11 @@ def _with_companions(layout: Layout, entries: list[Entry], title: str) -> dict[s
     for table in found.values():
         if not isinstance(table, Table):
             raise TypeError(f"a {type(table).__name__} is no reports.writers.table.Table")
-    return {end: replace(table, short=short(entries)) for end, table in found.items()}
+    return {end: replace(table, short=short(entries, _has_costs(table))) for end, table in found.items()}
+
+
+def _has_costs(table: Table) -> bool:
+    return any(MEASURED_ON_A_DEVICE.search(column.full_name) for column in table.columns)
 
 
 def _drawings(

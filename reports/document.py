@@ -77,7 +77,7 @@ CONDITIONS_END = r"\bottomrule\end{longtable}}\addtocounter{table}{-1}"
 Numbered = dict[tuple[str, ...], int]
 """Sets of conditions, in sentences, with their numbers."""
 
-FINDINGS_OF = "Of the numbers that use no ground truth at test time, with 95 % intervals, in"
+FINDINGS_OF = "Of the numbers that use no ground-truth pose or trajectory at test time, with 95 % intervals, in"
 
 
 def document(
@@ -86,7 +86,9 @@ def document(
     tables: Mapping[str, Table],
     figures: Sequence[Drawing],
     every_run: Table,
+    mains: Sequence[str],
     findings: Sequence[str],
+    verdicts: Sequence[str],
 ) -> str:
     """``report.tex``, with its tables in their complete form.
 
@@ -95,19 +97,22 @@ def document(
     Args:
         tables: by name of the file below ``tables/``, in the order to print them.
         every_run: the register.
-        findings: in sentences.
+        mains: names of the tables that the findings are of.
+        findings, verdicts: in sentences; verdicts are those on claims.
     """
     conditions: Numbered = {}
     floats = list(_floats(tables, figures, conditions))
-    main = rf"Table~\ref{{tab:{next(iter(tables))}}}" if tables else "the tables"
+    found_in = " and ".join(rf"Table~\ref{{tab:{name}}}" for name in mains)
     lines = [
         r"\section*{Results}",
         f"{len(records)} runs of {len({record.training_id for record in records})} trained models; "
         f"declared {latex(runset.created_at)}.\\par",
         f"{{\\raggedright Command: \\texttt{{{latex_breakable(runset.command)}}}\\par}}",
         *floats[:1],
-        *([r"\section{Findings}", f"{latex(FINDINGS_OF)} {main}:\\par"] if findings else []),
+        *([r"\section{Findings}", f"{latex(FINDINGS_OF)} {found_in}:\\par"] if findings else []),
         *(f"{latex_breakable(sentence)}\\par" for sentence in findings),
+        *([r"\section{Verdicts on claims}"] if verdicts else []),
+        *(f"{latex_breakable(sentence)}\\par" for sentence in verdicts),
         r"\section{Definitions}",
         *_definitions(records),
         r"{\small\listoftables\listoffigures}",

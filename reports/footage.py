@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -106,12 +107,17 @@ def _bars(found: Sequence[Compared]) -> Figure:
     for axes in panels[len(MEASURES) :]:
         axes.set_axis_off()
     for axes, (field, title, _) in zip(panels[: len(MEASURES)], MEASURES, strict=True):
-        axes.barh(places, [getattr(one, field) or 0.0 for one in found], color=colours, height=0.7)
+        axes.barh(places, [_or_nan(getattr(one, field)) for one in found], color=colours, height=0.7)
         axes.set_title(title)
         axes.set_yticks(list(places), [one.name for one in found])
         light_grid(axes)
     panels[0].invert_yaxis()
     return figure
+
+
+def _or_nan(number: float | None) -> float:
+    """What a method does not have is no bar: 0 would say that it is certain."""
+    return math.nan if number is None else number
 
 
 def _map(found: Sequence[Compared], apart: np.ndarray) -> Figure:

@@ -254,7 +254,7 @@ def _evaluation_tasks(jobs: Iterable[Job], trainings: dict[str, Task], device: s
     tasks = []
     for together in grouped(jobs, lambda job: job.sampling_id).values():
         by_size = grouped(together, _size)
-        for (hypotheses, steps), sizes in shared_samples(by_size).items():
+        for (hypotheses, steps), sizes in shared_samples(by_size, together[0].lifter).items():
             members = [job for size in sizes for job in by_size[size]]
             tasks.append(_evaluation_task(members, hypotheses, steps, trainings, device))
     return tasks

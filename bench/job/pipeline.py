@@ -58,7 +58,7 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
     subset = _test_subset(windows, spec)
     settings = [_setting(job) for job in jobs]
     sizes = [(setting.hypotheses, setting.steps) for setting in settings]
-    drawn = {pair: host for host, read_off in shared_samples(sizes).items() for pair in read_off}
+    drawn = {pair: host for host, read_off in shared_samples(sizes, lifter).items() for pair in read_off}
     largest = max(hypotheses for hypotheses, _ in sizes)
     sampling = Sampling(flip=spec.flip, seed=spec.seed)
     size = max(1, windows_per_call(largest * lifter.frames, device) >> halvings)

@@ -88,7 +88,7 @@ def evaluate(
     """
     served = {setting: served_by(setting, lifter) for setting in settings}
     wanted = set(served.values())
-    runs = shared_samples({(setting.hypotheses, setting.steps) for setting in wanted})
+    runs = shared_samples({(setting.hypotheses, setting.steps) for setting in wanted}, lifter)
     device = torch.device(device)
     size = batch_windows or windows_per_call(max(h for h, _ in runs) * lifter.frames, device)
     batches = _batches(windows, indices, size, {setting.call for setting in wanted})
@@ -191,18 +191,20 @@ def windows_per_call(frames: int, device: torch.device) -> int:
     return max(1, budget // frames)
 
 
-def shared_samples(asked: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[tuple[int, int]]]:
-    """The (H, K) to sample → the (H, K) to read off each of them.
+def shared_samples(
+    asked: Iterable[tuple[int, int]], lifter: type[Lifter] | Lifter
+) -> dict[tuple[int, int], list[tuple[int, int]]]:
+    """The (H, K) of a method to sample → the (H, K) to read off each of them.
 
-    Fewer hypotheses are the first ones of more, so each K is sampled once, with its largest H. One step is the
-    first of several, so K = 1 is not sampled at all where another K has hypotheses enough.
+    Fewer hypotheses are the first ones of more, so each K is sampled once, with its largest H. Where one step is
+    the first of several (``Lifter.begins_alike``), K = 1 is not sampled if another K has hypotheses enough.
     """
     by_steps: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for pair in sorted(set(asked)):
         by_steps[pair[1]].append(pair)
     largest = {k: max(h for h, _ in pairs) for k, pairs in by_steps.items()}
     enough = [k for k in by_steps if k > 1 and largest[k] >= largest.get(1, 0)]
-    if 1 in by_steps and enough:
+    if 1 in by_steps and enough and lifter.begins_alike:
         by_steps[min(enough)] += by_steps.pop(1)
     return {(largest[k], k): pairs for k, pairs in by_steps.items()}
 

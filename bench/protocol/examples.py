@@ -47,7 +47,7 @@ def predict_examples(
     The others are those of ``evaluate``.
     """
     served = {setting: served_by(setting, lifter) for setting in settings}
-    runs = shared_samples({(setting.hypotheses, setting.steps) for setting in served.values()})
+    runs = shared_samples({(setting.hypotheses, setting.steps) for setting in served.values()}, lifter)
     rows, kept = _kept(windows)
     predicted: dict[tuple[int, int], list[tuple[np.ndarray, np.ndarray]]] = defaultdict(list)
     with torch.inference_mode():

@@ -32,11 +32,9 @@ from models.finepose.stylization import Stylization
 from models.layers.transformer import SMALL_TRUNK, TINY_TRUNK
 from models.lifter import SMALL_RECIPE, TINY_RECIPE, Preset, Recipe
 from models.skeleton import HUMAN36M, MPI_INF_3DHP, Skeleton
-from models.text import ENCODERS, pretrained_encoder, text_encoder
+from models.text import AUTO, ENCODERS, name_here, text_encoder
 from models.text.encoder import TextEncoder
 from models.tuned import tuned
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ class FinePOSE(Denoiser):
     @classmethod
     def resolve_config(cls, config: FinePOSEConfig) -> FinePOSEConfig:
         """The same with "auto" replaced by the name of the text encoder that this machine has."""
-        return replace(config, text=pretrained_encoder()) if config.text == AUTO else config
+        return replace(config, text=name_here(config.text))
 
     @classmethod
     def prediction_version(cls, config: FinePOSEConfig) -> int:

@@ -16,6 +16,9 @@ from models.text.tiny import tiny_encoder
 
 CLIP, MINILM = "clip", "minilm"
 
+AUTO = "auto"
+"""In a configuration: the trained encoder that this machine has."""
+
 ENCODERS: dict[str, Callable[[], TextEncoder]] = {
     "tiny": tiny_encoder,
     "semantic": SemanticEncoder,
@@ -34,6 +37,11 @@ def text_encoder(name: str) -> TextEncoder:
     if name not in ENCODERS:
         raise InputError(f"unknown text encoder {name!r}: take one of {', '.join(ENCODERS)}")
     return ENCODERS[name]().freeze()
+
+
+def name_here(name: str) -> str:
+    """The name of an encoder, with ``AUTO`` replaced by that of the trained encoder of this machine."""
+    return pretrained_encoder() if name == AUTO else name
 
 
 def pretrained_encoder() -> str:

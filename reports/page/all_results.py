@@ -8,8 +8,8 @@ from bench.config.registry import METRICS
 from bench.results.record import Record
 from reports.rules.comparability import TRIVIAL, aggregations, grouped, groups_of, use_of_truth
 from reports.rules.conditions import paragraphs
-from reports.rules.metrics import ERRORS, SCORES, described, in_order
-from reports.rules.names import MEAN_OVER_ACTIONS, USES, aggregation_title, marked_name, seeds_of
+from reports.rules.metrics import ERRORS, SCORES, described, in_order, usual_mean
+from reports.rules.names import MEANS, USES, aggregation_title, marked_name, seeds_of
 from reports.tables.cells import (
     ABOUT_FRAMES,
     SHAPE,
@@ -53,7 +53,7 @@ def results(records: Sequence[Record], ablations: Mapping[str, Sequence[str]]) -
             rows = [_row(record, name, kind, list(metrics), ablations) for record, name, kind in its]
             blocks += [block(rows, f"{place}. {text}", heading)] if rows else []
     notes = (
-        MEAN_OVER_ACTIONS,
+        *(MEANS[over] for over in dict.fromkeys(map(usual_mean, records))),
         f"{ABOUT_FRAMES} ms/frame: median at batch 1 per output frame. Seeds: of training / of sampling noise.",
         "Sorting stays within a group: only its numbers were obtained under equal conditions.",
     )
@@ -78,7 +78,7 @@ def _row(
             Cell(aggregation_title(aggregation, kind)),
             Cell(detections),
             *shape(record),
-            *(value_number(record, metric, aggregation) for metric in metrics),
+            *(value_number(record, metric, aggregation, over=usual_mean(record)) for metric in metrics),
             ms_per_frame(record),
             memory_cell(cost),
             millions_of_parameters(record),

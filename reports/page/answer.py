@@ -48,7 +48,7 @@ def _lines(methods: Sequence[Ranked]) -> list[tuple[str, str]]:
     memory = "" if cost.memory_mb is None else f", {cost.memory_mb:.3g} MB of tensors at most"
     lines = [
         (
-            "Best without ground truth",
+            "Best without ground-truth pose or trajectory",
             f"{_named(best)}: MPJPE {value.action_mean:.1f} mm (95 % interval {value.low:.1f} to "
             f"{value.high:.1f}), of {len(methods)} methods and variants.",
         ),

@@ -166,6 +166,8 @@ def _compare(
     ]
     if more or others or values[0] is None or values[1] is None:
         return _Measured(claim, None, "its runs differ in more than their seeds, or lack the number")
+    if better.runs == other.runs and values[0] == values[1]:
+        return _Measured(claim, None, "both sides are the same runs under the given settings")
     mine, its = ({record.training_id: record for record in side} for side in sides)
     same = mine.keys() == its.keys() and all(record.same_trainings(its[name]) for name, record in mine.items())
     difference = better.difference(values[0], other, values[1], same_trainings=same)

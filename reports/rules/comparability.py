@@ -19,7 +19,7 @@ from bench.config.choices import CHOICES
 from bench.config.registry import AGGREGATIONS
 from bench.results.cost import Environment
 from bench.results.record import Record, ValueKind
-from reports.rules.entries import Entry
+from reports.rules.entries import Entry, MissingRun
 
 TRIVIAL = ("mean_pose", "nearest_pose")
 """Methods (by registry name) that a learned method has to beat."""
@@ -206,6 +206,8 @@ def groups_of(entries: Sequence[AnyEntry], by_device: bool = False) -> list[tupl
 
 def headline(entry: Entry) -> str | None:
     """The aggregation of a run's headline: none, else P-Agg, else the first that looks at no ground truth."""
+    if isinstance(entry, MissingRun):
+        return None if entry.is_deterministic else HEADLINE
     usable = [value.aggregation for value in entry.values if value.kind in ("deterministic", "deployable")]
     return min(usable, key=aggregation_order, default=HEADLINE)
 

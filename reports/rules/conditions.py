@@ -18,7 +18,7 @@ from reports.rules.comparability import (
     listed_subjects,
     sections,
 )
-from reports.rules.entries import Entry
+from reports.rules.entries import Entry, MissingRun
 from reports.rules.names import aggregation_title, method_name, seeds_of, size_in_words, untrained, variant_name
 from reports.rules.warnings import disturbances
 
@@ -52,10 +52,14 @@ def paragraphs(
     )
 
 
-def short(entries: Sequence[Entry]) -> str:
-    """What a reader of a paper asks for first, as one note: data, choices of the protocol, seeds, intervals."""
+def short(entries: Sequence[Entry], costs: bool) -> str:
+    """What a reader of a paper asks for first, as one note: data, choices of the protocol, seeds, intervals.
+
+    ``costs``: whether the table has times or memory, which are of a device.
+    """
     fields = _fields(entries)
-    found = [f"{name}: {words}." for name in SHORT if (words := _stated(entries, fields[name]))]
+    names = (*SHORT, *["Device"] * costs)
+    found = [f"{name}: {words}." for name in names if (words := _stated(entries, fields[name]))]
     records = [entry for entry in entries if isinstance(entry, Record)]
     return " ".join(found + ["Single trainings are not ranked."] * (not all(comparable(records))))
 
@@ -151,9 +155,9 @@ def intervals_over(entry: Entry) -> str:
 
 
 def _hypotheses(entry: Entry) -> str:
-    if all(kind == "deterministic" for _, kind in aggregations(entry)):
-        return "H = K = 1, deterministic"
-    return size_in_words(entry)
+    kinds = {kind for _, kind in aggregations(entry)}
+    deterministic = entry.is_deterministic if isinstance(entry, MissingRun) else kinds == {"deterministic"}
+    return "H = K = 1, deterministic" if deterministic else size_in_words(entry)
 
 
 def _aggregations(entry: Entry) -> str:

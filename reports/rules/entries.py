@@ -29,6 +29,13 @@ class MissingRun(Missing):
         return None
 
     @property
+    def is_deterministic(self) -> bool:
+        """Whether it would have one answer: as its neighbour of the same method, else by its H and K."""
+        if self.neighbour.method == self.method:
+            return all(value.kind == "deterministic" for value in self.neighbour.values)
+        return self.experiment["evaluation"]["hypotheses"] == self.experiment["evaluation"]["steps"] == 1
+
+    @property
     def cost(self) -> Cost | None:
         """Where it was measured although the run was not made."""
         return self.measurement.cost if self.measurement else None

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from bench.config.registry import AGGREGATIONS, METRICS
 from bench.results.record import MetricInfo, Record
+from bench.results.statistics.intervals import Mean
 from models.errors import InputError
-from reports.rules.comparability import aggregation_order
+from reports.rules.comparability import aggregation_order, headline
 from reports.rules.entries import Entry
 
 ERRORS = ("mpjpe", "p_mpjpe")
@@ -47,6 +48,11 @@ def printed_metrics(entries: Sequence[Entry], chosen: Sequence[str]) -> dict[str
     shared = [name for name in (measured[0] if measured else ()) if all(name in its for its in measured)]
     others = [name for name in shared if name not in METRICS.own]
     return {name: described(records, name) for name in [*chosen, *others]}
+
+
+def usual_mean(record: Record) -> Mean:
+    """What its numbers are means over in tables: all frames where PCK is measured, as on MPI-INF-3DHP."""
+    return "actions" if record.value("pck", headline(record)) is None else "frames"
 
 
 def described(records: Iterable[Record], name: str) -> MetricInfo:

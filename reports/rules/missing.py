@@ -12,11 +12,13 @@ from reports.rules.entries import Entry, MissingRun
 
 
 def table_entries(
-    spec: RunSet.Table, records: Mapping[str, Record], missing: Mapping[str, Missing]
+    spec: RunSet.Table, records: Mapping[str, Record], missing: Mapping[str, Missing], pooled: bool = True
 ) -> list[Entry]:
-    """The entries of a table in declared order; runs that differ in their seeds only are one entry.
+    """The entries of a table in declared order; a table of which no run has a record is empty.
 
-    A seed without a record is left out where another seed has one. A table of which no run has a record is empty.
+    Args:
+        pooled: whether runs that differ in their seeds only are one entry; then a seed without a record is left
+            out where another seed has one.
     """
     present = [records[name] for name in spec.ids if name in records]
     if not present:
@@ -27,10 +29,12 @@ def table_entries(
             found.append(records[name])
         elif name in missing:
             found.append(MissingRun(**dict(missing[name]), neighbour=_most_similar(missing[name], present)))
-    pooled: list[Entry] = []
+    if not pooled:
+        return found
+    together: list[Entry] = []
     for members in grouped(found, _but_for_seeds).values():
-        pooled += pool(entry for entry in members if isinstance(entry, Record)) or members[:1]
-    return pooled
+        together += pool(entry for entry in members if isinstance(entry, Record)) or members[:1]
+    return together
 
 
 def _but_for_seeds(entry: Entry) -> tuple[object, ...]:

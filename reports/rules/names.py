@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from bench.results.record import SYMBOLS, Described, Record
+from bench.results.statistics.intervals import Mean
 from reports.rules.comparability import headline, setting, source
 from reports.rules.entries import Entry
 
@@ -26,6 +27,12 @@ MOST_CHARACTERS = 40
 """Of a name in a figure."""
 
 MEAN_OVER_ACTIONS = "Errors in mm, mean over actions of the mean over an action's frames."
+MEANS: dict[Mean, str] = {
+    "actions": MEAN_OVER_ACTIONS,
+    "frames": "PCK (within 150 mm) and AUC (0 to 150 mm) in percent over 14 joints, MPJPE in mm over 17, each the "
+    "mean over all valid frames together; the mean over sequences stands in the table by sequence.",
+}
+"""What the numbers of a table are means over."""
 
 
 def aggregation_title(aggregation: str | None, kind: str = "") -> str:

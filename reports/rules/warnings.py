@@ -12,7 +12,7 @@ from bench.results.statistics.intervals import ONE_TRAINING
 from bench.results.statistics.seeds import pool
 from reports.rules.comparability import comparable, drawn_anew
 from reports.rules.entries import Entry
-from reports.rules.names import method_name
+from reports.rules.names import method_name, untrained
 
 MOST_NAMED = 8
 """Runs that are named in a sentence."""
@@ -61,7 +61,7 @@ def trained_once(records: Sequence[Record]) -> list[str]:
     once = [
         method_name(record)
         for record, may in zip(pooled, comparable(pooled), strict=True)
-        if record.trained and not may
+        if record.trained and not untrained(record) and len(record.conditions.training_seeds) == 1 and not may
     ]
     names = _first(list(dict.fromkeys(once)))
     apart = f"Numbers of {names} are shown and not compared with those of other trainings: {ONE_TRAINING}"

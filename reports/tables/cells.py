@@ -168,8 +168,11 @@ def _with_brackets(numbers: Sequence[Entered], rows: Sequence[Draft]) -> list[En
             nearest = _best(known, others)
             ahead = _number(known[index]) - _number(known[nearest])
             gap = _difference(numbers[index], numbers[nearest])
-            spread = "" if gap is None or gap.unknown else f"{_spread(gap):.1f}"
-            result[index] = _marked(numbers[index], replace(known[index], ahead=ahead, ahead_spread=spread))
+            cell = replace(known[index], ahead=ahead)
+            if gap is not None and not gap.unknown:
+                differs = not gap.low <= 0 <= gap.high
+                cell = replace(cell, ahead_spread=f"{_spread(gap):.1f}", ahead_differs=differs)
+            result[index] = _marked(numbers[index], cell)
     return result
 
 

@@ -33,6 +33,7 @@ class Layout:
         figures_with_missing: the same, for runs without a record too.
         pictures: (records, arrays beside them) → figures.
         companions: layouts of further tables of the same runs; one without rows is left out.
+        pooled: whether runs that differ in their seeds only are one entry.
         in_overall: whether the runs stand in the figures of all tables together. No for a layout whose runs differ
             in the rules of measuring.
     """
@@ -45,6 +46,7 @@ class Layout:
     figures_with_missing: tuple[Callable[[Sequence[Entry]], Iterable[Drawing]], ...] = ()
     pictures: tuple[Callable[[Sequence[Record], RunFiles], Iterable[Drawing]], ...] = ()
     companions: tuple[Layout, ...] = ()
+    pooled: bool = True
     in_overall: bool = True
 
 

@@ -14,7 +14,9 @@ from reports.writers.table import Cell, Column, Table
 
 
 def tuning(entries: Sequence[Entry], title: str) -> Table:
-    """A row per training, the best of each method first: its recipe and its lowest validation error.
+    """A row per training, also of the same recipe with another seed, the best of each method first.
+
+    Of each its recipe and its lowest validation error.
 
     No number of the test set is shown.
     """
@@ -58,4 +60,4 @@ def _asked(value: float | None) -> Cell:
     return Cell(reason="not stated by the recipe") if value is None else Cell(f"{value:g}")
 
 
-LAYOUT = Layout("tuning", tuning)
+LAYOUT = Layout("tuning", tuning, pooled=False, in_overall=False)

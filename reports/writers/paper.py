@@ -14,7 +14,7 @@ from bench.config.parsing import Description, Name, read_yaml, suggestion, valid
 from models.errors import InputError
 from reports.writers.citations import cite_data, keys_of
 from reports.writers.escaping import latex, latex_breakable
-from reports.writers.latex import LONG, as_floats, latex_notes, parts_of
+from reports.writers.latex import as_floats, is_long, latex_notes, parts_of
 from reports.writers.table import Block, Cell, Row, Table
 
 COLUMN_CHARACTERS = 58
@@ -75,7 +75,7 @@ def read_paper(path: Path) -> dict[str, PaperTable]:
 
 
 def to_paper(table: Table, label: str, choice: PaperTable) -> str:
-    """``table``, or ``table*`` where it is wide; one float for every ``LONG`` lines.
+    """``table``, or ``table*`` where it is wide; one float for every ``writers.latex.LONG`` lines.
 
     The notes of the table stand as comments over it: the author sees them, whatever is printed.
 
@@ -86,8 +86,7 @@ def to_paper(table: Table, label: str, choice: PaperTable) -> str:
     full = choice.conditions == "full"
     letters = shown.reasons() if full else {}
     cited = keys_of(row.cells[0].text for row in shown.rows()) if choice.citations else {}
-    lines = len(shown.blocks) + sum(1 for _ in shown.rows())
-    parts = parts_of(shown, letters, lines <= LONG, cited)
+    parts = parts_of(shown, letters, not is_long(shown), cited)
     below = latex_notes(shown) if full else _short_notes(shown) * (choice.conditions == "short")
     environment = "table*" if shown.width() > COLUMN_CHARACTERS else "table"
     comments = [NEEDS, *(f"% {' '.join(note.split())}" for note in shown.notes)]
@@ -210,7 +209,8 @@ def _short_notes(table: Table) -> list[str]:
     printed = " ".join(table.texts())
     words = [f"{mark}{text}" for mark, text in SHORT_LEGEND.items() if mark in printed]
     words += ["±: 95 % interval"] * any(cell.spread for cell in cells)
-    words += ["bold: best, underlined: second among equal use of ground truth"] * any(cell.rank for cell in cells)
+    best = "bold: best, underlined: second among equal use of ground-truth pose and trajectory"
+    words += [best] * any(cell.rank for cell in cells)
     words += ["≈: not distinguishable from the best"] * any(cell.tie for cell in cells)
     words += ["in parentheses: not distinguishable from 0"] * any(cell.text.startswith("(") for cell in cells)
     words += ["in brackets: minus the best other method"] * any(cell.ahead is not None for cell in cells)

@@ -15,14 +15,17 @@ LEGEND = {
     "‡": "‡ assisted: the ground-truth root trajectory was given",
     "§": "§ the ground-truth action label was given at test time",
 }
-BOLD = "bold: best, underlined: second, each among numbers of equal conditions and equal use of ground truth"
+BOLD = (
+    "bold: best, underlined: second, each among numbers of equal conditions and equal use "
+    "of ground-truth pose and trajectory"
+)
 TIE = (
     "≈ not distinguishable from the best, by differences that are paired by take or subject and corrected for the "
     "choice of the best of a column (5 %)"
 )
 AHEAD = (
-    "in brackets: minus the best other method of equal conditions and equal use of ground truth, ±: of this "
-    "paired difference"
+    "in brackets: minus the best other method of equal conditions and equal use of ground-truth pose and "
+    "trajectory, ±: of this paired difference"
 )
 SPREAD = "±: larger distance from the value to an end of its 95 % interval (over what: under Conditions)"
 DISTURBED = (
@@ -44,6 +47,7 @@ class Cell:
         tie: not distinguishable from the best.
         ahead: the number minus that of the best baseline, printed in brackets.
         ahead_spread: of this difference, printed after ± there.
+        ahead_differs: whether 0 is outside of the interval of this difference.
         disturbed: a time that was measured while something else used the machine, or not the same in all passes;
             marked by "*".
         decimals: with which an error is printed; None for what is printed otherwise, as costs are.
@@ -60,6 +64,7 @@ class Cell:
     tie: bool = False
     ahead: float | None = None
     ahead_spread: str = ""
+    ahead_differs: bool = False
     disturbed: bool = False
     reason: str = ""
     decimals: int | None = field(default=None, compare=False)

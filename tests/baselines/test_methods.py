@@ -14,6 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from baselines.mixste import MixSTE
+from baselines.motionbert import MotionBERTConfig
+from baselines.poseformerv2 import PoseFormerV2Config
 from baselines.pstmo import PSTMO, PSTMOConfig
 from baselines.tcn import TCN, TCNConfig
 from baselines.trivial import MeanPose, NearestPose, NearestPoseConfig
@@ -172,6 +174,14 @@ def test_prediction(cls: type[Lifter], skeleton: Skeleton) -> None:
     assert (poses[..., skeleton.root, :] == 0).all()
     assert torch.equal(poses, lifter.predict(data, sampling))
     assert torch.equal(poses, lifter.predict(part(data, 0), sampling))
+
+
+@pytest.mark.parametrize("cls", [cls for cls in METHODS if cls.probabilistic])
+def test_one_step_is_the_first_of_several_where_the_method_says_so(cls: type[Lifter]) -> None:
+    lifter = tiny(cls).eval()
+    data = part(batch(lifter, lifter.frames), 0)
+    one, several = (lifter.predict(data, Sampling(hypotheses=2, steps=steps))[:, 0] for steps in (1, 3))
+    assert torch.allclose(one, several, atol=1e-6) == cls.begins_alike
 
 
 def looked_at(lifter: Lifter) -> int:
@@ -337,3 +347,6 @@ def test_other_options_are_checked() -> None:
         NearestPoseConfig(stored=0)
     with pytest.raises(InputError, match="2 or more"):
         MixSTE(TrunkConfig(frames=1))
+    for config in (MotionBERTConfig, PoseFormerV2Config):
+        with pytest.raises(InputError, match="checkpointing"):
+            config(checkpointing=True)

@@ -210,17 +210,19 @@ def test_the_report_waits_for_floats_before_a_table_over_pages_and_lists_what_it
     }
     drawings = [Drawing("grid", new_figure(2), "MPJPE (mm) over H and K; one scale.", ["Data: x."])]
     known = list(records.values())
-    text = document(declared, known, tables, drawings, register(known), ["TCN is at 3 %."])
+    said = ["TCN is at 3 %."], ["Of 2 claims: 1 supported, 1 open."]
+    text = document(declared, known, tables, drawings, register(known), ["short"], *said)
     assert "\\ifnum\\value{table}>0\\relax\\clearpage\\fi{\\scriptsize" in text
     assert r"\caption{MPJPE (mm) over H and K}" in text
-    names = ("Findings", "Definitions", "Environment", "Conditions", "Every run")
+    names = ("Findings", "Verdicts on claims", "Definitions", "Environment", "Conditions", "Every run")
     places = [text.index(rf"\section{{{name}}}") for name in names]
     assert places == sorted(places)
-    assert r"TCN is at 3 \%." in text
+    assert r"TCN is at 3 \%." in text[places[0] : places[1]]
+    assert "1 supported" in text[places[1] : places[2]], "verdicts on oracles are no findings of the deployable"
     assert text.index(r"\label{tab:short}") < places[0], "the main table comes before what is said of it"
     floats = [text.index(rf"\label{{{name}}}") for name in ("tab:grid", "fig:grid")]
     lists, appendix = text.index(r"\listoftables\listoffigures"), text.index(r"\printfloats\appendix")
-    assert [places[1], lists, *floats, appendix] == sorted([places[1], lists, *floats, appendix])
+    assert [places[2], lists, *floats, appendix] == sorted([places[2], lists, *floats, appendix])
 
 
 def test_conditions_that_tables_share_are_written_once_in_the_report(built):

@@ -25,7 +25,7 @@ def test_a_shown_difference_is_said_with_its_interval():
     said = found(several(record("mixste")), several(record("finepose", hypotheses=5)))
     assert "no other ranked number ties with it" in said[0]
     assert "is −1.5 ± " in said[1]
-    assert said[1].endswith("an interval without 0.")
+    assert said[1].endswith("by itself an interval without 0.")
 
 
 def test_single_trainings_are_not_ranked_and_nothing_is_said_of_oracles():

@@ -12,7 +12,7 @@ from bench.results.record import Record, TrainingInfo
 from reports.figures import style
 from reports.figures.looks import Look, looks_of
 from reports.figures.style import Drawing
-from reports.rules.comparability import TRIVIAL, device, grouped, listed_subjects, same_but
+from reports.rules.comparability import TRIVIAL, grouped, listed_subjects, same_but
 from reports.rules.names import method_name
 
 MOST_LINES = 40
@@ -51,7 +51,6 @@ def trainings(records: Iterable[Record]) -> Iterator[tuple[str, str, list[list[R
             f"Training detections: {detections}.",
             f"Validation: {'; '.join(dict.fromkeys(record.conditions.validation for record in group))}.",
             f"Training seeds: {', '.join(map(str, seeds))}.",
-            f"Device: {'; '.join(dict.fromkeys(map(device, group)))}.",
         ]
         lines = grouped(group, lambda record: same_but(record, "training.seed", "evaluation"))
         place = f" (trained on {detections})" * several

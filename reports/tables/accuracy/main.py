@@ -21,6 +21,7 @@ from reports.rules.comparability import (
     Line,
     Source,
     aggregations,
+    headline,
     into_lines,
     on_each_device,
     same_but,
@@ -34,7 +35,7 @@ from reports.rules.comparability import (
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, SCORES, headers, printed_metrics
-from reports.rules.names import MEAN_OVER_ACTIONS, USES, aggregation_title, row_names
+from reports.rules.names import MEANS, USES, aggregation_title, row_names
 from reports.tables.accuracy.breakdown import ACTIONS, ACTIVITIES, SEQUENCES
 from reports.tables.accuracy.oracle_gap import LAYOUT as ORACLE_GAP
 from reports.tables.accuracy.published_numbers import Data, reported_blocks, sources_of_reported
@@ -55,10 +56,6 @@ from reports.tables.evidence.ranks import LAYOUT as RANKS
 from reports.tables.layout import Layout
 from reports.writers.table import Cell, Column, Table
 
-MEAN_OVER_FRAMES = (
-    "PCK (within 150 mm) and AUC (0 to 150 mm) in percent over 14 joints, MPJPE in mm over 17, each the mean over "
-    "all valid frames together; the mean over sequences stands in the table by sequence."
-)
 FIRST_METRIC = 8
 """The column of the first metric."""
 
@@ -70,7 +67,7 @@ def main(entries: Sequence[Entry], title: str) -> Table:
 
 def measured_methods(entries: Sequence[Entry], title: str) -> Table:
     """``main`` without reported numbers."""
-    return _by_use(entries, title, printed_metrics(entries, ERRORS), "actions", MEAN_OVER_ACTIONS)
+    return _by_use(entries, title, printed_metrics(entries, ERRORS), "actions")
 
 
 def pck(entries: Sequence[Entry], title: str) -> Table:
@@ -80,7 +77,7 @@ def pck(entries: Sequence[Entry], title: str) -> Table:
 
 def measured_pck(entries: Sequence[Entry], title: str) -> Table:
     """The metrics of MPI-INF-3DHP, each a mean over all frames, as in the set's own evaluation."""
-    return _by_use(entries, title, printed_metrics(entries, SCORES), "frames", MEAN_OVER_FRAMES)
+    return _by_use(entries, title, printed_metrics(entries, SCORES), "frames")
 
 
 def _with_reported(table: Table, data: Data, entries: Sequence[Entry], metrics: Sequence[str]) -> Table:
@@ -90,7 +87,7 @@ def _with_reported(table: Table, data: Data, entries: Sequence[Entry], metrics: 
     return replace(table, blocks=table.blocks + blocks, conditions=conditions)
 
 
-def _by_use(entries: Sequence[Entry], title: str, metrics: dict[str, MetricInfo], over: Mean, note: str) -> Table:
+def _by_use(entries: Sequence[Entry], title: str, metrics: dict[str, MetricInfo], over: Mean) -> Table:
     titles = sources(entries)
     columns = (
         *METHOD_AND_AGGREGATION,
@@ -108,7 +105,7 @@ def _by_use(entries: Sequence[Entry], title: str, metrics: dict[str, MetricInfo]
         for use, text in USES.items():
             its = [row for row in rows if str(row.group).startswith(use)]
             blocks += [block(its, text, heading, range(FIRST_METRIC, len(columns)))] if its else []
-    notes = [note, f"{ABOUT_FRAMES} ms/frame: median at batch 1 per output frame."]
+    notes = [MEANS[over], f"{ABOUT_FRAMES} ms/frame: median at batch 1 per output frame."]
     several = len({name for entry in entries for name in on_each_device(entry)}) > 1
     notes += [f"ms/frame: on {'; '.join(dict.fromkeys(timed_on))}."] * several
     crossed = [text for key, text in titles.items() if key.train != key.test]
@@ -120,7 +117,8 @@ def _numbers(lines: list[Line]) -> Iterator[tuple[str, Line, str | None, ValueKi
     """(name, runs, aggregation, kind) of every row."""
     for line, name in zip(lines, row_names([line.first for line in lines]), strict=True):
         pairs = dict.fromkeys(pair for entry in line.slots.values() for pair in aggregations(entry))
-        for aggregation, kind in list(pairs) or [(None, "deterministic")]:
+        chosen = headline(line.first)  # of a line without any record
+        for aggregation, kind in list(pairs) or [(chosen, "deployable" if chosen else "deterministic")]:
             yield name, line, aggregation, kind
 
 
@@ -135,9 +133,10 @@ def _draft(
     where: str,
 ) -> Draft:
     slots = [line.slots[key] for key in titles if key in line.slots]
-    first, measured = slots[0], next((slot for slot in slots if where in on_each_device(slot)), slots[0])
-    cells: list[Entered] = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(first)]
-    cells += [millions_of_parameters(first), ms_per_frame(measured, where)]
+    costed = [slot for slot in slots if slot.cost is not None] or slots  # a run that failed may have none
+    measured = next((slot for slot in costed if where in on_each_device(slot)), costed[0])
+    cells: list[Entered] = [Cell(name), Cell(aggregation_title(aggregation, kind)), *shape(slots[0])]
+    cells += [millions_of_parameters(costed[0]), ms_per_frame(measured, where)]
     for key, heading in titles.items():
         why_not = f"no run with {heading} under the other conditions of the row"
         cells += [value_number(line.slots.get(key), metric, aggregation, why_not, over) for metric in metrics]

@@ -24,7 +24,7 @@ SECTIONS = {
     "mpi_inf_3dhp": f"Reported by the papers on MPI-INF-3DHP, for two targets: {APART}",
 }
 REPORTED_USES = {
-    "none": "Reported, one pose",
+    "none": "Reported, no ground-truth pose or trajectory at test time",
     "assisted": "Reported, assisted‡: used the ground-truth root trajectory at test time",
     "oracle": "Reported, oracle†: used the ground-truth pose at test time",
 }
@@ -174,7 +174,10 @@ def _places(titles: dict[Source, str]) -> dict[Source, str]:
 def _cells(
     row: Reported, places: dict[Source, str], titles: dict[Source, str], metrics: Sequence[str]
 ) -> list[Cell]:
-    cells = [Cell(row.name), Cell((row.aggregation or "single") + SYMBOLS.get(row.use, ""))]
+    how = Cell((row.aggregation or "single") + SYMBOLS.get(row.use, ""))
+    if not row.aggregation and not row.hypotheses:  # the mean of an unknown number, or made of them unknown how
+        how = Cell(reason=UNKNOWN)
+    cells = [Cell(row.name), how]
     cells += [_known(row.frames), Cell(reason=NOT_TAKEN), _known(row.hypotheses), _known(row.steps)]
     cells += [Cell(reason=NOT_TAKEN)] * 2
     for key in titles:

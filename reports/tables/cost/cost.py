@@ -70,7 +70,7 @@ def cost(entries: Sequence[Entry], title: str) -> Table:
     blocks = []
     for heading, members in sections(entries, by_device=True):
         alike = grouped(members, lambda entry: same_but(entry, *DETECTIONS, *SEEDS))
-        first = [group[0] for group in alike.values()]
+        first = [next((run for run in group if run.cost is not None), group[0]) for group in alike.values()]
         rows = [
             Draft([Cell(name), *shape(r), *_cells(r, quantities), *_training(r)], r.runs, _ranked_with(r))
             for name, r in zip(row_names(first), first, strict=True)

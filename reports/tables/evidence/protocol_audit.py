@@ -173,7 +173,9 @@ def _difference_cell(audited: AuditedChoice, runs: Runs, metric: str) -> Entered
     if value is None or other is None or not isinstance(chosen, Record) or not isinstance(usual, Record):
         return Cell(reason=audited.why_not or "not obtained in these runs")
     other_checkpoint = SELECTION in audited.chosen.departures ^ audited.usual.departures
-    return difference_cell(chosen.difference(value, usual, other, same_trainings=other_checkpoint or None))
+    same_seeds = chosen.conditions.training_seeds == usual.conditions.training_seeds
+    same = (other_checkpoint and same_seeds) or None
+    return difference_cell(chosen.difference(value, usual, other, same_trainings=same))
 
 
 def _aggregation(reading: Reading, entry: Entry) -> str | None:

@@ -11,7 +11,7 @@ from bench.results.statistics.seeds import pool
 from models.errors import InputError
 from reports.rules.comparability import device, grouped, headline, on_each_device
 from reports.rules.conditions import paragraphs
-from reports.rules.metrics import ERRORS, SCORES, printed_metrics
+from reports.rules.metrics import ERRORS, SCORES, printed_metrics, usual_mean
 from reports.rules.names import aggregation_title
 from reports.rules.pairing import Matching, Pair, arrow, match, named
 from reports.tables.cells import Draft, block, cell_of, difference_cell, significant, timed, value_number
@@ -79,9 +79,8 @@ def changes(names: tuple[str, str], before: Sequence[Record], after: Sequence[Re
 
 
 def _lines(pair: Pair) -> list[_Line]:
-    by_frames = pair.after.value("pck", headline(pair.after)) is not None
-    over: Mean = "frames" if by_frames else "actions"
-    metrics = printed_metrics(pair[:2], SCORES if by_frames else ERRORS)
+    over = usual_mean(pair.after)
+    metrics = printed_metrics(pair[:2], SCORES if over == "frames" else ERRORS)
     lines = [_error_line(pair, metric, info, over) for metric, info in metrics.items()]
     return [*lines, _time_line(pair), *_size_lines(pair)]
 

@@ -66,7 +66,7 @@ def test_an_evaluation_option_that_is_left_to_the_machine_is_settled_too(machine
 
 def test_the_text_encoder_of_finepose_is_settled_once(toy_suite, monkeypatch):
     def finepose(found):
-        monkeypatch.setattr("models.finepose.model.pretrained_encoder", lambda: found)
+        monkeypatch.setattr("models.text.pretrained_encoder", lambda: found)
         return resolve(parse({"method": {"name": "finepose", "preset": "base"}}))
 
     here, elsewhere = finepose("clip"), finepose("minilm")

@@ -163,8 +163,13 @@ def test_runs_are_shared(windows: Windows) -> None:
 
 
 def test_one_step_is_sampled_when_no_other_run_has_enough_hypotheses(windows: Windows) -> None:
-    assert shared_samples({(20, 1), (5, 10), (1, 10)}) == {(5, 10): [(1, 10), (5, 10)], (20, 1): [(20, 1)]}
-    assert shared_samples({(5, 1), (5, 10), (9, 2)}) == {(9, 2): [(9, 2), (5, 1)], (5, 10): [(5, 10)]}
+    assert shared_samples({(20, 1), (5, 10), (1, 10)}, Guess) == {(5, 10): [(1, 10), (5, 10)], (20, 1): [(20, 1)]}
+    assert shared_samples({(5, 1), (5, 10), (9, 2)}, Guess) == {(9, 2): [(9, 2), (5, 1)], (5, 10): [(5, 10)]}
+
+
+def test_one_step_is_sampled_by_itself_where_it_is_not_the_first_of_several(monkeypatch) -> None:
+    monkeypatch.setattr(Guess, "begins_alike", False)
+    assert shared_samples({(5, 1), (5, 10)}, Guess) == {(5, 1): [(5, 1)], (5, 10): [(5, 10)]}
 
 
 def test_batching_changes_nothing(windows: Windows) -> None:

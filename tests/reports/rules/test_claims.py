@@ -73,6 +73,14 @@ def test_a_training_made_again_with_other_losses_is_another_one():
     assert not verdict(made, drifted).same_training
 
 
+def test_a_claim_of_one_number_is_not_tested():
+    """As where --set gives both sides the same H."""
+    records = runs("finepose", 50, range(3))
+    found = verdict(records, records, aggregations=("P-Agg", "P-Agg"))
+    assert (found.verdict, found.adjusted) == ("open", None)
+    assert "both sides are the same runs" in found.why_open
+
+
 def test_without_a_record_a_claim_is_open_and_says_why():
     found = judge([claim_of(runs("finepose", 40, [0]), runs("tcn", 60, [0]))], {})[0]
     assert (found.verdict, found.why_open) == ("open", "its runs have no record")

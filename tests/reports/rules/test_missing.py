@@ -5,7 +5,11 @@ import pytest
 from bench.config.registry import LAYOUTS
 from bench.results.record import Missing, Record
 from reports.build import build
+from reports.rules.comparability import headline
+from reports.rules.conditions import sentences
 from reports.rules.missing import table_entries
+from reports.tables.accuracy.main import measured_methods
+from reports.tables.cost.cost import cost
 from reports.writers.csv import to_csv
 from reports.writers.latex import to_latex
 from reports.writers.markdown import to_markdown
@@ -99,6 +103,30 @@ def test_a_measured_cost_is_shown_without_numbers():
     missing = {lost.id: absent(lost, reason="left out: too slow", measurement=measured)}
     tcn = record("tcn")
     text = to_markdown(LAYOUTS.load("main").table(table_entries(table, {tcn.id: tcn}, missing), "Mine"))
-    (row,) = [line for line in text.splitlines() if line.startswith("| D3DP | single")]
+    (row,) = [line for line in text.splitlines() if line.startswith("| D3DP | P-Agg")]
     assert row.split(" | ")[3:8] == ["27", "8", "1", "1.23", "10.0"]
     assert "left out: too slow" in text
+
+
+@pytest.mark.parametrize(("method", "size", "words", "name"), [
+    ("finepose", {"hypotheses": 10, "steps": 5}, "H = 10, K = 5 (FinePOSE", "P-Agg"),
+    ("mixste", {}, "H = K = 1, deterministic", None),
+])  # fmt: skip
+def test_its_hypotheses_are_those_of_its_method(method, size, words, name):
+    """Beside a run of another kind of method."""
+    other = record("tcn" if method == "finepose" else "d3dp", hypotheses=1 if method == "finepose" else 5)
+    lost = record(method, **size)
+    entries = shown("main", [other, lost], lost)
+    (condition,) = [text for text in sentences(entries) if text.startswith("Hypotheses and steps")]
+    assert words in condition
+    assert headline(entries[1]) == name
+
+
+def test_a_cost_is_that_of_a_run_that_has_one():
+    """The run on the other detections failed."""
+    lost, made = record("tcn", seed=0), record("tcn", train="gt", test="gt", median=16.2)
+    entries = shown("main", [lost, made], lost)
+    (row,) = cost(entries, "Costs").rows()
+    assert [cell.text for cell in row.cells[5:10]] == ["1.23", "0", "2.50", "0.0926", "16.2"]
+    (row,) = [row for row in measured_methods(entries, "Mine").rows() if row.runs]
+    assert [cell.text for cell in row.cells[6:8]] == ["1.23", "0.600"]

@@ -36,6 +36,30 @@ def test_how_the_released_checkpoint_was_chosen_stands_under_the_audit_of_its_me
     assert said not in to_markdown(protocol_audit([evaluated("tcn", 62)], "Audit"))
 
 
+def _with_luck_of_trainings(made):
+    """The second of two trainings is 4 mm worse."""
+    values = tuple(
+        value.model_copy(update={"per_take": (value.per_take[0], tuple(e + 4 for e in value.per_take[1]))})
+        for value in made.values
+    )
+    return made.model_copy(update={"values": values})
+
+
+def test_the_checkpoint_of_the_test_set_is_of_the_same_trainings_only_where_the_seeds_are_the_same():
+    usual, chosen = (
+        evaluated("d3dp", mean, training={"selection": selection})
+        for mean, selection in ((50, "validation"), (49, "test"))
+    )
+    usual, chosen = map(_with_luck_of_trainings, (usual, chosen))
+    lacking = chosen.model_copy(
+        update={"conditions": chosen.conditions.model_copy(update={"training_seeds": (0, 2)})}
+    )
+    (same,), (other,) = (
+        cells(protocol_audit([usual, run], "Audit"), "Checkpoint chosen") for run in (chosen, lacking)
+    )
+    assert float(other.spread) > float(same.spread)
+
+
 def test_every_choice_is_a_difference_or_says_why_not():
     table = protocol_audit(
         [

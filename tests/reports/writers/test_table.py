@@ -57,7 +57,8 @@ B \& C & \underline{50.0}{\scriptsize$\,\pm$\,11.0}$^{\approx}$ & \multicolumn{1
         r"not available when deployed; "
         r"\textsuperscript{\S} the ground-truth action label was given at test time; "
         r"$\pm$: larger distance from the value to an end of its 95 \% interval (over what: under Conditions); "
-        r"bold: best, underlined: second, each among numbers of equal conditions and equal use of ground truth; "
+        r"bold: best, underlined: second, each among numbers of equal conditions and equal use of "
+        r"ground-truth pose and trajectory; "
         r"$\approx$ not distinguishable from the best, by differences that are paired by take or subject and "
         r"corrected for the choice of the best of a column (5 \%). "
         r"""\textsuperscript{a}not run.\par
@@ -82,7 +83,8 @@ def test_markdown_word_for_word():
         "- † oracle: the ground-truth pose chose the hypothesis, not available when deployed\n"
         "- § the ground-truth action label was given at test time\n"
         "- ±: larger distance from the value to an end of its 95 % interval (over what: under Conditions)\n"
-        "- bold: best, underlined: second, each among numbers of equal conditions and equal use of ground truth\n"
+        "- bold: best, underlined: second, each among numbers of equal conditions and equal use of ground-truth "
+        "pose and trajectory\n"
         "- ≈ not distinguishable from the best, by differences that are paired by take or subject and corrected "
         "for the choice of the best of a column (5 %)\n"
         "- (a) not run\n"
@@ -173,7 +175,7 @@ def test_hostile_names_compile(tmp_path):
     need("pdflatex")
     title, table, many = of_hostile_names()
     declared = runset().model_copy(update={"command": title})
-    text = document(declared, [], {"short": table, "long": many}, [], small_table(), [title])
+    text = document(declared, [], {"short": table, "long": many}, [], small_table(), ["short"], [title], [title])
     (tmp_path / "report.tex").write_text(text, encoding="utf-8")
     assert compile_pdf(tmp_path / "report.tex") is not None
 
@@ -194,7 +196,7 @@ def test_captions_of_figures_are_their_first_sentence():
         Drawing("b", new_figure(2, 3.3), "[("),
         Drawing("c", new_figure(2, 6.0), "C."),
     ]
-    text = document(runset(), [], {}, drawings, small_table(), [])
+    text = document(runset(), [], {}, drawings, small_table(), [], [], [])
     assert r"\caption{Loss (own; of each. One): by epoch}" in text
     assert r"\caption{{[}(}" in text
     assert text.count(r"\begin{figure}") == 2, "two narrow figures stand beside each other"
