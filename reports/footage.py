@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from bench.results.files import write_text
 from bench.results.footage import Compared, ShownPoses
 from reports.build import save_drawing
-from reports.figures.accuracy.heatmap import draw_numbers
+from reports.figures.numbers import draw_numbers
 from reports.figures.style import COLUMN_INCHES, PAGE_INCHES, STYLE, Drawing, light_grid, new_figure
 from reports.page.footage import write_page
 from reports.writers.forms import DEFAULT_FORMS, texts

@@ -252,7 +252,7 @@ LAYOUTS: Registry[object] = Registry(
         "controls": "reports.tables.evidence.controls:LAYOUT",
         "ranks": "reports.tables.evidence.ranks:LAYOUT",
         "audit": "reports.tables.evidence.protocol_audit:LAYOUT",
-        "tuning": "reports.tables.tuning:LAYOUT",
+        "tuning": "reports.tables.runs.tuning:LAYOUT",
         "scaling": "reports.tables.cost.scaling:LAYOUT",
         "runs": "reports.tables.runs.runs:LAYOUT",
     },

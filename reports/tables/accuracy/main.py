@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from bench.results.record import MetricInfo, ValueKind
 from bench.results.statistics.intervals import Mean
+from reports.figures.accuracy.breakdown import errors_by_action
 from reports.figures.accuracy.error_cdf import error_distribution
-from reports.figures.accuracy.heatmap import errors_by_action
 from reports.figures.accuracy.oracle_gap import oracle_beside_deployable
 from reports.figures.accuracy.per_joint import errors_by_joint
 from reports.figures.accuracy.qualitative import example_poses

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from reports.figures.accuracy.heatmap import error_heatmap
-from reports.figures.accuracy.sampling import convergence, error_by_hypotheses, error_by_steps
+from reports.figures.accuracy.sampling import convergence, error_by_hypotheses, error_by_steps, error_heatmap
 from reports.rules.comparability import (
     SAMPLING,
     Line,

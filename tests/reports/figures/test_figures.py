@@ -4,12 +4,12 @@ from matplotlib.colors import to_rgb
 
 from bench.results.arrays import Examples, RunFiles
 from models.skeleton import HUMAN36M, MPI_INF_3DHP
+from reports.figures.accuracy.breakdown import errors_by_action
 from reports.figures.accuracy.error_cdf import error_distribution
-from reports.figures.accuracy.heatmap import error_heatmap, errors_by_action
 from reports.figures.accuracy.oracle_gap import oracle_beside_deployable
 from reports.figures.accuracy.per_joint import errors_by_joint, person_of
 from reports.figures.accuracy.qualitative import example_poses
-from reports.figures.accuracy.sampling import convergence, error_by_hypotheses, error_by_steps
+from reports.figures.accuracy.sampling import convergence, error_by_hypotheses, error_by_steps, error_heatmap
 from reports.figures.cost.accuracy_cost import latency_accuracy, memory_accuracy
 from reports.figures.evidence.ranks import BETTER, WORSE, critical_differences, paired_differences
 from reports.figures.runs.training_curves import error_by_compute, training_curves

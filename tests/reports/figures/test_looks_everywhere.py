@@ -10,12 +10,12 @@ from matplotlib.lines import Line2D
 
 from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
+from reports.figures.accuracy.breakdown import errors_by_action
 from reports.figures.accuracy.error_cdf import error_distribution
-from reports.figures.accuracy.heatmap import error_heatmap, errors_by_action
 from reports.figures.accuracy.oracle_gap import oracle_beside_deployable
 from reports.figures.accuracy.per_joint import errors_by_joint
 from reports.figures.accuracy.qualitative import example_poses
-from reports.figures.accuracy.sampling import convergence, error_by_hypotheses, error_by_steps
+from reports.figures.accuracy.sampling import convergence, error_by_hypotheses, error_by_steps, error_heatmap
 from reports.figures.cost.accuracy_cost import latency_accuracy, memory_accuracy
 from reports.figures.cost.pareto import pareto_front_figure
 from reports.figures.cost.scaling import growth

@@ -1,5 +1,5 @@
 from reports.rules.missing import table_entries
-from reports.tables.tuning import LAYOUT, tuning
+from reports.tables.runs.tuning import LAYOUT, tuning
 from reports.writers.csv import to_csv
 from tests.reports.made_up import record, runset
 
