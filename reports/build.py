@@ -49,9 +49,6 @@ from reports.writers.paper import PaperTable
 from reports.writers.staging import REPORT, staging
 from reports.writers.table import Table
 
-MEASURED_ON_A_DEVICE = re.compile(r"\bms\b|\bMB\b|Windows/s|J/window|Training s")
-"""Columns of times and of memory."""
-
 REGISTER, CONTROLS = "register", "controls"
 """The files of the tables of all runs, and of controls."""
 
@@ -234,11 +231,7 @@ def _with_companions(layout: Layout, entries: list[Entry], title: str) -> dict[s
     for table in found.values():
         if not isinstance(table, Table):
             raise TypeError(f"a {type(table).__name__} is no reports.writers.table.Table")
-    return {end: replace(table, short=short(entries, _has_costs(table))) for end, table in found.items()}
-
-
-def _has_costs(table: Table) -> bool:
-    return any(MEASURED_ON_A_DEVICE.search(column.full_name) for column in table.columns)
+    return {end: replace(table, short=short(entries, table.headers)) for end, table in found.items()}
 
 
 def _drawings(

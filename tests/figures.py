@@ -75,8 +75,8 @@ class Shipped:
         """Name → what makes the table, as in a report."""
         found: dict[str, Callable[[], Table]] = {}
         for name, spec in self.runset.tables.items():
-            entries = table_entries(spec, self.records, self.runset.missing)
             layout = layout_of(spec.layout)
+            entries = table_entries(spec, self.records, self.runset.missing, layout.pooled)
             found[name] = partial(_filled, layout, entries, spec.title)
             if spec.claims:
                 found[name] = partial(claims_table, judge(spec.claims, self.records), spec.title)
@@ -134,7 +134,8 @@ def _without_folders(command: str) -> str:
 
 
 def _filled(layout: Layout, entries: Sequence[Entry], title: str) -> Table:
-    return replace(layout.table(entries, title), short=short(entries))
+    table = layout.table(entries, title)
+    return replace(table, short=short(entries, table.headers))
 
 
 def blocks(text: str) -> list[tuple[str, str, str]]:

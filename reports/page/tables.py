@@ -15,7 +15,7 @@ def table_view(table: Table, logged: Mapping[str, str], choices: Sequence[str] =
         logged: id of every run that the page has a record of → its MLflow run.
         choices: columns to filter by value.
     """
-    headers = [column.full_name for column in table.columns]
+    headers = table.headers
     conditions = ("; ".join(filter(None, (block.section, block.heading))) for block in table.blocks)
     found = [("Conditions", 0, list(filter(None, dict.fromkeys(conditions))))]
     for name in choices:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -34,6 +35,9 @@ SHORT = (
 )  # fmt: skip
 """The conditions of ``short``."""
 
+OF_A_DEVICE = re.compile(r"\bms\b|\bMB\b|Windows/s|J/window|Training s")
+"""Headers of times and of memory."""
+
 MANY = 8
 """A condition with more values than this is counted, not listed; the appendix lists it run by run."""
 
@@ -52,13 +56,13 @@ def paragraphs(
     )
 
 
-def short(entries: Sequence[Entry], costs: bool) -> str:
+def short(entries: Sequence[Entry], headers: Iterable[str]) -> str:
     """What a reader of a paper asks for first, as one note: data, choices of the protocol, seeds, intervals.
 
-    ``costs``: whether the table has times or memory, which are of a device.
+    ``headers``: of the table's columns; where one is a time or memory, the device comes too.
     """
     fields = _fields(entries)
-    names = (*SHORT, *["Device"] * costs)
+    names = (*SHORT, *["Device"] * any(map(OF_A_DEVICE.search, headers)))
     found = [f"{name}: {words}." for name in names if (words := _stated(entries, fields[name]))]
     records = [entry for entry in entries if isinstance(entry, Record)]
     return " ".join(found + ["Single trainings are not ranked."] * (not all(comparable(records))))

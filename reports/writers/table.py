@@ -122,6 +122,11 @@ class Table:
         conditions = ([one] if isinstance(one, str) else one for one in self.conditions)
         object.__setattr__(self, "conditions", tuple(conditions))
 
+    @property
+    def headers(self) -> list[str]:
+        """Full names of its columns."""
+        return [column.full_name for column in self.columns]
+
     def rows(self) -> Iterator[Row]:
         for block in self.blocks:
             yield from block.rows
@@ -131,7 +136,7 @@ class Table:
 
     def texts(self) -> Iterator[str]:
         """All that is printed above its notes, but for sections."""
-        yield from (column.full_name for column in self.columns)
+        yield from self.headers
         for block in self.blocks:
             yield block.heading
             yield from (cell.text for row in block.rows for cell in row.cells)

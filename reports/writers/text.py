@@ -15,7 +15,7 @@ def to_text(table: Table, width: int = 100) -> str:
     """
     table = table.measured()
     rows = [(text, row) for _, text, row in walk(table)]
-    headings = [column.full_name for column in table.columns]
+    headings = table.headers
     cells = [[_text(cell) for cell in row.cells] for _, row in rows if row is not None]
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
     shown = list(range(len(widths)))
