@@ -23,7 +23,7 @@ A file holds::
     tiny_note: the note then; it says what is left out
     seeds: [0, 1, 2]              # of the training; each is run with every one
     only_on: [population]         # data sets that it is for; on others nothing of it is run
-    budget: 20                    # minutes: a dry run warns of more, a search begins no trial after them
+    budget: 20                    # minutes: a search begins no trial after them
     search: {sampler: grid, trials: 30}   # try as many of the product, for error, time and memory
     claims: [...]                 # comparisons that a paper reports (``ablations.claims``); their runs are run too
 

@@ -53,12 +53,9 @@ def _number(cell: Cell) -> str:
 
 
 def _difference(cell: Cell) -> str:
-    """With its interval, and whether 0 is in it; without one nothing is said of it.
-
-    Unlike ties with the best, it is one comparison, and not corrected for the choice of the best of a column.
-    """
+    """With its interval, and whether it is shown; without an interval nothing is said of it."""
     shown = f"{cell.ahead:+.1f}".replace("-", "−")
     if not cell.ahead_spread or cell.ahead is None:
         return f"{shown}, without an interval: nothing follows from it"
-    which = "without 0" if cell.ahead_differs else "that holds 0: no difference is shown"
-    return f"{shown} ± {cell.ahead_spread}, by itself an interval {which}"
+    which = "a difference is shown" if cell.ahead_differs else "no difference is shown"
+    return f"{shown} ± {cell.ahead_spread}: {which}"

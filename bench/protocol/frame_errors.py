@@ -10,6 +10,7 @@ Shapes: B windows, K steps, F frames, J joints, S sequences, T takes, N counted 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from collections.abc import Sequence as Listed
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,19 +185,25 @@ class Collector:
         done = done[np.lexsort((frame[done], owner[done]))]
         if not len(done):
             return
-        number = torch.from_numpy(owner[done])
-        values = _answer_errors(
-            self.metrics, answer[done], target[done], number, torch.from_numpy(frame[done]), self.skeleton
-        )
-        for metric, (error, known) in values.items():
-            keys, index = number[known].unique(return_inverse=True)
-            total = torch.zeros(len(keys), dtype=torch.float64).index_add_(0, index, error[known].double())
-            means = total / index.bincount(minlength=len(keys))
-            self.means[metric, self.answer] |= dict(zip(keys.tolist(), means.tolist(), strict=True))
+        again = (np.diff(owner[done], prepend=-1) == 0) & (np.diff(frame[done], prepend=-1) == 0)
+        for rows, metrics in (
+            (done, [metric for metric in self.metrics if not metric.frames_before]),
+            # Of a frame that two windows have, the first: else its successor in time is of the other window.
+            (done[~again], [metric for metric in self.metrics if metric.frames_before]),
+        ):
+            number = torch.from_numpy(owner[rows])
+            values = _answer_errors(
+                metrics, answer[rows], target[rows], number, torch.from_numpy(frame[rows]), self.skeleton
+            )
+            for metric, (error, known) in values.items():
+                keys, index = number[known].unique(return_inverse=True)
+                total = torch.zeros(len(keys), dtype=torch.float64).index_add_(0, index, error[known].double())
+                means = total / index.bincount(minlength=len(keys))
+                self.means[metric, self.answer] |= dict(zip(keys.tolist(), means.tolist(), strict=True))
 
 
 def _answer_errors(
-    metrics: Listed[Metric], pred: Tensor, target: Tensor, sequence: Tensor, frame: Tensor, skeleton: Skeleton
+    metrics: Iterable[Metric], pred: Tensor, target: Tensor, sequence: Tensor, frame: Tensor, skeleton: Skeleton
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Metrics of the answer for frames ``[N, J, 3]`` of several sequences, in order; where each is from ``[N]``.
 

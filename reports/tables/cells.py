@@ -170,7 +170,9 @@ def _with_brackets(numbers: Sequence[Entered], rows: Sequence[Draft]) -> list[En
             gap = _difference(numbers[index], numbers[nearest])
             cell = replace(known[index], ahead=ahead)
             if gap is not None and not gap.unknown:
-                differs = not gap.low <= 0 <= gap.high
+                behind = ahead != 0 and (ahead > 0) != cell.higher
+                comparisons = len(others) if behind else 1  # the best of these was found by looking
+                differs = gap.p_value * comparisons <= 1 - LEVEL
                 cell = replace(cell, ahead_spread=f"{_spread(gap):.1f}", ahead_differs=differs)
             result[index] = _marked(numbers[index], cell)
     return result

@@ -322,10 +322,7 @@ def _parts_of(sample: Sample, over: Mean) -> _Parts:
 
 
 def _clusters(sample: Sample, over: Mean) -> np.ndarray:
-    """``[..., N, G]``: each cluster's part of the mean, less the average one of its stratum, scaled.
-
-    Squares add up to the variance of the mean that comes from the clusters.
-    """
+    """``[..., N, G]``: each cluster's part of the mean; squares add up to the variance that clusters bring."""
     return sample.errors @ _projection(sample, over).clusters
 
 
@@ -353,38 +350,45 @@ def _project(
 ) -> _Projection:
     """Linear parts of the mean by cluster (Taylor's series of a ratio: Särndal, Swensson and Wretman, 1992, 5.5).
 
-    A take counts by how far it lies from its action's mean, or, where a single cluster has the action, from the
-    mean over all. Strata: actions where takes are the clusters, those with one take together (a single action of
-    that kind shows no spread, and adds none); else none.
+    A take counts by how far it lies from its action's mean, or, of a mean over the frames of drawn subjects, from
+    the mean over all. A cluster that is a large part of that mean lies near it for this reason alone, so its
+    distance is stretched: squares then add up to the variance whatever the lengths are. Takes whose action no
+    other cluster has count by their distance from the mean over all; where takes are drawn they are a stratum
+    together (a single one shows no spread, and adds none).
     """
     counts, takes = np.asarray(frames, np.float64), len(frames)
     owner = np.unique(subjects, return_inverse=True)[1] if subjects else np.arange(takes)
     members = action_strata(actions)
-    shared = [group for group in members if len(set(owner[group])) > 1]
     weights = counts / counts.sum()
     if over == "actions":
         for group in members:
             weights[group] = counts[group] / counts[group].sum() / len(members)
-    centre = np.tile(weights, (takes, 1))  # row t: of which mean take t counts by its distance
-    for group in shared if over == "actions" else ():
-        centre[group] = 0
-        centre[np.ix_(group, group)] = counts[group] / counts[group].sum()
-    by_take = (weights[:, None] * (np.eye(takes) - centre)).T
-    by_cluster = by_take @ (owner[:, None] == np.arange(owner.max() + 1))
-    stratum = np.zeros(takes if not subjects else owner.max() + 1, np.int64)
-    for number, group in enumerate([] if subjects else shared, start=1):
-        stratum[group] = number
-    return _Projection(weights, *_within_strata(by_cluster, stratum))
+    groups = [group for group in members if len(set(owner[group])) > 1]
+    if subjects and over == "frames":
+        groups = [np.arange(takes)]
+    belongs, number = owner[:, None] == np.arange(owner.max() + 1), owner.max() + 1
+    clusters = np.zeros((takes, number))
+    for group in groups:
+        share = counts[group] / counts[group].sum()
+        by_take = (np.eye(len(group)) - share[:, None]) * weights[group]
+        clusters[group] += by_take * _stretch(share, belongs[group]) @ belongs[group]
+    alone = np.setdiff1d(np.arange(takes), np.concatenate([np.arange(0), *groups]))
+    by_take = (np.eye(takes)[:, alone] - weights[:, None]) * weights[alone]
+    if subjects:
+        clusters += by_take @ belongs[alone] * math.sqrt(number / (number - 1))
+        return _Projection(weights, clusters, number - 1)
+    df = sum(len(group) - 1 for group in groups)
+    if len(alone) > 1:
+        clusters[:, alone] += (by_take - by_take.mean(1, keepdims=True)) * math.sqrt(len(alone) / (len(alone) - 1))
+        df += len(alone) - 1
+    return _Projection(weights, clusters, df)
 
 
-def _within_strata(by_cluster: np.ndarray, stratum: np.ndarray) -> tuple[np.ndarray, int]:
-    """Clusters' parts less the average of their stratum, scaled by n / (n - 1); and the degrees of freedom."""
-    scaled, df = np.zeros_like(by_cluster), 0
-    for number in np.unique(stratum):
-        group = np.flatnonzero(stratum == number)
-        if len(group) > 1:
-            parts = by_cluster[:, group]
-            scale = math.sqrt(len(group) / (len(group) - 1))
-            scaled[:, group] = (parts - parts.mean(1, keepdims=True)) * scale
-            df += len(group) - 1
-    return scaled, df
+def _stretch(share: np.ndarray, belongs: np.ndarray) -> np.ndarray:
+    """``[T]``: by how much distances from a mean are too short, for takes with these shares in it.
+
+    Of independent clusters with shares p and equal variance, the distance of one has 1 - 2 p + Σ p² of it; with n
+    equal shares that is (n - 1) / n.
+    """
+    by_cluster = share @ belongs
+    return 1 / np.sqrt(1 - 2 * (belongs @ by_cluster) + np.square(by_cluster).sum())

@@ -131,7 +131,7 @@ def convergence(records: Sequence[Record]) -> Iterator[Drawing]:
             widths = sorted({record.conditions.hypotheses for record in widest})
             caption = (
                 f"Convergence{place}: MPJPE ({shown}, H = {', '.join(map(str, widths))}) after every denoising "
-                "step; one line for each number of steps K, ending in a marker. Bands: 95 % intervals."
+                "step; one line for each number of steps K, ending in a marker. Bar: its 95 % interval."
             )
             yield Drawing(f"convergence{name}", _after_steps(widest), caption, style.stated(widest))
 
@@ -150,9 +150,9 @@ def _after_steps(records: list[Record]) -> Figure:
         name = method_name(record)
         look, values = looks[name], _steps(record)
         steps, errors = zip(*((value.step, value.action_mean) for value in values), strict=True)
-        low, high = zip(*((value.low, value.high) for value in values), strict=True)
-        axes.fill_between(steps, low, high, color=look.colour, alpha=0.12, linewidth=0)
         axes.plot(steps, errors, color=look.colour)
+        # Of the steps before, errors of takes are not kept, which intervals over trainings and subjects need.
+        axes.vlines(steps[-1], values[-1].low, values[-1].high, color=look.colour, linewidth=0.8)
         axes.plot(steps[-1], errors[-1], label=name, linestyle="none", **look.marks(3.5))
     axes.set(xlabel="Denoising step", ylabel="MPJPE (mm)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -293,6 +293,9 @@ def test_overlap_counts_the_shared_frames_of_the_last_windows_twice(windows: Win
         frames, kept = (r.frame[r.sequence == sequence] for r in (results[twice], results[once]))
         assert set(frames.tolist()) == set(kept.tolist())
     assert results[once].sums["mpjpe", "P-Agg"].sum() < results[twice].sums["mpjpe", "P-Agg"].sum()
+    for metric in ("mpjve", "acceleration"):  # never from one window to another that has the same frames
+        means = [(results[s].sums[metric, "P-Agg"][-1] / results[s].counts) for s in (once, twice)]
+        np.testing.assert_allclose(*means, rtol=1e-6)
 
 
 def test_a_call_of_all_windows_of_a_sequence_has_one_p_best(windows: Windows) -> None:

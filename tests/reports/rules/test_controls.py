@@ -71,6 +71,22 @@ def test_a_millimetre_is_found_of_the_same_weights_and_not_between_trainings_tha
     assert between[0] < 30 < between[1]
 
 
+def test_few_clusters_find_no_spike_and_are_not_blamed():
+    """As the six sequences of MPI-INF-3DHP."""
+    made = trained(seeds=3)
+    takes = made.data.takes[::2][:6]
+    few = made.model_copy(
+        update={
+            "data": made.data.model_copy(update={"takes": takes}),
+            "values": tuple(
+                value.model_copy(update={"per_take": tuple(row[:6] for row in value.per_take)})
+                for value in made.values
+            ),
+        }
+    )
+    assert named(controls([few]), "Spike-in of 1 mm").holds is None
+
+
 def test_one_training_has_no_controls_of_trainings():
     assert controls([trained(seeds=1)]) == []
 

@@ -120,6 +120,27 @@ def test_subjects_are_drawn_with_all_their_takes() -> None:
     )
 
 
+@pytest.mark.parametrize("over", ["actions", "frames"])
+@pytest.mark.parametrize("drawn", ["takes", "subjects", "subjects that do half of the actions"])
+@pytest.mark.parametrize("lengths", [(100,), (100, 300), (100, 100, 800)])
+def test_the_variance_is_right_whatever_the_lengths_of_takes_are(lengths, drawn, over) -> None:
+    """A take that is most of its action lies near the action's mean for this reason alone."""
+    rng = np.random.default_rng(4)
+    every = [(f"P{who}", f"a{what}") for who in range(6) for what in range(8)]
+    takes = [
+        place for place, (who, what) in enumerate(every) if "half" not in drawn or place % 8 % 2 == place // 8 % 2
+    ]
+    subjects, actions = zip(*(every[place] for place in takes), strict=True)
+    frames = tuple(rng.permutation(np.resize(lengths, len(takes))).tolist())
+    people = np.unique(subjects, return_inverse=True)[1]
+    errors = rng.normal(50, 3, (4000, len(takes)))
+    errors += (drawn != "takes") * rng.normal(0, 3, (4000, 6))[:, people]
+    made = Sample(errors[:, None], frames, actions, subjects if drawn != "takes" else (), trained=False)
+    low, high = pooled_interval(made, over)
+    held = np.mean((low <= 50) & (high >= 50))
+    assert held == pytest.approx(0.95, abs=0.02)
+
+
 def test_the_two_way_estimate_is_that_of_the_textbook() -> None:
     errors = np.random.default_rng(0).normal(50, 3, (3, 6)) + np.array([[0], [5], [9]]) + np.arange(6)
     low, high = pooled_interval(Sample(errors, (1,) * 6, ("a",) * 6, tuple("ABCDEF")))
