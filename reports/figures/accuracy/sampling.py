@@ -146,13 +146,14 @@ def _after_steps(records: list[Record]) -> Figure:
     figure = style.new_figure(2.1)
     axes = figure.add_subplot()
     looks = looks_of(records)
-    for record in records:
+    for number, record in enumerate(records):
         name = method_name(record)
         look, values = looks[name], _steps(record)
         steps, errors = zip(*((value.step, value.action_mean) for value in values), strict=True)
         axes.plot(steps, errors, color=look.colour)
         # Of the steps before, errors of takes are not kept, which intervals over trainings and subjects need.
-        axes.vlines(steps[-1], values[-1].low, values[-1].high, color=look.colour, linewidth=0.8)
+        beside = steps[-1] + 0.05 * (number - (len(records) - 1) / 2)
+        axes.vlines(beside, values[-1].low, values[-1].high, color=look.colour, linewidth=0.8)
         axes.plot(steps[-1], errors[-1], label=name, linestyle="none", **look.marks(3.5))
     axes.set(xlabel="Denoising step", ylabel="MPJPE (mm)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
