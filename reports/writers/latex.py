@@ -79,9 +79,9 @@ def parts_of(
         named_once: whether rows of one name that follow each other have it together.
         cited: name of a row → key of its citation.
     """
-    looks = [_look(column, table.column(index)) for index, column in enumerate(table.columns)]
-    body = _latex_body(table, looks, letters, named_once, cited)
-    return Parts("".join(look.type for look in looks), _latex_header(table), body)
+    formats = [_column_format(column, table.column(index)) for index, column in enumerate(table.columns)]
+    body = _latex_body(table, formats, letters, named_once, cited)
+    return Parts("".join(form.type for form in formats), _latex_header(table), body)
 
 
 def as_floats(environment: str, caption: str, label: str, parts: Parts, below: Sequence[str]) -> list[str]:
@@ -166,7 +166,7 @@ def _spans(columns: Sequence[Column]) -> list[tuple[str, int, int]]:
 
 
 @dataclass(frozen=True)
-class _Look:
+class _ColumnFormat:
     """How the cells of a column are printed.
 
     Attributes:
@@ -180,13 +180,13 @@ class _Look:
     marks: list[str]
 
 
-def _look(column: Column, cells: Sequence[Cell]) -> _Look:
+def _column_format(column: Column, cells: Sequence[Cell]) -> _ColumnFormat:
     spread = max((len(cell.spread) for cell in cells), default=0)
     tie, disturbed = any(cell.tie for cell in cells), any(cell.disturbed for cell in cells)
     marks = _marks("0" * spread, tie, disturbed)
     marked = any(marks) or any(cell.rank or bracket_of(cell) for cell in cells)
     kind = column.align if marked or column.align == "l" else _decimals(cells) or column.align
-    return _Look(kind, spread, marks)
+    return _ColumnFormat(kind, spread, marks)
 
 
 def _marks(spread: str, tie: bool, disturbed: bool) -> list[str]:
@@ -210,7 +210,11 @@ def _decimals(cells: Sequence[Cell]) -> str:
 
 
 def _latex_body(
-    table: Table, looks: Sequence[_Look], letters: Mapping[str, str], named_once: bool, cited: Mapping[str, str]
+    table: Table,
+    formats: Sequence[_ColumnFormat],
+    letters: Mapping[str, str],
+    named_once: bool,
+    cited: Mapping[str, str],
 ) -> list[str]:
     repeats = iter(_repeats(table, named_once))
     lines: list[str] = []
@@ -222,9 +226,9 @@ def _latex_body(
             font = "\\textbf" if level == "section" else "\\textit"
             kind = "l" if len(text) <= PAGE_CHARACTERS else "p{\\linewidth}"  # which breaks lines
             shown = f"{font}{{{latex_breakable(text)}}}"
-            lines.append(f"\\multicolumn{{{len(looks)}}}{{@{{}}{kind}}}{{{shown}}} \\\\")
+            lines.append(f"\\multicolumn{{{len(formats)}}}{{@{{}}{kind}}}{{{shown}}} \\\\")
         else:
-            cells = [_latex_cell(cell, look, letters) for cell, look in zip(row.cells, looks, strict=True)]
+            cells = [_latex_cell(cell, form, letters) for cell, form in zip(row.cells, formats, strict=True)]
             if row.cells[0].text in cited:
                 cells[0] += f"~\\cite{{{cited[row.cells[0].text]}}}"
             times = next(repeats)
@@ -250,21 +254,21 @@ def _repeats(table: Table, named_once: bool) -> list[int]:
     return times
 
 
-def _latex_cell(cell: Cell, look: _Look, letters: Mapping[str, str]) -> str:
+def _latex_cell(cell: Cell, form: _ColumnFormat, letters: Mapping[str, str]) -> str:
     """A cell, padded on the right like the widest one of its column, so that digits stay aligned."""
     if cell.reason:
         dash = f"--\\textsuperscript{{{letters[cell.reason]}}}" if cell.reason in letters else "--"
-        return dash if look.type == "l" else f"\\multicolumn{{1}}{{c}}{{{dash}}}"
-    if look.type.startswith("S"):
+        return dash if form.type == "l" else f"\\multicolumn{{1}}{{c}}{{{dash}}}"
+    if form.type.startswith("S"):
         plain = PLAIN.fullmatch(cell.text)
         return cell.text.replace(",", "").replace("−", "-") if plain else f"{{{latex(cell.text)}}}"
     text = latex(_shortened(cell.text))
     if cell.rank:
         text = f"\\textbf{{{text}}}" if cell.rank == 1 else f"\\underline{{{text}}}"
-    padding = "0" * (look.spread - len(cell.spread))
+    padding = "0" * (form.spread - len(cell.spread))
     spread = (f"\\phantom{{{padding}}}" * bool(padding) + latex(cell.spread)) * bool(cell.spread)
     marks = _marks(spread, cell.tie, cell.disturbed)
-    for mark, longest in zip(marks, look.marks, strict=True):
+    for mark, longest in zip(marks, form.marks, strict=True):
         text += mark or f"\\hphantom{{{longest}}}" * bool(longest and cell.text)
     bracket = bracket_of(cell)
     if not bracket:
