@@ -134,7 +134,7 @@ def test_layouts_of_older_run_sets_are_still_read(old, new):
 
 def test_the_layout_of_the_documentation_makes_a_table():
     page = (ROOT / "docs" / "reports.md").read_text()
-    code = re.search(r"```python\n(# reports/tables/sizes.py\n.*?)```", page, re.DOTALL).group(1)
+    code = re.search(r"```python\n(# reports/tables/accuracy/sizes.py\n.*?)```", page, re.DOTALL).group(1)
     names = {}
     exec(compile(f"from __future__ import annotations\n{code}", "docs/reports.md", "exec"), names)
     (block,) = names["LAYOUT"].table([several(record("tcn")), several(record("mixste"))], "T").blocks

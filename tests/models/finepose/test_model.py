@@ -252,4 +252,4 @@ def test_auto_is_settled_when_it_is_resolved_and_not_by_the_configuration(
     monkeypatch.setenv("LIFTING_BENCH_CLIP", str(weights))
     assert FinePOSE.resolve_config(auto).text == "clip"
     assert auto.text == FinePOSE.presets["paper"].config.text == "auto"
-    assert FinePOSE.resolve_config(SMALL) is SMALL
+    assert FinePOSE.resolve_config(SMALL) == SMALL
