@@ -18,12 +18,17 @@ MARKERS = "osD^vPX<>p*hd"
 """As they go on by one more in every round of the colours, no two places share both."""
 
 
+LINES = ("-", "--", ":")
+"""One more in every round of the colours: lines have no marker by which those of one colour differ."""
+
+
 class Look(NamedTuple):
-    """Colour and marker of a method; a variant of it is drawn hollow."""
+    """Colour, marker and line of a method; a variant of it is drawn hollow."""
 
     colour: str
     marker: str
     filled: bool
+    line: str = "-"
 
     def marks(self, size: float) -> dict[str, Any]:
         """Matplotlib's words for the marker, ``size`` points large."""
@@ -49,10 +54,9 @@ def look_of(method: str, variant: str = "") -> Look:
             first = int(hashlib.sha256(name.encode()).hexdigest(), 16) % len(further)
             free = [place for place in (*further[first:], *further[:first]) if place not in places.values()]
             places[name] = free[0] if free else further[first]
-    place = places[method]
-    return Look(
-        COLOURS[place % len(COLOURS)], MARKERS[(place + place // len(COLOURS)) % len(MARKERS)], not variant
-    )
+    rounds, place = divmod(places[method], len(COLOURS))
+    marker = MARKERS[(places[method] + rounds) % len(MARKERS)]
+    return Look(COLOURS[place], marker, not variant, LINES[rounds % len(LINES)])
 
 
 def looks_of(entries: Iterable[Entry]) -> dict[str, Look]:

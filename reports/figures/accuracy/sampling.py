@@ -150,7 +150,7 @@ def _after_steps(records: list[Record]) -> Figure:
         name = method_name(record)
         look, values = looks[name], _steps(record)
         steps, errors = zip(*((value.step, value.action_mean) for value in values), strict=True)
-        axes.plot(steps, errors, color=look.colour)
+        axes.plot(steps, errors, color=look.colour, linestyle=look.line)
         # Of the steps before, errors of takes are not kept, which intervals over trainings and subjects need.
         beside = steps[-1] + 0.05 * (number - (len(records) - 1) / 2)
         axes.vlines(beside, values[-1].low, values[-1].high, color=look.colour, linewidth=0.8)

@@ -62,7 +62,7 @@ def draw_mean(axes: Axes, curves: Sequence[Curve], look: Look, label: str | None
     length = min(map(len, curves))
     if length:
         places, heights = np.array([curve[:length] for curve in curves]).transpose(2, 0, 1)
-        axes.plot(places[0], heights.mean(0), color=look.colour, label=label)
+        axes.plot(places[0], heights.mean(0), color=look.colour, linestyle=look.line, label=label)
         if len(curves) > 1:
             axes.fill_between(
                 places[0], heights.min(0), heights.max(0), color=look.colour, alpha=0.18, linewidth=0
@@ -124,10 +124,11 @@ def _over_compute(lines: Sequence[Sequence[Record]]) -> Figure:
     looks = looks_of(record for members in lines for record in members)
     for members in lines:
         name = method_name(members[0])
-        curves = [curve(record.training) for record in members]
-        draw_mean(axes, curves, looks[name])
+        look, curves = looks[name], [curve(record.training) for record in members]
+        draw_mean(axes, curves, look)
         ends = list(zip(*(its[-1] for its in curves), strict=True))
-        axes.plot(*ends, linestyle="none", label=name, **looks[name].marks(3.5))
+        axes.plot(*ends, linestyle="none", **look.marks(3.5))
+        axes.plot([], [], look.line, color=look.colour, label=name, **look.marks(3.5))
     axes.set(xscale="log", xlabel="Training compute (TFLOP)", ylabel="Validation MPJPE (mm)")
     style.plain_log_ticks(axes.xaxis, axes.get_xlim())
     style.light_grid(axes)
