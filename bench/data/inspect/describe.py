@@ -28,14 +28,15 @@ def describe_dataset(dataset: Dataset) -> list[str]:
         f"sequences of {min(lengths)} to {max(lengths)} frames, median {int(np.median(lengths))}",
         f"distance of the root from the camera {min(map(np.min, depth)):.1f} to {max(map(np.max, depth)):.1f} m",
         f"error of the 2D poses {np.median(size):.1f} px median, {size.mean():.1f} px mean",
-        *[
-            f"mean training pose as a guess for the test set: {mean_pose_error(dataset):.0f} mm MPJPE"
-            for _ in dataset.train[:1]
-        ],
+        *([_mean_pose_line(dataset)] if dataset.train else []),
         "test frames by action: "
         + ", ".join(f"{action} {frames:,}" for action, frames in sorted(frames_by_action.items())),
         *dataset.notes,
     ]
+
+
+def _mean_pose_line(dataset: Dataset) -> str:
+    return f"mean training pose as a guess for the test set: {mean_pose_error(dataset):.0f} mm MPJPE"
 
 
 def detection_errors(sequence: Sequence) -> np.ndarray:
