@@ -289,26 +289,29 @@ class Tracker:
         patience = Patience()
         while True:
             runs = self._claims(wanted)
-            for run in runs:
-                if run.info.status == "FINISHED" and counts(run):
-                    return run
             unfinished = [run for run in runs if run.info.status != "FINISHED"]
-            left = [run for run in unfinished if self._is_left(run, seen, patience)]
+            finished = next((run for run in runs if run.info.status == "FINISHED" and counts(run)), None)
+            left = [run for run in unfinished if self._is_own(run)]  # an attempt failed, or a program died
+            if finished is None:
+                left += [run for run in unfinished if run not in left and self._is_given_up(run, seen, patience)]
             for run in left:
                 self.runs.delete(run)
-            if len(left) == len(unfinished):
-                return None
+            if finished is not None or len(left) == len(unfinished):
+                return finished
             time.sleep(POLL_SECONDS)
 
-    def _is_left(self, run: Run, seen: dict[str, float], patience: Patience) -> bool:
-        """Whether nobody logs an unfinished run any more; ``seen``: when this program first saw each."""
+    def _is_own(self, run: Run) -> bool:
+        """Whether an unfinished run is this store's or was ended, so that nobody logs it any more."""
         by = run.data.tags.get(LOGGED_BY)
-        if run.info.status != "RUNNING" or by == self.name or (by is None and self._own):
-            return True
+        return run.info.status != "RUNNING" or by == self.name or (by is None and self._own)
+
+    def _is_given_up(self, run: Run, seen: dict[str, float], patience: Patience) -> bool:
+        """Whether another store's run is given up for dead; ``seen``: when this program first saw each."""
         waited = time.monotonic() - seen.setdefault(run.info.run_id, time.monotonic())
         if patience.is_over():
+            by = run.data.tags.get(LOGGED_BY, "another store")
             say(
-                f"waiting for {by or 'another store'} ({waited:.0f} s, passed over after {DEAD_SECONDS:.0f} s), "
+                f"waiting for {by} ({waited:.0f} s, passed over after {DEAD_SECONDS:.0f} s), "
                 f"which logs the same to {self.service.shown}"
             )
         return waited > DEAD_SECONDS

@@ -231,6 +231,15 @@ def test_two_stores_that_log_the_same_at_once_log_it_once(record, shared, tmp_pa
     assert statuses(trackers[0], "") == ["FINISHED"] * 2, "an evaluation and its training"
 
 
+def test_what_a_failed_attempt_left_goes_where_another_store_ended_first(record, shared, tmp_path):
+    failed, other = Tracker(tmp_path / "a"), Tracker(tmp_path / "b")
+    logged = other.log(record, [])
+    failed.runs.create("left", {"bench.id": record.id, tracker.LOGGED_BY: failed.name})
+    assert sorted(statuses(failed, "")) == ["FINISHED", "FINISHED", "RUNNING"]
+    assert failed.log(record, []) == logged
+    assert statuses(failed, "") == ["FINISHED"] * 2, "an evaluation and its training"
+
+
 def test_a_run_that_another_store_logs_is_waited_for_and_taken(record, shared, tmp_path, monkeypatch):
     """The first one is stopped just before it marks its run finished."""
     first, second = Tracker(tmp_path / "a"), Tracker(tmp_path / "b")
