@@ -235,6 +235,7 @@ def _remove(store: Store, removal: Removal, yes: bool) -> None:
     refuse_in_use(store)
     if not yes:
         typer.confirm("Remove them?", abort=True)
+        refuse_in_use(store)  # again: a sweep may have begun while the question stood
     remove(store, removal)
     typer.echo("removed")
 

@@ -114,16 +114,19 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
     # depend on which of them a process sees.
     use = nullcontext() if distributed() else store.device(device.type, alone=task.kind == "measure")
     with use:
+        if _is_done(task, store):  # by another program, while this one waited
+            return "found"
         started = time.monotonic()  # not before: a measurement waits here until it is alone
         if task.kind == "evaluate":
             failed = _evaluate_watched(jobs, store, device, attempt)
         else:
             train, measure = partial(_train, task, jobs, store), partial(_measure, task, jobs[0], store, device)
             action = train if task.kind == "train" else measure
-            failed = _record_if_it_fails(task.ids, task.title, task.experiments[0], store, action)
+            names = (name for name in task.ids if task.kind != "train" or not store.is_trained(name))
+            failed = _record_if_it_fails(names, task.title, task.experiments[0], store, action)
         seconds = time.monotonic() - started
     if failed:
-        return "failed"
+        return "found" if _is_done(task, store) else "failed"
     store.times.put(task.duration_key, Seconds(seconds=seconds))
     return "done"
 

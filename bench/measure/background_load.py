@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 
 import torch
@@ -20,7 +21,7 @@ def background_load(work: Callable[[], Iterator[object]], count: int) -> Iterato
     yields after every piece.
 
     Raises:
-        RuntimeError: one of them ended before its first piece of work was done.
+        RuntimeError: one of them ended before the block did.
     """
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
@@ -36,16 +37,20 @@ def background_load(work: Callable[[], Iterator[object]], count: int) -> Iterato
     try:
         for process, event in zip(processes, begun, strict=True):
             while not event.wait(POLL_SECONDS):
-                if not process.is_alive():
-                    raise RuntimeError(
-                        f"a process that predicts beside the measured one ended ({process.exitcode})"
-                    )
+                _refuse_ended(process)
         yield
+        for process in processes:
+            _refuse_ended(process)
     finally:
         torch.set_num_threads(threads_before)
         stop.set()
         for process in processes:
             process.join()
+
+
+def _refuse_ended(process: BaseProcess) -> None:
+    if not process.is_alive():
+        raise RuntimeError(f"a process that predicts beside the measured one ended ({process.exitcode})")
 
 
 def _work_until(stop: Event, begun: Event, work: Callable[[], Iterator[object]], threads: int) -> None:

@@ -137,7 +137,8 @@ class Store:
             InputError: the index is damaged.
         """
         if ids is None:
-            return self._index.records() | self._fresh.all()
+            fresh = self._fresh.all()  # before the index, into which another program may move them meanwhile
+            return self._index.records() | fresh
         wanted = list(dict.fromkeys(ids))
         fresh = {name: record for name in wanted if (record := self._fresh.get(name)) is not None}
         return self._index.records([name for name in wanted if name not in fresh]) | fresh

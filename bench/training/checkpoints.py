@@ -181,6 +181,6 @@ def remove_unfinished(folder: Path) -> None:
     """Remove what only an interrupted training needs, and the folder where nothing else is in it."""
     for pattern in (STATE, EARLIER_STATE, BEST.format("*"), ".*"):
         for path in folder.glob(pattern):
-            path.unlink()
+            path.unlink(missing_ok=True)
     with suppress(OSError):  # not empty: the finished weights are in it too
         folder.rmdir()

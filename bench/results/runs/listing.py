@@ -73,8 +73,8 @@ def moment(text: str, option: str, end_of_day: bool = False) -> datetime:
 
 def runs_of(store: Store) -> dict[str, Run]:
     """Everything in a store by id, the oldest first; what has no time stands behind."""
-    records = store.records()
     found = {name: _described(evaluation, "evaluated") for name, evaluation in store.evaluations.each()}
+    records = store.records()  # after the evaluations, which become records meanwhile
     found |= {name: _described(record, "finished") for name, record in records.items()}
     for name, failure in store.failures.all().items():
         if name not in records:

@@ -100,7 +100,11 @@ class Slurm(Executor):
         return not asked.stdout.strip() and (asked.returncode == 0 or "Invalid job id" in asked.stderr)
 
     def _status(self, job: Any) -> TaskStatus:
-        """How a job that is over ended. One without a result was killed; on a slow disk the result comes late."""
+        """How a job that is over ended. One without a result was killed; on a slow disk the result comes late.
+
+        Raises:
+            OSError, InputError: that the job met.
+        """
         ends = time.monotonic() + RESULT_SECONDS
         while not job.paths.result_pickle.exists():
             with suppress(OSError):  # a change of the folder makes NFS look again what is in it
@@ -108,7 +112,10 @@ class Slurm(Executor):
             if time.monotonic() > ends:
                 return "crashed"
             time.sleep(POLL_SECONDS)
-        return job.result()
+        result: TaskStatus | Exception = job.result()
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     def close(self) -> None:
         for job, _ in self._running.values():
@@ -119,8 +126,12 @@ class Slurm(Executor):
 class Requeued:
     """Does a task; SLURM begins it again where its machine is taken away or its time is over."""
 
-    def __call__(self, task: Task, root: Path, attempt: int, threads: int) -> TaskStatus:
-        return cluster.run_with_threads(task, root, attempt, threads)
+    def __call__(self, task: Task, root: Path, attempt: int, threads: int) -> TaskStatus | Exception:
+        """How the try ended; an error of input or of the disk is returned: submitit would make it a traceback."""
+        try:
+            return cluster.run_with_threads(task, root, attempt, threads)
+        except (OSError, InputError) as error:
+            return error
 
     def checkpoint(self, *arguments: Any) -> Any:
         """What submitit begins again."""

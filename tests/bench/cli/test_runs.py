@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from contextlib import ExitStack
 
 import pytest
 from typer.testing import CliRunner
@@ -152,6 +153,17 @@ def test_a_training_goes_with_what_was_made_from_it(store, ids, made):
 def test_nothing_is_removed_while_a_program_works_on_the_store(store, ids):
     with store.lock("training-0"):
         assert "is in use by process" in complaint("runs", "delete", ids[0], "--store", store.root, "--yes")
+    assert ids[0] in store.records()
+
+
+def test_a_sweep_that_begins_while_the_question_stands_is_seen(store, ids, monkeypatch):
+    with ExitStack() as until_here:
+
+        def answer(*_, **more):
+            until_here.enter_context(store.lock("training-0"))
+
+        monkeypatch.setattr("typer.confirm", answer)
+        assert "is in use by process" in complaint("runs", "delete", ids[0], "--store", store.root)
     assert ids[0] in store.records()
 
 

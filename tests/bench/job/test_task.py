@@ -1,6 +1,7 @@
 """One task: done once, by whoever comes first."""
 
 import errno
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from bench.job import weights
 from bench.job.pending import PendingWork
 from bench.job.task import run_task
+from bench.results.store import Store
 from models.errors import InputError
 from tests.bench.toy_jobs import job, out_of_memory
 
@@ -54,6 +56,29 @@ def test_a_disk_that_is_full_or_broken_is_no_failure_of_the_experiment(toy_store
     monkeypatch.setattr(weights, "train_or_load", fail)
     with pytest.raises(InputError, match="a sentence about it"):
         run_task(tasks["train"], toy_store.root)
+    assert toy_store.failures.ids() == set()
+
+
+def test_what_another_program_trained_meanwhile_is_found_and_no_failure(toy_store, tasks, monkeypatch):
+    train = weights.train_or_load
+
+    def passed_over(*arguments):
+        train(*arguments)
+        raise InputError("what it saved on the way is gone")
+
+    monkeypatch.setattr(weights, "train_or_load", passed_over)
+    assert run_task(tasks["train"], toy_store.root) == "found"
+    assert toy_store.failures.ids() == set()
+
+
+def test_what_another_program_trained_while_this_one_waited_for_the_device_is_found(toy_store, tasks, monkeypatch):
+    @contextmanager
+    def wait(*_, **more):
+        weights.train_or_load(job().training, job().training.build(), toy_store, "cpu")
+        yield
+
+    monkeypatch.setattr(Store, "device", wait)
+    assert run_task(tasks["train"], toy_store.root) == "found"
     assert toy_store.failures.ids() == set()
 
 

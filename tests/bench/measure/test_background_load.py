@@ -1,5 +1,6 @@
 """Other processes that work while this one is measured."""
 
+import multiprocessing
 import time
 from functools import partial
 
@@ -23,6 +24,16 @@ def fail():
     yield
 
 
+def fail_later():
+    yield
+    raise SystemExit(3)
+
+
+def wait_for_ended():
+    while multiprocessing.active_children():
+        time.sleep(0.01)
+
+
 def test_they_work_until_the_block_ends(tmp_path):
     threads = torch.get_num_threads()
     with background_load(partial(write_down, tmp_path), 2):
@@ -35,6 +46,11 @@ def test_they_work_until_the_block_ends(tmp_path):
 def test_one_that_ends_before_its_first_piece_of_work_is_an_error():
     with pytest.raises(RuntimeError, match="ended \\(3\\)"), background_load(fail, 1):
         pass
+
+
+def test_one_that_ends_later_is_an_error_too():
+    with pytest.raises(RuntimeError, match="ended \\(3\\)"), background_load(fail_later, 1):
+        wait_for_ended()
 
 
 def test_none_at_all():

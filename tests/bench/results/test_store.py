@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 
+from bench.results.index import Index
 from bench.results.record import Evaluation
 from bench.results.store import Store
 from bench.sweep.run import run
@@ -29,6 +30,22 @@ def test_the_index_holds_what_was_added_whenever_it_is_read(store):
     assert store.finished() == {record.id for record in records}
     assert store.records([records[1].id]) == {records[1].id: records[1]}
     assert store.records() == {record.id: record for record in records}
+
+
+def test_records_that_move_into_the_index_while_it_is_read_are_not_missed(store, monkeypatch):
+    wanted = job()
+    record = run([wanted], store, "cpu").records[wanted.id]
+    store.index.unlink()
+    store.add(record)
+    read = Index.records
+
+    def read_and_fold(index):
+        found = read(index)
+        store.fold()
+        return found
+
+    monkeypatch.setattr(Index, "records", read_and_fold)
+    assert store.records() == {record.id: record}
 
 
 @pytest.mark.parametrize("gone", [False, True])

@@ -1,16 +1,22 @@
 """Jobs of submitit on this machine, without SLURM; ``tests/cluster`` has a real one."""
 
+import errno
 import signal
 import threading
 import time
+import traceback
+from unittest.mock import Mock
 
 import psutil
+import pytest
 import submitit
 
 from bench.results.store import Store
 from bench.results.tracking.journal import journals, read
+from bench.sweep.executors import cluster
 from bench.sweep.executors.slurm import Slurm
 from bench.sweep.run import run
+from models.errors import InputError
 from tests.bench.experiments import job, numbers, some
 from tests.bench.mlflow_runs import search_runs
 
@@ -49,6 +55,25 @@ def test_a_training_that_loses_its_machine_saves_and_goes_on(store, tmp_path):
     assert numbers(outcome.records) == numbers(undisturbed.records)
     (training,) = search_runs(store, "tags.`bench.kind` = 'training'")
     assert training.info.status == "FINISHED"
+
+
+def in_submitit(do, *arguments):
+    """What a function returns; whatever it raises becomes a traceback in a ``RuntimeError``."""
+    try:
+        return do(*arguments)
+    except Exception:
+        raise RuntimeError(traceback.format_exc()) from None
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "no space"), InputError("the data are not here")])
+def test_an_error_of_a_job_is_the_one_that_it_met(tmp_path, monkeypatch, error):
+    monkeypatch.setattr(cluster, "run_with_threads", Mock(side_effect=error))
+    executor = Slurm(tmp_path, 1, 1, {"cluster": "debug"})
+    executor._executor = Mock()
+    executor._executor.submit = lambda do, *arguments: Mock(job_id="1", result=lambda: in_submitit(do, *arguments))
+    executor.submit(None, 0)
+    with pytest.raises(type(error), match=str(error.args[-1])):
+        executor.collect(5)
 
 
 def test_names_of_submitit_that_the_executor_relies_on(tmp_path):
