@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
 
 CLAIMED = "bench.claimed_ms"
-"""Tag: when a run was made, in milliseconds since 1970. Its start may be long before."""
+"""Tag: the age of a run, in milliseconds since 1970: when it was made. Its start may be long before."""
 
 MOST_METRICS, MOST_PARAMS = 800, 100
 """At once: MLflow takes 1000 things, and 100 parameters among them."""
@@ -36,13 +36,25 @@ class Runs:
     def __init__(self, client: MlflowClient, experiment: str, own: Path | None) -> None:
         self.client, self.experiment, self.own = client, experiment, own
 
-    def create(self, name: str, tags: Mapping[str, str], began: int | None = None) -> Run:
-        """A new run that is RUNNING; ``began``: milliseconds since 1970, now by default."""
-        claimed = now()
-        described = {**_source(), **tags, CLAIMED: str(claimed)}
+    def create(
+        self, name: str, tags: Mapping[str, str], began: int | None = None, rivals: Mapping[str, str] | None = None
+    ) -> Run:
+        """A new run that is RUNNING.
+
+        Args:
+            began: milliseconds since 1970, now by default.
+            rivals: tags of runs that other programs may make at the same time. Then the run gets its age when all
+                can see it, and a greater one than those that are there: whoever does not see it is older.
+        """
+        made = now()
+        described = {**_source(), **tags} | ({CLAIMED: str(made)} if rivals is None else {})
         if "git.commit" in tags:
             described["mlflow.source.git.commit"] = tags["git.commit"]  # MLflow's own name for it
-        return self.client.create_run(self.experiment, start_time=began or claimed, tags=described, run_name=name)
+        run = self.client.create_run(self.experiment, start_time=began or made, tags=described, run_name=name)
+        if rivals is not None:
+            ages = [age(other)[0] for other in self.search(rivals) if CLAIMED in other.data.tags]
+            self.client.set_tag(run.info.run_id, CLAIMED, str(max([made, *(each + 1 for each in ages)])))
+        return run
 
     def search(self, tags: Mapping[str, str], status: str | None = None) -> list[Run]:
         """Runs with these tags, the oldest first."""

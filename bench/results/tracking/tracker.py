@@ -35,7 +35,7 @@ from bench.results.tracking.mlflow_files import (
     remove_misread_folder,
     tracking_service,
 )
-from bench.results.tracking.mlflow_runs import Runs
+from bench.results.tracking.mlflow_runs import CLAIMED, Runs
 from bench.results.tracking.run_content import (
     evaluation_metrics,
     evaluation_parameters,
@@ -266,7 +266,9 @@ class Tracker:
         while True:
             if (finished := self._finished(wanted, counts)) is not None:
                 return finished
-            run = self.runs.create(name, {**tags, LOGGED_BY: self.name}, activity.began if activity else None)
+            began = activity.began if activity else None
+            rivals = None if self._own else wanted
+            run = self.runs.create(name, {**tags, LOGGED_BY: self.name}, began, rivals)
             fill(run)
             if self._leads(run, wanted, counts):
                 self.runs.client.set_terminated(run.info.run_id, end_time=activity.ended if activity else None)
@@ -320,11 +322,17 @@ class Tracker:
         """Whether a run is the one to be kept: it is there, none is finished, and none that runs is older."""
         if self.runs.has_at_most(1, wanted):
             return True
-        runs = self._claims(wanted)
-        if any(other.info.status == "FINISHED" and counts(other) for other in runs):
-            return False
-        running = [other.info.run_id for other in runs if other.info.status == "RUNNING"]
-        return bool(running) and running[0] == run.info.run_id
+        seen: dict[str, float] = {}
+        patience = Patience()
+        while True:
+            runs = self._claims(wanted)
+            if any(other.info.status == "FINISHED" and counts(other) for other in runs):
+                return False
+            running = [other for other in runs if other.info.status == "RUNNING"]
+            without_age = [other for other in running if CLAIMED not in other.data.tags]
+            if all(self._is_given_up(other, seen, patience) for other in without_age):
+                return bool(running) and running[0].info.run_id == run.info.run_id
+            time.sleep(POLL_SECONDS)
 
     def _give_back(self, record: Record, files: Iterable[Path]) -> bool:
         written = {Path(name).name: checksum for name, checksum in record.files.items()}

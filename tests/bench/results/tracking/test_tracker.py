@@ -231,6 +231,48 @@ def test_two_stores_that_log_the_same_at_once_log_it_once(record, shared, tmp_pa
     assert statuses(trackers[0], "") == ["FINISHED"] * 2, "an evaluation and its training"
 
 
+def test_a_store_whose_run_is_seen_late_is_the_younger_one(record, shared, tmp_path, monkeypatch):
+    """The second store makes its run first, but it appears only when the first one has looked for others."""
+    first, second = Tracker(tmp_path / "a"), Tracker(tmp_path / "b")
+    first.log(record, [])  # the training's run is there
+    first.remove("bench.id", record.id)
+    client = mlflow.MlflowClient
+    create, end, delete = client.create_run, client.set_terminated, client.delete_run
+    began, looked, decided, logged = threading.Event(), threading.Event(), threading.Event(), {}
+
+    def create_late(client, *arguments, **more):
+        if threading.current_thread().name == "second":
+            began.set()
+            looked.wait(60)
+        return create(client, *arguments, **more)
+
+    def end_late(client, run_id, **more):
+        if threading.current_thread().name == "first":
+            looked.set()
+            decided.wait(60)
+        end(client, run_id, **more)
+        decided.set()
+
+    def withdraw(client, run_id):
+        delete(client, run_id)
+        decided.set()
+
+    monkeypatch.setattr(client, "create_run", create_late)
+    monkeypatch.setattr(client, "set_terminated", end_late)
+    monkeypatch.setattr(client, "delete_run", withdraw)
+    threads = {
+        name: threading.Thread(target=lambda t=t, n=name: logged.update({n: t.log(record, [])}), name=name)
+        for name, t in {"second": second, "first": first}.items()
+    }
+    threads["second"].start()
+    began.wait(60)
+    threads["first"].start()
+    for thread in threads.values():
+        thread.join(60)
+    assert logged["first"] == logged["second"]
+    assert statuses(first) == ["FINISHED"]
+
+
 def test_what_a_failed_attempt_left_goes_where_another_store_ended_first(record, shared, tmp_path):
     failed, other = Tracker(tmp_path / "a"), Tracker(tmp_path / "b")
     logged = other.log(record, [])
