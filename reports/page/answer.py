@@ -9,6 +9,7 @@ from typing import Any
 from bench.results.record import Record
 from bench.results.statistics.seeds import pool
 from reports.rules.comparability import PROPOSED, TRIVIAL, device, groups_of, headline
+from reports.rules.metrics import usual_mean
 from reports.rules.names import aggregation_title, marked_name, method_name, samples, size_in_words, untrained
 from reports.rules.ranks import METRIC, Ranked, alike, ranked
 
@@ -45,11 +46,12 @@ def _by_error(records: Sequence[Record]) -> list[Ranked]:
 def _lines(methods: Sequence[Ranked]) -> list[tuple[str, str]]:
     best, next_ = methods[:2]
     value, cost = best.value, best.record.cost
+    over = " as the mean over sequences" * (usual_mean(best.record) == "frames")  # not that of its tables
     memory = "" if cost.memory_mb is None else f", {cost.memory_mb:.3g} MB of tensors at most"
     lines = [
         (
             "Best without ground-truth pose or trajectory",
-            f"{_named(best)}: MPJPE {value.action_mean:.1f} mm (95 % interval {value.low:.1f} to "
+            f"{_named(best)}: MPJPE {value.action_mean:.1f} mm{over} (95 % interval {value.low:.1f} to "
             f"{value.high:.1f}), of {len(methods)} methods and variants.",
         ),
         ("By how much", _gap_in_words(best, next_, _named(next_))),

@@ -9,7 +9,7 @@ from bench.config.registry import AGGREGATIONS, METRICS
 from bench.results.record import MetricInfo, Record
 from bench.results.statistics.intervals import Mean
 from models.errors import InputError
-from reports.rules.comparability import aggregation_order, headline
+from reports.rules.comparability import aggregation_order
 from reports.rules.entries import Entry
 
 ERRORS = ("mpjpe", "p_mpjpe")
@@ -18,6 +18,8 @@ ERRORS = ("mpjpe", "p_mpjpe")
 SCORES = ("pck", "auc", "mpjpe")
 """What tables of MPI-INF-3DHP print."""
 
+OVER_FRAMES = ("mpi_inf_3dhp",)
+"""Data sets whose own evaluation takes the mean over all frames together; that of others is over actions."""
 
 TERMS = {
     "single": "the one pose of a deterministic method",
@@ -51,8 +53,8 @@ def printed_metrics(entries: Sequence[Entry], chosen: Sequence[str]) -> dict[str
 
 
 def usual_mean(record: Record) -> Mean:
-    """What its numbers are means over in tables: all frames where PCK is measured, as on MPI-INF-3DHP."""
-    return "actions" if record.value("pck", headline(record)) is None else "frames"
+    """What its numbers are means over in tables: as the papers print them of its data set."""
+    return "frames" if record.data.name in OVER_FRAMES else "actions"
 
 
 def described(records: Iterable[Record], name: str) -> MetricInfo:

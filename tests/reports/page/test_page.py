@@ -8,10 +8,12 @@ import pytest
 
 from bench.config.registry import LAYOUTS
 from bench.results.arrays import RunFiles
+from bench.results.runs.named import finished
 from reports.page.answer import answers
 from reports.page.content import VALUES, content
 from reports.page.template import page
 from reports.page.viewer import NONE_KEPT
+from reports.rules.comparability import headline
 from tests.reports.made_up import examples, methods_records, record, runset, several
 from tests.reports.page.markup import blocks_of, link, text
 
@@ -45,6 +47,18 @@ def test_every_number_of_every_run_is_there(methods):
         assert kind in headings[-1]
         assert ("†" in marked) == (value.kind == "oracle")
         assert ("‡" in marked) == (value.kind == "assisted")
+
+
+def test_errors_of_the_shipped_runs_are_their_records_own(tmp_path):
+    """Also where PCK is measured; only tables of MPI-INF-3DHP have means over frames."""
+    records = [found for found in finished("study", tmp_path).records if found.preset == "small"][:8]
+    for _, rows in blocks_of(made(records)["results"]):
+        for row in rows:
+            source = next(found for found in records if link(row["Method"]) == f"#run-{found.id}")
+            aggregation = text(row["Aggregation"]).rstrip("†‡")
+            value = source.value("mpjpe", None if aggregation == "single" else aggregation)
+            assert source.value("pck", headline(source)) is not None
+            assert float(row["MPJPE"].get("data-number")) == pytest.approx(value.action_mean, rel=1e-5)
 
 
 def test_groups_do_not_mix_detections_or_conditions():
