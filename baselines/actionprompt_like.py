@@ -94,6 +94,10 @@ class ActionTexts(nn.Module):
         self.register_buffer("labels", torch.zeros(actions, CONTEXT, dtype=torch.int64))
         self.encoded = TextCache([*encoder.parameters(), self.context])
 
+    def train(self, mode: bool = True) -> ActionTexts:
+        self.encoded.clear()  # a fused step of the optimiser changes parameters without a sign
+        return super().train(mode)
+
     def learn(self, words: tuple[str, ...]) -> None:
         """Take over the labels; there is room for them."""
         labels = self.get_buffer("labels").zero_()
@@ -166,6 +170,11 @@ class ActionPromptLike(MixSTE):
         name: Preset(ActionPromptConfig(**asdict(preset.config), **SIZES.get(name, {})), preset.recipe)
         for name, preset in MixSTE.presets.items()
     }
+
+    @classmethod
+    def prediction_version(cls, config: ActionPromptConfig) -> int:
+        """2 with prompts: before, checkpoints were chosen by predictions with texts of the first validation."""
+        return 2 if config.prompts else 1
 
     def __init__(self, config: ActionPromptConfig, skeleton: Skeleton = HUMAN36M) -> None:
         config = self.resolve_config(config)

@@ -159,6 +159,7 @@ class KTPFormerDiffusion(Denoiser):
         "base": D3DP.presets["base"],
         "paper": Preset(DenoiserConfig(depth=8), D3DP.presets["paper"].recipe),
     }
+    published = D3DP.published
 
     trunk: PriorTrunk
 

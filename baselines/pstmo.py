@@ -118,8 +118,8 @@ SIZES: dict[str, tuple[PSTMOConfig, Recipe, Recipe]] = {
     ),
     "paper": (
         PSTMOConfig(inner_dropout=0.1, padded=True),
-        Recipe(79, 160 * 485, 1e-4, 0.97, 0.0, optimizer="amsgrad"),
-        Recipe(79, 160 * 485, 7e-4, 0.97, 0.0, optimizer="amsgrad"),
+        Recipe(79, None, 1e-4, 0.97, 0.0, optimizer="amsgrad", batch_windows=160),
+        Recipe(79, None, 7e-4, 0.97, 0.0, optimizer="amsgrad", batch_windows=160),
     ),
 }
 """Configuration, schedule of the first stage, schedule of the second; "paper" is the smaller published one (S)."""

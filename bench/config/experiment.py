@@ -105,6 +105,12 @@ class DataSpec(DataSource):
     detections: Name = "cpn"
 
 
+def _not_all(holdout: int) -> int:
+    if holdout == 1:
+        raise ValueError("would hold out every take; give 0 for none, or 2 and more")
+    return holdout
+
+
 class TrainingSpec(Description):
     """How weights are to be made. A field left open (None) takes the value of the preset's recipe.
 
@@ -122,7 +128,8 @@ class TrainingSpec(Description):
             takes ("validation") or on the test takes ("test", as the field often does; to measure its effect).
         weights: a file of ``import-checkpoint``, evaluated instead of training; its configuration replaces the
             preset's.
-        holdout: every n-th take of the training subjects is kept for validation.
+        holdout: every n-th take of the training subjects is kept for validation; 0: none, also where the data set
+            names validation subjects, so that all are trained on. Then nothing can be selected by validation.
         labels: the action labels that a method which reads them is trained with: the true ones ("given"), those of
             other takes ("permuted"), or an empty one for every take ("none"). Written down only where they are not
             the true ones.
@@ -146,7 +153,7 @@ class TrainingSpec(Description):
     precision: Precision = "fp32"
     seed: int = Field(default=0, ge=0, lt=2**31)
     selection: Selection = "validation"
-    holdout: int = Field(default=10, ge=2, le=1000)
+    holdout: Annotated[int, Field(ge=0, le=1000), AfterValidator(_not_all)] = 10
     labels: TrainingLabels = Field(default="given", exclude_if=lambda labels: labels == "given")
     compile: bool = Field(default=False, exclude_if=operator.not_)
     weights: FilePath | None = None

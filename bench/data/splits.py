@@ -11,7 +11,7 @@ from models.errors import InputError
 def split_validation(
     sequences: abc.Sequence[Sequence], every: int = 10, subjects: abc.Sequence[str] = ()
 ) -> tuple[tuple[Sequence, ...], tuple[Sequence, ...]]:
-    """Hold out the named subjects, or every ``every``-th take of each subject, in all its cameras.
+    """Hold out the named subjects, or every ``every``-th take of each subject, in all its cameras; 0: none.
 
     Takes are counted in sorted order, from a different one for every subject, so that each subject with two takes
     or more gives at least one, and the held-out actions differ. Where no subject has more than two takes, that
@@ -24,7 +24,7 @@ def split_validation(
         InputError: no subject has two takes.
     """
     held = set(held_out_takes(sequences, every, subjects))
-    if not held:
+    if every and not held:
         raise InputError(
             "no training subject has two takes, so none can be held out for validation: add takes to the data"
         )
@@ -34,6 +34,8 @@ def split_validation(
 
 def validation_rule(sequences: abc.Sequence[Sequence], every: int = 10, subjects: abc.Sequence[str] = ()) -> str:
     """What ``split_validation`` holds out, in words."""
+    if not every:
+        return "none"
     held = set(held_out_takes(sequences, every, subjects))
     found = dict.fromkeys(sequence.subject for sequence in sequences if sequence.take in held)
     whole = all(sequence.take in held for sequence in sequences if sequence.subject in found)
@@ -44,6 +46,8 @@ def held_out_takes(
     sequences: abc.Sequence[Sequence], every: int = 10, subjects: abc.Sequence[str] = ()
 ) -> list[str]:
     """Names of the takes that ``split_validation`` holds out, sorted."""
+    if not every:
+        return []
     if subjects:
         return sorted({sequence.take for sequence in sequences if sequence.subject in subjects})
     takes: dict[str, list[str]] = {}

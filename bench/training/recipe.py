@@ -57,8 +57,15 @@ def usual_recipe(lifter: type[Lifter], preset: str) -> RecipeName:
 
 
 def named_recipe(recipe: Recipe, lifter: type[Lifter], name: RecipeName) -> Recipe:
-    """A preset's recipe, with what the released script does otherwise where ``name`` is "published"."""
-    return replace(recipe, **(lifter.published or {})) if name == "published" else recipe
+    """A preset's recipe, with what the released script does otherwise where ``name`` is "published".
+
+    A learning rate that the preset warms up keeps its schedule: if it changed by whole epochs, a training of two
+    would have a rate of 0 in the first.
+    """
+    if name != "published":
+        return recipe
+    kept = {"schedule", "rate_per"} if recipe.schedule == "warmup" else set()
+    return replace(recipe, **{key: value for key, value in (lifter.published or {}).items() if key not in kept})
 
 
 def fill_in(spec: TrainingSpec, recipe: Recipe) -> TrainingRecipe:

@@ -259,8 +259,8 @@ class _Run:
         seed_generators(device, seed)
         total = torch.zeros((), dtype=precision_of_sums(device), device=device)
         windows = sum(map(len, parts))
-        for part in parts:
-            loss = self.model(self.windows.batch(part, seed).to(device))
+        for number, part in enumerate(parts):  # each draws other random frames
+            loss = self.model(self.windows.batch(part, seed + number).to(device))
             if len(parts) > 1:
                 loss = loss * (len(part) / windows)
             self.accelerator.backward(loss)

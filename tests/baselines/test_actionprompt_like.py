@@ -56,6 +56,22 @@ def test_without_prompts_it_is_mixste() -> None:
     assert ActionPromptLike.presets["tiny"].recipe == MixSTE.presets["tiny"].recipe
 
 
+def test_texts_are_encoded_anew_after_a_fused_step() -> None:
+    """Such a step changes parameters without a sign."""
+    made = lifter()
+    optimiser = torch.optim.AdamW(
+        [weight for weight in made.parameters() if weight.requires_grad], 3e-3, fused=True
+    )
+    with torch.no_grad():
+        before = made.texts()
+    made.train().training_loss(batch()).backward()
+    optimiser.step()
+    made.eval()
+    with torch.no_grad():
+        assert not torch.equal(made.texts(), before)
+        assert torch.equal(made.texts(), made.texts.encode())
+
+
 def test_untrained_prompts_change_no_pose() -> None:
     torch.manual_seed(0)
     mixste = MixSTE(MixSTE.presets["tiny"].config).eval()

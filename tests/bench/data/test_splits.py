@@ -37,3 +37,10 @@ def test_the_rule_and_the_takes_are_those_of_the_split() -> None:
     _, validation = split_validation(sequences)
     assert held_out_takes(sequences) == sorted(sequence.take for sequence in validation)
     assert validation_rule(sequences) == "every 10th take of the training subjects"
+
+
+def test_nothing_is_held_out() -> None:
+    sequences = [make_sequence(2, "S1", "A0")]
+    for subjects in ((), ("S1",)):
+        assert split_validation(sequences, 0, subjects) == (tuple(sequences), ())
+        assert validation_rule(sequences, 0, subjects) == "none"

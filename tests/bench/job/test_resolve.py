@@ -122,6 +122,8 @@ def test_a_new_version_of_a_method_is_a_new_training(toy_suite, monkeypatch):
             {"method": {"options": {"frame": 3}}},
             "unknown key 'method.options.frame' for toy: did you mean 'frames'",
         ),
+        ({"training": {"holdout": 0}}, "training.holdout is 0, so there are no takes to choose a checkpoint by"),
+        ({"training": {"holdout": 1}}, "would hold out every take; give 0 for none, or 2 and more"),
         (
             {"method": {"options": {"frames": "x"}}},
             "key 'method.options.frames' is 'x', but must be a whole number",
@@ -185,6 +187,13 @@ def test_a_request_counts_more_than_the_recipe_of_a_release(released_toy, monkey
     monkeypatch.setattr(ReleasedToy, "published", {"optimizer": "amsgrad"})
     assert released_job(recipe="published").training.recipe.optimizer == "amsgrad"
     assert released_job(recipe="published", optimizer="adam").training.recipe.optimizer == "adam"
+
+
+def test_all_takes_may_be_trained_on(toy_suite):
+    usual, all_of_them = (job(training={"selection": "last", "holdout": holdout}).training for holdout in (10, 0))
+    assert usual.held_out
+    assert not all_of_them.held_out
+    assert usual.id != all_of_them.id
 
 
 def test_a_release_that_is_not_known_is_one_sentence(toy_suite):

@@ -81,6 +81,17 @@ def test_the_released_recipe_is_the_usual_one_at_the_paper_s_size_where_it_is_kn
     assert named_recipe(RECIPE, Released, "plain") == named_recipe(RECIPE, Toy, "published") == RECIPE
 
 
+def test_a_rate_that_is_warmed_up_keeps_its_schedule():
+    """By whole epochs, a training of two would have a rate of 0 in the first."""
+    warm = replace(RECIPE, schedule="warmup")
+
+    class Fifths(Toy):
+        published = {"schedule": "fifths", "rate_per": "epoch", "batches": "full"}
+
+    assert named_recipe(warm, Fifths, "published") == replace(warm, batches="full")
+    assert named_recipe(RECIPE, Fifths, "published") == replace(RECIPE, **Fifths.published)
+
+
 def test_a_preset_may_train_otherwise_on_ground_truth():
     preset = Preset(None, RECIPE, on_gt={"epochs": 24})
     assert preset.recipe_on("gt") == replace(RECIPE, epochs=24)
