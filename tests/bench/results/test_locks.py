@@ -142,7 +142,7 @@ with Lock(folder, "work") as lock:
 
 
 def test_a_device_is_used_together_or_alone(tmp_path):
-    order, inside = [], threading.Event()
+    order, ends = [], time.monotonic() + 30
 
     def use(alone, word):
         with use_device(tmp_path, "cuda:0", alone):
@@ -154,7 +154,9 @@ def test_a_device_is_used_together_or_alone(tmp_path):
         ]
         for thread in threads:
             thread.start()
-            inside.wait(0.2)
+            while not list(tmp_path.glob("queue-*.holder")) and time.monotonic() < ends:
+                time.sleep(0.01)  # until the first is in the queue, where it stays
+        time.sleep(0.2)  # who does not wait goes in meanwhile
         order.append("together")
     for thread in threads:
         thread.join()
