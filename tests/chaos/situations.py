@@ -28,7 +28,7 @@ import reports.pdf
 from bench.cli import app
 from bench.config.registry import METHODS
 from bench.job import pipeline
-from bench.results.tracking import connection, tracker
+from bench.results.tracking import connection, following, tracker
 from bench.sweep import tasks
 from bench.training import trainer
 from tests import ROOT
@@ -174,6 +174,7 @@ def prepare() -> Place:
         (connection, "WAITS_SECONDS", (0.01,)),
         (connection, "OPENING_SECONDS", 0.05),
         (connection, "PATIENCE_SECONDS", 0.05),
+        (following, "PASS_SECONDS", 1e6),  # only at the end, by the thread whose operations are counted
         (tasks, "PATIENCE_SECONDS", 0.02),
         (trainer, "SAVE_EVERY_SECONDS", 0.0),
         (reports.build, "_drawings", lambda *arguments: []),

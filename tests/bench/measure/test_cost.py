@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, replace
+from itertools import cycle
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -68,6 +69,31 @@ def windows(count: int = 2) -> list[Batch]:
     ]
 
 
+class Clock:
+    """Time that passes only where it is slept, a little longer now and then, and 0.1 ms at each look.
+
+    So it is the same however busy this machine is, samples differ, and nothing takes 0 s.
+    """
+
+    def __init__(self) -> None:
+        self.now, self.longer = 0.0, cycle((1.0, 1.02, 1.05))
+
+    def sleep(self, seconds: float) -> None:
+        self.now += next(self.longer) * seconds
+
+    def perf_counter(self) -> float:
+        self.now += 1e-4
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instead of the real one, here and where calls are timed."""
+    made = Clock()
+    monkeypatch.setattr(timing, "time", made)
+    monkeypatch.setitem(globals(), "time", made)
+
+
 def test_costs_are_counted() -> None:
     cost = measure_cost(Slow(), windows(), Sampling(3, 2), "cpu", budget_seconds=0.05)
     assert (cost.parameters, cost.frozen_parameters) == (9, 110)
@@ -77,6 +103,7 @@ def test_costs_are_counted() -> None:
     assert min(cost.aggregation_ms.values()) > 0
 
 
+@pytest.mark.usefixtures("clock")
 def test_latency_is_that_of_single_windows_and_statistics_follow_from_samples() -> None:
     lifter = Slow(seconds=0.01)
     cost = measure_cost(lifter, windows(), Sampling(), "cpu", budget_seconds=0.2)
@@ -102,6 +129,7 @@ class Crowded(Slow):
         return super().predict(batch, sampling)
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(("too_many", "tried"), [(99, 8), (4, 2)])
 def test_throughput_is_that_of_the_best_batch(too_many: int, tried: int) -> None:
     lifter = Crowded()

@@ -52,10 +52,11 @@ def program(tmp_path):
 
 
 def test_it_is_said_who_is_waited_for_and_who_gives_signs_of_life_is_not_passed_over(
-    quick, program, tmp_path, capsys
+    quick, program, tmp_path, monkeypatch, capsys
 ):
+    monkeypatch.setattr(locks, "SILENT_SECONDS", 5)  # on a busy disk a sign of life may take a second
     with pytest.raises(Timeout):
-        Lock(tmp_path, "work").acquire(timeout=1.5)
+        Lock(tmp_path, "work").acquire(timeout=7)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"waiting for work, held by process {program.pid} on ")
     assert line.endswith(" so far)")
@@ -142,7 +143,7 @@ with Lock(folder, "work") as lock:
 
 
 def test_a_device_is_used_together_or_alone(tmp_path):
-    order, inside = [], threading.Event()
+    order, ends = [], time.monotonic() + 30
 
     def use(alone, word):
         with use_device(tmp_path, "cuda:0", alone):
@@ -154,7 +155,9 @@ def test_a_device_is_used_together_or_alone(tmp_path):
         ]
         for thread in threads:
             thread.start()
-            inside.wait(0.2)
+            while not list(tmp_path.glob("queue-*.holder")) and time.monotonic() < ends:
+                time.sleep(0.01)  # until the first is in the queue, where it stays
+        time.sleep(0.2)  # who does not wait goes in meanwhile
         order.append("together")
     for thread in threads:
         thread.join()

@@ -41,15 +41,15 @@ def trained(folder, toy_suite, monkeypatch):
 
 def test_two_folders_of_results_of_one_store(trained):
     result = invoke(
-        "report", "--compare", "one", "two", "--format", "md,html", "--out", "out", "--store", "elsewhere"
+        "report", "--compare", "one", "two", "--format", "md,html", "--out", "both", "--store", "elsewhere"
     )
     assert result.exit_code == 0, result.output + result.stderr
     assert result.output.splitlines()[0] == "1 pair of runs compared."
-    assert {path.name for path in (trained / "out").iterdir()} == {"comparison.md", "comparison.html"}
-    text = (trained / "out" / "comparison.md").read_text()
+    assert {path.name for path in (trained / "both").iterdir()} == {"comparison.md", "comparison.html"}
+    text = (trained / "both" / "comparison.md").read_text()
     assert text.startswith("### From one (A) to two (B)\n")
     assert "| *training.epochs: 1 → 2* |" in text
-    assert not (trained / "x").exists(), "the store that runset.json names is read"
+    assert not (trained / "elsewhere").exists(), "the store that runset.json names is read"
 
 
 def test_a_store_a_table_and_the_same_twice(trained):

@@ -2,6 +2,7 @@
 
 import errno
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def test_an_evaluation_with_damaged_arrays_is_made_again(store, capsys):
 
 
 def test_a_device_is_used_together_or_alone(store):
-    order, inside = [], threading.Event()
+    order, ends = [], time.monotonic() + 30
 
     def measure():
         with store.device("cpu", alone=True):
@@ -93,10 +94,11 @@ def test_a_device_is_used_together_or_alone(store):
     with store.device("cpu", alone=False), store.device("cpu", alone=False):
         first = threading.Thread(target=measure)
         first.start()
-        inside.wait(0.2)
+        while not list(store.root.glob("locks/queue-*.holder")) and time.monotonic() < ends:
+            time.sleep(0.01)  # until it is in the queue, where it stays
         second = threading.Thread(target=work)
         second.start()
-        inside.wait(0.2)
+        time.sleep(0.2)  # who does not wait goes in meanwhile
         order.append("together")
     first.join()
     second.join()

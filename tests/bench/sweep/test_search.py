@@ -9,6 +9,7 @@ from optuna import Study
 from optuna.exceptions import StorageInternalError
 from optuna.samplers import GridSampler
 from optuna.storages import RDBStorage
+from optuna.trial import TrialState
 
 from bench.config.experiment import parse
 from bench.results.tracking import connection
@@ -83,7 +84,22 @@ def test_a_grid_ends_when_all_of_it_was_tried(store):
     with Local(store.root) as executor:
         found = search(space(trials=50), store, "cpu", executor)
     assert len(found.ids) == 6
-    assert all("pruned: " in entry.reason for entry in found.missing.values())
+    assert not found.missing
+
+
+def test_what_is_dominated_is_not_run_and_says_why(store, monkeypatch):
+    monkeypatch.setattr(module, "dominating", lambda job, cost, known, margin: next(iter(known.values()), None))
+    with Local(store.root) as executor:
+        found = search(space(trials=2, margin=0.0), store, "cpu", executor)
+    first, second = found.ids
+    (better,) = store.records().values()
+    assert better.id == first
+    size = f"H={better.conditions.hypotheses} K={better.conditions.steps}"
+    reason = f"pruned: Toy ({size}) is no slower, no larger and 0% better than the best so far"
+    assert {name: entry.reason for name, entry in found.missing.items()} == {second: reason}
+    (summary,) = optuna.get_all_study_summaries(open_studies(store.root))
+    study = optuna.load_study(storage=open_studies(store.root), study_name=summary.study_name)
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.PRUNED]
 
 
 def test_every_trial_is_resolved_once(store):

@@ -107,7 +107,7 @@ def test_a_dry_run_writes_nothing_into_a_store(invoke, toy_store):
     assert "2 experiments share 2 trainings; 1 are finished" in result.stdout
     assert "is new" not in result.stdout
     assert {path: path.stat().st_mtime_ns for path in toy_store.root.rglob("*")} == before
-    assert isinstance(Store(toy_store.root).records(), dict)
+    assert len(Store(toy_store.root).records()) == 1
 
 
 @pytest.mark.parametrize("has_clip", [False, True])

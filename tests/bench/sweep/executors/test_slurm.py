@@ -32,12 +32,13 @@ def test_jobs_of_submitit(store, expected):
 
 def test_a_training_that_loses_its_machine_saves_and_goes_on(store, tmp_path):
     """As SLURM announces it: with the signal that submitit asks for. Nothing is saved for another reason."""
-    wanted = [job(training={"epochs": 40, "batch_frames": 90}, data={"name": "toy"})]
+    wanted = [job(training={"epochs": 160, "batch_frames": 90}, data={"name": "toy"})]
     undisturbed = run(wanted, Store(tmp_path / "whole"), "cpu")
     executor, saved = Slurm(store.root, 1, 1, {"cluster": "local", "timeout_min": 5}), []
 
     def take_away():
-        while not any(read(path)[0] for path in journals(store.root)):
+        ends = time.monotonic() + 300  # so that a training that never begins fails, and does not hang
+        while not any(read(path)[0] for path in journals(store.root)) and time.monotonic() < ends:
             time.sleep(0.01)
         (name,) = executor.job_ids()
         (child,) = psutil.Process(int(name)).children()
@@ -45,7 +46,7 @@ def test_a_training_that_loses_its_machine_saves_and_goes_on(store, tmp_path):
         child.wait(60)
         saved.extend(store.root.glob("trainings/*/state.pt"))
 
-    thread = threading.Thread(target=take_away)
+    thread = threading.Thread(target=take_away, daemon=True)
     thread.start()
     with executor:
         outcome = run(wanted, store, "cpu", executor)
