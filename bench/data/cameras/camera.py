@@ -46,8 +46,8 @@ class Camera:
         return world_to_camera(points, np.asarray(self.orientation), np.asarray(self.position))
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
-        """Camera-space points ``[..., 3]`` in metres as pixels ``[..., 2]``, full lens model."""
-        return image_coordinates(project(points, self.intrinsics), self.width, self.height)
+        """Camera-space points ``[..., 3]`` in metres as pixels ``[..., 2]``, full lens model, at any angle."""
+        return image_coordinates(project(points, self.intrinsics, clamped=False), self.width, self.height)
 
 
 def rotate(quaternion: np.ndarray, vectors: np.ndarray) -> np.ndarray:

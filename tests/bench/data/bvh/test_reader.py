@@ -240,6 +240,26 @@ def test_one_s_own_cameras_take_the_place_of_the_virtual_ones(tree: Path) -> Non
         read(tree, cameras=str(tree / "none.yaml"))
 
 
+def test_a_wide_camera_of_one_s_own_sees_the_whole_body_where_it_is(tree: Path) -> None:
+    def dataset(distance: float) -> Dataset:
+        path = tree.parent / "cameras.yaml"
+        path.write_text(
+            "cameras:\n- {name: wide, size: [1000, 1000], focal: [300, 300], looks_at: [0, 0, 0.9], "
+            f"position: [{distance}, 0, 0.9]}}\n"
+        )
+        return read(tree, cameras=str(path))
+
+    data = dataset(0.8)
+    for sequence in data.train + data.test:
+        seen = sequence.pose_3d + sequence.trajectory[:, None]
+        slope = seen[..., :2] / seen[..., 2:]
+        assert np.abs(slope).max() > 1.05, "beyond 45 degrees"
+        np.testing.assert_allclose(sequence.pose_2d, slope * 0.6, atol=1e-5)
+    assert check_at_load(data, "here").notes == data.notes
+    with pytest.raises(InputError, match=r"a joint is -?0\.\d\d m in front of camera wide .*move the camera"):
+        dataset(0.1)
+
+
 def test_a_layout_says_who_moves_and_what_is_done(tmp_path: Path) -> None:
     for name in ("anna_wave_1", "anna_jump_1", "ben_wave_1", "ben_jump_2"):
         write_bvh(tmp_path / f"{name}.bvh")

@@ -45,6 +45,16 @@ def test_screen_coordinates_match_golden() -> None:
     np.testing.assert_allclose(back, GOLDEN["out_image"], atol=1e-3)
 
 
+def test_a_wide_camera_sees_beyond_45_degrees_and_the_published_reprojection_does_not() -> None:
+    camera = cameras.Camera("w", 1920, 1080, (700, 700), (960, 540), (0, 0, 0), (0, 0), (1, 0, 0, 0), (0, 0, 0))
+    points = np.array([[1.2, 0, 1], [1.35, 0.3, 1], [-0.5, -1.1, 1]])
+    np.testing.assert_allclose(camera.pixels(points), [[1800, 540], [1905, 750], [610, -230]], atol=1e-3)
+    published = cameras.project(points, camera.intrinsics)
+    np.testing.assert_allclose(published[:2, 0], 700 / 960, atol=1e-6)
+    exact = cameras.project(torch.from_numpy(points), torch.from_numpy(camera.intrinsics), clamped=False)
+    np.testing.assert_allclose(cameras.image_coordinates(exact.numpy(), 1920, 1080), camera.pixels(points))
+
+
 def test_whole_numbers_are_places_as_others_are() -> None:
     pixels = np.array([[250, 500], [900, 31]])
     np.testing.assert_allclose(cameras.normalise(pixels, 1000, 1000), [[-0.5, 0], [0.8, -0.938]], atol=1e-6)
