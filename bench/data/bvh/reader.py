@@ -25,7 +25,7 @@ from bench.data.cameras.virtual import virtual_cameras
 from bench.data.packing import Recording, pack
 from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
-from bench.data.synthetic.detector import detect
+from bench.data.synthetic.detector import detect_in_proportion
 from models.errors import InputError, some_of
 from models.skeleton import HUMAN36M
 
@@ -182,7 +182,8 @@ def _sequences(
         pixels = [camera.pixels(points) for camera, points in zip(cameras, seen, strict=True)]
         if detections == "cpn":
             seed = blake2b(f"{file.subject}/{file.action}".encode(), digest_size=8).digest()
-            pixels = [detect(np.random.default_rng([*seed, view]), exact) for view, exact in enumerate(pixels)]
+            draws = [np.random.default_rng([*seed, view]) for view in range(len(cameras))]
+            pixels = [detect_in_proportion(rng, exact) for rng, exact in zip(draws, pixels, strict=True)]
         views = tuple(view.astype(np.float32) for view in pixels)
         recordings.append(Recording(file.subject, file.action, world, views, cameras))
     return pack(recordings, fps)

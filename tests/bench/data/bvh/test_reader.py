@@ -103,6 +103,24 @@ def test_detector_errors_are_drawn_by_the_take(tree: Path) -> None:
     assert any("no detector ran" in note for note in noisy.notes)
 
 
+def test_detector_errors_are_the_same_share_of_a_far_person(tree: Path) -> None:
+    def share(distance: float, size: int) -> float:
+        path = tree.parent / "cameras.yaml"
+        path.write_text(
+            f"cameras:\n- {{name: a, size: [{size}, {size}], focal: [{1.145 * size}, {1.145 * size}], "
+            f"looks_at: [0, 0, 1], position: [{distance}, 0, 1]}}\n"
+        )
+        exact, noisy = (read(tree, detections, cameras=str(path)).train for detections in ("gt", "cpn"))
+        pairs = [(a.pose_2d, b.pose_2d) for a, b in zip(exact, noisy, strict=True)]
+        errors = [np.median(np.linalg.norm(b - a, axis=-1)) for a, b in pairs]
+        return float(np.mean(errors) / np.mean([np.ptp(a[..., 1], axis=1) for a, _ in pairs]))
+
+    near, far, large = share(4.4, 1000), share(21, 1000), share(4.4, 3000)
+    assert 0.01 < near < 0.03
+    assert far == pytest.approx(near, rel=0.15)
+    assert large == pytest.approx(near, rel=0.01)
+
+
 def test_files_are_parsed_once(tree: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = read(tree)
     assert len(list(cache.iterdir())) == 6
