@@ -48,6 +48,14 @@ class Skeleton:
         """(parent, child) of every joint but the root."""
         return tuple((parent, child) for child, parent in enumerate(self.parents) if parent >= 0)
 
+    @functools.cached_property
+    def mirrored_bones(self) -> tuple[tuple[int, int], ...]:
+        """(left, right) for every bone that ends in a left joint and has a mirror image: places in ``bones``."""
+        place = {bone: number for number, bone in enumerate(self.bones)}
+        order = self.mirrored_order
+        pairs = ((number, place.get((order[a], order[b]))) for (a, b), number in place.items() if b in self.left)
+        return tuple((left, right) for left, right in pairs if right is not None)
+
     def mirror(self, poses: Tensor) -> Tensor:
         """Reflect poses in the plane x = 0 and swap left and right.
 

@@ -61,12 +61,15 @@ def check_number(value: Any, low: float, high: float, place: str, what: str) -> 
 
 
 def check_poses(value: Any, place: str, joints: int, coordinates: tuple[int, ...]) -> np.ndarray:
-    """An array of numbers ``[frames, joints, C]``, C one of ``coordinates``, or ``InputError``."""
+    """An array of numbers ``[frames, joints, C]``, C one of ``coordinates``, or ``InputError``.
+
+    Whole numbers and half precision become float32, so that nothing is rounded when they are computed with.
+    """
     shapes = [(joints, count) for count in coordinates]
     if not isinstance(value, np.ndarray) or value.shape[1:] not in shapes or value.dtype.kind not in "fiu":
         shape = f"[frames, {joints}, {' or '.join(map(str, coordinates))}]"
         raise InputError(f"{place} is {in_words(value)}, no numbers {shape}: export the file again")
-    return value
+    return value if value.dtype in (np.float32, np.float64) else value.astype(np.float32)
 
 
 def check_finite(array: np.ndarray, place: str) -> None:

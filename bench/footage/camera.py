@@ -87,7 +87,8 @@ def reprojection_errors(poses: np.ndarray, points: KeyPoints, camera: FittedCame
 def _misplaced(poses: np.ndarray, screen: np.ndarray, camera: FittedCamera) -> np.ndarray:
     """``[T]`` mean distance of projected joints from 2D joints, in screen units."""
     seen = poses + _root(poses, screen, camera)[:, None]
-    offset = project(seen.astype(np.float64), camera.intrinsics.astype(np.float64)) - screen
+    exact = project(seen.astype(np.float64), camera.intrinsics.astype(np.float64), clamped=False)
+    offset = exact - screen
     return np.linalg.norm(offset, axis=-1).mean(axis=-1)
 
 

@@ -36,7 +36,7 @@ class KeyPoints:
         width, height: of the image in pixels.
         frames: ``[T]`` their numbers in the file.
         points: ``[T, 17, 2]`` float32 pixels; NaN between the pieces.
-        confidence: ``[T, 17]`` float32 from 0 to 1; None where the file has none.
+        confidence: ``[T, 17]`` float32 from 0 to 1, 0 where a joint was filled up; None where the file has none.
         filled: ``[T]`` bool, frames without the person that were filled up.
         filled_joints: ``[T, 17]`` bool, joints that were filled up, those of filled frames included.
         pieces: (first, end) of the runs of frames that are lifted, with longer gaps between them.
@@ -161,12 +161,16 @@ def _pieces(there: np.ndarray, longest_gap: int, source: str) -> tuple[tuple[int
 
 
 def _fill(joints: np.ndarray, there: np.ndarray) -> None:
-    """Fill what was not seen of ``[T, 17, 3]`` on a straight line between the frames beside it, in place."""
+    """Fill what was not seen of ``[T, 17, 3]`` on a straight line between the frames beside it, in place.
+
+    Places are filled in; nobody saw them, so their confidence is 0.
+    """
     time = np.arange(len(joints))
     for joint in np.flatnonzero(~there.all(axis=0)):
         known = np.flatnonzero(there[:, joint])
-        for column in range(joints.shape[-1]):
+        for column in (0, 1):
             joints[:, joint, column] = np.interp(time, known, joints[known, joint, column])
+    joints[~there, 2] = 0
 
 
 def _gaps(filled: np.ndarray, inside: np.ndarray, unseen: np.ndarray, longest_gap: int) -> tuple[str, ...]:

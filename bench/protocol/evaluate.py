@@ -92,7 +92,7 @@ def evaluate(
     device = torch.device(device)
     size = batch_windows or windows_per_call(max(h for h, _ in runs) * lifter.frames, device)
     batches = _batches(windows, indices, size, {setting.call for setting in wanted})
-    metrics = all_metrics()
+    metrics = [metric for metric in all_metrics() if metric.defined_for(windows.skeleton)]
     answer = P_AGG.name if lifter.probabilistic else None
     collectors = {setting: Collector(windows.skeleton, answer, metrics) for setting in wanted}
     left = lifter.context[0]

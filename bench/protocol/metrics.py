@@ -48,6 +48,7 @@ class Metric:
         version: raised when the same predictions would give another number.
         frames_before: of "sequence": how many frames before it the value of a frame needs (1 for a velocity).
         joints: of "score": which joints of a skeleton the mean over joints is of; None, or without it, all.
+        defined_for: whether a skeleton has what it measures; where not, records have no value of it.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Metric:
     version: int = 1
     frames_before: int = 0
     joints: Callable[[Skeleton], Sequence[int] | None] | None = None
+    defined_for: Callable[[Skeleton], bool] = lambda skeleton: True
 
     def __post_init__(self) -> None:
         if self.level == "joint" and (self.higher_is_better or self.joints is not None):
@@ -209,29 +211,31 @@ ACCELERATION = Metric(
 
 
 def bone_length_error(pred: Tensor, target: Tensor, skeleton: Skeleton) -> Tensor:
-    """Mean over bones of the difference of lengths, ``[..., J, 3]`` → ``[...]`` mm."""
+    """Mean over bones of the difference of lengths, ``[..., J, 3]`` → ``[...]`` mm; the skeleton has a bone."""
     return (_bone_lengths(pred, skeleton) - _bone_lengths(target, skeleton)).abs().mean(-1) * MILLIMETRES
 
 
-BONE_LENGTH = Metric("bone_length", "Bone length error", "mm", "frame", bone_length_error)
+BONE_LENGTH = Metric(
+    "bone_length", "Bone length error", "mm", "frame", bone_length_error,
+    defined_for=lambda skeleton: bool(skeleton.bones),
+)  # fmt: skip
 
 
 def symmetry_error(pred: Tensor, skeleton: Skeleton) -> Tensor:
     """Mean difference in length of bones that mirror each other, ``[..., J, 3]`` → ``[...]`` mm.
 
-    A property of the prediction alone: no body is perfectly symmetric, but few differ by a centimetre.
+    A property of the prediction alone: no body is perfectly symmetric, but few differ by a centimetre. The
+    skeleton has a bone with a mirror image (``Skeleton.mirrored_bones``).
     """
-    mirrored = skeleton.mirrored_order
-    number = {bone: index for index, bone in enumerate(skeleton.bones)}
-    pairs = [(index, number[mirrored[a], mirrored[b]]) for (a, b), index in number.items() if b in skeleton.left]
     lengths = _bone_lengths(pred, skeleton)
-    left, right = (torch.tensor(side, device=pred.device) for side in zip(*pairs, strict=True))
+    left, right = (torch.tensor(side, device=pred.device) for side in zip(*skeleton.mirrored_bones, strict=True))
     return (lengths[..., left] - lengths[..., right]).abs().mean(-1) * MILLIMETRES
 
 
 SYMMETRY = Metric(
-    "symmetry", "Symmetry error", "mm", "frame", lambda pred, target, skeleton: symmetry_error(pred, skeleton)
-)
+    "symmetry", "Symmetry error", "mm", "frame", lambda pred, target, skeleton: symmetry_error(pred, skeleton),
+    defined_for=lambda skeleton: bool(skeleton.mirrored_bones),
+)  # fmt: skip
 
 
 def _bone_lengths(poses: Tensor, skeleton: Skeleton) -> Tensor:

@@ -25,7 +25,7 @@ from bench.data.cameras.virtual import virtual_cameras
 from bench.data.packing import Recording, pack
 from bench.data.reader import Reader
 from bench.data.sequence import Dataset, Sequence
-from bench.data.synthetic.detector import detect
+from bench.data.synthetic.detector import detect_in_proportion
 from models.errors import InputError, some_of
 from models.skeleton import HUMAN36M
 
@@ -33,6 +33,7 @@ FINDINGS = 12  # notes on what was found in files
 SHOWN = 3  # files named in a note, and files whose faults are told
 NAMED = 40  # further files that are named
 MAX_REACH = 25.0  # metres from the middle of a take to its farthest joint
+NEAREST = 0.1  # metres of every joint in front of a camera of one's own
 VIRTUAL = "four virtual cameras without lens distortion"
 SEEN = {  # by detections
     "gt": "2D poses are exact projections",
@@ -90,7 +91,7 @@ class BVH(Reader):
 
         Raises:
             InputError: the folder has no BVH file, a file cannot be used (unless ``skip``), the cameras cannot be
-                read, or an option is out of its range.
+                read or have a joint behind them, or an option is out of its range.
         """
         if unit is not None and stature is not None:
             raise InputError("options unit and stature both say how large bodies are: leave one out")
@@ -176,13 +177,28 @@ def _sequences(
                 f"{file.path}: {len(whole)} frames are too few to train on and to test on: give more files"
             )
         cameras = own or virtual_cameras(world, file.subject)
-        pixels = [camera.pixels(camera.from_world(world.astype(np.float64))) for camera in cameras]
+        seen = [camera.from_world(world.astype(np.float64)) for camera in cameras]
+        _check_depth(file, cameras, seen)
+        pixels = [camera.pixels(points) for camera, points in zip(cameras, seen, strict=True)]
         if detections == "cpn":
             seed = blake2b(f"{file.subject}/{file.action}".encode(), digest_size=8).digest()
-            pixels = [detect(np.random.default_rng([*seed, view]), exact) for view, exact in enumerate(pixels)]
+            draws = [np.random.default_rng([*seed, view]) for view in range(len(cameras))]
+            pixels = [detect_in_proportion(rng, exact) for rng, exact in zip(draws, pixels, strict=True)]
         views = tuple(view.astype(np.float32) for view in pixels)
         recordings.append(Recording(file.subject, file.action, world, views, cameras))
     return pack(recordings, fps)
+
+
+def _check_depth(file: NamedFile, cameras: tuple[Camera, ...], seen: list[np.ndarray]) -> None:
+    """``InputError`` if a joint is behind a camera or nearly beside it, where its image is nowhere or anywhere."""
+    for camera, points in zip(cameras, seen, strict=True):
+        depth = points[..., 2].min(axis=1)
+        if depth.min() < NEAREST:
+            raise InputError(
+                f"{file.path}: a joint is {depth.min():.2f} m in front of camera {camera.name} (frame "
+                f"{depth.argmin()} at the data set's rate), and less than {NEAREST:g} m is not seen: move the "
+                "camera, or remove the file"
+            )
 
 
 def _findings(clips: dict[Path, Clip]) -> list[str]:

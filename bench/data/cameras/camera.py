@@ -46,8 +46,8 @@ class Camera:
         return world_to_camera(points, np.asarray(self.orientation), np.asarray(self.position))
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
-        """Camera-space points ``[..., 3]`` in metres as pixels ``[..., 2]``, full lens model."""
-        return image_coordinates(project(points, self.intrinsics), self.width, self.height)
+        """Camera-space points ``[..., 3]`` in metres as pixels ``[..., 2]``, full lens model, at any angle."""
+        return image_coordinates(project(points, self.intrinsics, clamped=False), self.width, self.height)
 
 
 def rotate(quaternion: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -60,9 +60,9 @@ def rotate(quaternion: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 def world_to_camera(points: np.ndarray, orientation: np.ndarray, position: np.ndarray) -> np.ndarray:
     """World points ``[..., 3]`` in camera axes; ``orientation`` ``[4]`` rotates camera axes to world axes.
 
-    The result has the type of ``points``.
+    The result has the type of ``points``, or float32 where these are whole numbers.
     """
-    return ((points - position) @ _axes(tuple(orientation.tolist()))).astype(points.dtype)
+    return ((points - position) @ _axes(tuple(orientation.tolist()))).astype(_float_type(points))
 
 
 @lru_cache(maxsize=1000)
@@ -97,10 +97,18 @@ def viewing_rays(screen: Array, intrinsics: Array) -> Array:
 
 
 def normalise(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Pixels ``[..., 2]`` to screen coordinates: x from -1 to 1 over the width, y in the same unit."""
-    return (pixels * (2 / width) - np.array([1, height / width])).astype(pixels.dtype)
+    """Pixels ``[..., 2]`` to screen coordinates: x from -1 to 1 over the width, y in the same unit.
+
+    The result has the type of ``pixels``, or float32 where these are whole numbers.
+    """
+    return (pixels * (2 / width) - np.array([1, height / width])).astype(_float_type(pixels))
 
 
 def image_coordinates(screen: np.ndarray, width: int, height: int) -> np.ndarray:
     """Inverse of ``normalise``."""
-    return ((screen + np.array([1, height / width])) * (width / 2)).astype(screen.dtype)
+    return ((screen + np.array([1, height / width])) * (width / 2)).astype(_float_type(screen))
+
+
+def _float_type(array: np.ndarray) -> np.dtype:
+    """The type of what is computed from an array: whole numbers cannot hold it."""
+    return array.dtype if array.dtype.kind == "f" else np.dtype(np.float32)

@@ -12,9 +12,11 @@
         size: [1000, 1002]
         focal: [1145, 1144]
         centre: [512, 515]          # pixels; the middle of the image if left out
-        distortion: [-0.2, 0.25, 0, 0, 0]   # k1 k2 k3 p1 p2; none if left out
+        distortion: [-0.2, 0.25, 0, 0, 0]   # k1 k2 k3 p1 p2 as Human3.6M has them; none if left out
         position: [0, 4.5, 1.5]
         orientation: [0.59, -0.78, 0.15, -0.14]   # in place of looks_at: w x y z, camera axes to world axes
+
+The tangential p1 and p2 are not OpenCV's, see ``models.camera.project``.
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ class _Body:
         finite: whether all its numbers are, also of frames that do not count.
         bones: ``[T, bones]`` lengths in metres.
         fast: speed that one joint in a thousand exceeds, m/s.
-        knees: frames of both legs with a knee that bends forward, frames with a bent one; None without knees.
+        knees: frames of both legs with a knee that bends forward, frames with a bent one; None for a skeleton
+            without knees, or without two sides above them.
     """
 
     sequence: Sequence
@@ -94,7 +95,7 @@ def _body(sequence: Sequence, skeleton: Skeleton) -> _Body:
     whole = sequence.pose_3d.astype(np.float64) + sequence.trajectory[:, None]
     steps = np.linalg.norm(np.diff(whole, axis=0), axis=-1)[counts[1:] & counts[:-1]] * sequence.fps
     pose = sequence.pose_3d[counts].astype(np.float64)
-    parents, children = (list(ends) for ends in zip(*skeleton.bones, strict=True))
+    parents, children = [parent for parent, _ in skeleton.bones], [child for _, child in skeleton.bones]
     return _Body(
         sequence=sequence,
         finite=bool(np.isfinite(whole).all() and np.isfinite(sequence.pose_2d).all()),
@@ -114,8 +115,6 @@ def _forward_knees(pose: np.ndarray, skeleton: Skeleton) -> tuple[int, int] | No
         for knee, name in enumerate(skeleton.joints)
         if "knee" in name.lower() and knee in skeleton.parents
     ]
-    if not legs:
-        return None
     paired = {*skeleton.left, *skeleton.right}
     left, right = (
         [joint for joint in side if skeleton.parents[joint] not in paired]
@@ -123,6 +122,8 @@ def _forward_knees(pose: np.ndarray, skeleton: Skeleton) -> tuple[int, int] | No
     )
     hips = [hip for hip, _, _ in legs]
     shoulders = [joint for joint in left + right if joint not in hips]
+    if not (legs and left and right and shoulders):
+        return None
     across = pose[:, left].mean(axis=1) - pose[:, right].mean(axis=1)
     forward = np.cross(across, pose[:, shoulders].mean(axis=1) - pose[:, hips].mean(axis=1))
     forward /= np.maximum(np.linalg.norm(forward, axis=-1, keepdims=True), 1e-9)
@@ -185,7 +186,7 @@ def _knees(bodies: list[_Body]) -> Line:
         if body.knees is not None:
             by_subject.setdefault(body.sequence.subject, []).append(body.knees)
     if not by_subject:
-        return "note", "facing: the skeleton has no joint called knee, so that its sides were not checked"
+        return "note", "facing: the skeleton lacks knees or two sides above them, so that it was not checked"
     shares = {name: share(*map(sum, zip(*counts, strict=True))) for name, counts in by_subject.items()}
     subject = min(shares, key=lambda name: shares[name])
     return _line(
@@ -197,6 +198,9 @@ def _knees(bodies: list[_Body]) -> Line:
 
 def _bones(skeleton: Skeleton, bodies: list[_Body], changing: float) -> Iterator[Line]:
     """Lengths, their constancy and their symmetry, by subject; ``changing`` as in ``check``."""
+    if not skeleton.bones:
+        yield "note", "bones: the skeleton has none, so that their lengths were not checked"
+        return
     names = [f"{skeleton.joints[parent]}-{skeleton.joints[child]}" for parent, child in skeleton.bones]
     subjects = list(dict.fromkeys(body.sequence.subject for body in bodies))
     lengths = [
@@ -213,17 +217,19 @@ def _bones(skeleton: Skeleton, bodies: list[_Body], changing: float) -> Iterator
     change = np.stack([frames.std(axis=0, dtype=np.float64) for frames in lengths]) / np.maximum(mean, 1e-9)
     paired = {*skeleton.left, *skeleton.right}
     limbs = np.array([paired.issuperset(bone) for bone in skeleton.bones])
-    most, others = change[:, limbs].max(), change[:, ~limbs].max()
-    subject, bone = np.argwhere(change[:, limbs] == most)[0]
+    most, others = (change[:, which].max(initial=0.0) for which in (limbs, ~limbs))
+    first = np.argwhere((change == most) & limbs)[:1]
+    where = "".join(f" ({names[bone]} of {subjects[subject]})" for subject, bone in first)
     verdict, text = _line(
         most < max(changing, CHANGING[0]) and others < CHANGING[1],
-        f"rigid: bones of a limb change by {most:.2%} at most ({names[np.flatnonzero(limbs)[bone]]} of "
-        f"{subjects[subject]}), others by {others:.2%}",
+        f"rigid: bones of a limb change by {most:.2%} at most{where}, others by {others:.2%}",
     )
     known = verdict == "ok" and most >= CHANGING[0]
     yield ("note", f"{text}; the published annotation of this data set does so too") if known else (verdict, text)
-    child_at = {child: place for place, (_, child) in enumerate(skeleton.bones)}
-    left, right = ([child_at[joint] for joint in side] for side in (skeleton.left, skeleton.right))
+    if not skeleton.mirrored_bones:
+        yield "note", "symmetric: no bone of the skeleton has a mirror image, so that this was not checked"
+        return
+    left, right = (list(side) for side in zip(*skeleton.mirrored_bones, strict=True))
     unequal = 2 * np.abs(mean[:, left] - mean[:, right]) / np.maximum(mean[:, left] + mean[:, right], 1e-9)
     subject, pair = np.unravel_index(unequal.argmax(), unequal.shape)
     yield _line(

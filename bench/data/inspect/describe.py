@@ -42,7 +42,7 @@ def _mean_pose_line(dataset: Dataset) -> str:
 def detection_errors(sequence: Sequence) -> np.ndarray:
     """``[T, J]`` pixels between the 2D poses and the exact projection of the 3D poses."""
     with np.errstate(divide="ignore", invalid="ignore"):  # frames that do not count may hold no pose
-        exact = project(sequence.pose_3d + sequence.trajectory[:, None], sequence.intrinsics)
+        exact = project(sequence.pose_3d + sequence.trajectory[:, None], sequence.intrinsics, clamped=False)
     return np.linalg.norm(sequence.pose_2d - exact, axis=-1) * (sequence.width / 2)
 
 

@@ -85,7 +85,7 @@ def _projection(axes: Axes, sequence: Sequence, skeleton: Skeleton) -> None:
     seen = sequence.pose_3d[frame] + sequence.trajectory[frame]
     given, exact = (
         image_coordinates(points, sequence.width, sequence.height)
-        for points in (sequence.pose_2d[frame], project(seen, sequence.intrinsics))
+        for points in (sequence.pose_2d[frame], project(seen, sequence.intrinsics, clamped=False))
     )
     draw_bones(axes, given, skeleton)
     for parent, child in skeleton.bones:
@@ -172,7 +172,7 @@ def _correlation(sequences: abc.Sequence[Sequence], lag: int) -> float:
     """Correlation of a coordinate's error with itself ``lag`` frames later; outliers above 20 px left out."""
     products, squares = [], []
     for sequence in sequences:
-        exact = project(sequence.pose_3d + sequence.trajectory[:, None], sequence.intrinsics)
+        exact = project(sequence.pose_3d + sequence.trajectory[:, None], sequence.intrinsics, clamped=False)
         error = (sequence.pose_2d - exact) * (sequence.width / 2)
         early, late = error[: len(error) - lag], error[lag:]
         usual = (np.abs(early) < 20) & (np.abs(late) < 20)

@@ -137,7 +137,7 @@ def _measured(
     intrinsics = np.stack([sequence.intrinsics for sequence in sequences]).astype(np.float64)
     edge = np.array([[1, sequence.height / sequence.width] for sequence in sequences])
     with np.errstate(divide="ignore", invalid="ignore"):  # of joints at depth 0, which are said to be
-        exact = project(seen, intrinsics)
+        exact = project(seen, intrinsics, clamped=False)
     offset = (pose_2d - exact).reshape(len(pairs), -1, 2)  # [S, K·J, 2]
     misplaced = (np.linalg.norm(offset, axis=-1) / 2).astype(np.float32)
     middle = np.median(misplaced, axis=1)

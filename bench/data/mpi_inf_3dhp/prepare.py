@@ -133,7 +133,7 @@ def _check_projection(view: View, path: Path) -> None:
     intrinsics = (
         published_camera(view.action).intrinsics if view.valid is not None else fitted_intrinsics(seen, screen)
     )
-    offset = np.linalg.norm(project(seen, intrinsics) - screen, axis=-1) * view.size[0] / 2
+    offset = np.linalg.norm(project(seen, intrinsics, clamped=False) - screen, axis=-1) * view.size[0] / 2
     if not np.median(offset) < FAR_OFF:
         raise InputError(
             f"{path}, camera {view.camera}: half of the 2D joints are {np.median(offset):.0f} px or more from the "

@@ -125,7 +125,7 @@ def _reprojection(sequences: tuple[Sequence, ...]) -> float:
     for sequence in sequences:
         rows = sequence.counted
         points = sequence.pose_3d[rows] + sequence.trajectory[rows, None]
-        offset = project(points, sequence.intrinsics) - sequence.pose_2d[rows]
+        offset = project(points, sequence.intrinsics, clamped=False) - sequence.pose_2d[rows]
         medians.append(np.median(np.linalg.norm(offset, axis=-1)) * sequence.width / 2)
     return float(np.median(medians))
 

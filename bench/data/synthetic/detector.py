@@ -18,12 +18,27 @@ DISPLACED = (35.0, 140.0)  # px
 EXCHANGES = 0.0006  # chance per frame that a left-right exchange begins; five times that where limbs overlap
 OVERLAP = 25.0  # px between left and right
 
+PERSON = 320.0
+"""Pixels: the size of a person in the image (``size_in_image``) that all these belong to: the median over
+takes and cameras of the data set ``population``."""
+
 
 def detect(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
     """Exact keypoints ``[T, 17, 2]`` in pixels of Human3.6M's joints, as a detector would give them."""
     strength = rng.uniform(0.8, 1.2)
     noise = SIGMA[:, None] * strength * _jitter(rng, pixels.shape)
     return _exchanged(rng, pixels) + noise + _outliers(rng, len(pixels))
+
+
+def detect_in_proportion(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
+    """As ``detect``, with errors as large as the person is in the image: a detector sees a crop of one size."""
+    scale = size_in_image(pixels) / PERSON
+    return detect(rng, pixels / scale) * scale
+
+
+def size_in_image(pixels: np.ndarray) -> float:
+    """Median over the frames of the diagonal of the box around the keypoints ``[T, J, 2]``, in their unit."""
+    return float(np.median(np.linalg.norm(np.ptp(pixels, axis=1), axis=-1)))
 
 
 def _jitter(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

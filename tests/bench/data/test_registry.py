@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.config.registry import DATASETS
 from bench.data import find_reader, load
+from bench.protocol.metrics import all_metrics
+from bench.results.store import Store
 from models.errors import InputError
 
 READER = '''
@@ -53,17 +55,42 @@ class Fifteen(Reader):
     suffixes = (".txt",)
     complete = (80, 40)
 
+    def joints(self):
+        return REST
+
     def read(self, root: Path, detections: str, *, speed: float = 1.0):
         frames = int((root / "frames.txt").read_text())
         ahead = np.arange(frames)[:, None, None] / 50 * speed * np.array([0, 1, 0])
         parts = []
         for subjects in (("A", "B"), ("C",)):
-            worlds = {subject: REST * size + ahead for subject, size in zip(subjects, (1.0, 0.95))}
+            worlds = {subject: self.joints() * size + ahead for subject, size in zip(subjects, (1.0, 0.95))}
             parts.append(pack([
                 Recording(subject, f"Walking {take}", world, (CAMERA.pixels(CAMERA.from_world(world)),), (CAMERA,))
                 for subject, world in worlds.items() for take in (1, 2)
             ], fps=50.0))
         return self.dataset(*parts, label="fifteen joints", detections=detections)
+'''
+ONE_SIDED = '''
+
+class Arm(Fifteen):
+    """Shoulder, elbow and wrist: no joint has a mirror image."""
+
+    name = "arm"
+    skeleton = Skeleton("arm", ("Shoulder", "Elbow", "Wrist"), (-1, 0, 1), (), (), 0)
+    complete = None
+
+    def joints(self):
+        return REST[9:12]
+
+
+class Hand(Arm):
+    """One joint, without a bone."""
+
+    name = "hand"
+    skeleton = Skeleton("hand", ("Wrist",), (-1,), (), (), 0)
+
+    def joints(self):
+        return REST[11:12]
 '''
 BROKEN = "import no_such_library\n"
 
@@ -74,10 +101,13 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     site = tmp_path / "site-packages"
     metadata = site / "other_data-1.0.dist-info"
     metadata.mkdir(parents=True)
-    (site / "other_data.py").write_text(READER)
+    (site / "other_data.py").write_text(READER + ONE_SIDED)
     (site / "broken_data.py").write_text(BROKEN)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: other-data\nVersion: 1.0\n")
-    points = "fifteen=other_data:Fifteen\nbroken=broken_data:Reader\nfunction=other_data:pack\n"
+    points = (
+        "fifteen=other_data:Fifteen\narm=other_data:Arm\nhand=other_data:Hand\n"
+        "broken=broken_data:Reader\nfunction=other_data:pack\n"
+    )
     (metadata / "entry_points.txt").write_text(f"[{DATASETS.group}]\n{points}")
     monkeypatch.syspath_prepend(site)
     root = tmp_path / "files"
@@ -87,7 +117,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_it_is_read_by_its_name(installed: Path) -> None:
-    assert DATASETS.plugin_names() == ["broken", "fifteen", "function"]
+    assert DATASETS.plugin_names() == ["arm", "broken", "fifteen", "function", "hand"]
     dataset = load("fifteen", installed, "gt", {"speed": "2"})
     assert dataset.skeleton == find_reader("fifteen").skeleton
     assert [sequence.key for sequence in dataset.train] == [
@@ -139,3 +169,29 @@ def test_a_method_is_measured_on_it(installed: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output + result.stderr
     assert "fifteen joints" in (tmp_path / "out" / "tables" / "run.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "absent", "notes"),
+    [
+        ("arm", {"symmetry"}, ["symmetric: no bone of the skeleton has a mirror image"]),
+        ("hand", {"symmetry", "bone_length"}, ["bones: the skeleton has none"]),
+    ],
+)
+def test_a_skeleton_without_mirrored_bones_has_no_metric_of_them(
+    installed: Path, tmp_path: Path, name: str, absent: set[str], notes: list[str]
+) -> None:
+    data = ["--data-root", str(installed)]
+    command = [
+        "run", "--method", "mean_pose", "--data", name, *data, "--device", "cpu", "--set", "data.detections=gt",
+        "--out", str(tmp_path / "out"), "--store", str(tmp_path / "store"),
+    ]  # fmt: skip
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output + result.stderr
+    (record,) = Store(tmp_path / "store").records().values()
+    assert {metric.name for metric in all_metrics()} - {value.metric for value in record.values} == absent
+    assert "nan" not in (tmp_path / "out" / "tables" / "run.md").read_text().lower()
+    checked = CliRunner().invoke(app, ["data", "check", name, *data])
+    for note in [*notes, "facing: the skeleton lacks knees"]:
+        assert f"note    {note}" in checked.output
+    assert "problem" not in checked.output

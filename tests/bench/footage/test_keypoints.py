@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bench.data.layouts import LAYOUTS
 from bench.footage.keypoints import fit_to_training, load_key_points, screen_points
 from models.errors import InputError
 from tests.bench.footage import walker
@@ -61,6 +62,17 @@ def test_gaps_are_filled_up_to_a_length(tmp_path):
     assert any("15 frames in longer gaps" in note for note in points.notes)
     assert load(tmp_path, [person], longest_gap=15).pieces == ((0, 60),)
     assert load(tmp_path, [person], longest_gap=2).pieces == ((0, 5), (8, 30), (45, 60))
+
+
+def test_nobody_is_sure_of_what_was_filled_up(tmp_path):
+    person = walker.in_layout("coco")
+    person[5:8] = np.nan
+    person[20:24, LAYOUTS["coco"].points.index("RWrist")] = np.nan
+    points = load(tmp_path, [person])
+    assert points.filled_joints.sum() == 3 * 17 + 4
+    assert np.isfinite(points.points).all()
+    assert (points.confidence[points.filled_joints] == 0).all()
+    np.testing.assert_allclose(points.confidence[~points.filled_joints], 0.8)
 
 
 def test_a_joint_that_is_never_seen_is_named(tmp_path):

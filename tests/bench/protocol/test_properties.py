@@ -115,6 +115,17 @@ def test_symmetry_is_zero_for_a_symmetric_body_only() -> None:
         assert symmetry_error(longer, skeleton).item() == pytest.approx(60 / len(skeleton.left))
 
 
+def test_a_bone_without_a_mirror_image_is_not_part_of_the_symmetry() -> None:
+    # The left wrist hangs from the left shoulder, the right one from an elbow: only the upper bones are a pair.
+    skeleton = Skeleton(
+        "one elbow", ("root", "LShoulder", "LWrist", "RShoulder", "RElbow", "RWrist"), (-1, 0, 1, 0, 3, 4),
+        left=(1, 2), right=(3, 5), root=0,
+    )  # fmt: skip
+    assert skeleton.mirrored_bones == ((0, 2),)
+    pose = torch.tensor([(0.0, 0, 0), (0.2, 0, 0), (0.9, 0, 0), (-0.25, 0, 0), (-0.5, 0, 0), (-0.7, 0, 0)])
+    assert symmetry_error(pose, skeleton).item() == pytest.approx(50, rel=1e-5)
+
+
 @few
 @given(seeds, st.floats(0, 400), st.floats(0, 400))
 def test_pck_grows_with_the_threshold_and_auc_is_its_mean(seed: int, one: float, other: float) -> None:

@@ -103,6 +103,24 @@ def test_detector_errors_are_drawn_by_the_take(tree: Path) -> None:
     assert any("no detector ran" in note for note in noisy.notes)
 
 
+def test_detector_errors_are_the_same_share_of_a_far_person(tree: Path) -> None:
+    def share(distance: float, size: int) -> float:
+        path = tree.parent / "cameras.yaml"
+        path.write_text(
+            f"cameras:\n- {{name: a, size: [{size}, {size}], focal: [{1.145 * size}, {1.145 * size}], "
+            f"looks_at: [0, 0, 1], position: [{distance}, 0, 1]}}\n"
+        )
+        exact, noisy = (read(tree, detections, cameras=str(path)).train for detections in ("gt", "cpn"))
+        pairs = [(a.pose_2d, b.pose_2d) for a, b in zip(exact, noisy, strict=True)]
+        errors = [np.median(np.linalg.norm(b - a, axis=-1)) for a, b in pairs]
+        return float(np.mean(errors) / np.mean([np.ptp(a[..., 1], axis=1) for a, _ in pairs]))
+
+    near, far, large = share(4.4, 1000), share(21, 1000), share(4.4, 3000)
+    assert 0.01 < near < 0.03
+    assert far == pytest.approx(near, rel=0.15)
+    assert large == pytest.approx(near, rel=0.01)
+
+
 def test_files_are_parsed_once(tree: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = read(tree)
     assert len(list(cache.iterdir())) == 6
@@ -238,6 +256,26 @@ def test_one_s_own_cameras_take_the_place_of_the_virtual_ones(tree: Path) -> Non
     assert check_at_load(dataset, "here").notes == dataset.notes
     with pytest.raises(InputError, match="give the path of a YAML file"):
         read(tree, cameras=str(tree / "none.yaml"))
+
+
+def test_a_wide_camera_of_one_s_own_sees_the_whole_body_where_it_is(tree: Path) -> None:
+    def dataset(distance: float) -> Dataset:
+        path = tree.parent / "cameras.yaml"
+        path.write_text(
+            "cameras:\n- {name: wide, size: [1000, 1000], focal: [300, 300], looks_at: [0, 0, 0.9], "
+            f"position: [{distance}, 0, 0.9]}}\n"
+        )
+        return read(tree, cameras=str(path))
+
+    data = dataset(0.8)
+    for sequence in data.train + data.test:
+        seen = sequence.pose_3d + sequence.trajectory[:, None]
+        slope = seen[..., :2] / seen[..., 2:]
+        assert np.abs(slope).max() > 1.05, "beyond 45 degrees"
+        np.testing.assert_allclose(sequence.pose_2d, slope * 0.6, atol=1e-5)
+    assert check_at_load(data, "here").notes == data.notes
+    with pytest.raises(InputError, match=r"a joint is -?0\.\d\d m in front of camera wide .*move the camera"):
+        dataset(0.1)
 
 
 def test_a_layout_says_who_moves_and_what_is_done(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -41,6 +43,25 @@ def test_screen_coordinates_match_golden() -> None:
     )
     back = cameras.image_coordinates(GOLDEN["out_normalized"], 1000, 1002)
     np.testing.assert_allclose(back, GOLDEN["out_image"], atol=1e-3)
+
+
+def test_a_wide_camera_sees_beyond_45_degrees_and_the_published_reprojection_does_not() -> None:
+    camera = cameras.Camera("w", 1920, 1080, (700, 700), (960, 540), (0, 0, 0), (0, 0), (1, 0, 0, 0), (0, 0, 0))
+    points = np.array([[1.2, 0, 1], [1.35, 0.3, 1], [-0.5, -1.1, 1]])
+    np.testing.assert_allclose(camera.pixels(points), [[1800, 540], [1905, 750], [610, -230]], atol=1e-3)
+    published = cameras.project(points, camera.intrinsics)
+    np.testing.assert_allclose(published[:2, 0], 700 / 960, atol=1e-6)
+    exact = cameras.project(torch.from_numpy(points), torch.from_numpy(camera.intrinsics), clamped=False)
+    np.testing.assert_allclose(cameras.image_coordinates(exact.numpy(), 1920, 1080), camera.pixels(points))
+
+
+def test_whole_numbers_are_places_as_others_are() -> None:
+    pixels = np.array([[250, 500], [900, 31]])
+    np.testing.assert_allclose(cameras.normalise(pixels, 1000, 1000), [[-0.5, 0], [0.8, -0.938]], atol=1e-6)
+    camera = cameras.Camera("c", 1000, 1000, (1100, 1100), (512, 515), (0, 0, 0), (0, 0), (1, 0, 0, 0), (0, 0, -3))
+    np.testing.assert_allclose(camera.intrinsics[:4], [2.2, 2.2, 0.024, 0.03], atol=1e-6)
+    aside = dataclasses.replace(camera, position=(0.25, 0, -3))
+    np.testing.assert_allclose(aside.from_world(np.array([[0, 1, 2]])), [[-0.25, 1, 5]])
 
 
 def test_rig_has_four_cameras_for_seven_subjects() -> None:

@@ -92,6 +92,31 @@ def test_a_third_column_is_the_confidence(folder: Folder) -> None:
     assert all(s.confidence is None for s in folder.read().train + folder.read().test)
 
 
+@pytest.mark.parametrize("layout", ["h36m", "coco"])
+@pytest.mark.parametrize("dtype", ["i4", "i8", "u2", "f2"])
+@pytest.mark.filterwarnings("error")
+def test_whole_pixels_are_the_same_places(folder: Folder, layout: str, dtype: str) -> None:
+    rounded = {
+        subject: {action: [view[..., :2].round() for view in views] for action, views in actions.items()}
+        for subject, actions in folder.keypoints.items()
+    }
+    found = []
+    for kind in (np.float32, dtype):
+        folder.keypoints = {
+            subject: {action: [view.astype(kind) for view in views] for action, views in actions.items()}
+            for subject, actions in rounded.items()
+        }
+        folder.read()
+        boxes = {"positions_2d": folder.keypoints, "metadata": {"layout_name": layout}}
+        for key, value in boxes.items():
+            boxes[key] = np.empty((), dtype=object)
+            boxes[key][()] = value
+        np.savez(folder.root / "data_2d_h36m_cpn_ft_h36m_dbb.npz", **boxes)
+        found.append(read(folder.root, "cpn").test[0].pose_2d)
+    assert np.ptp(found[0]) > 1
+    np.testing.assert_allclose(found[1], found[0], atol=5e-4 if dtype == "f2" else 1e-6)
+
+
 def test_what_is_left_out_is_said(folder: Folder) -> None:
     (note,) = folder.read().notes
     assert note.startswith("S11 Directions (the first take) is left out")

@@ -14,7 +14,7 @@ from bench.data.left_out import without_takes
 from bench.data.sequence import Dataset
 from bench.data.splits import split_validation, validation_rule
 from bench.data.synthetic.actions import ACTIONS
-from bench.data.synthetic.detector import SIGMA, detect
+from bench.data.synthetic.detector import PERSON, SIGMA, detect, detect_in_proportion, size_in_image
 from bench.data.synthetic.kinematics import ELBOW_LIMITS, KNEE_LIMITS
 from bench.data.synthetic.people import ModelledPeople, Name
 from bench.data.synthetic.population import Population
@@ -243,6 +243,20 @@ def test_detector_noise(exact: Dataset, noisy: Dataset) -> None:
     both = usual[1:, 0] & usual[:-1, 0]
     correlation = np.corrcoef(error[1:, 0, 0][both], error[:-1, 0, 0][both])[0, 1]
     assert 0.55 < correlation < 0.75
+
+
+def test_errors_are_for_people_of_the_population_s_size(people: ModelledPeople, exact: Dataset) -> None:
+    sizes = [size_in_image(s.pose_2d * (s.width / 2)) for s in exact.train + exact.test]
+    assert np.median(sizes) == pytest.approx(PERSON, rel=0.001 if people.name == "population" else 0.05)
+
+
+def test_errors_are_as_large_as_the_person() -> None:
+    pixels = np.random.default_rng(1).uniform(300, 700, (200, 17, 2))
+    usual = pixels * PERSON / size_in_image(pixels)
+    expected = detect(np.random.default_rng(0), usual)
+    for scale in (0.2, 1, 3):
+        found = detect_in_proportion(np.random.default_rng(0), usual * scale)
+        np.testing.assert_allclose(found, expected * scale, rtol=1e-9)
 
 
 def test_exchanges_swap_whole_limbs() -> None:

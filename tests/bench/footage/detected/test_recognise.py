@@ -28,7 +28,8 @@ def test_every_tool_gives_the_same_joints(tool, tmp_path):
     away = np.abs(points.points - walker.pixels()).max(axis=(1, 2))
     assert away[~points.filled].max() < 0.01
     assert away.max() < 3  # the gap is filled on straight lines
-    assert points.confidence == pytest.approx(0.8)
+    assert points.confidence[~points.filled] == pytest.approx(0.8)
+    assert (points.confidence[points.filled] == 0).all()
 
 
 def test_a_prediction_is_read_again(tmp_path):
