@@ -283,18 +283,9 @@ def _variant(experiment: Experiment, method: ConfiguredMethod) -> str:
 def _training(
     experiment: Experiment, method: ConfiguredMethod, variant: str, train: Dataset, test: Dataset, cache: DataCache
 ) -> Training:
-    """The training of an experiment, with those that it begins from.
-
-    Raises:
-        InputError: it is to be selected by validation takes, but none are held out.
-    """
+    """The training of an experiment, with those that it begins from."""
     lifter, preset = method.lifter, experiment.method.preset
     recipe = fill_in(experiment.training, method.recipe)
-    if not recipe.holdout and experiment.training.selection == "validation" and method.published is None:
-        raise InputError(
-            "training.holdout is 0, so there are no takes to choose a checkpoint by: set training.selection to "
-            "last or test"
-        )
     title = f"{lifter.title} [{variant}]" if variant else lifter.title
     seed = f" seed {recipe.seed}" if recipe.seed else ""
     return Training(

@@ -75,8 +75,14 @@ def fill_in(spec: TrainingSpec, recipe: Recipe) -> TrainingRecipe:
     preset's ``compute``.
 
     Raises:
-        InputError: ``batch_frames`` and ``batch_windows`` are both requested.
+        InputError: ``batch_frames`` and ``batch_windows`` are both requested, or a selection by validation takes,
+            of which there are none.
     """
+    if not spec.holdout and spec.selection == "validation":
+        raise InputError(
+            "training.holdout is 0, so there are no takes to choose a checkpoint by: set training.selection to "
+            "last or test"
+        )
     given = {name: value for name in ASKED if (value := getattr(spec, name)) is not None}
     replaced: dict[str, None] = {other: None for name, other in INSTEAD.items() if name in given}
     if "epochs" in given:

@@ -39,7 +39,7 @@ NOTES = """\
 - Text goes through an encoder of CLIP's size with random weights; time does not depend on their values.
 - Memory: how far the resident memory of a process of its own peaks during one prediction over what it has once the
   weights are loaded, from a model with one pair of blocks, because eight peak as one does.
-- Sampling time in the row of aggregations is that of one window-pass pair (plain and mirrored) times K times H.
+- Sampling time in the row of aggregations is that of two passes over a window (plain and mirrored) times K times H.
 - A training step is forward pass, backward pass and AdamW; the reference runs in the same process, so that it has
   the memory that is kept (below) too.
 
@@ -49,9 +49,9 @@ Both compute the same matrix products with the same library. At `paper` size lin
 reference's step: were all the rest free, a step would be 1.27× as fast. At 27 frames, 256 channels and 4 blocks
 they take 72 %, which allows 1.39×. At `tiny` they take 23 %; most of a step is the calling of some hundred
 small operations, which `training.compile` makes fewer: 1.24× beside the usual step, for a minute of compiling.
-On a CPU with bf16 instructions `training.precision: bf16` makes the products themselves faster: 1.59× at `paper`.
-These shares are of the AMD EPYC with AVX2, where the product's own gradients gain nothing at `tiny`; on the
-other AMD EPYC below they gained 8 to 10 %.
+On a CPU with bf16 instructions `training.precision: bf16` makes the matrix products themselves faster: 1.59× at `paper`.
+These shares are of the AMD EPYC with AVX2, where gradients that are written out gain nothing at `tiny`; on the
+other AMD EPYC, above, they gained 8 to 10 %.
 
 ## The reference beside the published code
 
@@ -88,8 +88,11 @@ from its tensors and does not depend on this.
 """
 
 
+SIDES = {"reference": "reference", "product": "this suite"}
+"""Name of a side in what is kept → in the tables."""
+
 PROFILES = {
-    "profiles": "### Where the time of a prediction goes\n\nPercent of a window-pass at `paper` size.",
+    "profiles": "### Where the time of a prediction goes\n\nPercent of one pass of the network over one window, at `paper` size.",
     "training_profiles": "### Where the time of a training step goes\n\nPercent of D3DP's step.",
 }
 """What is kept → the words above its table."""
@@ -189,10 +192,10 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 def _profiles(title: str, profiles: dict[str, dict[str, dict[str, float]]]) -> str:
-    names = [(what, side) for what in profiles for side in ("reference", "product")]
+    names = [(what, side) for what in profiles for side in SIDES]
     lines = [
         f"{title}\n",
-        f"| | {' | '.join(f'{what}, {side}' for what, side in names)} |",
+        f"| | {' | '.join(f'{what}, {SIDES[side]}' for what, side in names)} |",
         "|---|" + "---|" * len(names),
     ]
     for kind in (*KINDS, "other"):
