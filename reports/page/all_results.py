@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.config.registry import METRICS
 from bench.results.record import Record
+from bench.results.statistics.seeds import pool
 from reports.rules.comparability import TRIVIAL, aggregations, grouped, groups_of, use_of_truth
 from reports.rules.conditions import paragraphs
 from reports.rules.metrics import ERRORS, SCORES, described, in_order, usual_mean
@@ -57,7 +58,8 @@ def results(records: Sequence[Record], ablations: Mapping[str, Sequence[str]]) -
         f"{ABOUT_FRAMES} ms/frame: median at batch 1 per output frame. Seeds: of training / of sampling noise.",
         "Sorting stays within a group: only its numbers were obtained under equal conditions.",
     )
-    return Table("All results", columns, tuple(blocks), paragraphs(records, by_device=True), notes)
+    conditions = paragraphs(records, by_device=True, pooled=pool(records))
+    return Table("All results", columns, tuple(blocks), conditions, notes)
 
 
 def _row(

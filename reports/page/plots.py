@@ -29,16 +29,17 @@ def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
     ``traces``: headlines and the Pareto front; ``further``: every other aggregation.
     """
     found: list[tuple[int, dict[str, Any]]] = []
-    pooled = {(heading, place): group for heading, place, group in groups_of(pool(records), by_device=True)}
+    pooled = pool(records)
+    fronts = {(heading, place): group for heading, place, group in groups_of(pooled, by_device=True)}
     for heading, place, group in groups_of(records, by_device=True):
         points = sorted((point for record in group for point in _points(record)), key=lambda point: point.position)
         if points:
             split = grouped(points, lambda point: point.value.aggregation == headline(point.record))
             plot = {
                 "title": "; ".join(filter(None, (place, heading or group[0].data.label))),
-                "traces": [*_traces(split.get(True, []), named=True), _front(pooled.get((heading, place), []))],
+                "traces": [*_traces(split.get(True, []), named=True), _front(fronts.get((heading, place), []))],
                 "further": _traces(split.get(False, []), named=False),
-                "conditions": sentences(group),
+                "conditions": sentences(group, pooled=pooled),
             }
             found.append((len(points), plot))
     return [plot for _, plot in sorted(found, key=lambda pair: -pair[0])]

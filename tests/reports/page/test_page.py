@@ -12,6 +12,7 @@ from reports.page.answer import answers
 from reports.page.content import VALUES, content
 from reports.page.template import page
 from reports.page.viewer import NONE_KEPT
+from reports.rules.conditions import NOT_COMPARED
 from tests.reports.made_up import examples, methods_records, record, runset, several
 from tests.reports.page.markup import blocks_of, link, text
 
@@ -97,6 +98,20 @@ def test_runs_that_differ_in_their_seeds_are_one_point_of_the_front():
     (plot,) = made([*slow, *fast])["plots"]
     assert [len(trace["x"]) for trace in plot["traces"][:-1]] == [3, 3]
     assert plot["traces"][-1]["y"] == [52.0, 72.0]
+
+
+def test_several_seeds_are_not_called_one_training_each():
+    """Each run is a row and a point, also where the seeds were measured on several devices."""
+
+    def warned(records):
+        shown = made(records)
+        return [NOT_COMPARED in shown["results"], *(NOT_COMPARED in plot["conditions"] for plot in shown["plots"])]
+
+    def trained(method, seeds):
+        return [record(method, seed=seed, device=f"device {seed}") for seed in seeds]
+
+    assert warned(trained("tcn", (0, 1)) + trained("d3dp", (0, 1))) == [False, False, False]
+    assert warned(trained("tcn", (0, 1)) + trained("d3dp", (0,))) == [True, True, False]
 
 
 def test_a_table_of_the_report_links_numbers_to_runs_and_explains_dashes():
