@@ -1,5 +1,6 @@
 import base64
 import gzip
+import html
 import json
 import math
 import re
@@ -228,6 +229,19 @@ def test_the_answer_says_where_finepose_stands_when_it_is_not_best():
     assert lines["FinePOSE§"].startswith("place 2 with 49.5 mm; the best one is 9.5 mm below it (95 % interval")
 
 
+def test_marks_and_terms_are_explained_where_they_stand_first():
+    records = [several(made) for made in methods_records()]
+    verdicts = ["Of 1 claims: 1 open.", "FinePOSE§ (J-Best†) has a lower P-MPJPE than D3DP: open."]
+    shown = content(runset(methods=("main", records)), records, {}, verdicts=verdicts)
+    assert "P-Agg: mean pose of all hypotheses" in shown["terms"]
+    assert "§ the ground-truth action label was given at test time" in shown["terms"]
+    assert {"H: hypotheses", "K: steps of denoising"} <= {*shown["terms"]}
+    assert [term[:6] for term in shown["terms_of_claims"]] == ["† orac", "J-Best", "P-MPJP"]
+    written = page(shown)
+    assert all(html.escape(term) in written for name in ("terms", "terms_of_claims") for term in shown[name])
+    assert made([])["terms"] == made([])["terms_of_claims"] == []
+
+
 def test_the_answer_is_not_surer_than_its_runs():
     made = [several(record(name), seeds=(0,)) for name in ("tcn", "mixste")]
     (lines,) = lines_of(made)
@@ -235,7 +249,7 @@ def test_the_answer_is_not_surer_than_its_runs():
     assert lines["By how much"] == "11.0 mm below TCN; without an interval."
     alike = [several(record("tcn", mean=50.0), spread=9.0), several(record("mixste", mean=50.1), spread=9.1)]
     (lines,) = lines_of(alike)
-    assert "not told apart from MixSTE (Holm, 5 %)." in lines["How sure"]
+    assert "not told apart from MixSTE, all pairs judged together (5 % level, Holm)." in lines["How sure"]
     (lines,) = lines_of([record("tcn"), record("mixste")])
     assert lines["How sure"].startswith("Not known: their errors by take are not there")
     assert lines_of([several(record("tcn"))]) == []
