@@ -192,13 +192,19 @@ def test_two_runs_are_compared_side_by_side(opened, records):
     assert same.get_attribute("class") is None
 
 
-def test_the_plot_shows_oracles_on_demand_and_other_conditions(opened):
+def test_the_plot_shows_trivial_predictors_and_oracles_on_demand_and_other_conditions(opened):
     tab = opened()
     points = (
         "document.getElementById('plot').data.reduce((sum, trace) => sum + (trace.customdata ?? []).length, 0)"
     )
     symbols = "document.getElementById('plot').data.flatMap((trace) => trace.marker?.symbol ?? [])"
     few = tab.evaluate(points)
+    tab.focus("#plot-trivial")
+    tab.keyboard.press("Space")
+    names = tab.evaluate("document.getElementById('plot').data.map((trace) => trace.name)")
+    assert {"Mean pose", "Nearest pose"} <= set(names)
+    tab.keyboard.press("Space")
+    assert tab.evaluate(points) == few
     assert not any("dot" in symbol for symbol in tab.evaluate(symbols))
     tab.check("#plot-every")
     assert tab.evaluate(points) > few
