@@ -178,10 +178,17 @@ def test_results_are_filtered_by_conditions_and_seeds(opened):
 def test_two_runs_are_compared_side_by_side(opened, records):
     first, second = records[2], records[3]
     tab = opened(f"#run-{first.id}")
+    options = tab.locator("#record option").all_text_contents()
+    assert len(set(options)) == len(records)
+    assert "D3DP, H = 5, K = 3, seeds 0/0, cpn" in options
     tab.locator("#record").get_by_label("Compare with").select_option(second.id)
     tab.wait_for_function("location.hash.startsWith('#compare-')")
     table = tab.locator("#record table")
-    assert table.locator("thead th").all_text_contents() == ["", "TCN", "MixSTE"]
+    assert table.locator("thead th").all_text_contents() == [
+        "",
+        "TCN, H = 1, K = 1, seeds 0/0, cpn",
+        "MixSTE, H = 1, K = 1, seeds 0/0, cpn",
+    ]
     row = table.locator("tr", has=tab.get_by_role("rowheader", name="MPJPE (mm), single")).first
     assert row.locator("td").all_text_contents() == [
         "62.00 [60.50, 63.50]; 62.30",

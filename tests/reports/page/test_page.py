@@ -79,6 +79,14 @@ def test_the_record_of_a_run_names_its_conditions_and_identities(methods):
     assert json.loads(run["description"]) == source.experiment
 
 
+def test_runs_have_labels_of_their_own():
+    records = [record("tcn"), record("tcn", train="gt"), record("tcn", flip=False)]
+    first, second, third = (run["label"] for run in made(records)["runs"].values())
+    assert second == "TCN, H = 1, K = 1, seeds 0/0, gt → cpn"
+    assert first == f"TCN, H = 1, K = 1, seeds 0/0, cpn, run {records[0].id}"
+    assert third == f"TCN, H = 1, K = 1, seeds 0/0, cpn, run {records[2].id}"
+
+
 def test_the_front_holds_learned_headlines_only(methods):
     for plot in methods[1]["plots"]:
         *headlines, front = plot["traces"]
