@@ -160,8 +160,34 @@ def test_a_table_is_saved_as_csv_that_no_spreadsheet_reads_as_a_formula(opened, 
     assert started.value.suggested_filename == "All results.csv"
     rows = list(csv.DictReader(started.value.path().read_text(encoding="utf-8-sig").splitlines()))
     assert [row["Method"] for row in rows] == ["'=1+1", 'a "b", c']
-    assert [row["MPJPE"].split()[0] for row in rows] == ["62.0", "51.0"]
     assert [row["Runs"] for row in rows] == [made.id for made in odd]
+
+
+def test_numbers_are_saved_as_numbers_and_what_stands_beside_them_in_columns_of_its_own(opened, tmp_path):
+    cells = (
+        Cell("60.0", 60.04, spread="3.5", rank=1, tie=True, ahead=-1.2345, ahead_spread="3.6"),
+        Cell("−3.2", -3.2),
+        Cell("1,000", 1000.5, disturbed=True),
+        Cell(reason="not run"),
+        Cell("+ text"),
+    )
+    rows = tuple(Row((Cell(name), cell)) for name, cell in zip("abcde", cells, strict=True))
+    table = Table("T", (Column("Name", align="l"), Column("MPJPE")), (Block(rows),))
+    path = tmp_path / "index.html"
+    path.write_text(page(content(runset(), [], {"t": table})), encoding="utf-8")
+    tab = opened(at=path.as_uri())
+    with tab.expect_download() as started:
+        tab.locator("#tables").get_by_role("button", name="CSV").click()
+    names, *lines = csv.reader(started.value.path().read_text(encoding="utf-8-sig").splitlines())
+    beside = ("±", "minus best other", "minus best other ±", "disturbed")
+    assert names == ["Conditions", "Name", "MPJPE", *(f"MPJPE {what}" for what in beside), "Runs"]
+    assert [line[1:-1] for line in lines] == [
+        ["a", "60.04", "3.5", "-1.2345", "3.6", ""],
+        ["b", "-3.2", "", "", "", ""],
+        ["c", "1000.5", "", "", "", "yes"],
+        ["d", "", "", "", "", ""],
+        ["e", "'+ text", "", "", "", ""],
+    ]
 
 
 def test_results_are_filtered_by_conditions_and_seeds(opened):
