@@ -114,6 +114,23 @@ def test_an_address_opens_a_record_and_a_wrong_one_none(opened, records):
     assert not opened("#run-nonsense").locator("#record").is_visible()
 
 
+def test_an_address_leads_to_a_section_or_a_table_and_opens_it(opened, tmp_path):
+    rows = tuple(Row((Cell(f"row {number}"),)) for number in range(50))
+    table = Table("T", (Column("Name", align="l"),), (Block(rows),))
+    path = tmp_path / "index.html"
+    path.write_text(page(content(runset(), methods_records(), dict.fromkeys("abc", table))), encoding="utf-8")
+    low = DESKTOP | {"height": 400}  # the last table fills it
+    top = "(place) => Math.abs(place.getBoundingClientRect().top)"
+    tab = opened("#tables", low, at=path.as_uri())
+    assert tab.locator("#tables").evaluate(top) < 1
+    tab = opened("#table-b", low, at=path.as_uri())
+    tab.wait_for_selector("#table-b table")
+    assert tab.locator("#table-b").evaluate(top) < 1
+    tab.evaluate("location.hash = '#table-c'")
+    tab.wait_for_selector("#table-c table")
+    assert tab.locator("#table-c").evaluate(top) < 1
+
+
 def test_a_click_in_the_plot_opens_the_record(opened):
     tab = opened()
     tab.locator("#plot").scroll_into_view_if_needed()
