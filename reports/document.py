@@ -105,8 +105,8 @@ def document(
     found_in = " and ".join(rf"Table~\ref{{tab:{name}}}" for name in mains)
     lines = [
         r"\section*{Results}",
-        f"{len(records)} runs of {len({record.training_id for record in records})} trained models; "
-        f"declared {latex(runset.created_at)}.\\par",
+        f"{len(records)} runs of {len({record.training_id for record in records})} trained models, "
+        f"as of {latex(runset.created_at)}.\\par",
         f"{{\\raggedright Command: \\texttt{{{latex_breakable(runset.command)}}}\\par}}",
         *floats[:1],
         *([r"\section{Findings}", f"{latex(FINDINGS_OF)} {found_in}:\\par"] if findings else []),

@@ -46,7 +46,7 @@ def summary(
         "",
         f"`{' '.join(runset.command.replace('`', '').split())}`",
         "",
-        f"{len(records)} runs of {trainings} trained models; declared {runset.created_at}.",
+        f"{len(records)} runs of {trainings} trained models, as of {runset.created_at}.",
         "",
         *claims,
         *["## Runs", ""] * bool(claims),

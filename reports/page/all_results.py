@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from bench.config.registry import METRICS
 from bench.results.record import Record
+from bench.results.statistics.seeds import pool
 from reports.rules.comparability import TRIVIAL, aggregations, grouped, groups_of, use_of_truth
 from reports.rules.conditions import paragraphs
 from reports.rules.metrics import ERRORS, SCORES, described, in_order, usual_mean
-from reports.rules.names import MEANS, USES, aggregation_title, marked_name, seeds_of
+from reports.rules.names import MEANS, USES, aggregation_title, detections_of, marked_name, seeds_of
 from reports.tables.cells import (
     ABOUT_FRAMES,
     SHAPE,
@@ -57,7 +58,8 @@ def results(records: Sequence[Record], ablations: Mapping[str, Sequence[str]]) -
         f"{ABOUT_FRAMES} ms/frame: median at batch 1 per output frame. Seeds: of training / of sampling noise.",
         "Sorting stays within a group: only its numbers were obtained under equal conditions.",
     )
-    return Table("All results", columns, tuple(blocks), paragraphs(records, by_device=True), notes)
+    conditions = paragraphs(records, by_device=True, pooled=pool(records))
+    return Table("All results", columns, tuple(blocks), conditions, notes)
 
 
 def _row(
@@ -67,16 +69,13 @@ def _row(
     metrics: Sequence[str],
     ablations: Mapping[str, Sequence[str]],
 ) -> Draft:
-    data, cost = record.data, record.cost
+    cost = record.cost
     trivial = " (trivial)" if record.method in TRIVIAL else ""
-    detections = data.test_detections
-    if data.train_detections != detections:
-        detections = f"{data.train_detections} → {detections}"
     return Draft(
         [
             Cell(marked_name(record) + trivial),
             Cell(aggregation_title(aggregation, kind)),
-            Cell(detections),
+            Cell(detections_of(record)),
             *shape(record),
             *(value_number(record, metric, aggregation, over=usual_mean(record)) for metric in metrics),
             ms_per_frame(record),

@@ -86,7 +86,8 @@ def _how_sure(methods: Sequence[Ranked]) -> str:
     groups = [last for first, last in alike(methods) if first == 0]
     rivals = ", ".join(_named(method) for method in methods[1 : groups[0] + 1]) if groups else ""
     chance = f"{100 * methods[0].chances[0]:.0f} % chance to be first with other seeds and other takes or subjects"
-    return f"{chance}; {f'not told apart from {rivals}' if rivals else 'told apart from all others'} (Holm, 5 %)."
+    told = f"not told apart from {rivals}" if rivals else "told apart from all others"
+    return f"{chance}; {told}, all pairs judged together (5 % level, Holm)."
 
 
 def _named(method: Ranked) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from bench.results.arrays import RunFiles
@@ -19,11 +21,11 @@ from reports.page.tables import table_view
 from reports.page.viewer import poses
 from reports.rules.comparability import aggregations, drawn_anew
 from reports.rules.conditions import sentences
-from reports.rules.metrics import in_order, title_with_unit
-from reports.rules.names import aggregation_title, marked_name, seeds_of
+from reports.rules.metrics import defined, in_order, title_with_unit
+from reports.rules.names import aggregation_title, detections_of, marked_name, seeds_of, size_in_words
 from reports.rules.warnings import lost_files, warnings
 from reports.tables.runs.register import environments
-from reports.writers.table import Table
+from reports.writers.table import LEGEND, Table
 
 VALUES = "Values: mean over actions [95 % interval]; mean over frames († oracle, ‡ assisted)"
 MLFLOW_SERVER = "http://127.0.0.1:5000"
@@ -54,12 +56,18 @@ def content(
     main = {run for spec in runset.tables.values() if spec.layout == "main" for run in spec.ids}
     usual = [record for record in records if not drawn_anew(record)]
     logged = {record.id: record.mlflow_run_id or "not logged" for record in records}
+    said = answers([record for record in usual if record.id in main] or usual, verdicts)
+    terms = _terms(usual, [text for answer in said for text in (answer["title"], *chain(*answer["lines"]))])
+    labels = [_label(record) for record in records]
+    count = Counter(labels)
     server = without_password(os.environ.get("MLFLOW_TRACKING_URI", ""))
     return {
         "command": runset.command,
         "created": runset.created_at,
-        "answers": answers([record for record in usual if record.id in main] or usual, verdicts),
+        "answers": said,
         "verdicts": list(verdicts),
+        "terms": terms,
+        "terms_of_claims": [term for term in _terms(usual, verdicts) if term not in terms],
         "warnings": warnings(runset, records, [*remarks, *lost_files(records, files)]),
         "trainings": len({record.training_id for record in records}),
         "mlflow": server.rstrip("/") if server.startswith(("http://", "https://")) else MLFLOW_SERVER,
@@ -70,8 +78,25 @@ def content(
         ],
         "plots": plots(usual),
         "poses": poses(usual, files),
-        "runs": {record.id: run_content(record, ablations.get(record.id, [])) for record in records},
+        "runs": {
+            record.id: run_content(record, ablations.get(record.id, []))
+            | {"label": label + f", run {record.id}" * (count[label] > 1)}
+            for record, label in zip(records, labels, strict=True)
+        },
     }
+
+
+def _terms(records: Sequence[Record], texts: Sequence[str]) -> list[str]:
+    """What the marks and terms in some texts mean."""
+    marks = [meaning for mark, meaning in LEGEND.items() if any(mark in text for text in texts)]
+    terms = [sentence.removesuffix(".").split("; ") for sentence in defined(records, texts)]
+    return [*marks, *chain(*terms)]
+
+
+def _label(record: Record) -> str:
+    """What most often tells a run from the others."""
+    seeds = f"seeds {seeds_of(record)}"
+    return ", ".join((marked_name(record), size_in_words(record), seeds, detections_of(record)))
 
 
 def run_content(record: Record, ablations: Sequence[str]) -> dict[str, Any]:

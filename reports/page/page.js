@@ -26,6 +26,15 @@ async function unpacked(id) {
   return new Response(stream).text();
 }
 
+/** Shows the place that the page's address names; the browser looked for it when little was there. */
+function showNamedPlace() {
+  const place = document.querySelector("main :target");
+  const scroll = () => place?.scrollIntoView();
+  if (!place?.matches("details:not([open])")) return scroll();
+  place.addEventListener("toggle", scroll, { once: true }); // after that which fills it
+  place.open = true;
+}
+
 async function start() {
   if (!("DecompressionStream" in window)) {
     byId("state").textContent = "This browser is too old for this page (it needs one of 2023 or newer).";
@@ -40,5 +49,7 @@ async function start() {
   showPlots(content.plots);
   showPoses(content.poses);
   byId("state").remove();
+  showNamedPlace();
+  addEventListener("hashchange", showNamedPlace);
   document.documentElement.dataset.ready = "yes";
 }

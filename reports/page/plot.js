@@ -25,13 +25,15 @@ function layout() {
 
 function showPlots(plots) {
   if (!plots.length) return;
-  const [plot, choice, every] = [byId("plot"), byId("plot-choice"), byId("plot-every")];
+  const [plot, choice, every, predictors] = ["plot", "plot-choice", "plot-every", "plot-trivial"].map(byId);
   const open = (run) => { location.hash = recordLink(run); };
   let current = null;
 
   function draw() {
-    const { traces, further, conditions } = plots[choice.value];
-    Plotly.react(plot, every.checked ? [...traces, ...further] : traces, layout(), PLAIN);
+    const { traces, further, trivial, conditions } = plots[choice.value];
+    const shown = [...traces, ...(every.checked ? further : []), ...(predictors.checked ? trivial : [])];
+    Plotly.react(plot, shown, layout(), PLAIN);
+    predictors.parentElement.hidden = !trivial.length;
     byId("plot-conditions").replaceChildren(...conditions.map((sentence) => element("li", {}, sentence)));
     current = null;
   }
@@ -54,6 +56,7 @@ function showPlots(plots) {
 
   choice.addEventListener("change", draw);
   every.addEventListener("change", draw);
+  predictors.addEventListener("change", draw);
   onColourScheme(draw);
   plot.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];

@@ -26,19 +26,22 @@ SYMBOLS = {
 def plots(records: Sequence[Record]) -> list[dict[str, Any]]:
     """One plot per set of conditions that numbers may be compared under, the fullest first.
 
-    ``traces``: headlines and the Pareto front; ``further``: every other aggregation.
+    ``traces``: headlines and the Pareto front; ``further``: every other aggregation; ``trivial``: predictors that
+    a learned method has to beat.
     """
     found: list[tuple[int, dict[str, Any]]] = []
-    pooled = {(heading, place): group for heading, place, group in groups_of(pool(records), by_device=True)}
+    pooled = pool(records)
+    fronts = {(heading, place): group for heading, place, group in groups_of(pooled, by_device=True)}
     for heading, place, group in groups_of(records, by_device=True):
         points = sorted((point for record in group for point in _points(record)), key=lambda point: point.position)
         if points:
-            split = grouped(points, lambda point: point.value.aggregation == headline(point.record))
+            split = grouped(points, _shown_as)
             plot = {
                 "title": "; ".join(filter(None, (place, heading or group[0].data.label))),
-                "traces": [*_traces(split.get(True, []), named=True), _front(pooled.get((heading, place), []))],
-                "further": _traces(split.get(False, []), named=False),
-                "conditions": sentences(group),
+                "traces": [*_traces(split.get("traces", [])), _front(fronts.get((heading, place), []))],
+                "further": _traces(split.get("further", []), named=False),
+                "trivial": _traces(split.get("trivial", [])),
+                "conditions": sentences(group, pooled=pooled),
             }
             found.append((len(points), plot))
     return [plot for _, plot in sorted(found, key=lambda pair: -pair[0])]
@@ -53,7 +56,14 @@ def _points(record: Record) -> Iterator[OperatingPoint]:
             yield OperatingPoint(record, value, (value.action_mean, milliseconds, math.nan))
 
 
-def _traces(points: Sequence[OperatingPoint], named: bool) -> list[dict[str, Any]]:
+def _shown_as(point: OperatingPoint) -> str:
+    """The key of a plot that has it."""
+    if point.record.method in TRIVIAL:
+        return "trivial"
+    return "traces" if point.value.aggregation == headline(point.record) else "further"
+
+
+def _traces(points: Sequence[OperatingPoint], named: bool = True) -> list[dict[str, Any]]:
     """One per method. Variants, which are hollow, come and go with their method, which the legend names."""
     groups = [(look_of(its[0].record.method, its[0].record.variant), its) for its in _by_method(points)]
     whole = {look for look, _ in groups if look.filled}
@@ -76,7 +86,6 @@ def _trace(points: Sequence[OperatingPoint], look: Look) -> dict[str, Any]:
         "mode": "markers",
         "name": html.escape(method_name(record), quote=False),
         "legendgroup": look.colour + look.marker,
-        "visible": "legendonly" if record.method in TRIVIAL else True,
         "error_y": {"array": above, "arrayminus": below, "color": look.colour, "thickness": 1, "width": 0},
         "marker": {"color": look.colour, "size": 10, "symbol": symbols},
         "text": [_words(point) for point in points],

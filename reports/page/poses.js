@@ -94,7 +94,7 @@ function drawErrors(methods, frame, go) {
   const plot = byId("pose-errors");
   const traces = methods.map((method) => ({
     type: "scatter", mode: "lines", name: method.label, x: method.errors.map((_, at) => at + 1), y: method.errors,
-    line: { color: method.colour, width: 2 },
+    line: { color: method.colour, dash: method.dash, width: 2 },
   }));
   const { xaxis, yaxis, ...rest } = layout();
   const at = { x0: frame + 1, x1: frame + 1, y0: 0, y1: 1 };

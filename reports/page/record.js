@@ -9,7 +9,7 @@ function factRow(name, texts) {
 
 /** All that is known of one run, or of two beside each other. */
 function factsTable(runs) {
-  const heads = ["", ...runs.map((run) => run.name)].map((name) => element("th", { scope: "col" }, name));
+  const heads = ["", ...runs.map((run) => run.label)].map((name) => element("th", { scope: "col" }, name));
   const bodies = Object.keys(runs[0].facts).map((title) => {
     const facts = runs.map((run) => new Map(run.facts[title]));
     const names = new Set(facts.flatMap((known) => [...known.keys()]));
@@ -31,7 +31,7 @@ function mlflowLink(run, server) {
 function comparisonChoice(runs, id) {
   const others = Object.entries(runs).filter(([other]) => other !== id);
   if (!others.length) return "";
-  const options = others.map(([other, run]) => element("option", { value: other }, `${run.name} ${other}`));
+  const options = others.map(([other, run]) => element("option", { value: other }, run.label));
   const choose = (event) => { location.hash = `#compare-${id}+${event.target.value}`; };
   return element("p", {}, element("label", {}, "Compare with ",
     element("select", { onchange: choose }, element("option", { value: "" }, "…"), ...options)));

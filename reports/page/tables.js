@@ -88,9 +88,12 @@ function followTable(view) {
 
   /** The rows that match, as text for spreadsheets. */
   function csv() {
-    const names = ["Conditions", ...heads.map((head) => head.textContent), "Runs"];
-    const lines = [names, ...blocks.flatMap(matching).map(({ texts }) => texts)];
-    return lines.map((line) => line.map(quoted).join(",")).join("\r\n");
+    const rows = blocks.flatMap((block) => block.rows);
+    const fields = heads.flatMap((head, at) => fieldsOf(head.textContent, at, rows));
+    const names = ["Conditions", ...fields.map(({ name }) => name), "Runs"];
+    const lines = blocks.flatMap(matching)
+      .map(({ row, texts }) => [texts[0], ...fields.map(({ at, of }) => of(row.cells[at])), texts.at(-1)]);
+    return [names, ...lines].map((line) => line.map(quoted).join(",")).join("\r\n");
   }
 
   for (const head of heads) {
@@ -103,6 +106,21 @@ function followTable(view) {
   });
   download.addEventListener("click", () => save(`${table.caption.textContent}.csv`, csv()));
   draw();
+}
+
+/** What may stand in a cell beside its number. */
+const BESIDE = {
+  "±": (cell) => cell.querySelector("small")?.textContent.replace("± ", "") ?? "",
+  "minus best other": ({ dataset }) => dataset.ahead ?? "",
+  "minus best other ±": ({ dataset }) => dataset.aheadSpread ?? "",
+  disturbed: (cell) => (cell.dataset.number && cell.textContent.endsWith("*") ? "yes" : ""),
+};
+
+/** Fields of a column in CSV: its number as measured, or its text, and what any of its cells has beside it. */
+function fieldsOf(name, at, rows) {
+  const beside = Object.entries(BESIDE).filter(([, of]) => rows.some(({ row }) => of(row.cells[at])));
+  const numberOrText = (cell) => cell.dataset.number ?? shownText(cell);
+  return [{ name, at, of: numberOrText }, ...beside.map(([what, of]) => ({ name: `${name} ${what}`, at, of }))];
 }
 
 /** A text as CSV has it; no spreadsheet shall read a name as a formula. */

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bench.results.arrays import Examples, RunFiles
 from bench.results.record import Record
-from reports.figures.looks import look_of
-from reports.rules.comparability import PROPOSED, grouped
+from reports.figures.looks import look_of, looks_of
+from reports.rules.comparability import PROPOSED, TRIVIAL, grouped
 from reports.rules.names import method_name
 
 MOST_METHODS = 24
@@ -20,6 +20,12 @@ MOST_METHODS = 24
 PER_METRE = 1000
 PER_WIDTH = 10_000
 """Whole numbers that a metre and the width of a panel are stored as."""
+
+DASHES = {"-": "solid", "--": "dash", ":": "dot"}
+"""Line of Matplotlib → of Plotly."""
+
+FURTHER_DASHES = ("dashdot", "longdash", "longdashdot", "10px,2px,2px,2px,2px,2px")
+"""Of variants, which are hollow elsewhere and have no marker here, and of methods whose line is another one's."""
 
 NONE_KEPT = "No run of this report kept example poses; runs that an older version evaluated have none."
 
@@ -32,14 +38,25 @@ def poses(records: Sequence[Record], files: RunFiles | None) -> dict[str, Any]:
     lost = _lost(records, files) if files else ""
     if not shown:
         return {"note": lost or NONE_KEPT, "scenes": []}
+    dashes = _dashes([record for record, _ in shown])
     scenes = [
-        _scene([(record, examples) for record, examples in members], number)
+        _scene([(record, examples) for record, examples in members], number, dashes)
         for members in grouped(shown, lambda pair: _scenery(*pair)).values()
         for number in range(len(members[0][1].keys))
     ]
     left_out = len(records) - len(shown)
     note = f"The first run of every method and variant; {left_out:,} further runs are not shown." * bool(left_out)
     return {"note": " ".join(filter(None, (note, lost))), "scenes": scenes}
+
+
+def _dashes(records: Sequence[Record]) -> dict[str, str]:
+    """``method_name`` of each method and variant → its line in the plot of errors."""
+    looks = looks_of(sorted(records, key=lambda record: record.method in TRIVIAL))  # one is drawn like FinePOSE
+    found: dict[str, str] = {}
+    for name, look in looks.items():
+        taken = [dash for other, dash in found.items() if looks[other].colour == look.colour]
+        found[name] = min([*[DASHES[look.line]] * look.filled, *FURTHER_DASHES], key=taken.count)
+    return found
 
 
 def _lost(records: Sequence[Record], files: RunFiles) -> str:
@@ -68,7 +85,7 @@ def _scenery(record: Record, examples: Examples) -> tuple[str, str, bytes, bytes
     return record.data.label, record.data.test_detections, examples.target.tobytes(), examples.pose_2d.tobytes()
 
 
-def _scene(members: Sequence[tuple[Record, Examples]], number: int) -> dict[str, Any]:
+def _scene(members: Sequence[tuple[Record, Examples]], number: int, dashes: Mapping[str, str]) -> dict[str, Any]:
     record, examples = members[0]
     rows = examples.sequence == number
     frames = examples.frame[rows]
@@ -81,7 +98,9 @@ def _scene(members: Sequence[tuple[Record, Examples]], number: int) -> dict[str,
         "right": examples.right.tolist(),
         "truth": stored(examples.target[rows], PER_METRE),
         "input": stored_input(examples.pose_2d[rows]),
-        "methods": [_method(*member, rows) for member in members],
+        "methods": [
+            _method(record, examples, rows) | {"dash": dashes[method_name(record)]} for record, examples in members
+        ],
     }
 
 

@@ -43,15 +43,19 @@ MANY = 8
 
 
 def paragraphs(
-    entries: Sequence[Entry], shown: Shown = "every aggregation", by_device: bool = False
+    entries: Sequence[Entry],
+    shown: Shown = "every aggregation",
+    by_device: bool = False,
+    pooled: Sequence[Record] | None = None,
 ) -> tuple[list[str], ...]:
     """Sentences for each section of a table, the first with the section's heading where there are several.
 
     Args:
         by_device: as of ``sections``.
+        pooled: as of ``sentences``.
     """
     return tuple(
-        [f"Conditions of [{heading}]." if heading else "Conditions.", *sentences(members, shown)]
+        [f"Conditions of [{heading}]." if heading else "Conditions.", *sentences(members, shown, pooled)]
         for heading, members in sections(entries, by_device)
     )
 
@@ -68,11 +72,20 @@ def short(entries: Sequence[Entry], headers: Iterable[str]) -> str:
     return " ".join(found + ["Single trainings are not ranked."] * (not all(comparable(records))))
 
 
-def sentences(entries: Sequence[Entry], shown: Shown = "every aggregation") -> list[str]:
-    """All conditions that the runs were made under, the methods named where they differ."""
+def sentences(
+    entries: Sequence[Entry], shown: Shown = "every aggregation", pooled: Sequence[Record] | None = None
+) -> list[str]:
+    """All conditions that the runs were made under, the methods named where they differ.
+
+    Args:
+        pooled: of single runs, what they are where those that differ in their seeds only are one: how often a
+            method was trained shows there only.
+    """
     fields = _fields(entries) | {"Aggregation": {"every aggregation": _aggregations, "headline": _headline}[shown]}
     found = [f"{name}: {words}." for name, accessor in fields.items() if (words := _stated(entries, accessor))]
-    found += [NOT_COMPARED] * (not all(comparable([entry for entry in entries if isinstance(entry, Record)])))
+    runs = {run for entry in entries for run in entry.runs}
+    known = entries if pooled is None else [one for one in pooled if not runs.isdisjoint(one.runs)]
+    found += [NOT_COMPARED] * (not all(comparable([entry for entry in known if isinstance(entry, Record)])))
     return found + [f"Warning: {text}." for text in disturbances(entries)]
 
 

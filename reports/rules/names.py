@@ -121,6 +121,12 @@ def seeds_of(entry: Entry) -> str:
     return "/".join(",".join(map(str, seeds)) for seeds in (conditions.training_seeds, conditions.noise_seeds))
 
 
+def detections_of(entry: Entry) -> str:
+    """2D poses of the test, "cpn"; "gt → cpn" where those of the training are others."""
+    used = (entry.data.train_detections, entry.data.test_detections)
+    return " → ".join(dict.fromkeys(used))
+
+
 def samples(entry: Entry) -> int:
     """H × K."""
     return entry.conditions.hypotheses * entry.conditions.steps

@@ -11,7 +11,7 @@ from reports.tables.layout import Layout
 from reports.writers.table import Block, Cell, Column, Row, Table
 
 COLUMNS = (
-    Column("", align="r"),
+    Column("No."),
     Column("Claim", align="l"),
     Column("reported", "Δ"),
     Column("measured", "Δ"),

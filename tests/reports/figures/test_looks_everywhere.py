@@ -93,7 +93,10 @@ def test_what_a_figure_lacks_without_a_method_has_the_look_of_the_method(drawer,
     runs = sizes if drawer is growth else made
     looks = looks_of(runs)
     traces = [
-        trace for plot in content(runset(), runs, {})["plots"] for trace in plot["traces"] if "text" in trace
+        trace
+        for plot in content(runset(), runs, {})["plots"]
+        for trace in [*plot["traces"], *plot["trivial"]]
+        if "text" in trace
     ]
     on_page = {trace["name"]: trace["marker"]["color"] for trace in traces}
     trained = {} if drawer is growth else {name: look.colour for name, look in looks.items()}

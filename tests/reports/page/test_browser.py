@@ -114,6 +114,23 @@ def test_an_address_opens_a_record_and_a_wrong_one_none(opened, records):
     assert not opened("#run-nonsense").locator("#record").is_visible()
 
 
+def test_an_address_leads_to_a_section_or_a_table_and_opens_it(opened, tmp_path):
+    rows = tuple(Row((Cell(f"row {number}"),)) for number in range(50))
+    table = Table("T", (Column("Name", align="l"),), (Block(rows),))
+    path = tmp_path / "index.html"
+    path.write_text(page(content(runset(), methods_records(), dict.fromkeys("abc", table))), encoding="utf-8")
+    low = DESKTOP | {"height": 400}  # the last table fills it
+    top = "(place) => Math.abs(place.getBoundingClientRect().top)"
+    tab = opened("#tables", low, at=path.as_uri())
+    assert tab.locator("#tables").evaluate(top) < 1
+    tab = opened("#table-b", low, at=path.as_uri())
+    tab.wait_for_selector("#table-b table")
+    assert tab.locator("#table-b").evaluate(top) < 1
+    tab.evaluate("location.hash = '#table-c'")
+    tab.wait_for_selector("#table-c table")
+    assert tab.locator("#table-c").evaluate(top) < 1
+
+
 def test_a_click_in_the_plot_opens_the_record(opened):
     tab = opened()
     tab.locator("#plot").scroll_into_view_if_needed()
@@ -160,8 +177,34 @@ def test_a_table_is_saved_as_csv_that_no_spreadsheet_reads_as_a_formula(opened, 
     assert started.value.suggested_filename == "All results.csv"
     rows = list(csv.DictReader(started.value.path().read_text(encoding="utf-8-sig").splitlines()))
     assert [row["Method"] for row in rows] == ["'=1+1", 'a "b", c']
-    assert [row["MPJPE"].split()[0] for row in rows] == ["62.0", "51.0"]
     assert [row["Runs"] for row in rows] == [made.id for made in odd]
+
+
+def test_numbers_are_saved_as_numbers_and_what_stands_beside_them_in_columns_of_its_own(opened, tmp_path):
+    cells = (
+        Cell("60.0", 60.04, spread="3.5", rank=1, tie=True, ahead=-1.2345, ahead_spread="3.6"),
+        Cell("−3.2", -3.2),
+        Cell("1,000", 1000.5, disturbed=True),
+        Cell(reason="not run"),
+        Cell("+ text"),
+    )
+    rows = tuple(Row((Cell(name), cell)) for name, cell in zip("abcde", cells, strict=True))
+    table = Table("T", (Column("Name", align="l"), Column("MPJPE")), (Block(rows),))
+    path = tmp_path / "index.html"
+    path.write_text(page(content(runset(), [], {"t": table})), encoding="utf-8")
+    tab = opened(at=path.as_uri())
+    with tab.expect_download() as started:
+        tab.locator("#tables").get_by_role("button", name="CSV").click()
+    names, *lines = csv.reader(started.value.path().read_text(encoding="utf-8-sig").splitlines())
+    beside = ("±", "minus best other", "minus best other ±", "disturbed")
+    assert names == ["Conditions", "Name", "MPJPE", *(f"MPJPE {what}" for what in beside), "Runs"]
+    assert [line[1:-1] for line in lines] == [
+        ["a", "60.04", "3.5", "-1.2345", "3.6", ""],
+        ["b", "-3.2", "", "", "", ""],
+        ["c", "1000.5", "", "", "", "yes"],
+        ["d", "", "", "", "", ""],
+        ["e", "'+ text", "", "", "", ""],
+    ]
 
 
 def test_results_are_filtered_by_conditions_and_seeds(opened):
@@ -178,10 +221,17 @@ def test_results_are_filtered_by_conditions_and_seeds(opened):
 def test_two_runs_are_compared_side_by_side(opened, records):
     first, second = records[2], records[3]
     tab = opened(f"#run-{first.id}")
+    options = tab.locator("#record option").all_text_contents()
+    assert len(set(options)) == len(records)
+    assert "D3DP, H = 5, K = 3, seeds 0/0, cpn" in options
     tab.locator("#record").get_by_label("Compare with").select_option(second.id)
     tab.wait_for_function("location.hash.startsWith('#compare-')")
     table = tab.locator("#record table")
-    assert table.locator("thead th").all_text_contents() == ["", "TCN", "MixSTE"]
+    assert table.locator("thead th").all_text_contents() == [
+        "",
+        "TCN, H = 1, K = 1, seeds 0/0, cpn",
+        "MixSTE, H = 1, K = 1, seeds 0/0, cpn",
+    ]
     row = table.locator("tr", has=tab.get_by_role("rowheader", name="MPJPE (mm), single")).first
     assert row.locator("td").all_text_contents() == [
         "62.00 [60.50, 63.50]; 62.30",
@@ -192,13 +242,19 @@ def test_two_runs_are_compared_side_by_side(opened, records):
     assert same.get_attribute("class") is None
 
 
-def test_the_plot_shows_oracles_on_demand_and_other_conditions(opened):
+def test_the_plot_shows_trivial_predictors_and_oracles_on_demand_and_other_conditions(opened):
     tab = opened()
     points = (
         "document.getElementById('plot').data.reduce((sum, trace) => sum + (trace.customdata ?? []).length, 0)"
     )
     symbols = "document.getElementById('plot').data.flatMap((trace) => trace.marker?.symbol ?? [])"
     few = tab.evaluate(points)
+    tab.focus("#plot-trivial")
+    tab.keyboard.press("Space")
+    names = tab.evaluate("document.getElementById('plot').data.map((trace) => trace.name)")
+    assert {"Mean pose", "Nearest pose"} <= set(names)
+    tab.keyboard.press("Space")
+    assert tab.evaluate(points) == few
     assert not any("dot" in symbol for symbol in tab.evaluate(symbols))
     tab.check("#plot-every")
     assert tab.evaluate(points) > few

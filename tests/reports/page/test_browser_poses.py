@@ -7,6 +7,7 @@ import pytest
 
 from bench.results.arrays import RunFiles
 from bench.results.footage import ShownPoses
+from reports.figures.looks import look_of
 from reports.page.content import content
 from reports.page.footage import write_page
 from reports.page.template import page
@@ -54,6 +55,23 @@ def test_the_viewer_opens_with_finepose_beside_the_best_and_their_errors_over_ti
     assert sorted(curves) == sorted([name, 12] for name in names[2:])
     tab.fill("#pose-frame", "7")
     assert tab.evaluate("document.getElementById('pose-errors').layout.shapes[0].x0") == 8
+
+
+def test_lines_of_errors_that_share_a_colour_differ(opened, tmp_path):
+    variants = [record("finepose", variant=f"{part}=False") for part in ("fpp", "fpc", "pts")]
+    other = record("poseformerv2", title="PoseFormerV2", mean=55.0)
+    made, files = [*map(record, ("mean_pose", "finepose")), other, *variants], RunFiles(tmp_path)
+    for member in made:
+        examples(member, 2 if member.method == "finepose" else 0).save(files.examples_path(member.id))
+    path = tmp_path / "index.html"
+    path.write_text(page(content(runset(), made, {}, files)), encoding="utf-8")
+    tab = opened(at=path.as_uri())
+    tab.locator("#pose-methods summary").click()
+    for box in tab.locator("#pose-methods input").all():
+        box.check()
+    assert len({look_of(member.method).colour for member in made}) == 1
+    lines = tab.locator("#pose-errors .scatterlayer .js-line")
+    assert len(set(lines.evaluate_all("(its) => its.map((one) => one.style.strokeDasharray)"))) == len(made)
 
 
 def test_methods_and_hypotheses_of_the_viewer_are_chosen(opened):

@@ -1,5 +1,6 @@
 import base64
 import gzip
+import html
 import json
 import math
 import re
@@ -14,6 +15,7 @@ from reports.page.content import VALUES, content
 from reports.page.template import page
 from reports.page.viewer import NONE_KEPT
 from reports.rules.comparability import headline
+from reports.rules.conditions import NOT_COMPARED
 from tests.reports.made_up import examples, methods_records, record, runset, several
 from tests.reports.page.markup import blocks_of, link, text
 
@@ -91,6 +93,14 @@ def test_the_record_of_a_run_names_its_conditions_and_identities(methods):
     assert json.loads(run["description"]) == source.experiment
 
 
+def test_runs_have_labels_of_their_own():
+    records = [record("tcn"), record("tcn", train="gt"), record("tcn", flip=False)]
+    first, second, third = (run["label"] for run in made(records)["runs"].values())
+    assert second == "TCN, H = 1, K = 1, seeds 0/0, gt → cpn"
+    assert first == f"TCN, H = 1, K = 1, seeds 0/0, cpn, run {records[0].id}"
+    assert third == f"TCN, H = 1, K = 1, seeds 0/0, cpn, run {records[2].id}"
+
+
 def test_the_front_holds_learned_headlines_only(methods):
     for plot in methods[1]["plots"]:
         *headlines, front = plot["traces"]
@@ -98,9 +108,9 @@ def test_the_front_holds_learned_headlines_only(methods):
         assert front["x"]
         assert front["x"] == sorted(front["x"])
         assert front["y"] == sorted(front["y"], reverse=True)
-        learned = [trace for trace in headlines if trace["visible"] is True]
-        assert {trace["name"] for trace in headlines} - {trace["name"] for trace in learned} == TRIVIAL_NAMES
-        points = {point for trace in learned for point in zip(trace["x"], trace["y"], strict=True)}
+        assert {trace["name"] for trace in plot["trivial"]} == TRIVIAL_NAMES
+        assert not {trace["name"] for trace in headlines} & TRIVIAL_NAMES
+        points = {point for trace in headlines for point in zip(trace["x"], trace["y"], strict=True)}
         assert set(zip(front["x"], front["y"], strict=True)) <= points
         assert not any("dot" in symbol for trace in headlines for symbol in trace["marker"]["symbol"])
 
@@ -111,6 +121,20 @@ def test_runs_that_differ_in_their_seeds_are_one_point_of_the_front():
     (plot,) = made([*slow, *fast])["plots"]
     assert [len(trace["x"]) for trace in plot["traces"][:-1]] == [3, 3]
     assert plot["traces"][-1]["y"] == [52.0, 72.0]
+
+
+def test_several_seeds_are_not_called_one_training_each():
+    """Each run is a row and a point, also where the seeds were measured on several devices."""
+
+    def warned(records):
+        shown = made(records)
+        return [NOT_COMPARED in shown["results"], *(NOT_COMPARED in plot["conditions"] for plot in shown["plots"])]
+
+    def trained(method, seeds):
+        return [record(method, seed=seed, device=f"device {seed}") for seed in seeds]
+
+    assert warned(trained("tcn", (0, 1)) + trained("d3dp", (0, 1))) == [False, False, False]
+    assert warned(trained("tcn", (0, 1)) + trained("d3dp", (0,))) == [True, True, False]
 
 
 def test_a_table_of_the_report_links_numbers_to_runs_and_explains_dashes():
@@ -227,6 +251,19 @@ def test_the_answer_says_where_finepose_stands_when_it_is_not_best():
     assert lines["FinePOSE§"].startswith("place 2 with 49.5 mm; the best one is 9.5 mm below it (95 % interval")
 
 
+def test_marks_and_terms_are_explained_where_they_stand_first():
+    records = [several(made) for made in methods_records()]
+    verdicts = ["Of 1 claims: 1 open.", "FinePOSE§ (J-Best†) has a lower P-MPJPE than D3DP: open."]
+    shown = content(runset(methods=("main", records)), records, {}, verdicts=verdicts)
+    assert "P-Agg: mean pose of all hypotheses" in shown["terms"]
+    assert "§ the ground-truth action label was given at test time" in shown["terms"]
+    assert {"H: hypotheses", "K: steps of denoising"} <= {*shown["terms"]}
+    assert [term[:6] for term in shown["terms_of_claims"]] == ["† orac", "J-Best", "P-MPJP"]
+    written = page(shown)
+    assert all(html.escape(term) in written for name in ("terms", "terms_of_claims") for term in shown[name])
+    assert made([])["terms"] == made([])["terms_of_claims"] == []
+
+
 def test_the_answer_is_not_surer_than_its_runs():
     made = [several(record(name), seeds=(0,)) for name in ("tcn", "mixste")]
     (lines,) = lines_of(made)
@@ -234,7 +271,7 @@ def test_the_answer_is_not_surer_than_its_runs():
     assert lines["By how much"] == "11.0 mm below TCN; without an interval."
     alike = [several(record("tcn", mean=50.0), spread=9.0), several(record("mixste", mean=50.1), spread=9.1)]
     (lines,) = lines_of(alike)
-    assert "not told apart from MixSTE (Holm, 5 %)." in lines["How sure"]
+    assert "not told apart from MixSTE, all pairs judged together (5 % level, Holm)." in lines["How sure"]
     (lines,) = lines_of([record("tcn"), record("mixste")])
     assert lines["How sure"].startswith("Not known: their errors by take are not there")
     assert lines_of([several(record("tcn"))]) == []

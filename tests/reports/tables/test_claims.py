@@ -13,6 +13,7 @@ def test_a_claim_is_printed_with_reported_and_measured_difference_and_source():
     claims = [claim_of(good, bad, **stated), claim_of(bad, good)]
     table = claims_table(judge(claims, {record.id: record for record in good + bad}), "Claims")
     first, second = table.rows()
+    assert all(table.headers), "the page has a button in each"
     assert [cell.text for cell in first.cells][:3] == ["1", "One is better than the other", "−14.6"]
     assert first.cells[3].text.startswith("−")
     assert [row.cells[5].text for row in (first, second)] == ["supported", "refuted"]

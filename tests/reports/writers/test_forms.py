@@ -34,7 +34,8 @@ def test_html_is_a_page_of_its_own_with_everything_escaped():
         '<td data-number="50" class="r"><strong>50.0</strong> <small>± 1.0</small></td></tr>',
         "</tbody>",
         "<tbody>",
-        '<tr><th scope="row" class="l">&lt;script&gt;</th><td data-number="51" class="r">51.0 ≈ (+1.0)</td></tr>',
+        '<tr><th scope="row" class="l">&lt;script&gt;</th><td data-number="51" data-ahead="1" class="r">'
+        "51.0 ≈ (+1.0)</td></tr>",
         '<tr><th scope="row" class="l">z</th><td class="r missing">–<sup>a</sup></td></tr>',
         "</tbody>",
         "</table>",
