@@ -256,7 +256,8 @@ def export_runs(
         raise InputError(f"{archive}: its folder is not there; make it, or name another place")
     ids = [run.id for run in wanted.runs() if run.status == "finished"]
     if not ids:
-        raise InputError(f"--store {wanted.store}: no finished run fits; `python -m bench runs list` shows all")
+        shows = f"`python -m bench runs list --store {wanted.store}` shows all"
+        raise InputError(f"--store {wanted.store}: no finished run fits; {shows}")
     runset = restricted(declared(wanted.out), ids) if (wanted.out / RUNSET).exists() else None
     store = _opened(wanted.store)
     records = store.records(ids)

@@ -347,17 +347,20 @@ def test_an_import_does_not_replace_another_run_set(store, results, tmp_path):
         (["list", "--status", "odd"], "--status odd: is none; take one of finished"),
         (["list", "--since", "yesterday"], "--since 'yesterday': is not a date"),
         (["list", "--ablation", "main", "--out", "nowhere"], "runset.json: is missing"),
-        (["show", "xyz"], "'xyz': no id in"),
+        (["show", "xyz"], "'xyz': no id in {0} begins so; `python -m bench runs list --store {0}` shows them"),
         (["delete", "", "--yes"], "is empty"),
         (["export", "nowhere/runs.zip"], "nowhere/runs.zip: its folder is not there"),
-        (["export", "runs.zip", "--method", "tcn"], "no finished run fits"),
+        (
+            ["export", "runs.zip", "--until", "2020-01-01"],
+            "no finished run fits; `python -m bench runs list --store {0}` shows all",
+        ),
         (["import", "nowhere.zip"], "nowhere.zip: there is no such file"),
         (["list", "--store", "nowhere"], "--store nowhere: there is no such store"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments, words, store):
     place = [] if "--store" in arguments else ["--store", store.root]
-    assert words in complaint("runs", *arguments, *place)
+    assert words.format(store.root) in complaint("runs", *arguments, *place)
 
 
 def test_an_id_that_begins_several_is_refused(store, ids):
