@@ -62,16 +62,35 @@ class Wanted:
             raise InputError(f"--ablation {self.ablation}: {self.out} has {', '.join(tables)}")
         since = moment(self.since, "--since") if self.since else None
         until = moment(self.until, "--until", end_of_day=True) if self.until else None
-        found = list(runs_of(_opened(self.store)).values())
-        for key in ("method", "data", "preset", "seed", "status"):
-            wanted = getattr(self, key)
-            found = [run for run in found if wanted is None or getattr(run, key) == wanted]
+        everything = list(runs_of(_opened(self.store)).values())
+        found = [run for run in everything if self.status in (None, run.status)]
+        for option in ("method", "data", "preset", "seed"):
+            value = getattr(self, option)
+            if value is not None:
+                fitting = {run.id for run in self._with(everything, option, value)}
+                found = [run for run in found if run.id in fitting]
         if self.ablation is not None:
             found = [run for run in found if run.id in tables[self.ablation].ids]
         if since is not None:
             found = [run for run in found if run.finished is not None and since <= run.finished]
         if until is not None:
             found = [run for run in found if run.finished is not None and run.finished <= until]
+        return found
+
+    def _with(self, runs: list[Run], option: str, value: str | int) -> list[Run]:
+        """Runs of what an option names; a method also goes by its title, as the list prints it.
+
+        Raises:
+            InputError: none of the runs has it, but they have others.
+        """
+        from bench.config.parsing import suggestion
+
+        names = ("method", "title") if option == "method" else (option,)
+        found = [run for run in runs if value in [getattr(run, name) for name in names]]
+        known = {str(getattr(run, name)) for run in runs if run.method for name in names}
+        if known and not found:
+            told = suggestion(str(value), list(known))
+            raise InputError(f"--{option} {value}: no run of {self.store} has it; {told}")
         return found
 
 

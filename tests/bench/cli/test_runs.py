@@ -111,13 +111,13 @@ def test_runs_are_listed_and_filtered(store, ids, results):
         return {run["id"] for run in json.loads(said("runs", "list", "--json", *place, *options))}
 
     assert listed("--seed", 1) == {ids[1]}
-    assert listed("--method", "toy") == set(ids[:2])
+    assert listed("--method", "toy") == listed("--method", "Toy", "--preset", "tiny") == set(ids[:2])
     assert listed("--status", "failed") == {"f" * 16}
     assert len(listed("--status", "trained")) == 1, "the first stage, of which nothing is evaluated"
     assert listed("--ablation", "chosen", "--out", results("chosen", 0, 2)) == {ids[0], ids[2]}
     assert listed("--since", "2026-01-01", "--until", "9999-01-01") == set(ids)
     assert listed("--until", "2026-01-01") == set()
-    assert listed("--data", "mine") == listed("--preset", "paper") == set()
+    assert listed("--method", "second", "--seed", 1) == set(), "there are such runs, but none is both"
 
 
 def test_a_run_is_shown_by_any_beginning_of_its_id(store, ids, made, results):
@@ -347,6 +347,11 @@ def test_an_import_does_not_replace_another_run_set(store, results, tmp_path):
         (["list", "--status", "odd"], "--status odd: is none; take one of finished"),
         (["list", "--since", "yesterday"], "--since 'yesterday': is not a date"),
         (["list", "--ablation", "main", "--out", "nowhere"], "runset.json: is missing"),
+        (["list", "--method", "tou"], "--method tou: no run of {0} has it; did you mean 'toy'?"),
+        (["list", "--data", "mine"], "--data mine: no run of {0} has it; allowed: toy"),
+        (["list", "--preset", "huge"], "--preset huge: no run of {0} has it; allowed: tiny"),
+        (["list", "--seed", "-5"], "--seed -5: no run of {0} has it; allowed: 0, 1"),
+        (["export", "runs.zip", "--method", "tcn"], "--method tcn: no run of {0} has it; allowed: "),
         (["show", "xyz"], "'xyz': no id in {0} begins so; `python -m bench runs list --store {0}` shows them"),
         (["delete", "", "--yes"], "is empty"),
         (["export", "nowhere/runs.zip"], "nowhere/runs.zip: its folder is not there"),
