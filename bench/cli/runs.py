@@ -253,7 +253,12 @@ def _remove(store: Store, removal: Removal, yes: bool) -> None:
         typer.echo(line)
     refuse_in_use(store)
     if not yes:
-        typer.confirm("Remove them?", abort=True)
+        try:
+            typer.confirm("Remove them?", abort=True)
+        except typer.Abort as abort:
+            if isinstance(abort.__context__, EOFError):  # nobody is there to answer
+                raise InputError("nothing was removed, as the question got no answer; give --yes") from None
+            raise
     remove(store, removal)
     typer.echo("removed")
 

@@ -234,7 +234,7 @@ def _counts(outcome: sweep.Outcome) -> str:
 
 def _executor(request: SweepRequest, experiments: int, cache: DataCache) -> Executor:
     """One process is enough for one experiment, unless more were asked for."""
-    share = dict(parse_assignment(text, "--share") for text in request.share or [])
+    share = dict(parse_assignment(text, "--share", "num_gpus=1") for text in request.share or [])
     alone = experiments == 1 and request.workers is None and request.executor is None
     workers = 1 if alone else request.workers
     asked = Request(request.store, request.device, workers, request.threads, share, cache)

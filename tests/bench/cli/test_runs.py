@@ -134,6 +134,9 @@ def test_a_run_is_deleted_everywhere(store, ids):
     result = invoke("runs", "delete", ids[0], "--store", store.root, answer="n\n")
     assert result.exit_code == 1
     assert ids[0] in store.records()
+    told = complaint("runs", "delete", ids[0], "--store", store.root)
+    assert "nothing was removed, as the question got no answer; give --yes" in told
+    assert ids[0] in store.records()
     assert "removed" in said("runs", "delete", ids[0], "--store", store.root, "--yes")
     assert set(store.records()) == set(ids[1:])
     assert not store.files.of(ids[0])
@@ -359,6 +362,7 @@ def test_an_import_does_not_replace_another_run_set(store, results, tmp_path):
             ["export", "runs.zip", "--until", "2020-01-01"],
             "no finished run fits; `python -m bench runs list --store {0}` shows all",
         ),
+        (["import", "tests"], "tests: is a folder; name an archive that `runs export` wrote"),
         (["import", "nowhere.zip"], "nowhere.zip: there is no such file"),
         (["list", "--store", "nowhere"], "--store nowhere: there is no such store"),
     ],
