@@ -257,6 +257,7 @@ def _remove(store: Store, removal: Removal, yes: bool) -> None:
             typer.confirm("Remove them?", abort=True)
         except typer.Abort as abort:
             if isinstance(abort.__context__, EOFError):  # nobody is there to answer
+                typer.echo()
                 raise InputError("nothing was removed, as the question got no answer; give --yes") from None
             raise
     remove(store, removal)
