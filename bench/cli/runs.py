@@ -232,16 +232,18 @@ def gc(
     yes: Yes = False,
 ) -> None:
     """Remove the runs, trainings and artifacts of a store that none of the named results needs."""
+    from bench.results.documents import in_place
     from bench.results.run_set import declared
     from bench.results.runs.removal import unnamed
 
     opened = _opened(store)
-    removal = unnamed(opened, [declared(place) for place in results or [DEFAULT_OUT]])
-    if dry_run or not removal:
-        for line in removal.lines(opened):
-            typer.echo(f"would remove {line}")
-        typer.echo("nothing was removed" if removal else "nothing to remove")
-        return
+    with in_place(dry_run):
+        removal = unnamed(opened, [declared(place) for place in results or [DEFAULT_OUT]])
+        if dry_run or not removal:
+            for line in removal.lines(opened):
+                typer.echo(f"would remove {line}")
+            typer.echo("nothing was removed" if removal else "nothing to remove")
+            return
     _remove(opened, removal, yes)
 
 

@@ -23,6 +23,7 @@ from bench.job.pending import PendingWork
 from bench.job.planning import Planner, told_together
 from bench.job.resolve import Job
 from bench.job.task import first_process
+from bench.results.documents import in_place
 from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.results.tracking.sweep_run import log_sweep
@@ -69,6 +70,7 @@ def run_and_report(
         rounds = rounds[-1:]
     with (
         _ended_by_signal(),
+        in_place(request.dry_run),
         Interim(request) as interim,
         _executor(request, len(jobs) + 2 * len(searches), planner.cache) as executor,
     ):
