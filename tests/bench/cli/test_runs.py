@@ -185,6 +185,9 @@ def test_a_run_set_of_another_store_removes_nothing(store, results, tmp_path):
         "runs", "gc", elsewhere, "--store", store.root
     )
     assert "runset.json: is missing" in complaint("runs", "gc", tmp_path / "nowhere", "--store", store.root)
+    (elsewhere / "runset.json").write_text("{")
+    told = complaint("runs", "gc", elsewhere, "--store", store.root)
+    assert told.endswith(f"; give the `ablate` or `run` command that made it once more, with --out {elsewhere}\n")
 
 
 def test_runs_travel_to_another_store(store, ids, results, tmp_path):
