@@ -77,6 +77,7 @@ def test_what_is_installed_can_be_had_from_a_clone(page):
     for command in re.findall(r"pip install ([^`#&|\n]+)", page.read_text()):
         words = [word for word in command.split() if not word.startswith("-") and word != "constraints.txt"]
         assert "lifting-bench" not in command
+        assert " .[" not in command, "zsh takes brackets without quotes for a pattern"
         assert {one for word in words for one in re.findall(r"\w+", word.partition("[")[2])} <= extras.keys()
         named = {word for word in words if re.fullmatch(r"[\w-]+", word)}
         assert named <= tested | {"nox"}, command

@@ -20,6 +20,9 @@ from bench.cli.options import check_arguments
 from bench.results.files import UNWRITABLE
 from models.errors import InputError, shown
 
+USAGE_ERROR: Any = typer.BadParameter.__base__
+"""What typer raises for words that it cannot take; it has the class from its own copy of click, or from click."""
+
 INTERRUPTED = "interrupted; what is finished is kept, and the same command goes on from here"
 
 
@@ -29,7 +32,7 @@ class _Group(typer.core.TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         with _sentences():
             check_arguments(args)
-        return super().parse_args(ctx, args)
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         with _sentences():
@@ -41,6 +44,12 @@ def _sentences() -> Iterator[None]:
     """Errors that the user can mend, as sentences on stderr and exit codes."""
     try:
         yield
+    except USAGE_ERROR as error:  # typer would draw a box around it
+        if type(error).__name__ == "NoArgsIsHelpError":  # which is the help page
+            raise
+        told = " ".join(error.format_message().split()).rstrip(".").replace(". Did you", "; did you")
+        way = f"; `{error.ctx.command_path} --help` says what there is" if error.ctx else ""
+        _complain(f"error: {told}{'' if told.endswith('?') else way}", 2)
     except InputError as error:
         _complain(f"error: {error}", 2)
     except KeyboardInterrupt as interrupt:

@@ -28,7 +28,7 @@ def import_checkpoint(
     known = CHECKPOINTS.names()
     if method not in known:
         raise InputError(f"{method!r} has no published checkpoints: take one of {', '.join(known)}")
-    assignments = dict(parse_assignment(text) for text in options or [])
+    assignments = dict(parse_assignment(text, example="heads=8") for text in options or [])
     try:
         imported = read_published(file, CHECKPOINTS.load(method), **assignments)
     except InputError as error:

@@ -108,4 +108,5 @@ def _load(name: str, root: Path | None, detections: str | None, options: list[st
     if detections is None:
         offered = bench.data.find_reader(name).detections
         detections = "cpn" if "cpn" in offered else offered[0]
-    return bench.data.load(name, root, detections, dict(parse_assignment(text) for text in options or []))
+    chosen = dict(parse_assignment(text, example="skip=true") for text in options or [])
+    return bench.data.load(name, root, detections, chosen)

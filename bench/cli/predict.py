@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FORMS = ("npz", "csv", "bvh", "png", "gif", "mp4", "html")
 WEIGHTS = (
     "A trained folder, a file of import-checkpoint, the id of a training of the store (or its beginning), or "
-    "finepose, d3dp, mixste or tcn: small weights that come with the suite."
+    "finepose, d3dp, mixste or tcn: small weights that come with a clone of the repository."
 )
 
 File = Annotated[

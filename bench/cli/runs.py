@@ -62,16 +62,35 @@ class Wanted:
             raise InputError(f"--ablation {self.ablation}: {self.out} has {', '.join(tables)}")
         since = moment(self.since, "--since") if self.since else None
         until = moment(self.until, "--until", end_of_day=True) if self.until else None
-        found = list(runs_of(_opened(self.store)).values())
-        for key in ("method", "data", "preset", "seed", "status"):
-            wanted = getattr(self, key)
-            found = [run for run in found if wanted is None or getattr(run, key) == wanted]
+        everything = list(runs_of(_opened(self.store)).values())
+        found = [run for run in everything if self.status in (None, run.status)]
+        for option in ("method", "data", "preset", "seed"):
+            value = getattr(self, option)
+            if value is not None:
+                fitting = {run.id for run in self._with(everything, option, value)}
+                found = [run for run in found if run.id in fitting]
         if self.ablation is not None:
             found = [run for run in found if run.id in tables[self.ablation].ids]
         if since is not None:
             found = [run for run in found if run.finished is not None and since <= run.finished]
         if until is not None:
             found = [run for run in found if run.finished is not None and run.finished <= until]
+        return found
+
+    def _with(self, runs: list[Run], option: str, value: str | int) -> list[Run]:
+        """Runs of what an option names; a method also goes by its title, as the list prints it.
+
+        Raises:
+            InputError: none of the runs has it, but they have others.
+        """
+        from bench.config.parsing import suggestion
+
+        names = ("method", "title") if option == "method" else (option,)
+        found = [run for run in runs if value in [getattr(run, name) for name in names]]
+        known = {str(getattr(run, name)) for run in runs if run.method for name in names}
+        if known and not found:
+            told = suggestion(str(value), list(known))
+            raise InputError(f"--{option} {value}: no run of {self.store} has it; {told}")
         return found
 
 
@@ -213,16 +232,18 @@ def gc(
     yes: Yes = False,
 ) -> None:
     """Remove the runs, trainings and artifacts of a store that none of the named results needs."""
+    from bench.results.documents import in_place
     from bench.results.run_set import declared
     from bench.results.runs.removal import unnamed
 
     opened = _opened(store)
-    removal = unnamed(opened, [declared(place) for place in results or [DEFAULT_OUT]])
-    if dry_run or not removal:
-        for line in removal.lines(opened):
-            typer.echo(f"would remove {line}")
-        typer.echo("nothing was removed" if removal else "nothing to remove")
-        return
+    with in_place(dry_run):
+        removal = unnamed(opened, [declared(place) for place in results or [DEFAULT_OUT]])
+        if dry_run or not removal:
+            for line in removal.lines(opened):
+                typer.echo(f"would remove {line}")
+            typer.echo("nothing was removed" if removal else "nothing to remove")
+            return
     _remove(opened, removal, yes)
 
 
@@ -234,7 +255,13 @@ def _remove(store: Store, removal: Removal, yes: bool) -> None:
         typer.echo(line)
     refuse_in_use(store)
     if not yes:
-        typer.confirm("Remove them?", abort=True)
+        try:
+            typer.confirm("Remove them?", abort=True)
+        except typer.Abort as abort:
+            if isinstance(abort.__context__, EOFError):  # nobody is there to answer
+                typer.echo()
+                raise InputError("nothing was removed, as the question got no answer; give --yes") from None
+            raise
         refuse_in_use(store)  # again: a sweep may have begun while the question stood
     remove(store, removal)
     typer.echo("removed")
@@ -257,7 +284,8 @@ def export_runs(
         raise InputError(f"{archive}: its folder is not there; make it, or name another place")
     ids = [run.id for run in wanted.runs() if run.status == "finished"]
     if not ids:
-        raise InputError(f"--store {wanted.store}: no finished run fits; `python -m bench runs list` shows all")
+        shows = f"`python -m bench runs list --store {wanted.store}` shows all"
+        raise InputError(f"--store {wanted.store}: no finished run fits; {shows}")
     runset = restricted(declared(wanted.out), ids) if (wanted.out / RUNSET).exists() else None
     store = _opened(wanted.store)
     records = store.records(ids)

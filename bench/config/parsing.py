@@ -116,17 +116,20 @@ def override(description: Mapping[str, Any], key: str, value: Any) -> dict[str, 
     return {**description, head: override(below or {}, rest, value) if rest else value}
 
 
-def parse_assignment(text: str, option: str = "--set") -> tuple[str, Any]:
+def parse_assignment(text: str, option: str = "--set", example: str = "training.epochs=3") -> tuple[str, Any]:
     """``"training.epochs=3"`` → ``("training.epochs", 3)``; the value is read as YAML.
 
     A value such as ``{action}_{subject}`` is a text: as YAML it would be a mapping, cut short.
+
+    Args:
+        option: that the text was given to, and an ``example`` of what it takes, for sentences.
 
     Raises:
         InputError: no ``=``, no key, or a value that ``load_yaml`` refuses.
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise InputError(f"{option} {text}: is not of the form key=value, for example training.epochs=3")
+        raise InputError(f"{option} {text}: is not of the form key=value, for example {example}")
     if re.match(r"\s*\{\w+\}", value):
         return key.strip(), value.strip()
     try:
@@ -179,7 +182,10 @@ def _sentence(model: type[BaseModel], problem: Any) -> str:
         return f"unknown key {path!r}: {suggestion(str(problem['loc'][-1]), known)}"
     if problem["type"] in ("model_type", "model_attributes_type"):
         keys = ", ".join(_model_at(model, problem["loc"]).model_fields)
-        found = f"{path or 'the description'!r} is {quoted(problem['input'])}"
+        empty = problem["input"] is None and not path
+        found = (
+            "the description is empty" if empty else f"{path or 'the description'!r} is {quoted(problem['input'])}"
+        )
         return f"{found}, but must be a mapping of the keys {keys}"
     if problem["type"] == "missing":
         return f"key {path!r} is missing"

@@ -25,6 +25,9 @@ USUAL_HEIGHT = 0.7
 
 SHORTEST_ID, MOST_NAMED = 4, 12
 
+NOT_SHIPPED = "the small weights come with a clone of the repository, and none are here"
+"""Where the suite was installed without its repository."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -127,7 +130,8 @@ def _folder(named: str, store: Store) -> Path:
         return found[0]
     there = "; ".join(_described(found or trained)) or "it has none"
     what = f"names {len(found)} trainings" if found else "is no folder, no file, and no training"
-    shipped = "".join(f", or {' or '.join(names)}, which come with the suite" for names in [_shipped()] if names)
+    names = " or ".join(_shipped())
+    shipped = f", or {names}, which come with the suite" if names else f"; {NOT_SHIPPED}"
     raise InputError(f"--weights {named}: {what} of {store.root}: take one of its ids ({there}){shipped}")
 
 

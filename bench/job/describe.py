@@ -159,16 +159,23 @@ def _selection(job: Job, info: TrainingInfo) -> str:
 
 @functools.cache
 def git_commit() -> str:
-    """Commit of the code that runs, "+changes" when the working tree differs; "unknown" outside a checkout."""
-    here = Path(__file__).parent
+    """Commit of the code that runs, "+changes" when the working tree differs; "unknown" outside a checkout.
+
+    An environment that the code is installed in may lie within the repository of another project: its commit
+    is not told.
+    """
+    home = Path(__file__).parents[2]
     try:
-        commit = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=12", "--dirty=+changes", "--exclude=*"],
-            cwd=here, capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
+        if Path(_git(home, "rev-parse", "--show-toplevel")).resolve() != home.resolve():
+            return "unknown"
+        return _git(home, "describe", "--always", "--abbrev=12", "--dirty=+changes", "--exclude=*")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return commit.stdout.strip()
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.strip()
 
 
 def _subjects(names: Iterable[str]) -> tuple[str, ...]:

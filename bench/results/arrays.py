@@ -109,16 +109,18 @@ class RunFiles:
         return [name for name in files if not (self.root / name).exists()]
 
     def whole(self, files: Mapping[str, str]) -> bool:
-        """Whether all of these files are there as they were written; a damaged one is moved aside.
+        """Whether all of these files are there as they were written; a damaged one is set aside.
 
         Args:
             files: path in the store → SHA-256.
         """
+        damaged = False
         for name, expected in files.items():
             path = self.root / name
             if path.exists() and not _has_checksum(path, expected, path.stat().st_mtime_ns):
                 set_aside(path, self.root, DAMAGED)
-        return not self.lost(files)
+                damaged = True
+        return not damaged and not self.lost(files)
 
     def missing(self, record: Record) -> list[str]:
         """Paths of the arrays that a record had and that are lost, or were damaged and moved aside."""

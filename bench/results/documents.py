@@ -17,7 +17,8 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -40,6 +41,10 @@ _MARKS, _BINARY_MARKS = (b'"sha256"', b'"document"'), (b"lifting-bench", b"sha25
 
 _HEAD = 120
 """Bytes that hold a seal."""
+
+
+_IN_PLACE = ContextVar("in place", default=False)
+"""Whether what cannot be read stays where it is."""
 
 
 class UnreadableError(Exception):
@@ -128,6 +133,9 @@ def set_aside(path: Path, root: Path, reason: str, content: bytes | None = None)
 
     If it has another ``content`` by now than was read, another program has made it again, and it stays.
     """
+    if _IN_PLACE.get():
+        _say_once(f"{path}: cannot be read ({reason}) and counts as absent; a dry run leaves it there")
+        return
     target = _place_aside(path, root)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -142,6 +150,16 @@ def set_aside(path: Path, root: Path, reason: str, content: bytes | None = None)
             os.replace(target, path)
         return
     _say_once(f"{path}: cannot be read ({reason}); it counts as absent and was moved to {target}")
+
+
+@contextmanager
+def in_place(dry_run: bool) -> Iterator[None]:
+    """In a dry run, what cannot be read counts as absent, too, but is not moved."""
+    before = _IN_PLACE.set(dry_run)
+    try:
+        yield
+    finally:
+        _IN_PLACE.reset(before)
 
 
 def keep_copy(path: Path, root: Path) -> None:

@@ -153,8 +153,8 @@ class Index:
 
     def _damage(self, reason: str) -> DamagedError:
         return DamagedError(
-            f"{self.path}: is damaged ({reason}); run `python -m bench report --rebuild-index`, which makes it "
-            "again from MLflow"
+            f"{self.path}: is damaged ({reason}); run `python -m bench report --rebuild-index --store "
+            f"{self.path.parent}`, which makes it again from MLflow"
         )
 
 

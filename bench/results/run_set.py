@@ -120,13 +120,15 @@ def declared(path: Path) -> RunSet:
         InputError: there is none, it may not be read, it is damaged, or a newer version of the suite wrote it.
     """
     file = path / RUNSET if path.is_dir() or path.suffix != ".json" else path
-    again = f"python -m bench ablate --out {path}"
     try:
         return unseal(read_bytes(file), RunSet)
     except FileNotFoundError:
-        raise InputError(f"{file}: is missing; run `{again}` first") from None
+        raise InputError(f"{file}: is missing; run `python -m bench ablate --out {file.parent}` first") from None
     except UnreadableError as error:
-        raise InputError(f"{file}: cannot be read ({error}); run `{again}` again") from None
+        raise InputError(
+            f"{file}: cannot be read ({error}); give the `ablate` or `run` command that made it once more, with "
+            f"--out {file.parent}"
+        ) from None
 
 
 def refuse_to_lose(runset: RunSet, records: Container[str], store: Path) -> None:

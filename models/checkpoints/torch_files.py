@@ -65,8 +65,11 @@ def read_torch_file(path: Path) -> Any:
                 check_archive(archive)
                 return _read_zip(archive)
         with path.open("rb") as stream:
-            if stream.read(2) == b"PK":
+            begin = stream.read(2)
+            if begin == b"PK":
                 raise InputError(f"{path} is cut short: get it again")
+            if begin[:1] != pickle.PROTO:
+                raise InputError(f"{path} is no torch file: give a .bin, .pth or .pt file that torch wrote")
             stream.seek(0)
             return _read_legacy(stream, path.stat().st_size)
     except InputError:
@@ -82,7 +85,9 @@ def _refuse_other_files(path: Path) -> None:
     try:
         with path.open("rb") as file:
             begin = file.read(512)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):  # NUL in its name
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder: give the path of a checkpoint in it") from None
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # NUL in its name
         raise InputError(f"there is no file {path}: give the path of a checkpoint") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): correct its name or permissions") from None

@@ -36,7 +36,7 @@ def seconds_of(budget: str) -> float:
         InputError: it is none of these, or several processes train together, each of which would end elsewhere.
     """
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*(h|min|m|s)", budget)
-    if found is None:
+    if found is None or not float(found[1]):
         raise InputError(f"--budget {budget}: is no time; write 8h, 90min or 30s")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError(

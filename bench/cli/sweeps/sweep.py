@@ -23,6 +23,7 @@ from bench.job.pending import PendingWork
 from bench.job.planning import Planner, told_together
 from bench.job.resolve import Job
 from bench.job.task import first_process
+from bench.results.documents import in_place
 from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.results.tracking.sweep_run import log_sweep
@@ -69,6 +70,7 @@ def run_and_report(
         rounds = rounds[-1:]
     with (
         _ended_by_signal(),
+        in_place(request.dry_run),
         Interim(request) as interim,
         _executor(request, len(jobs) + 2 * len(searches), planner.cache) as executor,
     ):
@@ -234,7 +236,7 @@ def _counts(outcome: sweep.Outcome) -> str:
 
 def _executor(request: SweepRequest, experiments: int, cache: DataCache) -> Executor:
     """One process is enough for one experiment, unless more were asked for."""
-    share = dict(parse_assignment(text, "--share") for text in request.share or [])
+    share = dict(parse_assignment(text, "--share", "num_gpus=1") for text in request.share or [])
     alone = experiments == 1 and request.workers is None and request.executor is None
     workers = 1 if alone else request.workers
     asked = Request(request.store, request.device, workers, request.threads, share, cache)

@@ -273,6 +273,8 @@ def opened(path: Path) -> Iterator[Archive]:
     Raises:
         InputError: it cannot be read, is no archive of runs, or is damaged.
     """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name an archive that `runs export` wrote")
     try:
         with open_to_read(path) as file:
             try:

@@ -114,7 +114,8 @@ def find_id(beginning: str, store: Store, runs: Mapping[str, Run]) -> str:
     found = [beginning] if beginning in ids else sorted(name for name in ids if name.startswith(beginning))
     if not found:
         raise InputError(
-            f"{quoted(beginning)}: no id in {store.root} begins so; `python -m bench runs list` shows them"
+            f"{quoted(beginning)}: no id in {store.root} begins so; "
+            f"`python -m bench runs list --store {store.root}` shows them"
         )
     if len(found) > 1:
         raise InputError(

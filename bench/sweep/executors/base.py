@@ -153,5 +153,5 @@ def import_optional(module: str, extra: str) -> Any:
         return importlib.import_module(module)
     except ImportError:
         raise InputError(
-            f"--executor {extra}: {module} is not installed; run `pip install -c constraints.txt -e .[{extra}]`"
+            f'--executor {extra}: {module} is not installed; run `pip install -c constraints.txt -e ".[{extra}]"`'
         ) from None

@@ -42,7 +42,7 @@ def test_a_file_is_written_in_place_of_an_older_one(tmp_path: Path) -> None:
 def test_an_option_that_there_is_not_is_told(name: str, tmp_path: Path) -> None:
     command = ["import-checkpoint", str(MIXSTE), "--method", "mixste", "--set", f"{name}=1"]
     result = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "x")])
-    check_refused(result, "is not of the form" if not name else f"{name!r}")
+    check_refused(result, "is not of the form key=value, for example heads=8" if not name else f"{name!r}")
     assert not list(tmp_path.iterdir())
 
 

@@ -112,13 +112,13 @@ def test_runs_are_listed_and_filtered(store, ids, results):
         return {run["id"] for run in json.loads(said("runs", "list", "--json", *place, *options))}
 
     assert listed("--seed", 1) == {ids[1]}
-    assert listed("--method", "toy") == set(ids[:2])
+    assert listed("--method", "toy") == listed("--method", "Toy", "--preset", "tiny") == set(ids[:2])
     assert listed("--status", "failed") == {"f" * 16}
     assert len(listed("--status", "trained")) == 1, "the first stage, of which nothing is evaluated"
     assert listed("--ablation", "chosen", "--out", results("chosen", 0, 2)) == {ids[0], ids[2]}
     assert listed("--since", "2026-01-01", "--until", "9999-01-01") == set(ids)
     assert listed("--until", "2026-01-01") == set()
-    assert listed("--data", "mine") == listed("--preset", "paper") == set()
+    assert listed("--method", "second", "--seed", 1) == set(), "there are such runs, but none is both"
 
 
 def test_a_run_is_shown_by_any_beginning_of_its_id(store, ids, made, results):
@@ -134,6 +134,9 @@ def test_a_run_is_shown_by_any_beginning_of_its_id(store, ids, made, results):
 def test_a_run_is_deleted_everywhere(store, ids):
     result = invoke("runs", "delete", ids[0], "--store", store.root, answer="n\n")
     assert result.exit_code == 1
+    assert ids[0] in store.records()
+    told = complaint("runs", "delete", ids[0], "--store", store.root)
+    assert "nothing was removed, as the question got no answer; give --yes" in told
     assert ids[0] in store.records()
     assert "removed" in said("runs", "delete", ids[0], "--store", store.root, "--yes")
     assert set(store.records()) == set(ids[1:])
@@ -194,6 +197,9 @@ def test_a_run_set_of_another_store_removes_nothing(store, results, tmp_path):
         "runs", "gc", elsewhere, "--store", store.root
     )
     assert "runset.json: is missing" in complaint("runs", "gc", tmp_path / "nowhere", "--store", store.root)
+    (elsewhere / "runset.json").write_text("{")
+    told = complaint("runs", "gc", elsewhere, "--store", store.root)
+    assert told.endswith(f"; give the `ablate` or `run` command that made it once more, with --out {elsewhere}\n")
 
 
 def test_runs_travel_to_another_store(store, ids, results, tmp_path):
@@ -359,17 +365,26 @@ def test_an_import_does_not_replace_another_run_set(store, results, tmp_path):
         (["list", "--status", "odd"], "--status odd: is none; take one of finished"),
         (["list", "--since", "yesterday"], "--since 'yesterday': is not a date"),
         (["list", "--ablation", "main", "--out", "nowhere"], "runset.json: is missing"),
-        (["show", "xyz"], "'xyz': no id in"),
+        (["list", "--method", "tou"], "--method tou: no run of {0} has it; did you mean 'toy'?"),
+        (["list", "--data", "mine"], "--data mine: no run of {0} has it; allowed: toy"),
+        (["list", "--preset", "huge"], "--preset huge: no run of {0} has it; allowed: tiny"),
+        (["list", "--seed", "-5"], "--seed -5: no run of {0} has it; allowed: 0, 1"),
+        (["export", "runs.zip", "--method", "tcn"], "--method tcn: no run of {0} has it; allowed: "),
+        (["show", "xyz"], "'xyz': no id in {0} begins so; `python -m bench runs list --store {0}` shows them"),
         (["delete", "", "--yes"], "is empty"),
         (["export", "nowhere/runs.zip"], "nowhere/runs.zip: its folder is not there"),
-        (["export", "runs.zip", "--method", "tcn"], "no finished run fits"),
+        (
+            ["export", "runs.zip", "--until", "2020-01-01"],
+            "no finished run fits; `python -m bench runs list --store {0}` shows all",
+        ),
+        (["import", "tests"], "tests: is a folder; name an archive that `runs export` wrote"),
         (["import", "nowhere.zip"], "nowhere.zip: there is no such file"),
         (["list", "--store", "nowhere"], "--store nowhere: there is no such store"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments, words, store):
     place = [] if "--store" in arguments else ["--store", store.root]
-    assert words in complaint("runs", *arguments, *place)
+    assert words.format(store.root) in complaint("runs", *arguments, *place)
 
 
 def test_an_id_that_begins_several_is_refused(store, ids):

@@ -70,7 +70,7 @@ def test_values_that_mean_nothing_are_one_short_sentence(description, words):
 @pytest.mark.parametrize("whole", [None, [], [1], 3, "text"])
 def test_a_description_that_is_no_mapping_is_told_also_with_changes(whole):
     changed = with_changes(whole, [("method.name", "tcn"), ("evaluation.tail", "dedup")])
-    with pytest.raises(InputError, match=r"^my\.yaml: 'the description' is .* must be a mapping of the keys"):
+    with pytest.raises(InputError, match=r"^my\.yaml: '?the description'? is .* must be a mapping of the keys"):
         parse(changed, "my.yaml")
 
 

@@ -6,6 +6,7 @@ import torch
 
 from baselines.published.tcn import ADAPTER
 from baselines.tcn import TCN
+from bench.footage import weights as module
 from bench.footage.lift import Settings
 from bench.footage.predict import predict
 from bench.footage.weights import load_weights
@@ -41,6 +42,12 @@ def test_weights_of_other_joints_are_refused(tmp_path):
         InputError, match="lifts the joints of mpi_inf_3dhp, but key points become those of human36m"
     ):
         load_weights(imported(tmp_path / "tcn.safetensors", MPI_INF_3DHP), Store(tmp_path / "store"))
+
+
+def test_where_no_weights_are_shipped_it_is_said_where_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SHIPPED", tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"^--weights tcn: is no folder, .*; the small weights come with a clone"):
+        load_weights("tcn", Store(tmp_path / "store"))
 
 
 @pytest.mark.parametrize("name", ["finepose", "d3dp", "mixste", "tcn"])

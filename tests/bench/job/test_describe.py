@@ -1,10 +1,12 @@
 """What a record says of the numbers in it."""
 
+import subprocess
 from dataclasses import replace
 
 import pytest
 
 import bench.data
+from bench.job import describe
 from bench.protocol.aggregation import computed_aggregations
 from bench.results.record import Record
 from bench.sweep.run import run
@@ -80,3 +82,16 @@ def test_the_recipe_of_a_release_is_a_condition(store, monkeypatch):
     said = [record.conditions.notes.get("training recipe") for record in records]
     assert said == [None, "published", "published", "plain"]
     assert [record.conditions.words("Training recipe") for record in records] == ["", "published", "", "plain"]
+
+
+@pytest.mark.parametrize(("place", "known"), [("", True), ("venv/lib/site-packages", False)])
+def test_the_commit_is_that_of_the_suite_and_of_no_project_around_it(place, known, tmp_path, monkeypatch):
+    module = tmp_path / place / "bench" / "job" / "describe.py"
+    module.parent.mkdir(parents=True)
+    monkeypatch.setattr(describe, "__file__", str(module))
+    assert describe.git_commit.__wrapped__() == "unknown"
+    nobody = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", *nobody, "commit", "-q", "--allow-empty", "-m", "x"], cwd=tmp_path, check=True)
+    found = describe.git_commit.__wrapped__()
+    assert len(found) == 12 if known else found == "unknown"

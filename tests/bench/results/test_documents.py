@@ -8,9 +8,11 @@ from typing import ClassVar
 
 import pytest
 
+from bench.results.arrays import RunFiles
 from bench.results.documents import (
     Shelf,
     UnreadableError,
+    in_place,
     read_document,
     read_sealed,
     seal,
@@ -170,3 +172,14 @@ def test_a_name_of_the_greatest_length_can_be_written(tmp_path):
         file.write(b"content")
     assert path.read_bytes() == b"content"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_damaged_array_counts_as_absent_in_a_dry_run_too(tmp_path):
+    files = RunFiles(tmp_path)
+    path = files.errors_path("0" * 16)
+    write_sealed(path, b"x")
+    written = {path.relative_to(tmp_path).as_posix(): "f" * 64}
+    for dry_run in (True, False):
+        with in_place(dry_run):
+            assert not files.whole(written)
+        assert path.exists() is dry_run

@@ -120,6 +120,8 @@ def test_other_kinds_of_files_are_said(tmp_path: Path) -> None:
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a pointer of Git LFS"),
         (b"\x1f\x8b\x08\x00", "is a packed archive: unpack it"),
         (begun[: len(begun) // 2], "is cut short: get it again"),
+        (b"hello\n", "is no torch file: give a .bin, .pth or .pt file"),
+        (b"", "is no torch file"),
     ):
         path.write_bytes(content)
         with pytest.raises(InputError, match=words):
@@ -135,7 +137,9 @@ def test_other_kinds_of_files_are_said(tmp_path: Path) -> None:
         packed.write(FILES / "mixste.bin", "model.bin")
     with pytest.raises(InputError, match="is a zip archive, but not torch's"):
         read_torch_file(path)
-    for place in (tmp_path, tmp_path / "absent", tmp_path / "a\0b", path / "inside"):
+    with pytest.raises(InputError, match="is a folder: give the path of a checkpoint in it"):
+        read_torch_file(tmp_path)
+    for place in (tmp_path / "absent", tmp_path / "a\0b", path / "inside"):
         with pytest.raises(InputError, match="there is no file"):
             read_torch_file(place)
 

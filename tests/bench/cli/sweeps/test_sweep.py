@@ -110,6 +110,27 @@ def test_a_dry_run_writes_nothing_into_a_store(invoke, toy_store):
     assert len(Store(toy_store.root).records()) == 1
 
 
+@pytest.mark.parametrize(("command", "place"), [("run", "records/*.json"), ("gc", "trainings/*/training.json")])
+def test_a_dry_run_leaves_what_it_cannot_read_where_it_is(command, place, invoke, toy_store, tmp_path):
+    assert invoke().exit_code == 0
+    if command == "run":  # the record lies as a sweep leaves it that is killed before it moves it into the index
+        (record,) = toy_store.records().values()
+        toy_store.add(record)
+        toy_store.index.unlink()
+    (damaged,) = toy_store.root.glob(place)
+    damaged.write_text(damaged.read_text()[:-9])
+    before = {path: path.stat().st_mtime_ns for path in toy_store.root.rglob("*")}
+    words = ["runs", "gc", str(tmp_path / "out"), "--dry-run", "--store", str(toy_store.root)]
+    result = invoke("--dry-run") if command == "run" else CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output + result.stderr
+    assert f"{damaged}: cannot be read (" in result.stderr
+    assert "; a dry run leaves it there" in result.stderr
+    assert {path: path.stat().st_mtime_ns for path in toy_store.root.rglob("*")} == before
+    if command == "run":
+        assert "; 0 are finished" in result.stdout
+        assert "it counts as absent and was moved to" in invoke().stderr, "a run that is none moves it"
+
+
 @pytest.mark.parametrize("has_clip", [False, True])
 def test_a_plan_says_which_text_encoder_takes_the_place_of_clip(toy_store, tmp_path, monkeypatch, has_clip):
     """MiniLM is installed; CLIP's weights are there or not."""

@@ -80,7 +80,7 @@ def test_workers_are_as_many_as_gpus(tmp_path, monkeypatch, device, gpus, kind):
 
 def test_a_library_that_is_not_installed_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "submitit", None)
-    with pytest.raises(InputError, match=r"submitit is not installed; run `pip install .* -e .\[slurm\]`"):
+    with pytest.raises(InputError, match=r"submitit is not installed; run `pip install .* -e \"\.\[slurm\]\"`"):
         executor_for("slurm", Request(tmp_path, "cpu"))
 
 
