@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from bench.config.experiment import Precision, RecipeName, TrainingLabels, TrainingSpec
+from models.errors import InputError
 from models.lifter import Lifter, Recipe
 
 NOT_ASKED = ("gradient", "rate_per", "batches", "norm_momentum", "mirrored")

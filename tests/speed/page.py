@@ -39,7 +39,7 @@ NOTES = """\
 - Text goes through an encoder of CLIP's size with random weights; time does not depend on their values.
 - Memory: how far the resident memory of a process of its own peaks during one prediction over what it has once the
   weights are loaded, from a model with one pair of blocks, because eight peak as one does.
-- Sampling time in the row of aggregations is that of two passes over a window (plain and mirrored) times K times H.
+- Sampling time in the row of aggregations is that of two passes over a window (plain, mirrored) times K times H.
 - A training step is forward pass, backward pass and AdamW; the reference runs in the same process, so that it has
   the memory that is kept (below) too.
 
@@ -49,7 +49,7 @@ Both compute the same matrix products with the same library. At `paper` size lin
 reference's step: were all the rest free, a step would be 1.27× as fast. At 27 frames, 256 channels and 4 blocks
 they take 72 %, which allows 1.39×. At `tiny` they take 23 %; most of a step is the calling of some hundred
 small operations, which `training.compile` makes fewer: 1.24× beside the usual step, for a minute of compiling.
-On a CPU with bf16 instructions `training.precision: bf16` makes the matrix products themselves faster: 1.59× at `paper`.
+On a CPU with bf16 instructions `training.precision: bf16` makes the matrix products faster: 1.59× at `paper`.
 These shares are of the AMD EPYC with AVX2, where gradients that are written out gain nothing at `tiny`; on the
 other AMD EPYC, above, they gained 8 to 10 %.
 
@@ -92,7 +92,7 @@ SIDES = {"reference": "reference", "product": "this suite"}
 """Name of a side in what is kept → in the tables."""
 
 PROFILES = {
-    "profiles": "### Where the time of a prediction goes\n\nPercent of one pass of the network over one window, at `paper` size.",
+    "profiles": "### Where the time of a prediction goes\n\nPercent of a pass over one window at `paper` size.",
     "training_profiles": "### Where the time of a training step goes\n\nPercent of D3DP's step.",
 }
 """What is kept → the words above its table."""

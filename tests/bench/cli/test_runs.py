@@ -153,19 +153,11 @@ def test_a_training_goes_with_what_was_made_from_it(store, ids, made):
         assert logged_runs(store, f"tags.`bench.training_id` = '{training.id}'") == []
 
 
-def test_nothing_is_removed_while_a_program_works_on_the_store(store, ids):
+def test_nothing_is_removed_while_a_program_works_on_the_store(store, ids, monkeypatch):
     with store.lock("training-0"):
         assert "is in use by process" in complaint("runs", "delete", ids[0], "--store", store.root, "--yes")
-    assert ids[0] in store.records()
-
-
-def test_a_sweep_that_begins_while_the_question_stands_is_seen(store, ids, monkeypatch):
-    with ExitStack() as until_here:
-
-        def answer(*_, **more):
-            until_here.enter_context(store.lock("training-0"))
-
-        monkeypatch.setattr("typer.confirm", answer)
+    with ExitStack() as until_here:  # a sweep that begins while the question stands
+        monkeypatch.setattr("typer.confirm", lambda *_, **more: until_here.enter_context(store.lock("training-0")))
         assert "is in use by process" in complaint("runs", "delete", ids[0], "--store", store.root)
     assert ids[0] in store.records()
 
