@@ -175,6 +175,15 @@ def test_a_store_that_is_a_file(tmp_path):
         assert (result.exit_code, result.stderr) == (2, f"error: {tmp_path / 'file'}: is a file; name a folder\n")
 
 
+def test_a_damaged_run_set_is_made_again_by_the_command_that_made_it(tmp_path, folders):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "runset.json").write_text("{")
+    told = invoke("report", *folders).stderr
+    assert told.endswith(
+        f"give the `ablate` or `run` command that made it once more, with --out {tmp_path / 'out'}\n"
+    )
+
+
 def test_the_version_is_printed():
     result = invoke("--version")
     assert result.exit_code == 0
