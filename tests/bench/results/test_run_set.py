@@ -72,7 +72,7 @@ def test_what_cannot_be_compared_is_one_sentence(trained):
         "or study",
         "empty": "--compare empty: is neither a folder of results (no runset.json) nor a store of runs",
         "damaged": "damaged/runset.json: cannot be read (it: Invalid JSON: EOF while parsing an object at line 1 "
-        "column 1); run `python -m bench ablate --out damaged` again",
+        "column 1); give the `ablate` or `run` command that made it once more, with --out damaged",
         "two=methods": "--compare two=methods: two has no table 'methods'; it has run",
         "away": "--compare away: none of its 1 runs has a record in other; name their store with --store",
     }.items():
@@ -147,7 +147,7 @@ def test_a_run_set_that_cannot_be_read_is_one_short_sentence(tmp_path, content, 
     sentence = str(error.value)
     assert sentence.startswith(f"{tmp_path / 'runset.json'}: cannot be read (")
     assert why in sentence
-    assert sentence.endswith(f"); run `python -m bench ablate --out {tmp_path}` again")
+    assert sentence.endswith(f"; give the `ablate` or `run` command that made it once more, with --out {tmp_path}")
     assert len(sentence) < 500 + 2 * len(str(tmp_path))
 
 
