@@ -114,7 +114,7 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
     # depend on which of them a process sees.
     use = nullcontext() if distributed() else store.device(device.type, alone=task.kind == "measure")
     with use:
-        if _is_done(task, store):  # by another program, while this one waited
+        if task.kind != "evaluate" and _is_done(task, store):  # by another program, while this one waited
             return "found"
         started = time.monotonic()  # not before: a measurement waits here until it is alone
         if task.kind == "evaluate":
