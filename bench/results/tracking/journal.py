@@ -8,6 +8,7 @@ with after an interruption adds to the same file, and repeats no point.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -101,6 +102,9 @@ class Journal:
             step: steps of the optimiser that are done.
             metrics: of the training after this step.
             run: number of the run that they are of; None for all runs.
+
+        Raises:
+            OSError: the disk is full. Half a line may be written, which a continued journal begins without.
         """
         new = {key: value for key, value in metrics.items() if (run, step, key) not in self._known}
         if not new:
@@ -109,7 +113,9 @@ class Journal:
         with suppress(FileNotFoundError):  # a journal that was removed is not begun again
             file = os.open(self.path, os.O_WRONLY | os.O_APPEND)
             try:
-                os.write(file, _line(Point(now(), step, new, run)._asdict()))  # by one write: two threads may add
+                line = _line(Point(now(), step, new, run)._asdict())
+                if os.write(file, line) < len(line):  # by one write: two threads may add
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
             finally:
                 os.close(file)
 

@@ -1,6 +1,9 @@
 """Journals of trainings: what is noted is there, once, whatever is killed."""
 
+import os
 import threading
+
+import pytest
 
 from bench.results.tracking.journal import Journal, RunHead, head_of, journals, path_of, read
 
@@ -44,6 +47,19 @@ def test_an_interrupted_training_repeats_nothing(tmp_path):
     expected = [(step, {"loss": float(step)}, None) for step in (1, 2, 3, 4)]
     assert noted(path) == [*expected, (3, {"rate": 0.1}, None), (3, {"error": 5.0}, 0), (3, {"error": 6.0}, 1)]
     assert head_of(path).began == began
+
+
+def test_a_disk_that_takes_half_a_line_is_full(tmp_path, monkeypatch):
+    path = path_of(tmp_path, "a")
+    journal = Journal(path, RUNS)
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda file, line: write(file, line[: len(line) // 2]))
+        with pytest.raises(OSError, match="No space left"):
+            journal.note(1, {"loss": 1.0})
+    assert noted(path) == []
+    Journal(path, RUNS).note(1, {"loss": 1.0})
+    assert noted(path) == [(1, {"loss": 1.0}, None)]
 
 
 def test_half_a_line_is_not_read_and_a_damaged_one_is_passed_over(tmp_path):
