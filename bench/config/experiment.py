@@ -107,7 +107,7 @@ class DataSpec(DataSource):
 
 def _not_all(holdout: int) -> int:
     if holdout == 1:
-        raise ValueError("would hold out every take; give 0 for none, or 2 and more")
+        raise PydanticCustomError("holdout", "that holds out every take; give 0 for none, or 2 and more")
     return holdout
 
 

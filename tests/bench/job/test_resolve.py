@@ -123,7 +123,7 @@ def test_a_new_version_of_a_method_is_a_new_training(toy_suite, monkeypatch):
             "unknown key 'method.options.frame' for toy: did you mean 'frames'",
         ),
         ({"training": {"holdout": 0}}, "training.holdout is 0, so there are no takes to choose a checkpoint by"),
-        ({"training": {"holdout": 1}}, "would hold out every take; give 0 for none, or 2 and more"),
+        ({"training": {"holdout": 1}}, "is 1, but that holds out every take; give 0 for none, or 2 and more"),
         (
             {"method": {"options": {"frames": "x"}}},
             "key 'method.options.frames' is 'x', but must be a whole number",
