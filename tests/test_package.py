@@ -10,8 +10,6 @@ import pytest
 
 from tests import ROOT
 
-pytest.importorskip("setuptools")
-
 BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
 
 
