@@ -186,7 +186,9 @@ class PendingWork:
         """
         found: dict[str, Failure] = {}
         for job_id, needs in self._needs.items():
-            for name in needs if job_id not in self._contents.finished else ():
+            if job_id in self._contents.finished:  # another program may have made what failed here
+                continue
+            for name in needs:
                 failure = self._store.failures.get(name) if name in self._contents.failed else None
                 if failure is not None and failure.code in ("", method_digest(self.jobs[job_id].lifter)):
                     found.setdefault(job_id, failure)

@@ -122,6 +122,7 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
         else:
             train, measure = partial(_train, task, jobs, store), partial(_measure, task, jobs[0], store, device)
             action = train if task.kind == "train" else measure
+            # Looked at where it fails only: what another program has trained by then did not fail.
             names = (name for name in task.ids if task.kind != "train" or not store.is_trained(name))
             failed = _record_if_it_fails(names, task.title, task.experiments[0], store, action)
         seconds = time.monotonic() - started

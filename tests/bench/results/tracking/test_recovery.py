@@ -16,10 +16,9 @@ from tests.bench.toy_jobs import job
 
 
 @pytest.fixture
-def store(toy_store, monkeypatch):
-    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 5.0)
+def store(store, monkeypatch):
     monkeypatch.setattr(connection, "OPENING_SECONDS", 0.0)
-    return toy_store
+    return store
 
 
 @pytest.fixture
