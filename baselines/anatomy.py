@@ -29,7 +29,8 @@ from baselines.layers.bones import Bones
 from baselines.tcn import TCNConfig, TimeConvolution, residual_block
 from models.camera import project
 from models.config import ConfidenceConfig, check_at_least
-from models.inference import DeterministicLifter
+from models.inference import DeterministicLifter, full_precision
+from models.layers.coordinates import CoordinateConv1d, CoordinateLinear
 from models.lifter import SMALL_CENTRE_RECIPE, TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.optim.norm_momentum import decay_norm_momentum
@@ -69,7 +70,7 @@ class BoneLengths(nn.Module):
         super().__init__()
         C, hidden = channels, 2 * blocks
         self.linears = nn.ModuleList(nn.Linear(C if number else 2 * joints, C) for number in range(hidden + 1))
-        self.linears.append(nn.Linear(C, 3 * joints))
+        self.linears.append(CoordinateLinear(C, 3 * joints))
         self.norms = nn.ModuleList(nn.BatchNorm1d(C) for _ in range(hidden + 1))
         self.attention = nn.Linear(6 * joints, bones)
         self.dropout = nn.Dropout(dropout)
@@ -113,8 +114,8 @@ class BoneDirections(nn.Module):
         self.expand_bnscore = nn.BatchNorm1d(C)
         self.convs_1, self.norms_1 = _blocks(widths[1:], [2 * C] + [C] * len(widths[2:]), C)
         self.convs_2, self.norms_2 = _blocks(widths[1:], [2 * C] * len(widths[1:]), C)
-        self.shrink_1 = nn.Conv1d(C, 3 * bones, 1)
-        self.shrink_2 = nn.Conv1d(C, 3 * bones, 1)
+        self.shrink_1 = CoordinateConv1d(C, 3 * bones, 1)
+        self.shrink_2 = CoordinateConv1d(C, 3 * bones, 1)
         self.dropout = nn.Dropout(config.dropout)
 
     def levels(self, pose_2d: Tensor, score: Tensor, strided: bool) -> list[Tensor]:
@@ -186,7 +187,10 @@ def _unit(rows: Tensor) -> Tensor:
 
 
 class Combination(nn.Module):
-    """Vectors ``[B, F, V, 3]`` from bone lengths ``[B, F or 1, N]`` and directions ``[B, F, N, 3]``; bilinear."""
+    """Vectors ``[B, F, V, 3]`` from bone lengths ``[B, F or 1, N]`` and directions ``[B, F, N, 3]``; bilinear.
+
+    In float32 also under autocast, as the coordinates that it is given and makes.
+    """
 
     def __init__(self, bones: int, channels: int, vectors: int) -> None:
         super().__init__()
@@ -196,8 +200,9 @@ class Combination(nn.Module):
 
     def forward(self, lengths: Tensor, directions: Tensor) -> Tensor:
         rows = directions.flatten(2).transpose(1, 2)  # [B, F, N, 3] → [B, F, N·3] → [B, N·3, F]
-        scales = self.lengthlinear(lengths.detach()).transpose(1, 2)  # [B, F or 1, C] → [B, C, F or 1]
-        vectors = self.shrink(self.directlinear(rows) * scales)  # [B, C, F] → [B, V·3, F]
+        with full_precision(rows.device):
+            scales = self.lengthlinear(lengths.detach()).transpose(1, 2)  # [B, F or 1, C] → [B, C, F or 1]
+            vectors = self.shrink(self.directlinear(rows) * scales)  # [B, C, F] → [B, V·3, F]
         return vectors.transpose(1, 2).unflatten(2, (-1, 3))  # [B, V·3, F] → [B, F, V·3] → [B, F, V, 3]
 
 

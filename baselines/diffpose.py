@@ -43,6 +43,7 @@ from models.diffusion.denoiser import VALUES_AT_ONCE, sinusoid
 from models.diffusion.process import ddim_step, q_sample, window_noise
 from models.errors import InputError
 from models.inference import flip_average, root_at_origin
+from models.layers.coordinates import FullPrecision
 from models.lifter import SMALL_HALF, TINY_HALF, Batch, FirstStage, Lifter, Preset, Recipe, Sampling
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
@@ -102,6 +103,10 @@ class AttentionLayer(nn.Module):
         return self.sublayer[1](attended, self.feed_forward)
 
 
+class CoordinateConvolution(FullPrecision, ChebyshevConvolution):
+    """``[N, J, C]`` to coordinates."""
+
+
 class GraphNetwork(nn.Module):
     """Joints ``[N, J, inputs]`` to ``[N, J, outputs]``; ``timed``: on the condition of a time."""
 
@@ -113,7 +118,7 @@ class GraphNetwork(nn.Module):
         self.gconv_input = ChebyshevConvolution(inputs, C, basis)
         self.atten_layers = nn.ModuleList(AttentionLayer(config, joints) for _ in range(config.layers))
         self.gconv_layers = nn.ModuleList(GraphBlock(C, basis, timed) for _ in range(config.layers))
-        self.gconv_output = ChebyshevConvolution(C, outputs, basis)
+        self.gconv_output = CoordinateConvolution(C, outputs, basis)
         self.temb = nn.Sequential(nn.Linear(C, 4 * C), nn.SiLU(), nn.Linear(4 * C, 4 * C)) if timed else None
 
     def forward(self, joints: Tensor, times: Tensor | None = None) -> Tensor:

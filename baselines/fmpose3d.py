@@ -27,6 +27,7 @@ from models.diffusion.denoiser import VALUES_AT_ONCE
 from models.diffusion.process import window_noise
 from models.errors import InputError
 from models.inference import root_at_origin
+from models.layers.coordinates import CoordinateLinear
 from models.layers.transformer import BLOCK_EPS, CACHED_VALUES, Attention, DropPathRates, Mlp, StochasticDepth
 from models.lifter import SMALL_CENTRE_RECIPE, TINY_CENTRE_RECIPE, Batch, Lifter, Preset, Recipe, Sampling
 from models.skeleton import HUMAN36M, Skeleton
@@ -148,10 +149,10 @@ class FlowBlock(nn.Module):
 class TwoLayers(nn.Module):
     """Linear, exact GELU, linear."""
 
-    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+    def __init__(self, inputs: int, hidden: int, outputs: int, last: type[nn.Linear] = nn.Linear) -> None:
         super().__init__()
         self.fc1 = nn.Linear(inputs, hidden)
-        self.fc2 = nn.Linear(hidden, outputs)
+        self.fc2 = last(hidden, outputs)
 
     def forward(self, values: Tensor) -> Tensor:
         return self.fc2(functional.gelu(self.fc1(values)))
@@ -170,7 +171,7 @@ class VelocityNetwork(nn.Module):
         rates = DropPathRates(config.drop_path, config.layers)
         self.blocks = nn.Sequential(*(FlowBlock(config, adjacency, rate) for rate in rates))
         self.norm = nn.LayerNorm(C, eps=BLOCK_EPS)
-        self.head = TwoLayers(C, C // 2, 3)
+        self.head = TwoLayers(C, C // 2, 3, CoordinateLinear)
 
     def forward(self, pose_2d: Tensor, poses: Tensor, times: Tensor) -> Tensor:
         """Of 2D poses ``[N, J, 2]`` and poses ``[N, J, 3]`` at ``times`` ``[N]`` or ``[1]``, from 0 to 1."""

@@ -25,7 +25,7 @@ from torch.nn import functional
 from baselines.layers.graph import partitions
 from baselines.tcn import FilterConfig
 from models.errors import InputError
-from models.inference import DeterministicLifter, centre_frames
+from models.inference import DeterministicLifter, centre_frames, full_precision
 from models.lifter import SMALL_CENTRE_RECIPE, TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.optim.norm_momentum import decay_norm_momentum
@@ -169,7 +169,9 @@ class GraphNetwork(nn.Module):
         self.fc = nn.Conv1d(C, 3, 1)
 
     def forward(self, pose_2d: Tensor) -> Tensor:
-        return functional.linear(self.joint_features(pose_2d), self.fc.weight[..., 0], self.fc.bias)
+        features, weight = self.joint_features(pose_2d), self.fc.weight[..., 0]
+        with full_precision(features.device):
+            return functional.linear(features.to(weight.dtype), weight, self.fc.bias)
 
     def joint_features(self, pose_2d: Tensor) -> Tensor:
         """Of the centre frame, ``[B, J, C]``."""

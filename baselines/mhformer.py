@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from models.config import CentreConfig, added_option, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
+from models.layers.coordinates import CoordinateConv1d
 from models.layers.transformer import BLOCK_EPS, Attention, Block, DropPathRates, Mlp, StochasticDepth, attend
 from models.lifter import SMALL_CENTRE_RECIPE, TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
@@ -212,7 +213,7 @@ class MHFormer(DeterministicLifter):
         self.refinements = nn.Sequential(*(Refinement(config, rate) for rate in rates))
         self.interaction = Interaction(config)
         self.norm = nn.LayerNorm(STREAMS * C, eps=BLOCK_EPS)
-        self.head = nn.Sequential(nn.BatchNorm1d(STREAMS * C), nn.Conv1d(STREAMS * C, 3 * J, 1))
+        self.head = nn.Sequential(nn.BatchNorm1d(STREAMS * C), CoordinateConv1d(STREAMS * C, 3 * J, 1))
 
     def lift(self, pose_2d: Tensor) -> Tensor:
         """Poses ``[B, T, J, 2]`` to ``[B, T, J, 3]``."""

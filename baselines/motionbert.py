@@ -26,6 +26,7 @@ from baselines.layers.streams import FusedStreams, Stream
 from models.config import ConfidenceConfig, check_at_least, check_positive
 from models.errors import InputError
 from models.inference import DeterministicLifter
+from models.layers.coordinates import CoordinateLinear
 from models.layers.transformer import BLOCK_EPS, Block, DropPathRates, TrunkConfig
 from models.lifter import SMALL_RECIPE, TINY_RECIPE, Batch, Preset, Recipe
 from models.losses import sequence_loss
@@ -127,7 +128,7 @@ class MotionBERT(DeterministicLifter):
         self.stages = nn.Sequential(*(stage(config, rate) for rate in rates))
         self.norm = nn.LayerNorm(C, eps=BLOCK_EPS)
         self.represent = nn.Linear(C, config.representation)
-        self.head = nn.Linear(config.representation, 3)
+        self.head = CoordinateLinear(config.representation, 3)
         self._draw_weights(config)
 
     def _draw_weights(self, config: MotionBERTConfig) -> None:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from models.config import CentreConfig
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
+from models.layers.coordinates import CoordinateLinear
 from models.layers.transformer import BLOCK_EPS, Block, DropPathRates, Mlp, TrunkConfig, within_frames
 from models.lifter import SMALL_CENTRE_RECIPE, TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
@@ -159,7 +160,7 @@ class PoseFormerV2(DeterministicLifter):
         self.mixed_norm = nn.LayerNorm(D, eps=BLOCK_EPS)
         self.frequency_mean = nn.Conv1d(config.coefficients, 1, 1)
         self.frame_mean = nn.Conv1d(config.kept, 1, 1)
-        self.head = nn.Sequential(nn.LayerNorm(2 * D), nn.Linear(2 * D, 3 * J))
+        self.head = nn.Sequential(nn.LayerNorm(2 * D), CoordinateLinear(2 * D, 3 * J))
         table = cosine_table(config.length)[: config.coefficients]
         self.register_buffer("cosines", table.float(), persistent=False)
 

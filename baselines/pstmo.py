@@ -25,6 +25,7 @@ from baselines.layers.annotated_transformer import Residual, SeparateAttention, 
 from models.config import WindowConfig, added_option, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import DeterministicLifter, centre_frames
+from models.layers.coordinates import CoordinateConv1d
 from models.lifter import SMALL_HALF, TINY_HALF, Batch, FirstStage, Lifter, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
@@ -235,7 +236,7 @@ class FrameTransformer(nn.Module):
 
 def head(channels: int, values: int) -> nn.Sequential:
     """BatchNorm and one linear layer, for ``[B, C, L]``."""
-    return nn.Sequential(nn.BatchNorm1d(channels), nn.Conv1d(channels, values, 1))
+    return nn.Sequential(nn.BatchNorm1d(channels), CoordinateConv1d(channels, values, 1))
 
 
 def poses_of(layers: nn.Module, tokens: Tensor, coordinates: int) -> Tensor:

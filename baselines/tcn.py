@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from models.config import WindowConfig, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import DeterministicLifter
+from models.layers.coordinates import CoordinateConv1d
 from models.lifter import SMALL_CENTRE_RECIPE, TINY_CENTRE_RECIPE, Batch, Preset, Recipe
 from models.losses import mean_joint_distance
 from models.skeleton import HUMAN36M, Skeleton
@@ -116,7 +117,7 @@ class TemporalConvolutions(nn.Module):
         kernels = [kernel for width in widths[1:] for kernel in (width, 1)]
         self.convs = nn.ModuleList(TimeConvolution(C, C, kernel, bias=False) for kernel in kernels)
         self.norms = nn.ModuleList(nn.BatchNorm1d(C) for _ in kernels)
-        self.shrink = nn.Conv1d(C, 3 * joints_out, 1)
+        self.shrink = CoordinateConv1d(C, 3 * joints_out, 1)
         self.dropout = nn.Dropout(config.dropout)
 
     def dilated(self, pose_2d: Tensor) -> Tensor:

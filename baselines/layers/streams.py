@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from models.config import ConfidenceConfig, WindowConfig, check_at_least, check_heads, check_positive
 from models.errors import InputError
 from models.inference import DeterministicLifter
+from models.layers.coordinates import CoordinateLinear
 from models.layers.transformer import Mlp, within_frames
 from models.lifter import Batch
 from models.losses import sequence_loss
@@ -156,7 +157,7 @@ class StreamsLifter(DeterministicLifter):
         self.joint_table = nn.Parameter(torch.randn(1, len(skeleton.joints), C) * config.table_std)
         self.norm = nn.LayerNorm(C)
         self.represent = nn.Linear(C, config.representation)
-        self.head = nn.Linear(config.representation, 3)
+        self.head = CoordinateLinear(config.representation, 3)
 
     def pass_stages(self, tokens: Tensor) -> Tensor:
         """Tokens ``[B, F, J, C]`` through all stages."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.config.experiment import Experiment, Selection, identity
+from bench.config.experiment import Experiment, Precision, Selection, identity
 from bench.data.sequence import Dataset
 from bench.protocol.plugins import cost_plugin_identity, plugin_identity
 from bench.training.recipe import TrainingRecipe
@@ -18,6 +18,9 @@ from models.lifter import Lifter
 
 PROTOCOL_VERSION = 2
 """Raise it when a metric, an aggregation, the windows or the noise changes: old numbers then no longer count."""
+
+AUTOCAST_VERSION = 2
+"""Raise it when numbers change in fp16 and bf16 alone."""
 
 READ_OFF = {"hypotheses", "steps", "tail", "call", "aggregations", "foreign_detections", "data"}
 """What an evaluation says of the numbers that are read off its samples, and not of the samples; and where the data
@@ -47,6 +50,7 @@ def trajectory_identity(
         "data": [data.name, data.fingerprint],
         "held out": held_out,
     }
+    described |= _autocast(recipe.precision)
     if first is not None:
         described["first stage"] = first
     if published is not None:
@@ -83,7 +87,8 @@ def evaluation_identity(
         "protocol": PROTOCOL_VERSION,
     }
     described |= plugin_identity(experiment.evaluation.aggregations if lifter.probabilistic else ())
-    return identity(described | _unusual_measurement(experiment) | _prediction(lifter, config))
+    described |= _prediction(lifter, config) | _autocast(experiment.evaluation.precision)
+    return identity(described | _unusual_measurement(experiment))
 
 
 def sampling_identity(
@@ -94,7 +99,8 @@ def sampling_identity(
     Arguments as of ``evaluation_identity``.
     """
     predicted = {key: value for key, value in experiment.evaluation.stored().items() if key not in READ_OFF}
-    return identity([training, predicted | _prediction(lifter, config), test.fingerprint])
+    predicted |= _prediction(lifter, config) | _autocast(experiment.evaluation.precision)
+    return identity([training, predicted, test.fingerprint])
 
 
 def cost_identity(
@@ -116,7 +122,7 @@ def cost_identity(
     if training is not None:
         described["training"] = training
     described |= cost_plugin_identity(spec.aggregations if lifter.probabilistic else ())
-    described |= _prediction(lifter, config)
+    described |= _prediction(lifter, config) | _autocast(spec.precision)
     return identity(described | _unusual_measurement(experiment))
 
 
@@ -124,6 +130,11 @@ def _prediction(lifter: type[Lifter], config: Any) -> dict[str, int]:
     """The version of predictions, where it was raised."""
     version = lifter.prediction_version(config)
     return {} if version == 1 else {"prediction version": version}
+
+
+def _autocast(precision: Precision) -> dict[str, int]:
+    """The version of arithmetic below fp32, where it was raised."""
+    return {} if precision == "fp32" or AUTOCAST_VERSION == 1 else {"autocast version": AUTOCAST_VERSION}
 
 
 def _unusual_measurement(experiment: Experiment) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from models.config import WindowConfig, check_at_least, check_heads, check_positive, check_probability
 from models.errors import InputError
+from models.layers.coordinates import CoordinateLinear
 from models.layers.linear import Linear, linear
 from models.layers.residual import add_attention, add_mlp, plain_on_cpu
 
@@ -219,7 +220,7 @@ class Trunk(nn.Module):
         self.temporal_blocks = nn.ModuleList(Block(C, config.heads, config.mlp_ratio, rate) for rate in rates)
         self.spatial_norm = nn.LayerNorm(C, eps=BLOCK_EPS)
         self.temporal_norm = nn.LayerNorm(C, eps=BLOCK_EPS)
-        self.head = nn.Sequential(nn.LayerNorm(C), nn.Linear(C, 3))
+        self.head = nn.Sequential(nn.LayerNorm(C), CoordinateLinear(C, 3))
 
     def embed(self, pose_2d: Tensor) -> Tensor:
         """The tokens' part from the 2D pose, with bias and joint table: ``[B, F, J, 2]`` to ``[B, F, J, C]``.

@@ -11,6 +11,7 @@ from baselines.mixste import MixSTE
 from baselines.pstmo import PSTMO
 from baselines.tcn import TCN
 from bench.config.experiment import parse
+from bench.job import identities
 from bench.job.data_cache import DataCache
 from bench.job.resolve import resolve
 from models.finepose.model import FinePOSE
@@ -36,6 +37,7 @@ def recipes_of_then(monkeypatch):
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: json.dumps(known["description"])[:60])
 def test_an_older_result_is_found(toy_suite, known, monkeypatch):
     monkeypatch.setattr(FinePOSE, "prediction_version", classmethod(lambda cls, config: 1))
+    monkeypatch.setattr(identities, "AUTOCAST_VERSION", 1)
     description, stored = with_the_data_of_then(known["description"]), known["stored"]
     if stored["method"]["name"] == "finepose":
         description, stored = with_the_encoder_of_then(description), with_the_encoder_of_then(stored)

@@ -210,3 +210,15 @@ def test_another_prediction_of_the_same_weights_is_another_number(toy_suite, mon
     assert raised.training.trajectory_id == chosen.training.trajectory_id
     assert raised_last.training_id == last.training_id
     assert set(identities(raised_last)) & set(before_last) == {last.training_id}
+
+
+def test_numbers_of_rounded_coordinates_do_not_count_and_those_in_fp32_do(toy_suite, monkeypatch):
+    exact, predicted, trained = (
+        {}, {"evaluation": {"precision": "bf16"}}, {"training": {"precision": "bf16"}},
+    )  # fmt: skip
+    now = [identities(job(**changes)) for changes in (exact, predicted, trained)]
+    monkeypatch.setattr("bench.job.identities.AUTOCAST_VERSION", 1)
+    then = [identities(job(**changes)) for changes in (exact, predicted, trained)]
+    assert now[0] == then[0]
+    assert set(now[1]) & set(then[1]) == {now[0][1]}, "the training is the same"
+    assert set(now[2]) & set(then[2]) == {now[0][3]}, "the cost is the same"
