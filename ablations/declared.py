@@ -58,7 +58,7 @@ FOLDER = Path(__file__).parent
 OLD_KEYS = {"quick": "tiny_overrides", "quick_choice": "tiny_choice", "quick_title": "tiny_title"}
 MOST_EXPERIMENTS = 100_000
 
-Setting = Sequence[tuple[str, Any]]
+KeyValues = Sequence[tuple[str, Any]]
 """(key, value) pairs that are set together."""
 
 
@@ -97,13 +97,13 @@ class Ablation(Description):
         """Of its table: the file's name."""
         return self._path.stem
 
-    def table(self, changes: Setting = (), full: bool = False) -> RunSet.Table:
+    def table(self, changes: KeyValues = (), full: bool = False) -> RunSet.Table:
         """The table that its runs will fill, still without their ids; the arguments are those of ``expand``."""
         taken = self._taken(changes, full)
         notes = (taken.note,) if taken.note else ()
         return RunSet.Table(title=taken.title, layout=taken.layout, notes=notes, ids=())
 
-    def expand(self, changes: Setting = (), full: bool = False) -> list[Experiment]:
+    def expand(self, changes: KeyValues = (), full: bool = False) -> list[Experiment]:
         """All experiments, in declared order, each once.
 
         Args:
@@ -116,7 +116,7 @@ class Ablation(Description):
         taken = self._taken(changes, full)
         taken._check_size()
         axes = [_settings(key, values) for key, values in taken.axes.items()]
-        settings: list[Setting]
+        settings: list[KeyValues]
         settings = [list(itertools.chain(*combination)) for combination in itertools.product(*axes)]
         settings = settings if axes or not taken.claims else []
         settings += _settings("also", taken.also)
@@ -126,7 +126,7 @@ class Ablation(Description):
         return list({experiment.model_dump_json(): experiment for experiment in found}.values())
 
     def compared(
-        self, changes: Setting = (), full: bool = False
+        self, changes: KeyValues = (), full: bool = False
     ) -> list[tuple[list[Experiment], list[Experiment]]]:
         """For each claim the experiments of what is said to be better, and those of the other side.
 
@@ -144,7 +144,7 @@ class Ablation(Description):
             for better, other in [claim.settings]
         ]
 
-    def space(self, changes: Setting = (), full: bool = False) -> Space:
+    def space(self, changes: KeyValues = (), full: bool = False) -> Space:
         """What the search of an ablation goes through: the product of its axes. Arguments as of ``expand``.
 
         Raises:
@@ -171,7 +171,7 @@ class Ablation(Description):
         also = chosen.pop("also", self.also)
         return self.model_copy(update={"axes": self.axes | chosen, "also": also, "tiny_choice": None})
 
-    def _taken(self, changes: Setting, full: bool) -> Ablation:
+    def _taken(self, changes: KeyValues, full: bool) -> Ablation:
         """The same, or its tiny choice if the experiments are of the tiny preset and ``full`` is not asked for."""
         if self.tiny_choice is None or full:
             return self
@@ -193,12 +193,12 @@ class Ablation(Description):
             )
 
     def _with_every_seed(
-        self, setting: Collection[tuple[str, Any]], changes: Setting, full: bool
+        self, setting: Collection[tuple[str, Any]], changes: KeyValues, full: bool
     ) -> list[Experiment]:
         seeds = [[("training.seed", seed)] for seed in self.seeds] or [[]]
         return [self._experiment([*setting, *seed], changes, full) for seed in seeds]
 
-    def _experiment(self, setting: Setting, changes: Setting, full: bool) -> Experiment:
+    def _experiment(self, setting: KeyValues, changes: KeyValues, full: bool) -> Experiment:
         """The experiment with these pairs set, then changed by the user; the user wins over the tiny overrides."""
         description = with_changes(self.base, [*setting, *changes])
         experiment = parse(description, str(self._path))
@@ -212,7 +212,7 @@ class Ablation(Description):
         ]
         return parse(with_changes(description, overrides), str(self._path))
 
-    def _study_key(self, changes: Setting, full: bool) -> str:
+    def _study_key(self, changes: KeyValues, full: bool) -> str:
         """Names the stored study of a search: with another text, the trials of earlier runs would not be found.
 
         That is why it still says "quick", the name that ``tiny_overrides`` had when the first studies were stored.
@@ -328,5 +328,5 @@ def _with_new_words(content: Any, path: Path) -> Any:
     return renamed
 
 
-def _settings(key: str, values: Iterable[Any]) -> list[Setting]:
+def _settings(key: str, values: Iterable[Any]) -> list[KeyValues]:
     return [list(value.items()) if isinstance(value, dict) else [(key, value)] for value in values]

@@ -23,10 +23,8 @@ SCHEDULE = tuple(
 )
 """Keys whose values a preset sets; some presets set others for exact 2D poses than for a detector's."""
 
-Pair = tuple[Record, Record]
 
-
-def pairs_on(name: str, sides: Sequence[Record], records: Iterable[Record]) -> list[Pair]:
+def pairs_on(name: str, sides: Sequence[Record], records: Iterable[Record]) -> list[tuple[Record, Record]]:
     """The pairs of runs on a data set that are, but for it, what the two sides are on theirs; seeds are pooled.
 
     The runs of a pair were tested on the same data. Where some have the schedule of training of their sides and

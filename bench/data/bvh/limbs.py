@@ -76,7 +76,7 @@ def are_complete(limbs: abc.Mapping[str, int], hierarchy: Hierarchy) -> bool:
     )
 
 
-Pair = tuple[float, int, int, int]  # reach, node, and the branches of a possible pair of limbs
+LimbPair = tuple[float, int, int, int]  # reach, node, and the branches of a possible pair of limbs
 Limb = tuple[int, int, int]
 
 
@@ -107,7 +107,7 @@ def limbs_by_shape(hierarchy: Hierarchy) -> dict[str, int] | None:
     return result
 
 
-def _pairs(hierarchy: Hierarchy) -> abc.Iterator[Pair]:
+def _pairs(hierarchy: Hierarchy) -> abc.Iterator[LimbPair]:
     """Pairs of branches of one node that are alike in size and length."""
     for node, children in enumerate(hierarchy.children):
         sizes = {child: len(hierarchy.below(child)) for child in children[:MAX_CHILDREN]}
@@ -118,11 +118,11 @@ def _pairs(hierarchy: Hierarchy) -> abc.Iterator[Pair]:
                 yield far, node, one, two
 
 
-def _overlap(hierarchy: Hierarchy, one: Pair, two: Pair) -> bool:
+def _overlap(hierarchy: Hierarchy, one: LimbPair, two: LimbPair) -> bool:
     return any(a in hierarchy.below(b) or b in hierarchy.below(a) for a in one[2:] for b in two[2:])
 
 
-def _limbs(hierarchy: Hierarchy, pair: Pair, apart: float) -> list[Limb]:
+def _limbs(hierarchy: Hierarchy, pair: LimbPair, apart: float) -> list[Limb]:
     """The two limbs of a pair, whose first joints are ``apart`` at least, as a share of their two bones."""
     ways = [
         [node for node in hierarchy.farthest(branch) if hierarchy.lengths[node] > 0.01 * hierarchy.span[branch]]
