@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.layers.bones import Bones
-from baselines.tcn import TCNConfig, TimeConvolution, residual_block
+from baselines.tcn import TCNConfig, TimeConvolution, activate, residual_block, strided_block
 from models.camera import project
 from models.config import ConfidenceConfig, check_at_least
 from models.inference import DeterministicLifter, full_precision
@@ -118,57 +118,64 @@ class BoneDirections(nn.Module):
         self.shrink_2 = CoordinateConv1d(C, 3 * bones, 1)
         self.dropout = nn.Dropout(config.dropout)
 
-    def levels(self, pose_2d: Tensor, score: Tensor, strided: bool) -> list[Tensor]:
-        """Features of the first pass after every width, ``[B, C, ·]`` with ever fewer frames.
+    def dilated_levels(self, pose_2d: Tensor, score: Tensor) -> list[Tensor]:
+        """Features of the first pass after every width, of all frames: ``[B, C, ·]`` with ever fewer of them.
 
         Args:
             pose_2d: ``[B, L, J, 2]``.
             score: ``[B, L, J]`` visibility.
-            strided: L = T; compute only what the one output frame needs.
         """
-        whole = (1,) * len(self.widths)
-        strides = self.widths if strided else whole
-        dilations = whole if strided else tuple(accumulate((1, *self.widths[:-1]), mul))
         pose, seen = (  # [B, L, J, ·] → [B, L, J·(2 or 1)] → [B, J·(2 or 1), L] → [B, C, L']
-            self.dropout(norm(conv(values.flatten(2).transpose(1, 2), strides[0])).relu())
+            self.dropout(norm(conv(values.flatten(2).transpose(1, 2))).relu())
             for conv, norm, values in (
                 (self.expand_conv, self.expand_bn, pose_2d),
                 (self.expand_convscore, self.expand_bnscore, score),
             )
         )
         features, levels = torch.cat([pose, seen * pose], dim=1), [pose]
-        for block, (stride, dilation) in enumerate(zip(strides[1:], dilations[1:], strict=True)):
-            features = self._block(self.convs_1, self.norms_1, block, features, stride, dilation)
+        for block, dilation in enumerate(accumulate(self.widths[:-1], mul)):
+            convs, norms = _block(self.convs_1, block), _block(self.norms_1, block)
+            features = residual_block(features, convs, norms, self.dropout, dilation, self.causal)
+            levels.append(features)
+        return levels
+
+    def strided_levels(self, pose_2d: Tensor, score: Tensor) -> list[Tensor]:
+        """Of L = T frames, what their one output frame needs of them: ``[B, ·, C]``. Arguments as above."""
+        pose = activate(self.expand_conv.strided(pose_2d.flatten(2)), self.expand_bn, self.dropout)
+        seen = activate(self.expand_convscore.strided(score), self.expand_bnscore, self.dropout)
+        features, levels = torch.cat([pose, seen * pose], dim=-1), [pose]
+        for block in range(len(self.widths) - 1):
+            convs, norms = _block(self.convs_1, block), _block(self.norms_1, block)
+            features = strided_block(features, convs, norms, self.dropout, self.causal)
             levels.append(features)
         return levels
 
     def first(self, levels: list[Tensor]) -> Tensor:
-        """Directions ``[B, F, N, 3]`` from the first pass."""
-        return _unit(self.shrink_1(levels[-1]))
+        """Directions ``[B, 1, N, 3]`` from the first pass, from strided levels."""
+        return _unit(self.shrink_1(levels[-1].transpose(1, 2)))  # [B, 1, C] → [B, C, 1] → [B, N·3, 1]
 
     def second(self, levels: list[Tensor]) -> Tensor:
-        """Directions ``[B, 1, N, 3]`` from levels of the strided form."""
+        """Directions ``[B, 1, N, 3]`` from strided levels."""
         levels = [level.detach() for level in levels]
-        features = levels[-1].expand(-1, -1, levels[0].shape[2])  # [B, C, 1] → [B, C, L']
-        for block, (width, level) in enumerate(zip(self.widths[1:], levels[:-1], strict=True)):
-            joined = torch.cat([features, level], dim=1)
-            features = self._block(self.convs_2, self.norms_2, block, joined, width, 1)
-        return _unit(self.shrink_2(features))
+        features = levels[-1].expand(-1, levels[0].shape[1], -1)  # [B, 1, C] → [B, L', C]
+        for block, level in enumerate(levels[:-1]):
+            joined = torch.cat([features, level], dim=-1)
+            convs, norms = _block(self.convs_2, block), _block(self.norms_2, block)
+            features = strided_block(joined, convs, norms, self.dropout, self.causal)
+        return _unit(self.shrink_2(features.transpose(1, 2)))  # [B, 1, C] → [B, C, 1] → [B, N·3, 1]
 
     def by_frame(self, levels: list[Tensor]) -> list[Tensor]:
-        """Each output frame's part of dilated levels, as the strided form has it: views ``[B, F, C, ·]``."""
+        """Each output frame's part of dilated levels, as the strided form has it: views ``[B, F, ·, C]``."""
         steps = list(accumulate(self.widths, mul))
-        # [B, C, L'] → all frames of a level [B, C, F, ·] → every step-th of them → [B, F, C, ·]
+        # all frames of a level [B, C, L'] → of each output frame [B, C, F, ·], every step-th → [B, F, ·, C]
         return [
-            level.unfold(2, steps[-1] - step + 1, 1)[..., ::step].transpose(1, 2)
+            level.unfold(2, steps[-1] - step + 1, 1)[..., ::step].permute(0, 2, 3, 1)
             for level, step in zip(levels, steps, strict=True)
         ]
 
-    def _block(
-        self, convs: nn.ModuleList, norms: nn.ModuleList, number: int, features: Tensor, stride: int, dilation: int
-    ) -> Tensor:
-        part = slice(2 * number, 2 * number + 2)
-        return residual_block(features, convs[part], norms[part], self.dropout, stride, dilation, self.causal)
+
+def _block(layers: nn.ModuleList, number: int) -> nn.ModuleList:
+    return layers[2 * number : 2 * number + 2]
 
 
 def _blocks(widths: Sequence[int], inputs: Sequence[int], channels: int) -> tuple[nn.ModuleList, nn.ModuleList]:
@@ -251,7 +258,7 @@ class AnatomyNetwork(nn.Module):
 
     def estimate(self, seen: Tensor, random_2d: Tensor) -> Estimates:
         """All that is trained, from windows ``[B, T, J, 3]`` and random frames ``[B, R, J, 2]``."""
-        levels = self.directions.levels(seen[..., :2], seen[..., 2], strided=True)
+        levels = self.directions.strided_levels(seen[..., :2], seen[..., 2])
         first, second = self.directions.first(levels), self.directions.second(levels)
         rough, lengths = self.bone_lengths(random_2d)
         return Estimates(
@@ -264,11 +271,11 @@ class AnatomyNetwork(nn.Module):
 
     def bone_directions(self, seen: Tensor) -> Tensor:
         """Windows ``[B, T - 1 + F, J, 3]`` to ``[B, F, N, 3]``; output frames run in chunks that bound memory."""
-        levels = self.directions.levels(seen[..., :2], seen[..., 2], strided=False)
+        levels = self.directions.dilated_levels(seen[..., :2], seen[..., 2])
         levels = self.directions.by_frame(levels)
         size = max(1, VALUES_AT_ONCE // (2 * levels[0][:, 0].numel()))
         chunks = zip(*(level.split(size, dim=1) for level in levels), strict=True)
-        # f frames of a chunk: [B, f, C, ·] → [B·f, C, ·] → [B·f, 1, N, 3] → [B, f, N, 3]
+        # f frames of a chunk: [B, f, ·, C] → [B·f, ·, C] → [B·f, 1, N, 3] → [B, f, N, 3]
         found = [self.directions.second([level.flatten(0, 1) for level in chunk]) for chunk in chunks]
         return torch.cat([part.unflatten(0, (len(seen), -1))[:, :, 0] for part in found], dim=1)
 

@@ -17,7 +17,7 @@ from baselines.mixste import MixSTE
 from baselines.motionbert import MotionBERTConfig
 from baselines.poseformerv2 import PoseFormerV2Config
 from baselines.pstmo import PSTMO, PSTMOConfig
-from baselines.tcn import TCN, TCNConfig
+from baselines.tcn import TCN, TCNConfig, activate
 from baselines.trivial import MeanPose, NearestPose, NearestPoseConfig
 from bench.config import registry
 from bench.measure.compilation import compile_part, release_part
@@ -341,6 +341,16 @@ def test_tcn_forms_agree_and_causal_sees_no_future(causal: bool) -> None:
     changed[:, sum(lifter.context) - lifter.context[1] + 5 :] += 1
     moved = (lifter.network.dilated(changed) != dilated).any(dim=(0, 2, 3))
     assert moved[:5].any() != causal
+
+
+def test_what_tcn_drops_is_drawn_as_for_the_published_layout() -> None:
+    """So that a training goes as one with strided convolutions, but for rounding."""
+    rows, dropout = torch.rand(4, 5, 6), torch.nn.Dropout(0.4)
+    torch.manual_seed(0)
+    found = activate(rows, torch.nn.Identity(), dropout)
+    torch.manual_seed(0)
+    torch.testing.assert_close(found, dropout(rows.transpose(1, 2).contiguous()).transpose(1, 2))
+    torch.testing.assert_close(activate(rows, torch.nn.Identity(), dropout.eval()), rows)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def training(size: int, kept: int) -> None:
     if kept:
         keep_freed_memory()
     product, _ = d3dp_pair(DenoiserConfig(**options))
-    step, seconds = step_of(product, count, product.frames), []
+    step, seconds = step_of(product, windows(count, product.frames)), []
     step()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(steps):

@@ -73,7 +73,8 @@ def test_training_step(
     device = torch.device(request.config.getoption("--device"))
     product, reference = (module.to(device) for module in d3dp_pair(DenoiserConfig()))
     compile_part(product.train(), dynamic=False, setting="training.compile")
-    steps = [step_of(product, 4, product.frames, device, "bf16"), step_of(reference, 4, product.frames, device)]
+    batch = windows(4, product.frames)
+    steps = [step_of(product, batch, device, "bf16"), step_of(reference, batch, device)]
     fast, plain = (partial(_finished, step, device) for step in steps)
     for _ in range(3):
         fast()

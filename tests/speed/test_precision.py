@@ -59,7 +59,8 @@ def test_training(
     keep_freed_memory()
     chosen = CONFIGS["D3DP"](**(sizes if full_size else SMALL))
     usual, rounded = (PAIRS["D3DP"](chosen)[0] for _ in range(2))
-    steps = [step_of(usual, count, usual.frames), step_of(rounded, count, usual.frames, precision="bf16")]
+    batch = windows(count, usual.frames)
+    steps = [step_of(usual, batch), step_of(rounded, batch, precision="bf16")]
     for step in steps:
         step()
     ratio = interleaved(steps[1], steps[0], rounds=pairs)

@@ -1,10 +1,12 @@
-"""Training steps of the transformer methods, next to plain implementations (``tests/speed/reference``)."""
+"""Training steps of FinePOSE and its core baselines, next to plain implementations (``tests/speed/reference``)."""
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,14 +15,16 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 
+from baselines.tcn import TCN, TCNConfig
 from bench.config.experiment import Precision
 from bench.devices import autocast, keep_freed_memory
 from bench.measure.compilation import compile_part, compiler, release_part
 from models.diffusion.denoiser import DenoiserConfig
 from models.finepose.model import FinePOSE, FinePOSEConfig
 from models.layers.transformer import TrunkConfig
-from models.lifter import Lifter
+from models.lifter import Batch, Lifter
 from tests.speed.profile import profile
+from tests.speed.reference.convolutions import StridedTCN
 from tests.speed.reference.pairs import d3dp_pair, finepose_pair, mixste_pair, windows
 
 CPU = torch.device("cpu")
@@ -33,6 +37,8 @@ SIZES: dict[str, tuple[dict[str, Any], int, int, int]] = {
 COMPILED = {size: entry for size, entry in SIZES.items() if size != "paper"} | {
     "small, one thread": ({"frames": 27, "channels": 64, "depth": 3, "heads": 4, "drop_path": 0.0}, 8, 1, 20),
 }
+CONVOLUTIONS = {"tiny": (128, 60), "small": (128, 20), "base": (256, 5)}
+"""Preset of the TCN → windows of a step, pairs that are timed."""
 SMALLER = {"frames": 9, "channels": 32, "depth": 1, "heads": 4}
 SMALL_TEXT = {"text_layers": 1, "text_heads": 4}
 METHODS = {
@@ -51,12 +57,12 @@ def threads() -> Iterator[None]:
 
 
 def step_of(
-    module: nn.Module, count: int, frames: int, device: torch.device = CPU, precision: Precision = "fp32"
+    module: nn.Module, batch: Batch, device: torch.device = CPU, precision: Precision = "fp32"
 ) -> Callable[[], None]:
-    """Forward, backward and optimiser of windows of different actions, as the trainer does them."""
+    """Forward, backward and optimiser, as the trainer does them."""
     trained = [parameter for parameter in module.train().parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.1, fused=True)
-    batch = windows(count, frames).to(device)
+    batch = batch.to(device)
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -94,7 +100,8 @@ def test_training(
     benchmark.extra_info["threads"] = torch.get_num_threads()
     keep_freed_memory()
     product, reference = make(config(**chosen, **options, **text))
-    steps = [step_of(module, count if full_size else 2, product.frames) for module in (product, reference)]
+    batch = windows(count if full_size else 2, product.frames)
+    steps = [step_of(module, batch) for module in (product, reference)]
     assert loss_of(product) == pytest.approx(loss_of(reference), rel=1e-5)
     for step in steps:
         step()
@@ -106,6 +113,30 @@ def test_training(
     if full_size and size == "paper" and name == "FinePOSE described":
         share = 100 * seconds_of_text(product) / benchmark.stats.stats.median
         outcome(f"{name}, training step, {size}: text", "≤ 10 % of the step", share, 10, "{:.1f} %", at_most=True)
+
+
+@pytest.mark.parametrize("preset", CONVOLUTIONS)
+def test_training_of_convolutions(
+    preset: str, full_size: bool, interleaved: Callable[..., float], outcome: Callable[..., None]
+) -> None:
+    count, pairs = CONVOLUTIONS[preset] if full_size else (4, 1)
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    config = TCN.presets[preset].config if full_size else TCNConfig(filter_widths=(3, 3), channels=8)
+    lifter = TCN(config)
+    batch = windows(count, config.receptive_field)
+    batch = replace(batch, pose_3d=batch.pose_3d[:, :1])
+    plain = StridedTCN(copy.deepcopy(lifter))
+    losses = []
+    for module in (lifter, plain):
+        torch.manual_seed(0)
+        losses.append(module.train().training_loss(batch).item())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5), "with the same values dropped"
+    steps = [step_of(module, batch) for module in (lifter, plain)]
+    for step in steps:
+        step()
+    ratio = interleaved(*steps, rounds=pairs)
+    outcome(f"TCN, training step, {preset}, one thread", "≥ 1.3× strided convolutions", ratio, 1.3, "{:.2f}×")
 
 
 @pytest.mark.skipif(compiler() is None, reason="torch.compile needs a C++ compiler")
@@ -124,7 +155,7 @@ def test_compiled_training(
     torch.set_num_threads(min(threads, os.cpu_count() or 1))
     keep_freed_memory()
     usual, compiled = (d3dp_pair(DenoiserConfig(**sizes))[0] for _ in range(2))
-    steps = [step_of(module, count, usual.frames) for module in (usual, compiled)]
+    steps = [step_of(module, windows(count, usual.frames)) for module in (usual, compiled)]
     compile_part(compiled, dynamic=False, setting="training.compile")
     start = time.perf_counter()
     with torch._inductor.config.patch(force_disable_caches=full_size):
