@@ -55,6 +55,7 @@ def content(
             ablations.setdefault(identity, []).append(name)
     main = {run for spec in runset.tables.values() if spec.layout == "main" for run in spec.ids}
     usual = [record for record in records if not drawn_anew(record)]
+    usual.sort(key=lambda record: record.id not in main)
     logged = {record.id: record.mlflow_run_id or "not logged" for record in records}
     said = answers([record for record in usual if record.id in main] or usual, verdicts)
     terms = _terms(usual, [text for answer in said for text in (answer["title"], *chain(*answer["lines"]))])

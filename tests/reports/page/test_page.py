@@ -74,6 +74,14 @@ def test_groups_do_not_mix_detections_or_conditions():
     assert len(made(records)["plots"]) == 3
 
 
+def test_all_results_begin_with_the_main_comparison():
+    control, main = [record("tcn", flip=False)], [record("tcn"), record("mixste")]
+    declared = runset(controls=("controls", control), methods=("main", main))
+    shown = content(declared, [*control, *main], {}, None)
+    sections = [section for (section, _), _ in blocks_of(shown["results"])]
+    assert sections == ["flip: yes", "flip: no"]
+
+
 def test_the_record_of_a_run_names_its_conditions_and_identities(methods):
     records, shown = methods
     source = next(made for made in records if made.method == "finepose")
