@@ -98,7 +98,10 @@ class Wanted:
 @with_options(Wanted)
 def list_runs(wanted: Wanted, as_json: Json = False) -> None:
     """List the runs of a store, the newest last: their number of millimetres needs no ground truth."""
-    found = wanted.runs()
+    from bench.results.documents import in_place
+
+    with in_place():
+        found = wanted.runs()
     if as_json:
         typer.echo(json.dumps([run.model_dump() for run in found], indent=1))
         return
@@ -125,16 +128,18 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a run or a training: what it is, what it depends on, and what depends on it."""
+    from bench.results.documents import in_place
     from bench.results.runs.listing import find_id, runs_of
 
     opened = _opened(store)
-    runs = runs_of(opened)
-    name = find_id(beginning, opened, runs)
-    record = opened.records([name]).get(name)
+    with in_place():
+        runs = runs_of(opened)
+        name = find_id(beginning, opened, runs)
+        record = opened.records([name]).get(name)
+        told = _told(opened, name, runs, record, out)
     if as_json and record is not None:
         typer.echo(record.model_dump_json(indent=1))
         return
-    told = _told(opened, name, runs, record, out)
     if as_json:
         typer.echo(json.dumps(told, indent=1))
         return

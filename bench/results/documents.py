@@ -134,7 +134,7 @@ def set_aside(path: Path, root: Path, reason: str, content: bytes | None = None)
     If it has another ``content`` by now than was read, another program has made it again, and it stays.
     """
     if _IN_PLACE.get():
-        _say_once(f"{path}: cannot be read ({reason}) and counts as absent; a dry run leaves it there")
+        _say_once(f"{path}: cannot be read ({reason}) and counts as absent; it stays there")
         return
     target = _place_aside(path, root)
     try:
@@ -153,9 +153,9 @@ def set_aside(path: Path, root: Path, reason: str, content: bytes | None = None)
 
 
 @contextmanager
-def in_place(dry_run: bool) -> Iterator[None]:
-    """In a dry run, what cannot be read counts as absent, too, but is not moved."""
-    before = _IN_PLACE.set(dry_run)
+def in_place(read_only: bool = True) -> Iterator[None]:
+    """What cannot be read counts as absent, too, but is not moved: for dry runs, and commands that only say."""
+    before = _IN_PLACE.set(read_only)
     try:
         yield
     finally:

@@ -131,6 +131,14 @@ def test_a_run_is_shown_by_any_beginning_of_its_id(store, ids, made, results):
     assert [line.split()[0] for line in told["depends on it"]] == [made[2].id, ids[2]]
 
 
+@pytest.mark.parametrize("command", [["list"], ["show", "a"]])
+def test_looking_at_damaged_runs_moves_nothing(store, command):
+    for path in store.root.rglob("*.json"):
+        path.write_text("{")
+    assert "it stays there" in invoke("runs", *command, "--store", store.root).stderr
+    assert not (store.root / "unreadable").exists()
+
+
 def test_a_run_is_deleted_everywhere(store, ids):
     result = invoke("runs", "delete", ids[0], "--store", store.root, answer="n\n")
     assert result.exit_code == 1
