@@ -10,6 +10,7 @@ A page says what stands where, and between the two comments everything is replac
     <!-- from: NAME origin -->                   command, commit and machine
     <!-- from: NAME FIGURE.png -->               the picture that the page shows there is replaced; page.png is the
                                                  top of RESULTS/index.html, taken when runs are put there
+    <!-- from: base hour -->                     what an hour of training at `base` showed (tests/base_hour.py)
     <!-- from: FOLDER/FILE -->                   a file of the repository
     <!-- /from -->
 """
@@ -48,11 +49,13 @@ from reports.writers.markdown import to_markdown
 from reports.writers.paper import PaperTable, chosen
 from reports.writers.table import Table
 from tests import ROOT
+from tests.base_hour import BaseHour
 
 SHIPPED = ROOT / "docs" / "results"
 WITH_REPORT = ("study",)
 """Runs whose page and report.pdf lie beside their archive."""
 ARCHIVE, TOP_OF_PAGE = "runs.zip", "page.png"
+BASE = "base"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 BLOCK = re.compile(r"<!-- from: (?P<asked>.*?) -->\n(?P<content>.*?)<!-- /from -->", re.DOTALL)
 PICTURE = re.compile(r"!\[[^]]*\]\(([^)]+)\)")
@@ -168,6 +171,8 @@ def written_anew(text: str, shipped: Callable[[str], Shipped]) -> str:
             return match.group()
         if "/" in name:
             new = f"```{name.rpartition('.')[2].replace('py', 'python')}\n{(ROOT / name).read_text()}```"
+        elif name == BASE:
+            new = base_hour(shipped).table()
         elif what in ("verdicts", "origin"):
             new = shipped(name).verdicts() if what == "verdicts" else shipped(name).origin()
         else:
@@ -176,6 +181,12 @@ def written_anew(text: str, shipped: Callable[[str], Shipped]) -> str:
         return f"<!-- from: {match['asked']} -->\n\n{new}\n\n<!-- /from -->"
 
     return BLOCK.sub(content, text)
+
+
+def base_hour(shipped: Callable[[str], Shipped]) -> BaseHour:
+    """Beside the trainings of the study's main table."""
+    study = shipped("study")
+    return BaseHour([study.records[name] for name in study.runset.tables["methods"].ids if name in study.records])
 
 
 def draw_pictures(page: Path, shipped: Callable[[str], Shipped], folder: Callable[[str], Path]) -> None:
@@ -271,7 +282,10 @@ def main(words: list[str]) -> int:
 
             def folder(name: str) -> Path:
                 figures = Path(drawn, name, "figures")
-                if not figures.exists():
+                if name == BASE:
+                    figures.mkdir(parents=True, exist_ok=True)
+                    base_hour(shipped).draw(figures / "hour.png")
+                elif not figures.exists():
                     shipped(name).draw(figures.parent)
                     if name in words[:1]:
                         photograph(Path(words[2], "index.html"), figures / TOP_OF_PAGE)
