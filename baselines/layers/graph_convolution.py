@@ -18,7 +18,8 @@ class ChebyshevConvolution(nn.Module):
     def __init__(self, inputs: int, outputs: int, basis: Tensor) -> None:
         super().__init__()
         self.register_buffer("basis", basis, persistent=False)
-        self.weight = nn.Parameter(torch.randn(len(basis), 1, inputs, outputs) / (2 * inputs * outputs) ** 0.5)
+        weight = torch.randn(len(basis), 1, inputs, outputs) / (2 * inputs * outputs) ** 0.5
+        self.weight: Tensor = nn.Parameter(weight)
         self.bias = nn.Parameter(torch.zeros(1, 1, outputs))
 
     def forward(self, features: Tensor) -> Tensor:
