@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.layers.bones import Bones
-from baselines.tcn import TCNConfig, TimeConvolution, activate, residual_block, strided_block
+from baselines.layers.convolutions import TimeConvolution, activate, residual_block, strided_block
+from baselines.tcn import TCNConfig
 from models.camera import project
 from models.config import ConfidenceConfig, check_at_least
 from models.inference import DeterministicLifter, full_precision

@@ -13,11 +13,12 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from baselines.layers.convolutions import activate
 from baselines.mixste import MixSTE
 from baselines.motionbert import MotionBERTConfig
 from baselines.poseformerv2 import PoseFormerV2Config
 from baselines.pstmo import PSTMO, PSTMOConfig
-from baselines.tcn import TCN, TCNConfig, activate
+from baselines.tcn import TCN, TCNConfig
 from baselines.trivial import MeanPose, NearestPose, NearestPoseConfig
 from bench.config import registry
 from bench.measure.compilation import compile_part, release_part
