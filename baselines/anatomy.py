@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines.layers.bones import Bones
-from baselines.layers.convolutions import TimeConvolution, activate, residual_block, strided_block
+from baselines.layers.convolutions import TimeConvolution, activate, pairs, residual_block, strided_block
 from baselines.tcn import TCNConfig
 from models.camera import project
 from models.config import ConfidenceConfig, check_at_least
@@ -134,8 +134,8 @@ class BoneDirections(nn.Module):
             )
         )
         features, levels = torch.cat([pose, seen * pose], dim=1), [pose]
-        for block, dilation in enumerate(accumulate(self.widths[:-1], mul)):
-            convs, norms = _block(self.convs_1, block), _block(self.norms_1, block)
+        dilations = accumulate(self.widths[:-1], mul)
+        for convs, norms, dilation in zip(pairs(self.convs_1), pairs(self.norms_1), dilations, strict=True):
             features = residual_block(features, convs, norms, self.dropout, dilation, self.causal)
             levels.append(features)
         return levels
@@ -145,8 +145,7 @@ class BoneDirections(nn.Module):
         pose = activate(self.expand_conv.strided(pose_2d.flatten(2)), self.expand_bn, self.dropout)
         seen = activate(self.expand_convscore.strided(score), self.expand_bnscore, self.dropout)
         features, levels = torch.cat([pose, seen * pose], dim=-1), [pose]
-        for block in range(len(self.widths) - 1):
-            convs, norms = _block(self.convs_1, block), _block(self.norms_1, block)
+        for convs, norms in zip(pairs(self.convs_1), pairs(self.norms_1), strict=True):
             features = strided_block(features, convs, norms, self.dropout, self.causal)
             levels.append(features)
         return levels
@@ -159,9 +158,8 @@ class BoneDirections(nn.Module):
         """Directions ``[B, 1, N, 3]`` from strided levels."""
         levels = [level.detach() for level in levels]
         features = levels[-1].expand(-1, levels[0].shape[1], -1)  # [B, 1, C] → [B, L', C]
-        for block, level in enumerate(levels[:-1]):
+        for convs, norms, level in zip(pairs(self.convs_2), pairs(self.norms_2), levels[:-1], strict=True):
             joined = torch.cat([features, level], dim=-1)
-            convs, norms = _block(self.convs_2, block), _block(self.norms_2, block)
             features = strided_block(joined, convs, norms, self.dropout, self.causal)
         return _unit(self.shrink_2(features.transpose(1, 2)))  # [B, 1, C] → [B, C, 1] → [B, N·3, 1]
 
@@ -173,10 +171,6 @@ class BoneDirections(nn.Module):
             level.unfold(2, steps[-1] - step + 1, 1)[..., ::step].permute(0, 2, 3, 1)
             for level, step in zip(levels, steps, strict=True)
         ]
-
-
-def _block(layers: nn.ModuleList, number: int) -> nn.ModuleList:
-    return layers[2 * number : 2 * number + 2]
 
 
 def _blocks(widths: Sequence[int], inputs: Sequence[int], channels: int) -> tuple[nn.ModuleList, nn.ModuleList]:

@@ -21,7 +21,7 @@ from operator import mul
 
 from torch import Tensor, nn
 
-from baselines.layers.convolutions import TimeConvolution, activate, residual_block, strided_block
+from baselines.layers.convolutions import TimeConvolution, activate, pairs, residual_block, strided_block
 from models.config import WindowConfig, check_at_least, check_probability
 from models.errors import InputError
 from models.inference import DeterministicLifter
@@ -96,21 +96,17 @@ class TemporalConvolutions(nn.Module):
         """Poses ``[B, L, J, 2]`` to ``[B, L - receptive field + 1, J, 3]``."""
         features = pose_2d.flatten(2).transpose(1, 2)  # [B, L, J, 2] → [B, L, J·2] → [B, J·2, L]
         features = self.dropout(self.expand_norm(self.expand_conv(features)).relu())
-        for block, dilation in enumerate(accumulate(self.widths[:-1], mul)):
-            features = residual_block(features, *self._block(block), self.dropout, dilation, self.causal)
+        dilations = accumulate(self.widths[:-1], mul)
+        for convs, norms, dilation in zip(pairs(self.convs), pairs(self.norms), dilations, strict=True):
+            features = residual_block(features, convs, norms, self.dropout, dilation, self.causal)
         return self._poses(features)
 
     def strided(self, pose_2d: Tensor) -> Tensor:
         """Poses ``[B, receptive field, J, 2]`` to ``[B, 1, J, 3]``."""
         rows = activate(self.expand_conv.strided(pose_2d.flatten(2)), self.expand_norm, self.dropout)
-        for block in range(len(self.widths) - 1):
-            rows = strided_block(rows, *self._block(block), self.dropout, self.causal)
+        for convs, norms in zip(pairs(self.convs), pairs(self.norms), strict=True):
+            rows = strided_block(rows, convs, norms, self.dropout, self.causal)
         return self._poses(rows.transpose(1, 2))  # [B, 1, C] → [B, C, 1]
-
-    def _block(self, number: int) -> tuple[nn.ModuleList, nn.ModuleList]:
-        """Convolutions and norms of a residual block."""
-        part = slice(2 * number, 2 * number + 2)
-        return self.convs[part], self.norms[part]
 
     def _poses(self, features: Tensor) -> Tensor:
         # [B, C, F] → [B, J·3, F] → [B, F, J·3] → [B, F, J, 3]

@@ -70,3 +70,8 @@ def activate(rows: Tensor, norm: nn.Module, dropout: nn.Dropout) -> Tensor:
         return active
     factors = dropout(torch.ones_like(active.transpose(1, 2), memory_format=torch.contiguous_format))
     return active * factors.transpose(1, 2)
+
+
+def pairs(layers: nn.ModuleList) -> list[nn.ModuleList]:
+    """The layers of each block: of its wide convolution, and of that of width 1."""
+    return [layers[first : first + 2] for first in range(0, len(layers), 2)]
