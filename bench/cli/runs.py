@@ -136,10 +136,10 @@ def show(
         runs = runs_of(opened)
         name = find_id(beginning, opened, runs)
         record = opened.records([name]).get(name)
+        if as_json and record is not None:
+            typer.echo(record.model_dump_json(indent=1))
+            return
         told = _told(opened, name, runs, record, out)
-    if as_json and record is not None:
-        typer.echo(record.model_dump_json(indent=1))
-        return
     if as_json:
         typer.echo(json.dumps(told, indent=1))
         return

@@ -43,7 +43,7 @@ MAKE_AGAIN = "nothing was exported; give the command that made the run again"
 CHUNK = 1 << 20
 """Bytes that are read at once: weights may be larger than the memory."""
 
-UNPACKING = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+UNPACKING = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 """What ``zipfile`` raises where a file of an archive cannot be unpacked."""
 
 Document = TypeVar("Document", bound=Frozen)
