@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,11 @@ from matplotlib import rc_context
 
 from bench.config.experiment import parse
 from bench.config.registry import METHODS
-from bench.data.splits import split_validation
-from bench.data.windows import training_windows
 from bench.job.resolve import resolve
+from bench.job.weights import train_or_load
 from bench.results.record import Record
+from bench.results.store import Store
 from bench.results.tracking.journal import head_of, journals, read
-from bench.training.compute import COUNTED_STEPS, step_flops
-from bench.training.order import epoch_rows, step_rows
 from models.errors import InputError
 from reports.figures import style
 from reports.figures.looks import look_of
@@ -117,17 +116,16 @@ def read_hour(method: str, store: Path, forecast: str) -> Hour:
 
 
 def epoch_tflop(method: str, options: Mapping[str, Any], steps_per_epoch: int) -> float:
-    """Counted on the first steps of the training, as for a recipe that gives a compute."""
+    """As a training of one step counts it."""
     described = {"name": method, "preset": "base", "options": dict(options)}
-    training = resolve(parse({"method": described, "data": {"detections": "cpn"}})).training
-    lifter, recipe = training.build(), training.recipe
-    fitted, _ = split_validation(training.data.train, recipe.holdout, training.data.validation)
-    windows = training_windows(fitted, lifter, recipe.flips)
-    lifter.fit_actions(tuple(sorted({sequence.action_class for sequence in windows.sequences})))
-    rows = epoch_rows(windows.table[:, 3], recipe.mirrored == "half", recipe.seed, 0)
-    size = int(recipe.windows_of_a_step(lifter.train_frames)) if recipe.batches == "full" else None
-    steps = [step_rows(rows, steps_per_epoch, step, size) for step in range(COUNTED_STEPS)]
-    return step_flops(lifter, [windows.batch(chosen, 0) for chosen in steps]) * steps_per_epoch / 1e12
+    recipe = {"compute": 1e-6, "selection": "last"}
+    training = resolve(parse({"method": described, "data": {"detections": "cpn"}, "training": recipe})).training
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        store.make()
+        info = train_or_load(training, training.build(), store, "cpu")
+    assert info.tflop is not None
+    return info.tflop / info.steps * steps_per_epoch
 
 
 class BaseHour:
