@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import NamedTuple
 
 import psutil
 import torch
@@ -33,6 +34,20 @@ _COUNTED: dict[tuple[object, ...], Counts | None] = {}
 """What was counted in this process: the same on every device."""
 
 
+class Size(NamedTuple):
+    """Bytes of a method.
+
+    Attributes:
+        stored: of its weights on the disk.
+        trained: of the weights that are trained.
+        state: that it takes while it is trained, apart from what a step computes.
+    """
+
+    stored: int
+    trained: int
+    state: int
+
+
 class Blueprints:
     """Methods on the meta device, and what their steps and predictions need; each is built and counted once.
 
@@ -51,6 +66,7 @@ class Blueprints:
         self.memory = LARGEST_MEMORY if device is None else memory_of(device)
         self.place = f"{device or 'any device'} with {self.memory / GIGABYTE:,.0f} GB"
         self._known: dict[tuple[object, ...], Lifter | InputError | None] = {}
+        self._sizes: dict[Lifter, Size] = {}
 
     def lifter(self, training: Training) -> Lifter | None:
         """The method of a training.
@@ -69,6 +85,12 @@ class Blueprints:
         if isinstance(found, InputError):
             raise found
         return found
+
+    def size(self, lifter: Lifter) -> Size:
+        """Bytes of a method that ``lifter`` gave."""
+        if lifter not in self._sizes:
+            self._sizes[lifter] = _size_of(lifter)
+        return self._sizes[lifter]
 
     def step(self, training: Training, windows: int) -> Counts | None:
         """A training step with this many windows."""
@@ -121,15 +143,11 @@ def memory_of(device: torch.device) -> int:
     return int(psutil.virtual_memory().total)
 
 
-def state_bytes(lifter: Lifter) -> int:
-    """Bytes that a method takes while it is trained, apart from what a step computes."""
+def _size_of(lifter: Lifter) -> Size:
     held = sum(map(tensor_bytes, (*lifter.parameters(), *lifter.buffers())))
-    return held + (STATE - 1) * trained_bytes(lifter)
-
-
-def trained_bytes(lifter: Lifter) -> int:
-    """Bytes of the weights that are trained."""
-    return sum(tensor_bytes(parameter) for parameter in lifter.parameters() if parameter.requires_grad)
+    trained = sum(tensor_bytes(parameter) for parameter in lifter.parameters() if parameter.requires_grad)
+    stored = sum(map(tensor_bytes, lifter.state_dict().values()))
+    return Size(stored, trained, held + (STATE - 1) * trained)
 
 
 def step_windows(training: Training, lifter: Lifter) -> int:

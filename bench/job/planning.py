@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 
 from bench.config.experiment import Experiment
-from bench.job.blueprint import GIGABYTE, Blueprints, state_bytes, step_windows, way_out
+from bench.job.blueprint import GIGABYTE, Blueprints, step_windows, way_out
 from bench.job.data_cache import DataCache
 from bench.job.resolve import LEFT_OUT, Job, Training, left_out, resolve
 from bench.job.weights import check_lengths
@@ -90,12 +90,13 @@ def check_fits(training: Training, blueprints: Blueprints) -> None:
     if lifter is None:
         return
     check_lengths(training.data, lifter)
-    if training.recipe.compile and any(parameter.requires_grad for parameter in lifter.parameters()):
+    size = blueprints.size(lifter)
+    if training.recipe.compile and size.trained:
         check_compiles(lifter, "training.compile")
     whole = blueprints.step(training, step_windows(training, lifter))
-    if whole is not None and state_bytes(lifter) + whole.peak > blueprints.memory:
+    if whole is not None and size.state + whole.peak > blueprints.memory:
         least = blueprints.step(training, lifter.least_windows) or whole  # a step is computed in parts if need be
-        needed = state_bytes(lifter) + least.peak
+        needed = size.state + least.peak
         if needed > blueprints.memory:
             raise InputError(
                 f"{training.lifter.title}: a training step of a single window needs {needed / GIGABYTE:,.0f} GB, "

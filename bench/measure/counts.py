@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
@@ -29,8 +29,28 @@ UNCOUNTED_ATTENTION = (
 )
 """Fused attention kernels for which torch's own counter has no formula and would report zero."""
 
-See = Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None]
-"""Is told of an operator, its positional and named arguments, and its result."""
+
+class Executed(NamedTuple):
+    """An operator that was executed.
+
+    Attributes:
+        func: the operator.
+        args, kwargs, result: what it was given, and what it gave.
+        given, made: the tensors among these.
+    """
+
+    func: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any
+    given: list[Tensor]
+    made: list[Tensor]
+
+
+See = Callable[[Executed], None]
+
+_ELEMENTARY: set[Any] = set()
+"""Operators that are not made of others."""
 
 _RESULTS: dict[Hashable, Any] = {}
 """An operator and its arguments on the meta device → its results, ``_described``, where they share no memory."""
@@ -131,21 +151,31 @@ class Operators(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        with self:
-            made_of_others = func.decompose(*args, **kwargs)
-        if made_of_others is not NotImplemented:
-            return made_of_others
-        result = _result(func, args, kwargs)
+        if func not in _ELEMENTARY:
+            with self:
+                made_of_others = func.decompose(*args, **kwargs)
+            if made_of_others is not NotImplemented:
+                return made_of_others
+            _ELEMENTARY.add(func)
+        given = _tensors_in(args)
+        if kwargs:
+            given += _tensors_in(kwargs.values())
+        result = _result(func, args, kwargs, given)
+        executed = Executed(func, args, kwargs, result, given, _tensors_in((result,)))
         for see in self._see:
-            see(func, args, kwargs, result)
+            see(executed)
         return result
 
 
-def tensors_in(value: Any) -> list[Tensor]:
-    """The tensors among an operator's arguments or results."""
-    if isinstance(value, Tensor):
-        return [value]
-    return [tensor for part in value for tensor in tensors_in(part)] if isinstance(value, (tuple, list)) else []
+def _tensors_in(values: Iterable[Any]) -> list[Tensor]:
+    """The tensors among an operator's arguments or results, and in lists of them."""
+    found = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, (tuple, list)):
+            found += _tensors_in(value)
+    return found
 
 
 class _Results:
@@ -154,10 +184,10 @@ class _Results:
     def __init__(self) -> None:
         self.calls = self.moved = 0
 
-    def add(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    def add(self, executed: Executed) -> None:
         self.calls += 1
-        if not func.is_view:
-            self.moved += sum(map(tensor_bytes, tensors_in(result)))
+        if not executed.func.is_view:
+            self.moved += sum(map(tensor_bytes, executed.made))
 
 
 class Flops:
@@ -166,11 +196,10 @@ class Flops:
     def __init__(self) -> None:
         self.total = 0
 
-    def add(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        """An operator that was executed, with what it was given and gave."""
-        formula = _formulas().get(func.overloadpacket)
+    def add(self, executed: Executed) -> None:
+        formula = _formulas().get(executed.func.overloadpacket)
         if formula is not None:
-            self.total += int(formula(*args, **kwargs, out_val=result))
+            self.total += int(formula(*executed.args, **executed.kwargs, out_val=executed.result))
 
 
 class Live:
@@ -187,14 +216,14 @@ class Live:
         self._ends: dict[int, weakref.ref[torch.UntypedStorage]] = {}
         self._before: dict[int, torch.UntypedStorage] = {}  # by id; kept, so that no other storage gets it
 
-    def add(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    def add(self, executed: Executed) -> None:
         """Note the storages that an operator has read and made."""
-        for tensor in tensors_in((args, *kwargs.values())):
+        for tensor in executed.given:
             storage = tensor.untyped_storage()
             if id(storage) not in self._sizes and id(storage) not in self._before:
                 self._before[id(storage)] = storage
                 self.read += storage.nbytes()
-        for tensor in tensors_in(result):
+        for tensor in executed.made:
             storage = tensor.untyped_storage()
             if id(storage) not in self._before:
                 self._note_made(storage)
@@ -218,13 +247,12 @@ def _makes_tensors(func: Any) -> bool:
     return not (func.is_view or func._schema.is_mutable)
 
 
-def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The result of an operator.
+def _result(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], given: Sequence[Tensor]) -> Any:
+    """The result of an operator, from all its arguments and the tensors among them.
 
     On the meta device torch finds shapes in Python, at a tenth of a millisecond each. Methods consist of the same
     few operators again and again, so what was found once is kept.
     """
-    given = tensors_in((args, *kwargs.values()))
     if not given or not given[0].is_meta or not _makes_tensors(func):
         return func(*args, **kwargs)
     key = func, _described(args), *((name, _described(value)) for name, value in kwargs.items())

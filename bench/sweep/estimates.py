@@ -9,11 +9,11 @@ import torch
 
 from bench.data.splits import split_validation
 from bench.data.windows import train_table
-from bench.job.blueprint import Blueprints, state_bytes, step_windows, trained_bytes
+from bench.job.blueprint import Blueprints, step_windows
 from bench.job.pending import PendingWork
 from bench.job.resolve import Job, Training
 from bench.job.task import Task
-from bench.measure.counts import Counts, tensor_bytes
+from bench.measure.counts import Counts
 from bench.protocol.evaluate import windows_per_call
 from bench.results.store import Store
 from bench.sweep.device_speed import Speed, with_optimizer
@@ -71,7 +71,8 @@ class Estimates:
                 if lifter is None:
                     continue
                 counts = self._blueprints.step(training, step_windows(training, lifter))
-                largest = max(largest, (state_bytes(lifter) + (counts.peak if counts else 0), task.title))
+                needed = self._blueprints.size(lifter).state + (counts.peak if counts else 0)
+                largest = max(largest, (needed, task.title))
         return largest
 
     def disk(self, tasks: Iterable[Task], workers: int) -> int:
@@ -82,9 +83,10 @@ class Estimates:
             if lifter is None:
                 continue
             if task.kind == "train":
-                weights = sum(map(tensor_bytes, lifter.state_dict().values()))
-                total += len(task.ids) * weights
-                states.append(STATES * (weights + MOMENTS * trained_bytes(lifter)) + len(task.ids) * weights)
+                size = self._blueprints.size(lifter)
+                weights = len(task.ids) * size.stored
+                total += weights
+                states.append(STATES * (size.stored + MOMENTS * size.trained) + weights)
             elif task.kind == "evaluate":
                 frames = _evaluated_windows(self._jobs[task.ids[0]], lifter) * lifter.frames
                 total += len(task.ids) * (EXPERIMENT_BYTES + FRAME_BYTES * frames)
@@ -113,7 +115,7 @@ class Estimates:
         lifter = self._lifter(training)
         if lifter is None:
             return None
-        if not trained_bytes(lifter):
+        if not self._blueprints.size(lifter).trained:
             return TASK_SECONDS
         if task.kind == "train":
             found = self._of_training(training, lifter)
@@ -127,7 +129,7 @@ class Estimates:
         if step is None:
             return None
         steps, epochs = _length(training, lifter, step)
-        seconds = steps * self._speed.seconds(with_optimizer(step, trained_bytes(lifter)))
+        seconds = steps * self._speed.seconds(with_optimizer(step, self._blueprints.size(lifter).trained))
         if training.selection != "last":
             batches = validation_windows(training.recipe) / VALIDATION_BATCH
             validation = self._prediction(training, lifter, VALIDATION_BATCH) or 0.0

@@ -20,7 +20,7 @@ from ablations.declared import read
 from bench.config.registry import METHODS
 from bench.data.human36m.reader import Human36M
 from bench.data.sequence import Dataset, Sequence
-from bench.job.blueprint import Blueprints, state_bytes, step_windows
+from bench.job.blueprint import Blueprints, step_windows
 from bench.job.data_cache import DataCache
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.resolve import Job, Training, resolve
@@ -118,7 +118,8 @@ class Planned:
         assert lifter is not None, training.title
         counts = self._blueprints.step(training, step_windows(training, lifter))
         assert counts is not None, training.title
-        return state_bytes(lifter), state_bytes(lifter) + counts.peak
+        state = self._blueprints.size(lifter).state
+        return state, state + counts.peak
 
 
 class Lengths(DataCache):
