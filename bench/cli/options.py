@@ -113,7 +113,7 @@ DEFAULT_OUT, DEFAULT_STORE = Path("results"), Path("bench-store")
 EXECUTOR = f"Where tasks are done: {', '.join(EXECUTORS.names())}."
 SHARE = "What each worker of ray or slurm gets: num_gpus=1, slurm_partition=long."
 THREADS = "CPU threads of each worker (1 where the CPU computes)."
-WORKERS = "Tasks at once: one per GPU, or per core of a CPU, by default."
+WORKERS = "Tasks at once (one per GPU, or per core of a CPU, at most 8; 4 with ray and slurm)."
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Plan:
     Attributes:
         changes: in every experiment.
         seeds: what each planned round changes beside that.
-        full: evaluate every test window, also at the tiny preset.
+        full: at the tiny preset too, every test window and all of an ablation.
         named: the user names the seeds, which then replace those of a file.
         budget: seconds within which open claims get further seeds; None for no further seeds.
         added: (table, number of a claim) → what the further rounds change for this claim, one seed each.

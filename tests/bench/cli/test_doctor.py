@@ -75,3 +75,13 @@ def test_an_empty_database_is_left_empty(tmp_path, monkeypatch):
     monkeypatch.setenv("LIFTING_BENCH_STUDIES", sqlite_address(tmp_path / "new.db"))
     assert [fine for fine, line in lines(tmp_path / "store", "empty, ")] == [True, True]
     assert (tmp_path / "new.db").stat().st_size == 0
+
+
+def test_a_mistyped_place_of_clips_weights_is_a_problem(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "nothing-cached"))
+    monkeypatch.delenv("LIFTING_BENCH_CLIP", raising=False)
+    assert [fine for fine, _ in lines(tmp_path, "CLIP's weights are absent")] == [True]
+    monkeypatch.setenv("LIFTING_BENCH_CLIP", str(tmp_path / "mistyped.pt"))
+    assert [fine for fine, _ in lines(tmp_path, "mistyped.pt has none")] == [False]
+    (tmp_path / "mistyped.pt").touch()
+    assert [fine for fine, line in lines(tmp_path, "text encoder clip: weights") if "mistyped.pt" in line] == [True]
