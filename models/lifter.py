@@ -161,7 +161,7 @@ TINY_HALF = replace(TINY_CENTRE_RECIPE, compute=TINY_COMPUTE / 2)
 """The same for each stage of a method that has two."""
 
 SMALL_COMPUTE = 24.0
-"""TFLOP of a training at the ``small`` preset, the same for every method: some 10 to 30 minutes on one CPU core."""
+"""TFLOP of a training at the ``small`` preset, the same for every method: 10 to 30 minutes on one CPU core."""
 
 SMALL_RECIPE = replace(TINY_RECIPE, compute=SMALL_COMPUTE, learning_rate=4e-3)
 """As ``TINY_RECIPE``, at half the learning rate because networks are twice as wide."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
@@ -36,6 +38,11 @@ class Forecast:
         self._begun: dict[str, float] = {}
         self._took: dict[str, float] = {}
         self._ended: set[str] = set()
+        self._ended_ids: set[str] = set()
+        self._of_id: dict[str, list[Task]] = defaultdict(list)
+        for task in self._tasks.values():
+            for name in task.ids if task.kind != "measure" else ():  # all passes of a measurement have one id
+                self._of_id[name].append(task)
         self.total = len(self._tasks)
 
     def begin(self, task: Task) -> None:
@@ -45,9 +52,13 @@ class Forecast:
     def end(self, task: Task, status: TaskStatus = "done") -> None:
         """Note that a task is done, was found done, which says nothing of times, or has failed.
 
-        What needs a task that failed is never begun.
+        What needs a task that failed is never begun. A task that is not among those that are forecast ends these
+        where it does the rest of what they would do: what is done at once depends on what is pending together.
         """
         self._ended.add(task.name)
+        self._ended_ids.update(task.ids)
+        alike = itertools.chain.from_iterable(self._of_id.get(name, ()) for name in task.ids)
+        self._ended |= {other.name for other in alike if self._ended_ids.issuperset(other.ids)}
         begun = self._begun.pop(task.name, None)
         if begun is not None and status != "found":
             self._took[task.name] = self._clock() - begun

@@ -148,9 +148,16 @@ def _run(
 
 
 def _first_jobs(part: Round) -> list[Job]:
-    """The jobs of the main tables, of the methods that the suite was made to compare; none where that is all."""
+    """The jobs of the main tables, of the methods that the suite was made to compare; none where that is all.
+
+    With them come jobs whose trainings differ from theirs in the choice of the checkpoint only: these are one
+    training if they are begun together.
+    """
     main = {name for table in part.tables.values() if table.layout == "main" for name in table.ids}
     found = [job for job in part.jobs if job.id in main and job.experiment.method.name in (*TRIVIAL, *CORE)]
+    trainings = {job.training.id for job in found}
+    begun = {job.training.trajectory_id for job in found}
+    found += [job for job in part.jobs if job.training.id not in trainings and job.training.trajectory_id in begun]
     return found if len(found) < len(part.jobs) else []
 
 

@@ -84,4 +84,6 @@ def test_a_mistyped_place_of_clips_weights_is_a_problem(tmp_path, monkeypatch):
     monkeypatch.setenv("LIFTING_BENCH_CLIP", str(tmp_path / "mistyped.pt"))
     assert [fine for fine, _ in lines(tmp_path, "mistyped.pt has none")] == [False]
     (tmp_path / "mistyped.pt").touch()
-    assert [fine for fine, line in lines(tmp_path, "text encoder clip: weights") if "mistyped.pt" in line] == [True]
+    assert [fine for fine, line in lines(tmp_path, "text encoder clip: weights") if "mistyped.pt" in line] == [
+        True
+    ]

@@ -10,7 +10,7 @@ from bench.sweep.forecast import Forecast, duration
 
 
 def task(name, kind="train", needs=()):
-    return SimpleNamespace(name=name, kind=kind, needs=needs)
+    return SimpleNamespace(name=name, ids=(name,), kind=kind, needs=needs)
 
 
 class Clock:
@@ -113,3 +113,12 @@ def test_what_needs_a_task_that_failed_is_not_waited_for():
     forecast.end(tasks[0], "failed")
     assert forecast.ended == 3
     assert forecast.seconds_left() == 10.0
+
+
+def test_a_task_is_ended_by_others_that_do_all_of_it():
+    """What is read off the same samples is one task where it is pending together, and several where it is not."""
+    planned = SimpleNamespace(name="evaluate a+b", ids=("a", "b"), kind="evaluate", needs=())
+    forecast = Forecast([planned, task("c", "evaluate")], lambda one: 10.0, 1, Clock())
+    for name, ended, left in (("a", 0, 20.0), ("b", 1, 10.0), ("c", 2, 0.0)):
+        forecast.end(task(name, "evaluate"))
+        assert (forecast.ended, forecast.seconds_left()) == (ended, left)

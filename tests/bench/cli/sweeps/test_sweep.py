@@ -18,6 +18,7 @@ from bench.results.store import Store
 from bench.sweep import run as sweep
 from bench.sweep.search import Found, Search, Space
 from tests.bench.toy import Toy
+from tests.bench.toy_jobs import job
 
 
 @pytest.fixture
@@ -80,6 +81,18 @@ def test_a_trial_of_a_search_with_neither_is_an_error(toy_store, tmp_path, monke
     assert (
         "1 declared run has neither a record nor a recorded reason: 0123456789abcdef;" in capsys.readouterr().err
     )
+
+
+def test_trainings_that_differ_in_the_choice_of_the_checkpoint_only_are_begun_together(monkeypatch, toy_suite):
+    """Begun one after the other they would be two trainings."""
+    monkeypatch.setattr(module, "CORE", ("toy",))
+    plain, chosen, other = (job(training=changes) for changes in ({}, {"selection": "test"}, {"seed": 1}))
+    tables = {
+        name: RunSet.Table(title=name, layout=layout, ids=ids)
+        for name, layout, ids in (("methods", "main", (plain.id,)), ("audit", "audit", (other.id, chosen.id)))
+    }
+    assert module._first_jobs(Round([plain, other, chosen], tables, {})) == [plain, chosen]
+    assert module._first_jobs(Round([plain, chosen], tables, {})) == []
 
 
 def test_sigterm_is_taken_for_ctrl_c(invoke, monkeypatch):
