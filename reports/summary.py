@@ -10,7 +10,7 @@ from bench.results.record import Record, Value
 from bench.results.run_set import RunSet
 from bench.results.statistics.seeds import pool
 from reports.rules.comparability import TRIVIAL, drawn_anew, grouped, headline, setting, source, sources
-from reports.rules.metrics import ERRORS
+from reports.rules.metrics import ERRORS, usual_mean
 from reports.rules.names import method_name, size_in_words
 from reports.rules.ranks import told_apart
 from reports.rules.warnings import warnings
@@ -104,7 +104,7 @@ def trivial_check(records: Sequence[Record]) -> list[str]:
             trivial = [pair for pair in results if pair[0].method in TRIVIAL]
             learned = [pair for pair in results if pair[0].method not in TRIVIAL]
             if learned and trivial:
-                bar = min(trivial, key=lambda pair: pair[1].action_mean)
+                bar = min(trivial, key=lambda pair: _mean(*pair))
                 sentences.append(f"{where}: {_verdict(learned, *bar)}")
             elif learned and metric == ERRORS[0]:
                 sentences.append(f"{where}: not checked, no trivial predictor was run under these conditions.")
@@ -112,13 +112,13 @@ def trivial_check(records: Sequence[Record]) -> list[str]:
 
 
 def _verdict(learned: list[Result], best: Record, bar: Value) -> str:
-    gaps = [record.difference(value, best, bar) for record, value in learned]
+    gaps = [record.difference(value, best, bar, over=usual_mean(record)) for record, value in learned]
     below = [gap is not None and gap.difference < 0 for gap in gaps]
     proven = [lower and told for lower, told in zip(below, told_apart(gaps), strict=True)]
-    worse = [pair for pair in learned if not pair[1].action_mean < bar.action_mean]
+    worse = [pair for pair in learned if not _mean(*pair) < _mean(best, bar)]
     unproven = [pair for pair, found in zip(learned, proven, strict=True) if not found and pair not in worse]
     title = best.metric(bar.metric).title
-    against = f"the best trivial predictor ({markdown(best.title)}, {title} {bar.action_mean:.1f} mm)"
+    against = f"the best trivial predictor ({markdown(best.title)}, {title} {_mean(best, bar):.1f} mm)"
     if all(proven):
         return f"yes, all {len(learned)} results of learned methods beat {against}."
     parts = [f"{sum(proven)} of {len(learned)} results of learned methods beat {against}."]
@@ -129,6 +129,11 @@ def _verdict(learned: list[Result], best: Record, bar: Value) -> str:
 
 def _listed(pairs: list[Result]) -> str:
     return ", ".join(
-        markdown(f"{method_name(record)} ({size_in_words(record)}) {value.action_mean:.1f} mm")
+        markdown(f"{method_name(record)} ({size_in_words(record)}) {_mean(record, value):.1f} mm")
         for record, value in pairs
     )
+
+
+def _mean(record: Record, value: Value) -> float:
+    """The number that tables print of it."""
+    return value.frame_mean if usual_mean(record) == "frames" else value.action_mean

@@ -18,7 +18,7 @@ from typing import Literal, get_args
 
 from bench.results.record import Record, Value
 from bench.results.run_set import Claim
-from bench.results.statistics.intervals import Difference, holm
+from bench.results.statistics.intervals import ONE_CLUSTER, Difference, holm
 from bench.results.statistics.seeds import pool
 from reports.rules.comparability import headline
 from reports.rules.other_data import pairs_on
@@ -42,6 +42,7 @@ class Judged:
         why_open: why an open claim is open.
         runs: of both sides, on both data sets where there are two.
         same_training: both sides are read off the same trainings.
+        decidable: whether further trainings may decide it.
     """
 
     claim: Claim
@@ -53,6 +54,7 @@ class Judged:
     why_open: str
     runs: tuple[Record, ...]
     same_training: bool
+    decidable: bool
 
     @property
     def sentence(self) -> str:
@@ -79,6 +81,7 @@ class _Measured:
     seeds: tuple[int, ...] = ()
     runs: tuple[Record, ...] = ()
     same_training: bool = False
+    decidable: bool = True
 
 
 def judge(claims: Sequence[Claim], records: Mapping[str, Record]) -> list[Judged]:
@@ -165,14 +168,16 @@ def _compare(
         _value(side, claim.metric, name) for side, name in zip((better, other), claim.aggregations, strict=True)
     ]
     if more or others or values[0] is None or values[1] is None:
-        return _Measured(claim, None, "its runs differ in more than their seeds, or lack the number")
+        return _Measured(
+            claim, None, "its runs differ in more than their seeds, or lack the number", decidable=False
+        )
     if better.runs == other.runs and values[0] == values[1]:
-        return _Measured(claim, None, "both sides are the same runs under the given settings")
+        return _Measured(claim, None, "both sides are the same runs under the given settings", decidable=False)
     mine, its = ({record.training_id: record for record in side} for side in sides)
     same = mine.keys() == its.keys() and all(record.same_trainings(its[name]) for name, record in mine.items())
     difference = better.difference(values[0], other, values[1], same_trainings=same)
     if difference is None:
-        return _Measured(claim, None, "the two numbers were not obtained on the same takes")
+        return _Measured(claim, None, "the two numbers were not obtained on the same takes", decidable=False)
     info = better.metric(claim.metric)
     return _Measured(
         claim,
@@ -184,6 +189,7 @@ def _compare(
         seeds=tuple(sorted({seed for side in (better, other) for seed in side.conditions.training_seeds})),
         runs=(better, other),
         same_training=same,
+        decidable=difference.unknown != ONE_CLUSTER,
     )
 
 
@@ -202,5 +208,5 @@ def _judged(found: _Measured, adjusted: float | None) -> Judged:
             why_open = "not beyond chance"
     return Judged(
         found.claim, verdict, found.difference, adjusted, found.unit, found.seeds, why_open, found.runs,
-        found.same_training,
+        found.same_training, found.decidable,
     )  # fmt: skip

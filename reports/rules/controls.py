@@ -76,7 +76,7 @@ def controls(records: Sequence[Record]) -> list[Control]:
         if sample is not None and record.trained and sample.trainings > 1:
             found.append(_same_method(record, sample))
             found += [_spike(record, sample, size) for size in SPIKES_MM]
-    return [*found, *_permuted(pooled), *_fresh(pooled)]
+    return [*found, *_permuted(pooled), *_fresh(records)]
 
 
 def _one_each(records: Sequence[Record]) -> list[tuple[Record, Value]]:
@@ -185,10 +185,13 @@ def _in_words(gap: Difference | None) -> str:
     return f"{gap.difference:+.1f} mm [{gap.low:+.1f}, {gap.high:+.1f}]".replace("-", "−")
 
 
-def _fresh(pooled: Sequence[Record]) -> list[Control]:
-    """How many of the intervals of one training on test sets of other people hold the mean over the other sets."""
+def _fresh(records: Sequence[Record]) -> list[Control]:
+    """How many of the intervals of one training on test sets of other people hold the mean over the other sets.
+
+    Of several trainings each is judged alone: their luck is the same on all sets, and would widen every interval.
+    """
     found = []
-    fresh = [record for record in pooled if drawn_anew(record)]
+    fresh = [one for record in records if drawn_anew(record) for one in pool([record])]
     for (title, _, _), group in grouped(fresh, lambda r: (r.title, r.training_id, sampling_size(r))).items():
         values = [value for record in group if (value := record.value("mpjpe", headline(record)))]
         if len(values) < FEWEST_DRAWS:
@@ -200,7 +203,9 @@ def _fresh(pooled: Sequence[Record]) -> list[Control]:
         share = 2 * norm.cdf(norm.ppf((1 + LEVEL) / 2) / wider) - 1
         allowed = share - 2 * np.sqrt(share * (1 - share) / len(values))
         said = f"{held} of {len(values)} hold the mean of the others ({means.min():.1f} to {means.max():.1f} mm)"
-        of, expected = f"{title}, one training", f"{share:.0%} of intervals, else they are too short"
+        (seed,) = group[0].conditions.training_seeds or (0,)
+        of = f"{title}, training with seed {seed}"
+        expected = f"{share:.0%} of intervals, else they are too short"
         found.append(Control("Fresh people", of, expected, said, bool(held >= allowed * len(values))))
     return found
 

@@ -170,9 +170,10 @@ def _with_brackets(numbers: Sequence[Entered], rows: Sequence[Draft]) -> list[En
             gap = _difference(numbers[index], numbers[nearest])
             cell = replace(known[index], ahead=ahead)
             if gap is not None and not gap.unknown:
-                behind = ahead != 0 and (ahead > 0) != cell.higher
-                comparisons = len(others) if behind else 1  # the best of these was found by looking
-                differs = gap.p_value * comparisons <= 1 - LEVEL
+                if index == _best(known, known):  # one verdict on a pair, that of the mark ≈
+                    differs = nearest not in _tied(numbers, [one for one in known if one != index], index)
+                else:
+                    differs = gap.p_value * len(others) <= 1 - LEVEL  # the best of these was found by looking
                 cell = replace(cell, ahead_spread=f"{_spread(gap):.1f}", ahead_differs=differs)
             result[index] = _marked(numbers[index], cell)
     return result

@@ -47,7 +47,7 @@ class Cell:
         tie: not distinguishable from the best.
         ahead: the number minus that of the best baseline, printed in brackets.
         ahead_spread: of this difference, printed after ± there.
-        ahead_differs: whether it differs from 0, corrected for the choice of the best other where that is better.
+        ahead_differs: whether it differs from 0, corrected for the choice of the best.
         disturbed: a time that was measured while something else used the machine, or not the same in all passes;
             marked by "*".
         decimals: with which an error is printed; None for what is printed otherwise, as costs are.

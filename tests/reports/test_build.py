@@ -159,6 +159,31 @@ def test_trivial_check_is_plain():
     assert "not checked" in other
 
 
+def test_trivial_check_is_of_the_numbers_that_tables_print():
+    """Of MPI-INF-3DHP these are means over frames; the one over sequences may say otherwise."""
+
+    def on_3dhp(method, long, short):
+        """One long take, and others that are short."""
+        made = record(method)
+        takes = [
+            take.model_copy(update={"frames": 100 if number else 9000})
+            for number, take in enumerate(made.data.takes)
+        ]
+        errors = [long] + [short] * (len(takes) - 1)
+        means = {
+            "action_mean": np.mean(errors),
+            "frame_mean": np.average(errors, weights=[t.frames for t in takes]),
+        }
+        values = tuple(value.model_copy(update={"per_take": (tuple(errors),), **means}) for value in made.values)
+        data = made.data.model_copy(update={"name": "mpi_inf_3dhp", "takes": tuple(takes)})
+        return made.model_copy(update={"values": values, "data": data})
+
+    trivial, learned = on_3dhp("nearest_pose", long=60.0, short=60.0), on_3dhp("tcn", long=66.0, short=46.0)
+    assert learned.values[0].action_mean < trivial.values[0].action_mean < learned.values[0].frame_mean
+    said = trivial_check([trivial, learned])
+    assert "MPJPE 60.0 mm). **Not better: TCN (H = 1, K = 1) 6" in said[0]
+
+
 def test_without_latex_there_is_no_pdf(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "report.tex").write_text("x")

@@ -1,6 +1,7 @@
 """Findings never say more than the marks and intervals of the table."""
 
 from dataclasses import replace
+from functools import partial
 
 from reports.findings import findings
 from reports.tables.accuracy.main import main
@@ -26,6 +27,15 @@ def test_a_shown_difference_is_said_with_its_interval():
     assert "no other ranked number ties with it" in said[0]
     assert "is −1.5 ± " in said[1]
     assert said[1].endswith(": a difference is shown.")
+
+
+def test_one_pair_gets_one_verdict():
+    """Of several that are close, the best was found by looking, for its bracket too."""
+    four = partial(several, seeds=range(4), spread=0.23)
+    others = [four(record(name, mean=mean)) for name, mean in (("mixste", 50.6), ("d3dp", 50.65), ("tcn", 50.7))]
+    said = found(*others, four(record("finepose", mean=50.0, hypotheses=5)))
+    assert "not distinguishable from it: MixSTE" in said[0]
+    assert said[1].endswith(": no difference is shown.")
 
 
 def test_single_trainings_are_not_ranked_and_nothing_is_said_of_oracles():

@@ -15,21 +15,27 @@ from bench.results.cost import Measurement
 from bench.results.record import Record, Value
 from bench.results.statistics.intervals import pooled_interval
 
+Seeds = tuple[tuple[int, ...], tuple[int, ...]]
+"""Of the training and of the noise."""
+
 
 def pool(records: Iterable[Record]) -> list[Record]:
     """Runs that differ in their seeds only as one record, in order of first appearance.
 
     Its values are averages over the runs, with the intervals of ``statistics.intervals``, whatever device the cost
     of each was measured on; its cost and environment are those of the run with the lowest seed, and ``pooled_on``
-    has one cost for each device. Runs that differ in the seed of their noise only are of one training.
+    has one cost for each device. Runs that differ in the seed of their noise only are of one training. Of several
+    with the same seeds the last one counts: those before it are of earlier versions of the suite.
     """
-    groups: dict[str, dict[str, Record]] = {}
+    groups: dict[str, dict[Seeds, Record]] = {}
     for record in records:
-        groups.setdefault(_but_for_seeds(record), {})[record.id] = record
+        members = groups.setdefault(_but_for_seeds(record), {})
+        known = members.get(_seeds(record), record)
+        members[_seeds(record)] = max(known, record, key=lambda member: member.finished_at)
     return [_pooled(sorted(members.values(), key=_seeds)) for members in groups.values()]
 
 
-def _seeds(record: Record) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _seeds(record: Record) -> Seeds:
     return record.conditions.training_seeds, record.conditions.noise_seeds
 
 
@@ -39,7 +45,9 @@ def _but_for_seeds(record: Record) -> str:
     for section, key in (("training", "seed"), ("evaluation", "seed"), ("data", "root")):
         description.get(section, {}).pop(key, None)
     (description.get("evaluation", {}).get("data") or {}).pop("root", None)
-    return json.dumps([description, record.title, record.variant, record.data.fingerprint], sort_keys=True)
+    changed = {name: version for name, version in record.metric_versions.items() if version > 1}
+    fields = [description, record.title, record.variant, record.data.fingerprint, changed]
+    return json.dumps(fields, sort_keys=True)
 
 
 def _pooled(members: list[Record]) -> Record:

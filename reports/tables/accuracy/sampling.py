@@ -72,7 +72,7 @@ def _rows(grid: Line, widths: list[int], cell: Callable[[Entry], Entered], ranke
     rows = []
     for number, step in enumerate(steps):
         its = slice(number * len(widths), (number + 1) * len(widths))
-        runs = tuple(entry.id for entry in found[its] if entry)
+        runs = tuple(run for entry in found[its] if entry for run in entry.runs)
         rows.append(Row((Cell(str(step)), *map(cell_of, cells[its])), runs))
     return tuple(rows)
 

@@ -36,13 +36,12 @@ def test_seeds_are_pooled_and_nothing_else_is():
 
 def test_each_training_counts_once_however_many_seeds_of_its_noise_there_are():
     """The value and its interval are of the same average."""
-    means = {"a" * 16: (0, 50.0), "b" * 16: (0, 52.0), "c" * 16: (1, 60.0)}
-    runs = [
-        with_takes([mean + take for take in range(TAKES)], seed=seed).model_copy(
-            update={"id": name, "training_id": f"training {seed}"}
-        )
-        for name, (seed, mean) in means.items()
-    ]
+    means = {(0, 0): 50.0, (0, 1): 52.0, (1, 0): 60.0}  # by seeds of training and noise
+    runs = []
+    for (seed, noise), mean in means.items():
+        made = with_takes([mean + take for take in range(TAKES)], seed=seed)
+        conditions = made.conditions.model_copy(update={"noise_seeds": (noise,)})
+        runs.append(made.model_copy(update={"training_id": f"training {seed}", "conditions": conditions}))
     (pooled,) = pool(runs)
     (value,) = pooled.values
     assert value.action_mean == pytest.approx((51.0 + 60.0) / 2 + (TAKES - 1) / 2)
@@ -129,6 +128,25 @@ def test_records_of_before_are_read_with_what_they_do_not_know_as_none():
     assert new.cost.percent_of_peak == pytest.approx(
         100 * cost.flops_per_window / (cost.latency.median_ms / 1e3) / 100e9
     )
+
+
+def test_of_runs_with_the_same_seeds_the_last_one_counts():
+    """An earlier one is of an earlier version of a method."""
+    old, new = (
+        record("tcn", mean=mean, training_id=digit * 16, finished_at=f"2026-01-0{digit}T00:00:00+00:00")
+        for mean, digit in ((54.0, "1"), (50.0, "2"))
+    )
+    for runs in ([old, new], [new, old]):
+        (pooled,) = pool(runs)
+        assert (pooled.id, pooled.values) == (new.id, pool([new])[0].values)
+
+
+def test_numbers_of_two_versions_of_a_metric_are_not_averaged():
+    first, second = (
+        record("tcn", seed=seed, metrics={"mpjpe": MetricInfo(title="MPJPE", unit="mm", version=version)})
+        for seed, version in ((0, 1), (1, 2))
+    )
+    assert len(pool([first, second])) == 2
 
 
 def test_a_record_describes_its_metrics():

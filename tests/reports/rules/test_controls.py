@@ -111,8 +111,20 @@ def test_intervals_must_hold_the_mean_of_other_people(wide, holds):
     assert ("does not hold" in table) is not holds
 
 
-def _fresh(draw, mean, half):
-    made = record("tcn", mean=mean, half=half, label=f"population {draw}")
+def test_each_training_is_judged_alone_on_other_people():
+    """Pooled, the spread of the trainings would be in every interval, and any interval would hold."""
+    fresh = [
+        _fresh(draw, 60 + 10 * seed + NOISE[draw % 12], half=0.35, seed=seed)
+        for draw in range(1, 13)
+        for seed in (0, 1)
+    ]
+    found = [control for control in controls(fresh) if control.name == "Fresh people"]
+    assert [control.of for control in found] == [f"TCN, training with seed {seed}" for seed in (0, 1)]
+    assert [control.holds for control in found] == [False, False]
+
+
+def _fresh(draw, mean, half, seed=0):
+    made = record("tcn", mean=mean, half=half, label=f"population {draw}", seed=seed)
     tested = {"data": {"name": "population", "options": {"draw": draw}}}
     experiment = made.experiment | {"evaluation": made.experiment["evaluation"] | tested}
-    return made.model_copy(update={"experiment": experiment, "training_id": "1" * 16})
+    return made.model_copy(update={"experiment": experiment, "training_id": str(seed) * 16})

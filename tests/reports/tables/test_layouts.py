@@ -4,6 +4,7 @@ import pytest
 
 from bench.config.registry import LAYOUTS
 from bench.results.cost import DeviceState, Setup
+from bench.results.statistics.seeds import pool
 from reports.rules.comparability import sections, sources
 from reports.tables.accuracy.breakdown import actions
 from reports.tables.accuracy.main import measured_methods as main
@@ -374,3 +375,9 @@ def test_the_table_of_costs_shows_share_of_peak_energy_and_stages():
     assert "bf16, TF32 allowed for nothing, compiled, 8 threads" in notes
     assert "D3DP (H = 4, K = 2) denoise 90.0, other 10.0" in notes
     assert "1980 to 1980 MHz, 412 to 412 W, 58 to 58 °C" in notes
+
+
+def test_rows_of_sampling_name_the_runs_of_every_seed():
+    made = [record("d3dp", hypotheses=width, seed=seed) for width in (1, 5) for seed in (0, 1, 2)]
+    (row, *_) = sampling(pool(made), "T").rows()
+    assert set(row.runs) == {one.id for one in made}

@@ -95,6 +95,14 @@ def test_within_a_budget_open_claims_get_further_seeds(ablate, tmp_path, monkeyp
     assert "each look spends a part of the 5" in (tmp_path / "out" / "tables" / "mine.md").read_text()
 
 
+def test_a_claim_that_no_training_can_decide_gets_no_further_seeds(ablate, tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.cli.sweeps.rounds.monotonic", lambda: 0.0)
+    result = ablate("--rounds", "1", "--budget", "8h", "--set", "training.learning_rate=0.01")
+    assert result.exit_code == 0, result.output + result.stderr
+    assert seeds(tmp_path) == [0]
+    assert "both sides are the same runs" in (tmp_path / "out" / "summary.md").read_text()
+
+
 def test_claims_between_two_data_sets_get_no_further_seeds(ablate, tmp_path, monkeypatch):
     monkeypatch.setattr("bench.cli.sweeps.rounds.monotonic", lambda: 0.0)
     path = tmp_path / "mine.yaml"
