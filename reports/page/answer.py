@@ -11,7 +11,7 @@ from bench.results.statistics.seeds import pool
 from reports.rules.comparability import PROPOSED, TRIVIAL, device, groups_of, headline
 from reports.rules.metrics import usual_mean
 from reports.rules.names import aggregation_title, marked_name, method_name, samples, size_in_words, untrained
-from reports.rules.ranks import METRIC, Ranked, alike, ranked
+from reports.rules.ranks import METRIC, Ranked, pairs_apart, ranked
 
 
 def answers(records: Sequence[Record], verdicts: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -83,8 +83,8 @@ def _how_sure(methods: Sequence[Ranked]) -> str:
         return f"Not known: {gap.unknown if gap else 'their errors by take are not there, or of other takes'}."
     if not methods[0].chances:
         return "Not known: methods that were trained with one seed are not ranked."
-    groups = [last for first, last in alike(methods) if first == 0]
-    rivals = ", ".join(_named(method) for method in methods[1 : groups[0] + 1]) if groups else ""
+    apart = pairs_apart(methods)
+    rivals = ", ".join(_named(other) for place, other in enumerate(methods[1:], 1) if (0, place) not in apart)
     chance = f"{100 * methods[0].chances[0]:.0f} % chance to be first with other seeds and other takes or subjects"
     told = f"not told apart from {rivals}" if rivals else "told apart from all others"
     return f"{chance}; {told}, all pairs judged together (5 % level, Holm)."

@@ -55,10 +55,11 @@ def ranked(entries: Sequence[Entry]) -> list[Ranked]:
 
 
 def alike(methods: Sequence[Ranked]) -> list[tuple[int, int]]:
-    """First and last place of every largest group in which no two methods are told apart (Holm, 5 %)."""
-    pairs = list(itertools.combinations(range(len(methods)), 2))
-    gaps = [methods[first].minus(methods[second]) for first, second in pairs]
-    apart = set(itertools.compress(pairs, told_apart(gaps)))
+    """First and last place of every largest group of methods in a row of which no two are told apart.
+
+    Two that are not told apart need not share a group, as one between them may be told apart: see ``pairs_apart``.
+    """
+    apart = pairs_apart(methods)
     groups: list[tuple[int, int]] = []
     for first in range(len(methods)):
         last = first
@@ -67,6 +68,13 @@ def alike(methods: Sequence[Ranked]) -> list[tuple[int, int]]:
         if last > first and (not groups or last > groups[-1][1]):
             groups.append((first, last))
     return groups
+
+
+def pairs_apart(methods: Sequence[Ranked]) -> set[tuple[int, int]]:
+    """Places (i, j), i < j, of the methods that are told apart when all pairs are judged together (Holm, 5 %)."""
+    pairs = list(itertools.combinations(range(len(methods)), 2))
+    gaps = [methods[first].minus(methods[second]) for first, second in pairs]
+    return set(itertools.compress(pairs, told_apart(gaps)))
 
 
 def told_apart(gaps: Sequence[Difference | None]) -> list[bool]:

@@ -26,15 +26,15 @@ Gaps = dict[tuple[int, int], Difference]
 
 
 def critical_differences(records: Sequence[Record]) -> Iterator[Drawing]:
-    """Methods in order of their error, with a bar over every group that paired differences do not tell apart."""
+    """Methods in order of their error, with bars over those that follow one another and are not told apart."""
     for name, place, group in style.settings(records):
         methods = ranked([record for record in group if record.method not in TRIVIAL])[:MOST_METHODS]
         if len(methods) > 1:
             caption = (
-                f"MPJPE of methods{place}. A bar joins methods of which no two are told apart, by paired "
-                "differences that are judged together (Holm, 5 %); thin lines: 95 % interval of each mean. "
-                "After the critical-difference diagrams of Demšar (JMLR 7, 2006), with errors in place of ranks. "
-                "Trivial predictors, which are far off, are left out."
+                f"MPJPE of methods{place}. A bar joins methods that follow one another and of which no two are "
+                "told apart, by paired differences that are judged together (Holm, 5 %); thin lines: 95 % "
+                "interval of each mean. After the critical-difference diagrams of Demšar (JMLR 7, 2006), with "
+                "errors in place of ranks. Trivial predictors, which are far off, are left out."
             )
             yield Drawing(f"critical{name}", _diagram(methods), caption, style.stated(group))
 

@@ -280,6 +280,9 @@ def test_the_answer_is_not_surer_than_its_runs():
     alike = [several(record("tcn", mean=50.0), spread=9.0), several(record("mixste", mean=50.1), spread=9.1)]
     (lines,) = lines_of(alike)
     assert "not told apart from MixSTE, all pairs judged together (5 % level, Holm)." in lines["How sure"]
+    sizes = (("tcn", 50.0, 0.05), ("mixste", 51.0, 0.05), ("d3dp", 52.0, 6.0))
+    (lines,) = lines_of([several(record(name, mean=mean), spread=spread) for name, mean, spread in sizes])
+    assert "; not told apart from D3DP P-Agg" in lines["How sure"], "though the second one is told apart"
     (lines,) = lines_of([record("tcn"), record("mixste")])
     assert lines["How sure"].startswith("Not known: their errors by take are not there")
     assert lines_of([several(record("tcn"))]) == []

@@ -5,7 +5,7 @@ import pytest
 
 from bench.results.statistics.intervals import Sample, draw_means, paired_difference
 from reports.figures.evidence.ranks import critical_differences
-from reports.rules.ranks import alike, ranked
+from reports.rules.ranks import alike, pairs_apart, ranked
 from reports.tables.evidence.ranks import ranks
 from tests.reports.made_up import record, several
 
@@ -31,6 +31,12 @@ def test_equal_methods_share_their_ranks_and_are_one_group():
     assert alike(ranked([trained("a", 50), trained("b", 60)])) == []
 
 
+def test_a_noisy_method_is_not_told_apart_from_one_that_is_not_its_neighbour():
+    methods = ranked([trained("a", 50, 0.05), trained("b", 51, 0.05), trained("c", 52, 6.0)])
+    assert pairs_apart(methods) == {(0, 1)}
+    assert alike(methods) == [(1, 2)], "of methods that follow one another"
+
+
 def test_methods_of_one_seed_are_not_ranked():
     once = [record("mixste", title=title) for title in "ab"]
     assert ranked(once) == []
@@ -45,7 +51,7 @@ def test_the_table_and_the_figure():
     assert block.rows[0].cells[3].text == "100"
     (drawing,) = critical_differences(entries)
     assert drawing.name == "critical"
-    assert "no two are told apart" in drawing.caption
+    assert "methods that follow one another and of which no two are told apart" in drawing.caption
 
 
 def test_drawn_means_are_spread_as_the_intervals_of_their_differences():
