@@ -47,7 +47,8 @@ def ranked(entries: Sequence[Entry]) -> list[Ranked]:
         return []
     found.sort(key=lambda pair: pair[1].action_mean)
     samples = [sample for record, value in found if (sample := record.sample(value)) is not None]
-    places = np.argsort(np.argsort(draw_means(samples, DRAWS), axis=1), axis=1)
+    trainings = [next(n for n, (one, _) in enumerate(found) if one.same_trainings(record)) for record, _ in found]
+    places = np.argsort(np.argsort(draw_means(samples, DRAWS, trainings), axis=1), axis=1)
     chances = [tuple(float(np.mean(own == place)) for place in range(len(found))) for own in places.T]
     gaps = [one[0].difference(one[1], *other) for one, other in itertools.pairwise(found)]
     beats = [gap.chance_below if gap and not gap.unknown else None for gap in gaps]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -239,14 +239,15 @@ def action_minus_frame_mean(sample: Sample) -> Difference:
     return _difference(difference, _Parts(0.0, 0.0, clusters, _projection(sample, "actions").df, 0.0))
 
 
-def draw_means(samples: Sequence[Sample], number: int) -> np.ndarray:
+def draw_means(samples: Sequence[Sample], number: int, trainings: Sequence[Hashable] = ()) -> np.ndarray:
     """Means over actions of methods as other seeds and other clusters might have given them.
 
-    Clusters are shared by all methods, as in ``paired_difference``, and trainings are each method's own. Both are
-    normal with the estimated variances, stretched as in Student's t for how little is known of these.
+    Clusters are shared by all methods, as in ``paired_difference``; the luck of training by those of the same
+    trainings, each with its own spread. Both are normal with the estimated variances, stretched as in Student's t.
 
     Args:
         samples: of M methods, on the same takes.
+        trainings: M labels, equal for the same trainings; without them each method has its own.
 
     Returns:
         ``[number, M]``.
@@ -255,10 +256,12 @@ def draw_means(samples: Sequence[Sample], number: int) -> np.ndarray:
     clusters = np.stack([_clusters(sample, "actions").mean(-2) for sample in samples])
     luck = _students(rng, number, _projection(samples[0], "actions").df, clusters.shape[1]) @ clusters.T
     drawn = np.array([float(pooled_mean(sample)) for sample in samples]) + luck
-    for place, sample in enumerate(samples):
+    lucks: dict[Hashable, np.ndarray] = {}
+    for place, (sample, label) in enumerate(zip(samples, trainings or range(len(samples)), strict=True)):
         parts = _parts_of(sample, "actions")
         own = math.sqrt(max(float(parts.seeds) - float(parts.rest), 0.0))
-        drawn[:, place] += own * _students(rng, number, int(parts.seeds_df), 1)[:, 0]
+        its = _students(rng, number, int(parts.seeds_df), 1)[:, 0]  # also if unused: later methods keep theirs
+        drawn[:, place] += own * lucks.setdefault(label, its)
     return drawn
 
 

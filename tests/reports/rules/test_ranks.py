@@ -37,6 +37,25 @@ def test_a_noisy_method_is_not_told_apart_from_one_that_is_not_its_neighbour():
     assert alike(methods) == [(1, 2)], "of methods that follow one another"
 
 
+def test_entries_of_the_same_trainings_share_their_luck():
+    right = record("mixste", mean=50.0, training_id="same")
+    wrong = record("mixste", mean=50.5, training_id="same", variant="label=wrong")
+    first, last = ranked([several(made, spread=3.0) for made in (right, wrong)])
+    assert first.beats_next == pytest.approx(1)
+    assert first.chances == last.chances[::-1] == (1, 0), "a constant offset stays constant"
+
+
+def test_who_shares_a_training_changes_nothing_for_those_with_their_own():
+    rng = np.random.default_rng(0)
+    takes = 50 + rng.normal(size=(3, 3, 1)) + 0.1 * rng.normal(size=(3, 3, 12))
+    samples = [Sample(errors, (100,) * 12, ("Walking",) * 12) for errors in takes]
+    own = draw_means(samples, 50)
+    assert (draw_means(samples, 50, "abc") == own).all()
+    shared = draw_means(samples, 50, "aab")
+    assert (shared[:, [0, 2]] == own[:, [0, 2]]).all()
+    assert (shared[:, 1] != own[:, 1]).any()
+
+
 def test_methods_of_one_seed_are_not_ranked():
     once = [record("mixste", title=title) for title in "ab"]
     assert ranked(once) == []
