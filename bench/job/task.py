@@ -29,9 +29,10 @@ from bench.job.resolve import Job, Training, resolve
 from bench.measure import memory
 from bench.results.failure import Failure, FailureKind
 from bench.results.files import UNWRITABLE
-from bench.results.store import Seconds, Store
+from bench.results.store import Seconds, Store, read_trained
 from bench.results.tracking.activity import Activity, Metrics, activities, watched_system
 from bench.results.tracking.journal import now
+from bench.training.checkpoints import EARLIER_STATE, STATE
 from models.errors import DivergedError, InputError
 
 TaskKind = Literal["train", "evaluate", "measure"]
@@ -103,7 +104,7 @@ def first_process() -> bool:
 
 
 def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -> TaskStatus:
-    if _is_done(task, store):
+    if not _missing(task, store):
         return "found"
     if all(name in store.failures for name in task.ids):
         return "failed"
@@ -114,7 +115,8 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
     # depend on which of them a process sees.
     use = nullcontext() if distributed() else store.device(device.type, alone=task.kind == "measure")
     with use:
-        if task.kind != "evaluate" and _is_done(task, store):  # by another program, while this one waited
+        missing = _missing(task, store)
+        if not missing:  # another program has done it, while this one waited
             return "found"
         started = time.monotonic()  # not before: a measurement waits here until it is alone
         if task.kind == "evaluate":
@@ -127,18 +129,31 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
             failed = _record_if_it_fails(names, task.title, task.experiments[0], store, action)
         seconds = time.monotonic() - started
     if failed:
-        return "found" if _is_done(task, store) else "failed"
-    store.times.put(task.duration_key, Seconds(seconds=seconds))
+        return "failed" if _missing(task, store) else "found"
+    if task.kind == "train":
+        trained = read_trained(store.training(missing[0]))
+        # Its time counts what was done before an interruption too, on which this process did not spend any.
+        seconds = max(seconds, trained.info.seconds if trained else 0.0)
+    if task.kind != "evaluate" or len(missing) == len(task.ids):  # else the rest of an interrupted evaluation
+        store.times.put(task.duration_key, Seconds(seconds=seconds))
     return "done"
 
 
-def _is_done(task: Task, store: Store) -> bool:
+def _missing(task: Task, store: Store) -> list[str]:
+    """Those of the ids of a task whose results are not there."""
     if task.kind == "train":
-        return all(map(store.is_trained, task.ids))
+        return [name for name in task.ids if not store.is_trained(name)]
     if task.kind == "evaluate":
-        return all(map(store.is_evaluated, task.ids))
+        return [name for name in task.ids if not store.is_evaluated(name)]
     known = store.measurements.get(task.ids[0])
-    return known is not None and len(known.cost.latency.passes or (0,)) >= task.number
+    done = known is not None and len(known.cost.latency.passes or (0,)) >= task.number
+    return [] if done else list(task.ids)
+
+
+def is_continued(task: Task, store: Store) -> bool:
+    """Whether a task goes on with a training that was interrupted."""
+    folder = store.training("+".join(task.ids))
+    return task.kind == "train" and any((folder / name).exists() for name in (STATE, EARLIER_STATE))
 
 
 def _train(task: Task, jobs: list[Job], store: Store) -> None:

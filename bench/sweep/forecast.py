@@ -27,12 +27,17 @@ class Forecast:
         estimate: Callable[[Task], float | None],
         workers: int,
         clock: Callable[[], float] = time.monotonic,
+        is_continued: Callable[[Task], bool] = lambda task: False,
     ) -> None:
         """Forecast tasks that are done by so many ``workers``; measurements are done alone.
 
-        ``estimate``: of the seconds of a task; where it is None, a task is taken to be like the mean of its kind.
+        Args:
+            estimate: of the seconds of a task; where it is None, a task is taken to be like the mean of its kind.
+            is_continued: whether a task that begins goes on with what was interrupted. How long that takes says
+                nothing of others, as nobody knows how much of it is left.
         """
-        self._workers, self._clock = workers, clock
+        self._workers, self._clock, self._is_continued = workers, clock, is_continued
+        self._continued: set[str] = set()
         self._tasks = {task.name: task for task in tasks}
         self._expected = _complete(self._tasks.values(), estimate)
         self._begun: dict[str, float] = {}
@@ -48,6 +53,8 @@ class Forecast:
     def begin(self, task: Task) -> None:
         """Note that a task begins; after a try that was lost, again."""
         self._begun[task.name] = self._clock()
+        if self._is_continued(task):
+            self._continued.add(task.name)
 
     def end(self, task: Task, status: TaskStatus = "done") -> None:
         """Note that a task is done, was found done, which says nothing of times, or has failed.
@@ -60,7 +67,7 @@ class Forecast:
         alike = itertools.chain.from_iterable(self._of_id.get(name, ()) for name in task.ids)
         self._ended |= {other.name for other in alike if self._ended_ids.issuperset(other.ids)}
         begun = self._begun.pop(task.name, None)
-        if begun is not None and status != "found":
+        if begun is not None and status != "found" and task.name not in self._continued:
             self._took[task.name] = self._clock() - begun
         if status == "failed":
             for other in self._tasks.values():

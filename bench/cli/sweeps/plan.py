@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from bench.cli.options import SweepRequest
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.planning import Planner
 from bench.job.resolve import Job
-from bench.job.task import Task
+from bench.job.task import Task, is_continued
 from bench.results.store import Store
 from bench.sweep import run as sweep
 from bench.sweep.device_speed import TYPICAL, Speed, measure_speed
@@ -62,7 +63,8 @@ class SweepPlan:
 
     def _estimate(self, tasks: Sequence[Task], store: Store, planner: Planner, speed: Speed) -> None:
         self.estimates = Estimates(self.rounds[-1], store, planner.blueprints, speed)
-        self.forecast = Forecast(tasks, self.estimates.seconds, self.workers)
+        continued = partial(is_continued, store=store)
+        self.forecast = Forecast(tasks, self.estimates.seconds, self.workers, is_continued=continued)
 
     def lines(self) -> Iterator[str]:
         """The plan in words."""

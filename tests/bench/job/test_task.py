@@ -1,15 +1,18 @@
 """One task: done once, by whoever comes first."""
 
 import errno
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+import torch
 
-from bench.job import weights
+from bench.job import pipeline, weights
 from bench.job.pending import PendingWork
-from bench.job.task import run_task
+from bench.job.task import is_continued, run_task
 from bench.results.store import Store
+from bench.training import trainer
 from models.errors import InputError
 from tests.bench.toy_jobs import job, out_of_memory
 
@@ -29,6 +32,50 @@ def test_a_task_that_is_done_is_found_done(toy_store, tasks, monkeypatch):
     monkeypatch.setattr(weights, "train_or_load", out_of_memory)
     assert [run_task(tasks[kind], toy_store.root) for kind in ("train", "evaluate")] == ["found", "found"]
     assert {name: toy_store.times.get(name) for name in took} == took, "which says nothing of how long it takes"
+
+
+def test_the_time_of_a_training_is_that_of_all_its_parts(toy_store, tasks, monkeypatch):
+    progress = trainer._Run._note_progress
+
+    def of_two_hours(run):  # as after an interruption, from whose state the time goes on
+        run.started = time.monotonic() - 7200
+        progress(run)
+
+    monkeypatch.setattr(trainer._Run, "_note_progress", of_two_hours)
+    assert run_task(tasks["train"], toy_store.root) == "done"
+    assert toy_store.times.get(tasks["train"].duration_key).seconds == pytest.approx(7200, abs=1)
+
+
+def test_a_training_that_was_interrupted_is_continued(toy_store, tasks, monkeypatch):
+    assert not is_continued(tasks["train"], toy_store)
+    step, steps = trainer._Run.step, []
+
+    def killed(run):
+        step(run)
+        steps.append(1)
+        if len(steps) == 2:
+            run.save(at_once=True)
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer._Run, "step", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_task(tasks["train"], toy_store.root)
+    assert is_continued(tasks["train"], toy_store)
+    assert not is_continued(tasks["evaluate"], toy_store)
+    assert run_task(tasks["train"], toy_store.root) == "done"
+    assert not is_continued(tasks["train"], toy_store)
+
+
+def test_the_time_of_the_rest_of_an_evaluation_is_not_taken_for_that_of_the_whole(toy_store):
+    jobs = [job(evaluation={"hypotheses": hypotheses}) for hypotheses in (1, 2)]
+    pending = PendingWork(jobs, toy_store, "cpu", "here")
+    train, evaluate = pending.tasks()
+    assert set(evaluate.ids) == {one.id for one in jobs}
+    assert run_task(train, toy_store.root) == "done"
+    pipeline.evaluate_together(jobs[:1], toy_store, torch.device("cpu"), 0)
+    assert run_task(evaluate, toy_store.root) == "done"
+    assert toy_store.times.get(evaluate.duration_key) is None
 
 
 def test_one_that_another_program_is_doing_is_busy(toy_store, tasks):

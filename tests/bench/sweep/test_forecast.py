@@ -92,6 +92,19 @@ def test_a_task_without_estimate_is_taken_to_be_like_the_others_and_one_found_do
     assert forecast.seconds_left() == 40.0
 
 
+def test_the_rest_of_a_training_that_was_interrupted_says_nothing_of_times():
+    tasks, clock = [task("a"), task("b"), task("c")], Clock()
+    forecast = Forecast(tasks, lambda one: 20.0, 1, clock, is_continued=lambda one: one.name == "a")
+    forecast.begin(tasks[0])
+    clock.now = 1.0
+    forecast.end(tasks[0])
+    assert forecast.seconds_left() == 40.0
+    forecast.begin(tasks[1])
+    clock.now = 2.0
+    forecast.end(tasks[1])
+    assert forecast.seconds_left() < 20.0, "but a whole one does"
+
+
 def test_of_nothing_there_is_nothing_left():
     assert Forecast([], lambda one: 10.0, 1, Clock()).seconds_left() == 0
 
