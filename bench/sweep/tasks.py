@@ -7,10 +7,12 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from filelock import Timeout
+
 from bench.job.failures import digest_of
 from bench.job.task import Task, TaskStatus, record_failure
 from bench.results import locks
-from bench.results.locks import Patience, Watch
+from bench.results.locks import Lock, Patience, Watch
 from bench.results.store import Store
 from bench.sweep.executors.base import Executor
 
@@ -18,7 +20,7 @@ MOST_TRIES = 3
 """So often a task is begun whose process is lost each time."""
 
 PATIENCE_SECONDS = 0.5
-"""After so long a task that another program is doing is tried again."""
+"""Between two looks at a task that another program is doing; after so long one that was lost is tried again."""
 
 
 def run_tasks(
@@ -49,6 +51,8 @@ def run_tasks(
     done: list[Task] = []
     tries: Counter[str] = Counter()
     while queue.unfinished:
+        for name in waiting.no_longer_held():
+            queue.make_ready(name)
         while (task := queue.next(slots)) is not None:
             begun(task)
             executor.submit(task, tries[task.name])
@@ -134,20 +138,24 @@ class _Queue:
         return self.tasks[heapq.heappop(self.ready)[2]]
 
     def end(self, task: Task, status: TaskStatus) -> None:
-        """Take note of how a try ended; what another program is doing, and what was lost, becomes ready again."""
+        """Take note of how a try ended; what was lost becomes ready again.
+
+        What another program is doing is made ready again by who sees that its lock is free.
+        """
         self.running -= 1
         if status in ("done", "found"):
             self.unfinished.discard(task.name)
             for name in self.needed_by[task.name]:
                 self.missing[name].discard(task.name)
                 if not self.missing[name]:
-                    self._make_ready(name)
+                    self.make_ready(name)
         elif status == "failed":
             self._drop(task.name)
-        else:
-            self._make_ready(task.name, PATIENCE_SECONDS)
+        elif status == "crashed":
+            self.make_ready(task.name, PATIENCE_SECONDS)
 
-    def _make_ready(self, name: str, delay: float = 0.0) -> None:
+    def make_ready(self, name: str, delay: float = 0.0) -> None:
+        """Let a task that waits for nothing else begin, after a delay."""
         heapq.heappush(self.ready, (time.monotonic() + delay if delay else 0.0, self.order[name], name))
 
     def _drop(self, name: str) -> None:
@@ -157,28 +165,49 @@ class _Queue:
 
 
 class _Waiting:
-    """Says who is waited for when nothing else goes on, and passes over those without a sign of life.
+    """Waits for tasks that other programs are doing: says for whom, and passes over those without a sign of life.
 
-    The process that tries a task finds it busy and leaves it at that: only the sweep sees over a longer time
-    whether its holder gives signs of life.
+    Their locks are looked at here, and a task is not submitted again before its lock is free: a try may be a job
+    that a cluster has to start. So how long a holder was silent is known, however long tries take.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._watches: dict[str, Watch] = {}
         self._patience = Patience()
-        self._last_end = time.monotonic()
+        self._last_end = self._next_look = time.monotonic()
 
     def note(self, task: Task, status: TaskStatus) -> None:
         """Note how a try of a task ended."""
-        if status != "busy":
-            self._watches.pop(task.name, None)
-            self._last_end = time.monotonic()
-            return
-        if task.name not in self._watches:
+        if status == "busy":
             self._watches[task.name] = Watch(self._store.lock(task.name), task.title)
-        self._watches[task.name].look()
-        if time.monotonic() - self._last_end >= locks.SAY_SECONDS:
+        else:
+            self._last_end = time.monotonic()
+
+    def no_longer_held(self) -> list[str]:
+        """Names of tasks whose locks are free by now; they are no longer waited for.
+
+        Looks every ``PATIENCE_SECONDS``, and finds none in between.
+        """
+        now = time.monotonic()
+        if not self._watches or now < self._next_look:
+            return []
+        self._next_look = now + PATIENCE_SECONDS
+        for watch in self._watches.values():
+            watch.look()
+        free = [name for name, watch in self._watches.items() if _is_free(watch.lock)]
+        for name in free:
+            del self._watches[name]
+        if self._watches and now - self._last_end >= locks.SAY_SECONDS:
             first, others = next(iter(self._watches.values())), len(self._watches) - 1
             more = f" and {others} other task{'s' * (others > 1)}" if others else ""
             self._patience.tell(first, more)
+        return free
+
+
+def _is_free(lock: Lock) -> bool:
+    try:
+        with lock.acquire(timeout=0):
+            return True
+    except Timeout:
+        return False

@@ -2,11 +2,16 @@
 
 import itertools
 import sys
+import time
 
 import pytest
+from filelock import FileLock, Timeout
 
 from bench.job.task import Task
+from bench.results import locks
+from bench.results.locks import Holder
 from bench.results.store import Seconds, Store
+from bench.sweep import tasks
 from bench.sweep.executors.base import Executor
 from bench.sweep.tasks import in_order, run_tasks
 
@@ -74,6 +79,65 @@ class Immediately(Executor):
 
     def close(self):
         pass
+
+
+class Jobs(Immediately):
+    """A cluster, whose jobs find out only when they run that another program is doing their task."""
+
+    submitted = 0
+
+    def submit(self, task, attempt):
+        super().submit(task, attempt)
+        self.submitted += 1
+
+    def collect(self, seconds):
+        return [(task, "busy" if self.is_held(task) else status) for task, status in super().collect(seconds)]
+
+    def is_held(self, task):
+        try:
+            with Store(self.root).lock(task.name).acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
+
+@pytest.fixture
+def wanted(monkeypatch):
+    """A task that is looked at often."""
+    monkeypatch.setattr(tasks, "PATIENCE_SECONDS", 0.01)
+    return task("wanted")
+
+
+def test_what_another_program_is_doing_is_submitted_again_only_when_that_has_ended(tmp_path, wanted):
+    store, executor, looks = Store(tmp_path), Jobs(tmp_path), itertools.count()
+    lock = store.lock(wanted.name).acquire()
+
+    def end_in_a_while():
+        if next(looks) == 100:
+            lock.release()
+        return False
+
+    assert run_tasks([wanted], executor, store, 2, meanwhile=end_in_a_while) == [wanted]
+    assert next(looks) > 100
+    assert executor.submitted == 2
+
+
+def test_a_silent_program_is_passed_over_after_the_same_time_however_few_tries_there_are(
+    tmp_path, wanted, monkeypatch
+):
+    monkeypatch.setattr(locks, "SILENT_SECONDS", 0.3)
+    store, executor = Store(tmp_path), Jobs(tmp_path)
+    lock = store.lock(wanted.name)
+    lock.lock_file.parent.mkdir(parents=True)
+    stopped = FileLock(lock.lock_file, thread_local=False)
+    stopped.acquire()
+    holder = Holder(pid=123, host="elsewhere", since="2026-11-28T10:00:00Z", token="0")
+    lock.holder_file.write_text(holder.model_dump_json())
+    began = time.monotonic()
+    assert run_tasks([wanted], executor, store, 2) == [wanted]
+    assert time.monotonic() - began >= 0.3
+    assert executor.submitted == 2
+    stopped.release()
 
 
 def test_ten_times_the_tasks_are_ten_times_the_work(tmp_path):
