@@ -21,7 +21,7 @@ import torch
 from filelock import Timeout
 
 from bench.config.experiment import Experiment
-from bench.devices import use_device
+from bench.devices import breaks_device, use_device
 from bench.job import pipeline, weights
 from bench.job.data_cache import DataCache
 from bench.job.failures import digest_of
@@ -38,7 +38,7 @@ from models.errors import DivergedError, InputError
 TaskKind = Literal["train", "evaluate", "measure"]
 TaskStatus = Literal["done", "found", "failed", "busy", "crashed"]
 """How a try ended: found means that it was done before, perhaps by another program, busy that another program is
-doing it, crashed that the process was lost."""
+doing it, crashed that the process was lost, or that its device is broken and another process must go on."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +80,26 @@ def run_task(task: Task, root: Path, attempt: int = 0, cache: DataCache | None =
 
     ``attempt``: how often it was tried before; after a crash, evaluation begins with smaller batches.
 
+    Returns:
+        How it ended. After "crashed" a worker's process should end: whatever it does on its device would fail.
+
     Raises:
         OSError: the store cannot be written.
     """
     store = Store(root)
-    if distributed():
+    if distributed():  # an error ends all of its processes
         return _run_task(task, store, attempt, cache) if task.kind == "train" or first_process() else "done"
     try:
         with store.lock(task.name).acquire(timeout=0):
             return _run_task(task, store, attempt, cache)
     except Timeout:
         return "busy"
+    except _BrokenDeviceError:
+        return "crashed"
+
+
+class _BrokenDeviceError(Exception):
+    """The device cannot be used by this process any more; why is recorded."""
 
 
 def distributed() -> bool:
@@ -106,7 +115,7 @@ def first_process() -> bool:
 def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -> TaskStatus:
     if not _missing(task, store):
         return "found"
-    if all(name in store.failures for name in task.ids):
+    if has_failed(task, store):
         return "failed"
     cache = cache or DataCache()
     jobs = [resolve(experiment, cache) for experiment in task.experiments]
@@ -150,6 +159,12 @@ def _missing(task: Task, store: Store) -> list[str]:
     return [] if done else list(task.ids)
 
 
+def has_failed(task: Task, store: Store) -> bool:
+    """Whether nothing of a task is left to do, as it is recorded why the rest of it failed."""
+    missing = _missing(task, store)
+    return bool(missing) and all(name in store.failures for name in missing)
+
+
 def is_continued(task: Task, store: Store) -> bool:
     """Whether a task goes on with a training that was interrupted."""
     folder = store.training("+".join(task.ids))
@@ -184,14 +199,15 @@ def _measure(task: Task, job: Job, store: Store, device: torch.device) -> None:
 
 def _evaluate_watched(jobs: list[Job], store: Store, device: torch.device, halvings: int) -> bool:
     """Evaluate, and keep for MLflow when that was and what the machine did meanwhile."""
-    missing = [job for job in jobs if not store.is_evaluated(job.id)]
+    left = [job for job in jobs if not store.is_evaluated(job.id)]
+    missing = [job for job in left if job.id not in store.failures]  # one that broke a device has failed already
     began, seen = now(), list[tuple[int, Metrics]]()
     with watched_system(lambda metrics: seen.append((now(), metrics))):
         failed = _evaluate(missing, store, device, halvings)
     for job in missing:
         if store.evaluations.get(job.id) is not None:
             activities(store.root).put(job.id, Activity(began=began, ended=now(), system=tuple(seen)))
-    return failed
+    return failed or len(missing) < len(left)
 
 
 def _evaluate(missing: list[Job], store: Store, device: torch.device, halvings: int) -> bool:
@@ -206,6 +222,11 @@ def _evaluate(missing: list[Job], store: Store, device: torch.device, halvings: 
         except Exception as error:
             if _ends_everything(error):
                 raise
+            if breaks_device(error):  # each by itself would fail here too
+                for job in missing:
+                    if not store.is_evaluated(job.id):
+                        _record(error, [job.id], job.title, job.portable, store)
+                raise _BrokenDeviceError from error
         else:
             return False
     failed = False
@@ -218,17 +239,35 @@ def _evaluate(missing: list[Job], store: Store, device: torch.device, halvings: 
 def _record_if_it_fails(
     names: Iterable[str], title: str, experiment: Experiment, store: Store, action: Callable[[], object]
 ) -> bool:
-    """Whether the action failed; the reason is then kept under each of the names."""
+    """Whether the action failed; the reason is then kept under each of the names.
+
+    Raises:
+        _BrokenDeviceError: it failed, and its device cannot be used any more.
+    """
     try:
         action()
     except Exception as error:
-        if _ends_everything(error) or distributed():
-            raise
-        memory.release()
-        details, code = traceback.format_exc(), digest_of(experiment)
-        record_failure(store, names, title, _kind(error), _reason(error), details=details, code=code)
+        _record(error, names, title, experiment, store)
+        if breaks_device(error):
+            raise _BrokenDeviceError from error
+        try:
+            memory.release()
+        except RuntimeError as further:  # what older versions of torch raise for a broken device has no name
+            raise _BrokenDeviceError from further
         return True
     return False
+
+
+def _record(error: Exception, names: Iterable[str], title: str, experiment: Experiment, store: Store) -> None:
+    """Keep why an experiment failed, before anything else is asked of a device that may be broken.
+
+    Raises:
+        Exception: the error, if the experiment is not at fault, or other processes train with this one.
+    """
+    if _ends_everything(error) or distributed():
+        raise error
+    details, code = "".join(traceback.format_exception(error)), digest_of(experiment)
+    record_failure(store, names, title, _kind(error), _reason(error), details=details, code=code)
 
 
 def record_failure(

@@ -55,7 +55,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that there was too little memory, on a GPU or for the CPU."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    words = ("can't allocate memory", "MPS backend out of memory")
+    words = ("can't allocate memory", "MPS backend out of memory", "CUDA error: out of memory")
     return isinstance(error, RuntimeError) and any(text in str(error) for text in words)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from filelock import Timeout
 
 from bench.job.failures import digest_of
-from bench.job.task import Task, TaskStatus, record_failure
+from bench.job.task import Task, TaskStatus, has_failed, record_failure
 from bench.results import locks
 from bench.results.locks import Lock, Patience, Watch
 from bench.results.store import Store
@@ -64,11 +64,14 @@ def run_tasks(
             waiting.note(task, status)
             if status == "done":
                 done.append(task)
+            if status == "crashed" and has_failed(task, store):  # it said why before its process ended
+                status = "failed"
             tries[task.name] += status == "crashed"
             if tries[task.name] == MOST_TRIES and status == "crashed":
                 times = f"{MOST_TRIES} times (killed, perhaps because memory ran out)"
                 reason, code = f"its process ended without a message {times}", digest_of(task.experiments[0])
-                record_failure(store, task.ids, task.title, "crashed", reason, code=code)
+                names = [name for name in task.ids if name not in store.failures]
+                record_failure(store, names, task.title, "crashed", reason, code=code)
                 status = "failed"
             queue.end(task, status)
             if status in ("done", "found", "failed"):

@@ -31,6 +31,13 @@ RECIPE = TrainingRecipe(
 )
 
 
+BREAKS = -1.0
+"""The noise of a toy whose training breaks the device of its process for everything that comes later there."""
+
+broken: list[bool] = []
+"""Not empty where the device of this process is broken."""
+
+
 @dataclass(frozen=True)
 class ToyConfig:
     frames: int = 9
@@ -58,6 +65,10 @@ class Toy(Lifter):
         self.lift = nn.Linear(2, 3)
 
     def training_loss(self, batch: Batch):
+        if self.config.noise == BREAKS:
+            broken.append(True)
+        if broken:
+            raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
         jitter = torch.randn_like(batch.pose_3d) * 0.01
         return (self.lift(batch.pose_2d) + jitter - batch.pose_3d).norm(dim=-1).mean()
 

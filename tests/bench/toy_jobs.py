@@ -16,3 +16,7 @@ def job(**changes):
 
 def out_of_memory(*arguments, **more):
     raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 80.00 GiB")
+
+
+def illegal_address(*arguments, **more):
+    raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nand advice")

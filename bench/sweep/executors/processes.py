@@ -200,6 +200,8 @@ def _serve(pipe: Connection, root: Path) -> None:
             result = error
         except Exception:
             result = RuntimeError(traceback.format_exc())
+        if result == "crashed":  # its device is broken: a new process does what comes next
+            return
         pipe.send(result)
 
 

@@ -39,7 +39,7 @@ class Ray(Executor):
         variables["PYTHONPATH"] = os.pathsep.join(filter(None, (str(CODE), os.environ.get("PYTHONPATH"))))
         options = {"num_cpus": threads, **share, "max_retries": 0}
         try:
-            remote = ray.remote(cluster.run_with_threads)
+            remote = ray.remote(_run_in_worker)
             self._remote = remote.options(**options, runtime_env={"env_vars": variables})
         except (TypeError, ValueError) as error:
             raise InputError(f"--share: Ray does not take it ({error})") from None
@@ -70,6 +70,14 @@ class Ray(Executor):
         self._running = {}
         if self._started_here:
             self._ray.shutdown()
+
+
+def _run_in_worker(task: Task, root: Path, attempt: int, threads: int) -> TaskStatus:
+    """Do a task in a process that Ray gives further ones, unless its device is broken: then it ends."""
+    status = cluster.run_with_threads(task, root, attempt, threads)
+    if status == "crashed":
+        os._exit(1)
+    return status
 
 
 def _connect(ray: Any) -> None:

@@ -11,10 +11,11 @@ import torch
 from bench.job import pipeline, weights
 from bench.job.pending import PendingWork
 from bench.job.task import is_continued, run_task
+from bench.measure import memory
 from bench.results.store import Store
 from bench.training import trainer
 from models.errors import InputError
-from tests.bench.toy_jobs import job, out_of_memory
+from tests.bench.toy_jobs import illegal_address, job, out_of_memory
 
 
 @pytest.fixture
@@ -90,6 +91,51 @@ def test_a_failure_is_kept_and_not_tried_again(toy_store, tasks, monkeypatch):
     assert len(tried) == 1
     (name,) = tasks["train"].ids
     assert toy_store.failures.get(name).kind == "out of memory"
+
+
+@pytest.mark.parametrize(
+    ("fail", "name"), [(illegal_address, "AcceleratorError"), (out_of_memory, "OutOfMemoryError")]
+)
+def test_why_a_device_is_broken_is_kept_before_its_memory_is_freed(toy_store, tasks, monkeypatch, fail, name):
+    tried = []
+    monkeypatch.setattr(weights, "train_or_load", lambda *_: tried.append(1) or fail())
+    monkeypatch.setattr(memory, "release", illegal_address)
+    assert [run_task(tasks["train"], toy_store.root) for _ in range(2)] == ["crashed", "failed"]
+    assert len(tried) == 1
+    assert toy_store.failures.get(tasks["train"].ids[0]).reason.startswith(f"{name}: CUDA")
+
+
+@pytest.fixture
+def evaluation(toy_store):
+    """An evaluation of three jobs that are trained."""
+    pending = PendingWork([job(evaluation={"hypotheses": h}) for h in (1, 2, 3)], toy_store, "cpu", "here")
+    train, evaluate = pending.tasks()
+    assert run_task(train, toy_store.root) == "done"
+    assert len(evaluate.ids) == 3
+    return evaluate
+
+
+def test_a_device_that_breaks_while_several_are_evaluated_together_fails_them_all(
+    toy_store, evaluation, monkeypatch
+):
+    monkeypatch.setattr(pipeline, "evaluate_together", illegal_address)
+    assert run_task(evaluation, toy_store.root) == "crashed"
+    assert toy_store.failures.ids() == set(evaluation.ids)
+
+
+def test_a_device_that_one_evaluation_breaks_takes_no_other_with_it(toy_store, evaluation, monkeypatch):
+    real, breaking = pipeline.evaluate_together, evaluation.ids[1]
+
+    def evaluate(jobs, *rest):
+        names = [one.id for one in jobs]
+        if names == [breaking]:
+            illegal_address()
+        return out_of_memory() if breaking in names else real(jobs, *rest)
+
+    monkeypatch.setattr(pipeline, "evaluate_together", evaluate)
+    assert [run_task(evaluation, toy_store.root) for _ in range(2)] == ["crashed", "failed"]
+    assert toy_store.failures.ids() == {breaking}
+    assert toy_store.evaluated() == set(evaluation.ids) - {breaking}
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])

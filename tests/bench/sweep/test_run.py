@@ -18,7 +18,7 @@ from bench.sweep.run import run
 from bench.sweep.tasks import MOST_TRIES
 from models.errors import DivergedError, InputError
 from tests.bench.toy import Toy
-from tests.bench.toy_jobs import job, out_of_memory
+from tests.bench.toy_jobs import illegal_address, job, out_of_memory
 
 
 @pytest.fixture
@@ -124,6 +124,21 @@ def test_a_process_that_is_always_lost_is_a_failure(store):
     outcome = run([wanted], store, "cpu", executor)
     assert executor.begun == MOST_TRIES
     assert outcome.failures[wanted.id].kind == "crashed"
+
+
+def test_a_device_that_breaks_in_this_process_is_a_failure_and_the_sweep_goes_on(store, monkeypatch):
+    breaking, other = (job(training={"seed": seed}) for seed in (0, 1))
+    tried, real = [], weights.train_or_load
+
+    def train(training, *rest):
+        tried.append(training.id)
+        return illegal_address() if training.id == breaking.training_id else real(training, *rest)
+
+    monkeypatch.setattr(weights, "train_or_load", train)
+    outcome = run([breaking, other], store, "cpu")
+    assert outcome.records.keys() == {other.id}
+    assert outcome.failures[breaking.id].kind == "error"
+    assert tried == [breaking.training_id, other.training_id]
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import psutil
 from bench.sweep.executors.processes import Processes
 from bench.sweep.run import run
 from tests import ROOT
-from tests.bench.experiments import numbers, some
+from tests.bench.experiments import job, numbers, some
+from tests.bench.toy import BREAKS
 
 
 class Killed(Processes):
@@ -40,6 +41,26 @@ def test_two_workers_in_any_order_that_are_killed_then(store, expected):
     assert not outcome.failures
     values = {name: record.values for name, record in outcome.records.items()}
     assert values == {name: found[0] for name, found in expected.items()}
+
+
+class Counting(Processes):
+    """Counts how often each task is submitted."""
+
+    def submit(self, task, attempt):
+        super().submit(task, attempt)
+        self.submitted = [*getattr(self, "submitted", []), task.name]
+
+
+def test_a_worker_whose_device_is_broken_takes_no_further_task(store):
+    breaking = job(method={"options": {"noise": BREAKS}}, data={"name": "toy"})
+    others = [job(training={"seed": seed}, data={"name": "toy"}) for seed in (1, 2)]
+    with Counting(store.root, workers=1) as executor:
+        outcome = run([breaking, *others], store, "cpu", executor)
+    assert outcome.records.keys() == {other.id for other in others}
+    (failure,) = outcome.failures.values()
+    assert failure.reason == "AcceleratorError: CUDA error: an illegal memory access was encountered"
+    assert "training_loss" in failure.details
+    assert len(executor.submitted) == len(set(executor.submitted)) == 5, "what is recorded is not tried again"
 
 
 UNGUARDED = """
