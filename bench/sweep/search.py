@@ -31,12 +31,11 @@ from bench.results.store import Store
 from bench.results.tracking.connection import say
 from bench.sweep.executors.base import Executor
 from bench.sweep.run import Watcher, measure_costs, place_of, run
-from bench.sweep.studies import GRACE_SECONDS, heartbeat, open_studies, store_name, studies_service
+from bench.sweep.studies import GRACE_SECONDS, grid_sampler, heartbeat, open_studies, store_name, studies_service
 from models.errors import InputError
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.samplers import BaseSampler
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial, Trial
 
@@ -368,7 +367,7 @@ def _study(space: Space, storage: RDBStorage, where: str, name: str | None) -> S
 
     values = {axis: list(range(number)) for axis, number in space.axes.items()}
     samplers = {
-        "grid": lambda: _grid(values),
+        "grid": lambda: grid_sampler(values),
         "tpe": lambda: optuna.samplers.TPESampler(seed=0, constant_liar=True),
         "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=0),
     }
@@ -385,14 +384,3 @@ def _study(space: Space, storage: RDBStorage, where: str, name: str | None) -> S
     if study.metric_names is None:
         study.set_metric_names(OBJECTIVES)
     return study
-
-
-def _grid(values: Mapping[str, Sequence[int]]) -> BaseSampler:
-    """Optuna's exhaustive sampler, without its habit of stopping a study: here ``ask`` ends when all was tried."""
-    from optuna.samplers import GridSampler
-
-    class Grid(GridSampler):
-        def after_trial(self, *arguments: object) -> None:
-            """Do nothing; the grid sampler would call ``Study.stop``, which only ``Study.optimize`` allows."""
-
-    return Grid(values, seed=0)

@@ -10,7 +10,7 @@ import os
 import threading
 import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from bench.results.tracking.connection import RefusedError, Service, network_kin
 from models.errors import InputError
 
 if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
     from optuna.storages import RDBStorage
     from sqlalchemy import Engine
 
@@ -108,6 +109,17 @@ def store_name(root: Path) -> str | None:
         if not path.exists():
             write_text(path, uuid.uuid4().hex)
         return path.read_text().strip()
+
+
+def grid_sampler(values: Mapping[str, Sequence[int]]) -> BaseSampler:
+    """Optuna's exhaustive sampler, without its habit of stopping a study: a search ends when all was tried."""
+    from optuna.samplers import GridSampler
+
+    class Grid(GridSampler):
+        def after_trial(self, *arguments: object) -> None:
+            """Do nothing; the grid sampler would call ``Study.stop``, which only ``Study.optimize`` allows."""
+
+    return Grid(values, seed=0)
 
 
 @contextmanager
