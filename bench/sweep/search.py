@@ -121,18 +121,16 @@ def search(
         trials.repeat_failed()
     ends = time.monotonic() + 60 * space.minutes if space.minutes else float("inf")
     patience = Patience()
-    while time.monotonic() < ends:
-        batch = trials.ask(executor.slots)
-        if not batch:
+    with heartbeat(trials.storage, trials.alive):
+        while time.monotonic() < ends:
+            if batch := trials.ask(executor.slots):
+                trials.run(batch)
+                continue
             if not (number := trials.under_way()):
                 break
             if patience.is_over():
                 say(f"waiting for {number} trials of this search that other programs are doing")
             time.sleep(POLL_SECONDS)
-            continue
-        ids = trials.ids_in_storage(batch)
-        with heartbeat(trials.storage, ids):
-            trials.run(batch)
     return trials.found()
 
 
@@ -197,6 +195,8 @@ class _Trials:
             lambda: _study(space, self.storage, self.where, store_name(store.root))
         )
         self.contents = StoreContents(store)
+        self.alive: list[int] = []
+        """Those of this program that are under way, by what the storage calls them."""
         self.jobs: dict[int, Job] = {}
         self.no_experiments: dict[int, str] = {}
         self.records: dict[str, Record] = {}
@@ -220,6 +220,7 @@ class _Trials:
             if not waiting and (begun >= self.space.how.trials or exhausted):
                 break
             trial = self.service.patiently(self.study.ask)
+            self._show_alive(trial)  # before anything that takes long, in which this program may be killed
             for name, number in self.space.axes.items():
                 self.service.patiently(partial(trial.suggest_categorical, name, list(range(number))))
             asked.append(trial)
@@ -246,14 +247,16 @@ class _Trials:
 
         return sum(trial.state == TrialState.RUNNING for trial in self._all())
 
-    def ids_in_storage(self, trials: Sequence[Trial]) -> list[int]:
-        """By what the storage calls trials, whose numbers are those of their study."""
+    def _show_alive(self, trial: Trial) -> None:
+        """Give a first sign of life of a trial, which ``heartbeat`` goes on with."""
 
-        def find() -> list[int]:
+        def show() -> int:
             study = self.storage.get_study_id_from_name(self.study.study_name)
-            return [self.storage.get_trial_id_from_study_id_trial_number(study, trial.number) for trial in trials]
+            found = self.storage.get_trial_id_from_study_id_trial_number(study, trial.number)
+            self.storage.record_heartbeat(found)
+            return found
 
-        return self.service.patiently(find)
+        self.alive.append(self.service.patiently(show))
 
     def _all(self) -> list[FrozenTrial]:
         return self.service.patiently(lambda: self.study.get_trials(deepcopy=False))
@@ -284,6 +287,7 @@ class _Trials:
                 self._tell(trial, "COMPLETE", best(outcome.records[job.id]))
             else:
                 self._tell(trial, "FAIL")
+        self.alive.clear()
 
     def found(self) -> Found:
         """All trials that are over or under way, also of other programs, and why some have no record."""

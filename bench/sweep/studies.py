@@ -12,6 +12,7 @@ import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +129,7 @@ def heartbeat(storage: RDBStorage, ids: Sequence[int]) -> Iterator[None]:
 
     Args:
         storage: of their study.
-        ids: of the trials in the storage.
+        ids: of the trials in the storage; it may change meanwhile.
     """
     over = threading.Event()
     thread = threading.Thread(target=_beat, args=(storage, ids, over), daemon=True)
@@ -160,10 +161,24 @@ def _beat(storage: RDBStorage, ids: Sequence[int], over: threading.Event) -> Non
 
 
 def _storage(address: str, arguments: dict[str, Any], skip_table_creation: bool = False) -> RDBStorage:
+    import sqlalchemy
     from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+    from optuna.storages._rdb.models import TrialHeartbeatModel as Heartbeat
+    from optuna.trial import TrialState
+
+    class Studies(RDBStorage):
+        def _get_stale_trial_ids(self, study_id: int) -> list[int]:
+            """Also trials without any sign of life, which Optuna passes over: their program died before it."""
+            began_before = datetime.now() - timedelta(seconds=GRACE_SECONDS)
+            running = self.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,))
+            old = [one._trial_id for one in running if one.datetime_start and one.datetime_start < began_before]
+            signs = sqlalchemy.select(Heartbeat.trial_id).where(Heartbeat.trial_id.in_(old))
+            with self.engine.connect() as connection:
+                showed_life = set(connection.execute(signs).scalars())
+            return [*super()._get_stale_trial_ids(study_id), *(one for one in old if one not in showed_life)]
 
     try:
-        return RDBStorage(
+        return Studies(
             address,
             engine_kwargs=arguments,
             heartbeat_interval=HEARTBEAT_SECONDS,

@@ -3,9 +3,12 @@
 import os
 import sqlite3
 import threading
+import time
+from dataclasses import replace
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from bench.results.store import Store
@@ -18,7 +21,7 @@ from bench.sweep.executors.local import Local
 from bench.sweep.search import search
 from bench.sweep.studies import examine_studies, heartbeat, open_studies
 from models.errors import InputError
-from tests.bench.sweep.test_search import space
+from tests.bench.sweep.test_search import AXES, space
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +119,57 @@ def test_signs_of_life_go_on_after_a_failure_which_is_said_once(tmp_path, monkey
     with heartbeat(storage, [trial._trial_id]):
         assert alive.wait(10)
     assert capfd.readouterr().err.count("database of studies cannot be written (database is locked)") == 1
+
+
+@pytest.mark.parametrize("axes", [[], ["hypotheses"], list(AXES)])
+def test_a_trial_whose_program_died_before_its_first_sign_of_life_is_taken_over(axes, toy_store, monkeypatch):
+    """However many of its values were chosen by then."""
+    with Local(toy_store.root) as executor:
+        search(space(trials=1, minutes=-1.0), toy_store, "cpu", executor)  # makes the study
+        (name,) = optuna.get_all_study_names(open_studies(toy_store.root))
+        values = {axis: list(range(len(AXES[axis]))) for axis in AXES}
+        sampler = optuna.samplers.GridSampler(values, seed=0)
+        study = optuna.load_study(storage=open_studies(toy_store.root), study_name=name, sampler=sampler)
+        trial = study.ask()
+        for axis in axes:
+            trial.suggest_categorical(axis, values[axis])
+        long_ago = f"-{studies.GRACE_SECONDS + 1} seconds"
+        with sqlite3.connect(toy_store.root / "studies.db") as database:
+            database.execute("UPDATE trials SET datetime_start = datetime(datetime_start, ?)", (long_ago,))
+
+        def sleep(seconds):
+            raise AssertionError("a trial is waited for that nobody does")
+
+        clock = type("Clock", (), {"monotonic": staticmethod(time.monotonic), "sleep": staticmethod(sleep)})
+        monkeypatch.setattr(module, "time", clock)
+        found = search(space(trials=1), toy_store, "cpu", executor)
+    assert toy_store.records(found.ids).keys() == set(found.ids)
+    assert len(found.ids) == 1
+    states = [trial.state for trial in study.get_trials()]
+    assert states == [TrialState.FAIL, TrialState.COMPLETE]
+
+
+def test_signs_of_life_begin_before_a_trial_is_resolved(toy_store, monkeypatch):
+    """And go on meanwhile: data may be loaded for it, which takes long."""
+    monkeypatch.setattr(studies, "HEARTBEAT_SECONDS", 0.05)
+    real, beats, alive = RDBStorage.record_heartbeat, [], threading.Event()
+
+    def record(self, trial_id):
+        real(self, trial_id)
+        beats.append(trial_id)
+        if len(beats) == 3:
+            alive.set()
+
+    monkeypatch.setattr(RDBStorage, "record_heartbeat", record)
+    usual = space(trials=1)
+
+    def experiment(chosen):
+        assert alive.wait(10)
+        return usual.experiment(chosen)
+
+    with Local(toy_store.root) as executor:
+        found = search(replace(usual, experiment=experiment), toy_store, "cpu", executor)
+    assert len(found.ids) == len(set(beats)) == 1
 
 
 def test_a_trial_that_another_program_has_ended_is_told_and_no_error(toy_store, monkeypatch, capfd):
