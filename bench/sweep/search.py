@@ -46,6 +46,9 @@ POLL_SECONDS = 1.0
 OBJECTIVES = ["MPJPE (mm)", "ms per frame", "peak memory (MB)"]
 """What ``best`` returns, in Optuna's tools."""
 
+REPETITION = "repetition"
+"""Attribute of a trial of what failed before."""
+
 UNDER_WAY = "another program is trying it"
 """Why a trial has no record when the minutes of a search are over."""
 
@@ -213,9 +216,9 @@ class _Trials:
         sampler = self.study.sampler
         grid = sampler if isinstance(sampler, optuna.samplers.GridSampler) else None
         while (self._to_do(asked) if grid else len(asked)) < most:
-            states = [trial.state for trial in self._all()]
-            waiting = optuna.trial.TrialState.WAITING in states
-            begun = sum(state != optuna.trial.TrialState.WAITING for state in states)
+            trials, queued = self._all(), optuna.trial.TrialState.WAITING
+            waiting = any(trial.state == queued for trial in trials)
+            begun = sum(trial.state != queued and not _is_repetition(trial) for trial in trials)
             exhausted = grid is not None and self.service.patiently(partial(grid.is_exhausted, self.study))
             if not waiting and (begun >= self.space.how.trials or exhausted):
                 break
@@ -233,7 +236,8 @@ class _Trials:
             [job for _, job in tried.values()], self.store, self.device, self.where, self.contents
         )
         for name in pending.failures:
-            self.service.patiently(partial(self.study.enqueue_trial, tried[name][0].params))
+            params = tried[name][0].params
+            self.service.patiently(partial(self.study.enqueue_trial, params, {REPETITION: True}))
         pending.forget_failures()
 
     def _to_do(self, trials: Sequence[Trial]) -> int:
@@ -363,6 +367,11 @@ class _Trials:
         name = " ".join(filter(None, (better.title, better.variant)))
         share = f"{self.space.how.margin:.0%}"
         return f"pruned: {name} ({size}) is no slower, no larger and {share} better than the best so far"
+
+
+def _is_repetition(trial: FrozenTrial) -> bool:
+    """Whether another trial counts for its experiment: one that was lost (Optuna's mark), or that failed."""
+    return "failed_trial" in trial.system_attrs or REPETITION in trial.user_attrs
 
 
 def _study(space: Space, storage: RDBStorage, where: str, name: str | None) -> Study:

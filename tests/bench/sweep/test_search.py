@@ -1,6 +1,7 @@
 """A search over the product of some axes: what is tried, what is left out, what is shared."""
 
 import re
+import sqlite3
 import time
 
 import optuna
@@ -17,7 +18,7 @@ from bench.sweep import search as module
 from bench.sweep.executors.local import Local
 from bench.sweep.run import run
 from bench.sweep.search import Search, Space, best, dominating, search
-from bench.sweep.studies import open_studies
+from bench.sweep.studies import GRACE_SECONDS, open_studies
 from models.errors import InputError
 from tests.bench.toy import Toy
 from tests.bench.toy_jobs import job
@@ -172,6 +173,41 @@ def test_what_fails_and_what_is_no_experiment_is_an_outcome(store, monkeypatch):
         assert optuna.get_all_study_summaries(open_studies(store.root))[0].n_trials == trials, (
             "nothing is left to try again"
         )
+
+
+def test_a_trial_that_was_lost_and_its_repetition_count_once(store):
+    """Two programs were killed while each did a trial: as many experiments are tried as asked for."""
+    with Local(store.root) as executor:
+        search(space(trials=1, minutes=-1.0), store, "cpu", executor)  # makes the study
+        storage = open_studies(store.root)
+        (name,) = optuna.get_all_study_names(storage)
+        values = {axis: list(range(len(AXES[axis]))) for axis in AXES}
+        study = optuna.load_study(storage=storage, study_name=name, sampler=GridSampler(values, seed=0))
+        for _ in range(2):
+            trial = study.ask()
+            for axis in AXES:
+                trial.suggest_categorical(axis, values[axis])
+            storage.record_heartbeat(trial._trial_id)
+        with sqlite3.connect(store.root / "studies.db") as database:
+            long_ago = f"-{GRACE_SECONDS + 1} seconds"
+            database.execute("UPDATE trial_heartbeats SET heartbeat = datetime(heartbeat, ?)", (long_ago,))
+        found = search(space(trials=3), store, "cpu", executor)
+    assert [trial.state for trial in study.get_trials()].count(TrialState.FAIL) == 2
+    assert len(found.ids) == 3
+
+
+def test_what_is_tried_again_takes_no_place_of_another_experiment(store, monkeypatch):
+    def predict(self, batch, sampling):
+        raise ZeroDivisionError("division by zero")
+
+    with Local(store.root) as executor:
+        with monkeypatch.context() as patch:
+            patch.setattr(Toy, "predict", predict)
+            failed = search(space(trials=2), store, "cpu", executor)
+        assert all(entry.failed for entry in failed.missing.values())
+        found = search(space(trials=4), store, "cpu", executor, retry_failed=True)
+    assert set(failed.ids) < set(found.ids)
+    assert len(found.ids) == 4
 
 
 @pytest.mark.parametrize(
