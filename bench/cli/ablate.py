@@ -36,18 +36,20 @@ def ablate(
 ) -> None:
     """Train, evaluate, measure and report declared ablations."""
     from ablations.declared import read_all
-    from bench.cli.sweeps.rounds import SEED, Plan, seconds_of
+    from bench.cli.sweeps.rounds import SEED, Plan, refuse_searches, seconds_of
     from bench.cli.sweeps.sweep import run_and_report
     from bench.job.planning import Planner
     from models.errors import InputError
 
     if rounds is not None and request.seeds is not None:
         raise InputError(f"--rounds {rounds}: means the seeds 0 to {rounds - 1}; leave out --seeds, or --rounds")
+    ablations = read_all(names or ())
+    refuse_searches(ablations, names or ())
     seeds = request.seed_changes()
     if request.seeds is None:
         seeds += [[(SEED, seed)] for seed in range(1, rounds or ROUNDS)]
     plan = Plan(
-        ablations=read_all(names or ()),
+        ablations=ablations,
         changes=request.changes(),
         seeds=seeds,
         full=full,

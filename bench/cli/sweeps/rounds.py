@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.cli.sweeps.interim import Round
 from bench.job.planning import Planner
+from bench.job.task import distributed
 from bench.results.run_set import Claim, RunSet
 from models.errors import InputError
 from reports.rules.claims import judge
@@ -38,11 +39,34 @@ def seconds_of(budget: str) -> float:
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*(h|min|m|s)", budget)
     if found is None or not float(found[1]):
         raise InputError(f"--budget {budget}: is no time; write 8h, 90min or 30s")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if distributed():
         raise InputError(
             f"--budget {budget}: several processes cannot decide together; leave it out under torchrun"
         )
     return float(found[1]) * UNITS[found[2]]
+
+
+def refuse_searches(ablations: Sequence[Ablation], asked: Sequence[str]) -> None:
+    """Refuse searches where several processes train together: each would ask for other trials, and all would wait.
+
+    Args:
+        ablations: those that are run.
+        asked: their names as the user gave them; none for the default ones.
+
+    Raises:
+        InputError: one of them is a search.
+    """
+    names = list(dict.fromkeys(asked)) or [ablation.name for ablation in ablations]
+    found = [ablation.name for ablation in ablations if ablation.search is not None]
+    if not found or not distributed():
+        return
+    others = [name for name, ablation in zip(names, ablations, strict=True) if ablation.search is None]
+    each, them = ("ablation", "it") if len(found) == 1 else ("ablations", "them")
+    advice = f"leave {them} out under torchrun: name {shlex.join(others)}"
+    raise InputError(
+        f"{each} {', '.join(found)}: several processes cannot search together; "
+        + (advice if others else f"start {them} without torchrun")
+    )
 
 
 @dataclass

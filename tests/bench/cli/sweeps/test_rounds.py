@@ -132,5 +132,32 @@ def test_other_times_are_refused(text):
         seconds_of(text)
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["tuning"], "ablation tuning: several processes cannot search together; start it without torchrun"),
+        (
+            ["sampling=core", "pareto"],
+            "pareto: several processes cannot search together; leave it out under torchrun: name sampling=core\n",
+        ),
+        ([], "leave it out under torchrun: name audit blocks "),
+    ],
+)
+def test_several_processes_that_train_together_refuse_a_search(names, told, tmp_path, monkeypatch):
+    """Each of them would ask the study for other trials, and wait for the others for ever."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    places = ["--store", str(tmp_path / "store"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, ["ablate", *names, "--dry-run", *places])
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_several_processes_that_train_together_refuse_a_budget(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="several processes cannot decide together; leave it out under torchrun"):
+        seconds_of("8h")
+
+
 def test_all_tables_fill_alike():
     assert evenly([["a", "b", "c", "d"], ["x", "c"], ["p", "q", "r"]]) == list("axpbqcrd")
