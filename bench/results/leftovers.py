@@ -16,8 +16,8 @@ OLD_SECONDS = 24 * 3600.0
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
 """As ``bench.results.files.atomic`` names them: .NAME.XXXXXXXX."""
 
-STATE = re.compile(r"state(-before)?\.pt|best-\d+\.safetensors")
-"""Files that only an unfinished training needs."""
+STATE = re.compile(r"state(-before)?\.pt|best-\d+(-.+)?\.safetensors")
+"""Files that only an unfinished training needs; older versions numbered the best weights alone."""
 
 FOLDERS = ("", "evaluations", "prices", "failures", "times", "records", "errors", "examples", "unreadable", "live")
 

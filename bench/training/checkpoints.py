@@ -16,11 +16,12 @@ from bench.results.documents import UnreadableError, read_sealed, set_aside, wri
 from bench.results.files import atomic, read_bytes, sha256
 from bench.results.record import TrainingInfo
 from bench.results.store import TRAINED, WEIGHTS, Trained, read_trained
+from bench.training.best import BEST, best_are_there
 from models.errors import InputError
 from models.lifter import Lifter
 
-STATE, EARLIER_STATE, BEST = "state.pt", "state-before.pt", "best-{}.safetensors"
-"""The state that was saved last, the one before it, and the weights that a selector likes best so far."""
+STATE, EARLIER_STATE = "state.pt", "state-before.pt"
+"""The state that was saved last, and the one before it."""
 
 
 def load_trained(lifter: Lifter, folder: Path) -> TrainingInfo | None:
@@ -83,27 +84,6 @@ def weights_of(lifter: Lifter) -> bytes:
     return save(tensors)
 
 
-def save_best(lifter: Lifter, folder: Path, number: int) -> None:
-    """Keep the weights that the selector of this number likes best so far."""
-    write_sealed(folder / BEST.format(number), weights_of(lifter))
-
-
-def load_best(folder: Path, number: int) -> bytes:
-    """What ``save_best`` kept.
-
-    Raises:
-        InputError: it is lost or damaged.
-    """
-    path = folder / BEST.format(number)
-    try:
-        return bytes(read_sealed(path))
-    except (FileNotFoundError, UnreadableError) as error:
-        _start_again(folder)
-        raise InputError(
-            f"{path}: the best weights so far cannot be read ({error}); repeat with --retry-failed to train again"
-        ) from None
-
-
 def save_state(folder: Path, state: dict[str, Any]) -> int:
     """Keep what an interrupted training is continued from, and what was kept before; returns the bytes written."""
     content = io.BytesIO()
@@ -117,7 +97,7 @@ def save_state(folder: Path, state: dict[str, Any]) -> int:
 def load_state(folder: Path, lifter: Lifter, progress: Set[str]) -> dict[str, Any] | None:
     """What an interrupted training is continued from: the last state that can be read; None where there is none.
 
-    Without the best weights so far, which a state counts on, there is none either.
+    A state without the best weights that it counts on is removed.
 
     Args:
         folder: of the training.
@@ -126,10 +106,14 @@ def load_state(folder: Path, lifter: Lifter, progress: Set[str]) -> dict[str, An
     """
     for name in (STATE, EARLIER_STATE):
         state = _load_state(folder / name)
-        if state is not None and _fits(state, lifter, progress):
-            return state if _best_are_there(folder, state) else None
-        if state is not None:
+        if state is None:
+            continue
+        if not _fits(state, lifter, progress):
             set_aside(folder / name, folder.parents[1], "another version of the suite wrote it")
+        elif best_are_there(folder, state["progress"]["errors"]):
+            return state
+        else:
+            (folder / name).unlink(missing_ok=True)
     return None
 
 
@@ -155,26 +139,6 @@ def _load_state(path: Path) -> dict[str, Any] | None:
             raise
         set_aside(path, path.parents[2], f"{type(error).__name__}: {error}"[:200])
         return None
-
-
-def _best_are_there(folder: Path, state: dict[str, Any]) -> bool:
-    """Whether the best weights so far of every selector that has some can be read; if not, all begins anew."""
-    for number, errors in enumerate(state["progress"]["errors"]):
-        path = folder / BEST.format(number)
-        try:
-            if errors:
-                read_sealed(path)
-        except (FileNotFoundError, UnreadableError) as error:
-            set_aside(path, folder.parents[1], str(error))
-            _start_again(folder)
-            return False
-    return True
-
-
-def _start_again(folder: Path) -> None:
-    """Remove the states of an interrupted training."""
-    for name in (STATE, EARLIER_STATE):
-        (folder / name).unlink(missing_ok=True)
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -26,6 +26,7 @@ from bench.results.record import TrainingInfo
 from bench.results.tracking.activity import watched_system
 from bench.results.tracking.journal import Journal
 from bench.training import checkpoints
+from bench.training.best import BestWeights, load_best
 from bench.training.compute import COUNTED_STEPS, affordable_steps, step_flops
 from bench.training.curves import Curves
 from bench.training.order import epoch_rows, share, step_rows, step_seed
@@ -92,8 +93,8 @@ def train(
         How the weights of the first selector came to be.
 
     Raises:
-        InputError: the loss stopped being a number, the best weights so far were damaged meanwhile, or the method
-            cannot be compiled and shall be.
+        InputError: the loss stopped being a number, the best weights so far were lost or damaged meanwhile, or the
+            method cannot be compiled and shall be.
     """
     state = checkpoints.load_state(folder, lifter, {entry.name for entry in fields(_Progress)})
     if state is None and type(lifter).fit_statistics is not Lifter.fit_statistics:
@@ -190,6 +191,7 @@ class _Run:
             self.curves.step = self.progress.step
             for selector, errors in zip(self.selectors, self.progress.errors, strict=True):
                 selector.errors = [(epoch, error) for epoch, error in errors]
+        self.best = BestWeights(self.folder, self.progress.errors)
         self.model, self.optimizer = self.accelerator.prepare(self.lifter, optimizer)
         if state is not None and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
@@ -281,7 +283,8 @@ class _Run:
                 with eagerly(self.lifter):
                     better = selector.update(self.lifter, epoch, self.accelerator.device)
                 if better:
-                    checkpoints.save_best(self.lifter, self.folder, number)
+                    weights = checkpoints.weights_of(self.lifter)
+                    self.best.save(weights, number, [each.errors for each in self.selectors])
                 self.curves.note({"validation.mpjpe": selector.errors[-1][1]}, number)
             self.model.train()
         self.accelerator.wait_for_everyone()
@@ -317,6 +320,7 @@ class _Run:
             "progress": asdict(self.progress),
         }
         size = checkpoints.save_state(self.folder, state)
+        self.best.note_state(self.progress.errors)
         ended = time.monotonic()
         longer = max(1.0, (ended - began) / SAVE_SECONDS, size / SAVE_BYTES)
         self.next_save = ended + SAVE_EVERY_SECONDS * longer
@@ -337,7 +341,7 @@ class _Run:
         if self.accelerator.is_main_process:
             last = checkpoints.weights_of(self.lifter)
             for number, (selector, info) in enumerate(zip(self.selectors, infos, strict=True)):
-                weights = checkpoints.load_best(self.folder, number) if selector.errors else last
+                weights = load_best(self.folder, number, selector.errors) if selector.errors else last
                 checkpoints.finish(selector.folder, info, weights)
             if checkpoints.load_trained(self.lifter, self.selectors[0].folder) is None:
                 raise InputError(f"training of {self.title}: its weights were damaged on the disk; train it again")

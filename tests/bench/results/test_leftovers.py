@@ -28,7 +28,7 @@ def test_old_temporaries_are_removed_and_nothing_else(tmp_path):
 
 
 def test_states_of_finished_trainings_are_removed(tmp_path):
-    files = ("state.pt", "state-before.pt", "best-0.safetensors")
+    files = ("state.pt", "state-before.pt", "best-0.safetensors", "best-0-2.25-51.5.safetensors")
     for name, kept in {
         "a": ("training.json", "weights.safetensors"),
         "b": ("training.json", "weights.safetensors"),
@@ -41,7 +41,7 @@ def test_states_of_finished_trainings_are_removed(tmp_path):
         for file in (*files, *kept):
             (folder / file).write_text("")
             os.utime(folder / file, (0, 0))
-    assert remove_leftovers(tmp_path) == 9
+    assert remove_leftovers(tmp_path) == 12
     left = {folder.name: {path.name for path in folder.iterdir()} for folder in tmp_path.glob("trainings/*")}
     whole = {"training.json", "weights.safetensors"}
     assert left == {"a": whole, "b": whole, "c": {"training.json", *files}, "a+c": set(files)}

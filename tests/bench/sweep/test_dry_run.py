@@ -88,13 +88,13 @@ def test_too_little_room_on_the_disk_is_told_before_the_start(plan, store, monke
 
 
 def test_room_on_the_disk_is_also_for_the_states_of_trainings_that_run(plan, store):
-    """Two states of each, as large as weights and two moments, and its best weights; for each worker."""
+    """Two states of each, as large as weights and two moments, and the best weights thrice; for each worker."""
     pending, estimates = plan(job(), job(training={"seed": 1}))
     trainings = [task for task in tasks_of(pending) if task.kind == "train"]
     weights = sum(tensor.nbytes for tensor in job().build().state_dict().values())
     results = 2 * weights
-    assert estimates.disk(trainings, 1) == results + (2 * 3 + 1) * weights
-    assert estimates.disk(trainings, 2) == estimates.disk(trainings, 8) == results + 2 * (2 * 3 + 1) * weights
+    assert estimates.disk(trainings, 1) == results + (2 * 3 + 3) * weights
+    assert estimates.disk(trainings, 2) == estimates.disk(trainings, 8) == results + 2 * (2 * 3 + 3) * weights
 
 
 def test_a_training_takes_as_much_disk_as_was_told(plan, store, monkeypatch):
