@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args
 
 from tqdm import tqdm
 
-from bench.config.experiment import ActionLabels
+from bench.config.experiment import ActionLabels, Selection
 from bench.data.sequence import Dataset
 from bench.data.splits import split_validation
 from bench.data.windows import evaluation_windows, training_windows
@@ -20,10 +21,10 @@ from bench.results.record import TrainingInfo
 from bench.results.store import MODEL, Store
 from bench.results.tracking.journal import Journal, path_of
 from bench.training.accelerator import accelerator_for
-from bench.training.checkpoints import load_trained
+from bench.training.checkpoints import is_begun, load_trained
 from bench.training.selection import CheckpointSelector, validation_windows
 from bench.training.trainer import train
-from models.errors import UnfitError
+from models.errors import InputError, UnfitError
 from models.lifter import Lifter
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def train_or_load(
         InputError: the data does not fit the method, or a training diverged.
     """
     accelerator = accelerator_for(device, training.recipe.precision)
-    together = [training, *siblings]
+    together = _begun_together([training, *siblings], store)
     with _locked(store, together, accelerator):
         info = load_trained(lifter, store.training(training.id))
         if info is not None:
@@ -62,6 +63,10 @@ def train_or_load(
                 write_card(store.training(training.id), training)  # a kill, or an older version, left it out
             return info
         info = _train(together, lifter, store, device, accelerator)
+        if together[0].id != training.id:
+            info = load_trained(lifter, store.training(training.id))
+            if info is None:
+                raise InputError(f"training of {training.title}: its weights were damaged; train it again")
     if accelerator.is_main_process:
         for member in together:
             write_card(store.training(member.id), member)
@@ -70,6 +75,28 @@ def train_or_load(
             f"({info.windows_per_s:.0f} windows/s)"
         )
     return info
+
+
+def _begun_together(wanted: list[Training], store: Store) -> list[Training]:
+    """The trainings to do: the wanted ones, with those of the same trajectory that were begun together with them.
+
+    An interrupted program may have wanted more selections, or have finished some of them. Its state is in a folder
+    that is named after all; they stand in the order of that name, as in the state.
+    """
+    if is_begun(store.training(_name(wanted))):
+        return wanted
+    others = (replace(wanted[0], selection=selection) for selection in get_args(Selection))
+    known = {one.id: one for one in (*others, *wanted)}
+    for folder in sorted(store.root.glob("trainings/*+*")):
+        names = folder.name.split("+")
+        if {one.id for one in wanted} <= set(names) <= known.keys() and is_begun(folder):
+            return [known[name] for name in names]
+    return wanted
+
+
+def _name(together: Iterable[Training]) -> str:
+    """Of the folder and the journal of trainings of one trajectory while they are trained."""
+    return "+".join(member.id for member in together)
 
 
 def _train(
@@ -94,7 +121,7 @@ def _train(
         folder = store.training(member.id)
         selectors.append(CheckpointSelector(member.selection, validation, folder, labels=shown, windows=size))
     windows = training_windows(relabelled(fitted, recipe.labels, recipe.seed), lifter, recipe.flips)
-    name = "+".join(member.id for member in together)
+    name = _name(together)
     journal = None
     if accelerator.is_main_process:
         journal = Journal(path_of(store.root, name), tuple(map(describe_training, together)))

@@ -71,11 +71,16 @@ def _tensors(content: bytes, checksum: str | None) -> dict[str, torch.Tensor]:
         raise UnreadableError(f"{type(error).__name__}: {error}"[:200]) from None
 
 
-def finish(folder: Path, info: TrainingInfo, weights: bytes) -> None:
-    """Keep the weights, as a safetensors file, and how they came to be: a finished training."""
+def write_weights(folder: Path, weights: bytes) -> str:
+    """Keep the weights of a training, the content of a safetensors file; returns their checksum."""
     with atomic(folder / WEIGHTS) as file:
         file.write(weights)
-    write_document(folder / TRAINED, Trained(info=info, weights_sha256=sha256(weights)))
+    return sha256(weights)
+
+
+def finish(folder: Path, info: TrainingInfo, weights_sha256: str) -> None:
+    """Keep how the weights with this checksum came to be: with it the training is finished."""
+    write_document(folder / TRAINED, Trained(info=info, weights_sha256=weights_sha256))
 
 
 def weights_of(lifter: Lifter) -> bytes:
@@ -92,6 +97,11 @@ def save_state(folder: Path, state: dict[str, Any]) -> int:
         (folder / STATE).replace(folder / EARLIER_STATE)
     write_sealed(folder / STATE, content.getbuffer())
     return content.getbuffer().nbytes
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether an interrupted training has left a state in its folder."""
+    return any((folder / name).exists() for name in (STATE, EARLIER_STATE))
 
 
 def load_state(folder: Path, lifter: Lifter, progress: Set[str]) -> dict[str, Any] | None:

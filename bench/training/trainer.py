@@ -23,6 +23,7 @@ from bench.measure import memory
 from bench.measure.compilation import compile_part, eagerly, release_part
 from bench.measure.environment import cpu_name
 from bench.results.record import TrainingInfo
+from bench.results.store import read_trained
 from bench.results.tracking.activity import watched_system
 from bench.results.tracking.journal import Journal
 from bench.training import checkpoints
@@ -331,7 +332,11 @@ class _Run:
         self.progress.errors = [selector.errors for selector in self.selectors]
 
     def finish(self, first_stage: TrainingInfo | None) -> TrainingInfo:
-        """Keep the selected weights, load the first ones, and remove what only an interrupted training needs."""
+        """Keep the selected weights, load the first ones, and remove what only an interrupted training needs.
+
+        All weights are written before one of the trainings counts as finished. One that was finished before, by a
+        program that was killed then, stays as it is: its weights may have been evaluated.
+        """
         if self.trainable:
             self._note_progress()
         if self.lifter.compiled:
@@ -339,10 +344,13 @@ class _Run:
         self.accelerator.wait_for_everyone()
         infos = [self._info(selector, first_stage) for selector in self.selectors]
         if self.accelerator.is_main_process:
-            last = checkpoints.weights_of(self.lifter)
+            last, written = checkpoints.weights_of(self.lifter), []
             for number, (selector, info) in enumerate(zip(self.selectors, infos, strict=True)):
-                weights = load_best(self.folder, number, selector.errors) if selector.errors else last
-                checkpoints.finish(selector.folder, info, weights)
+                if read_trained(selector.folder) is None:
+                    weights = load_best(self.folder, number, selector.errors) if selector.errors else last
+                    written.append((selector.folder, info, checkpoints.write_weights(selector.folder, weights)))
+            for finished in written:
+                checkpoints.finish(*finished)
             if checkpoints.load_trained(self.lifter, self.selectors[0].folder) is None:
                 raise InputError(f"training of {self.title}: its weights were damaged on the disk; train it again")
             checkpoints.remove_unfinished(self.folder)

@@ -6,10 +6,12 @@ from safetensors.torch import load_file
 
 from bench.config.experiment import parse
 from bench.job import pipeline, weights
+from bench.job.pending import PendingWork
 from bench.job.resolve import resolve
+from bench.job.task import run_task
 from bench.results.store import Store
 from bench.sweep.run import run
-from bench.training import trainer
+from bench.training import checkpoints, trainer
 from tests.bench.toy import Second, Toy
 from tests.bench.training.test_trainer import Killed, kill_after
 
@@ -120,3 +122,95 @@ def test_a_training_sees_the_labels_that_it_asks_for(tmp_path, monkeypatch, labe
             "none": "trained without labels, action label empty",
         }[labels]
     )
+
+
+def of_selections(*selections):
+    return [job(method={"name": "toy"}, training={"selection": name}) for name in selections]
+
+
+def train_all(jobs, store):
+    """Do what is left to train of these jobs; returns the steps that it took."""
+    begun = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Toy, "on_progress", lambda self, done: begun.append(done))
+        assert run_task(training_task(jobs, store), store.root) == "done"
+    return len(begun)
+
+
+def training_task(jobs, store):
+    (task,) = [task for task in PendingWork(jobs, store, "cpu", "here").tasks() if task.kind == "train"]
+    return task
+
+
+def stored_weights(jobs, store):
+    return [(store.training(one.training_id) / "weights.safetensors").read_bytes() for one in jobs]
+
+
+@pytest.fixture
+def whole(tmp_path):
+    """A store with the trainings of one trajectory, undisturbed; and the steps of that trajectory."""
+    store = Store(tmp_path / "whole")
+    return store, train_all(of_selections("validation", "test", "last"), store)
+
+
+def test_selections_that_a_kill_left_unfinished_are_taken_from_the_common_state(tmp_path, monkeypatch, whole):
+    store, jobs = Store(tmp_path / "killed"), of_selections("validation", "test")
+    monkeypatch.setattr(trainer, "SAVE_EVERY_SECONDS", 0.0)
+    finish = checkpoints.finish
+
+    def killed(folder, *rest):
+        if folder == store.training(jobs[1].training_id):
+            raise Killed
+        finish(folder, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "finish", killed)
+        with pytest.raises(Killed):
+            train_all(jobs, store)
+    assert [store.is_trained(one.training_id) for one in jobs] == [True, False]
+    first = store.training(jobs[0].training_id) / "weights.safetensors"
+    written = first.stat().st_mtime_ns
+    assert train_all(jobs, store) == 0
+    assert stored_weights(jobs, store) == stored_weights(jobs, whole[0])
+    assert first.stat().st_mtime_ns == written, "it may have been evaluated"
+    assert {path.name for path in store.root.glob("trainings/*")} == {one.training_id for one in jobs}
+
+
+def test_no_selection_is_finished_before_the_weights_of_all_are_there(tmp_path, monkeypatch):
+    store, jobs = Store(tmp_path), of_selections("validation", "test")
+    write = checkpoints.write_weights
+
+    def full(folder, weights):
+        if folder == store.training(jobs[1].training_id):
+            raise Killed
+        return write(folder, weights)
+
+    monkeypatch.setattr(checkpoints, "write_weights", full)
+    with pytest.raises(Killed):
+        train_all(jobs, store)
+    assert not any(store.is_trained(one.training_id) for one in jobs)
+
+
+@pytest.mark.parametrize("asked", [["validation"], ["test"], ["last"], ["test", "validation"]])
+def test_a_command_that_asks_for_fewer_selections_goes_on_with_all(tmp_path, monkeypatch, whole, asked):
+    store, jobs = Store(tmp_path / "killed"), of_selections("validation", "test", "last")
+    monkeypatch.setattr(trainer, "SAVE_EVERY_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        kill_after(patch, 7)
+        with pytest.raises(Killed):
+            run_task(training_task(jobs, store), store.root)
+    assert train_all(of_selections(*asked), store) == whole[1] - 7
+    assert stored_weights(jobs, store) == stored_weights(jobs, whole[0])
+    assert {path.name for path in store.root.glob("trainings/*")} == {one.training_id for one in jobs}
+
+
+def test_a_command_that_asks_for_more_selections_begins_anew(tmp_path, monkeypatch, whole):
+    store = Store(tmp_path / "killed")
+    monkeypatch.setattr(trainer, "SAVE_EVERY_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        kill_after(patch, 7)
+        with pytest.raises(Killed):
+            run_task(training_task(of_selections("validation", "test"), store), store.root)
+    jobs = of_selections("validation", "test", "last")
+    assert train_all(jobs, store) == whole[1]
+    assert stored_weights(jobs, store) == stored_weights(jobs, whole[0])
