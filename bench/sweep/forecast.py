@@ -57,7 +57,7 @@ class Forecast:
             self._continued.add(task.name)
 
     def end(self, task: Task, status: TaskStatus = "done") -> None:
-        """Note that a task is done, was found done, which says nothing of times, or has failed.
+        """Note that a task is done, or was found done or has failed, which says nothing of times.
 
         What needs a task that failed is never begun. A task that is not among those that are forecast ends these
         where it does the rest of what they would do: what is done at once depends on what is pending together.
@@ -67,7 +67,7 @@ class Forecast:
         alike = itertools.chain.from_iterable(self._of_id.get(name, ()) for name in task.ids)
         self._ended |= {other.name for other in alike if self._ended_ids.issuperset(other.ids)}
         begun = self._begun.pop(task.name, None)
-        if begun is not None and status != "found" and task.name not in self._continued:
+        if begun is not None and status == "done" and task.name not in self._continued:
             self._took[task.name] = self._clock() - begun
         if status == "failed":
             for other in self._tasks.values():

@@ -80,7 +80,7 @@ def test_a_task_that_takes_longer_than_estimated_is_noticed_before_it_ends():
     assert forecast.seconds_left() > 9 * 50
 
 
-def test_a_task_without_estimate_is_taken_to_be_like_the_others_and_one_found_done_says_nothing_of_times():
+def test_a_task_without_estimate_is_like_the_others_and_one_found_done_or_failed_says_nothing_of_times():
     tasks = [task("a"), task("b"), task("c"), task("d", "evaluate")]
     forecast = Forecast(tasks, lambda one: {"a": 10.0, "b": 30.0}.get(one.name), 1, Clock())
     assert forecast.seconds_left() == 80.0
@@ -90,6 +90,9 @@ def test_a_task_without_estimate_is_taken_to_be_like_the_others_and_one_found_do
     forecast.begin(tasks[0])
     forecast.end(tasks[0], "found")
     assert forecast.seconds_left() == 40.0
+    forecast.begin(tasks[2])
+    forecast.end(tasks[2], "failed")
+    assert forecast.seconds_left() == 20.0
 
 
 def test_the_rest_of_a_training_that_was_interrupted_says_nothing_of_times():
