@@ -55,8 +55,7 @@ def train_or_load(
         InputError: the data does not fit the method, or a training diverged.
     """
     accelerator = accelerator_for(device, training.recipe.precision)
-    together = _begun_together([training, *siblings], store)
-    with _locked(store, together, accelerator):
+    with _locked_together([training, *siblings], store, accelerator) as together:
         info = load_trained(lifter, store.training(training.id))
         if info is not None:
             if accelerator.is_main_process and not (store.training(training.id) / MODEL).exists():
@@ -75,6 +74,18 @@ def train_or_load(
             f"({info.windows_per_s:.0f} windows/s)"
         )
     return info
+
+
+@contextmanager
+def _locked_together(wanted: list[Training], store: Store, accelerator: Accelerator) -> Iterator[list[Training]]:
+    """Hold the locks of the trainings to do, which are given."""
+    while True:
+        together = _begun_together(wanted, store)
+        with _locked(store, together, accelerator):
+            # While this program waited, another one may have begun more of them together, and have been killed.
+            if accelerator.num_processes > 1 or _name(_begun_together(wanted, store)) == _name(together):
+                yield together
+                return
 
 
 def _begun_together(wanted: list[Training], store: Store) -> list[Training]:

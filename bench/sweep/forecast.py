@@ -59,20 +59,24 @@ class Forecast:
     def end(self, task: Task, status: TaskStatus = "done") -> None:
         """Note that a task is done, or was found done or has failed, which says nothing of times.
 
-        What needs a task that failed is never begun. A task that is not among those that are forecast ends these
-        where it does the rest of what they would do: what is done at once depends on what is pending together.
+        What needs a task that failed is never begun. Tasks may be other ones than those that are forecast, because
+        what is done at once depends on what is pending together; these end with the rest of what they would do.
         """
-        self._ended.add(task.name)
-        self._ended_ids.update(task.ids)
-        alike = itertools.chain.from_iterable(self._of_id.get(name, ()) for name in task.ids)
-        self._ended |= {other.name for other in alike if self._ended_ids.issuperset(other.ids)}
+        ended = {task.name} if task.kind == "measure" else self._ended_by(task)
+        self._ended |= ended
         begun = self._begun.pop(task.name, None)
-        if begun is not None and status == "done" and task.name not in self._continued:
+        if begun is not None and status == "done" and task.name in ended - self._continued:
             self._took[task.name] = self._clock() - begun
         if status == "failed":
             for other in self._tasks.values():
-                if task.name in other.needs and other.name not in self._ended:
+                if other.name not in self._ended and not ended.isdisjoint(other.needs):
                     self.end(other, status)
+
+    def _ended_by(self, task: Task) -> set[str]:
+        """Names of the tasks that nothing is left of after one; with its own name it may do a part of a task."""
+        self._ended_ids.update(task.ids)
+        alike = itertools.chain.from_iterable(self._of_id.get(name, ()) for name in task.ids)
+        return {other.name for other in alike if self._ended_ids.issuperset(other.ids)}
 
     @property
     def ended(self) -> int:

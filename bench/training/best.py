@@ -16,13 +16,18 @@ Errors = Sequence[tuple[float, float]]
 """(epoch, error) of every check of a selector so far."""
 
 
+def best_check(errors: Errors) -> tuple[float, float]:
+    """The check with the lowest error, the first of several."""
+    return min(errors, key=lambda entry: entry[1])
+
+
 def best_name(number: int, errors: Errors) -> str:
     """The file of the weights that the selector of this number likes best after these checks, at least one.
 
     It is named after the check and its error. So weights of a check that was forgotten by a kill, or those of a
     second process that trains the same, are not taken for them.
     """
-    epoch, error = min(errors, key=lambda entry: entry[1])
+    epoch, error = best_check(errors)
     return BEST.format(f"{number}-{epoch}-{error}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from bench.devices import precision_of_sums
 from bench.measure import memory
 from bench.protocol.evaluate import predict_batches
 from bench.protocol.metrics import mpjpe
+from bench.training.best import best_check
 from bench.training.recipe import TrainingRecipe
 from models.lifter import Lifter, Sampling
 
@@ -62,11 +64,15 @@ class CheckpointSelector:
         return self.selection != "last" and len(self.validation) > 0
 
     def update(self, lifter: Lifter, epoch: float, device: torch.device) -> bool:
-        """Validate the weights as they are now; whether their error is the lowest so far."""
+        """Validate the weights as they are now; whether their error is the lowest so far.
+
+        An error that is no number selects nothing, and is not kept.
+        """
         error = memory.first_that_fits(partial(self._error, lifter, device), memory.halving(self.batch))
-        lowest = all(error < earlier for _, earlier in self.errors)
+        if not math.isfinite(error):
+            return False
         self.errors.append((epoch, error))
-        return lowest
+        return best_check(self.errors) is self.errors[-1]
 
     @torch.inference_mode()
     def _error(self, lifter: Lifter, device: torch.device, batch: int) -> float:
@@ -91,4 +97,4 @@ class CheckpointSelector:
 
     def selected_epoch(self, last: float) -> float:
         """The epoch of the selected weights; ``last``, the last one, where no error selects them."""
-        return min(self.errors, key=lambda entry: entry[1])[0] if self.errors else last
+        return best_check(self.errors)[0] if self.errors else last

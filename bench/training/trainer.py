@@ -286,7 +286,8 @@ class _Run:
                 if better:
                     weights = checkpoints.weights_of(self.lifter)
                     self.best.save(weights, number, [each.errors for each in self.selectors])
-                self.curves.note({"validation.mpjpe": selector.errors[-1][1]}, number)
+                if selector.errors and selector.errors[-1][0] == epoch:
+                    self.curves.note({"validation.mpjpe": selector.errors[-1][1]}, number)
             self.model.train()
         self.accelerator.wait_for_everyone()
 

@@ -1,5 +1,6 @@
 """Jobs of the toy method on the toy data that take little time, and what goes wrong with them."""
 
+import pytest
 import torch
 
 from bench.config.experiment import parse
@@ -12,6 +13,9 @@ def job(**changes):
     for key, value in changes.items():
         description.setdefault(key, {}).update(value)
     return resolve(parse(description))
+
+
+names_broken_devices = pytest.mark.skipif(not hasattr(torch, "AcceleratorError"), reason="torch before 2.8")
 
 
 def out_of_memory(*arguments, **more):

@@ -12,6 +12,10 @@ from bench.job.task import Task, run_task
 from bench.sweep.executors.base import Ended, Executor, Request
 from models.errors import InputError
 
+BROKEN = (
+    "its device cannot be used by this process any more, and why is recorded; run the same command again to go on"
+)
+
 
 class Local(Executor):
     """In this process, one after the other."""
@@ -35,14 +39,21 @@ class Local(Executor):
         self._waiting.append((task, attempt))
 
     def collect(self, seconds: float) -> list[Ended]:
-        """Do the task that has waited longest, however long it takes."""
+        """Do the task that has waited longest, however long it takes.
+
+        Raises:
+            InputError: it broke the device; whatever this process did next on it would fail.
+        """
         task, attempt = self._waiting.popleft()
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads or before)
         try:
-            return [(task, run_task(task, self.root, attempt, self.cache))]
+            status = run_task(task, self.root, attempt, self.cache)
         finally:
             torch.set_num_threads(before)
+        if status == "crashed":
+            raise InputError(f"{task.title}: {BROKEN}")
+        return [(task, status)]
 
     def close(self) -> None:
         """There are no workers."""

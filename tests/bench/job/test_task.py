@@ -15,7 +15,7 @@ from bench.measure import memory
 from bench.results.store import Store
 from bench.training import trainer
 from models.errors import InputError
-from tests.bench.toy_jobs import illegal_address, job, out_of_memory
+from tests.bench.toy_jobs import illegal_address, job, names_broken_devices, out_of_memory
 
 
 @pytest.fixture
@@ -64,6 +64,10 @@ def test_a_training_that_was_interrupted_is_continued(toy_store, tasks, monkeypa
             run_task(tasks["train"], toy_store.root)
     assert is_continued(tasks["train"], toy_store)
     assert not is_continued(tasks["evaluate"], toy_store)
+    folder = toy_store.training(*tasks["train"].ids)
+    folder.rename(folder.with_name(f"{folder.name}+{'1' * 16}"))
+    assert is_continued(tasks["train"], toy_store), "with another selection"
+    folder.with_name(f"{folder.name}+{'1' * 16}").rename(folder)
     assert run_task(tasks["train"], toy_store.root) == "done"
     assert not is_continued(tasks["train"], toy_store)
 
@@ -93,6 +97,7 @@ def test_a_failure_is_kept_and_not_tried_again(toy_store, tasks, monkeypatch):
     assert toy_store.failures.get(name).kind == "out of memory"
 
 
+@names_broken_devices
 @pytest.mark.parametrize(
     ("fail", "name"), [(illegal_address, "AcceleratorError"), (out_of_memory, "OutOfMemoryError")]
 )
@@ -115,6 +120,7 @@ def evaluation(toy_store):
     return evaluate
 
 
+@names_broken_devices
 def test_a_device_that_breaks_while_several_are_evaluated_together_fails_them_all(
     toy_store, evaluation, monkeypatch
 ):
@@ -123,6 +129,7 @@ def test_a_device_that_breaks_while_several_are_evaluated_together_fails_them_al
     assert toy_store.failures.ids() == set(evaluation.ids)
 
 
+@names_broken_devices
 def test_a_device_that_one_evaluation_breaks_takes_no_other_with_it(toy_store, evaluation, monkeypatch):
     real, breaking = pipeline.evaluate_together, evaluation.ids[1]
 

@@ -1,5 +1,7 @@
 """Methods that begin from another training."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -202,6 +204,28 @@ def test_a_command_that_asks_for_fewer_selections_goes_on_with_all(tmp_path, mon
     assert train_all(of_selections(*asked), store) == whole[1] - 7
     assert stored_weights(jobs, store) == stored_weights(jobs, whole[0])
     assert {path.name for path in store.root.glob("trainings/*")} == {one.training_id for one in jobs}
+
+
+def test_a_state_that_appears_while_a_lock_is_waited_for_is_gone_on_with(tmp_path, monkeypatch, whole):
+    """Another program begins more selections, and is killed, while this one waits."""
+    store, jobs = Store(tmp_path / "killed"), of_selections("validation", "test")
+    monkeypatch.setattr(trainer, "SAVE_EVERY_SECONDS", 0.0)
+    real, begun = weights._locked, []
+
+    @contextmanager
+    def locked(*arguments):
+        if not begun:
+            begun.append(True)
+            with pytest.MonkeyPatch.context() as patch:
+                kill_after(patch, 7)
+                with pytest.raises(Killed):
+                    run_task(training_task(jobs, store), store.root)
+        with real(*arguments):
+            yield
+
+    monkeypatch.setattr(weights, "_locked", locked)
+    assert train_all(jobs[:1], store) == whole[1] - 7
+    assert stored_weights(jobs, store) == stored_weights(jobs, whole[0])
 
 
 def test_a_command_that_asks_for_more_selections_begins_anew(tmp_path, monkeypatch, whole):

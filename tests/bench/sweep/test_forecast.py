@@ -9,8 +9,8 @@ import pytest
 from bench.sweep.forecast import Forecast, duration
 
 
-def task(name, kind="train", needs=()):
-    return SimpleNamespace(name=name, ids=(name,), kind=kind, needs=needs)
+def task(name, kind="train", needs=(), ids=None):
+    return SimpleNamespace(name=name, ids=ids or (name,), kind=kind, needs=needs)
 
 
 class Clock:
@@ -133,8 +133,18 @@ def test_what_needs_a_task_that_failed_is_not_waited_for():
 
 def test_a_task_is_ended_by_others_that_do_all_of_it():
     """What is read off the same samples is one task where it is pending together, and several where it is not."""
-    planned = SimpleNamespace(name="evaluate a+b", ids=("a", "b"), kind="evaluate", needs=())
+    planned = task("samples", "evaluate", ids=("a", "b"))
     forecast = Forecast([planned, task("c", "evaluate")], lambda one: 10.0, 1, Clock())
-    for name, ended, left in (("a", 0, 20.0), ("b", 1, 10.0), ("c", 2, 0.0)):
-        forecast.end(task(name, "evaluate"))
+    parts = (("samples", "a", 0, 20.0), ("samples of b", "b", 1, 10.0), ("c", "c", 2, 0.0))
+    for name, done, ended, left in parts:
+        forecast.end(task(name, "evaluate", ids=(done,)))
         assert (forecast.ended, forecast.seconds_left()) == (ended, left)
+
+
+def test_what_needs_a_task_whose_parts_have_failed_is_not_waited_for():
+    planned = [task("a+b", ids=("a", "b")), task("c", "evaluate", needs=("a+b",))]
+    forecast = Forecast(planned, lambda one: 10.0, 1, Clock())
+    forecast.end(task("a"), "failed")
+    assert forecast.ended == 0
+    forecast.end(task("b"), "failed")
+    assert (forecast.ended, forecast.seconds_left()) == (2, 0.0)

@@ -18,7 +18,7 @@ from bench.sweep.run import run
 from bench.sweep.tasks import MOST_TRIES
 from models.errors import DivergedError, InputError
 from tests.bench.toy import Toy
-from tests.bench.toy_jobs import illegal_address, job, out_of_memory
+from tests.bench.toy_jobs import illegal_address, job, names_broken_devices, out_of_memory
 
 
 @pytest.fixture
@@ -126,7 +126,9 @@ def test_a_process_that_is_always_lost_is_a_failure(store):
     assert outcome.failures[wanted.id].kind == "crashed"
 
 
-def test_a_device_that_breaks_in_this_process_is_a_failure_and_the_sweep_goes_on(store, monkeypatch):
+@names_broken_devices
+def test_a_device_that_breaks_in_this_process_ends_the_sweep_after_why_is_recorded(store, monkeypatch):
+    """Every further task would fail on it, and be recorded as a failure of its own."""
     breaking, other = (job(training={"seed": seed}) for seed in (0, 1))
     tried, real = [], weights.train_or_load
 
@@ -135,6 +137,9 @@ def test_a_device_that_breaks_in_this_process_is_a_failure_and_the_sweep_goes_on
         return illegal_address() if training.id == breaking.training_id else real(training, *rest)
 
     monkeypatch.setattr(weights, "train_or_load", train)
+    with pytest.raises(InputError, match="its device cannot be used by this process any more"):
+        run([breaking, other], store, "cpu")
+    assert tried == [breaking.training_id]
     outcome = run([breaking, other], store, "cpu")
     assert outcome.records.keys() == {other.id}
     assert outcome.failures[breaking.id].kind == "error"

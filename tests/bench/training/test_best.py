@@ -1,5 +1,7 @@
 """The best weights so far are those of the check that the errors name, whatever happened in between."""
 
+import math
+
 import pytest
 
 from bench.training import trainer
@@ -133,3 +135,13 @@ def test_best_weights_that_no_state_counts_on_are_removed(trainings, monkeypatch
     (trainings / "saved" / "best-0-0.75-1.0.safetensors").write_text("of a check that was forgotten")
     begin(trainings / "saved", monkeypatch, 2)
     assert best_files(trainings / "saved") == ["best-0-0.5-4.0.safetensors"]
+
+
+def test_an_error_that_is_no_number_selects_nothing(trainings, monkeypatch, save_always):
+    """It would stand above all later ones, and no document can hold it."""
+    let_errors_be(monkeypatch, math.nan, 5.0, math.inf, 4.0)
+    info = run(trainings / "one")
+    assert (info.selected_epoch, [error for _, error in info.validation_mpjpe][:3]) == (1.0, [5.0, 4.0, 9.0])
+    let_errors_be(monkeypatch, 6.0, 5.0, 5.0, 4.0)
+    run(trainings / "other")
+    assert kept(trainings / "one") == kept(trainings / "other")

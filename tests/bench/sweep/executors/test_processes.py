@@ -11,6 +11,7 @@ from bench.sweep.run import run
 from tests import ROOT
 from tests.bench.experiments import job, numbers, some
 from tests.bench.toy import BREAKS
+from tests.bench.toy_jobs import names_broken_devices
 
 
 class Killed(Processes):
@@ -51,6 +52,7 @@ class Counting(Processes):
         self.submitted = [*getattr(self, "submitted", []), task.name]
 
 
+@names_broken_devices
 def test_a_worker_whose_device_is_broken_takes_no_further_task(store):
     breaking = job(method={"options": {"noise": BREAKS}}, data={"name": "toy"})
     others = [job(training={"seed": seed}, data={"name": "toy"}) for seed in (1, 2)]
