@@ -10,7 +10,6 @@ import sys
 import torch
 
 from bench.config.experiment import Precision
-from bench.measure.memory import is_out_of_memory
 from models.errors import InputError
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -53,19 +52,6 @@ def device_of(name: str) -> torch.device:
 
 def _stays_on_cpu() -> bool:
     return os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "t", "yes", "y", "on")
-
-
-def breaks_device(error: BaseException | None) -> bool:
-    """Whether an error leaves a GPU unusable for this process, as an illegal address or a failed assertion does.
-
-    Torch names such errors since version 2.8. Some of them do no lasting harm; that cannot be told apart.
-    """
-    kind = getattr(torch, "AcceleratorError", ())
-    while error is not None:
-        if isinstance(error, kind) and not is_out_of_memory(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def use_device(name: str) -> torch.device:

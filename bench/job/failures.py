@@ -1,4 +1,4 @@
-"""Where in the code a failure came from, and whether the code of its method is another by now."""
+"""What a failure broke, where in the code it came from, and whether the code of its method is another by now."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from importlib.metadata import distributions
 from pathlib import Path
 from types import ModuleType
 
+import torch
+
 from bench.config.experiment import Experiment
 from bench.config.registry import METHODS
+from bench.measure.memory import is_out_of_memory
 from bench.results.files import sha256
 from models.errors import InputError
 from models.lifter import Lifter
@@ -20,6 +23,19 @@ PACKAGES = ("models", "baselines", "bench", "ablations", "reports")
 
 _ROOT = Path(__file__).parents[2]
 _FRAME = re.compile(r'^\s*File "(.+)", line (\d+)', re.MULTILINE)
+
+
+def breaks_device(error: BaseException | None) -> bool:
+    """Whether an error leaves a GPU unusable for this process, as an illegal address or a failed assertion does.
+
+    Torch names such errors since version 2.8. Some of them do no lasting harm; that cannot be told apart.
+    """
+    kind = getattr(torch, "AcceleratorError", ())
+    while error is not None:
+        if isinstance(error, kind) and not is_out_of_memory(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def place_of(details: str) -> str:

@@ -21,10 +21,10 @@ import torch
 from filelock import Timeout
 
 from bench.config.experiment import Experiment
-from bench.devices import breaks_device, use_device
+from bench.devices import use_device
 from bench.job import pipeline, weights
 from bench.job.data_cache import DataCache
-from bench.job.failures import digest_of
+from bench.job.failures import breaks_device, digest_of
 from bench.job.resolve import Job, Training, resolve
 from bench.measure import memory
 from bench.results.failure import Failure, FailureKind

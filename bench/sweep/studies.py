@@ -171,7 +171,8 @@ def _storage(address: str, arguments: dict[str, Any], skip_table_creation: bool 
             """Also trials without any sign of life, which Optuna passes over: their program died before it."""
             began_before = datetime.now() - timedelta(seconds=GRACE_SECONDS)
             running = self.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,))
-            old = [one._trial_id for one in running if one.datetime_start and one.datetime_start < began_before]
+            numbers = [one.number for one in running if one.datetime_start and one.datetime_start < began_before]
+            old = [self.get_trial_id_from_study_id_trial_number(study_id, number) for number in numbers]
             signs = sqlalchemy.select(Heartbeat.trial_id).where(Heartbeat.trial_id.in_(old))
             with self.engine.connect() as connection:
                 showed_life = set(connection.execute(signs).scalars())
