@@ -32,7 +32,6 @@ from bench.results.files import UNWRITABLE
 from bench.results.store import Seconds, Store, read_trained
 from bench.results.tracking.activity import Activity, Metrics, activities, watched_system
 from bench.results.tracking.journal import now
-from bench.training.checkpoints import is_begun
 from models.errors import DivergedError, InputError
 
 TaskKind = Literal["train", "evaluate", "measure"]
@@ -167,10 +166,7 @@ def has_failed(task: Task, store: Store) -> bool:
 
 def is_continued(task: Task, store: Store) -> bool:
     """Whether a task goes on with a training that was interrupted."""
-    if task.kind != "train":
-        return False
-    folders = [store.training("+".join(task.ids)), *store.root.glob("trainings/*+*")]
-    return any(is_begun(folder) and set(task.ids) <= set(folder.name.split("+")) for folder in folders)
+    return task.kind == "train" and any(weights.begun_with(task.ids, store))
 
 
 def _train(task: Task, jobs: list[Job], store: Store) -> None:

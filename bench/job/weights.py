@@ -94,15 +94,23 @@ def _begun_together(wanted: list[Training], store: Store) -> list[Training]:
     An interrupted program may have wanted more selections, or have finished some of them. Its state is in a folder
     that is named after all; they stand in the order of that name, as in the state.
     """
-    if is_begun(store.training(_name(wanted))):
-        return wanted
     others = (replace(wanted[0], selection=selection) for selection in get_args(Selection))
     known = {one.id: one for one in (*others, *wanted)}
-    for folder in sorted(store.root.glob("trainings/*+*")):
-        names = folder.name.split("+")
-        if {one.id for one in wanted} <= set(names) <= known.keys() and is_begun(folder):
+    for names in begun_with([one.id for one in wanted], store):
+        if known.keys() >= set(names):
             return [known[name] for name in names]
     return wanted
+
+
+def begun_with(wanted: Sequence[str], store: Store) -> Iterator[list[str]]:
+    """Ids of trainings that were begun together and interrupted, with the wanted ones among them.
+
+    Where these were begun without others, they come first.
+    """
+    for folder in (store.training("+".join(wanted)), *sorted(store.root.glob("trainings/*+*"))):
+        names = folder.name.split("+")
+        if set(wanted) <= set(names) and is_begun(folder):
+            yield names
 
 
 def _name(together: Iterable[Training]) -> str:

@@ -34,7 +34,7 @@ PASSES_OF_A_MEASUREMENT, SECONDS_OF_A_MEASUREMENT = 8, 1.0
 EXPERIMENT_BYTES, FRAME_BYTES = 350_000, 100
 """On the disk: of an experiment, with its record, pictures and entries in MLflow; and of every counted frame."""
 
-STATES, MOMENTS, BEST = 2, 2, 3
+STATES, MOMENTS, BEST_WEIGHTS = 2, 2, 3
 """While a training runs, so many states of it are on the disk, each with weights and moments of the optimiser; and
 so many times the best weights of each that is kept: those of these states, and those of the next one."""
 
@@ -86,7 +86,7 @@ class Estimates:
                 size = self._blueprints.size(lifter)
                 weights = len(task.ids) * size.stored
                 total += weights
-                states.append(STATES * (size.stored + MOMENTS * size.trained) + BEST * weights)
+                states.append(STATES * (size.stored + MOMENTS * size.trained) + BEST_WEIGHTS * weights)
             elif task.kind == "evaluate":
                 frames = _evaluated_windows(self._jobs[task.ids[0]], lifter) * lifter.frames
                 total += len(task.ids) * (EXPERIMENT_BYTES + FRAME_BYTES * frames)

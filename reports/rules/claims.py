@@ -42,7 +42,8 @@ class Judged:
         why_open: why an open claim is open.
         runs: of both sides, on both data sets where there are two.
         same_training: both sides are read off the same trainings.
-        decidable: whether further trainings may decide it.
+        decidable: whether further trainings may decide it; of a claim between two data sets there would be none on
+            the other one.
     """
 
     claim: Claim
@@ -208,5 +209,5 @@ def _judged(found: _Measured, adjusted: float | None) -> Judged:
             why_open = "not beyond chance"
     return Judged(
         found.claim, verdict, found.difference, adjusted, found.unit, found.seeds, why_open, found.runs,
-        found.same_training, found.decidable,
+        found.same_training, found.decidable and found.claim.between is None,
     )  # fmt: skip

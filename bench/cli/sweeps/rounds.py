@@ -103,8 +103,8 @@ class Plan:
     def further(self, records: Mapping[str, Record]) -> Round | None:
         """Everything so far, with a further seed for open claims; None where no claim is open, or no time is left.
 
-        A round is begun where one as long as the last fits into the budget. Claims that no training can
-        decide get no further seed, nor do those between two data sets: on the other one there would be none.
+        A round is begun where one as long as the last fits into the budget. Claims that no training can decide get
+        no further seed.
         """
         now = monotonic()
         took, self.last_round = now - self.last_round, now
@@ -114,7 +114,7 @@ class Plan:
         tables = self._round(len(self.seeds)).tables
         for name, table in tables.items():
             for number, found in enumerate(judge(table.claims, records)):
-                if found.verdict == "open" and found.decidable and found.claim.between is None:
+                if found.verdict == "open" and found.decidable:
                     seeds = self.added.setdefault((name, number), [])
                     seeds.append([(SEED, self._first_free(name) + len(seeds))])
                     self.looks[name, number] = look

@@ -12,10 +12,6 @@ from bench.job.task import Task, run_task
 from bench.sweep.executors.base import Ended, Executor, Request
 from models.errors import InputError
 
-BROKEN = (
-    "its device cannot be used by this process any more, and why is recorded; run the same command again to go on"
-)
-
 
 class Local(Executor):
     """In this process, one after the other."""
@@ -52,7 +48,10 @@ class Local(Executor):
         finally:
             torch.set_num_threads(before)
         if status == "crashed":
-            raise InputError(f"{task.title}: {BROKEN}")
+            raise InputError(
+                f"{task.title}: its device cannot be used by this process any more, and why is recorded; run the "
+                "same command again to go on"
+            )
         return [(task, status)]
 
     def close(self) -> None:
