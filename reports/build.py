@@ -30,7 +30,6 @@ from reports.findings import findings
 from reports.page.content import content
 from reports.page.template import page
 from reports.rules.claims import Judged, in_words, judge
-from reports.rules.conditions import short
 from reports.rules.controls import controls
 from reports.rules.controls import in_words as controls_in_words
 from reports.rules.entries import Entry
@@ -43,6 +42,7 @@ from reports.tables.evidence.claims import claims_table
 from reports.tables.evidence.controls import controls_table
 from reports.tables.layout import Layout, layout_of
 from reports.tables.runs.register import register
+from reports.tables.short_note import short_note
 from reports.writers.citations import REFERENCES
 from reports.writers.forms import DEFAULT_FORMS, texts
 from reports.writers.paper import PaperTable
@@ -140,7 +140,8 @@ def _write_all(
     tables, mains = _tables(runset, records, entries, judged)
     checked = controls(known)
     if checked:
-        tables[CONTROLS] = controls_table(checked, "Controls")
+        made_of = partial(short_note, pool(known))
+        tables[CONTROLS] = replace(controls_table(checked, "Controls"), short=made_of)
     for name in paper.keys() - tables.keys():
         raise InputError(f"the report has no table {name!r}: {suggestion(name, list(tables))}")
     with matplotlib.rc_context(STYLE):
@@ -231,7 +232,7 @@ def _with_companions(layout: Layout, entries: list[Entry], title: str) -> dict[s
     for table in found.values():
         if not isinstance(table, Table):
             raise TypeError(f"a {type(table).__name__} is no reports.writers.table.Table")
-    return {end: replace(table, short=short(entries, table.headers)) for end, table in found.items()}
+    return {end: replace(table, short=partial(short_note, entries)) for end, table in found.items()}
 
 
 def _drawings(

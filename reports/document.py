@@ -193,7 +193,8 @@ def _ablation(name: str, tables: Iterable[str]) -> str:
 def _table(name: str, table: Table, conditions: Numbered) -> str:
     """A table over several pages is no float: LaTeX would print it before the floats that come first."""
     reference = _refer(table.conditions, conditions)
-    table = replace(table, conditions=([table.short],) * bool(table.short))
+    note = table.short(table)
+    table = replace(table, conditions=([note],) * bool(note))
     return FLOATS_FIRST * over_pages(table) + to_latex(table, name, reference)
 
 

@@ -58,4 +58,4 @@ def _difference(cell: Cell) -> str:
     if not cell.ahead_spread or cell.ahead is None:
         return f"{shown}, without an interval: nothing follows from it"
     which = "a difference is shown" if cell.ahead_differs else "no difference is shown"
-    return f"{shown} ± {cell.ahead_spread}: {which}"
+    return f"{shown} ± {cell.ahead_spread}: corrected for the choice of the best, {which}"

@@ -39,11 +39,11 @@ from models.errors import InputError, shown
 from reports.build import build
 from reports.pdf import compile_pdf
 from reports.rules.claims import in_words, judge
-from reports.rules.conditions import short
 from reports.rules.entries import Entry
 from reports.rules.missing import table_entries
 from reports.tables.evidence.claims import claims_table
 from reports.tables.layout import Layout, layout_of
+from reports.tables.short_note import short_note
 from reports.writers.escaping import markdown
 from reports.writers.markdown import to_markdown
 from reports.writers.paper import PaperTable, chosen
@@ -103,7 +103,7 @@ class Shipped:
             return text.rstrip()
         rows = [line for line in text.splitlines() if line.startswith("|")]
         told = [f"({letter}) {reason}." for reason, letter in table.reasons().items()]
-        told += [table.short] * (choice.conditions == "short")
+        told += [table.short(table)] * (choice.conditions == "short")
         return "\n".join([*rows, "", markdown(" ".join(told))]).rstrip()
 
     def verdicts(self) -> str:
@@ -138,7 +138,7 @@ def _without_folders(command: str) -> str:
 
 def _filled(layout: Layout, entries: Sequence[Entry], title: str) -> Table:
     table = layout.table(entries, title)
-    return replace(table, short=short(entries, table.headers))
+    return replace(table, short=partial(short_note, entries))
 
 
 def blocks(text: str) -> list[tuple[str, str, str]]:

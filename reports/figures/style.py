@@ -16,13 +16,14 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from bench.results.record import Record, Value
 from reports.rules.comparability import AnyEntry, groups_of, headline
-from reports.rules.conditions import sentences
+from reports.rules.conditions import Shown, sentences
 
 COLUMN_INCHES, PAGE_INCHES = 3.4, 7.0
 """Widths of figures: one column of a page, and both."""
 
 FONT_POINTS = 7.0
 SMALL_POINTS = 6.5
+LEAST_POINTS = 6.0
 STYLE: dict[Any, Any] = {
     "font.size": FONT_POINTS,
     "axes.labelsize": FONT_POINTS,
@@ -65,9 +66,9 @@ def settings(entries: Sequence[AnyEntry], by_device: bool = False) -> Iterator[t
         yield f"-{number}" * several, f" ({apart})" * several, group
 
 
-def stated(records: Sequence[Record]) -> list[str]:
+def stated(records: Sequence[Record], shown: Shown = "headline") -> list[str]:
     """The conditions of what is drawn of these runs, in sentences."""
-    return sentences(records, "headline")
+    return sentences(records, shown)
 
 
 def ms_per_frame(record: Record) -> float:

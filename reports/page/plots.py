@@ -13,6 +13,7 @@ from reports.figures.looks import COLOURS, Look, look_of
 from reports.figures.style import ms_per_frame, spread
 from reports.rules.comparability import TRIVIAL, grouped, groups_of, headline
 from reports.rules.conditions import sentences
+from reports.rules.entries import is_disturbed
 from reports.rules.names import aggregation_title, marked_name, method_name, sampling_size, seeds_of, untrained
 from reports.rules.operating_points import OperatingPoint, headline_point, on_front
 
@@ -120,7 +121,7 @@ def _words(point: OperatingPoint) -> str:
     named = f"{marked_name(record)} {aggregation_title(value.aggregation, value.kind)}{size}"
     milliseconds, error = point.position
     lines = (
-        f"{named}: {error:.1f} mm, {milliseconds:.3g} ms/frame",
+        f"{named}: {error:.1f} mm, {milliseconds:.3g} ms/frame{' (time disturbed)' * is_disturbed(record)}",
         f"size {record.preset}, seeds {seeds_of(record)}",
         f"run {record.id}",
     )

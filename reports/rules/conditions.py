@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -30,13 +29,14 @@ Accessor = Callable[[Entry], str]
 NOT_COMPARED = f"Warning: numbers of some trainings are shown and not compared: {ONE_TRAINING}."
 
 SHORT = (
-    "Data", "Flip augmentation at test time", "Checkpoint selection", "Size", "Seeds (training/noise)",
-    "Intervals over",
-)  # fmt: skip
+    "Data",
+    "Test part",
+    "Flip augmentation at test time",
+    "Checkpoint selection",
+    "Size",
+    "Seeds (training/noise)",
+)
 """The conditions of ``short``."""
-
-OF_A_DEVICE = re.compile(r"\bms\b|\bMB\b|Windows/s|J/window|Training s")
-"""Headers of times and of memory."""
 
 MANY = 8
 """A condition with more values than this is counted, not listed; the appendix lists it run by run."""
@@ -60,16 +60,18 @@ def paragraphs(
     )
 
 
-def short(entries: Sequence[Entry], headers: Iterable[str]) -> str:
-    """What a reader of a paper asks for first, as one note: data, choices of the protocol, seeds, intervals.
+def short(entries: Sequence[Entry], intervals: bool, devices: bool) -> list[str]:
+    """What a reader of a paper asks for first: data, choices of the protocol, seeds.
 
-    ``headers``: of the table's columns; where one is a time or memory, the device comes too.
+    Args:
+        intervals: over what they are, too.
+        devices: on which devices times were measured, too.
     """
-    fields = _fields(entries)
-    names = (*SHORT, *["Device"] * any(map(OF_A_DEVICE.search, headers)))
+    fields = _fields(entries) | {"Test part": lambda entry: entry.data.subset * (entry.data.subset != "all")}
+    names = (*SHORT, *["Intervals over"] * intervals, *["Device"] * devices)
     found = [f"{name}: {words}." for name in names if (words := _stated(entries, fields[name]))]
     records = [entry for entry in entries if isinstance(entry, Record)]
-    return " ".join(found + ["Single trainings are not ranked."] * (not all(comparable(records))))
+    return found + ["Single trainings are not ranked."] * (not all(comparable(records)))
 
 
 def sentences(

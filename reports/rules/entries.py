@@ -82,6 +82,12 @@ def cost_or_similar(entry: Entry) -> Cost:
     return entry.cost or entry.neighbour.cost if isinstance(entry, MissingRun) else entry.cost
 
 
+def is_disturbed(entry: Entry) -> bool:
+    """Whether its times were measured while something else used the machine, or in passes that disagree."""
+    measured = entry.measurement if isinstance(entry, MissingRun) else entry
+    return measured is not None and bool(measured.environment.warnings or measured.cost.latency.disagree)
+
+
 def input_frames(entry: Entry) -> int | None:
     """Input frames that a pose is computed from; None where that is not known.
 

@@ -97,12 +97,26 @@ def definitions(entries: Sequence[Entry]) -> dict[str, str]:
 def defined(entries: Sequence[Entry], texts: Iterable[str]) -> list[str]:
     """A sentence of the terms that are among the words of some texts; none where none is."""
     printed = "\n".join(texts)
-    found = [
-        f"{term}: {meaning}"
-        for term, meaning in definitions(entries).items()
-        if re.search(rf"(?<![\w/-]){re.escape(term)}(?![\w-])", printed)
-    ]
+    found = [f"{term}: {meaning}" for term, meaning in definitions(entries).items() if _stands_in(printed, term)]
     return [f"{'; '.join(found)}."] * bool(found)
+
+
+def units(entries: Sequence[Entry], texts: Iterable[str]) -> list[str]:
+    """A sentence of the units of the metrics that are among the words of some texts; none where none has one."""
+    printed = "\n".join(texts)
+    records = [entry for entry in entries if isinstance(entry, Record)]
+    infos = {value.metric: record.metric(value.metric) for record in records for value in record.values}
+    titles: dict[str, list[str]] = {}
+    for name in in_order(infos):
+        if infos[name].unit and _stands_in(printed, infos[name].title):
+            titles.setdefault(infos[name].unit, []).append(infos[name].title)
+    found = [f"{', '.join(its)} in {unit}" for unit, its in titles.items()]
+    return [f"{'; '.join(found)}."] * bool(found)
+
+
+def _stands_in(printed: str, term: str) -> bool:
+    """Whether a term is printed as a word."""
+    return re.search(rf"(?<![\w/-]){re.escape(term)}(?![\w-])", printed) is not None
 
 
 def _rule(aggregation: str) -> str:

@@ -10,7 +10,7 @@ from bench.results.cost import Cost
 from bench.results.record import Record, Value
 from bench.results.statistics.intervals import LEVEL, Difference, Mean, against_best, holm, pooled_interval
 from reports.rules.comparability import comparable, device, grouped, on_each_device
-from reports.rules.entries import Entry, MissingRun, input_frames, output_frames
+from reports.rules.entries import Entry, MissingRun, input_frames, is_disturbed, output_frames
 from reports.rules.names import aggregation_title
 from reports.writers.table import Block, Cell, Column, Row
 
@@ -25,8 +25,8 @@ SHAPE = (*FRAMES, Column("H"), Column("K"))
 
 ABOUT_FRAMES = "Frames: in, input frames that a pose is computed from; out, output frames of a window."
 DIFFERENCES = (
-    "Differences are paired by take or subject; ±: 95 % interval of each alone; in parentheses: not "
-    "distinguishable from 0 when those of a column and block are judged together (Holm, 5 %)."
+    "Differences are paired by take or subject, of numbers before rounding; ±: 95 % interval of each alone; in "
+    "parentheses: not distinguishable from 0 when those of a column and block are judged together (Holm, 5 %)."
 )
 
 
@@ -225,9 +225,7 @@ def time_cell(entry: Entry, quantity: Callable[[Cost], float], where: str = "") 
 
 def timed(entry: Entry, cell: Cell) -> Cell:
     """A time of a run, marked where something else used the machine, or where passes of timing disagree."""
-    measured = entry.measurement if isinstance(entry, MissingRun) else entry
-    disturbed = measured is not None and bool(measured.environment.warnings or measured.cost.latency.disagree)
-    return replace(cell, disturbed=disturbed and not cell.reason)
+    return replace(cell, disturbed=is_disturbed(entry) and not cell.reason)
 
 
 def frames(entry: Entry) -> list[Cell]:

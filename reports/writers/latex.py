@@ -268,8 +268,8 @@ def _latex_cell(cell: Cell, form: _ColumnFormat, letters: Mapping[str, str]) -> 
     padding = "0" * (form.spread - len(cell.spread))
     spread = (f"\\phantom{{{padding}}}" * bool(padding) + latex(cell.spread)) * bool(cell.spread)
     marks = _marks(spread, cell.tie, cell.disturbed)
-    for mark, longest in zip(marks, form.marks, strict=True):
-        text += mark or f"\\hphantom{{{longest}}}" * bool(longest and cell.text)
+    room = (longest for mark, longest in zip(marks, form.marks, strict=True) if longest and not mark)
+    text += "".join(marks) + "".join(f"\\hphantom{{{longest}}}" for longest in room) * bool(cell.text)
     bracket = bracket_of(cell)
     if not bracket:
         return text

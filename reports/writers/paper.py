@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -37,7 +37,7 @@ class PaperTable(Description):
         rows: names of the first column, in the order to print them; none: all.
         aggregations, metrics: those to print, by the names in the table; none: all.
         columns: headings of those to print behind the first one; none: all.
-        reported: with the rows that papers report.
+        reported: with what papers report.
         differences: with the brackets behind the proposed method.
         intervals: with ± behind a number; a difference always has it.
         decimals: of errors and their intervals; costs keep their significant digits.
@@ -87,7 +87,8 @@ def to_paper(table: Table, label: str, choice: PaperTable) -> str:
     letters = shown.reasons() if full else {}
     cited = keys_of(row.cells[0].text for row in shown.rows()) if choice.citations else {}
     parts = parts_of(shown, letters, not is_long(shown), cited)
-    below = latex_notes(shown) if full else _short_notes(shown) * (choice.conditions == "short")
+    fewer = sum(1 for _ in shown.rows()) < sum(1 for _ in table.measured().rows())
+    below = latex_notes(shown) if full else _short_notes(shown, fewer) * (choice.conditions == "short")
     environment = "table*" if shown.width() > COLUMN_CHARACTERS else "table"
     comments = [NEEDS, *(f"% {' '.join(note.split())}" for note in shown.notes)]
     caption = latex_breakable(shown.title)
@@ -117,7 +118,7 @@ def _with_columns(table: Table, asked: Sequence[str], name: str) -> Table:
     names = [{column.header, column.full_name, column.spanner} for column in table.columns]
     _refuse_unknown(asked, "column", name, [n for its in names for n in its if n])
     places = [n for one in asked for n, its in enumerate(names) if one in its and n > 0]
-    return _keep(table, [0, *dict.fromkeys(places)])
+    return table.with_columns([0, *dict.fromkeys(places)])
 
 
 def _with_metrics(table: Table, asked: Sequence[str], name: str) -> Table:
@@ -127,14 +128,8 @@ def _with_metrics(table: Table, asked: Sequence[str], name: str) -> Table:
     if not set(asked) & set(metrics.values()):
         return _filtered(table, asked, "metric", name)
     _refuse_unknown(asked, "metric", name, metrics.values())
-    return _keep(table, [n for n in range(len(table.columns)) if n not in metrics or metrics[n] in asked])
-
-
-def _keep(table: Table, places: Sequence[int]) -> Table:
-    def rows(block: Block) -> Iterator[Row]:
-        return (replace(row, cells=tuple(row.cells[n] for n in places)) for row in block.rows)
-
-    return table.with_rows(rows, tuple(table.columns[n] for n in places))
+    places = range(len(table.columns))
+    return table.with_columns([n for n in places if n not in metrics or metrics[n] in asked])
 
 
 def _filtered(table: Table, asked: Sequence[str], what: str, name: str) -> Table:
@@ -203,19 +198,25 @@ def _rounded(cell: Cell, number: float, decimals: int) -> Cell:
     return replace(cell, text=text.replace("-", "−"), spread=spread)
 
 
-def _short_notes(table: Table) -> list[str]:
-    """Marks in a few words, then the conditions as one note."""
+def _short_notes(table: Table, fewer: bool) -> list[str]:
+    """Marks in a few words, then the conditions as one note.
+
+    Args:
+        fewer: there are measured rows that are not printed.
+    """
     cells = [cell for row in table.rows() for cell in row.cells]
     printed = " ".join(table.texts())
     words = [f"{mark}{text}" for mark, text in SHORT_LEGEND.items() if mark in printed]
     words += ["±: 95 % interval"] * any(cell.spread for cell in cells)
-    best = "bold: best, underlined: second among equal use of ground-truth pose and trajectory"
-    words += [best] * any(cell.rank for cell in cells)
+    ranked = any(cell.rank or cell.tie for cell in cells)
+    words += ["bold: best, underlined: second; an assisted or oracle aggregation by itself"] * ranked
     words += ["≈: not distinguishable from the best"] * any(cell.tie for cell in cells)
+    words += ["best and second are of all methods measured, also of those not shown"] * (ranked and fewer)
     words += ["in parentheses: not distinguishable from 0"] * any(cell.text.startswith("(") for cell in cells)
     words += ["in brackets: minus the best other method"] * any(cell.ahead is not None for cell in cells)
     words += ["*: time disturbed"] * any(cell.disturbed for cell in cells)
+    words += ["reported: by the papers, of other data, not comparable"] * any(c.reported for c in table.columns)
     words += ["--: not available"] * any(cell.reason for cell in cells)
     said = f"{'; '.join(words)}." if words else ""
-    text = f"{latex(said)} {latex_breakable(table.short)}".strip()
+    text = f"{latex(said)} {latex_breakable(table.short(table))}".strip()
     return [f"{text[:1].upper()}{text[1:]}\\par"] if text else []

@@ -16,16 +16,16 @@ LEGEND = {
     "§": "§ the ground-truth action label was given at test time",
 }
 BOLD = (
-    "bold: best, underlined: second, each among numbers of equal conditions and equal use "
-    "of ground-truth pose and trajectory"
+    "bold: best, underlined: second, each among numbers of equal conditions that use no ground-truth pose or "
+    "trajectory, or of one assisted or oracle aggregation"
 )
 TIE = (
     "≈ not distinguishable from the best, by differences that are paired by take or subject and corrected for the "
     "choice of the best of a column (5 %)"
 )
 AHEAD = (
-    "in brackets: minus the best other method of equal conditions and equal use of ground-truth pose and "
-    "trajectory, ±: of this paired difference"
+    "in brackets: minus the best other method among the same numbers, before rounding; ±: of this paired "
+    "difference"
 )
 SPREAD = "±: larger distance from the value to an end of its 95 % interval (over what: under Conditions)"
 DISTURBED = (
@@ -74,11 +74,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """``spanner``: a heading that stands over all neighbouring columns with the same one."""
+    """One column.
+
+    Attributes:
+        spanner: a heading that stands over all neighbouring columns with the same one.
+        reported: its numbers are of papers, not measured.
+    """
 
     header: str
     spanner: str = ""
     align: Literal["l", "r"] = "r"
+    reported: bool = False
 
     @property
     def full_name(self) -> str:
@@ -95,18 +101,26 @@ class Row:
 
 @dataclass(frozen=True)
 class Block:
-    """Rows under a heading. Consecutive blocks with the same ``section`` share that larger heading."""
+    """Rows under a heading. Consecutive blocks with the same ``section`` share that larger heading.
+
+    Attributes:
+        reported: its numbers are of papers, not measured.
+    """
 
     rows: tuple[Row, ...]
     heading: str = ""
     section: str = ""
+    reported: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """``conditions``: paragraphs under the table, each a text or its sentences; ``notes``: further sentences.
+    """What is printed.
 
-    ``short``: the conditions as one short note, for papers.
+    Attributes:
+        conditions: paragraphs under the table, each a text or its sentences.
+        notes: further sentences.
+        short: makes the conditions of what a table shows one short note, for papers.
     """
 
     title: str
@@ -114,7 +128,7 @@ class Table:
     blocks: tuple[Block, ...]
     conditions: tuple[Sequence[str], ...] = ()
     notes: tuple[str, ...] = ()
-    short: str = ""
+    short: Callable[[Table], str] = field(default=lambda table: "", compare=False)
 
     def __post_init__(self) -> None:
         for row in self.rows():
@@ -149,9 +163,17 @@ class Table:
         )
 
     def measured(self) -> Table:
-        """Without rows that have no runs, unless none has."""
-        found = self.with_rows(lambda block: (row for row in block.rows if row.runs))
-        return found if found.blocks else self
+        """Without what papers report."""
+        places = [place for place, column in enumerate(self.columns) if not column.reported]
+        found = self.with_columns(places) if len(places) < len(self.columns) else self
+        return found.with_rows(lambda block: () if block.reported else block.rows)
+
+    def with_columns(self, places: Sequence[int]) -> Table:
+        """With these of its columns only."""
+        return self.with_rows(
+            lambda block: (replace(row, cells=tuple(row.cells[n] for n in places)) for row in block.rows),
+            tuple(self.columns[n] for n in places),
+        )
 
     def with_rows(
         self, rows: Callable[[Block], Iterable[Row]], columns: tuple[Column, ...] | None = None

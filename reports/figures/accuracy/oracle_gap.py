@@ -31,7 +31,8 @@ def oracle_beside_deployable(records: Sequence[Record]) -> Iterator[Drawing]:
                 "picks with the ground-truth pose. The distance is what a printed oracle number flatters by; "
                 f"methods with one pose have none.{style.left_out(len(rows), MOST_ROWS)}"
             )
-            yield Drawing(f"oracle{name}", _figure(rows[:MOST_ROWS]), caption, style.stated(members))
+            conditions = style.stated(members, "every aggregation")
+            yield Drawing(f"oracle{name}", _figure(rows[:MOST_ROWS]), caption, conditions)
 
 
 def _rows(records: Sequence[Record]) -> Iterator[Row]:
@@ -58,7 +59,7 @@ def _figure(rows: Sequence[Row]) -> Figure:
             axes.plot(oracle.action_mean, place, "o", color=look.colour, markersize=4, markerfacecolor="white")
             axes.annotate(
                 aggregation_title(oracle.aggregation, "oracle"), (oracle.action_mean, place), (0, 3),
-                textcoords="offset points", ha="center", va="bottom", fontsize=style.SMALL_POINTS - 1,
+                textcoords="offset points", ha="center", va="bottom", fontsize=style.LEAST_POINTS,
             )  # fmt: skip
     axes.set_yticks(range(len(rows)), [_named(record) for record, *_ in rows])
     axes.margins(x=0.1)

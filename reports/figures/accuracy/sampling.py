@@ -24,6 +24,9 @@ DASHES = {"deterministic": "-", "deployable": "-", "assisted": "--", "oracle": "
 LABEL_POINTS = 7.0
 """Least distance of two labels at the ends of lines."""
 
+LEADER = {"arrowstyle": "-", "linewidth": 0.4, "color": "0.5", "shrinkA": 1, "shrinkB": 2, "relpos": (0, 0.5)}
+"""The line from the end of a line to its name."""
+
 Panel = dict[int, Record]
 """The records of a method by the size that varies."""
 
@@ -54,7 +57,8 @@ def _over(records: Sequence[Record], varied: int, end: str, words: str, axis: st
                 f"{style.left_out(len(panels), MOST_PANELS)}"
             )
             members = [record for its in shown for record in its.values()]
-            yield Drawing(f"{end}{name}", _panels(shown, axis), caption, style.stated(members))
+            conditions = style.stated(members, "every aggregation")
+            yield Drawing(f"{end}{name}", _panels(shown, axis), caption, conditions)
 
 
 def _panels(panels: Sequence[Panel], axis: str) -> Figure:
@@ -103,7 +107,7 @@ def _draw_lines(axes: Axes, its: dict[int, Record], look: Look) -> list[tuple[fl
 
 
 def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str]]) -> None:
-    """Names of lines on the right of their ends, moved up where they would stand on each other."""
+    """Names of lines on the right of their ends; moved up, with a line to the end, where they would overlap."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     lowest = -math.inf
@@ -111,8 +115,8 @@ def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str]]) -> None:
         at = float(axes.transData.transform((x, y))[1]) * 72 / figure.dpi
         place = max(at, lowest + LABEL_POINTS)
         axes.annotate(
-            text, (x, y), (5, place - at), textcoords="offset points", va="center",
-            fontsize=style.SMALL_POINTS - 1,
+            text, (x, y), (8, place - at), textcoords="offset points", va="center", fontsize=style.LEAST_POINTS,
+            arrowprops=LEADER,
         ).set_in_layout(False)  # fmt: skip
         lowest = place
 

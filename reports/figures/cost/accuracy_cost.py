@@ -20,11 +20,13 @@ from reports.figures.labels import Label, Segment, place_labels
 from reports.figures.looks import Look, look_of
 from reports.figures.style import Drawing
 from reports.rules.comparability import TRIVIAL, grouped
+from reports.rules.entries import is_disturbed
 from reports.rules.names import headlines, method_name, sampling_size
 from reports.rules.operating_points import OperatingPoint, headline_point, on_front
 
 FRONT = "Pareto front"
 ISO = "Iso-cost"
+DISTURBED = "Time disturbed"
 
 
 def latency_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:
@@ -68,25 +70,30 @@ def _against(
             f"Dashed: lowest error up to a cost. Dotted (iso-cost): equal MPJPE × {unit}. Assisted and oracle "
             "aggregations are left out."
         )
+        if what == "time" and any(is_disturbed(point.record) for point in learned):
+            caption += " Crosses: time disturbed, as a star says in tables."
         if what == "memory":
             counted = dict.fromkeys(point.record.cost.memory_source for point in learned)
             caption += f" Memory counts: {'; '.join(counted)}."
         caption += f" Trivial predictors, not drawn: {'; '.join(trivial)}." if trivial else ""
-        yield Drawing(f"{name}{end}", _figure(learned, axis), caption, style.stated(group))
+        crossed = [point for point in learned if what == "time" and is_disturbed(point.record)]
+        yield Drawing(f"{name}{end}", _figure(learned, crossed, axis), caption, style.stated(group))
 
 
-def _figure(points: list[OperatingPoint], axis: str) -> Figure:
+def _figure(points: list[OperatingPoint], crossed: list[OperatingPoint], axis: str) -> Figure:
     """With the names of methods at points; where one has no room there, with all of them in a legend."""
-    at_points, complete = _labelled(points, axis, in_legend=False)
-    return at_points if complete else _labelled(points, axis, in_legend=True)[0]
+    at_points, complete = _labelled(points, crossed, axis, in_legend=False)
+    return at_points if complete else _labelled(points, crossed, axis, in_legend=True)[0]
 
 
-def _labelled(points: list[OperatingPoint], axis: str, in_legend: bool) -> tuple[Figure, bool]:
+def _labelled(
+    points: list[OperatingPoint], crossed: list[OperatingPoint], axis: str, in_legend: bool
+) -> tuple[Figure, bool]:
     """The figure, and whether every method is named in it; in a legend, variants of a method share an entry."""
     key = _entry if in_legend else method_name
     groups = grouped(points, lambda point: key(point.record))
     looks = {name: look_of(its[0].record.method, its[0].record.variant) for name, its in groups.items()}
-    entries = [*(looks if in_legend else ()), FRONT, ISO]
+    entries = [*(looks if in_legend else ()), FRONT, ISO, *[DISTURBED] * bool(crossed)]
     columns = style.legend_columns(entries)
     figure = style.new_figure(2.0 + 0.14 * math.ceil(len(entries) / columns))
     axes = figure.add_subplot()
@@ -95,13 +102,16 @@ def _labelled(points: list[OperatingPoint], axis: str, in_legend: bool) -> tuple
     _draw_front(axes, steps)
     for name, members in groups.items():
         _draw_points(axes, members, looks[name], name if in_legend else "")
+    if crossed:
+        x, y = zip(*(point.position for point in crossed), strict=True)
+        axes.plot(x, y, "x", color="0.35", markersize=6, markeredgewidth=0.6, zorder=3, label=DISTURBED)
     axes.set(xscale="log", xlabel=axis, ylabel="MPJPE (mm)")
     axes.margins(x=0.12, y=0.08)
     lines = _draw_iso_costs(axes)
     style.plain_log_ticks(axes.xaxis, axes.get_xlim())
     style.light_grid(axes)
     handles, names = axes.get_legend_handles_labels()
-    order = sorted(range(len(names)), key=lambda index: names[index] in (FRONT, ISO))
+    order = sorted(range(len(names)), key=lambda index: names[index] in (FRONT, ISO, DISTURBED))
     handles, names = [handles[index] for index in order], [names[index] for index in order]
     style.legend_above(figure, ncols=columns, handles=handles, labels=names)
     front_first = [points[index] for index in dict.fromkeys([*front, *range(len(points))])]

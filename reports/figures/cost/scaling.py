@@ -74,8 +74,8 @@ def _draw(panel: Axes, along: Series, quantity: Quantity, look: Look, line: int)
         ends = np.array([xs[0], xs[-1]], dtype=float)
         panel.plot(ends, fit.factor * ends**fit.exponent, color=look.colour, linewidth=0.8)
         panel.annotate(
-            two_digits(fit.exponent), (0, 1), xytext=(3, -7 * line), xycoords="axes fraction",
-            textcoords="offset points", ha="left", va="top", fontsize=5.5, color=look.colour,
+            two_digits(fit.exponent), (0, 1), xytext=(3, -7.5 * line), xycoords="axes fraction",
+            textcoords="offset points", ha="left", va="top", fontsize=style.LEAST_POINTS, color=look.colour,
         )  # fmt: skip
 
 

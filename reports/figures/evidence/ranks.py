@@ -18,7 +18,7 @@ from reports.rules.names import marked_name, method_name
 from reports.rules.ranks import Ranked, alike, ranked, told_apart
 
 MOST_METHODS = 24
-MOST_IN_MATRIX = 12
+MOST_IN_MATRIX = 10
 BETTER, WORSE = "#cfe3f7", "#fbe0c8"
 """Grounds of cells whose row is shown better, or worse, than their column; both leave black text readable."""
 
@@ -91,6 +91,7 @@ def _matrix(methods: Sequence[Ranked], gaps: Gaps) -> Figure:
     width = style.COLUMN_INCHES if number < 5 else style.PAGE_INCHES
     figure = style.new_figure(0.5 + 0.26 * number, width)
     axes = figure.add_subplot()
+    points = style.SMALL_POINTS if number < MOST_IN_MATRIX else style.LEAST_POINTS
     apart = set(itertools.compress(gaps, told_apart(list(gaps.values()))))
     for (row, column), gap in gaps.items():
         half = (gap.high - gap.low) / 2
@@ -98,7 +99,7 @@ def _matrix(methods: Sequence[Ranked], gaps: Gaps) -> Figure:
             ground = "white" if (row, column) not in apart else BETTER if value < 0 else WORSE
             axes.fill_between((at[1] - 0.5, at[1] + 0.5), at[0] - 0.5, at[0] + 0.5, color=ground, linewidth=0)
             text = f"{value:+.1f} ± {half:.1f}".replace("-", "−")
-            axes.text(at[1], at[0], text, ha="center", va="center", fontsize=min(6.5, 48 / number))
+            axes.text(at[1], at[0], text, ha="center", va="center", fontsize=points)
     names = [marked_name(method.record) for method in methods]
     axes.set_yticks(range(number), names)
     axes.set_xticks(range(number), names, rotation=30 if number > 4 else 0, ha="left" if number > 4 else "center")

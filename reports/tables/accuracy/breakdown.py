@@ -6,11 +6,19 @@ from collections.abc import Sequence
 from typing import Literal
 
 from bench.results.record import Mean, Record
-from reports.rules.comparability import aggregations, comparable, groups_of, headline, truth_order, use_of_truth
+from reports.rules.comparability import (
+    aggregations,
+    comparable,
+    grouped,
+    groups_of,
+    headline,
+    truth_order,
+    use_of_truth,
+)
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, SCORES, headers, printed_metrics
-from reports.rules.names import aggregation_title, headlines, row_names
+from reports.rules.names import USES, aggregation_title, headlines, row_names
 from reports.tables.cells import ABOUT_FRAMES, FRAMES, METHOD_AND_AGGREGATION, Draft, block, frames, value_number
 from reports.tables.layout import Layout
 from reports.writers.table import Cell, Column, Table
@@ -46,22 +54,25 @@ def actions(entries: Sequence[Entry], title: str) -> Table:
         ]
         lines.sort(key=lambda line: truth_order(*line[2:]))
         may = comparable([entry for _, entry, _, _ in lines])
+        uses = grouped(zip(lines, may, strict=True), lambda line: use_of_truth(*line[0][2:]).partition(" ")[0])
         for metric, info in infos.items():
-            rows = [
-                Draft(
-                    [
-                        Cell(label),
-                        Cell(aggregation_title(aggregation, kind)),
-                        *_part_cells(entry, metric, "per_action", names, NO_WINDOW, aggregation),
-                        value_number(entry, metric, aggregation),
-                    ],
-                    entry.runs,
-                    use_of_truth(aggregation, kind) if ranked else None,
-                )
-                for (label, entry, aggregation, kind), ranked in zip(lines, may, strict=True)
-            ]
             parts = ", ".join(filter(None, (text, PROTOCOLS.get(metric, ""), info.title)))
-            blocks.append(block(rows, parts, heading, range(2, len(columns))))
+            for use, its in uses.items():
+                rows = [
+                    Draft(
+                        [
+                            Cell(label),
+                            Cell(aggregation_title(aggregation, kind)),
+                            *_part_cells(entry, metric, "per_action", names, NO_WINDOW, aggregation),
+                            value_number(entry, metric, aggregation),
+                        ],
+                        entry.runs,
+                        use_of_truth(aggregation, kind) if ranked else None,
+                    )
+                    for (label, entry, aggregation, kind), ranked in its
+                ]
+                named = f"{parts}; {USES[use]}" if len(uses) > 1 else parts
+                blocks.append(block(rows, named, heading, range(2, len(columns))))
     note = "Errors in mm, mean over an action's frames; Avg: mean over actions. Intervals: of Avg only."
     shorter = [f"{SHORT_NAMES[name]} {name}" for name in names if SHORT_NAMES.get(name, name) != name]
     notes = (note, *([f"Actions: {', '.join(shorter)}."] if shorter else []))

@@ -97,7 +97,7 @@ def reported_blocks(data: Data, titles: dict[Source, str], metrics: Sequence[str
     blocks = []
     for use, text in REPORTED_USES.items():
         rows = [Row(tuple(_cells(row, places, titles, metrics))) for row in published(data) if row.use == use]
-        blocks += [Block(tuple(rows), text, SECTIONS[data])] * bool(rows)
+        blocks += [Block(tuple(rows), text, SECTIONS[data], reported=True)] * bool(rows)
     return tuple(blocks)
 
 
@@ -118,7 +118,7 @@ def beside_reported_prompts(table: Table, runs: Container[str]) -> Table:
 
     first = next(iter(reported.values()))
     spanner = f"Reported: {first.detector}, {first.aggregation}{SYMBOLS[first.use]}"
-    columns = (*table.columns, *(Column(header, spanner) for header in PROMPT_METRICS.values()))
+    columns = (*table.columns, *(Column(header, spanner, reported=True) for header in PROMPT_METRICS.values()))
     wider = table.with_rows(lambda block: map(beside, block.rows), columns)
     return replace(wider, conditions=(*table.conditions, _about_prompts()))
 

@@ -8,6 +8,7 @@ from reports.rules.claims import ERROR_RATE, Judged, error_rate
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.tables.layout import Layout
+from reports.tables.short_note import short_note
 from reports.writers.table import Block, Cell, Column, Row, Table
 
 COLUMNS = (
@@ -23,9 +24,16 @@ COLUMNS = (
 SMALLEST_P = 0.0005
 """Below it a p value is printed as <0.001."""
 
+SHORT = (
+    "Δ: the first minus the second, mean over actions, before rounding; reported: by the papers, of other data "
+    "and sizes; p, verdict: whether Δ differs from 0 (Holm, 5 % for all claims together); resolvable: found with "
+    "80 % power."
+)
+"""What papers print of ``NOTES``."""
+
 NOTES = (
-    "Δ: what is said to be better minus the other, in the unit of the metric, mean over actions. Reported "
-    "differences are of other data and sizes, below by number: their sign is what is tested here.",
+    "Δ: what is said to be better minus the other, in the unit of the metric, mean over actions, before rounding. "
+    "Reported differences are of other data and sizes, below by number: their sign is what is tested here.",
     f"Verdict: supported or refuted, by its sign, where the Δ is beyond chance ({ERROR_RATE:.0%} for any wrong "
     "verdict of this table, Holm's correction; p is corrected); open otherwise. For this size on this data.",
     "Resolvable: smallest difference that a comparison with this spread finds with 80 % power at the 5 % level.",
@@ -36,12 +44,17 @@ def claims_table(judged: Sequence[Judged], title: str) -> Table:
     """A row per claim, in declared order."""
     rows = [_row(number, found) for number, found in enumerate(judged, start=1)]
     compared = {record.id: record for found in judged for record in found.runs}
+
+    def short(table: Table) -> str:
+        return f"{SHORT} {short_note([*compared.values()], table)}" if compared else SHORT
+
     return Table(
         title,
         COLUMNS,
         (Block(tuple(rows)),),
         paragraphs([*compared.values()]) if compared else (),
         (*NOTES, *_between(judged), *_looks(judged), _sources(judged)),
+        short,
     )
 
 

@@ -43,6 +43,16 @@ def test_the_latency_figure_counts_the_time_of_the_aggregation():
     assert "aggregation of hypotheses included" in drawing.caption
 
 
+def test_a_disturbed_time_is_crossed_out_where_times_are_drawn():
+    made = [record("d3dp", median=27.0, warnings=("other processes kept 100 % of the CPU busy",)), record("tcn")]
+    for draw, crosses in ((latency_accuracy, [1.0]), (memory_accuracy, [])):
+        (drawing,) = draw(made)
+        (axes,) = drawing.figure.axes
+        found = [float(x) for line in axes.lines if line.get_marker() == "x" for x in line.get_xdata()]
+        assert found == crosses
+        assert ("time disturbed" in drawing.caption) == bool(crosses)
+
+
 def test_no_figure_of_one_point():
     assert list(latency_accuracy([record("mixste"), record("tcn", device="NVIDIA H200")])) == []
 
@@ -280,10 +290,12 @@ def test_error_over_samples_has_a_line_with_intervals_for_each_aggregation(draw,
     for axes in panels:
         assert tuple(axes.get_xticks()) == sizes
         assert sorted(text.get_text() for text in axes.texts) == ["J-Agg‡", "J-Best†", "P-Agg", "P-Best†"]
+        assert all(text.arrow_patch is not None for text in axes.texts), "a line leads to what a name is of"
         lines = [container.lines[0] for container in axes.containers]
         assert sorted(line.get_linestyle() for line in lines) == ["-", "--", ":", ":"]
         lowest = min(line.get_ydata().min() for line in lines)
         assert axes.get_ylim()[0] < lowest - 1.5, "the axis spans the intervals"
+    assert "J-Best† [oracle" in " ".join(drawing.conditions), "the conditions name what is drawn"
     first = panels[0].containers[0].lines[0].get_ydata()
     widest = [r for r in sampling_records() if r.method == "d3dp"]
     held = "steps" if draw is error_by_hypotheses else "hypotheses"

@@ -4,6 +4,7 @@ from bench.results.run_set import RunSet
 from reports.build import build
 from reports.rules.claims import judge
 from reports.tables.evidence.claims import claims_table
+from reports.writers.paper import PaperTable, to_paper
 from tests.reports.rules.test_claims import claim_of, runs
 
 
@@ -20,6 +21,17 @@ def test_a_claim_is_printed_with_reported_and_measured_difference_and_source():
     assert second.cells[2].reason == "not reported"
     assert any("(1) CPN; poster" in note for note in table.notes)
     assert first.runs == tuple(record.id for record in good + bad)
+
+
+def test_a_paper_prints_every_claim_and_what_its_numbers_are():
+    good, bad = runs("finepose", 40, range(3)), runs("tcn", 60, range(3))
+    untested = claim_of(good, bad).model_copy(update={"better": ("0" * 16,)})
+    table = claims_table(judge([claim_of(good, bad), untested], {r.id: r for r in good + bad}), "Claims")
+    text = to_paper(table, "claims", PaperTable())
+    assert [line.partition(" ")[0] for line in text.splitlines() if line.endswith(r"\\")][-2:] == ["1", "2"]
+    note = " ".join(text.partition(r"\scriptsize\raggedright")[2].split())
+    for said in ("reported: by the papers, of other data", "Holm, 5", "Data: Made-up data", "Intervals over: "):
+        assert said in note
 
 
 def test_a_report_begins_with_its_claims(tmp_path):

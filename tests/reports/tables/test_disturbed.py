@@ -11,6 +11,7 @@ from reports.writers.csv import to_csv
 from reports.writers.html import to_html
 from reports.writers.latex import to_latex
 from reports.writers.markdown import to_markdown
+from reports.writers.table import Block, Cell, Column, Row, Table
 from tests.reports.made_up import record, runset
 
 BUSY = "other processes kept 100 % of the CPU busy"
@@ -60,6 +61,14 @@ def test_the_mark_stands_in_every_form_with_notes_with_the_names_of_the_rows(mem
     assert r"$^{*}$" in to_latex(table, "t")
     assert r" \* |" in to_markdown(table)
     assert " *</td>" in to_html(table)
+
+
+def test_the_mark_stands_right_behind_a_number_without_an_interval():
+    spread, star = Cell("59.5", 59.5, spread="3.7"), Cell("14.1", 14.1, disturbed=True)
+    table = Table(
+        "T", (Column("Name", align="l"), Column("x")), (Block((Row((Cell("a"), spread)), Row((Cell("b"), star)))),)
+    )
+    assert r"b & 14.1$^{*}$\hphantom{" in to_latex(table, "t")
 
 
 def test_a_row_whose_name_is_a_number_is_named_with_its_heading():

@@ -22,6 +22,7 @@ from reports.tables.accuracy.variants import prompts
 from reports.writers.csv import to_csv
 from reports.writers.latex import to_latex
 from reports.writers.markdown import to_markdown
+from reports.writers.paper import PaperTable, to_paper
 from reports.writers.table import Block, Cell, Column, Row, Table
 from tests import SHARED
 from tests.reports.made_up import methods_records, prompt_records, record, several
@@ -212,6 +213,9 @@ def test_prompts_of_the_poster_stand_beside_the_measured_ones():
     assert "M-Prompt (manual) 35.8 / 28.1" in table.conditions[-1][0], "a prompt that was not run"
     assert "† oracle" in to_markdown(table)
     assert len(prompts([other], "T").columns) == len(table.columns) - 2, "nothing is reported of other methods"
+    assert table.measured().columns == table.columns[:-2], "a paper prints them where they are asked for"
+    text = to_paper(table, "t", PaperTable(reported=True))
+    assert "reported: by the papers, of other data, not comparable" in text
 
 
 def test_the_difference_to_the_best_baseline_stands_in_brackets():

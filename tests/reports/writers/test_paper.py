@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tomllib
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from typer.testing import CliRunner
@@ -14,9 +15,11 @@ from bench.config.registry import METHODS
 from bench.results.run_set import RunSet
 from models.errors import InputError
 from reports.build import build
+from reports.rules.names import USES
 from reports.tables.accuracy.breakdown import SHORT_NAMES, actions
 from reports.tables.accuracy.main import main
 from reports.tables.accuracy.published_numbers import papers
+from reports.tables.short_note import short_note
 from reports.writers.citations import REFERENCES, keys_of
 from reports.writers.latex import LONG
 from reports.writers.paper import COMPLETE, PaperTable, chosen, read_paper, to_paper
@@ -52,7 +55,7 @@ def tables(tmp_path_factory):
     odd = tuple(Row((Cell(name), Cell("1.5"), Cell(reason=name))) for name in HOSTILE)
     title = " ".join(HOSTILE)
     columns = (Column("Name", align="l"), Column("[x]", "%"), Column("*"))
-    table = Table(title, columns, (Block(odd, title, title),), (title,), (title,), title)
+    table = Table(title, columns, (Block(odd, title, title),), (title,), (title,), lambda shown: title)
     text = to_paper(table, "odd", PaperTable(reported=True))
     (out / "tables" / "odd.tex").write_text(text, encoding="utf-8")
     return out
@@ -83,8 +86,25 @@ def test_the_usual_form_is_short_and_has_measured_rows_only(tables):
     assert "README" not in text, "rows that papers report were not asked for"
     note = text.partition(r"\scriptsize\raggedright")[2].partition(r"\end{minipage}")[0]
     assert len(note) < 900
-    assert "Data: Made-up data (made\\_up)." in note
-    assert "Test part" not in note
+    assert "MPJPE, P-MPJPE in mm. Data: Made-up data (made\\_up)." in note
+    assert "Test part" not in note, "all of it"
+
+
+def test_the_note_is_of_the_rows_that_are_printed():
+    made = [several(one) for one in methods_records(subset="12 of 120 windows")]
+    table = main(made, "Methods")
+    table = replace(table, short=partial(short_note, made))
+    text = to_paper(table, "t", PaperTable(rows=["D3DP", "FinePOSE"], columns=["Aggregation", "DET: cpn"]))
+    note = text.partition(r"\scriptsize\raggedright")[2]
+    assert "Test part: 12 of 120 windows." in note
+    assert "Intervals over: " in note
+    assert "Device" not in note, "no time is printed"
+    assert "MixSTE" not in note
+    assert "also of those not shown" in note
+    bare = to_paper(table, "t", PaperTable(intervals=False))
+    assert "Intervals over" not in bare
+    assert "Device: cpu" in bare
+    assert "also of those not shown" not in bare
 
 
 def options(**changes):
@@ -159,8 +179,10 @@ def test_actions_are_printed_as_papers_do():
     table = actions(made, "T")
     heads = "Dir. Disc. Eat Greet Phone Photo Pose Purch. Sit SitD. Smoke Wait WalkD. Walk WalkT. Avg"
     assert [column.header for column in table.columns] == ["Method", "Aggregation", *heads.split()]
-    headings = ["DET: cpn, Protocol 1, MPJPE", "DET: cpn, Protocol 2, P-MPJPE"]
-    assert [block.heading for block in table.blocks] == headings
+    parts = ["DET: cpn, Protocol 1, MPJPE", "DET: cpn, Protocol 2, P-MPJPE"]
+    assert [block.heading for block in table.blocks] == [
+        f"{part}; {use}" for part in parts for use in USES.values()
+    ]
     shown = chosen(table, PaperTable(metrics=["P-MPJPE"], aggregations=["single", "J-Best"]), "t")
     assert [[cell.text for cell in row.cells[:2]] for row in shown.rows()] == [
         ["MixSTE", "single"],
@@ -197,7 +219,8 @@ def test_every_citation_has_an_entry(tables):
 
 def test_data_sets_are_cited_in_captions_and_notes():
     table = main([record("tcn", label="Human3.6M"), record("mixste", label="Human3.6M")], "Errors on Human3.6M")
-    table = replace(table, short="Data: Human3.6M (human36m). Human3.6M again. MPI-INF-3DHP (annot3).")
+    said = "Data: Human3.6M (human36m). Human3.6M again. MPI-INF-3DHP (annot3)."
+    table = replace(table, short=lambda shown: said)
     text = to_paper(table, "t", PaperTable())
     assert r"\caption{Errors on Human3.6M~\cite{human36m}}" in text
     assert r"Data: Human3.6M~\cite{human36m} (human36m). Human3.6M again. MPI-INF-3DHP~\cite{mpiinf3dhp}" in text

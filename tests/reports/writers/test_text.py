@@ -32,6 +32,8 @@ def test_what_is_too_wide_loses_columns_from_the_third_on():
 
 def test_only_what_was_measured_is_shown_beside_what_was_published():
     measured = Row((Cell("TCN"), Cell("mean"), Cell("27"), Cell("63.6")), runs=("a" * 16,))
-    published = Block((Row((Cell("Another method"), Cell(), Cell(), Cell("36.5"))),), section="Reported")
+    published = Block(
+        (Row((Cell("Another method"), Cell(), Cell(), Cell("36.5"))),), section="Reported", reported=True
+    )
     both = Table("Results", COLUMNS, (Block((measured,)), published))
     assert to_text(both).splitlines()[2:] == ["TCN     mean      27       63.6"]
