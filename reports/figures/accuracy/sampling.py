@@ -110,13 +110,14 @@ def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str]]) -> None:
     """Names of lines on the right of their ends; moved up, with a line to the end, where they would overlap."""
     figure = axes.get_figure(root=True)
     assert figure is not None
-    lowest = -math.inf
+    lowest, right = -math.inf, max((x for x, _, _ in ends), default=1.0)
+    points = 72 / figure.dpi
     for x, y, text in sorted(ends, key=lambda end: end[1]):
-        at = float(axes.transData.transform((x, y))[1]) * 72 / figure.dpi
+        (end, at), (column, _) = (axes.transData.transform((place, y)) * points for place in (x, right))
         place = max(at, lowest + LABEL_POINTS)
         axes.annotate(
-            text, (x, y), (8, place - at), textcoords="offset points", va="center", fontsize=style.LEAST_POINTS,
-            arrowprops=LEADER,
+            text, (x, y), (column - end + 8, place - at), textcoords="offset points", va="center",
+            fontsize=style.LEAST_POINTS, arrowprops=LEADER,
         ).set_in_layout(False)  # fmt: skip
         lowest = place
 

@@ -104,7 +104,7 @@ def _labelled(
         _draw_points(axes, members, looks[name], name if in_legend else "")
     if crossed:
         x, y = zip(*(point.position for point in crossed), strict=True)
-        axes.plot(x, y, "x", color="0.35", markersize=6, markeredgewidth=0.6, zorder=3, label=DISTURBED)
+        axes.plot(x, y, "x", color="0.3", markersize=5, markeredgewidth=0.5, zorder=3, label=DISTURBED)
     axes.set(xscale="log", xlabel=axis, ylabel="MPJPE (mm)")
     axes.margins(x=0.12, y=0.08)
     lines = _draw_iso_costs(axes)
