@@ -23,6 +23,7 @@ from bench.protocol.summary import metric_infos, summarise
 from bench.results.record import Conditions, DataInfo, Evaluation, GroundTruth, TrainingInfo
 from bench.results.tracking.journal import DataUse, RunHead
 from bench.results.tracking.run_content import parameters
+from bench.training.recipe import departures, named_recipe
 from models.lifter import Lifter
 
 
@@ -134,9 +135,8 @@ def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
         notes = notes | {"training batches": f"in {info.micro_batches} parts, for want of memory"}
     if job.published is not None and job.published.joints_were_declared:
         notes = notes | {"joints of the checkpoint": f"declared at its import as {job.published.skeleton.name}'s"}
-    recipe = job.training.recipe_name
-    if recipe == "published" or job.experiment.training.recipe is not None:
-        notes = notes | {"training recipe": str(recipe)}
+    if recipe := _recipe(job):
+        notes = notes | {"training recipe": recipe}
     if info.tflop is not None:  # else an older training, whose compute is unknown
         windows = job.training.recipe.windows_of_a_step(lifter.train_frames)
         frames = f"{lifter.train_frames} frame{'s' if lifter.train_frames > 1 else ''}"
@@ -148,6 +148,19 @@ def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
     if lifter.needs_confidence and any(sequence.confidence is None for sequence in sequences):
         notes = notes | {"confidence": "1 for every joint (the data has none)"}
     return notes
+
+
+def _recipe(job: Job) -> str:
+    """The recipe of a training, and where it departs from what bears this name; "" for the usual plain one."""
+    training, lifter = job.training, job.lifter
+    if training.recipe_name is None:
+        return ""
+    preset = lifter.presets[training.preset].recipe_on(job.experiment.data.detections)
+    altered = departures(training.recipe, named_recipe(preset, lifter, training.recipe_name))
+    if altered:
+        return f"{training.recipe_name}, but {altered}"
+    usual = training.recipe_name == "plain" and job.experiment.training.recipe is None
+    return "" if usual else training.recipe_name
 
 
 def _selection(job: Job, info: TrainingInfo) -> str:
