@@ -25,6 +25,7 @@ from bench.results.tracking.journal import DataUse, RunHead
 from bench.results.tracking.run_content import parameters
 from bench.training.recipe import departures, named_recipe
 from models.lifter import Lifter
+from models.skeleton import HUMAN36M
 
 
 class Subset(NamedTuple):
@@ -133,6 +134,8 @@ def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
         notes = notes | {"trained on other data": f"{job.train.label}; {differing or 'recorded alike'}"}
     if info.micro_batches > 1:
         notes = notes | {"training batches": f"in {info.micro_batches} parts, for want of memory"}
+    if info.processes > 1:
+        notes = notes | {"training processes": f"{info.processes}, each with its share of a step"}
     if job.published is not None and job.published.joints_were_declared:
         notes = notes | {"joints of the checkpoint": f"declared at its import as {job.published.skeleton.name}'s"}
     if recipe := _recipe(job):
@@ -157,10 +160,12 @@ def _recipe(job: Job) -> str:
         return ""
     preset = lifter.presets[training.preset].recipe_on(job.experiment.data.detections)
     altered = departures(training.recipe, named_recipe(preset, lifter, training.recipe_name))
-    if altered:
-        return f"{training.recipe_name}, but {altered}"
-    usual = training.recipe_name == "plain" and job.experiment.training.recipe is None
-    return "" if usual else training.recipe_name
+    published = training.recipe_name == "published"
+    if not published and not altered and job.experiment.training.recipe is None:
+        return ""
+    of_others = published and training.data.skeleton != HUMAN36M  # for which scripts train otherwise
+    name = "published for Human3.6M" if of_others else training.recipe_name
+    return f"{name}, but {altered}" if altered else name
 
 
 def _selection(job: Job, info: TrainingInfo) -> str:

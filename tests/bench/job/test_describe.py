@@ -13,6 +13,7 @@ from bench.protocol.aggregation import computed_aggregations
 from bench.results.record import Record
 from bench.sweep.run import run
 from models.lifter import TINY_RECIPE, Preset
+from models.skeleton import MPI_INF_3DHP
 from tests.bench.toy import Toy, ToyConfig
 from tests.bench.toy_jobs import job
 
@@ -107,6 +108,21 @@ def test_epochs_in_place_of_a_compute_are_named_where_their_number_is_the_preset
     monkeypatch.setattr(Toy, "presets", {"tiny": preset})
     assert describe._recipe(resolve(parse({"method": {"name": "toy"}}))) == ""
     assert describe._recipe(job()) == "plain, but epochs = 1"
+
+
+def test_a_published_recipe_is_named_as_that_for_human36m_on_other_joints(store, monkeypatch):
+    monkeypatch.setattr(Toy, "published", {"gradient": "times_loss"}, raising=False)
+    loaded = bench.data.load
+    monkeypatch.setattr(bench.data, "load", lambda *asked: replace(loaded(*asked), skeleton=MPI_INF_3DHP))
+    said = [describe._recipe(job(training={"recipe": recipe, "epochs": 3})) for recipe in ("published", "plain")]
+    assert said == ["published for Human3.6M", "plain"]
+
+
+def test_processes_that_trained_together_are_a_condition(store):
+    wanted = job()
+    info = run([wanted], store, "cpu").records[wanted.id].training
+    told = [describe._notes(wanted, wanted.build(), info.model_copy(update={"processes": n})) for n in (1, 4)]
+    assert [notes.get("training processes") for notes in told] == [None, "4, each with its share of a step"]
 
 
 @pytest.mark.parametrize(("place", "known"), [("", True), ("venv/lib/site-packages", False)])
