@@ -29,7 +29,7 @@ class MySampler(MyLifter):
     title = "My sampler"
     probabilistic = True
 
-    def predict(self, batch: Batch, sampling: Sampling):
+    def predict(self, batch, sampling):
         return super().predict(batch, sampling).expand(-1, sampling.steps, sampling.hypotheses, -1, -1, -1)
 '''
 NEED_HYPOTHESES = {"methods-oracle-gap", "methods-convergence"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from baselines.motionagformer import MotionAGFormer
+from baselines.published.motionbert import REFUSAL
 from models.checkpoints.adapter import CheckpointAdapter, State, count_blocks
 
 RENAMES = {
@@ -33,4 +34,6 @@ def sizes(state: State) -> dict[str, Any]:
     }
 
 
-ADAPTER = CheckpointAdapter(method="motionagformer", lifter=MotionAGFormer, renames=RENAMES, sizes=sizes)
+ADAPTER = CheckpointAdapter(
+    method="motionagformer", lifter=MotionAGFormer, renames=RENAMES, sizes=sizes, refusal=REFUSAL
+)

@@ -21,6 +21,12 @@ RENAMES = {
     "head.": "head.",
 }
 
+REFUSAL = (
+    "published weights of this method predict in image units, from which only the true depth of the root makes "
+    "metres, and a test has none: train the method here"
+)
+"""MotionAGFormer and TCPFormer are trained on the same data, in the same units."""
+
 
 def sizes(state: State) -> dict[str, Any]:
     """Size of the network; shapes do not tell the number of heads."""
@@ -34,4 +40,4 @@ def sizes(state: State) -> dict[str, Any]:
     }
 
 
-ADAPTER = CheckpointAdapter(method="motionbert", lifter=MotionBERT, renames=RENAMES, sizes=sizes)
+ADAPTER = CheckpointAdapter(method="motionbert", lifter=MotionBERT, renames=RENAMES, sizes=sizes, refusal=REFUSAL)

@@ -37,4 +37,6 @@ def sizes(state: State) -> dict[str, Any]:
     }
 
 
-ADAPTER = CheckpointAdapter(method="poseformerv2", lifter=PoseFormerV2, renames=RENAMES, sizes=sizes)
+ADAPTER = CheckpointAdapter(
+    method="poseformerv2", lifter=PoseFormerV2, renames=RENAMES, sizes=sizes, untold=("length",)
+)

@@ -54,4 +54,6 @@ def sizes(state: State) -> dict[str, Any]:
     }
 
 
-ADAPTER = CheckpointAdapter(method="pstmo", lifter=PSTMO, renames=RENAMES, sizes=sizes, unused=UNUSED)
+ADAPTER = CheckpointAdapter(
+    method="pstmo", lifter=PSTMO, renames=RENAMES, sizes=sizes, unused=UNUSED, untold=("every",)
+)

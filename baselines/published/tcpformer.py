@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from baselines.published.motionbert import REFUSAL
 from baselines.tcpformer import PARTS, TCPFormer
 from models.checkpoints.adapter import CheckpointAdapter, State, count_blocks
 
@@ -59,4 +60,4 @@ def sizes(state: State) -> dict[str, Any]:
     }
 
 
-ADAPTER = CheckpointAdapter(method="tcpformer", lifter=TCPFormer, renames=RENAMES, sizes=sizes)
+ADAPTER = CheckpointAdapter(method="tcpformer", lifter=TCPFormer, renames=RENAMES, sizes=sizes, refusal=REFUSAL)

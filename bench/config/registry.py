@@ -11,8 +11,8 @@ import importlib
 import operator
 import sys
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -39,6 +39,7 @@ class Registry(Generic[Thing]):
         own: name → "module:attribute" of those in this repository, in the order of tables.
         on_request: names among them that are used only where an experiment names them.
         base: "module:class" of which each thing is a subclass; "" where things are checked by who uses them.
+        lacks: says what a thing lacks that all who use one read; "" for nothing.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Registry(Generic[Thing]):
     own: dict[str, str]
     on_request: tuple[str, ...] = ()
     base: str = ""
+    lacks: Callable[[Any], str] = lambda thing: ""
 
     @property
     def usual(self) -> tuple[str, ...]:
@@ -80,7 +82,7 @@ class Registry(Generic[Thing]):
         """What a name stands for.
 
         Raises:
-            InputError: nothing has this name, it does not import, or it is no subclass of ``base``.
+            InputError: nothing has this name, it does not import, is no subclass of ``base``, or lacks something.
         """
         place = self.own.get(name) or self._plugins().get(name)
         if place is None:
@@ -94,6 +96,8 @@ class Registry(Generic[Thing]):
             ) from error
         if self.base and not (isinstance(found, type) and issubclass(found, _imported(self.base))):
             raise InputError(f"{self._described(name)} is no subclass of {self.base.replace(':', '.')}")
+        if lacks := self.lacks(found):
+            raise InputError(f"{self._described(name)} has no {lacks}: give it one")
         return found
 
     def available(self, own: bool = True) -> Iterator[tuple[str, Thing]]:
@@ -138,6 +142,20 @@ def _entry_points(group: str, search_path: tuple[str, ...]) -> dict[str, EntryPo
     return {point.name: point for point in entry_points(group=group)}
 
 
+def _lacking(lifter: Any) -> str:
+    """What a method's class does not declare, although everything else reads it; "" for nothing."""
+    if not isinstance(getattr(lifter, "title", None), str):
+        return "title, the name that tables print"
+    config = getattr(lifter, "Config", None)
+    if not (isinstance(config, type) and is_dataclass(config)):
+        return "Config, the frozen dataclass of its options"
+    presets = getattr(lifter, "presets", None)
+    sizes = list(presets.values()) if isinstance(presets, Mapping) else []
+    if not sizes or not all(isinstance(getattr(size, "config", None), config) for size in sizes):
+        return "presets, a dict from names of sizes to a Preset with a Config each"
+    return ""
+
+
 METHODS: Registry[type[Lifter]] = Registry(
     "method",
     "lifting_bench.methods",
@@ -163,6 +181,7 @@ METHODS: Registry[type[Lifter]] = Registry(
         "finepose": "models.finepose.model:FinePOSE",
     },
     base="models.lifter:Lifter",
+    lacks=_lacking,
 )
 
 DATASETS: Registry[object] = Registry(

@@ -23,7 +23,9 @@ from bench.protocol.summary import metric_infos, summarise
 from bench.results.record import Conditions, DataInfo, Evaluation, GroundTruth, TrainingInfo
 from bench.results.tracking.journal import DataUse, RunHead
 from bench.results.tracking.run_content import parameters
+from bench.training.recipe import departures, named_recipe
 from models.lifter import Lifter
+from models.skeleton import HUMAN36M
 
 
 class Subset(NamedTuple):
@@ -132,11 +134,12 @@ def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
         notes = notes | {"trained on other data": f"{job.train.label}; {differing or 'recorded alike'}"}
     if info.micro_batches > 1:
         notes = notes | {"training batches": f"in {info.micro_batches} parts, for want of memory"}
+    if info.processes > 1:
+        notes = notes | {"training processes": f"{info.processes}, each with its share of a step"}
     if job.published is not None and job.published.joints_were_declared:
         notes = notes | {"joints of the checkpoint": f"declared at its import as {job.published.skeleton.name}'s"}
-    recipe = job.training.recipe_name
-    if recipe == "published" or job.experiment.training.recipe is not None:
-        notes = notes | {"training recipe": str(recipe)}
+    if recipe := _recipe(job):
+        notes = notes | {"training recipe": recipe}
     if info.tflop is not None:  # else an older training, whose compute is unknown
         windows = job.training.recipe.windows_of_a_step(lifter.train_frames)
         frames = f"{lifter.train_frames} frame{'s' if lifter.train_frames > 1 else ''}"
@@ -148,6 +151,21 @@ def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
     if lifter.needs_confidence and any(sequence.confidence is None for sequence in sequences):
         notes = notes | {"confidence": "1 for every joint (the data has none)"}
     return notes
+
+
+def _recipe(job: Job) -> str:
+    """The recipe of a training, and where it departs from what bears this name; "" for the usual plain one."""
+    training, lifter = job.training, job.lifter
+    if training.recipe_name is None:
+        return ""
+    preset = lifter.presets[training.preset].recipe_on(job.experiment.data.detections)
+    altered = departures(training.recipe, named_recipe(preset, lifter, training.recipe_name))
+    published = training.recipe_name == "published"
+    if not published and not altered and job.experiment.training.recipe is None:
+        return ""
+    of_others = published and training.data.skeleton != HUMAN36M  # for which scripts train otherwise
+    name = "published for Human3.6M" if of_others else training.recipe_name
+    return f"{name}, but {altered}" if altered else name
 
 
 def _selection(job: Job, info: TrainingInfo) -> str:

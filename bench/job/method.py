@@ -45,7 +45,8 @@ def find_method(experiment: Experiment) -> ConfiguredMethod:
     """The method of an experiment with its configurations.
 
     Raises:
-        InputError: unknown method or preset, an option that the method does not have or does not accept, or
+        UnfitError: the method has no such preset.
+        InputError: unknown method, an option that the method does not have or does not accept, or
             published weights that cannot be read or are of another method, or a recipe that is not known.
     """
     spec, evaluation = experiment.method, experiment.evaluation
@@ -53,7 +54,7 @@ def find_method(experiment: Experiment) -> ConfiguredMethod:
     preset = lifter.presets.get(spec.preset)
     if preset is None:
         known = ", ".join(lifter.presets)
-        raise InputError(f"method {spec.name!r} has no preset {spec.preset!r}; it has {known}")
+        raise UnfitError(f"method {spec.name!r} has no preset {spec.preset!r}; it has {known}")
     published = _published(experiment)
     name = _recipe_name(experiment, lifter)
     base = preset.config_on(experiment.data.detections) if published is None else published.config

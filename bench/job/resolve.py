@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from bench.config.experiment import Experiment, RecipeName, Selection, identity
-from bench.config.registry import AGGREGATIONS
+from bench.config.registry import AGGREGATIONS, METHODS
 from bench.data.sequence import Dataset
 from bench.job.data_cache import DataCache
 from bench.job.identities import (
@@ -23,7 +23,7 @@ from bench.job.method import ConfiguredMethod, find_method, settle_confidence
 from bench.results.record import Measurement, Missing
 from bench.training.recipe import TrainingRecipe, fill_in, fill_in_first_stage, named_recipe, usual_recipe
 from models.checkpoints.importer import ImportedCheckpoint
-from models.errors import InputError
+from models.errors import InputError, UnfitError
 from models.lifter import Lifter
 
 DETERMINISTIC = {"hypotheses": 1, "steps": 1, "p_best_calls": None, "aggregations": AGGREGATIONS.usual}
@@ -199,7 +199,7 @@ def resolve(experiment: Experiment, cache: DataCache | None = None) -> Job:
     ``cache``: of loaded data, shared by the experiments of a command or a worker; None for one of its own.
 
     Raises:
-        UnfitError: the data lack the detections, or a confidence that the experiment requires.
+        UnfitError: as ``find_method``; or the data lack the detections, or a confidence that is required.
         InputError: unknown method or data set, an option that the method does not have or does not accept, or data
             that cannot be read.
     """
@@ -373,16 +373,19 @@ def _check_skeletons(experiment: Experiment, method: ConfiguredMethod, train: Da
 
 
 def left_out(experiment: Experiment, reason: str) -> Missing:
-    """What reports are told of an experiment that cannot be run on the data at hand.
+    """What reports are told of an experiment that cannot be run on the data at hand, or of a preset that is not.
 
     Raises:
         InputError: as ``find_method``.
     """
-    method = find_method(experiment)
-    complete = _complete(experiment, method)
+    try:
+        method = find_method(experiment)
+    except UnfitError:  # without its preset nothing can be filled in
+        lifter, complete, variant = METHODS.load(experiment.method.name), experiment, ""
+    else:
+        lifter, complete, variant = method.lifter, _complete(experiment, method), _variant(experiment, method)
     name = identity(["left out", complete.described()])
-    variant = _variant(experiment, method)
-    return Missing(**_described(name, name, complete, method.lifter, variant), reason=LEFT_OUT + reason)
+    return Missing(**_described(name, name, complete, lifter, variant), reason=LEFT_OUT + reason)
 
 
 def _described(

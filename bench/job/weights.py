@@ -20,7 +20,7 @@ from bench.protocol.counterfactual import relabelled
 from bench.results.record import TrainingInfo
 from bench.results.store import MODEL, Store
 from bench.results.tracking.journal import Journal, path_of
-from bench.training.accelerator import accelerator_for
+from bench.training.accelerator import accelerator_for, check_precision
 from bench.training.checkpoints import is_begun, load_trained
 from bench.training.selection import CheckpointSelector, validation_windows
 from bench.training.trainer import train
@@ -52,7 +52,7 @@ def train_or_load(
         How the weights came to be.
 
     Raises:
-        InputError: the data does not fit the method, or a training diverged.
+        InputError: the data does not fit the method, the device has not the precision, or a training diverged.
     """
     accelerator = accelerator_for(device, training.recipe.precision)
     with _locked_together([training, *siblings], store, accelerator) as together:
@@ -123,6 +123,7 @@ def _train(
 ) -> TrainingInfo:
     """Do trainings of one trajectory, the first of which ``lifter`` gets the weights of."""
     training, data, recipe = together[0], together[0].data, together[0].recipe
+    check_precision(accelerator.device, recipe.precision)
     first_info = None
     if training.first is not None:
         train_or_load(training.first, training.first.build(), store, device)

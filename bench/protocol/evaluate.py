@@ -35,6 +35,9 @@ from models.lifter import Batch, Lifter, Sampling
 CPU_BATCH_FRAMES, GPU_BATCH_FRAMES = 1_500, 120_000
 """Frames of all hypotheses that go through a method at once, unless the caller sets ``batch_windows``."""
 
+ROOT_TOLERANCE = 1e-4
+"""Metres by which a predicted root may be off the origin."""
+
 
 class EvalSetting(NamedTuple):
     """How errors are read off predictions; several settings can share the same predictions.
@@ -84,7 +87,7 @@ def evaluate(
         The errors under each setting; a deterministic method has the same whatever H, K and call are.
 
     Raises:
-        InputError: a prediction has the wrong shape or values that are not finite.
+        InputError: a prediction has the wrong shape, values that are not finite, or a root that is not 0.
     """
     served = {setting: served_by(setting, lifter) for setting in settings}
     wanted = set(served.values())
@@ -272,4 +275,10 @@ def _check(pred: Tensor, lifter: Lifter, windows: Windows, rows: np.ndarray, dra
         raise DivergedError(
             f"{lifter.title}: the prediction for {sequence} has values that are not finite; "
             "check the 2D poses of that sequence, or train again with a smaller learning rate"
+        )
+    off = float(pred[..., windows.skeleton.root, :].abs().max())
+    if off > ROOT_TOLERANCE:
+        raise InputError(
+            f"{lifter.title}: predict put the root {1000 * off:.3g} mm off the origin, but poses are relative to "
+            "it: set its row to 0 (models.inference.root_at_origin)"
         )

@@ -183,6 +183,7 @@ class TrainingInfo(Frozen):
         validation_mpjpe: (epoch, error) on the takes that the checkpoint was selected on, whenever measured.
         first_stage: the training that this one began from, if there was one.
         micro_batches: number of parts that the windows of a step were split into, because memory ran out.
+        processes: that trained together, each on its share of a step and with random numbers of its own.
         threads, cpu: of the machine that trained last, where that is known: the last bits of weights that a CPU
             trained depend on both.
     """
@@ -196,6 +197,7 @@ class TrainingInfo(Frozen):
     validation_mpjpe: tuple[tuple[float, float], ...]
     first_stage: TrainingInfo | None = None
     micro_batches: int = 1
+    processes: int = 1
     threads: int | None = None
     cpu: str = ""
     tflop: float | None = None

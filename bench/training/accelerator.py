@@ -9,6 +9,7 @@ import torch
 
 from bench.config.experiment import Precision
 from bench.devices import use_device
+from models.errors import InputError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -32,6 +33,12 @@ def accelerator_for(device: str, precision: Precision) -> Accelerator:
     mixed = "no" if precision == "fp32" else precision
     AcceleratorState._reset_state()  # there is no public way to have another precision than before in this process
     return Accelerator(cpu=place.type == "cpu", mixed_precision=mixed, kwargs_handlers=handlers)
+
+
+def check_precision(device: torch.device, precision: Precision) -> None:
+    """Raise ``InputError`` for a training in fp16 on a CPU, which accelerate would do in fp32."""
+    if precision == "fp16" and device.type == "cpu":
+        raise InputError("training.precision is fp16, in which a CPU does not train: set it to bf16 or fp32")
 
 
 def end_together() -> None:

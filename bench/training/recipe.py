@@ -52,6 +52,20 @@ class TrainingRecipe(Recipe):
         return {key: value for key, value in vars(self).items() if key not in usual or value != usual[key]}
 
 
+def departures(recipe: TrainingRecipe, named: Recipe) -> str:
+    """Where a training departs from the recipe whose name it bears: "epochs = 1, flip = false"; "" for nowhere.
+
+    Seed, labels, held-out takes and compilation are conditions of their own.
+    """
+    usual = vars(fill_in(TrainingSpec(), named))
+    told = ("seed", "labels", "holdout", "compile", *(() if named.mirrored != "none" else ("flip",)))
+    changed = {name: value for name, value in vars(recipe).items() if value != usual[name] and name not in told}
+    if named.compute is not None and recipe.compute is None:
+        changed = {"epochs": recipe.epochs} | changed  # they count in its place, even if they are the preset's
+    shown = {name: value for name, value in changed.items() if value is not None}  # another stands in for None
+    return ", ".join(f"{name} = {str(value).lower()}" for name, value in shown.items())
+
+
 def usual_recipe(lifter: type[Lifter], preset: str) -> RecipeName:
     """The name of the recipe of a training that asks for none."""
     return "published" if preset == "paper" and lifter.published is not None else "plain"

@@ -63,6 +63,7 @@ class _Progress:
     loss: list[float] = field(default_factory=list)
     errors: list[list[tuple[float, float]]] = field(default_factory=list)
     micro_batches: int = 1
+    processes: int = 1
 
 
 def train(
@@ -163,12 +164,14 @@ class _Run:
     def _batches(self) -> tuple[int | None, int]:
         """Windows of a full batch, None for batches of nearly equal size; and the steps of an epoch.
 
-        Windows that are left over join the batch before them where they are too few for a step of the method.
+        Windows that are left over join the batch before them where they are too few for a step of the method in
+        every process.
         """
         windows, rows = self.recipe.windows_of_a_step(self.lifter.train_frames), len(self.rows)
         if self.recipe.batches == "full":
             size = max(1, int(windows))
-            too_few = rows > size and 0 < rows % size < self.lifter.least_windows
+            each = -(-(rows % size) // self.accelerator.num_processes)
+            too_few = rows > size and 0 < each < self.lifter.least_windows
             return size, rows // size if too_few else -(-rows // size)
         return None, max(1, round(rows / windows))
 
@@ -192,6 +195,7 @@ class _Run:
             self.curves.step = self.progress.step
             for selector, errors in zip(self.selectors, self.progress.errors, strict=True):
                 selector.errors = [(epoch, error) for epoch, error in errors]
+        self.progress.processes = max(self.progress.processes, self.accelerator.num_processes)
         self.best = BestWeights(self.folder, self.progress.errors)
         self.model, self.optimizer = self.accelerator.prepare(self.lifter, optimizer)
         if state is not None and self.accelerator.scaler is not None:
@@ -372,6 +376,7 @@ class _Run:
             validation_mpjpe=tuple(selector.errors),
             first_stage=first_stage,
             micro_batches=progress.micro_batches,
+            processes=progress.processes,
             threads=torch.get_num_threads(),
             cpu=cpu_name(),
         )

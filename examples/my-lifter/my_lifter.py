@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from models.lifter import Batch, Lifter, Preset, Recipe, Sampling
+from models.inference import DeterministicLifter
+from models.lifter import Batch, Preset, Recipe
 from models.skeleton import HUMAN36M
 
 
@@ -14,7 +15,7 @@ class Config:
     width: int = 64
 
 
-class MyLifter(Lifter):
+class MyLifter(DeterministicLifter):
     """Every frame on its own through a small network."""
 
     title = "My lifter"
@@ -22,6 +23,9 @@ class MyLifter(Lifter):
     presets = {
         "tiny": Preset(
             Config(frames=9), Recipe(epochs=3, batch_frames=512, learning_rate=1e-3, decay=0.8, weight_decay=0.0)
+        ),
+        "small": Preset(
+            Config(width=128), Recipe(epochs=10, batch_frames=512, learning_rate=1e-3, decay=0.9, weight_decay=0.0)
         ),
         "base": Preset(Config(width=256), Recipe(20, 1024, 1e-3, 0.95, 0.0)),
         "paper": Preset(Config(frames=243, width=1024), Recipe(80, 1024, 1e-3, 0.95, 0.0)),
@@ -36,14 +40,8 @@ class MyLifter(Lifter):
         )
 
     def training_loss(self, batch: Batch):
-        return (self.lift(batch.pose_2d) - batch.pose_3d).norm(dim=-1).mean()
+        return (self.lift_windows(batch.pose_2d) - batch.pose_3d).norm(dim=-1).mean()
 
-    def predict(self, batch: Batch, sampling: Sampling):
-        poses = self.lift(batch.pose_2d)
-        if sampling.flip:
-            mirrored = self.lift(self.skeleton.mirror(batch.pose_2d))
-            poses = (poses + self.skeleton.mirror(mirrored)) / 2
-        return poses[:, None, None]  # [B, K=1, H=1, F, J, 3]
-
-    def lift(self, pose_2d):
-        return self.network(pose_2d).unflatten(2, (-1, 3))
+    def lift_windows(self, seen):
+        """2D poses [B, F, J, 2] to 3D [B, F, J, 3]; ``predict`` averages mirror images and sets the root to 0."""
+        return self.network(seen).unflatten(2, (-1, 3))

@@ -37,3 +37,4 @@ def test_a_mirrored_input_has_the_mirrored_pose():
     poses = lifter.predict(seen, Sampling(flip=True))
     assert poses.shape == (4, 1, 1, 9, 17, 3)
     torch.testing.assert_close(lifter.predict(mirrored, Sampling(flip=True)), HUMAN36M.mirror(poses))
+    assert not poses[..., HUMAN36M.root, :].any()

@@ -38,6 +38,8 @@ class CheckpointAdapter:
         fixed: makes the entries that a checkpoint carries although they follow from the method alone (the
             schedule of a diffusion). Entries of these names must be equal to them.
         refusal: why published checkpoints of this method cannot be imported, and what to do; "" where they can.
+        untold: fields of the configuration that shapes do not tell and published checkpoints differ in: whoever
+            imports one has to say them.
     """
 
     method: str
@@ -49,6 +51,7 @@ class CheckpointAdapter:
     blank: Callable[[Any, Skeleton, State], Lifter] | None = None
     fixed: Callable[[], State] = dict
     refusal: str = ""
+    untold: tuple[str, ...] = ()
 
     def our_name(self, published: str) -> str | None:
         """Our name of a published entry; None for one that ``renames`` does not know."""

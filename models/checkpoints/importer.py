@@ -87,7 +87,8 @@ def import_checkpoint(path: Path, adapter: CheckpointAdapter, /, **options: Any)
 
     Raises:
         InputError: the file is not a checkpoint of this method; every entry that is missing, unexpected, of
-            another shape or not finite is named, and nothing is loaded.
+            another shape or not finite is named, and nothing is loaded. Or what ``adapter.untold`` names is
+            not among ``options``.
     """
     if adapter.refusal:
         raise InputError(f"{path}: {adapter.refusal}")
@@ -97,6 +98,13 @@ def import_checkpoint(path: Path, adapter: CheckpointAdapter, /, **options: Any)
     state = _in_our_names(path, adapter, entries)
     config, skeleton = _inferred(path, adapter, state, options)
     _refuse_misfits(path, adapter, config, skeleton, state, wrong)
+    unsaid = [name for name in adapter.untold if name not in options]
+    if unsaid:
+        given = " ".join(f"--set {name}={getattr(config, name)}" for name in unsaid)
+        raise InputError(
+            f"{path}: its shapes do not tell {', '.join(unsaid)}, and with another value than in its training it "
+            f"predicts something else: say it, for example {given}"
+        )
     return ImportedCheckpoint(adapter, config, skeleton, state, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
@@ -145,6 +153,8 @@ def read_imported(path: Path, adapter_of: Callable[[str], CheckpointAdapter]) ->
     except Exception as error:  # a description that somebody changed can raise anything
         reason = f"its description does not fit its weights ({one_line(error)})"
         raise InputError(f"{path}: {reason}; run `python -m bench import-checkpoint` again") from error
+    if adapter.refusal:  # it was imported by an earlier version
+        raise InputError(f"{path}: {adapter.refusal}")
     _refuse_misfits(path, adapter, config, skeleton, state)
     return ImportedCheckpoint(adapter, config, skeleton, state, source)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from baselines.published import d3dp, diffpose, finepose
 from bench.config.registry import CHECKPOINTS, METHODS
-from models.checkpoints.importer import import_checkpoint
+from models.checkpoints.importer import import_checkpoint, read_imported
 from models.errors import InputError
 from models.finepose.model import FinePOSE, FinePOSEConfig
 from models.text.tower import TextTower, TowerSize
@@ -57,6 +58,25 @@ def test_half_of_diffpose_is_refused(tmp_path: Path) -> None:
     path, _ = golden_checkpoint("diffpose_pose_small", tmp_path)
     with pytest.raises(InputError, match="one of its two networks"):
         import_checkpoint(path, diffpose.ADAPTER)
+
+
+@pytest.mark.parametrize("name", ["motionbert", "motionagformer", "tcpformer"])
+def test_weights_that_predict_in_units_of_the_image_are_refused(name: str, tmp_path: Path) -> None:
+    path, _ = golden_checkpoint(f"{name}_small", tmp_path)
+    adapter = CHECKPOINTS.load(name)
+    with pytest.raises(InputError, match="predict in image units, .*: train the method here"):
+        import_checkpoint(path, adapter)
+    earlier = import_checkpoint(path, replace(adapter, refusal=""), heads=4)
+    (tmp_path / "earlier.safetensors").write_bytes(earlier.to_bytes())
+    with pytest.raises(InputError, match="earlier.safetensors: .* predict in image units"):
+        read_imported(tmp_path / "earlier.safetensors", CHECKPOINTS.load)
+
+
+@pytest.mark.parametrize(("name", "field"), [("poseformerv2", "length"), ("pstmo", "every")])
+def test_what_shapes_do_not_tell_has_to_be_said(name: str, field: str, tmp_path: Path) -> None:
+    path, _ = golden_checkpoint(f"{name}_small", tmp_path)
+    with pytest.raises(InputError, match=rf"do not tell {field}, .*: say it, for example --set {field}=\d+$"):
+        import_checkpoint(path, CHECKPOINTS.load(name))
 
 
 def test_finepose_is_imported_with_its_text_tower(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
+import torch
+
 from bench.cli.options import SweepRequest
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.planning import Planner
@@ -17,6 +19,8 @@ from bench.sweep.dry_run import dry_run_lines, lacking, notes, tasks_of
 from bench.sweep.estimates import Estimates
 from bench.sweep.executors.base import Executor
 from bench.sweep.forecast import Forecast
+from bench.training.accelerator import check_precision
+from models.errors import InputError
 from models.text import MINILM, pretrained_encoder
 from models.text.clip import WEIGHTS_VARIABLE
 from reports.pdf import NO_LATEX, latex
@@ -56,6 +60,8 @@ class SweepPlan:
             threads = request.threads or (1 if device.type == "cpu" and self.workers > 1 else None)
             self._estimate(tasks, store, planner, measure_speed(device, threads))
         self.problems = lacking(tasks, self.estimates, store.root, self.workers)
+        if not executor.place:  # else it is another machine that computes
+            self.problems += _precision_problems(tasks, planner.blueprints.device)
         told = [*notes(tasks, self.estimates, self.workers), *text_notes(self.rounds[-1].left)]
         told += [] if latex() else [f"note: {NO_LATEX}"]
         self.notes = told if tasks else []
@@ -72,6 +78,17 @@ class SweepPlan:
             yield f"--store {self.new}: is new, nothing is done in it"
         yield from dry_run_lines(self.rounds, self.estimates, self.workers)
         yield from self.notes
+
+
+def _precision_problems(tasks: Iterable[Task], device: torch.device) -> list[str]:
+    """Why the device cannot do a training as precisely as is asked; none where it can."""
+    asked = {one.training.precision for task in tasks if task.kind == "train" for one in task.experiments}
+    try:
+        for precision in asked:
+            check_precision(device, precision)
+    except InputError as error:
+        return [str(error)]
+    return []
 
 
 def text_notes(jobs: Iterable[Job]) -> Iterator[str]:

@@ -1,7 +1,11 @@
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+
 import pytest
 
-from bench.config.registry import Registry
+from bench.config.registry import METHODS, Registry
 from models.errors import InputError
+from models.lifter import Lifter
 
 GROUP = "lifting_bench.shapes"
 
@@ -45,3 +49,28 @@ def test_a_plug_in_that_does_not_import_says_which_and_stops_no_other(shapes):
 def test_a_thing_of_another_kind_is_left_out_with_a_sentence(shapes):
     with pytest.warns(UserWarning, match=r"^shape 'inner' of this repository \(.*\) is no type and is left out$"):
         assert [name for name, _ in shapes.instances(type)] == ["own", "round"]
+
+
+@dataclass(frozen=True)
+class Config:
+    width: int = 1
+
+
+@pytest.mark.parametrize(
+    ("declared", "lacks"),
+    [
+        ({}, "has no title, the name that tables print: give it one"),
+        ({"title": "Mine"}, "has no Config, the frozen dataclass of its options"),
+        ({"title": "Mine", "Config": Config}, "has no presets, a dict from names of sizes"),
+        ({"title": "Mine", "Config": Config, "presets": {"tiny": Config()}}, "has no presets"),
+    ],
+)
+def test_a_method_that_does_not_say_what_all_read_is_left_out_with_a_sentence(declared, lacks, monkeypatch):
+    monkeypatch.setattr("tests.bench.toy.Bare", type("Bare", (Lifter,), declared), raising=False)
+    monkeypatch.setattr(Registry, "plugin_names", lambda registry: ["bare"])
+    points = {"bare": EntryPoint("bare", "tests.bench.toy:Bare", METHODS.group)}
+    monkeypatch.setattr(Registry, "_plugins", lambda registry: points)
+    with pytest.raises(InputError, match=f"^method 'bare' of .* {lacks}"):
+        METHODS.load("bare")
+    with pytest.warns(UserWarning, match=lacks):
+        assert "bare" not in dict(METHODS.available())

@@ -6,11 +6,15 @@ from dataclasses import replace
 import pytest
 
 import bench.data
+from bench.config.experiment import parse
 from bench.job import describe
+from bench.job.resolve import resolve
 from bench.protocol.aggregation import computed_aggregations
 from bench.results.record import Record
 from bench.sweep.run import run
-from tests.bench.toy import Toy
+from models.lifter import TINY_RECIPE, Preset
+from models.skeleton import MPI_INF_3DHP
+from tests.bench.toy import Toy, ToyConfig
 from tests.bench.toy_jobs import job
 
 
@@ -80,8 +84,45 @@ def test_the_recipe_of_a_release_is_a_condition(store, monkeypatch):
     jobs = [job(), job(training={"recipe": "published"}), job(**paper), job(**paper, training={"recipe": "plain"})]
     records = [run([wanted], store, "cpu").records[wanted.id] for wanted in jobs]
     said = [record.conditions.notes.get("training recipe") for record in records]
-    assert said == [None, "published", "published", "plain"]
+    assert said == [name and f"{name}, but epochs = 1" for name in ("plain", "published", "published", "plain")]
     assert [record.conditions.words("Training recipe") for record in records] == ["", "published", "", "plain"]
+
+
+ALTERED = {"epochs": 1, "learning_rate": 0.5, "optimizer": "adam", "flip": False, "batch_windows": 8}
+
+
+@pytest.mark.parametrize("named", [{"recipe": "published"}, {}])
+def test_what_an_experiment_alters_of_a_recipe_is_a_condition(named, store, monkeypatch):
+    monkeypatch.setattr(Toy, "published", {"gradient": "times_loss"}, raising=False)
+    wanted = resolve(parse({"method": {"name": "toy"}, "evaluation": {"windows": 4}, "training": ALTERED | named}))
+    record = run([wanted], store, "cpu").records[wanted.id]
+    name = named.get("recipe", "plain")
+    altered = "epochs = 1, learning_rate = 0.5, optimizer = adam, batch_windows = 8, flip = false"
+    assert record.conditions.notes["training recipe"] == f"{name}, but {altered}"
+    usual = resolve(parse({"method": {"name": "toy"}, "training": named}))
+    assert describe._recipe(usual) == ("published" if named else "")
+
+
+def test_epochs_in_place_of_a_compute_are_named_where_their_number_is_the_presets(store, monkeypatch):
+    preset = Preset(ToyConfig(), TINY_RECIPE)
+    monkeypatch.setattr(Toy, "presets", {"tiny": preset})
+    assert describe._recipe(resolve(parse({"method": {"name": "toy"}}))) == ""
+    assert describe._recipe(job()) == "plain, but epochs = 1"
+
+
+def test_a_published_recipe_is_named_as_that_for_human36m_on_other_joints(store, monkeypatch):
+    monkeypatch.setattr(Toy, "published", {"gradient": "times_loss"}, raising=False)
+    loaded = bench.data.load
+    monkeypatch.setattr(bench.data, "load", lambda *asked: replace(loaded(*asked), skeleton=MPI_INF_3DHP))
+    said = [describe._recipe(job(training={"recipe": recipe, "epochs": 3})) for recipe in ("published", "plain")]
+    assert said == ["published for Human3.6M", ""]
+
+
+def test_processes_that_trained_together_are_a_condition(store):
+    wanted = job()
+    info = run([wanted], store, "cpu").records[wanted.id].training
+    told = [describe._notes(wanted, wanted.build(), info.model_copy(update={"processes": n})) for n in (1, 4)]
+    assert [notes.get("training processes") for notes in told] == [None, "4, each with its share of a step"]
 
 
 @pytest.mark.parametrize(("place", "known"), [("", True), ("venv/lib/site-packages", False)])

@@ -9,6 +9,7 @@ from ablations.declared import names, read
 from bench.config.experiment import parse
 from bench.config.registry import METHODS
 from bench.job.planning import Planner, told_together
+from models.errors import InputError
 from models.text import clip, minilm
 from tests import SHARED
 from tests.bench.data.mpi_inf_3dhp import mpi_files
@@ -52,6 +53,19 @@ def test_every_method_is_planned_on_every_data_set_or_left_out_with_a_reason(pla
         }
     else:
         assert not left_out
+
+
+def test_a_method_without_the_preset_is_left_out_with_the_reason(toy_store, monkeypatch):
+    monkeypatch.setitem(METHODS.own, "confident", "tests.bench.toy:Confident")  # which has tiny alone
+    planner = Planner(None)
+    described = [{"method": {"name": name, "preset": "small"}} for name in ("toy", "confident")]
+    here, absent = planner.ids(map(parse, described))
+    assert [job.id for job in planner.jobs([here, absent])] == [here]
+    assert planner.left_out[absent].reason.endswith("method 'confident' has no preset 'small'; it has tiny")
+    assert (planner.left_out[absent].title, planner.problems) == ("Confident toy", [])
+    alone = Planner(None)
+    with pytest.raises(InputError, match="has no preset 'small'"):
+        alone.check(alone.ids([parse(described[1])]))
 
 
 @pytest.mark.parametrize("name", sorted({*names()} - {"tuning"}))  # whose product is searched

@@ -14,6 +14,7 @@ from bench.job.task import run_task
 from bench.results.store import Store
 from bench.sweep.run import run
 from bench.training import checkpoints, trainer
+from models.errors import InputError
 from tests.bench.toy import Second, Toy
 from tests.bench.training.test_trainer import Killed, kill_after
 
@@ -49,6 +50,16 @@ def test_identities_follow_the_first_stage():
         other = job(**changes)
         assert other.training_id != plain.training_id
         assert other.training.first.id != plain.training.first.id
+
+
+def test_fp16_is_not_trained_on_a_cpu_but_its_weights_are_read_there(tmp_path, monkeypatch):
+    wanted, store = job(training={"precision": "fp16"}), Store(tmp_path)
+    with pytest.raises(InputError, match="^training.precision is fp16, in which a CPU does not train: set"):
+        trained_weights(wanted, store)
+    monkeypatch.setattr(weights, "check_precision", lambda device, precision: None)  # as on a machine with a GPU
+    trained_weights(wanted, store)
+    monkeypatch.undo()
+    trained_weights(wanted, store)
 
 
 def test_another_first_stage_is_another_training(monkeypatch):

@@ -88,10 +88,11 @@ def sequences() -> list[Sequence]:
 
 def one_sequence(rng: np.random.Generator, subject: str, action: str, camera: str, length: int) -> Sequence:
     pose_3d = rng.normal(0, 0.3, (length, 17, 3)).astype(np.float32)
-    pose_3d[:, 0] = 0
+    pose_2d = rng.normal(0, 0.3, (length, 17, 2)).astype(np.float32)
+    pose_3d[:, 0] = pose_2d[:, 0] = 0  # a guess is made of the 2D input, and has its root there too
     return Sequence(
         subject, action, camera, 50.0,
-        rng.normal(0, 0.3, (length, 17, 2)).astype(np.float32),
+        pose_2d,
         pose_3d,
         np.tile(np.float32([0.1, 0.2, 4]), (length, 1)),
         np.float32([2.3, 2.3, 0, 0, -0.2, 0.2, 0, 0, 0]),
@@ -273,12 +274,19 @@ class Misshapen(Guess):
         return super().predict(batch, sampling)[:, :, :1]
 
 
+class Moved(Guess):
+    def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
+        return super().predict(batch, sampling) + torch.tensor([0.0, -0.2, 0.0])
+
+
 def test_bad_predictions_are_refused(windows: Windows) -> None:
     last = windows.sequences[-1].key
     with pytest.raises(InputError, match=f"Guess.*{last}.*not finite"):
         run(Broken(), windows, [(2, 1)], batch_windows=1000)
     with pytest.raises(InputError, match="Guess.*shape"):
         run(Misshapen(), windows, [(2, 1)])
+    with pytest.raises(InputError, match="Guess: predict put the root 200 mm off the origin.*: set its row to 0"):
+        run(Moved(), windows, [(2, 1)])
 
 
 def test_overlap_counts_the_shared_frames_of_the_last_windows_twice(windows: Windows) -> None:

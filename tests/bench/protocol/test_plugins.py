@@ -23,6 +23,7 @@ from bench.results.store import Store
 from bench.sweep.executors.local import Local
 from bench.sweep.run import run
 from models.errors import InputError
+from models.inference import root_at_origin
 from models.lifter import Batch, Lifter, Sampling
 from tests.bench.experiments import job
 from tests.bench.toy import dataset
@@ -90,7 +91,7 @@ class Noise(Lifter):
     def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
         shape = (1, sampling.steps, sampling.hypotheses, 9, 17, 3)
         poses = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-        return poses.expand(len(batch.window_keys), *shape[1:])
+        return root_at_origin(poses, self.skeleton).expand(len(batch.window_keys), *shape[1:])
 
 
 def evaluated() -> tuple[Value, ...]:

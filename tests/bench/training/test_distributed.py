@@ -3,6 +3,7 @@ import sys
 
 import torch
 
+from bench.results.store import read_trained
 from tests import ROOT
 
 
@@ -15,6 +16,9 @@ def test_two_processes_train_one_model(tmp_path):
     first, second = (torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert (tmp_path / "training" / "weights.safetensors").exists()
+    trained = read_trained(tmp_path / "training")
+    assert trained is not None
+    assert trained.info.processes == 2
 
 
 def _environment() -> dict[str, str]:

@@ -1,6 +1,7 @@
 import io
 import signal
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from bench.results.documents import read_sealed
 from bench.training import trainer
 from bench.training.accelerator import accelerator_for
 from bench.training.checkpoints import load_trained
+from bench.training.order import share, step_rows
 from bench.training.selection import CheckpointSelector
-from bench.training.trainer import train
+from bench.training.trainer import _Run, train
 from models.errors import InputError
 from models.skeleton import HUMAN36M
 from tests.bench.toy import RECIPE, Toy, ToyConfig, dataset
@@ -328,6 +330,22 @@ def test_full_batches_and_halved_epochs(tmp_path, monkeypatch):
     sizes.clear()
     half = run(tmp_path / "half", replace(RECIPE, mirrored="half"))
     assert sum(sizes) == per_epoch // 2 * half.epochs
+
+
+@pytest.mark.parametrize(("processes", "together"), [(1, [4, 4, 2]), (2, [4, 6])])
+def test_no_process_gets_fewer_windows_than_a_step_needs(processes, together, monkeypatch, tmp_path):
+    """Two windows are left over, which is one for each of two processes."""
+    monkeypatch.setattr(Toy, "least_windows", 2)
+    data = dataset("toy", None, "gt")
+    windows = Windows(data.train[:1], data.skeleton, 4, mode="train")
+    assert len(windows.table) == 10
+    lifter, recipe = Toy(ToyConfig(frames=4)), replace(RECIPE, batch_frames=4 * 4, batches="full")
+    accelerator = SimpleNamespace(num_processes=processes, device=torch.device("cpu"))
+    training = _Run(lifter, windows, [], recipe, tmp_path, accelerator, "toy", None, None)
+    steps = range(training.steps_per_epoch)
+    rows = [step_rows(training.rows, len(steps), step, training.batch_windows) for step in steps]
+    assert [len(some) for some in rows] == together
+    assert all(len(share(some, 1 % processes, processes)) >= 2 for some in rows)
 
 
 def test_an_order_may_be_given(tmp_path, monkeypatch):

@@ -104,6 +104,13 @@ def test_sigterm_is_taken_for_ctrl_c(invoke, monkeypatch):
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_fp16_is_refused_on_a_cpu_before_anything_is_computed(invoke, toy_store):
+    result = invoke("--device", "cpu", "--set", "training.precision=fp16")
+    assert result.exit_code == 2
+    assert "error: training.precision is fp16, in which a CPU does not train: set it to bf16" in result.stderr
+    assert not [*toy_store.root.glob("measurements/*"), *toy_store.root.glob("trainings/*")]
+
+
 def test_a_dry_run_makes_no_store_and_says_that_it_is_new(invoke, tmp_path):
     mistyped = tmp_path / "sotre"
     result = invoke("--dry-run", store=mistyped)
