@@ -122,6 +122,54 @@ def test_a_folder_without_key_points_is_refused(names, tmp_path):
         read_key_points(tmp_path / "nothing")
 
 
+def renamed(path, name):
+    """Key points whose images, or the files of whose frames, have other names."""
+    if path.is_dir():
+        for frame, file in enumerate(sorted(path.iterdir())):
+            file.rename(path / f"{name(frame)}.json")
+    else:
+        entries = json.loads(path.read_text())
+        path.write_text(
+            json.dumps([entry | {"image_id": f"{name(entry['image_id'][:-4])}.jpg"} for entry in entries])
+        )
+    return path
+
+
+BY_IMAGE = ["openpose", "alphapose"]
+
+
+@pytest.mark.parametrize("name", ["{:06d}_1080p", "cam2_{:012d}_cam1", "day1/{:d}"])
+@pytest.mark.parametrize("tool", BY_IMAGE)
+def test_a_frame_is_the_number_that_differs_between_names(tool, name, tmp_path):
+    layout, writer, file = TOOLS[tool]
+    written = writer(tmp_path / file, [walker.in_layout(layout, 9)])
+    name = name.replace("/", "_") if tool == "openpose" else name
+    found = read_key_points(renamed(written, lambda frame: name.format(int(frame) + 3)))
+    assert found.frames.tolist() == list(range(3, 12))
+
+
+@pytest.mark.parametrize("tool", BY_IMAGE)
+def test_names_without_a_number_are_frames_in_their_order(tool, tmp_path):
+    layout, writer, file = TOOLS[tool]
+    two = [walker.in_layout(layout, 9), walker.in_layout(layout, 9, away=(250, 0))]
+    found = read_key_points(renamed(writer(tmp_path / file, two), lambda frame: "abcdefghi"[int(frame)]))
+    assert found.frames.tolist() == [frame for frame in range(9) for _ in two]
+
+
+@pytest.mark.parametrize("tool", BY_IMAGE)
+def test_two_images_of_one_number_are_refused(tool, tmp_path):
+    layout, writer, file = TOOLS[tool]
+    path = renamed(
+        writer(tmp_path / file, [walker.in_layout(layout, 9)]),
+        lambda frame: f"{int(frame) // 2}_{int(frame) % 2}_k",
+    )
+    with pytest.raises(
+        InputError, match=r"'0_0_k' and '1_0_k' would both be frame 0: keep what is of one video alone"
+    ) as refused:
+        read_key_points(path)
+    assert str(path) in str(refused.value)
+
+
 def test_nan_of_python_is_a_point_that_was_not_seen(tmp_path):
     person = walker.in_layout("coco")
     person[10, 9] = np.nan
