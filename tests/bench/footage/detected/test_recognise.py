@@ -170,6 +170,24 @@ def test_two_images_of_one_number_are_refused(tool, tmp_path):
     assert str(path) in str(refused.value)
 
 
+@pytest.mark.parametrize("first", ["scores", "keypoint_scores"])
+def test_scores_of_boxes_beside_those_of_key_points(first, tmp_path):
+    people = np.stack([walker.in_layout("coco", 9), walker.in_layout("coco", 9, away=(250, 0))], axis=1)
+    both = {"scores": np.full((9, 2), 0.9), "keypoint_scores": people[..., 2]}
+    if first != "scores":
+        both = dict(zip(both, reversed(both.values()), strict=True))
+    found = read_key_points(write(tmp_path, npz(keypoints=people[..., :2], **both)))
+    np.testing.assert_allclose(found.points[..., 2], 0.8, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "told", [{"width": np.nan, "height": 100.0}, {"width": 1e300, "height": 5}, {"fps": np.inf}]
+)
+def test_sizes_and_rates_that_are_none_are_as_not_said(told, tmp_path):
+    found = read_key_points(write(tmp_path, npz(keypoints=np.full((9, 17, 2), 50.0), **told)))
+    assert (found.size, found.fps) == (None, None)
+
+
 def test_nan_of_python_is_a_point_that_was_not_seen(tmp_path):
     person = walker.in_layout("coco")
     person[10, 9] = np.nan
