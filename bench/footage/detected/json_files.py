@@ -143,7 +143,10 @@ def _of_results(
 
 
 def _of_ultralytics(number: int, entry: Any, source: str) -> Iterator[Person]:
-    """A list for each image: ``[{"keypoints": {"x": […], "y": […], "visible": […]}, "track_id": 1}]``."""
+    """A list for each image: ``[{"keypoints": {"x": […], "y": […], "visible": […]}, "track_id": 1}]``.
+
+    Or persons alone, each with its ``frame`` or ``image``.
+    """
     persons = entry if isinstance(entry, list) else [entry]
     for person in _list(persons, source, number):
         points = person.get("keypoints")
@@ -154,7 +157,13 @@ def _of_ultralytics(number: int, entry: Any, source: str) -> Iterator[Person]:
         visible = _numbers(points.get("visible", [np.nan] * len(x)), place)
         if not x.shape == y.shape == visible.shape:
             raise InputError(f"{place} has {x.size} x, {y.size} y and {visible.size} visible: write it again")
-        frame = _whole_number(person.get("frame", person.get("image")), number)
+        frame = _whole_number(person.get("frame", person.get("image")), -1)
+        if frame < 0 and number and not isinstance(entry, list):
+            raise InputError(
+                f"{source}: its persons do not say which image they are in: write a list for each image, "
+                "[result.summary() for result in results]"
+            )
+        frame = number if frame < 0 else frame
         yield Person(frame, np.column_stack([x, y, visible]), _whole_number(person.get("track_id"), -1))
 
 

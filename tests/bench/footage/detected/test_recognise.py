@@ -90,6 +90,10 @@ REFUSED = {
         [{"image_id": "1.jpg", "keypoints": TRIPLES}, {"image_id": "2.jpg", "keypoints": TRIPLES + TRIPLES[:3]}],
         "of 17 and of 18",
     ),
+    "persons of no image": (
+        [{"keypoints": {"x": [10.0 + k] * 17, "y": [20.0] * 17}} for k in range(3)],
+        r"which image they are in: write a list for each image, \[result.summary\(\)",
+    ),
     "other arrays": (npz(weights=np.zeros(3)), "no array named keypoints, but weights"),
     "arrays of another shape": (npz(keypoints=np.zeros((5, 3))), "5 x 3"),
     "arrays of objects": (npz(keypoints=np.array([{}], dtype=object)), "Python objects"),
@@ -168,6 +172,14 @@ def test_two_images_of_one_number_are_refused(tool, tmp_path):
     ) as refused:
         read_key_points(path)
     assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["frame", "image"])
+def test_persons_of_ultralytics_with_their_image(key, tmp_path):
+    person = {"keypoints": {"x": [10.0] * 17, "y": [20.0] * 17}}
+    found = read_key_points(write(tmp_path, [person | {key: number} for number in (4, 4, 7)]))
+    assert found.frames.tolist() == [4, 4, 7]
+    assert read_key_points(write(tmp_path, [person])).frames.tolist() == [0], "one person is in one image"
 
 
 @pytest.mark.parametrize("first", ["scores", "keypoint_scores"])
