@@ -197,12 +197,13 @@ class Windows:
         return np.sort(order[:n])
 
     def whole_sequences(self, n: int) -> np.ndarray:
-        """Rows of all windows of ``n`` sequences, chosen as fairly as windows are by ``subset``.
+        """Rows of all windows of ``n`` sequences that have any, chosen as fairly as windows are by ``subset``.
 
         Returns:
             ``[windows]`` int64, ascending.
         """
-        chosen = _spread_order(self.sequences, np.arange(len(self.sequences)))[:n]
+        order = _spread_order(self.sequences, np.arange(len(self.sequences)))
+        chosen = order[np.isin(order, self.table[:, 0])][:n]
         return np.flatnonzero(np.isin(self.table[:, 0], chosen))
 
     def _further_frames(self, sequence: np.ndarray, seed: int) -> np.ndarray:

@@ -48,7 +48,7 @@ def describe_evaluation(
     return Evaluation(
         **job.described(),
         data=_data(job, errors, subset),
-        conditions=_conditions(job, lifter, info, drawn),
+        conditions=_conditions(job, lifter, info, errors, drawn),
         values=values,
         metrics=metric_infos(values),
         training=info,
@@ -100,7 +100,9 @@ def _data(job: Job, errors: FrameErrors, subset: Subset) -> DataInfo:
     )
 
 
-def _conditions(job: Job, lifter: Lifter, info: TrainingInfo, drawn: tuple[int, int]) -> Conditions:
+def _conditions(
+    job: Job, lifter: Lifter, info: TrainingInfo, errors: FrameErrors, drawn: tuple[int, int]
+) -> Conditions:
     """The conditions that tables print under the numbers."""
     spec, training, data = job.experiment.evaluation, job.experiment.training, job.train
     return Conditions(
@@ -112,7 +114,7 @@ def _conditions(job: Job, lifter: Lifter, info: TrainingInfo, drawn: tuple[int, 
         training_seeds=(training.seed,),
         noise_seeds=(spec.seed,),
         samples="" if drawn == (spec.hypotheses, spec.steps) else f"drawn with H = {drawn[0]}, K = {drawn[1]}",
-        notes=_notes(job, lifter, info),
+        notes=_notes(job, lifter, info, errors),
         **conditions_of(job.experiment.described()),
     )
 
@@ -123,7 +125,7 @@ def _knows_action(job: Job, lifter: Lifter) -> bool:
     return lifter.uses_action and labelled and job.experiment.evaluation.actions == "given"
 
 
-def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
+def _notes(job: Job, lifter: Lifter, info: TrainingInfo, errors: FrameErrors) -> dict[str, str]:
     """Further conditions: of the method itself, and what is unusual about this evaluation."""
     notes = lifter.notes
     labels = job.experiment.evaluation.actions
@@ -150,6 +152,8 @@ def _notes(job: Job, lifter: Lifter, info: TrainingInfo) -> dict[str, str]:
     sequences = (*job.train.train, *job.test.test)
     if lifter.needs_confidence and any(sequence.confidence is None for sequence in sequences):
         notes = notes | {"confidence": "1 for every joint (the data has none)"}
+    if errors.not_computed:
+        notes = notes | {"not computed": "; ".join(errors.not_computed.values())}
     return notes
 
 

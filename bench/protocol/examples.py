@@ -69,7 +69,7 @@ def _kept(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
     rows = windows.whole_sequences(SEQUENCES)
     owner, frame = windows.frame_index(rows)
     counted = windows.counts(rows)
-    first = np.full(len(windows.sequences), len(windows.table) * windows.frames)
+    first = np.full(len(windows.sequences), windows.lengths.max())
     np.minimum.at(first, np.broadcast_to(owner[:, None], frame.shape)[counted], frame[counted])
     since = frame - first[owner][:, None]
     kept = counted & (since < FRAMES) & (since % EVERY == 0)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Sequence as Listed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,7 @@ class FrameErrors:
         frames: name → ``[N]`` float32, error of each frame at the last step.
         joints: name → ``[S, J]`` float64, sum of the errors of each joint at the last step.
         activity: ``[N]`` names of what is done in each frame; None where the data do not say.
+        not_computed: metric → why it has no errors, although the skeleton has what it measures.
     """
 
     steps: int
@@ -58,6 +59,7 @@ class FrameErrors:
     frames: dict[Name, np.ndarray]
     joints: dict[Name, np.ndarray]
     activity: np.ndarray | None = None
+    not_computed: dict[str, str] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write the error of every frame, and which frame it is; records hold all the rest."""
@@ -141,8 +143,12 @@ class Collector:
             return total
 
         sums = {name: summed(parts).T for name, parts in self.sums.items()}
+        not_computed = {}
         for name, means in self.means.items():
-            if means.keys() >= set(present.tolist()):
+            lacking = [windows.sequences[key].key for key in present.tolist() if key not in means]
+            if lacking:  # a mean without them would be of other takes than those of the other metrics
+                not_computed[name[0]] = self._why_not(name[0], lacking)
+            else:
                 sums[name] = np.array([means[key] for key in present.tolist()])[None] * counts
         chosen = [windows.sequences[key] for key in present]
         return FrameErrors(
@@ -157,7 +163,15 @@ class Collector:
             frames={name: np.concatenate(frames)[order] for name, frames in self.frames.items()},
             joints={name: summed(parts) for name, parts in self.joints.items()},
             activity=_activity(chosen, number[order], frame[order]),
+            not_computed=not_computed,
         )
+
+    def _why_not(self, name: str, lacking: list[str]) -> str:
+        """Why a metric of successive frames has no value: these sequences have none."""
+        (metric,) = (metric for metric in self.metrics if metric.name == name)
+        others = f", nor have {len(lacking) - 1:,} others" if len(lacking) > 1 else ""
+        frames = metric.frames_before + 1
+        return f"{metric.title} needs {frames} successive frames that count, and {lacking[0]} has none{others}"
 
     def _add_joints(self, name: Name, values: Tensor, counted: Tensor) -> None:
         """Keep values ``[B, K, F, J]`` by joint, and their mean over the metric's joints by frame and sequence."""

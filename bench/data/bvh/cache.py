@@ -19,7 +19,7 @@ from bench.data.bvh.clip import Clip, Settings, read_clip
 from bench.data.cache import cache_folder, load_arrays, store_arrays
 from models.errors import InputError
 
-VERSION = 3  # raise it when the same file would give another clip
+VERSION = 4  # raise it when the same file would give another clip
 PARALLEL_BYTES = 64 * 2**20  # less than this is read faster by one process than it takes to start more
 
 

@@ -58,11 +58,30 @@ def find_files(root: Path) -> list[Path]:
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: name a BVH file, or the folder with them, with --data-root")
     files = [
-        Path(folder, name) for folder, _, names in os.walk(root) for name in names if name.lower().endswith(".bvh")
+        Path(folder, name) for folder, names in _walk(root) for name in names if name.lower().endswith(".bvh")
     ]
     if not files:
         raise InputError(f"{root} has no .bvh file, nor has any folder in it: name the folder with the BVH files")
     return sorted(files, key=lambda path: _natural(str(path)))
+
+
+def _walk(root: Path) -> abc.Iterator[tuple[str, list[str]]]:
+    """Each folder below, those behind links too, and the names of its files.
+
+    Folders behind links come last and only where they are new, so that no folder is read twice.
+    """
+    top, waiting = root.resolve(), [str(root)]
+    seen: set[Path] = set()
+    while waiting:
+        for folder, folders, names in os.walk(waiting.pop(0)):
+            place = Path(folder).resolve()
+            above = place != top and top.is_relative_to(place)  # a link upwards leads out of the data
+            if above or place in seen:
+                folders.clear()
+                continue
+            seen.add(place)
+            waiting += [path for name in sorted(folders) if os.path.islink(path := os.path.join(folder, name))]
+            yield folder, names
 
 
 def name_files(

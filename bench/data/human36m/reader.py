@@ -9,6 +9,8 @@ import os
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from bench.data.human36m.cameras import SUBJECTS, cameras
 from bench.data.human36m.files import (
     FILE_3D,
@@ -32,6 +34,7 @@ from models.skeleton import HUMAN36M
 # short name of detections, and NAME in the file's name
 FILE_NAMES = {"gt": "gt", "cpn": "cpn_ft_h36m_dbb", "hrnet": "hrnet", "sh": "sh_ft_h36m"}
 SHORT_NAMES = {name: short for short, name in FILE_NAMES.items()}
+MOST_CONFIDENCE = 1.5
 
 
 class Human36M(Reader):
@@ -61,7 +64,8 @@ class Human36M(Reader):
 
         Raises:
             InputError: a file is missing, damaged or foreign; the files do not fit each other; a shape is
-                wrong, 2D is shorter than 3D, a coordinate is not finite, or a take to leave out is not there.
+                wrong, 2D is shorter than 3D, a coordinate is not finite, a confidence is far above 1, or a take to
+            leave out is not there.
         """
         file_3d, file_2d = root / FILE_3D, root / f"{PREFIX_2D}{FILE_NAMES.get(detections, detections)}.npz"
         poses, keypoints, notes = _read_both(file_3d, file_2d)
@@ -134,13 +138,24 @@ def _recordings(
         world = world_poses(poses[subject].pop(action), f"{file_3d}, {place}")  # popped: frees the other joints
         views = camera_views(keypoints[subject][action], f"{file_2d}, {place}", len(world), layout)
         pixels, confidence = tuple(view[:, :, :2] for view in views), None
-        if views[0].shape[2] == 3:  # peaks of heat maps can be a little beyond 0 and 1
-            confidence = tuple(view[:, :, 2].clip(0, 1) for view in views)
+        if views[0].shape[2] == 3:
+            confidence = tuple(_between_0_and_1(view[:, :, 2], f"{file_2d}, {place}") for view in views)
         return Recording(subject, action, world, pixels, cameras(subject), confidence)
 
     takes = [(subject, action) for subject in SUBJECTS for action in poses.get(subject, ())]
     reads = {f"{subject}/{action}": partial(read, subject, action) for subject, action in takes}
     return list(read_each(reads, "takes").values())
+
+
+def _between_0_and_1(confidence: np.ndarray, place: str) -> np.ndarray:
+    """Peaks of heat maps can be a little beyond 0 and 1; those of another scale would all become 1."""
+    largest = confidence.max()
+    if largest > MOST_CONFIDENCE:
+        raise InputError(
+            f"{place}: its third column goes up to {largest:.4g}, which is no confidence from 0 to 1: divide it "
+            "by the largest value that the detector can give, 100 for percent"
+        )
+    return confidence.clip(0, 1)
 
 
 def _of(subjects: tuple[str, ...], takes: list[Recording], file_3d: Path) -> list[Recording]:

@@ -20,6 +20,7 @@ from models.skeleton import HUMAN36M, Skeleton
 COLOURS = {"left": "#2166ac", "right": "#b2182b", "middle": "#333333"}
 SHOWN = 8  # poses of one strip
 ACTIONS_SHOWN, CAMERAS_SHOWN = 5, 4  # rows and columns of projections
+PHASE = np.linspace(0, 1, 101)  # of a stride
 LONGEST_TITLE = 40  # letters of a take's name that fit over a projection
 
 
@@ -27,15 +28,17 @@ def save_pictures(dataset: Dataset, folder: Path) -> list[Path]:
     """Draw a data set into PNG files, whose paths are given back; the folder is made if it is not there.
 
     Always skeletons over time, and in each camera the 2D poses with the projected 3D poses over them; joint angles
-    of the gait if there is walking in Human3.6M's joint order; statistics of the 2D errors if there are any.
+    of the gait if there are full strides of walking in Human3.6M's joint order; statistics of the 2D errors if
+    there are any. Frames that do not count may hold no pose and are not drawn.
     """
     folder.mkdir(parents=True, exist_ok=True)
     figures = {"poses": _poses(dataset), "projections": _projections(dataset)}
     walking = [sequence for sequence in dataset.train + dataset.test if sequence.action_class == "Walking"]
-    if walking and dataset.skeleton == HUMAN36M:
-        figures["gait"] = _gait(walking)
-    if max(float(detection_errors(sequence).max()) for sequence in dataset.test) > 0.1:
-        figures["detections"] = _detections(dataset)
+    if dataset.skeleton == HUMAN36M and (strides := [s for sequence in walking for s in _strides(sequence)]):
+        figures["gait"] = _gait(strides)
+    errors = np.concatenate([detection_errors(sequence)[sequence.counted] for sequence in dataset.test])
+    if errors.max() > 0.1:
+        figures["detections"] = _detections(dataset, errors)
     files = []
     for name, figure in figures.items():
         files.append(folder / f"{dataset.name}-{name}.png")
@@ -50,7 +53,8 @@ def _poses(dataset: Dataset) -> Figure:
     figure = Figure(figsize=(7.6, 1.2 * len(chosen)), layout="constrained")
     for row, sequence in enumerate(chosen):
         axes = figure.add_subplot(len(chosen), 1, row + 1)
-        frames = np.linspace(0, len(sequence) - 1, SHOWN).astype(int)
+        counted = np.flatnonzero(sequence.counted)
+        frames = counted[np.linspace(0, len(counted) - 1, SHOWN).astype(int)]
         for place, frame in enumerate(frames):
             pose = sequence.pose_3d[frame, :, :2] * [1, -1] + [1.5 * place, 0]
             draw_bones(axes, pose, dataset.skeleton)
@@ -62,7 +66,7 @@ def _poses(dataset: Dataset) -> Figure:
 
 
 def _projections(dataset: Dataset) -> Figure:
-    """The middle frame of some test takes in some cameras: 2D poses, and over them the projected 3D poses."""
+    """A frame in the middle of some test takes in some cameras: 2D poses, and over them the projected 3D poses."""
     takes: dict[str, list[Sequence]] = {}
     for sequence in dataset.test:
         takes.setdefault(sequence.take, []).append(sequence)
@@ -81,7 +85,8 @@ def _projections(dataset: Dataset) -> Figure:
 
 def _projection(axes: Axes, sequence: Sequence, skeleton: Skeleton) -> None:
     """One frame in image coordinates, cut to the person."""
-    frame = len(sequence) // 2
+    counted = np.flatnonzero(sequence.counted)
+    frame = counted[len(counted) // 2]
     seen = sequence.pose_3d[frame] + sequence.trajectory[frame]
     given, exact = (
         image_coordinates(points, sequence.width, sequence.height)
@@ -107,26 +112,24 @@ def draw_bones(axes: Axes, pose: np.ndarray, skeleton: Skeleton, width: float = 
         axes.add_line(line)
 
 
-def _gait(sequences: abc.Sequence[Sequence]) -> Figure:
+def _gait(strides: abc.Sequence[tuple[np.ndarray, np.ndarray]]) -> Figure:
     """Hip and knee angles over the stride, and the published curves."""
-    phase = np.linspace(0, 1, 101)
-    strides = [stride for sequence in sequences for stride in _strides(sequence, phase)]
-    hip, knee, _ = np.degrees(gait_angles(phase))
+    hip, knee, _ = np.degrees(gait_angles(PHASE))
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     for column, (name, published) in enumerate((("hip", hip), ("knee", knee))):
         axes = figure.add_subplot(1, 2, column + 1)
         measured = np.stack([stride[column] for stride in strides])
         for subject_curve in measured[:: max(1, len(measured) // 40)]:
-            axes.plot(100 * phase, subject_curve, color="#9ecae1", linewidth=0.6)
-        axes.plot(100 * phase, measured.mean(axis=0), color="#08519c", label=f"mean of {len(measured)} strides")
-        axes.plot(100 * phase, published, color="black", linestyle="--", label="published normal gait")
+            axes.plot(100 * PHASE, subject_curve, color="#9ecae1", linewidth=0.6)
+        axes.plot(100 * PHASE, measured.mean(axis=0), color="#08519c", label=f"mean of {len(measured)} strides")
+        axes.plot(100 * PHASE, published, color="black", linestyle="--", label="published normal gait")
         axes.set(xlabel="stride from heel contact, %", ylabel=f"{name} flexion, degrees")
         axes.legend(fontsize=8, frameon=False)
     return figure
 
 
-def _strides(sequence: Sequence, phase: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Hip and knee flexion in degrees of every full stride of the right leg, resampled to ``phase``."""
+def _strides(sequence: Sequence) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Hip and knee flexion in degrees of every full stride of the right leg, resampled to ``PHASE``."""
     pose = sequence.pose_3d.astype(np.float64)
     up = pose[:, 8].mean(axis=0) / np.linalg.norm(pose[:, 8].mean(axis=0))
     across = pose[:, 1] - pose[:, 4]
@@ -140,15 +143,14 @@ def _strides(sequence: Sequence, phase: np.ndarray) -> list[tuple[np.ndarray, np
     found = []
     for begin, end in pairwise(peaks):
         if 0.6 < (end - begin) / sequence.fps < 1.8:
-            at = begin + phase * (end - begin)
+            at = begin + PHASE * (end - begin)
             frames = np.arange(len(pose))
             found.append((np.interp(at, frames, hip), np.interp(at, frames, hip - leg)))
     return found
 
 
-def _detections(dataset: Dataset) -> Figure:
-    """Errors of the 2D poses: by joint, over all joints, and how long they last."""
-    errors = np.concatenate([detection_errors(sequence) for sequence in dataset.test])
+def _detections(dataset: Dataset, errors: np.ndarray) -> Figure:
+    """Errors of the 2D poses ``[T, J]`` in pixels: by joint, over all joints, and how long they last."""
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     joints, spread, memory = figure.subplots(1, 3)
     quartiles = np.percentile(errors, [25, 50, 75, 95], axis=0)
@@ -172,10 +174,13 @@ def _correlation(sequences: abc.Sequence[Sequence], lag: int) -> float:
     """Correlation of a coordinate's error with itself ``lag`` frames later; outliers above 20 px left out."""
     products, squares = [], []
     for sequence in sequences:
-        exact = project(sequence.pose_3d + sequence.trajectory[:, None], sequence.intrinsics, clamped=False)
+        with np.errstate(divide="ignore", invalid="ignore"):  # frames that do not count may hold no pose
+            exact = project(sequence.pose_3d + sequence.trajectory[:, None], sequence.intrinsics, clamped=False)
         error = (sequence.pose_2d - exact) * (sequence.width / 2)
-        early, late = error[: len(error) - lag], error[lag:]
+        error[~sequence.counted] = np.nan
+        early, late = error[: max(len(error) - lag, 0)], error[lag:]
         usual = (np.abs(early) < 20) & (np.abs(late) < 20)
-        products.append((early * late)[usual].mean())
-        squares.append(0.5 * ((early**2)[usual].mean() + (late**2)[usual].mean()))
-    return float(np.nanmean(products) / np.nanmean(squares))
+        if usual.any():  # a short sequence has no two frames so far apart
+            products.append((early * late)[usual].mean())
+            squares.append(0.5 * ((early**2)[usual].mean() + (late**2)[usual].mean()))
+    return float(np.mean(products) / np.mean(squares)) if products else np.nan

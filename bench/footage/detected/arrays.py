@@ -16,6 +16,7 @@ from models.errors import InputError
 POINTS = ("keypoints", "keypoints_2d", "kpts", "data", "xy", "pose_2d")
 CONFIDENCE = ("scores", "keypoint_scores", "confidence", "conf", "keypoints_conf")
 LEAST_POINTS, MOST_POINTS, MOST_PEOPLE = 14, 200, 100
+SIDES, FRAME_RATES = (10, 99_999), (1, 1000)  # least and most pixels of an image's side, frames per second
 
 
 def read_arrays(path: Path) -> Detections:
@@ -34,11 +35,11 @@ def read_arrays(path: Path) -> Detections:
         there = ", ".join(sorted(content)[:8]) or "nothing"
         raise InputError(f"{source}: has no array named keypoints, but {there}: name it so")
     points = _people(content[name], f"{source}: {name}")
-    scores = next((content[score] for score in CONFIDENCE if score in content), None)
-    shown = _with_scores(points, scores, source)
+    shown = _with_scores(points, [content[score] for score in CONFIDENCE if score in content], source)
     T, P = shown.shape[:2]
     frames = _numbers_of_frames(content.get("frames"), T, source)
-    layout, width, height = content.get("layout"), _number(content.get("width")), _number(content.get("height"))
+    layout = content.get("layout")
+    width, height = (_number(content.get(side), *SIDES) for side in ("width", "height"))
     found = Detections(
         source,
         "NumPy arrays",
@@ -47,7 +48,7 @@ def read_arrays(path: Path) -> Detections:
         np.zeros(T, dtype=np.int64) if P == 1 else np.full(T * P, -1, dtype=np.int64),
         layout=str(layout) if layout is not None and layout.size == 1 and layout.dtype.kind == "U" else None,
         size=(int(width), int(height)) if width and height else None,
-        fps=_number(content.get("fps")),
+        fps=_number(content.get("fps"), *FRAME_RATES),
     )
     return checked(found)
 
@@ -85,15 +86,20 @@ def _people(points: np.ndarray, place: str) -> np.ndarray:
     return people.astype(np.float32, copy=False)
 
 
-def _with_scores(points: np.ndarray, scores: np.ndarray | None, source: str) -> np.ndarray:
-    """``[T, P, N, 3]`` with the confidence as third column; NaN where there is none."""
+def _with_scores(points: np.ndarray, scores: list[np.ndarray], source: str) -> np.ndarray:
+    """``[T, P, N, 3]`` with the confidence as third column; NaN where there is none.
+
+    Of several arrays of scores that of the key points is taken, as others can be those of the boxes.
+    """
     if points.shape[-1] == 3:
         return points
     T, P, N = points.shape[:3]
-    if scores is not None and scores.dtype.kind in "fiu" and scores.size == T * P * N:
-        third = scores.reshape(T, P, N).astype(np.float32)
-    elif scores is not None:
-        shape = " x ".join(map(str, scores.shape))
+    fitting = (one for one in scores if one.dtype.kind in "fiu" and one.size == T * P * N)
+    found = next(fitting, None)
+    if found is not None:
+        third = found.reshape(T, P, N).astype(np.float32)
+    elif scores:
+        shape = " x ".join(map(str, scores[0].shape))
         raise InputError(f"{source}: its scores are {shape}, not one for each of {T} x {P} x {N} key points")
     else:
         third = np.full((T, P, N), np.nan, dtype=np.float32)
@@ -108,5 +114,9 @@ def _numbers_of_frames(frames: np.ndarray | None, count: int, source: str) -> np
     return frames.astype(np.int64)
 
 
-def _number(value: np.ndarray | None) -> float | None:
-    return float(value) if value is not None and value.size == 1 and value.dtype.kind in "fiu" else None
+def _number(value: np.ndarray | None, least: float, most: float) -> float | None:
+    """A single number in these bounds, which NaN is not; None for anything else, as if the file did not say it."""
+    if value is None or value.size != 1 or value.dtype.kind not in "fiu":
+        return None
+    number = float(value.item())
+    return number if least <= number <= most else None

@@ -5,9 +5,14 @@ Files are read entry by entry, so that the memory does not grow with their text.
 
 from __future__ import annotations
 
+import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Sequence as Listed
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import ijson
@@ -32,6 +37,8 @@ def read_json(path: Path) -> Detections:
     source = str(path)
     first, place = _first_entry(path)
     tool, read = _tool_of(first, source)
+    if read is _of_results:
+        read = partial(_of_results, frames=_frames_of_images(path, place))
     entries = enumerate(_items(path, place))
     return collect((person for number, entry in entries for person in read(number, entry, source)), source, tool)
 
@@ -40,18 +47,19 @@ def read_openpose(folder: Path) -> Detections:
     """Persons in a folder of OpenPose's files, one for each frame.
 
     Raises:
-        InputError: there is none, or one cannot be read.
+        InputError: there is none, one cannot be read, or two are of one frame.
     """
     files = sorted(folder.glob("*.json"))
     if not files:
         raise InputError(f"{folder}: has no JSON files: name {KNOWN}")
+    frames = _frame_numbers([file.stem for file in files], str(folder))
 
     def persons() -> Iterator[Person]:
-        for number, file in enumerate(files):
+        for frame, file in zip(frames, files, strict=True):
             first, place = _first_entry(file)
             if place or "people" not in first:
                 raise InputError(f"{file}: is no file of OpenPose, which has people: keep such files alone")
-            yield from _of_openpose(_frame(file.stem, number), first, str(file))
+            yield from _of_openpose(frame, first, str(file))
 
     return collect(persons(), str(folder), "OpenPose")
 
@@ -119,10 +127,15 @@ def _of_openpose(frame: int, entry: Entry, source: str) -> Iterator[Person]:
         yield Person(frame, _triples(person.get("pose_keypoints_2d"), source, frame), _whole_number(number, -1))
 
 
-def _of_results(number: int, entry: Entry, source: str) -> Iterator[Person]:
-    """``{"image_id": "12.jpg", "keypoints": [x, y, c, …], "idx": 1}``, one for each person of each image."""
+def _of_results(
+    number: int, entry: Entry, source: str, frames: Mapping[str, int] = MappingProxyType({})
+) -> Iterator[Person]:
+    """``{"image_id": "12.jpg", "keypoints": [x, y, c, …], "idx": 1}``, one for each person of each image.
+
+    ``frames``: numbers of images that have names.
+    """
     image = entry.get("image_id")
-    frame = image if isinstance(image, int) else _frame(Path(str(image)).stem, number)
+    frame = image if isinstance(image, int) else frames.get(str(image), number)
     track = entry.get("idx", entry.get("track_id"))
     while isinstance(track, list) and track:
         track = track[0]
@@ -130,7 +143,10 @@ def _of_results(number: int, entry: Entry, source: str) -> Iterator[Person]:
 
 
 def _of_ultralytics(number: int, entry: Any, source: str) -> Iterator[Person]:
-    """A list for each image: ``[{"keypoints": {"x": […], "y": […], "visible": […]}, "track_id": 1}]``."""
+    """A list for each image: ``[{"keypoints": {"x": […], "y": […], "visible": […]}, "track_id": 1}]``.
+
+    Or persons alone, each with its ``frame`` or ``image``.
+    """
     persons = entry if isinstance(entry, list) else [entry]
     for person in _list(persons, source, number):
         points = person.get("keypoints")
@@ -141,7 +157,13 @@ def _of_ultralytics(number: int, entry: Any, source: str) -> Iterator[Person]:
         visible = _numbers(points.get("visible", [np.nan] * len(x)), place)
         if not x.shape == y.shape == visible.shape:
             raise InputError(f"{place} has {x.size} x, {y.size} y and {visible.size} visible: write it again")
-        frame = _whole_number(person.get("frame", person.get("image")), number)
+        frame = _whole_number(person.get("frame", person.get("image")), -1)
+        if frame < 0 and number and not isinstance(entry, list):
+            raise InputError(
+                f"{source}: its persons do not say which image they are in: write a list for each image, "
+                "[result.summary() for result in results]"
+            )
+        frame = number if frame < 0 else frame
         yield Person(frame, np.column_stack([x, y, visible]), _whole_number(person.get("track_id"), -1))
 
 
@@ -174,10 +196,34 @@ def _whole_number(value: Any, other: int) -> int:
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else other
 
 
-def _frame(stem: str, number: int) -> int:
-    """The last number in a file's name ("walking_000012_keypoints"); without one, the place in the order."""
-    digits = re.findall(r"\d+", stem)
-    return int(digits[-1][-15:]) if digits else number
+def _frames_of_images(path: Path, place: str) -> dict[str, int]:
+    """Image → its frame, for images that are named; in the order of the file."""
+    images = _items(path, f"{place}.image_id".lstrip("."))
+    names = list(dict.fromkeys(image for image in images if isinstance(image, str)))
+    return dict(zip(names, _frame_numbers([os.path.splitext(name)[0] for name in names], str(path)), strict=True))
+
+
+def _frame_numbers(names: Listed[str], source: str) -> list[int]:
+    """Of each name the last of its numbers that differs in all of them: 12 of "walking_000012_cam1".
+
+    Where a name has no number, it is the place in the order.
+
+    Raises:
+        InputError: no number differs in all of them, so several would be one frame.
+    """
+    groups = [re.findall(r"\d+", name)[::-1] for name in names]  # the last number first
+    numbers = [[int(digits[-15:]) for digits in column] for column in zip(*groups, strict=False)]
+    if not numbers:
+        return list(range(len(names)))
+    found = next((column for column in numbers if len(set(column)) == len(names)), None)
+    if found is None:
+        (twice, _), *_ = Counter(numbers[0]).most_common(1)
+        one, other, *_ = (name for name, number in zip(names, numbers[0], strict=True) if number == twice)
+        raise InputError(
+            f"{source}: {quoted(one, 80)} and {quoted(other, 80)} would both be frame {twice}: keep what is of "
+            "one video alone, and let names differ in one number"
+        )
+    return found
 
 
 def opened(path: Path) -> BinaryIO:

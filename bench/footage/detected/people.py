@@ -27,7 +27,8 @@ def choose_person(found: Detections, named: int | None = None) -> tuple[np.ndarr
         InputError: there is no such person.
     """
     sizes = _boxes(found)
-    own = bool((found.tracks >= 0).all())
+    with_ids = bool((found.tracks >= 0).all())
+    own = with_ids and _tells_apart(found)
     tracks = found.tracks if own else _followed(found.frames, sizes)
     people = np.unique(tracks)
     weight = {int(person): float(sizes[tracks == person, 2].sum()) for person in people}
@@ -40,12 +41,19 @@ def choose_person(found: Detections, named: int | None = None) -> tuple[np.ndarr
     rows = rows[first]
     if len(people) == 1:
         return rows, ()
-    how = "by the file's track ids" if own else "from frame to frame by their boxes, as the file has no track ids"
+    lacking = "the file's track ids are the same for several people" if with_ids else "the file has no track ids"
+    how = "by the file's track ids" if own else f"from frame to frame by their boxes, as {lacking}"
     why = "the one with the largest boxes" if named is None else "named by --person"
     return rows, (
         f"{len(people)} people, followed {how}: person {chosen}, {why}, seen in {len(rows):,} frames; the others "
         f"({', '.join(str(person) for person in people[:12] if person != chosen)}) by --person",
     )
+
+
+def _tells_apart(found: Detections) -> bool:
+    """Whether no two people in one frame have the same track id, as where a tool writes 0 for everybody."""
+    pairs = np.stack([found.frames, found.tracks], axis=1)
+    return len(np.unique(pairs, axis=0)) == len(pairs)
 
 
 def _boxes(found: Detections) -> np.ndarray:

@@ -1,5 +1,7 @@
 """One person out of a file: followed, with gaps filled up, at the size of the training."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,21 @@ def test_two_people_of_one_size_who_pass_each_other_in_the_file(tmp_path):
     shuffled[:, ::2] = shuffled[::-1, ::2]
     points = load(tmp_path, list(shuffled))
     assert np.abs(points.points - walker.pixels()).max() < 0.01
+
+
+def test_track_ids_that_do_not_tell_people_apart_are_not_trusted(tmp_path):
+    one, other = walker.in_layout("halpe26"), walker.in_layout("halpe26", away=(250, 0), scale=0.9)
+    shuffled = np.stack([one, other])
+    shuffled[:, ::2] = shuffled[::-1, ::2]
+
+    def write_with_one_id(path, people):
+        walker.write_alphapose(path, people)
+        path.write_text(json.dumps([entry | {"idx": [0.0]} for entry in json.loads(path.read_text())]))
+        return path
+
+    points = load(tmp_path, list(shuffled), write_with_one_id)
+    assert np.abs(points.points - walker.pixels()).max() < 4
+    assert any("as the file's track ids are the same for several people" in note for note in points.notes)
 
 
 def test_one_person_alone_may_move_far(tmp_path):

@@ -78,6 +78,24 @@ def test_takes_without_a_label_tell_a_method_nothing(store, monkeypatch):
     assert not any(value.looks_at.action_label for value in record.values)
 
 
+def test_a_metric_without_a_value_is_named_with_its_reason(store, monkeypatch):
+    whole = bench.data.load
+
+    def cut(*asked):
+        data = whole(*asked)
+        first, *others = data.test
+        short = {name: getattr(first, name)[:2] for name in ("pose_2d", "pose_3d", "trajectory")}
+        return replace(data, test=(replace(first, **short), *others))
+
+    monkeypatch.setattr(bench.data, "load", cut)
+    wanted = job()
+    record = run([wanted], store, "cpu").records[wanted.id]
+    assert {"mpjpe", "mpjve"} <= record.metrics.keys()
+    assert "acceleration" not in record.metrics
+    named = record.conditions.notes["not computed"]
+    assert "Acceleration error needs 3 successive frames that count, and S9/Walking" in named
+
+
 def test_the_recipe_of_a_release_is_a_condition(store, monkeypatch):
     monkeypatch.setattr(Toy, "published", {"gradient": "times_loss"}, raising=False)
     paper = {"method": {"preset": "paper"}, "evaluation": {"seed": 1}}  # the toy's presets are equal

@@ -343,6 +343,22 @@ def test_velocity_runs_over_seams_and_not_over_sequences(windows: Windows) -> No
             assert mean == pytest.approx(compute(pred, target).mean().item(), rel=1e-5), metric
 
 
+@pytest.mark.parametrize(
+    ("short", "lost"), [(1, {"mpjve": 2, "acceleration": 3}), (2, {"acceleration": 3}), (3, {})]
+)
+def test_a_sequence_without_successive_frames_is_named(short: int, lost: dict[str, int]) -> None:
+    rng = np.random.default_rng(0)
+    takes = [one_sequence(rng, "S9", action, "a", length) for action, length in (("Posing", 9), ("Eating", short))]
+    errors = run(Exact(), Windows(takes, HUMAN36M, FRAMES, CONTEXT, mode="eval"), [(1, 1)])[1, 1]
+    titles = {metric.name: metric.title for metric in all_metrics()}
+    assert errors.not_computed == {
+        name: f"{titles[name]} needs {frames} successive frames that count, and S9/Eating/a has none"
+        for name, frames in lost.items()
+    }
+    values = {value.metric for value in summarise(errors)}
+    assert {metric.name for metric in all_metrics()} - values == set(lost)
+
+
 def test_answers_are_settled_in_parts(windows: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(Guess(), windows, [(3, 2)], batch_windows=2)[3, 2]
     monkeypatch.setattr("bench.protocol.frame_errors.SETTLE_FRAMES", 5)

@@ -34,6 +34,21 @@ def test_numbered_files_side_by_side_have_subjects(tmp_path: Path) -> None:
     assert not {take.subject for take in train} & {take.subject for take in test}
 
 
+def test_linked_folders_are_read_once_and_never_upwards(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    for place in (root / "b", elsewhere / "deep", tmp_path / "beside"):
+        write_bvh(place / "walk.bvh")
+    links = {
+        root / "a": root / "b",
+        root / "linked": elsewhere,
+        root / "b" / "up": tmp_path,
+        elsewhere / "loop": elsewhere,
+    }
+    for link, target in links.items():
+        link.symlink_to(target, target_is_directory=True)
+    assert takes.find_files(root) == [root / "b" / "walk.bvh", root / "linked" / "deep" / "walk.bvh"]
+
+
 def named(*names: str, layout: str | None = None) -> tuple[dict[str, tuple[str, str]], str]:
     """Subject and action by name of file, and the notes."""
     files, notes = takes.name_files([Path("/base", f"{name}.bvh") for name in names], None, layout)

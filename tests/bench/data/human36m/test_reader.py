@@ -192,6 +192,11 @@ def uncertain_camera(folder: Folder) -> None:
     folder.keypoints["S1"]["Walking"][2] = folder.keypoints["S1"]["Walking"][2][:, :, :2]
 
 
+def sure_in_percent(folder: Folder) -> None:
+    for view in folder.keypoints["S9"]["Walking"]:
+        view[:, :, 2] *= 100
+
+
 def uncertain_take(folder: Folder) -> None:
     folder.keypoints["S9"]["Walking"] = [view[:, :, :2] for view in folder.keypoints["S9"]["Walking"]]
 
@@ -241,6 +246,7 @@ def flat_list(folder: Folder) -> None:
         (few_keypoints, r"S1/Walking, camera 0: 16 joints, as stacked hourglass .* in MPII's order"),
         (uncertain_camera, r"dbb\.npz, S1/Walking: only some of its cameras have a confidence"),
         (uncertain_take, r"dbb\.npz: other takes have a confidence, but S9/Walking has none"),
+        (sure_in_percent, r"dbb\.npz, S9/Walking: its third column goes up to 1\d\d\.?\d*, which is no conf"),
         (texts, r"S1/Walking, camera 0: the array of 2D poses is <U8 \[7, 17, 3\], no numbers"),
         (numbered_subjects, r"key 'positions_3d': expected a dict"),
         (endless_name, r"key 'positions_3d': expected a dict"),

@@ -58,3 +58,28 @@ def test_pictures_of_any_data_set(tmp_path: Path) -> None:
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
     other = replace(dataset, skeleton=MPI_INF_3DHP)
     assert [file.name for file in save_pictures(other, tmp_path)] == [name for name in names if "gait" not in name]
+
+
+@pytest.mark.filterwarnings("error")
+def test_pictures_of_short_takes_without_a_stride(tmp_path: Path) -> None:
+    dataset = make_dataset()
+    (sequence,) = dataset.test
+    short = {name: getattr(sequence, name)[:20] for name in ("pose_2d", "pose_3d", "trajectory")}
+    cut = replace(dataset, train=(replace(dataset.train[0], **short),), test=(replace(sequence, **short),))
+    names = [file.name for file in save_pictures(cut, tmp_path)]
+    assert names == [f"made-{name}.png" for name in ("poses", "projections", "detections")]
+
+
+@pytest.mark.filterwarnings("error")
+def test_frames_that_do_not_count_are_in_no_picture(tmp_path: Path) -> None:
+    dataset = make_dataset()
+    (sequence,) = dataset.test
+    valid = np.ones(160, dtype=bool)
+    valid[60:100] = False
+    empty = {name: getattr(sequence, name).copy() for name in ("pose_2d", "pose_3d", "trajectory")}
+    for held in (0, np.nan):
+        for array in empty.values():
+            array[~valid] = held
+        marked = replace(dataset, skeleton=MPI_INF_3DHP, test=(replace(sequence, **empty, valid=valid),))
+        names = [file.name for file in save_pictures(marked, tmp_path)]
+        assert names == [f"made-{name}.png" for name in ("poses", "projections", "detections")]

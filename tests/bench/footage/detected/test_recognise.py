@@ -90,6 +90,10 @@ REFUSED = {
         [{"image_id": "1.jpg", "keypoints": TRIPLES}, {"image_id": "2.jpg", "keypoints": TRIPLES + TRIPLES[:3]}],
         "of 17 and of 18",
     ),
+    "persons of no image": (
+        [{"keypoints": {"x": [10.0 + k] * 17, "y": [20.0] * 17}} for k in range(3)],
+        r"which image they are in: write a list for each image, \[result.summary\(\)",
+    ),
     "other arrays": (npz(weights=np.zeros(3)), "no array named keypoints, but weights"),
     "arrays of another shape": (npz(keypoints=np.zeros((5, 3))), "5 x 3"),
     "arrays of objects": (npz(keypoints=np.array([{}], dtype=object)), "Python objects"),
@@ -120,6 +124,80 @@ def test_a_folder_without_key_points_is_refused(names, tmp_path):
         read_key_points(tmp_path)
     with pytest.raises(InputError, match="cannot be read"):
         read_key_points(tmp_path / "nothing")
+
+
+def renamed(path, name):
+    """Key points whose images, or the files of whose frames, have other names."""
+    if path.is_dir():
+        for frame, file in enumerate(sorted(path.iterdir())):
+            file.rename(path / f"{name(frame)}.json")
+    else:
+        entries = json.loads(path.read_text())
+        path.write_text(
+            json.dumps([entry | {"image_id": f"{name(entry['image_id'][:-4])}.jpg"} for entry in entries])
+        )
+    return path
+
+
+BY_IMAGE = ["openpose", "alphapose"]
+
+
+@pytest.mark.parametrize("name", ["{:06d}_1080p", "cam2_{:012d}_cam1", "day1/{:d}"])
+@pytest.mark.parametrize("tool", BY_IMAGE)
+def test_a_frame_is_the_number_that_differs_between_names(tool, name, tmp_path):
+    layout, writer, file = TOOLS[tool]
+    written = writer(tmp_path / file, [walker.in_layout(layout, 9)])
+    name = name.replace("/", "_") if tool == "openpose" else name
+    found = read_key_points(renamed(written, lambda frame: name.format(int(frame) + 3)))
+    assert found.frames.tolist() == list(range(3, 12))
+
+
+@pytest.mark.parametrize("tool", BY_IMAGE)
+def test_names_without_a_number_are_frames_in_their_order(tool, tmp_path):
+    layout, writer, file = TOOLS[tool]
+    two = [walker.in_layout(layout, 9), walker.in_layout(layout, 9, away=(250, 0))]
+    found = read_key_points(renamed(writer(tmp_path / file, two), lambda frame: "abcdefghi"[int(frame)]))
+    assert found.frames.tolist() == [frame for frame in range(9) for _ in two]
+
+
+@pytest.mark.parametrize("tool", BY_IMAGE)
+def test_two_images_of_one_number_are_refused(tool, tmp_path):
+    layout, writer, file = TOOLS[tool]
+    path = renamed(
+        writer(tmp_path / file, [walker.in_layout(layout, 9)]),
+        lambda frame: f"{int(frame) // 2}_{int(frame) % 2}_k",
+    )
+    with pytest.raises(
+        InputError, match=r"'0_0_k' and '1_0_k' would both be frame 0: keep what is of one video alone"
+    ) as refused:
+        read_key_points(path)
+    assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["frame", "image"])
+def test_persons_of_ultralytics_with_their_image(key, tmp_path):
+    person = {"keypoints": {"x": [10.0] * 17, "y": [20.0] * 17}}
+    found = read_key_points(write(tmp_path, [person | {key: number} for number in (4, 4, 7)]))
+    assert found.frames.tolist() == [4, 4, 7]
+    assert read_key_points(write(tmp_path, [person])).frames.tolist() == [0], "one person is in one image"
+
+
+@pytest.mark.parametrize("first", ["scores", "keypoint_scores"])
+def test_scores_of_boxes_beside_those_of_key_points(first, tmp_path):
+    people = np.stack([walker.in_layout("coco", 9), walker.in_layout("coco", 9, away=(250, 0))], axis=1)
+    both = {"scores": np.full((9, 2), 0.9), "keypoint_scores": people[..., 2]}
+    if first != "scores":
+        both = dict(zip(both, reversed(both.values()), strict=True))
+    found = read_key_points(write(tmp_path, npz(keypoints=people[..., :2], **both)))
+    np.testing.assert_allclose(found.points[..., 2], 0.8, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "told", [{"width": np.nan, "height": 100.0}, {"width": 1e300, "height": 5}, {"fps": np.inf}]
+)
+def test_sizes_and_rates_that_are_none_are_as_not_said(told, tmp_path):
+    found = read_key_points(write(tmp_path, npz(keypoints=np.full((9, 17, 2), 50.0), **told)))
+    assert (found.size, found.fps) == (None, None)
 
 
 def test_nan_of_python_is_a_point_that_was_not_seen(tmp_path):
