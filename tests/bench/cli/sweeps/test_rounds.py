@@ -85,13 +85,28 @@ def test_named_seeds_are_the_rounds(ablate, tmp_path):
     assert "leave out --seeds, or --rounds" in result.stderr
 
 
-def test_within_a_budget_open_claims_get_further_seeds(ablate, tmp_path, monkeypatch):
-    ended = iter([0.0, 10.0, 20.0, 30.0])
-    monkeypatch.setattr("bench.cli.sweeps.rounds.monotonic", lambda: next(ended))
-    result = ablate("--rounds", "1", "--budget", "35s")
+@pytest.fixture
+def ten_seconds_each(monkeypatch):
+    """A clock on which rounds take ten seconds, and nothing else takes any."""
+    now, real = [0.0], sweep.run
+
+    def run(*arguments):
+        now[0] += 10
+        return real(*arguments)
+
+    monkeypatch.setattr(sweep, "run", run)
+    for module in ("rounds", "sweep"):
+        monkeypatch.setattr(f"bench.cli.sweeps.{module}.monotonic", lambda: now[0])
+
+
+@pytest.mark.parametrize("planned", ["1", "2"])
+def test_within_a_budget_open_claims_get_further_seeds(planned, ablate, tmp_path, ten_seconds_each):
+    """As many whatever part of them was planned: the time of one round decides, not that of all before."""
+    result = ablate("--rounds", planned, "--budget", "35s")
     assert result.exit_code == 0, result.output + result.stderr
     (claim,) = declared(tmp_path / "out").tables["mine"].claims
-    assert len(claim.better) == claim.look == 3
+    assert len(claim.better) == 3
+    assert claim.look == 4 - int(planned)
     assert "each look spends a part of the 5" in (tmp_path / "out" / "tables" / "mine.md").read_text()
 
 
