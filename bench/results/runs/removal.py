@@ -72,7 +72,8 @@ def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
     """Everything in a store that no run set needs: runs, trainings, arrays and artifacts.
 
     Raises:
-        InputError: none of the run sets names a run of this store, or MLflow cannot be reached.
+        InputError: none of the run sets names a run of this store, one is of a search that has not ended, or MLflow
+            cannot be reached.
     """
     run_sets = list(run_sets)
     missing = {name: found for runset in run_sets for name, found in runset.missing.items()}
@@ -84,7 +85,14 @@ def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
             f"{store.root}: has none of the {len(named)} runs that these results name, so all would be removed; "
             "name the results of this store, or give the --store of these"
         )
-    trainings = {run.training_id for run in kept} | {found.training_id for found in missing.values()}
+    for runset in run_sets:
+        if empty := [name for name, table in runset.tables.items() if not table.ids]:
+            raise InputError(
+                f"{store.root}: nothing was removed, as the runs of {', '.join(empty)} are not known before the search "
+                f"has ended; let `{runset.command}` end, or give it again without {', '.join(empty)}"
+            )
+    trainings = {run.training_id for run in kept}
+    trainings |= {name for found in missing.values() for name in (found.training_id, *found.first_stages)}
     needed = _with_first_stages(trainings, training_infos(store))
     tracker = tracker_of(store)
     return Removal(

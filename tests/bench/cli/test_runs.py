@@ -17,7 +17,7 @@ from bench.job.model_card import read_card
 from bench.results.documents import seal
 from bench.results.failure import Failure
 from bench.results.files import write_text
-from bench.results.run_set import RunSet
+from bench.results.run_set import NOT_YET, RunSet
 from bench.results.runs import named
 from bench.results.store import Store, read_trained
 from bench.results.tracking.recovery import rebuild_index
@@ -61,7 +61,7 @@ def made(tmp_path_factory, empty_database):
         shutil.copy(empty_database, store.root / "mlflow.db")
         jobs = [job(), job(training={"seed": 1}), job(method={"name": "second"})]
         run(jobs, store, "cpu")
-    return store, [wanted.id for wanted in jobs], jobs[2].training
+    return store, [wanted.id for wanted in jobs], jobs[2].training, jobs[2].missing(NOT_YET)
 
 
 @pytest.fixture
@@ -80,9 +80,12 @@ def ids(made):
 def results(tmp_path, ids):
     """Makes a folder of results whose run set has a table of some runs."""
 
-    def make(name, *numbers):
+    def make(name, *numbers, tables=None, missing=None):
         table = RunSet.Table(title="Runs", layout="runs", ids=tuple(ids[number] for number in numbers))
-        runset = RunSet(tables={name: table}, command="bench run", created_at="2026-11-29", store=str(tmp_path))
+        runset = RunSet(
+            tables={name: table} | (tables or {}), missing=missing or {},
+            command="bench run", created_at="2026-11-29", store=str(tmp_path),
+        )  # fmt: skip
         write_text(tmp_path / name / "runset.json", seal(runset))
         return tmp_path / name
 
@@ -185,6 +188,21 @@ def test_what_no_run_set_names_is_collected(store, ids, made, results):
     assert kept == {store.records()[ids[0]].training_id, *(training.id for training in made[2].chain)}
     assert not stray.exists()
     assert said("runs", "gc", *keep, "--store", store.root) == "nothing to remove\n"
+
+
+def test_the_first_stage_of_a_run_that_is_not_finished_is_kept(store, ids, made, results):
+    said("runs", "delete", made[2].id, "--store", store.root, "--yes")  # as an interruption between stages leaves it
+    chosen = results("chosen", 0, 1, 2, missing={ids[2]: made[3]})
+    assert said("runs", "gc", chosen, "--store", store.root, "--yes") == "nothing to remove\n"
+    assert store.is_trained(made[2].first.id)
+
+
+def test_results_of_a_search_that_has_not_ended_are_not_collected(store, ids, results):
+    trials = RunSet.Table(title="Front", layout="pareto", ids=())
+    before = content(store)
+    told = complaint("runs", "gc", results("chosen", 0, tables={"front": trials}), "--store", store.root, "--yes")
+    assert "the runs of front are not known before the search has ended; let `bench run` end" in told
+    assert content(store) == before
 
 
 def test_a_run_set_of_another_store_removes_nothing(store, results, tmp_path):
