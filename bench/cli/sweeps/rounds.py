@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from bench.cli.options import SEED
 from bench.cli.sweeps.interim import Round
 from bench.job.planning import Planner
 from bench.job.task import distributed
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from bench.config.experiment import Experiment
     from bench.results.record import Record
 
-SEED = "training.seed"
 UNITS = {"h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0}
 
 Change = list[tuple[str, Any]]

@@ -85,6 +85,18 @@ def test_named_seeds_are_the_rounds(ablate, tmp_path):
     assert "leave out --seeds, or --rounds" in result.stderr
 
 
+def test_a_seed_of_set_is_one_round_and_refused_beside_other_seeds(ablate, tmp_path):
+    result = ablate("--set", "training.seed=5")
+    assert "2 runs: 2 trained, 2 evaluated now" in result.output
+    assert "round" not in result.output
+    assert seeds(tmp_path) == [5]
+    for option in (["--seeds", "0,1"], ["--rounds", "1"]):
+        result = ablate(*option, "--set", "training.seed=5", "--dry-run")
+        assert result.exit_code == 2
+        told = "names the training seeds, as does --set training.seed; leave out one of them"
+        assert f"{' '.join(option)}: {told}" in result.stderr
+
+
 @pytest.fixture
 def ten_seconds_each(monkeypatch):
     """A clock on which rounds take ten seconds, and nothing else takes any."""
