@@ -72,8 +72,8 @@ def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
     """Everything in a store that no run set needs: runs, trainings, arrays and artifacts.
 
     Raises:
-        InputError: none of the run sets names a run of this store, one is of a search that has not ended, or MLflow
-            cannot be reached.
+        InputError: none of the run sets names a run of this store, one is of a search that has not ended, or
+            MLflow cannot be reached.
     """
     run_sets = list(run_sets)
     missing = {name: found for runset in run_sets for name, found in runset.missing.items()}
@@ -86,10 +86,10 @@ def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
             "name the results of this store, or give the --store of these"
         )
     for runset in run_sets:
-        if empty := [name for name, table in runset.tables.items() if not table.ids]:
+        if searched := ", ".join(name for name, table in runset.tables.items() if not table.ids):
             raise InputError(
-                f"{store.root}: nothing was removed, as the runs of {', '.join(empty)} are not known before the search "
-                f"has ended; let `{runset.command}` end, or give it again without {', '.join(empty)}"
+                f"{store.root}: nothing was removed, as the runs of {searched} are not known before the search "
+                f"has ended; let `{runset.command}` end, or give it again without {searched}"
             )
     trainings = {run.training_id for run in kept}
     trainings |= {name for found in missing.values() for name in (found.training_id, *found.first_stages)}
@@ -97,7 +97,7 @@ def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
     tracker = tracker_of(store)
     return Removal(
         # The reason of a failed training or cost is a few bytes, and whose it is is not known.
-        tuple(run.id for run in runs.values() if run.method and run.id not in named),
+        tuple(run.id for run in runs.values() if run.training_id not in ("", run.id) and run.id not in named),
         tuple(folder for folder in training_folders(store) if not needed.intersection(folder.name.split("+"))),
         tuple(path for path in _arrays(store) if path.name[:ID_LENGTH] not in runs),
         tuple(tracker.service.patiently(tracker.runs.unused_artifacts) if tracker else ()),
