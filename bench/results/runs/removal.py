@@ -31,22 +31,26 @@ class Removal:
         trainings: folders of trainings, finished or not.
         arrays: files beside no record.
         artifacts: folders of artifacts of runs that MLflow does not have.
+        costs: ids of measurements of cost.
     """
 
     runs: tuple[str, ...] = ()
     trainings: tuple[Path, ...] = ()
     arrays: tuple[Path, ...] = ()
     artifacts: tuple[Path, ...] = ()
+    costs: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.runs or self.trainings or self.arrays or self.artifacts)
+        return bool(self.runs or self.trainings or self.arrays or self.artifacts or self.costs)
 
     def lines(self, store: Store) -> Iterator[str]:
         """What it is, kind by kind, and how many bytes are freed."""
         arrays = [path for name in self.runs for path in store.files.of(name)]
+        costs = [store.measurements.path(name) for name in self.costs]
         kinds = [
             (len(self.runs), "runs with their arrays", arrays),
             (len(self.trainings), "trainings", self.trainings),
+            (len(self.costs), "measurements of cost that no other run has", costs),
             (len(self.arrays), "files of arrays without a record", self.arrays),
             (len(self.artifacts), "folders of artifacts without a run in MLflow", self.artifacts),
         ]
@@ -65,7 +69,7 @@ def removal_of(store: Store, names: Iterable[str], runs: dict[str, Run]) -> Remo
     folders = {folder.name: folder for folder in training_folders(store)}
     trainings = [folder for name, folder in folders.items() if set(name.split("+")) & set(chosen)]
     evaluations = [name for name in chosen if name not in folders or name in store.failures]
-    return Removal(tuple(evaluations), tuple(trainings))
+    return Removal(tuple(evaluations), tuple(trainings), costs=_costs_of(store, evaluations))
 
 
 def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
@@ -107,6 +111,8 @@ def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
 def remove(store: Store, removal: Removal) -> None:
     """Remove it. After a kill, the same again removes the rest.
 
+    Costs go first: whose they are is told by the records.
+
     Raises:
         InputError: MLflow cannot be reached, or the index is damaged.
         OSError: something cannot be removed.
@@ -118,6 +124,8 @@ def remove(store: Store, removal: Removal) -> None:
                 tracker.remove("bench.id", name)
             for folder in removal.trainings:
                 tracker.remove("bench.training_id", folder.name)
+    for name in removal.costs:
+        store.measurements.remove(name)
     if removal.runs:
         store.remove(removal.runs)
     for folder in removal.trainings:
@@ -181,6 +189,24 @@ def _with_first_stages(trainings: set[str], infos: Mapping[str, TrainingInfo]) -
     firsts = [infos[name].first_stage for name in trainings & infos.keys()]
     found = {name for name, info in infos.items() if info in firsts}
     return trainings if found <= trainings else _with_first_stages(trainings | found, infos)
+
+
+def _costs_of(store: Store, runs: Iterable[str]) -> tuple[str, ...]:
+    """Measurements of cost that only these runs have, so that the next ones like them are measured again."""
+    records = store.records()
+    going = [records.pop(name) for name in runs if name in records]
+    found = []
+    for name, measurement in store.measurements.each() if going else ():
+        here, there = (
+            any(
+                (record.cost, record.environment) == (measurement.cost, measurement.environment)
+                for record in group
+            )
+            for group in (going, records.values())
+        )
+        if here and not there:
+            found.append(name)
+    return tuple(found)
 
 
 def _arrays(store: Store) -> list[Path]:

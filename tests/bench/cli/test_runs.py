@@ -165,6 +165,15 @@ def test_a_run_is_deleted_everywhere(store, ids):
     assert "2 records, 2 of them from" in rebuild_index(store)
 
 
+def test_a_cost_goes_with_the_last_run_that_has_it(store, ids):
+    before = store.measurements.ids()
+    assert "measurements of cost" not in said("runs", "delete", ids[0], "--store", store.root, "--yes")
+    assert store.measurements.ids() == before, "the run with the other seed has the same"
+    told = said("runs", "delete", ids[1], "--store", store.root, "--yes")
+    assert "1 measurements of cost that no other run has" in told
+    assert len(store.measurements.ids()) == len(before) - 1
+
+
 def test_a_training_goes_with_what_was_made_from_it(store, ids, made):
     said("runs", "delete", made[2].first.id, "--store", store.root, "--yes")
     assert set(store.records()) == set(ids[:2])
