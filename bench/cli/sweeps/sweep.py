@@ -184,7 +184,7 @@ def _report(
     failed = [job for job in jobs if job.id in outcome.failures]
     missing = dict(part.left_out) | missing_of(failed, outcome.failures)
     for name, found in searched.items():
-        filled[name] = filled[name].model_copy(update={"ids": found.ids})
+        filled[name] = filled[name].model_copy(update={"ids": found.ids, "searching": False})
         missing |= found.missing
     lost = [name for table in filled.values() for name in table.ids if name not in missing]
     lost = sorted(set(lost) - store.records(lost).keys())

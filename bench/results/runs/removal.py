@@ -90,7 +90,7 @@ def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
             "name the results of this store, or give the --store of these"
         )
     for runset in run_sets:
-        if searched := ", ".join(name for name, table in runset.tables.items() if not table.ids):
+        if searched := ", ".join(name for name, table in runset.tables.items() if table.searching):
             raise InputError(
                 f"{store.root}: nothing was removed, as the runs of {searched} are not known before the search "
                 f"has ended; let `{runset.command}` end, or give it again without {searched}"

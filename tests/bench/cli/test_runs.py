@@ -221,7 +221,7 @@ def test_the_first_stage_of_a_run_that_is_not_finished_is_kept(store, ids, made,
 
 
 def test_results_of_a_search_that_has_not_ended_are_not_collected(store, ids, results):
-    trials = RunSet.Table(title="Front", layout="pareto", ids=())
+    trials = RunSet.Table(title="Front", layout="pareto", ids=(), searching=True)
     before = content(store)
     told = complaint("runs", "gc", results("chosen", 0, tables={"front": trials}), "--store", store.root, "--yes")
     assert "the runs of front are not known before the search has ended; let `bench run` end" in told

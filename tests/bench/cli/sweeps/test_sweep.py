@@ -89,12 +89,13 @@ def test_a_run_with_neither_record_nor_reason_is_an_error(invoke, tmp_path, monk
 
 def test_a_trial_of_a_search_with_neither_is_an_error(toy_store, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(module, "search", lambda *arguments: Found(("0123456789abcdef",), {}))
-    tables = {"pareto": RunSet.Table(title="Search", layout="runs", ids=())}
+    tables = {"pareto": RunSet.Table(title="Search", layout="runs", ids=(), searching=True)}
     request = SweepRequest(store=toy_store.root, out=tmp_path / "out", executor="local")
     space = Space("key", {}, lambda chosen: None, Search(trials=1))
     with pytest.raises(typer.Exit) as ended:
         module.run_and_report([Round([], tables)], {"pareto": space}, request, Planner(None))
     assert ended.value.exit_code == 1
+    assert not declared(tmp_path / "out").tables["pareto"].searching
     assert (
         "1 declared run has neither a record nor a recorded reason: 0123456789abcdef;" in capsys.readouterr().err
     )
