@@ -83,7 +83,7 @@ def test_a_failure_concerns_all_that_need_it_until_it_is_forgotten(store):
     record_failure(store, first.ids, first.title, "error", "the disk is on fire", jobs[0].portable)
     pending.end_task(first, "failed")
     told = store.failures.get(first.ids[0])
-    assert (told.method, told.preset, told.data, told.seed) == ("toy", "tiny", "synthetic", 0)
+    assert (told.method, told.preset, told.data, told.seed) == ("toy", "tiny", "population", 0)
     assert list(pending.failures) == [one.id for one in jobs[:2]]
     assert pending.left == jobs[2:]
     assert first.name not in {task.name for task in pending.tasks()}
