@@ -101,7 +101,8 @@ class Ablation(Description):
         """The table that its runs will fill, still without their ids; the arguments are those of ``expand``."""
         taken = self._taken(changes, full)
         notes = (taken.note,) if taken.note else ()
-        return RunSet.Table(title=taken.title, layout=taken.layout, notes=notes, ids=())
+        searching = self.search is not None
+        return RunSet.Table(title=taken.title, layout=taken.layout, notes=notes, ids=(), searching=searching)
 
     def expand(self, changes: KeyValues = (), full: bool = False) -> list[Experiment]:
         """All experiments, in declared order, each once.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import MOST_SEEDS, SweepRequest, with_sweep_options
+from bench.cli.options import MOST_SEEDS, SEED, SweepRequest, with_sweep_options
 
 ROUNDS = 3
 """Training seeds where the user names none: one decides nothing about differences of trainings."""
@@ -36,21 +36,23 @@ def ablate(
 ) -> None:
     """Train, evaluate, measure and report declared ablations."""
     from ablations.declared import read_all
-    from bench.cli.sweeps.rounds import SEED, Plan, refuse_searches, seconds_of
+    from bench.cli.sweeps.rounds import Plan, refuse_searches, seconds_of
     from bench.cli.sweeps.sweep import run_and_report
     from bench.job.planning import Planner
     from models.errors import InputError
 
     if rounds is not None and request.seeds is not None:
         raise InputError(f"--rounds {rounds}: means the seeds 0 to {rounds - 1}; leave out --seeds, or --rounds")
+    if rounds is not None:
+        request.refuse_set_seed(f"--rounds {rounds}")
     ablations = read_all(names or ())
     refuse_searches(ablations, names or ())
-    seeds = request.seed_changes()
-    if request.seeds is None:
+    seeds, changes = request.seed_changes(), request.changes()
+    if request.seeds is None and SEED not in dict(changes):
         seeds += [[(SEED, seed)] for seed in range(1, rounds or ROUNDS)]
     plan = Plan(
         ablations=ablations,
-        changes=request.changes(),
+        changes=changes,
         seeds=seeds,
         full=full,
         named=request.seeds is not None or rounds is not None,

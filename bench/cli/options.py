@@ -23,6 +23,8 @@ LONGEST_ARGUMENT = 6000  # more than the longest path or list of seeds
 LONGEST_FILE_NAME = 255
 MOST_WORKERS, MOST_THREADS, MOST_SEEDS = 10_000, 1024, 500
 
+SEED = "training.seed"
+
 
 def check_arguments(arguments: Sequence[str]) -> None:
     """Refuse what no command can use, whatever it is meant for.
@@ -157,16 +159,26 @@ class SweepRequest:
         """For each training seed what it changes, as pairs of key and value; one without any by default.
 
         Raises:
-            InputError: the seeds are no whole numbers, or too many.
+            InputError: the seeds are no whole numbers, or too many, or ``--set`` names another.
         """
         if self.seeds is None:
             return [[]]
+        self.refuse_set_seed(f"--seeds {self.seeds}")
         parts = [part.strip() for part in self.seeds.split(",")]
         if not all(re.fullmatch("[0-9]{1,10}", part) for part in parts):
             raise InputError(f"--seeds {self.seeds}: is not a list of whole numbers below 2^31, for example 0,1,2")
         if len(parts) > MOST_SEEDS:
             raise InputError(f"--seeds: has {len(parts):,} numbers; at most {MOST_SEEDS:,} are run")
-        return [[("training.seed", int(part))] for part in parts]
+        return [[(SEED, int(part))] for part in parts]
+
+    def refuse_set_seed(self, option: str) -> None:
+        """Refuse a seed of ``--set`` beside an ``option`` that names the seeds.
+
+        Raises:
+            InputError: there is one.
+        """
+        if SEED in dict(self.changes()):
+            raise InputError(f"{option}: names the training seeds, as does --set {SEED}; leave out one of them")
 
 
 def with_options(kind: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:

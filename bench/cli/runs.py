@@ -80,14 +80,18 @@ class Wanted:
     def _with(self, runs: list[Run], option: str, value: str | int) -> list[Run]:
         """Runs of what an option names; a method also goes by its title, as the list prints it.
 
+        Where failures are asked for, those of older versions, which say nothing of it, are among them.
+
         Raises:
             InputError: none of the runs has it, but they have others.
         """
         from bench.config.parsing import suggestion
 
-        names = ("method", "title") if option == "method" else (option,)
-        found = [run for run in runs if value in [getattr(run, name) for name in names]]
-        known = {str(getattr(run, name)) for run in runs if run.method for name in names}
+        titled = [run for run in runs if option == "method" and run.method and run.training_id]
+        wanted = {value} | {run.method for run in titled if run.title == value}
+        untold = [run for run in runs if run.status == self.status == "failed" and not run.method]
+        found = untold + [run for run in runs if getattr(run, option) in wanted]
+        known = {run.title for run in titled} | {str(getattr(run, option)) for run in runs if run.method}
         if known and not found:
             told = suggestion(str(value), list(known))
             raise InputError(f"--{option} {value}: no run of {self.store} has it; {told}")
@@ -113,11 +117,10 @@ def list_runs(wanted: Wanted, as_json: Json = False) -> None:
 
 
 def _row(run: Run) -> tuple[str, ...]:
-    name = " ".join(filter(None, (run.title, run.preset, run.variant)))
     numbers = ("" if number is None else str(number) for number in (run.seed, run.hypotheses, run.steps))
     data = "/".join(filter(None, (run.data, run.detections)))
     error = "" if run.mpjpe is None else f"{run.mpjpe:.1f}"
-    return (run.id, run.status, run.finished_at[:16].replace("T", " "), name, data, *numbers, error)
+    return (run.id, run.status, run.finished_at[:16].replace("T", " "), run.name, data, *numbers, error)
 
 
 @commands.command()
@@ -161,7 +164,7 @@ def _told(
         "status": run.status + (f": {run.reason}" if run.reason else ""),
     }
     if run.title:
-        told["method"] = " ".join(filter(None, (run.title, run.preset, run.variant)))
+        told["method"] = run.name
     if record is not None:
         conditions = (f"{heading} {words}" for heading, words in record.conditions.stated.items())
         told |= {

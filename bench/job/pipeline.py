@@ -84,22 +84,27 @@ def evaluate_together(jobs: Sequence[Job], store: Store, device: torch.device, h
 def measure(job: Job, store: Store, device: torch.device, known: Measurement | None = None) -> Measurement:
     """What a prediction of a job costs; with its weights where they are there already, else with fresh ones.
 
-    ``known``: of earlier passes, to which one more of the time is added.
+    ``known``: of earlier passes, to which one more of the time is added. Where they were made on another machine,
+    as in a cluster, all are made again on this one: a time is never of two machines.
     """
+    passes = 1 if known is None else 1 + len(known.cost.latency.passes)
+    if known is not None and known.environment.place != environment(device, busy=0.0).place:
+        known = None
     lifter, inputs, sampling = ready_to_predict(job, store, device)
     evaluation, spec = job.experiment.evaluation, job.experiment.measurement
     seconds = TINY_LATENCY_SECONDS if job.experiment.method.preset == "tiny" else LATENCY_SECONDS
     others = partial(predict_again_and_again, job.portable, store.root, device)
     with background_load(others, spec.workers - 1):
-        if known is not None:
-            samples = sample_again(lifter, inputs, sampling, device, seconds, evaluation.precision, spec.batch)
-            latency = known.cost.latency.with_pass(samples)
-            return known.model_copy(update={"cost": known.cost.model_copy(update={"latency": latency})})
         work = OtherWork()
-        cost = measure_cost(
+        cost = known.cost if known is not None else measure_cost(
             lifter, inputs, sampling, device, seconds, evaluation.precision, spec.batch, spec.workers,
             _on_request(evaluation),
         )  # fmt: skip
+        while len(cost.latency.passes) < passes:
+            samples = sample_again(lifter, inputs, sampling, device, seconds, evaluation.precision, spec.batch)
+            cost = cost.model_copy(update={"latency": cost.latency.with_pass(samples)})
+    if known is not None:
+        return known.model_copy(update={"cost": cost})
     alone = spec.workers == 1 and not evaluation.compile  # else other processes work for this one
     return Measurement(
         cost=cost, environment=environment(device, cost.device_state, work.percent() if alone else None)

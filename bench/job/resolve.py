@@ -182,7 +182,8 @@ class Job:
 
     def missing(self, reason: str, measurement: Measurement | None = None) -> Missing:
         """What reports are told where this has no record."""
-        return Missing(**self.described(), reason=reason, measurement=measurement)
+        firsts = tuple(training.id for training in self.training.chain[:-1])
+        return Missing(**self.described(), reason=reason, measurement=measurement, first_stages=firsts)
 
     def altered(self, trained: Lifter) -> Lifter:
         """The trained method with the options that the evaluation changes."""

@@ -264,17 +264,35 @@ def _record(error: Exception, names: Iterable[str], title: str, experiment: Expe
     """
     if _ends_everything(error) or distributed():
         raise error
-    details, code = "".join(traceback.format_exception(error)), digest_of(experiment)
-    record_failure(store, names, title, _kind(error), _reason(error), details=details, code=code)
+    details = "".join(traceback.format_exception(error))
+    record_failure(store, names, title, _kind(error), _reason(error), experiment, details)
 
 
 def record_failure(
-    store: Store, names: Iterable[str], title: str, kind: FailureKind, reason: str, **further: str
+    store: Store,
+    names: Iterable[str],
+    title: str,
+    kind: FailureKind,
+    reason: str,
+    experiment: Experiment,
+    details: str = "",
 ) -> None:
-    """Keep why a task gave no result, under each of the ids ``names``; the rest are fields of ``Failure``."""
-    failed_at = datetime.now(UTC).isoformat(timespec="seconds")
+    """Keep why a task gave no result, under each of the ids ``names``; the rest is as in ``Failure``."""
+    method, data = experiment.method, experiment.evaluation.data or experiment.data
     for name in names:
-        failure = Failure(id=name, title=title, kind=kind, reason=reason, failed_at=failed_at, **further)
+        failure = Failure(
+            id=name,
+            title=title,
+            kind=kind,
+            reason=reason,
+            details=details,
+            failed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            code=digest_of(experiment),
+            method=method.name,
+            preset=method.preset,
+            data=data.name,
+            seed=experiment.training.seed,
+        )
         store.failures.put(name, failure)
 
 

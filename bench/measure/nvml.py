@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,13 +59,18 @@ def process_memory_mb(handle: Any) -> float | None:
 
 
 def state(handle: Any) -> DeviceState | None:
-    """Clocks, power, temperature and other processes of the GPU at this moment; None without a handle."""
+    """Clocks, power, temperature and other processes of the GPU at this moment; None without a handle.
+
+    The workers of this process are not other ones: they are idle, or predict beside it because they are asked to.
+    """
     if handle is None:
         return None
     power = _ask(pynvml.nvmlDeviceGetPowerUsage, handle)
     limit = _ask(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle)
     reasons = _ask(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle) or 0
     processes = _ask(pynvml.nvmlDeviceGetComputeRunningProcesses, handle)
+    workers = {child.pid for child in multiprocessing.active_children()}
+    others = [process for process in processes or () if process.pid not in workers]
     return DeviceState(
         clock_mhz=_ask(pynvml.nvmlDeviceGetClockInfo, handle, pynvml.NVML_CLOCK_SM),
         highest_clock_mhz=_ask(pynvml.nvmlDeviceGetMaxClockInfo, handle, pynvml.NVML_CLOCK_SM),
@@ -73,7 +79,7 @@ def state(handle: Any) -> DeviceState | None:
         power_limit_w=None if limit is None else limit / 1000,
         temperature_c=_ask(pynvml.nvmlDeviceGetTemperature, handle, pynvml.NVML_TEMPERATURE_GPU),
         throttled=tuple(name for bit, name in THROTTLING.items() if reasons & bit),
-        other_processes=len(processes) - 1 if processes else None,
+        other_processes=max(0, len(others) - 1) if processes else None,
     )
 
 

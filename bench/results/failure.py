@@ -18,6 +18,8 @@ class Failure(Frozen):
             in the smallest parts; "crashed": its process died in every attempt; "error": anything else.
         details: where in the code it happened, if that is known.
         code: digest of the method's code then; "" where it is not known.
+        method, preset, data: names of the method, of its size and of the data set of the test, and ``seed`` of the
+            training; of what several experiments share, those of the first. Empty in files of older versions.
     """
 
     id: str
@@ -27,6 +29,10 @@ class Failure(Frozen):
     details: str = ""
     failed_at: str = ""
     code: str = ""
+    method: str = ""
+    preset: str = ""
+    data: str = ""
+    seed: int | None = None
 
     @property
     def sentence(self) -> str:

@@ -382,10 +382,12 @@ class Missing(Described):
     Attributes:
         reason: what a table says in place of its numbers.
         measurement: of its cost, where that was made nevertheless ("price" in files of older versions).
+        first_stages: ids of the trainings that its own begins from; empty in files of older versions.
     """
 
     reason: str
     measurement: Measurement | None = Field(default=None, validation_alias=AliasChoices("measurement", "price"))
+    first_stages: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
 
     @property
     def failed(self) -> bool:

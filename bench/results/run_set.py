@@ -86,7 +86,8 @@ class RunSet(Frozen):
 
     Attributes:
         tables: name of a declared ablation → (layout of its table, ids of its runs, in declared order, and
-            sentences that are printed under it, and claims that its runs test).
+            sentences that are printed under it, claims that its runs test, and whether they are not known yet, as
+            the search for them has not ended).
         missing: id of a run → why it has no record ("absent" in files of older versions).
         command: what the user typed, without passwords.
         store: folder that the records were made in; "" if that is not known.
@@ -98,6 +99,7 @@ class RunSet(Frozen):
         ids: tuple[str, ...]
         notes: tuple[str, ...] = ()
         claims: tuple[Claim, ...] = ()
+        searching: bool = Field(default=False, exclude_if=lambda value: not value)
 
     tables: dict[str, Table]
     missing: dict[str, Annotated[Missing, AfterValidator(_complete)]] = Field(

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from filelock import Timeout
 
-from bench.job.failures import digest_of
 from bench.job.task import Task, TaskStatus, has_failed, record_failure
 from bench.results import locks
 from bench.results.locks import Lock, Patience, Watch
@@ -69,9 +68,9 @@ def run_tasks(
             tries[task.name] += status == "crashed"
             if tries[task.name] == MOST_TRIES and status == "crashed":
                 times = f"{MOST_TRIES} times (killed, perhaps because memory ran out)"
-                reason, code = f"its process ended without a message {times}", digest_of(task.experiments[0])
+                reason = f"its process ended without a message {times}"
                 names = [name for name in task.ids if name not in store.failures]
-                record_failure(store, names, task.title, "crashed", reason, code=code)
+                record_failure(store, names, task.title, "crashed", reason, task.experiments[0])
                 status = "failed"
             queue.end(task, status)
             if status in ("done", "found", "failed"):

@@ -166,6 +166,7 @@ def test_the_study_of_a_search_is_named_as_in_earlier_versions(tmp_path):
         "title: T\nlayout: pareto\nbase: {data: {detections: cpn}}\ntiny_overrides: {evaluation.windows: 2}\n"
         "axes: {method: [{method.name: core}]}\nsearch: {trials: 3}\n"
     )
+    assert read(str(path)).table().searching
     assert read(str(path)).space([("training.seed", 1)]).key == (
         '[{"base": {"data": {"detections": "cpn"}}, "quick": {"evaluation.windows": 2}, "axes": {"method": '
         '[{"method.name": "tcn"}, {"method.name": "mixste"}, {"method.name": "d3dp"}, '

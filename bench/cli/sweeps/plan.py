@@ -8,10 +8,14 @@ from functools import partial
 import torch
 
 from bench.cli.options import SweepRequest
+from bench.devices import device_of
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.planning import Planner
 from bench.job.resolve import Job
 from bench.job.task import Task, is_continued
+from bench.measure.environment import environment
+from bench.results.cost import Environment
+from bench.results.record import Record
 from bench.results.store import Store
 from bench.sweep import run as sweep
 from bench.sweep.device_speed import TYPICAL, Speed, measure_speed
@@ -20,7 +24,7 @@ from bench.sweep.estimates import Estimates
 from bench.sweep.executors.base import Executor
 from bench.sweep.forecast import Forecast
 from bench.training.accelerator import check_precision
-from models.errors import InputError
+from models.errors import InputError, some_of
 from models.text import MINILM, pretrained_encoder
 from models.text.clip import WEIGHTS_VARIABLE
 from reports.pdf import NO_LATEX, latex
@@ -65,6 +69,9 @@ class SweepPlan:
         told = [*notes(tasks, self.estimates, self.workers), *text_notes(self.rounds[-1].left)]
         told += [] if latex() else [f"note: {NO_LATEX}"]
         self.notes = told if tasks else []
+        if not executor.place:
+            here = environment(device_of(request.device), busy=0.0)
+            self.notes += cost_notes(store.records(self.rounds[-1].finished).values(), here)
         self.new = None if store.root.exists() else store.root
 
     def _estimate(self, tasks: Sequence[Task], store: Store, planner: Planner, speed: Speed) -> None:
@@ -89,6 +96,23 @@ def _precision_problems(tasks: Iterable[Task], device: torch.device) -> list[str
     except InputError as error:
         return [str(error)]
     return []
+
+
+def cost_notes(records: Iterable[Record], here: Environment) -> Iterator[str]:
+    """How many finished runs have the cost of another place than the one asked for, and how to change that."""
+    others = [record.environment for record in records if record.environment.place != here.place]
+    if others:
+        places = sorted({_in_words(other) for other in others})
+        yield (
+            f"note: {len(others)} finished runs have their cost of {some_of(places)}; asked for is "
+            f"{_in_words(here)}: what `python -m bench runs delete` removes is made and measured anew"
+        )
+
+
+def _in_words(found: Environment) -> str:
+    """Device, CPU where its name does not begin with it, and threads."""
+    cpu = () if found.device.startswith(found.cpu) else (found.cpu,)
+    return ", ".join([found.device, *cpu, f"{found.threads} threads"])
 
 
 def text_notes(jobs: Iterable[Job]) -> Iterator[str]:

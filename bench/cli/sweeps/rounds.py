@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from bench.cli.options import SEED
 from bench.cli.sweeps.interim import Round
 from bench.job.planning import Planner
 from bench.job.task import distributed
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from bench.config.experiment import Experiment
     from bench.results.record import Record
 
-SEED = "training.seed"
 UNITS = {"h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0}
 
 Change = list[tuple[str, Any]]
@@ -94,21 +94,19 @@ class Plan:
     looks: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.started = self.last_round = monotonic()
+        self.started = monotonic()
 
     def planned(self) -> list[Round]:
         """One round per seed, each with everything that the rounds before it have."""
         return [self._round(number) for number in range(1, len(self.seeds) + 1)]
 
-    def further(self, records: Mapping[str, Record]) -> Round | None:
+    def further(self, records: Mapping[str, Record], took: float) -> Round | None:
         """Everything so far, with a further seed for open claims; None where no claim is open, or no time is left.
 
-        A round is begun where one as long as the last fits into the budget. Claims that no training can decide get
-        no further seed.
+        A round is begun where one as long as the last, ``took`` seconds, fits into the budget. Claims that no
+        training can decide get no further seed.
         """
-        now = monotonic()
-        took, self.last_round = now - self.last_round, now
-        if self.budget is None or now + took > self.started + self.budget:
+        if self.budget is None or monotonic() + took > self.started + self.budget:
             return None
         look = max(self.looks.values(), default=1) + 1
         tables = self._round(len(self.seeds)).tables

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import typer
@@ -50,7 +51,7 @@ def run_and_report(
     searches: Mapping[str, Space],
     request: SweepRequest,
     planner: Planner,
-    further: Callable[[Mapping[str, Record]], Round | None] = lambda records: None,
+    further: Callable[[Mapping[str, Record], float], Round | None] = lambda records, took: None,
 ) -> None:
     """Run experiments round by round, with a report after each; or print a dry run of all rounds.
 
@@ -59,7 +60,8 @@ def run_and_report(
     Args:
         rounds: at least one.
         searches: by the name of the table that gets what they find.
-        further: finished records → a round after the planned ones, or None to end.
+        further: finished records, and how long the last round took (seconds, without searches) → a round after the
+            planned ones, or None to end.
 
     Raises:
         InputError: something is to be mended before the start.
@@ -99,14 +101,17 @@ def run_and_report(
         found: dict[str, Found] = {}
         number, part = 1, rounds[0]
         while True:
+            began = monotonic()
             outcome = _run(number, part, request, store, executor, interim)
             if number == len(rounds):
+                before = monotonic()
                 found = {
                     name: (tune if space.how.objective == "validation" else search)(
                         space, store, request.device, executor, interim, request.retry_failed
                     )
                     for name, space in searches.items()
                 }
+                began += monotonic() - before  # no further round has searches
             interim.be_quiet()
             if first_process():
                 interim.tell(outcome.failures)
@@ -115,7 +120,8 @@ def run_and_report(
             if number < len(rounds):
                 following: Round | None = rounds[number]
             else:
-                following = further(with_other_data(part.tables.values(), outcome.records, store))
+                records = with_other_data(part.tables.values(), outcome.records, store)
+                following = further(records, monotonic() - began)
             if following is None:
                 break
             if number >= len(rounds) and request.retry_failed:
@@ -178,7 +184,7 @@ def _report(
     failed = [job for job in jobs if job.id in outcome.failures]
     missing = dict(part.left_out) | missing_of(failed, outcome.failures)
     for name, found in searched.items():
-        filled[name] = filled[name].model_copy(update={"ids": found.ids})
+        filled[name] = filled[name].model_copy(update={"ids": found.ids, "searching": False})
         missing |= found.missing
     lost = [name for table in filled.values() for name in table.ids if name not in missing]
     lost = sorted(set(lost) - store.records(lost).keys())

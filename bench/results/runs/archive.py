@@ -43,8 +43,8 @@ MAKE_AGAIN = "nothing was exported; give the command that made the run again"
 CHUNK = 1 << 20
 """Bytes that are read at once: weights may be larger than the memory."""
 
-UNPACKING = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
-"""What ``zipfile`` raises where a file of an archive cannot be unpacked."""
+UNPACKING = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, UnicodeDecodeError)
+"""What ``zipfile`` raises where a file of an archive cannot be unpacked, or its name cannot be read."""
 
 Document = TypeVar("Document", bound=Frozen)
 
@@ -235,7 +235,9 @@ class Archive:
             raise InputError(
                 f"{self._path}: has files that no archive of runs has: {shown(some_of(foreign))}; not imported"
             )
-        damaged = []
+        weights = [name for name in self.manifest.files if name.endswith(f"/{WEIGHTS}")]
+        described = (name.replace(WEIGHTS, TRAINED) for name in weights)
+        damaged = [name for name in described if name not in self.manifest.files]
         for name, file in tqdm(self.manifest.files.items(), desc="checking", unit="file", disable=None):
             entry = entries.get(name)
             if entry is None or entry.file_size != file.bytes or self._hash(entry) != file.sha256:

@@ -27,6 +27,7 @@ class Run(Frozen):
         seed: of the training.
         mpjpe: in millimetres, at the last step, of the first aggregation that needs no ground truth.
         finished_at: ISO 8601.
+        training_id: "" for what failed before it had numbers; its ``title`` then is that of the failure.
     """
 
     id: str
@@ -46,6 +47,12 @@ class Run(Frozen):
     reason: str = ""
 
     @property
+    def name(self) -> str:
+        """Title, size and variant; the title of what has no evaluation has them already."""
+        parts = (self.title, self.preset, self.variant) if self.training_id else (self.title,)
+        return " ".join(filter(None, parts))
+
+    @property
     def finished(self) -> datetime | None:
         """``finished_at``; without a zone it is UTC."""
         found = datetime.fromisoformat(self.finished_at) if self.finished_at else None
@@ -60,7 +67,7 @@ def moment(text: str, option: str, end_of_day: bool = False) -> datetime:
         end_of_day: whether a date stands for its end, not for its beginning.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is neither, or at an end of the calendar, where other zones have no such time.
     """
     try:
         found = datetime.fromisoformat(text)
@@ -68,7 +75,12 @@ def moment(text: str, option: str, end_of_day: bool = False) -> datetime:
         raise InputError(f"{option} {quoted(text)}: is not a date; write 2026-11-28 or 2026-11-28T10:00") from None
     if end_of_day and len(text) <= len("2026-11-28"):
         found = datetime.combine(found, time.max)
-    return found.astimezone()
+    try:
+        return found.astimezone()
+    except (ValueError, OverflowError):
+        raise InputError(
+            f"{option} {quoted(text)}: is too far away; write a date of a run, or leave it out"
+        ) from None
 
 
 def runs_of(store: Store) -> dict[str, Run]:
@@ -78,7 +90,8 @@ def runs_of(store: Store) -> dict[str, Run]:
     found |= {name: _described(record, "finished") for name, record in records.items()}
     for name, failure in store.failures.all().items():
         if name not in records:
-            known = found.get(name, Run(id=name, status="failed", title=failure.title))
+            shared = {key: getattr(failure, key) for key in ("title", "method", "preset", "data", "seed")}
+            known = found.get(name, Run(id=name, status="failed", **shared))
             told = {"status": "failed", "reason": failure.sentence, "finished_at": failure.failed_at}
             found[name] = known.model_copy(update=told)
     evaluated = {run.training_id for run in found.values()}

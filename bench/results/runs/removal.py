@@ -31,22 +31,26 @@ class Removal:
         trainings: folders of trainings, finished or not.
         arrays: files beside no record.
         artifacts: folders of artifacts of runs that MLflow does not have.
+        costs: ids of measurements of cost.
     """
 
     runs: tuple[str, ...] = ()
     trainings: tuple[Path, ...] = ()
     arrays: tuple[Path, ...] = ()
     artifacts: tuple[Path, ...] = ()
+    costs: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.runs or self.trainings or self.arrays or self.artifacts)
+        return bool(self.runs or self.trainings or self.arrays or self.artifacts or self.costs)
 
     def lines(self, store: Store) -> Iterator[str]:
         """What it is, kind by kind, and how many bytes are freed."""
         arrays = [path for name in self.runs for path in store.files.of(name)]
+        costs = [store.measurements.path(name) for name in self.costs]
         kinds = [
             (len(self.runs), "runs with their arrays", arrays),
             (len(self.trainings), "trainings", self.trainings),
+            (len(self.costs), "measurements of cost that no other run has", costs),
             (len(self.arrays), "files of arrays without a record", self.arrays),
             (len(self.artifacts), "folders of artifacts without a run in MLflow", self.artifacts),
         ]
@@ -65,14 +69,15 @@ def removal_of(store: Store, names: Iterable[str], runs: dict[str, Run]) -> Remo
     folders = {folder.name: folder for folder in training_folders(store)}
     trainings = [folder for name, folder in folders.items() if set(name.split("+")) & set(chosen)]
     evaluations = [name for name in chosen if name not in folders or name in store.failures]
-    return Removal(tuple(evaluations), tuple(trainings))
+    return Removal(tuple(evaluations), tuple(trainings), costs=_costs_of(store, evaluations))
 
 
 def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
     """Everything in a store that no run set needs: runs, trainings, arrays and artifacts.
 
     Raises:
-        InputError: none of the run sets names a run of this store, or MLflow cannot be reached.
+        InputError: none of the run sets names a run of this store, one is of a search that has not ended, or
+            MLflow cannot be reached.
     """
     run_sets = list(run_sets)
     missing = {name: found for runset in run_sets for name, found in runset.missing.items()}
@@ -84,12 +89,19 @@ def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
             f"{store.root}: has none of the {len(named)} runs that these results name, so all would be removed; "
             "name the results of this store, or give the --store of these"
         )
-    trainings = {run.training_id for run in kept} | {found.training_id for found in missing.values()}
+    for runset in run_sets:
+        if searched := ", ".join(name for name, table in runset.tables.items() if table.searching):
+            raise InputError(
+                f"{store.root}: nothing was removed, as the runs of {searched} are not known before the search "
+                f"has ended; let `{runset.command}` end, or give it again without {searched}"
+            )
+    trainings = {run.training_id for run in kept}
+    trainings |= {name for found in missing.values() for name in (found.training_id, *found.first_stages)}
     needed = _with_first_stages(trainings, training_infos(store))
     tracker = tracker_of(store)
     return Removal(
         # The reason of a failed training or cost is a few bytes, and whose it is is not known.
-        tuple(run.id for run in runs.values() if run.method and run.id not in named),
+        tuple(run.id for run in runs.values() if run.training_id not in ("", run.id) and run.id not in named),
         tuple(folder for folder in training_folders(store) if not needed.intersection(folder.name.split("+"))),
         tuple(path for path in _arrays(store) if path.name[:ID_LENGTH] not in runs),
         tuple(tracker.service.patiently(tracker.runs.unused_artifacts) if tracker else ()),
@@ -98,6 +110,8 @@ def unnamed(store: Store, run_sets: Iterable[RunSet]) -> Removal:
 
 def remove(store: Store, removal: Removal) -> None:
     """Remove it. After a kill, the same again removes the rest.
+
+    Costs go first: whose they are is told by the records.
 
     Raises:
         InputError: MLflow cannot be reached, or the index is damaged.
@@ -110,6 +124,8 @@ def remove(store: Store, removal: Removal) -> None:
                 tracker.remove("bench.id", name)
             for folder in removal.trainings:
                 tracker.remove("bench.training_id", folder.name)
+    for name in removal.costs:
+        store.measurements.remove(name)
     if removal.runs:
         store.remove(removal.runs)
     for folder in removal.trainings:
@@ -173,6 +189,24 @@ def _with_first_stages(trainings: set[str], infos: Mapping[str, TrainingInfo]) -
     firsts = [infos[name].first_stage for name in trainings & infos.keys()]
     found = {name for name, info in infos.items() if info in firsts}
     return trainings if found <= trainings else _with_first_stages(trainings | found, infos)
+
+
+def _costs_of(store: Store, runs: Iterable[str]) -> tuple[str, ...]:
+    """Measurements of cost that only these runs have, so that the next ones like them are measured again."""
+    records = store.records()
+    going = [records.pop(name) for name in runs if name in records]
+    found = []
+    for name, measurement in store.measurements.each() if going else ():
+        here, there = (
+            any(
+                (record.cost, record.environment) == (measurement.cost, measurement.environment)
+                for record in group
+            )
+            for group in (going, records.values())
+        )
+        if here and not there:
+            found.append(name)
+    return tuple(found)
 
 
 def _arrays(store: Store) -> list[Path]:

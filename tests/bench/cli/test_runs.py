@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 import zipfile
 from contextlib import ExitStack
 
@@ -14,14 +15,17 @@ from bench.cli.report import beside_study
 from bench.config.registry import METHODS
 from bench.job import pipeline
 from bench.job.model_card import read_card
-from bench.results.documents import seal
+from bench.results.documents import seal, unseal
 from bench.results.failure import Failure
 from bench.results.files import write_text
-from bench.results.run_set import RunSet
+from bench.results.run_set import NOT_YET, RunSet
 from bench.results.runs import named
+from bench.results.runs.archive import Manifest
+from bench.results.runs.listing import moment
 from bench.results.store import Store, read_trained
 from bench.results.tracking.recovery import rebuild_index
 from bench.sweep.run import run
+from models.errors import InputError
 from tests.bench import toy
 from tests.bench.mlflow_runs import logged_runs
 from tests.bench.toy_jobs import job
@@ -61,7 +65,7 @@ def made(tmp_path_factory, empty_database):
         shutil.copy(empty_database, store.root / "mlflow.db")
         jobs = [job(), job(training={"seed": 1}), job(method={"name": "second"})]
         run(jobs, store, "cpu")
-    return store, [wanted.id for wanted in jobs], jobs[2].training
+    return store, [wanted.id for wanted in jobs], jobs[2].training, jobs[2].missing(NOT_YET)
 
 
 @pytest.fixture
@@ -80,9 +84,12 @@ def ids(made):
 def results(tmp_path, ids):
     """Makes a folder of results whose run set has a table of some runs."""
 
-    def make(name, *numbers):
+    def make(name, *numbers, tables=None, missing=None):
         table = RunSet.Table(title="Runs", layout="runs", ids=tuple(ids[number] for number in numbers))
-        runset = RunSet(tables={name: table}, command="bench run", created_at="2026-11-29", store=str(tmp_path))
+        runset = RunSet(
+            tables={name: table} | (tables or {}), missing=missing or {},
+            command="bench run", created_at="2026-11-29", store=str(tmp_path),
+        )  # fmt: skip
         write_text(tmp_path / name / "runset.json", seal(runset))
         return tmp_path / name
 
@@ -99,18 +106,27 @@ def content(store):
 
 def test_runs_are_listed_and_filtered(store, ids, results):
     place = ["--store", store.root]
-    store.failures.put("f" * 16, Failure(id="f" * 16, title="Toy", kind="diverged", reason="loss is NaN"))
+    old = Failure(id="f" * 16, title="Toy", kind="diverged", reason="loss is NaN")  # as older versions wrote them
+    store.failures.put("f" * 16, old)
+    told = {"method": "toy", "preset": "tiny", "data": "synthetic", "seed": 3}
+    store.failures.put(
+        "e" * 16, Failure(id="e" * 16, title="Toy tiny", kind="diverged", reason="loss is NaN", **told)
+    )
     lines = said("runs", "list", *place).splitlines()
     assert lines[0].split() == ["id", "status", "finished", "method", "data", "seed", "H", "K", "MPJPE"]
-    assert {line.split()[0] for line in lines[1:-1]} >= {*ids, "f" * 16}
+    assert {line.split()[0] for line in lines[1:-1]} >= {*ids, "f" * 16, "e" * 16}
     assert max(map(len, lines)) <= 120
 
     def listed(*options):
         return {run["id"] for run in json.loads(said("runs", "list", "--json", *place, *options))}
 
     assert listed("--seed", 1) == {ids[1]}
-    assert listed("--method", "toy") == listed("--method", "Toy", "--preset", "tiny") == set(ids[:2])
-    assert listed("--status", "failed") == {"f" * 16}
+    toys = {*ids[:2], "e" * 16}
+    assert listed("--method", "toy") == listed("--method", "Toy", "--preset", "tiny") == toys
+    assert listed("--status", "failed") == {"f" * 16, "e" * 16}
+    for filtered in (["--method", "toy"], ["--method", "Toy"], ["--data", "synthetic"], ["--seed", 3]):
+        assert listed("--status", "failed", *filtered) == {"f" * 16, "e" * 16}, "an old one may be any"
+    assert listed("--status", "failed", "--method", "second") == {"f" * 16}
     assert len(listed("--status", "trained")) == 1, "the first stage, of which nothing is evaluated"
     assert listed("--ablation", "chosen", "--out", results("chosen", 0, 2)) == {ids[0], ids[2]}
     assert listed("--since", "2026-01-01", "--until", "9999-01-01") == set(ids)
@@ -149,6 +165,15 @@ def test_a_run_is_deleted_everywhere(store, ids):
     assert "2 records, 2 of them from" in rebuild_index(store)
 
 
+def test_a_cost_goes_with_the_last_run_that_has_it(store, ids):
+    before = store.measurements.ids()
+    assert "measurements of cost" not in said("runs", "delete", ids[0], "--store", store.root, "--yes")
+    assert store.measurements.ids() == before, "the run with the other seed has the same"
+    told = said("runs", "delete", ids[1], "--store", store.root, "--yes")
+    assert "1 measurements of cost that no other run has" in told
+    assert len(store.measurements.ids()) == len(before) - 1
+
+
 def test_a_training_goes_with_what_was_made_from_it(store, ids, made):
     said("runs", "delete", made[2].first.id, "--store", store.root, "--yes")
     assert set(store.records()) == set(ids[:2])
@@ -185,6 +210,22 @@ def test_what_no_run_set_names_is_collected(store, ids, made, results):
     assert kept == {store.records()[ids[0]].training_id, *(training.id for training in made[2].chain)}
     assert not stray.exists()
     assert said("runs", "gc", *keep, "--store", store.root) == "nothing to remove\n"
+
+
+def test_the_first_stage_of_a_run_that_is_not_finished_is_kept(store, ids, made, results):
+    """As an interruption between the stages leaves it."""
+    said("runs", "delete", made[2].id, "--store", store.root, "--yes")
+    chosen = results("chosen", 0, 1, 2, missing={ids[2]: made[3]})
+    assert said("runs", "gc", chosen, "--store", store.root, "--yes") == "nothing to remove\n"
+    assert store.is_trained(made[2].first.id)
+
+
+def test_results_of_a_search_that_has_not_ended_are_not_collected(store, ids, results):
+    trials = RunSet.Table(title="Front", layout="pareto", ids=(), searching=True)
+    before = content(store)
+    told = complaint("runs", "gc", results("chosen", 0, tables={"front": trials}), "--store", store.root, "--yes")
+    assert "the runs of front are not known before the search has ended; let `bench run` end" in told
+    assert content(store) == before
 
 
 def test_a_run_set_of_another_store_removes_nothing(store, results, tmp_path):
@@ -330,6 +371,28 @@ def test_a_damaged_archive_is_refused_by_name(store, ids, tmp_path):
     raw[whole.index(b"records/") + 60] ^= 16
     archive.write_bytes(bytes(raw))
     assert "is damaged in records/" in complaint("runs", "import", archive, "--store", other)
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("ä", "")
+    archive.write_bytes(archive.read_bytes().replace("ä".encode(), b"\xff\xfe"))  # a name that is no text
+    assert "is no archive of runs" in complaint("runs", "import", archive, "--store", other)
+    assert not other.exists()
+
+
+def test_weights_of_which_nothing_is_said_are_refused(store, ids, tmp_path):
+    """Before anything is added, though sizes and checksums are right."""
+    archive, other = tmp_path / "runs.zip", tmp_path / "other"
+    said("runs", "export", archive, "--weights", "--store", store.root, "--out", tmp_path)
+    lost = f"trainings/{store.records()[ids[0]].training_id}/training.json"
+
+    def without(name, text):
+        if name == "manifest.json":
+            manifest = unseal(text, Manifest)
+            files = {place: file for place, file in manifest.files.items() if place != lost}
+            text = seal(manifest.model_copy(update={"files": files}))
+        return [] if name == lost else [(name, text)]
+
+    told = complaint("runs", "import", rewritten(archive, tmp_path / "bad.zip", without), "--store", other)
+    assert f"is damaged in {lost}; nothing was imported" in told
     assert not other.exists()
 
 
@@ -377,6 +440,17 @@ def test_an_import_does_not_replace_another_run_set(store, results, tmp_path):
 def test_bad_input_is_one_sentence(arguments, words, store):
     place = [] if "--store" in arguments else ["--store", store.root]
     assert words.format(store.root) in complaint("runs", *arguments, *place)
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process cannot be changed")
+@pytest.mark.parametrize(("text", "zone"), [("0001-01-01", "Asia/Tokyo"), ("9999-12-31", "America/New_York")])
+def test_an_end_of_the_calendar_is_refused(text, zone, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        with pytest.raises(InputError, match=f"--until '{text}': is too far away"):
+            moment(text, "--until", end_of_day=True)
+    time.tzset()
 
 
 def test_an_id_that_begins_several_is_refused(store, ids):

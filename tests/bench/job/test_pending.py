@@ -80,8 +80,10 @@ def test_a_failure_concerns_all_that_need_it_until_it_is_forgotten(store):
     jobs = jobs_of_two_trainings()
     pending = PendingWork(jobs, store, "cpu", "here")
     first = next(task for task in pending.tasks() if task.kind == "train")
-    record_failure(store, first.ids, first.title, "error", "the disk is on fire")
+    record_failure(store, first.ids, first.title, "error", "the disk is on fire", jobs[0].portable)
     pending.end_task(first, "failed")
+    told = store.failures.get(first.ids[0])
+    assert (told.method, told.preset, told.data, told.seed) == ("toy", "tiny", "population", 0)
     assert list(pending.failures) == [one.id for one in jobs[:2]]
     assert pending.left == jobs[2:]
     assert first.name not in {task.name for task in pending.tasks()}

@@ -134,6 +134,19 @@ def test_weights_without_a_checksum_are_of_an_older_version(store):
     assert load_trained(wanted.build(), folder) == trained.info
 
 
+def test_a_time_is_of_one_machine(store):
+    device = torch.device("cpu")
+    first = pipeline.measure(job(), store, device)
+    second = pipeline.measure(job(), store, device, first)
+    begun = first.cost.latency.samples_ms
+    assert second.cost.latency.samples_ms[: len(begun)] == begun
+    elsewhere = first.environment.model_copy(update={"device": "another"})
+    moved = pipeline.measure(job(), store, device, second.model_copy(update={"environment": elsewhere}))
+    assert moved.environment.place == first.environment.place
+    assert len(moved.cost.latency.passes) == 3
+    assert moved.cost.latency.samples_ms[: len(begun)] != begun
+
+
 def test_an_evaluation_or_a_cost_that_cannot_be_read_is_made_again(store):
     wanted = job()
     record = run([wanted], store, "cpu").records[wanted.id]

@@ -108,6 +108,16 @@ def test_company_and_throttling_are_warned_of(made_up, monkeypatch: pytest.Monke
     )
 
 
+def test_the_workers_of_this_process_are_no_other_processes(made_up, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvml.multiprocessing, "active_children", lambda: [SimpleNamespace(pid=1)])
+    seen = [SimpleNamespace(pid=pid, usedGpuMemory=1) for pid in (1, os.getpid())]
+    for more, number in (((), 0), ((2,), 1)):
+        others = [SimpleNamespace(pid=pid, usedGpuMemory=1) for pid in more]
+        made_up(nvmlDeviceGetComputeRunningProcesses=[*seen, *others])
+        with nvml.gpu(GPU) as gpu:
+            assert nvml.state(gpu).other_processes == number
+
+
 def test_processes_that_a_container_hides_are_not_known(made_up, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine.psutil, "cpu_percent", lambda interval: 0.0)
     made_up(nvmlDeviceGetComputeRunningProcesses=[])

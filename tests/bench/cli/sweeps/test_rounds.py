@@ -85,13 +85,40 @@ def test_named_seeds_are_the_rounds(ablate, tmp_path):
     assert "leave out --seeds, or --rounds" in result.stderr
 
 
-def test_within_a_budget_open_claims_get_further_seeds(ablate, tmp_path, monkeypatch):
-    ended = iter([0.0, 10.0, 20.0, 30.0])
-    monkeypatch.setattr("bench.cli.sweeps.rounds.monotonic", lambda: next(ended))
-    result = ablate("--rounds", "1", "--budget", "35s")
+def test_a_seed_of_set_is_one_round_and_refused_beside_other_seeds(ablate, tmp_path):
+    result = ablate("--set", "training.seed=5")
+    assert "2 runs: 2 trained, 2 evaluated now" in result.output
+    assert "round" not in result.output
+    assert seeds(tmp_path) == [5]
+    for option in (["--seeds", "0,1"], ["--rounds", "1"]):
+        result = ablate(*option, "--set", "training.seed=5", "--dry-run")
+        assert result.exit_code == 2
+        told = "names the training seeds, as does --set training.seed; leave out one of them"
+        assert f"{' '.join(option)}: {told}" in result.stderr
+
+
+@pytest.fixture
+def ten_seconds_each(monkeypatch):
+    """A clock on which rounds take ten seconds, and nothing else takes any."""
+    now, real = [0.0], sweep.run
+
+    def run(*arguments):
+        now[0] += 10
+        return real(*arguments)
+
+    monkeypatch.setattr(sweep, "run", run)
+    for module in ("rounds", "sweep"):
+        monkeypatch.setattr(f"bench.cli.sweeps.{module}.monotonic", lambda: now[0])
+
+
+@pytest.mark.parametrize("planned", ["1", "2"])
+def test_within_a_budget_open_claims_get_further_seeds(planned, ablate, tmp_path, ten_seconds_each):
+    """As many whatever part of them was planned: the time of one round decides, not that of all before."""
+    result = ablate("--rounds", planned, "--budget", "35s")
     assert result.exit_code == 0, result.output + result.stderr
     (claim,) = declared(tmp_path / "out").tables["mine"].claims
-    assert len(claim.better) == claim.look == 3
+    assert len(claim.better) == 3
+    assert claim.look == 4 - int(planned)
     assert "each look spends a part of the 5" in (tmp_path / "out" / "tables" / "mine.md").read_text()
 
 

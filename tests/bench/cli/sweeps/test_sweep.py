@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
@@ -11,11 +12,13 @@ from bench.cli import app
 from bench.cli.options import SweepRequest
 from bench.cli.sweeps import sweep as module
 from bench.cli.sweeps.interim import Round, failure_lines
+from bench.cli.sweeps.plan import SweepPlan
 from bench.job.planning import Planner
 from bench.results.failure import Failure
 from bench.results.run_set import RunSet, declared
 from bench.results.store import Store
 from bench.sweep import run as sweep
+from bench.sweep.executors.local import Local
 from bench.sweep.search import Found, Search, Space
 from tests.bench.toy import Toy
 from tests.bench.toy_jobs import job
@@ -51,6 +54,20 @@ def test_a_failure_is_told_each_time(invoke, toy_store, toy_everywhere, monkeypa
     assert invoke("--retry-failed").exit_code == 0
 
 
+def test_a_cost_of_another_number_of_threads_is_told(toy_store, tmp_path, monkeypatch):
+    def notes():
+        request = SweepRequest(store=toy_store.root, out=tmp_path / "out", device="cpu", executor="local")
+        executor = Local(toy_store.root)
+        return SweepPlan([[job()]], Planner(torch.device("cpu")), request, toy_store, executor).notes
+
+    sweep.run([job()], toy_store, "cpu")
+    assert notes() == []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
+    (told,) = notes()
+    assert "note: 1 finished runs have their cost of " in told
+    assert ", 99 threads: what `python -m bench runs delete` removes is made and measured anew" in told
+
+
 def test_many_long_failures_are_told_in_bounded_length(toy_store):
     failures = [Failure(id=str(n), title="Toy", kind="bad input", reason="x" * 10_000) for n in range(100)]
     lines = list(failure_lines(failures, toy_store))
@@ -72,12 +89,13 @@ def test_a_run_with_neither_record_nor_reason_is_an_error(invoke, tmp_path, monk
 
 def test_a_trial_of_a_search_with_neither_is_an_error(toy_store, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(module, "search", lambda *arguments: Found(("0123456789abcdef",), {}))
-    tables = {"pareto": RunSet.Table(title="Search", layout="runs", ids=())}
+    tables = {"pareto": RunSet.Table(title="Search", layout="runs", ids=(), searching=True)}
     request = SweepRequest(store=toy_store.root, out=tmp_path / "out", executor="local")
     space = Space("key", {}, lambda chosen: None, Search(trials=1))
     with pytest.raises(typer.Exit) as ended:
         module.run_and_report([Round([], tables)], {"pareto": space}, request, Planner(None))
     assert ended.value.exit_code == 1
+    assert not declared(tmp_path / "out").tables["pareto"].searching
     assert (
         "1 declared run has neither a record nor a recorded reason: 0123456789abcdef;" in capsys.readouterr().err
     )
