@@ -186,6 +186,27 @@ def test_a_training_that_fails_says_why_and_can_be_tried_again(store, monkeypatc
     assert steps == sorted(set(steps))
 
 
+def test_what_other_code_has_trained_is_not_gone_on_with(store, monkeypatch):
+    """Neither its weights nor its curves: the run of the new try begins anew."""
+    monkeypatch.setattr(trainer, "SAVE_EVERY_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 3, lambda: 1 / 0)
+        run([job()], store, "cpu")
+    failed = only_training(store)
+    assert failed.info.status == "FAILED"
+    monkeypatch.setattr("bench.job.pending.method_digest", lambda lifter: "another")
+    begun = []
+    monkeypatch.setattr(Toy, "on_progress", lambda self, done: begun.append(done))
+    record = run([job()], store, "cpu").records[job().id]
+    assert len(begun) == record.training.steps
+    runs = {found.info.run_id: found for found in search_runs(store, TRAINING)}
+    assert runs.pop(failed.info.run_id).info.status == "FAILED"
+    (mended,) = runs.values()
+    assert mended.info.status == "FINISHED"
+    steps = [step for step, _ in history(store, mended.info.run_id, "train.loss")]
+    assert steps == list(range(1, record.training.steps + 1))
+
+
 def test_trainings_that_differ_in_their_selection_have_a_run_each(store):
     """They go through the same weights, once."""
     jobs = [job(training={"selection": name}) for name in ("validation", "test")]
