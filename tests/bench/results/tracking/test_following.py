@@ -139,6 +139,23 @@ def test_an_interrupted_training_is_killed_and_goes_on_in_its_run(store, monkeyp
     assert record.values == whole.values
 
 
+@pytest.mark.parametrize("logged", ["own", "shared"])
+def test_a_training_goes_on_in_its_run_wherever_its_store_is_seen(store, monkeypatch, logged, request):
+    """Under another path, as in another container or after a move; and under another host name."""
+    if logged == "shared":
+        request.getfixturevalue("shared")
+    with monkeypatch.context() as patch:
+        stop_at(patch, 5, lambda: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            run([job()], store, "cpu")
+    killed = only_training(store)
+    moved = Store(store.root.rename(store.root.with_name("moved")))
+    monkeypatch.setattr("platform.node", lambda: "another")
+    assert run([job()], moved, "cpu").records
+    after = only_training(moved)
+    assert (after.info.run_id, after.info.status) == (killed.info.run_id, "FINISHED")
+
+
 def test_a_killed_training_is_marked_by_whoever_finds_it(store, monkeypatch):
     """Nothing was sent when it died; another experiment of the same store finds it."""
 
