@@ -14,6 +14,7 @@ from bench.config.experiment import identity
 from bench.job.failures import method_digest
 from bench.job.resolve import Job, Training
 from bench.job.task import Task, TaskStatus
+from bench.job.weights import forget_unfinished
 from bench.protocol.evaluate import shared_samples
 from bench.results.cost import PASSES
 from bench.results.failure import Failure
@@ -175,7 +176,11 @@ class PendingWork:
         return list(dict.fromkeys(titles))
 
     def _forget(self, names: Iterable[str]) -> None:
+        """Forget failures; what other code has trained, or what diverged, is not gone on with."""
         for name in names:
+            failure = self._store.failures.get(name) if name in self._contents.failed else None
+            if failure is not None and (name in self._outdated or failure.kind == "diverged"):
+                forget_unfinished(name, self._store)
             self._store.failures.remove(name)
             self._contents.failed.discard(name)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
+from filelock import Timeout
 from tqdm import tqdm
 
 from bench.config.experiment import ActionLabels, Selection
@@ -19,9 +20,9 @@ from bench.job.resolve import Training
 from bench.protocol.counterfactual import relabelled
 from bench.results.record import TrainingInfo
 from bench.results.store import MODEL, Store
-from bench.results.tracking.journal import Journal, path_of
+from bench.results.tracking.journal import Journal, journals, path_of
 from bench.training.accelerator import accelerator_for, check_precision
-from bench.training.checkpoints import is_begun, load_trained
+from bench.training.checkpoints import is_begun, load_trained, remove_unfinished
 from bench.training.selection import CheckpointSelector, validation_windows
 from bench.training.trainer import train
 from models.errors import InputError, UnfitError
@@ -111,6 +112,16 @@ def begun_with(wanted: Sequence[str], store: Store) -> Iterator[list[str]]:
         names = folder.name.split("+")
         if set(wanted) <= set(names) and is_begun(folder):
             yield names
+
+
+def forget_unfinished(training_id: str, store: Store) -> None:
+    """Let a training begin anew, with a new journal, unless somebody trains it now."""
+    with suppress(Timeout), store.lock(f"training-{training_id}").acquire(timeout=0):
+        for names in begun_with([training_id], store):
+            remove_unfinished(store.training("+".join(names)))
+        for path in journals(store.root):
+            if training_id in path.stem.split("+"):
+                path.unlink(missing_ok=True)
 
 
 def _name(together: Iterable[Training]) -> str:

@@ -8,6 +8,7 @@ there.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -19,6 +20,7 @@ from bench.results.arrays import RunFiles
 from bench.results.cost import Measurement
 from bench.results.documents import Shelf, keep_copy, read_document
 from bench.results.failure import Failure
+from bench.results.files import write_text
 from bench.results.index import Index
 from bench.results.locks import Lock, use_device
 from bench.results.record import Evaluation, Record, TrainingInfo
@@ -97,6 +99,20 @@ class Store:
             raise InputError(
                 f"--store {self.root}: cannot be made ({error.strerror}); name another folder"
             ) from None
+
+    @property
+    def id(self) -> str:
+        """What tells this store from others, whatever machine sees it at whatever path; a copy keeps it.
+
+        Raises:
+            OSError: it has none yet, and cannot be written.
+        """
+        path, older = self.root / "store.id", self.root / "studies.id"  # older versions named studies by it only
+        if not path.exists():
+            with self.lock("store-id"):
+                if not path.exists():
+                    write_text(path, older.read_text() if older.exists() else uuid.uuid4().hex)
+        return path.read_text().strip()
 
     def training(self, training_id: str) -> Path:
         """Folder of one training."""

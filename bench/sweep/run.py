@@ -51,12 +51,16 @@ class Outcome:
         records: of the experiments asked for, by id.
         failures: why others have none, by id of the experiment.
         trained, evaluated: numbers of training tasks that this call did, and of experiments that it finished.
+        waiting: ids of experiments that are done and wait for MLflow.
+        tracker: for a further call, where one was needed.
     """
 
     records: dict[str, Record]
     failures: dict[str, Failure]
     trained: int
     evaluated: int
+    waiting: frozenset[str] = frozenset()
+    tracker: Tracker | None = None
 
 
 class Watcher:
@@ -86,6 +90,8 @@ def run(
     retry_failed: bool = False,
     contents: StoreContents | None = None,
     watcher: Watcher | None = None,
+    tracker: Tracker | None = None,
+    later: bool = False,
 ) -> Outcome:
     """Bring every job to a finished record or a recorded failure; what is finished already is not repeated.
 
@@ -94,6 +100,8 @@ def run(
         store: where trainings and records are kept; other programs may work on it at the same time.
         executor: where tasks are done; this process by default. It is not closed.
         contents: of the store, where the caller knows them already; they are kept up to date.
+        tracker: of an earlier call; MLflow need not be there then before anything is computed.
+        later: whether a further call logs what waits for MLflow at the end of this one.
 
     Raises:
         InputError: the device does not exist, or MLflow's store cannot be reached.
@@ -110,24 +118,33 @@ def run(
         store.make()
         if first_process() and contents is None:  # else the caller looks once for all its calls
             remove_leftovers(store.root)
-        tracker = Tracker(store.root)
-        if tracker.is_new and first_process():
-            log_again(tracker, store)
-        _add_logged(pending, tracker, store)
+        if tracker is None:
+            tracker = Tracker(store.root)
+            if tracker.is_new and first_process():
+                log_again(tracker, store)
+        try:
+            _add_logged(pending, tracker, store)
+        except InputError as error:
+            if not later:
+                raise
+            say(f"warning: {error}. Work goes on; what other stores logged there is not looked for")
         log = _Log(pending, tracker, store)
         with following(tracker, store) if first_process() else nullcontext():
             try:
-                trained, evaluated = _do(pending, log, store, executor, watcher)
+                trained, evaluated = _do(pending, log, store, executor, watcher, later)
             except KeyboardInterrupt:
                 executor.close()  # what its workers train is saved before anybody looks at it
                 raise
     if first_process():
         _fold(store)
-    return Outcome(store.records(pending.jobs), pending.failures, trained, evaluated)
+    waiting = frozenset(job.id for job in pending.ready if first_process())
+    return Outcome(store.records(pending.jobs), pending.failures, trained, evaluated, waiting, tracker)
 
 
-def _do(pending: PendingWork, log: _Log, store: Store, executor: Executor, watcher: Watcher) -> tuple[int, int]:
-    """Measure, train, evaluate and log what is pending.
+def _do(
+    pending: PendingWork, log: _Log, store: Store, executor: Executor, watcher: Watcher, later: bool
+) -> tuple[int, int]:
+    """Measure, train, evaluate and log what is pending; ``later`` as of ``run``.
 
     Returns:
         Numbers of trainings that were done, and of experiments that were finished.
@@ -151,7 +168,7 @@ def _do(pending: PendingWork, log: _Log, store: Store, executor: Executor, watch
     if first_process():
         watcher.be_quiet()
         _measure(pending, pending.evaluated, store, executor, watcher)
-        log.all()
+        log.all(later)
     return sum(task.kind == "train" for task in done), log.finished
 
 
@@ -207,30 +224,36 @@ class _Log:
         self._pending, self._tracker, self._store = pending, tracker, store
         self._not_before = 0.0
 
-    def one(self) -> bool:
+    def one(self, later: bool = True) -> bool:
         """Log an experiment if one is ready; while MLflow is away, they wait.
 
         Returns:
             Whether there is more to log now.
+
+        Raises:
+            InputError: MLflow's store cannot be reached or written, and nothing is logged ``later``.
         """
         if not self._pending.ready or time.monotonic() < self._not_before:
             return False
         try:
             self._log_first()
         except InputError as error:
+            if not later:
+                raise
             self._not_before = time.monotonic() + AWAY_SECONDS
             say(f"warning: {error}. Work goes on; what is finished meanwhile is logged later")
             return False
         return bool(self._pending.ready)
 
-    def all(self) -> None:
+    def all(self, later: bool) -> None:
         """Log all that are ready.
 
         Raises:
-            InputError: MLflow's store cannot be reached or written.
+            InputError: MLflow's store cannot be reached or written, and nothing is logged ``later``.
         """
-        while self._pending.ready:
-            self._log_first()
+        self._not_before = 0.0
+        while self.one(later):
+            pass
 
     def _log_first(self) -> None:
         """Turn an evaluation and its cost into a record that is logged and kept, if no other program has."""

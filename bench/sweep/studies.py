@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -16,9 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
-from bench.results.files import write_text
+from bench.results.store import Store
 from bench.results.tracking.addresses import is_database, sqlite_address, sqlite_path
 from bench.results.tracking.connection import RefusedError, Service, network_kind, reason_of, say, warn_of_network
 from models.errors import InputError
@@ -103,13 +100,7 @@ def _found(service: Service) -> str:
 
 def store_name(root: Path) -> str | None:
     """What tells the studies of a store from those of others in a database that is given; None in its own."""
-    if not os.environ.get(SETTING):
-        return None
-    path = root / "studies.id"
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            write_text(path, uuid.uuid4().hex)
-        return path.read_text().strip()
+    return Store(root).id if os.environ.get(SETTING) else None
 
 
 def grid_sampler(values: Mapping[str, Sequence[int]]) -> BaseSampler:

@@ -107,20 +107,27 @@ def train(
     if run.trainable:
         run.prepare(state)
     show = None if accelerator.is_main_process else True
-    with (
-        HeldBack() as signals,
-        watched_system(run.curves.note),
-        tqdm(initial=run.progress.step, total=run.steps, desc=f"train {title}", unit="step", disable=show) as bar,
-    ):
-        while run.progress.step < run.steps:
-            run.step()
-            bar.update()
-            run.update_selectors()
-            if run.at_end_of_epoch:
-                run.end_epoch()
-                bar.set_postfix(epoch=len(run.progress.loss), loss=f"{run.progress.loss[-1]:.4f}")
-            run.save(at_once=bool(signals.arrived))
-            signals.let_through()
+    try:
+        with (
+            HeldBack() as signals,
+            watched_system(run.curves.note),
+            tqdm(
+                initial=run.progress.step, total=run.steps, desc=f"train {title}", unit="step", disable=show
+            ) as bar,
+        ):
+            while run.progress.step < run.steps:
+                run.step()
+                bar.update()
+                run.update_selectors()
+                if run.at_end_of_epoch:
+                    run.end_epoch()
+                    bar.set_postfix(epoch=len(run.progress.loss), loss=f"{run.progress.loss[-1]:.4f}")
+                run.save(at_once=bool(signals.arrived))
+                signals.let_through()
+    except DivergedError:  # saved states have the same weights: continued from them, it could never succeed
+        if accelerator.is_main_process:
+            checkpoints.remove_unfinished(folder)
+        raise
     return run.finish(first_stage)
 
 

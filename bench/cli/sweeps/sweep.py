@@ -28,6 +28,7 @@ from bench.results.documents import in_place
 from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.results.tracking.sweep_run import log_sweep
+from bench.results.tracking.tracker import Tracker
 from bench.sweep import run as sweep
 from bench.sweep.dry_run import left_out_lines, search_lines
 from bench.sweep.executors import executor_for
@@ -43,6 +44,7 @@ from reports.writers.text import to_text
 if TYPE_CHECKING:
     from reports.build import Report
 
+WAITING = "done, and waits for MLflow; run the same command again when that is there"
 LOST = "failed: neither a record nor a reason was found in the store; run the same command again"
 
 
@@ -100,9 +102,12 @@ def run_and_report(
         rounds = [part.with_finished(rounds[-1], done) for part in rounds]
         found: dict[str, Found] = {}
         number, part = 1, rounds[0]
+        tracker: Tracker | None = None
+        later = True
         while True:
             began = monotonic()
-            outcome = _run(number, part, request, store, executor, interim)
+            outcome = _run(number, part, request, store, executor, interim, tracker, later)
+            tracker, later = outcome.tracker, True
             if number == len(rounds):
                 before = monotonic()
                 found = {
@@ -122,6 +127,8 @@ def run_and_report(
             else:
                 records = with_other_data(part.tables.values(), outcome.records, store)
                 following = further(records, monotonic() - began)
+            if following is None and outcome.waiting:  # there is a report; now MLflow is needed
+                following, later = part, False
             if following is None:
                 break
             if number >= len(rounds) and request.retry_failed:
@@ -138,17 +145,28 @@ def run_and_report(
 
 
 def _run(
-    number: int, part: Round, request: SweepRequest, store: Store, executor: Executor, interim: Interim
+    number: int,
+    part: Round,
+    request: SweepRequest,
+    store: Store,
+    executor: Executor,
+    interim: Interim,
+    tracker: Tracker | None,
+    later: bool,
 ) -> sweep.Outcome:
-    """Run a round; of the first one, what the main table needs comes first, with a report as soon as it stands."""
-    if first_process():
+    """Run a round; of the first one, what the main table needs comes first, with a report as soon as it stands.
+
+    ``tracker`` and ``later`` as of ``bench.sweep.run.run``.
+    """
+    if first_process() and later:  # else the run set says already what waits
         interim.begin(part)
     before = sweep.Outcome({}, {}, 0, 0)
     if number == 1 and (first := _first_jobs(part)):
-        before = sweep.run(first, store, request.device, executor, False, None, interim)
+        before = sweep.run(first, store, request.device, executor, False, None, interim, tracker, later)
+        tracker = before.tracker
         if before.evaluated and first_process():
             interim.write()
-    outcome = sweep.run(part.jobs, store, request.device, executor, False, None, interim)
+    outcome = sweep.run(part.jobs, store, request.device, executor, False, None, interim, tracker, later)
     trained, evaluated = before.trained + outcome.trained, before.evaluated + outcome.evaluated
     return replace(outcome, trained=trained, evaluated=evaluated)
 
@@ -183,6 +201,7 @@ def _report(
     jobs, filled = part.jobs, dict(part.tables)
     failed = [job for job in jobs if job.id in outcome.failures]
     missing = dict(part.left_out) | missing_of(failed, outcome.failures)
+    missing |= {job.id: job.missing(WAITING) for job in jobs if job.id in outcome.waiting}
     for name, found in searched.items():
         filled[name] = filled[name].model_copy(update={"ids": found.ids, "searching": False})
         missing |= found.missing

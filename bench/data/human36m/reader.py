@@ -64,8 +64,8 @@ class Human36M(Reader):
 
         Raises:
             InputError: a file is missing, damaged or foreign; the files do not fit each other; a shape is
-                wrong, 2D is shorter than 3D, a coordinate is not finite, a confidence is far above 1, or a take to
-            leave out is not there.
+                wrong, 2D is shorter than 3D, a coordinate is not finite, a confidence is far above 1, or a
+                take to leave out is not there.
         """
         file_3d, file_2d = root / FILE_3D, root / f"{PREFIX_2D}{FILE_NAMES.get(detections, detections)}.npz"
         poses, keypoints, notes = _read_both(file_3d, file_2d)

@@ -14,6 +14,7 @@ from bench.results.record import TrainingInfo
 from bench.results.run_set import RunSet
 from bench.results.runs.listing import Run, dependents, runs_of, training_folders, training_infos
 from bench.results.store import TRAINED, Store
+from bench.results.tracking.connection import say
 from bench.results.tracking.journal import path_of
 from bench.results.tracking.tracker import Tracker
 from models.errors import InputError
@@ -120,10 +121,11 @@ def remove(store: Store, removal: Removal) -> None:
     tracker = tracker_of(store) if removal.runs or removal.trainings else None
     if tracker is not None:
         with store.lock("log"):
-            for name in removal.runs:
-                tracker.remove("bench.id", name)
-            for folder in removal.trainings:
-                tracker.remove("bench.training_id", folder.name)
+            tags = [("bench.id", name) for name in removal.runs]
+            tags += [("bench.training_id", folder.name) for folder in removal.trainings]
+            staying = {run for tag in tags for run in tracker.remove(*tag)}
+        if staying:
+            say(f"{tracker.service.shown} keeps {len(staying)} of the runs: other stores logged or use them")
     for name in removal.costs:
         store.measurements.remove(name)
     if removal.runs:

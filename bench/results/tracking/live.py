@@ -34,9 +34,10 @@ NOTE = "mlflow.note.content"
 class _Sent:
     """What MLflow has of a journal: ids of its runs and their statuses, in the order of the head.
 
-    It is sent up to ``place``, with points up to ``moment``, in milliseconds since 1970.
+    It began at ``began`` and is sent up to ``place``, with points up to ``moment``, in milliseconds since 1970.
     """
 
+    began: int
     runs: list[str]
     statuses: list[str]
     place: int
@@ -56,7 +57,9 @@ class LiveTrainings:
         head = head_of(path)
         if head is None:
             return False
-        sent = self._sent.get(path) or self._meet(path, head)
+        sent = self._sent.get(path)
+        if sent is None or sent.began != head.began:
+            sent = self._meet(path, head)
         try:
             points, end = read(path, sent.place)
         except FileNotFoundError:
@@ -121,6 +124,7 @@ class LiveTrainings:
         places = [int(run.data.tags.get(SENT, 0)) for run in runs]
         whole = path.stat().st_size
         sent = _Sent(
+            began=head.began,
             runs=[run.info.run_id for run in runs],
             statuses=[run.info.status for run in runs],
             place=min(places) if max(places) <= whole else 0,  # a longer one was lost, and this one is another
@@ -134,6 +138,7 @@ class LiveTrainings:
         tags = {"bench.kind": "training", "bench.training_id": described.id}
         tags |= {LIVE: "yes", LOGGED_BY: self._logged_by}
         found = [] if self._runs.has_at_most(0, tags) else self._runs.search(tags)
+        found = [run for run in found if run.info.start_time == head.began]  # others: of a try of other code
         run = found[0] if found else self._runs.create(described.name, {**described.tags, **tags}, head.began)
         if SENT not in run.data.tags:
             self._runs.log_data(run.info.run_id, described.data)

@@ -92,11 +92,6 @@ class Runs:
             if self.client.get_run(run.info.run_id).info.lifecycle_stage != "deleted":
                 raise
 
-    def remove(self, tags: Mapping[str, str]) -> None:
-        """Delete the runs with these tags."""
-        for run in self.search(tags):
-            self.delete(run)
-
     def unused_artifacts(self) -> list[Path]:
         """Folders that the store's own MLflow keeps for runs that it does not have, or that were deleted."""
         if self.own is None or not (self.own / "artifacts").is_dir():

@@ -12,10 +12,10 @@ finished only if none of the same evaluation is finished by then and no older on
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from bench.results.documents import UnreadableError, unseal
 from bench.results.files import atomic, read_bytes, sha256
 from bench.results.locks import Patience
 from bench.results.record import Record
+from bench.results.store import Store
 from bench.results.tracking.activity import Activity, activities
 from bench.results.tracking.addresses import folder_of, is_database
 from bench.results.tracking.connection import say, warn_of_network
@@ -83,8 +84,6 @@ class Tracker:
 
     Attributes:
         service: the store, as it is shown to the user.
-        name: of the store in the tags of its runs.
-        live: runs of trainings that go on.
         is_new: whether the store has not been given yet what was finished before it was made.
 
     Raises:
@@ -97,11 +96,19 @@ class Tracker:
         self._folder = folder.absolute()
         self._artifacts = self._folder / "artifacts"
         self._own = not os.environ.get("MLFLOW_TRACKING_URI")
-        self.name = f"{platform.node()}:{self._folder}"
         self._training_runs: dict[str, str] = {}
         self.runs, self.is_new = self.service.open(self._open)
-        self.live = LiveTrainings(self.runs, self._folder, self.name)
         warn_of_network(self.service)
+
+    @cached_property
+    def name(self) -> str:
+        """Of the store in the tags of its runs."""
+        return Store(self._folder).id
+
+    @cached_property
+    def live(self) -> LiveTrainings:
+        """Runs of trainings that go on."""
+        return LiveTrainings(self.runs, self._folder, self.name)
 
     def end_new(self) -> None:
         """Keep in mind that the store has been given what was finished before it was made."""
@@ -142,16 +149,20 @@ class Tracker:
         """
         return self.service.patiently(lambda: self._give_back(record, files))
 
-    def remove(self, tag: str, name: str) -> None:
+    def remove(self, tag: str, name: str) -> set[str]:
         """Delete the runs whose tag says so, and what the store's own MLflow keeps beside them.
 
         Args:
             tag: "bench.id" or "bench.training_id", which the evaluations of a training have too.
 
+        Returns:
+            Ids of those that stay, in an MLflow that is not the store's own: what other stores logged, and the
+            run of a training that they logged evaluations of.
+
         Raises:
             InputError: the store cannot be reached or written.
         """
-        self.service.patiently(lambda: self.runs.remove({tag: name}))
+        return self.service.patiently(lambda: self._remove({tag: name}))
 
     def _open(self) -> tuple[Runs, bool]:
         """The runs of the experiment, which is made if need be; and whether it is to be filled yet."""
@@ -186,6 +197,16 @@ class Tracker:
                 f"{self.service.shown}: its artifacts lie in {place}, which this machine does not have; mount "
                 "that folder here, or log to another store by MLFLOW_TRACKING_URI"
             )
+
+    def _remove(self, tags: Mapping[str, str]) -> set[str]:
+        found = self.runs.search(tags)
+        others = [run for run in found if not self._own and run.data.tags.get(LOGGED_BY) != self.name]
+        used = {run.data.tags.get("mlflow.parentRunId") for run in others}
+        staying = {run.info.run_id for run in found if run in others or run.info.run_id in used}
+        for run in found:
+            if run.info.run_id not in staying:
+                self.runs.delete(run)
+        return staying
 
     def _records(self, ids: Container[str] | None) -> Logged:
         found: dict[str, Record] = {}
@@ -311,9 +332,8 @@ class Tracker:
         """Whether another store's run is given up for dead; ``seen``: when this program first saw each."""
         waited = time.monotonic() - seen.setdefault(run.info.run_id, time.monotonic())
         if patience.is_over():
-            by = run.data.tags.get(LOGGED_BY, "another store")
             say(
-                f"waiting for {by} ({waited:.0f} s, passed over after {DEAD_SECONDS:.0f} s), "
+                f"waiting for another store ({waited:.0f} s, passed over after {DEAD_SECONDS:.0f} s), "
                 f"which logs the same to {self.service.shown}"
             )
         return waited > DEAD_SECONDS

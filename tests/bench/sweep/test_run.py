@@ -301,6 +301,27 @@ def test_while_mlflow_is_away_work_goes_on_and_is_logged_at_the_end(store, monke
     assert "warning: MLflow store: away. Work goes on" in capsys.readouterr().err
 
 
+def test_what_waits_for_mlflow_at_the_end_is_logged_by_a_later_call(store, monkeypatch):
+    """Which needs no MLflow before it begins either."""
+    wanted, more = job(), job(training={"seed": 1})
+
+    def away(*arguments):
+        raise InputError("MLflow store: away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tracker, "log", away)
+        first = run([wanted], store, "cpu", later=True)
+        assert (first.records, first.failures, first.waiting) == ({}, {}, {wanted.id})
+        patch.setattr("bench.sweep.run.Tracker", away)
+        patch.setattr("bench.sweep.run._add_logged", away)
+        second = run([wanted, more], store, "cpu", tracker=first.tracker, later=True)
+        assert (second.trained, second.waiting) == (1, {wanted.id, more.id})
+        with pytest.raises(InputError, match="away"):
+            run([wanted, more], store, "cpu", tracker=second.tracker)
+    last = run([wanted, more], store, "cpu", tracker=second.tracker)
+    assert (last.trained, last.evaluated, last.records.keys()) == (0, 2, {wanted.id, more.id})
+
+
 def test_what_failed_is_tried_again_once_the_code_of_its_method_has_changed(store, monkeypatch, capsys):
     wanted = job()
     with monkeypatch.context() as patch:

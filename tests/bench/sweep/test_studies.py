@@ -19,7 +19,7 @@ from bench.sweep import search as module
 from bench.sweep import studies
 from bench.sweep.executors.local import Local
 from bench.sweep.search import search
-from bench.sweep.studies import examine_studies, heartbeat, open_studies
+from bench.sweep.studies import examine_studies, heartbeat, open_studies, store_name
 from models.errors import InputError
 from tests.bench.sweep.test_search import AXES, space
 
@@ -95,6 +95,12 @@ def test_stores_that_share_a_database_have_studies_of_their_own(toy_store, tmp_p
         assert store.records(found.ids).keys() | found.missing.keys() == set(found.ids)
         assert len(found.ids) == 1
     assert "2 studies" in examine_studies(other.root)
+
+
+def test_studies_keep_the_name_that_an_older_version_gave_their_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIFTING_BENCH_STUDIES", sqlite_address(tmp_path / "shared.db"))
+    (tmp_path / "studies.id").write_text("older\n")
+    assert store_name(tmp_path) == "older" == Store(tmp_path).id
 
 
 def test_looking_makes_nothing(tmp_path):

@@ -17,9 +17,11 @@ from bench.job.planning import Planner
 from bench.results.failure import Failure
 from bench.results.run_set import RunSet, declared
 from bench.results.store import Store
+from bench.results.tracking.tracker import Tracker
 from bench.sweep import run as sweep
 from bench.sweep.executors.local import Local
 from bench.sweep.search import Found, Search, Space
+from models.errors import InputError
 from tests.bench.toy import Toy
 from tests.bench.toy_jobs import job
 
@@ -85,6 +87,33 @@ def test_a_run_with_neither_record_nor_reason_is_an_error(invoke, tmp_path, monk
     (missing,) = runset.missing.values()
     assert missing.failed
     assert "neither a record nor a reason" in (tmp_path / "out" / "summary.md").read_text()
+
+
+def test_a_report_is_written_before_an_mlflow_that_is_away_ends_the_sweep(invoke, tmp_path, monkeypatch):
+    real = Tracker.log
+
+    def until(number):
+        tried = []
+
+        def log(self, record, files):
+            tried.append(record.id)
+            if len(tried) < number:
+                raise InputError("MLflow store: away")
+            return real(self, record, files)
+
+        return log
+
+    monkeypatch.setattr(Tracker, "log", until(9))
+    result = invoke()
+    assert result.exit_code == 2
+    assert "error: MLflow store: away" in result.stderr
+    (missing,) = declared(tmp_path / "out").missing.values()
+    assert missing.reason.startswith("done, and waits for MLflow")
+    assert "waits for MLflow" in (tmp_path / "out" / "summary.md").read_text()
+    monkeypatch.setattr(Tracker, "log", until(2))
+    result = invoke()
+    assert (result.exit_code, declared(tmp_path / "out").missing) == (0, {})
+    assert "1 evaluated now" in result.stdout
 
 
 def test_a_trial_of_a_search_with_neither_is_an_error(toy_store, tmp_path, monkeypatch, capsys):

@@ -139,6 +139,23 @@ def test_an_interrupted_training_is_killed_and_goes_on_in_its_run(store, monkeyp
     assert record.values == whole.values
 
 
+@pytest.mark.parametrize("logged", ["own", "shared"])
+def test_a_training_goes_on_in_its_run_wherever_its_store_is_seen(store, monkeypatch, logged, request):
+    """Under another path, as in another container or after a move; and under another host name."""
+    if logged == "shared":
+        request.getfixturevalue("shared")
+    with monkeypatch.context() as patch:
+        stop_at(patch, 5, lambda: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            run([job()], store, "cpu")
+    killed = only_training(store)
+    moved = Store(store.root.rename(store.root.with_name("moved")))
+    monkeypatch.setattr("platform.node", lambda: "another")
+    assert run([job()], moved, "cpu").records
+    after = only_training(moved)
+    assert (after.info.run_id, after.info.status) == (killed.info.run_id, "FINISHED")
+
+
 def test_a_killed_training_is_marked_by_whoever_finds_it(store, monkeypatch):
     """Nothing was sent when it died; another experiment of the same store finds it."""
 
@@ -184,6 +201,27 @@ def test_a_training_that_fails_says_why_and_can_be_tried_again(store, monkeypatc
     assert again.data.tags["mlflow.note.content"] == ""
     steps = [step for step, _ in history(store, again.info.run_id, "train.loss")]
     assert steps == sorted(set(steps))
+
+
+def test_what_other_code_has_trained_is_not_gone_on_with(store, monkeypatch):
+    """Neither its weights nor its curves: the run of the new try begins anew."""
+    monkeypatch.setattr(trainer, "SAVE_EVERY_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 3, lambda: 1 / 0)
+        run([job()], store, "cpu")
+    failed = only_training(store)
+    assert failed.info.status == "FAILED"
+    monkeypatch.setattr("bench.job.pending.method_digest", lambda lifter: "another")
+    begun = []
+    monkeypatch.setattr(Toy, "on_progress", lambda self, done: begun.append(done))
+    record = run([job()], store, "cpu").records[job().id]
+    assert len(begun) == record.training.steps
+    runs = {found.info.run_id: found for found in search_runs(store, TRAINING)}
+    assert runs.pop(failed.info.run_id).info.status == "FAILED"
+    (mended,) = runs.values()
+    assert mended.info.status == "FINISHED"
+    steps = [step for step, _ in history(store, mended.info.run_id, "train.loss")]
+    assert steps == list(range(1, record.training.steps + 1))
 
 
 def test_trainings_that_differ_in_their_selection_have_a_run_each(store):

@@ -6,6 +6,7 @@ from unittest.mock import Mock
 import mlflow
 import pytest
 
+from bench.results.runs.removal import Removal, remove
 from bench.results.tracking import tracker
 from bench.results.tracking.mlflow_files import EXPERIMENT_NAME
 from bench.results.tracking.tracker import Tracker
@@ -124,6 +125,19 @@ def test_what_a_dead_store_left_is_passed_over_after_a_while(record, shared, tmp
     monkeypatch.setattr(tracker, "DEAD_SECONDS", 0.2)
     alive.log(record, [])
     assert statuses(alive, "") == ["FINISHED"] * 2
+
+
+def test_a_store_removes_only_what_it_logged(record, store, shared, tmp_path, capfd):
+    other = Tracker(tmp_path / "a")
+    other.log(record, [])
+    remove(store, Removal(runs=(record.id,)))
+    assert not store.finished()
+    assert statuses(other, "") == ["FINISHED"] * 2, "an evaluation and its training"
+    assert "keeps 1 of the runs: other stores logged or use them" in capfd.readouterr().err
+    mine = Tracker(store.root).log(record.model_copy(update={"id": "0" * 16}), [])
+    assert len(other.remove("bench.training_id", record.training_id)) == 2
+    assert len(statuses(other, "")) == 2, "the training's run stays for the sake of the other store's evaluation"
+    assert [found.id for found in other.records().records] == [mine.id]
 
 
 def test_a_database_that_is_given_gets_the_artifacts_of_the_first_store(record, shared, tmp_path, monkeypatch):
