@@ -27,7 +27,7 @@ ELSEWHERE = {
     "data describe synthetic": "is slow; `nox -s figures` makes these pictures, tests/bench/data/inspect others",
     "data prepare": "needs licensed downloads; test_prepare.py of each data set has made-up ones",
     "import-checkpoint": "needs a published checkpoint; tests/bench/cli/test_checkpoints.py",
-    "runs export runs.zip --weights": "needs trainings in the store; tests/bench/cli/test_runs.py",
+    "runs export runs.zip --weights": "needs trainings in the store; tests/bench/cli/runs/test_archives.py",
 }
 """Parts of commands that are not run here, and why or where they are."""
 

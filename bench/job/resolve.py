@@ -68,16 +68,10 @@ class Training:
     @cached_property
     def trajectory_id(self) -> str:
         """Identity of the sequence of weights that it goes through."""
-        return trajectory_identity(
-            self.method,
-            self.lifter,
-            self.config,
-            self.recipe,
-            self.data,
-            self.held_out,
-            first=self.first.id if self.first else None,
-            published=self.published.source_sha256 if self.published else None,
-        )
+        first = self.first.id if self.first else None
+        published = self.published.source_sha256 if self.published else None
+        what = (self.method, self.lifter, self.config, self.recipe, self.data, self.held_out)
+        return trajectory_identity(*what, first=first, published=published)
 
     @cached_property
     def id(self) -> str:

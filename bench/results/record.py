@@ -176,16 +176,14 @@ class TrainingInfo(Frozen):
 
     Attributes:
         epochs: passes over the training windows; a fraction where the compute of the training was given.
-        tflop: operations of all its steps, forward and backward, counted where the recipe gives its
-            ``compute``; else None.
+        tflop: operations of all its steps, counted where the recipe gives its ``compute``; else None.
         selected_epoch: the epoch of the evaluated weights; a fraction where epochs are long.
         loss: mean of every epoch.
         validation_mpjpe: (epoch, error) on the takes that the checkpoint was selected on, whenever measured.
         first_stage: the training that this one began from, if there was one.
         micro_batches: number of parts that the windows of a step were split into, because memory ran out.
         processes: that trained together, each on its share of a step and with random numbers of its own.
-        threads, cpu: of the machine that trained last, where that is known: the last bits of weights that a CPU
-            trained depend on both.
+        threads, cpu: of the machine that trained last, if known: the last bits of weights depend on both.
     """
 
     epochs: int | float

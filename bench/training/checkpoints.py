@@ -23,6 +23,9 @@ from models.lifter import Lifter
 STATE, EARLIER_STATE = "state.pt", "state-before.pt"
 """The state that was saved last, and the one before it."""
 
+LATER = frozenset({"processes"})
+"""Keys of the progress that states of older versions lack."""
+
 
 def load_trained(lifter: Lifter, folder: Path) -> TrainingInfo | None:
     """Load the finished weights of a training into ``lifter``.
@@ -133,7 +136,7 @@ def _fits(state: Any, lifter: Lifter, progress: Set[str]) -> bool:
         return False
     mine = {name: tensor.shape for name, tensor in lifter.state_dict().items()}
     saved = {name: getattr(tensor, "shape", None) for name, tensor in state["model"].items()}
-    return mine == saved and state["progress"].keys() == progress
+    return mine == saved and progress - LATER <= state["progress"].keys() <= progress
 
 
 def _load_state(path: Path) -> dict[str, Any] | None:

@@ -107,14 +107,9 @@ def train(
     if run.trainable:
         run.prepare(state)
     show = None if accelerator.is_main_process else True
+    bar = tqdm(initial=run.progress.step, total=run.steps, desc=f"train {title}", unit="step", disable=show)
     try:
-        with (
-            HeldBack() as signals,
-            watched_system(run.curves.note),
-            tqdm(
-                initial=run.progress.step, total=run.steps, desc=f"train {title}", unit="step", disable=show
-            ) as bar,
-        ):
+        with HeldBack() as signals, watched_system(run.curves.note), bar:
             while run.progress.step < run.steps:
                 run.step()
                 bar.update()

@@ -256,11 +256,7 @@ def flip_a_bit(path):
 
 @pytest.mark.parametrize(
     ("damaged", "steps_again"),
-    [
-        (["state.pt"], 36 - 7),
-        (["state.pt", "state-before.pt"], 36),
-        (["best-0-0.5-*.safetensors"], 36),
-    ],
+    [(["state.pt"], 36 - 7), (["state.pt", "state-before.pt"], 36), (["best-0-0.5-*.safetensors"], 36)],
 )
 def test_a_damaged_state_starts_from_the_last_good_one(tmp_path, monkeypatch, capsys, damaged, steps_again):
     run(tmp_path / "store" / "trainings" / "whole")
