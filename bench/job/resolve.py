@@ -224,12 +224,8 @@ def resolve(experiment: Experiment, cache: DataCache | None = None) -> Job:
 def _complete(experiment: Experiment, method: ConfiguredMethod) -> Experiment:
     """The experiment with no field left open, and without options that change nothing."""
     spec, training, evaluation = experiment.method, experiment.training, experiment.evaluation
-    changes: dict[str, Any] = {
-        "detections": evaluation.detections or experiment.data.detections,
-        "options": _changed(method.evaluation_options, method.evaluated_config, method.config),
-    }
-    if not method.lifter.probabilistic:
-        changes |= DETERMINISTIC
+    changes = _tested(experiment, method.lifter)
+    changes["options"] = _changed(method.evaluation_options, method.evaluated_config, method.config)
     options = _changed(method.options, method.config, method.base)
     is_usual = not method.lifter.published or method.recipe_name == usual_recipe(method.lifter, spec.preset)
     return experiment.model_copy(
@@ -241,6 +237,12 @@ def _complete(experiment: Experiment, method: ConfiguredMethod) -> Experiment:
             "evaluation": evaluation.model_copy(update=changes),
         }
     )
+
+
+def _tested(experiment: Experiment, lifter: type[Lifter]) -> dict[str, Any]:
+    """What an experiment leaves open of its evaluation, and has no meaning for a method with one answer."""
+    detections = {"detections": experiment.evaluation.detections or experiment.data.detections}
+    return detections if lifter.probabilistic else detections | DETERMINISTIC
 
 
 def _portable(experiment: Experiment, method: ConfiguredMethod) -> Experiment:
@@ -375,8 +377,10 @@ def left_out(experiment: Experiment, reason: str) -> Missing:
     """
     try:
         method = find_method(experiment)
-    except UnfitError:  # without its preset nothing can be filled in
-        lifter, complete, variant = METHODS.load(experiment.method.name), experiment, ""
+    except UnfitError:  # without its preset no more than the evaluation can be filled in
+        lifter, variant = METHODS.load(experiment.method.name), ""
+        evaluation = experiment.evaluation.model_copy(update=_tested(experiment, lifter))
+        complete = experiment.model_copy(update={"evaluation": evaluation})
     else:
         lifter, complete, variant = method.lifter, _complete(experiment, method), _variant(experiment, method)
     name = identity(["left out", complete.described()])

@@ -118,6 +118,7 @@ def run(
         store.make()
         if first_process() and contents is None:  # else the caller looks once for all its calls
             remove_leftovers(store.root)
+        first = tracker is None
         if tracker is None:
             tracker = Tracker(store.root)
             if tracker.is_new and first_process():
@@ -125,7 +126,7 @@ def run(
         try:
             _add_logged(pending, tracker, store)
         except InputError as error:
-            if not later:
+            if first or not later:
                 raise
             say(f"warning: {error}. Work goes on; what other stores logged there is not looked for")
         log = _Log(pending, tracker, store)

@@ -95,8 +95,8 @@ def train(
         How the weights of the first selector came to be.
 
     Raises:
-        InputError: the loss stopped being a number, the best weights so far were lost or damaged meanwhile, or the
-            method cannot be compiled and shall be.
+        DivergedError: the loss stopped being a number; what was saved of the training is removed.
+        InputError: the best weights so far were lost or damaged, or the method cannot be compiled and shall be.
     """
     state = checkpoints.load_state(folder, lifter, {entry.name for entry in fields(_Progress)})
     if state is None and type(lifter).fit_statistics is not Lifter.fit_statistics:

@@ -104,8 +104,9 @@ def cost_notes(records: Iterable[Record], here: Environment) -> Iterator[str]:
     if others:
         places = sorted({_in_words(other) for other in others})
         yield (
-            f"note: {len(others)} finished runs have their cost of {some_of(places)}; asked for is "
-            f"{_in_words(here)}: what `python -m bench runs delete` removes is made and measured anew"
+            f"note: costs of finished runs ({len(others)}) are of {some_of(places)}, and asked for is "
+            f"{_in_words(here)}; `python -m bench runs delete` removes runs, which the same command then makes "
+            "and measures anew"
         )
 
 

@@ -103,11 +103,10 @@ def run_and_report(
         found: dict[str, Found] = {}
         number, part = 1, rounds[0]
         tracker: Tracker | None = None
-        later = True
         while True:
             began = monotonic()
-            outcome = _run(number, part, request, store, executor, interim, tracker, later)
-            tracker, later = outcome.tracker, True
+            outcome = _run(number, part, request, store, executor, interim, tracker)
+            tracker = outcome.tracker
             if number == len(rounds):
                 before = monotonic()
                 found = {
@@ -127,8 +126,6 @@ def run_and_report(
             else:
                 records = with_other_data(part.tables.values(), outcome.records, store)
                 following = further(records, monotonic() - began)
-            if following is None and outcome.waiting:  # there is a report; now MLflow is needed
-                following, later = part, False
             if following is None:
                 break
             if number >= len(rounds) and request.retry_failed:
@@ -136,6 +133,11 @@ def run_and_report(
                 new = [job for job in following.jobs if job.id not in known]
                 PendingWork(new, store, request.device, sweep.place_of(executor, request.device)).forget_failures()
             number, part = number + 1, following
+        if outcome.waiting:  # there is a report; now MLflow is needed
+            logged = sweep.run(part.jobs, store, request.device, executor, False, None, interim, tracker)
+            evaluated = outcome.evaluated + logged.evaluated
+            outcome = replace(logged, trained=outcome.trained, evaluated=evaluated)
+            report, complete = _report(part, outcome, found, request, store, pdf=True)
     end_together()
     if first_process():
         for line in _ending(report, outcome, request, store):
@@ -152,21 +154,20 @@ def _run(
     executor: Executor,
     interim: Interim,
     tracker: Tracker | None,
-    later: bool,
 ) -> sweep.Outcome:
     """Run a round; of the first one, what the main table needs comes first, with a report as soon as it stands.
 
-    ``tracker`` and ``later`` as of ``bench.sweep.run.run``.
+    ``tracker`` as of ``bench.sweep.run.run``; what waits for MLflow at the end is logged by a later round.
     """
-    if first_process() and later:  # else the run set says already what waits
+    if first_process():
         interim.begin(part)
     before = sweep.Outcome({}, {}, 0, 0)
     if number == 1 and (first := _first_jobs(part)):
-        before = sweep.run(first, store, request.device, executor, False, None, interim, tracker, later)
+        before = sweep.run(first, store, request.device, executor, False, None, interim, tracker, True)
         tracker = before.tracker
         if before.evaluated and first_process():
             interim.write()
-    outcome = sweep.run(part.jobs, store, request.device, executor, False, None, interim, tracker, later)
+    outcome = sweep.run(part.jobs, store, request.device, executor, False, None, interim, tracker, True)
     trained, evaluated = before.trained + outcome.trained, before.evaluated + outcome.evaluated
     return replace(outcome, trained=trained, evaluated=evaluated)
 

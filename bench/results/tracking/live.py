@@ -7,7 +7,7 @@ twice, whoever sends it and whatever is killed in between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,9 +47,9 @@ class _Sent:
 class LiveTrainings:
     """Sends the journals of one store. The caller holds the store's lock "log"."""
 
-    def __init__(self, runs: Runs, folder: Path, logged_by: str) -> None:
-        """``logged_by``: name of the store in ``folder`` in the tags of its runs."""
-        self._runs, self._folder, self._logged_by = runs, folder, logged_by
+    def __init__(self, runs: Runs, folder: Path, logged_by: str, names: Container[str]) -> None:
+        """``logged_by``: name of the store in ``folder`` in the tags of its runs; ``names``: older ones too."""
+        self._runs, self._folder, self._logged_by, self._names = runs, folder, logged_by, names
         self._sent: dict[Path, _Sent] = {}
 
     def send(self, path: Path) -> bool:
@@ -136,10 +136,16 @@ class LiveTrainings:
     def _run_of(self, head: Head, number: int) -> Run:
         described = head.runs[number]
         tags = {"bench.kind": "training", "bench.training_id": described.id}
-        tags |= {LIVE: "yes", LOGGED_BY: self._logged_by}
+        tags |= {LIVE: "yes"}
         found = [] if self._runs.has_at_most(0, tags) else self._runs.search(tags)
-        found = [run for run in found if run.info.start_time == head.began]  # others: of a try of other code
-        run = found[0] if found else self._runs.create(described.name, {**described.tags, **tags}, head.began)
+        found = [
+            run
+            for run in found
+            if run.info.start_time == head.began  # others: of a try of other code
+            and (self._runs.own is not None or run.data.tags.get(LOGGED_BY) in self._names)
+        ]
+        tags |= {**described.tags, LOGGED_BY: self._logged_by}
+        run = found[0] if found else self._runs.create(described.name, tags, head.began)
         if SENT not in run.data.tags:
             self._runs.log_data(run.info.run_id, described.data)
             self._runs.log(run.info.run_id, params=described.params, tags={SENT: "0"})

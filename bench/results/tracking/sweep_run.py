@@ -49,8 +49,9 @@ def log_sweep(store: Store, out: Path, runset: RunSet, status: str = "FINISHED")
 def _log(tracker: Tracker, store: Store, out: Path, runset: RunSet, status: str) -> None:
     runs, ids = tracker.runs, runset.ids
     records = store.records(ids)
-    tags = {"bench.kind": "sweep", "bench.out": str(out), LOGGED_BY: tracker.name}
-    found = runs.search(tags)
+    tags = {"bench.kind": "sweep", "bench.out": str(out)}
+    found = [run for run in runs.search(tags) if run.data.tags.get(LOGGED_BY) in tracker.names]
+    tags |= {LOGGED_BY: tracker.name}
     names = ", ".join(runset.tables)
     began = int(datetime.fromisoformat(runset.created_at).timestamp() * 1000)
     run = found[0] if found else runs.create(f"sweep {names[:MOST_CHARACTERS]}", tags, began)

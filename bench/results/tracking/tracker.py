@@ -12,6 +12,7 @@ finished only if none of the same evaluation is finished by then and no older on
 from __future__ import annotations
 
 import os
+import platform
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -106,9 +107,14 @@ class Tracker:
         return Store(self._folder).id
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """Its name, and the one that older versions gave it here."""
+        return frozenset({self.name, f"{platform.node()}:{self._folder}"})
+
+    @cached_property
     def live(self) -> LiveTrainings:
         """Runs of trainings that go on."""
-        return LiveTrainings(self.runs, self._folder, self.name)
+        return LiveTrainings(self.runs, self._folder, self.name, self.names)
 
     def end_new(self) -> None:
         """Keep in mind that the store has been given what was finished before it was made."""
@@ -200,7 +206,7 @@ class Tracker:
 
     def _remove(self, tags: Mapping[str, str]) -> set[str]:
         found = self.runs.search(tags)
-        others = [run for run in found if not self._own and run.data.tags.get(LOGGED_BY) != self.name]
+        others = [run for run in found if not self._own and run.data.tags.get(LOGGED_BY) not in self.names]
         used = {run.data.tags.get("mlflow.parentRunId") for run in others}
         staying = {run.info.run_id for run in found if run in others or run.info.run_id in used}
         for run in found:
@@ -326,7 +332,7 @@ class Tracker:
     def _is_own(self, run: Run) -> bool:
         """Whether an unfinished run is this store's or was ended, so that nobody logs it any more."""
         by = run.data.tags.get(LOGGED_BY)
-        return run.info.status != "RUNNING" or by == self.name or (by is None and self._own)
+        return run.info.status != "RUNNING" or by in self.names or (by is None and self._own)
 
     def _is_given_up(self, run: Run, seen: dict[str, float], patience: Patience) -> bool:
         """Whether another store's run is given up for dead; ``seen``: when this program first saw each."""

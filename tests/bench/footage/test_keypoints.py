@@ -59,6 +59,18 @@ def test_track_ids_that_do_not_tell_people_apart_are_not_trusted(tmp_path):
     assert any("as the file's track ids are the same for several people" in note for note in points.notes)
 
 
+def test_a_person_that_stands_twice_in_one_frame_keeps_the_track_ids(tmp_path):
+    one, other = walker.in_layout("halpe26"), walker.in_layout("halpe26", away=(250, 0), scale=0.9)
+
+    def write_twice(path, people):
+        walker.write_alphapose(path, people)
+        entries = json.loads(path.read_text())
+        path.write_text(json.dumps([*entries, entries[0]]))
+        return path
+
+    assert any("by the file's track ids" in note for note in load(tmp_path, [one, other], write_twice).notes)
+
+
 def test_one_person_alone_may_move_far(tmp_path):
     person = walker.in_layout("coco")
     person[30:, :, 0] -= 400

@@ -63,6 +63,7 @@ def test_a_method_without_the_preset_is_left_out_with_the_reason(toy_store, monk
     assert [job.id for job in planner.jobs([here, absent])] == [here]
     assert planner.left_out[absent].reason.endswith("method 'confident' has no preset 'small'; it has tiny")
     assert (planner.left_out[absent].title, planner.problems) == ("Confident toy", [])
+    assert planner.left_out[absent].experiment["evaluation"]["detections"] == "cpn", "a column of the others"
     alone = Planner(None)
     with pytest.raises(InputError, match="has no preset 'small'"):
         alone.check(alone.ids([parse(described[1])]))

@@ -66,8 +66,8 @@ def test_a_cost_of_another_number_of_threads_is_told(toy_store, tmp_path, monkey
     assert notes() == []
     monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
     (told,) = notes()
-    assert "note: 1 finished runs have their cost of " in told
-    assert ", 99 threads: what `python -m bench runs delete` removes is made and measured anew" in told
+    assert "note: costs of finished runs (1) are of " in told
+    assert ", 99 threads; `python -m bench runs delete` removes runs, which the same command" in told
 
 
 def test_many_long_failures_are_told_in_bounded_length(toy_store):

@@ -1,6 +1,7 @@
 """Runs of trainings in MLflow, from their first step to whatever end."""
 
 import math
+import platform
 import signal
 import threading
 import time
@@ -137,6 +138,21 @@ def test_an_interrupted_training_is_killed_and_goes_on_in_its_run(store, monkeyp
     steps = [step for step, _ in history(store, after.info.run_id, "train.loss")]
     assert steps == list(range(1, record.training.steps + 1)), "each once"
     assert record.values == whole.values
+
+
+@pytest.mark.parametrize("logged", ["own", "shared"])
+def test_a_training_goes_on_in_the_run_that_an_older_version_began(store, monkeypatch, logged, request):
+    """Which named a store by its host and folder."""
+    if logged == "shared":
+        request.getfixturevalue("shared")
+    with monkeypatch.context() as patch:
+        patch.setattr(Tracker, "name", f"{platform.node()}:{store.root}")
+        stop_at(patch, 5, lambda: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            run([job()], store, "cpu")
+    killed = only_training(store)
+    assert run([job()], store, "cpu").records
+    assert only_training(store).info.run_id == killed.info.run_id
 
 
 @pytest.mark.parametrize("logged", ["own", "shared"])

@@ -1,5 +1,6 @@
 """Several stores that log to one MLflow: every evaluation has one run, whoever is late, fails or dies."""
 
+import platform
 import threading
 from unittest.mock import Mock
 
@@ -138,6 +139,14 @@ def test_a_store_removes_only_what_it_logged(record, store, shared, tmp_path, ca
     assert len(other.remove("bench.training_id", record.training_id)) == 2
     assert len(statuses(other, "")) == 2, "the training's run stays for the sake of the other store's evaluation"
     assert [found.id for found in other.records().records] == [mine.id]
+
+
+def test_what_a_store_logged_under_its_older_name_is_its_own(record, store, shared, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Tracker, "name", f"{platform.node()}:{store.root}")
+        Tracker(store.root).log(record, [])
+    assert not Tracker(store.root).remove("bench.training_id", record.training_id)
+    assert not Tracker(store.root).records().records
 
 
 def test_a_database_that_is_given_gets_the_artifacts_of_the_first_store(record, shared, tmp_path, monkeypatch):
