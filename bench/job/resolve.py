@@ -377,12 +377,11 @@ def left_out(experiment: Experiment, reason: str) -> Missing:
     """
     try:
         method = find_method(experiment)
+        lifter, complete, variant = method.lifter, _complete(experiment, method), _variant(experiment, method)
     except UnfitError:  # without its preset no more than the evaluation can be filled in
         lifter, variant = METHODS.load(experiment.method.name), ""
-        evaluation = experiment.evaluation.model_copy(update=_tested(experiment, lifter))
-        complete = experiment.model_copy(update={"evaluation": evaluation})
-    else:
-        lifter, complete, variant = method.lifter, _complete(experiment, method), _variant(experiment, method)
+        tested = experiment.evaluation.model_copy(update=_tested(experiment, lifter))
+        complete = experiment.model_copy(update={"evaluation": tested})
     name = identity(["left out", complete.described()])
     return Missing(**_described(name, name, complete, lifter, variant), reason=LEFT_OUT + reason)
 

@@ -138,6 +138,7 @@ def run_and_report(
             evaluated = outcome.evaluated + logged.evaluated
             outcome = replace(logged, trained=outcome.trained, evaluated=evaluated)
             report, complete = _report(part, outcome, found, request, store, pdf=True)
+            typer.echo(_counts(outcome))
     end_together()
     if first_process():
         for line in _ending(report, outcome, request, store):
