@@ -21,6 +21,8 @@ def short_note(entries: Sequence[Entry], table: Table) -> str:
     """
     runs = {run for row in table.rows() for run in row.runs}
     its = [entry for entry in entries if not runs.isdisjoint(entry.runs)] or entries
+    if not its:
+        return ""
     cells = [cell for row in table.rows() for cell in row.cells]
     headings = [*table.headers, *(block.heading for block in table.blocks)]
     conditions = short(

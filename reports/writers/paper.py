@@ -218,5 +218,6 @@ def _short_notes(table: Table, fewer: bool) -> list[str]:
     words += ["reported: by the papers, of other data, not comparable"] * any(c.reported for c in table.columns)
     words += ["--: not available"] * any(cell.reason for cell in cells)
     said = f"{'; '.join(words)}." if words else ""
-    text = f"{latex(said)} {latex_breakable(table.short(table))}".strip()
+    conditions = f"{table.terms} {table.short(table)}".strip()
+    text = f"{latex(said)} {latex_breakable(conditions)}".strip()
     return [f"{text[:1].upper()}{text[1:]}\\par"] if text else []

@@ -121,6 +121,7 @@ class Table:
         conditions: paragraphs under the table, each a text or its sentences.
         notes: further sentences.
         short: makes the conditions of what a table shows one short note, for papers.
+        terms: what a paper prints of the notes.
     """
 
     title: str
@@ -129,6 +130,7 @@ class Table:
     conditions: tuple[Sequence[str], ...] = ()
     notes: tuple[str, ...] = ()
     short: Callable[[Table], str] = field(default=lambda table: "", compare=False)
+    terms: str = ""
 
     def __post_init__(self) -> None:
         for row in self.rows():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from reports.rules.claims import ERROR_RATE, Judged, error_rate
 from reports.rules.conditions import paragraphs
@@ -24,7 +25,7 @@ COLUMNS = (
 SMALLEST_P = 0.0005
 """Below it a p value is printed as <0.001."""
 
-SHORT = (
+TERMS = (
     "Δ: the first minus the second, mean over actions, before rounding; reported: by the papers, of other data "
     "and sizes; p, verdict: whether Δ differs from 0 (Holm, 5 % for all claims together); resolvable: found with "
     "80 % power."
@@ -44,17 +45,14 @@ def claims_table(judged: Sequence[Judged], title: str) -> Table:
     """A row per claim, in declared order."""
     rows = [_row(number, found) for number, found in enumerate(judged, start=1)]
     compared = {record.id: record for found in judged for record in found.runs}
-
-    def short(table: Table) -> str:
-        return f"{SHORT} {short_note([*compared.values()], table)}" if compared else SHORT
-
     return Table(
         title,
         COLUMNS,
         (Block(tuple(rows)),),
         paragraphs([*compared.values()]) if compared else (),
         (*NOTES, *_between(judged), *_looks(judged), _sources(judged)),
-        short,
+        partial(short_note, [*compared.values()]),
+        TERMS,
     )
 
 
