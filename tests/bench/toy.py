@@ -74,7 +74,7 @@ class Toy(Lifter):
 
     def predict(self, batch: Batch, sampling: Sampling):
         poses = self.lift(batch.pose_2d)[:, None, None]
-        poses = poses - poses[..., :1, :]
+        poses = poses - poses[..., [self.skeleton.root], :]
         return poses.expand(-1, sampling.steps, sampling.hypotheses, -1, -1, -1)
 
 

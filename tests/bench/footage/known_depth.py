@@ -7,6 +7,7 @@ import torch
 
 from bench.footage.weights import Weights
 from models.config import ConfidenceConfig
+from models.inference import root_at_origin
 from models.lifter import Lifter
 from tests.bench.footage.walker import FOCAL
 
@@ -42,7 +43,7 @@ class KnownDepth(Lifter):
         places = torch.cat([seen / FOCAL * depth, depth], dim=-1)
         poses = (places - places[..., :1, :])[:, None, None]
         away = torch.linspace(-0.1, 0.1, sampling.hypotheses).view(1, 1, -1, 1, 1, 1)
-        return (poses + away).expand(-1, sampling.steps, -1, -1, -1, -1)
+        return root_at_origin(poses + away, self.skeleton).expand(-1, sampling.steps, -1, -1, -1, -1)
 
 
 def known_depth(identity="known"):

@@ -2,6 +2,7 @@
 
 import subprocess
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
@@ -139,7 +140,10 @@ def test_a_published_recipe_is_named_as_that_for_human36m_on_other_joints(store,
 def test_processes_that_trained_together_are_a_condition(store):
     wanted = job()
     info = run([wanted], store, "cpu").records[wanted.id].training
-    told = [describe._notes(wanted, wanted.build(), info.model_copy(update={"processes": n})) for n in (1, 4)]
+    errors = Mock(not_computed={})
+    told = [
+        describe._notes(wanted, wanted.build(), info.model_copy(update={"processes": n}), errors) for n in (1, 4)
+    ]
     assert [notes.get("training processes") for notes in told] == [None, "4, each with its share of a step"]
 
 

@@ -61,7 +61,7 @@ def test_without_confidence_in_the_data_it_is_1_and_the_conditions_say_so(store)
     assert wanted.variant == ""
     assert wanted.id == job(method={"name": "confident", "options": {"confidence": "one"}}).id
     record = run([wanted], store, "cpu").records[wanted.id]
-    assert record.conditions.notes == {"confidence": "1 for every joint (the data has none)"}
+    assert record.conditions.notes["confidence"] == "1 for every joint (the data has none)"
 
 
 def test_a_confidence_that_is_asked_for_is_required(store):
