@@ -103,8 +103,8 @@ class Shipped:
             return text.rstrip()
         rows = [line for line in text.splitlines() if line.startswith("|")]
         told = [f"({letter}) {reason}." for reason, letter in table.reasons().items()]
-        told += [table.short(table)] * (choice.conditions == "short")
-        return "\n".join([*rows, "", markdown(" ".join(told))]).rstrip()
+        told += [table.terms, table.short(table)] * (choice.conditions == "short")
+        return "\n".join([*rows, "", markdown(" ".join(filter(None, told)))]).rstrip()
 
     def verdicts(self) -> str:
         """How many claims have which verdict."""
