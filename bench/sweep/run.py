@@ -138,7 +138,7 @@ def run(
                 raise
     if first_process():
         _fold(store)
-    waiting = frozenset(job.id for job in pending.ready if first_process())
+    waiting = frozenset(job.id for job in pending.ready) if first_process() else frozenset()
     return Outcome(store.records(pending.jobs), pending.failures, trained, evaluated, waiting, tracker)
 
 

@@ -8,7 +8,6 @@ from functools import partial
 import torch
 
 from bench.cli.options import SweepRequest
-from bench.devices import device_of
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.planning import Planner
 from bench.job.resolve import Job
@@ -57,20 +56,18 @@ class SweepPlan:
         """Plan a sweep of these rounds; each has the jobs of those before it too."""
         place, contents = sweep.place_of(executor, request.device), StoreContents(store)
         self.rounds = [PendingWork(jobs, store, request.device, place, contents) for jobs in rounds]
-        tasks, self.workers = tasks_of(self.rounds[-1]), executor.slots
+        tasks, self.workers, device = tasks_of(self.rounds[-1]), executor.slots, planner.blueprints.device
         self._estimate(tasks, store, planner, TYPICAL)
         if self.forecast.seconds_left() > SHORT_SECONDS and not executor.place:
-            device = planner.blueprints.device
             threads = request.threads or (1 if device.type == "cpu" and self.workers > 1 else None)
             self._estimate(tasks, store, planner, measure_speed(device, threads))
         self.problems = lacking(tasks, self.estimates, store.root, self.workers)
-        if not executor.place:  # else it is another machine that computes
-            self.problems += _precision_problems(tasks, planner.blueprints.device)
         told = [*notes(tasks, self.estimates, self.workers), *text_notes(self.rounds[-1].left)]
         told += [] if latex() else [f"note: {NO_LATEX}"]
         self.notes = told if tasks else []
-        if not executor.place:
-            here = environment(device_of(request.device), busy=0.0)
+        if not executor.place:  # else it is another machine that computes
+            self.problems += _precision_problems(tasks, device)
+            here = environment(device, busy=0.0)
             self.notes += cost_notes(store.records(self.rounds[-1].finished).values(), here)
         self.new = None if store.root.exists() else store.root
 

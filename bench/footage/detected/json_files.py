@@ -212,7 +212,8 @@ def _frame_numbers(names: Listed[str], source: str) -> list[int]:
         InputError: no number differs in all of them, so several would be one frame.
     """
     groups = [re.findall(r"\d+", name)[::-1] for name in names]  # the last number first
-    numbers = [[int(digits[-15:]) for digits in column] for column in zip(*groups, strict=False)]
+    shared = min(map(len, groups), default=0)
+    numbers = [[int(group[place][-15:]) for group in groups] for place in range(shared)]
     if not numbers:
         return list(range(len(names)))
     found = next((column for column in numbers if len(set(column)) == len(names)), None)
