@@ -101,6 +101,7 @@ def run_and_report(
         done = plan.rounds[-1].finished
         rounds = [part.with_finished(rounds[-1], done) for part in rounds]
         found: dict[str, Found] = {}
+        ended: InputError | None = None
         number, part = 1, rounds[0]
         tracker: Tracker | None = None
         while True:
@@ -109,18 +110,15 @@ def run_and_report(
             tracker = outcome.tracker
             if number == len(rounds):
                 before = monotonic()
-                found = {
-                    name: (tune if space.how.objective == "validation" else search)(
-                        space, store, request.device, executor, interim, request.retry_failed
-                    )
-                    for name, space in searches.items()
-                }
+                found, ended = _search(searches, store, request, executor, interim)
                 began += monotonic() - before  # no further round has searches
             interim.be_quiet()
             if first_process():
                 interim.tell(outcome.failures)
                 report, complete = _report(part, outcome, found, request, store, pdf=number >= len(rounds))
                 typer.echo(f"round {number}: " * (len(rounds) > 1) + _counts(outcome))
+            if ended is not None:
+                raise ended
             if number < len(rounds):
                 following: Round | None = rounds[number]
             else:
@@ -171,6 +169,20 @@ def _run(
     outcome = sweep.run(part.jobs, store, request.device, executor, False, None, interim, tracker, True)
     trained, evaluated = before.trained + outcome.trained, before.evaluated + outcome.evaluated
     return replace(outcome, trained=trained, evaluated=evaluated)
+
+
+def _search(
+    searches: Mapping[str, Space], store: Store, request: SweepRequest, executor: Executor, interim: Interim
+) -> tuple[dict[str, Found], InputError | None]:
+    """What searches found, and what ended them early, such as an MLflow that is away: a report comes before it."""
+    found: dict[str, Found] = {}
+    for name, space in searches.items():
+        try_all = tune if space.how.objective == "validation" else search
+        try:
+            found[name] = try_all(space, store, request.device, executor, interim, request.retry_failed)
+        except InputError as error:
+            return found, error
+    return found, None
 
 
 def _first_jobs(part: Round) -> list[Job]:

@@ -130,6 +130,23 @@ def test_a_trial_of_a_search_with_neither_is_an_error(toy_store, tmp_path, monke
     )
 
 
+def test_a_report_is_written_before_an_mlflow_that_is_away_ends_a_search(toy_store, tmp_path, monkeypatch):
+    def search(*arguments):
+        raise InputError("MLflow store: away")
+
+    monkeypatch.setattr(module, "search", search)
+    tables = {
+        "main": RunSet.Table(title="Toy", layout="runs", ids=(job().id,)),
+        "pareto": RunSet.Table(title="Search", layout="runs", ids=(), searching=True),
+    }
+    request = SweepRequest(store=toy_store.root, out=tmp_path / "out", device="cpu", executor="local")
+    space = Space("key", {}, lambda chosen: None, Search(trials=1))
+    with pytest.raises(InputError, match="away"):
+        module.run_and_report([Round([job()], tables)], {"pareto": space}, request, Planner(torch.device("cpu")))
+    assert declared(tmp_path / "out").tables["pareto"].searching
+    assert "Toy" in (tmp_path / "out" / "summary.md").read_text()
+
+
 def test_trainings_that_differ_in_the_choice_of_the_checkpoint_only_are_begun_together(monkeypatch, toy_suite):
     """Begun one after the other they would be two trainings."""
     monkeypatch.setattr(module, "CORE", ("toy",))
