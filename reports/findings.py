@@ -37,10 +37,20 @@ def _of_column(where: str, rows: Sequence[tuple[Row, Cell]]) -> Iterator[str]:
     best = [f"{_name(row)} ({_number(cell)})" for row, cell in rows if cell.rank == 1]
     ties = [f"{_name(row)} ({_number(cell)})" for row, cell in rows if cell.tie]
     told = f"not distinguishable from it: {', '.join(ties)}" if ties else "no other ranked number ties with it"
-    yield f"{where}: the best measured number is that of {', '.join(best)}; {told}."
+    unranked = [f"{_name(row)} ({_number(cell)})" for row, cell in rows if _is_better(cell, rows)]
+    told += f"; not ranked, though better by number: {', '.join(unranked)}" * bool(unranked)
+    yield f"{where}: the best ranked number is that of {', '.join(best)}; {told}."
     for row, cell in rows:
         if cell.ahead is not None:
             yield f"{where}: {_name(row)} minus the best other method is {_difference(cell)}."
+
+
+def _is_better(cell: Cell, rows: Sequence[tuple[Row, Cell]]) -> bool:
+    """Whether a number would be the best of its column, were it ranked: of one training beside several, say."""
+    best = next(other.number for _, other in rows if other.rank == 1)
+    if cell.number is None or best is None or cell.decimals is None or cell.rank:
+        return False
+    return cell.number > best if cell.higher else cell.number < best
 
 
 def _name(row: Row) -> str:

@@ -23,10 +23,13 @@ def answers(records: Sequence[Record], verdicts: Sequence[str] = ()) -> list[dic
     found: list[tuple[int, dict[str, Any]]] = []
     for heading, place, group in groups_of(pool(records)):
         learned = [record for record in group if record.method not in TRIVIAL and not untrained(record)]
-        methods = ranked(learned) or _by_error(learned)
+        by_error = _by_error(learned)
+        methods = ranked(learned) or by_error
         if len(methods) > 1:
             title = "; ".join(filter(None, (place, heading or group[0].data.label)))
-            found.append((len(methods), {"title": title, "lines": _lines(methods)}))
+            names = {method_name(method.record) for method in methods}
+            others = [method for method in by_error if method_name(method.record) not in names]
+            found.append((len(methods), {"title": title, "lines": [*_lines(methods), *_unranked(others)]}))
     said = [answer for _, answer in sorted(found, key=lambda pair: -pair[0])]
     for answer in said[:1]:
         answer["lines"] += [("Published claims", text) for text in verdicts[:1]]
@@ -69,6 +72,12 @@ def _lines(methods: Sequence[Ranked]) -> list[tuple[str, str]]:
     return lines
 
 
+def _unranked(methods: Sequence[Ranked]) -> list[tuple[str, str]]:
+    """A line of the methods that are left out beside those that were trained several times."""
+    told = ", ".join(f"{_named(method)} {method.value.action_mean:.1f} mm" for method in methods)
+    return [("Not ranked, as trained with one seed", f"{told}.")] if told else []
+
+
 def _gap_in_words(best: Ranked, other: Ranked, name: str) -> str:
     gap = best.minus(other)
     if gap is None or gap.unknown:
@@ -85,7 +94,7 @@ def _how_sure(methods: Sequence[Ranked]) -> str:
         return "Not known: methods that were trained with one seed are not ranked."
     apart = pairs_apart(methods)
     rivals = ", ".join(_named(other) for place, other in enumerate(methods[1:], 1) if (0, place) not in apart)
-    chance = f"{100 * methods[0].chances[0]:.0f} % chance to be first with other seeds and other takes or subjects"
+    chance = f"{100 * methods[0].chances[0]:.0f} % chance that its true mean is the lowest"
     told = f"not told apart from {rivals}" if rivals else "told apart from all others"
     return f"{chance}; {told}, all pairs judged together (5 % level, Holm)."
 

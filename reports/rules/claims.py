@@ -37,6 +37,8 @@ class Judged:
         difference: better minus other with the interval of this comparison alone, between two data sets the
             difference of both; None where there is none.
         adjusted: the p value after Holm's correction; None where the claim is not tested.
+        resolvable: the smallest true difference that is found with a chance of 80 % at the level that the
+            correction leaves beside the claims that are open; None where the claim is not tested.
         unit: of the difference.
         seeds: of the training, of both sides.
         why_open: why an open claim is open.
@@ -50,6 +52,7 @@ class Judged:
     verdict: Verdict
     difference: Difference | None
     adjusted: float | None
+    resolvable: float | None
     unit: str
     seeds: tuple[int, ...]
     why_open: str
@@ -61,11 +64,12 @@ class Judged:
     def sentence(self) -> str:
         """The verdict in words; for a claim that was tested."""
         assert self.difference is not None
+        assert self.resolvable is not None
         gap, unit = self.difference, self.unit
         value, low, high = (f"{end:+.1f}".replace("-", "−") for end in (gap.difference, gap.low, gap.high))
         return (
             f"{self.claim.text}: {self.verdict} ({value} {unit}, 95 % interval {low} to {high}; a difference of "
-            f"{gap.resolvable:.1f} {unit} could be resolved)."
+            f"{self.resolvable:.1f} {unit} could be resolved)."
         )
 
 
@@ -93,8 +97,14 @@ def judge(claims: Sequence[Claim], records: Mapping[str, Record]) -> list[Judged
     """
     measured = [_measure(claim, records) for claim in claims]
     p_values = [found.difference.p_value for found in measured if found.tested and found.difference]
-    adjusted = iter(holm(p_values))
-    return [_judged(found, next(adjusted) if found.tested else None) for found in measured]
+    corrected = iter(holm(p_values))
+    adjusted = [next(corrected) if found.tested else None for found in measured]
+    decided = [_is_decided(found, p_value) for found, p_value in zip(measured, adjusted, strict=True)]
+    still_open = len(p_values) - sum(decided)
+    return [
+        _judged(found, p_value, still_open + its)  # one that is decided was open when its turn came
+        for found, p_value, its in zip(measured, adjusted, decided, strict=True)
+    ]
 
 
 def in_words(judged: Sequence[Judged]) -> list[str]:
@@ -199,15 +209,20 @@ def _value(record: Record, metric: str, aggregation: str | None) -> Value | None
     return record.value(metric, headline(record) if aggregation is None else aggregation)
 
 
-def _judged(found: _Measured, adjusted: float | None) -> Judged:
+def _is_decided(found: _Measured, adjusted: float | None) -> bool:
+    return adjusted is not None and adjusted <= error_rate(found.claim.look)
+
+
+def _judged(found: _Measured, adjusted: float | None, still_open: int) -> Judged:
     verdict: Verdict = "open"
-    why_open = found.why_not
+    why_open, resolvable = found.why_not, None
     if found.difference is not None and adjusted is not None:
-        if adjusted <= error_rate(found.claim.look):
+        resolvable = found.difference.resolvable(error_rate(found.claim.look) / still_open)
+        if _is_decided(found, adjusted):
             verdict = "supported" if found.difference.difference * found.sign > 0 else "refuted"
         else:
             why_open = "not beyond chance"
     return Judged(
-        found.claim, verdict, found.difference, adjusted, found.unit, found.seeds, why_open, found.runs,
-        found.same_training, found.decidable and found.claim.between is None,
+        found.claim, verdict, found.difference, adjusted, resolvable, found.unit, found.seeds, why_open,
+        found.runs, found.same_training, found.decidable and found.claim.between is None,
     )  # fmt: skip

@@ -170,8 +170,10 @@ def _with_brackets(numbers: Sequence[Entered], rows: Sequence[Draft]) -> list[En
             gap = _difference(numbers[index], numbers[nearest])
             cell = replace(known[index], ahead=ahead)
             if gap is not None and not gap.unknown:
-                if index == _best(known, known):  # one verdict on a pair, that of the mark ≈
-                    differs = nearest not in _tied(numbers, [one for one in known if one != index], index)
+                first = _best(known, known)
+                if first in (index, nearest):  # one verdict on a pair, that of the mark ≈
+                    after = nearest if index == first else index
+                    differs = after not in _tied(numbers, [one for one in known if one != first], first)
                 else:
                     differs = gap.p_value * len(others) <= 1 - LEVEL  # the best of these was found by looking
                 cell = replace(cell, ahead_spread=f"{_spread(gap):.1f}", ahead_differs=differs)

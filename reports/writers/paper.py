@@ -210,6 +210,8 @@ def _short_notes(table: Table, fewer: bool) -> list[str]:
     words += ["±: 95 % interval"] * any(cell.spread for cell in cells)
     ranked = any(cell.rank or cell.tie for cell in cells)
     words += ["bold: best, underlined: second; an assisted or oracle aggregation by itself"] * ranked
+    untested = any((cell.rank or cell.tie) and not cell.spread for cell in cells)
+    words += ["numbers without ± are ranked by their order alone, untested"] * untested
     words += ["≈: not distinguishable from the best"] * any(cell.tie for cell in cells)
     words += ["best and second are of all methods measured, also of those not shown"] * (ranked and fewer)
     words += ["in parentheses: not distinguishable from 0"] * any(cell.text.startswith("(") for cell in cells)

@@ -17,7 +17,7 @@ LEGEND = {
 }
 BOLD = (
     "bold: best, underlined: second, each among numbers of equal conditions that use no ground-truth pose or "
-    "trajectory, or of one assisted or oracle aggregation"
+    "trajectory, or of one assisted or oracle aggregation; a number without ± by its order alone, untested"
 )
 TIE = (
     "≈ not distinguishable from the best, by differences that are paired by take or subject and corrected for the "

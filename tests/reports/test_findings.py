@@ -16,7 +16,7 @@ def test_what_is_best_and_what_ties_with_it_is_named_with_intervals():
     close = several(record("d3dp", mean=49.6, hypotheses=5), spread=3.0)
     said = found(several(record("mixste")), close, several(record("finepose", hypotheses=5), spread=-3.0))
     first, second, *_ = said
-    assert first.startswith("DET: cpn MPJPE: the best measured number is that of FinePOSE§ P-Agg (49.5 ± ")
+    assert first.startswith("DET: cpn MPJPE: the best ranked number is that of FinePOSE§ P-Agg (49.5 ± ")
     assert "not distinguishable from it: MixSTE (51.0 ± 1.5), D3DP P-Agg (49.6 ± 1.5)." in first
     assert "minus the best other method is −0.1 ± " in second
     assert second.endswith(": corrected for the choice of the best, no difference is shown.")
@@ -36,6 +36,23 @@ def test_one_pair_gets_one_verdict():
     said = found(*others, four(record("finepose", mean=50.0, hypotheses=5)))
     assert "not distinguishable from it: MixSTE" in said[0]
     assert said[1].endswith(": corrected for the choice of the best, no difference is shown.")
+
+
+def test_a_pair_has_one_verdict_where_the_other_is_the_best():
+    """What is "not distinguishable" from the best is no shown difference to it in the next sentence."""
+    four = partial(several, seeds=range(4), spread=0.23)
+    others = [four(record(name, mean=mean)) for name, mean in (("mixste", 50.0), ("d3dp", 50.6), ("tcn", 50.6))]
+    said = found(*others, four(record("finepose", mean=50.8, hypotheses=5)))
+    assert "that of MixSTE" in said[0]
+    assert "FinePOSE§ P-Agg" in said[0]
+    assert said[1].endswith(": corrected for the choice of the best, no difference is shown.")
+
+
+def test_a_method_of_one_training_beside_others_of_several_is_named():
+    many = (several(record("mixste")), several(record("d3dp", hypotheses=5)))
+    one = record("tcn", mean=40.0)
+    said = found(*many, one.model_copy(update={"values": several(one, (0,)).values}))
+    assert "not ranked, though better by number: TCN, seeds 0/0 (40.0" in said[0]
 
 
 def test_single_trainings_are_not_ranked_and_nothing_is_said_of_oracles():

@@ -28,7 +28,7 @@ Mean = Literal["actions", "frames"]
 
 LEVEL = 0.95
 POWER = 0.8
-"""Chance of finding the difference that ``Difference.resolvable`` names."""
+"""Chance of finding the difference that ``Difference.resolvable`` gives."""
 
 FEWEST_SUBJECTS = 5
 """Test subjects from which on they are what is drawn; Student's t of fewer is too long to say anything."""
@@ -70,7 +70,6 @@ class Difference:
         difference: first minus second.
         low, high: its 95 % interval; NaN where none can be given.
         p_value: two-sided, of no difference; not below ``SMALLEST_P``.
-        resolvable: the smallest true difference that would have been found with a chance of 80 %.
         unknown: why there is no interval; empty where there is one.
         parts: of its variance; None where there is no interval.
     """
@@ -79,7 +78,6 @@ class Difference:
     low: float
     high: float
     p_value: float
-    resolvable: float = math.nan
     unknown: str = ""
     parts: _Parts | None = field(default=None, repr=False, compare=False)
 
@@ -92,6 +90,19 @@ class Difference:
         if self.parts is None or other.parts is None:
             return Difference(value, math.nan, math.nan, math.nan, unknown=self.unknown or other.unknown)
         return _difference(value, self.parts.plus(other.parts))
+
+    def resolvable(self, rate: float = 1 - LEVEL) -> float:
+        """The smallest true difference that is found with a chance of 80 %, in the unit of the errors.
+
+        Args:
+            rate: a difference is found where its p value is at most this.
+
+        Returns:
+            NaN where there is no interval.
+        """
+        if self.parts is None:
+            return math.nan
+        return float(self.parts.quantile(1 - rate / 2) + self.parts.quantile(POWER)) * float(self.parts.error())
 
     @property
     def chance_below(self) -> float:
@@ -240,7 +251,7 @@ def action_minus_frame_mean(sample: Sample) -> Difference:
 
 
 def draw_means(samples: Sequence[Sample], number: int, trainings: Sequence[Hashable] = ()) -> np.ndarray:
-    """Means over actions of methods as other seeds and other clusters might have given them.
+    """Draws of the true means over actions of methods, given what was measured.
 
     Clusters are shared by all methods, as in ``paired_difference``; the luck of training by those of the same
     trainings, each with its own spread. Both are normal with the estimated variances, stretched as in Student's t.
@@ -297,8 +308,8 @@ def _difference(value: float, parts: _Parts) -> Difference:
     if not parts.clusters_df:
         return Difference(value, math.nan, math.nan, math.nan, unknown=ONE_CLUSTER)
     error = float(parts.error())
-    half, more = (float(parts.quantile(chance)) * error for chance in ((1 + LEVEL) / 2, POWER))
-    return Difference(value, value - half, value + half, parts.p_value(abs(value)), half + more, parts=parts)
+    half = float(parts.quantile((1 + LEVEL) / 2)) * error
+    return Difference(value, value - half, value + half, parts.p_value(abs(value)), parts=parts)
 
 
 def _added(parts: Iterable[tuple[float, float]]) -> tuple[float, float]:

@@ -25,7 +25,8 @@ def errors_by_action(records: Sequence[Record]) -> Iterator[Drawing]:
             shown = headlines(learned)
             caption = (
                 f"MPJPE (mm, {shown}) by action{place}, mean over an action's frames; a scale of colours for "
-                "each action, from its best method (light) to its worst (dark)."
+                "each action, from its best method (light) to its worst (dark). Without intervals: the "
+                "order is untested."
             )
             caption += f" Only the first {MOST_ROWS} of {len(learned)} rows." if len(learned) > MOST_ROWS else ""
             chosen = learned[:MOST_ROWS]

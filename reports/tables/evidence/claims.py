@@ -28,7 +28,7 @@ SMALLEST_P = 0.0005
 TERMS = (
     "Δ: the first minus the second, mean over actions, before rounding; reported: by the papers, of other data "
     "and sizes; p, verdict: whether Δ differs from 0 (Holm, 5 % for all claims together); resolvable: found with "
-    "80 % power."
+    "80 % power after this correction."
 )
 """What papers print of ``NOTES``."""
 
@@ -37,7 +37,8 @@ NOTES = (
     "Reported differences are of other data and sizes, below by number: their sign is what is tested here.",
     f"Verdict: supported or refuted, by its sign, where the Δ is beyond chance ({ERROR_RATE:.0%} for any wrong "
     "verdict of this table, Holm's correction; p is corrected); open otherwise. For this size on this data.",
-    "Resolvable: smallest difference that a comparison with this spread finds with 80 % power at the 5 % level.",
+    "Resolvable: smallest difference that a comparison with this spread finds with 80 % power at the level that "
+    "the correction leaves beside the other open claims.",
 )
 
 
@@ -62,12 +63,12 @@ def _row(number: int, found: Judged) -> Row:
     if claim.reported is not None:
         reported = Cell(signed(claim.reported), claim.reported)
     measured = p_value = resolvable = untested
-    if found.difference is not None and found.adjusted is not None:
+    if found.difference is not None and found.adjusted is not None and found.resolvable is not None:
         gap = found.difference
         spread = max(gap.high - gap.difference, gap.difference - gap.low)
         measured = Cell(signed(gap.difference), gap.difference, gap.low, gap.high, f"{spread:.1f}")
         p_value = Cell(f"{found.adjusted:.3f}" if found.adjusted >= SMALLEST_P else "<0.001", found.adjusted)
-        resolvable = Cell(f"{gap.resolvable:.1f}", gap.resolvable)
+        resolvable = Cell(f"{found.resolvable:.1f}", found.resolvable)
     seeds = Cell(str(len(found.seeds))) if found.seeds else untested
     name, verdict = Cell(claim.text), Cell(found.verdict)
     cells = (Cell(str(number)), name, reported, measured, p_value, verdict, resolvable, seeds)

@@ -31,8 +31,9 @@ def ranks(entries: Sequence[Entry], title: str) -> Table:
         if (methods := ranked(group))
     ]
     notes = (
-        "Chances: shares of draws from the estimated distribution of the means, for other seeds of every training "
-        "and other subjects (or takes, see Conditions), which all methods share.",
+        "Chances: shares of draws from the estimated distribution of the true means, over seeds of every training "
+        "and over subjects (or takes, see Conditions), which all methods share; not corrected for the number of "
+        "methods.",
         "Methods that were trained with one seed are not ranked.",
     )
     return Table(title, columns, tuple(blocks), paragraphs(entries, "headline"), notes)

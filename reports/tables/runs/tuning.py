@@ -32,7 +32,8 @@ def tuning(entries: Sequence[Entry], title: str) -> Table:
         blocks.append(block(rows, ", ".join(method)))
     notes = (
         "Validation MPJPE in mm: lowest of the training, one hypothesis after one step, mean over frames. TFLOP: "
-        "of all its steps, forward and backward.",
+        "of all its steps, forward and backward. A row is one training, without an interval: compare the rows of "
+        "one recipe, which differ by their seeds.",
     )
     return Table(title, columns, tuple(blocks), paragraphs(trainings, "headline"), notes)
 

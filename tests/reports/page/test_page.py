@@ -259,6 +259,13 @@ def test_the_answer_says_where_finepose_stands_when_it_is_not_best():
     assert lines["FinePOSE§"].startswith("place 2 with 49.5 mm; the best one is 9.5 mm below it (95 % interval")
 
 
+def test_the_answer_names_what_was_trained_once_beside_others_of_several_seeds():
+    once = several(record("tcn", mean=30.0), seeds=(0,))
+    (lines,) = lines_of([once, several(record("mixste")), several(record("d3dp", mean=52.0))])
+    assert lines["Best without ground-truth pose or trajectory"].startswith("MixSTE: MPJPE 51.0 mm")
+    assert lines["Not ranked, as trained with one seed"] == "TCN 30.0 mm."
+
+
 def test_marks_and_terms_are_explained_where_they_stand_first():
     records = [several(made) for made in methods_records()]
     verdicts = ["Of 1 claims: 1 open.", "FinePOSE§ (J-Best†) has a lower P-MPJPE than D3DP: open."]

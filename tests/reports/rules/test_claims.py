@@ -47,7 +47,7 @@ def test_a_difference_within_the_spread_of_seeds_is_open():
     found = verdict(runs("finepose", 50, range(3), spread=2), runs("tcn", 50.1, range(3), spread=2))
     assert found.verdict == "open"
     assert found.why_open == "not beyond chance"
-    assert found.difference.resolvable > 0.1
+    assert found.resolvable == found.difference.resolvable() > 0.1
 
 
 def test_one_seed_decides_nothing_about_two_trainings():
@@ -97,6 +97,18 @@ def test_holm_multiplies_the_smallest_most_and_keeps_the_order():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
     assert holm([]) == []
+
+
+def test_what_is_resolvable_is_so_at_the_level_that_other_open_claims_leave():
+    good, near, far = runs("finepose", 50, range(3)), runs("mixste", 50.1, range(3)), runs("tcn", 60, range(4))
+    records = {record.id: record for record in good + near + far}
+    alone = judge([claim_of(good, near)], records)[0]
+    assert alone.resolvable == alone.difference.resolvable(0.05)
+    first, second, decided = judge([claim_of(good, near), claim_of(near, good), claim_of(good, far)], records)
+    assert (first.verdict, second.verdict, decided.verdict) == ("open", "open", "supported")
+    assert first.resolvable == pytest.approx(first.difference.resolvable(0.05 / 2))
+    assert decided.resolvable == pytest.approx(decided.difference.resolvable(0.05 / 3))
+    assert first.resolvable > alone.resolvable
 
 
 def test_looks_spend_no_more_than_the_error_rate():

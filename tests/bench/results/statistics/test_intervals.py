@@ -86,7 +86,7 @@ def test_a_difference_of_differences_adds_variances_and_welch_s_freedom() -> Non
     assert gap.p_value == pytest.approx(expected.pvalue)
     back = second.minus(first)
     assert (back.difference, back.low, back.high) == pytest.approx((-gap.difference, -gap.high, -gap.low))
-    assert back.resolvable == pytest.approx(gap.resolvable)
+    assert back.resolvable() == pytest.approx(gap.resolvable())
 
 
 def test_a_difference_without_an_interval_leaves_none_to_that_of_two() -> None:
@@ -251,7 +251,7 @@ def test_what_could_have_been_found() -> None:
             for _ in "ab"
         ]
         gap = paired_difference(*sides)
-        sizes.append(gap.resolvable)
+        sizes.append(gap.resolvable())
         moved = dataclasses.replace(sides[0], errors=sides[0].errors + 2.02)
         found.append(not paired_difference(moved, sides[1]).indistinguishable)
     assert np.mean(sizes) == pytest.approx(2.02, abs=0.15)
