@@ -45,6 +45,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PrivateAttr
 
+from ablations import FOLDER, names
 from ablations.claims import DeclaredClaim
 from ablations.selections import with_methods_named
 from bench.config.experiment import Experiment, parse, with_changes
@@ -54,7 +55,6 @@ from bench.results.run_set import OLD_LAYOUTS, RunSet
 from bench.sweep.search import Search, Space
 from models.errors import InputError, quoted
 
-FOLDER = Path(__file__).parent
 OLD_KEYS = {"quick": "tiny_overrides", "quick_choice": "tiny_choice", "quick_title": "tiny_title"}
 MOST_EXPERIMENTS = 100_000
 
@@ -231,11 +231,6 @@ class Ablation(Description):
         return self.model_copy(
             update={"axes": axes, "choices": choices, "also": with_methods_named("also", self.also)}
         )
-
-
-def names() -> list[str]:
-    """Every declared ablation."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 def read_all(asked: Sequence[str] = ()) -> list[Ablation]:

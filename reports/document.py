@@ -103,9 +103,10 @@ def document(
     conditions: Numbered = {}
     floats = list(_floats(tables, figures, conditions))
     found_in = " and ".join(rf"Table~\ref{{tab:{name}}}" for name in mains)
+    trainings = len({record.training_id for record in records})
     lines = [
         r"\section*{Results}",
-        f"{len(records)} runs of {len({record.training_id for record in records})} trained models, "
+        f"{len(records)} run{'s' * (len(records) != 1)} of {trainings} trained model{'s' * (trainings != 1)}, "
         f"as of {latex(runset.created_at)}.\\par",
         f"{{\\raggedright Command: \\texttt{{{latex_breakable(runset.command)}}}\\par}}",
         *floats[:1],

@@ -46,7 +46,8 @@ def summary(
         "",
         f"`{' '.join(runset.command.replace('`', '').split())}`",
         "",
-        f"{len(records)} runs of {trainings} trained models, as of {runset.created_at}.",
+        f"{len(records)} run{'s' * (len(records) != 1)} of {trainings} trained model{'s' * (trainings != 1)}, "
+        f"as of {runset.created_at}.",
         "",
         *claims,
         *["## Runs", ""] * bool(claims),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
@@ -114,7 +115,13 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # not every terminal has every letter
+    warnings.formatwarning = _in_a_line
     app()
+
+
+def _in_a_line(message: Warning | str, category: type[Warning], *place: Any) -> str:
+    """A warning without the place in the code, such as that a method of another package is left out."""
+    return f"warning: {shown(message)}\n"
 
 
 def _complain(sentence: str, status: int) -> NoReturn:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ablations import names as declared
 from bench.cli.options import MOST_SEEDS, SEED, SweepRequest, with_sweep_options
 
 ROUNDS = 3
@@ -17,7 +18,10 @@ def ablate(
     request: SweepRequest,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Declared ablations, NAME or NAME=CHOICE (all default ones when none is named)."),
+        typer.Argument(
+            help="Declared ablations, NAME or NAME=CHOICE (all default ones when none is named), or YAML files. "
+            f"There are: {', '.join(declared())}."
+        ),
     ] = None,
     full: Annotated[
         bool,

@@ -85,7 +85,8 @@ class Reader(ABC):
         if detections not in self.detections and not self.open_detections:
             choices = ", ".join(self.detections)
             raise UnfitError(
-                f"data set {self.name} has no '{detections}' detections: set them to one of {choices}"
+                f"data set {self.name} has no '{detections}' detections: set them to one of {choices} "
+                f"(--set data.detections={self.detections[0]})"
             )
         if LEAVE_OUT in signature(self.read).parameters:
             return self.read(root or Path(), detections, **checked)

@@ -90,7 +90,8 @@ def definitions(entries: Sequence[Entry]) -> dict[str, str]:
     values = [(record, value) for record in records for value in record.values]
     names = sorted({value.aggregation for _, value in values if value.aggregation}, key=aggregation_order)
     infos = {value.metric: record.metric(value.metric) for record, value in values}
-    metrics = {info.title: title_with_unit(info) for info in infos.values()}
+    better = ", higher is better"
+    metrics = {i.title: f"in {i.unit or 'no unit'}{better * i.higher_is_better}" for i in infos.values()}
     return {name: _rule(name) for name in names} | metrics | TERMS
 
 

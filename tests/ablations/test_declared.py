@@ -2,7 +2,8 @@ import itertools
 
 import pytest
 
-from ablations.declared import Ablation, names, read, read_all
+from ablations import names
+from ablations.declared import Ablation, read, read_all
 from bench.config.registry import METHODS
 from bench.job.data_cache import DataCache
 from bench.job.resolve import resolve

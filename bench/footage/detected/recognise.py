@@ -53,7 +53,10 @@ def layout_of(found: Detections, named: str | None = None) -> Layout:
     possible = [layout for layout in LAYOUTS.values() if len(layout.points) == count]
     if not possible:
         known = ", ".join(layout.title for layout in LAYOUTS.values())
-        raise InputError(f"{found.source}: has {count} key points, but the known layouts are {known}")
+        raise InputError(
+            f"{found.source}: has {count} key points, but the known layouts are {known}; bring them into one of "
+            "these orders, with NaN for points that are missing"
+        )
     return LAYOUTS["coco" if _begins_with_face(found.points) else "human36m"] if len(possible) > 1 else possible[0]
 
 

@@ -2,10 +2,12 @@
 
 import re
 import sys
+import warnings
 
 import pytest
 from typer.testing import CliRunner
 
+from bench import cli
 from bench.cli import app
 from bench.sweep import run as sweep
 from models.errors import InputError
@@ -182,6 +184,19 @@ def test_a_damaged_run_set_is_made_again_by_the_command_that_made_it(tmp_path, f
     assert told.endswith(
         f"give the `ablate` or `run` command that made it once more, with --out {tmp_path / 'out'}\n"
     )
+
+
+def test_warnings_are_one_line_without_a_place_in_the_code(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    monkeypatch.setattr(cli, "app", lambda: None)
+    cli.main()
+    assert warnings.formatwarning("left out", UserWarning, "x.py", 1, "y = 1") == "warning: left out\n"
+
+
+def test_the_help_of_ablate_names_what_is_declared():
+    told = re.sub(r"[\s│]+", " ", CliRunner().invoke(app, ["ablate", "--help"]).output)
+    assert "methods, mpi_inf_3dhp, pareto" in told
 
 
 def test_the_version_is_printed():

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from ablations.declared import names, read
+from ablations import names
+from ablations.declared import read
 from bench.config.experiment import parse
 from bench.config.registry import METHODS
 from bench.job.planning import Planner, told_together

@@ -88,7 +88,7 @@ def test_an_interruption_leaves_a_report_of_what_is_finished(ablate, tmp_path, b
     result = ablate()
     assert result.exit_code == 130
     text = (tmp_path / "out" / "summary.md").read_text()
-    assert "1 runs of 1 trained models" in text
+    assert "1 run of 1 trained model, as of" in text
     assert "2 declared runs are not yet run" in text
     assert not (tmp_path / "out" / "figures").exists()
 
@@ -108,7 +108,7 @@ def test_the_report_is_written_by_another_process_while_the_sweep_goes_on(
 
     before_training(2, wait)
     assert ablate().exit_code == 0
-    assert re.search(r"\n[12] runs of [12] trained models", written[0])
+    assert re.search(r"\n[12] runs? of [12] trained models?", written[0])
 
 
 def test_a_failure_is_told_at_once_with_the_command_that_tries_again(ablate, before_training, capsys):

@@ -269,5 +269,6 @@ def test_exchanges_swap_whole_limbs() -> None:
 
 
 def test_unknown_detections() -> None:
-    with pytest.raises(InputError, match="no 'hrnet' detections: set them to one of gt, cpn"):
+    told = r"no 'hrnet' detections: set them to one of gt, cpn \(--set data\.detections=gt\)"
+    with pytest.raises(InputError, match=told):
         load("synthetic", None, "hrnet")
