@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from bench.data import find_reader, load
 from bench.protocol.metrics import all_metrics
 from bench.results.store import Store
 from models.errors import InputError
+from tests import ROOT
 
 READER = '''
 from pathlib import Path
@@ -195,3 +197,20 @@ def test_a_skeleton_without_mirrored_bones_has_no_metric_of_them(
     for note in [*notes, "facing: the skeleton lacks knees"]:
         assert f"note    {note}" in checked.output
     assert "problem" not in checked.output
+
+
+def test_the_reader_that_the_page_shows_reads(tmp_path):
+    (code,) = re.findall(
+        r"```python\n# bench/data/mine/reader.py\n(.*?)```", (ROOT / "docs/data.md").read_text(), re.DOTALL
+    )
+    names: dict = {}
+    exec(code, names)
+    body = np.random.default_rng(0).normal((0, 0, 1), 0.3, (17, 3))
+    ahead = np.linspace(0, 1, 400)[:, None, None] * (0, 0.3, 0)
+    np.savez(tmp_path / "poses.npz", **{f"{subject}/Walk": body + ahead for subject in "ABC"})
+    data = names["Mine"]().load(tmp_path, "gt", {"every": 2})
+    (take,) = data.test
+    assert (len(data.train), take.fps, take.pose_3d.shape) == (2, 25.0, (200, 17, 3))
+    left, right = take.pose_2d[[0, -1], 0, 0]
+    assert left > right, "who walks to +y walks to the left of a camera that looks to +x"
+    assert np.median(take.trajectory[:, 2]) == pytest.approx(5, abs=0.7), "metres before the camera"
