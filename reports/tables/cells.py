@@ -26,8 +26,8 @@ SHAPE = (*FRAMES, Column("H"), Column("K"))
 ABOUT_FRAMES = "Frames: in, input frames that a pose is computed from; out, output frames of a window."
 DIFFERENCES = (
     "Differences are paired by take or subject, of numbers before rounding; ±: 95 % interval of each alone; in "
-    "parentheses: not distinguishable from 0 when those of a column and block are judged together (Holm, 5 %); ≈ is "
-    "corrected for more pairs than these, so that both verdicts can stand in a row."
+    "parentheses: not distinguishable from 0 when those of a column and block are judged together (Holm, 5 %); ≈ "
+    "is corrected for more pairs than these, so that both verdicts can stand in a row."
 )
 
 
