@@ -63,7 +63,20 @@ def use_device(name: str) -> torch.device:
     device = device_of(name)
     if device.type == "cuda":
         torch.cuda.set_device(device)
+        torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32 for convolutions too, as for matrix products
     return device
+
+
+def lock_name(device: torch.device) -> str:
+    """What locks between programs call a device of this machine.
+
+    A CUDA device has the name of its hardware (UUID): its number depends on which GPUs a process sees. Where torch
+    tells no such name, all CUDA devices count as one.
+    """
+    if device.type != "cuda":
+        return device.type
+    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+    return f"cuda-{uuid}" if uuid else "cuda"
 
 
 def keep_freed_memory() -> None:

@@ -21,7 +21,7 @@ import torch
 from filelock import Timeout
 
 from bench.config.experiment import Experiment
-from bench.devices import use_device
+from bench.devices import lock_name, use_device
 from bench.job import pipeline, weights
 from bench.job.data_cache import DataCache
 from bench.job.failures import breaks_device, digest_of
@@ -119,9 +119,8 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
     cache = cache or DataCache()
     jobs = [resolve(experiment, cache) for experiment in task.experiments]
     device = use_device(task.device)
-    # Processes that train together only wait for each other. All GPUs of a machine count as one: their numbers
-    # depend on which of them a process sees.
-    use = nullcontext() if distributed() else store.device(device.type, alone=task.kind == "measure")
+    # Processes that train together only wait for each other.
+    use = nullcontext() if distributed() else store.device(lock_name(device), alone=task.kind == "measure")
     with use:
         missing = _missing(task, store)
         if not missing:  # another program has done it, while this one waited
@@ -136,6 +135,8 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
             names = (name for name in task.ids if task.kind != "train" or not store.is_trained(name))
             failed = _record_if_it_fails(names, task.title, task.experiments[0], store, action)
         seconds = time.monotonic() - started
+        if device.type == "cuda":  # other processes use it too, and see what this one keeps as taken
+            _release_memory()
     if failed:
         return "failed" if _missing(task, store) else "found"
     if task.kind == "train":
@@ -248,12 +249,21 @@ def _record_if_it_fails(
         _record(error, names, title, experiment, store)
         if breaks_device(error):
             raise _BrokenDeviceError from error
-        try:
-            memory.release()
-        except RuntimeError as further:  # what older versions of torch raise for a broken device has no name
-            raise _BrokenDeviceError from further
+        _release_memory()
         return True
     return False
+
+
+def _release_memory() -> None:
+    """Give back memory that nothing uses any more.
+
+    Raises:
+        _BrokenDeviceError: the device cannot be used any more.
+    """
+    try:
+        memory.release()
+    except RuntimeError as error:  # what older versions of torch raise for a broken device has no name
+        raise _BrokenDeviceError from error
 
 
 def _record(error: Exception, names: Iterable[str], title: str, experiment: Experiment, store: Store) -> None:

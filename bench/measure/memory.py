@@ -102,7 +102,7 @@ def release() -> None:
 
 
 def _on_gpu(call: Callable[[], object], device: torch.device) -> Use:
-    torch.cuda.empty_cache()
+    release()  # methods that were measured before may still be there, in reference cycles
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)
     call()

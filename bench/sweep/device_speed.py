@@ -18,7 +18,8 @@ import torch
 from scipy.optimize import nnls
 
 from bench.config.registry import METHODS
-from bench.devices import synchronise
+from bench.devices import synchronise, use_device
+from bench.measure import memory
 from bench.measure.counts import Counts, count, made_up_batch
 from models.lifter import Lifter, Sampling
 
@@ -60,11 +61,15 @@ def measure_speed(device: torch.device, threads: int | None = None) -> Speed:
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
+    if device.type == "cuda":
+        use_device(str(device))  # with the arithmetic of trainings
     try:
         with torch.random.fork_rng():
             timed = [(counts, *_time(call, device)) for counts, call in _probes(device)]
     finally:
         torch.set_num_threads(before)
+    if device.type == "cuda":
+        memory.release()  # a worker trains beside this process
     speed = fitted([(counts, own) for counts, own, _ in timed])
     waiting = sum(wall for _, _, wall in timed) / sum(own for _, own, _ in timed)
     return Speed(*(waiting * number for number in speed))

@@ -77,7 +77,7 @@ def lacking(tasks: Sequence[Task], estimates: Estimates, store: Path, workers: i
 
 
 def notes(tasks: Sequence[Task], estimates: Estimates, workers: int) -> Iterator[str]:
-    """What is worth knowing before the start, and stops nothing."""
+    """What is worth knowing before the start, and stops nothing; ``workers``: that share a device."""
     memory, title = estimates.memory(tasks)
     free, place = estimates.free_memory()
     if memory * workers > free:

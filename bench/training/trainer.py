@@ -269,7 +269,9 @@ class _Run:
         total = torch.zeros((), dtype=precision_of_sums(device), device=device)
         windows = sum(map(len, parts))
         for number, part in enumerate(parts):  # each draws other random frames
-            loss = self.model(self.windows.batch(part, seed + number).to(device))
+            batch = self.windows.batch(part, seed + number)
+            batch = batch.pinned() if device.type == "cuda" else batch  # so that its copy waits for nothing
+            loss = self.model(batch.to(device))
             if len(parts) > 1:
                 loss = loss * (len(part) / windows)
             self.accelerator.backward(loss)
@@ -315,11 +317,9 @@ class _Run:
         What was saved is all that a program that is killed leaves of its training.
         """
         began = time.monotonic()
-        if not at_once and began < self.next_save:
+        if not self.accelerator.is_main_process or (not at_once and began < self.next_save):
             return
-        self._note_progress()
-        if not self.accelerator.is_main_process:
-            return
+        self._note_progress()  # waits for the GPU
         scaler = self.accelerator.scaler
         state = {
             "model": self.lifter.state_dict(),

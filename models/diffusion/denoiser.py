@@ -174,7 +174,8 @@ def _values_at_once(device: torch.device) -> int:
     """Numbers that an activation may have: what a CPU's caches hold, or what fits into a GPU's free memory."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        return min(VALUES_AT_ONCE, free // (4 * ACTIVATIONS_AT_ONCE))
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, and not in use
+        return min(VALUES_AT_ONCE, (free + kept) // (4 * ACTIVATIONS_AT_ONCE))
     return min(VALUES_AT_ONCE, CACHED_VALUES)
 
 

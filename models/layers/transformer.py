@@ -26,6 +26,9 @@ from models.layers.residual import add_attention, add_mlp, plain_on_cpu
 
 BLOCK_EPS = 1e-6
 SHORT_SEQUENCE = 32
+CUDA_ROWS = 65_535
+"""Rows that are attended at once on CUDA: fused kernels lay them along a dimension of their grid that has no more
+places, and fail with "invalid configuration argument" beyond. Evaluation has a row for each frame of a batch."""
 CACHED_VALUES = 2**19
 """Numbers in an activation (2 MB in float32) beyond which a CPU's caches no longer hold what a block works on."""
 
@@ -113,6 +116,9 @@ def attend(query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0) -> T
     ones. There the softmax runs along columns: along rows shorter than its vectors, PyTorch computes it number by
     number. ``dropout`` is the part of the weights that is left out at random.
     """
+    if query.is_cuda and len(query) > CUDA_ROWS:
+        parts = zip(*(tensor.split(CUDA_ROWS) for tensor in (query, key, value)), strict=True)
+        return torch.cat([attend(q, k, v, dropout) for q, k, v in parts])
     if query.is_cuda or query.shape[-2] > SHORT_SEQUENCE:
         return functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
     # [..., L, d] @ [..., d, L] → [..., keys, queries]

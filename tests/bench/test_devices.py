@@ -4,12 +4,13 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from bench.devices import TYPES, autocast, device_of, precision_of_sums, use_device
-from bench.measure.environment import cpu_name, device_name
+from bench.devices import TYPES, autocast, device_of, lock_name, precision_of_sums, use_device
+from bench.measure.environment import cpu_name, device_name, tf32
 from bench.measure.memory import is_out_of_memory, peak_memory
 from bench.measure.timing import timed
 from bench.sweep.executors.base import Request
@@ -51,9 +52,22 @@ def test_accelerate_can_keep_everything_on_the_cpu(one_gpu, monkeypatch):
 def test_the_device_in_use_becomes_the_current_one(one_gpu, monkeypatch):
     made_current = []
     monkeypatch.setattr(torch.cuda, "set_device", made_current.append)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     assert use_device("cuda:0") == torch.device("cuda", 0)
     use_device("cpu")
     assert made_current == [torch.device("cuda", 0)]
+    assert tf32(torch.device("cuda")) == "nothing"
+
+
+def test_a_gpu_is_locked_by_the_name_of_its_hardware(monkeypatch):
+    """The second of all GPUs is the first one of a process that sees no other."""
+    for visible in (["ab-12", "cd-34"], ["cd-34"]):
+        seen = [SimpleNamespace(uuid=uuid) for uuid in visible]
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device, seen=seen: seen[device.index])
+        assert lock_name(torch.device("cuda", len(visible) - 1)) == "cuda-cd-34"
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace())
+    assert lock_name(torch.device("cuda", 1)) == "cuda"
+    assert lock_name(torch.device("cpu")) == "cpu"
 
 
 def test_apples_gpu_is_taken_by_its_name_only(monkeypatch):

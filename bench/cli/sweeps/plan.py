@@ -62,7 +62,8 @@ class SweepPlan:
             threads = request.threads or (1 if device.type == "cpu" and self.workers > 1 else None)
             self._estimate(tasks, store, planner, measure_speed(device, threads))
         self.problems = lacking(tasks, self.estimates, store.root, self.workers)
-        told = [*notes(tasks, self.estimates, self.workers), *text_notes(self.rounds[-1].left)]
+        of_a_device = -(-self.workers // max(1, len(executor.gpus)))
+        told = [*notes(tasks, self.estimates, of_a_device), *text_notes(self.rounds[-1].left)]
         told += [] if latex() else [f"note: {NO_LATEX}"]
         self.notes = told if tasks else []
         if not executor.place:  # else it is another machine that computes

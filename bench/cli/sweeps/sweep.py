@@ -154,19 +154,22 @@ def _run(
     interim: Interim,
     tracker: Tracker | None,
 ) -> sweep.Outcome:
-    """Run a round; of the first one, what the main table needs comes first, with a report as soon as it stands.
+    """Run a round; of the first one, what the main table needs comes first.
 
-    ``tracker`` as of ``bench.sweep.run.run``; what waits for MLflow at the end is logged by a later round.
+    Where that keeps all workers busy it is done alone, with a report as soon as the table stands. ``tracker`` as
+    of ``bench.sweep.run.run``; what waits for MLflow at the end is logged by a later round.
     """
     if first_process():
         interim.begin(part)
     before = sweep.Outcome({}, {}, 0, 0)
-    if number == 1 and (first := _first_jobs(part)):
+    first = _first_jobs(part) if number == 1 else []
+    if first and _keep_busy(first, store, executor.slots):
         before = sweep.run(first, store, request.device, executor, False, None, interim, tracker, True)
         tracker = before.tracker
         if before.evaluated and first_process():
             interim.write()
-    outcome = sweep.run(part.jobs, store, request.device, executor, False, None, interim, tracker, True)
+    jobs = [*first, *part.jobs]  # first ones are named twice, which does no harm
+    outcome = sweep.run(jobs, store, request.device, executor, False, None, interim, tracker, True)
     trained, evaluated = before.trained + outcome.trained, before.evaluated + outcome.evaluated
     return replace(outcome, trained=trained, evaluated=evaluated)
 
@@ -197,6 +200,21 @@ def _first_jobs(part: Round) -> list[Job]:
     begun = {job.training.trajectory_id for job in found}
     found += [job for job in part.jobs if job.training.id not in trainings and job.training.trajectory_id in begun]
     return found if len(found) < len(part.jobs) else []
+
+
+def _keep_busy(jobs: Sequence[Job], store: Store, slots: int) -> bool:
+    """Whether these jobs have trainings enough for so many workers: two for each, or more.
+
+    With fewer, most workers would wait for the longest training, for days at the papers' size.
+    """
+    left = {
+        job.training.trajectory_id
+        for job in jobs
+        if job.experiment.method.name not in TRIVIAL
+        and job.published is None
+        and not store.is_trained(job.training_id)
+    }
+    return slots == 1 or len(left) >= 2 * slots
 
 
 def _report(

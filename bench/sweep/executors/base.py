@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,8 @@ class Executor(ABC):
 
     Attributes:
         slots: number of tasks that it takes at once.
+        gpus: names of GPUs that its workers take in turn; none where they all have the same device, or it is not
+            known.
         place: "" where tasks see the devices of this process; else a name of where they are done, so that a cost
             that was measured there is not taken for one of this machine.
         root: of the store, the same for all who work on it.
@@ -104,6 +106,7 @@ class Executor(ABC):
     """
 
     slots: int = 1
+    gpus: Sequence[str] = ()
     place: str = ""
 
     def __init__(self, root: Path, cache: DataCache | None = None) -> None:

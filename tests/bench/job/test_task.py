@@ -4,11 +4,13 @@ import errno
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from bench.job import pipeline, weights
+from bench.job import task as task_module
 from bench.job.pending import PendingWork
 from bench.job.task import is_continued, run_task
 from bench.measure import memory
@@ -189,3 +191,32 @@ def test_a_training_that_means_something_else_here_is_one_sentence(toy_store, ta
     assert failure.kind == "bad input"
     assert "but 0123456789abcdef was asked for" in failure.reason
     assert "\n" not in failure.reason
+
+
+@pytest.mark.parametrize("kind", ["train", "measure"])
+def test_memory_of_a_gpu_is_given_back_after_a_task(toy_store, tasks, monkeypatch, kind):
+    """Once, and while its lock is held."""
+    done, real = [], Store.device
+
+    @contextmanager
+    def device(store, name, alone):
+        with real(store, name, alone):
+            yield
+        done.append(f"left {name}")
+
+    monkeypatch.setattr(task_module, "use_device", lambda name: torch.device("cuda", 0))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="ab-12"))
+    monkeypatch.setattr(Store, "device", device)
+    monkeypatch.setattr(memory, "release", lambda: done.append("released"))
+    measure, cpu = pipeline.measure, torch.device("cpu")
+    monkeypatch.setattr(pipeline, "measure", lambda one, store, _, known: measure(one, store, cpu, known))
+    assert run_task(tasks[kind], toy_store.root) == "done"
+    assert done == ["released", "left cuda-ab-12"]
+
+
+@names_broken_devices
+def test_a_device_that_is_found_broken_after_a_task_ends_its_process(toy_store, tasks, monkeypatch):
+    monkeypatch.setattr(task_module, "use_device", lambda name: torch.device("cuda", 0))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="ab-12"))
+    monkeypatch.setattr(memory, "release", illegal_address)
+    assert [run_task(tasks["train"], toy_store.root) for _ in range(2)] == ["crashed", "found"]

@@ -1,5 +1,8 @@
 """What is done when memory runs out."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 
@@ -64,3 +67,22 @@ def test_parts_are_doubled_up_to_what_is_enough():
 )
 def test_a_lack_of_memory_is_recognised(error, is_one):
     assert memory.is_out_of_memory(error) is is_one
+
+
+def test_what_was_measured_before_is_gone_from_a_gpu(monkeypatch):
+    """A method that refers to itself, as one whose stages were timed, lives until Python looks for such cycles."""
+    for name in ("empty_cache", "reset_peak_memory_stats", "synchronize"):
+        monkeypatch.setattr(torch.cuda, name, lambda *device: None)
+    for name in ("memory_allocated", "max_memory_allocated", "max_memory_reserved"):
+        monkeypatch.setattr(torch.cuda, name, lambda device: 3_000_000)
+    before = torch.nn.Module()
+    before.itself, there = before, weakref.ref(before)
+    gc.disable()
+    try:
+        del before
+        seen = []
+        used = memory.peak_memory(lambda: seen.append(there()), torch.device("cuda"))
+    finally:
+        gc.enable()
+    assert seen == [None]
+    assert (used.peak, used.added) == (3.0, 0.0)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from bench.measure.counts import Counts, count
+from bench.sweep import device_speed
 from bench.sweep.device_speed import Speed, fitted, measure_speed
 
 
@@ -38,3 +39,13 @@ def test_results_that_are_freed_do_not_count_at_the_peak():
         return value
 
     assert count(call).peak == 2 * 4000
+
+
+def test_a_gpu_is_measured_as_it_trains_and_given_back(monkeypatch):
+    done = []
+    monkeypatch.setattr(device_speed, "use_device", lambda name: done.append(name))
+    monkeypatch.setattr(device_speed, "_probes", lambda device: [(Counts(1, 1, 1, 0), lambda: None)])
+    monkeypatch.setattr(device_speed, "_time", lambda call, device: done.append("timed") or (1.0, 1.0))
+    monkeypatch.setattr(device_speed.memory, "release", lambda: done.append("released"))
+    device_speed.measure_speed.__wrapped__(torch.device("cuda", 1))
+    assert done == ["cuda:1", "timed", "released"]

@@ -30,6 +30,34 @@ def test_both_ways_of_attention_agree() -> None:
     )
 
 
+class OnGpu(torch.Tensor):
+    """A tensor that says that it is on a GPU."""
+
+    is_cuda = True
+
+
+@pytest.mark.parametrize(("rows", "calls"), [(4, [4]), (5, [4, 1]), (9, [4, 4, 1])])
+def test_a_gpu_attends_no_more_rows_than_its_grid_has(
+    monkeypatch: pytest.MonkeyPatch, rows: int, calls: list[int]
+) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(transformer, "CUDA_ROWS", 4)
+    fused, seen = functional.scaled_dot_product_attention, []
+
+    def attention(query: torch.Tensor, *rest: torch.Tensor, **options: float) -> torch.Tensor:
+        seen.append(len(query))
+        return fused(query, *rest, **options)
+
+    inputs = [torch.randn(rows, 2, 5, 8, requires_grad=True) for _ in range(3)]
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", attention)
+    split = transformer.attend(*(tensor.as_subclass(OnGpu) for tensor in inputs))
+    assert seen == calls
+    whole, weight = fused(*inputs), torch.randn(rows, 2, 5, 8)
+    found, expected = (torch.autograd.grad((mixed * weight).sum(), inputs) for mixed in (split, whole))
+    for ours, theirs in zip((split, *found), (whole, *expected), strict=True):
+        torch.testing.assert_close(ours.as_subclass(torch.Tensor), theirs, atol=1e-6, rtol=1e-5)
+
+
 def test_no_layout_copy_after_fused_attention() -> None:
     q = torch.randn(2, 40, 3 * 4, 8).transpose(1, 2)
     mixed = functional.scaled_dot_product_attention(q, q, q)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.cli.options import SweepRequest
 from bench.cli.sweeps import sweep as module
-from bench.cli.sweeps.interim import Round, failure_lines
+from bench.cli.sweeps.interim import Interim, Round, failure_lines
 from bench.cli.sweeps.plan import SweepPlan
 from bench.job.planning import Planner
 from bench.results.failure import Failure
@@ -20,6 +21,7 @@ from bench.results.store import Store
 from bench.results.tracking.tracker import Tracker
 from bench.sweep import run as sweep
 from bench.sweep.executors.local import Local
+from bench.sweep.executors.processes import Processes
 from bench.sweep.search import Found, Search, Space
 from models.errors import InputError
 from tests.bench.toy import Toy
@@ -68,6 +70,18 @@ def test_a_cost_of_another_number_of_threads_is_told(toy_store, tmp_path, monkey
     (told,) = notes()
     assert "note: costs of finished runs (1) are of " in told
     assert ", 99 threads; `python -m bench runs delete` removes runs, which the same command" in told
+
+
+def test_memory_of_a_gpu_is_compared_with_what_its_own_workers_take(toy_store, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "bench.cli.sweeps.plan.notes", lambda tasks, estimates, workers: asked.append(workers) or []
+    )
+    request = SweepRequest(store=toy_store.root, out=tmp_path / "out", device="cpu")
+    for workers, gpus in ((8, ["0", "1", "2", "3"]), (5, ["0", "1", "2", "3"]), (3, [])):
+        executor = Processes(toy_store.root, workers, gpus=gpus)
+        SweepPlan([[job()]], Planner(torch.device("cpu")), request, toy_store, executor)
+    assert asked == [2, 2, 3]
 
 
 def test_many_long_failures_are_told_in_bounded_length(toy_store):
@@ -157,6 +171,31 @@ def test_trainings_that_differ_in_the_choice_of_the_checkpoint_only_are_begun_to
     }
     assert module._first_jobs(Round([plain, other, chosen], tables, {})) == [plain, chosen]
     assert module._first_jobs(Round([plain, chosen], tables, {})) == []
+
+
+@pytest.mark.parametrize(("slots", "calls"), [(1, 2), (2, 2), (3, 1)])
+def test_the_main_table_is_done_alone_where_it_keeps_all_workers_busy(
+    toy_store, tmp_path, toy_suite, monkeypatch, slots, calls
+):
+    """It has four trainings; else it only comes first."""
+    done = []
+    monkeypatch.setattr(module, "CORE", ("toy",))
+    monkeypatch.setattr(sweep, "run", lambda jobs, *_: done.append(list(jobs)) or sweep.Outcome({}, {}, 0, 0))
+    first, main = job(training={"seed": 9}), [job(training={"seed": seed}) for seed in range(4)]
+    tables = {"methods": RunSet.Table(title="", layout="main", ids=tuple(one.id for one in main))}
+    request = SweepRequest(store=toy_store.root, out=tmp_path / "out", device="cpu")
+    part, executor = Round([first, *main], tables), SimpleNamespace(slots=slots)
+    module._run(1, part, request, toy_store, executor, Interim(request), None)
+    assert len(done) == calls
+    assert done[0][:4] == main
+    assert first in done[-1]
+
+
+def test_trainings_that_are_done_keep_no_worker_busy(toy_store, toy_suite):
+    jobs = [job(training={"seed": seed}) for seed in range(4)]
+    assert module._keep_busy(jobs, toy_store, 2)
+    sweep.run(jobs[:1], toy_store, "cpu")
+    assert not module._keep_busy(jobs, toy_store, 2)
 
 
 def test_sigterm_is_taken_for_ctrl_c(invoke, monkeypatch):
