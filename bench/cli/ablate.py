@@ -65,4 +65,4 @@ def ablate(
     )
     first = [*plan.changes, *seeds[0]]
     searches = {a.name: a.space(first, full) for a in plan.ablations if a.search is not None}
-    run_and_report(plan.planned(), searches, request, plan.planner, plan.further)
+    run_and_report(plan.planned(), searches, request, plan.planner, plan.further if budget else None)

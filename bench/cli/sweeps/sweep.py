@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from time import monotonic
@@ -53,17 +53,18 @@ def run_and_report(
     searches: Mapping[str, Space],
     request: SweepRequest,
     planner: Planner,
-    further: Callable[[Mapping[str, Record], float], Round | None] = lambda records, took: None,
+    further: Callable[[Mapping[str, Record], float], Round | None] | None = None,
 ) -> None:
     """Run experiments round by round, with a report after each; or print a dry run of all rounds.
 
-    Searches follow the last round: a table of all declared experiments comes first.
+    Searches follow the last round: a table of all declared experiments comes first. Rounds that have too few
+    trainings to keep all workers busy are one round.
 
     Args:
         rounds: at least one.
         searches: by the name of the table that gets what they find.
         further: finished records, and how long the last round took (seconds, without searches) → a round after the
-            planned ones, or None to end.
+            planned ones, or None to end. Without it there are no more than the planned ones.
 
     Raises:
         InputError: something is to be mended before the start.
@@ -79,6 +80,7 @@ def run_and_report(
         _executor(request, len(jobs) + 2 * len(searches), planner.cache) as executor,
     ):
         store = Store(request.store)
+        rounds = rounds if further else _joined(rounds, executor.slots)
         plan = SweepPlan([part.jobs for part in rounds], planner, request, store, executor)
         for line in left_out_lines(rounds[-1].left_out.values()):
             typer.echo(line)
@@ -119,9 +121,10 @@ def run_and_report(
                 typer.echo(f"round {number}: " * (len(rounds) > 1) + _counts(outcome))
             if ended is not None:
                 raise ended
+            following: Round | None = None
             if number < len(rounds):
-                following: Round | None = rounds[number]
-            else:
+                following = rounds[number]
+            elif further:
                 records = with_other_data(part.tables.values(), outcome.records, store)
                 following = further(records, monotonic() - began)
             if following is None:
@@ -143,6 +146,17 @@ def run_and_report(
             typer.echo(line)
         if not complete:
             raise typer.Exit(1)
+
+
+def _joined(rounds: Sequence[Round], slots: int) -> Sequence[Round]:
+    """All rounds as one where most workers would wait for the longest training at the end of each; else as given.
+
+    Runs keep the order of the rounds, and reports are written while they go on.
+    """
+    if slots == 1 or len(_trained(rounds[0].jobs)) >= 2 * slots:
+        return rounds
+    jobs = {job.id: job for part in rounds for job in part.jobs}
+    return [replace(rounds[-1], jobs=list(jobs.values()))]
 
 
 def _run(
@@ -207,14 +221,17 @@ def _keep_busy(jobs: Sequence[Job], store: Store, slots: int) -> bool:
 
     With fewer, most workers would wait for the longest training, for days at the papers' size.
     """
-    left = {
+    left = _trained([job for job in jobs if not store.is_trained(job.training_id)])
+    return slots == 1 or len(left) >= 2 * slots
+
+
+def _trained(jobs: Iterable[Job]) -> set[str]:
+    """The trainings of some jobs that take time; those that differ in the kept checkpoint only are one."""
+    return {
         job.training.trajectory_id
         for job in jobs
-        if job.experiment.method.name not in TRIVIAL
-        and job.published is None
-        and not store.is_trained(job.training_id)
+        if job.experiment.method.name not in TRIVIAL and job.published is None
     }
-    return slots == 1 or len(left) >= 2 * slots
 
 
 def _report(

@@ -191,6 +191,16 @@ def test_the_main_table_is_done_alone_where_it_keeps_all_workers_busy(
     assert first in done[-1]
 
 
+def test_rounds_with_too_few_trainings_for_the_workers_are_one(toy_suite):
+    """At the papers' size GPUs would wait for days at the end of each."""
+    jobs = [job(training={"seed": seed}) for seed in range(6)]
+    rounds = [Round(jobs[:number], {"all": number}) for number in (2, 4, 6)]
+    assert module._joined(rounds, 1) == rounds
+    (only,) = module._joined(rounds, 2)
+    assert (only.jobs, only.tables) == (jobs, {"all": 6})
+    assert module._joined(rounds[1:], 2) == rounds[1:], "four trainings are enough for two workers"
+
+
 def test_trainings_that_are_done_keep_no_worker_busy(toy_store, toy_suite):
     jobs = [job(training={"seed": seed}) for seed in range(4)]
     assert module._keep_busy(jobs, toy_store, 2)
