@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pickle
 import re
 import sys
 
+import numpy as np
 import torch
 
 from bench.config.experiment import Precision
@@ -98,6 +100,17 @@ def seed_generators(device: torch.device, seed: int) -> None:
         torch.cuda.manual_seed(seed)
     elif device.type == "mps":
         torch.mps.manual_seed(seed)
+
+
+def random_state(device: torch.device) -> tuple[bytes, ...]:
+    """State of the global generators: torch's of the CPU and of ``device``, and NumPy's."""
+    generators = [torch.get_rng_state()]
+    if device.type == "cuda":
+        generators.append(torch.cuda.get_rng_state(device))
+    elif device.type == "mps":
+        generators.append(torch.mps.get_rng_state())
+    old = pickle.dumps(np.random.get_state(legacy=False))  # noqa: NPY002 - methods may draw from it by mistake
+    return old, *(state.numpy().tobytes() for state in generators)
 
 
 def synchronise(device: torch.device) -> None:

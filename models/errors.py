@@ -25,7 +25,7 @@ class InputError(ValueError):
 
 
 class UnfitError(InputError):
-    """The data at hand lack what an experiment needs. An ablation leaves the experiment out and says why."""
+    """The data at hand, or the method, lack what an experiment needs. An ablation leaves it out and says why."""
 
 
 class DivergedError(InputError):

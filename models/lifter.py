@@ -221,7 +221,8 @@ class Lifter(nn.Module):
         title: the name that tables print.
         version: raise it when the computation changes, so that no older training is taken for this one.
         Config: a frozen dataclass of plain values, its fields the options of the method.
-        presets: sizes by name, at least ``tiny``, ``base`` and ``paper``; the suite's own also have ``small``.
+        presets: sizes by name: ``tiny``, ``small``, ``base`` and ``paper`` for the suite's own; a package's method
+            may leave some out, and sweeps at such a size leave the method out.
         published: fields of ``Recipe`` that the released training script sets otherwise than the presets do, by
             name; ``training.recipe: published`` sets them at any preset. None where the script is not known.
         probabilistic: whether H and K mean anything to it.
@@ -239,7 +240,7 @@ class Lifter(nn.Module):
             the time goes; one may run inside of another.
 
     Attributes:
-        frames: F, output frames of a window in evaluation.
+        frames: F, output frames of a window in evaluation; every method sets it in ``__init__``.
         train_frames: output frames of a window in training; equal to ``frames`` unless the method says otherwise.
         train_stride: frames from one training window to the next; None for ``train_frames``, without overlap.
         train_beyond: repeated end frames that training windows cover at each end of a sequence; half a window, to
@@ -266,7 +267,7 @@ class Lifter(nn.Module):
     timed_stages: ClassVar[dict[str, str]] = {}
 
     frames: int
-    train_frames: int
+    _train_frames: int | None = None
     train_stride: int | None = None
     train_beyond: int = 0
     context: tuple[int, int] = (0, 0)
@@ -278,6 +279,14 @@ class Lifter(nn.Module):
         super().__init__()
         self.config = config
         self.skeleton = skeleton
+
+    @property
+    def train_frames(self) -> int:
+        return self._train_frames or self.frames
+
+    @train_frames.setter
+    def train_frames(self, frames: int) -> None:
+        self._train_frames = frames
 
     @property
     def notes(self) -> dict[str, str]:
@@ -333,7 +342,7 @@ class Lifter(nn.Module):
         """
 
     def training_loss(self, batch: Batch) -> Tensor:
-        """Scalar loss of a batch whose ``pose_3d`` is ``[B, train_frames, J, 3]``.
+        """Loss of a batch, one number (shape ``()``), whose ``pose_3d`` is ``[B, train_frames, J, 3]``.
 
         Random numbers come from torch's global generator, which the trainer seeds for every step.
         """
@@ -342,7 +351,9 @@ class Lifter(nn.Module):
     def predict(self, batch: Batch, sampling: Sampling) -> Tensor:
         """Poses ``[B, K, H, F, J, 3]`` in metres, root-relative: the estimate of every step.
 
-        A deterministic method returns K = H = 1. ``pose_3d``, ``trajectory`` and ``camera`` must not be read.
+        A deterministic method returns K = H = 1; one with hypotheses but no steps repeats its poses along K.
+        Random numbers come from ``models.diffusion.process.window_noise``, none from global generators.
+        ``pose_3d``, ``trajectory`` and ``camera`` must not be read.
         """
         raise NotImplementedError
 

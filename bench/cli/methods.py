@@ -17,7 +17,7 @@ def methods() -> None:
         warnings.simplefilter("always")
         available = list(METHODS.available())
     for name, lifter in available:
-        kind = "diffusion: H and K apply" if lifter.probabilistic else "deterministic"
+        kind = "probabilistic: H and K apply" if lifter.probabilistic else "deterministic"
         typer.echo(f"{name}: {lifter.title} ({kind})")
         for preset, content in lifter.presets.items():
             options = " ".join(f"{key}={value}" for key, value in asdict(content.config).items())

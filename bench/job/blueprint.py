@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn.modules import module as hooks
 
+from bench.job.method import build_lifter
 from bench.job.resolve import Training
 from bench.measure.counts import Counts, count, made_up_batch, tensor_bytes
 from models.errors import InputError
@@ -72,7 +73,7 @@ class Blueprints:
         """The method of a training.
 
         Raises:
-            UnfitError: the method cannot take the joints or the actions of the data.
+            UnfitError: the method cannot take the joints or the actions of the data, or as ``build_lifter``.
             InputError: it needs more memory than the device has, or something that this machine lacks.
         """
         key = _key(training)
@@ -123,7 +124,7 @@ class Blueprints:
         try:
             with _limited(self.memory), META, warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # weights of a text encoder are not copied
-                lifter = training.lifter(training.config, training.data.skeleton).to(META)
+                lifter = build_lifter(training.lifter, training.config, training.data.skeleton).to(META)
         except _TooLargeError as error:
             raise InputError(f"{title}: {error}, too much for {self.place}: {way_out(training)}") from None
         except InputError as error:
@@ -166,8 +167,9 @@ def _key(training: Training) -> tuple[object, ...]:
 
 
 def way_out(training: Training) -> str:
-    """What to do about a method that is too large: its options that are above those of the smallest preset."""
-    usual, config = training.lifter.presets["tiny"].config, training.config
+    """What to do about a method that is too large: its options above those of ``tiny``, or of its first preset."""
+    presets, config = training.lifter.presets, training.config
+    usual = presets.get("tiny", next(iter(presets.values()))).config
     options = asdict(config) if type(usual) is type(config) else {}
     larger = [
         f"{name}={value}"

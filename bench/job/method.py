@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_type_hints
 
@@ -13,6 +14,7 @@ from bench.training.recipe import named_recipe, usual_recipe
 from models.checkpoints.importer import ImportedCheckpoint, read_imported
 from models.errors import InputError, UnfitError
 from models.lifter import Lifter, Recipe
+from models.skeleton import Skeleton
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,29 @@ def find_method(experiment: Experiment) -> ConfiguredMethod:
         options=spec.options | settled,
         evaluation_options=evaluation.options | settled_later,
     )
+
+
+def build_lifter(lifter: type[Lifter], config: Any, skeleton: Skeleton) -> Lifter:
+    """A method with freshly drawn weights.
+
+    Raises:
+        UnfitError: its ``__init__`` does not take these two, or does not say how many frames it predicts.
+    """
+    name = lifter.__name__
+    try:
+        inspect.signature(lifter).bind(config, skeleton)
+    except TypeError as error:
+        raise UnfitError(
+            f"a method is built as {name}(config, skeleton), which {name}.__init__ does not take ({error}): "
+            "let it take these two, the rest with defaults"
+        ) from None
+    built = lifter(config, skeleton)
+    if getattr(built, "frames", None) is None:
+        raise UnfitError(
+            f"{name}.__init__ does not set self.frames, the output frames of a window: set it, for example to "
+            "config.frames"
+        )
+    return built
 
 
 def settle_confidence(

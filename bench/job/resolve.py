@@ -19,7 +19,7 @@ from bench.job.identities import (
     training_identity,
     trajectory_identity,
 )
-from bench.job.method import ConfiguredMethod, find_method, settle_confidence
+from bench.job.method import ConfiguredMethod, build_lifter, find_method, settle_confidence
 from bench.results.record import Measurement, Missing
 from bench.training.recipe import TrainingRecipe, fill_in, fill_in_first_stage, named_recipe, usual_recipe
 from models.checkpoints.importer import ImportedCheckpoint
@@ -88,7 +88,7 @@ class Training:
         if self.published is not None:
             return self.published.build()
         torch.manual_seed(self.recipe.seed)
-        return self.lifter(self.config, self.data.skeleton)
+        return build_lifter(self.lifter, self.config, self.data.skeleton)
 
 
 @dataclass(frozen=True)

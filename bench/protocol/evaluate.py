@@ -17,7 +17,7 @@ from torch import Tensor
 
 from bench.config.experiment import ActionLabels, Precision
 from bench.data.windows import Windows
-from bench.devices import autocast
+from bench.devices import autocast, random_state
 from bench.protocol.aggregation import (
     P_AGG,
     aggregate_errors,
@@ -37,6 +37,9 @@ CPU_BATCH_FRAMES, GPU_BATCH_FRAMES = 1_500, 120_000
 
 ROOT_TOLERANCE = 1e-4
 """Metres by which a predicted root may be off the origin."""
+
+REPEAT_TOLERANCE = 1e-4
+"""Metres by which poses that are predicted again may differ."""
 
 
 class EvalSetting(NamedTuple):
@@ -87,7 +90,8 @@ def evaluate(
         The errors under each setting; a deterministic method has the same whatever H, K and call are.
 
     Raises:
-        InputError: a prediction has the wrong shape, values that are not finite, or a root that is not 0.
+        InputError: a prediction has the wrong shape, values that are not finite, or a root that is not 0; or it
+            depends on global random numbers.
     """
     served = {setting: served_by(setting, lifter) for setting in settings}
     wanted = set(served.values())
@@ -144,18 +148,23 @@ def predict_batches(
     given = substitutes(labels, classes) if lifter.uses_action else dict.fromkeys(classes, "")
     was_training = lifter.training
     lifter.eval()
-    for rows, truth in assemble_batches(windows, batches, given, device):
+
+    def predict(rows: np.ndarray, hidden: Batch, drawn: Sampling) -> Tensor:
+        with autocast(device, precision):
+            if not lifter.convolutional:
+                return lifter.predict(hidden, drawn).float()
+            sequence, start, *_ = windows.table[rows].T
+            return predict_joined(lifter, hidden, drawn, sequence, start).float()
+
+    for number, (rows, truth) in enumerate(assemble_batches(windows, batches, given, device)):
+        hidden = replace(truth, pose_3d=None, trajectory=None, camera=None)
         for run, pairs in runs.items():
             drawn = replace(sampling, hypotheses=run[0], steps=run[1])
-            with autocast(device, precision):
-                hidden = replace(truth, pose_3d=None, trajectory=None, camera=None)
-                if lifter.convolutional:
-                    sequence, start, *_ = windows.table[rows].T
-                    pred = predict_joined(lifter, hidden, drawn, sequence, start)
-                else:
-                    pred = lifter.predict(hidden, drawn)
-                pred = pred.float()
-            _check(pred, lifter, windows, rows, drawn)
+            before = random_state(device) if number == 0 else None
+            pred = predict(rows, hidden, drawn)
+            _check(pred, lifter, windows, rows, drawn, hidden)
+            if before is not None and random_state(device) != before:  # something was drawn, perhaps for nothing
+                _check_repeated(pred, predict(rows, hidden, drawn), lifter)
             yield rows, truth, pairs, pred
         progress(len(rows))
     lifter.train(was_training)
@@ -260,25 +269,48 @@ def _collect(
             collectors[setting].add(errors, answer, truth.pose_3d, counts, *windows.frame_index(rows))
 
 
-def _check(pred: Tensor, lifter: Lifter, windows: Windows, rows: np.ndarray, drawn: Sampling) -> None:
+def _check(pred: Tensor, lifter: Lifter, windows: Windows, rows: np.ndarray, drawn: Sampling, seen: Batch) -> None:
     steps, hypotheses = (drawn.steps, drawn.hypotheses) if lifter.probabilistic else (1, 1)
     expected = (len(rows), steps, hypotheses, lifter.frames, len(windows.skeleton.joints), 3)
     if pred.shape != expected:
         raise InputError(
-            f"{lifter.title}: predict gave a tensor of shape {tuple(pred.shape)}, expected {expected}; "
-            "correct the method"
+            f"{lifter.title}: predict gave a tensor of shape {tuple(pred.shape)}, expected {expected}, which is "
+            "[windows, K, H, F, J, 3]; correct the method"
         )
     finite = pred.isfinite().flatten(1).all(1)
     if not finite.all():
-        bad = rows[int((~finite).nonzero()[0])]
-        sequence = windows.sequences[int(windows.table[bad, 0])].key
+        bad = int((~finite).nonzero()[0])
+        sequence = windows.sequences[int(windows.table[rows[bad], 0])].key
         raise DivergedError(
-            f"{lifter.title}: the prediction for {sequence} has values that are not finite; "
-            "check the 2D poses of that sequence, or train again with a smaller learning rate"
+            f"{lifter.title}: the prediction for {sequence} has values that are not finite"
+            + _origin(lifter, seen, bad)
         )
     off = float(pred[..., windows.skeleton.root, :].abs().max())
     if off > ROOT_TOLERANCE:
         raise InputError(
             f"{lifter.title}: predict put the root {1000 * off:.3g} mm off the origin, but poses are relative to "
             "it: set its row to 0 (models.inference.root_at_origin)"
+        )
+
+
+def _origin(lifter: Lifter, seen: Batch, row: int) -> str:
+    """End of a sentence: what makes the prediction of a window not finite, and what to do."""
+    given = (seen.pose_2d, seen.confidence, seen.random_2d)
+    if not all(entry[row].isfinite().all() for entry in given if entry is not None):
+        return ", and so have its 2D poses: check the 2D poses of that sequence"
+    if not all(weight.isfinite().all() for weight in lifter.parameters()):
+        return ", and so have the weights: train again with a smaller learning rate"
+    return (
+        ", although its 2D poses and the weights are finite: correct predict, or train again with a smaller "
+        "learning rate"
+    )
+
+
+def _check_repeated(pred: Tensor, again: Tensor, lifter: Lifter) -> None:
+    off = float((again - pred).abs().max())
+    if off > REPEAT_TOLERANCE:
+        raise InputError(
+            f"{lifter.title}: predict gave poses up to {1000 * off:.3g} mm apart for the same windows, because it "
+            "draws from global random numbers; draw noise with window_noise (models.diffusion.process), which "
+            "follows from window and seed"
         )

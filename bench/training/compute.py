@@ -1,4 +1,4 @@
-"""What training computes: the operations of a step, and how many steps a budget pays for."""
+"""What training computes: its loss, the operations of a step, and how many steps a budget pays for."""
 
 from __future__ import annotations
 
@@ -6,13 +6,29 @@ import copy
 from collections.abc import Sequence
 from functools import partial
 
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from bench.measure.counts import count_flops
+from models.errors import InputError, quoted
 from models.lifter import Batch, Lifter
 
 COUNTED_STEPS = 16
 """Steps that are looked at. They differ where texts do: FinePOSE encodes those of a batch's actions."""
+
+
+def one_number(loss: object, lifter: Lifter) -> Tensor:
+    """The loss that this method gave.
+
+    Raises:
+        InputError: it is not a tensor with one number.
+    """
+    if isinstance(loss, Tensor) and loss.dim() == 0:
+        return loss
+    found = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else quoted(loss)
+    raise InputError(
+        f"{lifter.title}: training_loss gave {found}, expected a tensor with one number (shape ()); take the mean"
+    )
 
 
 def step_flops(lifter: Lifter, batches: Sequence[Batch]) -> float:
@@ -27,7 +43,7 @@ def step_flops(lifter: Lifter, batches: Sequence[Batch]) -> float:
     twin.on_progress(0.0)
 
     def step(batch: Batch) -> None:
-        twin.training_loss(batch).backward()
+        one_number(twin.training_loss(batch), lifter).backward()
 
     counted: dict[int, int] = {}
     keys = [number if lifter.uses_action else len(batch.pose_2d) for number, batch in enumerate(batches)]

@@ -28,8 +28,9 @@ from bench.results.tracking.activity import watched_system
 from bench.results.tracking.journal import Journal
 from bench.training import checkpoints
 from bench.training.best import BestWeights, load_best
-from bench.training.compute import COUNTED_STEPS, affordable_steps, step_flops
+from bench.training.compute import COUNTED_STEPS, affordable_steps, one_number, step_flops
 from bench.training.curves import Curves
+from bench.training.optimizer import build_optimizer
 from bench.training.order import epoch_rows, share, step_rows, step_seed
 from bench.training.recipe import TrainingRecipe
 from bench.training.selection import LEAST_CHECKS, CheckpointSelector
@@ -38,7 +39,6 @@ from models.errors import DivergedError, InputError
 from models.lifter import Lifter
 from models.optim import learning_rate
 from models.optim.norm_momentum import decay_norm_momentum
-from models.optim.ranger import Ranger
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -96,7 +96,8 @@ def train(
 
     Raises:
         DivergedError: the loss stopped being a number; what was saved of the training is removed.
-        InputError: the best weights so far were lost or damaged, or the method cannot be compiled and shall be.
+        InputError: the best weights so far were lost or damaged; the method cannot be compiled and shall be; its
+            loss is not one number.
     """
     state = checkpoints.load_state(folder, lifter, {entry.name for entry in fields(_Progress)})
     if state is None and type(lifter).fit_statistics is not Lifter.fit_statistics:
@@ -271,7 +272,7 @@ class _Run:
         for number, part in enumerate(parts):  # each draws other random frames
             batch = self.windows.batch(part, seed + number)
             batch = batch.pinned() if device.type == "cuda" else batch  # so that its copy waits for nothing
-            loss = self.model(batch.to(device))
+            loss = one_number(self.model(batch.to(device)), self.lifter)
             if len(parts) > 1:
                 loss = loss * (len(part) / windows)
             self.accelerator.backward(loss)
@@ -284,6 +285,7 @@ class _Run:
         due = step * self.checks // self.steps > (step - 1) * self.checks // self.steps
         if not due or not any(selector.needs_validation for selector in self.selectors):
             return
+        self._mean_loss()  # otherwise the prediction would be blamed for weights that are no numbers
         if self.accelerator.is_main_process:
             epoch = round(step / self.steps_per_epoch, 4)
             for number, selector in enumerate(self.selectors):
@@ -301,15 +303,20 @@ class _Run:
 
     def end_epoch(self) -> None:
         """Note the mean loss of the epoch, or of what there was of the last one."""
-        loss = self.loss_sum.item() / ((self.progress.step - 1) % self.steps_per_epoch + 1)
+        loss = self._mean_loss()
         self.progress.loss.append(loss)
         self.curves.note({"train.epoch_loss": loss})
+        self.loss_sum.zero_()
+
+    def _mean_loss(self) -> float:
+        """The mean loss of the epoch so far. It raises a ``DivergedError`` where that is no number."""
+        loss = self.loss_sum.item() / ((self.progress.step - 1) % self.steps_per_epoch + 1)
         if not np.isfinite(loss):
             raise DivergedError(
-                f"training of {self.title}: the loss of epoch {len(self.progress.loss)} is {loss}; lower "
-                "training.learning_rate or set training.clip"
+                f"training of {self.title}: the loss of epoch {len(self.progress.loss) + 1} is {loss}; lower "
+                "training.learning_rate, set training.clip, or correct training_loss"
             )
-        self.loss_sum.zero_()
+        return loss
 
     def save(self, at_once: bool = False) -> None:
         """Save the state every ``SAVE_EVERY_SECONDS``, or less often where saving is slow or the state large.
@@ -382,16 +389,6 @@ class _Run:
             threads=torch.get_num_threads(),
             cpu=cpu_name(),
         )
-
-
-def build_optimizer(parameters: list[torch.nn.Parameter], recipe: TrainingRecipe) -> torch.optim.Optimizer:
-    """The optimiser that a recipe names."""
-    usual: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
-    if recipe.optimizer == "ranger":
-        return Ranger(parameters, **usual)
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, **usual, fused=True)
-    return torch.optim.Adam(parameters, **usual, amsgrad=recipe.optimizer == "amsgrad", fused=True)
 
 
 def _all_poses(windows: Windows) -> tuple[torch.Tensor, torch.Tensor]:

@@ -252,6 +252,8 @@ def test_methods_lists_every_method_with_its_presets():
     assert result.exit_code == 0
     for name in ("tcn:", "mixste:", "d3dp:", "finepose:", "mean_pose:", "nearest_pose:", "paper"):
         assert name in result.output
+    assert "diffpose: DiffPose (probabilistic: H and K apply)" in result.output
+    assert "tcn: TCN (deterministic)" in result.output
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,20 @@
 """What can be run on the data at hand, what is left out, and what is told before anything starts."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
 import torch
+from torch import nn
 
 from ablations import names
 from ablations.declared import read
 from bench.config.experiment import parse
 from bench.config.registry import METHODS
 from bench.job.planning import Planner, told_together
+from bench.job.resolve import resolve
 from models.errors import InputError
+from models.lifter import Lifter
 from models.text import clip, minilm
 from tests import SHARED
 from tests.bench.data.mpi_inf_3dhp import mpi_files
@@ -68,6 +72,54 @@ def test_a_method_without_the_preset_is_left_out_with_the_reason(toy_store, monk
     alone = Planner(None)
     with pytest.raises(InputError, match="has no preset 'small'"):
         alone.check(alone.ids([parse(described[1])]))
+
+
+class Forgetful(Toy):
+    """Does not say how many frames it predicts."""
+
+    title = "Forgetful toy"
+
+    def __init__(self, config, skeleton=None):
+        Lifter.__init__(self, config, skeleton)
+        self.lift = nn.Linear(2, 3)
+
+
+class Demanding(Toy):
+    """Asks for more than it is given."""
+
+    title = "Demanding toy"
+
+    def __init__(self, config, skeleton, extra):
+        super().__init__(config, skeleton)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Forgetful", r"Forgetful toy: Forgetful.__init__ does not set self.frames, .*: set it"),
+        ("Demanding", r"Demanding toy: .* Demanding\(config, skeleton\), which .* not take \(.*'extra'\)"),
+    ],
+)
+def test_a_method_that_breaks_the_interface_is_left_out_alone(toy_store, monkeypatch, name, told):
+    monkeypatch.setitem(METHODS.own, "faulty", f"tests.bench.job.test_planning:{name}")
+    planner = Planner(None)
+    here, absent = planner.ids(parse({"method": {"name": method}}) for method in ("toy", "faulty"))
+    assert [job.id for job in planner.jobs([here, absent])] == [here]
+    assert re.search(told, planner.left_out[absent].reason)
+    assert planner.problems == []
+    alone = Planner(None)
+    with pytest.raises(InputError, match=told):
+        alone.check(alone.ids([parse({"method": {"name": "faulty"}})]))
+    with pytest.raises(InputError, match=told.partition(": ")[2]):  # what a worker says
+        resolve(parse({"method": {"name": "faulty"}})).build()
+
+
+def test_windows_in_training_are_as_long_as_in_evaluation_unless_the_method_says_otherwise():
+    lifter = Forgetful(ToyConfig())
+    lifter.frames = 7
+    assert lifter.train_frames == 7
+    lifter.train_frames = 1
+    assert (lifter.frames, lifter.train_frames) == (7, 1)
 
 
 @pytest.mark.parametrize("name", sorted({*names()} - {"tuning"}))  # whose product is searched
@@ -137,14 +189,16 @@ class Wide(Toy):
         return super().training_loss(batch) + self.lift.weight.sum().expand(self.config.copies, 10**6).exp().sum()
 
 
-def test_a_single_window_that_does_not_fit_into_memory_is_refused(toy_suite, monkeypatch):
-    presets = {"tiny": type(Toy.presets["tiny"])(WideConfig(), Toy.presets["tiny"].recipe)}
+@pytest.mark.parametrize("size", ["tiny", "base"])
+def test_a_single_window_that_does_not_fit_into_memory_is_refused(toy_suite, monkeypatch, size):
+    presets = {size: type(Toy.presets["tiny"])(WideConfig(), Toy.presets["tiny"].recipe)}
     monkeypatch.setattr(Wide, "presets", presets)
     monkeypatch.setitem(METHODS.own, "wide", "tests.bench.job.test_planning:Wide")
-    planner, _ = planned(method={"name": "wide", "options": {"copies": 10**6}})
+    planner, _ = planned(method={"name": "wide", "preset": size, "options": {"copies": 10**6}})
     (problem,) = planner.problems
     assert "Wide toy: a training step of a single window needs" in problem
-    planner, _ = planned(method={"name": "wide", "options": {"copies": 10}})
+    assert "take less of method.options (copies=1000000)" in problem
+    planner, _ = planned(method={"name": "wide", "preset": size, "options": {"copies": 10}})
     assert planner.problems == []
 
 

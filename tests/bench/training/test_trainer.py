@@ -18,7 +18,6 @@ from bench.training.checkpoints import load_trained
 from bench.training.order import share, step_rows
 from bench.training.selection import CheckpointSelector
 from bench.training.trainer import _Run, train
-from models.errors import DivergedError, InputError
 from models.skeleton import HUMAN36M
 from tests.bench.toy import RECIPE, Toy, ToyConfig, dataset
 
@@ -219,33 +218,6 @@ def test_selection_takes_the_epoch_with_the_lowest_validation_error(tmp_path):
     assert info.selected_epoch == min(errors, key=errors.__getitem__)
     last = run(tmp_path / "last", selection="last")
     assert (last.selected_epoch, last.validation_mpjpe) == (3, ())
-
-
-@pytest.mark.parametrize(
-    ("selection", "told"),
-    [
-        ("last", r"training of toy: the loss of epoch 1 is nan; lower"),
-        ("validation", r"Toy: the prediction for .* not finite; .* train again with a smaller learning rate"),
-    ],
-)
-def test_divergence_is_one_sentence(tmp_path, monkeypatch, selection, told):
-    monkeypatch.setattr(Toy, "training_loss", lambda self, batch: self.lift.weight.sum() * float("nan"))
-    with pytest.raises(InputError, match=told):
-        run(tmp_path, selection=selection)
-    assert not (tmp_path / "training.json").exists()
-
-
-@pytest.mark.parametrize("selection", ["last", "validation"])
-def test_what_diverged_is_not_continued(tmp_path, monkeypatch, selection):
-    """Its saved states hold weights that are no numbers."""
-    undisturbed = run(tmp_path / "whole", selection=selection)
-    monkeypatch.setattr(trainer, "SAVE_EVERY_SECONDS", 0.0)
-    with monkeypatch.context() as patch:
-        patch.setattr(Toy, "training_loss", lambda self, batch: self.lift.weight.sum() * float("nan"))
-        with pytest.raises(DivergedError):
-            run(tmp_path / "mended", replace(RECIPE, batch_frames=9 * 4), selection)
-    assert not list(tmp_path.glob("mended/*"))
-    assert run(tmp_path / "mended", selection=selection).loss == undisturbed.loss
 
 
 def flip_a_bit(path):

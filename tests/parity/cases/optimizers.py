@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from bench.config.experiment import TrainingSpec
+from bench.training.optimizer import build_optimizer
 from bench.training.recipe import fill_in
-from bench.training.trainer import build_optimizer
 from models.lifter import Recipe
 from models.optim import OptimizerName, learning_rate
 from tests.parity.vectors import Case, Limit, Outputs, Vectors
