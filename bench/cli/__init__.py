@@ -119,7 +119,9 @@ def main() -> None:
     app()
 
 
-def _in_a_line(message: Warning | str, category: type[Warning], *place: Any) -> str:
+def _in_a_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
     """A warning without the place in the code, such as that a method of another package is left out."""
     return f"warning: {shown(message)}\n"
 
