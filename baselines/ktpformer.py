@@ -116,7 +116,7 @@ class PriorTrunk(Trunk):
         return self.spatial_prior.activate(mixed) + self.joint_table
 
     def forward(self, tokens: Tensor, communicate: Callable[[Tensor, slice], Tensor] | None = None) -> Tensor:
-        """Coordinates, see ``Trunk.forward``; all windows at once in training, as batch norms average over them."""
+        """Coordinates, see ``Trunk.forward``; all windows at once in training, as batch norms average over all."""
         if self.training:
             return self.lift(tokens, slice(0, len(tokens)), self._see_frames)
         return super().forward(tokens, self._see_frames)
