@@ -94,7 +94,7 @@ class Ablation(Description):
 
     @property
     def name(self) -> str:
-        """Of its table: the file's name."""
+        """Name of its table: that of the file, without its ending."""
         return self._path.stem
 
     def table(self, changes: KeyValues = (), full: bool = False) -> RunSet.Table:
@@ -131,7 +131,7 @@ class Ablation(Description):
     ) -> list[tuple[list[Experiment], list[Experiment]]]:
         """For each claim the experiments of what is said to be better, and those of the other side.
 
-        None for a claim between two data sets, if these are on neither. Arguments and errors as of ``expand``.
+        None for a claim between two data sets, if these are on neither. Arguments and errors: see ``expand``.
         """
         taken = self._taken(changes, full)
 
@@ -146,7 +146,7 @@ class Ablation(Description):
         ]
 
     def space(self, changes: KeyValues = (), full: bool = False) -> Space:
-        """What the search of an ablation goes through: the product of its axes. Arguments as of ``expand``.
+        """What the search of an ablation goes through: the product of its axes. Arguments: see ``expand``.
 
         Raises:
             InputError: it declares no search, or a key or a value that an experiment does not have.

@@ -141,7 +141,7 @@ class BoneDirections(nn.Module):
         return levels
 
     def strided_levels(self, pose_2d: Tensor, score: Tensor) -> list[Tensor]:
-        """Of L = T frames, what their one output frame needs of them: ``[B, ·, C]``. Arguments as above."""
+        """Features ``[B, ·, C]`` for the one output frame of L = T frames. Arguments: see ``dilated_levels``."""
         pose = activate(self.expand_conv.strided(pose_2d.flatten(2)), self.expand_bn, self.dropout)
         seen = activate(self.expand_convscore.strided(score), self.expand_bnscore, self.dropout)
         features, levels = torch.cat([pose, seen * pose], dim=-1), [pose]

@@ -174,7 +174,10 @@ class VelocityNetwork(nn.Module):
         self.head = TwoLayers(C, C // 2, 3, CoordinateLinear)
 
     def forward(self, pose_2d: Tensor, poses: Tensor, times: Tensor) -> Tensor:
-        """Of 2D poses ``[N, J, 2]`` and poses ``[N, J, 3]`` at ``times`` ``[N]`` or ``[1]``, from 0 to 1."""
+        """Velocity ``[N, J, 3]`` of ``poses`` ``[N, J, 3]`` at ``times`` ``[N]`` or ``[1]``, from 0 to 1.
+
+        ``pose_2d``: ``[N, J, 2]``.
+        """
         time = self.embed_time(times)[:, None].expand(*poses.shape[:2], -1)  # [N or 1, D] → [N, J, D]
         tokens = self.encoder(torch.cat([pose_2d, poses, time], dim=-1))
         return self.head(self.norm(self.blocks(tokens)))

@@ -174,7 +174,7 @@ class GraphNetwork(nn.Module):
             return functional.linear(features.to(weight.dtype), weight, self.fc.bias)
 
     def joint_features(self, pose_2d: Tensor) -> Tensor:
-        """Of the centre frame, ``[B, J, C]``."""
+        """Features ``[B, J, C]`` of the joints in the centre frame."""
         rows = self.data_bn(pose_2d.flatten(2).transpose(1, 2))  # [B, T, J, 2] → [B, T, J·2] → [B, J·2, T]
         joints = rows.unflatten(1, pose_2d.shape[2:])  # [B, J·2, T] → [B, J, 2, T]
         features = self.expand(joints.transpose(2, 3))  # [B, J, 2, T] → [B, J, T, 2] → [B, J, T, C]

@@ -28,7 +28,7 @@ from models.skeleton import HUMAN36M, Skeleton
 from models.tuned import tuned
 
 PRIOR_EPS = 1e-5
-"""Of the norm before the attention of the first pair, as released; all other blocks have 1e-6."""
+"""Epsilon of the norm before the attention of the first pair, as released; all other blocks have 1e-6."""
 W_GAIN = 1.414
 FIRST_LINKS = 1e-6
 """Initial values of the learned part of a graph."""
@@ -116,7 +116,7 @@ class PriorTrunk(Trunk):
         return self.spatial_prior.activate(mixed) + self.joint_table
 
     def forward(self, tokens: Tensor, communicate: Callable[[Tensor, slice], Tensor] | None = None) -> Tensor:
-        """As ``Trunk.forward``; in training all windows together, because batch norms average over them."""
+        """Coordinates, see ``Trunk.forward``; all windows at once in training, as batch norms average over all."""
         if self.training:
             return self.lift(tokens, slice(0, len(tokens)), self._see_frames)
         return super().forward(tokens, self._see_frames)

@@ -17,7 +17,10 @@ from models.errors import InputError
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 MALLOPT = ((-1, 2**31 - 1), (-2, 2**26), (-4, 0))
-"""Of glibc's ``mallopt``: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, so that all memory is of the heap and stays."""
+"""Parameters of glibc's ``mallopt``, with their values: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX.
+
+With them all memory comes from the heap, and what is freed stays there.
+"""
 
 
 def device_of(name: str) -> torch.device:
@@ -122,7 +125,7 @@ def synchronise(device: torch.device) -> None:
 
 
 def precision_of_sums(device: torch.device) -> torch.dtype:
-    """Of long sums: double, but on Apple's GPU, which has none."""
+    """Data type for long sums: double precision, but on Apple's GPU, which has none."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 

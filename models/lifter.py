@@ -164,7 +164,7 @@ SMALL_COMPUTE = 24.0
 """TFLOP of a training at the ``small`` preset, the same for every method: 10 to 30 minutes on one CPU core."""
 
 SMALL_RECIPE = replace(TINY_RECIPE, compute=SMALL_COMPUTE, learning_rate=4e-3)
-"""As ``TINY_RECIPE``, at half the learning rate because networks are twice as wide."""
+"""``TINY_RECIPE`` with the compute of ``small``, at half the learning rate because networks are twice as wide."""
 
 SMALL_CENTRE_RECIPE = replace(SMALL_RECIPE, batch_windows=128)
 SMALL_HALF = replace(SMALL_CENTRE_RECIPE, compute=SMALL_COMPUTE / 2)

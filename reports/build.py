@@ -295,7 +295,11 @@ def _drawers(
 
 
 def save_drawing(drawing: Drawing, stage: Path, command: str) -> list[PurePosixPath]:
-    """As PDF and PNG, with a text file of the caption and the command; the names below ``stage``."""
+    """Save as PDF and PNG, with a text file of the caption and the command.
+
+    Returns:
+        The names of the files below ``stage``.
+    """
     paths = [PurePosixPath(f"figures/{drawing.name}.{end}") for end in ("pdf", "png")]
     (stage / "figures").mkdir(exist_ok=True)
     with matplotlib.rc_context(STYLE):

@@ -75,7 +75,7 @@ def room_of(module: str) -> str:
 
 
 def rooms(package: str) -> list[str]:
-    """Of a package, from the ground up, named as ``room_of`` names them."""
+    """Rooms of a package, from the ground up, named as ``room_of`` names them."""
     return [f"{package}.{room}" if room else package for room in ORDER[package]]
 
 

@@ -78,7 +78,7 @@ class Hour:
 
 
 def read_hour(method: str, store: Path, forecast: str) -> Hour:
-    """What a store has of a training that was ended early.
+    """The hour that a store has of a training that was ended early.
 
     Raises:
         InputError: the store has no journal, or the forecast has no hours.
@@ -116,7 +116,7 @@ def read_hour(method: str, store: Path, forecast: str) -> Hour:
 
 
 def epoch_tflop(method: str, options: Mapping[str, Any], steps_per_epoch: int) -> float:
-    """As a training of one step counts it."""
+    """TFLOP of an epoch, as a training of one step counts the operations."""
     described = {"name": method, "preset": "base", "options": dict(options)}
     recipe = {"compute": 1e-6, "selection": "last"}
     training = resolve(parse({"method": described, "data": {"detections": "cpn"}, "training": recipe})).training

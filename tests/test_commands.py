@@ -121,7 +121,7 @@ def test_arguments_are_understood(arguments):
 
 
 BLUEPRINTS = Blueprints(torch.device("cpu"))
-"""Of all commands: what is counted of a method is the same for each."""
+"""Blueprints for all commands: what is counted of a method is the same for each."""
 
 
 @pytest.fixture

@@ -41,10 +41,10 @@ ARCHIVE = ROOT / "docs" / "results" / "weights" / "runs.zip"
 """Six runs, which stand for those of any sweep."""
 
 STANDS_FOR = {"3f2a": "4f8c75bc", "9bc0": "74058436", "mine": "finepose"}
-"""Of these six."""
+"""Id or name in the documentation → what stands for it, of these six runs."""
 
 FRAMES = 27
-"""Of the clip: the longest window of the weights that come with the suite."""
+"""Frames of the clip: the longest window of the weights that come with the suite."""
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ MOTIONS = (
 )  # fmt: skip
 """Words that other collections of motion call their actions by."""
 LABEL_WEIGHT = 4.0
-"""Of Human3.6M's actions in the decomposition, so that their similarities are kept best."""
+"""Weight of Human3.6M's actions in the decomposition, so that their similarities are kept best."""
 HEAD = """\
 # Vectors of words: `python -m tests.word_vectors` wrote this file.
 # Source: sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0; Wang et al., arXiv:2002.10957) in the package

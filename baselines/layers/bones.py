@@ -14,7 +14,7 @@ from torch.nn import functional
 from models.skeleton import HUMAN36M, Skeleton
 
 LARGEST_CHANGE = 0.6
-"""Of the mean length of a bone: from the shortest to the longest that ``Bones.lengthened`` makes."""
+"""Share of a bone's mean length between the shortest and the longest bone that ``Bones.lengthened`` makes."""
 PUBLISHED_BONES = (
     (16, 15), (15, 14), (13, 12), (12, 11), (10, 9), (9, 8), (8, 7), (8, 11), (8, 14), (7, 0), (3, 2), (2, 1),
     (6, 5), (5, 4), (1, 0), (4, 0),

@@ -27,8 +27,8 @@ WEIGHTS = (
 File = Annotated[
     Path, typer.Argument(metavar="KEYPOINTS", help="Key points of a video: JSON, .npz, or OpenPose's folder.")
 ]
-GAP = "So many missing frames are filled up."
-LAYOUT = "Of the key points, where they do not tell: coco, human36m, mpii, …."
+GAP = "Longest gap of missing frames that is filled."
+LAYOUT = "Layout of the key points, if the file does not name it: coco, human36m, mpii, …."
 FIT = "Bring the person to the size of the training: upright videos, far people."
 
 
@@ -53,8 +53,10 @@ class Lifting:
     ] = None
     hypotheses: Annotated[int, typer.Option(min=1, max=1000, help="H, of methods that draw hypotheses.")] = 5
     steps: Annotated[int, typer.Option(min=1, max=1000, help="K, denoising steps of diffusion methods.")] = 5
-    aggregation: Annotated[str, typer.Option(help="Of the hypotheses; one that needs no ground truth.")] = "P-Agg"
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the sampling noise.")] = 0
+    aggregation: Annotated[str, typer.Option(help="Aggregation of the hypotheses (without ground truth).")] = (
+        "P-Agg"
+    )
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the sampling noise.")] = 0
     out: Annotated[Path, typer.Option(help="Folder for what is written.", callback=writable_folder)] = Path(
         "predictions"
     )
@@ -62,13 +64,17 @@ class Lifting:
     device: Device = "auto"
 
     def key_points(self, file: Path) -> KeyPoints:
-        """Those of one person of a video."""
+        """Key points of one person of a video."""
         from bench.footage.keypoints import load_key_points
 
         return load_key_points(file, _size(self.size), self.layout, self.person, self.longest_gap, self.fps)
 
     def settings(self) -> Settings:
-        """Of the prediction."""
+        """Settings of the prediction.
+
+        Raises:
+            InputError: there is no such aggregation, or it needs the ground truth.
+        """
         from bench.footage.lift import Settings, checked_aggregation
 
         aggregation = checked_aggregation(self.aggregation)

@@ -47,7 +47,7 @@ class Wanted:
     store: StoreFolder = DEFAULT_STORE
 
     def runs(self) -> list[Run]:
-        """Those of the store that are wanted, the newest last.
+        """Runs of the store that are wanted, newest last.
 
         Raises:
             InputError: a value is not one that can be asked for, or there is no such store.
@@ -101,7 +101,7 @@ class Wanted:
 @commands.command("list")
 @with_options(Wanted)
 def list_runs(wanted: Wanted, as_json: Json = False) -> None:
-    """List the runs of a store, the newest last: their number of millimetres needs no ground truth."""
+    """List the runs of a store, newest last. MPJPE is that of an aggregation without ground truth."""
     from bench.results.documents import in_place
 
     with in_place():

@@ -223,7 +223,7 @@ class EvaluationSpec(Description):
 
     @property
     def arithmetic(self) -> str:
-        """Of predictions: "fp32", "bf16 compiled"."""
+        """Arithmetic of predictions: "fp32", "bf16 compiled"."""
         return f"{self.precision}{' compiled' * self.compile}"
 
     def stored(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Written = TypeVar("Written", str, Path)
 
 MOST_SENTENCES = 5
-"""So many faults of a description are told at most."""
+"""Most faults of a description that are told one by one; further ones are counted."""
 
 DEEPEST_KEY = 10
 """Parts of a key: ``a.b.c`` has three."""

@@ -40,7 +40,7 @@ DIRECTIONS = np.array(
         UP, LEFT, LEFT, LEFT, RIGHT, RIGHT, RIGHT,
     ], dtype=np.float64,
 )  # fmt: skip
-"""Of the bone from each joint's parent to it."""
+"""Directions ``[17, 3]`` of the bones from each joint's parent to it in the standing skeleton; 0 for the root."""
 
 ENDS = {"RightFoot": AHEAD, "LeftFoot": AHEAD, "HeadTop": UP, "LeftHand": LEFT, "RightHand": RIGHT}
 END_LENGTH = 0.1

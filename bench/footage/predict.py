@@ -33,10 +33,10 @@ def predict(
     fitted: bool = False,
     focal_pixels: float | None = None,
 ) -> Result:
-    """Poses of one person, and where the person stands; errors as of ``lift``.
+    """Poses of one person, and where the person stands; errors: see ``lift``.
 
     Args:
-        points, weights, settings, device, folder: as of ``lift``.
+        points, weights, settings, device, folder: see ``lift``.
         fitted: bring the person to the size of people in the training.
         focal_pixels: of the camera; None to fit it to the poses.
     """

@@ -21,7 +21,7 @@ from models.lifter import Lifter
 from models.skeleton import HUMAN36M
 
 USUAL_HEIGHT = 0.7
-"""Of people in Human3.6M, in screen units: 1.55 m from ankle to head, 5.2 m away, at its focal length of 2.29."""
+"""Height of people in Human3.6M in screen units: 1.55 m from ankle to head, 5.2 m away, focal length 2.29."""
 
 SHORTEST_ID, MOST_NAMED = 4, 12
 

@@ -29,7 +29,7 @@ class DataCache:
         self._held_out: dict[tuple[str, str, int], list[str]] = {}
 
     def load(self, name: str, root: Path | None, detections: str, options: Mapping[str, Any]) -> Dataset:
-        """As ``bench.data.load``, asked only once for the same data, with the checks of ``check_at_load``.
+        """The data set of ``bench.data.load``, kept for later calls, after the checks of ``check_at_load``.
 
         Raises:
             InputError: the data cannot be read, or cannot be right.
@@ -46,7 +46,7 @@ class DataCache:
         return dataset
 
     def held_out(self, data: Dataset, every: int) -> list[str]:
-        """As ``bench.data.splits.held_out_takes`` of the training sequences."""
+        """Takes that are kept for validation: ``held_out_takes`` of the training sequences."""
         key = (data.name, data.fingerprint, every)
         if key not in self._held_out:
             self._held_out[key] = held_out_takes(data.train, every, data.validation)

@@ -135,7 +135,7 @@ def _notes(job: Job, lifter: Lifter, info: TrainingInfo, errors: FrameErrors) ->
         differing = differences(job.train.train, job.test.test)
         notes = notes | {"trained on other data": f"{job.train.label}; {differing or 'recorded alike'}"}
     if info.micro_batches > 1:
-        notes = notes | {"training batches": f"in {info.micro_batches} parts, for want of memory"}
+        notes = notes | {"training batches": f"in {info.micro_batches} parts, because memory ran out"}
     if info.processes > 1:
         notes = notes | {"training processes": f"{info.processes}, each with its share of a step"}
     if job.published is not None and job.published.joints_were_declared:

@@ -37,7 +37,7 @@ def trajectory_identity(
     first: str | None,
     published: str | None,
 ) -> str:
-    """Of the sequence of weights that a training goes through.
+    """Identity of the sequence of weights that a training goes through.
 
     ``held_out``: takes that are kept for validation; ``first``: identity of the training that it begins from;
     ``published``: SHA-256 of the published file that the weights come from.
@@ -61,7 +61,7 @@ def trajectory_identity(
 def training_identity(
     trajectory: str, lifter: type[Lifter], config: Any, selection: Selection, selection_data: Dataset
 ) -> str:
-    """Of the weights that the selection takes from a trajectory of ``lifter`` with ``config``."""
+    """Identity of the weights that the selection takes from a trajectory of ``lifter`` with ``config``."""
     described: dict[str, Any] = {"way": trajectory, "selection": selection}
     if selection != "last":
         described |= RULE | _prediction(lifter, config)
@@ -73,7 +73,7 @@ def training_identity(
 def evaluation_identity(
     training: str, lifter: type[Lifter], config: Any, experiment: Experiment, test: Dataset
 ) -> str:
-    """Of the numbers of an experiment with no field left open, after the training of this identity.
+    """Identity of the numbers of an experiment with no field left open, after the training of this identity.
 
     ``lifter`` and ``config``: class and configuration as evaluated.
     """
@@ -94,9 +94,9 @@ def evaluation_identity(
 def sampling_identity(
     training: str, lifter: type[Lifter], config: Any, experiment: Experiment, test: Dataset
 ) -> str:
-    """Of what is predicted: equal for jobs that read their numbers off the same samples.
+    """Identity of what is predicted: equal for jobs that read their numbers off the same samples.
 
-    Arguments as of ``evaluation_identity``.
+    Arguments: see ``evaluation_identity``.
     """
     predicted = {key: value for key, value in experiment.evaluation.stored().items() if key not in READ_OFF}
     predicted |= _prediction(lifter, config) | _autocast(experiment.evaluation.precision)
@@ -106,7 +106,7 @@ def sampling_identity(
 def cost_identity(
     lifter: type[Lifter], config: Any, experiment: Experiment, test: Dataset, training: str | None
 ) -> str:
-    """Of what time and memory depend on: not on the values of weights, nor on the 2D poses.
+    """Identity of what time and memory depend on: not the values of weights, nor the 2D poses.
 
     ``training``: its identity, for a method whose size follows from its training data. The others are those of
     ``evaluation_identity``.

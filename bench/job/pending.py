@@ -95,7 +95,7 @@ class PendingWork:
 
     @property
     def evaluated(self) -> list[Job]:
-        """Those of them whose numbers are there and wait for their cost."""
+        """Jobs of ``left`` whose numbers are there and wait for their cost."""
         return [job for job in self.left if job.id in self._contents.evaluated]
 
     def cost_id(self, job: Job) -> str:

@@ -1,4 +1,4 @@
-"""From experiments to jobs that can run here, those that the data rule out, and what is to be mended first."""
+"""From experiments to jobs that can run here, those that the data rule out, and the problems to solve first."""
 
 from __future__ import annotations
 
@@ -109,4 +109,4 @@ def told_together(problems: list[str]) -> str:
     if len(problems) == 1:
         return problems[0]
     listed = "; ".join(f"({number}) {problem}" for number, problem in enumerate(problems, start=1))
-    return f"{len(problems)} things are to be mended before the start: {listed}"
+    return f"{len(problems)} problems must be solved before the start: {listed}"

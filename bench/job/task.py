@@ -149,7 +149,7 @@ def _run_task(task: Task, store: Store, attempt: int, cache: DataCache | None) -
 
 
 def _missing(task: Task, store: Store) -> list[str]:
-    """Those of the ids of a task whose results are not there."""
+    """Ids of a task whose results are not there."""
     if task.kind == "train":
         return [name for name in task.ids if not store.is_trained(name)]
     if task.kind == "evaluate":

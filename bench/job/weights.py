@@ -125,7 +125,7 @@ def forget_unfinished(training_id: str, store: Store) -> None:
 
 
 def _name(together: Iterable[Training]) -> str:
-    """Of the folder and the journal of trainings of one trajectory while they are trained."""
+    """Name of the folder and the journal of trainings of one trajectory while they are trained."""
     return "+".join(member.id for member in together)
 
 

@@ -281,7 +281,7 @@ def _described(value: Any) -> Hashable:
 
 @cache
 def _formulas() -> dict[Any, Callable[..., int]]:
-    """Those of torch, and those that it lacks."""
+    """Operator → function that counts its operations: those of torch, and those that it lacks."""
     own: dict[Any, Callable[..., int]] = dict.fromkeys((torch.ops.aten.mv, torch.ops.aten.dot), _product)
     for name in UNCOUNTED_ATTENTION:
         if hasattr(torch.ops.aten, name):

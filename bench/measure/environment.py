@@ -26,7 +26,7 @@ class OtherWork:
         self._before = _cpu_seconds()
 
     def percent(self) -> float | None:
-        """Of the CPU that they kept busy since then; None where that is too short a time to be told."""
+        """Percent of the CPU that they kept busy since then; None where that time is too short to tell."""
         every, busy, own = (now - before for now, before in zip(_cpu_seconds(), self._before, strict=True))
         if every < LOOK_SECONDS * (os.cpu_count() or 1):
             return None

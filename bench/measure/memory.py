@@ -117,7 +117,7 @@ def _on_gpu(call: Callable[[], object], device: torch.device) -> Use:
 
 
 def _on_apple(call: Callable[[], object]) -> Use:
-    """Of Apple's GPU, which counts no peak: what its driver has taken and does not give back before it must."""
+    """Use of Apple's GPU, which counts no peak: memory that its driver took and gives back only when it must."""
     torch.mps.empty_cache()
     call()
     torch.mps.synchronize()

@@ -52,7 +52,10 @@ def peak_lines(device: torch.device) -> Iterator[str]:
 
 @functools.cache
 def measure_peak(device: str, precision: Precision, tf32: str, threads: int) -> float:
-    """As ``product_peak``, by everything that the result depends on; ``tf32`` and ``threads``: as they are now."""
+    """10⁹ operations a second (see ``product_peak``), kept by everything that the result depends on.
+
+    ``tf32``, ``threads``: the settings of torch as they are now.
+    """
     place = torch.device(device)
     sizes = memory.halving(ROWS[place.type], least=FEWEST_ROWS)
     return memory.first_that_fits(lambda rows: _time_products(place, precision, rows), sizes)

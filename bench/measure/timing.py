@@ -23,7 +23,7 @@ STEADY_CALLS, STEADY_WITHIN = 3, 0.1
 """A call is warm when so many in a row differ by less than this share."""
 
 RESAMPLES = 2000
-"""Of the bootstrap."""
+"""Resamples of the bootstrap."""
 
 Call = Callable[[], object]
 

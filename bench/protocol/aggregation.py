@@ -126,7 +126,7 @@ def computed_aggregations(named: Iterable[str] = ()) -> tuple[Aggregation, ...]:
 
 
 def deployable_poses(named: Iterable[str] = ()) -> dict[str, Callable[[Tensor, Batch], Tensor]]:
-    """Of ``computed_aggregations``, those that make a pose without ground truth: what a user would run."""
+    """Name → pose of those ``computed_aggregations`` that need no ground truth for it: what a user would run."""
     computed = computed_aggregations(named)
     return {entry.name: entry.pose for entry in computed if entry.pose and entry.kind == "deployable"}
 

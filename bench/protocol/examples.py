@@ -20,7 +20,8 @@ from bench.results.arrays import Examples
 from models.lifter import Lifter, Sampling
 
 SEQUENCES, FRAMES, EVERY = 2, 243, 2
-"""Of the first ``SEQUENCES`` test sequences, every ``EVERY``-th of the first ``FRAMES`` counted frames is kept."""
+"""Sizes of the examples: every ``EVERY``-th of the first ``FRAMES`` counted frames of the first ``SEQUENCES`` test
+sequences."""
 
 HYPOTHESES = 5  # kept of each frame, at most
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from models.lifter import Batch, Lifter, Sampling
 
 LEAST_FRAMES = 500
-"""Of a run that is predicted as one: a short one keeps a CPU less busy than all its windows side by side do."""
+"""Fewest frames of a run that is predicted as one: a CPU is less busy with a short one than with its windows."""
 
 
 def predict_joined(

@@ -105,7 +105,7 @@ class RunFiles:
         return {path.relative_to(self.root).as_posix(): sha256(read_bytes(path)) for path in self.of(run)}
 
     def lost(self, files: Iterable[str]) -> list[str]:
-        """Those of the paths in the store that are not there."""
+        """Paths of ``files`` that are not in the store."""
         return [name for name in files if not (self.root / name).exists()]
 
     def whole(self, files: Mapping[str, str]) -> bool:

@@ -87,7 +87,7 @@ class Latency(Frozen):
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Of the median (95 %), from the order of the samples; never inside of the medians of the passes.
+        """95 % interval of the median in ms, from the order of the samples; it holds the medians of all passes.
 
         None for fewer than six samples, which have none (David and Nagaraja, Order Statistics, 2003, section 7.1).
         """
@@ -102,7 +102,7 @@ class Latency(Frozen):
 
     @property
     def _medians(self) -> list[float]:
-        """Of the passes."""
+        """Median of each pass in ms."""
         ends = list(itertools.accumulate(self.passes or (len(self.samples_ms),), initial=0))
         return [statistics.median(self.samples_ms[begin:end]) for begin, end in itertools.pairwise(ends)]
 

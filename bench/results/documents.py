@@ -37,7 +37,7 @@ Document = TypeVar("Document", bound=BaseModel)
 _SEAL = re.compile(rb'\{"schema":(\d{1,6}),"sha256":"([0-9a-f]{64})","document":')
 _BINARY_SEAL = re.compile(rb"lifting-bench schema=(\d{1,6}) sha256=([0-9a-f]{64})\n")
 _MARKS, _BINARY_MARKS = (b'"sha256"', b'"document"'), (b"lifting-bench", b"sha256=")
-"""Of which the head of a sealed file still shows one where its seal itself is damaged."""
+"""Marks of a seal, of text and of binary files: the head of a file with a damaged seal still shows one of them."""
 
 _HEAD = 120
 """Bytes that hold a seal."""

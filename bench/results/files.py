@@ -17,7 +17,7 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 """Errors that say that a place cannot be used: the disk is full or broken, or it may not be written at all."""
 
 MOST_BYTES_OF_A_NAME = 200
-"""Of a file's name in the name of its temporary; systems allow 255 bytes."""
+"""Most bytes of a file's name in the name of its temporary; systems allow 255 bytes."""
 
 
 @contextlib.contextmanager

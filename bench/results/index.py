@@ -195,6 +195,6 @@ def _row(record: Record) -> dict[str, Any]:
 
 
 def _checksum(row: Mapping[Any, Any]) -> str:
-    """Of everything in a row but the number of rows and the checksum itself."""
+    """SHA-256 of everything in a row but the number of rows and the checksum itself."""
     values = [str(row[name]) for name in (*DESCRIBED, "record", "files")]
     return sha256("\n".join(values).encode())

@@ -14,7 +14,7 @@ OLD_SECONDS = 24 * 3600.0
 """Nobody writes one file for so long."""
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
-"""As ``bench.results.files.atomic`` names them: .NAME.XXXXXXXX."""
+"""Names of temporaries, as ``bench.results.files.atomic`` gives them: .NAME.XXXXXXXX."""
 
 STATE = re.compile(r"state(-before)?\.pt|best-\d+(-.+)?\.safetensors")
 """Files that only an unfinished training needs; older versions numbered the best weights alone."""

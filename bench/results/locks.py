@@ -29,7 +29,7 @@ from bench.config.parsing import Frozen
 from models.errors import InputError
 
 BEAT_SECONDS = 5.0
-"""Between two signs of life of a holder."""
+"""Seconds between two signs of life of a holder."""
 
 SILENT_SECONDS = 600.0
 """A holder that has given no sign of life for so long, while it was watched, is passed over."""
@@ -38,7 +38,7 @@ SAY_SECONDS, SAY_AGAIN_SECONDS = 5.0, 300.0
 """After so long it is said who is waited for; and then again and again."""
 
 LOOK_SECONDS = 1.0
-"""Between two looks at the holder; between two tries to take the lock it is less."""
+"""Seconds between two looks at the holder; between two tries to take the lock it is less."""
 
 
 class Holder(Frozen):

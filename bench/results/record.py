@@ -19,7 +19,7 @@ from bench.results.metrics import OLDER_METRICS, MetricInfo
 from bench.results.statistics.intervals import FEWEST_SUBJECTS, Difference, Mean, Sample, paired_difference
 
 SCHEMA_VERSION = 4
-"""Of evaluations and records; 4 brought ``files``."""
+"""Version of the schema of evaluations and records; 4 brought ``files``."""
 
 READABLE_VERSIONS = (3, 4)
 """Schemas of records that this version reads; results of others count as absent."""
@@ -163,7 +163,7 @@ class Conditions(Frozen):
         return known | self.choices
 
     def words(self, heading: str) -> str:
-        """Of the choice with this heading; "" where the record does not know it."""
+        """Words for the choice with this heading; "" where the record does not know it."""
         return self.stated.get(heading, "")
 
 

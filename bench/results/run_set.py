@@ -111,7 +111,7 @@ class RunSet(Frozen):
 
     @property
     def ids(self) -> list[str]:
-        """Of all runs, each once."""
+        """Ids of all runs, each once."""
         return list(dict.fromkeys(name for table in self.tables.values() for name in table.ids))
 
 

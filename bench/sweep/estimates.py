@@ -23,7 +23,7 @@ from models.errors import InputError
 from models.lifter import Lifter, Sampling
 
 TASK_SECONDS = 0.5
-"""Of every task, whatever it does: data, weights and results are read and written."""
+"""Seconds of every task, whatever it does: data, weights and results are read and written."""
 
 POSE_BYTES = 90_000
 """What the errors of a predicted pose under all metrics and aggregations cost, in bytes that operations write."""
@@ -32,7 +32,7 @@ PASSES_OF_A_MEASUREMENT, SECONDS_OF_A_MEASUREMENT = 8, 1.0
 """A cost is measured for so long, and by so many predictions at least."""
 
 EXPERIMENT_BYTES, FRAME_BYTES = 350_000, 100
-"""On the disk: of an experiment, with its record, pictures and entries in MLflow; and of every counted frame."""
+"""Bytes on the disk: of an experiment, with its record, pictures and entries in MLflow; of each counted frame."""
 
 STATES, MOMENTS, BEST_WEIGHTS = 2, 2, 3
 """While a training runs, so many states of it are on the disk, each with weights and moments of the optimiser; and
@@ -51,7 +51,7 @@ class Estimates:
         self._seconds: dict[str, float | None] = {}
 
     def seconds(self, task: Task) -> float | None:
-        """That a task should take; None where that is not known."""
+        """Expected seconds of a task; None where they are not known."""
         if task.duration_key not in self._seconds:
             before = self._store.times.get(task.duration_key)
             self._seconds[task.duration_key] = before.seconds if before else self._counted(task)

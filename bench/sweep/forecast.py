@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from bench.job.task import Task, TaskKind, TaskStatus
 
 TRUST = 1.0
-"""So many tasks of mean length must have ended before a kind is forecast by them as much as by its estimates."""
+"""Tasks of mean length that must have ended before a kind is forecast by them as much as by its estimates."""
 
 
 class Forecast:

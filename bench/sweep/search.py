@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 POLL_SECONDS = 1.0
-"""Between two looks at trials that other programs are doing."""
+"""Seconds between two looks at trials that other programs are doing."""
 
 OBJECTIVES = ["MPJPE (mm)", "ms per frame", "peak memory (MB)"]
 """What ``best`` returns, in Optuna's tools."""
@@ -174,7 +174,7 @@ def dominating(job: Job, measurement: Measurement, known: Mapping[str, Record], 
 
 
 def _megabytes(cost: Cost) -> float:
-    """Of a prediction; no bound where only the resident memory of an older version's process is known."""
+    """Peak memory (MB) of a prediction; infinite where only the resident memory of an older version is known."""
     return inf if cost.memory_mb is None else cost.memory_mb
 
 
@@ -199,7 +199,7 @@ class _Trials:
         )
         self.contents = StoreContents(store)
         self.alive: list[int] = []
-        """Those of this program that are under way, by what the storage calls them."""
+        """Numbers, in the storage, of the trials that this program is doing."""
         self.jobs: dict[int, Job] = {}
         self.no_experiments: dict[int, str] = {}
         self.records: dict[str, Record] = {}
@@ -326,7 +326,7 @@ class _Trials:
         return self.jobs.get(number)
 
     def _better(self, job: Job, measured: Mapping[str, Measurement]) -> Record | None:
-        """A record that speaks against trying a job."""
+        """A record that dominates what this job can reach; None if there is none."""
         if job.id in self.records or job.id not in measured:
             return None
         return dominating(job, measured[job.id], self.records, self.space.how.margin)

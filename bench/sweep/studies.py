@@ -33,7 +33,7 @@ SETTING = "LIFTING_BENCH_STUDIES"
 """Environment variable with the address of a database for studies."""
 
 SCHEMA = "lifting_bench_studies"
-"""Of PostgreSQL, in which the studies lie."""
+"""Schema of PostgreSQL in which the studies lie."""
 
 
 def studies_service(root: Path) -> Service:

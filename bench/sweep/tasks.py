@@ -16,10 +16,10 @@ from bench.results.store import Store
 from bench.sweep.executors.base import Executor
 
 MOST_TRIES = 3
-"""So often a task is begun whose process is lost each time."""
+"""Most tries of a task whose process is lost each time."""
 
 PATIENCE_SECONDS = 0.5
-"""Between two looks at a task that another program is doing; after so long one that was lost is tried again."""
+"""Seconds between two looks at a task of another program, and before a task that was lost is tried again."""
 
 
 def run_tasks(

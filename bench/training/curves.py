@@ -13,7 +13,7 @@ from bench.devices import precision_of_sums
 from bench.results.tracking.journal import Journal
 
 POINT_SECONDS, MOST_POINTS = 1.0, 1000
-"""Between two points, and how many there are at most: each waits for the device."""
+"""Least seconds between two points, and most points of a training: each waits for the device."""
 
 
 class Curves:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 SAVE_EVERY_SECONDS = 20.0
-"""Between two times that the state is saved."""
+"""Seconds between two times that the state is saved."""
 
 SAVE_SECONDS, SAVE_BYTES = 0.2, 40e6
 """A save that takes longer than 1 % of that pause, or writes more, makes the next pause longer in proportion."""
@@ -129,7 +129,7 @@ def train(
 
 @dataclass
 class _Run:
-    """The state of one training: everything that a step reads or changes. Arguments as of ``train``."""
+    """The state of one training: everything that a step reads or changes. Arguments: see ``train``."""
 
     lifter: Lifter
     windows: Windows

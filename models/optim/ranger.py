@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 LEAST_RECTIFIED = 5.0
 """Approximated length of the moving average below which its variance is too large to adapt the step by it."""
 BETAS = (0.95, 0.999)
-"""Of the averages of the gradient and of its square."""
+"""Decay of the averages of the gradient and of its square."""
 EPS = 1e-5
 """Added to the root of the second average."""
 LOOK_AHEAD_EVERY = 6

@@ -15,7 +15,7 @@ COLOURS = ("#E26A00", "#707070", "#1B6FD0", "#B0569A", "#8A6D00", "#00997A")
 methods that share a marker have neighbouring colours."""
 
 MARKERS = "osD^vPX<>p*hd"
-"""As they go on by one more in every round of the colours, no two places share both."""
+"""Markers in order; they go on by one more in every round of the colours, so that no two places share both."""
 
 
 LINES = ("-", "--", ":")

@@ -57,7 +57,7 @@ class Drawing:
 def settings(entries: Sequence[AnyEntry], by_device: bool = False) -> Iterator[tuple[str, str, list[AnyEntry]]]:
     """Runs that may share a figure, with the end of its name and what tells it from the others, for its caption.
 
-    Both are empty for the only one, else "-1", "-2", … and " (DET: cpn)". ``by_device``: as of ``sections``.
+    Both are empty for the only one, else "-1", "-2", … and " (DET: cpn)". ``by_device``: see ``sections``.
     """
     groups = groups_of(entries, by_device)
     for number, (heading, place, group) in enumerate(groups, start=1):
@@ -72,7 +72,7 @@ def stated(records: Sequence[Record], shown: Shown = "headline") -> list[str]:
 
 
 def ms_per_frame(record: Record) -> float:
-    """Of the prediction and the aggregation of its headline."""
+    """Milliseconds per frame of the prediction and the aggregation of its headline."""
     return record.cost.ms_per_frame(headline(record))
 
 

@@ -25,7 +25,7 @@ DASHES = {"-": "solid", "--": "dash", ":": "dot"}
 """Line of Matplotlib → of Plotly."""
 
 FURTHER_DASHES = ("dashdot", "longdash", "longdashdot", "10px,2px,2px,2px,2px,2px")
-"""Of variants, which are hollow elsewhere and have no marker here, and of methods whose line is another one's."""
+"""Lines of variants, which are hollow elsewhere and have no marker here, and of methods that share a line."""
 
 NONE_KEPT = "No run of this report kept example poses; runs that an older version evaluated have none."
 

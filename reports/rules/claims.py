@@ -1,9 +1,10 @@
 """Verdicts on published claims that one configuration is better than another.
 
 A claim is *supported* where the difference of the two is beyond chance and has the claimed sign, *refuted* where
-it is beyond chance and has the other sign, and *open* otherwise: for want of runs, of seeds, or of a difference
-that this run could tell from chance. Supported and refuted speak of this size on this data. Of a claim between two
-data sets the difference is that on the first less that on the second; their trainings and test sets are others.
+it is beyond chance and has the other sign, and *open* otherwise: too few runs or seeds, or no
+difference that these runs could tell from chance. Supported and refuted speak of this size on this data. Of a
+claim between two data sets the difference is that on the first less that on the second; their trainings and test
+sets are others.
 
 The claims of a table are one family: Holm's method (Scandinavian Journal of Statistics 6, 1979) keeps the chance
 of any wrong verdict at 5 %. Where seeds were added until verdicts fell, look k spends 5 % / k(k + 1) of it, which

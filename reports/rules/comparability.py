@@ -194,7 +194,7 @@ def groups_of(entries: Sequence[AnyEntry], by_device: bool = False) -> list[tupl
     """(heading of the section, title of the source, entries) of everything that may be compared.
 
     Args:
-        by_device: as of ``sections``.
+        by_device: see ``sections``.
     """
     titles = sources(entries)
     found = []

@@ -51,8 +51,8 @@ def paragraphs(
     """Sentences for each section of a table, the first with the section's heading where there are several.
 
     Args:
-        by_device: as of ``sections``.
-        pooled: as of ``sentences``.
+        by_device: see ``sections``.
+        pooled: see ``sentences``.
     """
     return tuple(
         [f"Conditions of [{heading}]." if heading else "Conditions.", *sentences(members, shown, pooled)]

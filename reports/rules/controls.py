@@ -32,7 +32,7 @@ MOST_SPLITS = 500
 """Ways to split trainings that are all tried: those of twelve trainings; of twenty there are 92,378."""
 
 FEWEST_PAIRS = 20
-"""Of fewer, one that is called different says nothing of 5 %."""
+"""Fewest pairs that are judged: of fewer, one that is called different says nothing of 5 %."""
 
 SPIKES_MM = (1.0, 5.0)
 FEWEST_TO_FIND = 10
@@ -80,7 +80,7 @@ def controls(records: Sequence[Record]) -> list[Control]:
 
 
 def _one_each(records: Sequence[Record]) -> list[tuple[Record, Value]]:
-    """Of each method the run with most samples of the first detections, and its headline error."""
+    """The run of each learned method with most samples of the first detections, and its headline error."""
     learned = [record for record in records if record.method not in TRIVIAL]
     groups = grouped(learned, lambda record: record.title).values()
     first = [[record for record in group if source(record) == source(group[0])] for group in groups]
@@ -124,7 +124,7 @@ def _rows(sample: Sample, chosen: Sequence[int]) -> Sample:
 
 
 def _retrained(sample: Sample, rng: np.random.Generator) -> Sample:
-    """As many other trainings of the method: normal, with the mean and the covariances of these over takes."""
+    """Other trainings of the method, as many: normal, with the mean and the covariances of these over takes."""
     mean, count = sample.errors.mean(0), sample.trainings
     drawn_rows = rng.standard_normal((count, count)) @ (sample.errors - mean) / np.sqrt(count - 1)
     return replace(sample, errors=mean + drawn_rows)

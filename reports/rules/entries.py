@@ -42,7 +42,7 @@ class MissingRun(Missing):
 
     @property
     def data(self) -> DataInfo:
-        """Of the section, with the declared detections."""
+        """Data of the section, with the declared detections."""
         detections = {
             "train_detections": self.experiment["data"]["detections"],
             "test_detections": self.experiment["evaluation"]["detections"],
@@ -51,12 +51,12 @@ class MissingRun(Missing):
 
     @property
     def environment(self) -> Environment:
-        """Of the measurement of its cost, else of its neighbour."""
+        """Environment of the measurement of its cost, else of its neighbour."""
         return self.measurement.environment if self.measurement else self.neighbour.environment
 
     @property
     def conditions(self) -> Conditions:
-        """As declared; what the description does not say, of the section."""
+        """Conditions as declared; what the description does not say, of the section."""
         evaluation, like = self.experiment["evaluation"], self.neighbour.conditions
         same_method = self.neighbour.method == self.method
         options = self.experiment["method"]["options"]

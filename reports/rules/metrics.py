@@ -30,7 +30,7 @@ TERMS = {
     "MPJPE": "mean distance of joints to the ground truth, as predicted (Protocol 1), in mm",
     "P-MPJPE": "MPJPE after the best similarity transform of each pose (Protocol 2), in mm",
     "N-MPJPE": "MPJPE after the best scaling of each frame, in mm",
-    "MPJVE": "mean error of a joint's way from frame to frame, in mm/frame",
+    "MPJVE": "mean error of joint velocity, in mm/frame",
     "Acceleration error": "mean error of the second difference of a joint's place, in mm/frame²",
     "Bone length error": "mean error of the lengths of bones, in mm",
     "Symmetry error": "mean difference of bones that mirror each other, in mm",

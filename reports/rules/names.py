@@ -24,7 +24,7 @@ PARTS = {"fpp": "FPP", "fpc": "FPC", "pts": "PTS"}
 """Names of FinePOSE's parts, by the option that switches them off."""
 
 MOST_CHARACTERS = 40
-"""Of a name in a figure."""
+"""Most characters of a name in a figure."""
 
 MEAN_OVER_ACTIONS = "Errors in mm, mean over actions of the mean over an action's frames."
 MEANS: dict[Mean, str] = {

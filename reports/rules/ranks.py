@@ -85,7 +85,7 @@ def told_apart(gaps: Sequence[Difference | None]) -> list[bool]:
 
 
 def _best_sampled(entries: Sequence[Entry]) -> list[tuple[Record, Value]]:
-    """Of each method that may be compared, the run with most samples, and its headline error."""
+    """The run with most samples of each method that may be compared, and its headline error."""
     chosen: dict[tuple[str, str], tuple[Record, Value]] = {}
     for entry, may in zip(entries, comparable(entries), strict=True):
         value = entry.value(METRIC, headline(entry)) if isinstance(entry, Record) and may else None

@@ -55,7 +55,7 @@ class Series(NamedTuple):
         return [getattr(place(entry), self.axis) for entry in self.entries]
 
     def fit(self, quantity: Quantity) -> Fit | None:
-        """Of a quantity; None where fewer than two places have a positive value."""
+        """Power law of a quantity; None where fewer than two places have a positive value."""
         known = [(x, y) for x, entry in zip(self.positions(), self.entries, strict=True) if (y := quantity(entry))]
         return fit_power_law(known)
 

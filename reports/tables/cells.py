@@ -245,7 +245,7 @@ def shape(entry: Entry) -> list[Cell]:
 
 
 def ms_per_frame(entry: Entry, where: str = "") -> Cell:
-    """Of the prediction, whatever the aggregation."""
+    """Milliseconds per frame of the prediction, without aggregation."""
     return time_cell(entry, lambda cost: cost.ms_per_frame(), where)
 
 
@@ -266,7 +266,7 @@ def _printed(cell: Cell) -> float:
 
 
 def _ranked(numbers: Sequence[Entered], members: Sequence[int]) -> dict[int, Cell]:
-    """Those of the members of a group that may be ranked."""
+    """Index → cell of the members of a group that may be ranked."""
     finite = [index for index in members if math.isfinite(_number(cell_of(numbers[index])))]
     records = [number.record if isinstance(number := numbers[index], Number) else None for index in finite]
     if not any(records):  # costs: no training is behind them

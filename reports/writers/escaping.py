@@ -67,7 +67,7 @@ def latex(text: str) -> str:
 
 
 def latex_breakable(text: str) -> str:
-    """As ``latex``, with line breaks allowed inside long words (paths, identifiers, versions)."""
+    """Escape as ``latex`` does, with line breaks allowed inside long words (paths, identifiers, versions)."""
     return " ".join(_with_breaks(word) if len(word) > 20 else latex(word) for word in text.split())
 
 

@@ -15,7 +15,7 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-"""Of all HTML. They escape every text that is put into them."""
+"""Templates of all HTML. They escape every text that is put into them."""
 
 
 def to_html(table: Table) -> str:

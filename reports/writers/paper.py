@@ -122,7 +122,7 @@ def _with_columns(table: Table, asked: Sequence[str], name: str) -> Table:
 
 
 def _with_metrics(table: Table, asked: Sequence[str], name: str) -> Table:
-    """Those columns of errors, or, where columns are something else, those rows."""
+    """The table with the asked columns of errors, or, where columns are something else, with the asked rows."""
     errors = [n for n in range(len(table.columns)) if any(cell.decimals is not None for cell in table.column(n))]
     metrics = {n: re.sub("^Δ | [↑↓]$", "", table.columns[n].header) for n in errors}
     if not set(asked) & set(metrics.values()):
@@ -133,7 +133,7 @@ def _with_metrics(table: Table, asked: Sequence[str], name: str) -> Table:
 
 
 def _filtered(table: Table, asked: Sequence[str], what: str, name: str) -> Table:
-    """Those rows of which a text, or a word of the heading, is asked for."""
+    """The table with the rows of which a text, or a word of the heading, is asked for."""
     if not asked:
         return table
     known = [word for block in table.blocks for row in block.rows for word in _words(table, block, row)]

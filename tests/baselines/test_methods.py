@@ -345,7 +345,7 @@ def test_tcn_forms_agree_and_causal_sees_no_future(causal: bool) -> None:
 
 
 def test_what_tcn_drops_is_drawn_as_for_the_published_layout() -> None:
-    """So that a training goes as one with strided convolutions, but for rounding."""
+    """A training goes as one with strided convolutions, but for rounding."""
     rows, dropout = torch.rand(4, 5, 6), torch.nn.Dropout(0.4)
     torch.manual_seed(0)
     found = activate(rows, torch.nn.Identity(), dropout)

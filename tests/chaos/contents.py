@@ -14,7 +14,7 @@ from bench.results.store import Store
 from tests.bench.experiments import numbers
 
 OF_THE_CLOCK = ("seconds", "windows_per_s")
-"""Of a training, what the clock says."""
+"""Fields of a training that say what the clock says."""
 
 OF_THE_MOMENT = ("train.loss", "train.learning_rate", "train.gradient_norm", "train.windows_per_s", "epoch")
 """Curves of a training whose points lie where the clock says; each of its steps has at most one."""

@@ -26,7 +26,7 @@ OF_A_TRAINING = 8
 
 
 def jobs(number):
-    """So many experiments."""
+    """Different experiments, ``number`` of them."""
     descriptions = [
         {
             "method": {"name": "toy"},
@@ -40,7 +40,7 @@ def jobs(number):
 
 
 def fsync(handle, real=os.fsync):
-    """As the disk is: full, while a file says so."""
+    """Flush to a disk that is full while the file at ``CHAOS_FULL`` exists."""
     if Path(os.environ["CHAOS_FULL"]).exists():
         raise OSError(errno.ENOSPC, "No space left on device")
     real(handle)

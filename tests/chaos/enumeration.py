@@ -175,7 +175,7 @@ def every_fault(kinds: Sequence[str]) -> Choice:
 
 
 def some_faults(kinds: Sequence[str], number: int, seed: int) -> Choice:
-    """So many of them; every kind of operation is as likely as any other, however often it is done."""
+    """Up to ``number`` faults drawn from all; all kinds of operations are equally likely, however frequent."""
 
     def choose(operations: tuple[Operation, ...]) -> list[Fault]:
         alike: dict[tuple[str, str], list[Fault]] = {}

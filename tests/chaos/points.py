@@ -28,7 +28,7 @@ class Point:
     which: Literal["first", "last"] = "first"
 
     def number(self, operations: tuple[Operation, ...]) -> int:
-        """Of the operation; a ValueError where there is none."""
+        """Number of the operation; a ValueError where there is none."""
         found = [n for n, operation in enumerate(operations) if re.fullmatch(self.pattern, operation.label)]
         if not found:
             raise ValueError(f"{self.situation}: no operation looks like {self.pattern!r}")

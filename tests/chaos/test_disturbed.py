@@ -26,7 +26,7 @@ def undisturbed(toy_suite, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
     def calculate(number):
-        """Of all experiments up to 500; beyond, of every n-th training all that share its predictions."""
+        """Numbers of all experiments up to 500; beyond, of all experiments of every n-th training."""
         every = max(1, number // 500)
         some = [job for n, job in enumerate(jobs(number)) if n // OF_A_TRAINING % every == 0]
         return numbers(run(some, Store(tmp_path / "undisturbed"), "cpu").records)

@@ -31,7 +31,7 @@ SHARE = 0.2
 """Share of a core that a process has at least: on a busier machine it gets more time than ``PATIENCE``."""
 
 INPUTS_OF_A_PROCESS = 3000
-"""So many inputs, then a new process: what libraries keep of each adds up."""
+"""Inputs that one process reads before a new one begins: what libraries keep of each adds up."""
 
 READERS = (
     "human36m", "mpi_inf_3dhp", "bvh", "run file", "ablation file", "command line", "checkpoint",

@@ -16,7 +16,7 @@ from tests.parity.check import ArrayCheck, check_file, golden_files
 
 PAGE = ROOT / "docs" / "fidelity.md"
 WINDOWS = "train_windows.npz"
-"""Of the files whose names begin as those of training steps, the one that holds none."""
+"""The file that is named as those of training steps are, and holds none."""
 
 
 def main() -> int:

@@ -228,7 +228,7 @@ def test_environments_that_differ_in_what_disturbed_them_are_one():
 
 
 def numbers(text):
-    """Of ``1--3, 5``."""
+    """All numbers of a text as ``1--3, 5``."""
     ends = [list(map(int, part.split("--"))) for part in re.findall(r"\d+--\d+|\d+", text)]
     return [number for its in ends for number in range(its[0], its[-1] + 1)]
 

@@ -30,7 +30,7 @@ def test_a_shown_difference_is_said_with_its_interval():
 
 
 def test_one_pair_gets_one_verdict():
-    """Of several that are close, the best was found by looking, for its bracket too."""
+    """The best of several that are close was found by looking, for its bracket too."""
     four = partial(several, seeds=range(4), spread=0.23)
     others = [four(record(name, mean=mean)) for name, mean in (("mixste", 50.6), ("d3dp", 50.65), ("tcn", 50.7))]
     said = found(*others, four(record("finepose", mean=50.0, hypotheses=5)))

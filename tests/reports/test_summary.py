@@ -33,7 +33,7 @@ def test_trivial_check_is_plain():
 
 
 def test_trivial_check_is_of_the_numbers_that_tables_print():
-    """Of MPI-INF-3DHP these are means over frames; the one over sequences may say otherwise."""
+    """MPI-INF-3DHP's numbers are means over frames; the mean over sequences may say otherwise."""
 
     def on_3dhp(method, long, short):
         """One long take, and others that are short."""

@@ -40,7 +40,7 @@ PAGE = ROOT / "docs" / "gpu.md"
 SUSTAINED = 20e12
 
 TAKES, CAMERAS = 30, 4
-"""Of each subject; all are taken to be equally long here."""
+"""Takes and cameras of each subject; all takes are taken to be equally long here."""
 
 EVERYTHING = "methods=complete"
 TABLES = ("methods=core", "methods=all", EVERYTHING)
@@ -79,7 +79,7 @@ class Planned:
         self._estimates = Estimates(pending, nowhere, blueprints, speed)
 
     def hours(self, tasks: Iterable[Task]) -> float:
-        """That tasks take on the GPU that is assumed."""
+        """Hours that tasks take on the GPU that is assumed."""
         total = 0.0
         for task in tasks:
             seconds = self._estimates.seconds(task)

@@ -46,7 +46,7 @@ Outcome = Callable[..., None]
 
 
 def experiments(number: int) -> list[Experiment]:
-    """So many, eight for each training, all different."""
+    """Different experiments, ``number`` of them, eight for each training."""
     described = {"method": {"name": "toy"}, "training": {"epochs": 1}}
     return [
         parse(

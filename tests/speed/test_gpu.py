@@ -69,7 +69,7 @@ def test_training_step(
     interleaved: Callable[..., float],
     outcome: Callable[..., None],
 ) -> None:
-    """As ``training.compile`` and ``training.precision: bf16`` train."""
+    """A step as with ``training.compile`` and ``training.precision: bf16``."""
     device = torch.device(request.config.getoption("--device"))
     product, reference = (module.to(device) for module in d3dp_pair(DenoiserConfig()))
     compile_part(product.train(), dynamic=False, setting="training.compile")

@@ -173,7 +173,7 @@ def test_compiled_training(
 
 
 def seconds_of_text(product: Lifter) -> float:
-    """Of the text of a step, forward and backward."""
+    """Seconds of the text of a step, forward and backward."""
     from tests.speed.test_methods import seconds
 
     assert isinstance(product, FinePOSE)

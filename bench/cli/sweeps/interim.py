@@ -30,16 +30,16 @@ from bench.sweep.forecast import Forecast
 from bench.sweep.run import Watcher
 
 EVERY_SECONDS = 180.0
-"""Between two reports while a sweep runs, at least."""
+"""Least seconds between two reports while a sweep runs."""
 
 LINE_SECONDS = 60.0
-"""Between two lines that say how much time is left."""
+"""Seconds between two lines that say how much time is left."""
 
 LEAST_SHARE = 40
-"""And at least so many times as long as the last one took: reports get 2 % of the time or less."""
+"""Least pause after a report, in multiples of the time that it took: reports get about 2 % of the time at most."""
 
 MOST_LINES, MOST_CHARACTERS = 10, 400
-"""Of failures that are named together, and of each sentence."""
+"""Most failures that are named together, and most characters of each sentence."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class SweepPlan:
         rounds: what is to be done in each.
         estimates: of its tasks.
         workers: that do tasks at once.
-        problems: sentences that say what is to be mended first.
+        problems: sentences that say what must be solved before the start.
         notes: what is worth knowing, and stops nothing.
         forecast: of all its tasks, to be told when they begin and end.
         new: the folder of the store, where there is none yet.

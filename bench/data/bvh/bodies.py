@@ -51,7 +51,7 @@ def same_unit(read: Read, settings: Settings) -> Read:
 
 
 def _common_unit(clips: list[Clip]) -> str:
-    """That of most files; of two that are as frequent, the one with bodies nearer to the usual stature."""
+    """Unit of most files; of two that are as frequent, the one with bodies nearer to the usual stature."""
     counts = Counter(clip.unit for clip in clips)
     statures = {unit: np.median([clip.stature for clip in clips if clip.unit == unit]) for unit in counts}
     return max(counts, key=lambda unit: (counts[unit], -abs(np.log(statures[unit] / STATURE))))

@@ -55,7 +55,7 @@ class Hierarchy:
 
     @cached_property
     def children(self) -> list[list[int]]:
-        """Of each node."""
+        """Numbers of the children of each node."""
         children: list[list[int]] = [[] for _ in self.names]
         for node, parent in enumerate(self.parents[1:], 1):
             children[parent].append(node)
@@ -139,7 +139,7 @@ class Motion:
 
 
 def read_file(path: Path, frame_time: float | None = None) -> Motion:
-    """The hierarchy and the motion in a file; ``frame_time`` and further errors as of ``parse``.
+    """The hierarchy and the motion in a file; ``frame_time`` and further errors: see ``parse``.
 
     Raises:
         InputError: it is not a regular file, or too large.

@@ -82,7 +82,7 @@ def _camera(written: WrittenCamera, place: str) -> Camera:
 
 
 def _orientation(written: WrittenCamera, place: str) -> tuple[float, float, float, float]:
-    """As given, or upright with the place that it looks at in the middle of the image."""
+    """Unit quaternion w x y z of a camera: as given, or upright with ``looks_at`` in the middle of the image."""
     if (written.looks_at is None) == (written.orientation is None):
         raise InputError(f"{place}: give looks_at or orientation, one of them")
     if written.orientation is not None:

@@ -23,7 +23,7 @@ METADATA = {
 }
 OURS = LAYOUTS["human36m"]
 WITHOUT_NOSE = Layout("human36m16", "Human3.6M-16", tuple(joint for joint in OURS.points if joint != "Neck/Nose"))
-"""Of stacked hourglass networks that were fine-tuned on Human3.6M; their metadata say "h36m" too."""
+"""Layout of stacked hourglass networks that were fine-tuned on Human3.6M; their metadata say "h36m" too."""
 KNOWN = {layout.name: layout for layout in (*LAYOUTS.values(), WITHOUT_NOSE)}
 _NAMED = KNOWN | {"h36m": OURS, "human3.6m": OURS, "halpe": KNOWN["halpe26"]}
 

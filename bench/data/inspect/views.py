@@ -122,7 +122,7 @@ def _rows(sequence: Sequence, lost: np.ndarray, frames: int | None) -> np.ndarra
 
 @lru_cache(maxsize=1000)
 def _evenly(count: int, frames: int) -> np.ndarray:
-    """So many evenly spaced places among ``count``, ``[frames]``; sequences of a data set have few lengths."""
+    """Evenly spaced places ``[frames]`` among ``count``; kept, as sequences of a data set have few lengths."""
     return np.linspace(0, count - 1, frames).round().astype(int)
 
 

@@ -132,7 +132,7 @@ def views_in_training(path: Path, name: str, stored: Any) -> list[View]:
 
 
 def views_in_test(path: Path, name: str, stored: Any, annotations: Path | None = None) -> list[View]:
-    """A test sequence in its one camera. Arguments and errors as of ``read_test_views``."""
+    """A test sequence in its one camera. Arguments and errors: see ``read_test_views``."""
     place = f"{path}, {name}"
     pixels, millimetres = _poses(stored, place)
     valid = check_per_frame(stored.get("valid"), f"{place}: valid", len(pixels), (0, 1)).astype(bool)

@@ -31,7 +31,7 @@ def detect(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
 
 
 def detect_in_proportion(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
-    """As ``detect``, with errors as large as the person is in the image: a detector sees a crop of one size."""
+    """Keypoints of ``detect``, with errors in proportion to the person: a detector sees a crop of one size."""
     scale = size_in_image(pixels) / PERSON
     return detect(rng, pixels / scale) * scale
 

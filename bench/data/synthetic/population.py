@@ -50,7 +50,7 @@ class Population(ModelledPeople):
     test_subjects = _named(TRAINING + VALIDATION + 1, TESTING)
 
     def read(self, root: Path, detections: str, *, draw: Draw = 0) -> Dataset:
-        """The data set, generated if it is not in the cache, as of every ``ModelledPeople``.
+        """The data set, generated if it is not in the cache; see ``ModelledPeople.read``.
 
         ``draw``: number of a fresh draw of test people, who are in no other; of a draw there are no training
         subjects. 0 for those of the data set.
@@ -60,7 +60,7 @@ class Population(ModelledPeople):
         return super().read(root, detections)
 
     def cache_file(self) -> Path:
-        """Of the data set, or of a fresh draw."""
+        """Cache file of the data set, or of a fresh draw."""
         path = super().cache_file()
         return path.with_stem(f"{path.stem}-draw{self.drawn}") if self.drawn else path
 
@@ -81,7 +81,7 @@ class Population(ModelledPeople):
 
 
 def _fresh(draw: int) -> type[Population]:
-    """Of other test people, and of no training subjects."""
+    """Class of the data set with other test people, and without training subjects."""
 
     class Fresh(Population):
         train_subjects = ()

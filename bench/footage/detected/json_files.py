@@ -204,9 +204,9 @@ def _frames_of_images(path: Path, place: str) -> dict[str, int]:
 
 
 def _frame_numbers(names: Listed[str], source: str) -> list[int]:
-    """Of each name the last of its numbers that differs in all of them: 12 of "walking_000012_cam1".
+    """Frame number of each name: the last of its numbers that differs in all names, 12 of "walking_000012_cam1".
 
-    Where a name has no number, it is the place in the order.
+    Where some name has no number, frames are numbered in the order of the names.
 
     Raises:
         InputError: no number differs in all of them, so several would be one frame.

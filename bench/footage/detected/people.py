@@ -100,7 +100,7 @@ def _followed(frames: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def _distance(one: Box, other: Box) -> float | None:
-    """Between two boxes, the earlier first, by the larger one's size; None if they cannot be one person's."""
+    """Distance of two boxes, earlier one first, in sizes of the larger; None if they cannot be one person's."""
     larger, smaller = max(one[2], other[2]), min(one[2], other[2])
     distance = math.hypot(one[0] - other[0], one[1] - other[1]) / max(larger, 1e-9)
     near = NEAR + NEAR_LATER * (other[3] - one[3] - 1)

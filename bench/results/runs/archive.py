@@ -36,7 +36,7 @@ NAME = re.compile(
     rf"records/{ID}\.json|errors/{ID}\.npz|examples/{ID}-examples\.npz|{RUNSET}"
     rf"|trainings/{ID}/({TRAINED}|{WEIGHTS}|{MODEL})"
 )
-"""Of the files in an archive: they have their places in a store, and no other ones."""
+"""Pattern of the names of files in an archive: they have their places in a store, and no other ones."""
 
 MAKE_AGAIN = "nothing was exported; give the command that made the run again"
 

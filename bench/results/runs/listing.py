@@ -109,7 +109,7 @@ def training_folders(store: Store) -> list[Path]:
 
 
 def training_infos(store: Store) -> dict[str, TrainingInfo]:
-    """Of finished trainings, by id: that of one that began from another repeats the information of that one."""
+    """Information of finished trainings, by id; that of one that began from another repeats that of the other."""
     found = ((folder.name, read_trained(folder)) for folder in training_folders(store))
     return {name: trained.info for name, trained in found if trained is not None}
 

@@ -16,7 +16,7 @@ from bench.results.record import Record, Value
 from bench.results.statistics.intervals import pooled_interval
 
 Seeds = tuple[tuple[int, ...], tuple[int, ...]]
-"""Of the training and of the noise."""
+"""Seeds of the training and of the noise."""
 
 
 def pool(records: Iterable[Record]) -> list[Record]:

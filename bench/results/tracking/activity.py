@@ -15,7 +15,7 @@ from bench.results.documents import Shelf
 from bench.results.tracking.journal import FOLDER
 
 SAMPLE_SECONDS = 2.0
-"""Between two looks at the machine."""
+"""Seconds between two looks at the machine."""
 
 MOST_SAMPLES = 30
 """Looks that are averaged: 1 at first, then 2, 4, …, so that a training of days does not fill MLflow."""
@@ -39,7 +39,7 @@ class Activity(Frozen):
 
 
 def activities(root: Path) -> Shelf[Activity]:
-    """Of a store: by id of the evaluation, until it is logged."""
+    """Activities of a store by id of the evaluation, each kept until it is logged."""
     return Shelf(root / FOLDER, Activity)
 
 

@@ -23,19 +23,19 @@ from bench.results.tracking.addresses import (
 from models.errors import InputError
 
 LOOK_SECONDS = 5
-"""So long a server may take to show that it is there."""
+"""Most seconds that a server may take to show that it is there."""
 
 OPENING_SECONDS = 30.0
-"""So long one is waited for before anything is computed."""
+"""Most seconds that a server is waited for before anything is computed."""
 
 PATIENCE_SECONDS = 120.0
-"""So long one is waited for that was there before: what was computed waits to be kept."""
+"""Most seconds that a server is waited for that was there before: what was computed waits to be kept."""
 
 WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Between tries; the last one repeats."""
+"""Seconds between tries; the last number repeats."""
 
 MOST_CHARACTERS = 300
-"""Of a reason that is printed."""
+"""Most characters of a reason that is printed."""
 
 DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 """Module of a database's driver → the package that brings it, where the names differ."""

@@ -21,10 +21,10 @@ from bench.results.tracking.tracker import Tracker
 from models.errors import InputError
 
 PASS_SECONDS = 3.0
-"""Between two looks at the journals."""
+"""Seconds between two looks at the journals."""
 
 AWAY_SECONDS = 30.0
-"""So long MLflow is left alone after it could not be reached: the journals keep what it misses."""
+"""Seconds for which MLflow is left alone after it could not be reached: the journals keep what it misses."""
 
 QUIET_SECONDS = 30.0
 """After so long without a new point it is found out whether anybody trains."""
@@ -100,7 +100,7 @@ class _Follower:
             live.set_status(path, *(("RUNNING",) if new and not last else self._status(ids)))
 
     def _status(self, ids: list[str]) -> tuple[str, str]:
-        """Of trainings that go through the same weights and are not finished, and why they failed."""
+        """Status of unfinished trainings that go through the same weights, and why they failed, else ""."""
         if any(map(self._is_under_way, ids)):
             return "RUNNING", ""
         failure = next(filter(None, map(self._store.failures.get, ids)), None)

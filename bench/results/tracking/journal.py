@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from bench.config.parsing import Frozen
 
 FOLDER = "live"
-"""Of a store, for journals of trainings and activities of evaluations until MLflow has them."""
+"""Folder of a store for journals of trainings and activities of evaluations until MLflow has them."""
 
 
 class DataUse(Frozen):

@@ -18,7 +18,7 @@ from bench.results.tracking.connection import Service
 EXPERIMENT_NAME = "lifting-bench"
 
 LOCKED_SECONDS = 20.0
-"""So long SQLite waits for a lock of its file in one try."""
+"""Most seconds that SQLite waits for a lock of its file in one try."""
 
 
 _QUIET = {

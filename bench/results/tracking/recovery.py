@@ -10,7 +10,7 @@ from bench.results.tracking.tracker import Logged, Tracker
 from models.errors import InputError
 
 MOST_NAMED = 5
-"""Of unreadable records that are named one by one."""
+"""Most unreadable records that are named one by one."""
 
 
 def rebuild_index(store: Store) -> str:

@@ -27,7 +27,7 @@ REPORT = (
 """What of a folder of results belongs to its report."""
 
 MOST_CHARACTERS = 120
-"""Of the names of tables in the name of a run."""
+"""Most characters of the names of tables in the name of a run."""
 
 
 def log_sweep(store: Store, out: Path, runset: RunSet, status: str = "FINISHED") -> None:

@@ -58,7 +58,7 @@ DEAD_SECONDS = 150.0
 """After so long a run that another store began is taken for left behind; longer than anyone waits for MLflow."""
 
 POLL_SECONDS = 1.0
-"""Between looks at a run that another store is logging."""
+"""Seconds between two looks at a run that another store is logging."""
 
 CHECKSUM, NEW = "bench.record_sha256", "bench.new"
 """Tags: the checksum of a run's record.json, whether an experiment is to be filled yet."""
@@ -103,7 +103,7 @@ class Tracker:
 
     @cached_property
     def name(self) -> str:
-        """Of the store in the tags of its runs."""
+        """Name of the store in the tags of its runs."""
         return Store(self._folder).id
 
     @cached_property

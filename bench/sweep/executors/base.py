@@ -25,7 +25,7 @@ Ended = tuple[Task, TaskStatus]
 """A task, and how a try of it ended."""
 
 MOST_CORES = 8
-"""So many workers at most are started on a CPU unless another number is asked for."""
+"""Most workers that are started on a CPU unless another number is asked for."""
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from bench.job.data_cache import DataCache
 from bench.job.task import Task, TaskStatus, run_task
 
 WORKERS = 4
-"""So many tasks are handed to a cluster at once unless another number is asked for."""
+"""Tasks that are handed to a cluster at once unless another number is asked for."""
 
 CACHE = DataCache()
-"""Of the process of a worker, which does many tasks; empty where tasks are only handed out."""
+"""Data sets of a worker's process, which does many tasks; empty where tasks are only handed out."""
 
 
 def run_with_threads(task: Task, root: Path, attempt: int, threads: int) -> TaskStatus:

@@ -16,16 +16,16 @@ from bench.sweep.executors.base import Ended, Executor, Request, import_optional
 from models.errors import InputError
 
 POLL_SECONDS = 0.5
-"""Between two questions whether SLURM's jobs have ended."""
+"""Seconds between two questions whether SLURM's jobs have ended."""
 
 RESULT_SECONDS = 15.0
-"""So long the result of a job that has ended is waited for."""
+"""Most seconds that the result of a job that has ended is waited for."""
 
 TIMEOUT_MINUTES = 24 * 60
-"""Of a job, unless the share says otherwise."""
+"""Minutes that a job may take unless the share says otherwise."""
 
 MOST_TIMEOUTS = 100
-"""So often a job whose time is over is begun again; a training goes on from what it has saved."""
+"""Most times that a job is begun again because its time was over; a training goes on from what it has saved."""
 
 
 class Slurm(Executor):

@@ -22,7 +22,7 @@ from reports.rules.names import headlines, row_names
 MOST_PANELS = 16
 ACROSS = 4
 HALF_WIDTH, HALF_HEIGHT = 0.72, 0.9
-"""Of the drawn person; a panel is 2.1 by 2.13."""
+"""Half the size of the drawn person; a panel is 2.1 by 2.13."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _across(pose: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray
 
 
 def _errors(record: Record) -> tuple[float, ...]:
-    """Of every joint in mm; empty where they were not kept."""
+    """Error of every joint in mm; empty where they were not kept."""
     value = record.value("mpjpe", headline(record))
     return value.per_joint if value else ()
 

@@ -55,7 +55,7 @@ class Reported(Frozen):
 
     @property
     def name(self) -> str:
-        """Of its row, with § where the action label was given."""
+        """Name of its row, with § where the action label was given."""
         target = f"target {self.target}" if self.target == "not known" else self.target
         return f"{self.paper}{'§' * self.label} ({', '.join(filter(None, (self.detector, target, self.row)))})"
 

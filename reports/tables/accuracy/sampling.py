@@ -47,7 +47,7 @@ def sampling(entries: Sequence[Entry], title: str) -> Table:
 
 
 def _frames(entries: Sequence[Entry]) -> str:
-    """Of every method, "D3DP 27 in, 27 out"; a grid has no columns for them."""
+    """Frames of every method, "D3DP 27 in, 27 out"; a grid has no columns for them."""
     found = grouped(entries, lambda entry: (method_name(entry), *(cell.text or "–" for cell in frames(entry))))
     return "; ".join(f"{name} {seen} in, {given} out" for name, seen, given in found)
 

@@ -126,7 +126,7 @@ def test_poses_that_tell_nothing_of_the_focal_length_have_the_usual_one(tmp_path
 
 
 def test_arrays_lie_on_the_disk(tmp_path):
-    """So that their length needs no memory: windows read them where they are."""
+    """Windows read them there, so that a long video needs no more memory."""
     found = lift(known_depth(), key_points(tmp_path, 2000), Fit(), 2.3, Settings(), CPU, tmp_path)
     assert isinstance(found.poses, np.memmap)
     assert {path.name for path in found.folder.glob("*.npy")} >= {"pose_2d.npy", "poses.npy", "spread.npy"}

@@ -125,7 +125,7 @@ def write_ultralytics(path, people):
 
 
 def write_arrays(path, people):
-    """As rtmlib's results are kept by hand: with scores apart."""
+    """Write arrays as rtmlib's results are kept by hand: with scores apart."""
     both = np.stack(people, axis=1).astype(np.float32)
     np.savez(path, keypoints=both[..., :2], scores=both[..., 2])
     return path

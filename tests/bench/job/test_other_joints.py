@@ -15,7 +15,7 @@ from tests.bench import toy
 from tests.bench.toy_jobs import job
 
 COUNTERPARTS = [0, 8, 11, 12, 13, 14, 15, 16, 4, 5, 6, 1, 2, 3, 10]
-"""Of HumanEva-I's joints among Human3.6M's."""
+"""Places of HumanEva-I's joints among Human3.6M's."""
 
 
 def humaneva(name: str, root: Path | None, detections: str, options: object) -> Dataset:

@@ -61,7 +61,7 @@ def test_it_is_what_the_store_says_after_every_task(store):
 
 
 def test_a_cost_counts_when_all_its_passes_are_done(store):
-    """Of methods that keep data it is measured last, and an interruption leaves some of the passes."""
+    """The cost of methods that keep data is measured last; an interruption leaves some of the passes."""
     jobs = [job()]
     pending = PendingWork(jobs, store, "cpu", "here")
     first, *others = pending.measurements(jobs)

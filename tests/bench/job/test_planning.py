@@ -226,4 +226,4 @@ def test_absent_text_weights_are_told_with_the_way_out(monkeypatch, tmp_path):
 
 def test_problems_are_told_together():
     assert told_together(["one"]) == "one"
-    assert told_together(["one", "two"]) == "2 things are to be mended before the start: (1) one; (2) two"
+    assert told_together(["one", "two"]) == "2 problems must be solved before the start: (1) one; (2) two"

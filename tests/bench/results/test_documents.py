@@ -28,7 +28,7 @@ FAILURE = Failure(id="0123", title="D3DP tiny", kind="diverged", reason="the los
 
 
 class Newer(Failure):
-    """As a newer version writes it."""
+    """A failure as a newer version writes it."""
 
     SCHEMA: ClassVar[int] = 7
 

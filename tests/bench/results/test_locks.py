@@ -122,7 +122,7 @@ def test_a_lock_has_the_mode_of_the_umask(tmp_path):
 
 
 def test_a_store_is_locked_without_fcntl(tmp_path):
-    """As on Windows."""
+    """Windows has no fcntl."""
     script = """
 import sys
 sys.modules["fcntl"] = None

@@ -14,7 +14,7 @@ from bench.sweep.run import run
 WARM_UP, MORE = 12, 24
 DATA_SETS = 6
 MOST_KB = 100
-"""That an experiment may leave: about 15 were measured; a copy of the toy data has 330."""
+"""Most kB that an experiment may leave: about 15 were measured; a copy of the toy data has 330."""
 
 
 class _Allocated(ctypes.Structure):

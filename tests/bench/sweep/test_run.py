@@ -100,7 +100,7 @@ def test_out_of_memory_in_training_makes_smaller_parts_of_a_step(store, tmp_path
     record = run([wanted], store, "cpu").records[wanted.id]
     assert record.training.micro_batches == 4
     assert record.training.loss == pytest.approx(expected.training.loss, rel=1e-6)
-    assert record.conditions.notes["training batches"] == "in 4 parts, for want of memory"
+    assert record.conditions.notes["training batches"] == "in 4 parts, because memory ran out"
     means = [r.value("mpjpe", "P-Agg").action_mean for r in (record, expected)]
     assert means[0] == pytest.approx(means[1], rel=1e-5)
 

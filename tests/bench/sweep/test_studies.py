@@ -156,7 +156,7 @@ def test_a_trial_whose_program_died_before_its_first_sign_of_life_is_taken_over(
 
 
 def test_signs_of_life_begin_before_a_trial_is_resolved(toy_store, monkeypatch):
-    """And go on meanwhile: data may be loaded for it, which takes long."""
+    """Signs go on meanwhile: data may be loaded for it, which takes long."""
     monkeypatch.setattr(studies, "HEARTBEAT_SECONDS", 0.05)
     real, beats, alive = RDBStorage.record_heartbeat, [], threading.Event()
 
@@ -179,7 +179,7 @@ def test_signs_of_life_begin_before_a_trial_is_resolved(toy_store, monkeypatch):
 
 
 def test_a_trial_that_another_program_has_ended_is_told_and_no_error(toy_store, monkeypatch, capfd):
-    """As happens to a program that was suspended: its records are kept, and the search goes on."""
+    """A program that was suspended meets this: its records are kept, and the search goes on."""
     real = module.run
 
     def run_and_lose(jobs, *arguments, **more):

@@ -11,7 +11,7 @@ from tests.bench.toy import Toy
 from tests.bench.training.test_trainer import Killed, flip_a_bit, kill_after, run
 
 STEPS = 36
-"""Of a whole training; every third one is followed by a check, the first four of which end epoch 1."""
+"""Steps of a whole training; every third one is followed by a check, the first four of which end epoch 1."""
 
 
 def let_errors_be(monkeypatch, *errors):
@@ -63,7 +63,7 @@ def test_a_check_that_a_kill_made_forgotten_leaves_no_weights(trainings, monkeyp
 
 
 def test_a_second_process_that_trains_the_same_takes_nothing_away(trainings, monkeypatch, save_always):
-    """As one does that was stopped, was passed over, and goes on after all."""
+    """A process that was stopped and passed over may go on after all."""
     begun = []
 
     def on_progress(self, done):

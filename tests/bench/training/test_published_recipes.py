@@ -57,7 +57,7 @@ def test_a_method_can_be_trained_on_its_least_number_of_windows(lifter: type[Lif
 
 @pytest.mark.parametrize(("name", "steps"), [("tcn", 7), ("mixste", 8), ("ktpformer", 8)])
 def test_a_batch_norm_is_never_given_a_single_window(name: str, steps: int, tmp_path: Path) -> None:
-    """Of 106 windows in batches of 15 one is left over."""
+    """One of 106 windows is left over in batches of 15."""
     lifter = METHODS.load(name)
     torch.manual_seed(0)
     method = lifter(lifter.presets["tiny"].config)

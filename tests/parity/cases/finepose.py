@@ -30,7 +30,7 @@ LIMITS: Limits = (
 
 
 def finepose(vectors: Vectors) -> Outputs:
-    """As D3DP, with the text path, the text cross-attention, and windows that are lifted alone."""
+    """Outputs as of D3DP's case, with the text path and text cross-attention; windows are lifted alone."""
     config = vectors.config
     lifter = _finepose(vectors, FinePOSE).eval()
     actions = tuple(config["actions"]) if lifter.uses_action else ("",) * config.get("batch", 2)

@@ -207,7 +207,7 @@ def test_every_joint_but_the_root_has_its_number_on_the_person(skeleton, tmp_pat
 
 
 def test_the_drawn_person_is_that_of_the_arrays_with_its_left_on_the_readers_right(tmp_path):
-    """Of joints that no table knows, turned away from the camera."""
+    """The person has joints that no table knows, and is turned away from the camera."""
     poses = np.array([[[0, 0, 0], [-0.2, 1, 0], [0.2, 1, 0], [0, -1, 0.1]]] * 3, dtype=np.float16)
     arrays = {"sequence": np.zeros(3, int), "frame": np.arange(3), "pose_2d": poses[..., :2], "target": poses}
     person = person_of(

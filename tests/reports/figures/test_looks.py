@@ -12,7 +12,7 @@ from reports.figures.looks import COLOURS, look_of
 
 
 def luminance(colour):
-    """Of sRGB, from 0 to 1 (WCAG 2)."""
+    """Luminance of an sRGB colour, from 0 to 1 (WCAG 2)."""
     parts = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])

@@ -74,7 +74,7 @@ def test_a_training_made_again_with_other_losses_is_another_one():
 
 
 def test_a_claim_of_one_number_is_not_tested():
-    """As where --set gives both sides the same H."""
+    """Both sides are the same where --set gives them the same H."""
     records = runs("finepose", 50, range(3))
     found = verdict(records, records, aggregations=("P-Agg", "P-Agg"))
     assert (found.verdict, found.adjusted) == ("open", None)

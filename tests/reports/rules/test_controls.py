@@ -38,7 +38,7 @@ def test_trainings_of_one_method_are_seldom_called_different():
 
 
 def test_intervals_that_leave_out_the_trainings_are_found_out(monkeypatch):
-    """As reports once were: paired over takes alone, which calls equal methods different in most cases."""
+    """Reports once paired over takes alone, which calls equal methods different in most cases."""
     from reports.rules import controls as module
 
     real = module.paired_difference
@@ -72,7 +72,7 @@ def test_a_millimetre_is_found_of_the_same_weights_and_not_between_trainings_tha
 
 
 def test_few_clusters_find_no_spike_and_are_not_blamed():
-    """As the six sequences of MPI-INF-3DHP."""
+    """MPI-INF-3DHP has six test sequences."""
     made = trained(seeds=3)
     takes = made.data.takes[::2][:6]
     few = made.model_copy(

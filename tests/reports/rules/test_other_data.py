@@ -28,7 +28,7 @@ def on(name, records, content="", schedule=None, finished_at="2026-01-01"):
 
 
 def sides(gain, seeds=range(3), spread=0.2):
-    """Of FinePOSE and of D3DP, which the first beats by so many millimetres."""
+    """Runs of FinePOSE and of D3DP, which the first beats by ``gain`` mm."""
     return runs("finepose", 50 - gain, seeds, spread=spread), runs("d3dp", 50, seeds, spread=spread)
 
 

@@ -22,7 +22,7 @@ def test_trainings_are_compared_by_validation_error_alone():
 
 
 def test_trainings_with_other_seeds_have_rows_of_their_own():
-    """Those of the finalists: the error that a finalist was chosen by is not the one to report."""
+    """Finalists are trained again with them: the error that a finalist was chosen by is not the one to report."""
     made = [record("tcn", mean=mean, seed=seed) for seed, mean in enumerate((50, 51, 52))]
     spec = runset(search=("tuning", made)).tables["search"]
     entries = table_entries(spec, {one.id: one for one in made}, {}, LAYOUT.pooled)

@@ -126,7 +126,7 @@ def test_what_no_run_set_names_is_collected(store, ids, made, results):
 
 
 def test_the_first_stage_of_a_run_that_is_not_finished_is_kept(store, ids, made, results):
-    """As an interruption between the stages leaves it."""
+    """An interruption between the stages leaves a store so."""
     said("runs", "delete", made[2].id, "--store", store.root, "--yes")
     chosen = results("chosen", 0, 1, 2, missing={ids[2]: made[3]})
     assert said("runs", "gc", chosen, "--store", store.root, "--yes") == "nothing to remove\n"

@@ -113,7 +113,7 @@ def ten_seconds_each(monkeypatch):
 
 @pytest.mark.parametrize("planned", ["1", "2"])
 def test_within_a_budget_open_claims_get_further_seeds(planned, ablate, tmp_path, ten_seconds_each):
-    """As many whatever part of them was planned: the time of one round decides, not that of all before."""
+    """Their number does not depend on the planned part: the time of one round decides, not that of all before."""
     result = ablate("--rounds", planned, "--budget", "35s")
     assert result.exit_code == 0, result.output + result.stderr
     (claim,) = declared(tmp_path / "out").tables["mine"].claims

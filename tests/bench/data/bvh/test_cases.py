@@ -116,7 +116,7 @@ def test_joints_are_known_whatever_programs_call_them(tmp_path: Path, monkeypatc
 
 
 def test_a_collar_bone_called_shoulder_is_no_shoulder(tmp_path: Path, walking: Clip) -> None:
-    """As Auto-Rig Pro calls them, whose upper arms are arm_stretch."""
+    """Auto-Rig Pro calls collar bones so; its upper arms are arm_stretch."""
     text = (CMU_BVH / "walking.bvh").read_text()
     for side, end in (("Left", ".l"), ("Right", ".r")):
         text = text.replace(f"{side}Shoulder\n", f"shoulder{end}\n").replace(f"{side}Arm\n", f"arm_stretch{end}\n")

@@ -31,7 +31,7 @@ LIMBS = [number for number, name in enumerate(HUMAN36M.joints) if name not in MI
 
 
 def distances(poses: np.ndarray) -> np.ndarray:
-    """Between all joints of a pose: what a body is, wherever it stands."""
+    """Distances between all joints of a pose: what a body is, wherever it stands."""
     return np.linalg.norm(poses[:, :, None] - poses[:, None], axis=-1)
 
 

@@ -57,7 +57,7 @@ def in_another_order(s: Sequence) -> Sequence:
 
 
 def in_coco_s_order(s: Sequence) -> Sequence:
-    """As detectors give it; eyes and ears at the head."""
+    """Key points in the order of COCO, as detectors give them; eyes and ears are at the head."""
     points = LAYOUTS["coco"].points
     order = [HUMAN36M.joints.index(name if name in HUMAN36M.joints else "Head") for name in points]
     return replace(s, pose_2d=s.pose_2d[:, order])
@@ -187,7 +187,7 @@ def test_exchanged_cameras_are_refused(dataset: Dataset) -> None:
 
 
 def test_it_says_what_the_check_says(dataset: Dataset) -> None:
-    """Of frames that are all looked at, here by both."""
+    """Both look at all frames here."""
     few = replace(dataset, train=dataset.train[:8], test=dataset.test[:4])
     spoiled = changed(changed(few, beginning), upside_down)
     with pytest.raises(InputError) as caught:

@@ -31,7 +31,7 @@ def test_jobs_of_submitit(store, expected):
 
 
 def test_a_training_that_loses_its_machine_saves_and_goes_on(store, tmp_path):
-    """As SLURM announces it: with the signal that submitit asks for. Nothing is saved for another reason."""
+    """SLURM announces it with the signal that submitit asks for. Nothing is saved for another reason."""
     wanted = [job(training={"epochs": 160, "batch_frames": 90}, data={"name": "toy"})]
     undisturbed = run(wanted, Store(tmp_path / "whole"), "cpu")
     executor, saved = Slurm(store.root, 1, 1, {"cluster": "local", "timeout_min": 5}), []
