@@ -7,11 +7,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from bench.results.grouping import grouped
 from bench.results.record import Record
 from bench.results.statistics.seeds import pool
 from reports.figures.looks import COLOURS, Look, look_of
 from reports.figures.style import ms_per_frame, spread
-from reports.rules.comparability import TRIVIAL, grouped, groups_of, headline
+from reports.rules.comparability import TRIVIAL, groups_of, headline
 from reports.rules.conditions import sentences
 from reports.rules.entries import is_disturbed
 from reports.rules.names import aggregation_title, marked_name, method_name, sampling_size, seeds_of, untrained

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.config.choices import CHOICES, Choice
+from bench.results.grouping import grouped
 from bench.results.record import Record
 from bench.results.statistics.intervals import action_minus_frame_mean
-from reports.rules.comparability import grouped, headline
+from reports.rules.comparability import headline
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, printed_metrics
