@@ -212,7 +212,7 @@ def _over_samples(grids: list[Line]) -> Figure:
 def _grid_values(grid: Line) -> dict[tuple[int, int], float]:
     """(H, K) → MPJPE."""
     points = {
-        sampling_size(record): headline_point(record, style.ms_per_frame)
+        sampling_size(record): headline_point(record, style.ms_with_headline_aggregation)
         for record in grid.slots.values()
         if isinstance(record, Record)
     }

@@ -33,7 +33,9 @@ DISTURBED = "Time disturbed"
 def latency_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE over milliseconds per output frame, headline aggregation only, with the Pareto front."""
     words = "median time per output frame at batch 1, aggregation of hypotheses included"
-    return _against(records, "latency", "time", words, "Median time per output frame (ms)", style.ms_per_frame)
+    return _against(
+        records, "latency", "time", words, "Median time per output frame (ms)", style.ms_with_headline_aggregation
+    )
 
 
 def memory_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:
