@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from bench.results.grouping import grouped
 from bench.results.record import Record
 from bench.results.run_set import RunSet
 from reports.figures.style import Drawing
-from reports.rules.comparability import grouped
 from reports.rules.metrics import definitions
 from reports.tables.runs.register import environments
 from reports.writers.escaping import latex, latex_breakable

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Container, Sequence
 from pathlib import PurePosixPath
 
+from bench.results.grouping import grouped
 from bench.results.record import Record, Value
 from bench.results.run_set import RunSet
 from bench.results.statistics.seeds import pool
-from reports.rules.comparability import TRIVIAL, drawn_anew, grouped, headline, setting, source, sources
+from reports.rules.comparability import TRIVIAL, drawn_anew, headline, setting, source, sources
 from reports.rules.metrics import ERRORS, usual_mean
 from reports.rules.names import method_name, size_in_words
 from reports.rules.ranks import told_apart

@@ -6,9 +6,8 @@ The store is read once, when the work is found; from then on what is known of it
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
-from typing import TypeVar
 
 from bench.config.experiment import identity
 from bench.job.failures import method_digest
@@ -18,11 +17,9 @@ from bench.job.weights import forget_unfinished
 from bench.protocol.evaluate import shared_samples
 from bench.results.cost import PASSES
 from bench.results.failure import Failure
+from bench.results.grouping import grouped
 from bench.results.store import Store
 from bench.training.recipe import TrainingRecipe
-
-Member = TypeVar("Member")
-Key = TypeVar("Key", bound=Hashable)
 
 FRAMES_OF_A_TFLOP = 200_000
 """About what tiny methods see for so many operations; only the order of tasks depends on it."""
@@ -200,14 +197,6 @@ class PendingWork:
                 elif failure is not None:
                     self._outdated.add(name)
         return found
-
-
-def grouped(members: Iterable[Member], key: Callable[[Member], Key]) -> dict[Key, list[Member]]:
-    """Members by key, in order of first appearance."""
-    groups: dict[Key, list[Member]] = {}
-    for member in members:
-        groups.setdefault(key(member), []).append(member)
-    return groups
 
 
 def _training_tasks(jobs: Iterable[Job], store: Store, device: str) -> dict[str, Task]:

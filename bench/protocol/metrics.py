@@ -38,6 +38,7 @@ class Metric:
     Attributes:
         name: its key in records and MLflow; that of the registry.
         title, unit, higher_is_better: for tables.
+        rule: what it is, in one line without the unit; it stands under the tables that print the metric.
         level: what ``compute`` takes and gives:
 
             - "joint": (pred, target) ``[..., J, 3]`` metres → ``[..., J]``, aggregated over hypotheses;
@@ -61,6 +62,7 @@ class Metric:
     frames_before: int = 0
     joints: Callable[[Skeleton], Sequence[int] | None] | None = None
     defined_for: Callable[[Skeleton], bool] = lambda skeleton: True
+    rule: str = ""
 
     def __post_init__(self) -> None:
         if self.level == "joint" and (self.higher_is_better or self.joints is not None):
@@ -162,8 +164,14 @@ def mpjpe(pred: Tensor, target: Tensor) -> Tensor:
     return joint_errors(pred, target).mean(-1)
 
 
-MPJPE = Metric("mpjpe", "MPJPE", "mm", "joint", joint_errors)
-P_MPJPE = Metric("p_mpjpe", "P-MPJPE", "mm", "joint", aligned_joint_errors)
+MPJPE = Metric(
+    "mpjpe", "MPJPE", "mm", "joint", joint_errors,
+    rule="mean distance of joints to the ground truth, as predicted (Protocol 1)",
+)  # fmt: skip
+P_MPJPE = Metric(
+    "p_mpjpe", "P-MPJPE", "mm", "joint", aligned_joint_errors,
+    rule="MPJPE after the best similarity transform of each pose (Protocol 2)",
+)  # fmt: skip
 
 
 def n_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
@@ -178,7 +186,10 @@ def n_mpjpe(pred: Tensor, target: Tensor) -> Tensor:
     return mpjpe(scale * pred, target)
 
 
-N_MPJPE = Metric("n_mpjpe", "N-MPJPE", "mm", "frame", lambda pred, target, skeleton: n_mpjpe(pred, target))
+N_MPJPE = Metric(
+    "n_mpjpe", "N-MPJPE", "mm", "frame", lambda pred, target, skeleton: n_mpjpe(pred, target),
+    rule="MPJPE after the best scaling of each frame",
+)  # fmt: skip
 
 
 def mpjve(pred: Tensor, target: Tensor) -> Tensor:
@@ -192,6 +203,7 @@ def mpjve(pred: Tensor, target: Tensor) -> Tensor:
 MPJVE = Metric(
     "mpjve", "MPJVE", "mm/frame", "sequence",
     lambda pred, target, skeleton: mpjve(pred, target), version=2, frames_before=1,
+    rule="mean error of joint velocity",
 )  # fmt: skip
 """Version 2 runs over the seams of windows; version 1 took differences inside of windows only."""
 
@@ -207,6 +219,7 @@ def acceleration_error(pred: Tensor, target: Tensor) -> Tensor:
 ACCELERATION = Metric(
     "acceleration", "Acceleration error", "mm/frame²", "sequence",
     lambda pred, target, skeleton: acceleration_error(pred, target), frames_before=2,
+    rule="mean error of the second difference of a joint's place",
 )  # fmt: skip
 
 
@@ -217,7 +230,7 @@ def bone_length_error(pred: Tensor, target: Tensor, skeleton: Skeleton) -> Tenso
 
 BONE_LENGTH = Metric(
     "bone_length", "Bone length error", "mm", "frame", bone_length_error,
-    defined_for=lambda skeleton: bool(skeleton.bones),
+    defined_for=lambda skeleton: bool(skeleton.bones), rule="mean error of the lengths of bones",
 )  # fmt: skip
 
 
@@ -235,6 +248,7 @@ def symmetry_error(pred: Tensor, skeleton: Skeleton) -> Tensor:
 SYMMETRY = Metric(
     "symmetry", "Symmetry error", "mm", "frame", lambda pred, target, skeleton: symmetry_error(pred, skeleton),
     defined_for=lambda skeleton: bool(skeleton.mirrored_bones),
+    rule="mean difference of bones that mirror each other",
 )  # fmt: skip
 
 
@@ -264,9 +278,9 @@ def auc(errors_mm: Tensor) -> Tensor:
 
 PCK = Metric(
     "pck", "PCK", "%", "score", lambda errors: pck(errors[..., None]), higher_is_better=True,
-    joints=lambda skeleton: skeleton.pck_joints,
+    joints=lambda skeleton: skeleton.pck_joints, rule="share of joints within 150 mm",
 )  # fmt: skip
 AUC = Metric(
     "auc", "AUC", "%", "score", lambda errors: auc(errors[..., None]), higher_is_better=True,
-    joints=lambda skeleton: skeleton.pck_joints,
+    joints=lambda skeleton: skeleton.pck_joints, rule="mean of the share of joints within 0 to 150 mm",
 )  # fmt: skip

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 
-from bench.job.pending import PendingWork, grouped
+from bench.job.pending import PendingWork
 from bench.job.task import Task
+from bench.results.grouping import grouped
 from bench.results.record import Missing
 from bench.sweep.estimates import Estimates
 from bench.sweep.forecast import Forecast, duration, known_mean

@@ -142,14 +142,13 @@ def best(record: Record) -> tuple[float, float, float]:
 
     Deployable ones look at no ground-truth pose or trajectory; each record has all of them.
     """
-    step, frames = record.conditions.steps, record.cost.latency.frames
-    candidates = [
-        (value.action_mean, record.cost.aggregation_ms.get(value.aggregation or "", 0.0))
+    step = record.conditions.steps
+    error, milliseconds = min(
+        (value.action_mean, record.cost.ms_per_frame(value.aggregation))
         for value in record.values
         if (value.metric, value.step) == ("mpjpe", step) and value.kind in ("deterministic", "deployable")
-    ]
-    error, aggregation_ms = min(candidates)
-    return error, record.cost.latency.ms_per_frame + aggregation_ms / frames, _megabytes(record.cost)
+    )
+    return error, milliseconds, _megabytes(record.cost)
 
 
 def dominating(job: Job, measurement: Measurement, known: Mapping[str, Record], margin: float) -> Record | None:

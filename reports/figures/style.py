@@ -71,8 +71,8 @@ def stated(records: Sequence[Record], shown: Shown = "headline") -> list[str]:
     return sentences(records, shown)
 
 
-def ms_per_frame(record: Record) -> float:
-    """Milliseconds per frame of the prediction and the aggregation of its headline."""
+def ms_with_headline_aggregation(record: Record) -> float:
+    """Median milliseconds of an output frame: of the prediction and of the aggregation of its headline."""
     return record.cost.ms_per_frame(headline(record))
 
 

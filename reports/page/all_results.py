@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.config.registry import METRICS
+from bench.results.grouping import grouped
 from bench.results.record import Record
 from bench.results.statistics.seeds import pool
-from reports.rules.comparability import TRIVIAL, aggregations, grouped, groups_of, use_of_truth
+from reports.rules.comparability import TRIVIAL, aggregations, groups_of, use_of_truth
 from reports.rules.conditions import paragraphs
 from reports.rules.metrics import ERRORS, SCORES, described, in_order, usual_mean
 from reports.rules.names import MEANS, USES, aggregation_title, detections_of, marked_name, seeds_of

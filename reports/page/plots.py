@@ -7,11 +7,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from bench.results.grouping import grouped
 from bench.results.record import Record
 from bench.results.statistics.seeds import pool
 from reports.figures.looks import COLOURS, Look, look_of
-from reports.figures.style import ms_per_frame, spread
-from reports.rules.comparability import TRIVIAL, grouped, groups_of, headline
+from reports.figures.style import ms_with_headline_aggregation, spread
+from reports.rules.comparability import TRIVIAL, groups_of, headline
 from reports.rules.conditions import sentences
 from reports.rules.entries import is_disturbed
 from reports.rules.names import aggregation_title, marked_name, method_name, sampling_size, seeds_of, untrained
@@ -98,7 +99,9 @@ def _trace(points: Sequence[OperatingPoint], look: Look) -> dict[str, Any]:
 def _front(records: Sequence[Record]) -> dict[str, Any]:
     """The front of error and time of learned methods, as in the figure; ``records``: pooled over their seeds."""
     learned = [record for record in records if record.method not in TRIVIAL]
-    points = [point for record in learned if (point := headline_point(record, ms_per_frame)) is not None]
+    points = [
+        point for record in learned if (point := headline_point(record, ms_with_headline_aggregation)) is not None
+    ]
     front = sorted((points[index] for index in on_front(points)), key=lambda point: point.position)
     shown = {"mode": "lines+markers", "name": "Pareto front", "hoverinfo": "skip"}
     look = {

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from bench.results.arrays import Examples, RunFiles
+from bench.results.grouping import grouped
 from bench.results.record import Record
 from reports.figures.looks import look_of, looks_of
-from reports.rules.comparability import PROPOSED, TRIVIAL, grouped
+from reports.rules.comparability import PROPOSED, TRIVIAL
 from reports.rules.names import method_name
 
 MOST_METHODS = 24

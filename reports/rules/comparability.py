@@ -18,6 +18,7 @@ from typing import NamedTuple, TypeVar
 from bench.config.choices import CHOICES
 from bench.config.registry import AGGREGATIONS
 from bench.results.cost import Environment
+from bench.results.grouping import grouped
 from bench.results.record import Record, ValueKind
 from reports.rules.entries import Entry, MissingRun
 
@@ -42,7 +43,6 @@ KINDS = ("deterministic", "deployable", "assisted", "oracle")
 SELECTION = "selection"
 """Section of the choice of the checkpoint."""
 
-Item = TypeVar("Item")
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
 
 
@@ -294,11 +294,3 @@ def into_lines(
             ordered.append(free)
         free.slots[slot(entry)] = entry
     return ordered
-
-
-def grouped(items: Iterable[Item], key: Callable[[Item], Hashable]) -> dict:
-    """Items by key, keys and items in order of first appearance."""
-    groups: dict = {}
-    for item in items:
-        groups.setdefault(key(item), []).append(item)
-    return groups

@@ -7,13 +7,13 @@ from functools import partial
 from typing import Literal
 
 from bench.config.choices import CHOICES, Choice
+from bench.results.grouping import grouped
 from bench.results.record import GroundTruth, Record
 from bench.results.statistics.intervals import ONE_TRAINING
 from reports.rules.comparability import (
     aggregations,
     comparable,
     devices,
-    grouped,
     headline,
     listed_subjects,
     sections,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.config.choices import conditions_of
 from bench.results.cost import Cost, Environment
 from bench.results.record import Conditions, DataInfo, Missing, Record, Value
 
@@ -10,8 +11,8 @@ class MissingRun(Missing):
     """A declared run that has no record, in a table beside runs that have one.
 
     Attributes:
-        neighbour: the most similar run of the same table that has a record. Data, protocol and, where no cost was
-            measured, device are its own; no number is taken from it.
+        neighbour: the most similar run of the same table that has a record. Data, what the description does not
+            say of the protocol and, where no cost was measured, device are its own; no number is taken from it.
     """
 
     neighbour: Record
@@ -59,18 +60,46 @@ class MissingRun(Missing):
         """Conditions as declared; what the description does not say, of the section."""
         evaluation, like = self.experiment["evaluation"], self.neighbour.conditions
         same_method = self.neighbour.method == self.method
-        options = self.experiment["method"]["options"]
-        notes = like.notes if same_method else {}
+        labelled = evaluation.get("actions", "given") == "given"
         declared = {
             "hypotheses": evaluation["hypotheses"],
             "steps": evaluation["steps"],
-            "flip": evaluation["flip"],
             "training_seeds": (self.experiment["training"]["seed"],),
             "noise_seeds": (evaluation["seed"],),
-            "action_label_given": like.action_label_given and same_method,
-            "notes": {key: str(options.get(key, text)) for key, text in notes.items()},
+            "action_label_given": like.action_label_given and same_method and labelled,
+            "selection": self._selection(),
+            "validation": like.validation if self._agrees("training", "holdout", "weights") else "",
+            "samples": "",
+            "notes": self._notes() if same_method else {},
         }
-        return like.model_copy(update=declared)
+        return like.model_copy(update=conditions_of(self.experiment) | declared)
+
+    def _agrees(self, section: str, *keys: str) -> bool:
+        """Whether its description and that of its neighbour say the same under some keys."""
+        own, other = self.experiment[section], self.neighbour.experiment[section]
+        return all(own.get(key) == other.get(key) for key in keys)
+
+    def _selection(self) -> str:
+        """How the checkpoint would have been selected.
+
+        A neighbour that was to select in the same way knows more: which published file, or that nothing was
+        validated. A predictor without a training says nothing of other methods.
+        """
+        training, like = self.experiment["training"], self.neighbour
+        tells = like.trained or like.method == self.method
+        if tells and self._agrees("training", "selection", "holdout", "weights"):
+            return like.conditions.selection
+        return "published checkpoint" if training.get("weights") else training.get("selection", "validation")
+
+    def _notes(self) -> dict[str, str]:
+        """Those of its neighbour, of the same method, under the options of this run."""
+        of_protocol = {
+            "action labels": self._agrees("evaluation", "actions"),
+            "training recipe": self._agrees("training", "recipe"),
+        }
+        known = {key: text for key, text in self.neighbour.conditions.notes.items() if of_protocol.get(key, True)}
+        options = self.experiment["method"]["options"]
+        return {key: str(options.get(key, text)) for key, text in known.items()}
 
 
 Entry = Record | MissingRun

@@ -27,15 +27,6 @@ TERMS = {
     "GT": "exact 2D poses",
     "H": "hypotheses",
     "K": "steps of denoising",
-    "MPJPE": "mean distance of joints to the ground truth, as predicted (Protocol 1), in mm",
-    "P-MPJPE": "MPJPE after the best similarity transform of each pose (Protocol 2), in mm",
-    "N-MPJPE": "MPJPE after the best scaling of each frame, in mm",
-    "MPJVE": "mean error of joint velocity, in mm/frame",
-    "Acceleration error": "mean error of the second difference of a joint's place, in mm/frame²",
-    "Bone length error": "mean error of the lengths of bones, in mm",
-    "Symmetry error": "mean difference of bones that mirror each other, in mm",
-    "PCK": "share of joints within 150 mm, in percent, higher is better",
-    "AUC": "mean of the share of joints within 0 to 150 mm, in percent, higher is better",
     "FPP": "FinePOSE's prompts of body parts",
     "FPC": "FinePOSE's communication between prompt and pose",
     "PTS": "FinePOSE's prompt of the time step",
@@ -89,9 +80,9 @@ def definitions(entries: Sequence[Entry]) -> dict[str, str]:
     records = [entry for entry in entries if isinstance(entry, Record)]
     values = [(record, value) for record in records for value in record.values]
     names = sorted({value.aggregation for _, value in values if value.aggregation}, key=aggregation_order)
-    infos = {value.metric: record.metric(value.metric) for record, value in values}
-    better = ", higher is better"
-    metrics = {i.title: f"in {i.unit or 'no unit'}{better * i.higher_is_better}" for i in infos.values()}
+    infos = {name: record.metric(name) for record in records[:1] for name in METRICS.own}
+    infos |= {value.metric: record.metric(value.metric) for record, value in values}
+    metrics = {info.title: _meaning(name, info) for name, info in infos.items()}
     return {name: _rule(name) for name in names} | metrics | TERMS
 
 
@@ -118,6 +109,16 @@ def units(entries: Sequence[Entry], texts: Iterable[str]) -> list[str]:
 def _stands_in(printed: str, term: str) -> bool:
     """Whether a term is printed as a word."""
     return re.search(rf"(?<![\w/-]){re.escape(term)}(?![\w-])", printed) is not None
+
+
+def _meaning(name: str, info: MetricInfo) -> str:
+    """What a metric is, in the words of whoever wrote it, if any, then its unit and direction as records say."""
+    try:
+        rule = str(getattr(METRICS.load(name), "rule", ""))
+    except InputError:  # its package is gone
+        rule = ""
+    unit = f"in {info.unit or 'no unit'}"
+    return ", ".join(filter(None, (rule, unit, "higher is better" * info.higher_is_better)))
 
 
 def _rule(aggregation: str) -> str:

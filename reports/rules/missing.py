@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bench.results.grouping import grouped
 from bench.results.record import Missing, Record
 from bench.results.run_set import RunSet
 from bench.results.statistics.seeds import pool
-from reports.rules.comparability import SEEDS, grouped, same_but
+from reports.rules.comparability import SEEDS, same_but
 from reports.rules.entries import Entry, MissingRun
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bench.config.experiment import TrainingSpec
+from bench.results.grouping import grouped
 from bench.results.record import Record
 from bench.results.statistics.seeds import pool
-from reports.rules.comparability import grouped, same_but, source
+from reports.rules.comparability import same_but, source
 
 DATA = ("data", "evaluation.detections", "training.seed")
 """Keys of an experiment that may differ from one data set to the other."""

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from bench.results.grouping import grouped
 from bench.results.record import Record, alike
-from reports.rules.comparability import SELECTION, TRIVIAL, grouped, setting
+from reports.rules.comparability import SELECTION, TRIVIAL, setting
 from reports.rules.names import method_name, samples, size_in_words
 
 SEEDS = "training seeds: "

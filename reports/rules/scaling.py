@@ -14,9 +14,6 @@ from reports.rules.entries import Entry, cost_or_similar, output_frames
 from reports.rules.names import untrained
 from reports.rules.warnings import disturbances
 
-T_975 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
-"""Student's t at 97.5 % for 1 to 10 degrees of freedom."""
-
 
 class Place(NamedTuple):
     """Where on the axes a run lies."""
@@ -80,6 +77,8 @@ def megabytes(entry: Entry) -> float | None:
 
 def fit_power_law(points: Sequence[tuple[float, float]]) -> Fit | None:
     """Least squares in logarithms, with a 95 % interval for normal errors of equal variance."""
+    from scipy.special import stdtrit
+
     if len({x for x, _ in points}) < 2:
         return None
     x, y = np.log(np.array(points, dtype=float)).T
@@ -89,8 +88,7 @@ def fit_power_law(points: Sequence[tuple[float, float]]) -> Fit | None:
     free = len(points) - 2
     half = None
     if free:
-        quantile = T_975[free - 1] if free <= len(T_975) else 1.96 + 2.7 / free
-        half = float(quantile * math.sqrt(errors @ errors / free / (centred @ centred)))
+        half = float(stdtrit(free, 0.975) * math.sqrt(errors @ errors / free / (centred @ centred)))
     return Fit(exponent, half, float(np.exp(y.mean() - exponent * x.mean())))
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.results.cost import Cost
+from bench.results.grouping import grouped
 from bench.results.record import Record, Value
 from bench.results.statistics.intervals import LEVEL, Difference, Mean, against_best, holm, pooled_interval
-from reports.rules.comparability import comparable, device, grouped, on_each_device
+from reports.rules.comparability import comparable, device, on_each_device
 from reports.rules.entries import Entry, MissingRun, input_frames, is_disturbed, output_frames
 from reports.rules.names import aggregation_title
 from reports.writers.table import Block, Cell, Column, Row

@@ -1,14 +1,17 @@
 """Layouts of another package, and metrics and aggregations that reports never heard of, are printed too."""
 
 import re
+import sys
+from types import SimpleNamespace
 
 import pytest
 
-from bench.config.registry import LAYOUTS
+from bench.config.registry import LAYOUTS, METRICS
 from bench.results.record import MetricInfo
 from bench.results.run_set import RunSet
 from reports.build import build
 from reports.page.content import VALUES, content
+from reports.rules.metrics import definitions
 from tests import ROOT
 from tests.reports.made_up import record, runset, several, value
 
@@ -105,6 +108,22 @@ def test_a_metric_that_all_records_have_is_in_every_table_of_methods_and_on_the_
     shown = content(runset(mine=("main", members)), members, {})
     assert ">Smoothness ↑</th>" in shown["results"]
     assert "Smoothness (dB) ↑, single" in dict(shown["runs"][members[0].id]["facts"][VALUES])
+
+
+def test_a_metric_is_explained_in_the_words_of_its_package(monkeypatch):
+    made = with_smoothness("tcn", 10.0)
+    assert definitions([made])["Smoothness"] == "in dB, higher is better", "the package is not installed"
+    package = SimpleNamespace(SMOOTHNESS=SimpleNamespace(rule="how even a motion is"))
+    monkeypatch.setitem(sys.modules, "my_smoothness", package)
+    monkeypatch.setitem(METRICS.own, "smoothness", "my_smoothness:SMOOTHNESS")
+    assert definitions([made])["Smoothness"] == "how even a motion is, in dB, higher is better"
+
+
+def test_every_metric_of_the_suite_is_explained_with_its_unit():
+    terms = definitions([record("tcn")])
+    assert terms["MPJPE"] == "mean distance of joints to the ground truth, as predicted (Protocol 1), in mm"
+    assert terms["PCK"] == "share of joints within 150 mm, in %, higher is better"
+    assert all(METRICS.load(name).rule for name in METRICS.own)
 
 
 def test_a_metric_that_some_records_lack_is_on_the_page_only():

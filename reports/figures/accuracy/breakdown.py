@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from bench.results.grouping import grouped
 from bench.results.record import Record
 from reports.figures import style
 from reports.figures.numbers import draw_numbers
 from reports.figures.style import Drawing
-from reports.rules.comparability import TRIVIAL, grouped, headline
+from reports.rules.comparability import TRIVIAL, headline
 from reports.rules.names import headlines, row_names
 
 MOST_ROWS = 30

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from matplotlib.figure import Figure
 
+from bench.results.grouping import grouped
 from bench.results.record import Record, Value
 from reports.figures import style
 from reports.figures.looks import looks_of
 from reports.figures.style import Drawing
-from reports.rules.comparability import TRIVIAL, aggregations, grouped, headline
+from reports.rules.comparability import TRIVIAL, aggregations, headline
 from reports.rules.names import aggregation_title, headlines, method_name, samples, sampling_size, untrained
 
 MOST_ROWS = 20

@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from bench.results.grouping import grouped
 from bench.results.record import Record, Value
 from reports.figures import style
 from reports.figures.looks import Look, look_of, looks_of
 from reports.figures.numbers import draw_numbers
 from reports.figures.style import Drawing
-from reports.rules.comparability import SAMPLING, Line, aggregations, grouped, headline, into_lines, same_but
+from reports.rules.comparability import SAMPLING, Line, aggregations, headline, into_lines, same_but
 from reports.rules.names import aggregation_title, headlines, method_name, row_names, sampling_size
 from reports.rules.operating_points import headline_point
 
@@ -211,7 +212,7 @@ def _over_samples(grids: list[Line]) -> Figure:
 def _grid_values(grid: Line) -> dict[tuple[int, int], float]:
     """(H, K) → MPJPE."""
     points = {
-        sampling_size(record): headline_point(record, style.ms_per_frame)
+        sampling_size(record): headline_point(record, style.ms_with_headline_aggregation)
         for record in grid.slots.values()
         if isinstance(record, Record)
     }

@@ -14,12 +14,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.results.grouping import grouped
 from bench.results.record import Record
 from reports.figures import style
 from reports.figures.labels import Label, Segment, place_labels
 from reports.figures.looks import Look, look_of
 from reports.figures.style import Drawing
-from reports.rules.comparability import TRIVIAL, grouped
+from reports.rules.comparability import TRIVIAL
 from reports.rules.entries import is_disturbed
 from reports.rules.names import headlines, method_name, sampling_size
 from reports.rules.operating_points import OperatingPoint, headline_point, on_front
@@ -32,7 +33,9 @@ DISTURBED = "Time disturbed"
 def latency_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:
     """MPJPE over milliseconds per output frame, headline aggregation only, with the Pareto front."""
     words = "median time per output frame at batch 1, aggregation of hypotheses included"
-    return _against(records, "latency", "time", words, "Median time per output frame (ms)", style.ms_per_frame)
+    return _against(
+        records, "latency", "time", words, "Median time per output frame (ms)", style.ms_with_headline_aggregation
+    )
 
 
 def memory_accuracy(records: Sequence[Record]) -> Iterator[Drawing]:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from matplotlib.figure import Figure
 
 from bench.results.cost import Cost
+from bench.results.grouping import grouped
 from bench.results.record import Record
 from reports.figures import style
 from reports.figures.looks import looks_of
 from reports.figures.style import Drawing
-from reports.rules.comparability import grouped
 from reports.rules.entries import Entry, MissingRun
 from reports.rules.names import method_name
 from reports.rules.operating_points import FRONT, OperatingPoint, on_front, operating_points

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bench.results.grouping import grouped
 from reports.figures import style
 from reports.figures.looks import Look, looks_of
 from reports.figures.style import Drawing
-from reports.rules.comparability import device, grouped
+from reports.rules.comparability import device
 from reports.rules.entries import Entry
 from reports.rules.names import method_name
 from reports.rules.scaling import (

@@ -8,11 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.results.grouping import grouped
 from bench.results.record import Record, TrainingInfo
 from reports.figures import style
 from reports.figures.looks import Look, looks_of
 from reports.figures.style import Drawing
-from reports.rules.comparability import TRIVIAL, grouped, listed_subjects, same_but
+from reports.rules.comparability import TRIVIAL, listed_subjects, same_but
 from reports.rules.names import method_name
 
 MOST_LINES = 40

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from bench.results.grouping import grouped
 from bench.results.record import Mean, Record
 from reports.rules.comparability import (
     aggregations,
     comparable,
-    grouped,
     groups_of,
     headline,
     truth_order,

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.config.parsing import Frozen
+from bench.results.grouping import grouped
 from bench.results.record import SYMBOLS
-from reports.rules.comparability import Source, grouped
+from reports.rules.comparability import Source
 from reports.writers.table import Block, Cell, Column, Row, Table
 
 FILE = Path(__file__).with_name("published_numbers.toml")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from bench.results.grouping import grouped
 from reports.figures.accuracy.sampling import convergence, error_by_hypotheses, error_by_steps, error_heatmap
 from reports.rules.comparability import (
     SAMPLING,
     Line,
     aggregations,
-    grouped,
     into_lines,
     same_but,
     sections,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from bench.results.grouping import grouped
 from bench.results.record import Record
 from bench.results.statistics.intervals import Difference
 from reports.rules.comparability import (
     DETECTIONS,
     Line,
     Source,
-    grouped,
     headline,
     into_lines,
     same_but,

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bench.results.cost import ENOUGH_SAMPLES, PASSES, Cost, Latency
+from bench.results.grouping import grouped
 from bench.results.record import Record
-from reports.rules.comparability import DETECTIONS, SEEDS, TRIVIAL, grouped, same_but, sections
+from reports.rules.comparability import DETECTIONS, SEEDS, TRIVIAL, same_but, sections
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry, MissingRun
 from reports.rules.names import method_name, row_names, size_in_words

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.results.grouping import grouped
 from reports.figures.cost.scaling import growth
-from reports.rules.comparability import device, grouped
+from reports.rules.comparability import device
 from reports.rules.entries import Entry
 from reports.rules.scaling import (
     AXES,

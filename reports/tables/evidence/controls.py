@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from bench.results.grouping import grouped
 from bench.results.record import Record
-from reports.rules.comparability import grouped
 from reports.rules.conditions import paragraphs
 from reports.rules.controls import Control, controls
 from reports.rules.entries import Entry

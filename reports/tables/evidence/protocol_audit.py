@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.config.choices import CHOICES, Choice
+from bench.results.grouping import grouped
 from bench.results.record import Record
 from bench.results.statistics.intervals import action_minus_frame_mean
-from reports.rules.comparability import grouped, headline
+from reports.rules.comparability import headline
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry
 from reports.rules.metrics import ERRORS, printed_metrics
@@ -91,8 +92,8 @@ AUDITED = (
     *(audited for choice in CHOICES for audited in _audited(choice)),
     AuditedChoice("Ground-truth 2D poses (GT)", "detected (DET)", Reading(frozenset({GT}))),
     AuditedChoice(
-        "FinePOSE as released", "as described", Reading(frozenset({RELEASED})),
-        why_not="released and described differ in FinePOSE only",
+        "Method as released", "as described", Reading(frozenset({RELEASED})),
+        why_not="not run, or the method does not tell the two apart",
     ),
 )  # fmt: skip
 TOGETHER = (
@@ -109,7 +110,8 @@ def departures(entry: Entry) -> frozenset[str]:
     found = {choice.key for choice in CHOICES if choice.departs(entry.experiment)}
     if entry.data.test_detections == "gt":
         found.add(GT)
-    if entry.experiment["method"].get("options", {}).get("behaviour") == "released":
+    method, evaluation = (entry.experiment[part].get("options") or {} for part in ("method", "evaluation"))
+    if (method | evaluation).get("behaviour") == "released":  # an evaluation's options replace the method's
         found.add(RELEASED)
     return frozenset(found)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from bench.results.grouping import grouped
 from bench.results.record import Environment, Record
-from reports.rules.comparability import device, grouped, listed_subjects
+from reports.rules.comparability import device, listed_subjects
 from reports.rules.conditions import test_part
 from reports.rules.names import method_name, seeds_of
 from reports.rules.warnings import disturbances

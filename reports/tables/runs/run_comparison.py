@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from bench.results.grouping import grouped
 from bench.results.record import MetricInfo, Record
 from bench.results.statistics.intervals import Difference, Mean
 from bench.results.statistics.seeds import pool
 from models.errors import InputError
-from reports.rules.comparability import device, grouped, headline, on_each_device
+from reports.rules.comparability import device, headline, on_each_device
 from reports.rules.conditions import paragraphs
 from reports.rules.metrics import ERRORS, SCORES, printed_metrics, usual_mean
 from reports.rules.names import aggregation_title

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from reports.rules.comparability import grouped
+from bench.results.grouping import grouped
 from reports.rules.conditions import paragraphs
 from reports.rules.entries import Entry, MissingRun
 from reports.tables.cells import Draft, block, significant

@@ -54,5 +54,8 @@ def test_one_that_ends_later_is_an_error_too():
 
 
 def test_none_at_all():
+    """No process is started, and this one keeps all its threads."""
+    threads = torch.get_num_threads()
     with background_load(fail, 0):
-        pass
+        assert not multiprocessing.active_children()
+        assert torch.get_num_threads() == threads

@@ -5,7 +5,7 @@ import pytest
 from bench.config.registry import LAYOUTS
 from bench.results.record import Missing, Record
 from reports.build import build
-from reports.rules.comparability import headline
+from reports.rules.comparability import headline, sections
 from reports.rules.conditions import sentences
 from reports.rules.missing import table_entries
 from reports.tables.accuracy.main import measured_methods
@@ -86,6 +86,54 @@ def test_no_number_of_the_neighbour_is_shown():
             for row in table.rows():
                 if members[1].id in row.runs and len(row.runs) == 1:
                     assert not any(cell.number for cell in row.cells)
+
+
+def described(made, section, **changes):
+    """A record whose description says something else; its conditions stay."""
+    return made.model_copy(update={"experiment": made.experiment | {section: made.experiment[section] | changes}})
+
+
+@pytest.mark.parametrize(("section", "declared", "heading"), [
+    ("training", {"selection": "test"}, "selection: test"),
+    ("training", {"selection": "last"}, "selection: last"),
+    ("training", {"weights": "other.safetensors"}, "selection: published checkpoint"),
+    ("training", {"recipe": "published"}, "training recipe: published"),
+    ("evaluation", {"tail": "overlap"}, "last windows: overlap of the last two windows counted twice"),
+    ("evaluation", {"call": 8}, "p best for each: calls of 8 windows"),
+    ("evaluation", {"flip": False}, "flip: no"),
+])  # fmt: skip
+@pytest.mark.parametrize("neighbour", ["tcn", "mixste"])
+def test_it_stands_under_the_protocol_that_was_declared(section, declared, heading, neighbour):
+    lost = described(record("tcn", seed=1), section, **declared)
+    first, other = sections(shown("main", [record(neighbour), lost], lost))
+    assert first[1][0].method == neighbour
+    assert (other[0], [entry.id for entry in other[1]]) == (heading, [lost.id])
+
+
+def test_what_the_description_leaves_open_is_of_the_neighbour():
+    """The file of published weights, and that nothing was validated, are known when a run has been made."""
+    made, lost = record("tcn"), record("tcn", options={"frames": 9})
+    made = made.model_copy(update={"conditions": made.conditions.model_copy(update={"selection": "last"})})
+    assert shown("runs", [made, lost], lost)[1].conditions.selection == "last"
+    assert (
+        shown("runs", [record("mean_pose", selection="last"), lost], lost)[1].conditions.selection == "validation"
+    )
+
+
+def test_an_empty_action_label_is_not_given():
+    lost = described(record("finepose", seed=1), "evaluation", actions="empty")
+    made, missing = shown("runs", [record("finepose"), lost], lost)
+    assert (made.conditions.action_label_given, missing.conditions.action_label_given) == (True, False)
+
+
+def test_what_the_neighbour_alone_was_told_is_not_said_of_it():
+    made, lost = described(record("finepose"), "evaluation", actions="empty"), record("finepose", seed=1)
+    notes = {"text encoder": "tiny", "action labels": "empty"}
+    conditions = made.conditions.model_copy(update={"notes": notes, "samples": "drawn with H = 20, K = 10"})
+    made = made.model_copy(update={"conditions": conditions})
+    (missing,) = [entry for entry in shown("runs", [made, lost], lost) if entry.id == lost.id]
+    assert missing.conditions.notes == {"text encoder": "tiny"}
+    assert missing.conditions.samples == ""
 
 
 @pytest.mark.parametrize(("options", "shown_frames"), [({}, "81"), ({"frames": 9}, "– (")])

@@ -96,6 +96,20 @@ def test_every_choice_is_a_difference_or_says_why_not():
     assert all(audited.name in text for audited in AUDITED)
 
 
+@pytest.mark.parametrize("released", [
+    {"options": {"behaviour": "released"}},
+    {"evaluation": {"options": {"behaviour": "released"}}},
+    {"options": {"behaviour": "described"}, "evaluation": {"options": {"behaviour": "released"}}},
+])  # fmt: skip
+def test_any_method_may_have_a_released_behaviour(released):
+    runs = [evaluated("d3dp", 50), evaluated("d3dp", 51, **released), evaluated("tcn", 62)]
+    table = protocol_audit(runs, "Audit")
+    assert [cell.number for cell in cells(table, "None of")] == [50, 62]
+    d3dp, tcn = cells(table, "Method as released")
+    assert d3dp.number == pytest.approx(1)
+    assert "FinePOSE" not in tcn.reason
+
+
 def test_another_training_with_one_seed_is_not_compared():
     made = [evaluated("d3dp", 50), evaluated("d3dp", 40, train="gt", test="gt"), evaluated("d3dp", 52, flip=False)]
     once = [
