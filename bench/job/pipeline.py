@@ -20,7 +20,8 @@ from bench.config.registry import AGGREGATIONS
 from bench.data.windows import Windows, evaluation_windows
 from bench.devices import autocast, synchronise
 from bench.job.describe import Subset, describe_evaluation
-from bench.job.resolve import Job, resolve
+from bench.job.jobs import Job
+from bench.job.resolve import resolve
 from bench.job.weights import NOT_TRAINED, train_or_load
 from bench.measure import memory
 from bench.measure.background_load import background_load

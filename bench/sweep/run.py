@@ -20,9 +20,9 @@ from functools import partial
 from tqdm import tqdm
 
 from bench.devices import device_of
+from bench.job.jobs import Job
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.pipeline import complete
-from bench.job.resolve import Job
 from bench.job.task import Task, TaskStatus, distributed, first_process
 from bench.measure.environment import device_label
 from bench.results.cost import Measurement

@@ -21,8 +21,9 @@ from tqdm import tqdm
 from bench.config.experiment import Experiment, identity
 from bench.config.parsing import Description
 from bench.job.identities import PROTOCOL_VERSION
+from bench.job.jobs import Job
 from bench.job.pending import PendingWork, StoreContents
-from bench.job.resolve import Job, resolve
+from bench.job.resolve import resolve
 from bench.results.cost import Cost, Measurement
 from bench.results.leftovers import remove_leftovers
 from bench.results.locks import Patience

@@ -19,8 +19,9 @@ from tqdm import tqdm
 
 from bench.job.data_cache import DataCache
 from bench.job.describe import git_commit
+from bench.job.jobs import Job
 from bench.job.pending import StoreContents
-from bench.job.resolve import Job, resolve
+from bench.job.resolve import resolve
 from bench.results.files import write_text
 from bench.results.record import Missing, Record
 from bench.results.store import Store

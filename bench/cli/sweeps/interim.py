@@ -16,8 +16,8 @@ from tqdm import tqdm
 from bench.cli.options import SweepRequest
 from bench.cli.report import write_report
 from bench.job.failures import place_of
+from bench.job.jobs import Job
 from bench.job.pending import PendingWork
-from bench.job.resolve import Job
 from bench.job.task import Task, TaskStatus
 from bench.results.documents import seal
 from bench.results.failure import Failure

@@ -8,9 +8,9 @@ from functools import partial
 import torch
 
 from bench.cli.options import SweepRequest
+from bench.job.jobs import Job
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.planning import Planner
-from bench.job.resolve import Job
 from bench.job.task import Task, is_continued
 from bench.measure.environment import environment
 from bench.results.cost import Environment

@@ -20,9 +20,9 @@ from bench.cli.sweeps.interim import MOST_LINES, Interim, Round, failure_lines, 
 from bench.cli.sweeps.plan import SweepPlan
 from bench.config.parsing import parse_assignment
 from bench.job.data_cache import DataCache
+from bench.job.jobs import Job
 from bench.job.pending import PendingWork
 from bench.job.planning import Planner, told_together
-from bench.job.resolve import Job
 from bench.job.task import first_process
 from bench.results.documents import in_place
 from bench.results.record import Missing, Record
