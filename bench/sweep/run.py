@@ -87,6 +87,7 @@ def run(
     store: Store,
     device: str,
     executor: Executor | None = None,
+    *,
     retry_failed: bool = False,
     contents: StoreContents | None = None,
     watcher: Watcher | None = None,

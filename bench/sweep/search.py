@@ -283,10 +283,8 @@ class _Trials:
                 tqdm.write(f"{job.title} is {reason}")
             else:
                 chosen.append((trial, job))
-        outcome = run(
-            [job for _, job in chosen], self.store, self.device, self.executor,
-            contents=self.contents, watcher=self.watcher,
-        )  # fmt: skip
+        jobs = [job for _, job in chosen]
+        outcome = run(jobs, self.store, self.device, self.executor, contents=self.contents, watcher=self.watcher)
         for trial, job in chosen:
             if job.id in outcome.records:
                 self._tell(trial, "COMPLETE", best(outcome.records[job.id]))
