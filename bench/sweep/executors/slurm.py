@@ -84,10 +84,6 @@ class Slurm(Executor):
             time.sleep(POLL_SECONDS)
         return [(task, self._status(job)) for job, task in map(self._running.pop, done)]
 
-    def job_ids(self) -> list[str]:
-        """SLURM's numbers of the jobs that have not been collected."""
-        return list(self._running)
-
     def _over(self, job: Any) -> bool:
         """Whether a job has ended, also where SLURM keeps no accounts that submitit could ask."""
         if job.paths.result_pickle.exists():
