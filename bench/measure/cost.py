@@ -24,6 +24,7 @@ from bench.measure.timing import FEWEST_SAMPLES, Call, Samples
 from bench.protocol.aggregation import deployable_poses
 from bench.protocol.evaluate import windows_per_call
 from bench.results.cost import PASSES, Cost, Latency, Setup, summary
+from models.inference import without_context
 from models.lifter import Batch, Lifter, Sampling
 
 THROUGHPUT_SHARE = 0.125
@@ -229,8 +230,7 @@ def _aggregations(measured: MeasuredPrediction) -> dict[str, float]:
         return {}
     batch = measured.windows[0].to(measured.device)
     pred = measured.of(blind(batch))[:, -1:]
-    left = lifter.context[0]
-    seen = replace(blind(batch), pose_2d=batch.pose_2d[:, left : left + lifter.frames], camera=batch.camera)
+    seen = replace(blind(batch), pose_2d=without_context(batch.pose_2d, lifter), camera=batch.camera)
     budget = measured.budget_seconds / 10
     return {
         name: statistics.median(timing.sample(partial(aggregate, pred, seen), measured.device, budget).each)

@@ -8,15 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 
+from bench.job.blueprint import GIGABYTE
 from bench.job.pending import PendingWork, grouped
 from bench.job.task import Task
+from bench.results.files import nearest_existing
 from bench.results.record import Missing
 from bench.sweep.estimates import Estimates
 from bench.sweep.forecast import Forecast, duration, known_mean
 from bench.sweep.search import Space
 
 KINDS = {"train": "training", "evaluate": "evaluation", "measure": "measurement"}
-GIGABYTE = 1e9
 
 
 def tasks_of(pending: PendingWork) -> list[Task]:
@@ -69,7 +70,7 @@ def left_out_lines(left_out: Iterable[Missing]) -> Iterator[str]:
 def lacking(tasks: Sequence[Task], estimates: Estimates, store: Path, workers: int) -> list[str]:
     """What keeps a sweep from its end: sentences, none where nothing does."""
     needed = estimates.disk(tasks, workers)
-    place = next(place for place in (store.absolute(), *store.absolute().parents) if place.exists())
+    place = nearest_existing(store)
     free = shutil.disk_usage(place).free
     if needed <= free:
         return []
