@@ -70,12 +70,12 @@ def measure_speed(device: torch.device, threads: int | None = None) -> Speed:
         torch.set_num_threads(before)
     if device.type == "cuda":
         memory.release()  # a worker trains beside this process
-    speed = fitted([(counts, own) for counts, own, _ in timed])
+    speed = fit_speed([(counts, own) for counts, own, _ in timed])
     waiting = sum(wall for _, _, wall in timed) / sum(own for _, own, _ in timed)
     return Speed(*(waiting * number for number in speed))
 
 
-def fitted(observed: Sequence[tuple[Counts, float]]) -> Speed:
+def fit_speed(observed: Sequence[tuple[Counts, float]]) -> Speed:
     """The speed that explains calls of these counts and seconds best, by the squares of relative errors."""
     counts = np.array([[found.calls, found.moved, found.flops] for found, _ in observed], dtype=float)
     relative = counts / np.array([seconds for _, seconds in observed])[:, None]

@@ -67,7 +67,7 @@ def left_out_lines(left_out: Iterable[Missing]) -> Iterator[str]:
         yield f"{reason}: {len(members)} experiment{'s' * (len(members) > 1)} of {each}"
 
 
-def lacking(tasks: Sequence[Task], estimates: Estimates, store: Path, workers: int) -> list[str]:
+def disk_problems(tasks: Sequence[Task], estimates: Estimates, store: Path, workers: int) -> list[str]:
     """What keeps a sweep from its end: sentences, none where nothing does."""
     needed = estimates.disk(tasks, workers)
     place = nearest_existing(store)

@@ -109,7 +109,7 @@ def run(
         OSError: the store cannot be written.
     """
     executor, watcher = executor or Local(store.root), watcher or Watcher()
-    pending = PendingWork(jobs, store, device, place_of(executor, device), contents)
+    pending = PendingWork(jobs, store, device, measuring_device(executor, device), contents)
     for title in pending.forget_outdated():
         tqdm.write(f"tried again, as its code has changed since it failed: {title}")
     if retry_failed:
@@ -174,7 +174,7 @@ def _do(
     return sum(task.kind == "train" for task in done), log.finished
 
 
-def place_of(executor: Executor, device: str) -> str:
+def measuring_device(executor: Executor, device: str) -> str:
     """Name of the device that costs are measured on.
 
     Raises:
@@ -190,7 +190,7 @@ def measure_costs(
 
     Arguments as of ``run``.
     """
-    pending = PendingWork(jobs, store, device, place_of(executor, device), contents)
+    pending = PendingWork(jobs, store, device, measuring_device(executor, device), contents)
     _measure(pending, pending.left, store, executor, Watcher())
     found = {name: store.measurements.get(pending.cost_id(job)) for name, job in pending.jobs.items()}
     return {name: measurement for name, measurement in found.items() if measurement is not None}

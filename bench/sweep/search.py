@@ -31,7 +31,7 @@ from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.results.tracking.connection import say
 from bench.sweep.executors.base import Executor
-from bench.sweep.run import Watcher, measure_costs, place_of, run
+from bench.sweep.run import Watcher, measure_costs, measuring_device, run
 from bench.sweep.studies import GRACE_SECONDS, grid_sampler, heartbeat, open_studies, store_name, studies_service
 from models.errors import InputError
 
@@ -190,7 +190,7 @@ class _Trials:
         self, space: Space, store: Store, device: str, executor: Executor, watcher: Watcher | None
     ) -> None:
         self.space, self.store, self.device, self.executor, self.watcher = space, store, device, executor, watcher
-        self.where = place_of(executor, device)
+        self.where = measuring_device(executor, device)
         store.make()
         remove_leftovers(store.root)
         self.service = studies_service(store.root)

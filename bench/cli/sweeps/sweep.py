@@ -197,7 +197,7 @@ def _forget_failures(
     """Forget failures of the jobs that a further round has and ``part`` had not."""
     known = {job.id for job in part.jobs}
     new = [job for job in following.jobs if job.id not in known]
-    PendingWork(new, store, request.device, sweep.place_of(executor, request.device)).forget_failures()
+    PendingWork(new, store, request.device, sweep.measuring_device(executor, request.device)).forget_failures()
 
 
 def _log_waiting(
