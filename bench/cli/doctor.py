@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 
 from bench.cli.options import DEFAULT_STORE, Device, StoreFolder
+from bench.results.files import nearest_existing
 from models.errors import InputError
 
 PACKAGES = ("torch", "numpy", "pandas", "mlflow", "optuna", "seaborn", "accelerate", "pydantic", "nvidia-ml-py")
@@ -61,7 +62,7 @@ def _device(device: str) -> tuple[bool, str]:
 
 
 def _disk(store: Path) -> tuple[bool, str]:
-    existing = next(parent for parent in (store.absolute(), *store.absolute().parents) if parent.exists())
+    existing = nearest_existing(store)
     free = shutil.disk_usage(existing).free / 1e9
     return free > LITTLE_DISK_GB, f"{free:.1f} GB free at {existing}"
 

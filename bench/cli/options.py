@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 import typer
 
 from bench.config.registry import DATASETS, EXECUTORS
+from bench.results.files import nearest_existing
 from models.errors import CONTROL_CHARACTERS, InputError, quoted
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _nearest(path: Path) -> Path:
     """The path, or the nearest folder above it that is there."""
     if any(len(os.fsencode(part)) > LONGEST_FILE_NAME for part in path.parts):
         raise InputError(f"{quoted(str(path))}: has a name that is too long; name another folder")
-    return next(place for place in (path.absolute(), *path.absolute().parents) if os.path.lexists(place))
+    return nearest_existing(path)
 
 
 Preset = Annotated[str | None, typer.Option(help="Size of the methods: tiny, small, base or paper.")]

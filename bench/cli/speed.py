@@ -45,7 +45,8 @@ def compare_speed(
     from bench.job.compare_speed import compare_speed as compare
     from bench.job.compare_speed import describe_comparison, parse_method_spec
     from bench.job.data_cache import DataCache
-    from bench.job.resolve import Job, resolve
+    from bench.job.jobs import Job
+    from bench.job.resolve import resolve
     from bench.results.store import Store
 
     cache = DataCache()

@@ -34,10 +34,10 @@ class Recording:
     confidence: tuple[np.ndarray, ...] | None = None
 
 
-def pack(recordings: abc.Sequence[Recording], fps: float, root: int = 0) -> tuple[Sequence, ...]:
+def pack(recordings: abc.Sequence[Recording], fps: float) -> tuple[Sequence, ...]:
     """One sequence for each camera of each recording, all of them slices of shared arrays.
 
-    At least one recording; the joint order of the first holds for all. ``root``: joint that poses are relative to.
+    At least one recording; the joint order of the first holds for all. Poses are relative to joint 0.
     """
     views = [(take, *view) for take in recordings for view in zip(take.cameras, take.pixels, strict=True)]
     frames = sum(len(take.world) for take, _, _ in views)
@@ -56,8 +56,8 @@ def pack(recordings: abc.Sequence[Recording], fps: float, root: int = 0) -> tupl
         begin = rows.stop
         seen = camera.from_world(take.world.astype(np.float64))
         pose_2d[rows] = normalise(pixels, camera.width, camera.height)
-        pose_3d[rows] = seen - seen[:, root : root + 1]
-        trajectory[rows] = seen[:, root]
+        pose_3d[rows] = seen - seen[:, :1]
+        trajectory[rows] = seen[:, 0]
         arrays = (pose_2d[rows], pose_3d[rows], trajectory[rows], camera.intrinsics)
         size = (camera.width, camera.height)
         trusted = None if confidence is None else confidence[rows]

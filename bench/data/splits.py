@@ -9,7 +9,7 @@ from models.errors import InputError
 
 
 def split_validation(
-    sequences: abc.Sequence[Sequence], every: int = 10, subjects: abc.Sequence[str] = ()
+    sequences: abc.Sequence[Sequence], every: int, subjects: abc.Sequence[str]
 ) -> tuple[tuple[Sequence, ...], tuple[Sequence, ...]]:
     """Hold out the named subjects, or every ``every``-th take of each subject, in all its cameras; 0: none.
 
@@ -32,7 +32,7 @@ def split_validation(
     return train, tuple(sequence for sequence in sequences if sequence.take in held)
 
 
-def validation_rule(sequences: abc.Sequence[Sequence], every: int = 10, subjects: abc.Sequence[str] = ()) -> str:
+def validation_rule(sequences: abc.Sequence[Sequence], every: int, subjects: abc.Sequence[str]) -> str:
     """What ``split_validation`` holds out, in words."""
     if not every:
         return "none"
@@ -42,9 +42,7 @@ def validation_rule(sequences: abc.Sequence[Sequence], every: int = 10, subjects
     return f"all takes of {', '.join(found)}" if whole else f"every {every}th take of the training subjects"
 
 
-def held_out_takes(
-    sequences: abc.Sequence[Sequence], every: int = 10, subjects: abc.Sequence[str] = ()
-) -> list[str]:
+def held_out_takes(sequences: abc.Sequence[Sequence], every: int, subjects: abc.Sequence[str]) -> list[str]:
     """Names of the takes that ``split_validation`` holds out, sorted."""
     if not every:
         return []

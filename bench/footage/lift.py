@@ -30,6 +30,7 @@ from bench.protocol.aggregation import P_AGG, deployable_poses
 from bench.protocol.evaluate import predict_batches, windows_per_call
 from bench.results.files import write_text
 from models.errors import InputError
+from models.inference import without_context
 from models.lifter import Batch, Lifter, Sampling
 
 SAVE_SECONDS = 5.0
@@ -226,8 +227,7 @@ def sequences(work: Path, points: KeyPoints, camera: np.ndarray) -> list[Sequenc
 
 def seen_of(batch: Batch, lifter: Lifter) -> Batch:
     """What an aggregation may look at: the 2D input of the output frames, and the camera."""
-    left = lifter.context[0]
-    return replace(batch, pose_2d=batch.pose_2d[:, left : left + lifter.frames], pose_3d=None, trajectory=None)
+    return replace(batch, pose_2d=without_context(batch.pose_2d, lifter), pose_3d=None, trajectory=None)
 
 
 def _spread(pred: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from torch.nn.modules import module as hooks
 
+from bench.job.jobs import Training
 from bench.job.method import build_lifter
-from bench.job.resolve import Training
 from bench.measure.counts import Counts, count, made_up_batch, tensor_bytes
 from models.errors import InputError
 from models.lifter import Lifter, Sampling

@@ -12,8 +12,8 @@ import torch
 
 from bench.config.parsing import parse_assignment
 from bench.devices import autocast
+from bench.job.jobs import Job
 from bench.job.pipeline import ready_to_predict
-from bench.job.resolve import Job
 from bench.measure import nvml, timing
 from bench.measure.cost import inputs_of
 from bench.measure.environment import device_label, environment, tf32

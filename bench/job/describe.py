@@ -16,7 +16,7 @@ from bench.config.choices import conditions_of
 from bench.data.differences import differences
 from bench.data.sequence import UNLABELLED
 from bench.data.splits import validation_rule
-from bench.job.resolve import Job, Training
+from bench.job.jobs import Job, Training
 from bench.protocol.frame_errors import FrameErrors, takes
 from bench.protocol.plugins import kept_aggregations
 from bench.protocol.summary import metric_infos, summarise

@@ -38,7 +38,7 @@ def breaks_device(error: BaseException | None) -> bool:
     return False
 
 
-def place_of(details: str) -> str:
+def code_location(details: str) -> str:
     """The innermost line of the suite or of a plug-in in a traceback as Python prints it.
 
     "FILE:LINE", the file as it is called within its package; "" where there is none.

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench.config.registry import METHODS
 from bench.data.sequence import Sequence
-from bench.job.resolve import Training
+from bench.job.jobs import Training
 from bench.results.documents import UnreadableError, unseal
 from bench.results.files import read_bytes, sha256, write_text
 from bench.results.store import MODEL, TRAINED, WEIGHTS, Trained

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from bench.config.experiment import identity
 from bench.job.failures import method_digest
-from bench.job.resolve import Job, Training
+from bench.job.jobs import Job, Training
 from bench.job.task import Task, TaskStatus
 from bench.job.weights import forget_unfinished
 from bench.protocol.evaluate import shared_samples

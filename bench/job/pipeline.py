@@ -20,12 +20,13 @@ from bench.config.registry import AGGREGATIONS
 from bench.data.windows import Windows, evaluation_windows
 from bench.devices import autocast, synchronise
 from bench.job.describe import Subset, describe_evaluation
-from bench.job.resolve import Job, resolve
+from bench.job.jobs import Job
+from bench.job.resolve import resolve
 from bench.job.weights import NOT_TRAINED, train_or_load
 from bench.measure import memory
 from bench.measure.background_load import background_load
 from bench.measure.compilation import compile_part
-from bench.measure.cost import inputs_of, measure_cost, sample_again
+from bench.measure.cost import MeasuredPrediction, inputs_of, measure_cost, sample_again
 from bench.measure.environment import OtherWork, environment
 from bench.protocol.evaluate import EvalSetting, evaluate, shared_samples, windows_per_call
 from bench.protocol.examples import predict_examples
@@ -90,19 +91,26 @@ def measure(job: Job, store: Store, device: torch.device, known: Measurement | N
     passes = 1 if known is None else 1 + len(known.cost.latency.passes)
     if known is not None and known.environment.place != environment(device, busy=0.0).place:
         known = None
-    lifter, inputs, sampling = ready_to_predict(job, store, device)
+    lifter, windows, sampling = ready_to_predict(job, store, device)
     evaluation, spec = job.experiment.evaluation, job.experiment.measurement
     seconds = TINY_LATENCY_SECONDS if job.experiment.method.preset == "tiny" else LATENCY_SECONDS
+    prediction = MeasuredPrediction(
+        lifter,
+        windows,
+        sampling,
+        device,
+        budget_seconds=seconds,
+        precision=evaluation.precision,
+        batch=spec.batch,
+        workers=spec.workers,
+        named=_on_request(evaluation),
+    )
     others = partial(predict_again_and_again, job.portable, store.root, device)
     with background_load(others, spec.workers - 1):
         work = OtherWork()
-        cost = known.cost if known is not None else measure_cost(
-            lifter, inputs, sampling, device, seconds, evaluation.precision, spec.batch, spec.workers,
-            _on_request(evaluation),
-        )  # fmt: skip
+        cost = known.cost if known is not None else measure_cost(prediction)
         while len(cost.latency.passes) < passes:
-            samples = sample_again(lifter, inputs, sampling, device, seconds, evaluation.precision, spec.batch)
-            cost = cost.model_copy(update={"latency": cost.latency.with_pass(samples)})
+            cost = cost.model_copy(update={"latency": cost.latency.with_pass(sample_again(prediction))})
     if known is not None:
         return known.model_copy(update={"cost": cost})
     alone = spec.workers == 1 and not evaluation.compile  # else other processes work for this one

@@ -9,7 +9,8 @@ import torch
 from bench.config.experiment import Experiment
 from bench.job.blueprint import GIGABYTE, Blueprints, step_windows, way_out
 from bench.job.data_cache import DataCache
-from bench.job.resolve import LEFT_OUT, Job, Training, left_out, resolve
+from bench.job.jobs import Job, Training
+from bench.job.resolve import LEFT_OUT, left_out, resolve
 from bench.job.weights import check_lengths
 from bench.measure.compilation import check_compiles
 from bench.results.record import Missing

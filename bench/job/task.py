@@ -25,7 +25,8 @@ from bench.devices import lock_name, use_device
 from bench.job import pipeline, weights
 from bench.job.data_cache import DataCache
 from bench.job.failures import breaks_device, digest_of
-from bench.job.resolve import Job, Training, resolve
+from bench.job.jobs import Job, Training
+from bench.job.resolve import resolve
 from bench.measure import memory
 from bench.results.failure import Failure, FailureKind
 from bench.results.files import UNWRITABLE

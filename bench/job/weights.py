@@ -15,8 +15,8 @@ from bench.data.sequence import Dataset
 from bench.data.splits import split_validation
 from bench.data.windows import evaluation_windows, training_windows
 from bench.job.describe import describe_training
+from bench.job.jobs import Training
 from bench.job.model_card import write_card
-from bench.job.resolve import Training
 from bench.protocol.counterfactual import relabelled
 from bench.results.record import TrainingInfo
 from bench.results.store import MODEL, Store

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import cycle, islice
 from typing import Any
 
@@ -24,6 +24,7 @@ from bench.measure.timing import FEWEST_SAMPLES, Call, Samples
 from bench.protocol.aggregation import deployable_poses
 from bench.protocol.evaluate import windows_per_call
 from bench.results.cost import PASSES, Cost, Latency, Setup, summary
+from models.inference import without_context
 from models.lifter import Batch, Lifter, Sampling
 
 THROUGHPUT_SHARE = 0.125
@@ -37,61 +38,57 @@ ENERGY_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class _Prediction:
-    """What is measured: the arguments of ``measure_cost``, with ``inputs``: batches that take turns."""
+class MeasuredPrediction:
+    """The prediction that is measured, and how.
+
+    Attributes:
+        lifter: on ``device``, in evaluation mode.
+        windows: batches of one window each, taken in rotation; with ``camera``, which some aggregations read.
+        sampling: as evaluated.
+        device: where it is measured.
+        budget_seconds: about what sampling of latency may take. It is shared by ``PASSES`` passes on a CPU.
+        precision: of the predictions.
+        batch: windows in every call; with more than one, throughput is that of these calls.
+        workers: processes that predict at this moment, for the throughput of all together.
+        named: aggregations that are timed on request only.
+    """
 
     lifter: Lifter
-    inputs: list[Batch]
+    windows: Sequence[Batch]
     sampling: Sampling
     device: torch.device
-    budget: float
-    precision: Precision
-    batch: int
-    workers: int
-    named: Sequence[str]
+    budget_seconds: float = 1.0
+    precision: Precision = "fp32"
+    batch: int = 1
+    workers: int = 1
+    named: Sequence[str] = ()
+
+    @cached_property
+    def inputs(self) -> list[Batch]:
+        """Batches of the calls, which take turns."""
+        return inputs_of(self.windows, self.batch, self.device)
 
     def of(self, batch: Batch) -> torch.Tensor:
         """The prediction for one batch."""
         return self.lifter.predict(batch, self.sampling)
 
 
-def measure_cost(
-    lifter: Lifter,
-    batches: Sequence[Batch],
-    sampling: Sampling,
-    device: torch.device | str,
-    budget_seconds: float = 1.0,
-    precision: Precision = "fp32",
-    batch: int = 1,
-    workers: int = 1,
-    named: Sequence[str] = (),
-) -> Cost:
+def measure_cost(measured: MeasuredPrediction) -> Cost:
     """What one prediction with these H, K and flip costs on this device.
 
     What a method keeps between predictions (the text of an action) exists before anything is measured, and so does
     what is compiled. One call counts operations and one measures memory; further calls warm up until three in a
     row differ by less than a tenth; then latency is sampled, stages are timed, and throughput at the best batch.
-    No setting of the device is changed.
-
-    Args:
-        lifter: on ``device``, in evaluation mode.
-        batches: one window each, taken in rotation; with ``camera``, which some aggregations read.
-        sampling: as evaluated.
-        budget_seconds: about what sampling of latency may take. This is the first of ``PASSES`` passes of it
-            (``sample_again`` makes the others), which share it on a CPU.
-        batch: windows in every call; with more than one, throughput is that of these calls.
-        workers: processes that predict at this moment, for the throughput of all together.
-        named: aggregations that are timed on request only.
+    This is the first of ``PASSES`` passes of latency; ``sample_again`` makes the others. No setting of the device
+    is changed.
     """
-    device = torch.device(device)
-    inputs = inputs_of(batches, batch, device)
-    measured = _Prediction(lifter, inputs, sampling, device, budget_seconds, precision, batch, workers, named)
-    with torch.inference_mode(), autocast(device, precision), nvml.gpu(device) as gpu:
-        return _measure(measured, batches[0].to(device), gpu)
+    device = measured.device
+    with torch.inference_mode(), autocast(device, measured.precision), nvml.gpu(device) as gpu:
+        return _measure(measured, gpu)
 
 
-def _measure(measured: _Prediction, window: Batch, gpu: Any) -> Cost:
-    """All that is measured, in this order; ``window``: for aggregations, ``gpu``: NVML's handle or None."""
+def _measure(measured: MeasuredPrediction, gpu: Any) -> Cost:
+    """All that is measured, in this order; ``gpu``: NVML's handle or None."""
     lifter, device, batch = measured.lifter, measured.device, measured.batch
     _warm_caches(measured)
     first = partial(measured.of, measured.inputs[0])
@@ -112,7 +109,7 @@ def _measure(measured: _Prediction, window: Batch, gpu: Any) -> Cost:
         peak_memory_mb=used.peak,
         memory_source=used.source,
         nvml_memory_mb=process_memory,
-        aggregation_ms=_aggregations(measured, window),
+        aggregation_ms=_aggregations(measured),
         setup=Setup(
             hypotheses=measured.sampling.hypotheses,
             steps=measured.sampling.steps,
@@ -135,29 +132,18 @@ def _measure(measured: _Prediction, window: Batch, gpu: Any) -> Cost:
     )
 
 
-def sample_again(
-    lifter: Lifter,
-    batches: Sequence[Batch],
-    sampling: Sampling,
-    device: torch.device | str,
-    budget_seconds: float = 1.0,
-    precision: Precision = "fp32",
-    batch: int = 1,
-) -> tuple[float, ...]:
-    """Milliseconds per window of one more pass, for ``Latency.with_pass``; arguments as of ``measure_cost``."""
-    device = torch.device(device)
-    inputs = inputs_of(batches, batch, device)
-    measured = _Prediction(lifter, inputs, sampling, device, budget_seconds, precision, batch, 1, ())
-    with torch.inference_mode(), autocast(device, precision):
+def sample_again(measured: MeasuredPrediction) -> tuple[float, ...]:
+    """Milliseconds per window of one more pass, for ``Latency.with_pass``."""
+    with torch.inference_mode(), autocast(measured.device, measured.precision):
         _warm_caches(measured)
         samples, *_ = _sample_pass(measured, gpu=None)
-    return tuple(one / batch for one in samples.each)
+    return tuple(one / measured.batch for one in samples.each)
 
 
-def _sample_pass(measured: _Prediction, gpu: Any) -> tuple[Samples, float | None, str]:
+def _sample_pass(measured: MeasuredPrediction, gpu: Any) -> tuple[Samples, float | None, str]:
     """``latency_and_energy`` of the inputs in turns. A GPU is fast, and its energy counter needs a while."""
     inputs, device = cycle(measured.inputs), measured.device
-    budget = measured.budget / PASSES if device.type == "cpu" else measured.budget
+    budget = measured.budget_seconds / PASSES if device.type == "cpu" else measured.budget_seconds
     return latency_and_energy(lambda: measured.of(next(inputs)), device, budget, gpu)
 
 
@@ -167,7 +153,7 @@ def blind(batch: Batch) -> Batch:
 
 
 def inputs_of(batches: Sequence[Batch], size: int, device: torch.device) -> list[Batch]:
-    """As many batches of ``size`` windows as there are windows, each beginning with another one.
+    """Batches of ``size`` windows, as many as there are windows, each beginning with another one.
 
     Args:
         batches: one window each.
@@ -196,7 +182,7 @@ def latency_and_energy(
     return samples, (after - before) / number, f"NVML's counter over {number} calls"
 
 
-def _warm_caches(measured: _Prediction) -> None:
+def _warm_caches(measured: MeasuredPrediction) -> None:
     """Predict each input once, so that what the method keeps and what is compiled is there before measuring.
 
     A form that is compiled must be of the measured H and K; otherwise one hypothesis and one step are enough.
@@ -207,7 +193,7 @@ def _warm_caches(measured: _Prediction) -> None:
         measured.lifter.predict(batch, sampling)
 
 
-def _throughput(measured: _Prediction, median: float) -> tuple[int, float]:
+def _throughput(measured: MeasuredPrediction, median: float) -> tuple[int, float]:
     """Windows of a call for the throughput, and windows per second.
 
     For single windows in one process, the best of 1, 2, 4, ... windows: larger calls are tried, within the budget,
@@ -217,7 +203,7 @@ def _throughput(measured: _Prediction, median: float) -> tuple[int, float]:
     if measured.batch > 1 or measured.workers > 1:
         return measured.batch, 1000 * measured.workers * measured.batch / median
     lifter = measured.lifter
-    affordable = int(1000 * measured.budget / FEWEST_SAMPLES / median)
+    affordable = int(1000 * measured.budget_seconds / FEWEST_SAMPLES / median)
     hypotheses = measured.sampling.hypotheses if lifter.probabilistic else 1
     largest = min(affordable, windows_per_call(hypotheses * lifter.frames, measured.device))
 
@@ -225,7 +211,7 @@ def _throughput(measured: _Prediction, median: float) -> tuple[int, float]:
         predict = partial(measured.of, _join(measured.inputs, size))
         if is_compiled(lifter):
             predict()  # what is compiled for this size is made now, before the time of a call is estimated
-        samples = timing.sample(predict, measured.device, THROUGHPUT_SHARE * measured.budget)
+        samples = timing.sample(predict, measured.device, THROUGHPUT_SHARE * measured.budget_seconds)
         return size, 1000 * size / statistics.median(samples.each)
 
     best, size = (1, 1000 / median), 2
@@ -237,25 +223,25 @@ def _throughput(measured: _Prediction, median: float) -> tuple[int, float]:
     return best
 
 
-def _aggregations(measured: _Prediction, batch: Batch) -> dict[str, float]:
+def _aggregations(measured: MeasuredPrediction) -> dict[str, float]:
     """Median time (ms) of each deployable aggregation of the last step's hypotheses of one window."""
     lifter = measured.lifter
     if not lifter.probabilistic:
         return {}
+    batch = measured.windows[0].to(measured.device)
     pred = measured.of(blind(batch))[:, -1:]
-    left = lifter.context[0]
-    seen = replace(blind(batch), pose_2d=batch.pose_2d[:, left : left + lifter.frames], camera=batch.camera)
-    budget = measured.budget / 10
+    seen = replace(blind(batch), pose_2d=without_context(batch.pose_2d, lifter), camera=batch.camera)
+    budget = measured.budget_seconds / 10
     return {
         name: statistics.median(timing.sample(partial(aggregate, pred, seen), measured.device, budget).each)
         for name, aggregate in deployable_poses(measured.named).items()
     }
 
 
-def _latency(measured: _Prediction, samples: Samples) -> Latency:
+def _latency(measured: MeasuredPrediction, samples: Samples) -> Latency:
     """Times per window, of stages too, and throughput."""
     batch, lifter, inputs = measured.batch, measured.lifter, cycle(measured.inputs)
-    number = int(np.clip(1000 * STAGE_SHARE * measured.budget / samples.host, 1, 100))
+    number = int(np.clip(1000 * STAGE_SHARE * measured.budget_seconds / samples.host, 1, 100))
     stages = timing.stage_times(
         lifter, lambda watched: watched.predict(next(inputs), measured.sampling), measured.device, number
     )

@@ -30,6 +30,7 @@ from bench.protocol.frame_errors import Collector, FrameErrors
 from bench.protocol.joined_windows import predict_joined
 from bench.protocol.metrics import Metric, all_metrics
 from models.errors import DivergedError, InputError
+from models.inference import without_context
 from models.lifter import Batch, Lifter, Sampling
 
 CPU_BATCH_FRAMES, GPU_BATCH_FRAMES = 1_500, 120_000
@@ -102,14 +103,13 @@ def evaluate(
     metrics = [metric for metric in all_metrics() if metric.defined_for(windows.skeleton)]
     answer = P_AGG.name if lifter.probabilistic else None
     collectors = {setting: Collector(windows.skeleton, answer, metrics) for setting in wanted}
-    left = lifter.context[0]
     with torch.inference_mode():
         for rows, batch, pairs, pred in predict_batches(
             lifter, windows, batches, runs, sampling, labels, device, precision, progress
         ):
             if device.type == "mps":  # errors are computed in double precision
                 pred, batch = pred.cpu(), batch.to("cpu")
-            truth = replace(batch, pose_2d=batch.pose_2d[:, left : left + lifter.frames])
+            truth = replace(batch, pose_2d=without_context(batch.pose_2d, lifter))
             read = {key: one for key, one in collectors.items() if (key.hypotheses, key.steps) in pairs}
             _collect(read, pred, truth, lifter, windows, rows, metrics)
     results = {setting: collector.result(setting.steps, windows) for setting, collector in collectors.items()}

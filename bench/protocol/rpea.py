@@ -17,23 +17,21 @@ LARGEST = 20  # temperatures beyond which a distance counts no less
 LEAST_SUM = 1e-10
 
 
-def weighted(
-    pred: Tensor, root: Tensor, truth: Batch, nearest: int = NEAREST, temperature: float = TEMPERATURE
-) -> Tensor:
+def weighted(pred: Tensor, root: Tensor, truth: Batch, nearest: int = NEAREST) -> Tensor:
     """Per joint, a mean of the ``nearest`` hypotheses by reprojection, weighted by how near they are.
 
     Args:
         pred: ``[B, K, H, F, J, 3]`` metres, root-relative.
         root: ``[B, 1 or K, F, 3]`` where the root is.
         truth: ``pose_2d`` and ``camera``.
-        nearest, temperature: of the weights, those of the published test by default.
+        nearest: how many hypotheses count; by default as many as in the published test.
 
     Returns:
         ``[B, K, F, J, 3]``.
     """
     distance = reprojection_errors(pred, root, truth).sqrt()  # [B, K, H, F, J]
     near, which = distance.topk(min(nearest, pred.shape[2]), dim=2, largest=False)
-    weights = (-near.clamp(max=LARGEST * temperature) / temperature).exp()
+    weights = (-near.clamp(max=LARGEST * TEMPERATURE) / TEMPERATURE).exp()
     weights = weights / weights.sum(2, keepdim=True).clamp(min=LEAST_SUM)
     chosen = pred.gather(2, which[..., None].expand(*which.shape, 3))  # [B, K, H, F, J, 3] → [B, K, 8, F, J, 3]
     return (weights[..., None] * chosen).sum(2)

@@ -12,7 +12,7 @@ from bench.protocol.metrics import all_metrics
 from bench.results.metrics import MetricInfo
 from bench.results.record import GroundTruth, Value, ValueKind
 from bench.results.statistics.bootstrap import interval
-from bench.results.statistics.intervals import action_mean
+from bench.results.statistics.variance import action_mean
 
 
 def metric_infos(values: Iterable[Value]) -> dict[str, MetricInfo]:

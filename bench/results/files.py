@@ -42,6 +42,11 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def nearest_existing(path: Path) -> Path:
+    """The absolute path, or the nearest folder above it that exists; a link counts, wherever it points."""
+    return next(place for place in (path.absolute(), *path.absolute().parents) if os.path.lexists(place))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with atomic(path) as file:

@@ -16,7 +16,8 @@ from bench.config.choices import CHOICES
 from bench.config.parsing import Frozen
 from bench.results.cost import Cost, Environment, Measurement
 from bench.results.metrics import OLDER_METRICS, MetricInfo
-from bench.results.statistics.intervals import FEWEST_SUBJECTS, Difference, Mean, Sample, paired_difference
+from bench.results.statistics.intervals import FEWEST_SUBJECTS, Difference, paired_difference
+from bench.results.statistics.variance import Mean, Sample
 
 SCHEMA_VERSION = 4
 """Version of the schema of evaluations and records; 4 brought ``files``."""

@@ -30,7 +30,7 @@ ON_CPU, ON_GPU = 1, 64
 """Windows that are predicted at the larger size: a GPU is not busy with few."""
 
 SECONDS = 0.05
-"""That the calls of one probe take, at least, after the first one."""
+"""Least seconds that the calls of one probe take, after the first one."""
 
 OPTIMIZER_BYTES = 4
 """An optimiser writes so many times the bytes of the weights: weights, two moments, and gradients set to zero."""
@@ -44,12 +44,12 @@ class Speed(NamedTuple):
     per_flop: float
 
     def seconds(self, counts: Counts) -> float:
-        """That a call of these counts takes."""
+        """Seconds that a call of these counts takes."""
         return self.per_call * counts.calls + self.per_byte * counts.moved + self.per_flop * counts.flops
 
 
 TYPICAL = Speed(per_call=5e-6, per_byte=9e-11, per_flop=1.1e-11)
-"""Of a core of a server's CPU: enough to tell a short sweep from a long one."""
+"""Speed of a core of a server's CPU: enough to tell a short sweep from a long one."""
 
 
 @functools.cache
@@ -70,12 +70,12 @@ def measure_speed(device: torch.device, threads: int | None = None) -> Speed:
         torch.set_num_threads(before)
     if device.type == "cuda":
         memory.release()  # a worker trains beside this process
-    speed = fitted([(counts, own) for counts, own, _ in timed])
+    speed = fit_speed([(counts, own) for counts, own, _ in timed])
     waiting = sum(wall for _, _, wall in timed) / sum(own for _, own, _ in timed)
     return Speed(*(waiting * number for number in speed))
 
 
-def fitted(observed: Sequence[tuple[Counts, float]]) -> Speed:
+def fit_speed(observed: Sequence[tuple[Counts, float]]) -> Speed:
     """The speed that explains calls of these counts and seconds best, by the squares of relative errors."""
     counts = np.array([[found.calls, found.moved, found.flops] for found, _ in observed], dtype=float)
     relative = counts / np.array([seconds for _, seconds in observed])[:, None]

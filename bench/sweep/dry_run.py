@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 
+from bench.job.blueprint import GIGABYTE
 from bench.job.pending import PendingWork
 from bench.job.task import Task
+from bench.results.files import nearest_existing
 from bench.results.grouping import grouped
 from bench.results.record import Missing
 from bench.sweep.estimates import Estimates
@@ -17,7 +19,6 @@ from bench.sweep.forecast import Forecast, duration, known_mean
 from bench.sweep.search import Space
 
 KINDS = {"train": "training", "evaluate": "evaluation", "measure": "measurement"}
-GIGABYTE = 1e9
 
 
 def tasks_of(pending: PendingWork) -> list[Task]:
@@ -56,7 +57,7 @@ def dry_run_lines(rounds: Sequence[PendingWork], estimates: Estimates, workers: 
         told = f"{workers} worker{'s' * (workers > 1)}: {_expected(list(known.values()), estimates, workers)}"
         disk = _size(estimates.disk(known.values(), workers))
         largest = f", {_size(memory)} of memory for the largest training step ({title})" * bool(title)
-        yield f"in all with {told}, {disk} on the disk{largest}"
+        yield f"in total, with {told}, {disk} on the disk{largest}"
 
 
 def left_out_lines(left_out: Iterable[Missing]) -> Iterator[str]:
@@ -67,10 +68,10 @@ def left_out_lines(left_out: Iterable[Missing]) -> Iterator[str]:
         yield f"{reason}: {len(members)} experiment{'s' * (len(members) > 1)} of {each}"
 
 
-def lacking(tasks: Sequence[Task], estimates: Estimates, store: Path, workers: int) -> list[str]:
+def disk_problems(tasks: Sequence[Task], estimates: Estimates, store: Path, workers: int) -> list[str]:
     """What keeps a sweep from its end: sentences, none where nothing does."""
     needed = estimates.disk(tasks, workers)
-    place = next(place for place in (store.absolute(), *store.absolute().parents) if place.exists())
+    place = nearest_existing(store)
     free = shutil.disk_usage(place).free
     if needed <= free:
         return []

@@ -10,8 +10,8 @@ import torch
 from bench.data.splits import split_validation
 from bench.data.windows import train_table
 from bench.job.blueprint import Blueprints, step_windows
+from bench.job.jobs import Job, Training
 from bench.job.pending import PendingWork
-from bench.job.resolve import Job, Training
 from bench.job.task import Task
 from bench.measure.counts import Counts
 from bench.protocol.evaluate import windows_per_call

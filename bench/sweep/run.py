@@ -20,9 +20,9 @@ from functools import partial
 from tqdm import tqdm
 
 from bench.devices import device_of
+from bench.job.jobs import Job
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.pipeline import complete
-from bench.job.resolve import Job
 from bench.job.task import Task, TaskStatus, distributed, first_process
 from bench.measure.environment import device_label
 from bench.results.cost import Measurement
@@ -40,7 +40,7 @@ from bench.sweep.tasks import run_tasks
 from models.errors import InputError
 
 AWAY_SECONDS = 300.0
-"""So long after MLflow was given up nothing is logged: experiments that wait are logged then, or at the end."""
+"""Seconds without logging after MLflow was given up: experiments that wait are logged then, or at the end."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ def run(
     store: Store,
     device: str,
     executor: Executor | None = None,
+    *,
     retry_failed: bool = False,
     contents: StoreContents | None = None,
     watcher: Watcher | None = None,
@@ -108,7 +109,7 @@ def run(
         OSError: the store cannot be written.
     """
     executor, watcher = executor or Local(store.root), watcher or Watcher()
-    pending = PendingWork(jobs, store, device, place_of(executor, device), contents)
+    pending = PendingWork(jobs, store, device, measuring_device(executor, device), contents)
     for title in pending.forget_outdated():
         tqdm.write(f"tried again, as its code has changed since it failed: {title}")
     if retry_failed:
@@ -145,7 +146,7 @@ def run(
 def _do(
     pending: PendingWork, log: _Log, store: Store, executor: Executor, watcher: Watcher, later: bool
 ) -> tuple[int, int]:
-    """Measure, train, evaluate and log what is pending; ``later`` as of ``run``.
+    """Measure, train, evaluate and log what is pending; ``later``: see ``run``.
 
     Returns:
         Numbers of trainings that were done, and of experiments that were finished.
@@ -173,7 +174,7 @@ def _do(
     return sum(task.kind == "train" for task in done), log.finished
 
 
-def place_of(executor: Executor, device: str) -> str:
+def measuring_device(executor: Executor, device: str) -> str:
     """Name of the device that costs are measured on.
 
     Raises:
@@ -187,9 +188,9 @@ def measure_costs(
 ) -> dict[str, Measurement]:
     """What the predictions of these jobs cost, by id, whether they are trained or not; without those that fail.
 
-    Arguments as of ``run``.
+    Arguments: see ``run``.
     """
-    pending = PendingWork(jobs, store, device, place_of(executor, device), contents)
+    pending = PendingWork(jobs, store, device, measuring_device(executor, device), contents)
     _measure(pending, pending.left, store, executor, Watcher())
     found = {name: store.measurements.get(pending.cost_id(job)) for name, job in pending.jobs.items()}
     return {name: measurement for name, measurement in found.items() if measurement is not None}

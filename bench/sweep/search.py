@@ -21,8 +21,9 @@ from tqdm import tqdm
 from bench.config.experiment import Experiment, identity
 from bench.config.parsing import Description
 from bench.job.identities import PROTOCOL_VERSION
+from bench.job.jobs import Job
 from bench.job.pending import PendingWork, StoreContents
-from bench.job.resolve import Job, resolve
+from bench.job.resolve import resolve
 from bench.results.cost import Cost, Measurement
 from bench.results.leftovers import remove_leftovers
 from bench.results.locks import Patience
@@ -30,7 +31,7 @@ from bench.results.record import Missing, Record
 from bench.results.store import Store
 from bench.results.tracking.connection import say
 from bench.sweep.executors.base import Executor
-from bench.sweep.run import Watcher, measure_costs, place_of, run
+from bench.sweep.run import Watcher, measure_costs, measuring_device, run
 from bench.sweep.studies import GRACE_SECONDS, grid_sampler, heartbeat, open_studies, store_name, studies_service
 from models.errors import InputError
 
@@ -188,7 +189,7 @@ class _Trials:
         self, space: Space, store: Store, device: str, executor: Executor, watcher: Watcher | None
     ) -> None:
         self.space, self.store, self.device, self.executor, self.watcher = space, store, device, executor, watcher
-        self.where = place_of(executor, device)
+        self.where = measuring_device(executor, device)
         store.make()
         remove_leftovers(store.root)
         self.service = studies_service(store.root)
@@ -281,10 +282,8 @@ class _Trials:
                 tqdm.write(f"{job.title} is {reason}")
             else:
                 chosen.append((trial, job))
-        outcome = run(
-            [job for _, job in chosen], self.store, self.device, self.executor,
-            contents=self.contents, watcher=self.watcher,
-        )  # fmt: skip
+        jobs = [job for _, job in chosen]
+        outcome = run(jobs, self.store, self.device, self.executor, contents=self.contents, watcher=self.watcher)
         for trial, job in chosen:
             if job.id in outcome.records:
                 self._tell(trial, "COMPLETE", best(outcome.records[job.id]))

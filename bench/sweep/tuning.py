@@ -19,8 +19,9 @@ from tqdm import tqdm
 
 from bench.job.data_cache import DataCache
 from bench.job.describe import git_commit
+from bench.job.jobs import Job
 from bench.job.pending import StoreContents
-from bench.job.resolve import Job, resolve
+from bench.job.resolve import resolve
 from bench.results.files import write_text
 from bench.results.record import Missing, Record
 from bench.results.store import Store
@@ -189,7 +190,15 @@ class _Tuning:
     def _errors(self, choices: Sequence[Choice], seed: int) -> list[float | None]:
         """Validation errors of choices, None where a training failed."""
         jobs = [self._resolve(choice, seed) for choice in choices]
-        outcome = run(jobs, self.store, self.device, self.executor, self.retry_failed, self.contents, self.watcher)
+        outcome = run(
+            jobs,
+            self.store,
+            self.device,
+            self.executor,
+            retry_failed=self.retry_failed,
+            contents=self.contents,
+            watcher=self.watcher,
+        )
         for job in jobs:
             self.jobs[job.id] = job
             if job.id in outcome.failures:

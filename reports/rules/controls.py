@@ -21,8 +21,9 @@ from scipy.stats import norm
 
 from bench.results.grouping import grouped
 from bench.results.record import Record, Value
-from bench.results.statistics.intervals import LEVEL, Difference, Sample, paired_difference
+from bench.results.statistics.intervals import LEVEL, Difference, paired_difference
 from bench.results.statistics.seeds import pool
+from bench.results.statistics.variance import Sample
 from reports.rules.comparability import TRIVIAL, drawn_anew, headline, source
 from reports.rules.names import method_name, samples, sampling_size
 

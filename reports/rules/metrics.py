@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.config.registry import AGGREGATIONS, METRICS
 from bench.results.record import MetricInfo, Record
-from bench.results.statistics.intervals import Mean
+from bench.results.statistics.variance import Mean
 from models.errors import InputError
 from reports.rules.comparability import aggregation_order
 from reports.rules.entries import Entry

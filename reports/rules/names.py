@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from bench.results.record import SYMBOLS, Described, Record
-from bench.results.statistics.intervals import Mean
+from bench.results.statistics.variance import Mean
 from reports.rules.comparability import headline, setting, source
 from reports.rules.entries import Entry
 

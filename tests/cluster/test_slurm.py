@@ -43,7 +43,7 @@ def test_a_job_that_is_killed_is_begun_again(toy_everywhere, cluster, tmp_path):
                 super().submit(task, attempt)
                 submitted.append(attempt)
                 if len(submitted) == 1:
-                    (name,) = self.job_ids()
+                    (name,) = self._running
                     subprocess.run(["scancel", "--signal=KILL", "--full", name], check=False)
                     subprocess.run(["scancel", name], check=True)
 

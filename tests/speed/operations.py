@@ -22,8 +22,9 @@ from bench.data.human36m.reader import Human36M
 from bench.data.sequence import Dataset, Sequence
 from bench.job.blueprint import Blueprints, step_windows
 from bench.job.data_cache import DataCache
+from bench.job.jobs import Job, Training
 from bench.job.pending import PendingWork, StoreContents
-from bench.job.resolve import Job, Training, resolve
+from bench.job.resolve import resolve
 from bench.job.task import Task
 from bench.results.store import Store
 from bench.sweep.device_speed import Speed

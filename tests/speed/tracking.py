@@ -22,7 +22,8 @@ from bench.config.experiment import parse
 from bench.data.windows import training_windows
 from bench.job.blueprint import step_windows
 from bench.job.describe import describe_training
-from bench.job.resolve import Job, resolve
+from bench.job.jobs import Job
+from bench.job.resolve import resolve
 from bench.results.store import Store
 from bench.results.tracking.following import following
 from bench.results.tracking.journal import Journal, path_of

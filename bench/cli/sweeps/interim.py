@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from bench.cli.options import SweepRequest
 from bench.cli.report import write_report
-from bench.job.failures import place_of
+from bench.job.failures import code_location
+from bench.job.jobs import Job
 from bench.job.pending import PendingWork
-from bench.job.resolve import Job
 from bench.job.task import Task, TaskStatus
 from bench.results.documents import seal
 from bench.results.failure import Failure
@@ -202,7 +202,7 @@ def failure_lines(failures: Iterable[Failure], store: Store) -> Iterator[str]:
     """A line for each failure, with its place in the code if it is an error of the code, and what to do."""
     each_once = list({failure.id: failure for failure in failures}.values())
     for failure in each_once[:MOST_LINES]:
-        place = place_of(failure.details) if failure.kind == "error" else ""
+        place = code_location(failure.details) if failure.kind == "error" else ""
         kept = f"; traceback in {store.failures.folder / failure.id}.json" if failure.details else ""
         where = f" ({f'at {place}' if place else 'outside of the suite'}{kept})" if failure.kind == "error" else ""
         yield f"failed {failure.title}: {failure.sentence[:MOST_CHARACTERS]}{where}"

@@ -8,9 +8,9 @@ from functools import partial
 import torch
 
 from bench.cli.options import SweepRequest
+from bench.job.jobs import Job
 from bench.job.pending import PendingWork, StoreContents
 from bench.job.planning import Planner
-from bench.job.resolve import Job
 from bench.job.task import Task, is_continued
 from bench.measure.environment import environment
 from bench.results.cost import Environment
@@ -18,7 +18,7 @@ from bench.results.record import Record
 from bench.results.store import Store
 from bench.sweep import run as sweep
 from bench.sweep.device_speed import TYPICAL, Speed, measure_speed
-from bench.sweep.dry_run import dry_run_lines, lacking, notes, tasks_of
+from bench.sweep.dry_run import disk_problems, dry_run_lines, notes, tasks_of
 from bench.sweep.estimates import Estimates
 from bench.sweep.executors.base import Executor
 from bench.sweep.forecast import Forecast
@@ -54,14 +54,14 @@ class SweepPlan:
         executor: Executor,
     ) -> None:
         """Plan a sweep of these rounds; each has the jobs of those before it too."""
-        place, contents = sweep.place_of(executor, request.device), StoreContents(store)
+        place, contents = sweep.measuring_device(executor, request.device), StoreContents(store)
         self.rounds = [PendingWork(jobs, store, request.device, place, contents) for jobs in rounds]
         tasks, self.workers, device = tasks_of(self.rounds[-1]), executor.slots, planner.blueprints.device
         self._estimate(tasks, store, planner, TYPICAL)
         if self.forecast.seconds_left() > SHORT_SECONDS and not executor.place:
             threads = request.threads or (1 if device.type == "cpu" and self.workers > 1 else None)
             self._estimate(tasks, store, planner, measure_speed(device, threads))
-        self.problems = lacking(tasks, self.estimates, store.root, self.workers)
+        self.problems = disk_problems(tasks, self.estimates, store.root, self.workers)
         of_a_device = -(-self.workers // max(1, len(executor.gpus)))
         told = [*notes(tasks, self.estimates, of_a_device), *text_notes(self.rounds[-1].left)]
         told += [] if latex() else [f"note: {NO_LATEX}"]

@@ -20,9 +20,9 @@ from bench.cli.sweeps.interim import MOST_LINES, Interim, Round, failure_lines, 
 from bench.cli.sweeps.plan import SweepPlan
 from bench.config.parsing import parse_assignment
 from bench.job.data_cache import DataCache
+from bench.job.jobs import Job
 from bench.job.pending import PendingWork
 from bench.job.planning import Planner, told_together
-from bench.job.resolve import Job
 from bench.job.task import first_process
 from bench.results.documents import in_place
 from bench.results.record import Missing, Record
@@ -44,6 +44,9 @@ from reports.writers.text import to_text
 if TYPE_CHECKING:
     from reports.build import Report
 
+Further = Callable[[Mapping[str, Record], float], Round | None]
+"""Finished records, and seconds that the last round took without searches → a further round, or None to end."""
+
 WAITING = "done, and waits for MLflow; run the same command again when that is there"
 LOST = "failed: neither a record nor a reason was found in the store; run the same command again"
 
@@ -53,7 +56,7 @@ def run_and_report(
     searches: Mapping[str, Space],
     request: SweepRequest,
     planner: Planner,
-    further: Callable[[Mapping[str, Record], float], Round | None] | None = None,
+    further: Further | None = None,
 ) -> None:
     """Run experiments round by round, with a report after each; or print a dry run of all rounds.
 
@@ -63,11 +66,10 @@ def run_and_report(
     Args:
         rounds: at least one.
         searches: by the name of the table that gets what they find.
-        further: finished records, and how long the last round took (seconds, without searches) → a round after the
-            planned ones, or None to end. Without it there are no more than the planned ones.
+        further: gives rounds after the planned ones; without it there are none.
 
     Raises:
-        InputError: something is to be mended before the start.
+        InputError: a problem must be solved before the start.
         typer.Exit: experiments failed, or have neither a record nor a recorded reason.
     """
     jobs = rounds[-1].jobs
@@ -82,70 +84,132 @@ def run_and_report(
         store = Store(request.store)
         rounds = rounds if further else _joined(rounds, executor.slots)
         plan = SweepPlan([part.jobs for part in rounds], planner, request, store, executor)
-        for line in left_out_lines(rounds[-1].left_out.values()):
-            typer.echo(line)
-        if request.dry_run and (jobs or searches):
-            for line in [*(plan.lines() if jobs else ()), *search_lines(searches)]:
-                typer.echo(line)
-        if problems := [*planner.problems, *plan.problems]:
-            raise InputError(told_together(problems))
+        _check(plan, rounds[-1], searches, request, planner)
         if request.dry_run:
             return
-        for line in plan.notes:
-            typer.echo(line)
-        if plan.forecast.total and first_process():
-            interim.tell_time_left(plan.forecast)
-        if request.retry_failed:
-            plan.rounds[-1].forget_failures()
-        if searches:
-            store.make()
-            open_studies(store.root)  # what is wrong with their database is said before anything is computed
-        done = plan.rounds[-1].finished
-        rounds = [part.with_finished(rounds[-1], done) for part in rounds]
-        found: dict[str, Found] = {}
-        ended: InputError | None = None
-        number, part = 1, rounds[0]
-        tracker: Tracker | None = None
-        while True:
-            began = monotonic()
-            outcome = _run(number, part, request, store, executor, interim, tracker)
-            tracker = outcome.tracker
-            if number == len(rounds):
-                before = monotonic()
-                found, ended = _search(searches, store, request, executor, interim)
-                began += monotonic() - before  # no further round has searches
-            interim.be_quiet()
-            if first_process():
-                interim.tell(outcome.failures)
-                report, complete = _report(part, outcome, found, request, store, pdf=number >= len(rounds))
-                typer.echo(f"round {number}: " * (len(rounds) > 1) + _counts(outcome))
-            if ended is not None:
-                raise ended
-            following: Round | None = None
-            if number < len(rounds):
-                following = rounds[number]
-            elif further:
-                records = with_other_data(part.tables.values(), outcome.records, store)
-                following = further(records, monotonic() - began)
-            if following is None:
-                break
-            if number >= len(rounds) and request.retry_failed:
-                known = {job.id for job in part.jobs}
-                new = [job for job in following.jobs if job.id not in known]
-                PendingWork(new, store, request.device, sweep.place_of(executor, request.device)).forget_failures()
-            number, part = number + 1, following
-        if outcome.waiting:  # there is a report; now MLflow is needed
-            logged = sweep.run(part.jobs, store, request.device, executor, False, None, interim, tracker)
-            evaluated = outcome.evaluated + logged.evaluated
-            outcome = replace(logged, trained=outcome.trained, evaluated=evaluated)
-            report, complete = _report(part, outcome, found, request, store, pdf=True)
-            typer.echo(_counts(outcome))
+        _prepare(plan, searches, request, store, interim)
+        finished = plan.rounds[-1].finished
+        rounds = [part.with_finished(rounds[-1], finished) for part in rounds]
+        outcome, report, complete = _run_rounds(rounds, further, searches, request, store, executor, interim)
     end_together()
-    if first_process():
+    if report is not None:
         for line in _ending(report, outcome, request, store):
             typer.echo(line)
         if not complete:
             raise typer.Exit(1)
+
+
+def _check(
+    plan: SweepPlan, last: Round, searches: Mapping[str, Space], request: SweepRequest, planner: Planner
+) -> None:
+    """Say what is left out of the last round, and what a dry run prints.
+
+    Raises:
+        InputError: a problem must be solved before the start.
+    """
+    for line in left_out_lines(last.left_out.values()):
+        typer.echo(line)
+    if request.dry_run and (last.jobs or searches):
+        for line in [*(plan.lines() if last.jobs else ()), *search_lines(searches)]:
+            typer.echo(line)
+    if problems := [*planner.problems, *plan.problems]:
+        raise InputError(told_together(problems))
+
+
+def _prepare(
+    plan: SweepPlan, searches: Mapping[str, Space], request: SweepRequest, store: Store, interim: Interim
+) -> None:
+    """Say what is known before the start, forget failures that are tried again, and open the studies.
+
+    Raises:
+        InputError: the database of the studies cannot be opened; better said before anything is computed.
+    """
+    for line in plan.notes:
+        typer.echo(line)
+    if plan.forecast.total and first_process():
+        interim.tell_time_left(plan.forecast)
+    if request.retry_failed:
+        plan.rounds[-1].forget_failures()
+    if searches:
+        store.make()
+        open_studies(store.root)
+
+
+def _run_rounds(
+    rounds: Sequence[Round],
+    further: Further | None,
+    searches: Mapping[str, Space],
+    request: SweepRequest,
+    store: Store,
+    executor: Executor,
+    interim: Interim,
+) -> tuple[sweep.Outcome, Report | None, bool]:
+    """Run rounds with a report after each, searches after the last planned one, and log what waits for MLflow.
+
+    Returns:
+        What the last round did; its report, None but in the first process; whether nothing failed or was lost.
+
+    Raises:
+        InputError: a search ended early, or MLflow is still away at the end.
+    """
+    found: dict[str, Found] = {}
+    ended: InputError | None = None
+    report: Report | None = None
+    complete = True
+    tracker: Tracker | None = None
+    number, part = 1, rounds[0]
+    while True:
+        began = monotonic()
+        outcome = _run(number, part, request, store, executor, interim, tracker)
+        tracker = outcome.tracker
+        if number == len(rounds):
+            before = monotonic()
+            found, ended = _search(searches, store, request, executor, interim)
+            began += monotonic() - before  # no further round has searches
+        interim.be_quiet()
+        if first_process():
+            interim.tell(outcome.failures)
+            report, complete = _report(part, outcome, found, request, store, pdf=number >= len(rounds))
+            typer.echo(f"round {number}: " * (len(rounds) > 1) + _counts(outcome))
+        if ended is not None:
+            raise ended
+        following: Round | None = None
+        if number < len(rounds):
+            following = rounds[number]
+        elif further:
+            records = with_other_data(part.tables.values(), outcome.records, store)
+            following = further(records, monotonic() - began)
+            if following and request.retry_failed:
+                _forget_failures(part, following, request, store, executor)
+        if following is None:
+            break
+        number, part = number + 1, following
+    if outcome.waiting:  # there is a report; now MLflow is needed
+        outcome = _log_waiting(part, outcome, request, store, executor, interim)
+        report, complete = _report(part, outcome, found, request, store, pdf=True)
+        typer.echo(_counts(outcome))
+    return outcome, report, complete
+
+
+def _forget_failures(
+    part: Round, following: Round, request: SweepRequest, store: Store, executor: Executor
+) -> None:
+    """Forget failures of the jobs that a further round has and ``part`` had not."""
+    known = {job.id for job in part.jobs}
+    new = [job for job in following.jobs if job.id not in known]
+    PendingWork(new, store, request.device, sweep.measuring_device(executor, request.device)).forget_failures()
+
+
+def _log_waiting(
+    part: Round, outcome: sweep.Outcome, request: SweepRequest, store: Store, executor: Executor, interim: Interim
+) -> sweep.Outcome:
+    """Log what waits for MLflow after the last round.
+
+    Raises:
+        InputError: MLflow is still away.
+    """
+    logged = sweep.run(part.jobs, store, request.device, executor, watcher=interim, tracker=outcome.tracker)
+    return replace(logged, trained=outcome.trained, evaluated=outcome.evaluated + logged.evaluated)
 
 
 def _joined(rounds: Sequence[Round], slots: int) -> Sequence[Round]:
@@ -178,12 +242,12 @@ def _run(
     before = sweep.Outcome({}, {}, 0, 0)
     first = _first_jobs(part) if number == 1 else []
     if first and _keep_busy(first, store, executor.slots):
-        before = sweep.run(first, store, request.device, executor, False, None, interim, tracker, True)
+        before = sweep.run(first, store, request.device, executor, watcher=interim, tracker=tracker, later=True)
         tracker = before.tracker
         if before.evaluated and first_process():
             interim.write()
     jobs = [*first, *part.jobs]  # first ones are named twice, which does no harm
-    outcome = sweep.run(jobs, store, request.device, executor, False, None, interim, tracker, True)
+    outcome = sweep.run(jobs, store, request.device, executor, watcher=interim, tracker=tracker, later=True)
     trained, evaluated = before.trained + outcome.trained, before.evaluated + outcome.evaluated
     return replace(outcome, trained=trained, evaluated=evaluated)
 

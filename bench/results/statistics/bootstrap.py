@@ -13,7 +13,8 @@ import functools
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bench.results.statistics.intervals import LEVEL, action_strata
+from bench.results.statistics.intervals import LEVEL
+from bench.results.statistics.variance import action_strata
 
 RESAMPLES = 2000
 

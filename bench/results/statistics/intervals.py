@@ -3,28 +3,29 @@
 Two things are random. Another training with another seed gives other weights; another test set shows other people.
 Frames of one take, and the cameras that saw it, are not independent, so the second is drawn in whole clusters:
 test subjects where there are ``FEWEST_SUBJECTS`` of them, else takes, within each action, and then the interval is
-for these subjects. The mean of N trainings on C clusters is a two-way table with one number in each place: effects
-of the training, of the cluster, and the rest, whose variances are estimated by moments (Searle, Casella and
-McCulloch, Variance Components, 1992, chapter 4). docs/protocols.md has the formulas and shows how often they hold.
+for these subjects. ``variance`` estimates what both bring. docs/protocols.md has the formulas and shows how often
+the intervals hold.
 
 Records keep an interval of one training by a bootstrap over its takes (``bootstrap``); reports print these.
-
-Shapes: T takes, N trainings, G clusters.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-Mean = Literal["actions", "frames"]
-"""What an average is over: actions, each weighing the same, or all frames."""
+from bench.results.statistics.variance import (
+    Mean,
+    Sample,
+    VarianceParts,
+    add_variances,
+    cluster_parts,
+    projection_of,
+    variance_parts,
+)
 
 LEVEL = 0.95
 POWER = 0.8
@@ -33,33 +34,8 @@ POWER = 0.8
 FEWEST_SUBJECTS = 5
 """Test subjects from which on they are what is drawn; Student's t of fewer is too long to say anything."""
 
-SMALLEST_P = 1e-12
 ONE_TRAINING = "one training each, and another seed may turn the difference; run with --seeds 0,1,2"
 ONE_CLUSTER = "a single take, or a single subject, shows no spread"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Errors of one method, of one or several trainings of it, on the takes of a test set.
-
-    Attributes:
-        errors: ``[..., N, T]`` mean error of each take, for each training.
-        frames: counted frames of each take.
-        actions: their actions, any labels.
-        subjects: of each take, where subjects are drawn; empty where takes are.
-        trained: whether another seed would have given other weights; no for predictors without a training.
-    """
-
-    errors: np.ndarray
-    frames: tuple[int, ...]
-    actions: tuple[str, ...]
-    subjects: tuple[str, ...] = ()
-    trained: bool = True
-
-    @property
-    def trainings(self) -> int:
-        """N."""
-        return self.errors.shape[-2]
 
 
 @dataclass(frozen=True)
@@ -79,7 +55,7 @@ class Difference:
     high: float
     p_value: float
     unknown: str = ""
-    parts: _Parts | None = field(default=None, repr=False, compare=False)
+    parts: VarianceParts | None = field(default=None, repr=False, compare=False)
 
     def minus(self, other: Difference) -> Difference:
         """This difference less one of other trainings on another test set: independent ones, so variances add.
@@ -115,93 +91,9 @@ class Difference:
         return bool(self.unknown) or self.low <= 0 <= self.high
 
 
-class _Parts(NamedTuple):
-    """Estimated parts of the variance of a mean, each with its degrees of freedom, and any leading axes.
-
-    Attributes:
-        seeds: of the trainings, with their share of the rest; 0 where they are not random.
-        clusters: of the clusters, with their share of the rest.
-        rest: what both of them hold.
-    """
-
-    seeds: np.ndarray | float
-    seeds_df: np.ndarray | float
-    clusters: np.ndarray | float
-    clusters_df: float
-    rest: np.ndarray | float
-
-    def plus(self, other: _Parts) -> _Parts:
-        """Of the sum or the difference of two independent means, without leading axes."""
-        both = (self, other)
-        seeds = _added((float(part.seeds), float(part.seeds_df)) for part in both)
-        clusters = _added((float(part.clusters), part.clusters_df) for part in both)
-        return _Parts(*seeds, *clusters, float(self.rest) + float(other.rest))
-
-    def error(self) -> np.ndarray:
-        """Standard error ``[...]``: the parts together hold the rest twice, but neither is too large alone."""
-        larger, smaller = np.maximum(self.seeds, self.clusters), np.minimum(self.seeds, self.clusters)
-        return np.sqrt(larger + np.maximum(smaller - self.rest, 0))
-
-    def quantile(self, chance: float) -> np.ndarray:
-        """Quantile ``[...]`` of the mean's distance from the truth in standard errors (Cochran and Cox).
-
-        Student's t of each part, averaged with the parts as weights.
-        """
-        from scipy.special import stdtrit
-
-        share = self.share_of_seeds()
-        by_clusters = stdtrit(self.clusters_df, chance) if self.clusters_df else math.nan
-        return (1 - share) * by_clusters + share * stdtrit(np.maximum(self.seeds_df, 1), chance)
-
-    def share_of_seeds(self) -> np.ndarray:
-        """Of both parts together, ``[...]``."""
-        seeds, clusters = np.asarray(self.seeds), np.asarray(self.clusters)
-        return seeds / np.maximum(seeds + clusters, np.finfo(float).tiny)
-
-    def p_value(self, distance: float) -> float:
-        """Two-sided, of a mean this far from the truth; found by halving, as the quantile has no inverse."""
-        from scipy.special import stdtr, stdtrit
-
-        error = float(self.error())
-        if not distance or not error:
-            return float(not distance)
-        if not self.seeds:
-            return max(2 * float(stdtr(self.clusters_df, -distance / error)), SMALLEST_P)
-        share, freedom = float(self.share_of_seeds()), np.array([self.seeds_df, self.clusters_df])
-        weights = np.array([share, 1 - share]) * error
-        low, high = math.log(SMALLEST_P), 0.0
-        for _ in range(30):
-            middle = (low + high) / 2
-            too_far = -float(weights @ stdtrit(freedom, math.exp(middle) / 2)) < distance
-            low, high = (low, middle) if too_far else (middle, high)
-        return math.exp(high)
-
-
-def action_mean(errors: ArrayLike, frames: ArrayLike, actions: ArrayLike) -> np.ndarray:
-    """Mean over actions of (sum of errors / frames), as papers print it.
-
-    Args:
-        errors: ``[..., T]`` sum of errors of each take.
-        frames: ``[T]`` its frames.
-        actions: ``[T]`` its action, any labels.
-
-    Returns:
-        ``[...]``.
-    """
-    errors, frames = np.asarray(errors, np.float64), np.asarray(frames, np.float64)
-    members = action_strata(actions)
-    return np.mean([errors[..., m].sum(-1) / frames[m].sum() for m in members], axis=0)
-
-
-def action_strata(actions: ArrayLike) -> list[np.ndarray]:
-    """Takes of each action, in sorted order of the actions."""
-    names, number = np.unique(np.asarray(actions), return_inverse=True)
-    return [np.flatnonzero(number == n) for n in range(len(names))]
-
-
 def pooled_mean(sample: Sample, over: Mean = "actions") -> np.ndarray:
     """The mean ``[...]``, averaged over the trainings."""
-    return (sample.errors @ _projection(sample, over).weights).mean(-1)
+    return (sample.errors @ projection_of(sample, over).weights).mean(-1)
 
 
 def pooled_interval(sample: Sample, over: Mean = "actions") -> tuple[np.ndarray, np.ndarray]:
@@ -209,7 +101,7 @@ def pooled_interval(sample: Sample, over: Mean = "actions") -> tuple[np.ndarray,
 
     Of several trainings it is for other seeds and other clusters, of one for other clusters only.
     """
-    mean, parts = pooled_mean(sample, over), _parts_of(sample, over)
+    mean, parts = pooled_mean(sample, over), variance_parts(sample, over)
     half = parts.quantile((1 + LEVEL) / 2) * parts.error()
     return mean - half, mean + half
 
@@ -229,25 +121,25 @@ def paired_difference(
             from what the trainings of the other side are drawn from.
     """
     value = float(pooled_mean(first, over) - pooled_mean(other, over))
-    contrast = _clusters(first, over).mean(-2) - _clusters(other, over).mean(-2)
-    clusters, df = float(np.square(contrast).sum(-1)), _projection(first, over).df
+    contrast = cluster_parts(first, over).mean(-2) - cluster_parts(other, over).mean(-2)
+    clusters, df = float(np.square(contrast).sum(-1)), projection_of(first, over).df
     luck = [] if same_trainings else [sample for sample in (first, other) if sample.trained]
-    parts = [_parts_of(sample, over) for sample in luck if sample.trainings > 1]
+    parts = [variance_parts(sample, over) for sample in luck if sample.trainings > 1]
     lone, several = len(luck) == 2 and len(parts) < 2, max(first.trainings, other.trainings)
     if lone and not (same_method and parts):
         return Difference(value, math.nan, math.nan, math.nan, unknown=ONE_TRAINING)
     scale = 1 + several if lone else 1  # variances s² / N of the several and s² of the one training
-    seeds = _added((scale * float(part.seeds), float(part.seeds_df)) for part in parts)
+    seeds = add_variances((scale * float(part.seeds), float(part.seeds_df)) for part in parts)
     rest = scale * sum(float(part.rest) for part in parts)
-    return _difference(value, _Parts(*seeds, clusters, df, rest))
+    return _difference(value, VarianceParts(*seeds, clusters, df, rest))
 
 
 def action_minus_frame_mean(sample: Sample) -> Difference:
     """Mean over actions, as papers print it, minus the mean over all frames, of these trainings."""
-    contrast = (_clusters(sample, "actions") - _clusters(sample, "frames")).mean(-2)
+    contrast = (cluster_parts(sample, "actions") - cluster_parts(sample, "frames")).mean(-2)
     difference = float(pooled_mean(sample) - pooled_mean(sample, "frames"))
     clusters = float(np.square(contrast).sum(-1))
-    return _difference(difference, _Parts(0.0, 0.0, clusters, _projection(sample, "actions").df, 0.0))
+    return _difference(difference, VarianceParts(0.0, 0.0, clusters, projection_of(sample, "actions").df, 0.0))
 
 
 def draw_means(samples: Sequence[Sample], number: int, trainings: Sequence[Hashable] = ()) -> np.ndarray:
@@ -264,12 +156,12 @@ def draw_means(samples: Sequence[Sample], number: int, trainings: Sequence[Hasha
         ``[number, M]``.
     """
     rng = np.random.default_rng(0)
-    clusters = np.stack([_clusters(sample, "actions").mean(-2) for sample in samples])
-    luck = _students(rng, number, _projection(samples[0], "actions").df, clusters.shape[1]) @ clusters.T
+    clusters = np.stack([cluster_parts(sample, "actions").mean(-2) for sample in samples])
+    luck = _students(rng, number, projection_of(samples[0], "actions").df, clusters.shape[1]) @ clusters.T
     drawn = np.array([float(pooled_mean(sample)) for sample in samples]) + luck
     lucks: dict[Hashable, np.ndarray] = {}
     for place, (sample, label) in enumerate(zip(samples, trainings or range(len(samples)), strict=True)):
-        parts = _parts_of(sample, "actions")
+        parts = variance_parts(sample, "actions")
         own = math.sqrt(max(float(parts.seeds) - float(parts.rest), 0.0))
         its = _students(rng, number, int(parts.seeds_df), 1)[:, 0]  # also if unused: later methods keep theirs
         drawn[:, place] += own * lucks.setdefault(label, its)
@@ -304,105 +196,9 @@ def _stepped_down(p_values: Sequence[float], comparisons: Callable[[int], int]) 
     return corrected
 
 
-def _difference(value: float, parts: _Parts) -> Difference:
+def _difference(value: float, parts: VarianceParts) -> Difference:
     if not parts.clusters_df:
         return Difference(value, math.nan, math.nan, math.nan, unknown=ONE_CLUSTER)
     error = float(parts.error())
     half = float(parts.quantile((1 + LEVEL) / 2)) * error
     return Difference(value, value - half, value + half, parts.p_value(abs(value)), parts=parts)
-
-
-def _added(parts: Iterable[tuple[float, float]]) -> tuple[float, float]:
-    """The sum of independent estimates of variances, each with its degrees of freedom, and those of the sum.
-
-    Source: Satterthwaite, Biometrics Bulletin 2, 1946.
-    """
-    parts = list(parts)
-    total = sum(variance for variance, _ in parts)
-    shares = sum(variance**2 / freedom for variance, freedom in parts)
-    return total, total**2 / shares if shares else 1.0
-
-
-def _parts_of(sample: Sample, over: Mean) -> _Parts:
-    """Parts of the variance of ``pooled_mean``."""
-    projection, by_cluster = _projection(sample, over), _clusters(sample, over)
-    clusters = np.square(by_cluster.mean(-2)).sum(-1)
-    count = sample.trainings
-    if count == 1 or not sample.trained:
-        return _Parts(0.0, 0.0, clusters, projection.df, 0.0)
-    seeds = (sample.errors @ projection.weights).var(-1, ddof=1) / count
-    rest = by_cluster.var(-2, ddof=1).sum(-1) / count
-    return _Parts(seeds, count - 1, clusters, projection.df, rest)
-
-
-def _clusters(sample: Sample, over: Mean) -> np.ndarray:
-    """``[..., N, G]``: each cluster's part of the mean; squares add up to the variance that clusters bring."""
-    return sample.errors @ _projection(sample, over).clusters
-
-
-class _Projection(NamedTuple):
-    """What makes means and clusters' parts of them out of the errors of takes.
-
-    Attributes:
-        weights: ``[T]`` of the takes in the mean.
-        clusters: ``[T, G]``.
-        df: clusters less strata.
-    """
-
-    weights: np.ndarray
-    clusters: np.ndarray
-    df: int
-
-
-def _projection(sample: Sample, over: Mean) -> _Projection:
-    return _project(sample.actions, sample.frames, sample.subjects, over)
-
-
-@functools.lru_cache(maxsize=16)
-def _project(
-    actions: tuple[str, ...], frames: tuple[int, ...], subjects: tuple[str, ...], over: Mean
-) -> _Projection:
-    """Linear parts of the mean by cluster (Taylor's series of a ratio: Särndal, Swensson and Wretman, 1992, 5.5).
-
-    A take counts by how far it lies from its action's mean, or, of a mean over the frames of drawn subjects, from
-    the mean over all. A cluster that is a large part of that mean lies near it for this reason alone, so its
-    distance is stretched: squares then add up to the variance whatever the lengths are. Takes whose action no
-    other cluster has count by their distance from the mean over all; where takes are drawn they are a stratum
-    together (a single one shows no spread, and adds none).
-    """
-    counts, takes = np.asarray(frames, np.float64), len(frames)
-    owner = np.unique(subjects, return_inverse=True)[1] if subjects else np.arange(takes)
-    members = action_strata(actions)
-    weights = counts / counts.sum()
-    if over == "actions":
-        for group in members:
-            weights[group] = counts[group] / counts[group].sum() / len(members)
-    groups = [group for group in members if len(set(owner[group])) > 1]
-    if subjects and over == "frames":
-        groups = [np.arange(takes)]
-    belongs, number = owner[:, None] == np.arange(owner.max() + 1), owner.max() + 1
-    clusters = np.zeros((takes, number))
-    for group in groups:
-        share = counts[group] / counts[group].sum()
-        by_take = (np.eye(len(group)) - share[:, None]) * weights[group]
-        clusters[group] += by_take * _stretch(share, belongs[group]) @ belongs[group]
-    alone = np.setdiff1d(np.arange(takes), np.concatenate([np.arange(0), *groups]))
-    by_take = (np.eye(takes)[:, alone] - weights[:, None]) * weights[alone]
-    if subjects:
-        clusters += by_take @ belongs[alone] * math.sqrt(number / (number - 1))
-        return _Projection(weights, clusters, number - 1)
-    df = sum(len(group) - 1 for group in groups)
-    if len(alone) > 1:
-        clusters[:, alone] += (by_take - by_take.mean(1, keepdims=True)) * math.sqrt(len(alone) / (len(alone) - 1))
-        df += len(alone) - 1
-    return _Projection(weights, clusters, df)
-
-
-def _stretch(share: np.ndarray, belongs: np.ndarray) -> np.ndarray:
-    """``[T]``: by how much distances from a mean are too short, for takes with these shares in it.
-
-    Of independent clusters with shares p and equal variance, the distance of one has 1 - 2 p + Σ p² of it; with n
-    equal shares that is (n - 1) / n.
-    """
-    by_cluster = share @ belongs
-    return 1 / np.sqrt(1 - 2 * (belongs @ by_cluster) + np.square(by_cluster).sum())

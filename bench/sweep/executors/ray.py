@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.job.task import Task, TaskStatus
 from bench.sweep.executors import cluster
-from bench.sweep.executors.base import Ended, Executor, Request, import_optional
+from bench.sweep.executors.base import Ended, import_optional
 from models.errors import InputError
 
 PASSED_ON = ("BENCH_CACHE", "LIFTING_BENCH_CLIP", "MLFLOW_TRACKING_URI")
@@ -18,7 +18,7 @@ PASSED_ON = ("BENCH_CACHE", "LIFTING_BENCH_CLIP", "MLFLOW_TRACKING_URI")
 CODE = Path(__file__).parents[3]
 
 
-class Ray(Executor):
+class Ray(cluster.ClusterExecutor):
     """Tasks on the Ray cluster at ``RAY_ADDRESS``, or on this machine alone where that is not set.
 
     What was on a node that dies begins again on another one.
@@ -28,10 +28,9 @@ class Ray(Executor):
 
     def __init__(self, root: Path, workers: int, threads: int, share: Mapping[str, Any]) -> None:
         """``share``: of each worker, as ``ray.remote`` takes it: num_cpus, num_gpus, resources, …"""
-        super().__init__(root)
+        super().__init__(root, workers, threads, share)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         self._ray = ray = import_optional("ray", "ray")
-        self.slots, self._threads = workers, threads
         self._started_here = not ray.is_initialized()
         if self._started_here:
             _connect(ray)
@@ -44,10 +43,6 @@ class Ray(Executor):
         except (TypeError, ValueError) as error:
             raise InputError(f"--share: Ray does not take it ({error})") from None
         self._running: dict[Any, Task] = {}
-
-    @classmethod
-    def from_request(cls, request: Request) -> Ray:
-        return cls(request.root, request.workers or cluster.WORKERS, request.threads or 1, request.share or {})
 
     def submit(self, task: Task, attempt: int) -> None:
         self._running[self._remote.remote(task, self.root, attempt, self._threads)] = task

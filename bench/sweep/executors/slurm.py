@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.job.task import Task, TaskStatus
 from bench.sweep.executors import cluster
-from bench.sweep.executors.base import Ended, Executor, Request, import_optional
+from bench.sweep.executors.base import Ended, import_optional
 from models.errors import InputError
 
 POLL_SECONDS = 0.5
@@ -28,7 +28,7 @@ MOST_TIMEOUTS = 100
 """Most times that a job is begun again because its time was over; a training goes on from what it has saved."""
 
 
-class Slurm(Executor):
+class Slurm(cluster.ClusterExecutor):
     """Jobs of SLURM through submitit, one for each task."""
 
     place = "SLURM"
@@ -38,9 +38,9 @@ class Slurm(Executor):
 
         ``cluster=local`` among them runs the jobs on this machine without SLURM.
         """
-        super().__init__(root)
+        super().__init__(root, workers, threads, share)
         self._given = {"cpus_per_task": threads, "timeout_min": TIMEOUT_MINUTES, **share}
-        self.slots, self._threads, self._cluster = workers, threads, self._given.pop("cluster", "slurm")
+        self._cluster = self._given.pop("cluster", "slurm")
         self._executor: Any = None
         with TemporaryDirectory() as folder:  # complains early, and makes nothing in the store
             self._connected(Path(folder))
@@ -66,10 +66,6 @@ class Slurm(Executor):
             raise InputError(f"--share: submitit does not take it ({_first_line(error)})") from None
         return executor
 
-    @classmethod
-    def from_request(cls, request: Request) -> Slurm:
-        return cls(request.root, request.workers or cluster.WORKERS, request.threads or 1, request.share or {})
-
     def submit(self, task: Task, attempt: int) -> None:
         if self._executor is None:
             self._executor = self._connected(self.root / "slurm")
@@ -83,10 +79,6 @@ class Slurm(Executor):
                 return []
             time.sleep(POLL_SECONDS)
         return [(task, self._status(job)) for job, task in map(self._running.pop, done)]
-
-    def job_ids(self) -> list[str]:
-        """SLURM's numbers of the jobs that have not been collected."""
-        return list(self._running)
 
     def _over(self, job: Any) -> bool:
         """Whether a job has ended, also where SLURM keeps no accounts that submitit could ask."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bench.results.record import MetricInfo, ValueKind
-from bench.results.statistics.intervals import Mean
+from bench.results.statistics.variance import Mean
 from reports.figures.accuracy.breakdown import errors_by_action
 from reports.figures.accuracy.error_cdf import error_distribution
 from reports.figures.accuracy.oracle_gap import oracle_beside_deployable

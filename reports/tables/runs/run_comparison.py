@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from bench.results.grouping import grouped
 from bench.results.record import MetricInfo, Record
-from bench.results.statistics.intervals import Difference, Mean
+from bench.results.statistics.intervals import Difference
 from bench.results.statistics.seeds import pool
+from bench.results.statistics.variance import Mean
 from models.errors import InputError
 from reports.rules.comparability import device, headline, on_each_device
 from reports.rules.conditions import paragraphs

@@ -161,7 +161,7 @@ PLACES = {
 @pytest.mark.parametrize("command", [["run", "--method", "toy"], ["ablate", "sampling"], ["report"]])
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 def test_out_is_looked_at_before_anything_is_done(command, place, tmp_path, monkeypatch, toy_suite):
-    monkeypatch.setattr(sweep, "run", lambda *arguments: pytest.fail("it runs"))
+    monkeypatch.setattr(sweep, "run", lambda *arguments, **more: pytest.fail("it runs"))
     (tmp_path / "file").touch()
     result = invoke(*command, "--store", tmp_path / "store", "--out", place(tmp_path))
     assert result.exit_code == 2, result.output
@@ -224,7 +224,7 @@ def test_an_unknown_device(folders, toy_suite):
     ],
 )
 def test_interruption_and_a_full_disk(monkeypatch, toy_suite, folders, error, code, words):
-    def fail(*arguments):
+    def fail(*arguments, **more):
         raise error
 
     monkeypatch.setattr(sweep, "run", fail)

@@ -15,7 +15,7 @@ def test_validation_holds_out_whole_takes_of_every_subject() -> None:
         for action in takes
         for camera in "ab"
     ]
-    train, validation = split_validation(sequences)
+    train, validation = split_validation(sequences, 10, ())
     assert len(train) + len(validation) == len(sequences)
     assert not {sequence.take for sequence in train} & {sequence.take for sequence in validation}
     held = {sequence.take for sequence in validation}
@@ -25,18 +25,18 @@ def test_validation_holds_out_whole_takes_of_every_subject() -> None:
 
 def test_validation_of_a_small_set() -> None:
     sequences = [make_sequence(2, f"S{s}", f"A{a}") for s, takes in enumerate((8, 4, 1)) for a in range(takes)]
-    train, validation = split_validation(sequences)
+    train, validation = split_validation(sequences, 10, ())
     assert [sequence.take for sequence in validation] == ["S0/A1", "S1/A0"]
     assert {sequence.subject for sequence in train} == {"S0", "S1", "S2"}
     with pytest.raises(InputError, match="two takes"):
-        split_validation(sequences[-1:])
+        split_validation(sequences[-1:], 10, ())
 
 
 def test_the_rule_and_the_takes_are_those_of_the_split() -> None:
     sequences = [make_sequence(2, subject, f"A{a:02d}") for subject in ("S1", "S5") for a in range(20)]
-    _, validation = split_validation(sequences)
-    assert held_out_takes(sequences) == sorted(sequence.take for sequence in validation)
-    assert validation_rule(sequences) == "every 10th take of the training subjects"
+    _, validation = split_validation(sequences, 10, ())
+    assert held_out_takes(sequences, 10, ()) == sorted(sequence.take for sequence in validation)
+    assert validation_rule(sequences, 10, ()) == "every 10th take of the training subjects"
 
 
 def test_nothing_is_held_out() -> None:

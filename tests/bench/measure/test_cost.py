@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from bench.measure import cost as module
 from bench.measure import environment as machine
 from bench.measure import timing
-from bench.measure.cost import measure_cost, sample_again
+from bench.measure.cost import MeasuredPrediction, measure_cost, sample_again
 from bench.measure.environment import OtherWork, environment
 from models.lifter import Batch, Lifter, Sampling
 
 FRAMES = 5
+ONE = Sampling()
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,12 @@ def windows(count: int = 2) -> list[Batch]:
     ]
 
 
+def prediction(lifter: Lifter, seconds: float, sampling: Sampling = ONE) -> MeasuredPrediction:
+    """That of two windows, on the device of the method's weights."""
+    device = next(lifter.parameters()).device
+    return MeasuredPrediction(lifter, windows(), sampling, device, budget_seconds=seconds)
+
+
 class Clock:
     """Time that passes only where it is slept, a little longer now and then, and 0.1 ms at each look.
 
@@ -95,7 +102,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_costs_are_counted() -> None:
-    cost = measure_cost(Slow(), windows(), Sampling(3, 2), "cpu", budget_seconds=0.05)
+    cost = measure_cost(prediction(Slow(), 0.05, Sampling(3, 2)))
     assert (cost.parameters, cost.frozen_parameters) == (9, 110)
     assert cost.flops_per_window == 2 * 100 + 2 * 3 * (2 * FRAMES * 17 * 2 * 3)
     assert cost.flops_per_frame == cost.flops_per_window / FRAMES
@@ -106,7 +113,7 @@ def test_costs_are_counted() -> None:
 @pytest.mark.usefixtures("clock")
 def test_latency_is_that_of_single_windows_and_statistics_follow_from_samples() -> None:
     lifter = Slow(seconds=0.01)
-    cost = measure_cost(lifter, windows(), Sampling(), "cpu", budget_seconds=0.2)
+    cost = measure_cost(prediction(lifter, 0.2))
     latency = cost.latency
     assert latency.median_ms >= 10
     assert len(latency.samples_ms) >= timing.LEAST_OF_PASS
@@ -134,7 +141,7 @@ class Crowded(Slow):
 def test_throughput_is_that_of_the_best_batch(too_many: int, tried: int) -> None:
     lifter = Crowded()
     lifter.too_many = too_many
-    latency = measure_cost(lifter, windows(), Sampling(), "cpu", budget_seconds=0.5).latency
+    latency = measure_cost(prediction(lifter, 0.5)).latency
     assert latency.throughput_batch == min(4, tried)
     assert latency.throughput_windows_per_s > 1.5 * 1000 / latency.median_ms
     assert max(lifter.calls) == tried
@@ -142,7 +149,7 @@ def test_throughput_is_that_of_the_best_batch(too_many: int, tried: int) -> None
 
 def test_slow_methods_get_two_samples_a_pass_and_no_more() -> None:
     lifter = Slow(seconds=0.05)
-    latency = measure_cost(lifter, windows(), Sampling(), "cpu", budget_seconds=0.02).latency
+    latency = measure_cost(prediction(lifter, 0.02)).latency
     assert len(latency.samples_ms) == timing.LEAST_OF_PASS
     assert lifter.calls == [1] * (len(windows()) + timing.LEAST_OF_PASS + 4)
     assert latency.throughput_batch == 1
@@ -151,8 +158,7 @@ def test_slow_methods_get_two_samples_a_pass_and_no_more() -> None:
 
 def test_memory_is_counted_and_the_same_every_time() -> None:
     small, large, again = (
-        measure_cost(Slow(megabytes=size), windows(), Sampling(3, 2), "cpu", budget_seconds=0.01)
-        for size in (1, 200, 200)
+        measure_cost(prediction(Slow(megabytes=size), 0.01, Sampling(3, 2))) for size in (1, 200, 200)
     )
     assert "counted" in large.memory_source
     assert large.peak_memory_mb - small.peak_memory_mb == pytest.approx(199)
@@ -162,18 +168,18 @@ def test_memory_is_counted_and_the_same_every_time() -> None:
 
 
 def test_resident_memory_is_in_no_rank() -> None:
-    cost = measure_cost(Slow(), windows(), Sampling(), "cpu", budget_seconds=0.01)
+    cost = measure_cost(prediction(Slow(), 0.01))
     assert cost.resident_memory_mb is None or cost.resident_memory_mb > 50 > cost.peak_memory_mb
     older = cost.model_copy(update={"memory_source": "peak resident memory of the process, during one prediction"})
     assert older.memory_mb is None
 
 
 def test_passes_that_disagree_are_found_and_few_samples_have_a_wide_interval() -> None:
-    latency = measure_cost(Slow(seconds=0.004), windows(), Sampling(), "cpu", budget_seconds=0.03).latency
+    latency = measure_cost(prediction(Slow(seconds=0.004), 0.03)).latency
     count = len(latency.samples_ms)
     assert latency.passes == (count,)
     assert not latency.disagree, "there is one"
-    further = sample_again(Slow(seconds=0.004), windows(), Sampling(), "cpu", budget_seconds=0.03)
+    further = sample_again(prediction(Slow(seconds=0.004), 0.03))
     assert len(further) >= timing.LEAST_OF_PASS
     steady = latency.with_pass(latency.samples_ms).with_pass(latency.samples_ms)
     assert (steady.passes, len(steady.samples_ms), steady.disagree) == ((count,) * 3, 3 * count, False)
@@ -186,7 +192,7 @@ def test_passes_that_disagree_are_found_and_few_samples_have_a_wide_interval() -
 @pytest.mark.parametrize(("count", "ends"), [(5, None), (6, (0, 5)), (9, (1, 7)), (30, (9, 20)), (100, (39, 60))])
 def test_the_interval_of_a_median_is_of_ranks(count: int, ends: tuple[int, int] | None) -> None:
     """Ranks from the tables of the binomial distribution: 95 % at least."""
-    one = measure_cost(Slow(), windows(), Sampling(), "cpu", budget_seconds=0.01).latency
+    one = measure_cost(prediction(Slow(), 0.01)).latency
     latency = one.model_copy(update={"samples_ms": tuple(map(float, range(count))), "passes": ()})
     assert latency.interval == ends
 
@@ -234,7 +240,7 @@ class Times(NamedTuple):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_on_a_gpu() -> None:
-    cost = measure_cost(Slow().to("cuda"), windows(), Sampling(), "cuda", budget_seconds=0.1)
+    cost = measure_cost(prediction(Slow().to("cuda"), 0.1))
     assert cost.latency.median_ms > 0
     assert "GPU" in cost.memory_source
     assert environment("cuda").driver is not None

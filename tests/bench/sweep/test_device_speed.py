@@ -6,7 +6,7 @@ import torch
 
 from bench.measure.counts import Counts, count
 from bench.sweep import device_speed
-from bench.sweep.device_speed import Speed, fitted, measure_speed
+from bench.sweep.device_speed import Speed, fit_speed, measure_speed
 
 
 def test_the_numbers_of_a_device_are_found_again():
@@ -14,7 +14,7 @@ def test_the_numbers_of_a_device_are_found_again():
     rng = np.random.default_rng(0)
     counts = [Counts(*(10.0 ** rng.uniform([1, 5, 6], [4, 9, 12])).astype(int).tolist(), 0) for _ in range(8)]
     counts = [Counts(calls=c.calls, flops=c.moved, moved=c.flops, peak=0) for c in counts]
-    found = fitted([(c, speed.seconds(c)) for c in counts])
+    found = fit_speed([(c, speed.seconds(c)) for c in counts])
     assert found == pytest.approx(speed)
 
 

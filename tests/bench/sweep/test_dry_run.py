@@ -11,7 +11,7 @@ from bench.job.pending import PendingWork
 from bench.results.store import Seconds
 from bench.sweep import dry_run
 from bench.sweep.device_speed import Speed
-from bench.sweep.dry_run import dry_run_lines, lacking, left_out_lines, notes, tasks_of
+from bench.sweep.dry_run import disk_problems, dry_run_lines, left_out_lines, notes, tasks_of
 from bench.sweep.estimates import Estimates
 from bench.sweep.run import run
 from bench.training import checkpoints, trainer
@@ -48,7 +48,7 @@ def test_what_is_alike_stands_together_in_every_round(plan, store):
     assert any(re.fullmatch(r"  1 training of Toy tiny: about \d+ (s|min)", line) for line in lines)
     assert "round 3 of 3: the same with another seed" in lines
     needs = r"\d+ MB on the disk, \d+ MB of memory for the largest training step \(Toy tiny .*\)"
-    assert re.fullmatch(f"in all with 2 workers: about .*, {needs}", lines[-1])
+    assert re.fullmatch(f"in total, with 2 workers: about .*, {needs}", lines[-1])
 
 
 def test_what_is_done_is_not_planned_again_and_tells_how_long_the_like_takes(plan, store):
@@ -81,9 +81,9 @@ def test_estimates_follow_from_what_is_counted(plan):
 
 def test_too_little_room_on_the_disk_is_told_before_the_start(plan, store, monkeypatch):
     pending, estimates = plan(job())
-    assert lacking(tasks_of(pending), estimates, store.root, 1) == []
+    assert disk_problems(tasks_of(pending), estimates, store.root, 1) == []
     monkeypatch.setattr(dry_run.shutil, "disk_usage", lambda place: SimpleNamespace(free=1000))
-    (told,) = lacking(tasks_of(pending), estimates, store.root / "new", 1)
+    (told,) = disk_problems(tasks_of(pending), estimates, store.root / "new", 1)
     assert re.fullmatch(r"--store .*/new: needs \d+ MB, and .* has 0 MB free: name another folder", told)
 
 

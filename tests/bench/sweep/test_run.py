@@ -254,8 +254,8 @@ def test_the_store_is_read_once_for_a_whole_run(store, monkeypatch):
 def test_what_fails_while_its_cost_is_measured_fails_alone(store, monkeypatch):
     real = pipeline.measure_cost
 
-    def measure_cost(lifter, batches, sampling, *rest):
-        return out_of_memory() if sampling.hypotheses == 2 else real(lifter, batches, sampling, *rest)
+    def measure_cost(prediction):
+        return out_of_memory() if prediction.sampling.hypotheses == 2 else real(prediction)
 
     monkeypatch.setattr(pipeline, "measure_cost", measure_cost)
     one, two = (job(evaluation={"hypotheses": h}) for h in (1, 2))

@@ -34,7 +34,7 @@ def run(folder, recipe=RECIPE, selection="validation", order=None):
     data = dataset("toy", None, "gt")
     torch.manual_seed(recipe.seed)
     lifter = Toy(ToyConfig())
-    fit, held_out = split_validation(data.train, recipe.holdout)
+    fit, held_out = split_validation(data.train, recipe.holdout, ())
     windows = Windows(fit, data.skeleton, 9, mode="train", flip=recipe.flip)
     validation = Windows(held_out, data.skeleton, 9, mode="eval")
     selectors = [CheckpointSelector(selection, validation, folder)]
@@ -336,7 +336,7 @@ def test_an_order_may_be_given(tmp_path, monkeypatch):
         Toy, "training_loss", lambda self, batch: keys.extend(batch.window_keys.tolist()) or loss_of(self, batch)
     )
     run(tmp_path, order=lambda epoch: np.arange(10 * epoch, 10 * epoch + 10))
-    windows = Windows(split_validation(dataset("toy", None, "gt").train, 10)[0], HUMAN36M, 9, flip=True)
+    windows = Windows(split_validation(dataset("toy", None, "gt").train, 10, ())[0], HUMAN36M, 9, flip=True)
     assert keys == windows.keys[:30].tolist()
 
 

@@ -11,7 +11,8 @@ from bench.config.experiment import parse
 from bench.config.registry import DATASETS, METHODS
 from bench.job import pipeline
 from bench.job.data_cache import DataCache
-from bench.job.resolve import Job, resolve
+from bench.job.jobs import Job
+from bench.job.resolve import resolve
 from tests.bench import toy
 
 DESCRIPTION: dict[str, Any] = {

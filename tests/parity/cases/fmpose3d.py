@@ -13,7 +13,7 @@ from baselines.fmpose3d import NO_DROPOUT, FMPose3D, FMPose3DConfig, between, gr
 from baselines.published.fmpose3d import ADAPTER
 from bench.data.windows import Windows, training_windows
 from bench.protocol.aggregation import Candidates, p_agg, reprojection_errors
-from bench.protocol.rpea import weighted
+from bench.protocol.rpea import TEMPERATURE, weighted
 from models.inference import root_at_origin
 from models.lifter import Batch
 from models.skeleton import HUMAN36M
@@ -74,6 +74,7 @@ def _training(vectors: Vectors, lifter: FMPose3D) -> Outputs:
 def _aggregated(vectors: Vectors, hypotheses: Tensor) -> Outputs:
     """The mean, the published choice (here J-Agg) and RPEA, with the true root."""
     config, root = vectors.config, vectors["target"][:, :, 0]
+    assert config["temperature"] == TEMPERATURE
     truth = Batch(vectors["x_2d"], ("", ""), torch.arange(2), trajectory=root, camera=vectors["camera"])
     outputs: Outputs = {}
     for name, samples in (("agg", hypotheses), ("near", vectors["near"])):
@@ -82,7 +83,7 @@ def _aggregated(vectors: Vectors, hypotheses: Tensor) -> Outputs:
         nearest = Candidates(pred, truth, {}, {}, distance).nearest
         picked = pred.gather(2, nearest[:, :, None, ..., None].expand(-1, -1, 1, -1, -1, 3))[:, 0, 0]
         outputs[f"{name}_select"] = root_at_origin(picked, HUMAN36M)
-        rpea = weighted(pred, root[:, None], truth, config["topk"], config["temperature"])[:, 0]
+        rpea = weighted(pred, root[:, None], truth, config["topk"])[:, 0]
         outputs[f"{name}_rpea"] = root_at_origin(rpea, HUMAN36M)
     outputs["agg_mean"] = p_agg(hypotheses.transpose(0, 1)[:, None], truth)[:, 0]
     return outputs

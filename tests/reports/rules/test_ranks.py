@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bench.results.statistics.intervals import Sample, draw_means, paired_difference
+from bench.results.statistics.intervals import draw_means, paired_difference
+from bench.results.statistics.variance import Sample
 from reports.figures.evidence.ranks import critical_differences
 from reports.rules.ranks import alike, pairs_apart, ranked
 from reports.tables.evidence.ranks import ranks

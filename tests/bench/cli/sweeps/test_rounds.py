@@ -50,11 +50,11 @@ def test_three_rounds_by_default_each_with_a_report(ablate, tmp_path):
 def test_an_interruption_leaves_the_report_of_the_round_before(ablate, tmp_path, monkeypatch):
     real, calls = sweep.run, []
 
-    def run(*arguments):
+    def run(*arguments, **more):
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return real(*arguments)
+        return real(*arguments, **more)
 
     monkeypatch.setattr(sweep, "run", run)
     assert ablate("--rounds", "2").exit_code == 130
@@ -67,7 +67,7 @@ def test_an_interruption_leaves_the_report_of_the_round_before(ablate, tmp_path,
 def test_the_first_round_shows_what_the_store_has_of_later_ones(ablate, tmp_path, monkeypatch):
     assert ablate("--rounds", "2").exit_code == 0
 
-    def interrupted(*arguments):
+    def interrupted(*arguments, **more):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sweep, "run", interrupted)
@@ -102,9 +102,9 @@ def ten_seconds_each(monkeypatch):
     """A clock on which rounds take ten seconds, and nothing else takes any."""
     now, real = [0.0], sweep.run
 
-    def run(*arguments):
+    def run(*arguments, **more):
         now[0] += 10
-        return real(*arguments)
+        return real(*arguments, **more)
 
     monkeypatch.setattr(sweep, "run", run)
     for module in ("rounds", "sweep"):

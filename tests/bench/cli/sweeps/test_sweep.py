@@ -93,7 +93,7 @@ def test_many_long_failures_are_told_in_bounded_length(toy_store):
 
 
 def test_a_run_with_neither_record_nor_reason_is_an_error(invoke, tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "run", lambda *arguments: sweep.Outcome({}, {}, 0, 0))
+    monkeypatch.setattr(sweep, "run", lambda *arguments, **more: sweep.Outcome({}, {}, 0, 0))
     result = invoke()
     assert result.exit_code == 1
     assert "error: 1 declared run has neither a record nor a recorded reason: Toy (" in result.stderr
@@ -180,7 +180,9 @@ def test_the_main_table_is_done_alone_where_it_keeps_all_workers_busy(
     """It has four trainings; else it only comes first."""
     done = []
     monkeypatch.setattr(module, "CORE", ("toy",))
-    monkeypatch.setattr(sweep, "run", lambda jobs, *_: done.append(list(jobs)) or sweep.Outcome({}, {}, 0, 0))
+    monkeypatch.setattr(
+        sweep, "run", lambda jobs, *_, **more: done.append(list(jobs)) or sweep.Outcome({}, {}, 0, 0)
+    )
     first, main = job(training={"seed": 9}), [job(training={"seed": seed}) for seed in range(4)]
     tables = {"methods": RunSet.Table(title="", layout="main", ids=tuple(one.id for one in main))}
     request = SweepRequest(store=toy_store.root, out=tmp_path / "out", device="cpu")
@@ -210,7 +212,7 @@ def test_trainings_that_are_done_keep_no_worker_busy(toy_store, toy_suite):
 
 def test_sigterm_is_taken_for_ctrl_c(invoke, monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(sweep, "run", lambda *arguments: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(sweep, "run", lambda *arguments, **more: os.kill(os.getpid(), signal.SIGTERM))
     result = invoke()
     assert result.exit_code == 143
     assert "interrupted; what is finished is kept" in result.stderr

@@ -377,7 +377,7 @@ def test_only_valid_frames_make_windows_and_counts(tmp_path: Path, files: Any) -
 
 def test_one_subject_is_held_out_where_subjects_have_two_takes(tmp_path: Path, files: Any) -> None:
     dataset = read(write(tmp_path, "univ_annot3", files), "gt")
-    train, held = split_validation(dataset.train)
+    train, held = split_validation(dataset.train, 10, ())
     assert {sequence.take for sequence in held} == {"S8/Seq1", "S8/Seq2"}
     assert len(train) == 14
-    assert validation_rule(dataset.train) == "all takes of S8"
+    assert validation_rule(dataset.train, 10, ()) == "all takes of S8"

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.results.statistics.intervals import Sample, against_best, paired_difference, pooled_interval
+from bench.results.statistics.intervals import against_best, paired_difference, pooled_interval
+from bench.results.statistics.variance import Sample
 from tests import ROOT
 
 PAGE = ROOT / "docs" / "protocols.md"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.results.statistics.bootstrap import interval
-from bench.results.statistics.intervals import action_mean
+from bench.results.statistics.variance import action_mean
 from tests.bench.results.statistics.simulation import takes
 
 

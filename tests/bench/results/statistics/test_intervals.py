@@ -10,8 +10,6 @@ from scipy import stats
 
 from bench.results.statistics.intervals import (
     ONE_TRAINING,
-    Sample,
-    action_mean,
     action_minus_frame_mean,
     against_best,
     holm,
@@ -19,6 +17,7 @@ from bench.results.statistics.intervals import (
     pooled_interval,
     pooled_mean,
 )
+from bench.results.statistics.variance import Sample, action_mean
 from tests.bench.results.statistics.simulation import (
     BEGIN,
     PAGE,

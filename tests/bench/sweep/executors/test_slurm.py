@@ -40,7 +40,7 @@ def test_a_training_that_loses_its_machine_saves_and_goes_on(store, tmp_path):
         ends = time.monotonic() + 300  # so that a training that never begins fails, and does not hang
         while not any(read(path)[0] for path in journals(store.root)) and time.monotonic() < ends:
             time.sleep(0.01)
-        (name,) = executor.job_ids()
+        (name,) = executor._running
         (child,) = psutil.Process(int(name)).children()
         child.send_signal(signal.SIGUSR2)
         child.wait(60)
