@@ -360,7 +360,8 @@ class Record(Evaluation):
             same_method: see ``paired_difference``.
         """
         mine, theirs = self.sample(value), other.sample(its)
-        if mine is None or theirs is None or _take_names(self) != _take_names(other):
+        takes = [[(take.name, take.action) for take in record.data.takes] for record in (self, other)]
+        if mine is None or theirs is None or takes[0] != takes[1]:
             return None
         same = self.same_trainings(other) if same_trainings is None else same_trainings
         return paired_difference(mine, theirs, same_trainings=same, over=over, same_method=same_method)
@@ -369,10 +370,6 @@ class Record(Evaluation):
 def alike(numbers: Sequence[float], others: Sequence[float]) -> bool:
     """Whether numbers are equal but for how shipped records are rounded, to six digits."""
     return len(numbers) == len(others) and np.allclose(numbers, others, rtol=1e-5, atol=0, equal_nan=True)
-
-
-def _take_names(record: Record) -> list[tuple[str, str]]:
-    return [(take.name, take.action) for take in record.data.takes]
 
 
 class Missing(Described):

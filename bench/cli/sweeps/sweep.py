@@ -234,8 +234,8 @@ def _run(
 ) -> sweep.Outcome:
     """Run a round; of the first one, what the main table needs comes first.
 
-    Where that keeps all workers busy it is done alone, with a report as soon as the table stands. ``tracker`` as
-    of ``bench.sweep.run.run``; what waits for MLflow at the end is logged by a later round.
+    Where that keeps all workers busy it is done alone, with a report as soon as the table stands. ``tracker``: see
+    ``bench.sweep.run.run``; what waits for MLflow at the end is logged by a later round.
     """
     if first_process():
         interim.begin(part)
