@@ -92,7 +92,7 @@ class MissingRun(Missing):
         return "published checkpoint" if training.get("weights") else training.get("selection", "validation")
 
     def _notes(self) -> dict[str, str]:
-        """Those of its neighbour, of the same method, under the options of this run."""
+        """Notes of its neighbour, of the same method, under the options of this run."""
         of_protocol = {
             "action labels": self._agrees("evaluation", "actions"),
             "training recipe": self._agrees("training", "recipe"),

@@ -166,6 +166,8 @@ def _run_rounds(
             before = monotonic()
             found, ended = _search(searches, store, request, executor, interim)
             began += monotonic() - before  # no further round has searches
+            if ended is not None and not part.jobs:  # a search alone: there is no round to report
+                raise ended
         interim.be_quiet()
         if first_process():
             interim.tell(outcome.failures)

@@ -30,6 +30,7 @@ def test_batches_are_copied_to_a_gpu_from_pinned_memory(monkeypatch, device, mov
         accelerator=SimpleNamespace(device=torch.device(device), backward=lambda loss: None),
         windows=SimpleNamespace(batch=lambda rows, seed: Batch()),
         model=lambda batch: torch.tensor(2.0),
+        lifter=None,
     )
     assert _Run._in_parts(run, [np.arange(3)], 0) == 2.0
     assert done == moved

@@ -59,6 +59,7 @@ B \& C & \underline{50.0}{\scriptsize$\,\pm$\,11.0}$^{\approx}$ & \multicolumn{1
         r"$\pm$: larger distance from the value to an end of its 95 \% interval (over what: under Conditions); "
         r"bold: best, underlined: second, each among numbers of equal conditions that use no ground-truth pose or "
         r"trajectory, or of one assisted or oracle aggregation; "
+        r"a number without $\pm$ by its order alone, untested; "
         r"$\approx$ not distinguishable from the best, by differences that are paired by take or subject and "
         r"corrected for the choice of the best of a column (5 \%). "
         r"""\textsuperscript{a}not run.\par
@@ -84,7 +85,8 @@ def test_markdown_word_for_word():
         "- § the ground-truth action label was given at test time\n"
         "- ±: larger distance from the value to an end of its 95 % interval (over what: under Conditions)\n"
         "- bold: best, underlined: second, each among numbers of equal conditions that use no ground-truth pose "
-        "or trajectory, or of one assisted or oracle aggregation\n"
+        "or trajectory, or of one assisted or oracle aggregation; "
+        "a number without ± by its order alone, untested\n"
         "- ≈ not distinguishable from the best, by differences that are paired by take or subject and corrected "
         "for the choice of the best of a column (5 %)\n"
         "- (a) not run\n"
